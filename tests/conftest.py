@@ -221,7 +221,7 @@ def local_aws(bootstrapped_aws: LocalAws) -> Iterator[LocalAws]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the slowest files, and the cases of the fault matrix; the reports come from every worker."""
+    """Print the slowest files; the reports come from every worker."""
     reports = [
         report for outcome in ("", "passed", "failed") for report in terminalreporter.getreports(outcome)
     ]
@@ -231,9 +231,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("slowest files")
     for file, duration in seconds.most_common(_SLOWEST_FILES):
         terminalreporter.write_line(f"{duration:6.1f} s  {file}")
-    cases = {report.nodeid: dict(report.user_properties).get("fault_cases", 0) for report in reports}
-    if total := sum(cases.values()):
-        terminalreporter.write_line(f"Fault matrix: {total} cases, each one fault at one call on one path.")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Duration, Stack
@@ -51,55 +52,68 @@ def metrics_of_findings(
     return audit_metric(state_machine, "FindingsImported"), audit_metric(state_machine, "FindingsRefused")
 
 
-def alarm_of_credentials(scope: Construct, metric: cloudwatch.Metric) -> cloudwatch.Alarm:
-    """Return the alarm for root credentials that the last full audit found."""
-    return _alarm_of_audits(
-        scope,
-        "Credentials",
-        metric,
-        description="Accounts had root credentials at the last full audit.",
-        steps=(
-            "See which, the riskiest first: centralized-root-access report",
-            "Plan their deletion: centralized-root-access plan delete --from-report RUN",
-            "Read the plan, and execute it: centralized-root-access execute RUN",
-        ),
-        runbook="accounts-with-root-credentials",
-    )
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """The description of an alarm.
+
+    Attributes:
+        what: What it means.
+        steps: What to do: sentences, or commands with a few words before them.
+        runbook: The heading in docs/operating.md.
+    """
+
+    what: str
+    steps: Sequence[str]
+    runbook: str
+
+    def __str__(self) -> str:
+        return "\n".join([self.what, *self.steps, f"Runbook: docs/operating.md#{self.runbook}"])
 
 
-def alarm_of_inaccessible_accounts(scope: Construct, metric: cloudwatch.Metric) -> cloudwatch.Alarm:
-    """Return the alarm for accounts that the last full audit could not read."""
-    return _alarm_of_audits(
-        scope,
-        "Inaccessible",
-        metric,
-        description="Accounts were inaccessible at the last full audit.",
-        steps=(
-            "See why: centralized-root-access report",
-            "See which policy to change: centralized-root-access preflight",
-            "Then audit them again: centralized-root-access audit --from-report RUN",
-        ),
-        runbook="inaccessible-accounts",
-    )
+CREDENTIALS = Meaning(
+    what="Accounts had root credentials at the last full audit.",
+    steps=(
+        "See which, the riskiest first: centralized-root-access report",
+        "Plan their deletion: centralized-root-access plan delete --from-report RUN",
+        "Read the plan, and execute it: centralized-root-access execute RUN",
+    ),
+    runbook="accounts-with-root-credentials",
+)
+INACCESSIBLE = Meaning(
+    what="Accounts were inaccessible at the last full audit.",
+    steps=(
+        "See why: centralized-root-access report",
+        "See which policy to change: centralized-root-access preflight",
+        "Then audit them again: centralized-root-access audit --from-report RUN",
+    ),
+    runbook="inaccessible-accounts",
+)
+_FAILED = Meaning(
+    what="An audit, a plan or an execution failed, timed out or was stopped.",
+    steps=(
+        "See which: centralized-root-access runs",
+        "See why, and what was done: centralized-root-access report RUN",
+        "Audit unknown accounts first: centralized-root-access audit --from-report RUN --outcome unknown",
+    ),
+    runbook="a-failed-execution",
+)
+_NOT_STARTED = Meaning(
+    what="EventBridge could not start an audit of root users. An account that has joined the organization "
+    "may not have been audited.",
+    steps=("Audit every account: centralized-root-access audit",),
+    runbook="an-audit-that-was-not-started",
+)
 
 
-def _alarm_of_audits(
-    scope: Construct,
-    id: str,
-    metric: cloudwatch.Metric,
-    *,
-    description: str,
-    steps: Sequence[str],
-    runbook: str,
+def alarm_of_audits(
+    scope: Construct, id: str, metric: cloudwatch.Metric, *, meaning: Meaning
 ) -> cloudwatch.Alarm:
     """Return an alarm that has the state of the last full audit."""
     return create_alarm(
         scope,
         id,
         metric.with_(period=MINUTE),
-        description=description,
-        steps=steps,
-        runbook=runbook,
+        meaning=meaning,
         # Between two audits, and before the first one, the state stays as it is.
         missing=cloudwatch.TreatMissingData.IGNORE,
     )
@@ -136,19 +150,7 @@ def metric_of_refused_executions(state_machines: Iterable[sfn.StateMachine]) -> 
 
 def alarm_of_failures(scope: Construct, metric: cloudwatch.MathExpression) -> cloudwatch.Alarm:
     """Return the alarm for executions that did not succeed."""
-    return create_alarm(
-        scope,
-        "Failed",
-        metric,
-        description="An audit, a plan or an execution failed, timed out or was stopped.",
-        steps=(
-            "See which: centralized-root-access runs",
-            "See why, and what was done: centralized-root-access report RUN",
-            "Audit unknown accounts first: centralized-root-access audit --from-report RUN --outcome unknown",
-        ),
-        runbook="a-failed-execution",
-        periods=_MINUTES_UNTIL_METRIC,
-    )
+    return create_alarm(scope, "Failed", metric, meaning=_FAILED, periods=_MINUTES_UNTIL_METRIC)
 
 
 def alarm_of_failed_starts(scope: Construct, rules: Sequence[events.Rule]) -> cloudwatch.Alarm | None:
@@ -169,18 +171,7 @@ def alarm_of_failed_starts(scope: Construct, rules: Sequence[events.Rule]) -> cl
         },
         label="Audits that were not started",
     )
-    return create_alarm(
-        scope,
-        "NotStarted",
-        metric,
-        description=(
-            "EventBridge could not start an audit of root users. An account that has joined the organization "
-            "may not have been audited."
-        ),
-        steps=("Audit every account: centralized-root-access audit",),
-        runbook="an-audit-that-was-not-started",
-        periods=_MINUTES_UNTIL_METRIC,
-    )
+    return create_alarm(scope, "NotStarted", metric, meaning=_NOT_STARTED, periods=_MINUTES_UNTIL_METRIC)
 
 
 def alarm_of_missing_audits(
@@ -199,15 +190,15 @@ def alarm_of_missing_audits(
         audits,
         name="audits",
         label="Full audits",
-        description=(
-            f"No full audit has ended for {intervals} intervals: root credentials would not be noticed."
-            f"{warning if minutes >= _MAX_WARM_UP_MINUTES else ''}"
+        meaning=Meaning(
+            what=f"No full audit has ended for {intervals} intervals: root credentials would not be noticed."
+            f"{warning if minutes >= _MAX_WARM_UP_MINUTES else ''}",
+            steps=(
+                "See the last ones: centralized-root-access runs",
+                "Audit every account: centralized-root-access audit",
+            ),
+            runbook="audits-stopped",
         ),
-        steps=(
-            "See the last ones: centralized-root-access runs",
-            "Audit every account: centralized-root-access audit",
-        ),
-        runbook="audits-stopped",
         interval=interval,
         intervals=intervals,
     )
@@ -220,9 +211,7 @@ def alarm_of_missing_data(
     *,
     name: str,
     label: str,
-    description: str,
-    steps: Sequence[str],
-    runbook: str,
+    meaning: Meaning,
     interval: Duration,
     intervals: int,
 ) -> cloudwatch.Alarm:
@@ -234,9 +223,7 @@ def alarm_of_missing_data(
         metric: The metric.
         name: What the metric's values are called in the alarm's expression.
         label: What the expression is called.
-        description: What the alarm means.
-        steps: What to do, each ending with a command.
-        runbook: The heading in docs/operating.md.
+        meaning: What the alarm means.
         interval: How often the metric has a value.
         intervals: After how many intervals without a value it is in alarm.
     """
@@ -252,9 +239,7 @@ def alarm_of_missing_data(
         scope,
         id,
         values,
-        description=description,
-        steps=steps,
-        runbook=runbook,
+        meaning=meaning,
         missing=missing,
         periods=intervals,
         below_one=True,
@@ -278,22 +263,20 @@ def create_alarm(
     id: str,
     metric: cloudwatch.Metric | cloudwatch.MathExpression,
     *,
-    description: str,
-    steps: Sequence[str],
-    runbook: str,
+    meaning: Meaning,
     missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
     periods: int = 1,
     below_one: bool = False,
 ) -> cloudwatch.Alarm:
     """Create an alarm for a metric that was above zero in any period, or instead below one in all of them.
 
-    Its description, of at most 1,024 characters, ends with what to do and the heading in docs/operating.md.
+    CloudWatch accepts descriptions of up to 1,024 characters.
     """
     comparisons = cloudwatch.ComparisonOperator
     return metric.create_alarm(
         scope,
         id,
-        alarm_description="\n".join([description, *steps, f"Runbook: docs/operating.md#{runbook}"]),
+        alarm_description=str(meaning),
         comparison_operator=(
             comparisons.LESS_THAN_THRESHOLD if below_one else comparisons.GREATER_THAN_THRESHOLD
         ),

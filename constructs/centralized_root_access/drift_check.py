@@ -15,6 +15,7 @@ from ._alarms import (
     INTERVALS_UNTIL_STOPPED,
     MINUTE,
     NAMESPACE,
+    Meaning,
     alarm_of_missing_data,
     create_alarm,
     notify_of_alarms,
@@ -49,7 +50,7 @@ class DriftCheck(Construct):
     """Drift detection for a CentralizedRootAccess. Created by ``add_drift_check``.
 
     Attributes:
-        drift_alarm: In alarm while the last successful check found drift, also drift that it repaired. It
+        drift_alarm: In alarm while the last successful check found drift, even if it repaired it. It
             fires on the first such check, and ends with the next one that finds none.
         stopped_alarm: In alarm when no check has succeeded for three intervals.
         metric: 1 while the organization matches the stack, 0 while it does not; no data point when a check
@@ -101,8 +102,8 @@ class DriftCheck(Construct):
                 "securityHubFindings": security_hub_findings,
             },
         )
-        # In each deployment the function gets the new lists first, then the resource applies them: what its
-        # calls' events find is judged by the new lists. In the first one no check runs before.
+        # In each deployment the function gets the new lists first, then the resource applies them: the checks
+        # after its calls use the new lists. In the first deployment no check runs before.
         resource.node.add_dependency(function)
         for rule in self._build_rules(stack, function, interval=interval):
             rule.node.add_dependency(resource)
@@ -158,15 +159,15 @@ class DriftCheck(Construct):
             self,
             "Drift",
             self.metric.with_(period=MINUTE),
-            description=(
-                "Centralized root access did not match the stack at the last drift check. The check may have "
-                "repaired it since."
+            meaning=Meaning(
+                what="Centralized root access did not match the stack at the last drift check. The check may "
+                "have repaired it since.",
+                steps=(
+                    "See what differs now: centralized-root-access status",
+                    f"See the check, and any caller: aws logs tail {log_group_name} --since 1d",
+                ),
+                runbook="drift",
             ),
-            steps=(
-                "See what differs now: centralized-root-access status",
-                f"See the check, and any caller: aws logs tail {log_group_name} --since 1d",
-            ),
-            runbook="drift",
             # Between two checks, and before the first one, the state stays as it is.
             missing=cloudwatch.TreatMissingData.IGNORE,
             below_one=True,
@@ -180,15 +181,15 @@ class DriftCheck(Construct):
             self.metric,
             name="checks",
             label="Successful drift checks",
-            description=(
-                "The drift check of centralized root access has not succeeded for "
-                f"{INTERVALS_UNTIL_STOPPED} intervals: drift would not be noticed."
+            meaning=Meaning(
+                what="The drift check of centralized root access has not succeeded for "
+                f"{INTERVALS_UNTIL_STOPPED} intervals: drift would not be noticed.",
+                steps=(
+                    f"See why: aws logs tail {log_group_name} --since 1d",
+                    "See whether there is drift: centralized-root-access status",
+                ),
+                runbook="the-drift-check-stopped",
             ),
-            steps=(
-                f"See why: aws logs tail {log_group_name} --since 1d",
-                "See whether there is drift: centralized-root-access status",
-            ),
-            runbook="the-drift-check-stopped",
             interval=interval,
             intervals=INTERVALS_UNTIL_STOPPED,
         )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 
-# CloudFormation's event is asynchronous: where the response could not be delivered, Lambda runs the event
+# CloudFormation's event is asynchronous: if the response could not be delivered, Lambda runs the event
 # again after one minute, and once more after two. Three invocations of three minutes take twelve minutes in
 # all; the rest is for a queue that Lambda is slow to read.
 _FUNCTION_TIMEOUT = Duration.minutes(3)
@@ -34,7 +34,7 @@ _SERVICE_TIMEOUT = Duration.minutes(15)
 _EFFECT_OF_DISABLING = {
     RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT: "Root credentials can then not be audited, deleted or "
     "recovered centrally.",
-    RootAccessFeature.ROOT_SESSIONS: "Bucket and queue policies that lock everybody out can then not be "
+    RootAccessFeature.ROOT_SESSIONS: "Bucket and queue policies that lock everyone out can then not be "
     "removed centrally.",
 }
 
@@ -64,7 +64,7 @@ class CentralizedRootAccess(Construct):
         id: The construct's id; the output's key is ``<id>Status``, where ``<id>`` is without characters other
             than letters and digits.
         features: The features to enable; any other is disabled for the whole organization, and adds the
-            warning ``centralized-root-access:disables<feature>``. Default: both, so that nothing is disabled.
+            warning ``centralized-root-access:disables<feature>``. Default: both; nothing is disabled.
             Trusted access stays enabled in every case.
         delegated_administrators: The member accounts, as 12 digits, to register as delegated administrators
             for IAM; any other is deregistered. An empty list deregisters all, and adds the warning
@@ -81,7 +81,7 @@ class CentralizedRootAccess(Construct):
         ValueError: A feature is unknown; an account ID is not 12 digits, is listed twice, or is the stack's
             own account; ``encryption_key`` is an alias; the stack has an output ``<id>Status`` already; the
             stack is in a China Region; the app already has the construct for the account. The last two are
-            known only where the stack's ``env`` has the Region and the account; without an account, a second
+            known only if the stack's ``env`` has the Region and the account; without an account, a second
             one in the same stack is refused.
         TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
@@ -237,7 +237,7 @@ class CentralizedRootAccess(Construct):
         Construct(holder, marker)
 
     def _add_warnings(self) -> None:
-        """Warn of what a list that leaves something out does to the whole organization."""
+        """Warn of what an incomplete list does to the whole organization."""
         for feature in RootAccessFeature:
             if feature not in self._features:
                 Annotations.of(self).add_warning_v2(

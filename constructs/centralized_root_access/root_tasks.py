@@ -12,10 +12,11 @@ from constructs import Construct
 
 from . import _permissions
 from ._alarms import (
-    alarm_of_credentials,
+    CREDENTIALS,
+    INACCESSIBLE,
+    alarm_of_audits,
     alarm_of_failed_starts,
     alarm_of_failures,
-    alarm_of_inaccessible_accounts,
     alarm_of_missing_audits,
     audit_metric,
     metric_of_failed_executions,
@@ -396,8 +397,12 @@ class RootTasks(Construct):
         self.metric_management_root_user_unprotected = audit_metric(audits, "ManagementRootUserUnprotected")
         self.metric_failed_executions = metric_of_failed_executions(state_machines)
         self.metric_refused_executions = metric_of_refused_executions(self._own_state_machines)
-        self.credentials_alarm = alarm_of_credentials(self, self.metric_accounts_with_root_credentials)
-        self.inaccessible_alarm = alarm_of_inaccessible_accounts(self, self.metric_accounts_inaccessible)
+        self.credentials_alarm = alarm_of_audits(
+            self, "Credentials", self.metric_accounts_with_root_credentials, meaning=CREDENTIALS
+        )
+        self.inaccessible_alarm = alarm_of_audits(
+            self, "Inaccessible", self.metric_accounts_inaccessible, meaning=INACCESSIBLE
+        )
         self.failed_alarm = alarm_of_failures(self, self.metric_failed_executions)
         self.not_started_alarm = alarm_of_failed_starts(self, rules)
         self.stopped_alarm = (

@@ -9,7 +9,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from ._alarms import NAMESPACE, create_alarm, notify_of_alarms
+from ._alarms import NAMESPACE, Meaning, create_alarm, notify_of_alarms
 from ._arguments import require_bool, require_partition
 from ._function import LogSettings, log_group, python_function
 from ._resource_arguments import attribute_of, parse_allowed_roles, require_log_group, require_topic
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 _PERIOD = Duration.minutes(5)
 # CloudWatch Logs' limit of a filter pattern.
 _MAX_PATTERN_CHARACTERS = 1024
-# Of what is not known at synth: a role's ID, a role's ARN with the longest name, and pseudo parameters; no
-# partition has a longer name.
+# The longest values of what is unknown at synth: a role's ID, a role's ARN, and pseudo parameters.
 _ROLE_ID_CHARACTERS = 21
 _ROLE_ARN_CHARACTERS = 95
 _PSEUDO_PARAMETER_CHARACTERS = {"AWS::AccountId": 12, "AWS::Partition": 10}
@@ -65,10 +64,10 @@ _FIND_ASSUME_ROOT = (
 class RootUseAlarm(Construct):
     """Alarms on what root users and root sessions do in any account, except what is expected.
 
-    One alarm is for root users that are used other than through AssumeRoot, the other for AssumeRoot by
-    anybody but the allowed roles. An audit by :class:`RootTasks` fires neither; root sessions opened with
-    stolen credentials fire the second one. The alarms look at the log group of an organization trail: events
-    of member accounts are nowhere else in one place.
+    One alarm is for root users that are used other than through AssumeRoot, the other for AssumeRoot by any
+    other principal than the allowed roles. An audit by :class:`RootTasks` fires neither; root sessions opened
+    with stolen credentials fire the second one. The alarms look at the log group of an organization trail:
+    events of member accounts are nowhere else in one place.
 
     **The stack is deployed in the account and the Region of that log group.**
 
@@ -94,7 +93,7 @@ class RootUseAlarm(Construct):
             ``iam.Role.from_role_arn``: otherwise CloudFormation refuses to remove one, such as that of a task
             that is no longer listed, while this stack imports its ID or its ARN. A pattern of CloudWatch Logs
             has room for 14 roles of the same stack, or for about five imported ones with long names. Default:
-            none, so that every AssumeRoot fires.
+            none; every AssumeRoot fires.
         notification_topic: SNS topic that the alarms notify: a standard topic in the stack's Region.
             CloudWatch and the function are allowed to publish to it; the policy of an imported topic must
             allow that itself. Default: none.
@@ -105,9 +104,9 @@ class RootUseAlarm(Construct):
             Default: the alarms alone.
 
     Attributes:
-        root_user_alarm: In alarm when a root user was used, other than through AssumeRoot, also without
+        root_user_alarm: In alarm when a root user was used, other than through AssumeRoot, even without
             success. It includes the management account's root user.
-        assume_root_alarm: In alarm when another principal than the allowed roles called AssumeRoot, also
+        assume_root_alarm: In alarm when another principal than the allowed roles called AssumeRoot, even
             without success.
         notices_alarm: In alarm when a notice could not be published. None without ``root_user_notices``.
 
@@ -186,11 +185,11 @@ class RootUseAlarm(Construct):
             self,
             "NoticesAlarm",
             function.metric_errors(period=_PERIOD),
-            description=(
-                "A notice of root use could not be published. The alarm on root users does not depend on it."
+            meaning=Meaning(
+                what="A notice of root use could not be published. The alarm on root users does not need it.",
+                steps=(f"See why: aws logs tail {own_logs.log_group_name} --since 1d",),
+                runbook="root-use",
             ),
-            steps=(f"See why: aws logs tail {own_logs.log_group_name} --since 1d",),
-            runbook="root-use",
         )
 
     def _build_alarm(
@@ -210,9 +209,11 @@ class RootUseAlarm(Construct):
             self,
             f"{name}Alarm",
             metric_filter.metric(statistic="Sum", period=_PERIOD),
-            description=what,
-            steps=(step, f"See who, in Logs Insights on {log_group.log_group_name}: {query}"),
-            runbook="root-use",
+            meaning=Meaning(
+                what=what,
+                steps=(step, f"See who, in Logs Insights on {log_group.log_group_name}: {query}"),
+                runbook="root-use",
+            ),
         )
 
 

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypedDict
@@ -163,12 +164,8 @@ def publish(notice: Notice, *, topic_arn: str, budget: RetryBudget, sns: SNSClie
         import boto3
 
         sns = boto3.client("sns", config=one_attempt())
-    client = sns
-    call(
-        lambda: client.publish(TopicArn=topic_arn, **notice.publication()),
-        operation=PUBLISH,
-        budget=budget,
-    )
+    request = functools.partial(sns.publish, TopicArn=topic_arn, **notice.publication())
+    call(request, operation=PUBLISH, budget=budget)
 
 
 def publish_or_fail(
@@ -178,26 +175,18 @@ def publish_or_fail(
     topic_arn: str,
     budget: RetryBudget,
     log: Callable[..., None],
-    account_id: str,
-    publisher: str,
-    consequence: str,
+    **about: str,
 ) -> None:
     """Publish a notice, and log it if the topic does not accept it.
 
     Raises:
-        NotPublishedError: It did not. The other arguments are the error's.
+        NotPublishedError: It does not. `about` has the error's other attributes.
     """
     try:
         publish(notice, topic_arn=topic_arn, budget=budget)
     except CallError as error:
         log(event="not_published", topicArn=topic_arn, code=error.failure.code)
-        raise NotPublishedError(
-            failure=error.failure,
-            account_id=account_id,
-            topic_arn=topic_arn,
-            publisher=publisher,
-            consequence=consequence,
-        ) from error
+        raise NotPublishedError(failure=error.failure, topic_arn=topic_arn, **about) from error
 
 
 def _code_block(text: str) -> str:

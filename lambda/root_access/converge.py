@@ -26,8 +26,8 @@ _REREGISTRATION_RESERVE_SECONDS = 25.0
 class Convergence:
     """One invocation's way to the desired state: what it has observed and applied so far.
 
-    Nothing is written where nothing is missing. The loop may run twice, find half of the work done, and
-    run in parallel with somebody else's change: what counts is the state at each observation.
+    Nothing is written if nothing is missing. The loop may run twice, find half of the work done, and run
+    beside another change: what counts is the state at each observation.
 
     `apply` applies a step as Organization.apply does.
     """
@@ -82,7 +82,7 @@ class Convergence:
         return observed
 
     def _apply_steps(self, steps: Sequence[Step], observed: RootAccess) -> RootAccess:
-        """Apply the steps as far as the plan holds, and return the state after that."""
+        """Apply the steps for as long as the plan holds, and return the state after that."""
         removable = [step for step in steps if step.operation is Operation.DEREGISTER]
         features_reported = True
         for step in steps:
@@ -113,7 +113,7 @@ class Convergence:
         return observed if features_reported else self._reobserve()
 
     def _reveal_features(self, steps: Sequence[Step]) -> RootAccess:
-        """Return what trusted access shows: by the first Enable call, or by a read where there is none."""
+        """Return the state that trusted access reveals, by the first Enable call or otherwise by a read."""
         first = next((step for step in steps if step.operation in ENABLE_FEATURE.values()), None)
         if first is None:
             return self._reobserve()

@@ -1,4 +1,4 @@
-"""What a Create or an Update of the custom resource does: parse the request, converge, report."""
+"""A Create or an Update of the custom resource: parse the request, converge, report."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def apply_request(
     abandoned: threading.Event,
     executor: Callable[[], Executor] = ThreadPoolExecutor,
 ) -> CustomResource:
-    """Bring the organization to what a Create or an Update asks for, or raise RootAccessError.
+    """Bring the organization to the state that a Create or an Update asks for, or raise RootAccessError.
 
     Once `abandoned` is set it is too late: no call starts after that.
     """
@@ -81,7 +81,7 @@ def apply_request(
 
 
 def parse_request(event: Mapping[str, Any]) -> DesiredState:
-    """Return what a Create or an Update asks for.
+    """Return the state that a Create or an Update asks for.
 
     Other properties are ignored: CloudFormation adds its own, such as ServiceToken and ServiceTimeout.
 

@@ -1,4 +1,4 @@
-"""The custom resource's entry point: send CloudFormation exactly one response, whatever happens.
+"""The custom resource's entry point: send CloudFormation exactly one response, in any case.
 
 Only the standard library is imported here, everything else inside the guarded call: an import error is then
 a failed deployment with a sentence, and not a stack that waits until it times out.
@@ -130,7 +130,7 @@ def _outcome(
                 }
             )
 
-    # In a thread, so that a call that hangs cannot keep the response back.
+    # In a thread: a call that hangs must not keep the response back.
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
     worker.join(max(0.0, _remaining_seconds(context) - _RESPONSE_RESERVE_SECONDS))

@@ -49,7 +49,7 @@ _ALREADY_APPLIED = {
     Operation.DEREGISTER: ("AccountNotRegistered", "AccountNotFound"),
 }
 
-# Of several failed reads, the kind with the lowest rank is the reason to give.
+# If several reads fail, report the one with the lowest rank.
 _RANKS = {FailureKind.REFUSED: 0, FailureKind.INCOMPLETE_RESPONSE: 1, FailureKind.ACCESS_DENIED: 2}
 
 
@@ -63,7 +63,7 @@ class RootAccessClients:
 
 @functools.cache
 def create_clients() -> RootAccessClients:
-    """Return clients that make one attempt a call; created once in a sandbox.
+    """Return clients that make one attempt per call; created once in a sandbox.
 
     They are botocore's, as boto3's are, without the import of boto3: a sixth of a cold start.
     """
@@ -76,7 +76,7 @@ def create_clients() -> RootAccessClients:
 class Organization:
     """The organization that an account manages, as the account's clients see it.
 
-    Where the delegated administrators are not managed, a read of them that fails leaves them unknown, and
+    If the delegated administrators are not managed, a read of them that fails leaves them unknown, and
     nothing else.
     """
 
@@ -93,7 +93,7 @@ class Organization:
         self._delegates_managed = delegates_managed
         self._account_id = account_id
         self._budget = budget
-        # A denial ends a read at once, so that a member account is recognized without waiting.
+        # A denial ends a read at once: a member account is recognized without waiting.
         self._read_budget = budget.with_final_denials()
         self._executor = executor
         self._reads: dict[str, Callable[[], object]] = {
@@ -119,8 +119,8 @@ class Organization:
     def observe_while_enabling(self, enable: Callable[[], frozenset[str] | None]) -> RootAccess:
         """Enable a feature right after trusted access, and observe the organization in parallel.
 
-        The response of the first Enable call lists the features that IAM was hiding, so that they need no
-        read of their own.
+        The response of the first Enable call lists the features that IAM was hiding, so they need no read of
+        their own.
 
         Raises:
             CallError: The feature could not be enabled, a read failed, or the reads contradict each other.
@@ -137,7 +137,7 @@ class Organization:
     def apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
         """Apply one step, and return the features that are enabled now, if the response says.
 
-        It counts as applied where nothing was left to change.
+        It counts as applied if nothing was left to change.
 
         Raises:
             CallError: AWS refused the call, or it did not succeed in time.
@@ -200,7 +200,7 @@ class Organization:
         service: Mapping[str, Any],
         delegates: tuple[str, ...] | Failure,
     ) -> RootAccess:
-        """Return what the reads say together, or raise CallError where they contradict each other."""
+        """Return the state that the reads show together, or raise CallError if they contradict each other."""
         trusted_access = bool(service)
         if trusted_access == isinstance(features, Failure):
             raise _inconsistent_reads(LIST_FEATURES, trusted_access=trusted_access)
@@ -254,7 +254,7 @@ class Organization:
         }
 
     def _read_features(self) -> frozenset[str] | Failure:
-        """Return the features; the refusal where trusted access is disabled, so that IAM hides them."""
+        """Return the features; the refusal if trusted access is disabled and IAM hides them."""
         list_features = self._clients.iam.list_organizations_features
         try:
             response = call(list_features, operation=LIST_FEATURES, budget=self._read_budget)
@@ -266,7 +266,7 @@ class Organization:
         return frozenset(response.require("EnabledFeatures"))
 
     def _read_trusted_access(self) -> Mapping[str, Any]:
-        """Return IAM's entry in the list of services; empty where it is not listed."""
+        """Return IAM's entry in the list of services; empty if it is not listed."""
         services: Iterator[Mapping[str, Any]] = pages(
             functools.partial(
                 self._clients.organizations.list_aws_service_access_for_organization, MaxResults=_PAGE_SIZE
@@ -282,7 +282,7 @@ class Organization:
         return {}
 
     def _read_delegated_administrators(self) -> tuple[str, ...] | Failure:
-        """Return the accounts, or the refusal where it does not end the observation."""
+        """Return the accounts, or the refusal if it does not end the observation."""
         budget = self._read_budget
         accounts = pages(
             functools.partial(

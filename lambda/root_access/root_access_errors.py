@@ -26,7 +26,7 @@ _NEVER_REGISTERED = {
 
 @dataclass(eq=False, kw_only=True)
 class NotTheManagementAccountError(RootAccessError):
-    """Raised where the function's account is a member of an organization."""
+    """The function's account is a member of an organization, not its management account."""
 
     account_id: str
     organization_id: str
@@ -42,7 +42,7 @@ class NotTheManagementAccountError(RootAccessError):
 
 @dataclass(eq=False, kw_only=True)
 class NotInAnOrganizationError(RootAccessError):
-    """Raised where the function's account is not a member of an organization."""
+    """The function's account is not a member of an organization."""
 
     account_id: str
 
@@ -55,7 +55,7 @@ class NotInAnOrganizationError(RootAccessError):
 
 @dataclass(eq=False, kw_only=True)
 class NotAllFeaturesError(RootAccessError):
-    """Raised where the organization has consolidated billing only."""
+    """The organization has consolidated billing only."""
 
     account_id: str
     organization_id: str
@@ -70,7 +70,7 @@ class NotAllFeaturesError(RootAccessError):
 
 @dataclass(eq=False, kw_only=True)
 class SdkTooOldError(RootAccessError):
-    """Raised where the runtime's botocore does not know a call."""
+    """The runtime's botocore does not know a call."""
 
     account_id: str
     operation: str
@@ -85,7 +85,7 @@ class SdkTooOldError(RootAccessError):
 
 @dataclass(eq=False, kw_only=True)
 class ConvergenceError(RootAccessError):
-    """Raised where the organization did not reach what the stack lists.
+    """The organization did not reach what the stack lists.
 
     The failure is the one that stopped the invocation: of a step, or of a read.
     """
@@ -98,7 +98,7 @@ class ConvergenceError(RootAccessError):
     possibly_applied: Sequence[Step]
     # The steps that were still missing.
     not_applied: Sequence[Step]
-    # Of accounts that were deregistered to free a slot: the steps that failed, each with its failure.
+    # Failed steps for accounts deregistered to free a slot, with the cause of each.
     not_reregistered: Sequence[tuple[Step, Failure]] = ()
 
     def __str__(self) -> str:

@@ -33,7 +33,7 @@ class Status(StrEnum):
 
 @dataclass(eq=False, kw_only=True)
 class InvalidValueError(RootAccessError):
-    """Raised for a value in a request or in settings that this version does not accept."""
+    """A request or settings contain a value that this version does not accept."""
 
     name: str
     value: object
@@ -48,7 +48,7 @@ class InvalidValueError(RootAccessError):
 
 @dataclass(frozen=True, kw_only=True)
 class DesiredState:
-    """What a stack lists: any other feature is disabled, and any other account deregistered.
+    """The lists of a stack: any other feature is disabled, and any other account deregistered.
 
     Without a list of delegated administrators they are not managed.
     """
@@ -59,7 +59,7 @@ class DesiredState:
 
 @dataclass(frozen=True, kw_only=True)
 class RootAccess:
-    """What AWS reports of an organization's root access.
+    """An organization's root access, as AWS reports it.
 
     Attributes:
         trusted_access: Whether Organizations lists trusted access for IAM.
@@ -91,7 +91,7 @@ class RootAccess:
         return self.trusted_access_enabled_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def to_dict(self) -> dict[str, object]:
-        """Return what the stack's output shows: the same keys in the same order, lists sorted."""
+        """Return the stack's output: the same keys in the same order, lists sorted."""
         return {
             "status": self.status,
             "organizationId": self.organization_id,
@@ -116,7 +116,7 @@ class RootAccess:
 
 
 def desired_state(*, features: object, delegated_administrators: object = None) -> DesiredState:
-    """Return what the lists ask for.
+    """Return the state that the lists ask for.
 
     Raises:
         InvalidValueError: One is not a list, a feature is unknown, or an account ID is malformed.

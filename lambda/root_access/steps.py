@@ -40,8 +40,8 @@ def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
     """Return the steps that are missing, in the order in which to apply them.
 
     Trusted access comes first, because nothing works without it, and is never disabled. Features are enabled
-    before others are disabled, and accounts registered before others are deregistered, so that there is no
-    gap. A feature that this code does not know is left unchanged.
+    before others are disabled, and accounts registered before others are deregistered: there is no gap. A
+    feature that this code does not know is left unchanged.
 
     While trusted access is disabled, IAM hides which features are enabled: plan again once they can be read.
     """

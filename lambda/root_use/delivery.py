@@ -40,30 +40,17 @@ _ORGANIZATION_ID = re.compile("(o-[a-z0-9]{10,32})_")
 
 _SETTINGS = {"notification_topic_arn": Setting(type=str)}
 
-# As the guardrail has it: root sessions stay possible, so the deletion does, too.
-_DENY_ROOT_USER = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Deny",
-                "Action": "*",
-                "Resource": "*",
-                "Condition": {
-                    "ArnLike": {"aws:PrincipalArn": "arn:*:iam::*:root"},
-                    "Null": {"aws:AssumedRoot": "true"},
-                },
-            }
-        ],
-    },
-    separators=(",", ":"),
+# As the guardrail has it: root sessions stay possible, and so does the deletion.
+_DENY_ROOT_USER = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":'
+    '{"ArnLike":{"aws:PrincipalArn":"arn:*:iam::*:root"},"Null":{"aws:AssumedRoot":"true"}}}]}'
 )
-# What lets a root user, or who has its credentials, come back.
-_WAYS_BACK = [
-    *("CreateAccessKey", "CreateLoginProfile", "UpdateLoginProfile", "CreateUser", "CreateRole"),
-    *("UpdateAssumeRolePolicy", "AttachUserPolicy", "AttachRolePolicy", "PutUserPolicy", "PutRolePolicy"),
-    *("CreateOpenIDConnectProvider", "CreateSAMLProvider"),
-]
+# The calls by which a root user, or anyone with its credentials, can come back.
+_WAYS_BACK = (
+    '"CreateAccessKey", "CreateLoginProfile", "UpdateLoginProfile", "CreateUser", "CreateRole", '
+    '"UpdateAssumeRolePolicy", "AttachUserPolicy", "AttachRolePolicy", "PutUserPolicy", "PutRolePolicy", '
+    '"CreateOpenIDConnectProvider", "CreateSAMLProvider"'
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +193,6 @@ def _next_steps(account_ids: Sequence[str]) -> Sequence[NextStep]:
     accounts = account_ids or ["ACCOUNT"]
     listed = ",".join(accounts)
     quoted = ", ".join(f'"{account}"' for account in accounts)
-    ways_back = ", ".join(f'"{name}"' for name in _WAYS_BACK)
     fields = "fields eventTime, recipientAccountId, eventSource, eventName, userIdentity.arn, sourceIPAddress"
     return (
         NextStep(
@@ -235,7 +221,7 @@ def _next_steps(account_ids: Sequence[str]) -> Sequence[NextStep]:
         ),
         NextStep(
             what="See which keys, users, roles and policies are new there",
-            command=f"{fields} | filter recipientAccountId in [{quoted}] and eventName in [{ways_back}] "
+            command=f"{fields} | filter recipientAccountId in [{quoted}] and eventName in [{_WAYS_BACK}] "
             "| sort eventTime desc",
         ),
     )

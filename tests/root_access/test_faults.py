@@ -1,28 +1,25 @@
-"""The fault matrix: every path, every call on it, every fault, injected at the wire.
+"""The fault matrix: every path, every call on it, every fault.
 
 The result is either what the stack lists or a failure that reports truly what was applied. The calls of a
-path are those that it makes without a fault, so that a call that is added to the code is tested by itself.
+path are those that it makes without a fault, so a call that is added to the code is tested by itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local_aws.emulation import serve_organization
 from local_aws.emulation.state import current_emulation
 from local_aws.emulation.task_policies import Feature
-from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
 from support.cloudformation import FakeCloudFormation
-from support.faults.matrix import WireWitness, call_sites, can_occur, code_in_report
-from support.faults.proxy import FaultProxy, serve_fault_proxy
 from support.faults.vocabulary import (
     ACCESS_DENIED,
     CONCURRENT_MODIFICATION,
+    CONNECTION_FAILED,
     NO_RESPONSE_AFTER,
     NO_RESPONSE_BEFORE,
     READ_TIMEOUT,
@@ -31,18 +28,26 @@ from support.faults.vocabulary import (
     THROTTLED,
     THROTTLING_EXCEPTION,
     TRUSTED_ACCESS_NOT_VISIBLE,
-    CallSite,
     Fault,
-    Persistence,
 )
-from support.function import BOTH
-from support.invariants import LIST_ADMINISTRATORS, Circumstances, assert_invariants
+from support.function import BOTH, FakeTime, Function
+from support.invariants import (
+    DESCRIBE,
+    DISABLE,
+    ENABLE,
+    LIST_ADMINISTRATORS,
+    LIST_FEATURES,
+    REGISTER,
+    Circumstances,
+    assert_invariants,
+)
+from support.witness import DisturbingWitness, Outage, SequentialExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from local_aws.emulation import LocalOrganization
-    from support.witness import WatchedInvocation
+    from support.witness import WatchedCall
 
 pytestmark = pytest.mark.slow
 
@@ -52,256 +57,153 @@ class Path:
     """What CloudFormation does, and in what organization.
 
     Attributes:
-        name: Its name, for the names of test cases.
         new: The properties to deploy.
         old: The properties that were deployed before; None for a Create.
         fresh: Whether root access was never enabled.
         features: The features that are enabled before.
-        delegated_administrators: The accounts that are registered before.
+        administrators: The accounts that are registered before.
         hidden: Whether trusted access was disabled again.
         limit: How many delegated administrators AWS accepts.
-        suspended: The accounts that are suspended.
-        refused: Whether the new properties can never be reached, and the old ones are deployed again.
+        refused: An account that is suspended, so that the old properties are deployed again.
     """
 
-    name: str
     new: Mapping[str, Any]
     old: Mapping[str, Any] | None = None
     fresh: bool = False
     features: tuple[str, ...] = ()
-    delegated_administrators: tuple[str, ...] = ()
+    administrators: tuple[str, ...] = ()
     hidden: bool = False
     limit: int = 5
-    suspended: tuple[str, ...] = ()
-    refused: bool = False
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def manages_administrators(self) -> bool:
-        """Whether each list of it has delegated administrators."""
-        return all("DelegatedAdministrators" in listed for listed in (self.new, self.old or self.new))
+    refused: str = ""
 
     def arrange(self, organization: LocalOrganization) -> None:
         """Bring the organization into the state that the path starts from."""
         organization.reset()
         organization.set_delegated_administrator_limit(self.limit)
-        # Directly in the state: an administrator's calls would take as long as the test.
         emulation = current_emulation()
         if not self.fresh:
             emulation.organization.enable_trusted_access(PRINCIPAL, at=emulation.now())
         emulation.features.update(map(Feature, self.features))
-        for account_id in self.delegated_administrators:
+        for account_id in self.administrators:
             emulation.organization.register(account_id=account_id, principal=PRINCIPAL, at=emulation.now())
             organization.advance_clock(1)
         if self.hidden:
             emulation.organization.disable_trusted_access(PRINCIPAL)
-        for account_id in self.suspended:
-            organization.suspend(account_id)
+        if self.refused:
+            organization.suspend(self.refused)
 
 
-PATHS = (
-    Path(name="create fresh", new={"Features": BOTH}, fresh=True),
-    Path(name="create with one feature enabled", new={"Features": BOTH}, features=(CREDENTIALS,)),
-    Path(
-        name="create with everything enabled",
-        new={"Features": BOTH},
-        features=BOTH,
-        delegated_administrators=(MEMBER,),
-    ),
-    Path(
-        name="create with hidden features",
-        new={"Features": [CREDENTIALS]},
-        features=BOTH,
-        hidden=True,
-    ),
-    Path(
-        name="narrow",
-        old={"Features": BOTH},
-        new={"Features": [CREDENTIALS]},
-        features=BOTH,
-        delegated_administrators=(MEMBER,),
-    ),
-    Path(name="widen", old={"Features": [SESSIONS]}, new={"Features": BOTH}, features=(SESSIONS,)),
-    Path(
-        name="change delegated administrators",
-        old={"Features": BOTH, "DelegatedAdministrators": [MEMBER, OTHER]},
-        new={"Features": BOTH, "DelegatedAdministrators": [OTHER, THIRD]},
-        features=BOTH,
-        delegated_administrators=(MEMBER, OTHER),
-    ),
-    Path(
-        name="change delegated administrators at the limit",
-        old={"Features": BOTH, "DelegatedAdministrators": [MEMBER]},
-        new={"Features": BOTH, "DelegatedAdministrators": [OTHER]},
-        features=BOTH,
-        delegated_administrators=(MEMBER,),
-        limit=1,
-    ),
-    Path(
-        name="update that is rolled back",
-        old={"Features": BOTH, "DelegatedAdministrators": [MEMBER]},
-        new={"Features": [CREDENTIALS], "DelegatedAdministrators": [OTHER, THIRD]},
-        features=BOTH,
-        delegated_administrators=(MEMBER,),
-        suspended=(THIRD,),
-        refused=True,
-    ),
-)
+def lists(features: Sequence[str], *administrators: str) -> Mapping[str, Any]:
+    return {"Features": features, "DelegatedAdministrators": administrators}
 
+
+PATHS = {
+    "create fresh": Path(new={"Features": BOTH}, fresh=True),
+    "create with hidden features": Path(new={"Features": [CREDENTIALS]}, features=BOTH, hidden=True),
+    "create as it is": Path(new={"Features": BOTH}, features=BOTH, administrators=(MEMBER,)),
+    "narrow": Path(old={"Features": BOTH}, new={"Features": [CREDENTIALS]}, features=BOTH),
+    "widen": Path(old={"Features": [SESSIONS]}, new={"Features": BOTH}, features=(SESSIONS,)),
+    "other delegates": Path(
+        old=lists(BOTH, MEMBER, OTHER),
+        new=lists(BOTH, OTHER, THIRD),
+        features=BOTH,
+        administrators=(MEMBER, OTHER),
+    ),
+    "other delegates at the limit": Path(
+        old=lists(BOTH, MEMBER), new=lists(BOTH, OTHER), features=BOTH, administrators=(MEMBER,), limit=1
+    ),
+    "rolled back": Path(
+        old=lists(BOTH, MEMBER),
+        new=lists([CREDENTIALS], OTHER, THIRD),
+        features=BOTH,
+        administrators=(MEMBER,),
+        refused=THIRD,
+    ),
+}
 FAULTS = (
-    (THROTTLED, Persistence.ONCE),
-    (THROTTLING_EXCEPTION, Persistence.TWICE),
-    (CONCURRENT_MODIFICATION, Persistence.TWICE),
-    (SERVER_ERROR_BEFORE, Persistence.TWICE),
-    (SERVER_ERROR_AFTER, Persistence.TWICE),
-    (NO_RESPONSE_BEFORE, Persistence.TWICE),
-    (NO_RESPONSE_AFTER, Persistence.ONCE),
-    (READ_TIMEOUT, Persistence.ONCE),
-    (ACCESS_DENIED, Persistence.TWICE),
-    (TRUSTED_ACCESS_NOT_VISIBLE, Persistence.TWICE),
-    (THROTTLED, Persistence.UNTIL_NEXT_EVENT),
-    (CONCURRENT_MODIFICATION, Persistence.UNTIL_NEXT_EVENT),
-    (SERVER_ERROR_BEFORE, Persistence.UNTIL_NEXT_EVENT),
-    (SERVER_ERROR_AFTER, Persistence.UNTIL_NEXT_EVENT),
-    (NO_RESPONSE_BEFORE, Persistence.UNTIL_NEXT_EVENT),
-    (NO_RESPONSE_AFTER, Persistence.UNTIL_NEXT_EVENT),
-    (READ_TIMEOUT, Persistence.UNTIL_NEXT_EVENT),
-    (TRUSTED_ACCESS_NOT_VISIBLE, Persistence.UNTIL_NEXT_EVENT),
-    (ACCESS_DENIED, Persistence.ALWAYS),
+    CONNECTION_FAILED,
+    THROTTLED,
+    THROTTLING_EXCEPTION,
+    CONCURRENT_MODIFICATION,
+    SERVER_ERROR_BEFORE,
+    SERVER_ERROR_AFTER,
+    NO_RESPONSE_BEFORE,
+    NO_RESPONSE_AFTER,
+    READ_TIMEOUT,
+    ACCESS_DENIED,
 )
 
 
-@dataclass(kw_only=True)
-class Bench:
-    """The organization, the proxy in front of it, and the function that calls it."""
-
-    organization: LocalOrganization
-    proxy: FaultProxy
-    function: WireWitness
-    _calls: dict[str, tuple[CallSite, ...]] = field(default_factory=dict)
-
-    def run(
-        self, path: Path, persistence: Persistence, *, fault: Fault | None = None, at: CallSite | None = None
-    ) -> FakeCloudFormation:
-        """Run a path, with a fault at one of its calls."""
-        self.proxy.reset()
-        path.arrange(self.organization)
-        others = self.organization.other_services()
-        self.function.start(persistence)
-        if fault is not None and at is not None:
-            self.proxy.inject(fault, at=at, persistence=persistence)
-        stack = FakeCloudFormation(
-            function=self.function,
-            properties=path.old,
-            physical_id=None if path.old is None else self.organization.id,
-        )
-        stack.deploy(**path.new)
-        assert self.organization.other_services() == others, "another service was touched"
-        return stack
-
-    def assert_each_invocation_is_sound(self, path: Path) -> None:
-        """Assert that each invocation failed only for what it met, and reports truly what it did."""
-        for invocation in self.function.invocations:
-            faults = [(call, call.fault) for call in invocation.calls if call.fault]
-            for call, fault in faults:
-                assert (call.code is not None) == fault.takes_effect, "the fault did not do what it should"
-            circumstances = Circumstances(
-                organization_id=self.organization.id,
-                failing_action=faults[0][0].action if faults else "",
-                registrable=frozenset({MEMBER, OTHER, THIRD}.difference(path.suspended)),
-                limit=path.limit,
-            )
-            assert_invariants(invocation, circumstances)
-
-    def calls(self, path: Path) -> tuple[CallSite, ...]:
-        """Return the calls of a path that meets no fault."""
-        if path.name not in self._calls:
-            self.run(path, Persistence.ONCE)
-            self.assert_each_invocation_is_sound(path)
-            assert_as_without_fault(path, self.function.invocations)
-            self._calls[path.name] = tuple(call_sites(self.function.invocations))
-        return self._calls[path.name]
+@pytest.fixture
+def witness(organization: LocalOrganization) -> DisturbingWitness:
+    return DisturbingWitness(organization=organization, function=Function(executor=SequentialExecutor))
 
 
-@pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    with (
-        serve_organization() as organization,
-        serve_fault_proxy(str(organization.url)) as (proxy, url),
-    ):
-        function = WireWitness(organization=organization, proxy=proxy, url=url)
-        bench = Bench(organization=organization, proxy=proxy, function=function)
-        # With its first calls the proxy loads what it knows of the services: on a busy machine for so long
-        # that the function would repeat a call.
-        bench.run(PATHS[0], Persistence.ONCE)
-        yield bench
-
-
-def sites(bench: Bench, path: Path, fault: Fault, persistence: Persistence) -> Iterator[CallSite]:
-    """Yield the calls of a path at which to inject a fault."""
-    for site in bench.calls(path):
-        # A read changes nothing: an error before and an error after it are the same, and so are all kinds
-        # of lost responses that persist.
-        is_repetition = fault is SERVER_ERROR_AFTER or not (persistence.is_transient or fault.responses)
-        if can_occur(fault, at=site) and not (site.is_read and is_repetition):
-            yield site
-
-
-@pytest.mark.parametrize(("fault", "persistence"), FAULTS, ids=str)
-@pytest.mark.parametrize("path", PATHS, ids=str)
-def test_a_fault_that_passes_does_not_change_the_result_and_one_that_persists_is_reported(
-    bench: Bench,
+def run(
+    witness: DisturbingWitness,
     path: Path,
-    fault: Fault,
-    persistence: Persistence,
-    subtests: pytest.Subtests,
-    record_property: Callable[[str, object], None],
+    *,
+    fault: tuple[int, Fault] | None = None,
+    outage: Outage | None = None,
+) -> list[WatchedCall]:
+    """Run a path, check each invocation, and return its calls."""
+    path.arrange(witness.organization)
+    others = witness.organization.other_services()
+    witness.restart()
+    witness.function.time = FakeTime()
+    if fault:
+        witness.faults["call", fault[0]] = fault[1]
+    witness.outage = outage
+    physical_id = None if path.old is None else witness.organization.id
+    stack = FakeCloudFormation(function=witness, properties=path.old, physical_id=physical_id)
+    outcome = stack.deploy(**path.new)
+    assert witness.organization.other_services() == others
+    assert outage or outcome.succeeded != bool(path.refused)
+    for invocation in witness.invocations:
+        assert_invariants(
+            invocation,
+            Circumstances(
+                organization_id=witness.organization.id,
+                failing_action=outage.action if outage else "",
+                registrable=frozenset({MEMBER, OTHER, THIRD} - {path.refused}),
+                limit=path.limit,
+            ),
+        )
+    return [call for invocation in witness.invocations for call in invocation.calls]
+
+
+def can_occur(fault: Fault, call: WatchedCall) -> bool:
+    """Return whether AWS can have a fault at a call."""
+    if fault is TRUSTED_ACCESS_NOT_VISIBLE:
+        needs_it = {LIST_ADMINISTRATORS, LIST_FEATURES, REGISTER, *ENABLE.values(), *DISABLE.values()}
+        return call.action in needs_it and PRINCIPAL in call.after.trusted_access
+    # The only read for which AWS documents it.
+    return fault is not CONCURRENT_MODIFICATION or call.is_write or call.action == DESCRIBE
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, TRUSTED_ACCESS_NOT_VISIBLE], ids=str)
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+def test_a_fault_that_passes_does_not_change_the_result(
+    witness: DisturbingWitness, path: Path, fault: Fault
 ) -> None:
-    cases = list(sites(bench, path, fault, persistence))
-    record_property("fault_cases", len(cases))
-    for site in cases:
-        with subtests.test(f"{path}: {fault} {persistence} at {site}"):
-            stack = bench.run(path, persistence, fault=fault, at=site)
-            assert bench.proxy.hits > 0, "the fault hit no call"
-            bench.assert_each_invocation_is_sound(path)
-            if persistence.is_transient:
-                assert_as_without_fault(path, bench.function.invocations)
+    for number, call in enumerate(run(witness, path)):
+        if can_occur(fault, call):
+            calls = run(witness, path, fault=(number, fault))
+            assert [call.fault for call in calls if call.fault] == [fault]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+def test_a_fault_that_persists_is_reported(witness: DisturbingWitness, path: Path, fault: Fault) -> None:
+    for action in {call.action for call in run(witness, path)}:
+        run(witness, path, outage=Outage(action=action, fault=fault))
+        for invocation in witness.invocations:
+            if invocation.error is None:
+                is_met = any(call.fault for call in invocation.calls)
+                assert not is_met or (action == LIST_ADMINISTRATORS and not invocation.manages_administrators)
                 continue
-            for invocation in bench.function.invocations:
-                if any(call.fault for call in invocation.calls):
-                    assert_the_fault_is_reported(path, invocation, fault=fault, site=site)
-            if stack.properties is None:
-                # Another deployment, as the failure suggests, ends as listed.
-                bench.proxy.stop()
-                outcome = stack.create(**path.new)
-                assert outcome.succeeded, outcome.reason
-                bench.assert_each_invocation_is_sound(path)
-
-
-def assert_as_without_fault(path: Path, invocations: Sequence[WatchedInvocation]) -> None:
-    """Assert that the fault did not end an invocation."""
-    *refused, last = invocations
-    assert last.error is None
-    assert len(refused) == path.refused
-    for invocation in refused:
-        error = invocation.convergence_error
-        assert error.step == Step(operation=Operation.REGISTER, account_id=THIRD)
-        assert error.failure.reason == "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR"
-
-
-def assert_the_fault_is_reported(
-    path: Path, invocation: WatchedInvocation, *, fault: Fault, site: CallSite
-) -> None:
-    """Assert that an invocation that met the fault failed, and reported the call and AWS's code."""
-    # A list of delegates that one of the lists omits fails no deployment.
-    is_optional = site.action == LIST_ADMINISTRATORS and not path.manages_administrators
-    # The first Enable call is only a look at what was hidden: a later read shows the same.
-    is_look = path.hidden and fault is TRUSTED_ACCESS_NOT_VISIBLE
-    if invocation.error is None and (is_optional or is_look):
-        return
-    error = invocation.convergence_error
-    assert error.account_id == MANAGEMENT
-    assert (error.step.operation if error.step else error.failure.operation) == site.action, error
-    assert error.failure.code == code_in_report(fault, at=site), error
+            error = invocation.convergence_error
+            assert error.account_id == MANAGEMENT
+            if any(call.fault for call in invocation.calls):
+                assert (error.step.operation if error.step else error.failure.operation) == action
+                assert error.failure.code == fault.code_of(action)

@@ -162,13 +162,6 @@ def test_an_event_without_a_usable_url_is_not_handled_and_its_url_is_never_in_th
     assert raised.value.__context__ is None
 
 
-def test_an_event_that_is_not_cloudformations_changes_nothing(organization: LocalOrganization) -> None:
-    event = {"RequestType": "Create", "ResourceProperties": {"Features": list(BOTH)}}
-    with pytest.raises(ResponseNotDeliveredError):
-        Function()(event)
-    assert organization.calls == ()
-
-
 def test_an_error_that_quotes_the_url_is_named_by_its_type_alone(endpoint: ResponseEndpoint) -> None:
     event = request(endpoint, ResponseURL=f"http://a..b/?{SIGNATURE}")
     with pytest.raises(ResponseNotDeliveredError) as raised:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
 
-    from botocore.config import Config
-
     from aws_calls.runtime import LambdaContext
     from root_access.custom_resource import CustomResource
 
@@ -88,8 +86,6 @@ class Function:
     Attributes:
         account_id: The account that it is deployed in.
         partition: The partition that it is deployed in.
-        endpoint_url: Where its calls go; None for an emulation in this process.
-        config: Its clients' settings.
         time: Its time.
         remaining_seconds: How long an invocation may take.
         log: What it logged.
@@ -98,8 +94,6 @@ class Function:
 
     account_id: str = MANAGEMENT
     partition: str = "aws"
-    endpoint_url: str | None = None
-    config: Config = field(default_factory=one_attempt)
     time: FakeTime = field(default_factory=FakeTime)
     remaining_seconds: float = _TIMEOUT_SECONDS
     log: list[Mapping[str, object]] = field(default_factory=list)
@@ -178,6 +172,5 @@ class Function:
             region_name="us-east-1",
             aws_access_key_id=self.account_id,
             aws_secret_access_key="secret",
-            endpoint_url=self.endpoint_url,
-            config=self.config,
+            config=one_attempt(),
         )

@@ -2,76 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from typing import TYPE_CHECKING
 
-from ..state import SERVICE_PRINCIPAL
-from ..steps import ENABLE_FEATURE, Operation, Step, plan
+from ..state import SERVICE_PRINCIPAL, Feature
+from ..steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step, plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..state import DesiredState, RootAccess
 
-_SESSIONS_OF = "anyone with sts:AssumeRoot in the management account or a delegated administrator's account"
-_IAM = f"--service-principal {SERVICE_PRINCIPAL}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Deviation:
-    """What a step corrects: in words, what it means meanwhile, the call behind it, and the correction."""
-
-    words: str
-    effect: str
-    caused_by: str
-    command: str
-
-
-# The worst first: what lets others in, then what ends the control of root users.
+_CREDENTIALS, _SESSIONS = Feature
+# Each step's deviation in words, and its effect. The worst first: what lets others in, then what ends the
+# control of root users.
 _DEVIATIONS = {
-    Operation.DEREGISTER: _Deviation(
-        words="{account_id} is registered but not listed",
-        effect="{account_id} can open root sessions in every member account.",
-        caused_by="RegisterDelegatedAdministrator",
-        command=f"aws organizations deregister-delegated-administrator --account-id {{account_id}} {_IAM}",
+    Operation.DEREGISTER: (
+        "{account_id} is registered but not listed",
+        "{account_id} can open root sessions in every member account.",
     ),
-    Operation.ENABLE_TRUSTED_ACCESS: _Deviation(
-        words=f"trusted access for {SERVICE_PRINCIPAL} is disabled",
-        effect="Neither feature works: no root session can be opened.",
-        caused_by="DisableAWSServiceAccess",
-        command=f"aws organizations enable-aws-service-access {_IAM}",
+    Operation.ENABLE_TRUSTED_ACCESS: (
+        f"trusted access for {SERVICE_PRINCIPAL} is disabled",
+        "Neither feature works: no root session can be opened.",
     ),
-    Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT: _Deviation(
-        words="RootCredentialsManagement is disabled",
-        effect="Root credentials cannot be audited, deleted or recovered; new ones stay unnoticed.",
-        caused_by="DisableOrganizationsRootCredentialsManagement",
-        command="aws iam enable-organizations-root-credentials-management",
+    ENABLE_FEATURE[_CREDENTIALS]: (
+        f"{_CREDENTIALS} is disabled",
+        "Root credentials cannot be audited, deleted or recovered; new ones stay unnoticed.",
     ),
-    Operation.ENABLE_ROOT_SESSIONS: _Deviation(
-        words="RootSessions is disabled",
-        effect="Bucket and queue policies that lock everyone out cannot be removed.",
-        caused_by="DisableOrganizationsRootSessions",
-        command="aws iam enable-organizations-root-sessions",
+    ENABLE_FEATURE[_SESSIONS]: (
+        f"{_SESSIONS} is disabled",
+        "Bucket and queue policies that lock everyone out cannot be removed.",
     ),
-    Operation.DISABLE_ROOT_CREDENTIALS_MANAGEMENT: _Deviation(
-        words="RootCredentialsManagement is enabled but not listed",
-        effect=f"Root credentials can be audited, deleted and recovered by {_SESSIONS_OF}.",
-        caused_by="EnableOrganizationsRootCredentialsManagement",
-        command="aws iam disable-organizations-root-credentials-management",
+    DISABLE_FEATURE[_CREDENTIALS]: (
+        f"{_CREDENTIALS} is enabled but not listed",
+        "Root credentials can be audited, deleted and recovered.",
     ),
-    Operation.DISABLE_ROOT_SESSIONS: _Deviation(
-        words="RootSessions is enabled but not listed",
-        effect=f"Bucket and queue policies can be removed by {_SESSIONS_OF}.",
-        caused_by="EnableOrganizationsRootSessions",
-        command="aws iam disable-organizations-root-sessions",
+    DISABLE_FEATURE[_SESSIONS]: (
+        f"{_SESSIONS} is enabled but not listed",
+        "Bucket and queue policies can be removed.",
     ),
-    Operation.REGISTER: _Deviation(
-        words="{account_id} is listed but not registered",
-        effect="{account_id} cannot open root sessions: its root tasks fail.",
-        caused_by="DeregisterDelegatedAdministrator",
-        command=f"aws organizations register-delegated-administrator --account-id {{account_id}} {_IAM}",
+    Operation.REGISTER: (
+        "{account_id} is listed but not registered",
+        "{account_id} cannot open root sessions: its root tasks fail.",
     ),
 }
+_OPPOSITES = {"Enable": "Disable", "Disable": "Enable", "Register": "Deregister", "Deregister": "Register"}
 
 
 def worst_first(steps: Iterable[Step]) -> list[Step]:
@@ -81,22 +56,26 @@ def worst_first(steps: Iterable[Step]) -> list[Step]:
 
 def deviation(step: Step) -> str:
     """Return in words what the step would correct."""
-    return _DEVIATIONS[step.operation].words.format(account_id=step.account_id)
+    return _DEVIATIONS[step.operation][0].format(account_id=step.account_id)
 
 
 def effect(step: Step) -> str:
     """Return what the deviation means for as long as it lasts."""
-    return _DEVIATIONS[step.operation].effect.format(account_id=step.account_id)
+    return _DEVIATIONS[step.operation][1].format(account_id=step.account_id)
 
 
 def cause(step: Step) -> str:
-    """Return the name of the call that leads to the deviation."""
-    return _DEVIATIONS[step.operation].caused_by
+    """Return the name of the call that leads to the deviation: the opposite one."""
+    return re.sub("^[A-Z][a-z]+", lambda verb: _OPPOSITES[verb[0]], step.operation.partition(":")[2])
 
 
 def correction(step: Step) -> str:
     """Return the command that applies the step."""
-    return _DEVIATIONS[step.operation].command.format(account_id=step.account_id)
+    service, _, call = step.operation.partition(":")
+    command = re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", call).lower()
+    account = f" --account-id {step.account_id}" if step.account_id else ""
+    principal = "" if service == "iam" else f" --service-principal {SERVICE_PRINCIPAL}"
+    return f"aws {service} {command}{account}{principal}"
 
 
 def plan_repair(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:

@@ -22,13 +22,13 @@ def drift_finding(
     """Return whether the organization matches the stack.
 
     Args:
-        observed: What the check found.
-        steps: What would correct the deviations.
+        observed: The state that the check found.
+        steps: The steps that would correct the deviations.
         account_id: The management account.
-        checked_at: When it looked.
+        checked_at: The time of the check.
     """
     found = "; ".join(map(deviation, steps)) or "It matches the stack"
-    # Not a deviation where the stack lists none, but AWS's Security Reference Architecture asks for one.
+    # Not a deviation if the stack lists none, but AWS's Security Reference Architecture asks for one.
     none = " No delegated administrator is registered." if observed.delegated_administrators == () else ""
     return SecurityFinding(
         check="root-access",

@@ -53,7 +53,7 @@ class DescribeStack(Protocol):
 
 @dataclass(eq=False, kw_only=True)
 class CheckFailedError(RootAccessError):
-    """Raised where the drift check could not read root access or, to repair it, the state of the stack."""
+    """The drift check could not read root access or, to repair it, the state of the stack."""
 
     unread: str
     failure: Failure
@@ -66,11 +66,11 @@ class CheckFailedError(RootAccessError):
 
 @dataclass(eq=False, kw_only=True)
 class _DeploymentError(Exception):
-    """Raised before a write of the repair: the stack has been deployed, or is being deployed.
+    """The stack has been deployed, or is being deployed: raised before a write of the repair.
 
     Attributes:
         reason: What stops the repair.
-        is_lasting: Whether it stops each later repair, too, until somebody does something about it.
+        is_lasting: Whether it also stops each later repair, until an operator acts.
     """
 
     reason: str
@@ -85,7 +85,7 @@ class _DeploymentError(Exception):
 class WatchedStack:
     """The stack whose lists a repair applies.
 
-    Its state is read at the beginning of a check: every later deployment differs from that, also one that
+    Its state is read at the beginning of a check: every later deployment differs from that, even one that
     ends before the repair.
 
     Attributes:
@@ -131,7 +131,7 @@ class WatchedStack:
 
 @dataclass(eq=False, kw_only=True)
 class Repair:
-    """One repair, and what came of it.
+    """One repair, and its result.
 
     Attributes:
         organization: The organization.
@@ -165,7 +165,7 @@ class Repair:
 
     @property
     def is_worth_publishing(self) -> bool:
-        """Whether it changed something, or somebody has to do something about it.
+        """Whether it changed something, or an operator has to act.
 
         Nothing remembers what an earlier check has published: a repair that cannot take place is published by
         each scheduled check. A deployment ends by itself, and what it is about to change is not drift: a
@@ -187,7 +187,7 @@ class Repair:
             self.error = error
 
     def _apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
-        """Apply a step, as Organization.apply does, where the stack is still as it was at each attempt."""
+        """Apply a step, as Organization.apply does, if the stack is still as it was at each attempt."""
         is_attempted = False
 
         def is_abandoned() -> bool:

@@ -1,1 +1,1 @@
-"""Faults of AWS calls: one vocabulary, injected at a boto client or at the wire, and the fault matrix."""
+"""Faults of AWS calls, injected at a boto client."""

@@ -1,7 +1,6 @@
 """Faults and other people's changes at the calls of boto clients, by botocore's events.
 
-A fault takes the place of the call or of its response; the HTTP part of the SDK is not involved. It is in the
-fault matrix, which injects faults at the wire.
+A fault takes the place of the call or of its response.
 """
 
 from __future__ import annotations

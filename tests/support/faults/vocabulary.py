@@ -1,9 +1,8 @@
-"""What can go wrong with one call of AWS, which call, and how often."""
+"""What can go wrong with one call of AWS."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import (
@@ -136,47 +135,6 @@ NO_RESPONSE_AFTER = replace(
     NO_RESPONSE_BEFORE, name="connection closed after the call took effect", takes_effect=True
 )
 READ_TIMEOUT = Fault(name="read timeout", exception=ReadTimeoutError, takes_effect=True, is_ambiguous=True)
-
-
-class Persistence(StrEnum):
-    """How long a fault lasts."""
-
-    ONCE = "once"
-    TWICE = "twice"
-    UNTIL_NEXT_EVENT = "until the next event"
-    ALWAYS = "always"
-
-    @property
-    def times(self) -> int | None:
-        """How many calls fail; None for all."""
-        return {Persistence.ONCE: 1, Persistence.TWICE: 2}.get(self)
-
-    @property
-    def is_transient(self) -> bool:
-        """Whether waiting helps."""
-        return self.times is not None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CallSite:
-    """One call on a path, at which a fault can be injected.
-
-    Attributes:
-        action: The call, named as in an IAM policy.
-        account_id: The account in its parameters; "" if there is none.
-        occurrence: Which of the path's calls of that operation for that account it is, from 1.
-        trusted_access: Whether trusted access was enabled when it arrived.
-        is_read: Whether it changes nothing.
-    """
-
-    action: str
-    account_id: str
-    occurrence: int
-    trusted_access: bool
-    is_read: bool
-
-    def __str__(self) -> str:
-        return f"{step_name(self.action, self.account_id)} no. {self.occurrence}"
 
 
 def step_name(action: str, account_id: object) -> str:
