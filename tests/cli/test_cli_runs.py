@@ -259,7 +259,8 @@ def test_each_command_of_a_notice_can_be_pasted_and_a_run_whose_name_is_no_word_
     give_credentials(command_line)
     root_tasks = command_line.root_tasks
     assert command_line.run("audit").exit_code == 1
-    commands = [step.split("`")[1] for step in root_tasks.cards[-1]["content"]["nextSteps"]]
+    steps = root_tasks.cards[-1]["content"]["nextSteps"]
+    commands = [step.split("`")[1] for step in steps if "`" in step]
     exit_codes = [command_line.run(*command.split()[1:]).exit_code for command in commands]
     assert dict(zip(commands, exit_codes, strict=True)) == {
         "centralized-root-access report --open": 1,
@@ -268,8 +269,7 @@ def test_each_command_of_a_notice_can_be_pasted_and_a_run_whose_name_is_no_word_
     give_credentials(command_line, OTHER)
     root_tasks.advance(days=1)
     root_tasks.run({}, name="`<!channel>`")
-    (step,) = root_tasks.cards[-1]["content"]["nextSteps"]
-    assert "channel" not in step
+    assert "channel" not in str(root_tasks.cards[-1]["content"]["nextSteps"])
 
 
 def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: CommandLine) -> None:

@@ -22,7 +22,7 @@ def main() -> int:
         document = Path(folder) / "report.html"
         document.write_bytes(page_of(full_audits()).encode())
         page.call("Emulation.setScrollbarsHidden", hidden=True)
-        page.open(document, width=1280, height=1174)
+        page.open(document, width=1280, height=1560)
         page.screenshot(_PICTURE)
     return 0
 
