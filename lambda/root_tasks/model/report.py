@@ -1,4 +1,4 @@
-"""What a run of a root task found and did, account by account: the content of its report."""
+"""The report of a run: what it found and did, account by account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-# The codec resolves it, and who knows a report takes its task from here.
+# The codec resolves it, and other modules import it from here.
 from scp.task import Task as Task  # noqa: TC001
 
 from .codec import Document
@@ -70,7 +70,7 @@ class AccessKey:
         access_key_id: Its ID.
         status: Active or Inactive.
         created_at: When it was created.
-        last_used_at: When it was last used; None where AWS knows of no use.
+        last_used_at: When it was last used; None if AWS knows of no use.
         last_used_service: The service that it was last used with.
         last_use_unread: Whether its last use could not be read, and so is not known.
     """
@@ -91,7 +91,7 @@ class RootCredentials:
 
     Attributes:
         password: Whether it has a password.
-        password_last_used_at: When the password was last used; None where AWS knows of no use.
+        password_last_used_at: When the password was last used; None if AWS knows of no use.
         password_last_use_unread: Whether that could not be read, and so is not known.
         access_keys: Its access keys.
         mfa_devices: The serial numbers of its MFA devices.
@@ -108,13 +108,13 @@ class RootCredentials:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CredentialDetails:
-    """What to decide by whether to delete a credential.
+    """The facts by which one decides whether to delete a credential.
 
     Attributes:
         status: Active or Inactive; None for a password and for an MFA device, which have no status.
         created_at: When it was created, uploaded or enabled.
-        last_used_at: When it was last used; None where AWS knows of no use. Of signing certificates and MFA
-            devices AWS never knows it.
+        last_used_at: When it was last used; None if AWS knows of no use, as always for signing certificates
+            and MFA devices.
         last_used_service: The service that an access key was last used with.
         last_use_unread: Whether its last use could not be read, and so is not known.
     """
@@ -134,9 +134,9 @@ class Item:
         type: What it is.
         id: Its ID, name or ARN; None for the password, of which there is only one.
         outcome: How it ended.
-        message: AWS's code and message where it failed; otherwise what to know about it.
+        message: AWS's code and message if it failed; otherwise what to know about it.
         region: The Region of the bucket or queue.
-        policy: The policy that is removed or attached, in full. Somebody else chose it: never trust it.
+        policy: The policy that is removed or attached, in full. It was chosen by others: never trust it.
         corrected: Whether the policy to attach is a corrected text, not the one that was backed up.
         backup: The reference of the backup that was made of a removed policy, or that is restored.
         credential: The details of a credential that a plan lists.
@@ -163,9 +163,9 @@ class Result:
         reason: Why it was skipped, failed, inaccessible or left out, which details could not be read, in
             words, with AWS's code and message, or what to know before a plan is executed.
         hint: The probable cause, such as a service control policy that denies root.
-        credentials: What the root user has; None where that was not read.
+        credentials: What the root user has; None if that was not read.
         items: What the task acted on, in the order in which it did.
-        authorization_id: By which AWS explains the first denied call for a day; None where AWS gave none.
+        authorization_id: The ID by which AWS explains the first denied call for a day; None if AWS gave none.
     """
 
     account_id: str
@@ -179,13 +179,13 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccountResult(Result):
-    """A result with the account's names, which functions that act never see.
+    """A result with the account's names, which functions that make changes never see.
 
     Attributes:
-        name: The account's name. Somebody else chose it: never trust it.
+        name: The account's name. It was chosen by others: never trust it.
         email: The e-mail address of its root user. Never trust it either.
         organizational_unit: Where it is in the organization: names from the root down, joined by "/", such
-            as Root/Workloads/Prod; None where that could not be read. Never trust it either.
+            as Root/Workloads/Prod; None if that could not be read. Never trust it either.
         joined_at: When it joined the organization; None in reports of releases that did not say.
         email_outside: Whether the address is in none of the run's domains; None if there are none, or the
             address is not known.
@@ -253,9 +253,9 @@ class Preflight:
 
     Attributes:
         checked: Whether they could be read.
-        reason: Why they could not be read; None where they could.
-        denied: In how many accounts they deny the task, so that no root session was opened there.
-        unknown: In how many accounts it depends on something that is not known before: these were accessed.
+        reason: Why they could not be read; otherwise None.
+        denied: The number of accounts in which they deny the task.
+        unknown: The number of accounts in which it depends on something that is not known before.
     """
 
     checked: bool
@@ -279,7 +279,7 @@ class RunDetails:
         account_id: The account that runs the task.
         started_at: When the execution started.
         preflight: What the organization's policies said before; None in reports of releases that did not ask.
-        requested_by: The ARN of the caller, as the input states it; None where it does not.
+        requested_by: The ARN of the caller, as the input states it; None if it does not.
         root_email_domains: The domains that the e-mail addresses of root users may have; empty: any.
     """
 
@@ -308,11 +308,11 @@ class Report(RunDetails, Document):
     Attributes:
         finished_at: When its last batch ended; when the report was written if none has a result.
         results: One result for each account in scope, in the order of risk; none missing, none twice.
-        warnings: In sentences, what was stored in the bucket that this run did not follow, as somebody else
-            has written or altered it; and which findings Security Hub did not import.
-        changes: What has changed since the full audit before this one; None where there is none to compare
-            with, and of other runs.
-        plan_expires_at: When its plan can no longer be executed; None where it is not a plan.
+        warnings: Sentences about what others wrote or altered in the bucket, which this run did not follow,
+            and about findings that Security Hub did not import.
+        changes: What has changed since the full audit before this one; None if there is none to compare
+            with, and for other runs.
+        plan_expires_at: When its plan can no longer be executed; None if it is not a plan.
         trend: The totals of the last full audits up to this one, the latest last; empty for other runs.
     """
 

@@ -51,7 +51,7 @@ def with_acceptance(
 
 
 def _not_accepted(result: AccountResult, entry: AcceptedCredentials) -> Counter[ItemType]:
-    """Return how many credentials of each type are not accepted: of a type, one is."""
+    """Return how many credentials of each type are not accepted. One of each listed type is."""
     found = Counter(type_ for type_, _ in credentials_of(result))
-    # Of a type that could not be listed, there may be more than one.
+    # A type that could not be listed may have more than one.
     return found - Counter(entry.types - types_without_list(result))

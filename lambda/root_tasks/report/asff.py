@@ -43,7 +43,7 @@ _RECOMMENDATIONS = {
 }
 
 
-# Whether the check passed, how urgent that is, and what was found.
+# Whether the check passed, how urgent that is, and what it found.
 _Verdict = tuple[ComplianceStatus, Severity, str]
 _LEFT: _Verdict = (
     ComplianceStatus.NOT_AVAILABLE,
@@ -132,7 +132,7 @@ def _verdict(result: AccountResult) -> _Verdict:
         case Outcome.HAS_CREDENTIALS | Outcome.ACCEPTED if result.credentials is not None:
             found = " ".join(filter(None, (_credentials(result), result.reason)))
             return ComplianceStatus.FAILED, _severity(result.credentials), found
-    # Nobody has seen whether there are credentials.
+    # No one has seen whether there are credentials.
     inaccessible = result.outcome is not Outcome.SKIPPED
     severity = Severity.MEDIUM if inaccessible else Severity.INFORMATIONAL
     return ComplianceStatus.NOT_AVAILABLE, severity, f"It was {result.outcome}. {result.reason or ''}".strip()

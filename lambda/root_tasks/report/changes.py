@@ -49,14 +49,14 @@ _MAX_REASON_CHARACTERS = 400
 _MAX_MESSAGE_BYTES = 7900
 # How many full audits the trend has.
 _MAX_TREND = 12
-# JSON takes up to 40 times its size in memory as it is parsed: what is far larger than the new report could
-# fill the function's memory, so that no audit would have a report any more.
+# JSON takes up to 40 times its size in memory as it is parsed. What is far larger than the new report could
+# fill the function's memory, and no audit would have a report again.
 _MAX_TIMES_LARGER = 4
 _ALWAYS_PARSED_BYTES = 10_000_000
 
 
 class NotComparableError(Exception):
-    """Raised for an earlier audit that cannot be compared. Its message repeats nothing of its content."""
+    """The earlier audit cannot be compared. The message repeats nothing of its content."""
 
 
 def parse_previous_audit(data: bytes, *, current: Report) -> Report:
@@ -106,7 +106,7 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
 
     Args:
         report: The full audit.
-        previous: The latest full audit so far; None where there is none that can be compared.
+        previous: The latest full audit so far; None if there is none that can be compared.
     """
     found: tuple[Change, ...] | None = None
     if previous is not None and is_same_run(previous, report):
@@ -139,12 +139,12 @@ def _totals(report: Report) -> AuditTotals:
 
 
 def notice(report: Report, *, previous: Report | None, problem: str | None) -> Notice | None:
-    """Return the notice about a full audit; None where there is nothing new.
+    """Return the notice about a full audit; None if there is nothing new.
 
     Args:
         report: The full audit, with its history.
-        previous: The one before; None where there is none that can be compared.
-        problem: Why it cannot be compared; None where it can, or there is none.
+        previous: The one before; None if there is none that can be compared.
+        problem: Why it cannot be compared; None if it can, or if there is none.
     """
     if previous is None:
         subject = _FIRST_AUDIT if problem is None else _NOT_COMPARED
@@ -287,7 +287,7 @@ def first_audit_message(report: Report, *, problem: str | None = None) -> str:
 
     Args:
         report: The first full audit, or one that cannot be compared with the audit before.
-        problem: Why it cannot be compared; None where it is the first one.
+        problem: Why it cannot be compared; None if it is the first one.
     """
     lines = [
         f"  {result.account_id}{_details(_all_of(ChangeType.JOINED, result))}\n"

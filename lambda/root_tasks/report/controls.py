@@ -27,9 +27,9 @@ class Evidence:
 
     Attributes:
         control: Its ID in Security Hub.
-        met: Where it is met.
-        not_met: Where it is not met.
-        not_known: Where what was read does not decide it, and where nothing was read.
+        met: It is met.
+        not_met: It is not met.
+        not_known: What was read does not decide it, or nothing was read.
     """
 
     control: str
@@ -54,7 +54,7 @@ def _has_hardware_mfa_or_no_password(has: RootCredentials) -> bool | None:
     return bool(has.mfa_devices) and not any(_VIRTUAL_DEVICE in serial for serial in has.mfa_devices)
 
 
-# Whether root credentials meet each; None where what was read does not decide it.
+# Whether root credentials meet each control; None if what was read does not decide it.
 _CONTROLS: Mapping[str, Callable[[RootCredentials], bool | None]] = {
     "IAM.4": _has_no_keys,
     "IAM.6": _has_hardware_mfa_or_no_password,

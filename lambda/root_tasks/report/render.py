@@ -107,7 +107,7 @@ def as_html(report: Report, *, stored: bool = True) -> bytes:
             f"<div><dt>{_markup(name)}</dt><dd>{_markup(value)}</dd></div>" for name, value in _facts(report)
         ),
     }
-    # In one pass, so that nothing in a value is taken for a placeholder.
+    # In one pass: nothing in a value is taken for a placeholder.
     parts = re.split(r"%%([\w.-]+)%%", page)
     data = io.BytesIO()
     for text, placeholder in itertools.zip_longest(parts[::2], parts[1::2]):

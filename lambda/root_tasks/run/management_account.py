@@ -21,7 +21,7 @@ _READ_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class ManagementAccount:
-    """The management account, where it is the functions' own.
+    """The management account, if it is the functions' own.
 
     Attributes:
         aws: The function.
