@@ -170,7 +170,7 @@ def test_the_documentation_names_every_column() -> None:
 # CSV
 
 
-def test_names_arrive_in_the_csv_but_formulas_are_defused_and_what_is_invisible_is_escaped() -> None:
+def test_names_in_the_csv_are_neither_formulas_nor_invisible() -> None:
     names = [row["name"] for row in rows(as_csv(hostile_audit()).encode().decode())]
     defused = {"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)"}
     lines = {"two\nlines\r\nthree": "two\nlines\\r\nthree"}

@@ -63,7 +63,7 @@ def report_of(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_the_report_of_ten_thousand_accounts_needs_hardly_more_memory_than_that_of_a_hundred(
+def test_ten_thousand_accounts_need_hardly_more_memory_than_a_hundred(
     tmp_path: Path,
 ) -> None:
     small, large = (measured(tmp_path / str(accounts), accounts) for accounts in (100, 10_000))
