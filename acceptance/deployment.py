@@ -214,8 +214,8 @@ class Deployment:
         return {result["Id"]: bool(result["Values"]) for result in found["MetricDataResults"]}
 
     def _sdk(self) -> dict[str, Any]:
-        """Return the SDK's version that the functions log once per cold start."""
-        function = self._resource(f"{_DRIFT_CHECK}Function", "AWS::Lambda::Function")
+        """Return the SDK's version that the functions of the root tasks log once per cold start."""
+        function = self._resource("RootTasksStartRun", "AWS::Lambda::Function")
         configuration = self._callers.own("lambda").get_function_configuration(
             FunctionName=function["PhysicalResourceId"]
         )

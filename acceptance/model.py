@@ -109,7 +109,7 @@ class Case:
         call: The call.
         response: The expected response.
         given: The steps that lead to the state before the call, from an organization without root access.
-        caller: Who makes the call.
+        caller: The caller.
         source: Why it is expected.
         afterwards: The root credentials in the member account after the call, by their keys in
             GetAccountSummary; None if they do not matter.

@@ -290,7 +290,7 @@ def find_bucket(callers: Callers) -> str | None:
 
 
 def find_queue(callers: Callers) -> str | None:
-    """Return whether the queue is there, for the same reason."""
+    """Return whether the queue is there; the same holds for its policy."""
     return "there" if find_queue_url(callers) else None
 
 

@@ -79,7 +79,7 @@ def _response_of(result: Result) -> dict[str, Any]:
     if response is None:
         raise ValueError("The case has no response.")
     if result.verdict is Verdict.SAME:
-        # A message that nobody expected is part of the recording, too.
+        # A message that was not expected is also part of the recording.
         return {**response.to_json(), **result.case.response.to_json()}
     return {name: _to_placeholders(value) for name, value in response.to_json().items()}
 
@@ -110,7 +110,7 @@ def _measurements(results: Iterable[Result]) -> Iterator[tuple[str, str]]:
 
 
 def _plain(line: str) -> str:
-    """Return a line that cannot end the form's block of text, whatever AWS responded."""
+    """Return a line that cannot end the form's block of text."""
     shown = line if len(line) <= _MAX_LINE_CHARACTERS else line[:_MAX_LINE_CHARACTERS] + "…"
     shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)
     return shown.replace("`", "'")

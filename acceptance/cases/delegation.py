@@ -13,7 +13,7 @@ _register, _deregister = (
     partial(_case, f"organizations:{verb}DelegatedAdministrator", **IAM)
     for verb in ("Register", "Deregister")
 )
-_by_delegate = partial(_case, given=(TRUSTED_ACCESS, REGISTERED), caller=DELEGATE)
+_ACCOUNT = {"Id": "{any}", "{and more}": True}
 _LIST_DELEGATES = "organizations:ListDelegatedAdministrators"
 
 CASES = (
@@ -72,40 +72,41 @@ CASES = (
         given=(TRUSTED_ACCESS, REGISTERED),
         **IAM,
     ),
-    _by_delegate(
-        "organizations:ListAccounts",
-        "a delegated administrator may list the accounts",
-        succeeds({"Accounts": ["{each}", {"Id": "{any}", "{and more}": True}]}),
+    *(
+        _case(
+            f"organizations:{operation}",
+            f"a delegated administrator may {what}",
+            succeeds(output),
+            given=(TRUSTED_ACCESS, REGISTERED),
+            caller=DELEGATE,
+            **parameters,
+        )
+        for operation, what, output, parameters in (
+            ("ListAccounts", "list the accounts", {"Accounts": ["{each}", _ACCOUNT]}, {}),
+            (
+                *("DescribeAccount", "describe an account"),
+                *({"Account": {**_ACCOUNT, "Id": DELEGATE}}, {"AccountId": DELEGATE}),
+            ),
+            (
+                *("ListParents", "list what an account is in"),
+                *({"Parents": [{"Id": "{text}", "Type": "{text}"}]}, {"ChildId": DELEGATE}),
+            ),
+            (
+                *("ListPoliciesForTarget", "list the policies of an account"),
+                *({"Policies": "{any}"}, {"TargetId": DELEGATE, "Filter": "SERVICE_CONTROL_POLICY"}),
+            ),
+            (
+                *("ListDelegatedAdministrators", "list the delegated administrators"),
+                *({"DelegatedAdministrators": [{**_ACCOUNT, "Id": DELEGATE}]}, IAM),
+            ),
+        )
     ),
-    _by_delegate(
-        "organizations:DescribeAccount",
-        "a delegated administrator may describe an account",
-        succeeds({"Account": {"Id": DELEGATE, "{and more}": True}}),
-        AccountId=DELEGATE,
-    ),
-    _by_delegate(
-        "organizations:ListParents",
-        "a delegated administrator may list what an account is in",
-        succeeds({"Parents": [{"Id": "{text}", "Type": "{text}"}]}),
-        ChildId=DELEGATE,
-    ),
-    _by_delegate(
-        "organizations:ListPoliciesForTarget",
-        "a delegated administrator may list the policies of an account",
-        succeeds({"Policies": "{any}"}),
-        TargetId=DELEGATE,
-        Filter="SERVICE_CONTROL_POLICY",
-    ),
-    _by_delegate(
-        _LIST_DELEGATES,
-        "a delegated administrator may list the delegated administrators",
-        succeeds({"DelegatedAdministrators": [{"Id": DELEGATE, "{and more}": True}]}),
-        **IAM,
-    ),
-    _by_delegate(
+    _case(
         "organizations:DisableAWSServiceAccess",
         "a delegated administrator cannot disable trusted access",
         refusal("AccessDeniedException"),
+        given=(TRUSTED_ACCESS, REGISTERED),
+        caller=DELEGATE,
         **IAM,
     ),
     _deregister(

@@ -72,7 +72,7 @@ CASES = (
     _audit("iam:ListUsers", "the users of the account are out of reach", DENIED),
     _audit("iam:GetUser", "a named user is out of reach", DENIED, UserName="root-access-acceptance"),
     _assumed(AUDIT)(
-        "iam:GetAccessKeyLastUsed", "the last use of a key of somebody else is out of reach", DENIED, **_KEY
+        "iam:GetAccessKeyLastUsed", "the last use of another user's key is out of reach", DENIED, **_KEY
     ),
     _delete(
         "iam:DeleteLoginProfile",

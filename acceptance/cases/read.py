@@ -69,8 +69,6 @@ _ORGANIZATION = [
         caller=MEMBER,
     ),
     _case(_ACCOUNTS, "each account has a State", succeeds({"Accounts": ["{each}", _ACCOUNT]})),
-    _case(_ACCOUNTS, "a plain member account cannot list the accounts", _ACCESS_DENIED, caller=MEMBER),
-    _case(_TRUSTED, "a plain member account cannot list trusted access", _ACCESS_DENIED, caller=MEMBER),
     _case(
         _TRUSTED,
         "trusted access lists IAM with the time since when",
@@ -78,13 +76,6 @@ _ORGANIZATION = [
             {"EnabledServicePrincipals": ["{each}", {"ServicePrincipal": "{any}", "DateEnabled": "{time}"}]}
         ),
         given=(TRUSTED_ACCESS,),
-    ),
-    _case(
-        _DELEGATES,
-        "a plain member account cannot list the delegated administrators",
-        _ACCESS_DENIED,
-        caller=MEMBER,
-        **IAM,
     ),
     _assumed(
         _DELEGATES,
@@ -123,35 +114,10 @@ _ACCOUNT_BY_ACCOUNT = [
         AccountId=CLOSED,
     ),
     _case(
-        _DESCRIBE_ACCOUNT,
-        "an account of another organization is not found",
-        refusal("AccountNotFoundException"),
-        AccountId=STRANGER,
-    ),
-    _case(
-        _DESCRIBE_ACCOUNT,
-        "a plain member account cannot describe an account",
-        _ACCESS_DENIED,
-        caller=MEMBER,
-        AccountId=MEMBER,
-    ),
-    _case(
-        "organizations:DescribeOrganizationalUnit",
-        "a unit that does not exist is not found",
-        refusal("OrganizationalUnitNotFoundException"),
-        OrganizationalUnitId="ou-ab12-none0000",
-    ),
-    _case(
         _PARENTS,
         "an account is in one unit or root",
         succeeds({"Parents": [{"Id": "{text}", "Type": "{text}"}]}),
         ChildId=MEMBER,
-    ),
-    _case(
-        _PARENTS,
-        "an account of another organization has no parents",
-        refusal("ChildNotFoundException"),
-        ChildId=STRANGER,
     ),
     *(
         _case(
@@ -167,12 +133,35 @@ _ACCOUNT_BY_ACCOUNT = [
             ("an account", MEMBER),
         )
     ),
-    _case(
-        _POLICIES,
-        "an account of another organization has no policies",
-        refusal("TargetNotFoundException"),
-        TargetId=STRANGER,
-        **_SCPS,
+    *(
+        _case(operation, name, refusal(code), **parameters)
+        for operation, name, code, parameters in (
+            (
+                *(_DESCRIBE_ACCOUNT, "an account of another organization is not found"),
+                *("AccountNotFoundException", {"AccountId": STRANGER}),
+            ),
+            (
+                *(_PARENTS, "an account of another organization has no parents"),
+                *("ChildNotFoundException", {"ChildId": STRANGER}),
+            ),
+            (
+                *(_POLICIES, "an account of another organization has no policies"),
+                *("TargetNotFoundException", {"TargetId": STRANGER, **_SCPS}),
+            ),
+            (
+                *("organizations:DescribeOrganizationalUnit", "a unit that does not exist is not found"),
+                *("OrganizationalUnitNotFoundException", {"OrganizationalUnitId": "ou-ab12-none0000"}),
+            ),
+        )
+    ),
+    *(
+        _case(operation, f"a plain member account cannot {what}", _ACCESS_DENIED, caller=MEMBER, **parameters)
+        for operation, what, parameters in (
+            (_ACCOUNTS, "list the accounts", {}),
+            (_TRUSTED, "list trusted access", {}),
+            (_DELEGATES, "list the delegated administrators", IAM),
+            (_DESCRIBE_ACCOUNT, "describe an account", {"AccountId": MEMBER}),
+        )
     ),
 ]
 
