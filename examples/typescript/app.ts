@@ -20,11 +20,15 @@ const rootAccess = new CfnInclude(stack, "RootAccess", {
   // The code comes from the assets' bucket. Each parameter that is not here keeps its default.
   parameters: { CodeBucket: "", CodePrefix: "", Repair: "true" },
 });
-// Otherwise `cdk deploy --strict` fails.
-Validations.of(stack).acknowledge({
-  id: "CloudFormation-Validate::W8003",
-  reason: "The conditions of a parameter that has its value here are constant.",
-});
+// Otherwise `cdk synth` and `cdk deploy --strict` fail.
+const acknowledged = {
+  W8003: "The conditions of a parameter that has its value here are constant.",
+  F3031: "A condition leaves out a key that is none.",
+  F3033: "A condition leaves out a permissions boundary that is none.",
+};
+for (const [id, reason] of Object.entries(acknowledged)) {
+  Validations.of(stack).acknowledge({ id: `CloudFormation-Validate::${id}`, reason });
+}
 
 for (const [id, resource] of Object.entries<any>(JSON.parse(readFileSync(templateFile, "utf8")).Resources)) {
   if (resource.Type === "AWS::Lambda::Function") {

@@ -28,7 +28,7 @@ from centralized_root_access import (
     RootUserGuardrail,
 )
 from cloudformation.templates import TEMPLATES
-from support.accounts import MEMBER, OTHER
+from support.accounts import MEMBER, OTHER, THIRD
 from support.apps import ROOT
 from support.arrange import enable_root_access
 from support.processes import run, run_successfully
@@ -380,7 +380,9 @@ def test_root_access_is_enabled_and_updated_as_the_parameters_say(local_aws: Loc
     assert not root_access_now.delegated_administrators
 
 
-def test_root_tasks_audit_and_leave_out_the_protected_accounts(local_aws: LocalAws, folder: Path) -> None:
+def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
+    local_aws: LocalAws, folder: Path
+) -> None:
     enable_root_access(local_aws.organization, CREDENTIALS, SESSIONS)
     upload(local_aws, folder)
     outputs = deploy(local_aws, "root-tasks", Tasks="audit,delete", ProtectedAccounts=f"{MEMBER},{OTHER}")
@@ -389,14 +391,18 @@ def test_root_tasks_audit_and_leave_out_the_protected_accounts(local_aws: LocalA
         "RootTasksExecuteStateMachineArn",
         "RootTasksReportLocation",
     }
-    totals = audit(local_aws, outputs["RootTasksAuditStateMachineArn"])
-    assert totals == {"clean": 1, "skipped": 3}
+    arn = outputs["RootTasksAuditStateMachineArn"]
+    assert totals_of(local_aws, arn, {}) == {"clean": 3, "skipped": 1}
+    plan = {"task": DELETE, "accounts": [MEMBER, OTHER, THIRD]}
+    assert totals_of(local_aws, arn, plan) == {"nothing to do": 1, "skipped": 2}
 
 
-def audit(aws: LocalAws, state_machine: str) -> dict[str, int]:
-    """Run an audit, and return how many accounts have which outcome."""
+def totals_of(aws: LocalAws, state_machine: str, input_: dict[str, Any]) -> dict[str, int]:
+    """Run an execution, and return how many accounts have which outcome."""
     stepfunctions = aws.client("stepfunctions")
-    arn = stepfunctions.start_execution(stateMachineArn=state_machine, input="{}")["executionArn"]
+    arn = stepfunctions.start_execution(stateMachineArn=state_machine, input=json.dumps(input_))[
+        "executionArn"
+    ]
     deadline = time.monotonic() + 60
     while (execution := stepfunctions.describe_execution(executionArn=arn))["status"] == "RUNNING":
         assert time.monotonic() < deadline
