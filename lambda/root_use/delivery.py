@@ -18,7 +18,7 @@ from aws_calls.metrics import write_line
 from aws_calls.notices import MAX_LISTED, NextStep, Notice, bullets, paragraphs, publish, publish_or_fail
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, system_clock
-from aws_calls.settings import Setting, read_settings
+from aws_calls.settings_reader import Setting, read_settings
 from aws_calls.text import UNKNOWN, members, text_or_unknown
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, Failure, FailureKind, call_errors, describe
 from aws_calls.metrics import metric_line
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
-from aws_calls.settings import InvalidSettingError, Setting, SettingsKeysError, read_settings
+from aws_calls.settings_reader import InvalidSettingError, Setting, SettingsKeysError, read_settings
 from support.function import FakeTime
 
 if TYPE_CHECKING:

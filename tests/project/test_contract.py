@@ -21,7 +21,7 @@ from aws_cdk import App, CfnOutput, Stack
 from aws_calls.errors import RootAccessError
 from aws_calls.notices import PUBLISH
 from aws_calls.security_hub import IMPORT_FINDINGS
-from aws_calls.settings import SettingsError
+from aws_calls.settings_reader import SettingsError
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
 from root_access.drift import comparison

@@ -24,8 +24,10 @@ from support.faults.vocabulary import (
 from support.function import BOTH, Function
 from support.invariants import (
     DEREGISTER,
+    DESCRIBE,
     ENABLE,
     LIST_ADMINISTRATORS,
+    LIST_FEATURES,
     REGISTER,
 )
 
@@ -159,6 +161,18 @@ def test_a_failure_that_lasts_is_retried_in_growing_intervals_and_ends_in_time(
     assert growing == sorted(growing)
     assert growing[0] == pytest.approx(0.375)
     assert growing[-1] == pytest.approx(6)
+
+
+def test_a_policy_that_is_not_effective_yet_is_waited_for(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+) -> None:
+    """A role's new policy needs seconds to take effect, and the function is invoked within those."""
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
+    for action in (DESCRIBE, LIST_FEATURES, LIST_ADMINISTRATORS, ENABLE_SESSIONS):
+        inject(function.on_event, action, ACCESS_DENIED, times=3)
+    assert stack.create(Features=BOTH).succeeded
+    assert organization.root_access().features == set(BOTH)
+    assert json.loads(stack.data["StatusJson"])["delegatedAdministrators"] == [MEMBER]
 
 
 def test_a_denial_that_stays_is_final_after_ninety_seconds(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aws_calls.failures import CallError, Failure
-from aws_calls.settings import InvalidSettingError, SettingsError
+from aws_calls.settings_reader import InvalidSettingError, SettingsError
 from local_aws.emulation import mock_organization
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED_AUDIT

@@ -15,7 +15,7 @@ from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line, write_lin
 from aws_calls.notices import publish, publish_or_fail
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, system_clock
-from aws_calls.settings import Setting, read_settings
+from aws_calls.settings_reader import Setting, read_settings
 from aws_calls.text import UNKNOWN
 
 from ..organization import Organization, RootAccessClients, create_clients

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
-from aws_calls.settings import Setting, read_settings
+from aws_calls.settings_reader import Setting, read_settings
 
 from ..model.accepted_credentials import AcceptedCredentials
 from ..model.report import Task

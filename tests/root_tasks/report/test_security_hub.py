@@ -306,6 +306,15 @@ def test_without_the_argument_no_finding_is_imported(root_tasks: RootTasks) -> N
     assert metric(root_tasks) == (None, None)
 
 
+def test_the_findings_of_two_constructs_in_one_account_have_ids_of_their_own() -> None:
+    """Otherwise the second one would overwrite what the first one found, and back."""
+    finding = finding_of(having(password=True))
+    ids = [finding.as_asff(replace(FUNCTION, name=name))["Id"] for name in ("Report", "OtherReport")]
+    assert ids == [
+        f"centralized-root-access/{finding.check}/{name}/{MEMBER}" for name in ("Report", "OtherReport")
+    ]
+
+
 # Where findings cannot be imported
 
 
