@@ -124,12 +124,6 @@ class Browser:
         """Type a text into the focused element."""
         self.call("Input.insertText", text=text)
 
-    def press(self, key: str, *, code: int = 0, text: str = "") -> None:
-        """Press a key in the focused element."""
-        for type_ in ("keyDown", "keyUp"):
-            produced = {"text": text} if text and type_ == "keyDown" else {}
-            self.call("Input.dispatchKeyEvent", type=type_, key=key, windowsVirtualKeyCode=code, **produced)
-
     def screenshot(self, path: Path) -> None:
         """Save a picture of the window."""
         path.parent.mkdir(exist_ok=True)

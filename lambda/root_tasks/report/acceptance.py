@@ -42,7 +42,7 @@ def with_acceptance(
     if on > entry.until:
         note = f"No longer accepted, as of {entry.until}: {entry.reason.rstrip('.')}."
     elif outcome is Outcome.HAS_CREDENTIALS:
-        others = _not_accepted(result, entry)
+        others = _excess(result, entry)
         if others:
             note += f" Not accepted: {item_counts(others)}."
         else:
@@ -50,7 +50,7 @@ def with_acceptance(
     return replace(result, outcome=outcome, reason=" ".join(filter(None, (note, result.reason))))
 
 
-def _not_accepted(result: AccountResult, entry: AcceptedCredentials) -> Counter[ItemType]:
+def _excess(result: AccountResult, entry: AcceptedCredentials) -> Counter[ItemType]:
     """Return how many credentials of each type are not accepted. One of each listed type is."""
     found = Counter(type_ for type_, _ in credentials_of(result))
     # A type that could not be listed may have more than one.
