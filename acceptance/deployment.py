@@ -145,20 +145,14 @@ class Deployment:
         plan = self._run("Audit", input_)
         self._end_of("Audit", plan)
         self._stopped = self._run("Execute", {"plan": plan})
-        step_functions, arn = (
-            self._callers.own("stepfunctions"),
-            self._execution_arn("Execute", self._stopped),
-        )
+        step_functions = self._callers.own("stepfunctions")
+        arn = self._execution_arn("Execute", self._stopped)
         step_functions.stop_execution(executionArn=arn)
-        maps = step_functions.list_map_runs(executionArn=arn)["mapRuns"]
-        children = [
-            child
-            for map_run in maps
-            for child in step_functions.list_executions(
-                mapRunArn=map_run["mapRunArn"], statusFilter="RUNNING"
-            )["executions"]
-        ]
-        return {**self._end_of("Execute", self._stopped), "stillRunning": len(children)}
+        running = 0
+        for map_run in step_functions.list_map_runs(executionArn=arn)["mapRuns"]:
+            filters = {"mapRunArn": map_run["mapRunArn"], "statusFilter": "RUNNING"}
+            running += len(step_functions.list_executions(**filters)["executions"])
+        return {**self._end_of("Execute", self._stopped), "stillRunning": running}
 
     def _redrive(self, **_: Any) -> dict[str, Any]:
         arn = self._execution_arn("Execute", self._stopped)
@@ -222,21 +216,15 @@ class Deployment:
         pages = self._callers.own("logs").get_paginator("filter_log_events")
         for page in pages.paginate(logGroupName=configuration["LoggingConfig"]["LogGroup"]):
             for event in page["events"]:
-                line: dict[str, Any] = (
-                    json.loads(event["message"]) if event["message"].startswith("{") else {}
-                )
-                if "botocore" in line:
-                    return {"botocore": line["botocore"], "runtime": configuration["Runtime"]}
+                if '"botocore"' in event["message"]:
+                    version = json.loads(event["message"])["botocore"]
+                    return {"botocore": version, "runtime": configuration["Runtime"]}
         return {"botocore": None}
 
     def _destroy_with_cdk(self) -> dict[str, Any]:
         exit_code = self._cdk("destroy", "--force")
-        observed = observe_root_access(self._callers)
-        return {
-            "exitCode": exit_code,
-            "features": self._features(),
-            "trustedAccess": observed.trusted_access,
-        }
+        trusted = observe_root_access(self._callers).trusted_access
+        return {"exitCode": exit_code, "features": self._features(), "trustedAccess": trusted}
 
     def _features(self) -> list[str]:
         observed = observe_root_access(self._callers)
