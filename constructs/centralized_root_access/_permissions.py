@@ -132,10 +132,13 @@ class BucketAccess:
 def start_run_access(tasks: Collection[RootTask]) -> BucketAccess:
     """Return the access of the function that starts audits and plans."""
     # Whether a run made a backup is known from its report.
+    restores = UNLOCK_TASKS.intersection(tasks)
     backups = ("backups/*", "executions/*/run.json", "executions/*/report.json")
     return BucketAccess(
-        read=("runs/*/run.json", *(backups if UNLOCK_TASKS.intersection(tasks) else ())),
+        read=("runs/*/run.json", *(backups if restores else ())),
         write=("runs/*/run.json", "runs/*/work.json"),
+        # S3 denies a backup that does not exist, unless the function looks for it in the list.
+        prefixes=("backups/*",) if restores else (),
     )
 
 
@@ -246,11 +249,22 @@ def organization_statement() -> iam.PolicyStatement:
             "organizations:DescribeAccount",
             "organizations:DescribeOrganization",
             "organizations:DescribeOrganizationalUnit",
-            "organizations:DescribePolicy",
             "organizations:ListAccounts",
             "organizations:ListAccountsForParent",
             "organizations:ListOrganizationalUnitsForParent",
             "organizations:ListParents",
+            "organizations:ListRoots",
+        ],
+        resources=["*"],
+    )
+
+
+def policies_statement() -> iam.PolicyStatement:
+    """Return the statement by which policies are read: to explain denials, and to check what is planned."""
+    return iam.PolicyStatement(
+        sid="Policies",
+        actions=[
+            "organizations:DescribePolicy",
             "organizations:ListPolicies",
             "organizations:ListPoliciesForTarget",
             "organizations:ListRoots",

@@ -7,12 +7,14 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import botocore
+
 from aws_calls.metrics import write_line
 from aws_calls.runtime import system_clock
 
 from .aws.clients import create_clients
-from .run.invocation import Invocation
-from .run.refused_run import start_or_refuse
+from .aws.context import Aws
+from .run import batch, finish, start
 from .run.settings import (
     RunBatchSettings,
     StartExecutionSettings,
@@ -32,19 +34,19 @@ def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any
     Raises:
         RunRefusedError: The run cannot start, and the reason is not its input; the message says what to do.
     """
-    settings = StartRunSettings.from_environment(os.environ)
-    start = functools.partial(_invocation(context).start_run, event, settings=settings)
-    return start_or_refuse(start, event, now=datetime.now(UTC), log=write_line)
+    aws, settings = _aws(context), StartRunSettings.from_environment(os.environ)
+    return start.start_or_refuse(aws, event, lambda: start.start_run(aws, event, settings=settings))
 
 
 def run_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Look into a batch of accounts; the entry point of the functions that audit and plan."""
-    return _invocation(context).run_batch(event, settings=RunBatchSettings.from_environment(os.environ))
+    return batch.run_batch(_aws(context), event, settings=RunBatchSettings.from_environment(os.environ))
 
 
 def write_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the report of an audit or a plan; the entry point of the state machine's last function."""
-    return _invocation(context).write_report(event, settings=WriteReportSettings.from_environment(os.environ))
+    settings = WriteReportSettings.from_environment(os.environ)
+    return finish.write_report(_aws(context), event, settings=settings)
 
 
 def start_execution(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -53,28 +55,33 @@ def start_execution(event: Mapping[str, Any], context: LambdaContext) -> dict[st
     Raises:
         RunRefusedError: It cannot start, and the reason is not its input; the message says what to do.
     """
-    settings = StartExecutionSettings.from_environment(os.environ)
-    start = functools.partial(_invocation(context).start_execution, event, settings=settings)
-    return start_or_refuse(start, event, now=datetime.now(UTC), log=write_line)
+    aws, settings = _aws(context), StartExecutionSettings.from_environment(os.environ)
+    return start.start_or_refuse(aws, event, lambda: start.start_execution(aws, event, settings=settings))
 
 
 def execute_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Act in a batch of accounts; the entry point of the function of each task that acts."""
-    return _invocation(context).execute_batch(event, settings=RunBatchSettings.from_environment(os.environ))
+    """Make the planned changes in a batch of accounts; the entry point of each changing task's function."""
+    return batch.execute_batch(_aws(context), event, settings=RunBatchSettings.from_environment(os.environ))
 
 
 def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the report of an execution; the entry point of the Execute state machine's last function."""
-    return _invocation(context).write_execution_report(
-        event, settings=WriteReportSettings.from_environment(os.environ)
-    )
+    settings = WriteReportSettings.from_environment(os.environ)
+    return finish.write_execution_report(_aws(context), event, settings=settings)
 
 
-def _invocation(context: LambdaContext) -> Invocation:
-    return Invocation(
+def _aws(context: LambdaContext) -> Aws:
+    _log_sdk()
+    return Aws.of_invocation(
         context,
         clients=create_clients(),
         clock=system_clock(),
         now=lambda: datetime.now(UTC),
         log=write_line,
     )
+
+
+@functools.cache
+def _log_sdk() -> None:
+    """Log the SDK's version, once per cold start: the runtime brings the SDK, and changes it."""
+    write_line(event="sdk", botocore=botocore.__version__)

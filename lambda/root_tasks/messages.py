@@ -50,6 +50,7 @@ LAST_USE_UNREAD = (
 )
 LAST_USE_UNKNOWN = "Whether it is in use could not be read."
 NO_SESSION = "Not attempted: there is no root session."
+DENIED_IN_PART = "The execution will be denied a part of this."
 NO_SESSION_OPENED = "No root session was opened."
 CHANGED_SINCE_PLAN = "The policy has changed since the plan. Create a new plan."
 CHANGED_SINCE_BACKUP = "A policy has been attached since; restoring would overwrite it."
@@ -168,6 +169,11 @@ def findings_warning(imported: ImportResult) -> str:
 def findings_unknown(reason: str) -> str:
     """Return that it is not known whether Security Hub has the findings of an audit."""
     return f"Whether Security Hub has this audit's findings is not known. {reason}"
+
+
+def explanation_warning(problem: str) -> str:
+    """Return that denials are left unexplained."""
+    return f"The policies that deny calls could not all be read, so some denials are not explained. {problem}"
 
 
 def listing_warning(reason: str) -> str:

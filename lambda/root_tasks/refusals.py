@@ -96,6 +96,7 @@ class RefusalReason(Enum):
     NAME_ALREADY_USED = (
         "An earlier execution named {run_id} already has a report. Start this one under another name."
     )
+    INVALID_NAME = "Executions cannot have the name {name}. Start this one under another name."
     NOT_AN_EXECUTION = (
         "Execution {execution} is not running. Start the state machine instead of its functions."
     )
@@ -141,6 +142,7 @@ _FAILURES = frozenset(
         RefusalReason.NOT_AN_ADMINISTRATOR,
         RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
         RefusalReason.FEATURE_NOT_ENABLED,
+        RefusalReason.NAME_ALREADY_USED,
         RefusalReason.NOT_AN_EXECUTION,
         RefusalReason.CALL_FAILED,
         RefusalReason.PLAN_REPORT_ALTERED,

@@ -41,7 +41,7 @@ from centralized_root_access import RootTasks
 from local_aws.emulation import Call, mock_organization
 from root_tasks.model.report import Outcome
 from support import accounts
-from support.root_tasks import SETTINGS_OF
+from support.root_tasks import FUNCTIONS
 from support.templates import MANAGEMENT, bootstrap_stack, resources, template
 
 if TYPE_CHECKING:
@@ -139,9 +139,9 @@ def test_the_commands_enable_root_access() -> None:
 
 
 def test_the_audits_set_what_each_function_reads() -> None:
-    assert SETTINGS.keys() == SETTINGS_OF.keys()
+    assert SETTINGS.keys() == FUNCTIONS.keys()
     for handler, settings in SETTINGS.items():
-        SETTINGS_OF[handler].from_environment({"SETTINGS": json.dumps(settings)})
+        FUNCTIONS[handler][1].from_environment({"SETTINGS": json.dumps(settings)})
 
 
 def test_each_run_starts_from_the_same_organization() -> None:

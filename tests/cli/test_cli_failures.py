@@ -10,14 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
 
 from centralized_root_access.cli import terminal
-from centralized_root_access.cli.from_here import LocalAudit
+from centralized_root_access.cli.aws import Caller
 from local_aws.emulation import serve_organization
 from support.accounts import MEMBER
 from support.arrange import enable_root_access
@@ -147,22 +147,25 @@ def test_each_command_ends_in_a_sentence_that_a_program_gets_too(
         assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
 
 
-def test_an_interrupted_audit_waits_for_no_batch(
+def test_an_interrupted_audit_waits_for_no_account(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go_on, ended = threading.Event(), threading.Event()
+    began, go_on, ended, create = threading.Event(), threading.Event(), threading.Event(), Caller.client
 
-    def run_batch(*_: object) -> dict[str, object]:
+    def wait(**_: object) -> None:
+        if not began.is_set():
+            began.set()
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         go_on.wait(5)
         ended.set()
-        return {}
 
-    def wait(_: object) -> None:
-        raise KeyboardInterrupt
+    def client(caller: Caller, service: str, **options: Any) -> Any:
+        created = create(caller, service, **options)
+        created.meta.events.register("before-call.sts.AssumeRoot", wait)
+        return created
 
-    monkeypatch.setattr(LocalAudit, "_run_batch", run_batch)
-    monkeypatch.setattr("centralized_root_access.cli.from_here.as_completed", wait)
-    shown = command_line.run("audit", "--from-here")
+    monkeypatch.setattr(Caller, "client", client)
+    shown = command_line.run("audit", "--from-here", "--account", MEMBER)
     assert shown.exit_code == 130
     assert not ended.is_set()
     assert "Traceback" not in shown.stderr

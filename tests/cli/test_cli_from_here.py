@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from botocore.exceptions import ClientError
-
-from centralized_root_access.cli.from_here import MemoryBucket
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, set_feature, writes
 from support.command_line import STACK
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from support.command_line import CommandLine
 
@@ -105,18 +103,3 @@ def test_the_accounts_are_selected_as_in_a_deployment(command_line: CommandLine)
         assert {result["accountId"] for result in json.loads(shown.stdout)["results"]} == accounts
     for option in (("--account", STRANGER), ("--organizational-unit", "Nowhere")):
         assert option[1] in command_line.refusal("audit", "--from-here", *option)
-
-
-def test_the_bucket_in_memory_keeps_the_conditions_of_s3() -> None:
-    bucket = MemoryBucket()
-    etag = bucket.put_object(Key="a/b", Body=b"1", IfNoneMatch="*")["ETag"]
-    with pytest.raises(ClientError, match="PreconditionFailed"):
-        bucket.put_object(Key="a/b", Body=b"2", IfNoneMatch="*")
-    bucket.put_object(Key="a/b", Body=b"3", IfMatch=etag, Metadata={"x": "y"})
-    with pytest.raises(ClientError, match="PreconditionFailed"):
-        bucket.put_object(Key="a/b", Body=b"4", IfMatch=etag)
-    with pytest.raises(ClientError, match="NoSuchKey"):
-        bucket.get_object(Key="a")
-    assert bucket.get_object(Key="a/b")["Body"].read() == b"3"
-    assert bucket.head_object(Key="a/b")["Metadata"] == {"x": "y"}
-    assert [listed["Key"] for listed in bucket.list_objects_v2(Prefix="a/")["Contents"]] == ["a/b"]

@@ -18,7 +18,7 @@ from aws_cdk import aws_iam as iam
 from centralized_root_access import RootTask, RootTasks
 from centralized_root_access.cli.aws import Caller
 from support import root_tasks as running
-from support.accounts import MANAGEMENT, MEMBER
+from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.command_line import STACK
 from support.policies import PolicyRequest, compare_policy, parse_statements
 from support.responding import client_error, respond_to
@@ -358,21 +358,29 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
 ) -> None:
     organization = command_line.root_tasks.organization
     organization.put_root_credentials(account_id=MEMBER, password=True)
-    # What its pre-flight reads is read only where there is a policy.
-    statement = {"Effect": "Deny", "Action": "s3:DeleteBucket", "Resource": "*"}
+    # Policies are read to explain denials: for more than twenty targets in another way.
+    for number in range(20):
+        organization.add_account(name=f"m-{number}", email=f"m-{number}@example.com")
+    others = {"StringNotEquals": {"aws:PrincipalAccount": MEMBER}}
+    statement = {"Effect": "Deny", "Action": "iam:*", "Resource": "*", "Condition": others}
     organization.attach_service_control_policy(
-        name="keep-buckets",
+        name="keep-out",
         document={"Version": "2012-10-17", "Statement": [statement]},
-        target_id=MEMBER,
+        target_id=organization.root_id,
     )
     organizations, root = organization.client("organizations"), organization.root_id
     unit = organizations.create_organizational_unit(ParentId=root, Name="Workloads")["OrganizationalUnit"]
     organizations.move_account(AccountId=MEMBER, SourceParentId=root, DestinationParentId=unit["Id"])
     person.permissions = documented("audit --from-here")
     for person.omits_paths in (False, True):
-        for options in ((), ("--organizational-unit", "Root/Workloads"), ("--account", MEMBER)):
+        for options in (
+            (),
+            ("--organizational-unit", "Root/Workloads"),
+            ("--account", MEMBER, "--account", OTHER),
+        ):
             shown = command_line.run("audit", "--from-here", *options)
             assert shown.exit_code == 1, shown.stderr
+        organization.hide_policy_arns()
     assert (person.denied, person.unused) == ([], ())
 
 

@@ -141,7 +141,25 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         elif RootTask.UNLOCK_QUEUE_POLICY in tasks:
             arns = [_lock_queue(root_tasks, account_id) for account_id in many]
             _plan_and_execute(root_tasks, RootTask.UNLOCK_QUEUE_POLICY, queues=arns)
+        _explain_denials(root_tasks)
         return root_tasks.requests
+
+
+def _explain_denials(root_tasks: running.RootTasks) -> None:
+    """Audit accounts that a policy denies, with the policy's name from AWS and without it."""
+    organization = root_tasks.organization
+    organization.attach_service_control_policy(
+        name="no-summary",
+        document={
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Deny", "Action": "iam:GetAccountSummary", "Resource": "*"}],
+        },
+        target_id=organization.root_id,
+    )
+    root_tasks.run({"accounts": [MEMBER]})
+    organization.hide_policy_arns()
+    root_tasks.run({"accounts": [MEMBER]})
+    root_tasks.run()
 
 
 def _plan_and_execute(root_tasks: running.RootTasks, task: RootTask, **named: object) -> Any:
@@ -173,6 +191,8 @@ def _unlock_and_restore(root_tasks: running.RootTasks, task: RootTask, **named: 
     _stop_and_redrive(root_tasks, root_tasks.run({"task": task, **named}))
     root_tasks.lose_response("s3:PutObject", url="backups/")
     (item,) = root_tasks.results(_plan_and_execute(root_tasks, task, **named))[MEMBER]["items"]
+    root_tasks.fail("s3:GetObject", "AccessDenied", url="backups/", times=1)
+    assert root_tasks.run({"task": task, "restore": [item["backup"]]}).status == "FAILED"
     _plan_and_execute(root_tasks, task, restore=[item["backup"]])
     _lose_a_batch(root_tasks, root_tasks.run({"task": task, **named}))
 

@@ -32,7 +32,6 @@ from root_tasks.aws.stores import sha256
 from root_tasks.model.accepted_credentials import AcceptedCredentials
 from root_tasks.model.report import ItemType, Task
 from root_tasks.refusals import RefusalReason, RunRefusedError
-from root_tasks.run.refused_run import start_or_refuse
 from root_tasks.run.report_hash import REPORT_SHA256
 from root_tasks.run.request import parse_request
 from root_tasks.run.settings import (
@@ -41,6 +40,7 @@ from root_tasks.run.settings import (
     StartRunSettings,
     WriteReportSettings,
 )
+from root_tasks.run.start import start_or_refuse
 from root_use import delivery
 from support import root_tasks as running
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
@@ -515,12 +515,11 @@ class Deployed:
         given = SETTINGS[handler](
             {name: value.replace(f"${{{audit_machine}}}", arn) for name, value in environment.items()}
         )
-        method = getattr(self.root_tasks.invocation(), handler.rpartition(".")[2])
-        invoke = functools.partial(method, payload, settings=given)
-        if "start" not in handler:
-            return json.loads(json.dumps(invoke()))
-        now, log = self.root_tasks.now, lambda **event: self.root_tasks.log.append(event)
-        return json.loads(json.dumps(start_or_refuse(invoke, payload, now=now, log=log)))
+        aws = self.root_tasks.aws()
+        run, _ = running.FUNCTIONS[handler.rpartition(".")[2]]
+        invoke = functools.partial(run, aws, payload, settings=given)
+        result = start_or_refuse(aws, payload, invoke) if "start" in handler else invoke()
+        return json.loads(json.dumps(result))
 
 
 @pytest.fixture

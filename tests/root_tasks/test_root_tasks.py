@@ -20,10 +20,10 @@ from root_tasks.model.run import BatchResult, Finding, Mode, Target
 from root_tasks.refusals import RefusalReason
 from root_tasks.run.batch import WrongFunctionError
 from root_tasks.run.finish import OutdatedRunError
-from root_tasks.run.start import _batches
+from root_tasks.run.prepare import batches_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.root_tasks import SETTINGS_OF, FinishedExecution, RootTasks, Settings, refusal, session_calls
+from support.root_tasks import FUNCTIONS, FinishedExecution, RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -539,13 +539,13 @@ def test_a_function_that_looks_does_no_work_that_acts(root_tasks: RootTasks) -> 
 def test_batches_that_look_are_larger_in_a_large_organization_and_those_that_act_stay_small(
     mode: Mode, accounts: int, size: int
 ) -> None:
-    batches = _batches([str(number) for number in range(accounts)], mode=mode)
+    batches = batches_of([str(number) for number in range(accounts)], mode)
     assert max(map(len, batches)) == size
 
 
 def test_the_hashes_of_the_largest_organization_fit_into_a_state() -> None:
     ids = [f"{100_000_000_000 + number}" for number in range(50_000)]
-    batches = _batches(ids, mode=Mode.EXECUTE)
+    batches = batches_of(ids, Mode.EXECUTE)
     assert sorted(id_ for batch in batches for id_ in batch) == ids
     results = [{"batch": number, "sha256": "0" * 64} for number, _ in enumerate(batches)]
     assert len(json.dumps(results)) < 240_000
@@ -784,7 +784,7 @@ def test_a_run_that_looked_over_a_day_ago_is_not_finished(
         root_tasks.write_report(started, results=results)
     assert outdated.value.run_id == "old"
     assert str(outdated.value) == (
-        "Run old started at 2026-11-24 12:00 UTC, over a day ago: what it saw is outdated, so no report was "
+        "Run old started at 2026-11-24 12:00 UTC, over a day ago: its results are outdated, so no report was "
         "written. Start a new run."
     )
     assert not any("_aws" in event for event in root_tasks.log)
@@ -907,18 +907,19 @@ def test_names_emails_and_awss_messages_are_in_the_report_alone(root_tasks: Root
 # Settings
 
 
-@pytest.mark.parametrize("handler", SETTINGS_OF)
+@pytest.mark.parametrize("handler", FUNCTIONS)
 def test_a_setting_that_is_missing_or_misspelt_is_an_error_and_never_a_default(handler: str) -> None:
+    _, parser = FUNCTIONS[handler]
     environment = Settings().environment(handler)
     settings = json.loads(environment["SETTINGS"])
-    assert SETTINGS_OF[handler].from_environment(environment).bucket == "root-tasks"
+    assert parser.from_environment(environment).bucket == "root-tasks"
     for key in settings:
         others = {name: value for name, value in settings.items() if name != key}
         for wrong in (others, others | {key.upper(): settings[key]}, settings | {"another": True}):
             with pytest.raises(SettingsError):
-                SETTINGS_OF[handler].from_environment({"SETTINGS": json.dumps(wrong)})
+                parser.from_environment({"SETTINGS": json.dumps(wrong)})
     with pytest.raises(SettingsError):
-        SETTINGS_OF[handler].from_environment({})
+        parser.from_environment({})
 
 
 @pytest.mark.parametrize(
@@ -937,10 +938,10 @@ def test_a_setting_that_is_missing_or_misspelt_is_an_error_and_never_a_default(h
 )
 def test_a_setting_of_another_type_is_an_error(key: str, value: object) -> None:
     errors = []
-    for handler, settings_of in SETTINGS_OF.items():
+    for handler, (_, parser) in FUNCTIONS.items():
         settings = json.loads(Settings().environment(handler)["SETTINGS"])
         if key in settings:
             with pytest.raises(InvalidSettingError) as raised:
-                settings_of.from_environment({"SETTINGS": json.dumps(settings | {key: value})})
+                parser.from_environment({"SETTINGS": json.dumps(settings | {key: value})})
             errors.append((raised.value.key, raised.value.value))
     assert set(map(repr, errors)) == {repr((key, value))}

@@ -66,8 +66,7 @@ DEFINITION = TaskDefinition(
     parse=parse,
     plan=plan,
     execute=execute,
-    found_types=(ItemType.ACCESS_KEY,),
-    necessary_calls=lambda mode, target: ("iam:DeleteAccessKey",),
+    necessary_calls=lambda target: ("iam:DeleteAccessKey",),
 )
 
 
@@ -138,7 +137,8 @@ DENY_KEYS = document(statement(Sid="KeepKeys", Action="iam:DeleteAccessKey"))
 def test_the_pre_flight_of_a_run_knows_the_calls_of_a_sixth_task(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
-    organization.put_root_credentials(account_id=OTHER, access_keys=1)
+    for account_id in (MEMBER, OTHER):
+        organization.put_root_credentials(account_id=account_id, access_keys=1)
     organization.attach_service_control_policy(name="keep", document=DENY_KEYS, target_id=MEMBER)
     plan = root_tasks.run({"task": NAME, "accounts": [MEMBER, OTHER]})
     assert root_tasks.outcomes(plan) == {MEMBER: "inaccessible", OTHER: "planned"}

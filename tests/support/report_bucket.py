@@ -1,23 +1,23 @@
-"""The bucket of RootTasks in memory, as the command line has it: moto's S3 takes most of a run's time."""
+"""The bucket of RootTasks in memory: moto's S3 takes most of a run's time."""
 
 from __future__ import annotations
 
+import io
+import threading
 from collections import Counter
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import moto.s3.models
 from botocore import xform_name
 
-from support.responding import respond_to
+from root_tasks.aws.stores import sha256
+from support.responding import client_error, respond_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
     from moto.s3.models import FakeBucket
-
-    from centralized_root_access.cli.from_here import MemoryBucket
 
 BUCKET = "root-tasks"
 
@@ -39,8 +39,7 @@ class ReportBuckets:
 
     def serve(self, client: Any) -> None:
         """Respond to the calls of a client that are for such a bucket, in place of moto."""
-        # Tests that run on the functions' Python have no command line: they keep moto's.
-        if client.meta.service_model.service_name == "s3" and find_spec("centralized_root_access"):
+        if client.meta.service_model.service_name == "s3":
             respond_to(client, self._respond)
 
     def _respond(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any] | None:
@@ -50,7 +49,7 @@ class ReportBuckets:
         if bucket is None:
             return None
         if bucket not in self._objects:
-            self._objects[bucket] = _create_bucket()
+            self._objects[bucket] = MemoryBucket()
         response: Mapping[str, Any] = getattr(self._objects[bucket], xform_name(operation))(**parameters)
         return response
 
@@ -63,26 +62,68 @@ def _find_bucket() -> FakeBucket | None:
     return backends[account_id][partition].buckets.get(BUCKET)
 
 
-def _create_bucket() -> MemoryBucket:
-    from centralized_root_access.cli.from_here import MemoryBucket
+class MemoryBucket:
+    """The calls of S3 that the functions make, on objects in memory."""
 
-    class Bucket(MemoryBucket):
-        def __init__(self) -> None:
-            super().__init__()
-            self._versions: Counter[str] = Counter()
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._objects: dict[str, tuple[bytes, Mapping[str, str]]] = {}
+        self._versions: Counter[str] = Counter()
 
-        def put_object(self, *, Key: str, **parameters: Any) -> dict[str, Any]:  # noqa: N803
-            response = super().put_object(Key=Key, **parameters)
+    def body(self, key: str) -> bytes:
+        """Return an object's bytes."""
+        with self._lock:
+            return self._find(key, "GetObject")[0]
+
+    def get_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        """Return an object, as S3 does."""
+        return {"Body": io.BytesIO(self.body(Key))}
+
+    def head_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        """Return an object's metadata, as S3 does."""
+        with self._lock:
+            body, metadata = self._find(Key, "HeadObject")
+        return {"ETag": sha256(body), "Metadata": metadata}
+
+    def put_object(
+        self,
+        *,
+        Key: str,  # noqa: N803
+        Body: bytes,  # noqa: N803
+        IfNoneMatch: str | None = None,  # noqa: N803
+        IfMatch: str | None = None,  # noqa: N803
+        Metadata: Mapping[str, str] | None = None,  # noqa: N803
+        **_: object,
+    ) -> dict[str, Any]:
+        """Store an object where the condition holds, as S3 does."""
+        with self._lock:
+            etag = sha256(self._objects[Key][0]) if Key in self._objects else None
+            if (IfNoneMatch and etag) or (IfMatch and etag != IfMatch):
+                raise client_error("PreconditionFailed", "PreconditionFailed", operation="PutObject")
+            self._objects[Key] = (Body, dict(Metadata or {}))
             self._versions[Key] += 1
-            return response
+        return {"ETag": sha256(Body)}
 
-        def delete_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
+    def delete_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        """Delete an object, which leaves a marker, as S3 does."""
+        with self._lock:
             self._objects.pop(Key, None)
             self._versions[Key] += 1
-            return {}
+        return {}
 
-        def list_object_versions(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803
+    def list_object_versions(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        """Return the versions of the keys with a prefix, as S3 does."""
+        with self._lock:
             keys = sorted(key for key in self._versions.elements() if key.startswith(Prefix))
-            return {"IsTruncated": False, "Versions": [{"Key": key} for key in keys]}
+        return {"IsTruncated": False, "Versions": [{"Key": key} for key in keys]}
 
-    return Bucket()
+    def list_objects_v2(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        """Return the keys with a prefix, as S3 does."""
+        with self._lock:
+            found = sorted((key, body) for key, (body, _) in self._objects.items() if key.startswith(Prefix))
+        return {"IsTruncated": False, "Contents": [{"Key": key, "ETag": sha256(body)} for key, body in found]}
+
+    def _find(self, key: str, operation: str) -> tuple[bytes, Mapping[str, str]]:
+        if key not in self._objects:
+            raise client_error("NoSuchKey", "NoSuchKey", operation=operation)
+        return self._objects[key]

@@ -12,7 +12,6 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +31,8 @@ from root_tasks.aws.session_clients import SessionClients
 from root_tasks.aws.stores import Storage
 from root_tasks.model.report import Outcome, RootCredentials, Task
 from root_tasks.model.run import Account, BatchResult, Finding, Mode, Run, Work
-from root_tasks.run.findings_import import import_audit
-from root_tasks.run.finish import RunFinisher
-from root_tasks.run.later_audits import LaterAudits
-from root_tasks.run.management_account import ManagementAccount
+from root_tasks.run import finish
+from root_tasks.run.settings import WriteReportSettings
 from support.function import FakeTime
 from support.reports import NONE, STARTED, key, report
 
@@ -130,31 +127,29 @@ def store_audit(folder: Path, accounts: int, *, number: int) -> dict[str, Any]:
 
 def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
     """Write the report of an audit that was stored, and return the function's output."""
-    storage = _storage(folder)
-    stand_ins = {"stepfunctions": NoExecutions, "securityhub": _security_hub}
+    stand_ins = {
+        "s3": lambda: FolderS3(folder),
+        "stepfunctions": NoExecutions,
+        "securityhub": _security_hub,
+    }
     aws = Aws(
         function=FunctionArn(partition="aws", region="us-east-1", account_id=_OWN_ACCOUNT),
         clients=Clients(
-            lambda service: stand_ins[service](), sessions=SessionClients(Session(), config=one_attempt())
+            lambda service: stand_ins[service](),
+            sessions=SessionClients(Session(), config=one_attempt()),
         ),
         now=lambda: datetime.fromisoformat(event["endedAt"]),
         log=lambda **event: None,
         budget=_budget(),
     )
-    finisher = RunFinisher(
-        runs=storage.runs,
-        reports=storage.reports,
-        backups=storage.backups,
-        later_audits=LaterAudits(aws=aws),
-        notify=lambda notice: None,
-        import_findings=partial(import_audit, aws),
-        management_account=ManagementAccount(aws=aws).result,
-        accepted_credentials={},
+    settings = WriteReportSettings(
+        bucket="root-tasks",
+        notification_topic_arn=None,
+        security_hub_findings=True,
         plan_lifetime=timedelta(hours=24),
-        now=lambda: datetime.fromisoformat(event["endedAt"]),
-        log=lambda **event: None,
+        accepted_credentials={},
     )
-    return finisher.finish(event["runId"], run_sha256=event["runSha256"], results=event["results"])
+    return finish.write_report(aws, event, settings=settings)
 
 
 def main(folder: Path) -> None:

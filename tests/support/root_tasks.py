@@ -18,17 +18,19 @@ from botocore.loaders import Loader, create_loader
 
 from aws_calls.runtime import one_attempt
 from root_tasks.aws.clients import Clients
+from root_tasks.aws.context import Aws
 from root_tasks.aws.session_clients import SessionClients
 from root_tasks.model.report import Task
 from root_tasks.refusals import RunRefusedError
-from root_tasks.run.batch import BatchClaimedError
-from root_tasks.run.invocation import Invocation
+from root_tasks.run.batch import BatchClaimedError, execute_batch, run_batch
+from root_tasks.run.finish import write_execution_report, write_report
 from root_tasks.run.settings import (
     RunBatchSettings,
     StartExecutionSettings,
     StartRunSettings,
     WriteReportSettings,
 )
+from root_tasks.run.start import start_execution, start_run
 from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT
 from support.faults.clients import change_before, inject, omit_member
@@ -51,14 +53,14 @@ AUDIT_MACHINE, EXECUTE_MACHINE = "RootTasksAudit", "RootTasksExecute"
 _ARN = "arn:aws:states:us-east-1:{account_id}:{kind}:{machine}"
 ARN_OF_AUDIT_MACHINE = _ARN.format(account_id=MANAGEMENT, kind="stateMachine", machine=AUDIT_MACHINE)
 _STARTED_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-# What reads the settings of each function, by its handler.
-SETTINGS_OF: Mapping[str, Any] = {
-    "start_run": StartRunSettings,
-    "start_execution": StartExecutionSettings,
-    "run_batch": RunBatchSettings,
-    "execute_batch": RunBatchSettings,
-    "write_report": WriteReportSettings,
-    "write_execution_report": WriteReportSettings,
+# Each function and the class of its settings, by its handler.
+FUNCTIONS: Mapping[str, tuple[Callable[..., dict[str, Any]], Any]] = {
+    "start_run": (start_run, StartRunSettings),
+    "start_execution": (start_execution, StartExecutionSettings),
+    "run_batch": (run_batch, RunBatchSettings),
+    "execute_batch": (execute_batch, RunBatchSettings),
+    "write_report": (write_report, WriteReportSettings),
+    "write_execution_report": (write_execution_report, WriteReportSettings),
 }
 
 
@@ -307,16 +309,21 @@ class RootTasks:
     def invoke(self, handler: str, event: Mapping[str, Any]) -> dict[str, Any]:
         """Invoke a function by its handler, as Lambda does: event and result are JSON."""
         environment = self.settings.environment(handler, account_id=self.account_id)
-        settings = SETTINGS_OF[handler].from_environment(environment)
-        method = getattr(self.invocation(), handler)
+        run, settings = FUNCTIONS[handler]
         result: dict[str, Any] = json.loads(
-            json.dumps(method(json.loads(json.dumps(event)), settings=settings))
+            json.dumps(
+                run(
+                    self.aws(),
+                    json.loads(json.dumps(event)),
+                    settings=settings.from_environment(environment),
+                )
+            )
         )
         return result
 
-    def invocation(self) -> Invocation:
-        """One invocation of one of the functions."""
-        return Invocation(
+    def aws(self) -> Aws:
+        """What one invocation of one of the functions works with."""
+        return Aws.of_invocation(
             FakeContext(
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootTasks",
                 remaining_seconds=self.timeout,

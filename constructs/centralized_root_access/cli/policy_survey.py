@@ -213,10 +213,7 @@ def _find_scope(
     return _Scope(
         organization=organization,
         classified=classify(
-            (member.account for member in members.values()),
-            management_account_id=organization.management_account_id,
-            protected_accounts=(),
-            audits=True,
+            members.values(), management_account_id=organization.management_account_id, audits=True
         ),
         members=members,
         is_whole=selection.all_accounts,

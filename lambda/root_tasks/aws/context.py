@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aws_calls.retry import RetryBudget
+from aws_calls.runtime import FunctionArn
 from scp.calls import SessionFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from aws_calls.retry import Clock, RetryBudget
-    from aws_calls.runtime import FunctionArn
+    from aws_calls.retry import Clock
+    from aws_calls.runtime import LambdaContext
 
     from .clients import Clients
 
@@ -36,6 +38,30 @@ class Aws:
     log: Callable[..., None]
     budget: RetryBudget
     outside_vpc: bool = True
+
+    @classmethod
+    def of_invocation(
+        cls,
+        context: LambdaContext,
+        *,
+        clients: Clients,
+        clock: Clock,
+        now: Callable[[], datetime],
+        log: Callable[..., None],
+    ) -> Aws:
+        """Return what an invocation of a function works with.
+
+        Raises:
+            PartitionNotSupportedError: The function is in the China partition.
+        """
+        deadline = clock.now() + context.get_remaining_time_in_millis() / 1000
+        return cls(
+            function=FunctionArn.parse(context.invoked_function_arn),
+            clients=clients,
+            now=now,
+            log=log,
+            budget=RetryBudget(clock=clock, deadline=deadline),
+        )
 
     @property
     def clock(self) -> Clock:
@@ -67,6 +93,10 @@ class Aws:
     def ending_in(self, seconds: float) -> Aws:
         """Return the same, which starts no call later than so many seconds from now."""
         return self.with_budget(self.budget.ending_in(seconds))
+
+    def waiting_for_permissions(self, seconds: float) -> Aws:
+        """Return the same, which retries denied calls for so many seconds: a role's policy may be new."""
+        return self.with_budget(replace(self.budget, new_permissions_until=self.clock.now() + seconds))
 
     def until(self, abandoned: Callable[[], bool]) -> Aws:
         """Return the same, which starts no call once its results are no longer needed."""

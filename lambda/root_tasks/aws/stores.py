@@ -16,13 +16,13 @@ from aws_calls.failures import CallError
 from ..model.codec import DecodingError, decode, encode, format_time
 from ..model.report import Report
 from ..model.run import Backup, BatchResult, ExecutionMark, Mode, Plan, Run, Work
-from .bucket import IF_NEW, ObjectError, UnreadableObjectError
+from .bucket import IF_NEW, Bucket, ObjectError, UnreadableObjectError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ..model.report import Task
-    from .bucket import Bucket
+    from .context import Aws
 
 _STARTED_AT = "started-at"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -89,14 +89,14 @@ class File:
 
 
 class Storage:
-    """What the bucket keeps, by who reads it.
+    """The contents of the bucket, by their readers.
 
     Args:
         bucket: The bucket.
 
     Attributes:
-        runs: The runs that look: audits and plans.
-        executions: The runs that act: the executions of plans.
+        runs: The read-only runs: audits and plans.
+        executions: The runs that make changes: the executions of plans.
         reports: The latest full audit.
         backups: The policies that runs removed.
     """
@@ -106,6 +106,11 @@ class Storage:
         self.executions = RunStore(bucket, folder="executions")
         self.reports = ReportStore(bucket)
         self.backups = BackupStore(bucket)
+
+    @classmethod
+    def of(cls, aws: Aws, bucket: str) -> Storage:
+        """Return the contents of a bucket in the function's account."""
+        return cls(Bucket(s3=aws.clients.s3, name=bucket, account_id=aws.account_id, budget=aws.budget))
 
 
 class RunStore:
@@ -344,14 +349,23 @@ class BackupStore:
         """Return the references of the backups that a run has stored in an account."""
         return list(itertools.islice(self._bucket.keys(f"backups/{run_id}/{account_id}/"), _MAX_REFERENCES))
 
-    def read(self, reference: str) -> Backup:
-        """Return a policy that was backed up by this release or an earlier one.
+    def read(self, reference: str) -> Backup | None:
+        """Return a policy that was backed up by this release or an earlier one; None if there is none.
 
         Raises:
+            CallError: S3 refuses to return it, for example because of its encryption key.
             ChecksumMismatchError: It is not what was stored.
             DecodingError: It is not a backup, or of another version.
         """
-        body = self._bucket.read(reference)
+        try:
+            body = self._bucket.read(reference)
+        except CallError as error:
+            # S3 denies an object that does not exist, unless the whole bucket may be listed.
+            if error.failure.name == "AccessDenied" and self._bucket.find_etag(reference) is not None:
+                raise
+            if error.failure.name in ("NoSuchKey", "AccessDenied"):
+                return None
+            raise
         if reference.rpartition("/")[2] != f"{sha256(body)}.json":
             raise ChecksumMismatchError(reference)
         return decode(Backup, body)

@@ -249,13 +249,13 @@ class AuditTotals:
 
 @dataclass(frozen=True, kw_only=True)
 class Preflight:
-    """What the organization's policies said before the run accessed any account.
+    """What policies say of what a plan lists.
 
     Attributes:
         checked: Whether they could be read.
         reason: Why they could not be read; otherwise None.
-        denied: The number of accounts in which they deny the task.
-        unknown: The number of accounts in which it depends on something that is not known before.
+        denied: The number of accounts in which they deny all of it.
+        unknown: The number of accounts in which it depends on something that is not known before a session.
     """
 
     checked: bool
@@ -278,7 +278,7 @@ class RunDetails:
         management_account_id: Its management account.
         account_id: The account that runs the task.
         started_at: When the execution started.
-        preflight: What the organization's policies said before; None in reports of releases that did not ask.
+        preflight: What policies say of what is planned; None in audits, and if nothing is planned.
         requested_by: The ARN of the caller, as the input states it; None if it does not.
         root_email_domains: The domains that the e-mail addresses of root users may have; empty: any.
     """

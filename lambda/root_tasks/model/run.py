@@ -13,8 +13,9 @@ from .report import ItemType, Result, RunDetails, Task
 if TYPE_CHECKING:
     from datetime import datetime
 
-# A run's name is a part of S3 keys, and of its execution's ARN. Step Functions allows more, but not these.
-RUN_ID = re.compile(r"[^\s/:]{1,80}")
+# A run's name is a part of S3 keys, and of its execution's ARN. Step Functions also allows "." and "..": once
+# the bucket is copied to a disk, these are other folders.
+RUN_ID = re.compile(r"(?!\.{1,2}\Z)[^\s/:]{1,80}")
 
 
 class Mode(StrEnum):
@@ -113,10 +114,9 @@ class Account:
             not be read.
         state: Its state, such as ACTIVE or SUSPENDED; None where it is not in the organization.
         skip_reason: Why the run does not act in it; None where it does.
-        note: What to know of a protected account, or before its plan is executed, for the report only.
+        note: What to know of a protected account, for the report only.
         joined_at: When it joined the organization, for the report only.
-        unit_path: The IDs of the units that it is in, from the root down, joined by "/", for the report only;
-            None where they are not known.
+        unit_path: The IDs of the units that it is in, from the root down, joined by "/"; None if not known.
     """
 
     account_id: str
@@ -128,6 +128,11 @@ class Account:
     note: str | None = None
     joined_at: datetime | None = None
     unit_path: str | None = None
+
+    @property
+    def unit_ids(self) -> tuple[str, ...] | None:
+        """The IDs of the units that it is in, from the root down; None if they are not known."""
+        return None if self.unit_path is None else tuple(self.unit_path.split("/"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scp.calls import ASSUME_ROOT, call_of
 from scp.context import SessionRequest
 from scp.documents import PolicyType
-from scp.evaluate import Decision, evaluate_request, strictest, without_certainties
+from scp.evaluate import evaluate_request, without_certainties
 from scp.root_user import RootUserRequest, denials_of_everything
-
-from ..model.run import Target
-from ..tasks import DEFINITIONS
 
 if TYPE_CHECKING:
     from scp.calls import Call, SessionFacts
     from scp.evaluate import Cause, Level, Verdict
     from scp.task import Task
 
-    from ..model.run import Assignment, CredentialSelection, Mode
-    from ..tasks.definition import TaskDefinition
+    from ..model.run import Target
     from .attachments import OrganizationPolicies
 
 
@@ -126,66 +121,3 @@ def call_in(
     name = None if target is None or target.id is None else target.id.rpartition(":")[2]
     region = None if target is None else target.region
     return call_of(action, session=session, target=name, target_region=region, task=task)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccountCheck:
-    """Whether the policies let a task do anything in an account.
-
-    Attributes:
-        decision: Denied only where nothing of the task is possible; unknown where a part of it is.
-        denied: Of a denied account, the call that is.
-    """
-
-    decision: Decision
-    denied: Verdict | None = None
-
-
-def check_account(
-    check: PolicyCheck,
-    task: Task,
-    mode: Mode,
-    assignment: Assignment,
-    *,
-    unit_ids: tuple[str, ...] | None,
-    credentials: CredentialSelection,
-) -> AccountCheck:
-    """Return whether the policies let a task do anything in an account.
-
-    Args:
-        check: The policies.
-        task: The task.
-        mode: What the run is for.
-        assignment: The account, and what to act on there.
-        unit_ids: The units that the account is in, from the root down; None where they are not known.
-        credentials: Which credentials a plan may list.
-    """
-    definition = DEFINITIONS[task]
-
-    @cache
-    def verdict(action: str, target: Target | None) -> Verdict:
-        return check.verdict(action, account_id=assignment.account_id, unit_ids=unit_ids, target=target)
-
-    denials: list[Verdict] = []
-    decisions: set[Decision] = set()
-    for target in _possible_targets(definition, assignment, credentials):
-        # Of one that is only to be found, no more than its type is known, which no policy asks for.
-        known = target if assignment.targets else None
-        of_target = [verdict(action, known) for action in definition.necessary_calls(mode, target)]
-        decisions.add(strictest({found.decision for found in of_target}))
-        denials += [found for found in of_target if found.decision is Decision.DENIED]
-    if decisions == {Decision.DENIED}:
-        return AccountCheck(decision=Decision.DENIED, denied=denials[0])
-    return AccountCheck(decision=strictest(decisions - {Decision.DENIED}))
-
-
-def _possible_targets(
-    definition: TaskDefinition, assignment: Assignment, credentials: CredentialSelection
-) -> tuple[Target, ...]:
-    if assignment.targets:
-        return assignment.targets
-    return tuple(
-        Target(type=type_)
-        for type_ in definition.found_types
-        if not credentials.types or type_ in credentials.types
-    )

@@ -11,7 +11,7 @@ from scp.calls import ASSUME_ROOT
 from scp.evaluate import Decision, strictest
 
 from ..model.report import Action
-from ..model.run import Mode, Target
+from ..model.run import Target
 from ..tasks import DEFINITIONS
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from scp.task import Task
 
     from ..model.run import Account
-    from ..tasks.definition import TaskDefinition
     from .check import PolicyCheck
 
 
@@ -189,7 +188,7 @@ def judge_task(
     types = definition.item_types or filter(None, [definition.policy_type])
     by_target = [
         # If targets are found later, no more than their type is known, which no policy asks for.
-        [judge(action, target if targets else None) for action in _necessary_calls(definition, target)]
+        [judge(action, target if targets else None) for action in definition.necessary_calls(target)]
         for target in targets or [Target(type=type_) for type_ in types]
     ]
     decisions = {verdict.decision for verdict in verdicts.values()}
@@ -200,10 +199,6 @@ def judge_task(
     else:
         result = TaskResult.UNKNOWN if Decision.UNKNOWN in decisions else TaskResult.ALLOWED
     return TaskVerdict(task=task, result=result, calls=tuple(verdicts.values()))
-
-
-def _necessary_calls(definition: TaskDefinition, target: Target) -> tuple[str, ...]:
-    return definition.necessary_calls(Mode.EXECUTE, target)
 
 
 def _is_denied(calls: Collection[Verdict]) -> bool:

@@ -48,19 +48,6 @@ class OrganizationContext:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watcher:
-    """What is called while a survey goes on.
-
-    Attributes:
-        possible: Called once it is known that the task is possible.
-        found: Called with the accounts of each page, where all accounts are listed.
-    """
-
-    possible: Callable[[OrganizationContext], None] = lambda organization: None  # noqa: ARG005
-    found: Callable[[Mapping[str, Member]], None] = lambda members: None  # noqa: ARG005
-
-
-@dataclass(frozen=True, kw_only=True)
 class MemberDirectory:
     """The organization, as its management account or a delegated administrator sees it.
 
@@ -75,16 +62,20 @@ class MemberDirectory:
         return MemberReader(aws=self.aws, units=UnitTree(aws=self.aws))
 
     def survey(
-        self, task: Task, selection: Selection, *, watcher: Watcher
+        self,
+        task: Task,
+        selection: Selection,
+        *,
+        on_page: Callable[[OrganizationContext, Mapping[str, Member]], None] | None = None,
     ) -> tuple[OrganizationContext, dict[str, Member]]:
         """Return the organization, if the task is possible from this account, and a run's accounts by ID.
 
-        The accounts take longest: everything else is read meanwhile.
+        All of it is read at once.
 
         Args:
             task: The task.
             selection: Which accounts the run is about. Those that are not members are left out.
-            watcher: What is called meanwhile.
+            on_page: Gets the accounts of each page while all accounts are listed, once the task is possible.
 
         Raises:
             RunRefusedError: The task is not possible; the message says what to deploy. Or a unit is unclear.
@@ -92,15 +83,19 @@ class MemberDirectory:
         """
         ended = threading.Event()
         reader = self._reader.until(ended.is_set)
-        with ThreadPoolExecutor(max_workers=3) as pool:
+        with ThreadPoolExecutor(max_workers=4) as pool:
             try:
-                members = pool.submit(reader.read, selection, found=watcher.found)
                 features = pool.submit(self._list_features, reader.aws.budget)
+                possible = pool.submit(self._find_organization, task, features)
+
+                def take(page: Mapping[str, Member]) -> None:
+                    if on_page is not None:
+                        on_page(possible.result(), page)
+
+                members = pool.submit(reader.read, selection, found=take)
                 if selection.all_accounts:
                     pool.submit(self._read_unit_names, reader.units)
-                organization = self._find_organization(task, features)
-                watcher.possible(organization)
-                return organization, members.result()
+                return possible.result(), members.result()
             finally:
                 # A refused run waits for no list, and names that were not read by now are read as needed.
                 ended.set()
@@ -211,15 +206,23 @@ class MemberDirectory:
 
 
 def classify(
-    accounts: Iterable[Account],
+    members: Iterable[Member],
     *,
     management_account_id: str,
-    protected_accounts: Collection[str],
+    protected_accounts: Collection[str] = (),
     audits: bool,
 ) -> tuple[Account, ...]:
-    """Return the accounts, each with the reason to skip it, if there is one. Audits skip no protected one."""
+    """Return accounts with their units, each with the reason to skip it, if there is one.
+
+    Args:
+        members: The accounts.
+        management_account_id: The management account.
+        protected_accounts: The accounts in which no run makes changes.
+        audits: Whether they are audited, which skips no protected account.
+    """
     classified = []
-    for account in accounts:
+    for member in members:
+        account = member.account
         protected = account.account_id in protected_accounts
         skip_reason = None
         if account.account_id == management_account_id:
@@ -228,6 +231,12 @@ def classify(
             skip_reason = PROTECTED
         elif account.state != _ACTIVE:
             skip_reason = skip_reason_for_state(account.state or "unknown")
-        note = PROTECTED_AUDIT if protected and audits else None
-        classified.append(replace(account, skip_reason=skip_reason, note=note))
+        classified.append(
+            replace(
+                account,
+                skip_reason=skip_reason,
+                note=PROTECTED_AUDIT if protected and audits else None,
+                unit_path=None if member.unit_ids is None else "/".join(member.unit_ids),
+            )
+        )
     return tuple(classified)

@@ -4,34 +4,52 @@ from __future__ import annotations
 
 import functools
 import traceback
+import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, describe
+from aws_calls.pace import Pace
 
 from ..aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL
-from ..messages import AUDIT_THIS_ACCOUNT, NO_SESSION, UNEXPECTED_ERROR, hint
-from ..model.report import Outcome
-from ..model.run import Backup, Finding, Mode
+from ..aws.executions import was_stopped
+from ..aws.sessions import Sessions
+from ..aws.stores import Storage
+from ..messages import (
+    AUDIT_THIS_ACCOUNT,
+    EXPIRED,
+    NO_SESSION,
+    NO_SESSION_OPENED,
+    STOPPED,
+    UNEXPECTED_ERROR,
+    hint,
+)
+from ..model.report import Outcome, Task
+from ..model.run import Backup, BatchResult, Finding, Mode, Work
+from ..tasks import DEFINITIONS
 from ..tasks.definition import AccountTask
 from ..tasks.outcomes import item_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
 
-    from ..aws.sessions import RootSession, Sessions
-    from ..aws.stores import BackupStore
-    from ..model.run import Assignment, CredentialSelection, Denial, Target
-    from ..tasks.definition import TaskDefinition
+    from ..aws.context import Aws
+    from ..aws.sessions import RootSession
+    from ..aws.stores import RunStore
+    from ..model.run import Assignment, Target
+    from .settings import RunBatchSettings
+
+# A batch opens no session in its last minute: the results of its other accounts have to be stored.
+_RESULT_RESERVE_SECONDS = 60.0
 
 
 @dataclass(eq=False, kw_only=True)
 class BatchClaimedError(RootAccessError):
-    """Raised where a batch that acts was invoked before. It is never run twice.
+    """A batch that makes changes was invoked before. It is never run twice.
 
     Attributes:
         run_id: The run.
@@ -42,12 +60,12 @@ class BatchClaimedError(RootAccessError):
     batch: int
 
     def __str__(self) -> str:
-        return f"Batch {self.batch} of run {self.run_id} was started before, and may have acted."
+        return f"Batch {self.batch} of run {self.run_id} was started before, and may have made changes."
 
 
 @dataclass(eq=False)
 class WrongFunctionError(RootAccessError):
-    """Raised where a function that looks is given work to act on, or the other way round.
+    """A read-only function was given work that makes changes, or the other way round.
 
     Attributes:
         mode: What the work is for.
@@ -59,67 +77,133 @@ class WrongFunctionError(RootAccessError):
         return f"This function does not run work for the mode {self.mode}."
 
 
+def run_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSettings) -> dict[str, Any]:
+    """Look into the accounts of one batch. It may be repeated: only the returned result counts.
+
+    Args:
+        aws: The function.
+        event: `runId`, `workSha256` and `batch`, as the state machine passes them.
+        settings: The function's settings.
+
+    Returns:
+        `batch`, and the `sha256` of its result, which the state machine holds.
+
+    Raises:
+        WrongFunctionError: The work makes changes.
+    """
+    storage = Storage.of(aws, settings.bucket)
+    work = storage.runs.read_work(event["runId"], checksum=event["workSha256"])
+    if work.mode is Mode.EXECUTE:
+        raise WrongFunctionError(work.mode)
+    return _run(aws, storage, storage.runs, work, event["batch"])
+
+
+def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSettings) -> dict[str, Any]:
+    """Make the planned changes in the accounts of one batch, once.
+
+    Args:
+        aws: The function.
+        event: `runId`, `workSha256` and `batch`, as the state machine passes them.
+        settings: The function's settings.
+
+    Returns:
+        `batch`, and the `sha256` of its result, which the state machine holds.
+
+    Raises:
+        BatchClaimedError: It may have been run before.
+        WrongFunctionError: The work makes no changes.
+    """
+    storage = Storage.of(aws, settings.bucket)
+    run_id, batch = event["runId"], event["batch"]
+    work = storage.executions.read_work(run_id, checksum=event["workSha256"])
+    if work.mode is not Mode.EXECUTE or work.expires_at is None:
+        raise WrongFunctionError(work.mode)
+    # First of all: a batch that was started earlier may have made changes, whether or not the plan is valid.
+    if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
+        raise BatchClaimedError(run_id=run_id, batch=batch)
+    if work.execution_arn and was_stopped(aws, work.execution_arn):
+        findings = tuple(_finding_without_attempt(assignment, STOPPED) for assignment in work.batches[batch])
+        return _store(aws, storage.executions, work, batch, findings)
+    return _run(aws, storage, storage.executions, work, batch)
+
+
+def _run(aws: Aws, storage: Storage, runs: RunStore, work: Work, batch: int) -> dict[str, Any]:
+    runner = AccountRunner(aws=aws, work=work, pace=Pace(clock=aws.clock), back_up=storage.backups.write)
+    # The threads that wait for calls are never those that make them.
+    with (
+        ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL) as accounts,
+        ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as calls,
+    ):
+        run_account = functools.partial(runner.run, executor=calls)
+        findings = tuple(accounts.map(run_account, work.batches[batch]))
+    return _store(aws, runs, work, batch, findings)
+
+
+def _store(aws: Aws, runs: RunStore, work: Work, batch: int, findings: tuple[Finding, ...]) -> dict[str, Any]:
+    checksum = runs.write_result(work, batch, BatchResult(findings=findings, finished_at=aws.now()))
+    outcomes = [finding.outcome for finding in findings]
+    aws.log(
+        event="batch_finished",
+        runId=work.run_id,
+        batch=batch,
+        outcomes={outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))},
+    )
+    return {"batch": batch, "sha256": checksum}
+
+
 @dataclass(frozen=True, kw_only=True)
-class BatchRunner:
-    """Runs one task in accounts.
+class AccountRunner:
+    """Runs one task in accounts. Several threads use it.
 
     Attributes:
-        run_id: The run, for the backups.
-        definition: The task.
-        mode: Whether it audits, plans or executes.
-        sessions: Opens the root sessions.
-        backups: The bucket's backups.
-        credentials: Which credentials a plan may list.
-        denials: Of the accounts in which policies deny the task, by account: no session is opened there.
-        log: Writes one event, given as keyword arguments.
-        found: The results of accounts that were looked into before, by account.
+        aws: The account that opens the root sessions.
+        work: The task, the mode, and what else all accounts have in common.
+        pace: How often AssumeRoot is called for the run.
+        back_up: Stores the policy that is about to be removed, and returns its reference.
     """
 
-    run_id: str
-    definition: TaskDefinition
-    mode: Mode
-    sessions: Sessions
-    backups: BackupStore
-    credentials: CredentialSelection
-    denials: Mapping[str, Denial]
-    log: Callable[..., None]
-    found: Mapping[str, Finding] = field(default_factory=dict)
+    aws: Aws
+    work: Work
+    pace: Pace
+    back_up: Callable[[Backup], str]
 
-    def run(self, assignments: Sequence[Assignment]) -> tuple[Finding, ...]:
-        """Run the task in each account; the findings have the order of the assignments."""
-        # The threads that wait for calls are never those that make them.
-        with (
-            ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL) as accounts,
-            ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as calls,
-        ):
-            return tuple(accounts.map(functools.partial(self.run_in_account, executor=calls), assignments))
+    @classmethod
+    def of_audit(cls, aws: Aws, *, run_id: str, pace: Pace) -> AccountRunner:
+        """Return what audits accounts before it is known which accounts there are."""
+        work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=())
+        return cls(aws=aws, work=work, pace=pace, back_up=_refuse_backup)
 
-    def run_in_account(self, assignment: Assignment, *, executor: Executor) -> Finding:
-        """Run the task in an account.
+    def run(self, assignment: Assignment, *, executor: Executor) -> Finding:
+        """Run the task in an account, and return its result, whatever happens.
 
         Args:
             assignment: The account, and what to act on there.
             executor: Makes the calls that are made in parallel.
         """
-        if finding := self.found.get(assignment.account_id):
-            return finding
         authorization_ids: list[str] = []
         finding = self._find(assignment, executor=executor, authorization_ids=authorization_ids)
         # The first denial is the one that the others follow from.
         return replace(finding, authorization_id=next(iter(authorization_ids), None))
 
     def _find(self, assignment: Assignment, *, executor: Executor, authorization_ids: list[str]) -> Finding:
-        if denial := self.denials.get(assignment.account_id):
-            return self._without_session(assignment, reason=denial.reason, hint=denial.hint)
+        for denial in self.work.denials:
+            if assignment.account_id in denial.account_ids:
+                reason = f"{NO_SESSION_OPENED} {denial.reason}"
+                return self._without_session(assignment, reason=reason, hint=denial.hint)
+        if self._is_expired():
+            return _finding_without_attempt(assignment, EXPIRED)
         try:
             session = self._sessions().open(
                 assignment.account_id, executor=executor, authorization_ids=authorization_ids
             )
         except CallError as error:
             return self._without_session(assignment, reason=describe(error.failure), hint=hint(error.failure))
-        # What is unexpected in one account must not cost the results of the others.
+        # An unexpected error in one account must not cost the results of the others.
         except Exception as error:
             return self._without_session(assignment, reason=self._log_unexpected_error(assignment, error))
+        # A session that was throttled for long may come too late.
+        if self._is_expired():
+            return _finding_without_attempt(assignment, EXPIRED)
         references: dict[Target, str] = {}
         try:
             return self._run_task(session, assignment, references)
@@ -135,15 +219,19 @@ class BatchRunner:
                 assignment, references, reason=self._log_unexpected_error(assignment, error)
             )
 
+    def _is_expired(self) -> bool:
+        """Return whether no change may be made any longer: a redrive can come days after the plan."""
+        return self.work.expires_at is not None and self.aws.now() > self.work.expires_at
+
     def _run_task(
         self, session: RootSession, assignment: Assignment, references: dict[Target, str]
     ) -> Finding:
-        """Run the task in a session; the references of its backups are kept whatever comes."""
+        """Run the task in a session; the references of its backups are kept even if it fails."""
 
         def back_up(target: Target, policy: str) -> str:
-            references[target] = self.backups.write(
+            references[target] = self.back_up(
                 Backup(
-                    run_id=self.run_id,
+                    run_id=self.work.run_id,
                     account_id=session.account_id,
                     type=target.type,
                     id=target.id or "",
@@ -156,42 +244,50 @@ class BatchRunner:
         task = AccountTask(
             session=session,
             targets=assignment.targets,
-            credentials=self.credentials,
+            credentials=self.work.credentials,
             back_up=back_up,
         )
         return self._function()(task)
 
     def _sessions(self) -> Sessions:
-        """Return what opens the sessions; those of a plan cannot change anything where AWS has such."""
-        if self.mode is Mode.EXECUTE or self.definition.planned_by is None:
-            return self.sessions
-        return replace(self.sessions, task=self.definition.planned_by)
+        """Return what opens the sessions; those of a plan cannot change anything if AWS has such a policy."""
+        aws, task = self.aws, self.work.task
+        if self.work.mode is not Mode.EXECUTE:
+            task = DEFINITIONS[task].planned_by or task
+        return Sessions(
+            sts=aws.clients.sts,
+            clients=aws.clients.sessions,
+            task=task,
+            partition=aws.function.partition,
+            clock=aws.clock,
+            deadline=aws.deadline - _RESULT_RESERVE_SECONDS,
+            pace=self.pace,
+        )
 
     def _function(self) -> Callable[[AccountTask], Finding]:
-        if self.mode is not Mode.EXECUTE:
-            return self.definition.plan
-        if self.definition.execute is None:
-            raise ValueError(f"{self.definition.words.title} has nothing to execute.")
-        return self.definition.execute
+        definition = DEFINITIONS[self.work.task]
+        if self.work.mode is not Mode.EXECUTE:
+            return definition.plan
+        if definition.execute is None:
+            raise ValueError(f"{definition.words.title} has nothing to execute.")
+        return definition.execute
 
     def _without_session(self, assignment: Assignment, *, reason: str, hint: str | None = None) -> Finding:
-        """Return the finding of an account that has no session, so that nothing was changed in it."""
-        acting = self.mode is Mode.EXECUTE
+        """Return the finding of an account without a session; nothing was changed there."""
+        if self.work.mode is not Mode.EXECUTE:
+            return Finding(
+                account_id=assignment.account_id, outcome=Outcome.INACCESSIBLE, reason=reason, hint=hint
+            )
+        items = tuple(item_of(target, Outcome.FAILED, NO_SESSION) for target in assignment.targets)
         return Finding(
-            account_id=assignment.account_id,
-            outcome=Outcome.FAILED if acting else Outcome.INACCESSIBLE,
-            reason=reason,
-            hint=hint,
-            items=tuple(
-                item_of(target, Outcome.FAILED, NO_SESSION) for target in assignment.targets if acting
-            ),
+            account_id=assignment.account_id, outcome=Outcome.FAILED, reason=reason, hint=hint, items=items
         )
 
     def _finding_of_unexpected_error(
         self, assignment: Assignment, references: Mapping[Target, str], *, reason: str
     ) -> Finding:
         """Return the finding of an account in which the task ended early, with the backups that it made."""
-        if self.mode is not Mode.EXECUTE:
+        if self.work.mode is not Mode.EXECUTE:
             return Finding(account_id=assignment.account_id, outcome=Outcome.INACCESSIBLE, reason=reason)
         return Finding(
             account_id=assignment.account_id,
@@ -206,13 +302,13 @@ class BatchRunner:
     def _log_unexpected_error(self, assignment: Assignment, error: Exception) -> str:
         """Log an exception that the task does not expect, and return the sentence about it.
 
-        Its message may repeat what somebody else chose, so that only its type and its place are kept.
+        Its message may repeat what others chose, so only its type and its place are kept.
         """
         name = type(error).__name__
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        self.log(
+        self.aws.log(
             event="account_failed",
-            runId=self.run_id,
+            runId=self.work.run_id,
             accountId=assignment.account_id,
             error=name,
             place=f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}",
@@ -220,7 +316,11 @@ class BatchRunner:
         return f"{UNEXPECTED_ERROR} {name}."
 
 
-def finding_not_attempted(assignment: Assignment, reason: str) -> Finding:
+def _finding_without_attempt(assignment: Assignment, reason: str) -> Finding:
     """Return the finding of an account whose turn comes too late."""
     items = tuple(item_of(target, Outcome.FAILED, reason) for target in assignment.targets)
     return Finding(account_id=assignment.account_id, outcome=Outcome.FAILED, reason=reason, items=items)
+
+
+def _refuse_backup(backup: Backup) -> str:
+    raise ValueError(f"An audit removes no {backup.type}.")

@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call
@@ -24,12 +24,14 @@ from .report_hash import REPORT_SHA256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from datetime import datetime
 
     from aws_calls.calls import Response
 
     from ..aws.context import Aws
     from ..aws.stores import RunStore
     from ..model.run import Plan
+    from .execution import Execution
 
 # Keys of an execution's output.
 PLAN_SHA256 = "planSha256"
@@ -47,40 +49,6 @@ _START_TOLERANCE = timedelta(seconds=1)
 _DESCRIBE_EXECUTION = "states:DescribeExecution"
 # DescribeExecution is eventually consistent.
 _MAX_DELAY_SECONDS = 10.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Execution:
-    """An execution of a state machine.
-
-    Attributes:
-        arn: Its ARN.
-        name: Its name, which is the run's ID.
-        started_at: When it started.
-    """
-
-    arn: str
-    name: str
-    started_at: datetime
-
-    @classmethod
-    def parse(cls, payload: dict[str, str]) -> Execution:
-        """Return the execution that the state machine names in a payload."""
-        return cls(
-            arn=payload["id"],
-            name=payload["name"],
-            started_at=datetime.fromisoformat(payload["startedAt"]),
-        )
-
-    @property
-    def partition(self) -> str:
-        """The partition, for example aws."""
-        return self.arn.split(":")[1]
-
-    @property
-    def state_machine_name(self) -> str:
-        """The name of its state machine."""
-        return self.arn.split(":")[6]
 
 
 @dataclass(frozen=True, kw_only=True)

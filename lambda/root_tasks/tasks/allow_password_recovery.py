@@ -8,7 +8,7 @@ from aws_calls.failures import CallError
 from root_access.state import Feature
 
 from ..model.report import Action, ItemType, Outcome, Task
-from ..model.run import Mode, Target
+from ..model.run import Target
 from .credentials import LISTING_CALLS, password_created_at
 from .definition import ActionWords, TaskDefinition
 from .outcomes import already_done, failure_item, finding_of, item_of
@@ -49,10 +49,9 @@ def execute(task: AccountTask) -> Finding:
     return finding_of(task.session.account_id, [item])
 
 
-def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:
-    """Return the calls without which recovery cannot be planned or allowed."""
-    reads = () if mode is Mode.EXECUTE else (LISTING_CALLS[target.type],)
-    return (*reads, _CREATE_LOGIN_PROFILE)
+def necessary_calls(target: Target) -> tuple[str, ...]:  # noqa: ARG001
+    """Return the call without which recovery cannot be allowed."""
+    return (_CREATE_LOGIN_PROFILE,)
 
 
 DEFINITION = TaskDefinition(
@@ -72,5 +71,4 @@ DEFINITION = TaskDefinition(
     necessary_calls=necessary_calls,
     execute=execute,
     planned_by=Task.AUDIT,
-    found_types=(ItemType.PASSWORD,),
 )

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from aws_calls.failures import Failure
 
     from ..aws.sessions import RootSession
-    from ..model.run import Mode, Target
     from .definition import AccountTask
 
 # The types of which AWS returns a list.
@@ -144,11 +143,6 @@ def _access_key(key: Credential) -> AccessKey:
     )
 
 
-def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:  # noqa: ARG001
-    """Return the calls without which the audit of an account has no result, whatever there is."""
-    return (GET_ACCOUNT_SUMMARY,)
-
-
 DEFINITION = TaskDefinition(
     words=ActionWords(action=Action.AUDIT, title="Audit of root credentials"),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
@@ -157,6 +151,4 @@ DEFINITION = TaskDefinition(
     input_keys=SCOPE_KEYS,
     parse=parse_accounts_or_all,
     plan=audit,
-    necessary_calls=necessary_calls,
-    found_types=(ItemType.PASSWORD, *_LISTED),
 )

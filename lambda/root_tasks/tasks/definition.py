@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..aws.sessions import RootSession
     from ..model.report import ItemType, Task
-    from ..model.run import CredentialSelection, Finding, Mode, Target
+    from ..model.run import CredentialSelection, Finding, Target
     from .scope import Scope, TaskInput
 
 
@@ -79,9 +79,8 @@ class TaskDefinition:
         policy_type: The policies that the task removes and restores; None if it does not.
         planned_by: The task whose policy the sessions of a plan have, so that they cannot change anything;
             None where AWS has no such policy, and a plan needs the task's own.
-        found_types: What a plan may find by itself in an account; empty where the input names the targets.
-        necessary_calls: Returns the calls without which a run in a mode can do nothing about a target. Where
-            policies deny one of them for each target of an account, the account is not accessed.
+        necessary_calls: Returns the calls without which nothing planned for a target can be done. An
+            execution opens no session in an account if policies deny one of them for each target there.
     """
 
     words: ActionWords
@@ -96,8 +95,7 @@ class TaskDefinition:
     execute: Callable[[AccountTask], Finding] | None = None
     policy_type: ItemType | None = None
     planned_by: Task | None = None
-    found_types: tuple[ItemType, ...] = ()
-    necessary_calls: Callable[[Mode, Target], tuple[str, ...]] = lambda mode, target: ()  # noqa: ARG005
+    necessary_calls: Callable[[Target], tuple[str, ...]] = lambda target: ()  # noqa: ARG005
 
     @property
     def makes_changes(self) -> bool:

@@ -12,7 +12,7 @@ from root_access.state import Feature
 
 from .. import messages
 from ..model.report import Action, ItemType, Outcome, Task
-from ..model.run import Finding, Mode, Target
+from ..model.run import Finding, Target
 from .credentials import (
     DETAIL_CALLS,
     GET_ACCOUNT_SUMMARY,
@@ -245,10 +245,8 @@ def _deleting_function(iam: IAMClient, target: Target) -> Callable[[], Any]:
             raise ValueError(f"A {target.type} is not a credential.")
 
 
-def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:
-    """Return the calls without which the deletion of a credential cannot be planned or executed."""
-    if mode is not Mode.EXECUTE:
-        return (GET_ACCOUNT_SUMMARY, LISTING_CALLS[target.type], _DELETING_CALLS[target.type])
+def necessary_calls(target: Target) -> tuple[str, ...]:
+    """Return the calls without which a credential cannot be deleted."""
     # Whether it is the planned one is read again.
     reads = (LISTING_CALLS[target.type],) if target.type in _IDENTIFIED_BY_DATE else ()
     return (*reads, _DELETING_CALLS[target.type])
@@ -317,5 +315,4 @@ DEFINITION = TaskDefinition(
     necessary_calls=necessary_calls,
     execute=execute,
     planned_by=Task.AUDIT,
-    found_types=_ORDER,
 )

@@ -15,7 +15,7 @@ from root_access.state import Feature
 from .. import messages
 from ..aws.stores import BackupExistsError, sha256
 from ..model.report import Action, ItemType, Outcome
-from ..model.run import Mode, Target
+from ..model.run import Target
 from ..refusals import RefusalReason, RunRefusedError
 from .definition import ActionWords, TaskDefinition
 from .outcomes import failure_item, finding_of, item_of, unreadable_item
@@ -82,13 +82,12 @@ def execute(task: AccountTask) -> Finding:
     return finding_of(task.session.account_id, items)
 
 
-def necessary_calls(mode: Mode, target: Target) -> tuple[str, ...]:
+def necessary_calls(target: Target) -> tuple[str, ...]:
     """Return the calls without which the policy of a target can be neither removed nor restored."""
     if target.type is ItemType.QUEUE_POLICY:
         reads = () if target.skip_backup else (GET_QUEUE_ATTRIBUTES,)
         return (*reads, SET_QUEUE_ATTRIBUTES)
-    finds = () if mode is Mode.EXECUTE else (LIST_BUCKETS,)
-    return (*finds, GET_BUCKET_POLICY, PUT_BUCKET_POLICY if target.restore else DELETE_BUCKET_POLICY)
+    return (GET_BUCKET_POLICY, PUT_BUCKET_POLICY if target.restore else DELETE_BUCKET_POLICY)
 
 
 def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | None]:

@@ -25,19 +25,22 @@ from aws_calls.calls import call
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.pace import Pace, PacedRetryBudget
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
-from aws_calls.runtime import one_attempt
+from aws_calls.runtime import FunctionArn, one_attempt
+from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL, Clients
+from root_tasks.aws.context import Aws
 from root_tasks.aws.session_clients import NoRootSessionError, SessionClients
 from root_tasks.aws.sessions import RootSession, Sessions
 from root_tasks.model.report import Outcome, Task
-from root_tasks.model.run import Assignment, CredentialSelection, Finding, Mode
-from root_tasks.run.batch import BatchRunner
+from root_tasks.model.run import Assignment, Finding
+from root_tasks.run.batch import AccountRunner
 from root_tasks.tasks import DEFINITIONS
-from support.accounts import MEMBER
+from support.accounts import MANAGEMENT, MEMBER
 from support.function import FakeTime
+from support.reports import STARTED
 from support.root_tasks import RootTasks, session_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
@@ -422,7 +425,9 @@ class LimitedSts:
 
 
 @pytest.mark.parametrize(("burst", "rate"), [(100, 20.0), (10, 5.0), (2, 1.0), (1, 0.4)])
-def test_no_account_is_lost_where_batches_share_a_limit_of_sts(burst: int, rate: float) -> None:
+def test_no_account_is_lost_where_batches_share_a_limit_of_sts(
+    burst: int, rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     batches, size = 5, 25
     virtual = VirtualTime(threads=batches * size, seed=0)
     sts = LimitedSts(virtual, burst=burst, rate=rate)
@@ -431,17 +436,11 @@ def test_no_account_is_lost_where_batches_share_a_limit_of_sts(burst: int, rate:
         virtual.end_thread()
         return Finding(account_id=task.session.account_id, outcome=Outcome.CLEAN)
 
-    runners = [batch_runner(sts, virtual.clock(), look) for _ in range(batches)]
-    assignments = [
-        [Assignment(account_id=f"{batch:06}{number:06}") for number in range(size)]
-        for batch in range(batches)
-    ]
+    monkeypatch.setitem(DEFINITIONS, Task.AUDIT, replace(DEFINITIONS[Task.AUDIT], plan=look))
+    own = [[f"{batch:06}{number:06}" for number in range(size)] for batch in range(batches)]
+    run = functools.partial(run_batch, sts, virtual.clock())
     with ThreadPoolExecutor(batches) as pool:
-        findings = [
-            finding
-            for batch in pool.map(lambda runner, own: runner.run(own), runners, assignments)
-            for finding in batch
-        ]
+        findings = [finding for batch in pool.map(run, own) for finding in batch]
     assert Counter(finding.outcome for finding in findings) == {Outcome.CLEAN: batches * size}
     # An attempt that is throttled uses up what others share, too.
     assert sts.throttled < 10 * batches * size
@@ -472,17 +471,19 @@ def test_calls_that_are_denied_take_no_longer_than_others() -> None:
     assert seconds_of_calls(300, denied=True) < 1.2 * seconds_of_calls(300, denied=False)
 
 
-def batch_runner(sts: Any, clock: Clock, look: Callable[[AccountTask], Finding]) -> BatchRunner:
-    return BatchRunner(
-        run_id="run-1",
-        definition=replace(DEFINITIONS[Task.AUDIT], plan=look),
-        mode=Mode.AUDIT,
-        sessions=sessions_of(sts, clock),
-        backups=None,  # type: ignore[arg-type] # an audit removes nothing
-        credentials=CredentialSelection(),
-        denials={},
+def run_batch(sts: Any, clock: Clock, account_ids: Iterable[str]) -> list[Finding]:
+    """Look into the accounts of a batch, as a function does."""
+    aws = Aws(
+        function=FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT),
+        clients=Clients(lambda service: sts, sessions=session_clients()),
+        now=lambda: STARTED,
         log=lambda **event: None,
+        budget=RetryBudget(clock=clock, deadline=DEADLINE + 60),
     )
+    runner = AccountRunner.of_audit(aws, run_id="run-1", pace=Pace(clock=clock))
+    assignments = [Assignment(account_id=id_) for id_ in account_ids]
+    with ThreadPoolExecutor(MAX_ACCOUNTS_IN_PARALLEL) as accounts, ThreadPoolExecutor(1) as calls:
+        return [*accounts.map(functools.partial(runner.run, executor=calls), assignments)]
 
 
 # The start of a run

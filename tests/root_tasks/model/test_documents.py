@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from support.root_tasks import FinishedExecution, RootTasks
 
 # Which knows every kind of document.
-import_module("root_tasks.run.invocation")
+import_module("root_tasks.handlers")
 TYPES = {
     type_.KIND: type_ for type_ in Document.__subclasses__() if type_.__module__.startswith("root_tasks.")
 }

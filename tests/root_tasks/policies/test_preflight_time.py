@@ -1,4 +1,4 @@
-"""How long the pre-flight takes: it ends in time, and its work hardly grows with what the policies list."""
+"""The work of checking policies hardly grows with the values that they list."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import strategies as st
 
-from root_tasks.model.report import Task
-from root_tasks.model.run import Assignment, CredentialSelection, Mode
-from root_tasks.policies import preflight
-from root_tasks.policies.check import PolicyCheck, check_account
+from root_tasks.model.report import ItemType, Task
+from root_tasks.model.run import Target
+from root_tasks.policies.verdicts import TaskResult, judge_task
 from scp.conditions import condition_holds
-from scp.evaluate import Decision
 from scp.text import Template, Unresolved
 from scp.truth import Truth
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.properties import property_test
-from support.root_tasks import RootTasks
 from support.scp import (
     SESSION,
     RequestWith,
@@ -34,64 +30,15 @@ from support.scp_grammar import CALLS, conditions_and_contexts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from local_aws.emulation import LocalOrganization
-    from root_tasks.policies.check import AccountCheck
+    from root_tasks.policies.check import PolicyCheck
     from scp.context import Value
     from scp.documents import Condition
     from scp.operators import ValueOf
 
 UNITS = tuple(("r-ab12", f"ou-ab12-{number:08d}") for number in range(2))
 ACCOUNT_IDS = tuple(f"{100000000000 + number}" for number in range(20))
+TARGETS = (Target(type=ItemType.PASSWORD), Target(type=ItemType.ACCESS_KEY, id="AKIA"))
 OTHER_IDS = [f"{900000000000 + number}" for number in range(660)]
-
-
-# The time
-
-
-@pytest.fixture
-def organization(organization: LocalOrganization) -> LocalOrganization:
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    organization.attach_service_control_policy(
-        name="deny", document=document(statement()), target_id=organization.root_id
-    )
-    return organization
-
-
-def slow_down(root_tasks: RootTasks, monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> None:
-    """Let the check of an account take time."""
-
-    def check_slowly(*args: Any, **kwargs: Any) -> AccountCheck:
-        root_tasks.time.seconds += seconds
-        return check_account(*args, **kwargs)
-
-    monkeypatch.setattr(preflight, "check_account", check_slowly)
-
-
-@pytest.mark.parametrize(
-    ("timeout", "seconds", "checked"), [(900.0, 241.0, False), (300.0, 106.0, False), (900.0, 159.0, True)]
-)
-def test_a_run_whose_pre_flight_takes_too_long_goes_on_without_it(
-    organization: LocalOrganization,
-    monkeypatch: pytest.MonkeyPatch,
-    timeout: float,
-    seconds: float,
-    checked: bool,
-) -> None:
-    """It ends after eight minutes, and earlier if the run could not be stored otherwise."""
-    root_tasks = RootTasks(organization=organization, timeout=timeout)
-    slow_down(root_tasks, monkeypatch, seconds=seconds)
-    organization.clear_calls()
-    execution = root_tasks.run()
-    reason = None if checked else "The time was up when 2 of 3 accounts were checked."
-    assert root_tasks.report(execution)["preflight"] == {
-        "checked": checked,
-        "reason": reason,
-        "denied": 3 if checked else 0,
-        "unknown": 0,
-    }
-    assert ({"event": "preflight_skipped", "reason": reason} in root_tasks.log) is not checked
-    asked = [call.operation for call in organization.calls].count("AssumeRoot")
-    assert asked == (0 if checked else 3)
 
 
 # The work
@@ -116,17 +63,12 @@ def check_of_denial(**elements: object) -> PolicyCheck:
     return check_of(policies_of({"p-1": document(statement("Deny", **elements))}, {"r-ab12": ["p-1"]}))
 
 
-def decisions(check: PolicyCheck, account_ids: Iterable[str]) -> list[Decision]:
-    """Return what a check says of plans to delete credentials, in accounts of two units in turn."""
+def results(check: PolicyCheck, account_ids: Iterable[str]) -> list[TaskResult]:
+    """Return the results of a deletion of credentials, in accounts of two units in turn."""
     return [
-        check_account(
-            check,
-            Task.DELETE_CREDENTIALS,
-            Mode.PLAN,
-            Assignment(account_id=account_id),
-            unit_ids=unit_ids,
-            credentials=CredentialSelection(),
-        ).decision
+        judge_task(
+            check, Task.DELETE_CREDENTIALS, account_id=account_id, unit_ids=unit_ids, targets=TARGETS
+        ).result
         for account_id, unit_ids in zip(account_ids, itertools.cycle(UNITS), strict=False)
     ]
 
@@ -147,15 +89,15 @@ def test_values_that_start_otherwise_are_not_compared(
     comparisons: list[Template], operator: str, key: str, values: list[str]
 ) -> None:
     check = check_of_denial(Condition={operator: {key: values}})
-    assert set(decisions(check, ACCOUNT_IDS)) == {Decision.ALLOWED}
+    assert set(results(check, ACCOUNT_IDS)) == {TaskResult.ALLOWED}
     assert len(comparisons) == 0
 
 
 def test_an_account_that_is_listed_is_compared_with_its_own_value_alone(comparisons: list[Template]) -> None:
     listed = [*OTHER_IDS[:300], *ACCOUNT_IDS[:2], *OTHER_IDS[300:]]
     check = check_of_denial(Condition={"StringEquals": {"aws:PrincipalAccount": listed}})
-    found = decisions(check, ACCOUNT_IDS)
-    assert [decision is Decision.DENIED for decision in found] == [id_ in listed for id_ in ACCOUNT_IDS]
+    found = results(check, ACCOUNT_IDS)
+    assert [result is TaskResult.DENIED for result in found] == [id_ in listed for id_ in ACCOUNT_IDS]
     assert len(comparisons) == 2
 
 
@@ -164,23 +106,23 @@ def test_what_has_to_be_compared_is_compared_once_for_all_calls_of_an_account(
 ) -> None:
     exempt = [f"arn:aws:iam::*:role/exempt-{number}" for number in range(200)]
     check = check_of_denial(Condition={"StringNotLike": {"aws:PrincipalArn": exempt}})
-    assert set(decisions(check, ACCOUNT_IDS)) == {Decision.DENIED}
+    assert set(results(check, ACCOUNT_IDS)) == {TaskResult.DENIED}
     assert len(comparisons) == len(exempt) * len(ACCOUNT_IDS)
 
 
 def test_what_accounts_have_in_common_is_compared_once_for_all_of_them(comparisons: list[Template]) -> None:
     paths = [f"*/ou-ab12-{number:08d}/" for number in range(100, 200)]
     check = check_of_denial(Condition={"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": paths}})
-    assert set(decisions(check, ACCOUNT_IDS)) == {Decision.ALLOWED}
+    assert set(results(check, ACCOUNT_IDS)) == {TaskResult.ALLOWED}
     assert len(comparisons) == len(paths) * len(UNITS)
 
 
 def test_resources_of_other_accounts_are_not_compared(comparisons: list[Template]) -> None:
     resources = [f"arn:aws:iam::{id_}:root" for id_ in OTHER_IDS[:300]]
-    assert set(decisions(check_of_denial(Resource=resources), ACCOUNT_IDS[:1])) == {Decision.ALLOWED}
+    assert set(results(check_of_denial(Resource=resources), ACCOUNT_IDS[:1])) == {TaskResult.ALLOWED}
     of_one_account = len(comparisons)
     # What is left out of the policies once for all accounts is all that takes work.
-    assert set(decisions(check_of_denial(Resource=resources), ACCOUNT_IDS)) == {Decision.ALLOWED}
+    assert set(results(check_of_denial(Resource=resources), ACCOUNT_IDS)) == {TaskResult.ALLOWED}
     assert len(comparisons) == 2 * of_one_account
 
 

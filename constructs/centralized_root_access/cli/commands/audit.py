@@ -69,17 +69,16 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
             # and a terminal shows again what is typed after Ctrl-C only if this thread has asked.
             ThreadPoolExecutor(max_workers=1).submit(import_module, "centralized_root_access.cli.from_here")
             caller = find_caller(target)
-            from root_tasks.aws.stores import REPORT_JSON
+            from root_tasks.report.render import as_json
 
-            from ..from_here import LocalAudit
+            from ..from_here import audit_from_here
             from ..screen import progress_bar
             from ..stored_report import StoredReport, keep_report, show_report
 
         name = target.environment.run_name("audit")
-        local = LocalAudit(caller, environment=target.environment, name=name)
         with progress_bar(name) as update:
-            local.run(input_, show=update)
-        stored = replace(StoredReport.of(local.read(REPORT_JSON), input_=input_), in_bucket=False)
+            report = audit_from_here(caller, input_, name=name, show=update)
+        stored = replace(StoredReport.of(as_json(report), input_=input_), in_bucket=False)
         # Nothing else has this report: it is shown before it is saved.
         show_report(stored, output=output)
     if output.format == TABLE and not (output.open or output.path):

@@ -1,4 +1,4 @@
-"""`audit --from-here` of everybody audits while it lists; its report is that of a list that came first."""
+"""`audit --from-here` looks into accounts as their page arrives; its report is that of a deployment."""
 
 from __future__ import annotations
 
@@ -12,25 +12,23 @@ import pytest
 from botocore.session import Session
 from hypothesis import strategies as st
 
+from aws_calls.failures import CallError
 from centralized_root_access.cli.aws import Caller
-from centralized_root_access.cli.early_audits import MAX_ACCOUNTS_IN_PARALLEL, EarlyAudits
-from centralized_root_access.cli.from_here import LocalAudit
-from centralized_root_access.cli.terminal import Environment
+from centralized_root_access.cli.from_here import MAX_ACCOUNTS_IN_PARALLEL, audit_from_here
 from local_aws.emulation import mock_organization
-from root_tasks.model import run as model
-from root_tasks.model.report import Outcome
-from root_tasks.refusals import RunRefusedError
+from root_tasks.refusals import RefusalReason, RunRefusedError
+from root_tasks.report.render import as_json
 from support.accounts import MANAGEMENT
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access, set_feature
 from support.command_line import NOW
 from support.function import FakeTime
 from support.properties import property_test
 from support.responding import client_error
+from support.root_tasks import RootTasks
 from support.scp import document, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from concurrent.futures import Executor
+    from collections.abc import Callable, Mapping, Sequence
 
     from local_aws.emulation import LocalOrganization
 
@@ -165,82 +163,86 @@ def arrange(organization: LocalOrganization, scene: Scene) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class ListeningCaller(Caller):
-    """A caller of which a test sees the pages.
+    """A caller whose calls a test sees.
 
     Attributes:
         before_page: Called before each page of the accounts, with its number.
         change_page: Called with the accounts of each page.
-        before_document: Called before each document of a policy is read, with the policy's ID.
-        before_own_summary: Called before the caller reads what its own root user has.
+        before: Called before each of some calls, such as sts.AssumeRoot.
         has_paths: Whether the SDK knows where accounts are.
     """
 
     before_page: Callable[[int], None] = lambda page: None
     change_page: Callable[[list[dict[str, Any]]], None] = lambda accounts: None
-    before_document: Callable[[str], None] = lambda policy_id: None
-    before_own_summary: Callable[[], None] = lambda: None
+    before: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     has_paths: bool = True
 
     def client(self, service: str, **options: Any) -> Any:
-        """Return a client that makes one attempt a call."""
+        """Return a client that makes one attempt per call."""
         client = super().client(service, **options)
-        pages = iter(range(1, 1_000))
-
-        def omit_paths(parsed: dict[str, Any], **_: object) -> None:
-            for account in () if self.has_paths else parsed.get("Accounts", ()):
-                account.pop("Paths", None)
-
-        if service == "iam":
-            own_summary = "before-call.iam.GetAccountSummary"
-            client.meta.events.register(own_summary, lambda **_: self.before_own_summary())
+        register, pages = client.meta.events.register, iter(range(1, 1_000))
+        for event, call in self.before.items():
+            # A handler that returns something responds in place of AWS.
+            register(f"before-call.{event}", lambda call=call, **_: [call()].clear())
         if service == "organizations":
-            list_accounts = "organizations.ListAccounts"
-            client.meta.events.register(
-                f"before-call.{list_accounts}", lambda **_: self.before_page(next(pages))
+            register("before-call.organizations.ListAccounts", lambda **_: self.before_page(next(pages)))
+            register(
+                "after-call.organizations.ListAccounts",
+                lambda parsed, **_: self.change_page(parsed["Accounts"]),
             )
-            client.meta.events.register(
-                "provide-client-params.organizations.DescribePolicy",
-                lambda params, **_: self.before_document(params["PolicyId"]),
-            )
-            client.meta.events.register(
-                f"after-call.{list_accounts}", lambda parsed, **_: self.change_page(parsed["Accounts"])
-            )
-            client.meta.events.register(f"after-call.{list_accounts}", omit_paths)
-            client.meta.events.register(f"after-call.{list_accounts}ForParent", omit_paths)
+            for event in ("ListAccounts", "ListAccountsForParent"):
+                register(f"after-call.organizations.{event}", self._omit_paths)
         return client
+
+    def _omit_paths(self, parsed: dict[str, Any], **_: object) -> None:
+        for account in () if self.has_paths else parsed.get("Accounts", ()):
+            account.pop("Paths", None)
+
+
+def no_show(done: int, found: int, noun: str) -> None:
+    """Show nothing."""
 
 
 def audit(
     before_page: Callable[[int], None] = lambda page: None,
     *,
-    show: Callable[[int, int, str], None] = lambda done, found, noun: None,
+    show: Callable[[int, int, str], None] = no_show,
+    time: FakeTime | None = None,
+    input_: Mapping[str, object] | None = None,
     **listening: Any,
 ) -> dict[str, Any]:
-    """Audit everybody from here, and return the report."""
+    """Audit accounts from here, by default all, and return the report."""
     session = Session()
     session.set_credentials(MANAGEMENT, "secret")
-    time = FakeTime()
     caller = ListeningCaller(
         session=session,
         region="us-east-1",
         account_id=MANAGEMENT,
         arn=f"arn:aws:iam::{MANAGEMENT}:user/one",
         partition="aws",
-        clock=time.clock(),
+        clock=(time or FakeTime()).clock(),
         now=lambda: NOW,
         before_page=before_page,
         **listening,
     )
-    environment = Environment(
-        now=lambda: NOW, monotonic=lambda: time.seconds, sleep=time.sleep, random=lambda: 0.5
+    report: dict[str, Any] = json.loads(
+        as_json(audit_from_here(caller, input_ or {}, name="audit", show=show))
     )
-    local = LocalAudit(caller, environment=environment, name="audit")
-    local.run({}, show=show)
-    report: dict[str, Any] = json.loads(local.read("report.json"))
     return report
 
 
-def audit_scene(scene: Scene) -> dict[str, Any]:
+def audit_by_deployment(
+    organization: LocalOrganization, before_page: Callable[[int], None], *, has_paths: bool
+) -> dict[str, Any]:
+    """Audit all accounts by a deployment, which lists them first, and return the report."""
+    root_tasks, pages = RootTasks(organization=organization), iter(range(1, 1_000))
+    if not has_paths:
+        root_tasks.omit_paths()
+    root_tasks.on_event("before-call.organizations.ListAccounts", lambda **_: before_page(next(pages)))
+    return root_tasks.report(root_tasks.run({}))
+
+
+def audit_scene(scene: Scene, *, deployed: bool) -> dict[str, Any]:
     """Audit a generated organization while things happen, and return the report with names for IDs."""
     with mock_organization() as organization:
         names = arrange(organization, scene)
@@ -258,38 +260,42 @@ def audit_scene(scene: Scene) -> dict[str, Any]:
                     organization.suspend(account_id)
 
         present = {id_of(number) for number in range(len(scene.members))}
-        text = json.dumps(audit(happen, has_paths=scene.has_paths))
+        if deployed:
+            report = audit_by_deployment(organization, happen, has_paths=scene.has_paths)
+        else:
+            report = audit(happen, has_paths=scene.has_paths)
+    for key in ("runId", "startedAt", "finishedAt", "requestedBy", "trend"):
+        report.pop(key)
+    text = json.dumps(report)
     for id_, name in names.items():
         text = text.replace(id_, f"<{name}>")
     # The keys of each organization are created by the clock.
-    report: dict[str, Any] = json.loads(re.sub(r'"createdAt": "[^"]+"', '"createdAt": ""', text))
-    return report
-
-
-def list_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no audit begin before every account is listed."""
-    monkeypatch.setattr(EarlyAudits, "offer", lambda early, members: None)
+    comparable: dict[str, Any] = json.loads(re.sub(r'"createdAt": "[^"]+"', '"createdAt": ""', text))
+    return comparable
 
 
 @property_test(examples=60, scene=SCENES)
-def test_the_report_is_that_of_a_list_that_came_first(scene: Scene) -> None:
-    early = audit_scene(scene)
-    with pytest.MonkeyPatch.context() as patch:
-        list_first(patch)
-        late = audit_scene(scene)
-    # Who is listed and then leaves, or is suspended, is audited before or after that.
+def test_the_report_is_that_of_a_deployment_which_lists_first(scene: Scene) -> None:
+    here, deployed = audit_scene(scene, deployed=False), audit_scene(scene, deployed=True)
+    # An account that leaves, or is suspended, after it was listed is audited before or after that.
     listed = {
         id_of(change.member) for change in scene.changes if (SEEDED + change.member) // PAGE + 1 < change.page
     }
     rows = [
         {row["accountId"]: row for row in report.pop("results") if row["accountId"] not in listed}
-        for report in (early, late)
+        for report in (here, deployed)
     ]
     assert rows[0] == rows[1]
     if listed:
-        for report in (early, late):
+        for report in (here, deployed):
             del report["totals"]
-    assert early == late
+    assert here == deployed
+
+
+def sessions(organization: LocalOrganization) -> list[str]:
+    """Return the accounts for which a root session was asked."""
+    asked = [call.parameters for call in organization.calls if call.operation == "AssumeRoot"]
+    return sorted(str(parameters["TargetPrincipal"]) for parameters in asked)
 
 
 def test_accounts_are_audited_before_the_next_page_is_listed(organization: LocalOrganization) -> None:
@@ -313,8 +319,7 @@ def test_accounts_are_audited_before_the_next_page_is_listed(organization: Local
     # The management account is found, and skipped.
     assert (PAGE - 1, PAGE) in shown
     assert shown[-1] == (43, 43)
-    sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
-    assert len(sessions) == 43
+    assert len(sessions(organization)) == 43
 
 
 def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrganization) -> None:
@@ -328,29 +333,53 @@ def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrga
 
     report = audit(change_page=repeat_accounts, show=lambda done, total, noun: found.add(total))
     assert report["totals"] == {"clean": 43, "skipped": 1}
-    sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
-    assert len(sessions) == 43
+    assert len(sessions(organization)) == 43
     assert max(found) == 44
 
 
-def test_accounts_wait_for_the_policies_of_their_own_units_alone(organization: LocalOrganization) -> None:
-    members = [Member(unit="Workloads")] * 15 + [Member(unit="Sandbox")] * 15
-    scene = Scene(members=members, policies={"Root": "other", "Sandbox": "deny"})
-    names = arrange(organization, scene)
-    others_are_audited = threading.Event()
-
-    def wait_for_others(policy_id: str) -> None:
-        if names[policy_id] == "deny at Sandbox":
-            assert others_are_audited.wait(20)
+@pytest.mark.parametrize("accounts", ["all", [id_of(0)]], ids=["everyone", "one account"])
+def test_no_look_waits_for_the_names_of_units(organization: LocalOrganization, accounts: object) -> None:
+    arrange(organization, Scene(members=[Member(unit="Workloads")] * 5))
+    is_done = threading.Event()
 
     def show(done: int, found: int, noun: str) -> None:
-        # With those of the first page that are in no unit.
-        if done == 15 + SEEDED - 1:
-            others_are_audited.set()
+        if done and done == found:
+            is_done.set()
 
-    report = audit(before_document=wait_for_others, show=show)
-    assert report["preflight"]["checked"]
-    assert report["totals"] == {"clean": 18, "inaccessible": 15, "skipped": 1}
+    def wait() -> None:
+        assert is_done.wait(20)
+
+    report = audit(
+        show=show,
+        input_={"accounts": accounts},
+        before={
+            "organizations.DescribeOrganizationalUnit": wait,
+            "organizations.ListOrganizationalUnitsForParent": wait,
+        },
+    )
+    units = {row["accountId"]: row["organizationalUnit"] for row in report["results"]}
+    assert units[id_of(0)] == "Root/Workloads"
+
+
+def test_one_account_costs_three_calls_before_its_session_and_none_on_policies(
+    organization: LocalOrganization,
+) -> None:
+    arrange(organization, Scene(members=[Member()], policies={"Root": "other"}))
+    all_asked = threading.Barrier(3, timeout=20)
+    at_once = (
+        "organizations.DescribeAccount",
+        "organizations.DescribeOrganization",
+        "iam.ListOrganizationsFeatures",
+    )
+    organization.clear_calls()
+    audit(input_={"accounts": [id_of(0)]}, before=dict.fromkeys(at_once, all_asked.wait))
+    assert sorted(call.operation for call in organization.calls) == [
+        "AssumeRoot",
+        "DescribeAccount",
+        "DescribeOrganization",
+        "GetAccountSummary",
+        "ListOrganizationsFeatures",
+    ]
 
 
 def test_the_management_account_is_read_while_the_last_accounts_are(organization: LocalOrganization) -> None:
@@ -361,13 +390,11 @@ def test_the_management_account_is_read_while_the_last_accounts_are(organization
         if done == 8:
             assert is_read.wait(20)
 
-    report = audit(before_own_summary=is_read.set, show=show)
+    report = audit(before={"iam.GetAccountSummary": is_read.set}, show=show)
     assert report["totals"] == {"clean": 8, "skipped": 1}
 
 
-def test_a_list_that_fails_halfway_ends_the_audit_which_does_not_deny_that_it_accessed_accounts(
-    organization: LocalOrganization,
-) -> None:
+def test_a_list_that_fails_halfway_ends_the_audit(organization: LocalOrganization) -> None:
     arrange(organization, Scene(members=[Member()] * 40))
     first_page_is_audited = threading.Event()
 
@@ -380,79 +407,57 @@ def test_a_list_that_fails_halfway_ends_the_audit_which_does_not_deny_that_it_ac
         if done == PAGE - 1:
             first_page_is_audited.set()
 
-    with pytest.raises(RunRefusedError, match="organizations:ListAccounts") as refused:
+    with pytest.raises(CallError, match="organizations:ListAccounts"):
         audit(deny_second_page, show=show)
-    assert "accessed" not in str(refused.value)
 
 
-def test_a_refused_run_accesses_no_account_whose_policies_it_has_stopped_to_read(
-    organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arrange(organization, Scene(members=[Member()] * 40, policies={"Root": "deny"}))
-    stop, asked, is_refused = EarlyAudits.stop, threading.Event(), threading.Event()
+def test_a_refused_run_opens_no_session(organization: LocalOrganization) -> None:
+    arrange(organization, Scene(members=[Member()] * 40))
+    set_feature(organization, CREDENTIALS, enabled=False)
+    organization.clear_calls()
+    with pytest.raises(RunRefusedError) as refused:
+        audit()
+    assert refused.value.reason is RefusalReason.FEATURE_NOT_ENABLED
+    assert sessions(organization) == []
 
-    def stop_late(early: EarlyAudits) -> None:
-        is_refused.set()
-        early.end()
-        # Waits for the audits that have begun.
-        early.findings()
-        stop(early)
 
-    def refuse(page: int) -> None:
-        if page == 2:
-            assert asked.wait(20)
-            raise client_error("AccessDeniedException", "You may not.", operation="ListAccounts")
+def test_a_person_does_not_wait_long_for_an_explanation(organization: LocalOrganization) -> None:
+    arrange(organization, Scene(members=[Member()] * 5, policies={"Root": "deny"}))
+    time = FakeTime()
 
-    def throttle(policy_id: str) -> None:
-        asked.set()
-        assert is_refused.wait(20)
+    def throttle() -> None:
         raise client_error("TooManyRequestsException", "Slow down.", operation="DescribePolicy")
 
-    monkeypatch.setattr(EarlyAudits, "stop", stop_late)
-    with pytest.raises(RunRefusedError, match="organizations:ListAccounts"):
-        audit(refuse, before_document=throttle)
-    assert "AssumeRoot" not in {call.operation for call in organization.calls}
-
-
-def test_policies_that_cannot_be_read_keep_no_account_waiting(organization: LocalOrganization) -> None:
-    arrange(organization, Scene(members=[Member()] * 5, policies={"Root": "deny"}))
-    organization.deny(account_id=MANAGEMENT, action="organizations:ListPolicies")
-    report = audit()
-    assert not report["preflight"]["checked"]
+    report = audit(time=time, before={"organizations.DescribePolicy": throttle})
     assert report["totals"] == {"inaccessible": 8, "skipped": 1}
+    assert {"service control policy: arn:" in row["reason"] for row in report["results"][:8]} == {True}
+    assert time.seconds <= 30
 
 
-def test_audits_that_are_stopped_are_not_waited_for_and_no_other_one_is_started() -> None:
-    begun, go_on, submitted = threading.Semaphore(0), threading.Event(), threading.Event()
-    ended: list[str] = []
+def test_looks_are_not_waited_for_after_an_interrupt_and_no_other_one_begins(
+    organization: LocalOrganization,
+) -> None:
+    arrange(organization, Scene(members=[Member()] * 80))
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    others = set(threading.enumerate())
 
-    def audit_account(account_id: str, executor: Executor) -> model.Finding:
+    def wait() -> None:
         begun.release()
         go_on.wait(20)
-        ended.append(account_id)
-        return model.Finding(account_id=account_id, outcome=Outcome.CLEAN)
 
-    def accessible(members: Mapping[str, model.Member]) -> Iterator[str]:
-        yield from members
-        submitted.set()
+    def interrupt(page: int) -> None:
+        if page == 5:
+            for _ in range(MAX_ACCOUNTS_IN_PARALLEL):
+                assert begun.acquire(timeout=20)
+            raise KeyboardInterrupt
 
-    others = set(threading.enumerate())
-    early = EarlyAudits(audit_account, show=lambda done, found: None)
-    early.begin(accessible)
-    ids = [id_of(number) for number in range(MAX_ACCOUNTS_IN_PARALLEL + 1)]
-    account = model.Account(account_id=MANAGEMENT, name=None, email=None, state="ACTIVE")
-    early.offer(dict.fromkeys(ids, model.Member(account=account, unit_ids=None)))
-    assert submitted.wait(20)
-    for _ in ids[1:]:
-        assert begun.acquire(timeout=20)
-    early.stop()
-    assert ended == []
+    with pytest.raises(KeyboardInterrupt):
+        audit(interrupt, before={"sts.AssumeRoot": wait})
+    assert sessions(organization) == []
     go_on.set()
     # A thread that goes on would keep the command from its end.
     threads = set(threading.enumerate()) - others
     for thread in threads:
         thread.join(timeout=5)
-    going_on = [thread.name for thread in threads if thread.is_alive()]
-    early.end()
-    assert going_on == []
-    assert len(ended) == MAX_ACCOUNTS_IN_PARALLEL
+    assert [thread.name for thread in threads if thread.is_alive()] == []
+    assert len(sessions(organization)) == MAX_ACCOUNTS_IN_PARALLEL

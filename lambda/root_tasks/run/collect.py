@@ -1,0 +1,150 @@
+"""The results of a run's batches: each is read by the hash that the state machine holds, never trusted."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_calls.failures import CallError, describe
+
+from .. import messages
+from ..aws.bucket import UnreadableObjectError
+from ..aws.stores import ChecksumMismatchError
+from ..model.codec import DecodingError
+from ..model.report import Outcome
+from ..model.run import Finding, Mode
+from ..tasks import DEFINITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from ..aws.context import Aws
+    from ..aws.stores import BackupStore, RunStore
+    from ..model.run import Run
+
+# A replaced result can be arbitrarily large and is in memory until its hash is checked.
+_MAX_READS_IN_PARALLEL = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """The results of a run.
+
+    Attributes:
+        findings: The finding of each account whose batch has one, by account ID.
+        warnings: What was stored in the bucket that is not followed, in sentences.
+        finished_at: When the last batch ended. That is not now: this can be a redrive.
+    """
+
+    findings: Mapping[str, Finding]
+    warnings: tuple[str, ...]
+    finished_at: datetime
+
+
+def collect_results(
+    aws: Aws, runs: RunStore, run: Run, returned: Sequence[object], *, backups: BackupStore
+) -> Results:
+    """Return the results of a run's batches, also for accounts whose batch has none.
+
+    Args:
+        aws: The function.
+        runs: The runs of the state machine.
+        run: The run.
+        returned: What the batches returned: each a number and the SHA-256 of its result. A batch that ended
+            without a result has returned something else.
+        backups: The policies that runs removed.
+    """
+    return _Collector(aws, runs, run, _checksums(returned), backups).collect()
+
+
+@dataclass(frozen=True)
+class _Collector:
+    aws: Aws
+    runs: RunStore
+    run: Run
+    checksums: Mapping[int, str]
+    backups: BackupStore
+
+    def collect(self) -> Results:
+        batches = range(len(self.run.batches))
+        problems: list[str] = []
+        ends: list[datetime] = []
+        findings: dict[str, Finding] = {}
+        with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
+            for batch, (found, ended_at, problem) in zip(batches, pool.map(self._read, batches), strict=True):
+                findings |= {finding.account_id: finding for finding in found}
+                ends += [ended_at] if ended_at else []
+                problems += [messages.result_warning(batch, problem)] if problem else []
+        damaged = messages.first_sentences(problems, of="results")
+        return Results(
+            findings=findings,
+            warnings=(*damaged, *self._foreign_objects()),
+            # If no batch has a result, nothing can be old.
+            finished_at=max(ends, default=self.aws.now()),
+        )
+
+    def _read(self, batch: int) -> tuple[Sequence[Finding], datetime | None, str | None]:
+        """Return the findings of a batch, when it ended, if it says so, and what is wrong with its result."""
+        own = self.run.batches[batch]
+        checksum = self.checksums.get(batch)
+        if checksum is None:
+            return (
+                self._findings_without_result(own, messages.NO_RESULT_LOOKING, messages.NO_RESULT_ACTING),
+                None,
+                None,
+            )
+        try:
+            result = self.runs.read_result(self.run, batch, checksum=checksum)
+        except (ChecksumMismatchError, DecodingError, UnreadableObjectError) as error:
+            problem = str(error)
+        else:
+            if [finding.account_id for finding in result.findings] == [*own]:
+                return result.findings, result.finished_at, None
+            problem = "Its accounts are not those of the batch."
+        self.aws.log(event="result_damaged", runId=self.run.run_id, batch=batch, reason=problem)
+        lost = self._findings_without_result(
+            own, messages.DAMAGED_RESULT_LOOKING, messages.DAMAGED_RESULT_ACTING
+        )
+        return lost, None, problem
+
+    def _findings_without_result(
+        self, account_ids: Iterable[str], read_only: str, changing: str
+    ) -> list[Finding]:
+        """Return the findings of accounts of whose batch nothing is known, in the sentence for its run."""
+        if self.run.mode is not Mode.EXECUTE:
+            return [
+                Finding(account_id=id_, outcome=Outcome.INACCESSIBLE, reason=read_only) for id_ in account_ids
+            ]
+        return [
+            Finding(account_id=id_, outcome=Outcome.UNKNOWN, reason=f"{changing}{self._backups(id_)}")
+            for id_ in account_ids
+        ]
+
+    def _backups(self, account_id: str) -> str:
+        """Return the sentence about the backups of a run that may have removed policies in an account."""
+        if DEFINITIONS[self.run.task].policy_type is None:
+            return ""
+        references = self.backups.references(self.run.run_id, account_id)
+        return f" Backups of this run: {', '.join(references) or 'none'}."
+
+    def _foreign_objects(self) -> tuple[str, ...]:
+        """Return warnings of what others have written among the results. None of it is read."""
+        try:
+            keys = self.runs.keys_written_by_others(self.run, self.checksums)
+            warnings = messages.first_sentences(map(messages.object_warning, keys), of="objects")
+        except CallError as error:
+            warnings = (messages.listing_warning(describe(error.failure)),)
+        if warnings:
+            self.aws.log(event="foreign_results", runId=self.run.run_id, count=len(warnings))
+        return warnings
+
+
+def _checksums(returned: Sequence[object]) -> dict[int, str]:
+    """Return the SHA-256 of each batch's result, by the number of the batch."""
+    return {
+        result["batch"]: result["sha256"]
+        for result in returned
+        if isinstance(result, dict) and result.keys() >= {"batch", "sha256"}
+    }

@@ -1,0 +1,56 @@
+"""The execution that a run is, as the state machine names it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ..model.run import RUN_ID
+from ..refusals import RefusalReason, RunRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """An execution of a state machine.
+
+    Attributes:
+        arn: Its ARN.
+        name: Its name, which is the run's ID.
+        started_at: When it started.
+    """
+
+    arn: str
+    name: str
+    started_at: datetime
+
+    @classmethod
+    def parse(cls, payload: Mapping[str, str]) -> Execution:
+        """Return the execution that the state machine names in a payload."""
+        return cls(
+            arn=payload["id"],
+            name=payload["name"],
+            started_at=datetime.fromisoformat(payload["startedAt"]),
+        )
+
+    def require_run_id(self) -> None:
+        """Refuse a name that cannot be a part of a key in the bucket.
+
+        Raises:
+            RunRefusedError: The name is not the ID of a run.
+        """
+        if not RUN_ID.fullmatch(self.name):
+            raise RunRefusedError(RefusalReason.INVALID_NAME, name=self.name)
+
+    @property
+    def partition(self) -> str:
+        """The partition, for example aws."""
+        return self.arn.split(":")[1]
+
+    @property
+    def state_machine_name(self) -> str:
+        """The name of its state machine."""
+        return self.arn.split(":")[6]

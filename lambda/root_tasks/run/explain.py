@@ -1,0 +1,124 @@
+"""What policies have to do with a run's results: why AWS denied calls, and what a plan could not do.
+
+Only the policies of denied and of planned accounts are read, and only after AWS was asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .. import messages
+from ..model.report import Outcome
+from ..model.run import Finding, Mode
+from ..policies.explanation import DeniedAccount, explain_denials
+from ..policies.preflight import PlannedAccounts, check_plan
+from .make_report import plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from ..aws.context import Aws
+    from ..model.report import Preflight
+    from ..model.run import Account, Run
+    from ..policies.preflight import PolicyFindings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """The findings of a run with what the policies add to them.
+
+    Attributes:
+        findings: The finding of each account, by account ID.
+        preflight: What the policies say of what is planned; None if nothing is.
+        warnings: Why denials are left unexplained.
+    """
+
+    findings: Mapping[str, Finding]
+    preflight: Preflight | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: float) -> Explained:
+    """Return the findings of a read-only run with the policies that deny calls.
+
+    A failure costs the explanation alone: AWS's code and message stay as they are.
+
+    Args:
+        aws: The account that reads the policies.
+        run: The run.
+        findings: The finding of each account, by account ID.
+        seconds: How long an explanation may take.
+    """
+    denied = [finding for finding in findings.values() if finding.outcome is Outcome.INACCESSIBLE]
+    planned = plan_of(run, findings).assignments if run.mode is Mode.PLAN else ()
+    if not denied and not planned:
+        return Explained(findings=findings)
+    unit_ids = {account.account_id: account.unit_ids for account in run.accounts}
+    unit_names = dict(_unit_names(run.accounts))
+    explanations = explain_denials(
+        [
+            DeniedAccount(
+                account_id=finding.account_id,
+                message=finding.reason or "",
+                unit_ids=unit_ids[finding.account_id],
+            )
+            for finding in denied
+        ],
+        organizations=aws.clients.organizations,
+        clock=aws.clock,
+        session=replace(aws.root_session, organization_id=run.organization_id),
+        target_names=unit_names,
+        seconds=seconds,
+    )
+    explained = {
+        account_id: replace(
+            findings[account_id],
+            reason=f"{findings[account_id].reason} {explanation.reason}",
+            hint=explanation.hint,
+        )
+        for account_id, explanation in explanations.by_account.items()
+    }
+    warnings = (messages.explanation_warning(explanations.problem),) if explanations.problem else ()
+    if not planned:
+        return Explained(findings={**findings, **explained}, warnings=warnings)
+    accounts = PlannedAccounts(
+        task=run.task,
+        assignments=planned,
+        unit_ids={assignment.account_id: unit_ids[assignment.account_id] for assignment in planned},
+        organization_id=run.organization_id,
+        target_names=lambda: unit_names,
+    )
+    checked = check_plan(aws, accounts)
+    return Explained(
+        findings={**findings, **explained, **_with_policies(findings, checked)},
+        preflight=checked.preflight,
+        warnings=warnings,
+    )
+
+
+def _with_policies(findings: Mapping[str, Finding], checked: PolicyFindings) -> dict[str, Finding]:
+    """Return the findings of planned accounts about which the policies say something."""
+    noted = {
+        account_id: replace(
+            findings[account_id], reason=" ".join(filter(None, (findings[account_id].reason, note)))
+        )
+        for account_id, note in checked.notes.items()
+    }
+    denied = {
+        account_id: Finding(
+            account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=denial.reason, hint=denial.hint
+        )
+        for denial in checked.denials
+        for account_id in denial.account_ids
+    }
+    return {**noted, **denied}
+
+
+def _unit_names(accounts: Iterable[Account]) -> Iterator[tuple[str, str]]:
+    """Yield the ID and the name of each unit that accounts are in."""
+    for account in accounts:
+        names = (account.organizational_unit or "").split("/")
+        # A name can have a slash: which part of the path it is, is then unknown.
+        if account.unit_ids is not None and len(account.unit_ids) == len(names):
+            yield from zip(account.unit_ids, names, strict=True)

@@ -1,0 +1,111 @@
+"""The report of a run, and its plan, from the findings of its accounts. Pure."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from ..model.report import AccountResult, Outcome, Report, Result
+from ..model.run import Assignment, Mode, Plan
+from ..report.acceptance import with_acceptance
+from ..report.email_domains import is_outside
+from ..report.risk import in_order_of_risk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime, timedelta
+
+    from ..model.accepted_credentials import AcceptedCredentials
+    from ..model.run import Account, Finding, Run, Target
+
+# The outcomes with which the report shows an account's note.
+_NOTED = frozenset({Outcome.CLEAN, Outcome.HAS_CREDENTIALS})
+
+
+def make_report(
+    run: Run,
+    findings: Mapping[str, Finding],
+    *,
+    finished_at: datetime,
+    own_root_user: Result | None = None,
+    warnings: Iterable[str] = (),
+    accepted_credentials: Mapping[str, AcceptedCredentials] = MappingProxyType({}),
+    plan_lifetime: timedelta | None = None,
+) -> Report:
+    """Return the report of a run.
+
+    Args:
+        run: The run.
+        findings: The finding of each account that was not skipped, by account ID.
+        finished_at: When the last account was looked into.
+        own_root_user: The result of the management account, if the run is a full audit there.
+        warnings: What the reader has to know besides the results, in sentences.
+        accepted_credentials: What stays on purpose, by the ID of an account or of a unit.
+        plan_lifetime: How long a plan can be executed.
+    """
+    results = (
+        with_acceptance(result, accepted_credentials, unit_path=account.unit_path, on=run.started_at.date())
+        for account, result in zip(run.accounts, _results(run, findings, own_root_user), strict=True)
+    )
+    is_plan = run.mode is Mode.PLAN and plan_lifetime is not None
+    return Report(
+        **run.details(),
+        finished_at=finished_at,
+        results=tuple(in_order_of_risk(results, at=finished_at)),
+        warnings=tuple(warnings),
+        plan_expires_at=run.started_at + plan_lifetime if is_plan and plan_lifetime else None,
+    )
+
+
+def plan_of(run: Run, findings: Mapping[str, Finding]) -> Plan:
+    """Return the plan of a run: what its report shows as planned, and nothing else."""
+    assignments = [
+        Assignment(account_id=account_id, targets=_targets_in_report(finding))
+        for account_id, finding in sorted(findings.items())
+    ]
+    return Plan(
+        run_id=run.run_id,
+        task=run.task,
+        assignments=tuple(assignment for assignment in assignments if assignment.targets),
+    )
+
+
+def _targets_in_report(finding: Finding) -> tuple[Target, ...]:
+    shown = {(item.type, item.id) for item in finding.items if item.outcome is Outcome.PLANNED}
+    return tuple(target for target in finding.planned if (target.type, target.id) in shown)
+
+
+def _results(
+    run: Run, findings: Mapping[str, Finding], own_root_user: Result | None
+) -> Iterator[AccountResult]:
+    # Values that many accounts have in common are kept once.
+    shared: dict[object, Any] = {}
+
+    def once(value: Any) -> Any:
+        return shared.setdefault(value, value)
+
+    for account in run.accounts:
+        result = _result(account, findings, own_root_user)
+        note = account.note if result.outcome in _NOTED else None
+        yield AccountResult(
+            account_id=result.account_id,
+            outcome=result.outcome,
+            reason=once(" ".join(filter(None, (result.reason, note))) or None),
+            hint=once(result.hint),
+            credentials=once(result.credentials),
+            items=result.items,
+            authorization_id=result.authorization_id,
+            name=account.name,
+            email=account.email,
+            organizational_unit=once(account.organizational_unit),
+            joined_at=account.joined_at,
+            email_outside=is_outside(account.email, run.root_email_domains),
+        )
+
+
+def _result(account: Account, findings: Mapping[str, Finding], own_root_user: Result | None) -> Result:
+    if own_root_user is not None and account.account_id == own_root_user.account_id:
+        return own_root_user
+    if account.skip_reason is not None:
+        return Result(account_id=account.account_id, outcome=Outcome.SKIPPED, reason=account.skip_reason)
+    return findings[account.account_id]

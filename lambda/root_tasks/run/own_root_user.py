@@ -1,0 +1,57 @@
+"""The root user of the management account, in which an audit there cannot open a session: read directly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_calls.calls import call
+from aws_calls.failures import CallError, describe
+
+from ..messages import MANAGEMENT_ACCOUNT, management_account_unread
+from ..model.report import ItemType, Outcome, Result, RootCredentials
+from ..tasks.credentials import GET_ACCOUNT_SUMMARY, types_in_summary
+
+if TYPE_CHECKING:
+    from ..aws.context import Aws
+    from ..model.run import Run
+
+# The report waits for it, and is worth more.
+_READ_SECONDS = 60.0
+
+
+def own_root_user(aws: Aws, run: Run) -> Result | None:
+    """Return the management account's result; None unless the run is a full audit that runs there.
+
+    The account is skipped, because no task can run in it, but the result has its root user's credentials.
+    """
+    if not run.full or run.account_id != run.management_account_id:
+        return None
+    try:
+        existing = types_in_summary(
+            call(
+                aws.clients.iam.get_account_summary,
+                operation=GET_ACCOUNT_SUMMARY,
+                budget=aws.budget.ending_in(_READ_SECONDS),
+            )
+        )
+    except CallError as error:
+        reason = management_account_unread(describe(error.failure))
+        return Result(account_id=run.account_id, outcome=Outcome.SKIPPED, reason=reason)
+
+    def list_of(type_: ItemType) -> tuple[()] | None:
+        # None stands for credentials that exist and are not listed.
+        return None if type_ in existing else ()
+
+    has_password = ItemType.PASSWORD in existing
+    return Result(
+        account_id=run.account_id,
+        outcome=Outcome.SKIPPED,
+        reason=MANAGEMENT_ACCOUNT,
+        credentials=RootCredentials(
+            password=has_password,
+            password_last_use_unread=has_password,
+            access_keys=list_of(ItemType.ACCESS_KEY),
+            mfa_devices=list_of(ItemType.MFA_DEVICE),
+            signing_certificates=list_of(ItemType.SIGNING_CERTIFICATE),
+        ),
+    )

@@ -1,0 +1,123 @@
+"""The publication of a full audit: what changed, metrics for the alarms, the notice, the latest report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
+
+from .. import messages
+from ..aws.bucket import UnreadableObjectError
+from ..aws.stores import REPORT_JSON
+from ..model.report import Outcome
+from ..report import changes
+from ..report.management_root_user import is_unprotected, management_credentials
+from ..report.summary import is_audited
+from .later_audits import SUCCEEDED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from aws_calls.notices import Notice
+    from aws_calls.security_hub import ImportResult
+
+    from ..aws.context import Aws
+    from ..aws.stores import File, ReportStore
+    from ..model.report import Report
+    from ..model.run import Run
+    from .later_audits import LaterAudits
+
+
+def compare(aws: Aws, reports: ReportStore, report: Report) -> tuple[Report, Notice | None]:
+    """Return a full audit with its history, and the notice about it."""
+    previous, problem = _previous_audit(reports, report)
+    if problem is not None:
+        aws.log(event="comparison_skipped", runId=report.run_id, reason=problem)
+        report = replace(report, warnings=(*report.warnings, messages.comparison_warning(problem)))
+    report = changes.with_history(report, previous=previous)
+    return report, changes.notice(report, previous=previous, problem=problem)
+
+
+def publish_audit(
+    aws: Aws,
+    reports: ReportStore,
+    run: Run,
+    report: Report,
+    *,
+    files: Callable[[], Iterator[File]],
+    notify: Callable[[Notice], None] | None,
+    notice: Notice | None,
+    imported: ImportResult | None,
+    later_audits: LaterAudits,
+    began: datetime,
+) -> None:
+    """Write the metrics, send the notice, and write the latest report.
+
+    The notice comes first: if it fails, the next audit finds the same changes, and sends it.
+    """
+    later = later_audits.statuses(run, looked_at=report.finished_at)
+    if SUCCEEDED not in later:
+        now = aws.now()
+        # An import of findings may have taken minutes, which make the look no older for the alarms.
+        looked_at = report.finished_at + (now - began)
+        # An audit that is running or has failed may have written its metrics: this one ends no alarm then.
+        aws.log(**_metrics(run, report, imported, ends_alarms=not later, looked_at=looked_at, now=now))
+    if notice is not None and notify is not None:
+        notify(notice)
+    # Each file is attempted: a later run may have come between two of them.
+    for file in files():
+        reports.write_latest(file, started_at=report.started_at, now=aws.now(), log=aws.log)
+
+
+def _previous_audit(reports: ReportStore, report: Report) -> tuple[Report | None, str | None]:
+    """Return the full audit before this one, if there is one, or why it cannot be compared."""
+    try:
+        data = reports.read_latest(REPORT_JSON)
+        if data is None:
+            return None, None
+        previous = changes.parse_previous_audit(data, current=report)
+    except (changes.NotComparableError, UnreadableObjectError) as error:
+        return None, str(error)
+    if previous.started_at > report.started_at:
+        # An audit that started later and ended earlier, or no audit at all: it must not hide a change.
+        return None, "The run of this report has started later."
+    return previous, None
+
+
+def _metrics(
+    run: Run,
+    report: Report,
+    imported: ImportResult | None,
+    *,
+    ends_alarms: bool,
+    looked_at: datetime,
+    now: datetime,
+) -> dict[str, object]:
+    """Return the metrics. Alarms take the last value, so an audit that may not end them writes no zeros.
+
+    Values that set off an alarm are timestamped now, because alarms only look at recent minutes.
+    """
+    totals = report.totals
+    with_credentials = totals.get(Outcome.HAS_CREDENTIALS, 0)
+    audited = sum(is_audited(result) for result in report.results)
+    inaccessible = totals.get(Outcome.INACCESSIBLE, 0)
+    values = {"AccountsAudited": audited}
+    # If no account could be read, the number is unknown, not zero.
+    if with_credentials or (ends_alarms and (audited or not inaccessible)):
+        values["AccountsWithRootCredentials"] = with_credentials
+    if inaccessible or ends_alarms:
+        values["AccountsInaccessible"] = inaccessible
+    if (own := management_credentials(report)) is not None:
+        values["ManagementRootUserUnprotected"] = int(is_unprotected(own))
+    if imported is not None:
+        values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
+    return metric_line(
+        namespace=NAMESPACE,
+        dimensions={ORGANIZATION_ID: report.organization_id},
+        # The construct's alarms use it: the construct does not know the organization.
+        other_dimensions={STATE_MACHINE_NAME: run.execution_arn.split(":")[6]},
+        values=values,
+        timestamp=(now if with_credentials or inaccessible else looked_at).timestamp(),
+    )
