@@ -175,8 +175,9 @@ def test_a_workflow_has_no_stored_key_and_pins_every_action(file: Path) -> None:
 
 
 def test_the_workflow_for_policies_fails_if_one_of_the_changed_ones_does(tmp_path: Path) -> None:
-    (step,) = [
-        step
+    """It installs what the target branch requires, not what the pull request does."""
+    install, check = [
+        step["run"]
         for step in yaml.safe_load(POLICIES_WORKFLOW.read_text())["jobs"]["preflight"]["steps"]
         if "env" in step
     ]
@@ -184,9 +185,13 @@ def test_the_workflow_for_policies_fails_if_one_of_the_changed_ones_does(tmp_pat
     program.parent.mkdir()
     program.write_text('#!/bin/sh\necho "$*" >>../asked\ncase "$*" in *bad*) exit 1;; esac\n')
     program.chmod(0o755)
+    pip = program.with_name("pip")
+    pip.write_text('#!/bin/sh\ncat "$3" >../installed\n')
+    pip.chmod(0o755)
     repository = tmp_path / "repository"
     for name in ("ou-a1b2-11111111/old.json", "ou-a1b2-11111111/gone.json"):
         write(repository / "policies" / name)
+    (repository / "requirements.txt").write_text("of the target branch")
     git = functools.partial(
         run_successfully, "git", "-c", "user.name=x", "-c", "user.email=x", cwd=repository
     )
@@ -197,10 +202,14 @@ def test_the_workflow_for_policies_fails_if_one_of_the_changed_ones_does(tmp_pat
     (repository / "policies/ou-a1b2-11111111/gone.json").unlink()
     for name in ("ou-a1b2-22222222/bad one.json", "333333333333/new.json"):
         write(repository / "policies" / name)
+    (repository / "requirements.txt").write_text("of the pull request")
     git("add", ".")
     git("commit", "-qm", "after")
-    environment = {**os.environ, "BASE": base, "PATH": f"{program.parent}:{os.environ['PATH']}"}
-    ended = run("bash", "-e", "-c", step["run"], cwd=repository, env=environment)
+    path = f"{program.parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "BASE": base, "PATH": path, "RUNNER_TEMP": str(tmp_path)}
+    run_successfully("bash", "-e", "-c", install, cwd=repository, env=environment)
+    assert (tmp_path / "installed").read_text() == "of the target branch"
+    ended = run("bash", "-e", "-c", check, cwd=repository, env=environment)
     assert ended.returncode == 1, ended.stderr
     assert sorted((tmp_path / "asked").read_text().splitlines()) == [
         "preflight --policy policies/333333333333/new.json --target 333333333333",
