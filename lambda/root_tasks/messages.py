@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import FailureKind, describe
 from aws_calls.text import excerpt, printable
+from scp.calls import ASSUME_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -84,10 +85,13 @@ def describe_with_hint(failure: Failure) -> str:
 
 
 def hint(failure: Failure) -> str | None:
-    """Return the likely cause of a failure in a member account; None where it is not known."""
-    # Resource control policies cover S3, SQS and STS, and so the root sessions in whatever account they act.
+    """Return the likely cause of a failure in a member account; None if it is not known."""
     for policy in ("service control policy", "resource control policy"):
         if failure.kind is FailureKind.ACCESS_DENIED and policy in failure.message:
+            if failure.operation == ASSUME_ROOT:
+                return (
+                    f"A {policy} denies the role that opens root sessions. Exempt this role in its statement."
+                )
             return (
                 f"A {policy} denies this account's root user, and root sessions with it. To exempt root "
                 'sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to its statement.'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -110,11 +111,16 @@ class PartialArn:
         """The six parts of the ARN."""
         return "arn", self.partition, self.service, self.region, self.account_id, self.name
 
-    @property
+    @cached_property
     def literal_prefix(self) -> str:
         """The ARN up to the first part that is not known; all of it if every part is known."""
         known = list(itertools.takewhile(lambda part: part is not None, self.parts))
         return ":".join(part or "" for part in [*known, ""][: len(self.parts)])
+
+    @cached_property
+    def in_lowercase(self) -> str | None:
+        """The ARN in lowercase; None if a part is not known."""
+        return None if None in self.parts else self.literal_prefix.lower()
 
 
 @dataclass(frozen=True, kw_only=True)

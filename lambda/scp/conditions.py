@@ -94,7 +94,7 @@ def _null(condition: Condition, *, absent: bool) -> Truth:
 def _match(condition: Condition, operator: Operator, value: str, value_of: ValueOf) -> Truth:
     """Return whether one value of a request is as the operator and the values of a condition say."""
     match = Truth.FALSE
-    for template in condition.candidates(operator, value):
+    for template in condition.values:
         result = operator.compare(template, value, value_of)
         if result is Undefined.REQUEST_VALUE:
             return Truth.FALSE

@@ -76,7 +76,7 @@ class Fact(StrEnum):
     REGION = "the Region of the endpoint"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class KeyFact:
     """What is known of some condition keys.
 
@@ -103,49 +103,44 @@ _OPENING = frozenset({"sts"})
 # The first row that fits counts: those of the call that opens the session come first.
 CONTEXT: tuple[KeyFact, ...] = (
     KeyFact(
-        keys=("aws:PrincipalArn",),
-        possible=Fact.OPENER_ARN,
-        source=f"{_CONDITION_KEYS}: the ARN of the role that was assumed, or of the user",
+        ("aws:PrincipalArn",),
+        Fact.OPENER_ARN,
+        f"{_CONDITION_KEYS}: the ARN of the role that was assumed, or of the user",
         services=_OPENING,
     ),
     KeyFact(
-        keys=("aws:PrincipalAccount",),
-        possible=Fact.OPENER_ACCOUNT_ID,
-        source=f"{_CONDITION_KEYS}: the account of the principal",
+        ("aws:PrincipalAccount",),
+        Fact.OPENER_ACCOUNT_ID,
+        f"{_CONDITION_KEYS}: the account of the principal",
         services=_OPENING,
     ),
     KeyFact(
-        keys=("aws:PrincipalOrgPaths",),
-        possible=Fact.OPENER_PATHS,
-        source=f"{_CONDITION_KEYS}: a list with the one path of the parents of the principal's account",
+        ("aws:PrincipalOrgPaths",),
+        Fact.OPENER_PATHS,
+        f"{_CONDITION_KEYS}: a list with the one path of the parents of the principal's account",
         services=_OPENING,
     ),
     KeyFact(
-        keys=("aws:PrincipalType",),
-        possible=Possible(values=("AssumedRole", "User", "FederatedUser")),
-        source=f"{_VARIABLES}; a root user cannot call AssumeRoot",
+        ("aws:PrincipalType",),
+        Possible(values=("AssumedRole", "User", "FederatedUser")),
+        f"{_VARIABLES}; a root user cannot call AssumeRoot",
         services=_OPENING,
     ),
     KeyFact(
-        keys=("aws:AssumedRoot",),
-        possible=ABSENT,
-        source=f"{_CONDITION_KEYS}: only in sessions by AssumeRoot, which cannot open others",
+        ("aws:AssumedRoot",),
+        ABSENT,
+        f"{_CONDITION_KEYS}: only in sessions by AssumeRoot, which cannot open others",
+        services=_OPENING,
+    ),
+    KeyFact(("aws:userid",), PRESENT, f"{_VARIABLES}: depends on the session's name", services=_OPENING),
+    KeyFact(
+        ("aws:MultiFactorAuthPresent",),
+        Possible(absent=True, values=("true", "false")),
+        f"{_CONDITION_KEYS}: a function has no MFA, a person may have it",
         services=_OPENING,
     ),
     KeyFact(
-        keys=("aws:userid",),
-        possible=PRESENT,
-        source=f"{_VARIABLES}: depends on the session's name",
-        services=_OPENING,
-    ),
-    KeyFact(
-        keys=("aws:MultiFactorAuthPresent",),
-        possible=Possible(absent=True, values=("true", "false")),
-        source=f"{_CONDITION_KEYS}: a function has no MFA, a person may have it",
-        services=_OPENING,
-    ),
-    KeyFact(
-        keys=(
+        (
             "aws:username",
             "aws:PrincipalTag/*",
             "aws:FederatedProvider",
@@ -155,82 +150,82 @@ CONTEXT: tuple[KeyFact, ...] = (
             "aws:Ec2InstanceSourcePrivateIPv4",
             "aws:ChatbotSourceArn",
         ),
-        possible=ABSENT_OR_ONE_VALUE,
-        source=f"{_CONDITION_KEYS}: depends on the role or user, and on how its session began",
+        ABSENT_OR_ONE_VALUE,
+        f"{_CONDITION_KEYS}: depends on the role or user, and on how its session began",
         services=_OPENING,
     ),
     KeyFact(
-        keys=("sts:TaskPolicyArn",),
-        possible=Fact.TASK_POLICY_ARN,
-        source="Service Authorization Reference: the task policy of AssumeRoot",
+        ("sts:TaskPolicyArn",),
+        Fact.TASK_POLICY_ARN,
+        "Service Authorization Reference: the task policy of AssumeRoot",
         services=_OPENING,
     ),
     KeyFact(
-        keys=("sts:*", "iam:*", "s3:*", "sqs:*"),
-        possible=ABSENT,
-        source="Service Authorization Reference: AssumeRoot has no other key of these services",
+        ("sts:*", "iam:*", "s3:*", "sqs:*"),
+        ABSENT,
+        "Service Authorization Reference: AssumeRoot has no other key of these services",
         services=_OPENING,
     ),
     KeyFact(
-        keys=("aws:PrincipalArn",),
-        possible=Fact.PRINCIPAL_ARN,
-        source="AWS's own task policies deny every other ARN; calls that succeeded under them are recorded",
+        ("aws:PrincipalArn",),
+        Fact.PRINCIPAL_ARN,
+        "AWS's own task policies deny every other ARN; calls that succeeded under them are recorded",
     ),
     KeyFact(
-        keys=("aws:AssumedRoot",),
-        possible=Possible(values=("true",)),
-        source=f"{_CONDITION_KEYS}: true in sessions by AssumeRoot, absent for every other principal",
+        ("aws:AssumedRoot",),
+        Possible(values=("true",)),
+        f"{_CONDITION_KEYS}: true in sessions by AssumeRoot, absent for every other principal",
     ),
     KeyFact(
-        keys=("aws:PrincipalType",),
-        possible=Possible(values=("Account",)),
-        source=f"{_VARIABLES}: Account for a root user, so never Root",
+        ("aws:PrincipalType",),
+        Possible(values=("Account",)),
+        f"{_VARIABLES}: Account for a root user, so never Root",
     ),
     KeyFact(
-        keys=("aws:PrincipalAccount", "aws:userid"),
-        possible=Fact.ACCOUNT_ID,
-        source=f"{_CONDITION_KEYS} and {_VARIABLES}: the account's id",
+        ("aws:PrincipalAccount", "aws:userid"),
+        Fact.ACCOUNT_ID,
+        f"{_CONDITION_KEYS} and {_VARIABLES}: the account's id",
     ),
     KeyFact(
-        keys=(
+        (
             "aws:username",
             "aws:PrincipalTag/*",
             "aws:FederatedProvider",
             "aws:PrincipalServiceName",
             "aws:PrincipalServiceNamesList",
         ),
-        possible=ABSENT,
-        source=f"{_CONDITION_KEYS}: of users, roles, federated principals and services only",
+        ABSENT,
+        f"{_CONDITION_KEYS}: of users, roles, federated principals and services only",
     ),
     KeyFact(
-        keys=("aws:PrincipalOrgID", "aws:ResourceOrgID"),
-        possible=Fact.ORGANIZATION_ID,
-        source=f"{_CONDITION_KEYS}: the account's organization; for calls without a resource concluded from "
+        ("aws:PrincipalOrgID", "aws:ResourceOrgID"),
+        Fact.ORGANIZATION_ID,
+        f"{_CONDITION_KEYS}: the account's organization; for calls without a resource concluded from "
         "AWS's data perimeter policies, which would deny them otherwise",
     ),
     KeyFact(
-        keys=("aws:PrincipalOrgPaths", "aws:ResourceOrgPaths"),
-        possible=Fact.ORGANIZATION_PATHS,
-        source=f"{_CONDITION_KEYS}: a list with the one path of the account's parents",
+        ("aws:PrincipalOrgPaths", "aws:ResourceOrgPaths"),
+        Fact.ORGANIZATION_PATHS,
+        f"{_CONDITION_KEYS}: a list with the one path of the account's parents",
     ),
     KeyFact(
-        keys=("aws:ResourceAccount",),
-        possible=Fact.ACCOUNT_ID,
-        source=f"{_CONDITION_KEYS}: the account that owns the resource, which is the session's",
+        ("aws:ResourceAccount",),
+        Fact.ACCOUNT_ID,
+        f"{_CONDITION_KEYS}: the account that owns the resource, which is the session's",
     ),
     KeyFact(
-        keys=("s3:ResourceAccount",),
-        possible=Fact.ACCOUNT_ID,
-        source="Amazon S3 User Guide: the account that owns the bucket, which is the session's",
+        ("s3:ResourceAccount",),
+        Fact.ACCOUNT_ID,
+        "Amazon S3 User Guide: the account that owns the bucket, which is the session's",
         services=frozenset({"s3"}),
     ),
     KeyFact(
-        keys=("aws:PrincipalIsAWSService", "aws:ViaAWSService"),
-        possible=Possible(values=("false",)),
-        source=f"{_CONDITION_KEYS}: false in calls that a principal makes itself",
+        ("aws:PrincipalIsAWSService", "aws:ViaAWSService"),
+        Possible(values=("false",)),
+        f"{_CONDITION_KEYS}: false in calls that a principal makes itself",
     ),
     KeyFact(
-        keys=(
+        (
             "aws:CalledVia",
             "aws:CalledViaFirst",
             "aws:CalledViaLast",
@@ -240,57 +235,45 @@ CONTEXT: tuple[KeyFact, ...] = (
             "aws:SourceOrgPaths",
             "aws:SourceOwner",
         ),
-        possible=ABSENT,
-        source=f"{_CONDITION_KEYS}: only in calls that an AWS service makes",
+        ABSENT,
+        f"{_CONDITION_KEYS}: only in calls that an AWS service makes",
+    ),
+    KeyFact(("aws:SecureTransport",), Possible(values=("true",)), f"{_CONDITION_KEYS}: the SDK calls by TLS"),
+    KeyFact(
+        ("aws:MultiFactorAuthPresent",),
+        Possible(absent=True, values=("false",)),
+        "Open: CloudTrail records mfaAuthenticated as false; AWS does not say if the key is there",
     ),
     KeyFact(
-        keys=("aws:SecureTransport",),
-        possible=Possible(values=("true",)),
-        source=f"{_CONDITION_KEYS}: the SDK calls by TLS",
+        ("aws:MultiFactorAuthAge",),
+        ABSENT,
+        f"{_CONDITION_KEYS}: only with MFA; a root session has no code to enter",
     ),
     KeyFact(
-        keys=("aws:MultiFactorAuthPresent",),
-        possible=Possible(absent=True, values=("false",)),
-        source="Open: CloudTrail records mfaAuthenticated as false; AWS does not say if the key is there",
+        ("aws:TokenIssueTime", "aws:CurrentTime"),
+        Fact.DATE,
+        f"{_CONDITION_KEYS}: in every request with temporary credentials, and not before the present",
     ),
     KeyFact(
-        keys=("aws:MultiFactorAuthAge",),
-        possible=ABSENT,
-        source=f"{_CONDITION_KEYS}: only with MFA; nobody enters a code in a root session",
+        ("aws:EpochTime",), Fact.EPOCH, f"{_CONDITION_KEYS}: in every request, and not before the present"
+    ),
+    KeyFact(("aws:UserAgent",), PRESENT, f"{_CONDITION_KEYS}: the SDK sends it; not known in advance"),
+    KeyFact(
+        ("aws:SourceIdentity", "aws:referer"), ABSENT_OR_ONE_VALUE, f"{_CONDITION_KEYS}: as the caller has it"
     ),
     KeyFact(
-        keys=("aws:TokenIssueTime", "aws:CurrentTime"),
-        possible=Fact.DATE,
-        source=f"{_CONDITION_KEYS}: in every request with temporary credentials, and not before the present",
+        ("aws:RequestedRegion",),
+        Fact.REGION,
+        f"{_CONDITION_KEYS}: the Region of the endpoint; IAM has one endpoint for each partition",
     ),
     KeyFact(
-        keys=("aws:EpochTime",),
-        possible=Fact.EPOCH,
-        source=f"{_CONDITION_KEYS}: in every request, and not before the present",
-    ),
-    KeyFact(
-        keys=("aws:UserAgent",),
-        possible=PRESENT,
-        source=f"{_CONDITION_KEYS}: the SDK sends it; not known in advance",
-    ),
-    KeyFact(
-        keys=("aws:SourceIdentity", "aws:referer"),
-        possible=ABSENT_OR_ONE_VALUE,
-        source=f"{_CONDITION_KEYS}: as the caller has it",
-    ),
-    KeyFact(
-        keys=("aws:RequestedRegion",),
-        possible=Fact.REGION,
-        source=f"{_CONDITION_KEYS}: the Region of the endpoint; IAM has one endpoint for each partition",
-    ),
-    KeyFact(
-        keys=("aws:SourceIp",),
-        possible=ABSENT_OR_ONE_VALUE,
+        ("aws:SourceIp",),
+        ABSENT_OR_ONE_VALUE,
+        f"{_CONDITION_KEYS}: the public address of the caller; absent through a VPC endpoint",
         outside_vpc=PRESENT,
-        source=f"{_CONDITION_KEYS}: the public address of the caller; absent through a VPC endpoint",
     ),
     KeyFact(
-        keys=(
+        (
             "aws:SourceVpc",
             "aws:SourceVpcArn",
             "aws:SourceVpce",
@@ -298,93 +281,83 @@ CONTEXT: tuple[KeyFact, ...] = (
             "aws:VpceOrgID",
             "aws:VpcSourceIp",
         ),
-        possible=ABSENT_OR_ONE_VALUE,
+        ABSENT_OR_ONE_VALUE,
+        f"{_CONDITION_KEYS}: only through a VPC endpoint",
         outside_vpc=ABSENT,
-        source=f"{_CONDITION_KEYS}: only through a VPC endpoint",
     ),
     KeyFact(
-        keys=("aws:VpceOrgPaths",),
-        possible=ANYTHING,
-        outside_vpc=ABSENT,
-        source=f"{_CONDITION_KEYS}: only through a VPC endpoint",
+        ("aws:VpceOrgPaths",), ANYTHING, f"{_CONDITION_KEYS}: only through a VPC endpoint", outside_vpc=ABSENT
     ),
     KeyFact(
-        keys=("aws:RequestTag/*", "aws:TagKeys"),
-        possible=ABSENT,
-        source=f"{_CONDITION_KEYS}: only in calls that pass tags; none of the calls does",
+        ("aws:RequestTag/*", "aws:TagKeys"),
+        ABSENT,
+        f"{_CONDITION_KEYS}: only in calls that pass tags; none of the calls does",
     ),
     KeyFact(
-        keys=("aws:ResourceTag/*",),
-        possible=ABSENT,
-        source="A root user cannot have tags",
-        services=frozenset({"iam", "sts"}),
+        ("aws:ResourceTag/*",), ABSENT, "A root user cannot have tags", services=frozenset({"iam", "sts"})
     ),
     KeyFact(
-        keys=("aws:ResourceTag/*",),
-        possible=ABSENT_OR_ONE_VALUE,
-        source=f"{_CONDITION_KEYS}: the tags of the bucket or queue, which are not known",
+        ("aws:ResourceTag/*",),
+        ABSENT_OR_ONE_VALUE,
+        f"{_CONDITION_KEYS}: the tags of the bucket or queue, which are not known",
         services=frozenset({"s3", "sqs"}),
     ),
     KeyFact(
-        keys=("s3:BucketTag/*",),
-        possible=ABSENT_OR_ONE_VALUE,
-        source="Amazon S3 User Guide: the tags of the bucket, which are not known",
+        ("s3:BucketTag/*",),
+        ABSENT_OR_ONE_VALUE,
+        "Amazon S3 User Guide: the tags of the bucket, which are not known",
         services=frozenset({"s3"}),
     ),
     KeyFact(
-        keys=("aws:Ec2InstanceSourceVpc", "aws:Ec2InstanceSourcePrivateIPv4", "aws:ChatbotSourceArn"),
-        possible=ABSENT,
-        source=f"{_CONDITION_KEYS}: only in sessions of an instance's or a chat application's role",
+        ("aws:Ec2InstanceSourceVpc", "aws:Ec2InstanceSourcePrivateIPv4", "aws:ChatbotSourceArn"),
+        ABSENT,
+        f"{_CONDITION_KEYS}: only in sessions of an instance's or a chat application's role",
+    ),
+    KeyFact(("aws:CalledViaAWSMCP",), ABSENT, f"{_CONDITION_KEYS}: only in calls by an AWS MCP server"),
+    KeyFact(
+        ("aws:ViaAWSMCPService", "aws:IsMcpServiceAction"),
+        Possible(absent=True, values=("false",)),
+        f"{_CONDITION_KEYS}: true only in calls by an AWS MCP server",
     ),
     KeyFact(
-        keys=("aws:CalledViaAWSMCP",),
-        possible=ABSENT,
-        source=f"{_CONDITION_KEYS}: only in calls by an AWS MCP server",
-    ),
-    KeyFact(
-        keys=("aws:ViaAWSMCPService", "aws:IsMcpServiceAction"),
-        possible=Possible(absent=True, values=("false",)),
-        source=f"{_CONDITION_KEYS}: true only in calls by an AWS MCP server",
-    ),
-    KeyFact(
-        keys=("iam:*", "sqs:*"),
-        possible=ABSENT,
-        source="Service Authorization Reference: none of the calls has a key of its service, and no resource "
+        ("iam:*", "sqs:*"),
+        ABSENT,
+        "Service Authorization Reference: none of the calls has a key of its service, and no resource "
         "but an IAM user has one, by its tags",
         services=frozenset({"iam", "sqs"}),
     ),
     KeyFact(
-        keys=("s3:authType",),
-        possible=Possible(values=("REST-HEADER",)),
-        source="Amazon S3 User Guide: the SDK signs in the Authorization header",
+        ("s3:authType",),
+        Possible(values=("REST-HEADER",)),
+        "Amazon S3 User Guide: the SDK signs in the Authorization header",
         services=frozenset({"s3"}),
     ),
     KeyFact(
-        keys=("s3:signatureversion",),
-        possible=Possible(values=("AWS4-HMAC-SHA256",)),
-        source="Amazon S3 User Guide: the SDK signs with Signature Version 4",
+        ("s3:signatureversion",),
+        Possible(values=("AWS4-HMAC-SHA256",)),
+        "Amazon S3 User Guide: the SDK signs with Signature Version 4",
         services=frozenset({"s3"}),
     ),
     KeyFact(
-        keys=("s3:TlsVersion",),
-        possible=Possible(values=("1.2", "1.3")),
-        source="AWS endpoints accept TLS 1.2 and 1.3",
+        ("s3:TlsVersion",),
+        Possible(values=("1.2", "1.3")),
+        "AWS endpoints accept TLS 1.2 and 1.3",
         services=frozenset({"s3"}),
     ),
     KeyFact(
-        keys=("s3:signatureAge",),
-        possible=PRESENT,
-        source="Amazon S3 User Guide: milliseconds since the request was signed; not known in advance",
+        ("s3:signatureAge",),
+        PRESENT,
+        "Amazon S3 User Guide: milliseconds since the request was signed; not known in advance",
         services=frozenset({"s3"}),
     ),
     KeyFact(
-        keys=("s3:x-amz-content-sha256",),
-        possible=PRESENT,
-        source="Amazon S3 User Guide: the SDK signs it; not known in advance",
+        ("s3:x-amz-content-sha256",),
+        PRESENT,
+        "Amazon S3 User Guide: the SDK signs it; not known in advance",
         services=frozenset({"s3"}),
     ),
     KeyFact(
-        keys=(
+        (
             "s3:AccessGrant*",
             "s3:AccessPoint*",
             "s3:DataAccessPoint*",
@@ -399,8 +372,8 @@ CONTEXT: tuple[KeyFact, ...] = (
             "s3:VersionId",
             "s3:x-amz-*",
         ),
-        possible=ABSENT,
-        source="Service Authorization Reference: neither the calls on a bucket's policy nor the list of "
+        ABSENT,
+        "Service Authorization Reference: neither the calls on a bucket's policy nor the list of "
         "buckets has one of these",
         services=frozenset({"s3"}),
     ),
@@ -479,7 +452,9 @@ class SessionRequest:
             Fact.REGION: self.call.region,
             Fact.OPENER_ARN: None if opener is None else opener.principal_arn,
             Fact.OPENER_ACCOUNT_ID: None if opener is None else opener.account_id,
-            Fact.TASK_POLICY_ARN: f"arn:{session.partition}:iam::aws:policy/root-task/{self.call.task}",
+            Fact.TASK_POLICY_ARN: None
+            if self.call.task is None
+            else f"arn:{session.partition}:iam::aws:policy/root-task/{self.call.task}",
         }[fact]
         return PRESENT if value is None else Possible(values=(value,))
 

@@ -9,12 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
 from .operators import OPERATORS, Operator
-from .text import Index, Template, Variable, key_of_arn, lowercase, parse_template, start_of_arn
+from .text import Template, Variable, lowercase, parse_template
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .calls import PartialArn
     from .truth import Truth
 
 
@@ -43,8 +40,7 @@ class Quantifier(StrEnum):
 class Condition:
     """One key of one operator of a condition block.
 
-    It is evaluated for many requests: most values are ruled out by what they start with before they are
-    compared, and the last outcomes are kept.
+    It is evaluated for many requests: the last outcomes are kept.
 
     Attributes:
         operator_name: The operator as written, with its prefix and suffix.
@@ -84,21 +80,10 @@ class Condition:
         """Whether it asks for root sessions."""
         return lowercase(self.key) == "aws:assumedroot"
 
-    def candidates(self, operator: Operator, value: str) -> Sequence[Template]:
-        """Return those of its values that may be what a request has, by its operator."""
-        key = operator.key_of(value)
-        return self.values if key is None else self._index.candidates(key)
-
-    @cached_property
-    def _index(self) -> Index:
-        return Index((self.operator.start_of(value) if self.operator else "", value) for value in self.values)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
     """A statement of a policy.
-
-    Most of its resources are ruled out by their names and accounts before they are compared.
 
     Attributes:
         policy_type: The type of its policy.
@@ -126,16 +111,6 @@ class Statement:
     def is_about_root_sessions(self) -> bool:
         """Whether it names root sessions: what it does to them is on purpose."""
         return any(condition.is_about_root_sessions for condition in self.conditions)
-
-    @cached_property
-    def _index(self) -> Index:
-        return Index((start_of_arn(resource), resource) for resource in self.resources)
-
-    def candidates(self, resource: PartialArn | None) -> Sequence[Template]:
-        """Return those of its resources that may be what a call acts on."""
-        if resource is None or resource.account_id is None or resource.name is None:
-            return self.resources
-        return self._index.candidates(key_of_arn(account_id=resource.account_id, name=resource.name))
 
 
 @dataclass(frozen=True, kw_only=True)

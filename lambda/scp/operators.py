@@ -13,7 +13,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, 
 from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING
 
-from .text import ARN_PARTS, Template, Unresolved, key_of_arn, lowercase, start_of_arn
+from .text import ARN_PARTS, Template, Unresolved, lowercase
 from .truth import Truth, all_of, truth_of
 
 if TYPE_CHECKING:
@@ -37,21 +37,14 @@ class Undefined(StrEnum):
 class Operator:
     """A condition operator without its prefix and suffix.
 
-    Most values of a policy are ruled out by what they start with before they are compared.
-
     Attributes:
         compare: Whether a value of the request is what a value of the policy says.
-        start_of: What the key of a value of the request starts with if it is what a value of the policy says;
-            "" if that is not known, so that the two have to be compared.
-        key_of: The key of a value of the request; None if it has to be compared with all values of a policy.
         negated: Whether it holds if no value of the policy matches.
         takes_wildcards: Whether an asterisk in a value of the policy matches every value of a request.
         is_order: Whether it compares which value is less.
     """
 
     compare: Compare
-    start_of: Callable[[Template], str] = lambda _: ""
-    key_of: Callable[[str], str | None] = lambda _: None
     negated: bool = False
     takes_wildcards: bool = False
     is_order: bool = False
@@ -83,22 +76,16 @@ def _equals_ignoring_case(template: Template, value: str) -> bool | Truth:
     return not (template.text + value).isascii() and Truth.UNKNOWN
 
 
-# A template with a variable has no such start: it is compared, for the variable's value may not be known.
-def _text_of(template: Template) -> str:
-    return template.text if template.is_fixed else ""
-
-
-def _start_of(template: Template) -> str:
-    return template.start if template.is_fixed else ""
-
-
 def _arn_like(template: Template, value: str, value_of: ValueOf) -> Truth | Undefined:
     """Compare part by part; wildcards do not cross the colons between the parts."""
     if not _is_arn(value):
         return Undefined.REQUEST_VALUE
-    parts = template.arn_parts
     if not template.is_arn:
         return Undefined.POLICY_VALUE
+    # Most values of a long list are ruled out by how they start.
+    if template.is_fixed and not value.startswith(template.start):
+        return Truth.FALSE
+    parts = template.arn_parts
 
     def value_in_arn(key: str) -> str | Unresolved:
         # AWS does not say whether an ARN is taken apart before or after its variables are replaced.
@@ -113,13 +100,6 @@ def _arn_like(template: Template, value: str, value_of: ValueOf) -> Truth | Unde
 
 def _is_arn(value: str) -> bool:
     return value.startswith("arn:") and value.count(":") >= ARN_PARTS - 1
-
-
-def _key_of_arn(value: str) -> str | None:
-    if not _is_arn(value):
-        return None
-    *_, account_id, name = value.split(":", ARN_PARTS - 1)
-    return key_of_arn(account_id=account_id, name=name)
 
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
@@ -241,19 +221,15 @@ _ORDERS = {
     "GreaterThan": gt,
     "GreaterThanEquals": ge,
 }
-_ARN = Operator(compare=_arn_like, start_of=start_of_arn, key_of=_key_of_arn)
+_ARN = Operator(compare=_arn_like)
 OPERATORS = {
     "StringEquals": Operator(
         compare=_comparison_of_texts(lambda template, value: template.text == value),
-        start_of=_text_of,
-        key_of=str,
     ),
     "StringEqualsIgnoreCase": Operator(
         compare=_comparison_of_texts(_equals_ignoring_case),
-        start_of=lambda template: lowercase(_text_of(template)) if template.raw.isascii() else "",
-        key_of=lambda value: lowercase(value) if value.isascii() else None,
     ),
-    "StringLike": Operator(compare=_string_like, start_of=_start_of, key_of=str, takes_wildcards=True),
+    "StringLike": Operator(compare=_string_like, takes_wildcards=True),
     **{
         f"{kind}{name}": Operator(compare=_comparison(parse, holds), is_order=holds is not eq)
         for kind, parse in (("Numeric", _number), ("Date", _milliseconds))

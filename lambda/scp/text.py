@@ -8,11 +8,10 @@ import string
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
 
 ARN_PARTS = 6
@@ -109,7 +108,7 @@ class Template:
         """The parts between the first five colons; colons within a variable do not count."""
         return self._split(":", ARN_PARTS - 1)
 
-    @property
+    @cached_property
     def is_arn(self) -> bool:
         """Whether it has all the parts of an ARN."""
         return len(self.arn_parts) == ARN_PARTS and self.arn_parts[0].tokens == ("arn",)
@@ -182,49 +181,6 @@ class Template:
             parts[-1].append(head)
             parts.extend([other] for other in others)
         return tuple(Template(raw=self.raw, tokens=tuple(filter(None, part))) for part in parts)
-
-
-class Index:
-    """The templates of a list by what they start with: nearly all are ruled out without a comparison.
-
-    Args:
-        templates: Each with what a text surely starts with if it matches; "" if that is not known.
-    """
-
-    def __init__(self, templates: Iterable[tuple[str, Template]]) -> None:
-        self._by_start: dict[str, list[tuple[int, Template]]] = {}
-        for place, (start, template) in enumerate(templates):
-            self._by_start.setdefault(start, []).append((place, template))
-        self._lengths = sorted(set(map(len, self._by_start)))
-
-    def candidates(self, text: str) -> Sequence[Template]:
-        """Return the templates that may match a text, in their order."""
-        found = [
-            placed
-            for length in self._lengths
-            if length <= len(text)
-            for placed in self._by_start.get(text[:length], ())
-        ]
-        return [template for _, template in sorted(found, key=itemgetter(0))]
-
-
-def start_of_arn(template: Template) -> str:
-    """Return what the key of an ARN starts with if the ARN matches; "" if that is not known.
-
-    A template with a variable may match anything, or it may not be known what.
-    """
-    if not template.is_fixed or not template.is_arn:
-        return ""
-    *_, account_id, name = template.arn_parts
-    return Template(raw="", tokens=(*name.tokens, ":", *account_id.tokens)).start
-
-
-def key_of_arn(*, account_id: str, name: str) -> str:
-    """Return the key by which the templates of ARNs are found.
-
-    ARNs differ in their names and accounts. What comes before is the same in nearly all of them.
-    """
-    return f"{name}:{account_id}"
 
 
 # The special characters are variables with fixed values: ${*}, ${?} and ${$}. A default value stands in

@@ -194,6 +194,11 @@ def test_the_table_names_the_file_and_what_would_mend_it(
             "p-nothing1: no service control policy of",
         ),
         (["--target", MEMBER], "text", "is not a policy that AWS would accept."),
+        (
+            ["--target", MEMBER],
+            document(*[HARMLESS] * 3_000),
+            "characters too long for AWS.",
+        ),
         ([], document(HARMLESS), "--policy needs --target or --replaces"),
         (["--target", MEMBER, "--replaces", "p-1"], document(HARMLESS), "--policy needs --target or"),
     ],

@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from root_tasks.messages import quantity
 from root_tasks.policies.attachments import FULL_ACCESS, Attachments, OrganizationPolicies
+from root_tasks.policies.fixes import MAX_CHARACTERS, character_count
 from scp.documents import PolicyType, parse_policy
 
 from .errors import CommandError
@@ -111,6 +113,9 @@ def read_change(file: Path, *, target_ids: tuple[str, ...], replaced_id: str | N
     policy = parse_policy(content, policy_id=_NOT_ATTACHED, name=file.stem, policy_type=policy_type)
     if policy.problem:
         raise CommandError(f"{file} is not a policy that AWS would accept. {policy.problem}")
+    excess = character_count(json.loads(content)) - MAX_CHARACTERS[policy_type]
+    if excess > 0:
+        raise CommandError(f"{file} is {quantity(excess, 'character')} too long for AWS.")
     return PolicyChange(
         policy=policy, policy_type=policy_type, target_ids=target_ids, replaced_id=replaced_id
     )

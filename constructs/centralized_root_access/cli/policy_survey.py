@@ -9,6 +9,7 @@ from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.fixes import find_fixes
+from root_tasks.policies.preflight import CLOCK_SKEW_SECONDS
 from root_tasks.policies.reader import PolicyReader
 from root_tasks.policies.verdicts import judge_account
 from root_tasks.run.accounts import MemberDirectory, classify
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 # Two documents a second, of which an organization can have thousands.
 _MAX_SECONDS = 1800.0
-# Requests are signed with clocks that differ by five minutes at most.
-_CLOCK_SKEW_SECONDS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +166,7 @@ def survey(
         region=caller.region,
         outside_vpc=True,
         opener=scope.opener,
-        opened_after=int(caller.now().timestamp()) - _CLOCK_SKEW_SECONDS,
+        opened_after=int(caller.now().timestamp()) - CLOCK_SKEW_SECONDS,
     )
     accounts = _judge(checked, policies, session, tasks)
     if change is not None:

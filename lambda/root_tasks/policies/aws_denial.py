@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from scp.calls import ASSUME_ROOT
 from scp.documents import PolicyType
 
 _DENIED_CALL = re.compile(r"is not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)(.*)", re.DOTALL)
@@ -33,6 +34,11 @@ class AwsDenial:
     action: str
     policy_type: PolicyType
     policy_id: str | None
+
+    @property
+    def is_on_caller(self) -> bool:
+        """Whether the policy is on the account that opens root sessions, not on the member."""
+        return self.action == ASSUME_ROOT and self.policy_type is PolicyType.SERVICE_CONTROL_POLICY
 
 
 def parse_denial(message: str) -> AwsDenial | None:

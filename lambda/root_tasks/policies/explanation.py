@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
+from scp.calls import ASSUME_ROOT
 from scp.context import SessionRequest
 from scp.evaluate import Cause, Decision, Level, Reason, denying_statements
 
@@ -109,7 +110,8 @@ def explain_denials(
     groups: dict[AwsDenial, list[DeniedAccount]] = {}
     for account in denied:
         denial = parse_denial(account.message)
-        if denial is not None and denial.action in _KNOWN_CALLS:
+        is_readable = denial is not None and (denial.policy_id or not denial.is_on_caller)
+        if denial is not None and is_readable and denial.action in _KNOWN_CALLS:
             groups.setdefault(denial, []).append(account)
     explanations: dict[str, Explanation] = {}
     problem = None
@@ -124,7 +126,7 @@ def explain_denials(
     return Explanations(by_account=explanations, problem=problem)
 
 
-_KNOWN_CALLS = frozenset(action for definition in DEFINITIONS.values() for action in definition.calls)
+_KNOWN_CALLS = {ASSUME_ROOT, *(action for definition in DEFINITIONS.values() for action in definition.calls)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +156,7 @@ class _Explainer:
     ) -> Iterator[tuple[DeniedAccount, list[Cause]]]:
         policy, targets = self.reader.policy_and_targets(denial.policy_id or "", denial.policy_type)
         for account in accounts:
-            path = (*(account.unit_ids or ()), account.account_id)
+            path = () if denial.is_on_caller else (*(account.unit_ids or ()), account.account_id)
             # A single target must be the place, even if the account's units are not known.
             places = [id_ for id_ in path if id_ in targets] or ([*targets] if len(targets) == 1 else [""])
             statements = {
@@ -205,4 +207,8 @@ def _denials(verdict: Verdict) -> Sequence[Cause]:
     """Return what denies a call that AWS denied: the only candidate does, even if that was not certain."""
     if verdict.decision is Decision.DENIED:
         return verdict.causes
-    return verdict.causes if [cause.reason for cause in verdict.causes] == [Reason.UNDECIDED_DENY] else ()
+    reasons = {cause.reason for cause in verdict.causes}
+    is_certain = reasons == {Reason.UNCONFIRMED} or (
+        reasons == {Reason.UNDECIDED_DENY} and len(verdict.causes) == 1
+    )
+    return verdict.causes if is_certain else ()

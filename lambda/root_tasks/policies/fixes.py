@@ -23,7 +23,7 @@ _ARN_NOT_LIKE, _PRINCIPAL_ARN = "ArnNotLike", "aws:PrincipalArn"
 # The path of the roles that RootTasks creates, if no other one is chosen.
 _SESSION_ROLES = "arn:*:iam::*:role/centralized-root-access/*"
 # AWS's limits for a policy of each type.
-_MAX_CHARACTERS = {PolicyType.SERVICE_CONTROL_POLICY: 10_240, PolicyType.RESOURCE_CONTROL_POLICY: 5120}
+MAX_CHARACTERS = {PolicyType.SERVICE_CONTROL_POLICY: 10_240, PolicyType.RESOURCE_CONTROL_POLICY: 5120}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +33,10 @@ class StatementFix:
     Attributes:
         denial: The denial, in one of its accounts.
         account_ids: Its accounts.
-        statement: The statement as it is; None where an Allow is missing.
-        suggested: The statement as it would let root sessions through; None where it cannot.
+        statement: The statement as it is; None if an Allow is missing.
+        suggested: The statement as it would let root sessions through; None if it cannot.
         excess_characters: How many characters too long for AWS the policy would be with it, and with the
-            fixes before this one; 0 where it fits.
+            fixes before this one; 0 if it fits.
     """
 
     denial: DenialCause
@@ -54,7 +54,7 @@ def find_fixes(accounts: Iterable[AccountVerdict]) -> Iterator[StatementFix]:
             if denial.decision is Decision.DENIED:
                 key = _statement_key(denial.cause)
                 by_place.setdefault(key, []).append((account.account.account_id, denial))
-    documents: dict[str, dict[str, Any]] = {}
+    documents: dict[str, _Document] = {}
     for denied in by_place.values():
         account_ids = tuple(sorted({account_id for account_id, _ in denied}))
         yield _fix([denial for _, denial in denied], account_ids, documents)
@@ -68,7 +68,7 @@ def _statement_key(cause: Cause) -> tuple[str, ...]:
 
 
 def _fix(
-    denied: Sequence[DenialCause], account_ids: tuple[str, ...], documents: dict[str, dict[str, Any]]
+    denied: Sequence[DenialCause], account_ids: tuple[str, ...], documents: dict[str, _Document]
 ) -> StatementFix:
     """Return what fixes the denials of one statement, or by one level.
 
@@ -87,17 +87,17 @@ def _fix(
             "Condition": {_NULL: {_ASSUMED_ROOT: "false"}},
         }
         return StatementFix(denial=denial, account_ids=account_ids, statement=None, suggested=allow)
-    document = documents.setdefault(policy.policy_id, _document(policy))
-    current = document["Statement"][statement.number - 1]
+    if policy.policy_id not in documents:
+        documents[policy.policy_id] = _Document(policy)
+    document = documents[policy.policy_id]
+    current = document.statements[statement.number - 1]
     policy_type = denial.cause.policy_type
     actions = {action for denial in denied for action in denial.calls}
     suggested = statement_with_exemption(current, actions=actions, policy_type=policy_type)
     excess = 0
     if suggested is not None:
-        document["Statement"][statement.number - 1] = suggested
-        # White space can be left out.
-        length = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
-        excess = max(0, length - _MAX_CHARACTERS[policy_type])
+        document.length += character_count(suggested) - character_count(current)
+        excess = max(0, document.length - MAX_CHARACTERS[policy_type])
     return StatementFix(
         denial=denial,
         account_ids=account_ids,
@@ -107,11 +107,19 @@ def _fix(
     )
 
 
-def _document(policy: Policy) -> dict[str, Any]:
-    """Return the document of a policy, with its statements as a list."""
-    document: dict[str, Any] = json.loads(policy.content)
-    statements = document["Statement"]
-    return {**document, "Statement": statements if isinstance(statements, list) else [statements]}
+class _Document:
+    """The document of a policy, and how long it is with the fixes so far."""
+
+    def __init__(self, policy: Policy) -> None:
+        content = json.loads(policy.content)
+        listed = content["Statement"]
+        self.statements: list[dict[str, Any]] = listed if isinstance(listed, list) else [listed]
+        self.length = character_count(content)
+
+
+def character_count(content: object) -> int:
+    """Return how many characters JSON has for AWS: white space can be left out."""
+    return len(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
 
 
 def statement_with_exemption(

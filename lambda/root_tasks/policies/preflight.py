@@ -21,6 +21,7 @@ from .verdicts import TaskResult, judge_task
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from scp.calls import SessionOpener
     from scp.evaluate import Cause
     from scp.task import Task
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _MAX_SECONDS = 480.0
 # What follows is stored in time to repeat an attempt: none starts in the last 35 seconds of a function.
 _STORING_SECONDS = 90.0
+# Requests are signed with clocks that differ by five minutes at most.
+CLOCK_SKEW_SECONDS = 300
 _OUT_OF_TIME = "The time was up when {} of {} accounts were checked."
 
 
@@ -45,6 +48,7 @@ class PlannedAccounts:
         unit_ids: The units that each account is in, by its ID; None if they are not known.
         organization_id: The organization.
         target_names: Returns the names of the accounts and of their units, by their IDs.
+        opener: Returns who opens the sessions; None if the policies on its account are not judged.
     """
 
     task: Task
@@ -52,6 +56,7 @@ class PlannedAccounts:
     unit_ids: Mapping[str, tuple[str, ...] | None]
     organization_id: str
     target_names: Callable[[], Mapping[str, str]]
+    opener: Callable[[], SessionOpener | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,15 +111,21 @@ def check_plan(aws: Aws, accounts: PlannedAccounts) -> PolicyFindings:
 
 
 def _read_policies(aws: Aws, accounts: PlannedAccounts, *, deadline: float) -> PolicyCheck:
-    types = {PolicyType.SERVICE_CONTROL_POLICY}
-    if DEFINITIONS[accounts.task].policy_type is not None:
-        # They apply to the calls of S3 and SQS, not to those of IAM.
-        types.add(PolicyType.RESOURCE_CONTROL_POLICY)
+    opener = accounts.opener()
+    unit_ids = dict(accounts.unit_ids)
+    if opener is not None and not opener.is_in_management_account:
+        unit_ids[opener.account_id] = opener.unit_ids
     reader = PolicyReader(organizations=aws.clients.organizations, clock=aws.clock, deadline=deadline)
-    attachments = reader.attachments(types, unit_ids=accounts.unit_ids)
+    attachments = reader.attachments(tuple(PolicyType), unit_ids=unit_ids)
     names = accounts.target_names()
-    policies = reader.read([of_type.with_names(names) for of_type in attachments], unit_ids=accounts.unit_ids)
-    return PolicyCheck(policies, session=replace(aws.root_session, organization_id=accounts.organization_id))
+    policies = reader.read([of_type.with_names(names) for of_type in attachments], unit_ids=unit_ids)
+    session = replace(
+        aws.root_session,
+        organization_id=accounts.organization_id,
+        opener=opener,
+        opened_after=int(aws.now().timestamp()) - CLOCK_SKEW_SECONDS,
+    )
+    return PolicyCheck(policies, session=session)
 
 
 def _notes(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.calls import call, require
 from aws_calls.failures import CallError, FailureKind
+from scp.calls import SessionOpener
 
 from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, PROTECTED_AUDIT, skip_reason_for_state
 from ..refusals import RefusalReason, RunRefusedError
@@ -117,6 +118,21 @@ class MemberDirectory:
             CallError: A read failed.
         """
         return frozenset(self._reader.in_units(units))
+
+    def opener(self, organization: OrganizationContext, members: Mapping[str, Member]) -> SessionOpener:
+        """Return the account that opens root sessions, with its units if policies on them count.
+
+        Raises:
+            CallError: A read failed.
+        """
+        account_id = self.aws.account_id
+        is_in_management_account = account_id == organization.management_account_id
+        unit_ids = members[account_id].unit_ids if account_id in members else None
+        if unit_ids is None and not is_in_management_account:
+            unit_ids = self._reader.units.parents_of(account_id)
+        return SessionOpener(
+            account_id=account_id, unit_ids=unit_ids, is_in_management_account=is_in_management_account
+        )
 
     def unit_id(self, value: str) -> str:
         """Return the ID of a unit that is given by its ID, its path or the end of its path.

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from scp.calls import SessionOpener
+
 from .. import messages
 from ..model.report import Outcome
 from ..model.run import Finding, Mode
@@ -88,6 +90,7 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
         unit_ids={assignment.account_id: unit_ids[assignment.account_id] for assignment in planned},
         organization_id=run.organization_id,
         target_names=lambda: unit_names,
+        opener=lambda: _opener(aws, run),
     )
     checked = check_plan(aws, accounts)
     return Explained(
@@ -95,6 +98,13 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
         preflight=checked.preflight,
         warnings=warnings,
     )
+
+
+def _opener(aws: Aws, run: Run) -> SessionOpener | None:
+    """Return who will open the sessions; an execution judges the policies on a delegate's own account."""
+    if aws.account_id != run.management_account_id:
+        return None
+    return SessionOpener(account_id=aws.account_id, is_in_management_account=True)
 
 
 def _with_policies(findings: Mapping[str, Finding], checked: PolicyFindings) -> dict[str, Finding]:

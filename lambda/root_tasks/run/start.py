@@ -212,6 +212,7 @@ def _run_and_work(aws: Aws, prepared: Preparation, directory: MemberDirectory) -
             unit_ids=unit_ids,
             organization_id=prepared.organization.organization_id,
             target_names=lambda: directory.target_names(named.result().members),
+            opener=lambda: directory.opener(prepared.organization, prepared.members),
         )
         found = check_plan(aws, accounts)
     run = named.result().run(preflight=found.preflight)

@@ -17,7 +17,7 @@ from root_tasks.policies.sentences import denial_hint, denial_reason
 from scp.calls import SessionFacts
 from scp.documents import PolicyType
 from scp.evaluate import Decision
-from support.accounts import MEMBER, OTHER
+from support.accounts import MEMBER, OTHER, THIRD
 from support.function import FakeTime
 from support.properties import property_test
 from support.scp import ACCOUNT_ID, LEVEL_IDS, ORGANIZATION_ID, check_of, document, policies_of, statement
@@ -170,6 +170,22 @@ def test_aws_is_right_and_only_a_certain_statement_is_named(
     reason = explain(organization, unit_id, named(policy_id)).by_account[MEMBER].reason
     assert says in reason
     assert reason.startswith(f"The service control policy guard-{unit_id} ({policy_id})")
+
+
+def test_a_policy_on_the_delegate_explains_that_no_session_was_opened(
+    organization: LocalOrganization, unit_id: str
+) -> None:
+    policy_id = attach(organization, THIRD, SPARES, statement(Sid="NoSessions", Action="sts:*"))
+    message = named(policy_id).replace(ACTION, "sts:AssumeRoot")
+    explained = explain(organization, unit_id, message).by_account[MEMBER]
+    assert explained.reason == (
+        f"The service control policy guard-{THIRD} ({policy_id}), statement NoSessions, attached to {THIRD}, "
+        "denies sts:AssumeRoot."
+    )
+    assert "the roles that open root sessions" in explained.hint
+    unnamed = UNNAMED.replace(ACTION, "sts:AssumeRoot")
+    assert explain(organization, unit_id, unnamed) == Explanations()
+    assert not calls(organization)
 
 
 def test_a_denial_that_the_policies_do_not_show_stays_as_aws_gave_it(

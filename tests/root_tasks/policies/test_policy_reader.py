@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -158,73 +156,26 @@ def test_what_a_target_itself_has_is_newer_than_what_its_policies_listed(
     }
 
 
-@pytest.mark.parametrize(
-    ("read", "waiting"),
-    [
-        pytest.param("ListPolicies", "ListRoots", id="the list, while the type may be disabled"),
-        pytest.param("DescribePolicy", "ListTargetsForPolicy", id="a document, while targets are listed"),
-    ],
-)
-def test_a_read_does_not_wait_for_another(organization: LocalOrganization, read: str, waiting: str) -> None:
-    attach(organization, "any", DENY_OTHERS, [organization.root_id])
-    client, is_read = organization.client("organizations"), threading.Event()
-
-    def wait(**_: object) -> None:
-        assert is_read.wait(20)
-
-    client.meta.events.register(f"before-call.organizations.{read}", lambda **_: is_read.set())
-    client.meta.events.register(f"before-call.organizations.{waiting}", wait)
-    (of_type,) = reader_of(organization, client=client).attachments([PolicyType.SERVICE_CONTROL_POLICY])
-    assert list(of_type.policy_ids) == [organization.root_id]
-
-
-def test_documents_are_read_as_fast_as_aws_allows_those_of_the_root_first_and_none_that_nobody_waits_for(
+def test_documents_are_read_once_as_fast_as_aws_allows_those_of_the_root_first(
     organization: LocalOrganization,
 ) -> None:
     accounts = add_accounts(organization, 3)
     for target_id in (*accounts, organization.root_id):
         attach(organization, f"at {target_id}", DENY_OTHERS, [target_id])
-    time, abandoned = FakeTime(), False
-    reader = reader_of(organization, time=time, abandoned=lambda: abandoned)
+    time = FakeTime()
+    reader = reader_of(organization, time=time)
     attachments = reader.attachments([PolicyType.SERVICE_CONTROL_POLICY])
     organization.clear_calls()
-
-    def read_in(account_ids: Sequence[str]) -> tuple[list[object], float]:
-        """Return which documents were asked for, and how long that took."""
-        began, units = time.seconds, dict.fromkeys(account_ids, (organization.root_id,))
-        reader.read(attachments, unit_ids=units, account_count=100)
-        asked = [call for call in organization.calls if call.operation == "DescribePolicy"]
-        return [call.parameters["PolicyId"] for call in asked], time.seconds - began
-
+    began = time.seconds
+    for _ in range(2):
+        reader.read(attachments, unit_ids=dict.fromkeys(accounts, (organization.root_id,)), account_count=100)
+    asked = [call for call in organization.calls if call.operation == "DescribePolicy"]
     (of_type,) = attachments
     ids = {target_id: policy_ids[0] for target_id, policy_ids in of_type.policy_ids.items()}
-    # The first one was read while it was asked what is attached.
-    assert next(iter(of_type.policy_names)) == ids[accounts[0]]
-    asked, seconds = read_in(accounts[:2])
-    assert asked == [ids[organization.root_id], ids[accounts[1]]]
-    # Two at once, then less than two a second.
-    assert seconds == pytest.approx(0.52)
-    abandoned = True
-    assert read_in(accounts) == (asked, 0)
-
-
-def test_threads_that_read_at_once_read_nothing_twice(organization: LocalOrganization) -> None:
-    accounts = add_accounts(organization, 1)
-    attach(organization, "everywhere", DENY_OTHERS, [organization.root_id])
-    attach(organization, "account", DENY_IT, accounts)
-    client, both = organization.client("organizations"), threading.Barrier(2)
-    reader = reader_of(organization, client=client)
-    attachments = reader.attachments([PolicyType.SERVICE_CONTROL_POLICY])
-    organization.clear_calls()
-
-    def read_as_another_does(_: int) -> dict[str, Decision]:
-        both.wait(20)
-        units = dict.fromkeys(accounts, (organization.root_id,))
-        policies = reader.read(attachments, unit_ids=units, account_count=100)
-        return decisions(organization, policies, accounts)
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        found = list(pool.map(read_as_another_does, range(2)))
-    assert found == [{accounts[0]: Decision.DENIED}] * 2
-    # The first document was read before.
-    assert calls(organization) == {"ListPoliciesForTarget": 2, "DescribePolicy": 1}
+    first, *others = [call.parameters["PolicyId"] for call in asked]
+    assert (first, sorted(map(str, others))) == (
+        ids[organization.root_id],
+        sorted(ids[id_] for id_ in accounts),
+    )
+    # Two at once, then less than two per second.
+    assert time.seconds - began == pytest.approx(2 * 0.52)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import strategies as st
 
 from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Target
@@ -15,7 +13,6 @@ from root_tasks.policies.verdicts import TaskResult, judge_task
 from scp.conditions import condition_holds
 from scp.text import Template, Unresolved
 from scp.truth import Truth
-from support.properties import property_test
 from support.scp import (
     SESSION,
     RequestWith,
@@ -25,14 +22,13 @@ from support.scp import (
     policy,
     statement,
 )
-from support.scp_grammar import CALLS, conditions_and_contexts
+from support.scp_grammar import CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from root_tasks.policies.check import PolicyCheck
     from scp.context import Value
-    from scp.documents import Condition
     from scp.operators import ValueOf
 
 UNITS = tuple(("r-ab12", f"ou-ab12-{number:08d}") for number in range(2))
@@ -73,34 +69,6 @@ def results(check: PolicyCheck, account_ids: Iterable[str]) -> list[TaskResult]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("operator", "key", "values"),
-    [
-        ("StringEquals", "aws:PrincipalAccount", OTHER_IDS),
-        ("StringEquals", "aws:PrincipalAccount", [f"1*{id_}" for id_ in OTHER_IDS]),
-        ("StringEqualsIgnoreCase", "aws:PrincipalAccount", OTHER_IDS),
-        ("StringLike", "aws:PrincipalAccount", OTHER_IDS),
-        ("StringLike", "aws:PrincipalAccount", [f"{id_}*" for id_ in OTHER_IDS]),
-        ("ArnEquals", "aws:PrincipalArn", [f"arn:aws:iam::{id_}:root" for id_ in OTHER_IDS[:250]]),
-        ("ArnLike", "aws:PrincipalArn", [f"arn:aws:iam::*:role/exempt-{id_}*" for id_ in OTHER_IDS[:200]]),
-    ],
-)
-def test_values_that_start_otherwise_are_not_compared(
-    comparisons: list[Template], operator: str, key: str, values: list[str]
-) -> None:
-    check = check_of_denial(Condition={operator: {key: values}})
-    assert set(results(check, ACCOUNT_IDS)) == {TaskResult.ALLOWED}
-    assert len(comparisons) == 0
-
-
-def test_an_account_that_is_listed_is_compared_with_its_own_value_alone(comparisons: list[Template]) -> None:
-    listed = [*OTHER_IDS[:300], *ACCOUNT_IDS[:2], *OTHER_IDS[300:]]
-    check = check_of_denial(Condition={"StringEquals": {"aws:PrincipalAccount": listed}})
-    found = results(check, ACCOUNT_IDS)
-    assert [result is TaskResult.DENIED for result in found] == [id_ in listed for id_ in ACCOUNT_IDS]
-    assert len(comparisons) == 2
-
-
 def test_what_has_to_be_compared_is_compared_once_for_all_calls_of_an_account(
     comparisons: list[Template],
 ) -> None:
@@ -124,28 +92,6 @@ def test_resources_of_other_accounts_are_not_compared(comparisons: list[Template
     # What is left out of the policies once for all accounts is all that takes work.
     assert set(results(check_of_denial(Resource=resources), ACCOUNT_IDS)) == {TaskResult.ALLOWED}
     assert len(comparisons) == 2 * of_one_account
-
-
-# The same results
-
-
-def without_index(condition: Condition) -> Condition:
-    """Return a condition of which every value is compared, and of which no outcome is kept."""
-    operator = condition.operator and replace(condition.operator, key_of=lambda _: None)
-    return replace(condition, operator=operator)
-
-
-@property_test(drawn=conditions_and_contexts(), others=st.lists(conditions_and_contexts(), max_size=3))
-def test_an_index_and_kept_outcomes_change_no_outcome(
-    drawn: tuple[dict[str, Any], dict[str, Value]],
-    others: list[tuple[dict[str, Any], dict[str, Value]]],
-) -> None:
-    block, context = drawn
-    (condition,) = policy(statement(Condition=block)).statements[0].conditions
-    contexts = [context, *(other for _, other in others)]
-    for known in [*contexts, *contexts]:
-        request = RequestWith(session=SESSION, call=CALLS[0], context=known)
-        assert condition_holds(condition, request) == condition_holds(without_index(condition), request)
 
 
 def test_an_outcome_is_kept_for_the_same_values_of_the_variables_alone() -> None:
