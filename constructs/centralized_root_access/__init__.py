@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .drift_check import DriftCheck
     from .root_access import CentralizedRootAccess
     from .root_access_dashboard import RootAccessDashboard
+    from .root_session_guardrail import RootSessionGuardrail
     from .root_tasks import RootTasks
     from .root_use_alarm import RootUseAlarm
     from .root_user_guardrail import RootUserGuardrail
@@ -27,6 +28,7 @@ __all__ = [
     "DriftCheck",
     "RootAccessDashboard",
     "RootAccessFeature",
+    "RootSessionGuardrail",
     "RootTask",
     "RootTasks",
     "RootUseAlarm",
@@ -38,6 +40,7 @@ _LAZY = {
     "CentralizedRootAccess": ".root_access",
     "DriftCheck": ".drift_check",
     "RootAccessDashboard": ".root_access_dashboard",
+    "RootSessionGuardrail": ".root_session_guardrail",
     "RootTasks": ".root_tasks",
     "RootUseAlarm": ".root_use_alarm",
     "RootUserGuardrail": ".root_user_guardrail",

@@ -176,23 +176,36 @@ def require_room(settings: Mapping[str, object]) -> None:
         )
 
 
-def parse_targets(targets: Iterable[str], *, allow_organization_root: bool, stack: Stack) -> list[str]:
+def parse_delegate_ids(account_ids: Iterable[str]) -> list[str]:
+    """Return the accounts of delegated administrators, sorted, each once.
+
+    Raises:
+        ValueError: An account ID is not 12 digits.
+        TypeError: The argument is not a list, a tuple or a set.
+    """
+    return _account_ids("delegated_administrators", account_ids)
+
+
+def parse_targets(
+    targets: Iterable[str], *, allow_organization_root: bool, stack: Stack, required: bool = True
+) -> list[str]:
     """Return what a policy is attached to, sorted, each once. A token in the list is not checked.
 
     Args:
         targets: Organizational units, accounts, or the organization's root.
         allow_organization_root: Whether the root may be listed.
         stack: The stack that has the policy.
+        required: Whether one must be listed.
 
     Raises:
         ValueError: None is listed, an ID is malformed, or the root is listed and may not be.
         TypeError: The argument is not a list, a tuple or a set.
     """
     listed = {template_value(stack, target): target for target in _list("targets", targets)}
-    if not listed:
+    if required and not listed:
         raise ValueError(
-            "targets is empty, so that the guardrail would protect nothing. List the ID of an organizational "
-            "unit, for example."
+            "targets is empty: the guardrail would protect nothing. List the ID of an organizational unit, "
+            "for example."
         )
     parsed = [listed[value] for value in sorted(listed)]
     for target in parsed:

@@ -189,7 +189,7 @@ def write_execution_report_access(tasks: Collection[RootTask]) -> BucketAccess:
 
 
 def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketAccess]]) -> None:
-    """Let nobody but the functions' roles write to the bucket, and each only its own objects.
+    """Let the functions' roles alone change objects of the bucket, and each only its own.
 
     The account's administrators can still read the bucket, and change its policy. S3's lifecycle rules
     are not subject to a bucket policy.
@@ -197,7 +197,7 @@ def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketA
     _deny_writing(
         bucket,
         "NobodyElseWrites",
-        ["s3:DeleteObject*", "s3:PutObject*", "s3:Replicate*"],
+        ["s3:DeleteObject*", "s3:PutObject*", "s3:Replicate*", "s3:RestoreObject", "s3:UpdateObject*"],
         patterns=["*"],
         but=[role.role_arn for role, _ in writers],
     )

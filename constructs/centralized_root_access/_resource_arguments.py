@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Stack, Token
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_sns as sns
     from constructs import IConstruct
+
+_EXAMPLE_ROLES = "arn:aws:iam::222222222222:role/centralized-root-access/*"
+# With a path or a name: a wildcard alone would be every role of the account.
+_ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_-][A-Za-z0-9+=,.@_/-]*\*?"
 
 
 def require_topic(argument: str, topic: sns.ITopic | None, *, stack: Stack) -> None:
@@ -78,20 +83,57 @@ def require_log_group(argument: str, log_group: logs.ILogGroup, *, stack: Stack)
     )
 
 
-def parse_allowed_roles(roles: Iterable[iam.IRole]) -> list[iam.IRole]:
-    """Return the roles, each once, by their paths: another order in the code does not change the stack.
+def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRole | str]:
+    """Return the roles by their paths, then the ARNs, each once: the order in the code changes no stack.
+
+    Args:
+        argument: The argument's name.
+        roles: Roles, and ARNs of roles, which may end with a wildcard.
 
     Raises:
-        TypeError: The argument is not a list, a tuple or a set, or an element is not a role.
+        ValueError: A string is not the ARN of a role, or one that would be every role of an account.
+        TypeError: The argument is not a list, a tuple or a set, or an element is neither a role nor a string.
     """
-    remedy = 'For an existing role write iam.Role.from_role_arn(stack, "Role", role_arn).'
+    remedy = f"Write {_EXAMPLE_ROLES}, for example."
     if not isinstance(roles, list | tuple | set | frozenset):
-        raise wrong_type("allowed_roles", roles, expected="a list, a tuple or a set", remedy=remedy)
+        raise wrong_type(argument, roles, expected="a list, a tuple or a set", remedy=remedy)
+    by_path: dict[str, iam.IRole] = {}
+    arns: set[str] = set()
     for role in roles:
-        expected = "a list of roles of the CDK"
-        _require_resource("allowed_roles", role, attribute="role_arn", expected=expected, remedy=remedy)
-    by_path = {role.node.path: role for role in roles}
-    return [by_path[path] for path in sorted(by_path)]
+        if isinstance(role, str):
+            if Token.is_unresolved(role):
+                raise ValueError(f"{argument} contains a token, {role}. Pass the role, or write its ARN.")
+            if not re.fullmatch(_ROLE_ARN, role):
+                raise ValueError(
+                    f"{argument} must contain roles of the CDK and ARNs of roles, with a * at the end or "
+                    f"without; {role!r} is not one. {remedy}"
+                )
+            arns.add(role)
+        else:
+            expected = "a list of roles of the CDK and ARNs"
+            _require_resource(argument, role, attribute="role_arn", expected=expected, remedy=remedy)
+            by_path[role.node.path] = role
+    return [*(by_path[path] for path in sorted(by_path)), *sorted(arns)]
+
+
+def role_arn(role: iam.IRole | str) -> str:
+    """Return the ARN of a role."""
+    return role if isinstance(role, str) else role.role_arn
+
+
+def require_grantee(grantee: iam.IGrantable) -> None:
+    """Refuse what no permission can be granted to.
+
+    Raises:
+        TypeError: It is not a principal of the CDK.
+    """
+    if attribute_of(grantee, "grant_principal") is None:
+        raise wrong_type(
+            "grantee",
+            grantee,
+            expected="a role or another principal of the CDK",
+            remedy='For an existing role write iam.Role.from_role_arn(stack, "Role", role_arn).',
+        )
 
 
 def parse_log_settings(

@@ -1,15 +1,21 @@
-"""The comparison of tokens: what a string stands for, in whatever order the app's constructs were created."""
+"""What tokens stand for: to compare them in any order of creation, and to know how long they can become."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import DefaultTokenResolver, Reference, Stack, StringConcat, Token, Tokenization
 
 if TYPE_CHECKING:
     from aws_cdk import IPostProcessor, IResolvable, IResolveContext
+
+# No partition has a longer name.
+_PSEUDO_PARAMETER_CHARACTERS = {"AWS::AccountId": 12, "AWS::Partition": 10}
+_ROLE_ID_CHARACTERS = 21
+# The ARN of a role with the longest name, and a path like the default one.
+_ROLE_ARN_CHARACTERS = 120
 
 
 @dataclass(frozen=True, order=True)
@@ -37,6 +43,23 @@ def template_value(stack: Stack, value: str) -> TemplateValue:
     targets = (reference.target for reference in finder.references)
     elsewhere = {target.node.path for target in targets if Stack.of(target) is not stack}
     return TemplateValue(json.dumps(stack.resolve(value), sort_keys=True), tuple(sorted(elsewhere)))
+
+
+def longest_value(resolved: Any) -> Any:
+    """Return a value of a template, with texts as long as they can become for what is not known at synth."""
+    match resolved:
+        case list():
+            return [longest_value(element) for element in resolved]
+        case {"Fn::Join": [str(separator), list(parts)]}:
+            return separator.join(map(longest_value, parts))
+        case {"Ref": str(name)} if name in _PSEUDO_PARAMETER_CHARACTERS:
+            return "x" * _PSEUDO_PARAMETER_CHARACTERS[name]
+        case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::ImportValue": _} | {"Fn::GetStackOutput": _}:
+            is_id = "RoleId" in json.dumps(resolved)
+            return "x" * (_ROLE_ID_CHARACTERS if is_id else _ROLE_ARN_CHARACTERS)
+        case dict():
+            return {key: longest_value(member) for key, member in resolved.items()}
+    return resolved
 
 
 class _ReferenceFinder(DefaultTokenResolver):

@@ -44,7 +44,7 @@ from ._function import log_group
 from ._outputs import add_output
 from ._permissions import execution_arn
 from ._report_bucket import report_bucket
-from ._resource_arguments import parse_log_settings, require_topic
+from ._resource_arguments import parse_log_settings, require_grantee, require_topic
 from ._root_task_functions import RootTaskFunctions, allow_reading_executions
 from ._state_machines import RunFunctions, audit_state_machine, execute_state_machine
 from .accepted_credentials import parse_accepted_credentials
@@ -178,12 +178,16 @@ class RootTasks(Construct):
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
     ) -> None:
         super().__init__(scope, id)
-        listed = parse_tasks(tasks)
+        self.tasks: list[RootTask] = parse_tasks(tasks)
+        """The tasks, in the order of the enum."""
+        listed = self.tasks
         protected = parse_protected_accounts(protected_accounts)
         domains = parse_root_email_domains(root_email_domains)
         require_room({"protected_accounts": protected, "root_email_domains": domains})
         accepted = parse_accepted_credentials({} if accepted_credentials is None else accepted_credentials)
         require_room({"accepted_credentials": accepted})
+        self.role_path: str = parse_role_path(role_path)
+        """The IAM path of the roles that open root sessions."""
         lifetime = parse_plan_lifetime(plan_lifetime)
         if audit_interval is not None:
             require_audit_interval(audit_interval, tasks=listed)
@@ -211,7 +215,7 @@ class RootTasks(Construct):
             protected_accounts=protected,
             accepted_credentials=accepted,
             root_email_domains=domains,
-            role_path=parse_role_path(role_path),
+            role_path=self.role_path,
             plan_lifetime=lifetime,
             allow_policy_override=allow_policy_override,
             notification_topic=notification_topic,
@@ -280,13 +284,15 @@ class RootTasks(Construct):
     def grant_execute(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``execute``: finding the stack, executing plans, following and listing them.
 
-        It does not include planning. The command shows the plan first: :meth:`grant_read_reports`.
+        It does not include planning. The command shows the plan first: :meth:`grant_read_reports`. To keep a
+        principal from executing plans whatever else allows it, deny ``states:StartExecution`` on the state
+        machine, and ``states:RedriveExecution`` on its executions, which no grant includes.
 
         Args:
             grantee: The principal.
 
         Raises:
-            ValueError: No listed task acts, so that there is nothing to execute.
+            ValueError: None of the listed tasks makes changes, so there is nothing to execute.
         """
         if self.execute_state_machine is None:
             raise ValueError(
@@ -303,6 +309,7 @@ class RootTasks(Construct):
         Args:
             grantee: The principal.
         """
+        require_grantee(grantee)
         own = _permissions.grant_stop(grantee, self.bucket, self._own_state_machines)
         return self._with_key(
             own.combine(_permissions.grant(grantee, _permissions.finding_the_stack(self))), grantee
@@ -318,6 +325,7 @@ class RootTasks(Construct):
         Args:
             grantee: The principal.
         """
+        require_grantee(grantee)
         reports = [
             *(f"{folder}/*/{name}" for folder in ("runs", "executions") for name in ("report.*", "run.json")),
             "latest/*",
@@ -337,6 +345,7 @@ class RootTasks(Construct):
         return grant if key is None else grant.combine(key.grant_decrypt(grantee))
 
     def _grant_start(self, grantee: iam.IGrantable, state_machine: sfn.StateMachine) -> iam.Grant:
+        require_grantee(grantee)
         return _permissions.grant(
             grantee,
             _permissions.finding_the_stack(self),

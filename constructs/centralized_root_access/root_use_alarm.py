@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aws_cdk import Duration, Names, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -12,7 +12,8 @@ from constructs import Construct
 from ._alarms import NAMESPACE, Meaning, create_alarm, notify_of_alarms
 from ._arguments import require_bool, require_partition
 from ._function import LogSettings, log_group, python_function
-from ._resource_arguments import attribute_of, parse_allowed_roles, require_log_group, require_topic
+from ._resource_arguments import attribute_of, parse_roles, require_log_group, require_topic, role_arn
+from ._tokens import longest_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 _PERIOD = Duration.minutes(5)
 # CloudWatch Logs' limit of a filter pattern.
 _MAX_PATTERN_CHARACTERS = 1024
-# The longest values of what is unknown at synth: a role's ID, a role's ARN, and pseudo parameters.
-_ROLE_ID_CHARACTERS = 21
-_ROLE_ARN_CHARACTERS = 95
-_PSEUDO_PARAMETER_CHARACTERS = {"AWS::AccountId": 12, "AWS::Partition": 10}
 
 _CALLER = "$.userIdentity.principalId"
 _ISSUER = "$.userIdentity.sessionContext.sessionIssuer.arn"
@@ -88,12 +85,12 @@ class RootUseAlarm(Construct):
         id: The construct's id.
         trail_log_group: The log group of the organization's trail, which logs management events of every
             Region.
-        allowed_roles: The roles that open root sessions, such as the ``RootTasks.session_roles`` of the same
-            stack. Import roles of any other stack by ARNs written out as text, with
-            ``iam.Role.from_role_arn``: otherwise CloudFormation refuses to remove one, such as that of a task
-            that is no longer listed, while this stack imports its ID or its ARN. A pattern of CloudWatch Logs
-            has room for 14 roles of the same stack, or for about five imported ones with long names. Default:
-            none; every AssumeRoot fires.
+        allowed_roles: The roles that open root sessions: roles of the CDK, such as the
+            ``RootTasks.session_roles`` of the same stack, or ARNs as strings, with a ``*`` at the end or
+            without, such as ``arn:aws:iam::222222222222:role/centralized-root-access/*`` for a ``RootTasks``
+            of any other stack. (CloudFormation refuses to remove a role, such as that of a task that is no
+            longer listed, while another stack imports its ID or its ARN.) A pattern of CloudWatch Logs has
+            room for 14 roles of the same stack. Default: none, and every AssumeRoot fires.
         notification_topic: SNS topic that the alarms notify: a standard topic in the stack's Region.
             CloudWatch and the function are allowed to publish to it; the policy of an imported topic must
             allow that itself. Default: none.
@@ -123,7 +120,7 @@ class RootUseAlarm(Construct):
         id: str,
         *,
         trail_log_group: logs.ILogGroup,
-        allowed_roles: Iterable[iam.IRole] = (),
+        allowed_roles: Iterable[iam.IRole | str] = (),
         notification_topic: sns.ITopic | None = None,
         root_user_notices: bool = False,
     ) -> None:
@@ -133,7 +130,7 @@ class RootUseAlarm(Construct):
         require_bool("root_user_notices", root_user_notices)
         if root_user_notices and notification_topic is None:
             raise ValueError("root_user_notices publishes what root users do. Add a notification_topic.")
-        pattern = _assume_root_pattern(parse_allowed_roles(allowed_roles), stack=Stack.of(self))
+        pattern = _assume_root_pattern(parse_roles("allowed_roles", allowed_roles), stack=Stack.of(self))
         require_partition(self)
         self.root_user_alarm: cloudwatch.Alarm = self._build_alarm(
             "RootUserUsed",
@@ -217,7 +214,7 @@ class RootUseAlarm(Construct):
         )
 
 
-def _assume_root_pattern(roles: Sequence[iam.IRole], *, stack: Stack) -> str:
+def _assume_root_pattern(roles: Sequence[iam.IRole | str], *, stack: Stack) -> str:
     """Return the pattern of AssumeRoot by anybody but some roles.
 
     A role of the CDK is known by its ID, which another role of the same name does not have. Of an imported
@@ -226,9 +223,9 @@ def _assume_root_pattern(roles: Sequence[iam.IRole], *, stack: Stack) -> str:
     ids: list[str] = []
     arns: list[str] = []
     for role in roles:
-        role_id = attribute_of(role, "role_id")
+        role_id = None if isinstance(role, str) else attribute_of(role, "role_id")
         if role_id is None:
-            arns.append(role.role_arn)
+            arns.append(role_arn(role))
         else:
             ids.append(role_id)
     conditions = ['($.eventSource = "sts.amazonaws.com")', '($.eventName = "AssumeRoot")']
@@ -238,29 +235,14 @@ def _assume_root_pattern(roles: Sequence[iam.IRole], *, stack: Stack) -> str:
     conditions += _differs_from(_CALLER, [f"{role_id}:*" for role_id in ids])
     conditions += _differs_from(_ISSUER, arns)
     pattern = f"{{ {' && '.join(conditions)} }}"
-    characters = _characters(stack.resolve(pattern))
+    characters = len(longest_value(stack.resolve(pattern)))
     if characters > _MAX_PATTERN_CHARACTERS:
         raise ValueError(
             f"allowed_roles lists {len(roles)} roles, with which the filter pattern has {characters} "
-            f"characters; CloudWatch Logs allows {_MAX_PATTERN_CHARACTERS}. List fewer roles; one that is "
-            "not imported needs less room."
+            f"characters; CloudWatch Logs allows {_MAX_PATTERN_CHARACTERS}. List the path of the roles "
+            "instead, such as arn:aws:iam::222222222222:role/centralized-root-access/*."
         )
     return pattern
-
-
-def _characters(pattern: str | dict[str, Any]) -> int:
-    """Return how long a pattern is, of which only a part may be known at synth."""
-    if isinstance(pattern, str):
-        return len(pattern)
-    _, parts = pattern["Fn::Join"]
-    return sum(
-        len(part)
-        if isinstance(part, str)
-        else _PSEUDO_PARAMETER_CHARACTERS.get(
-            part.get("Ref"), _ROLE_ID_CHARACTERS if "RoleId" in str(part) else _ROLE_ARN_CHARACTERS
-        )
-        for part in parts
-    )
 
 
 def _differs_from(field: str, values: Sequence[str]) -> list[str]:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Annotations, Names, Stack, Token
-from aws_cdk import aws_organizations as organizations
+from aws_cdk import Annotations, Stack, Token
 from constructs import Construct
 
 from ._arguments import parse_exempt_accounts, parse_targets, require_bool, require_partition
+from ._organization_policies import SERVICE_CONTROL, attach_policy, policy_name, require_policy_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_POLICY_TYPE = "SERVICE_CONTROL_POLICY"
-_SID = "DenyRootUsers"
-# AWS's limit since May 2026.
-_MAX_POLICY_CHARACTERS = 10_240
-# AWS's limit is 128, and the Region is added.
-_MAX_NAME_CHARACTERS = 100
 
 
 class RootUserGuardrail(Construct):
@@ -79,24 +71,27 @@ class RootUserGuardrail(Construct):
         attached_to = parse_targets(targets, allow_organization_root=allow_organization_root, stack=stack)
         exempt = parse_exempt_accounts(exempt_accounts, targets=attached_to)
         document = _document(exempt)
-        _require_policy_size(document, exempt_accounts=len(exempt))
+        require_policy_size(
+            self,
+            document,
+            type=SERVICE_CONTROL,
+            listed=f"exempt_accounts lists {len(exempt)} accounts",
+            remedy="Leave organizational units out of targets instead.",
+        )
         require_partition(self)
         self._annotate(stack, attached_to, allow_organization_root=allow_organization_root)
 
-        # The construct's path makes it unique in the account and the Region; a stack may be in several. The
-        # account's ID would make it unique in the organization, and rename the policies that are deployed.
-        name = Names.unique_resource_name(self, separator="-", max_length=_MAX_NAME_CHARACTERS)
-        self.policy_name = f"{name}-{stack.region}"
-        policy = organizations.CfnPolicy(
+        self.policy_name = policy_name(self)
+        policy = attach_policy(
             self,
             "Policy",
-            type=_POLICY_TYPE,
+            type=SERVICE_CONTROL,
             name=self.policy_name,
             description=(
                 "Denies every action to root users of member accounts, but not in sessions opened with "
-                f"AssumeRoot. From the CloudFormation stack {stack.stack_name}."
+                "AssumeRoot."
             ),
-            content=document,
+            document=document,
             target_ids=attached_to,
         )
         self.policy_id: str = policy.attr_id
@@ -117,13 +112,6 @@ class RootUserGuardrail(Construct):
                 f"targets lists {stack.account}, the account of this stack. If it is the management account, "
                 "the guardrail does nothing there: no service control policy applies to it.",
             )
-        # Nobody can know it at synth, and CloudFormation's error does not say what to do.
-        annotations.add_info(
-            "The guardrail needs service control policies to be enabled in the organization. If the "
-            "deployment fails with PolicyTypeNotEnabledException, run in the management account: aws "
-            f"organizations enable-policy-type --policy-type {_POLICY_TYPE} --root-id <the id that aws "
-            "organizations list-roots returns>"
-        )
 
 
 def _document(exempt_accounts: list[str]) -> dict[str, Any]:
@@ -135,16 +123,5 @@ def _document(exempt_accounts: list[str]) -> dict[str, Any]:
     }
     if exempt_accounts:
         condition["StringNotEquals"] = {"aws:PrincipalAccount": exempt_accounts}
-    statement = {"Sid": _SID, "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}
-    return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-def _require_policy_size(document: dict[str, Any], *, exempt_accounts: int) -> None:
-    # CloudFormation writes the text: at most with a space after each comma and colon.
-    characters = len(json.dumps(document))
-    if characters > _MAX_POLICY_CHARACTERS:
-        raise ValueError(
-            f"exempt_accounts lists {exempt_accounts} accounts, with which the policy has {characters} "
-            f"characters; AWS allows {_MAX_POLICY_CHARACTERS}. Leave organizational units out of targets "
-            "instead."
-        )
+    statement = {"Sid": "DenyRootUsers", "Effect": "Deny", "Action": "*", "Resource": "*"}
+    return {"Version": "2012-10-17", "Statement": [{**statement, "Condition": condition}]}

@@ -20,6 +20,7 @@ from centralized_root_access import (
     CentralizedRootAccess,
     RootAccessDashboard,
     RootAccessFeature,
+    RootSessionGuardrail,
     RootTask,
     RootTasks,
     RootUseAlarm,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 TOPIC_ARN = "arn:aws:sns:us-east-1:111111111111:News"
 KEY_ARN = "arn:aws:kms:us-east-1:111111111111"
 TRAIL_ARN = "arn:aws:logs:eu-west-1:111111111111:log-group:trail:*"
+ROLES = "arn:aws:iam::222222222222:role/centralized-root-access/*"
 CHINA = Environment(account="111111111111", region="cn-north-1")
 
 
@@ -68,6 +70,10 @@ def guardrail(stack: Stack, **arguments: Any) -> None:
     RootUserGuardrail(stack, "Guardrail", **{"targets": [OTHER], **arguments})
 
 
+def session_guardrail(stack: Stack, **arguments: Any) -> None:
+    RootSessionGuardrail(stack, "Guardrail", **{"session_roles": [ROLES], "targets": [OTHER], **arguments})
+
+
 def delegates(stack: Stack) -> Any:
     return only_resource(template(stack), "Custom::CentralizedRootAccess")["Properties"][
         "DelegatedAdministrators"
@@ -85,6 +91,9 @@ LISTS: list[tuple[Build, str, str]] = [
     (root_tasks, "root_email_domains", "example.com"),
     (guardrail, "targets", MEMBER),
     (guardrail, "exempt_accounts", MEMBER),
+    (session_guardrail, "tasks", "IAMAuditRootUserCredentials"),
+    (session_guardrail, "delegated_administrators", MEMBER),
+    (session_guardrail, "targets", MEMBER),
 ]
 
 
@@ -128,7 +137,7 @@ def test_each_list_refuses_a_string_and_none(build: Build, argument: str, value:
         TypeError, match=rf"^{argument} must be a list, got the string '{value}'\. Write \['{value}'\]\.$"
     ):
         build(stack, **{argument: value})
-    if argument != "delegated_administrators":
+    if build is not root_access or argument != "delegated_administrators":
         with pytest.raises(TypeError, match=f"^{argument} must be a list, a tuple or a set, got None"):
             build(bootstrap_stack(env=MANAGEMENT), **{argument: None})
 
@@ -145,6 +154,18 @@ def test_a_list_token_is_refused() -> None:
         refusal = r"^delegated_administrators is a list token.*Token.*Write a list"
         with pytest.raises(ValueError, match=refusal):
             root_access(bootstrap_stack(env=MANAGEMENT), delegated_administrators=token)
+
+
+def test_a_member_of_an_enum_in_place_of_a_list_is_shown_as_python() -> None:
+    with pytest.raises(TypeError, match=r"Write \[RootAccessFeature\.ROOT_SESSIONS\]\.$"):
+        root_access(bootstrap_stack(), features=RootAccessFeature.ROOT_SESSIONS)
+
+
+@pytest.mark.parametrize("grant", ["audit", "plan", "execute", "stop", "read_reports"])
+def test_a_grant_to_an_arn_is_refused_with_a_remedy(grant: str) -> None:
+    tasks = RootTasks(bootstrap_stack(env=MANAGEMENT), "RootTasks", tasks=RootTask)
+    with pytest.raises(TypeError, match=r"^grantee must be a role .*got 'arn:x'.*iam.Role.from_role_arn"):
+        getattr(tasks, f"grant_{grant}")("arn:x")
 
 
 # Accounts that may be tokens
@@ -255,8 +276,9 @@ ANOTHER_TYPE: list[tuple[Build, str, list[Any], str]] = [
     (root_tasks, "notification_topic", [TOPIC_ARN], "an SNS topic of the CDK, .*sns.Topic.from_topic_arn"),
     (root_use_alarm, "notification_topic", [TOPIC_ARN], "an SNS topic of the CDK, .*sns.Topic.from_topic"),
     (root_use_alarm, "trail_log_group", ["trail", None], "a log group of the CDK, .*from_log_group_name"),
-    (root_use_alarm, "allowed_roles", ["arn", iter(()), {}, None], "a list, a tuple or a set, .*from_role"),
-    (root_use_alarm, "allowed_roles", [["arn"]], "a list of roles of the CDK, .*iam.Role.from_role_arn"),
+    (root_use_alarm, "allowed_roles", ["arn", iter(()), {}, None], "a list, a tuple or a set, .*Write arn:"),
+    (root_use_alarm, "allowed_roles", [[1], [None]], "a list of roles of the CDK and ARNs, .*Write arn:aws"),
+    (session_guardrail, "session_roles", ["arn", None], "a list, a tuple or a set, .*Write arn:aws:iam::"),
     (root_access, "encryption_key", [f"{KEY_ARN}:key/1", True, {}], "a KMS key .*kms.Key.from_key_arn"),
     (root_tasks, "encryption_key", [f"{KEY_ARN}:key/1"], "a KMS key of the CDK, .*kms.Key.from_key_arn"),
     (root_access, "log_retention", [365, "ONE_YEAR", None, True], "a RetentionDays.*RetentionDays.ONE_YEAR"),
@@ -375,6 +397,33 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (guardrail, {"exempt_accounts": [f"{number:012}" for number in range(800)]}, "lists 800 accounts"),
     (guardrail, {"exempt_accounts": ["2222"]}, WITHOUT_DIGITS),
     (guardrail, {"exempt_accounts": lambda stack: [parameter(stack)]}, A_TOKEN),
+    (session_guardrail, {"session_roles": []}, "is empty: nothing could open a root session. List a role"),
+    (session_guardrail, {"tasks": []}, "is empty. List at least RootTask.AUDIT"),
+    (session_guardrail, {"targets": []}, "and delegated_administrators are empty. List r-a1b2"),
+    (session_guardrail, {"targets": ["r-A"]}, ".* 'r-A' is not one"),
+    (session_guardrail, {"delegated_administrators": ["2222"]}, WITHOUT_DIGITS),
+    (session_guardrail, {"delegated_administrators": lambda stack: [parameter(stack)]}, A_TOKEN),
+    *(
+        (
+            build,
+            {argument: [role]},
+            f"must contain roles of the CDK and ARNs of roles, .*; '{re.escape(role)}'",
+        )
+        for build, argument in ((session_guardrail, "session_roles"), (root_use_alarm, "allowed_roles"))
+        for role in (
+            "Audit",
+            "arn:aws:iam::222222222222:role/*",
+            "arn:aws:iam::222222222222:role/a*b",
+            "arn:aws:iam::*:role/Audit",
+            "arn:aws:iam::222222222222:user/Audit",
+            "arn:aws:sts::222222222222:assumed-role/Audit/session",
+        )
+    ),
+    (
+        root_use_alarm,
+        {"allowed_roles": lambda stack: [parameter(stack)]},
+        "contains a token, .*Pass the role",
+    ),
     (drift_check, {"interval": Duration.minutes(0)}, MINUTES.format("1 day", "0 minutes")),
     (drift_check, {"interval": Duration.seconds(30)}, MINUTES.format("1 day", "30 seconds")),
     (drift_check, {"interval": Duration.seconds(90)}, MINUTES.format("1 day", "1 minute 30 seconds")),
@@ -437,7 +486,7 @@ def test_a_trail_of_another_region_is_refused_because_a_group_of_its_name_would_
         root_use_alarm(stack, trail_log_group=trail)
 
 
-@pytest.mark.parametrize("build", [root_access, root_tasks, root_use_alarm, guardrail])
+@pytest.mark.parametrize("build", [root_access, root_tasks, root_use_alarm, guardrail, session_guardrail])
 def test_the_china_regions_are_refused(build: Build) -> None:
     why = r"^OrganizationBootstrap/\w+ is in cn-north-1: .*China Regions\. Use a Region of another"
     with pytest.raises(ValueError, match=why):
@@ -472,7 +521,14 @@ def test_a_second_drift_check_is_refused_with_a_sentence() -> None:
 
 
 def test_nothing_is_accepted_positionally() -> None:
-    for construct in (CentralizedRootAccess, RootAccessDashboard, RootTasks, RootUseAlarm, RootUserGuardrail):
+    for construct in (
+        CentralizedRootAccess,
+        RootAccessDashboard,
+        RootSessionGuardrail,
+        RootTasks,
+        RootUseAlarm,
+        RootUserGuardrail,
+    ):
         positional = [
             parameter.name
             for parameter in inspect.signature(construct.__init__).parameters.values()

@@ -141,6 +141,17 @@ def test_a_copy_of_the_event_in_the_target_account_fires_only_where_it_names_ano
     assert [alarms_of(event, by_arn) for event in copies.values()] == [set(), set()]
 
 
+def test_the_path_of_the_roles_is_one_pattern() -> None:
+    path = f"arn:aws:iam::{MANAGEMENT_ID}:role/centralized-root-access/"
+    found = patterns(alarm_stack(allowed_roles=[f"{path}*"]))
+    for issuer, alarms in (
+        (f"{path}RootTasks-Audit-1A2B", set()),
+        (f"{path.replace('-access', '-admin')}Audit", {"UnexpectedAssumeRoot"}),
+        (f"{path.replace(MANAGEMENT_ID, '999999999999')}Audit", {"UnexpectedAssumeRoot"}),
+    ):
+        assert alarms_of(assume_root(principal_id="AROAOTHEROTHEROTHERO:x", issuer=issuer), found) == alarms
+
+
 def test_the_roles_of_all_tasks_have_room_in_the_pattern(tool_patterns: dict[str, str]) -> None:
     assert all(len(pattern) < 1024 for pattern in tool_patterns.values())
     assert tool_patterns["UnexpectedAssumeRoot"].count(f'"{TOOL}:*"') == 7

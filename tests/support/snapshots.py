@@ -11,7 +11,7 @@ from typing import Any
 
 from aws_cdk import App, Stack
 
-from centralized_root_access import RootAccessDashboard, RootUserGuardrail
+from centralized_root_access import RootAccessDashboard, RootSessionGuardrail, RootUserGuardrail
 from support.apps import ROOT, Assembly, synthesize
 from support.many_apps import MANAGEMENT, add_all_arguments
 
@@ -34,6 +34,13 @@ def snapshots(folder: Path) -> dict[str, dict[str, str]]:
     RootAccessDashboard(stack, "Dashboard", root_tasks=root_tasks)
     RootUserGuardrail(
         stack, "Guardrail", targets=["r-a1b2"], allow_organization_root=True, exempt_accounts=["555555555555"]
+    )
+    RootSessionGuardrail(
+        stack,
+        "SessionGuardrail",
+        session_roles=[*root_tasks.session_roles, "arn:aws:iam::222222222222:role/centralized-root-access/*"],
+        delegated_administrators=["222222222222"],
+        targets=["r-a1b2"],
     )
     everything.synth()
     return {

@@ -1,0 +1,107 @@
+"""Policies that are attached to units and accounts: how the guardrails create them, and their limits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Annotations, Names, Stack
+from aws_cdk import aws_organizations as organizations
+
+from ._tokens import longest_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from constructs import Construct
+
+# AWS's limit is 128, and the rest of the name is added.
+_MAX_NAME_CHARACTERS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyType:
+    """A type of policy.
+
+    Attributes:
+        name: AWS's name of the type.
+        words: The type in a sentence.
+        max_characters: AWS's limit of a policy's text.
+    """
+
+    name: str
+    words: str
+    max_characters: int
+
+
+# The limit since May 2026.
+SERVICE_CONTROL = PolicyType(
+    name="SERVICE_CONTROL_POLICY", words="service control policies", max_characters=10_240
+)
+RESOURCE_CONTROL = PolicyType(
+    name="RESOURCE_CONTROL_POLICY", words="resource control policies", max_characters=5_120
+)
+
+
+def policy_name(scope: Construct, *, part: str = "") -> str:
+    """Return a policy's name, which is unique among the stacks of an account.
+
+    The account's ID would make it unique in the organization, and rename the policies that are deployed.
+    """
+    name = Names.unique_resource_name(scope, separator="-", max_length=_MAX_NAME_CHARACTERS)
+    # A stack may be in several Regions.
+    return f"{name}-{part}{Stack.of(scope).region}"
+
+
+def attach_policy(
+    scope: Construct,
+    id: str,
+    *,
+    type: PolicyType,
+    name: str,
+    description: str,
+    document: Mapping[str, Any],
+    target_ids: Sequence[str],
+) -> organizations.CfnPolicy:
+    """Create a policy and attach it to its targets."""
+    # Unknown at synth, and CloudFormation's own error does not say what to do.
+    Annotations.of(scope).add_info(
+        f"The guardrail needs {type.words} to be enabled in the organization. If the "
+        "deployment fails with PolicyTypeNotEnabledException, run in the management account: aws "
+        f"organizations enable-policy-type --policy-type {type.name} --root-id <the id that aws "
+        "organizations list-roots returns>"
+    )
+    return organizations.CfnPolicy(
+        scope,
+        id,
+        type=type.name,
+        name=name,
+        description=f"{description} From the CloudFormation stack {Stack.of(scope).stack_name}.",
+        content=document,
+        target_ids=[*target_ids],
+    )
+
+
+def require_policy_size(
+    scope: Construct, document: Mapping[str, Any], *, type: PolicyType, listed: str, remedy: str
+) -> None:
+    """Refuse a policy that is longer than AWS allows.
+
+    Args:
+        scope: The construct that has the policy.
+        document: The policy.
+        type: The policy's type.
+        listed: What the argument lists that makes it so long.
+        remedy: What to do instead.
+
+    Raises:
+        ValueError: The policy is too long.
+    """
+    # CloudFormation writes the text: at most with a space after each comma and colon.
+    characters = len(json.dumps(longest_value(Stack.of(scope).resolve(document))))
+    if characters > type.max_characters:
+        raise ValueError(
+            f"{listed}, with which the policy has {characters} characters; AWS allows {type.max_characters}. "
+            f"{remedy}"
+        )

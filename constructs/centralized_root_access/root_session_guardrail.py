@@ -1,0 +1,187 @@
+"""The RootSessionGuardrail construct: policies that let certain roles alone open root sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jsii
+from aws_cdk import Stack, Stage, Token
+from constructs import Construct, IValidation
+
+from ._arguments import parse_delegate_ids, parse_targets, parse_tasks, require_partition
+from ._organization_policies import (
+    RESOURCE_CONTROL,
+    SERVICE_CONTROL,
+    PolicyType,
+    attach_policy,
+    policy_name,
+    require_policy_size,
+)
+from ._resource_arguments import parse_roles, role_arn
+from .enums import RootTask
+from .root_tasks import RootTasks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_organizations as organizations
+
+
+class RootSessionGuardrail(Construct):
+    """A guardrail that denies ``sts:AssumeRoot`` to everyone but certain roles.
+
+    Centralized root access lets each principal with ``sts:AssumeRoot``, in the management account and in a
+    delegated administrator, open root sessions in every member account: AWS's policies AdministratorAccess
+    and PowerUserAccess have it. The guardrail is two policies with the same statements: a service control
+    policy on the accounts of delegated administrators, and a resource control policy on the member accounts,
+    which also applies to callers in the management account.
+
+    **The stack is deployed in the organization's management account, or in one that may manage policies by
+    the organization's delegation policy.** The types of both policies must be enabled in the organization:
+    otherwise the deployment fails with ``PolicyTypeNotEnabledException``. Removing the construct or the
+    stack detaches the policies. docs/guardrail.md says how to roll it out, and what is not confirmed on AWS.
+
+    https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html
+
+    Example::
+
+        RootSessionGuardrail(
+            stack,
+            "RootSessionGuardrail",
+            session_roles=["arn:aws:iam::222222222222:role/centralized-root-access/*"],
+            delegated_administrators=["222222222222"],
+            targets=["r-a1b2"],
+        )
+
+    Args:
+        scope: The stack, or a construct in it.
+        id: The construct's id, which is part of the policies' names.
+        session_roles: The roles that may open root sessions: roles of the CDK, such as the
+            ``RootTasks.session_roles`` of the same stack, or ARNs as strings, with a ``*`` at the end or
+            without. A role for emergencies is one more entry.
+        tasks: The tasks that they may open root sessions for. Default: the five that AWS has.
+        delegated_administrators: The accounts of the delegated administrators for IAM: the service control
+            policy is attached to them. Default: none, and no such policy.
+        targets: The IDs of the organization's root, of organizational units and of accounts that the resource
+            control policy is attached to. Default: none, and no such policy.
+
+    Attributes:
+        delegate_policy: The service control policy. None without ``delegated_administrators``.
+        member_policy: The resource control policy. None without ``targets``.
+
+    Raises:
+        ValueError: No role, no task, or neither an account nor a target is listed; an ID or ARN is malformed;
+            a policy would be longer than AWS allows; or the stack is in a China Region. Also at synth, if the
+            policies would deny a session to a :class:`RootTasks` of the same app.
+        TypeError: An argument has another type. An iterator is not a list: it could be used up.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        session_roles: Iterable[iam.IRole | str],
+        tasks: Iterable[RootTask | str] = tuple(RootTask),
+        delegated_administrators: Iterable[str] = (),
+        targets: Iterable[str] = (),
+    ) -> None:
+        super().__init__(scope, id)
+        stack = Stack.of(self)
+        self._roles = parse_roles("session_roles", session_roles)
+        if not self._roles:
+            raise ValueError("session_roles is empty: nothing could open a root session. List a role.")
+        self._tasks = parse_tasks(tasks)
+        self._delegates = parse_delegate_ids(delegated_administrators)
+        self._targets = parse_targets(targets, allow_organization_root=True, stack=stack, required=False)
+        if not (self._delegates or self._targets):
+            raise ValueError("targets and delegated_administrators are empty. List r-a1b2, for example.")
+        require_partition(self)
+        self.delegate_policy: organizations.CfnPolicy | None = self._attach(
+            "DelegatePolicy", SERVICE_CONTROL, part="Delegates-", target_ids=self._delegates
+        )
+        self.member_policy: organizations.CfnPolicy | None = self._attach(
+            "MemberPolicy", RESOURCE_CONTROL, part="Members-", target_ids=self._targets
+        )
+        self.node.add_validation(_RootTasksKeepTheirSessions(self))
+
+    def _attach(
+        self, id: str, type: PolicyType, *, part: str, target_ids: Sequence[str]
+    ) -> organizations.CfnPolicy | None:
+        if not target_ids:
+            return None
+        principal = {"Principal": "*"} if type is RESOURCE_CONTROL else {}
+        statements = [
+            {"Sid": sid, "Effect": "Deny", **principal, "Action": "sts:AssumeRoot", "Resource": "*"}
+            | {"Condition": condition}
+            for sid, condition in self._conditions().items()
+        ]
+        document = {"Version": "2012-10-17", "Statement": statements}
+        listed = f"session_roles lists {len(self._roles)} roles"
+        require_policy_size(
+            self, document, type=type, listed=listed, remedy="Put them below one path, and list the path."
+        )
+        return attach_policy(
+            self,
+            id,
+            type=type,
+            name=policy_name(self, part=part),
+            description="Denies sts:AssumeRoot to everyone but certain roles.",
+            document=document,
+            target_ids=target_ids,
+        )
+
+    def _conditions(self) -> dict[str, Any]:
+        # The partition is a wildcard, so the text is the same in each.
+        tasks = [f"arn:*:iam::aws:policy/root-task/{task}" for task in self._tasks]
+        return {
+            "OnlySessionRoles": {"ArnNotLike": {"aws:PrincipalArn": [*map(role_arn, self._roles)]}},
+            "OnlyTheirTasks": {"StringNotLike": {"sts:TaskPolicyArn": tasks}},
+        }
+
+    def _locked_out(self) -> Iterator[str]:
+        """Yield why each RootTasks of the same organization would be denied root sessions."""
+        for root_tasks in Stage.of(self).node.find_all():  # type: ignore[union-attr]
+            if not isinstance(root_tasks, RootTasks):
+                continue
+            account_id = Stack.of(root_tasks).account
+            if not self._targets and account_id not in self._delegates:
+                continue
+            if others := [task for task in root_tasks.tasks if task not in self._tasks]:
+                yield f"tasks lacks {', '.join(others)}, which {root_tasks.node.path} lists. Add it."
+            if not all(self._admits(role, root_tasks) for role in root_tasks.session_roles):
+                arn = f"arn:aws:iam::{account_id}:role{root_tasks.role_path}*"
+                yield f"session_roles lacks roles of {root_tasks.node.path}. Add {arn}, for example."
+
+    def _admits(self, role: iam.IRole, root_tasks: RootTasks) -> bool:
+        """Return whether an entry is the role, or may be: its name is not known at synth."""
+        return any(
+            entry.node.path == role.node.path
+            if not isinstance(entry, str)
+            else _may_name(entry, account_id=Stack.of(role).account, path=root_tasks.role_path)
+            for entry in self._roles
+        )
+
+
+def _may_name(arn: str, *, account_id: str, path: str) -> bool:
+    """Return whether an ARN, with or without a * at its end, may be that of a role below a path."""
+    resource = arn.partition(":role")[2]
+    if not Token.is_unresolved(account_id) and arn.split(":")[4] != account_id:
+        return False
+    if resource.endswith("*"):
+        beginning = resource.removesuffix("*")
+        return path.startswith(beginning) or beginning.startswith(path)
+    return resource.rpartition("/")[0] == path.removesuffix("/")
+
+
+@jsii.implements(IValidation)
+class _RootTasksKeepTheirSessions:
+    """Refuses, once the app is complete, a guardrail that locks out roles of the same app."""
+
+    def __init__(self, guardrail: RootSessionGuardrail) -> None:
+        self._guardrail = guardrail
+
+    def validate(self) -> list[str]:
+        """Return what is wrong."""
+        return [*self._guardrail._locked_out()]

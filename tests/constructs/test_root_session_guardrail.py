@@ -1,0 +1,217 @@
+"""The guardrail for root sessions: whom its policies let open one, and which lists it refuses at synth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_cdk import App, Environment, Stack, Stage
+from aws_cdk import aws_iam as iam
+
+from centralized_root_access import RootSessionGuardrail, RootTask, RootTasks
+from support.accounts import MANAGEMENT as MANAGEMENT_ID
+from support.accounts import MEMBER, OTHER
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.emulation import AUDIT, DELETE, error_of
+from support.templates import MANAGEMENT, bootstrap_stack, properties_of, template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local_aws.emulation import LocalOrganization
+
+DELEGATE = MEMBER
+PATH = f"arn:aws:iam::{DELEGATE}:role/centralized-root-access/*"
+SECURITY = Environment(account=DELEGATE, region="us-east-1")
+
+
+def guardrail(stack: Stack, **arguments: Any) -> RootSessionGuardrail:
+    both = {"delegated_administrators": [DELEGATE], "targets": ["r-a1b2"]}
+    return RootSessionGuardrail(stack, "Guardrail", **{"session_roles": [PATH], **both, **arguments})
+
+
+def policies(**arguments: Any) -> dict[str, dict[str, Any]]:
+    """Return the properties of the guardrail's policies, by their type."""
+    stack = bootstrap_stack(env=MANAGEMENT)
+    guardrail(stack, **arguments)
+    found = properties_of(template(stack), "AWS::Organizations::Policy").values()
+    return {properties["Type"]: properties for properties in found}
+
+
+def test_the_template_is_pinned() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    roles = [f"arn:aws:iam::{MANAGEMENT_ID}:role/Break", PATH]
+    guardrail(stack, tasks=[RootTask.AUDIT], session_roles={*roles})
+    tasks = ["arn:*:iam::aws:policy/root-task/IAMAuditRootUserCredentials"]
+
+    def policy(type_: str, name: str, target: str, **principal: str) -> dict[str, Any]:
+        denied = {"Effect": "Deny", **principal, "Action": "sts:AssumeRoot", "Resource": "*"}
+        only_roles = {"Condition": {"ArnNotLike": {"aws:PrincipalArn": roles}}}
+        only_tasks = {"Condition": {"StringNotLike": {"sts:TaskPolicyArn": tasks}}}
+        return {
+            "Type": "AWS::Organizations::Policy",
+            "Properties": {
+                "Name": f"OrganizationBootstrap-Guardrail-A697190F-{name}-us-east-1",
+                "Description": (
+                    "Denies sts:AssumeRoot to everyone but certain roles. From the CloudFormation stack "
+                    "OrganizationBootstrap."
+                ),
+                "Type": type_,
+                "TargetIds": [target],
+                "Content": {
+                    "Version": "2012-10-17",
+                    "Statement": [
+                        {"Sid": "OnlySessionRoles", **denied, **only_roles},
+                        {"Sid": "OnlyTheirTasks", **denied, **only_tasks},
+                    ],
+                },
+            },
+        }
+
+    assert template(stack)["Resources"] == {
+        "GuardrailDelegatePolicy34248A7F": policy("SERVICE_CONTROL_POLICY", "Delegates", DELEGATE),
+        "GuardrailMemberPolicyBCA8F6BD": policy(
+            "RESOURCE_CONTROL_POLICY", "Members", "r-a1b2", Principal="*"
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("omitted", "left"),
+    [("targets", "SERVICE_CONTROL_POLICY"), ("delegated_administrators", "RESOURCE_CONTROL_POLICY")],
+)
+def test_a_policy_without_a_place_to_attach_it_is_not_created(omitted: str, left: str) -> None:
+    assert [*policies(**{omitted: ()})] == [left]
+
+
+# Whom it denies
+
+
+@pytest.fixture
+def guarded(organization: LocalOrganization) -> LocalOrganization:
+    """The organization with a delegated administrator, and the guardrail that admits its roles alone."""
+    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
+    for properties in policies(tasks=[RootTask.AUDIT]).values():
+        attach = {
+            "SERVICE_CONTROL_POLICY": organization.attach_service_control_policy,
+            "RESOURCE_CONTROL_POLICY": organization.attach_resource_control_policy,
+        }[properties["Type"]]
+        (target,) = properties["TargetIds"]
+        target = organization.root_id if target.startswith("r-") else target
+        attach(name=properties["Name"], document=properties["Content"], target_id=target)
+    return organization
+
+
+def assume_root(
+    organization: LocalOrganization, account_id: str, role: str | None, task: Any = AUDIT
+) -> None:
+    """Open a root session as an administrator of an account, or in a role of it."""
+    credentials: Any = None
+    if role is not None:
+        arn = f"arn:aws:iam::{account_id}:role/{role}"
+        caller = organization.client("sts", account_id=account_id)
+        credentials = caller.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    client = organization.client("sts", account_id=account_id, credentials=credentials)
+    client.assume_root(TargetPrincipal=OTHER, TaskPolicyArn=task)
+
+
+def test_a_session_role_can_open_a_root_session_for_its_task(guarded: LocalOrganization) -> None:
+    assume_root(guarded, DELEGATE, "centralized-root-access/Tasks-Audit-1A2B")
+
+
+@pytest.mark.parametrize(
+    ("account_id", "role", "task", "kind"),
+    [
+        (DELEGATE, None, AUDIT, "service"),
+        (DELEGATE, "Administrator", AUDIT, "service"),
+        (DELEGATE, "centralized-root-access/Tasks-Audit-1A2B", DELETE, "service"),
+        (MANAGEMENT_ID, None, AUDIT, "resource"),
+        (MANAGEMENT_ID, "Administrator", AUDIT, "resource"),
+        (MANAGEMENT_ID, "centralized-root-access/Tasks-Audit-1A2B", AUDIT, "resource"),
+    ],
+    ids=[
+        "user of the delegate",
+        "other role of the delegate",
+        "other task",
+        "user of the management account",
+        "role of the management account",
+        "same path in the management account",
+    ],
+)
+def test_everyone_else_is_denied_in_the_delegate_and_in_the_management_account(
+    guarded: LocalOrganization, account_id: str, role: str | None, task: Any, kind: str
+) -> None:
+    error = error_of(lambda: assume_root(guarded, account_id, role, task))
+    assert f"explicit deny in a {kind} control policy" in error["message"]
+
+
+# What it refuses
+
+
+def new_role(stack: Stack) -> list[iam.IRole | str]:
+    return [iam.Role(stack, "Other", assumed_by=iam.AccountRootPrincipal())]
+
+
+NO_ROLES = r"session_roles lacks roles of Security/RootTasks\. Add .*:role/centralized-root-access/\*"
+LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
+    "another account": ({"session_roles": [PATH.replace(DELEGATE, OTHER)]}, NO_ROLES),
+    "another path": ({"session_roles": [PATH.replace("access", "admin")]}, NO_ROLES),
+    "a role without the path": ({"session_roles": [f"arn:aws:iam::{DELEGATE}:role/Audit"]}, NO_ROLES),
+    "another role of the app": ({"session_roles": new_role}, NO_ROLES),
+    "by the delegate's policy alone": ({"session_roles": new_role, "targets": ()}, NO_ROLES),
+    "another task": ({"tasks": [RootTask.AUDIT]}, "tasks lacks IAMDelete.*, which Security/RootTasks lists"),
+}
+ADMITTED: dict[str, dict[str, Any]] = {
+    "the path": {},
+    "a longer path": {"session_roles": [PATH.replace("*", "OrganizationRootTasks-*")]},
+    "a shorter path": {"session_roles": [PATH.replace("root-access/*", "*")]},
+    "a policy elsewhere": {"session_roles": new_role, "targets": (), "delegated_administrators": [OTHER]},
+}
+
+
+def organization_app(arguments: dict[str, Any]) -> App:
+    """Return an app with a guardrail, and with root tasks in a delegated administrator, created later."""
+    app = App(analytics_reporting=False)
+    stack = Stack(app, "Management", env=MANAGEMENT)
+    guardrail(stack, **{key: value(stack) if callable(value) else value for key, value in arguments.items()})
+    tasks = [RootTask.AUDIT, RootTask.DELETE_CREDENTIALS]
+    RootTasks(Stack(app, "Security", env=SECURITY), "RootTasks", tasks=tasks)
+    return app
+
+
+@pytest.mark.parametrize(("arguments", "why"), LOCKED_OUT.values(), ids=LOCKED_OUT)
+def test_a_list_that_locks_out_root_tasks_of_the_app_is_refused(arguments: dict[str, Any], why: str) -> None:
+    with pytest.raises(RuntimeError, match=why):
+        organization_app(arguments).synth()
+
+
+@pytest.mark.parametrize("arguments", ADMITTED.values(), ids=ADMITTED)
+def test_a_list_that_may_name_the_roles_of_the_app_is_accepted(arguments: dict[str, Any]) -> None:
+    organization_app(arguments).synth()
+
+
+def test_the_roles_of_the_same_stack_are_accepted_and_those_of_another_organization_do_not_count() -> None:
+    app = App(analytics_reporting=False)
+    stack = Stack(Stage(app, "Production", env=MANAGEMENT), "Management")
+    guardrail(stack, session_roles=RootTasks(stack, "RootTasks", tasks=RootTask).session_roles)
+    RootTasks(Stack(Stage(app, "Test", env=Environment(account="999999999999")), "Security"), "RootTasks")
+    app.synth()
+
+
+def test_more_roles_than_a_resource_control_policy_has_room_for_are_refused() -> None:
+    arns = [f"arn:aws:iam::{DELEGATE}:role/{'a' * 60}{number}" for number in range(50)]
+    assert len(policies(targets=(), session_roles=arns)) == 1
+    with pytest.raises(ValueError, match=r"^session_roles lists 50 roles, .*; AWS allows 5120\. Put them"):
+        policies(session_roles=arns)
+
+
+def test_a_roles_arn_that_is_not_known_yet_counts_as_long_as_it_can_be() -> None:
+    def roles(number: int) -> Callable[[Stack], list[iam.IRole]]:
+        return lambda stack: [
+            iam.Role(stack, f"Role{n}", assumed_by=iam.AccountRootPrincipal()) for n in range(number)
+        ]
+
+    stack = bootstrap_stack(env=MANAGEMENT)
+    guardrail(stack, session_roles=roles(30)(stack))
+    with pytest.raises(ValueError, match=r"^session_roles lists 50 roles, .*; AWS allows 5120"):
+        guardrail(bootstrap_stack(env=MANAGEMENT), session_roles=roles(50)(bootstrap_stack(env=MANAGEMENT)))
