@@ -40,7 +40,8 @@ _DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}"
 _PATH = r"(?=.{1,512}$)/([A-Za-z0-9+=,.@_-]+/)*"
 
 # Regions by the beginning of their names: where AWS does not offer centralized root access, as far as known.
-_NOT_OFFERED = ("us-gov-", "eusc-", "us-iso", "eu-iso")
+_NOT_OFFERED = ("eusc-", "us-iso", "eu-iso")
+GOVCLOUD = "us-gov-"
 
 
 def parse_features(features: Iterable[RootAccessFeature | str]) -> list[RootAccessFeature]:
@@ -352,8 +353,12 @@ def require_max_concurrency(max_concurrency: object) -> None:
         )
 
 
-def require_partition(construct: Construct) -> None:
+def require_partition(construct: Construct, *, manages_credentials: bool = False) -> None:
     """Refuse the China Regions, and warn of others where AWS does not offer centralized root access.
+
+    Args:
+        construct: The construct.
+        manages_credentials: Whether it needs the management of root credentials.
 
     Raises:
         ValueError: The construct's stack is in a China Region.
@@ -365,6 +370,14 @@ def require_partition(construct: Construct) -> None:
         raise ValueError(
             f"{construct.node.path} is in {region}: centralized root access is not available in the China "
             "Regions. Use a Region of another partition."
+        )
+    if region.startswith(GOVCLOUD) and manages_credentials:
+        # https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-iam.html
+        Annotations.of(construct).add_warning_v2(
+            "centralized-root-access:notOffered",
+            f"The Region is {region}: AWS GovCloud (US) has root sessions, which unlock bucket and queue "
+            "policies, but no central management of root credentials. List RootAccessFeature.ROOT_SESSIONS "
+            "alone, and no tasks but those that unlock. Nothing was tried there.",
         )
     if region.startswith(_NOT_OFFERED):
         Annotations.of(construct).add_warning_v2(

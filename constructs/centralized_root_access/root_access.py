@@ -9,7 +9,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from . import _permissions
-from ._arguments import parse_delegated_administrators, parse_features, require_partition
+from ._arguments import GOVCLOUD, parse_delegated_administrators, parse_features, require_partition
 from ._function import function_role, log_group, python_function
 from ._outputs import add_output
 from ._resource_arguments import parse_log_settings
@@ -64,7 +64,8 @@ class CentralizedRootAccess(Construct):
         id: The construct's id; the output's key is ``<id>Status``, where ``<id>`` is without characters other
             than letters and digits.
         features: The features to enable; any other is disabled for the whole organization, and adds the
-            warning ``centralized-root-access:disables<feature>``. Default: both; nothing is disabled.
+            warning ``centralized-root-access:disables<feature>``. Default: both, and nothing is disabled.
+            In AWS GovCloud (US), list ``ROOT_SESSIONS`` alone.
             Trusted access stays enabled in every case.
         delegated_administrators: The member accounts, as 12 digits, to register as delegated administrators
             for IAM; any other is deregistered. An empty list deregisters all, and adds the warning
@@ -105,7 +106,9 @@ class CentralizedRootAccess(Construct):
             else parse_delegated_administrators(delegated_administrators, stack=stack)
         )
         self._log_settings = parse_log_settings(encryption_key, log_retention, stack=stack)
-        require_partition(self)
+        require_partition(
+            self, manages_credentials=RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT in self._features
+        )
         self._refuse_second_instance(stack)
         self._add_warnings()
 
@@ -237,9 +240,15 @@ class CentralizedRootAccess(Construct):
         Construct(holder, marker)
 
     def _add_warnings(self) -> None:
-        """Warn of what an incomplete list does to the whole organization."""
+        """Warn of what a list that leaves something out does to the whole organization."""
+        # There is nothing to disable.
+        not_offered = (
+            {RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT}
+            if Stack.of(self).region.startswith(GOVCLOUD)
+            else set()
+        )
         for feature in RootAccessFeature:
-            if feature not in self._features:
+            if feature not in {*self._features, *not_offered}:
                 Annotations.of(self).add_warning_v2(
                     f"centralized-root-access:disables{feature}",
                     f"features leaves out {feature}: this disables it for the whole organization, "

@@ -140,7 +140,7 @@ class RootSessionGuardrail(Construct):
             "OnlyTheirTasks": {"StringNotLike": {"sts:TaskPolicyArn": tasks}},
         }
 
-    def _locked_out(self) -> Iterator[str]:
+    def _lockouts(self) -> Iterator[str]:
         """Yield why each RootTasks of the same organization would be denied root sessions."""
         for root_tasks in Stage.of(self).node.find_all():  # type: ignore[union-attr]
             if not isinstance(root_tasks, RootTasks):
@@ -184,4 +184,4 @@ class _RootTasksKeepTheirSessions:
 
     def validate(self) -> list[str]:
         """Return what is wrong."""
-        return [*self._guardrail._locked_out()]
+        return [*self._guardrail._lockouts()]

@@ -92,9 +92,9 @@ class RootTasks(Construct):
         accepted_credentials: The root credentials that stay on purpose, by the ID of an account, or of an
             organizational unit for each account in it. Audits show them as *accepted*, and the alarm leaves
             them out. Default: none.
-        root_email_domains: The domains that the e-mail addresses of root users may have: whoever controls the
-            mailbox can become root after a recovery. An audit reports each account with an address in another
-            domain, a subdomain included. Default: any.
+        root_email_domains: The domains that the e-mail addresses of root users may have, because anyone who
+            controls the mailbox can become root after a recovery. An audit reports each account with an
+            address in another domain, such as a subdomain. Default: any.
         audit_interval: How often every account of the organization is audited: whole minutes, from 1
             minute to 365 days. ``tasks`` has to list ``RootTask.AUDIT``. Default: no schedule.
         audit_new_accounts: Whether each account that joins the organization is audited at once. The
@@ -201,7 +201,7 @@ class RootTasks(Construct):
         require_audit_for_findings(security_hub_findings, tasks=listed)
         require_max_concurrency(max_concurrency)
         log_settings = parse_log_settings(encryption_key, log_retention, stack=Stack.of(self))
-        require_partition(self)
+        require_partition(self, manages_credentials=not _permissions.UNLOCK_TASKS.issuperset(self.tasks))
         warn_of_opt_in_region(self)
 
         self._encryption_key = encryption_key

@@ -13,7 +13,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk.assertions import Annotations, Match
 
 from benchmarks.synthesis import package_bytes
-from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTasks
+from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
 from centralized_root_access._code import lambda_root
 from root_access.state import Feature
 from support.accounts import MEMBER, OTHER
@@ -212,7 +212,6 @@ def test_what_a_list_disables_for_the_organization_by_leaving_it_out_is_warned_o
     ("region", "warned"),
     [
         ("us-gov-west-1", True),
-        ("us-gov-east-1", True),
         ("eusc-de-east-1", True),
         ("us-iso-east-1", True),
         ("eu-isoe-west-1", True),
@@ -225,6 +224,13 @@ def test_a_region_where_aws_does_not_offer_it_as_far_as_known_warns(region: str,
     stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
     CentralizedRootAccess(stack, "RootAccess")
     assert warnings(stack) == (["centralized-root-access:notOffered"] if warned else [])
+
+
+def test_what_govcloud_offers_adds_no_warning() -> None:
+    stack = bootstrap_stack(env=Environment(account="111111111111", region="us-gov-west-1"))
+    CentralizedRootAccess(stack, "RootAccess", features=[SESSIONS])
+    RootTasks(stack, "RootTasks", tasks=[RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY])
+    assert warnings(stack) == []
 
 
 def test_no_construct_warns_of_what_its_user_did_not_cause() -> None:

@@ -271,6 +271,7 @@ def calls_that_change_objects() -> list[str]:
         operation.name
         for operation in operations
         if operation.http["method"] not in ("GET", "HEAD")
+        and operation.input_shape is not None
         and {"Key", "Delete"}.intersection(operation.input_shape.members)
     ]
     assert "UpdateObjectEncryption" in names

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local_aws.services import running_local_aws
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SECURITY = MEMBER
 TASKS_STACK = "RootTasks"
 CREDENTIALS_FOUND = 1
+AUDIT_POLICY = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
 
 
 def documented_commands() -> str:
@@ -42,13 +44,22 @@ def own_stacks(aws: LocalAws, *, account_id: str) -> set[str]:
     return {stack["StackName"] for stack in listed} - {"CDKToolkit"}
 
 
+def prepare(aws: LocalAws) -> None:
+    """Enable the types of the guardrail's policies, and create the log group of the organization's trail."""
+    organizations = aws.client("organizations")
+    for policy_type in ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"):
+        organizations.enable_policy_type(RootId=aws.organization.root_id, PolicyType=policy_type)
+    aws.client("logs").create_log_group(logGroupName="organization-trail")
+
+
 @pytest.mark.slow
-def test_root_tasks_in_a_delegated_administrator_audit_everybody_and_act_in_one_account(
+def test_root_tasks_in_a_delegate_audit_all_accounts_and_no_one_else_opens_root_sessions(
     tmp_path: Path,
 ) -> None:
     shutil.copy(ROOT / "examples" / "two_accounts.py", tmp_path)
     with running_local_aws() as aws:
         organization = aws.organization
+        prepare(aws)
         organization.put_root_credentials(account_id=OTHER, password=True)
         ran = subprocess.run(
             ["sh", "-e", "-c", documented_commands()],
@@ -63,7 +74,7 @@ def test_root_tasks_in_a_delegated_administrator_audit_everybody_and_act_in_one_
 
         assert organization.root_access().delegated_administrators == (SECURITY,)
         assert own_stacks(aws, account_id=MANAGEMENT) == {STACK}
-        assert own_stacks(aws, account_id=SECURITY) == {TASKS_STACK}
+        assert own_stacks(aws, account_id=SECURITY) == {TASKS_STACK}, ran.stdout
         outputs = stack_outputs(aws, TASKS_STACK, account_id=SECURITY)
 
         step_functions = aws.client("stepfunctions", account_id=SECURITY)
@@ -80,7 +91,12 @@ def test_root_tasks_in_a_delegated_administrator_audit_everybody_and_act_in_one_
         outcomes = {result["accountId"]: result["outcome"] for result in report["results"]}
         assert outcomes[OTHER] == "has credentials"
         assert outcomes[THIRD] == "clean"
-        assert outcomes[SECURITY] == outcomes[MANAGEMENT] == "skipped"
+        assert (outcomes[SECURITY], outcomes[MANAGEMENT]) == ("clean", "skipped")
+        for administrator in (MANAGEMENT, SECURITY):
+            with pytest.raises(ClientError, match=r"explicit deny in a (service|resource) control policy"):
+                aws.client("sts", account_id=administrator).assume_root(
+                    TargetPrincipal=OTHER, TaskPolicyArn={"arn": AUDIT_POLICY}
+                )
         in_management = aws.client("s3").list_buckets()["Buckets"]
         assert bucket not in {bucket["Name"] for bucket in in_management}, "in the role's own account"
 
