@@ -36,7 +36,12 @@ from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access
 from support.faults.clients import inject, omit_member
-from support.faults.vocabulary import THROTTLED, TRUSTED_ACCESS_NOT_VISIBLE
+from support.faults.vocabulary import (
+    ACCESS_DENIED,
+    INVALID_INPUT,
+    THROTTLED,
+    TRUSTED_ACCESS_NOT_VISIBLE,
+)
 from support.function import FakeTime, Function
 
 
@@ -151,6 +156,18 @@ def test_reads_that_contradict_each_other_are_unknown_and_not_disabled(
         function.organization().observe()
     failure = raised.value.failure
     assert (failure.operation, failure.kind) == (operation, FailureKind.INCONSISTENT_READS)
+
+
+def test_of_several_reads_that_fail_a_refusal_is_reported_before_a_denial(
+    organization: LocalOrganization,
+) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    function = Function()
+    inject(function.on_event, LIST_FEATURES, INVALID_INPUT)
+    inject(function.on_event, LIST_TRUSTED_ACCESS, ACCESS_DENIED)
+    with pytest.raises(CallError) as raised:
+        function.organization().observe()
+    assert (raised.value.failure.operation, raised.value.failure.kind) == (LIST_FEATURES, FailureKind.REFUSED)
 
 
 @pytest.mark.parametrize("delegates", [[], [MEMBER]], ids=["other reads are denied", "delegate"])
