@@ -96,6 +96,9 @@ class RefusalReason(Enum):
     NAME_ALREADY_USED = (
         "An earlier execution named {run_id} already has a report. Start this one under another name."
     )
+    PLAN_MARK_ALTERED = _plan_refusal(
+        "its mark was not written by an execution of this state machine, or was replaced."
+    )
     INVALID_NAME = "Executions cannot have the name {name}. Start this one under another name."
     NOT_AN_EXECUTION = (
         "Execution {execution} is not running. Start the state machine instead of its functions."
@@ -147,6 +150,7 @@ _FAILURES = frozenset(
         RefusalReason.CALL_FAILED,
         RefusalReason.PLAN_REPORT_ALTERED,
         RefusalReason.PLAN_ALTERED,
+        RefusalReason.PLAN_MARK_ALTERED,
         RefusalReason.BACKUP_ALTERED,
         RefusalReason.BACKUP_OF_FOREIGN_RUN,
         RefusalReason.BACKUP_REPORT_ALTERED,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import botocore
 import pytest
 
 from aws_calls.failures import CallError, Failure
@@ -362,6 +363,14 @@ def test_an_account_is_active_by_its_state_or_by_its_status(root_tasks: RootTask
     root_tasks.omit_of_accounts("State", instead=member)
     outcomes = root_tasks.outcomes(root_tasks.run())
     assert outcomes == {MANAGEMENT: "skipped", MEMBER: "clean", OTHER: "skipped", THIRD: "clean"}
+
+
+@pytest.mark.parametrize("accounts", ["all", [MEMBER]], ids=["listed", "described"])
+def test_an_account_without_a_state_fails_the_run(root_tasks: RootTasks, accounts: object) -> None:
+    root_tasks.omit_of_accounts("State")
+    audit = root_tasks.run({"accounts": accounts})
+    assert (audit.status, refusal(audit)[0]) == ("FAILED", RefusalReason.CALL_FAILED)
+    assert f"botocore {botocore.__version__}" in audit.cause
 
 
 def test_a_run_in_which_every_account_is_skipped_has_a_report(root_tasks: RootTasks) -> None:

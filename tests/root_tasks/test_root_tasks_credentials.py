@@ -23,14 +23,16 @@ from root_tasks.messages import (
     PROTECTED,
     STOPPED,
 )
-from root_tasks.model.codec import format_time
+from root_tasks.model.codec import encode, format_time
 from root_tasks.model.report import Task
+from root_tasks.model.run import ExecutionMark
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import enable_root_access
 from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from local_aws.emulation import LocalOrganization
@@ -232,6 +234,31 @@ def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
         {"run_id": plan.run_id},
     )
     assert root_tasks.organization.root_credentials(MEMBER).password, "somebody has set it since"
+
+
+def _mark(root_tasks: RootTasks, name: str) -> bytes:
+    arn = root_tasks.arn(name, machine=EXECUTE_MACHINE)
+    return encode(ExecutionMark(execution_arn=arn, started_at=root_tasks.now))
+
+
+FORGED_MARKS: Mapping[str, Callable[[RootTasks], list[bytes]]] = {
+    "no mark": lambda root_tasks: [b"{}"],
+    "of no execution": lambda root_tasks: [_mark(root_tasks, "nobody")],
+    "several": lambda root_tasks: [_mark(root_tasks, "first"), _mark(root_tasks, "first")],
+}
+
+
+@pytest.mark.parametrize("forge", FORGED_MARKS.values(), ids=FORGED_MARKS)
+def test_a_forged_mark_fails_the_execution(
+    root_tasks: RootTasks, forge: Callable[[RootTasks], list[bytes]]
+) -> None:
+    root_tasks.execute(root_tasks.run(DELETE), name="first")
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    plan = root_tasks.run(DELETE)
+    for body in forge(root_tasks):
+        root_tasks.write(f"runs/{plan.run_id}/executed-by.json", body)
+    executed = root_tasks.execute(plan)
+    assert (executed.status, refusal(executed)[0]) == ("FAILED", RefusalReason.PLAN_MARK_ALTERED)
 
 
 @pytest.mark.parametrize(

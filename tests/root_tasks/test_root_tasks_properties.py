@@ -1136,7 +1136,7 @@ def test_a_plan_is_executed_once_whoever_writes_or_deletes_its_mark(
     again = any_order.execute(plan.run_id, during=during)
     assert again is not None
     assert any_order.execution_of(again).status == "FAILED"
-    assert any_order.world.situations[f"refused: {RefusalReason.PLAN_ALREADY_EXECUTED}"] == 1
+    assert any_order.world.situations[f"refused: {RefusalReason.PLAN_MARK_ALTERED}"] == 1
 
 
 def test_a_mark_that_was_forged_before_lets_no_second_execution_act(any_order: AnyOrder) -> None:

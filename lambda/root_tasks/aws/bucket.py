@@ -146,6 +146,15 @@ class Bucket:
         own = self.write(key, body, condition=IF_NEW) or self.read(key) == body
         return own and self._has_one_version(key)
 
+    def read_sole_version(self, key: str) -> bytes | None:
+        """Return the bytes of an object that was never replaced; None if it was.
+
+        Raises:
+            UnreadableObjectError: S3 refuses to return it.
+        """
+        body = self.read_foreign(key)
+        return body if self._has_one_version(key) else None
+
     def _has_one_version(self, key: str) -> bool:
         """Return whether an object has, and had, no other version."""
         page = call(

@@ -233,6 +233,14 @@ class RunStore:
         """Mark a plan as executed, and return whether it is this execution's: a plan is executed once."""
         return self._bucket.claim(self._key(run_id, EXECUTION_MARK), encode(mark))
 
+    def find_mark(self, run_id: str) -> ExecutionMark | None:
+        """Return the mark of a plan; None if it was never the only one, or is not a mark."""
+        try:
+            body = self._bucket.read_sole_version(self._key(run_id, EXECUTION_MARK))
+            return None if body is None else decode(ExecutionMark, body)
+        except (DecodingError, UnreadableObjectError):
+            return None
+
     def write_file(self, run_id: str, file: File) -> str:
         """Store a file of a run's report, and return its S3 URL."""
         key = self._key(run_id, file.name)

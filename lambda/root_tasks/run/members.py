@@ -12,8 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import botocore
+
 from aws_calls.calls import call
-from aws_calls.failures import CallError, describe
+from aws_calls.failures import CallError, FailureKind, describe, unusable_response
 
 from ..aws.organizations import MAX_CALLS_IN_PARALLEL, MAX_ENTRIES_PER_PAGE, entries
 from ..model.run import Account, Member
@@ -239,6 +241,22 @@ def _in_units(member: Member, unit_ids: tuple[str, ...], *, path: str | None) ->
     return Member(account=account, unit_ids=unit_ids)
 
 
+def _state(account: AccountTypeDef) -> str:
+    """Return the state of an account.
+
+    Raises:
+        CallError: The response has none. To skip every account would make the audit green.
+    """
+    # AWS has announced that Status goes; SDKs before botocore 1.40.27 do not know State.
+    if state := account.get("State") or account.get("Status"):
+        return state
+    message = (
+        f"the response has neither State nor Status of account {account['Id']}. The SDK is too old: botocore "
+        f"{botocore.__version__}. Use botocore 1.40.27 or later; a function gets it with a newer runtime"
+    )
+    raise unusable_response(_DESCRIBE_ACCOUNT, FailureKind.INCOMPLETE_RESPONSE, message)
+
+
 def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Member]:
     return {
         account["Id"]: Member(
@@ -246,8 +264,7 @@ def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Member]:
                 account_id=account["Id"],
                 name=account.get("Name"),
                 email=account.get("Email"),
-                # AWS has announced that Status goes; older SDKs do not know State.
-                state=account.get("State") or account.get("Status") or "unknown",
+                state=_state(account),
                 joined_at=account.get("JoinedTimestamp"),
             ),
             unit_ids=parse_path(account.get("Paths", ())),
