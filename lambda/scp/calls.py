@@ -50,7 +50,7 @@ class SessionFacts:
             known.
         region: The Region that calls without a resource are sent to; None if not known.
         outside_vpc: Whether the calls certainly do not pass a VPC endpoint.
-        opener: Who opens the session; None if not known.
+        opener: The role or user that opens the session; None if not known.
         opened_after: A time before the session is opened, in seconds since 1970; None if not known.
     """
 

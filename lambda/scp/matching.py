@@ -68,7 +68,7 @@ def _one_resource_matches(template: Template, statement: Statement, request: Ses
         _part_matches(part, known, request, place=place, negated=statement.not_resource)
         for place, (part, known) in enumerate(zip(parts, resource.parts, strict=False))
     )
-    # Of an ARN with all parts the wildcards stay within their parts: the resources have as many colons.
+    # In an ARN with all parts, wildcards stay within their parts: the resources have as many colons.
     return _short_arn_matches(template, match, resource) if is_short else match
 
 
@@ -98,7 +98,7 @@ def _matches_without_resource(parts: tuple[Template, ...], call: Call) -> Truth:
     """Compare an ARN with the resource of a call that has no resource type.
 
     Such a call acts on "*", which an ARN does not match. But AWS's guides also allow s3:ListAllMyBuckets on
-    arn:aws:s3:::*, so that an ARN whose name is an asterisk may match.
+    arn:aws:s3:::*, so an ARN whose name is an asterisk may match.
     """
     possible = ("arn", None, call.service, None, None, "*")
     return (

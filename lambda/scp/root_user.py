@@ -46,7 +46,7 @@ class RootUserRequest(SessionRequest):
 
 
 def denials_of_everything(levels: Iterable[Level], request: RootUserRequest) -> Iterator[Cause]:
-    """Yield the statements that surely deny a root user every action, and where they are attached.
+    """Yield the statements that certainly deny a root user every action, and where they are attached.
 
     Args:
         levels: The levels from the root to the account, with their service control policies.

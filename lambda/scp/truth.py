@@ -31,7 +31,7 @@ def truth_of(value: bool) -> Truth:
 
 
 def all_of(truths: Iterable[Truth]) -> Truth:
-    """Return whether all hold. One that does not hold decides, whatever the others are."""
+    """Return whether all hold. One that does not hold decides, regardless of the others."""
     result = Truth.TRUE
     for truth in truths:
         if truth is Truth.FALSE:
@@ -42,7 +42,7 @@ def all_of(truths: Iterable[Truth]) -> Truth:
 
 
 def any_of(truths: Iterable[Truth]) -> Truth:
-    """Return whether one holds. One that holds decides, whatever the others are."""
+    """Return whether one holds. One that holds decides, regardless of the others."""
     result = Truth.FALSE
     for truth in truths:
         if truth is Truth.TRUE:

@@ -480,13 +480,14 @@ def test_a_clean_account_is_listed_where_all_are_asked_for(command_line: Command
     assert [line.split()[:2] for line in listed if MEMBER in line] == [["clean", MEMBER]]
 
 
-def test_a_run_without_its_pre_flight_says_why(
+def test_a_plan_without_its_pre_flight_says_why(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "400")
+    give_credentials(command_line)
     organization = command_line.root_tasks.organization
     organization.deny(account_id=MANAGEMENT, action="organizations:ListRoots")
-    skipped = command_line.run("audit")
+    skipped = command_line.run(*DELETE)
     assert skipped.exit_code == 0
     (line,) = [line for line in skipped.lines if line.startswith("Pre-flight")]
     assert "Skipped: the organization's policies could not be checked." in line

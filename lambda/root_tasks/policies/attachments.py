@@ -38,7 +38,7 @@ class Attachments:
 
     Attributes:
         policy_type: The type.
-        is_pending: Whether AWS is enabling or disabling the type, so that nothing was listed.
+        is_pending: Whether AWS is enabling or disabling the type; nothing was listed then.
         policy_names: The name of each policy, by its ID.
         policy_ids: The IDs of the policies that are attached to a target itself, by the target's ID. A target
             that is not listed has AWS's own policy alone.

@@ -75,7 +75,7 @@ class PolicyCheck:
 
         Args:
             account_id: The account.
-            unit_ids: The units that it is in, from the root down; None where they are not known.
+            unit_ids: The units that it is in, from the root down; None if they are not known.
         """
         policy_type = PolicyType.SERVICE_CONTROL_POLICY
         if policy_type not in self._policies.attachments or unit_ids is None:

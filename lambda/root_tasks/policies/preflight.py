@@ -60,7 +60,7 @@ class PlannedAccounts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyFindings:
+class PreflightResult:
     """What the policies say of what is planned.
 
     Attributes:
@@ -74,7 +74,7 @@ class PolicyFindings:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-def check_plan(aws: Aws, accounts: PlannedAccounts) -> PolicyFindings:
+def check_plan(aws: Aws, accounts: PlannedAccounts) -> PreflightResult:
     """Read the policies on the paths of accounts, and return what they deny there.
 
     No failure ends the run, which may be allowed what could not be checked.
@@ -107,7 +107,7 @@ def check_plan(aws: Aws, accounts: PlannedAccounts) -> PolicyFindings:
         unknown=sum(verdict.result is TaskResult.UNKNOWN for verdict in checked.values()),
     )
     aws.log(event="preflight_finished", denied=result.denied, unknown=result.unknown)
-    return PolicyFindings(preflight=result, denials=denials, notes=notes)
+    return PreflightResult(preflight=result, denials=denials, notes=notes)
 
 
 def _read_policies(aws: Aws, accounts: PlannedAccounts, *, deadline: float) -> PolicyCheck:
@@ -151,9 +151,9 @@ def _first_denial(verdict: TaskVerdict) -> tuple[Sequence[Cause], str]:
     return call.causes, call.call.action
 
 
-def _skip(aws: Aws, reason: str) -> PolicyFindings:
+def _skip(aws: Aws, reason: str) -> PreflightResult:
     aws.log(event="preflight_skipped", reason=reason)
-    return PolicyFindings(preflight=Preflight(checked=False, reason=reason))
+    return PreflightResult(preflight=Preflight(checked=False, reason=reason))
 
 
 def _denials(checked: Mapping[str, TaskVerdict]) -> Iterator[Denial]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..aws.context import Aws
     from ..model.report import Preflight
     from ..model.run import Account, Run
-    from ..policies.preflight import PolicyFindings
+    from ..policies.preflight import PreflightResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,7 @@ def _opener(aws: Aws, run: Run) -> SessionOpener | None:
     return SessionOpener(account_id=aws.account_id, is_in_management_account=True)
 
 
-def _with_policies(findings: Mapping[str, Finding], checked: PolicyFindings) -> dict[str, Finding]:
+def _with_policies(findings: Mapping[str, Finding], checked: PreflightResult) -> dict[str, Finding]:
     """Return the findings of planned accounts about which the policies say something."""
     noted = {
         account_id: replace(
