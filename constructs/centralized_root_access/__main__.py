@@ -10,6 +10,9 @@ from pathlib import Path
 
 from ._code import lambda_root
 
+# As ExitCode has them, which is among the imports that may fail.
+_NO_RESULT, _INTERRUPTED, _BROKEN_PIPE = 2, 130, 141
+
 
 def main() -> int:
     """Run the command line, and return its exit code. It never ends in a traceback."""
@@ -17,23 +20,22 @@ def main() -> int:
     # The commands use the functions' code, which is not a part of this package.
     sys.path.insert(0, str(lambda_root()))
     try:
-        from .cli.errors import ExitCode
         from .cli.main import run
         from .cli.terminal import Environment
 
         exit_code = run(sys.argv[1:], environment=Environment.of_this_machine())
         sys.stdout.flush()
     except KeyboardInterrupt:
-        exit_code = 130
+        exit_code = _INTERRUPTED
     except BrokenPipeError:
         _discard_output()
-        return ExitCode.BROKEN_PIPE
+        return _BROKEN_PIPE
     except OSError as error:
         # A full disk, for example; perhaps stderr is on it, too.
         with contextlib.suppress(OSError):
             print(f"Unable to write the output: {error.strerror or error}.", file=sys.stderr, flush=True)
         _discard_output()
-        return ExitCode.NO_RESULT
+        return _NO_RESULT
     # Threads that call AWS would be waited for otherwise. They only read.
     sys.stderr.flush()
     os._exit(exit_code)

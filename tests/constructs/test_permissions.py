@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aws_cdk import App, Stack
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
@@ -35,7 +36,6 @@ from support.templates import (
     bootstrap_stack,
     policy_statements,
     resources,
-    root_access_template,
     template,
 )
 
@@ -80,14 +80,27 @@ WIDEST = Configuration(features=(CREDENTIALS,), delegated_administrators=(MEMBER
 
 
 @functools.cache
+def templates() -> dict[Configuration, dict[str, Any]]:
+    """Return the template of each configuration, by one synthesis of them all."""
+    app = App(analytics_reporting=False)
+    stacks = {
+        configuration: Stack(app, f"Stack{number}") for number, configuration in enumerate(CONFIGURATIONS)
+    }
+    for configuration, stack in stacks.items():
+        CentralizedRootAccess(
+            stack,
+            "RootAccess",
+            features=configuration.features,
+            delegated_administrators=configuration.delegated_administrators,
+        )
+    return {configuration: template(stack) for configuration, stack in stacks.items()}
+
+
 def policy(configuration: Configuration) -> tuple[PolicyStatement, ...]:
     """Return what the function's role may do besides logging."""
-    template = root_access_template(
-        features=configuration.features, delegated_administrators=configuration.delegated_administrators
-    )
     return parse_statements(
         statement
-        for statement in policy_statements(template, "RootAccessRole")
+        for statement in policy_statements(templates()[configuration], "RootAccessRole")
         if not _is_for_logs(statement)
     )
 
@@ -212,80 +225,6 @@ def test_trusted_access_and_delegation_are_allowed_for_iam_alone_and_delegation_
         "Features": ("*",),
         "DelegatedAdministrators": (accounts, ("iam.amazonaws.com",)),
     }
-
-
-@pytest.fixture(scope="module")
-def requests() -> tuple[PolicyRequest, ...]:
-    """Return those of the configuration whose policy has every statement and every kind of action."""
-    return requests_of_every_path(WIDEST)
-
-
-def test_a_permission_that_is_taken_away_is_missed(requests: tuple[PolicyRequest, ...]) -> None:
-    whole = policy(WIDEST)
-    for number, statement in enumerate(whole):
-        for action in statement.actions:
-            left = replace(statement, actions=tuple(kept for kept in statement.actions if kept != action))
-            lacking = [*whole[:number], left, *whole[number + 1 :]]
-            assert {request.action for request in compare_policy(lacking, requests).missing} == {action}
-
-
-@pytest.mark.parametrize(
-    "action",
-    [
-        "organizations:DisableAWSServiceAccess",
-        "iam:DisableOrganizationsRootCredentialsManagement",
-        "organizations:ListAccounts",
-    ],
-)
-def test_a_permission_that_nothing_needs_is_noticed(requests: tuple[PolicyRequest, ...], action: str) -> None:
-    first, *others = policy(WIDEST)
-    wider = [replace(first, actions=(*first.actions, action)), *others]
-    assert compare_policy(wider, requests) == PolicyComparison(unused=(f"{first.sid}: {action}",))
-
-
-def test_a_condition_on_another_service_is_noticed(requests: tuple[PolicyRequest, ...]) -> None:
-    whole = policy(WIDEST)
-    for_another = [
-        replace(
-            statement,
-            conditions=tuple(
-                replace(condition, values=("sso.amazonaws.com",)) for condition in statement.conditions
-            ),
-        )
-        for statement in whole
-    ]
-    missed = {request.action for request in compare_policy(for_another, requests).missing}
-    assert missed == {action for statement in whole if statement.conditions for action in statement.actions}
-
-
-def test_a_condition_that_a_call_does_not_know_denies_the_call(requests: tuple[PolicyRequest, ...]) -> None:
-    first, second, *others = policy(WIDEST)
-    assert second.conditions
-    missed = compare_policy([replace(first, conditions=second.conditions), second, *others], requests).missing
-    assert {request.action for request in missed} == set(first.actions)
-
-
-def test_a_resource_in_another_organization_is_noticed(requests: tuple[PolicyRequest, ...]) -> None:
-    *others, delegation = policy(WIDEST)
-    elsewhere = replace(delegation, resources=("arn:aws:organizations::111111111111:account/o-elsewhere1/*",))
-    compared = compare_policy([*others, elsewhere], requests)
-    assert {request.action for request in compared.missing} == set(delegation.actions)
-    assert f"{delegation.sid}: {elsewhere.resources[0]}" in compared.unused
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        {"Effect": "Deny", "Action": "iam:*", "Resource": "*"},
-        {"Effect": "Allow", "NotAction": "iam:*", "Action": "s3:*", "Resource": "*"},
-        {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"Bool": {"a": "true"}}},
-        {"Effect": "Allow", "Action": "s3:*", "Resource": {"Fn::Sub": "${Bucket}/*"}},
-    ],
-    ids=str,
-)
-def test_a_statement_that_would_be_misread_is_refused(statement: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="cannot be compared"):
-        parse_statements([statement])
 
 
 # The drift check
