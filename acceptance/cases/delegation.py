@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from acceptance.cases._build import EVERYTHING, IAM, REGISTERED, TRUSTED_ACCESS, case, refusal, succeeds
 from acceptance.cases.feature import features
@@ -82,7 +83,7 @@ CASES = (
             **parameters,
         )
         for operation, what, output, parameters in (
-            ("ListAccounts", "list the accounts", {"Accounts": ["{each}", _ACCOUNT]}, {}),
+            ("ListAccounts", "list the accounts", {"Accounts": ["{each}", _ACCOUNT]}, dict[str, Any]()),
             (
                 *("DescribeAccount", "describe an account"),
                 *({"Account": {**_ACCOUNT, "Id": DELEGATE}}, {"AccountId": DELEGATE}),

@@ -157,8 +157,8 @@ _ACCOUNT_BY_ACCOUNT = [
     *(
         _case(operation, f"a plain member account cannot {what}", _ACCESS_DENIED, caller=MEMBER, **parameters)
         for operation, what, parameters in (
-            (_ACCOUNTS, "list the accounts", {}),
-            (_TRUSTED, "list trusted access", {}),
+            (_ACCOUNTS, "list the accounts", dict[str, Any]()),
+            (_TRUSTED, "list trusted access", dict[str, Any]()),
             (_DELEGATES, "list the delegated administrators", IAM),
             (_DESCRIBE_ACCOUNT, "describe an account", {"AccountId": MEMBER}),
         )
