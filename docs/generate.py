@@ -1,4 +1,4 @@
-"""Write api.md from the docstrings, the commands in command-line.md, and in the README what AWS confirmed."""
+"""Write api.md from the docstrings, most of command-line.md, and in the README what AWS confirmed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import griffe
@@ -31,6 +31,7 @@ Generated from the docstrings by `make docs`; do not edit. All names are importe
 
 _FIRST_LINE = "<!-- Generated from the commands by `make docs`; do not edit. -->\n"
 _LAST_LINE = "<!-- The end of what is generated. -->\n"
+_DONE, _LAST_DONE = "<!-- - -->\n", "<!-- -- -->\n"
 # An option of more commands than this is described once.
 _MAX_COMMANDS_OF_AN_OWN_OPTION = 2
 
@@ -189,10 +190,69 @@ def _code(code: str) -> str:
 
 
 def command_line() -> str:
-    """Return the page of the command line with the commands and options that click has."""
-    before, _, rest = COMMAND_LINE.read_text().partition(_FIRST_LINE)
-    _, _, after = rest.partition(_LAST_LINE)
-    return "".join([before, _FIRST_LINE, "\n", "\n".join(_commands()), "\n", _LAST_LINE, after])
+    """Return the page of the command line with the commands, their options, exit codes and permissions."""
+    page = COMMAND_LINE.read_text()
+    for lines in (_commands(), _exit_codes(), _permissions()):
+        before, _, rest = page.partition(_FIRST_LINE)
+        _, _, after = rest.partition(_LAST_LINE)
+        # Marked as done by a blank that the next partition does not find.
+        page = "".join([before, _DONE, "\n", "\n".join(lines), "\n", _LAST_DONE, after])
+    return page.replace(_DONE, _FIRST_LINE).replace(_LAST_DONE, _LAST_LINE)
+
+
+def _exit_codes() -> Iterator[str]:
+    """Yield a table of what the help of each command says."""
+    lines = ["| command | 0: as wanted | 1: not as wanted | 2: no result |", "|---|---|---|---|"]
+    for name, command in main.commands.items():
+        text = " ".join((command.help or "").split()).partition("Exit code: ")[2].rstrip(".")
+        if ends := dict(re.findall(r"(\d) (.*?)(?:; |$)", text)):
+            lines.append(f"| `{name}` | {' | '.join(ends.get(code, '') for code in '012')} |")
+    yield "".join(f"{line}\n" for line in lines)
+
+
+def _permissions() -> Iterator[str]:
+    """Yield the policy of each grant, with names in place of those that CloudFormation makes."""
+    # Only this needs the CDK, and so Node.js.
+    from aws_cdk import App, Environment, Stack
+    from aws_cdk import aws_iam as iam
+
+    from centralized_root_access import RootTask, RootTasks
+
+    app = App(analytics_reporting=False)
+    stack = Stack(app, "OrgRoot", env=Environment(account="111111111111", region="us-east-1"))
+    root_tasks = RootTasks(stack, "RootTasks", tasks=tuple(RootTask))
+    grants = [name for name in dir(root_tasks) if name.startswith("grant_")]
+    for grant in grants:
+        getattr(root_tasks, grant)(iam.ManagedPolicy(stack, grant.replace("_", "-")))
+    resources = app.synth().get_stack_by_name("OrgRoot").template["Resources"]
+    for grant in grants:
+        id_ = next(id_ for id_ in resources if id_.startswith(grant.replace("_", "")))
+        statements = resources[id_]["Properties"]["PolicyDocument"]["Statement"]
+        lines = ",\n".join(f"    {json.dumps(_with_names(statement))}" for statement in statements)
+        yield f"### {grant}\n"
+        yield f'```json\n{{\n  "Version": "2012-10-17",\n  "Statement": [\n{lines}\n  ]\n}}\n```\n'
+
+
+def _with_names(value: Any) -> Any:
+    """Return a part of a template without CloudFormation's functions."""
+    match value:
+        case {"Fn::Join": [separator, parts]}:
+            return separator.join(str(_with_names(part)) for part in parts)
+        case {"Fn::GetAtt": [str(id_), "Arn"]} if "Bucket" in id_:
+            return "arn:aws:s3:::root-tasks"
+        case {"Fn::GetAtt": [str(id_), "Name"]} | {"Ref": str(id_)} if "StateMachine" in id_:
+            name = "RootTasksAudit" if "Audit" in id_ else "RootTasksExecute"
+            arn = "arn:aws:states:us-east-1:111111111111:stateMachine:"
+            return name if "Fn::GetAtt" in value else f"{arn}{name}"
+        case {"Ref": "AWS::Partition"}:
+            return "aws"
+        case {"Ref": "AWS::StackName"}:
+            return "OrgRoot"
+        case dict():
+            return {key: _with_names(part) for key, part in value.items()}
+        case list():
+            return [_with_names(part) for part in value]
+    return value
 
 
 def _commands() -> Iterator[str]:

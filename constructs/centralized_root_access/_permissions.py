@@ -221,23 +221,28 @@ def grant(grantee: iam.IGrantable, *permissions: tuple[list[str], list[str]]) ->
     return functools.reduce(iam.Grant.combine, grants)
 
 
-def grant_stop(
-    grantee: iam.IGrantable, bucket: s3.IBucket, state_machines: Sequence[sfn.StateMachine]
-) -> iam.Grant:
-    """Grant stopping executions, and reading what those that act had done."""
-    objects = [bucket.arn_for_objects(f"executions/*/{name}") for name in ("run.json", "results/*")]
-    listing = iam.Grant.add_to_principal(
+def reading_results(
+    bucket: s3.IBucket, state_machine: sfn.StateMachine, *, folder: str
+) -> list[tuple[list[str], list[str]]]:
+    """Return the permissions by which the results of a run without a report are read and verified."""
+    objects = [bucket.arn_for_objects(f"{folder}/*/{name}") for name in ("run.json", "results/*")]
+    executions = [execution_arn(state_machine)]
+    return [
+        (["s3:GetObject"], objects),
+        (["states:DescribeExecution", "states:GetExecutionHistory", "states:ListMapRuns"], executions),
+        (["states:DescribeExecution"], [_arn_of_runs(state_machine, "execution", "/*:*")]),
+        (["states:ListExecutions"], [map_run_arn(state_machine)]),
+    ]
+
+
+def grant_listing(grantee: iam.IGrantable, bucket: s3.IBucket) -> iam.Grant:
+    """Grant listing the results of runs, and the backups that they made."""
+    return iam.Grant.add_to_principal(
         grantee=grantee,
         actions=["s3:ListBucket"],
         resource_arns=[bucket.bucket_arn],
-        conditions={"StringLike": {"s3:prefix": "executions/*/results/"}},
+        conditions={"StringLike": {"s3:prefix": ["runs/*/results/", "executions/*/results/", "backups/*"]}},
     )
-    executions = [execution_arn(state_machine) for state_machine in state_machines]
-    return grant(
-        grantee,
-        (["states:DescribeExecution", "states:StopExecution"], executions),
-        (["s3:GetObject"], objects),
-    ).combine(listing)
 
 
 def organization_statement() -> iam.PolicyStatement:

@@ -309,34 +309,37 @@ class RootTasks(Construct):
         Args:
             grantee: The principal.
         """
-        require_grantee(grantee)
-        own = _permissions.grant_stop(grantee, self.bucket, self._own_state_machines)
-        return self._with_key(
-            own.combine(_permissions.grant(grantee, _permissions.finding_the_stack(self))), grantee
-        )
+        executions = [execution_arn(own) for own in self._own_state_machines]
+        return self._grant_results(grantee, (["states:StopExecution"], executions))
 
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``report``, which the others end with: finding the stack, reading all reports.
 
-        Reports have the names of accounts and e-mail addresses; so have the accounts of a run, by which the
+        Reports have the names of accounts and e-mail addresses; so do the accounts of a run, by which the
         commands count their progress. A run's execution holds the hash of its report, by which the commands
-        know whether the run wrote it. The mark of a plan says which run executed it.
+        know whether the run wrote it; the executions of its batches hold those of their results, which take
+        the place of a report that was not written. The mark of a plan says which run executed it.
 
         Args:
             grantee: The principal.
         """
+        reports = ["runs/*/report.*", "executions/*/report.*", "latest/*", "runs/*/executed-by.json"]
+        objects = [self.bucket.arn_for_objects(pattern) for pattern in reports]
+        return self._grant_results(grantee, (["s3:GetObject"], objects))
+
+    def _grant_results(self, grantee: iam.IGrantable, *permissions: tuple[list[str], list[str]]) -> iam.Grant:
+        """Grant permissions, finding the stack, and reading the results of runs."""
         require_grantee(grantee)
-        reports = [
-            *(f"{folder}/*/{name}" for folder in ("runs", "executions") for name in ("report.*", "run.json")),
-            "latest/*",
-            "runs/*/executed-by.json",
+        by_folder = {"runs": self.audit_state_machine, "executions": self.execute_state_machine}
+        results = [
+            permission
+            for folder, own in by_folder.items()
+            if own is not None
+            for permission in _permissions.reading_results(self.bucket, own, folder=folder)
         ]
         grant = _permissions.grant(
-            grantee,
-            (["s3:GetObject"], [self.bucket.arn_for_objects(pattern) for pattern in reports]),
-            _permissions.finding_the_stack(self),
-            *((["states:DescribeExecution"], [execution_arn(own)]) for own in self._own_state_machines),
-        )
+            grantee, *permissions, _permissions.finding_the_stack(self), *results
+        ).combine(_permissions.grant_listing(grantee, self.bucket))
         return self._with_key(grant, grantee)
 
     def _with_key(self, grant: iam.Grant, grantee: iam.IGrantable) -> iam.Grant:

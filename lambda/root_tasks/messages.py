@@ -34,6 +34,10 @@ DAMAGED_RESULT_ACTING = (
 EXPIRED = "Not attempted: the plan expired before this account's turn. Create a new plan."
 STOPPED = "Not attempted: the execution was stopped. Create a new plan."
 DETAILS_UNAVAILABLE = "Some details could not be read."
+HAS_PASSWORD = (
+    "The root user has a password. To replace it, choose Forgot password on AWS's sign-in page, or delete it "
+    "first."
+)
 MFA_STAYS = "Not deactivated: a password, an access key or a signing certificate still exists."
 MFA_NOT_CHECKED = "Not deactivated: whether other credentials still exist could not be read."
 UNEXPECTED_ERROR = "An error that this release does not expect:"

@@ -16,7 +16,6 @@ import pytest
 from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
 
-from centralized_root_access.cli import terminal
 from centralized_root_access.cli.aws import Caller
 from local_aws.emulation import serve_organization
 from support.accounts import MEMBER
@@ -95,18 +94,22 @@ def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
 
 
-def test_settings_that_give_no_credentials_or_cannot_be_used_are_a_sentence(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("variables", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_settings_that_cannot_be_used_are_a_sentence(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
-    for variables in ENVIRONMENTS.values():
-        with monkeypatch.context() as patch:
-            for name, value in variables.items():
-                patch.setenv(name, value)
-            refused_sentence(command_line, "audit")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    refused_sentence(command_line, "audit")
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_a_configuration_that_gives_no_credentials_is_a_sentence(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
     use_no_keys(monkeypatch)
-    for text in CONFIGURATIONS.values():
-        configure(monkeypatch, tmp_path, text)
-        refused_sentence(command_line, "audit")
+    configure(monkeypatch, tmp_path, text)
+    refused_sentence(command_line, "audit")
 
 
 # What SSO's tokens are called: the SHA-1 of the session's name, or of the URL.
@@ -117,34 +120,39 @@ LEGACY = (f"[default]\n{START}{SSO_ROLE}", "https://example.com/start")
 EXPIRED = json.dumps({"accessToken": "x", "expiresAt": "2020-01-01T00:00:00Z", "startUrl": "https://x"})
 
 
+@pytest.mark.parametrize("cached", [None, "{}", "not JSON", "[]", EXPIRED])
+@pytest.mark.parametrize(("text", "key"), [SESSION, LEGACY], ids=["session", "legacy"])
 def test_a_session_of_sso_that_cannot_be_used_says_how_to_sign_in(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    text: str,
+    key: str,
+    cached: str | None,
 ) -> None:
     use_no_keys(monkeypatch)
     for provider in (SSOProvider, SSOTokenProvider):
         monkeypatch.setattr(provider, "_SSO_TOKEN_CACHE_DIR", str(tmp_path))
-    for text, key in (SESSION, LEGACY):
-        configure(monkeypatch, tmp_path, text)
+    configure(monkeypatch, tmp_path, text)
+    if cached is not None:
         token = tmp_path / f"{hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()}.json"
-        for cached in (None, "{}", "not JSON", "[]", EXPIRED):
-            if cached is not None:
-                token.write_text(cached)
-            assert "aws sso login" in refused_sentence(command_line, "audit", "--from-here"), cached
+        token.write_text(cached)
+    assert "aws sso login" in refused_sentence(command_line, "audit", "--from-here")
 
 
-def test_each_command_ends_in_a_sentence_that_a_program_gets_too(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_each_command_ends_in_a_sentence_that_a_program_also_gets(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise KeyError("a name of an account")
 
     monkeypatch.setattr("centralized_root_access.cli.aws.Caller.client", fail)
-    for command in COMMANDS:
-        shown = command_line.run(*command, "--format", "json")
-        assert shown.exit_code == 2, command
-        assert "An error that this release does not expect: KeyError in test_cli_failures.py" in shown.stderr
-        assert "a name of an account" not in shown.stderr
-        assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
+    shown = command_line.run(*command, "--format", "json")
+    assert shown.exit_code == 2
+    assert "An error that this release does not expect: KeyError in test_cli_failures.py" in shown.stderr
+    assert "a name of an account" not in shown.stderr
+    assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
 
 
 def test_an_interrupted_audit_waits_for_no_account(
@@ -374,15 +382,3 @@ def test_no_command_imports_the_cdk_and_the_status_nothing_slow_but_the_sdk(keys
     found = modules_of("audit", "--from-here", variables=keys)
     assert found.isdisjoint(cdk)
     assert {"botocore", "root_tasks"} <= found
-
-
-def test_a_wait_of_over_two_seconds_says_what_it_is_for(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with terminal.note_if_slow("Waiting for https://sts.example.com to respond ..."):
-        pass
-    assert terminal._SLOW_SECONDS == 2
-    monkeypatch.setattr(terminal, "_SLOW_SECONDS", 0.01)
-    with terminal.note_if_slow("Waiting for https://sts.example.com to respond ..."):
-        time.sleep(0.2)
-    assert capsys.readouterr().err == "Waiting for https://sts.example.com to respond ...\n"

@@ -5,25 +5,22 @@ What is not granted is denied: a command works with its grants alone.
 
 from __future__ import annotations
 
-import functools
+import hashlib
 import json
 import re
+import runpy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import aws_iam as iam
 
-from centralized_root_access import RootTask, RootTasks
 from centralized_root_access.cli.aws import Caller
 from support import root_tasks as running
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.command_line import STACK
 from support.policies import PolicyRequest, compare_policy, parse_statements
 from support.responding import client_error, respond_to
-from support.templates import MANAGEMENT as MANAGEMENT_ENVIRONMENT
-from support.templates import bootstrap_stack, policy_statements, resources, template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,41 +121,9 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
             return PolicyRequest(action=f"{service}:{operation}")
 
 
-GRANTS = ("grant_audit", "grant_plan", "grant_execute", "grant_read_reports", "grant_stop")
-
-
 def granted(*grants: str) -> tuple[PolicyStatement, ...]:
-    """Return what the construct grants to a person."""
-    return tuple(statement for grant in grants for statement in statements_of_grants()[grant])
-
-
-@functools.cache
-def statements_of_grants() -> dict[str, tuple[PolicyStatement, ...]]:
-    """Return the statements of each grant."""
-    stack = bootstrap_stack(env=MANAGEMENT_ENVIRONMENT)
-    root_tasks = RootTasks(stack, "RootTasks", tasks=RootTask)
-    for grant in GRANTS:
-        role = iam.Role(stack, f"Of{grant.replace('_', '')}", assumed_by=iam.AccountRootPrincipal())
-        getattr(root_tasks, grant)(role)
-    synthesized = template(stack)
-    (bucket,) = resources(synthesized, "AWS::S3::Bucket")
-    machines = {
-        id_: running.AUDIT_MACHINE if "Audit" in id_ else running.EXECUTE_MACHINE
-        for id_ in resources(synthesized, "AWS::StepFunctions::StateMachine")
-    }
-    arn = f"arn:aws:states:us-east-1:{MANAGEMENT}:stateMachine:"
-    references = {
-        "AWS::StackName": STACK,
-        f"{bucket}.Arn": f"arn:aws:s3:::{running.BUCKET}",
-        **{f"{id_}.Name": name for id_, name in machines.items()},
-        **{id_: f"{arn}{name}" for id_, name in machines.items()},
-    }
-    return {
-        grant: parse_statements(
-            policy_statements(synthesized, f"Of{grant.replace('_', '')}"), references=references
-        )
-        for grant in GRANTS
-    }
+    """Return the policies of grants, which the page has from the construct."""
+    return tuple(statement for grant in grants for statement in documented(grant))
 
 
 def documented(heading: str) -> tuple[PolicyStatement, ...]:
@@ -168,6 +133,11 @@ def documented(heading: str) -> tuple[PolicyStatement, ...]:
     block = re.search(r"```json\n(.*?)```", section, re.DOTALL)
     assert block is not None, f"{PAGE.name} has no policy under {heading!r}"
     return parse_statements(json.loads(block[1])["Statement"])
+
+
+def test_the_page_has_the_commands_and_the_grants_that_there_are() -> None:
+    generator = runpy.run_path(str(PAGE.parent / "generate.py"))
+    assert PAGE.read_text() == generator["command_line"](), "Run `make docs`."
 
 
 @pytest.fixture
@@ -218,14 +188,13 @@ LOOKS, ACTS = running.AUDIT_MACHINE, running.EXECUTE_MACHINE
                 f"plan unlock-bucket --bucket {MEMBER}:still-locked",
                 "runs",
             ],
-            # What is checked before a run only where these credentials may.
-            {("states:ListExecutions", ACTS), ("organizations:DescribeAccount", ACTS)},
+            {("states:ListExecutions", ACTS)},
         ),
         # Of the plan they see whether it has ended, but not how far it is.
         (
             "grant_execute",
             ["execute {plan} --yes", "runs"],
-            {("states:ListExecutions", LOOKS), ("states:ListMapRuns", LOOKS)},
+            {("states:ListExecutions", LOOKS), ("states:DescribeMapRun", LOOKS)},
         ),
     ],
 )
@@ -263,14 +232,13 @@ def test_reading_reports_needs_exactly_what_is_granted(
         "report {plan} --format csv",
         "report {execution}",
     )
-    assert denied_to(person) == {("states:ListMapRuns", LOOKS), ("states:ListMapRuns", ACTS)}
-    assert person.unused == ()
+    assert denied_to(person) == {("states:DescribeMapRun", LOOKS), ("states:DescribeMapRun", ACTS)}
 
 
-def test_what_is_denied_of_audits_hides_no_report_of_an_execution(
+def test_denied_audits_hide_no_report_of_an_execution(
     command_line: CommandLine, person: Person, names: dict[str, str]
 ) -> None:
-    """S3 denies what is not there, too, to who may not list the bucket."""
+    """S3 denies also missing objects if the caller may not list the bucket."""
     person.permissions = tuple(
         replace(
             statement,
@@ -286,42 +254,40 @@ def test_what_is_denied_of_audits_hides_no_report_of_an_execution(
     assert checked.stdout == unchecked.stdout
 
 
-def test_stopping_a_run_needs_exactly_what_is_granted(
-    command_line: CommandLine, person: Person, names: dict[str, str]
+@pytest.mark.parametrize("grant", ["grant_stop", "grant_read_reports"])
+def test_the_results_of_a_run_without_a_report_need_exactly_what_is_granted(
+    command_line: CommandLine, person: Person, names: dict[str, str], grant: str
 ) -> None:
-    root_tasks = command_line.root_tasks
-    command_line.services.polls = 0
-    for name, machine in (("execution", ACTS), ("audit", LOOKS)):
-        root_tasks.executions[root_tasks.arn(names[name], machine=machine)].status = "RUNNING"
-    person.permissions = granted("grant_stop")
-    run_all(command_line, names, "stop {execution} --yes")
-    assert command_line.run("stop", names["audit"], "--yes", *IN_STACK).exit_code == 0
+    person.permissions = granted(grant)
+    root_tasks, services = command_line.root_tasks, command_line.services
+    services.polls = 0
+    if grant == "grant_read_reports":
+        run_all(command_line, names, "report", "report {plan}", "report {execution}")
+    # The backups of the execution are listed for accounts without a result.
+    for name, machine, has_result in (
+        ("execution", ACTS, True),
+        ("execution", ACTS, False),
+        ("audit", LOOKS, True),
+    ):
+        arn = root_tasks.arn(names[name], machine=machine)
+        execution = root_tasks.executions[arn]
+        execution.status = "RUNNING" if grant == "grant_stop" else "ABORTED"
+        folder = f"{execution.folder}/{execution.run_id}"
+        run = root_tasks.read(f"{folder}/run.json")
+        services.started[arn] = {"runSha256": hashlib.sha256(run).hexdigest()}
+        (key,) = [key for key in root_tasks.keys(f"{folder}/results/") if key.endswith(".json")]
+        services.batches[arn] = [(0, {"batch": 0, "sha256": key[-69:-5]} if has_result else {})]
+        if grant == "grant_stop":
+            assert command_line.run("stop", names[name], "--yes", *IN_STACK).exit_code == 0
+        shown = command_line.run("report", names[name], *IN_STACK)
+        assert shown.exit_code == 2
+        assert MEMBER in shown.stdout, shown.stderr
     assert (person.denied, person.unused) == ([], ())
 
 
 def test_who_executes_is_told_of_a_plan_that_is_not_there(command_line: CommandLine, person: Person) -> None:
     person.permissions = granted("grant_execute", "grant_read_reports")
-    assert "There is no run missing" in command_line.refusal("execute", "missing", "--yes", *IN_STACK)
-
-
-@pytest.mark.parametrize(
-    ("heading", "grants"),
-    [
-        ("Audit, plan, and read reports", ["grant_plan", "grant_read_reports"]),
-        ("Execute plans, and read reports", ["grant_execute", "grant_read_reports"]),
-        ("Stop runs", ["grant_stop"]),
-    ],
-)
-def test_the_documented_policies_are_what_is_granted(heading: str, grants: Sequence[str]) -> None:
-    def permissions(statements: tuple[PolicyStatement, ...]) -> set[tuple[object, ...]]:
-        return {
-            (action, resource, statement.conditions)
-            for statement in statements
-            for action in statement.actions
-            for resource in statement.resources
-        }
-
-    assert permissions(documented(heading)) == permissions(granted(*grants))
+    assert "There is no plan missing" in command_line.refusal("execute", "missing", "--yes", *IN_STACK)
 
 
 def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_and_nothing_else() -> None:

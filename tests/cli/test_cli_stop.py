@@ -1,23 +1,28 @@
-"""The stop command: what it asks, what it stops, and what it says had been done until then."""
+"""Runs that end without a report: the stop command, and the report of what they had done."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from root_tasks.model.codec import encode
 from root_tasks.model.report import Outcome, Task
 from root_tasks.model.run import BatchResult, Finding
-from support.accounts import OTHER
+from support.accounts import MEMBER
 from support.command_line import NOW
 from support.root_tasks import EXECUTE_MACHINE, FinishedExecution
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Callable
+    from pathlib import Path
 
     from support.command_line import CommandLine
 
 RUN = "execute-20261125-0432-aaaa"
 RESULTS = f"executions/{RUN}/results/{Task.DELETE_CREDENTIALS}"
+PLAN = "run-1"
 
 
 def start_execution(command_line: CommandLine, *, runs: bool = True) -> list[str]:
@@ -27,7 +32,7 @@ def start_execution(command_line: CommandLine, *, runs: bool = True) -> list[str
         command_line: The command line.
         runs: Whether it comes so far.
     """
-    root_tasks = command_line.root_tasks
+    root_tasks, services = command_line.root_tasks, command_line.services
     organization = root_tasks.organization
     accounts = sorted(
         organization.add_account(name=f"team-{number}", email=f"{number}@example.com") for number in range(11)
@@ -45,35 +50,110 @@ def start_execution(command_line: CommandLine, *, runs: bool = True) -> list[str
         folder="executions",
     )
     if runs:
-        run = root_tasks.start_execution({"plan": plan.run_id}, arn=arn, started_at=NOW)
-        root_tasks.execute_batch(run, batch=0)
-        root_tasks.write(f"{RESULTS}/00001.claim", b"token")
+        services.started[arn] = run = root_tasks.start_execution(
+            {"plan": plan.run_id}, arn=arn, started_at=NOW
+        )
+        services.batches[arn] = [(0, root_tasks.execute_batch(run, batch=0)), (1, {})]
     return accounts
 
 
+def rows_of(command_line: CommandLine) -> dict[str, tuple[str, str | None]]:
+    """Return the outcome and the reason of each account in the report of the run."""
+    shown = command_line.run("report", RUN, "--format", "json")
+    assert shown.exit_code == 2
+    return {
+        row["accountId"]: (row["outcome"], row.get("reason")) for row in json.loads(shown.stdout)["results"]
+    }
+
+
 def test_a_stopped_execution_says_what_was_done_what_is_unknown_and_what_had_not_started(
-    command_line: CommandLine,
+    command_line: CommandLine, tmp_path: Path
 ) -> None:
     accounts = start_execution(command_line)
     stopped = command_line.run("stop", RUN, "--yes")
     assert stopped.exit_code == 0
-    header, *rows = [line.split() for line in stopped.lines]
-    assert header == ["outcome", "account", "name"]
-    assert [(outcome, account_id) for outcome, account_id, _ in rows] == [
-        *(("unknown", account_id) for account_id in accounts[5:10]),
-        *(("deleted", account_id) for account_id in accounts[:5]),
-    ]
+    expected = {
+        **dict.fromkeys(accounts[:5], "done"),
+        **dict.fromkeys(accounts[5:10], "unknown"),
+        accounts[10]: "skipped",
+    }
     assert stopped.stderr.splitlines() == [
         f"Run {RUN} was stopped.",
-        "Not started: 1 account.",
-        "Unknown: 5 accounts. Their functions had started, and may run for up to 10 more minutes. Then audit "
-        "them: "
-        f"centralized-root-access audit --account {','.join(accounts[5:10])}",
+        "Batches that had started may still be finishing, for up to 10 more minutes.",
+        "Next, to audit its accounts: centralized-root-access audit --from-report runs/run-1 --outcome "
+        "planned",
     ]
     (call,) = command_line.services.calls("StopExecution")
     assert call["cause"].startswith("Stopped by arn:aws:")
-    ended = command_line.refusal("report", RUN)
-    assert f"Run {RUN} ended as ABORTED: {call['cause']}" in ended
+    # The next day, it is still there, in every form.
+    again = command_line.run("report", RUN, "--output", str(tmp_path))
+    assert again.stdout == stopped.stdout
+    assert again.exit_code == 2
+    assert f"ended as ABORTED: {call['cause']}" in again.stdout.replace("\n", " ")
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.csv", "report.html"}
+    assert {id_: outcome for id_, (outcome, _) in rows_of(command_line).items()} == expected
+    assert command_line.run("audit", "--from-report", RUN, "--outcome", "unknown").exit_code == 1
+    assert [*command_line.services.inputs.values()][-1] == {"accounts": accounts[5:10]}
+
+
+def store_another_result(command_line: CommandLine, accounts: list[str]) -> None:
+    """Let someone who can write to the bucket call accounts done that no batch has confirmed."""
+    found = tuple(Finding(account_id=id_, outcome=Outcome.DONE) for id_ in accounts[5:])
+    for name in (f"00001-{'0' * 64}.json", f"00002-{'0' * 64}.json"):
+        command_line.root_tasks.write(f"{RESULTS}/{name}", encode(BatchResult(findings=found)))
+
+
+def alter_the_result(command_line: CommandLine, accounts: list[str]) -> None:
+    (key,) = command_line.root_tasks.keys(f"{RESULTS}/00000-")
+    command_line.root_tasks.write(key, command_line.root_tasks.read(key).replace(b"done", b"clean"))
+
+
+@pytest.mark.parametrize(
+    ("attack", "unverified", "exit_code"),
+    [(store_another_result, slice(5, 10), 0), (alter_the_result, slice(0, 10), 2)],
+    ids=["another result", "an altered result"],
+)
+def test_a_result_that_no_execution_confirms_is_never_shown_as_a_fact(
+    command_line: CommandLine,
+    attack: Callable[[CommandLine, list[str]], None],
+    unverified: slice,
+    exit_code: int,
+) -> None:
+    accounts = start_execution(command_line)
+    attack(command_line, accounts)
+    stopped = command_line.run("stop", RUN, "--yes")
+    assert stopped.exit_code == exit_code
+    assert ("Unchecked: " in stopped.stderr) is (exit_code == 2)
+    found = rows_of(command_line)
+    assert {id_ for id_, (outcome, _) in found.items() if outcome == "unknown"} == set(accounts[unverified])
+    assert found[accounts[10]] == ("skipped", "Not started: the run ended before this account's turn.")
+
+
+def test_a_run_that_was_altered_is_not_shown(command_line: CommandLine) -> None:
+    start_execution(command_line)
+    key = f"executions/{RUN}/run.json"
+    command_line.root_tasks.write(key, command_line.root_tasks.read(key).replace(b"team-1", b"team-9"))
+    stopped = command_line.run("stop", RUN, "--yes")
+    assert (stopped.exit_code, stopped.stdout) == (2, "")
+    assert f"cannot be shown. Audit every account of plan {PLAN}: {key} was altered" in stopped.stderr
+
+
+def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(command_line: CommandLine) -> None:
+    root_tasks, services = command_line.root_tasks, command_line.services
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    input_: dict[str, Any] = {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}
+    plan = root_tasks.run(input_, name="plan-1")
+    arn = root_tasks.arn("plan-1")
+    run = root_tasks.start_run(input_, arn=arn, started_at=plan.started_at)
+    services.started[arn] = run
+    services.batches[arn] = [(0, root_tasks.run_batch(run, batch=0))]
+    plan.status, plan.cause = "TIMED_OUT", ""
+    shown = command_line.run("report", "plan-1")
+    assert shown.exit_code == 2
+    assert "To be deleted in 1 of 1 account: 1 password." in shown.lines[-1]
+    assert "execute" not in shown.stderr
+    command_line.refusal("execute", "plan-1", "--yes")
+    assert root_tasks.organization.root_credentials(MEMBER).password
 
 
 def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
@@ -84,8 +164,8 @@ def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
     assert command_line.refusal("stop", RUN).splitlines() == [
-        f"Run {RUN}, which executes run-1, started at 2026-11-25 04:32 UTC. What it has done stays "
-        "done, and its plan cannot be executed again.",
+        f"Run {RUN}, which executes run-1, started at 2026-11-25 04:32 UTC. Changes that it has made stay "
+        "made, and its plan cannot be executed again.",
         "Not stopped. The run continues.",
     ]
     audit = command_line.root_tasks.run({})
@@ -113,36 +193,20 @@ def test_a_stop_whose_end_cannot_be_read_is_not_called_a_failure_to_stop(command
     assert said == f"Whether run {RUN} was stopped is not known: states:DescribeExecution: InvalidArn: No.\n"
 
 
-def test_a_function_that_starts_while_its_execution_is_stopped_is_not_called_not_started(
-    command_line: CommandLine,
+@pytest.mark.parametrize(("listings", "waited"), [(0, 0), (2, 3), (99, 15)], ids=["ended", "ends", "runs"])
+def test_a_stop_waits_for_batches_that_still_run(
+    command_line: CommandLine, listings: int, waited: float
 ) -> None:
-    accounts = start_execution(command_line)
-    claim = f"{RESULTS}/00002.claim"
-    command_line.sleep = lambda seconds: command_line.root_tasks.write(claim, f"{seconds}".encode())
-    command_line.services.polls = 1
-    stopped = command_line.run("stop", RUN, "--yes")
-    assert ["unknown", accounts[10]] in [line.split()[:2] for line in stopped.lines]
-    assert "Not started: 0 accounts." in stopped.stderr
+    start_execution(command_line)
+    command_line.services.polls, command_line.services.running = 1, listings
+    waits: list[float] = []
+    command_line.sleep = waits.append
+    assert command_line.run("stop", RUN, "--yes").exit_code == 0
+    assert sum(seconds for seconds in waits if seconds >= 1) == waited
 
 
-def test_an_execution_that_is_stopped_before_its_batches_has_come_to_no_account(
-    command_line: CommandLine,
-) -> None:
+def test_an_execution_that_is_stopped_before_it_has_accounts_shows_none(command_line: CommandLine) -> None:
     start_execution(command_line, runs=False)
     stopped = command_line.run("stop", RUN, "--yes")
-    assert (stopped.exit_code, stopped.stdout) == (0, "")
-    assert stopped.stderr == f"Run {RUN} was stopped.\nIt had not come to any account.\n"
-
-
-def test_what_is_not_of_a_batch_of_the_run_says_nothing_about_an_account(command_line: CommandLine) -> None:
-    """Whoever can write to the bucket could call an account done that the run never came to."""
-    accounts = start_execution(command_line)
-    found = tuple(Finding(account_id=id_, outcome=Outcome.DONE) for id_ in (OTHER, accounts[10]))
-    for name in (f"00001-{'0' * 64}.json", f"00003-{'0' * 64}.json", "00003.claim", "claim"):
-        command_line.root_tasks.write(f"{RESULTS}/{name}", encode(BatchResult(findings=found)))
-    stopped = command_line.run("stop", RUN, "--yes")
-    assert {tuple(line.split()[:2]) for line in stopped.lines[1:]} == {
-        *(("deleted", account_id) for account_id in accounts[:5]),
-        *(("unknown", account_id) for account_id in accounts[5:10]),
-    }
-    assert "Not started: 1 account." in stopped.stderr
+    assert (stopped.exit_code, stopped.stdout) == (2, "")
+    assert f"Run {RUN} ended as ABORTED: Stopped by" in stopped.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import botocore
 import pytest
 
 from support.accounts import MANAGEMENT, MEMBER, OTHER
@@ -29,7 +30,7 @@ def test_an_organization_as_listed_exits_0_and_shows_since_when(
     enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
     organization.clear_calls()
     shown = command_line.run("status")
-    since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
+    since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%d %H:%M UTC")
     assert shown.exit_code == 0, shown.stderr
     assert shown.lines == [
         f"ENABLED: organization {organization.id}, management account {MANAGEMENT}",
@@ -38,6 +39,7 @@ def test_an_organization_as_listed_exits_0_and_shows_since_when(
         "  RootSessions                          enabled",
         f"  delegated administrators              {MEMBER}",
         "With RootCredentialsManagement and RootSessions, a deployment would change nothing.",
+        f"Read with botocore {botocore.__version__}.",
     ]
     assert writes(organization) == []
 
@@ -76,7 +78,7 @@ def test_what_the_construct_would_change_is_shown_and_exits_1(
     shown = command_line.run("status", "--feature", CREDENTIALS, "--delegated-administrator", MEMBER)
     assert shown.exit_code == 1
     assert shown.lines[2].split() == [CREDENTIALS, "disabled"]
-    assert [line.split()[0] for line in shown.lines[-4:]] == [
+    assert [line.split()[0] for line in shown.lines[-5:-1]] == [
         "iam:EnableOrganizationsRootCredentialsManagement",
         "iam:DisableOrganizationsRootSessions",
         f"organizations:RegisterDelegatedAdministrator({MEMBER})",
@@ -102,6 +104,7 @@ def test_json_is_one_line_with_the_outputs_keys_and_what_would_change(
         ("delegatedAdministrators", []),
         ("deviations", ["RootSessions is disabled"]),
         ("steps", ["iam:EnableOrganizationsRootSessions"]),
+        ("sdk", f"botocore {botocore.__version__}"),
     ]
 
 
@@ -116,18 +119,26 @@ def test_empty_lists_are_given_as_the_construct_takes_them(
     ]
 
 
-def test_root_access_that_cannot_be_read_is_one_sentence_and_exits_2(
-    organization: LocalOrganization, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    organization.deny(account_id=MANAGEMENT, action="iam:ListOrganizationsFeatures")
-    cases: list[tuple[list[str], str]] = [
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         ([], "Unable to read root access: iam:ListOrganizationsFeatures: AccessDenied"),
         (["--feature", "RootPasswords"], "'RootPasswords' is not one of"),
         (["--feature", SESSIONS, "--no-features"], "either --feature or --no-features"),
         (["--delegated-administrator", "123"], "'123' is not a 12-digit account ID"),
-    ]
-    for arguments, message in cases:
-        assert message in command_line.refusal("status", *arguments)
+    ],
+    ids=["denied", "no feature", "both options", "no account"],
+)
+def test_root_access_that_cannot_be_read_is_one_sentence_and_exits_2(
+    organization: LocalOrganization, command_line: CommandLine, arguments: list[str], message: str
+) -> None:
+    organization.deny(account_id=MANAGEMENT, action="iam:ListOrganizationsFeatures")
+    assert message in command_line.refusal("status", *arguments)
+
+
+def test_credentials_of_another_account_are_told_which_ones_to_use(
+    organization: LocalOrganization, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", MEMBER)
     assert f"credentials of the management account {MANAGEMENT}" in command_line.refusal("status")
 

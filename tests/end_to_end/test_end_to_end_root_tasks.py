@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -184,6 +186,7 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     compare_findings(before, imported_findings(local_aws))
     fail_with_a_report(deployed)
     lose_batches(deployed)
+    end_without_a_report(local_aws, deployed)
     lock_out(local_aws)
     for kind, request in (
         ("bucket", {"task": RootTask.UNLOCK_BUCKET_POLICY, "buckets": {LOCKED_OUT: [BUCKET]}}),
@@ -260,6 +263,28 @@ def lose_batches(deployed: Deployed) -> None:
     assert execution.status == "FAILED"
     assert deployed.accounts(execution, "unknown") == {MFA_ONLY}
     assert "1 account is unknown" in execution.cause
+
+
+def end_without_a_report(aws: LocalAws, deployed: Deployed) -> None:
+    """The report of a run that ended without one is made from the results that Step Functions confirms."""
+    deployed.organization.put_root_credentials(account_id=MFA_ONLY, mfa_devices=1)
+    plan = deployed.run_successfully(task=DELETE, accounts=[MFA_ONLY])
+    restore = deployed.change_settings("write_execution_report", bucket="another-bucket")
+    execution = deployed.run_execute_machine({"plan": plan.run_id})
+    restore()
+    assert execution.status == "FAILED"
+    with pytest.raises(ClientError):
+        deployed.report(execution)
+    shown = subprocess.run(
+        [sys.executable, "-m", "centralized_root_access", "report", execution.run_id, "--format", "json"],
+        env=aws.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 2, shown.stderr
+    (result,) = json.loads(shown.stdout)["results"]
+    assert (result["accountId"], result["outcome"]) == (MFA_ONLY, "done")
 
 
 def execute_plan(deployed: Deployed, plan: Execution) -> None:

@@ -5,6 +5,7 @@ CloudFormation and Step Functions respond within this process; the state machine
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from centralized_root_access.cli.aws import Caller
 from centralized_root_access.cli.main import run
 from centralized_root_access.cli.terminal import Environment
-from support.accounts import MANAGEMENT
+from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.responding import client_error, respond_to
 from support.root_tasks import AUDIT_MACHINE, BUCKET, EXECUTE_MACHINE, FinishedExecution, RootTasks
@@ -51,6 +52,9 @@ class DeployedServices:
         unknown: How often an execution that was started is not known yet.
         without_output: How often an execution that has ended has no output and no cause yet.
         errors: What a call responds with instead: the code and the message.
+        started: What the function that started a run returned, by the execution's ARN.
+        batches: Each batch of it that started: its number, and what its function returned.
+        running: How often batches are still running when they are listed.
         before: Runs right before a call is responded to.
         requests: The calls, each with its parameters.
     """
@@ -61,6 +65,9 @@ class DeployedServices:
     unknown: int = 0
     without_output: int = 0
     errors: dict[str, tuple[str, str]] = field(default_factory=dict)
+    started: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    batches: dict[str, list[tuple[int, Mapping[str, Any]]]] = field(default_factory=dict)
+    running: int = 0
     before: dict[str, Callable[[], object]] = field(default_factory=dict)
     requests: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     _described: dict[str, int] = field(default_factory=dict)
@@ -132,6 +139,14 @@ class DeployedServices:
 
     def _DescribeExecution(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         arn = parameters["executionArn"]
+        if "/" in arn:
+            parent, _, place = arn.replace("/Batches:", ":").rpartition(":")
+            number, output = self.batches[parent][int(place)]
+            return {
+                "status": "SUCCEEDED",
+                "input": json.dumps({"batch": number}),
+                "output": json.dumps(output),
+            }
         execution = self._find(arn)
         described = self._described.get(arn, -self.unknown)
         self._described[arn] = described + 1
@@ -152,14 +167,28 @@ class DeployedServices:
             execution.status, execution.cause = "ABORTED", parameters["cause"]
         return {"stopDate": execution.started_at}
 
+    def _GetExecutionHistory(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        started = self.started.get(parameters["executionArn"])
+        exited = {"type": "TaskStateExited", "stateExitedEventDetails": {"output": json.dumps(started)}}
+        return {"events": [{"type": "ExecutionStarted"}, *([exited] if started else [])]}
+
     def _ListMapRuns(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
-        machine_arn = parameters["executionArn"].replace(":execution:", ":mapRun:").rpartition(":")[0]
-        return {"mapRuns": [{"mapRunArn": f"{machine_arn}/Batches:0-1"}]}
+        machine_arn, _, run_id = parameters["executionArn"].replace(":execution:", ":mapRun:").rpartition(":")
+        return {"mapRuns": [{"mapRunArn": f"{machine_arn}/Batches:{run_id}"}]}
 
     def _DescribeMapRun(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         return {"itemCounts": {"total": 1, "succeeded": 1}}
 
     def _ListExecutions(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        if map_run := parameters.get("mapRunArn"):
+            parent = map_run.replace(":mapRun:", ":execution:").replace("/Batches:", ":")
+            status, self.running = "RUNNING" if self.running else "ABORTED", max(self.running - 1, 0)
+            child = parent.rpartition(":")
+            arns = [
+                f"{child[0]}/Batches:{child[2]}:{place}"
+                for place, _ in enumerate(self.batches.get(parent, ()))
+            ]
+            return {"executions": [{"executionArn": arn, "status": status} for arn in arns]}
         prefix = parameters["stateMachineArn"].replace(":stateMachine:", ":execution:")
         found = [
             self._summary(arn, execution)
@@ -297,3 +326,79 @@ def running_command_line(
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "COLUMNS", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     return CommandLine(capsys=capsys, services=services)
+
+
+# Runs, as the tests of the commands name them
+
+NAME = "20261125-0432-2345"
+AUDIT, PLAN, EXECUTION = (f"{prefix}-{NAME}" for prefix in ("audit", "plan-delete", "execute"))
+DELETE = ("plan", "delete", "--account", MEMBER)
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
+
+
+class Typed(io.StringIO):
+    """What a person types at a terminal."""
+
+    def isatty(self) -> bool:
+        """Return that it is one."""
+        return True
+
+
+def give_credentials(command_line: CommandLine, account_id: str = MEMBER) -> None:
+    """Give a root user a password, an access key and an MFA device."""
+    command_line.root_tasks.organization.put_root_credentials(
+        account_id=account_id, password=True, access_keys=1, mfa_devices=1
+    )
+
+
+def has_password(command_line: CommandLine) -> bool:
+    """Return whether the root user of the member account has a password."""
+    return command_line.root_tasks.organization.root_credentials(MEMBER).password
+
+
+def plan_deletion(command_line: CommandLine) -> str:
+    """Plan to delete credentials, and return the name of the plan."""
+    give_credentials(command_line)
+    assert command_line.run(*DELETE).exit_code == 0
+    return PLAN
+
+
+def lock_bucket(command_line: CommandLine, policy: str = POLICY) -> None:
+    """Create a bucket with a policy in the member account."""
+    s3 = command_line.root_tasks.organization.client("s3", account_id=MEMBER)
+    s3.create_bucket(Bucket="locked")
+    s3.put_bucket_policy(Bucket="locked", Policy=policy)
+
+
+def next_command(shown: Shown) -> list[str]:
+    """Return the command that another one names last."""
+    return shown.stderr.strip().rpartition("centralized-root-access ")[2].split()
+
+
+def run_next(command_line: CommandLine, shown: Shown, *options: str) -> Shown:
+    """Run the command that another one names, a minute later: its run has another name."""
+    command_line.now += timedelta(minutes=1)
+    return command_line.run(*next_command(shown), *options)
+
+
+def started_last(command_line: CommandLine) -> dict[str, Any]:
+    """Return the input of the execution that was started last."""
+    input_: dict[str, Any] = [*command_line.services.inputs.values()][-1]
+    return input_
+
+
+def alter_report(command_line: CommandLine, folder: str, old: str, new: str) -> None:
+    """Alter a stored report."""
+    key = f"{folder}/report.json"
+    altered = command_line.root_tasks.read(key).replace(old.encode(), new.encode())
+    command_line.root_tasks.write(key, altered)
+
+
+def add_unit(command_line: CommandLine, name: str, *account_ids: str) -> str:
+    """Create an organizational unit with accounts, and return its ID."""
+    organization = command_line.root_tasks.organization
+    organizations, root = organization.client("organizations"), organization.root_id
+    unit = organizations.create_organizational_unit(ParentId=root, Name=name)["OrganizationalUnit"]["Id"]
+    for account_id in account_ids:
+        organizations.move_account(AccountId=account_id, SourceParentId=root, DestinationParentId=unit)
+    return str(unit)

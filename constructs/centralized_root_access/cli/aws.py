@@ -14,8 +14,6 @@ from aws_calls.failures import call_errors
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, one_attempt
 
-from .terminal import note_if_slow
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
@@ -34,7 +32,7 @@ _GET_CALLER_IDENTITY = "sts:GetCallerIdentity"
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who calls AWS, and how.
+    """The caller of AWS.
 
     Attributes:
         session: The SDK's session, with the credentials.
@@ -129,8 +127,7 @@ def find_caller(target: TargetOptions) -> Caller:
         session = _session(target.profile)
         region = target.region or session.get_config_variable("region") or _DEFAULT_REGION
         sts: Any = session.create_client("sts", region_name=region, config=one_attempt())
-    with note_if_slow(f"Waiting for {sts.meta.endpoint_url} to respond ..."):
-        identity = call(sts.get_caller_identity, operation=_GET_CALLER_IDENTITY, budget=retry_budget(clock))
+    identity = call(sts.get_caller_identity, operation=_GET_CALLER_IDENTITY, budget=retry_budget(clock))
     arn: str = require(identity.members, "Arn", operation=_GET_CALLER_IDENTITY)
     return Caller(
         session=session,

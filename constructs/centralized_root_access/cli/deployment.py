@@ -21,7 +21,7 @@ _DESCRIBE_STACKS = "cloudformation:DescribeStacks"
 # A page has some 50 stacks; an account may have 2,000 in a Region unless its quota was raised.
 _MAX_PAGES = 400
 _MAX_SECONDS = 120.0
-# Of the bucket: where each state machine's runs are.
+# Folders of the bucket, for the runs of each state machine.
 AUDIT_FOLDER, EXECUTE_FOLDER = FOLDERS = ("runs", "executions")
 _AUDIT = "AuditStateMachineArn"
 _STATE_MACHINES = {AUDIT_FOLDER: _AUDIT, EXECUTE_FOLDER: "ExecuteStateMachineArn"}
@@ -36,8 +36,8 @@ class Deployment:
     Attributes:
         stack: The stack's name.
         construct_id: What the outputs' keys begin with.
-        state_machine_arns: The state machines, by their folder: one that looks, and, where a task acts, one
-            that acts.
+        state_machine_arns: The state machines, by their folder: one for read-only runs and, if a task makes
+            changes, one for these.
         bucket: The bucket of the reports.
     """
 
@@ -108,7 +108,7 @@ def _stacks(caller: Caller, name: str) -> Iterator[Any]:
                 "These credentials may not read all stacks, which is right for those of grant_audit, "
                 "grant_plan, grant_execute and grant_read_reports. Name the stack: --stack STACK."
             ) from error
-        # What AWS responds with where there is no such stack.
+        # AWS says so if there is no such stack.
         if not name or error.failure.name != "ValidationError":
             raise
 

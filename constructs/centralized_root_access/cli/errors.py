@@ -1,4 +1,4 @@
-"""How a command ends: its exit codes, and any failure as a sentence that says what failed and what to do."""
+"""Exit codes, and failures as sentences that say what failed and what to do."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class ExitCode(IntEnum):
     NOT_AS_WANTED = 1
     NO_RESULT = 2
     INTERRUPTED = 130
-    # As shells have it for a command that wrote to a pipe which nobody reads any more.
+    # As in shells, for a command that wrote to a closed pipe.
     BROKEN_PIPE = 141
 
 
 class CommandError(click.ClickException):
-    """Raised where a command has no result. The message is shown as it is, escaped."""
+    """A command has no result. The message is shown as it is, escaped."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the message to stderr."""
@@ -37,27 +37,27 @@ class CommandError(click.ClickException):
 
 
 class RunNotFoundError(CommandError):
-    """Raised where no state machine has an execution of this name."""
+    """No state machine has an execution of this name."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"There is no run {run_id}. `runs` lists the latest runs.")
 
 
 class RunFailedError(CommandError):
-    """Raised where an execution ended without a report."""
+    """An execution ended without a report."""
 
 
 class NoReportError(CommandError):
-    """Raised where a report cannot be read."""
+    """A report cannot be read."""
 
 
 class InterruptedRunError(click.Abort):
-    """Raised where a person interrupts a command whose execution goes on, with how to come back to it."""
+    """A person interrupted a command whose execution continues; the message says how to come back to it."""
 
 
 _SIGN_IN = "Sign in again, for example with `aws sso login`, or use another --profile."
 _KEYS = "Use credentials that are valid, for example with --profile."
-# What to do, by the code that AWS responds with or by the name of what the SDK raises.
+# Advice, by AWS's code or the name of the SDK's exception.
 _ADVICE = {
     "NoCredentialsError": "Use --profile, or sign in, for example with `aws sso login`.",
     "PartialCredentialsError": "Use --profile, or set all of the credentials' environment variables.",
@@ -70,7 +70,7 @@ _ADVICE = {
     "RequestExpired": _SIGN_IN,
     "SSOTokenLoadError": _SIGN_IN,
     "TokenRetrievalError": _SIGN_IN,
-    # What the SDK raises for a damaged file.
+    # The SDK raises it for a damaged file.
     "KeyError": f"A file in ~/.aws/sso/cache or ~/.aws/cli/cache may be damaged. {_SIGN_IN}",
     "ForbiddenException": _SIGN_IN,
     "UnauthorizedException": _SIGN_IN,
@@ -84,9 +84,11 @@ _GRANTS = {
     "states:StartExecution": "grant_plan or grant_execute",
     "states:StopExecution": "grant_stop",
     "states:DescribeExecution": "grant_read_reports",
+    "states:GetExecutionHistory": "grant_read_reports",
+    "states:ListMapRuns": "grant_read_reports",
     "states:ListExecutions": "grant_plan or grant_execute",
     "s3:GetObject": "grant_read_reports",
-    "s3:ListBucket": "grant_stop",
+    "s3:ListBucket": "grant_read_reports",
 }
 _SDK = frozenset({"boto3", "botocore", "urllib3"})
 
@@ -113,7 +115,7 @@ def sentence(error: Exception) -> str:
     name = type(error).__name__
     places = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
     if any(_SDK.intersection(place.parts) for place in places):
-        # The SDK raises what it meets: a credential process that is not there, a damaged cache, a bad URL.
+        # The SDK raises any error that it meets: a missing credential process, a damaged cache, a bad URL.
         return _with_advice(f"The SDK could not call AWS: {name}: {error}", name)
     if isinstance(error, OSError):
         return f"{name}: {error}"
@@ -126,11 +128,11 @@ def sentence(error: Exception) -> str:
 
 @contextmanager
 def failures_as(what: str, *, as_json: bool = False) -> Iterator[None]:
-    """Turn whatever fails into one sentence.
+    """Turn any failure into one sentence.
 
     Args:
         what: What could not be done.
-        as_json: Whether a program reads stdout: it gets the sentence, too.
+        as_json: Whether a program reads stdout, and so also gets the sentence.
 
     Raises:
         CommandError: It failed.
@@ -142,14 +144,14 @@ def failures_as(what: str, *, as_json: bool = False) -> Iterator[None]:
     except Exception as error:
         message = f"{what}: {sentence(error)}"
         if as_json:
-            # Where stdout cannot be written, stderr still says what happened.
+            # If stdout cannot be written, stderr still says what happened.
             with suppress(OSError):
                 click.echo(json.dumps({"error": message}))
         raise CommandError(message) from error
 
 
 def _permission(operation: str) -> str:
-    """Return what allows a call: the grant of RootTasks, if one does, and the statement."""
+    """Return how to allow a call: the grant of RootTasks, if there is one, and the statement."""
     statement = json.dumps({"Effect": "Allow", "Action": operation, "Resource": "*"})
     grant = f"RootTasks.{_GRANTS[operation]} allows it, or" if operation in _GRANTS else "What allows it is"
     return (

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .deployment import Deployment
 
 _REFUSED = "REFUSED"
+# A key of the output of the function that starts a run.
+RUN_SHA256 = "runSha256"
 _MAX_READS_IN_PARALLEL = 8
 _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.25, 3.0
@@ -42,6 +44,16 @@ _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.25, 3.0
 _OUTDATED_WAITS = (0.25, 0.5, 1.0, 2.0, 4.0)
 # How this command line names the runs of each state machine.
 _PREFIXES = {"audit-": AUDIT_FOLDER, "plan-": AUDIT_FOLDER, "execute-": EXECUTE_FOLDER}
+_KEY = re.compile(r'"(\w+)"')
+# The options of this command line, by the keys of the input.
+_OPTIONS = {
+    "organizationalUnits": "--organizational-unit or --exclude",
+    "exclude": "--exclude",
+    "buckets": "--bucket",
+    "queues": "--queue",
+    "restore": "--backup",
+    "policyOverride": "--policy-override",
+}
 _REPORT_URL = re.compile(r"s3://[^/]+/(?P<folder>runs|executions)/[^/]+/report\.html")
 
 
@@ -56,12 +68,11 @@ class RunExecution:
         started_at: When it started.
         ended_at: When it ended; None while it runs.
         cause: Why it failed, or was refused.
-        input: Its input, of whatever form; empty in a list of executions.
-        report_sha256: The SHA-256 of its report.json; None where it holds none.
-        plan_expires_at: Of a plan that has something to execute, until when it can be executed, where the
-            execution's output is known.
-        accounts: The number of accounts in its report; None where its output does not say.
-        complete: Whether what belongs to the status is there: the output, or the cause of a failure.
+        input: Its input, in any form; empty in a list of executions.
+        report_sha256: The SHA-256 of its report.json; None if it holds none.
+        plan_expires_at: When its plan can no longer be executed; None if it has none that is known.
+        accounts: The number of accounts in its report; None if its output does not say.
+        complete: Whether the status has its output, or its cause.
     """
 
     run_id: str
@@ -88,17 +99,17 @@ class RunExecution:
 
     @property
     def requester(self) -> str:
-        """Who asked for it, as its command stated; empty where it did not."""
+        """The ARN of the person who asked for it, as the command stated; otherwise empty."""
         return str(self.input.get(REQUESTED_BY, ""))
 
     @property
     def plan(self) -> str:
-        """The plan that it executes; empty where it executes none."""
+        """The plan that it executes; empty for an audit or a plan."""
         return str(self.input.get(PLAN, "")) if self.folder == EXECUTE_FOLDER else ""
 
     @property
     def action(self) -> str:
-        """What it is for, as the command line calls it; empty where its input is not known."""
+        """Its command; empty if its input is not known."""
         if self.folder == EXECUTE_FOLDER:
             return "execute"
         if not self.input:
@@ -109,13 +120,16 @@ class RunExecution:
         return f"plan {'restore' if 'restore' in self.input else Task(task).command}"
 
 
-class Executions:
-    """The executions of a deployment's two state machines.
+@dataclass(frozen=True, kw_only=True)
+class BatchExecution:
+    """A batch of a run that has started: its number, and its output, which is empty if it did not succeed."""
 
-    Args:
-        caller: The caller.
-        deployment: The deployment.
-    """
+    number: int
+    output: Mapping[str, Any]
+
+
+class Executions:
+    """The executions of a deployment's two state machines."""
 
     def __init__(self, caller: Caller, deployment: Deployment) -> None:
         self._caller = caller
@@ -137,13 +151,13 @@ class Executions:
         try:
             self._call("StartExecution", stateMachineArn=arn, name=name, input=json.dumps(input_))
         except CallError as error:
-            # The response to the first attempt was lost, and the execution has ended meanwhile.
+            # The response to the first attempt was lost, and the execution has ended since.
             if error.failure.name != "ExecutionAlreadyExists" or not error.failure.may_have_taken_effect:
                 raise
         return self._describe_new(folder, name)
 
     def stop(self, execution: RunExecution, *, cause: str) -> None:
-        """Stop an execution that runs. The functions that it has invoked go on.
+        """Stop a running execution. Functions that it has invoked continue.
 
         Raises:
             CallError: AWS refused, or did not respond in time.
@@ -183,16 +197,8 @@ class Executions:
             return found[0]
         raise denied or RunNotFoundError(run_id)
 
-    def exists(self, run_id: str, *, folder: str) -> bool:
-        """Return whether a state machine is known to have an execution of this name."""
-        try:
-            self._describe(folder, run_id)
-        except CallError:
-            return False
-        return True
-
     def _describe_new(self, folder: str, run_id: str) -> RunExecution:
-        """Return an execution that was started just now: Step Functions may not know it for a moment."""
+        """Return an execution that has just started: Step Functions may not know it for a moment."""
         for wait in _OUTDATED_WAITS:
             try:
                 return self._describe(folder, run_id)
@@ -212,7 +218,7 @@ class Executions:
 
         Args:
             execution: The execution.
-            show: Shows how many batches of accounts have ended, and of how many, where both can be read.
+            show: Shows how many batches of accounts have ended, and of how many, if both can be read.
 
         Raises:
             CallError: It cannot be read.
@@ -245,7 +251,7 @@ class Executions:
             try:
                 found += self._latest_of(folder, limit=limit)
             except CallError as error:
-                # Who may only look or only act sees the executions of one of them.
+                # Those who may only plan or only execute see the executions of one state machine.
                 if error.failure.kind is not FailureKind.ACCESS_DENIED:
                     raise
                 denied.append(error)
@@ -256,31 +262,78 @@ class Executions:
             return list(pool.map(self._with_details, latest))
 
     def _with_details(self, execution: RunExecution) -> RunExecution:
-        """Return a listed execution with what a list leaves out, as far as it can be read."""
+        """Return a listed execution with its details, if these can be read."""
         try:
             return self._describe(execution.folder, execution.run_id)
         except CallError:
             return execution
 
     def _latest_of(self, folder: str, *, limit: int) -> Iterator[RunExecution]:
-        listed = pages(
-            functools.partial(
-                self._client.list_executions,
-                stateMachineArn=self._state_machine_arns[folder],
-                maxResults=limit,
-            ),
-            operation="states:ListExecutions",
-            budget=self._caller.budget(),
+        listed = self._pages(
+            "ListExecutions",
             items="executions",
+            stateMachineArn=self._state_machine_arns[folder],
+            maxResults=limit,
+        )
+        return (_execution(members, folder=folder) for members in itertools.islice(listed, limit))
+
+    def output_of_start(self, execution: RunExecution) -> Mapping[str, Any]:
+        """Return the output of the function that started a run; empty if there is none.
+
+        Raises:
+            CallError: The events cannot be read.
+        """
+        arn = self._arn(execution.folder, execution.run_id)
+        for event in self._pages("GetExecutionHistory", items="events", executionArn=arn):
+            output = _object(event.get("stateExitedEventDetails", {}).get("output", ""))
+            if RUN_SHA256 in output:
+                return output
+        return {}
+
+    def batches(self, execution: RunExecution) -> list[BatchExecution]:
+        """Return the batches of a run that have started.
+
+        Raises:
+            CallError: They cannot be read.
+        """
+        arns = [child["executionArn"] for child in self._children(execution)]
+        with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
+            return list(pool.map(self._batch, arns))
+
+    def has_running_batch(self, execution: RunExecution) -> bool:
+        """Return whether a batch of a run still runs.
+
+        Raises:
+            CallError: They cannot be listed.
+        """
+        return any(child["status"] in _RUNNING for child in self._children(execution))
+
+    def _batch(self, arn: str) -> BatchExecution:
+        response = self._call("DescribeExecution", executionArn=arn)
+        return BatchExecution(
+            number=_object(response.require("input"))["batch"], output=_object(response.get("output") or "")
+        )
+
+    def _children(self, execution: RunExecution) -> Iterator[Mapping[str, Any]]:
+        """Yield the executions of a run's batches."""
+        arn = self._arn(execution.folder, execution.run_id)
+        for map_run in self._call("ListMapRuns", executionArn=arn).get("mapRuns", ()):
+            yield from self._pages("ListExecutions", items="executions", mapRunArn=map_run["mapRunArn"])
+
+    def _pages(self, operation: str, *, items: str, **parameters: object) -> Iterator[Any]:
+        return pages(
+            functools.partial(getattr(self._client, xform_name(operation)), **parameters),
+            operation=f"states:{operation}",
+            budget=self._caller.budget(),
+            items=items,
             request_token="nextToken",
             response_token="nextToken",
         )
-        return (_execution(members, folder=folder) for members in itertools.islice(listed, limit))
 
     def _progress(self, execution_arn: str) -> Iterator[tuple[int, int] | None]:
         """Yield, again and again, how many batches have ended, and of how many; None before both are known.
 
-        A bar is not worth failing for: without permission to read it, there is none.
+        Without permission to read them, there is no progress bar; the command does not fail.
         """
         with suppress(CallError):
             map_run_arn = None
@@ -303,29 +356,27 @@ class Executions:
 
 
 def executions_of_plans(found: Iterable[RunExecution]) -> dict[str, str]:
-    """Return the execution of each plan that was executed, as far as it is among those that were found."""
+    """Return the execution of each plan, if it is among those that were found."""
     executed = {execution.plan: execution.run_id for execution in found if execution.status != _REFUSED}
     return {plan: run_id for plan, run_id in executed.items() if plan}
 
 
-def require_report(execution: RunExecution) -> None:
-    """Refuse an execution that has ended without a report.
+def has_report(execution: RunExecution) -> bool:
+    """Return whether an execution that has ended has a report: also if it failed because accounts did."""
+    return execution.status == "SUCCEEDED" or _REPORT_URL.search(execution.cause) is not None
 
-    One in which accounts failed has ended as FAILED as well, after its report was written.
 
-    Raises:
-        RunFailedError: It has no report.
-    """
-    if execution.status == "SUCCEEDED" or _REPORT_URL.search(execution.cause):
-        return
+def run_failed_error(execution: RunExecution) -> RunFailedError:
+    """Return why an execution has ended without a report."""
     if execution.status == _REFUSED:
-        raise RunFailedError(f"Run {execution.run_id} was refused: {execution.cause}")
+        cause = _KEY.sub(lambda key: _OPTIONS.get(key[1], key[0]), execution.cause)
+        return RunFailedError(f"Run {execution.run_id} was refused: {cause}")
     cause = execution.cause or "Step Functions gives no cause."
-    raise RunFailedError(f"Run {execution.run_id} ended as {execution.status}: {cause}")
+    return RunFailedError(f"Run {execution.run_id} ended as {execution.status}: {cause}")
 
 
 def _one_of_both(found: Iterable[RunExecution], run_id: str) -> RunExecution:
-    """Return which one of two executions of a name is meant: somebody may have chosen it to hide the other.
+    """Return which of two executions of a name is meant: one may have been named to hide the other.
 
     Raises:
         CommandError: The name does not say.
@@ -373,13 +424,13 @@ def _number_of_accounts(totals: object) -> int | None:
 
 
 def _sentence_of(cause: str) -> str:
-    """Return the sentence in a cause: what a function raised is an object of JSON."""
+    """Return the sentence in a cause, which is an object of JSON if a function raised it."""
     message = _object(cause).get("errorMessage")
     return message if isinstance(message, str) else cause
 
 
 def _object(text: str) -> dict[str, Any]:
-    """Return an object of JSON; an empty one where the text is something else."""
+    """Return an object of JSON; an empty one if the text is something else."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

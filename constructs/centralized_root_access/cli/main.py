@@ -20,7 +20,7 @@ from .commands.runs import runs
 from .commands.status import status
 from .commands.stop import stop
 from .errors import ExitCode, InterruptedRunError, sentence
-from .target import PROGRAM
+from .terminal import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,8 +67,8 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
         error.show()
         return ExitCode.NO_RESULT
     except SystemExit as error:
-        # click and rich end the process where nobody reads the pipe, with the exit code of a deviation; click
-        # has then replaced stdout.
+        # click and rich end the process if the pipe is closed, with the exit code of a deviation; click has
+        # then replaced stdout.
         if sys.stdout is not stdout or isinstance(error.__context__, BrokenPipeError):
             raise BrokenPipeError from error
         raise

@@ -47,7 +47,7 @@ def account_ids_or_all(value: str) -> tuple[str, ...]:
 def exclusions(value: str) -> tuple[str, ...]:
     """Return accounts and organizational units: with commas, or those of a file that is given as @FILE.
 
-    A name may have a comma: a value, or a line of the file, that has no ID is one unit.
+    A name may have a comma: what has no ID, and no path from the root after each comma, is one unit.
     """
     from root_tasks.tasks.scope import UNIT_ID
 
@@ -55,7 +55,7 @@ def exclusions(value: str) -> tuple[str, ...]:
     for line in _lines(value):
         entries = _entries(line)
         has_id = any(_ACCOUNT_ID.fullmatch(entry) or UNIT_ID.fullmatch(entry) for entry in entries)
-        found += entries if has_id else [line]
+        found += entries if has_id or all(entry.startswith("Root/") for entry in entries) else [line]
     return tuple(found)
 
 

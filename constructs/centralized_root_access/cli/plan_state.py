@@ -18,8 +18,8 @@ class PlanState:
 
     Attributes:
         now: When that was looked at.
-        expires_at: When it can no longer be executed; None where an earlier release did not say.
-        executed_by: The run that executed it, or began to; None where there is none that can be seen.
+        expires_at: When it can no longer be executed; None if an earlier release did not say.
+        executed_by: The run that executed it, or began to; None if none can be seen.
     """
 
     now: datetime
@@ -33,12 +33,12 @@ class PlanState:
 
     @property
     def until(self) -> str:
-        """Until when it can be executed; an empty text where that is not known."""
+        """Until when it can be executed; empty if that is not known."""
         return "" if self.expires_at is None else f"until {minute(self.expires_at)}"
 
     @property
     def obstacle(self) -> str | None:
-        """Why it cannot be executed any more, as a sentence; None where it can."""
+        """Why it can no longer be executed, as a sentence; None if it can."""
         if self.executed_by is not None:
             return f"This plan was executed by {self.executed_by}."
         if self.expires_at is not None and self.has_expired:

@@ -1,4 +1,4 @@
-"""The rows of a report in a terminal: one for each item, with what one decides by. Pure."""
+"""The rows of a report in a terminal: one for each item, with the facts to decide by. Pure."""
 
 from __future__ import annotations
 
@@ -10,47 +10,39 @@ from typing import TYPE_CHECKING
 
 from root_tasks.messages import quantity
 from root_tasks.model.report import ItemType, Outcome
+from root_tasks.report.management_root_user import credentials_in_words
 from root_tasks.report.summary import credentials_of, item_counts, types_without_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from root_tasks.model.report import AccessKey, AccountResult, CredentialDetails, Item, RootCredentials
+    from root_tasks.model.report import (
+        AccessKey,
+        AccountResult,
+        CredentialDetails,
+        Item,
+        Report,
+        RootCredentials,
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class LastUse:
-    """When a credential was last used, and what it was used for.
-
-    Attributes:
-        day: The day, for a column that says of what; or "never", or "unknown".
-        words: The same, where no column says of what.
-        service: What it was used for, if that is known.
-    """
-
-    day: str
-    words: str
-    service: str = ""
-
-
-_NEVER = LastUse(day="never", words="never used")
-_UNKNOWN = LastUse(day="unknown", words="last use unknown")
+_UNKNOWN = "last use unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportRow:
-    """One row of a report: what a person decides by. Somebody else chose the texts.
+    """One row of a report. Its texts are not to be trusted.
 
     Attributes:
         outcome: How the task ended in the account, or for this item.
         account_outcome: How it ended in the account.
-        account_id: The account; empty in its second row and those after it.
+        account_id: The account; empty in its further rows.
         name: Its name.
         organizational_unit: Where it is in the organization.
         item: The item, with its Region and its status.
         created: The day on which it was created.
-        last_use: When it was last used; None where that says nothing of it.
+        last_use: When it was last used, in words; empty if AWS never knows it.
         reason: Why it ended so, or what to know about it.
     """
 
@@ -61,27 +53,30 @@ class ReportRow:
     organizational_unit: str = ""
     item: str = ""
     created: str = ""
-    last_use: LastUse | None = None
+    last_use: str = ""
     reason: str = ""
 
     @property
     def what(self) -> str:
-        """The item, with all that one decides by."""
+        """The item, with its facts."""
         created = f"created {self.created}" if self.created else ""
-        used = self.last_use.words if self.last_use else ""
-        return ", ".join(filter(None, (self.item, created, used)))
+        return ", ".join(filter(None, (self.item, created, self.last_use)))
 
 
-def rows_of(results: Iterable[AccountResult], *, now: datetime, each_whole: bool) -> Iterator[ReportRow]:
+def rows_of(report: Report, listed: Iterable[AccountResult], *, each_whole: bool) -> Iterator[ReportRow]:
     """Yield the rows of accounts.
 
     Args:
-        results: Their results.
-        now: When the run ended.
+        report: The report.
+        listed: Its results to list.
         each_whole: Whether each row names its account, not only the first one.
     """
-    for result in results:
-        rows = list(_rows_of_account(result, now=now)) or [ReportRow(outcome=result.outcome)]
+    for result in listed:
+        if report.full and result.account_id == report.management_account_id:
+            rows = [_management_row(result)]
+        else:
+            rows = list(_rows_of_account(result, now=report.finished_at))
+        rows = rows or [ReportRow(outcome=result.outcome)]
         for place, row in enumerate(rows):
             whole = _with_account(row, result) if each_whole or not place else row
             yield replace(whole, account_outcome=result.outcome)
@@ -96,13 +91,22 @@ def _with_account(row: ReportRow, result: AccountResult) -> ReportRow:
     )
 
 
+def _management_row(result: AccountResult) -> ReportRow:
+    """Return the row of the management account's own root user, which no root session reaches."""
+    if result.credentials is None:
+        return ReportRow(outcome=result.outcome, item="root user not looked at", reason=result.reason or "")
+    return ReportRow(
+        outcome=result.outcome, item=f"root user with {credentials_in_words(result.credentials)}"
+    )
+
+
 def _rows_of_account(result: AccountResult, *, now: datetime) -> Iterator[ReportRow]:
     if result.credentials is not None:
         yield from _credential_rows(result, result.credentials, now=now)
     for item in result.items:
         yield _item_row(item, now=now)
     said = [item.message for item in result.items]
-    # What an item says already is not said again.
+    # Not again what an item says already.
     reasons = (None if result.reason in said else result.reason, result.hint)
     if reason := " ".join(filter(None, reasons)):
         yield ReportRow(outcome=result.outcome, reason=reason)
@@ -116,7 +120,7 @@ def _credential_rows(result: AccountResult, has: RootCredentials, *, now: dateti
     for key in has.access_keys or ():
         yield row(item=f"access key {key.access_key_id}, {key.status}", last_use=_use_with_service(key, now))
     unlisted = types_without_list(result)
-    # Of these, the number says it all.
+    # For these, the count is enough.
     counted = {ItemType.SIGNING_CERTIFICATE, ItemType.MFA_DEVICE} - unlisted
     if others := item_counts(Counter(type_ for type_, _ in credentials_of(result) if type_ in counted)):
         yield row(item=others)
@@ -139,27 +143,25 @@ def _item_row(item: Item, *, now: datetime) -> ReportRow:
     return replace(
         row,
         created=f"{details.created_at:%Y-%m-%d}" if details.created_at is not None else "",
-        last_use=_use_with_service(details, now) if has_use else None,
+        last_use=_use_with_service(details, now) if has_use else "",
     )
 
 
 def _short(id_: str | None) -> str | None:
-    """Return an ARN without what the row says anyway: the service, the account."""
+    """Return an ARN without the service and the account, which the row says anyway."""
     return re.split("[:/]", id_)[-1] if id_ is not None and id_.startswith("arn:") else id_
 
 
-def _use_with_service(used: AccessKey | CredentialDetails, now: datetime) -> LastUse:
+def _use_with_service(used: AccessKey | CredentialDetails, now: datetime) -> str:
     use = _last_use(used.last_used_at, now, unread=used.last_use_unread)
-    if not (used.last_used_at and used.last_used_service):
-        return use
-    return replace(use, words=f"{use.words} for {used.last_used_service}", service=used.last_used_service)
+    return f"{use} for {used.last_used_service}" if used.last_used_at and used.last_used_service else use
 
 
-def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> LastUse:
+def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> str:
     if unread:
         return _UNKNOWN
     if moment is None:
-        return _NEVER
+        return "never used"
     days = (now - moment).days
     ago = "today" if days < 1 else f"{quantity(days, 'day')} ago"
-    return LastUse(day=f"{moment:%Y-%m-%d}", words=f"used {moment:%Y-%m-%d} ({ago})")
+    return f"used {moment:%Y-%m-%d} ({ago})"

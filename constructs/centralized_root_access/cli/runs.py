@@ -19,15 +19,15 @@ from root_tasks.tasks.scope import REQUESTED_BY
 
 from . import screen
 from .aws import Caller, find_caller
-from .checks import require_startable
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, FOLDERS, Deployment, find_deployment
 from .errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as
-from .executions import Executions, require_report
-from .next_steps import next_steps
+from .executions import Executions, has_report, run_failed_error
+from .next_steps import audit_of_plan, key_use_steps, next_steps
 from .options import JSON, TABLE
 from .plan_state import PlanState
 from .stored_report import StoredFiles, StoredReport, is_executable, keep_report, show_report
 from .terminal import print_note
+from .unfinished import report_from_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .options import Output, Selection
     from .target import TargetOptions
 
-# Why it is not known which report a run has written.
+# Why the report of a run is unchecked.
 _GONE = "Step Functions has no such execution; it keeps those that ended in the last 90 days."
 _DENIED = "These credentials may not read its execution."
 _NOT_HELD = "Its execution does not hold the hash of a report."
@@ -87,17 +87,15 @@ class Runs:
             folder: The folder of its state machine.
 
         Raises:
-            CommandError: It would surely be refused.
             RunFailedError: It ended without a report.
             InterruptedRunError: A person interrupted the command.
         """
-        if folder == AUDIT_FOLDER:
-            require_startable(self.caller, self.deployment, input_)
         name = self.target.environment.run_name(prefix)
         stated = {**input_, REQUESTED_BY: self.caller.arn}
         with self._resumable(name):
             execution = self._wait(self.executions.start(folder, name=name, input_=stated))
-        require_report(execution)
+        if not has_report(execution):
+            raise run_failed_error(execution)
         return execution
 
     def _wait(self, execution: RunExecution) -> RunExecution:
@@ -113,7 +111,7 @@ class Runs:
 
         def show(done: int, total: int) -> None:
             if len(sizes()) == total:
-                # Which ones are done is not known; all but the last are of one size.
+                # Which batches are done is not known; all but the last have the same size.
                 update(sum(sizes()[:done]), sum(sizes()), "accounts")
             else:
                 update(done, total, "batches of accounts")
@@ -122,32 +120,34 @@ class Runs:
             return self.executions.wait(execution, show=show)
 
     def report_of(self, execution: RunExecution) -> StoredReport:
-        """Return the report of an execution that has ended.
+        """Return the report of an execution that has ended; if it has none, what its results say.
 
         Raises:
             CommandError: There is none, the caller may not read it, or its run did not write it.
+            CallError: The results cannot be read.
             DecodingError: It is damaged, or of another version.
         """
+        if not has_report(execution):
+            return report_from_results(self.caller, self.deployment, self.executions, execution)
         files = self._files_of(execution)
         body = files.read(REPORT_JSON)
         unchecked = _verify(body, files, execution)
         return StoredReport.of(body, input_=execution.input, unchecked=unchecked)
 
     def find_report(self, run_id: str, *, folders: Sequence[str] = FOLDERS) -> StoredReport:
-        """Return the report of a run; of one that goes on, when it has ended.
+        """Return the report of a run, when it has ended.
 
         Args:
             run_id: The run.
             folders: The folders of the bucket that it can be in: those of both state machines, or of one.
 
         Raises:
-            CommandError: There is no such run, either of two may be meant, it ended without a report, or did
-                not write the report that is there.
+            CommandError: There is no such run, either of two may be meant, it ended before it had accounts,
+                or it did not write the report that is there.
             InterruptedRunError: A person interrupted the command.
         """
         execution, unchecked = self._await_execution(run_id, folders=folders)
         if execution is not None:
-            require_report(execution)
             return self.report_of(execution)
         missing: list[CommandError] = [RunNotFoundError(run_id)] if unchecked == _GONE else []
         for folder in folders:
@@ -183,10 +183,10 @@ class Runs:
     def _await_execution(
         self, run_id: str, *, folders: Sequence[str] = FOLDERS
     ) -> tuple[RunExecution | None, str | None]:
-        """Return the execution of a run, when it has ended; or why a report cannot be checked by it."""
+        """Return the execution of a run, when it has ended, or why no report can be checked by it."""
         try:
             execution = self.executions.find(run_id, folders=folders)
-            # Nothing goes on of one that has ended.
+            # One that has ended does not continue.
             with self._resumable(run_id) if execution.running else nullcontext():
                 return self._wait(execution), None
         except RunNotFoundError:
@@ -197,7 +197,7 @@ class Runs:
             return None, _DENIED
 
     def accounts_of_report(self, selection: Selection) -> dict[str, object]:
-        """Return the accounts that another run reports with some outcomes, as an input has them.
+        """Return the accounts that another run reports with certain outcomes, as an input has them.
 
         Args:
             selection: The run, if there is one, and the outcomes.
@@ -211,7 +211,7 @@ class Runs:
             raise CommandError(f"{unknown[0]} is not an outcome. Outcomes: {', '.join(Outcome)}.")
         folder, _, run_id = selection.from_report.rpartition("/")
         stored = self.find_report(run_id, folders=[folder] if folder else FOLDERS)
-        if stored.unchecked is not None:
+        if stored.unchecked is not None and not stored.unfinished:
             raise CommandError(
                 f"Whether run {run_id} wrote its report was not checked, so its accounts are not taken. "
                 f"{stored.unchecked}"
@@ -249,7 +249,7 @@ class Runs:
         return task
 
     def show_result(self, execution: RunExecution, *, output: Output, ended: str = "has ended") -> ExitCode:
-        """Show the report of an execution that has ended, and what one would do next.
+        """Show the report of an execution that has ended, and the next steps.
 
         Args:
             execution: The execution.
@@ -272,29 +272,34 @@ class Runs:
         return keep_report(stored, output=output)
 
     def show_next_steps(self, stored: StoredReport) -> None:
-        """Say what one would do next; of a plan, until when it can be executed, or why it cannot any more."""
-        if stored.unchecked is not None:
-            # Somebody else may have chosen the accounts and the run.
+        """Print the next steps; for a plan, until when it can be executed, or why it no longer can."""
+        if stored.unchecked is not None and not stored.unfinished:
+            # Someone else may have chosen the accounts and the run.
             return
         report = stored.report
+        if stored.unfinished:
+            if report.executed_plan is not None:
+                print_note(f"Next, to audit its accounts: {audit_of_plan(report, target=self.target)}")
+            return
         state = self.plan_state(report)
+        keys = key_use_steps(report)
         if state is None:
-            print_note(*next_steps(report, target=self.target))
+            print_note(*keys, *next_steps(report, target=self.target))
         elif state.obstacle is not None:
             print_note(state.obstacle)
         else:
             until = f" ({state.until})" if state.until else ""
             command = self.target.command("execute", report.run_id)
-            print_note(f"Next, to execute exactly this plan{until}: {command}")
+            print_note(*keys, f"Next, to execute exactly this plan{until}: {command}")
 
     def plan_state(self, report: Report) -> PlanState | None:
-        """Return whether a plan can still be executed; None of what is not a plan, or plans nothing."""
+        """Return whether a plan can still be executed; None for another report, or a plan of nothing."""
         if not is_executable(report):
             return None
         return self._plan_state(report.run_id, expires_at=report.plan_expires_at)
 
     def states_of(self, executions: Sequence[RunExecution]) -> dict[str, PlanState]:
-        """Return the states of the plans among executions, by their names, as far as these can be read."""
+        """Return the states of the plans among executions, by their names, if these can be read."""
         now = self.target.environment.now()
         states = {}
         for execution in executions:
@@ -309,7 +314,7 @@ class Runs:
             body = self._files_in(f"{AUDIT_FOLDER}/{run_id}").read(EXECUTION_MARK)
             executed_by = decode(ExecutionMark, body).execution_arn.rpartition(":")[2]
         except (CallError, NoReportError):
-            # There is none, or it cannot be read: then the execution itself refuses.
+            # There is none, or it cannot be read; the execution itself then refuses.
             pass
         except DecodingError:
             executed_by = "an execution that its mark does not name"
@@ -323,7 +328,7 @@ class Runs:
 
     @contextmanager
     def _resumable(self, name: str) -> Iterator[None]:
-        """Say how to come back to an execution, however the command ends early."""
+        """Say how to come back to an execution if the command ends early."""
         back = self.target.command("report", name)
         try:
             yield
@@ -348,7 +353,7 @@ def _is_not_started(error: Exception) -> bool:
 
 
 def _verify(body: bytes, files: StoredFiles, execution: RunExecution) -> str | None:
-    """Return why it is not known whether an execution's run wrote a report.json; None where it did.
+    """Return why a report.json is unchecked; None if the execution's run wrote it.
 
     Raises:
         CommandError: It did not.

@@ -1,4 +1,4 @@
-"""What a command shows: tables and a progress bar. Nothing of it reaches a terminal unescaped."""
+"""Tables, lists and a progress bar. Nothing reaches a terminal unescaped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
-from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -37,14 +36,12 @@ if TYPE_CHECKING:
     from .executions import RunExecution
     from .plan_state import PlanState
 
-# For a program or a file, which finds a name by its whole line; a terminal has its own width.
+# For a program or a file, which finds a name in its whole line.
 _UNWRAPPED = 1_000_000
-# Narrower than this, a report is a list, without organizational units.
-_MIN_TABLE_WIDTH = 110
 _MAX_ROWS = 200
 # Between two columns.
 _GAP = 2
-# A longer reason is a note below the table, in its full width. What a row is about is never in a note.
+# A longer reason is a note below the table, in its full width. An item never is.
 _MAX_REASON_CHARACTERS = 60
 _STYLES = {
     Outcome.HAS_CREDENTIALS: "bold red",
@@ -53,11 +50,12 @@ _STYLES = {
     Outcome.INACCESSIBLE: "yellow",
     Outcome.PLANNED: "cyan",
     Outcome.IN_USE: "yellow",
+    Outcome.ACCEPTED: "cyan",
     Outcome.DONE: "green",
     Outcome.NOTHING_TO_DO: "dim",
     Outcome.SKIPPED: "dim",
 }
-# What nobody has to do anything about is counted.
+# Needs no action, so it is only counted.
 _COUNTED = frozenset({Outcome.NOTHING_TO_DO, Outcome.CLEAN})
 _RUN_COLUMNS = ("run", "action", "accounts", "status", "plan", "requested by", "started", "took")
 _STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "REFUSED": "yellow"}
@@ -71,7 +69,7 @@ def console(*, stderr: bool = False) -> Console:
     has_width = stream.isatty() or "COLUMNS" in probe._environ
     return Console(
         file=stream,
-        # COLUMNS=0 is what some programs set where there is no terminal.
+        # Some programs set COLUMNS=0 if there is no terminal.
         width=(probe.width if has_width else 0) or _UNWRAPPED,
         markup=False,
         highlight=False,
@@ -94,7 +92,7 @@ def show_report(report: Report, *, everything: bool = False) -> None:
 
     Args:
         report: The report.
-        everything: Whether to list the accounts with nothing to do, and the clean ones, too, however many
+        everything: Whether to list also accounts that are clean or have nothing to do, regardless of how many
             there are. Otherwise the summary counts them.
     """
     listed = [result for result in report.results if everything or result.outcome not in _COUNTED]
@@ -106,7 +104,7 @@ def show_plan(report: Report, *, everything: bool = False) -> None:
 
     Args:
         report: The report of the plan.
-        everything: Whether to list the other accounts, too.
+        everything: Whether to list the other accounts as well.
     """
     listed = [result for result in report.results if everything or result.outcome is Outcome.PLANNED]
     _show_report(report, listed, max_rows=None, stderr=True)
@@ -130,14 +128,11 @@ def _show_report(
 
 
 def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -> None:
-    """Show executions, and until when each plan can be executed: as a table where it breaks no name."""
+    """Show executions, and until when each plan can be executed."""
     of_plans = executions_of_plans(executions)
     rows = [_run_row(execution, _plan_words(execution, states, of_plans)) for execution in executions]
     target = console()
-    widths = [
-        max(cell.cell_len for cell in cells) for cells in zip(map(Text, _RUN_COLUMNS), *rows, strict=True)
-    ]
-    if sum(widths) + _GAP * (len(widths) - 1) > target.width:
+    if target.width != _UNWRAPPED:
         _print(target, _run_list(rows))
         return
     table = new_table(*_RUN_COLUMNS)
@@ -153,7 +148,7 @@ def _run_row(execution: RunExecution, plan_words: str) -> list[Text]:
         safe_text("" if execution.accounts is None else f"{execution.accounts:,}"),
         safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red")),
         safe_text(plan_words),
-        # Without the account and the role, in whose place the command states a person.
+        # Without the account and the role: the last part names the person.
         safe_text(execution.requester.rpartition("/")[2]),
         safe_text(minute(execution.started_at)),
         safe_text("" if execution.ended_at is None else duration(execution.started_at, execution.ended_at)),
@@ -161,7 +156,7 @@ def _run_row(execution: RunExecution, plan_words: str) -> list[Text]:
 
 
 def _run_list(rows: Iterable[Sequence[Text]]) -> Iterator[RenderableType]:
-    """Yield a line for each execution, and what there is to know about it below."""
+    """Yield a line for each execution, and its facts below."""
     for row in rows:
         cells = dict(zip(_RUN_COLUMNS, row, strict=True))
         yield Text.assemble(cells.pop("status"), "  ", cells.pop("run"))
@@ -170,10 +165,10 @@ def _run_list(rows: Iterable[Sequence[Text]]) -> Iterator[RenderableType]:
 
 
 def _plan_words(execution: RunExecution, states: Mapping[str, PlanState], of_plans: Mapping[str, str]) -> str:
-    """Return what became of a plan, or which one an execution executes; an empty text of another run."""
+    """Return what became of a plan, or which one an execution executes; empty for another run."""
     if execution.plan:
         return f"executes {execution.plan}"
-    # Who may not read the plan's mark may see the execution.
+    # Callers who cannot read the plan's mark may still see the execution.
     if executed_by := of_plans.get(execution.run_id):
         return f"executed by {executed_by}"
     return states[execution.run_id].words if execution.run_id in states else ""
@@ -186,14 +181,7 @@ def show_lines(lines: Iterable[RenderableType]) -> None:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a progress bar on stderr, where it is a terminal.
-
-    Args:
-        what: What is in progress.
-
-    Yields:
-        What updates the bar with how many are done, of how many, and of what.
-    """
+    """Show a progress bar on stderr, if that is a terminal, and yield the function that updates it."""
     target = console(stderr=True)
     columns = (
         SpinnerColumn(),
@@ -215,16 +203,15 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
 def _report_table(
     report: Report, listed: Iterable[AccountResult], *, width: int, max_rows: int | None
 ) -> Iterator[RenderableType]:
-    rows = rows_of(listed, now=report.finished_at, each_whole=width == _UNWRAPPED)
+    rows = rows_of(report, listed, each_whole=width == _UNWRAPPED)
     notes: dict[str, int] = {}
     shown = [replace(row, reason=_remark(row, notes)) for row in itertools.islice(rows, max_rows)]
-    if shown:
-        in_words = words_of(report).outcome
-        if width >= _MIN_TABLE_WIDTH:
-            yield _row_table(shown, in_words=in_words, width=width)
-            yield safe_text()
-        else:
-            yield from _account_lists(shown, in_words=in_words, width=width)
+    in_words = words_of(report).outcome
+    if shown and width == _UNWRAPPED:
+        yield _row_table(shown, in_words=in_words)
+        yield safe_text()
+    else:
+        yield from _account_lists(shown, in_words=in_words)
     for note, number in notes.items():
         yield safe_text(f"Note {number}: {note}")
     if notes:
@@ -236,7 +223,7 @@ def _report_table(
 
 
 def _remark(row: ReportRow, notes: dict[str, int]) -> str:
-    """Return what a row ends with. A long reason becomes a note, once for all rows that have it."""
+    """Return the end of a row. A long reason becomes a note, once for all rows that have it."""
     if len(row.reason) <= _MAX_REASON_CHARACTERS:
         return f": {row.reason}" if row.item and row.reason else row.reason
     note = f"see note {notes.setdefault(row.reason, len(notes) + 1)}"
@@ -244,7 +231,7 @@ def _remark(row: ReportRow, notes: dict[str, int]) -> str:
 
 
 def _policies_of_plan(report: Report) -> Iterator[str]:
-    """Yield what one decides by: the policies that a plan removes or attaches."""
+    """Yield the policies that a plan removes or attaches."""
     planned = words_of(report).planned
     for result in report.results:
         for item in result.items:
@@ -257,18 +244,15 @@ def _policies_of_plan(report: Report) -> Iterator[str]:
 
 
 def _pretty(policy: str) -> str:
-    """Return a policy over several lines; as it is where it is not JSON, or has a key twice."""
+    """Return a policy over several lines, or unchanged if it is not JSON, or has a key twice."""
     try:
         return json.dumps(json.loads(policy, object_pairs_hook=unique_keys), indent=2)
     except (ValueError, RecursionError):
         return policy
 
 
-def _row_table(shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str], width: int) -> Table:
-    """Return a table with a column for each fact; one that no row has is left out.
-
-    So is the organizational unit where what is to happen would not have a line for each item.
-    """
+def _row_table(shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str]) -> Table:
+    """Return a table for a program or a file: a line for each row, without columns that no row has."""
     cells = {
         "account": [row.account_id for row in shown],
         "name": [row.name for row in shown],
@@ -276,63 +260,33 @@ def _row_table(shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str]
         "what": [row.what + row.reason for row in shown],
     }
     columns = {name: values for name, values in cells.items() if any(values)}
-    outcomes = [in_words(row.outcome) for row in shown]
-    if sum(max(map(cell_len, values)) + _GAP for values in (outcomes, *columns.values())) - _GAP > width:
-        columns.pop("OU", None)
     table = new_table("outcome", *columns)
-    previous: Outcome | None = None
-    for row, said, values in zip(shown, outcomes, zip(*columns.values(), strict=True), strict=True):
-        # An outcome stands for all rows of its account that follow, until another one.
-        again = not row.account_id and row.outcome is previous
-        previous = row.outcome
-        table.add_row(
-            safe_text("" if again else said, _STYLES.get(row.outcome, "")),
-            *map(safe_text, values),
-        )
+    for row, *values in zip(shown, *columns.values(), strict=True):
+        table.add_row(safe_text(in_words(row.outcome), _STYLES.get(row.outcome, "")), *map(safe_text, values))
     return table
 
 
 def _account_lists(
-    shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str], width: int
+    shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str]
 ) -> Iterator[RenderableType]:
-    """Yield a list for each outcome: an account has one line, and its further items have lines below it.
-
-    Only days have columns: more of them would break IDs and names.
-    """
-    lists: list[list[ReportRow]] = []
+    """Yield a list for each outcome, for a person: each account, and a line for each of its items below."""
+    outcome: Outcome | None = None
     for row in shown:
-        if row.account_id and (not lists or lists[-1][0].account_outcome is not row.account_outcome):
-            lists.append([])
-        lists[-1].append(row)
-    for rows in lists:
-        yield _account_list(rows, in_words=in_words, width=width)
+        if row.account_id:
+            if row.account_outcome is not outcome:
+                if outcome is not None:
+                    yield safe_text()
+                outcome = row.account_outcome or row.outcome
+                yield safe_text(in_words(outcome), _STYLES.get(outcome, "bold"))
+            # Bold, to tell names from items.
+            names = (row.account_id, row.name, row.organizational_unit)
+            yield safe_text("  ".join(filter(None, names)), "bold")
+        said = f"{row.what}{row.reason}"
+        line = said if row.outcome is outcome else f"{in_words(row.outcome)}: {said}"
+        if line:
+            yield Padding(safe_text(line), (0, 0, 0, 2))
+    if shown:
         yield safe_text()
-
-
-def _account_list(rows: Sequence[ReportRow], *, in_words: Callable[[Outcome], str], width: int) -> Table:
-    outcome = rows[0].account_outcome or rows[0].outcome
-    days = {
-        "created": [row.created for row in rows],
-        "last used": [row.last_use.day if row.last_use else "" for row in rows],
-    }
-    columns = {name: values for name, values in days.items() if any(values)}
-    table = new_table(in_words(outcome), *columns)
-    table.columns[0].header_style = _STYLES.get(outcome, "bold")
-    room = width - sum(max(map(len, (name, *values))) + _GAP for name, values in columns.items())
-    for row, *values in zip(rows, *columns.values(), strict=True):
-        service = f", used for {row.last_use.service}" if row.last_use and row.last_use.service else ""
-        said = f"{row.item}{service}{row.reason}"
-        line = safe_text(said if row.outcome is outcome else f"{in_words(row.outcome)}: {said}")
-        # Bold, so that no name passes for an item.
-        account = safe_text(f"{row.account_id}  {row.name}" if row.account_id else "", "bold")
-        whole = safe_text("  ").join(filter(None, (account, line)))
-        if account and (not line or whole.cell_len <= room):
-            table.add_row(whole, *values)
-            continue
-        if account:
-            table.add_row(account)
-        table.add_row(Padding(line, (0, 0, 0, 2)), *values)
-    return table
 
 
 def new_table(*columns: str) -> Table:
@@ -348,7 +302,7 @@ def new_table(*columns: str) -> Table:
 
 
 def _print(target: Console, lines: Iterable[RenderableType]) -> None:
-    # Through click: rich ends the process by itself where nobody reads the pipe.
+    # Through click: rich ends the process by itself if the pipe is closed.
     with target.capture() as captured:
         for line in lines:
             target.print(line, soft_wrap=isinstance(line, Text) and bool(line.no_wrap))

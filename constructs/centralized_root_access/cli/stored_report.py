@@ -1,4 +1,4 @@
-"""The report of a run: where its files come from, and how a person sees, keeps and opens it."""
+"""The report of a run: its files, and how it is shown, kept and opened."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aws_calls.failures import CallError
+from root_tasks.aws.bucket import Bucket
 from root_tasks.aws.stores import REPORT_JSON
 from root_tasks.model.codec import decode
 from root_tasks.model.report import Outcome, Report
@@ -20,7 +21,7 @@ from root_tasks.report.render import as_csv, as_html
 from root_tasks.report.summary import is_plan
 
 from . import screen
-from .errors import CommandError, NoReportError
+from .errors import CommandError, ExitCode, NoReportError
 from .options import CSV, JSON
 from .terminal import print_note
 from .verdict import exit_code, explicit_accounts
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from .aws import Caller
     from .deployment import Deployment
-    from .errors import ExitCode
     from .options import Output
 
 _CSV, _HTML = "report.csv", "report.html"
@@ -62,19 +62,14 @@ class StoredFiles:
             NoReportError: There is none, or the caller may not read it.
             CallError: S3 did not respond in time.
         """
-        s3 = self.caller.client("s3")
-
-        def get_object() -> Mapping[str, bytes]:
-            response = s3.get_object(
-                Bucket=self.deployment.bucket,
-                Key=f"{self.folder}/{name}",
-                ExpectedBucketOwner=self.deployment.account_id,
-            )
-            # The connection can break while the body is read: that is a part of the attempt.
-            return {"Body": response["Body"].read()}
-
+        bucket = Bucket(
+            s3=self.caller.client("s3"),
+            name=self.deployment.bucket,
+            account_id=self.deployment.account_id,
+            budget=self.caller.budget(),
+        )
         try:
-            body: bytes = self.caller.call(get_object, operation="s3:GetObject").require("Body")
+            return bucket.read(f"{self.folder}/{name}")
         except CallError as error:
             # Without permission to list the bucket, S3 denies what does not exist.
             if error.failure.name not in ("NoSuchKey", "AccessDenied"):
@@ -82,9 +77,8 @@ class StoredFiles:
             raise NoReportError(
                 f"There is no report at {self.location(name)}, or these credentials may not read it "
                 f"({error.failure.code}). It needs grant_read_reports; the latest report is there once a "
-                "full audit has ended."
+                "full audit has ended. A RootTasks that was renamed or moved starts with an empty bucket."
             ) from error
-        return body
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +91,9 @@ class StoredReport:
         report: The report.
         body: Its report.json.
         named_accounts: The accounts that the input of its run names one by one.
-        unchecked: Why it is not known whether its run wrote it; None where it is.
+        unchecked: Why it is not known whether its run wrote it; None if it is.
         in_bucket: Whether it is in the bucket of a deployment.
+        unfinished: Whether its run ended without it, and it was made here.
     """
 
     report: Report
@@ -106,17 +101,13 @@ class StoredReport:
     named_accounts: frozenset[str] = frozenset()
     unchecked: str | None = None
     in_bucket: bool = True
+    unfinished: bool = False
 
     @classmethod
     def of(
         cls, body: bytes, *, input_: Mapping[str, object] | None = None, unchecked: str | None = None
     ) -> StoredReport:
-        """Return the report of a report.json.
-
-        Args:
-            body: Its bytes.
-            input_: The input of its run; None where it is not known.
-            unchecked: Why it is not known whether its run wrote it; None where it is.
+        """Return the report of a report.json, with the input of its run, if it is known.
 
         Raises:
             DecodingError: It is not one, or of another version.
@@ -126,7 +117,7 @@ class StoredReport:
         return cls(report=report, body=body, named_accounts=named, unchecked=unchecked)
 
     def json(self) -> str:
-        """Return the report as one line of ASCII JSON, as the functions write it, whatever is stored."""
+        """Return the report as one line of ASCII JSON, as the functions write it."""
         return f"{json.dumps(json.loads(self.body), separators=(',', ':'))}\n"
 
     def csv(self) -> str:
@@ -148,7 +139,7 @@ def is_executable(report: Report) -> bool:
 
 
 def show_report(stored: StoredReport, *, output: Output) -> None:
-    """Show a report in the format that was asked for."""
+    """Show a report in the format of the output."""
     if output.format == JSON:
         click.echo(stored.json(), nl=False)
     elif output.format == CSV:
@@ -159,15 +150,17 @@ def show_report(stored: StoredReport, *, output: Output) -> None:
 
 
 def print_doubt(stored: StoredReport) -> None:
-    """Say so where it is not known whether a run wrote the report that is shown."""
-    if stored.unchecked is not None:
+    """Say that a report is unchecked, and why."""
+    if stored.unfinished and stored.unchecked is not None:
+        print_note(stored.unchecked)
+    elif stored.unchecked is not None:
         print_note(
             f"Whether run {stored.report.run_id} wrote this report was not checked. {stored.unchecked}"
         )
 
 
 def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
-    """Save a report that was shown, and open it, as it was asked for.
+    """Save a report that was shown, and open it, if the command asks for it.
 
     Returns:
         How the command ends; a note says why it has no result.
@@ -184,6 +177,8 @@ def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
     ended, missing = exit_code(
         stored.report, named_accounts=stored.named_accounts, checked=stored.unchecked is None
     )
+    if stored.unfinished:
+        ended, missing = ExitCode.NO_RESULT, "The run ended without a report."
     if missing:
         print_note(f"Exit code {ended:d}: {missing}")
     return ended

@@ -1,4 +1,4 @@
-"""Where a command works: profile, Region and stack."""
+"""The place where a command works: profile, Region and stack."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .terminal import PROGRAM
+
 if TYPE_CHECKING:
     from .terminal import Environment
-
-PROGRAM = "centralized-root-access"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetOptions:
-    """Where a command works. What is None is left to the SDK, or is the only one."""
+    """The place where a command works. None leaves it to the SDK, or stands for the only stack."""
 
     environment: Environment
     profile: str | None

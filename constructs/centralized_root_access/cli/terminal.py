@@ -1,11 +1,12 @@
-"""What a command has from its machine and terminal: time, chance, a line to wait by, notes for its reader."""
+"""The machine and the terminal of a command: time, randomness, a line to wait by, notes to its reader."""
 
 from __future__ import annotations
 
 import os
 import random
+import shutil
 import sys
-import threading
+import textwrap
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,23 +20,16 @@ from aws_calls.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+PROGRAM = "centralized-root-access"
 # Without those that are easily taken for another one.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _SUFFIX_LENGTH = 4
-_SLOW_SECONDS = 2.0
 _CLEAR_LINE = "\r\x1b[K"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """The machine, as far as it changes what a command does.
-
-    Attributes:
-        now: The time in UTC.
-        monotonic: Seconds on a clock that never goes back.
-        sleep: Waits for a number of seconds.
-        random: A number from 0 up to 1.
-    """
+    """The machine: the time in UTC, a clock that never goes back, waiting, and numbers from 0 up to 1."""
 
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
@@ -44,7 +38,7 @@ class Environment:
 
     @classmethod
     def of_this_machine(cls) -> Environment:
-        """Return the machine's own time and chance."""
+        """Return the machine's own."""
         return cls(
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
@@ -64,11 +58,7 @@ class Environment:
 
 @contextmanager
 def waiting_line(sentence: str) -> Iterator[None]:
-    """Show a sentence on stderr until the command goes on. Only a terminal gets it, for it is taken back.
-
-    Args:
-        sentence: What the command waits for.
-    """
+    """Show a sentence on stderr until the command goes on; on a terminal only, because it is erased then."""
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         yield
         return
@@ -79,26 +69,19 @@ def waiting_line(sentence: str) -> Iterator[None]:
         click.echo(_CLEAR_LINE, err=True, nl=False)
 
 
-@contextmanager
-def note_if_slow(sentence: str) -> Iterator[None]:
-    """Say what a command waits for, where that takes longer than two seconds.
-
-    Args:
-        sentence: What it waits for.
-    """
-    timer = threading.Timer(_SLOW_SECONDS, print_note, [sentence])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
 def print_note(*sentences: str) -> None:
-    """Write sentences to stderr, where they are in nobody's way."""
+    """Write sentences to stderr, to keep stdout machine-readable.
+
+    A terminal breaks lines between words. A command to paste has a line of its own, which nothing breaks.
+    """
     for sentence in sentences:
-        click.echo(printable(sentence), err=True)
+        text = printable(sentence)
+        if sys.stderr.isatty():
+            words, command, options = text.partition(f"{PROGRAM} ")
+            width = shutil.get_terminal_size().columns
+            lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False) or [""]
+            text = "\n".join([*lines, *([f"  {command}{options}"] if command else [])])
+        click.echo(text, err=True)
 
 
 def printable_lines(text: str) -> str:

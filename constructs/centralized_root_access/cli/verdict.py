@@ -1,4 +1,4 @@
-"""How a report ends a command: its exit code, and what is missing where there is no result. Pure."""
+"""The exit code of a command that shows a report, and what is missing if there is no result. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def explicit_accounts(input_: Mapping[str, object], report: Report) -> frozenset
     """Return the accounts that the input of an execution names one by one, and does not leave out.
 
     Args:
-        input_: The input, of whatever form.
+        input_: The input, in any form.
         report: The report of the execution: it says what an organizational unit leaves out.
     """
     named, excluded = _texts(input_.get("accounts")), _texts(input_.get("exclude"))
@@ -68,7 +68,7 @@ def exit_code(
 
 
 def _omission(report: Report, named_accounts: Collection[str]) -> str:
-    """Return that accounts were named and skipped; an empty text where none was."""
+    """Return that accounts were named and skipped; otherwise an empty text."""
     named = set(named_accounts)
     if DEFINITIONS[report.task].policy_type is not None:
         # Buckets, queues and backups are named with their accounts.
@@ -79,7 +79,7 @@ def _omission(report: Report, named_accounts: Collection[str]) -> str:
 
 
 def _emptiness(report: Report, outcomes: Collection[Outcome]) -> str:
-    """Return that nothing at all was audited, planned or done; an empty text where something was."""
+    """Return that nothing at all was audited, planned or done; otherwise an empty text."""
     if report.executed_plan is not None:
         return "" if Outcome.DONE in outcomes else "Nothing was left to do."
     if is_plan(report):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError
 from root_access.state import Feature
 
+from ..messages import HAS_PASSWORD
 from ..model.report import Action, ItemType, Outcome, Task
 from ..model.run import Target
 from .credentials import LISTING_CALLS, password_created_at
@@ -32,7 +33,7 @@ def plan(task: AccountTask) -> Finding:
     """
     account_id = task.session.account_id
     if password_created_at(task.session, task.session.client("iam")) is not None:
-        return finding_of(account_id, [item_of(_PASSWORD, Outcome.NOTHING_TO_DO)])
+        return finding_of(account_id, [item_of(_PASSWORD, Outcome.NOTHING_TO_DO, HAS_PASSWORD)])
     return finding_of(account_id, [item_of(_PASSWORD, Outcome.PLANNED)], planned=[_PASSWORD])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from ..errors import failures_as
+from ..errors import CommandError, failures_as
 from ..options import JSON, TABLE, output_options, selection_options, target_options
 from ..terminal import print_note, waiting_line
 from . import find_runs
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from ..errors import ExitCode
     from ..options import Output, Selection
     from ..target import TargetOptions
+
+_WITHOUT_CONSTRUCT = (
+    "Without the construct, run there `aws organizations enable-aws-service-access --service-principal "
+    "iam.amazonaws.com` and `aws iam enable-organizations-root-credentials-management`."
+)
 
 
 @click.command(short_help="Audit the root users of member accounts.")
@@ -69,6 +74,7 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
             # and a terminal shows again what is typed after Ctrl-C only if this thread has asked.
             ThreadPoolExecutor(max_workers=1).submit(import_module, "centralized_root_access.cli.from_here")
             caller = find_caller(target)
+            from root_tasks.refusals import RefusalReason, RunRefusedError
             from root_tasks.report.render import as_json
 
             from ..from_here import audit_from_here
@@ -76,8 +82,16 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
             from ..stored_report import StoredReport, keep_report, show_report
 
         name = target.environment.run_name("audit")
-        with progress_bar(name) as update:
-            report = audit_from_here(caller, input_, name=name, show=update)
+        try:
+            with progress_bar(name) as update:
+                report = audit_from_here(caller, input_, name=name, show=update)
+        except RunRefusedError as error:
+            if error.reason not in (
+                RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
+                RefusalReason.FEATURE_NOT_ENABLED,
+            ):
+                raise
+            raise CommandError(f"{error} {_WITHOUT_CONSTRUCT}") from error
         stored = replace(StoredReport.of(as_json(report), input_=input_), in_bucket=False)
         # Nothing else has this report: it is shown before it is saved.
         show_report(stored, output=output)

@@ -1,4 +1,4 @@
-"""The execute command: do exactly what a plan lists, after a look at it."""
+"""The execute command: do exactly what a plan lists, once a person has confirmed it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Execute a plan.")
 @click.argument("run", type=run_id)
-@click.option("--yes", is_flag=True, help="Do not ask. Needed where there is no terminal.")
+@click.option("--yes", is_flag=True, help="Do not ask. Needed if there is no terminal.")
 @click.option(
     "--approved-report",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Execute the plan only if its report.json is this file: the one that somebody has read, as "
-    "`plan --output FILE.json` has saved it.",
+    help="Execute the plan only if its report.json is this file: the one that was approved, as "
+    "`plan --output FILE.json` saved it.",
 )
 @output_options
 @target_options
@@ -51,31 +51,29 @@ def execute(
 
         if EXECUTE_FOLDER not in runs.deployment.state_machine_arns:
             raise CommandError(
-                f"Stack {runs.deployment.stack} lists no task that makes changes, so that it cannot execute "
+                f"Stack {runs.deployment.stack} lists no task that makes changes, so it cannot execute "
                 "plans. Add one to RootTasks(tasks=[...]) and deploy."
             )
         try:
             stored = runs.find_report(run, folders=[AUDIT_FOLDER])
         except RunNotFoundError:
-            if runs.executions.exists(run, folder=EXECUTE_FOLDER):
-                raise CommandError(
-                    f"Run {run} is an execution, not a plan. `runs` lists the plans. Nothing was changed."
-                ) from None
-            raise
+            raise CommandError(
+                f"There is no plan {run}. `runs` lists the plans. Nothing was changed."
+            ) from None
         _require_plan(stored, run, approved_report=approved_report)
         state = runs.plan_state(stored.report)
         if state is not None and state.obstacle is not None:
             raise CommandError(f"{state.obstacle} Nothing was changed.")
         if not yes and not _is_confirmed(stored, everything=output.all):
             return ExitCode.NO_RESULT
-        # Whoever altered the report that was shown would have had something else approved.
+        # If the report that was shown had been altered, something else would have been approved.
         input_ = {PLAN: run, REPORT_SHA256: sha256(stored.body)}
         execution = runs.run("execute", input_, folder=EXECUTE_FOLDER)
     return runs.show_result(execution, output=output, ended="has executed the plan")
 
 
 def _require_plan(stored: StoredReport, run: str, *, approved_report: Path | None) -> None:
-    """Refuse what is not a plan with something to execute, or is not the one that was approved."""
+    """Refuse a run that is not a plan with something to execute, or not the one that was approved."""
     from root_tasks.report.summary import is_plan
 
     from ..stored_report import is_executable
@@ -92,7 +90,7 @@ def _require_plan(stored: StoredReport, run: str, *, approved_report: Path | Non
 
 
 def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
-    """Show a plan, and ask whether to execute it. Ctrl-C and the end of the input are called a no."""
+    """Show a plan, and ask whether to execute it. Ctrl-C and the end of the input mean no."""
     from root_tasks.messages import quantity
     from root_tasks.model.report import Outcome
     from root_tasks.report.summary import what_it_does, words_of

@@ -1,4 +1,4 @@
-"""The plan commands: what deleting, recovering, unlocking and restoring would do."""
+"""The plan commands: the changes that deleting, recovering, unlocking and restoring would make."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _planning(run_name: str, *, task: str | None = None) -> Decorator:
 
     Args:
         run_name: What the run's name begins with.
-        task: The task; None where it restores policies, for the run that removed them says which one it was.
+        task: The task; None to restore policies: the run that removed them decides which one.
     """
 
     def decorate(function: Callable[..., dict[str, object]]) -> Callable[..., ExitCode]:
@@ -88,9 +88,9 @@ def plan() -> None:
     "--unused-for-days",
     type=click.IntRange(0, 3650),
     metavar="N",
-    help="Leave out what was used in the last N days. Default: 90.",
+    help="Leave out credentials that were used in the last N days. Default: 90.",
 )
-@click.option("--include-in-use", is_flag=True, help="Plan credentials that are in use, too.")
+@click.option("--include-in-use", is_flag=True, help="Also plan credentials that are in use.")
 @repeatable_option(
     "credential-type",
     type=click.Choice(list(CREDENTIAL_TYPES)),
@@ -125,7 +125,7 @@ def recover(*, accounts: tuple[str, ...]) -> dict[str, object]:
     return {"accounts": list(accounts)}
 
 
-@plan.command(short_help="Remove the policy of a bucket that locks everybody out.")
+@plan.command(short_help="Remove the policy of a bucket that locks everyone out.")
 @repeatable_option(
     "bucket",
     required=True,
@@ -142,10 +142,10 @@ def unlock_bucket(*, buckets: tuple[tuple[str, str], ...]) -> dict[str, object]:
     return {"buckets": by_account}
 
 
-@plan.command(short_help="Remove the policy of a queue that locks everybody out.")
+@plan.command(short_help="Remove the policy of a queue that locks everyone out.")
 @repeatable_option("queue", required=True, metavar="ARN", help="The queue's ARN. Repeatable.")
 @click.option(
-    "--skip-backup", is_flag=True, help="Remove the policy even if nobody can read it, so without a backup."
+    "--skip-backup", is_flag=True, help="Remove the policy even if it cannot be read, so without a backup."
 )
 @_planning("unlock", task="SQSUnlockQueuePolicy")
 def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool) -> dict[str, object]:

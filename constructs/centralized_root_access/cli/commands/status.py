@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import click
@@ -98,6 +99,7 @@ def _to_json(observed: RootAccess, steps: Sequence[Step]) -> str:
             **observed.to_dict(),
             "deviations": [deviation(step) for step in steps],
             "steps": [str(step) for step in steps],
+            "sdk": _sdk(),
         },
         separators=(",", ":"),
     )
@@ -108,11 +110,11 @@ def _to_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState)
     from root_access.drift.deviations import deviation
     from root_access.state import SERVICE_PRINCIPAL, Feature
 
-    trusted = observed.trusted_access
-    hidden = "disabled" if trusted else "disabled, or hidden while trusted access is disabled"
+    since = observed.trusted_access_enabled_at
+    hidden = "disabled" if since else "disabled, or hidden while trusted access is disabled"
     rows: dict[str, str] = {
         f"trusted access for {SERVICE_PRINCIPAL}": (
-            f"enabled since {observed.trusted_access_since}" if trusted else "disabled"
+            f"enabled since {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if since else "disabled"
         ),
         **{feature: "enabled" if feature in observed.features else hidden for feature in Feature},
         "delegated administrators": _join_accounts(observed.delegated_administrators),
@@ -131,7 +133,14 @@ def _to_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState)
         ]
     else:
         lines.append(f"With {listed}, a deployment would change nothing.")
+    lines.append(f"Read with {_sdk()}.")
     return "\n".join(lines)
+
+
+def _sdk() -> str:
+    import botocore
+
+    return f"botocore {botocore.__version__}"
 
 
 def _list_text(desired: DesiredState) -> str:

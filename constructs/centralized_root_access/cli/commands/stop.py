@@ -1,4 +1,4 @@
-"""The stop command: stop a run, and say what it had done."""
+"""The stop command: stop a run, and show what it had done."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from . import find_runs
 
 if TYPE_CHECKING:
     from ..executions import RunExecution
-    from ..stopped_run import StoppedRun
+    from ..runs import Runs
     from ..target import TargetOptions
 
-# Until then a function that was invoked has claimed its batch.
-_START_SECONDS = 5.0
-# The timeout of the functions that act.
+# Most batches take less; a function may take up to its timeout.
+_FINISHING_WAITS = (1.0, 2.0, 4.0, 8.0)
 _MAX_MINUTES_LEFT = 10
 
 
 @click.command(short_help="Stop a run.")
 @click.argument("run", type=run_id_or_key)
-@click.option("--yes", is_flag=True, help="Do not ask. Needed where there is no terminal.")
+@click.option("--yes", is_flag=True, help="Do not ask. Needed if there is no terminal.")
 @target_options
 def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
-    """Stop RUN, and show what it had done. What is done stays done, and batches that have started continue.
+    """Stop RUN for good, and show what it had done; `report RUN` shows it again.
 
-    Exit code: 0 stopped; 2 not stopped, or what it had done cannot be shown.
+    Changes that are made stay made, and batches that have started may still finish.
+
+    Exit code: 0 stopped; 2 not stopped, or what it had done cannot be shown or was not checked.
     """
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Use --yes.")
@@ -42,8 +43,8 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
         execution = runs.executions.find(name, folders=[folder] if folder else FOLDERS)
         if not execution.running:
             raise _not_running_error(execution)
-        acts = execution.folder == EXECUTE_FOLDER
-        if not yes and not _is_confirmed(execution, acts=acts):
+        changes = execution.folder == EXECUTE_FOLDER
+        if not yes and not _is_confirmed(execution, changes=changes):
             return ExitCode.NO_RESULT
         cause = f"Stopped by {runs.caller.arn}, as its command line states."
         runs.executions.stop(execution, cause=cause)
@@ -53,29 +54,22 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     if ended.status != "ABORTED":
         raise _not_running_error(ended)
     print_note(f"Run {name} was stopped.")
-    if not acts:
-        print_note("It changed nothing in any account, and has no report.")
+    if not changes:
+        print_note("It changed nothing in any account.")
         return ExitCode.AS_WANTED
-    with failures_as(f"Run {name} was stopped, but what it had done cannot be shown. Audit its accounts"):
-        from ..stopped_run import read_stopped_run
-
-        with waiting_line("Waiting for functions that had just been invoked ..."):
-            runs.caller.clock.sleep(_START_SECONDS)
-        done = read_stopped_run(runs.caller, runs.deployment, f"{execution.folder}/{name}")
-        _show(done, target=target)
-    return ExitCode.AS_WANTED
+    return _show(runs, ended)
 
 
 def _not_running_error(execution: RunExecution) -> CommandError:
     return CommandError(f"Run {execution.run_id} is not running: it ended as {execution.status}.")
 
 
-def _is_confirmed(execution: RunExecution, *, acts: bool) -> bool:
+def _is_confirmed(execution: RunExecution, *, changes: bool) -> bool:
     from root_tasks.report.summary import minute
 
     effect = (
-        "What it has done stays done, and its plan cannot be executed again."
-        if acts
+        "Changes that it has made stay made, and its plan cannot be executed again."
+        if changes
         else "It changes nothing in any account."
     )
     plan = f", which executes {execution.plan}," if execution.plan else ""
@@ -86,26 +80,32 @@ def _is_confirmed(execution: RunExecution, *, acts: bool) -> bool:
     return confirmed
 
 
-def _show(stopped: StoppedRun | None, *, target: TargetOptions) -> None:
-    """Show the accounts that it had come to, and how to go on."""
-    from root_tasks.messages import quantity
-    from root_tasks.model.report import Outcome
+def _show(runs: Runs, execution: RunExecution) -> ExitCode:
+    """Show what an execution had done, once its batches have finished or a person has waited long enough."""
+    audit = f"Audit every account of plan {execution.plan}"
+    with failures_as(f"Run {execution.run_id} was stopped, but what it had done cannot be shown. {audit}"):
+        from root_tasks.model.report import Outcome
 
-    from .. import screen
+        from .. import screen
+        from ..stored_report import print_doubt
 
-    if stopped is None:
-        print_note("It had not come to any account.")
-        return
-    table = screen.new_table("outcome", "account", "name")
-    for account_id, outcome in sorted(stopped.outcomes.items(), key=lambda pair: (pair[1].rank, pair[0])):
-        table.add_row(
-            stopped.words.outcome(outcome), account_id, screen.safe_text(stopped.names.get(account_id, ""))
-        )
-    screen.show_lines([table])
-    print_note(f"Not started: {quantity(len(stopped.not_started), 'account')}.")
-    if unknown := [id_ for id_, outcome in stopped.outcomes.items() if outcome is Outcome.UNKNOWN]:
-        look = target.command("audit", "--account", ",".join(sorted(unknown)))
-        print_note(
-            f"Unknown: {quantity(len(unknown), 'account')}. Their functions had started, and may run for up "
-            f"to {_MAX_MINUTES_LEFT} more minutes. Then audit them: {look}"
-        )
+        with waiting_line("Waiting for batches that had started ..."):
+            finishing = _is_finishing(runs, execution)
+        stored = runs.report_of(execution)
+        screen.show_report(stored.report)
+        print_doubt(stored)
+        if finishing or Outcome.UNKNOWN in stored.report.totals:
+            print_note(
+                "Batches that had started may still be finishing, for up to "
+                f"{_MAX_MINUTES_LEFT} more minutes."
+            )
+        runs.show_next_steps(stored)
+    return ExitCode.AS_WANTED if stored.unchecked is None else ExitCode.NO_RESULT
+
+
+def _is_finishing(runs: Runs, execution: RunExecution) -> bool:
+    for seconds in _FINISHING_WAITS:
+        if not runs.executions.has_running_batch(execution):
+            return False
+        runs.caller.clock.sleep(seconds)
+    return runs.executions.has_running_batch(execution)

@@ -1,0 +1,355 @@
+"""Plans and their executions: approving, expiring, restoring."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import hashlib
+import io
+import json
+import re
+import sys
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aws_calls.failures import FailureKind, unusable_response
+from centralized_root_access.cli import screen
+from centralized_root_access.cli.plan_state import PlanState
+from centralized_root_access.cli.stored_report import StoredFiles
+from root_tasks.model.report import Task
+from support.accounts import MEMBER, OTHER
+from support.command_line import (
+    AUDIT,
+    DELETE,
+    EXECUTION,
+    NAME,
+    NOW,
+    PLAN,
+    POLICY,
+    STACK,
+    Typed,
+    alter_report,
+    give_credentials,
+    has_password,
+    lock_bucket,
+    next_command,
+    plan_deletion,
+    run_next,
+    started_last,
+)
+from support.root_tasks import EXECUTE_MACHINE, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from support.command_line import CommandLine, Shown
+
+
+@pytest.mark.parametrize(("said", "exit_code"), [("y\n", 0), ("n\n", 2), ("\n", 2), ("", 130)])
+def test_a_person_sees_the_plan_and_decides(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, said: str, exit_code: int
+) -> None:
+    plan = plan_deletion(command_line)
+    monkeypatch.setattr(sys, "stdin", Typed(said))
+    shown = command_line.run("execute", plan, "--format", "json")
+    assert shown.exit_code == exit_code
+    for sentence in (
+        "Execute this plan to delete root credentials in 1 account? This cannot be undone. [y/N]",
+        MEMBER,
+        "To be deleted in 1 of 1 account",
+    ):
+        assert sentence in shown.stderr
+    # The function is the last to look: the report that a person was shown is approved, by its hash.
+    report = command_line.root_tasks.read(f"runs/{plan}/report.json")
+    approved = {"plan": plan, "reportSha256": hashlib.sha256(report).hexdigest()}
+    assert command_line.services.inputs.get(EXECUTION) == (approved if exit_code == 0 else None)
+    assert ("Not executed. Nothing was changed." in shown.stderr) is (exit_code != 0)
+    assert has_password(command_line) is (exit_code != 0)
+    assert bool(shown.stdout) is (exit_code == 0)
+
+
+def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
+    command_line: CommandLine,
+) -> None:
+    def said(plan: str) -> tuple[str, str]:
+        """Return what `report` says of a plan below its summary, and what `runs` says of it."""
+        notes = command_line.run("report", plan).stderr
+        listed = [line for line in command_line.run("runs").lines if line.startswith(plan)]
+        return notes, re.split(" {2,}", listed[0])[4]
+
+    command_line.root_tasks.now = command_line.now
+    plan = plan_deletion(command_line)
+    expiry = json.loads(command_line.root_tasks.read(f"runs/{plan}/report.json"))["planExpiresAt"]
+    until = f"{expiry[:10]} {expiry[11:16]} UTC"
+    command_line.now = datetime.fromisoformat(expiry) - timedelta(hours=2, minutes=5)
+    hint = f"Next, to execute exactly this plan (until {until}): centralized-root-access execute {plan}\n"
+    assert said(plan) == (hint, "2 hours left")
+    command_line.now += timedelta(hours=2)
+    assert said(plan)[1] == "5 minutes left"
+    command_line.now += timedelta(minutes=6)
+    command_line.root_tasks.now = command_line.now
+    command_line.services.polls = 0
+    command_line.root_tasks.run_execute_machine({"plan": plan}, name="refused")
+    assert command_line.run("runs").lines[1].split()[:3] == ["refused", "execute", "REFUSED"]
+    assert said(plan) == (f"This plan expired at {until}. Create a new plan.\n", "expired")
+    command_line.root_tasks.now = command_line.now = command_line.now - timedelta(minutes=10)
+    executed = command_line.run("execute", plan, "--yes")
+    assert executed.exit_code == 0
+    (execution,) = (name for name in command_line.services.inputs if name.startswith("execute"))
+    assert said(plan) == (f"This plan was executed by {execution}.\n", f"executed by {execution}")
+    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    states = {run["run"]: (run["planExpiresAt"], run["execution"]) for run in listed}
+    assert states == {plan: (expiry, execution), execution: (None, None), "refused": (None, None)}
+    again = command_line.run("execute", plan, "--yes")
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert f"This plan was executed by {execution}. Nothing was changed." in again.stderr
+    assert [name for name in command_line.services.inputs if name.startswith("execute")] == [execution]
+    # Those who may only plan see the mark alone.
+    del command_line.root_tasks.executions[command_line.root_tasks.arn(execution, machine=EXECUTE_MACHINE)]
+    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    assert [run["execution"] for run in listed if run["run"] == plan] == [execution]
+    command_line.root_tasks.write(f"runs/{plan}/executed-by.json", b"{}")
+    assert said(plan)[0] == "This plan was executed by an execution that its mark does not name.\n"
+
+
+def test_a_plan_by_any_name_says_for_how_long_it_can_be_executed(command_line: CommandLine) -> None:
+    give_credentials(command_line)
+    command_line.root_tasks.now = command_line.now
+    command_line.services.polls = 0
+    command_line.root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}, name="by-console")
+    assert "24 hours left" in command_line.run("runs").lines[1]
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "executed_by", "obstacle", "words"),
+    [
+        (
+            NOW - timedelta(seconds=1),
+            "execute-1",
+            "This plan was executed by execute-1.",
+            "executed by execute-1",
+        ),
+        (NOW, None, None, "0 minutes left"),
+        (None, None, None, ""),
+    ],
+    ids=["executed", "in its last second", "without an end"],
+)
+def test_the_state_of_a_plan(
+    expires_at: datetime | None, executed_by: str | None, obstacle: str | None, words: str
+) -> None:
+    state = PlanState(now=NOW, expires_at=expires_at, executed_by=executed_by)
+    assert (state.obstacle, state.words) == (obstacle, words)
+
+
+def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_deletion(command_line)
+    read = StoredFiles.read
+
+    def read_unless_mark(files: StoredFiles, name: str) -> bytes:
+        if name == "executed-by.json":
+            raise unusable_response("s3:GetObject", FailureKind.NO_RESPONSE, "Nothing was received.")
+        return read(files, name)
+
+    monkeypatch.setattr(StoredFiles, "read", read_unless_mark)
+    shown = command_line.run("report", plan)
+    assert shown.exit_code == 0
+    assert next_command(shown) == ["execute", plan]
+    command_line.now += timedelta(minutes=1)
+    command_line.root_tasks.run_execute_machine({"plan": plan}, name="executing")
+    assert "executed by executing" in command_line.run("runs").stdout
+    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    assert [run["execution"] for run in listed if run["run"] == plan] == ["executing"]
+
+
+@pytest.mark.parametrize("options", [("--yes",), ()], ids=["yes", "asked"])
+def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    plan = plan_deletion(command_line)
+    alter_report(command_line, f"runs/{plan}", MEMBER, OTHER)
+    monkeypatch.setattr(sys, "stdin", Typed("y\n"))
+    said = command_line.refusal("execute", plan, *options)
+    assert "was altered" in said
+    assert OTHER not in said
+    assert [*command_line.services.inputs] == [plan]
+
+
+def test_a_person_is_asked_about_no_row_that_was_not_shown(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "_MAX_ROWS", 1)
+    plan = plan_deletion(command_line)
+    left = "\n2 more rows: --all, --format csv and --open have all of them.\n"
+    assert left in command_line.run("report", plan).stdout
+    monkeypatch.setattr(sys, "stdin", Typed("n\n"))
+    shown = command_line.run("execute", plan)
+    assert "MFA device" in shown.stderr
+    assert "more rows" not in shown.stderr
+
+
+def test_only_the_report_that_was_approved_is_executed(command_line: CommandLine, tmp_path: Path) -> None:
+    plan = plan_deletion(command_line)
+    saved, other = tmp_path / "plan.json", tmp_path / "other.json"
+    assert command_line.run("report", plan, "--output", str(saved)).exit_code == 0
+    other.write_bytes(saved.read_bytes().replace(MEMBER.encode(), OTHER.encode()))
+    refused = command_line.refusal("execute", plan, "--yes", "--approved-report", str(other))
+    assert f"{other} is not the report.json of plan {plan}" in refused
+    assert has_password(command_line)
+    assert command_line.run("execute", plan, "--yes", "--approved-report", str(saved)).exit_code == 0
+    assert not has_password(command_line)
+
+
+@pytest.mark.parametrize(
+    ("run_id", "stack", "sentence"),
+    [
+        (AUDIT, STACK, "is not a plan"),
+        (PLAN, STACK, "lists nothing to execute"),
+        ("missing", STACK, "There is no plan missing. `runs` lists the plans."),
+        ("executed", STACK, "There is no plan executed."),
+        (PLAN, "Looks", "cannot execute plans"),
+    ],
+    ids=["an audit", "an empty plan", "no run", "an execution", "no task that makes changes"],
+)
+def test_only_a_plan_of_something_is_executed(
+    command_line: CommandLine, run_id: str, stack: str, sentence: str
+) -> None:
+    assert command_line.run("audit").exit_code == 0
+    assert command_line.run(*DELETE).exit_code == 2
+    command_line.root_tasks.run_execute_machine({"plan": "none"}, name="executed")
+    services = command_line.services
+    services.stacks["Looks"] = services.outputs(executes=False)
+    assert sentence in command_line.refusal("execute", run_id, "--yes", "--stack", stack)
+
+
+def alter_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = StoredFiles.read
+
+    def read_altered(files: StoredFiles, name: str) -> bytes:
+        body = read(files, name)
+        return body + b" " if files.folder.startswith("executions/") else body
+
+    monkeypatch.setattr(StoredFiles, "read", read_altered)
+
+
+def fill_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill_disk(_: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    full = io.StringIO()
+    monkeypatch.setattr(full, "write", fill_disk)
+    monkeypatch.setattr(sys, "stdout", full)
+
+
+@pytest.mark.parametrize(
+    ("prevent", "reason"),
+    [(alter_what_is_read, "was altered"), (fill_stdout, "No space left on device")],
+)
+def test_an_execution_is_called_executed_also_if_its_report_cannot_be_shown(
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    prevent: Callable[[pytest.MonkeyPatch], None],
+    reason: str,
+) -> None:
+    plan = plan_deletion(command_line)
+    with monkeypatch.context() as patch:
+        prevent(patch)
+        shown = command_line.run("execute", plan, "--yes", "--format", "json")
+    assert shown.exit_code == 2
+    assert not has_password(command_line)
+    assert f"Run {EXECUTION} has executed the plan, but its report cannot be shown" in shown.stderr
+    assert f"`centralized-root-access report {EXECUTION}`" in shown.stderr
+    assert reason in shown.stderr
+    if prevent is alter_what_is_read:
+        assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
+
+
+# Restoring
+
+
+def unlock(command_line: CommandLine) -> Shown:
+    """Unlock a bucket, and return what was shown with the command that restores its policy."""
+    lock_bucket(command_line)
+    assert command_line.run("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked").exit_code == 0
+    unlocked = command_line.run("execute", f"plan-unlock-{NAME}", "--yes")
+    assert unlocked.exit_code == 0
+    return unlocked
+
+
+def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(command_line: CommandLine) -> None:
+    unlocked = unlock(command_line)
+    command = next_command(unlocked)
+    assert command[:3] == ["plan", "restore", "--backup"]
+    for known in (True, False):
+        planned = run_next(command_line, unlocked)
+        assert planned.exit_code == 0
+        assert planned.lines[-1].startswith(
+            "Plan: restore bucket policies. To be attached in 1 of 1 account: 1 bucket policy. Nothing"
+        )
+        assert f"Policy of locked in {MEMBER}, to be attached:" in planned.stdout
+        assert started_last(command_line) == {"task": Task.UNLOCK_BUCKET_POLICY, "restore": [command[3]]}
+        noted = "Whether run" in planned.stdout and "Read the policy" in planned.stdout
+        assert noted is not known
+        # As after 90 days.
+        command_line.root_tasks.executions.pop(
+            command_line.root_tasks.arn(EXECUTION, machine=EXECUTE_MACHINE), None
+        )
+
+
+def test_a_restore_is_called_a_restore_until_it_is_done(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = run_next(command_line, unlock(command_line))
+    monkeypatch.setattr(sys, "stdin", Typed("y\n"))
+    executed = run_next(command_line, planned)
+    assert "Execute this plan to restore bucket policies in 1 account? [y/N]" in executed.stderr
+    assert "unlock bucket policies" not in (executed.stdout + executed.stderr).lower()
+    # Its backup is of an earlier run.
+    assert "plan restore" not in executed.stderr
+    assert executed.lines[1].split()[:2] == ["restored", MEMBER]
+    assert executed.lines[-1].startswith("Restore bucket policies. Restored: 1 bucket policy.")
+    run_id = [*command_line.services.inputs][-1]
+    for run_, outcome in ((run_id, "done"), (command_line.services.inputs[run_id]["plan"], "planned")):
+        written = json.loads(command_line.run("report", run_, "--format", "json").stdout)
+        assert (written["task"], written["action"]) == (Task.UNLOCK_BUCKET_POLICY, "restore")
+        (row,) = csv.DictReader(io.StringIO(command_line.run("report", run_, "--format", "csv").stdout))
+        assert (row["outcome"], row["action"]) == (outcome, "restore")
+
+
+def test_a_corrected_policy_comes_from_a_file_with_or_without_the_mark_of_an_editor(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    command_line.root_tasks.settings = Settings(allow_policy_override=True)
+    unlocked = unlock(command_line)
+    file = tmp_path / "policy.json"
+    file.write_text(POLICY, encoding="utf-16")
+    refused = command_line.refusal(*next_command(unlocked), "--policy-override", str(file))
+    assert f"{file} is not UTF-8 text." in refused
+    for encoding in ("utf-8", "utf-8-sig"):
+        file.write_text(POLICY, encoding=encoding)
+        assert run_next(command_line, unlocked, "--policy-override", str(file)).exit_code == 0
+        assert started_last(command_line)["policyOverride"] == POLICY
+
+
+@pytest.mark.parametrize(
+    ("reference", "sentence"),
+    [
+        (
+            f"backups/{EXECUTION}/{MEMBER}/b/{'0' * 64}.json",
+            f"Run {EXECUTION} did not remove policies",
+        ),
+        ("latest/report.json", "is not the key of a backup"),
+        (f"backups/{'x' * 81}/{MEMBER}/b/0.json", "is not the key of a backup"),
+    ],
+    ids=["another task's", "a report", "no run"],
+)
+def test_what_is_not_a_backup_is_not_restored(
+    command_line: CommandLine, reference: str, sentence: str
+) -> None:
+    plan = plan_deletion(command_line)
+    assert command_line.run("execute", plan, "--yes").exit_code == 0
+    assert sentence in command_line.refusal("plan", "restore", "--backup", reference)

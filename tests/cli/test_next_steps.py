@@ -1,0 +1,183 @@
+"""The next steps after a run: commands that can be pasted, and what they lead to."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from unittest.mock import Mock
+
+import pytest
+
+from centralized_root_access.cli.next_steps import audit_of_plan, key_use_steps, next_steps
+from centralized_root_access.cli.target import TargetOptions
+from centralized_root_access.cli.terminal import Environment
+from root_tasks.model.report import Action, Item, ItemType, Outcome, RootCredentials, Task
+from root_tasks.report.risk import RECENT
+from support import reports
+from support.accounts import MEMBER, OTHER, THIRD
+from support.command_line import (
+    AUDIT,
+    DELETE,
+    EXECUTION,
+    NAME,
+    add_unit,
+    give_credentials,
+    next_command,
+    run_next,
+    started_last,
+)
+
+if TYPE_CHECKING:
+    from support.command_line import CommandLine
+
+HERE = TargetOptions(environment=Environment.of_this_machine(), profile=None, region=None, stack=None)
+report_of_recovery = functools.partial(
+    reports.report, task=Task.ALLOW_PASSWORD_RECOVERY, action=Action.ALLOW_RECOVERY
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "scope"),
+    [(5, "--account "), (6, f"--from-report {reports.report().run_id}")],
+    ids=["few", "many"],
+)
+def test_the_hint_after_an_audit_is_one_short_command(number: int, scope: str) -> None:
+    has = RootCredentials(password=True)
+    audit = reports.report(
+        *(reports.result(f"{place:012}", Outcome.HAS_CREDENTIALS, credentials=has) for place in range(number))
+    )
+    (step,) = next_steps(audit, target=HERE)
+    assert f"plan delete {scope}" in step
+
+
+@pytest.mark.parametrize(
+    ("number", "scope"),
+    [(5, "--account 0"), (6, "--from-report runs/plan --outcome planned")],
+    ids=["few", "many"],
+)
+def test_an_execution_names_the_audit_of_every_account_of_its_plan(number: int, scope: str) -> None:
+    results = [reports.result(f"{place:012}", Outcome.DONE) for place in range(number)]
+    execution = reports.report(*results, task=Task.DELETE_CREDENTIALS, executed_plan="plan")
+    assert f" audit {scope}" in audit_of_plan(execution, target=HERE)
+    assert next_steps(execution, target=HERE)[0].endswith(audit_of_plan(execution, target=HERE))
+
+
+def test_a_plan_for_a_report_is_of_exactly_its_accounts(command_line: CommandLine) -> None:
+    for account_id in (MEMBER, OTHER):
+        give_credentials(command_line, account_id)
+    command_line.run("audit")
+    # It has credentials since the audit.
+    give_credentials(command_line, THIRD)
+    add_unit(command_line, "Prod", OTHER)
+    command_line.now += timedelta(minutes=1)
+    planned = command_line.run("plan", "delete", "--from-report", AUDIT, "--exclude", "Root/Prod")
+    assert planned.exit_code == 0
+    plan = command_line.root_tasks.executions[command_line.root_tasks.arn("plan-delete-20261125-0433-2345")]
+    assert command_line.root_tasks.outcomes(plan) == {MEMBER: "planned"}
+
+
+def test_each_command_of_a_notice_can_be_pasted(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webbrowser.open", Mock(return_value=True))
+    give_credentials(command_line)
+    assert command_line.run("audit").exit_code == 1
+    steps = command_line.root_tasks.cards[-1]["content"]["nextSteps"]
+    commands = [step.split("`")[1] for step in steps if "`centralized-root-access" in step]
+    exit_codes = [command_line.run(*command.split()[1:]).exit_code for command in commands]
+    assert dict(zip(commands, exit_codes, strict=True)) == {
+        "centralized-root-access report --open": 1,
+        f"centralized-root-access plan delete --from-report {AUDIT}": 0,
+    }
+    command_line.root_tasks.advance(days=1)
+    give_credentials(command_line, OTHER)
+    command_line.root_tasks.run({}, name="`<!channel>`")
+    assert "channel" not in str(command_line.root_tasks.cards[-1]["content"]["nextSteps"])
+
+
+def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: CommandLine) -> None:
+    command_line.root_tasks.organization.put_root_credentials(
+        account_id=MEMBER, password=True, password_last_used=command_line.root_tasks.now
+    )
+    audit = command_line.run("audit")
+    assert "All credentials found were used in the last 90 days, so a plan leaves them out." in audit.stderr
+    assert next_command(audit) == ["plan", "delete", "--account", MEMBER, "--include-in-use"]
+    assert "Credentials in use are left out." in command_line.run(*DELETE).stderr
+    give_credentials(command_line, OTHER)
+    command_line.now += timedelta(minutes=1)
+    assert command_line.run("audit").stderr.startswith(
+        "1 account has only credentials that were used in the last 90 days: a plan leaves them out.\nNext"
+    )
+
+
+def test_what_is_in_use_is_what_was_when_the_audit_looked() -> None:
+    """If an audit is redriven, its start may be a day earlier."""
+    has = RootCredentials(password=True, password_last_used_at=reports.STARTED - RECENT)
+    audit = reports.report(reports.result(MEMBER, Outcome.HAS_CREDENTIALS, credentials=has))
+    assert next_steps(audit, target=HERE) == [
+        f"Next, to plan their deletion: centralized-root-access plan delete --account {MEMBER}"
+    ]
+
+
+def test_the_keys_in_use_of_an_audit_or_a_plan_are_in_the_query_that_finds_their_users() -> None:
+    audit = reports.example_audit()
+    (step,) = key_use_steps(audit)
+    assert "AKIAIOSFODNN00000001" in step
+    assert "AKIAIOSFODNN00000002" not in step
+    items = tuple(
+        Item(type=ItemType.ACCESS_KEY, id=f"AKIA{outcome.rank:012}", outcome=outcome)
+        for outcome in (Outcome.PLANNED, Outcome.IN_USE)
+    )
+    plan = reports.report(reports.result(MEMBER, Outcome.PLANNED, items=items), task=Task.DELETE_CREDENTIALS)
+    (step,) = key_use_steps(plan)
+    assert f'in ["AKIA{Outcome.IN_USE.rank:012}"]' in step
+    assert key_use_steps(reports.report()) == []
+
+
+def test_after_a_recovery_each_further_step_is_named(command_line: CommandLine) -> None:
+    assert command_line.run("plan", "recover", "--account", MEMBER).exit_code == 0
+    recovered = command_line.run("execute", f"plan-recover-{NAME}", "--yes")
+    (result,) = command_line.root_tasks.report(
+        next(
+            execution
+            for execution in command_line.root_tasks.executions.values()
+            if execution.run_id == EXECUTION
+        )
+    )["results"]
+    forgot, _ = recovered.stderr.splitlines()
+    assert forgot.startswith(f"Next, for account {MEMBER}:")
+    assert f"choose Forgot password for {result['email']}." in forgot
+    assert run_next(command_line, recovered).exit_code == 0
+    assert started_last(command_line)["includeInUse"] is True
+
+
+@pytest.mark.parametrize(
+    ("outcome", "executed_plan", "beginning"),
+    [
+        (Outcome.DONE, "plan", f"Next, for account {MEMBER}: on"),
+        (Outcome.NOTHING_TO_DO, None, f"Account {MEMBER} has a password. To replace it, on"),
+    ],
+    ids=["recovered", "has a password"],
+)
+def test_a_password_to_replace_names_the_way_and_the_deletion(
+    outcome: Outcome, executed_plan: str | None, beginning: str
+) -> None:
+    result = dataclasses.replace(reports.result(MEMBER, outcome), email=None)
+    failed = reports.result(OTHER, Outcome.FAILED)
+    forgot, delete = next_steps(report_of_recovery(result, failed, executed_plan=executed_plan), target=HERE)
+    assert forgot == (
+        f"{beginning} AWS's sign-in page, choose Forgot password for the e-mail address of its root user."
+    )
+    assert delete.endswith(f": centralized-root-access plan delete --account {MEMBER} --include-in-use")
+    assert next_steps(report_of_recovery(failed, executed_plan=executed_plan), target=HERE) == []
+
+
+def test_an_audit_from_here_without_root_access_names_the_calls_that_enable_it(
+    command_line: CommandLine,
+) -> None:
+    iam = command_line.root_tasks.organization.client("iam")
+    iam.disable_organizations_root_credentials_management()
+    said = command_line.refusal("audit", "--from-here")
+    assert "`aws iam enable-organizations-root-credentials-management`" in said

@@ -1,0 +1,244 @@
+"""The options of the commands: what they start, and what they refuse before anything is called."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
+from root_tasks.model.report import Task
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
+from support.command_line import (
+    AUDIT,
+    DELETE,
+    NAME,
+    STACK,
+    add_unit,
+    alter_report,
+    give_credentials,
+    started_last,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.command_line import CommandLine
+
+QUEUE = f"arn:aws:sqs:us-east-1:{MEMBER}:q"
+EVERY_OPTION = (
+    f"plan delete --account {MEMBER} --account {OTHER} --unused-for-days 0 --include-in-use"
+    f" --credential-type {' --credential-type '.join(CREDENTIAL_TYPES)}"
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "prefix", "input_"),
+    [
+        ("audit", "audit", {}),
+        (
+            f"audit --account {MEMBER} --organizational-unit Root/Prod",
+            "audit",
+            {"accounts": [MEMBER], "organizationalUnits": ["Root/Prod"]},
+        ),
+        (
+            f"audit --account {MEMBER},{OTHER} --exclude {THIRD},Root/Prod",
+            "audit",
+            {"accounts": [MEMBER, OTHER], "exclude": [THIRD, "Root/Prod"]},
+        ),
+        (
+            "plan delete --account all --exclude Root/Prod",
+            "plan-delete",
+            {"task": Task.DELETE_CREDENTIALS, "accounts": "all", "exclude": ["Root/Prod"]},
+        ),
+        (
+            EVERY_OPTION,
+            "plan-delete",
+            {
+                "task": Task.DELETE_CREDENTIALS,
+                "accounts": [MEMBER, OTHER],
+                "unusedForDays": 0,
+                "includeInUse": True,
+                "credentialTypes": ["password", "access key", "signing certificate", "MFA device"],
+            },
+        ),
+        (
+            f"plan recover --account {MEMBER}",
+            "plan-recover",
+            {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]},
+        ),
+        (
+            f"plan unlock-bucket --bucket {MEMBER}:one --bucket {MEMBER}:two",
+            "plan-unlock",
+            {"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: ["one", "two"]}},
+        ),
+        (
+            f"plan unlock-queue --queue {QUEUE} --skip-backup",
+            "plan-unlock",
+            {"task": Task.UNLOCK_QUEUE_POLICY, "queues": [QUEUE], "skipBackup": True},
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_options_are_the_input_of_an_execution(
+    command_line: CommandLine, command: str, prefix: str, input_: dict[str, object]
+) -> None:
+    add_unit(command_line, "Prod")
+    command_line.services.errors["StartExecution"] = ("AccessDeniedException", "The input is enough.")
+    command_line.refusal(*command.split())
+    assert command_line.services.inputs == {f"{prefix}-{NAME}": input_}
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("audit --account 123", "'123' is not a 12-digit account ID"),
+        (f"audit --account {12 * chr(0xFF11)}", "is not a 12-digit account ID"),
+        ("audit --account all", "'all' is not a 12-digit account ID"),
+        ("plan delete", "Name the accounts"),
+        (f"plan delete --account all --account {MEMBER}", "both all and an account ID"),
+        (f"plan delete --account {MEMBER} --unused-for-days -1", "is not in the range"),
+        ("plan recover", "Missing option '--account'"),
+        ("plan unlock-bucket --bucket one", "is not ACCOUNT:NAME"),
+        ("execute", "Missing argument 'RUN'"),
+        ("execute a/b --yes", "is not the name of a run"),
+        ("report latest/mine", "is not the name of a run"),
+        (f"execute {AUDIT}", "There is no terminal to ask at. Read the plan, then use --yes."),
+        ("audit --output report.pdf", "there is no folder report.pdf. Create it"),
+        ("audit --output=", "it is empty"),
+        ("audit --output /not/there/report.html", "is not a folder"),
+        ("audit --output {folder}", "{folder} is not writable."),
+        ("audit --output {folder}/report.json", "{folder} is not writable."),
+        (f"audit --from-here --stack {STACK}", "works without a stack"),
+        ("audit --outcome planned", "use both"),
+        (f"audit --from-report {AUDIT} --from-here", "use it without --from-here"),
+        (f"audit --from-report {AUDIT} --account {MEMBER}", "--from-report names the accounts"),
+        ("nothing", "No such command"),
+    ],
+)
+def test_a_wrong_command_is_refused_before_anything_is_called(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str, sentence: str
+) -> None:
+    # Root, who may run the tests, may write everywhere.
+    monkeypatch.setattr("os.access", lambda path, _: str(path) != str(tmp_path))
+    arguments = [word.replace("{folder}", str(tmp_path)) for word in command.split()]
+    assert sentence.replace("{folder}", str(tmp_path)) in command_line.refusal(*arguments)
+    assert command_line.services.requests == []
+
+
+def test_accounts_come_from_a_file(command_line: CommandLine, tmp_path: Path) -> None:
+    wave = tmp_path / "wave-1.txt"
+    wave.write_text(f"# The first wave\n{MEMBER}, {OTHER}  # both\n\n  #and again\n{MEMBER}\n")
+    assert command_line.run("audit", "--account", f"@{wave}").exit_code == 0
+    assert command_line.services.inputs == {AUDIT: {"accounts": [MEMBER, OTHER]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("# None\n", "wave.txt is empty"),
+        (None, "wave.txt cannot be read"),
+        ("123", "'123' is not a 12-digit"),
+    ],
+    ids=["empty", "missing", "no account"],
+)
+def test_a_file_without_accounts_is_refused(
+    command_line: CommandLine, tmp_path: Path, text: str | None, sentence: str
+) -> None:
+    if text is not None:
+        (tmp_path / "wave.txt").write_text(text)
+    assert sentence in command_line.refusal("audit", "--account", f"@{tmp_path}/wave.txt")
+
+
+@pytest.mark.parametrize(
+    ("given", "excluded"),
+    [
+        ("{red},{team}", ["{red}", "{team}"]),
+        (f"{{red}}, {OTHER}", ["{red}", OTHER]),
+        ("Root/Red, Blue", ["Root/Red, Blue"]),
+        ("Root/Team,Root/Team #1", ["Root/Team", "Root/Team #1"]),
+        ("@{file}", ["Root/Red, Blue", "Root/Team #1", OTHER, "{team}"]),
+    ],
+    ids=["IDs", "an ID and an account", "a name with a comma", "names", "a file"],
+)
+def test_exclusions_may_have_commas_and_so_may_the_name_of_a_unit(
+    command_line: CommandLine, tmp_path: Path, given: str, excluded: list[str]
+) -> None:
+    ids = {"red": add_unit(command_line, "Red, Blue"), "team": add_unit(command_line, "Team")}
+    add_unit(command_line, "Team #1")
+    file = tmp_path / "units.txt"
+    file.write_text(
+        f"# Units\r\nRoot/Red, Blue\r\nRoot/Team #1\r\n\r\n{OTHER}, {ids['team']},  # both\r\n#\r\n"
+    )
+    assert command_line.run("audit", "--exclude", given.format(**ids, file=file)).exit_code == 0
+    assert started_last(command_line)["exclude"] == [entry.format(**ids) for entry in excluded]
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (f"audit --account {STRANGER}", f": {STRANGER}. No account was accessed."),
+        ("audit --exclude Root/Porduction", "--exclude: Root/Porduction is neither"),
+        ("plan unlock-queue --queue arn:aws:sqs:us-east-1:orders", "--queue must contain"),
+    ],
+)
+def test_a_refused_run_is_told_in_the_words_of_the_options(
+    command_line: CommandLine, command: str, sentence: str
+) -> None:
+    said = command_line.refusal(*command.split())
+    assert f"-{NAME} was refused: " in said
+    assert sentence in said
+
+
+def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
+    command_line: CommandLine,
+) -> None:
+    command_line.root_tasks.organization.deny(account_id=OTHER, action="iam:*")
+    command_line.run("audit")
+    command_line.now += timedelta(hours=1)
+    command_line.run("audit", "--from-report", AUDIT)
+    assert list(command_line.services.inputs.values()) == [{}, {"accounts": [OTHER]}]
+    for outcome, sentence in (
+        ("dirty", "dirty is not an outcome. Outcomes: has credentials, unknown,"),
+        ("planned", f"Run {AUDIT} reports no account as planned."),
+    ):
+        assert sentence in command_line.refusal("audit", "--from-report", AUDIT, "--outcome", outcome)
+    alter_report(command_line, f"runs/{AUDIT}", OTHER, MEMBER)
+    assert "was altered" in command_line.refusal("audit", "--from-report", AUDIT)
+    assert len(command_line.services.inputs) == 2
+
+
+def test_an_account_of_a_report_that_has_left_is_excluded_like_another_one(command_line: CommandLine) -> None:
+    for account_id in (MEMBER, OTHER):
+        give_credentials(command_line, account_id)
+    command_line.run("audit")
+    organizations = command_line.root_tasks.organization.client("organizations")
+    organizations.remove_account_from_organization(AccountId=OTHER)
+    command = ("plan", "delete", "--from-report", AUDIT)
+    assert f": {OTHER}. No account was accessed." in command_line.refusal(*command)
+    command_line.now += timedelta(minutes=1)
+    assert command_line.run(*command, "--exclude", OTHER).exit_code == 0
+    plan = [*command_line.root_tasks.executions.values()][-1]
+    assert command_line.root_tasks.outcomes(plan) == {MEMBER: "planned"}
+
+
+# The deployment
+
+
+def test_one_of_several_deployments_has_to_be_chosen(command_line: CommandLine) -> None:
+    services = command_line.services
+    services.stacks["Two"] = services.outputs("First") | services.outputs("Second")
+    assert "--stack OrgRoot or --stack Two:First or --stack Two:Second" in command_line.refusal("runs")
+    for stack in (STACK, "Two:Second"):
+        assert command_line.run("runs", "--stack", stack).exit_code == 0
+    for stack in ("Two", "Two:Third", "Three", "Other"):
+        command_line.refusal("runs", "--stack", stack)
+
+
+def test_without_a_deployment_the_next_step_is_named(command_line: CommandLine) -> None:
+    command_line.services.stacks = {}
+    command_line.services.stacks["Other"] = {}
+    said = command_line.refusal(*DELETE)
+    assert f"No stack of account {MANAGEMENT} in us-east-1" in said
+    assert "--from-here" in said

@@ -1,0 +1,251 @@
+"""Reports: whether a run wrote the one that is there, and how it is shown, saved and opened."""
+
+from __future__ import annotations
+
+import errno
+import json
+import stat
+import webbrowser
+from typing import TYPE_CHECKING
+from unittest.mock import Mock
+
+import pytest
+
+from support.accounts import MEMBER, OTHER, STRANGER
+from support.command_line import (
+    AUDIT,
+    DELETE,
+    EXECUTION,
+    PLAN,
+    alter_report,
+    give_credentials,
+    plan_deletion,
+)
+from support.root_tasks import BUCKET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.command_line import CommandLine
+
+FILES = ("report.json", "report.csv", "report.html")
+FORMATS = ("table", "csv", "json")
+LATEST_OR_NAMED = pytest.mark.parametrize("run", [[], [AUDIT]], ids=["latest", "named"])
+
+
+def test_only_the_report_that_is_held_by_hash_is_shown_and_saved(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    give_credentials(command_line)
+    as_json = command_line.run("audit", "--format", "json")
+    wrote = {name: command_line.root_tasks.read(f"runs/{AUDIT}/{name}") for name in FILES}
+    for name in ("report.csv", "report.html"):
+        command_line.root_tasks.write(f"runs/{AUDIT}/{name}", b"None has credentials.")
+    as_csv = command_line.run("report", AUDIT, "--format", "csv")
+    for shown, body in ((as_json, wrote["report.json"]), (as_csv, wrote["report.csv"])):
+        text = body.decode("utf-8-sig").replace("\r\n", "\n")
+        assert (shown.exit_code, shown.stdout, shown.stderr) == (1, text, "")
+    for path in ("", "x.CSV", "page.html"):
+        assert command_line.run("report", AUDIT, "--output", str(tmp_path / path)).exit_code == 1
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        **wrote,
+        "x.CSV": wrote["report.csv"],
+        "page.html": wrote["report.html"],
+    }
+    # For its owner alone.
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_the_page_is_opened_from_a_file_that_only_its_owner_can_read(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    browser = Mock(return_value=True)
+    monkeypatch.setattr("webbrowser.open", browser)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    shown = command_line.run("audit", "--open")
+    (page,) = tmp_path.glob("*/report.html")
+    browser.assert_called_once_with(page.as_uri())
+    assert f"Opened: {page}" in shown.stderr
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    "browser",
+    [Mock(side_effect=webbrowser.Error), Mock(return_value=False)],
+    ids=["fails", "is missing"],
+)
+def test_without_a_browser_the_page_is_named(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, browser: Mock
+) -> None:
+    monkeypatch.setattr("webbrowser.open", browser)
+    shown = command_line.run("audit", "--open")
+    assert (shown.exit_code, "No browser could be started. The page is: /" in shown.stderr) == (0, True)
+
+
+# Whether a report is the one that its run wrote
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize(
+    ("run", "folder"), [([], "latest"), ([AUDIT], f"runs/{AUDIT}")], ids=["latest", "named"]
+)
+def test_a_report_that_its_run_did_not_write_is_not_shown(
+    command_line: CommandLine, tmp_path: Path, run: list[str], folder: str, format_: str
+) -> None:
+    """Anyone who can write to the bucket could hide an account that has credentials."""
+    give_credentials(command_line)
+    command_line.run("audit")
+    alter_report(command_line, folder, '"has credentials"', '"clean"')
+    saved = tmp_path / "report.html"
+    shown = command_line.run("report", *run, "--format", format_, "--output", str(saved))
+    assert shown.exit_code == 2
+    assert f"s3://{BUCKET}/{folder}/report.json was altered" in shown.stderr
+    assert MEMBER not in shown.stdout
+    assert not saved.exists()
+
+
+@LATEST_OR_NAMED
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Its execution does not hold the hash of a report.",
+        "These credentials may not read its execution.",
+        "Step Functions has no such execution; it keeps those",
+    ],
+    ids=["no hash", "denied", "after 90 days"],
+)
+def test_an_unchecked_report_says_why_ends_with_2_and_names_no_next_step(
+    command_line: CommandLine, run: list[str], reason: str
+) -> None:
+    assert command_line.run("audit").exit_code == 0
+    assert command_line.run("report", *run).exit_code == 0
+    if "hash" in reason:
+        command_line.services.without_output = 1000
+    elif "credentials" in reason:
+        command_line.services.errors["DescribeExecution"] = ("AccessDeniedException", "No.")
+    else:
+        command_line.root_tasks.executions.clear()
+    shown = command_line.run("report", *run, "--all")
+    assert shown.exit_code == 2
+    assert MEMBER in shown.stdout
+    assert f"Whether run {AUDIT} wrote this report was not checked. {reason}" in shown.stderr
+    assert "centralized-root-access" not in shown.stderr
+
+
+def test_an_unchecked_plan_names_no_command_to_execute_it(command_line: CommandLine) -> None:
+    plan = plan_deletion(command_line)
+    command_line.root_tasks.executions.clear()
+    shown = command_line.run("report", plan)
+    assert "was not checked" in shown.stderr
+    assert "centralized-root-access" not in shown.stderr
+
+
+@LATEST_OR_NAMED
+def test_a_report_is_not_shown_if_its_execution_cannot_be_read(
+    command_line: CommandLine, run: list[str]
+) -> None:
+    command_line.run("audit")
+    command_line.services.errors["DescribeExecution"] = ("InvalidArn", "Not an ARN.")
+    assert command_line.refusal("report", *run) == (
+        "Unable to show the report: states:DescribeExecution: InvalidArn: Not an ARN.\n"
+    )
+
+
+def test_the_latest_report_may_name_any_run(command_line: CommandLine) -> None:
+    """Anyone who can write to the bucket chooses the run that a report names."""
+    command_line.run("audit")
+    refused = command_line.root_tasks.run({"accounts": [STRANGER]})
+    assert refused.output["refused"] == "NOT_MEMBERS"
+    named = AUDIT
+    for run_id, reason in (
+        (refused.run_id, "Its execution does not hold the hash of a report."),
+        ("no/such:run", "Step Functions has no such execution"),
+    ):
+        alter_report(command_line, "latest", f'"runId":"{named}"', f'"runId":"{run_id}"')
+        shown = command_line.run("report")
+        assert shown.exit_code == 2
+        assert f"Whether run {run_id} wrote this report was not checked. {reason}" in shown.stderr
+        named = run_id
+    arns = [call["executionArn"] for call in command_line.services.calls("DescribeExecution")]
+    assert not any(arn.endswith(named) for arn in arns), "it cannot be the name of an execution"
+
+
+@pytest.mark.parametrize(
+    ("command", "run_id"), [(("audit", "--account", OTHER), AUDIT), (DELETE, PLAN)], ids=["audit", "plan"]
+)
+def test_another_genuine_report_is_not_taken_for_the_latest_full_audit(
+    command_line: CommandLine, command: tuple[str, ...], run_id: str
+) -> None:
+    command_line.run(*command)
+    genuine = command_line.root_tasks.read(f"runs/{run_id}/report.json")
+    command_line.root_tasks.write("latest/report.json", genuine)
+    assert "latest/report.json is not the report of a full audit" in command_line.refusal("report")
+
+
+def test_a_run_of_the_other_state_machine_does_not_hide_a_report_of_the_same_name(
+    command_line: CommandLine,
+) -> None:
+    """Those who may start only audits, or only executions, choose their names."""
+    root_tasks = command_line.root_tasks
+    plan = plan_deletion(command_line)
+    executed = command_line.run("execute", plan, "--yes")
+    root_tasks.run(name=EXECUTION)
+    for run_id in (EXECUTION, f"executions/{EXECUTION}"):
+        assert command_line.run("report", run_id).stdout == executed.stdout
+    assert "None of the 3 accounts" in command_line.run("report", f"runs/{EXECUTION}").lines[-1]
+    assert "is not a plan" in command_line.refusal("execute", EXECUTION, "--yes")
+    # An execution of this name was refused.
+    for run_id in (EXECUTION, "scheduled"):
+        audit = root_tasks.run(name=run_id)
+        root_tasks.run_execute_machine({"plan": "none"}, name=run_id)
+        assert audit.status == "SUCCEEDED"
+        assert command_line.run("report").exit_code == 0
+
+
+def test_a_name_that_two_runs_have_is_refused_with_both_ways_to_name_them(
+    command_line: CommandLine,
+) -> None:
+    plan = plan_deletion(command_line)
+    command_line.root_tasks.execute(plan, name="mine")
+    command_line.root_tasks.run(name="mine")
+    said = command_line.refusal("report", "mine")
+    assert "Both state machines have a run mine." in said
+    for key, summary in (("executions/mine", "Deleted: 1 password"), ("runs/mine", "None of the 3")):
+        assert f"`report {key}`" in said
+        assert summary in command_line.run("report", key).lines[-1]
+
+
+# A report that cannot be shown or saved
+
+
+@pytest.mark.parametrize(
+    ("command", "format_"),
+    [(("audit",), "table"), (("audit", "--from-here"), "json"), (DELETE, "json")],
+    ids=["audit", "from here", "plan"],
+)
+def test_a_report_that_cannot_be_saved_is_shown_all_the_same(
+    command_line: CommandLine, tmp_path: Path, command: tuple[str, ...], format_: str
+) -> None:
+    give_credentials(command_line)
+    (tmp_path / "report.json" / "in the way").mkdir(parents=True)
+    shown = command_line.run(*command, "--format", format_, "--output", str(tmp_path))
+    assert shown.exit_code == 2
+    assert MEMBER in shown.stdout
+    if format_ == "json":
+        assert "results" in json.loads(shown.stdout)
+    assert shown.stderr.splitlines()[-1].startswith("Unable to save the report as ")
+    assert "cannot be shown" not in shown.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_page_that_cannot_be_saved_is_a_sentence_below_the_report(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_credentials(command_line)
+    full = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    shown = command_line.run("audit", "--open")
+    assert shown.exit_code == 2
+    assert MEMBER in shown.stdout
+    assert shown.stderr.endswith("Unable to save the page in a temporary folder: No space left on device.\n")

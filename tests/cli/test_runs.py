@@ -1,0 +1,192 @@
+"""Runs: starting one, waiting for it, coming back to it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from centralized_root_access.cli import screen
+from root_tasks.model.report import Task
+from support.accounts import MEMBER
+from support.command_line import (
+    AUDIT,
+    DELETE,
+    EXECUTION,
+    PLAN,
+    STACK,
+    alter_report,
+    give_credentials,
+    plan_deletion,
+)
+from support.root_tasks import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from support.command_line import CommandLine
+
+
+def test_an_account_that_cannot_be_read_is_never_taken_for_a_clean_one(command_line: CommandLine) -> None:
+    command_line.root_tasks.fail("iam:GetAccountSummary", "AccessDenied", account_id=MEMBER)
+    shown = command_line.run("audit")
+    assert shown.exit_code == 2
+    assert "inaccessible" in shown.stdout
+
+
+def test_an_execution_in_which_an_account_failed_has_a_report_that_is_held_by_hash(
+    command_line: CommandLine,
+) -> None:
+    plan = plan_deletion(command_line)
+    command_line.root_tasks.fail("iam:DeleteAccessKey", "AccessDenied", account_id=MEMBER)
+    # The cause comes seconds after the status.
+    command_line.services.without_output = 3
+    shown = command_line.run("execute", plan, "--yes")
+    assert shown.exit_code == 1
+    assert "1 account failed." in shown.lines[-1]
+    alter_report(command_line, f"executions/{EXECUTION}", '"failed"', '"done"')
+    assert "was altered" in command_line.run("report", EXECUTION).stderr
+
+
+def test_a_refused_run_has_the_sentence_of_the_function(command_line: CommandLine) -> None:
+    command_line.root_tasks.settings = Settings(tasks=(Task.AUDIT,))
+    said = command_line.refusal(*DELETE)
+    assert f"Run {PLAN} was refused: {Task.DELETE_CREDENTIALS} is not enabled in this stack." in said
+
+
+def test_a_failed_run_has_the_sentence_that_its_function_raised(command_line: CommandLine) -> None:
+    execution = command_line.root_tasks.run(name="audit-1")
+    raised = {"errorMessage": "No report was written.", "errorType": "OutdatedRunError", "stackTrace": []}
+    execution.status, execution.cause = "FAILED", json.dumps(raised)
+    assert command_line.refusal("report", "audit-1") == (
+        "Unable to show the report: Run audit-1 ended as FAILED: No report was written.\n"
+    )
+
+
+def test_an_interrupt_while_an_ended_run_is_read_does_not_say_that_it_continues(
+    command_line: CommandLine,
+) -> None:
+    command_line.services.polls = 0
+    command_line.run("audit")
+    described: list[int] = []
+
+    def interrupt() -> None:
+        described.append(1)
+        if len(described) == 2:
+            raise KeyboardInterrupt
+
+    command_line.services.before["DescribeExecution"] = interrupt
+    shown = command_line.run("report", AUDIT)
+    assert (shown.exit_code, "continues in AWS" in shown.stderr) == (130, False)
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (
+            "AccessDeniedException",
+            'RootTasks.grant_plan or grant_execute allows it, or the statement {"Effect": "Allow", "Action": '
+            '"states:StartExecution", "Resource": "*"}',
+        ),
+        ("ExpiredTokenException", "Sign in again"),
+    ],
+)
+def test_a_command_that_may_not_start_a_run_says_what_it_needs(
+    command_line: CommandLine, code: str, advice: str
+) -> None:
+    command_line.services.errors["StartExecution"] = (code, "You may not.")
+    said = command_line.refusal("audit")
+    assert f"states:StartExecution: {code}: You may not." in said
+    assert advice in said
+    assert "continues in AWS" not in said
+
+
+def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
+    command_line: CommandLine,
+) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    command_line.sleep = interrupt
+    shown = command_line.run("audit", "--stack", STACK)
+    assert shown.exit_code == 130
+    for command in ("report", "stop"):
+        assert f"it: centralized-root-access {command} {AUDIT} --stack {STACK}" in shown.stderr
+    assert "Traceback" not in shown.stderr
+    assert command_line.services.calls("StopExecution") == []
+
+
+def test_credentials_that_expire_while_it_waits_do_not_lose_the_run(command_line: CommandLine) -> None:
+    command_line.services.before["DescribeExecution"] = lambda: command_line.services.errors.update(
+        DescribeExecution=("ExpiredTokenException", "The token has expired.")
+    )
+    assert f"centralized-root-access report {AUDIT}" in command_line.refusal("audit")
+
+
+def test_a_report_waits_for_its_run_and_ends_like_the_command_that_started_it(
+    command_line: CommandLine,
+) -> None:
+    """Anyone who can write to the bucket could put back an earlier one, so the latest says how old it is."""
+    give_credentials(command_line)
+    command_line.services.polls = 3
+    first = command_line.run("audit")
+    assert first.exit_code == 1
+    assert command_line.run("report", AUDIT).stdout == first.stdout
+    latest = command_line.run("report")
+    assert latest.stdout == first.stdout
+    assert f"This is run {AUDIT}, which ended at 2026-11-24 12:00 UTC." in latest.stderr
+
+
+def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(command_line: CommandLine) -> None:
+    command_line.services.unknown = 3
+    command_line.services.without_output = 3
+    shown = command_line.run("audit")
+    # An unchecked report would end with 2.
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    waits: list[float] = []
+    command_line.sleep = waits.append
+    assert command_line.run("report", AUDIT).exit_code == 0
+    assert waits == []
+
+
+def test_a_lost_response_does_not_start_a_run_twice(command_line: CommandLine) -> None:
+    failing = iter([("InternalFailure", "Try again."), ("ExecutionAlreadyExists", "It has ended.")])
+    services = command_line.services
+
+    def lose() -> None:
+        services.errors.pop("StartExecution", None)
+        if error := next(failing, None):
+            if error[0] == "InternalFailure":
+                services._StartExecution(services.calls("StartExecution")[-1])
+            services.errors["StartExecution"] = error
+
+    services.before["StartExecution"] = lose
+    assert command_line.run("audit").exit_code == 0
+    assert [call["name"] for call in services.calls("StartExecution")] == [AUDIT, AUDIT]
+
+
+@pytest.mark.parametrize(
+    ("errors", "updates"),
+    [({}, [(3, 3, "accounts")]), ({"DescribeMapRun": ("AccessDeniedException", "No.")}, [])],
+    ids=["in accounts", "without permission"],
+)
+def test_progress_is_counted_in_accounts_and_is_not_worth_failing_for(
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    errors: dict[str, tuple[str, str]],
+    updates: list[tuple[int, int, str]],
+) -> None:
+    counted: list[tuple[int, int, str]] = []
+
+    @contextmanager
+    def record(what: str) -> Iterator[Callable[[int, int, str], None]]:
+        yield lambda *numbers: counted.append(numbers)
+
+    monkeypatch.setattr(screen, "progress_bar", record)
+    command_line.services.errors |= errors
+    command_line.services.polls = 5 if errors else 2
+    assert command_line.run("audit").exit_code == 0
+    assert counted == updates
+    assert len(command_line.services.calls("DescribeMapRun")) == 1

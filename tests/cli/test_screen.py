@@ -1,0 +1,283 @@
+"""Rows, lists and tables: the facts to decide by, none of them unescaped, in a pipe and in a terminal."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from centralized_root_access.cli.report_rows import rows_of
+from root_tasks.messages import MANAGEMENT_ACCOUNT, NO_SUCH_BUCKET, POLICY_LOST
+from root_tasks.model.report import CredentialDetails, Item, ItemType, Outcome, RootCredentials
+from support import reports
+from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.command_line import (
+    AUDIT,
+    CALLER,
+    DELETE,
+    EXECUTION,
+    PLAN,
+    Typed,
+    give_credentials,
+    lock_bucket,
+    next_command,
+    plan_deletion,
+)
+from support.root_tasks import EXECUTE_MACHINE
+
+if TYPE_CHECKING:
+    from root_tasks.model.report import AccountResult, Report
+    from support.command_line import CommandLine
+
+QUEUE = f"arn:aws:sqs:us-east-1:{MEMBER}:q"
+HOSTILE = "\x1b[31mred\x1b[0m\r\nclean [bold]x[/bold] \u202e\x9b2J"
+
+
+def said(*results: AccountResult, full: bool = False) -> list[tuple[str, str]]:
+    """Return what the rows of accounts say, and why."""
+    written = reports.report(*results, full=full)
+    return [(row.what, row.reason) for row in rows_of(written, results, each_whole=False)]
+
+
+@pytest.mark.parametrize(
+    ("audit", "expected"),
+    [
+        (
+            reports.example_audit(),
+            [
+                "password, used 2026-11-08 (12 days ago)",
+                "access key AKIAIOSFODNN00000001, Active, used 2026-11-17 (3 days ago) for s3",
+                "access key AKIAIOSFODNN00000002, Inactive, never used",
+                "1 MFA device",
+            ],
+        ),
+        (
+            reports.partly_read_audit(),
+            [
+                "password, last use unknown",
+                "access key that could not be listed, last use unknown",
+                "signing certificate that could not be listed, last use unknown",
+                "MFA device that could not be listed, last use unknown",
+                "",
+            ],
+        ),
+    ],
+    ids=["read", "read in part"],
+)
+def test_each_credential_has_the_facts_to_decide_by(audit: Report, expected: list[str]) -> None:
+    assert [row.what for row in rows_of(audit, audit.results[:1], each_whole=False)] == expected
+
+
+def test_a_row_says_nothing_of_a_use_that_aws_does_not_know_and_what_to_do_about_an_account() -> None:
+    device = Item(
+        type=ItemType.MFA_DEVICE,
+        id=f"arn:aws:iam::{MEMBER}:mfa/phone",
+        outcome=Outcome.PLANNED,
+        credential=CredentialDetails(created_at=reports.STARTED),
+    )
+    planned = reports.result(MEMBER, Outcome.PLANNED, items=(device,))
+    assert said(planned, reports.inaccessible(OTHER)) == [
+        ("MFA device phone, created 2026-11-20", ""),
+        ("", f"{reports.DENIED.format(account_id=OTHER)} {reports.SCP_HINT}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "reason", "expected"),
+    [
+        (
+            RootCredentials(password=True, access_keys=None, mfa_devices=()),
+            MANAGEMENT_ACCOUNT,
+            ("root user with a password, no MFA and an access key", ""),
+        ),
+        (None, "It is another account's.", ("root user not looked at", "It is another account's.")),
+    ],
+    ids=["read", "not read"],
+)
+def test_the_management_accounts_own_root_user_is_a_row(
+    credentials: RootCredentials | None, reason: str, expected: tuple[str, str]
+) -> None:
+    own = reports.result(MANAGEMENT, Outcome.SKIPPED, reason=reason, credentials=credentials)
+    assert said(own, full=True) == [expected]
+
+
+@pytest.mark.parametrize(("hours", "ago"), [(23, "today"), (24, "1 day ago")])
+def test_a_use_is_of_today_until_a_day_has_passed(hours: int, ago: str) -> None:
+    used = reports.STARTED - timedelta(days=12)
+    audit = dataclasses.replace(reports.example_audit(), finished_at=used + timedelta(hours=hours))
+    (password, *_) = rows_of(audit, audit.results[:1], each_whole=False)
+    assert password.what == f"password, used 2026-11-08 ({ago})"
+
+
+@pytest.mark.parametrize("width", ["80", "400", None])
+@pytest.mark.parametrize("format_", ["table", "csv", "json"])
+def test_a_forged_report_reaches_no_terminal_unescaped(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, width: str | None, format_: str
+) -> None:
+    give_credentials(command_line)
+    command_line.root_tasks.fail("iam:GetAccountSummary", "AccessDenied", account_id=OTHER)
+    command_line.run("audit")
+    folder = f"runs/{AUDIT}"
+    report = json.loads(command_line.root_tasks.read(f"{folder}/report.json"))
+    for result in report["results"]:
+        result["accountId"] += HOSTILE
+        result["name"] = result["organizationalUnit"] = HOSTILE
+        if "reason" in result:
+            # A long one is a note.
+            result["reason"] = HOSTILE * (3 if result["outcome"] == "skipped" else 1)
+    report["runId"] = report["summary"] = HOSTILE
+    report["warnings"] = [HOSTILE]
+    # With line ends that only another program would write.
+    forged = json.dumps(report, ensure_ascii=False, separators=(",\r", ":"))
+    command_line.root_tasks.write(f"{folder}/report.json", forged.encode())
+    # No execution holds the hash of the report any longer.
+    command_line.root_tasks.executions.clear()
+    if width is not None:
+        monkeypatch.setenv("COLUMNS", width)
+    shown = command_line.run("report", AUDIT, "--format", format_)
+    assert shown.exit_code == 1
+    assert all(character.isprintable() or character == "\n" for character in shown.stdout + shown.stderr)
+    assert "\\x1b[31mred" in shown.stdout or "\\u001b[31mred" in shown.stdout
+    assert "[bold]x[/bold]" in shown.stdout
+
+
+def test_each_row_in_a_log_names_its_account(command_line: CommandLine) -> None:
+    give_credentials(command_line)
+    planned = command_line.run(*DELETE)
+    rows = planned.lines[1 : planned.lines.index("")]
+    assert [MEMBER in row for row in rows] == 3 * [True]
+
+
+def test_a_clean_account_is_listed_only_with_all(command_line: CommandLine) -> None:
+    assert command_line.run("audit").stdout.count(MEMBER) == 0
+    listed = command_line.run("report", AUDIT, "--all").lines
+    assert [line.split()[:2] for line in listed if MEMBER in line] == [["clean", MEMBER]]
+
+
+def test_the_warnings_of_a_report_are_shown(command_line: CommandLine) -> None:
+    key = f"runs/{AUDIT}/results/IAMAuditRootUserCredentials/zzz.json"
+    command_line.root_tasks.write(key, b"{}")
+    assert f"Warning: {key}" in command_line.run("audit").stdout.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("policy", "line"),
+    [
+        ('{"Version":"2012-10-17","Statement":[]}', '  "Version": "2012-10-17",'),
+        (
+            '{"Version":"2012-10-17","Statement":[{"Sid":"\\u202e\\u001b[2J"}]}',
+            r'"Sid": "\u202e\u001b[2J"',
+        ),
+        (
+            '{"Version":"1","Version":"2012-10-17","Statement":[]}',
+            '{"Version":"1","Version":"2012-10-17"',
+        ),
+        (f'{{"Id":"a{150 * " "}b","Statement":[]}}', f'  "Id": "a{150 * " "}b",'),
+    ],
+    ids=["plain", "control characters", "a key twice", "long"],
+)
+def test_a_person_sees_the_policies_that_a_plan_removes_in_full(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, policy: str, line: str
+) -> None:
+    lock_bucket(command_line, policy)
+    planned = command_line.run("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked")
+    monkeypatch.setattr("sys.stdin", Typed("n\n"))
+    asked = command_line.run(*next_command(planned))
+    for shown in (planned.stdout, asked.stderr):
+        assert f"Policy of locked in {MEMBER}, to be removed:" in shown
+        assert line in shown
+        assert "\x1b" not in shown
+
+
+def test_a_removal_never_stands_under_a_failure_and_a_reason_stands_once(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    lock_bucket(command_line)
+    buckets = [word for name in ("missing", "locked") for word in ("--bucket", f"{MEMBER}:{name}")]
+    planned = command_line.run("plan", "unlock-bucket", *buckets)
+    assert planned.lines[: planned.lines.index("")] == [
+        "to be removed",
+        f"{MEMBER}  workload-a  Root",
+        f"  failed: bucket policy missing: {NO_SUCH_BUCKET}",
+        "  bucket policy locked, us-east-1",
+    ]
+    assert planned.stdout.count(NO_SUCH_BUCKET) == 1
+
+
+def test_a_removal_without_a_backup_is_said_in_its_row(command_line: CommandLine) -> None:
+    organization = command_line.root_tasks.organization
+    organization.client("sqs", account_id=MEMBER).create_queue(QueueName="q")
+    organization.deny(account_id=MEMBER, action="sqs:GetQueueAttributes")
+    planned = command_line.run("plan", "unlock-queue", "--queue", QUEUE, "--skip-backup")
+    (row,) = [line for line in planned.lines if line.startswith("to be removed")]
+    assert row.endswith(f"queue policy q, us-east-1: {POLICY_LOST}")
+
+
+# The list of runs
+
+
+def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: CommandLine) -> None:
+    command_line.services.polls = 0
+    # No spreadsheet takes it for a formula.
+    command_line.root_tasks.run(name="=1+1")
+    plan = plan_deletion(command_line)
+    command_line.run("execute", plan, "--yes")
+    shown = command_line.run("runs")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert [line.split()[0] for line in shown.lines[1:]] == [EXECUTION, plan, "=1+1"]
+    execution = command_line.root_tasks.executions[
+        command_line.root_tasks.arn(EXECUTION, machine=EXECUTE_MACHINE)
+    ]
+    assert f"{execution.started_at:%Y-%m-%d %H:%M} UTC" in shown.lines[1]
+    rows = list(csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout)))
+    assert [(row["run"], row["stateMachine"], row["status"]) for row in rows] == [
+        (EXECUTION, "Execute", "SUCCEEDED"),
+        (plan, "Audit", "SUCCEEDED"),
+        ("'=1+1", "Audit", "SUCCEEDED"),
+    ]
+    assert len(command_line.run("runs", "--limit", "1").lines) == 2
+
+
+def test_a_run_has_its_requester_and_a_plan_and_its_execution_name_each_other(
+    command_line: CommandLine,
+) -> None:
+    plan_deletion(command_line)
+    command_line.run("execute", PLAN, "--yes")
+    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    keys = ("run", "action", "plan", "execution", "requestedBy", "accounts")
+    assert [tuple(row[key] for key in keys) for row in listed] == [
+        (EXECUTION, "execute", PLAN, None, CALLER, 1),
+        (PLAN, "plan delete", None, EXECUTION, CALLER, 1),
+    ]
+
+
+@pytest.mark.parametrize("columns", [50, 80, 160])
+def test_no_name_of_a_run_is_broken(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    plan = plan_deletion(command_line)
+    command_line.run("execute", plan, "--yes")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = command_line.run("runs").lines
+    assert max(map(len, lines)) <= columns
+    for run_id in (EXECUTION, plan):
+        assert any(run_id in line and "SUCCEEDED" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [(("runs",), "Stack OrgRoot has no runs yet."), (("report",), "There is no report at s3://")],
+    ids=["runs", "report"],
+)
+def test_a_deployment_without_runs_says_where_earlier_ones_may_be(
+    command_line: CommandLine, command: tuple[str, ...], sentence: str
+) -> None:
+    shown = command_line.run(*command)
+    assert sentence in shown.stderr
+    assert "renamed or moved" in shown.stderr
