@@ -12,7 +12,6 @@ PYTHON_READY := $(VENV)/.ready
 CLI_READY := node_modules/.ready
 LOWEST_READY := $(VENV)/lowest/.ready
 RUNTIME_READY := $(VENV)/wasm/.ready
-BENCH_READY := benchmarks/node_modules/.ready
 ORACLE_READY := tests/scp_oracle/node_modules/.ready
 BROWSER_READY := tests/browser/node_modules/.ready
 AWS_CLI_READY := $(VENV)/aws-cli/.ready
@@ -56,7 +55,7 @@ test-slow: setup $(SLOW_READY)  ## run the fault matrix, and every Python and pa
 coverage:  ## run the gate, and measure how much of the library and the functions its tests cover (SLOW=1: run all tests)
 	@$(MAKE) test COVERAGE=1
 
-bench: setup $(BENCH_READY)  ## compare it with the alternatives; writes benchmarks/README.md (about a quarter of an hour)
+bench: setup  ## measure audits beside a lean client; writes benchmarks/README.md (about ten minutes)
 	@$(BIN)/python -m benchmarks
 
 build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/, and check both
@@ -87,7 +86,7 @@ lock: $(PYTHON_READY)  ## pin what pyproject.toml asks for, by version and hash 
 	$(COMPILE) --resolution lowest-direct --extra cdk pyproject.toml -o requirements-lowest.txt
 	$(COMPILE) tests/aws_cli/requirements.in -o tests/aws_cli/requirements.txt
 	$(BIN)/npm install --package-lock-only --ignore-scripts
-	for package in benchmarks examples/typescript tests/scp_oracle tests/browser tests/node; do \
+	for package in examples/typescript tests/scp_oracle tests/browser tests/node; do \
 	  $(BIN)/npm install --prefix $$package --package-lock-only --ignore-scripts \
 	    --omit-lockfile-registry-resolved --no-audit --no-fund || exit 1; \
 	done
@@ -147,11 +146,6 @@ $(RUNTIME_READY): tests/node/package.json tests/node/package-lock.json requireme
 	sed -n '/^hypothesis==/,/[^\\]$$/p' requirements-dev.txt >$(@D)/requirements.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-compile --target $(@D) --only-binary :all: \
 	  --python-version 3.14 --platform pyemscripten_2026_0_wasm32 --require-hashes -r $(@D)/requirements.txt
-	@touch $@
-
-$(BENCH_READY): benchmarks/package.json benchmarks/package-lock.json $(PYTHON_READY)
-	@echo '== Setting up the AWS SDK for Node'
-	$(BIN)/npm ci --prefix benchmarks --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(CLI_READY): package.json package-lock.json $(LOCAL_AWS_READY)

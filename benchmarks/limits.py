@@ -11,7 +11,7 @@ class Limit:
 
     Attributes:
         rate: How many calls a second AWS lets through.
-        burst: How many it lets through at once after a while without any.
+        burst: How many it lets through at once after a pause.
     """
 
     rate: float
@@ -19,7 +19,6 @@ class Limit:
 
 
 # Organizations documents them, for one account.
-LIST_ACCOUNTS = Limit(rate=8, burst=12)
 _LISTS = Limit(rate=5, burst=8)
 ORGANIZATIONS = {
     "DescribeAccount": Limit(rate=20, burst=30),
@@ -27,7 +26,7 @@ ORGANIZATIONS = {
     # This one is assumed.
     "DescribeOrganizationalUnit": _LISTS,
     "DescribePolicy": Limit(rate=2, burst=2),
-    "ListAccounts": LIST_ACCOUNTS,
+    "ListAccounts": Limit(rate=8, burst=12),
     "ListOrganizationalUnitsForParent": _LISTS,
     "ListParents": _LISTS,
     "ListPolicies": _LISTS,
@@ -36,12 +35,9 @@ ORGANIZATIONS = {
     "ListTargetsForPolicy": _LISTS,
 }
 
-# STS documents this one for AssumeRole and the other calls that are made with an account's own keys. For
-# AssumeRoot nobody has published or recorded a limit.
-DOCUMENTED_STS = Limit(rate=600, burst=600)
-
-# In case AssumeRoot has a limit of its own.
-LOW_STS = Limit(rate=50, burst=50)
+# STS documents this one for AssumeRole and the other calls that are made with an account's own keys. No limit
+# of AssumeRoot is published or recorded.
+ASSUME_ROOT = Limit(rate=600, burst=600)
 
 
 @dataclass(kw_only=True)

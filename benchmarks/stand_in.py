@@ -1,6 +1,6 @@
-"""A stand-in for STS, IAM and Organizations that is made for load: what an audit calls, over TLS.
+"""A stand-in for STS, IAM, Organizations and Step Functions, made for load: what a run calls, over TLS.
 
-It has AWS's latency and AWS's limits, and serves several thousand calls a second from one core, so that a
+It has AWS's latency and AWS's limits, and serves several thousand calls a second from one core, so a
 benchmark measures the client. It does not verify signatures; its responses are recorded from the local AWS.
 """
 
@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import subprocess
 import sys
+from asyncio.sslproto import SSLProtocol
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import make_ssl_devcert
 
-from benchmarks.limits import DOCUMENTED_STS, Limit
+from benchmarks.limits import ASSUME_ROOT, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 HOST = "localhost"
-SERVICES = ("iam", "organizations", "sts")
+# Each with the name in the environment variable of its endpoint.
+SERVICES = {"iam": "IAM", "organizations": "ORGANIZATIONS", "states": "SFN", "sts": "STS"}
 ONE_IN_N_HAS_CREDENTIALS = 50
 
 _FIRST_MEMBER = 200_000_000_000
+_BUFFER_BYTES = 32 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +39,12 @@ class Scenario:
     Attributes:
         members: The number of member accounts.
         latency: How many seconds each call takes.
-        sts: The limit of AssumeRoot; None for no limits at all.
-        credentials: Whether one in `ONE_IN_N_HAS_CREDENTIALS` accounts has root credentials.
+        assume_root: The limit of AssumeRoot.
     """
 
     members: int
     latency: float = 0.0
-    sts: Limit | None = DOCUMENTED_STS
-    credentials: bool = True
+    assume_root: Limit = ASSUME_ROOT
 
     @property
     def member_ids(self) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ class Scenario:
 
     def has_credentials(self, account_id: str) -> bool:
         """Return whether the root user of an account has a password and an access key."""
-        return self.credentials and (int(account_id) - _FIRST_MEMBER) % ONE_IN_N_HAS_CREDENTIALS == 0
+        return (int(account_id) - _FIRST_MEMBER) % ONE_IN_N_HAS_CREDENTIALS == 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +63,14 @@ class Traffic:
     Attributes:
         calls: The calls of each operation, those that were throttled included.
         throttled: The throttled calls of each operation.
-        connections: The new connections to each service.
     """
 
     calls: Mapping[str, int]
     throttled: Mapping[str, int]
-    connections: Mapping[str, int]
 
 
 class StandInFailedError(Exception):
-    """The stand-in has ended, so that nothing can be measured."""
+    """The stand-in has ended, so nothing can be measured."""
 
     def __init__(self) -> None:
         super().__init__("The stand-in for AWS has ended. Its last lines say why.")
@@ -94,21 +94,25 @@ class StandIn:
     def environment(self) -> dict[str, str]:
         """The environment variables by which the SDKs call it."""
         return {
-            **{f"AWS_ENDPOINT_URL_{service.upper()}": url for service, url in self.urls.items()},
+            **{f"AWS_ENDPOINT_URL_{SERVICES[service]}": url for service, url in self.urls.items()},
             "AWS_CA_BUNDLE": self.certificate,
         }
 
     def begin(self, scenario: Scenario) -> None:
         """Begin a scenario: nothing is counted yet, and no limit is used up."""
-        self._command(asdict(scenario))
+        self._command("begin", **asdict(scenario))
+
+    def add_execution(self, name: str, started_at: str, output: object) -> None:
+        """Add an execution of a state machine, which runs if it has no output."""
+        self._command("add_execution", name=name, started_at=started_at, output=output)
 
     def traffic(self) -> Traffic:
         """Return what reached it since the scenario began."""
-        return Traffic(**self._command(None))
+        return Traffic(**self._command("traffic"))
 
-    def _command(self, command: Mapping[str, Any] | None) -> Any:
+    def _command(self, name: str, /, **arguments: object) -> Any:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.write(json.dumps([name, arguments]) + "\n")
         self._process.stdin.flush()
         return self._read()
 
@@ -134,3 +138,11 @@ def running_stand_in(folder: Path) -> Iterator[StandIn]:
             yield StandIn(process, certificate=chain)
         finally:
             process.terminate()
+
+
+def allow_many_connections() -> None:
+    """Let this process have as many connections as the system allows, with a small buffer for each."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # asyncio's buffers are 256 KB, which are gigabytes for the connections of 10,000 accounts.
+    SSLProtocol.max_size = _BUFFER_BYTES

@@ -1,18 +1,19 @@
-"""What the stand-in responds: what the local AWS responds about two accounts, for as many as are wanted."""
+"""What the stand-in responds: what the local AWS responds about a few accounts, for any number of them."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import itertools
 import json
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from benchmarks.candidates import State, reset_to
 from benchmarks.limits import ORGANIZATIONS, TokenBucket
 from local_aws.emulation import Seed, mock_organization
 
@@ -22,33 +23,36 @@ if TYPE_CHECKING:
     from benchmarks.stand_in import Scenario
     from local_aws.emulation import LocalOrganization
 
+    _Recorded = tuple[tuple[str, str], tuple[int, bytes]]
+
 MANAGEMENT_ACCOUNT_ID = "111111111111"
 MAX_PAGE = 20
 TASK_POLICY = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
 
 # An account without root credentials, and one that has some.
 _CLEAN, _WITH_CREDENTIALS = "222222222222", "333333333333"
+_OTHERS = tuple(f"40000000000{number}" for number in range(1, 8))
 _IN_AN_ACCOUNT = (
     *("get_account_summary", "get_login_profile", "list_access_keys", "list_mfa_devices"),
     *("list_signing_certificates", "get_user"),
 )
-_SCP = "SERVICE_CONTROL_POLICY"
+_UNITS_OF_PARENT = "ListOrganizationalUnitsForParent"
+_SCP, _FULL_ACCESS = "SERVICE_CONTROL_POLICY", "p-FullAWSAccess"
 _DELETE_POLICY = "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"
-# The units, each with what it is in, and the service control policies, each with what it is attached to.
-_UNITS = {"Workloads": "Root", "Production": "Workloads", "Sandbox": "Root"}
-_POLICIES = {
-    "deny-leaving": "Root",
-    "keep-trails": "Root",
-    "regions": "Workloads",
-    "keep-backups": "Production",
-    "budget": "Sandbox",
+# The units, each with what it is in. Members are in those of the second level.
+_TOP_UNITS = ("Workloads", "Platform", "Sandbox")
+UNITS = {
+    **dict.fromkeys(_TOP_UNITS, "Root"),
+    **{f"{parent} {number}": parent for parent in _TOP_UNITS for number in (1, 2, 3)},
 }
+# On the root and on each unit, besides FullAWSAccess.
+POLICIES_PER_TARGET = 4
 _DENIAL = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Deny", "Action": "organizations:LeaveOrganization", "Resource": "*"}],
 }
 # What a call of Organizations is about.
-_SUBJECTS = ("ParentId", "OrganizationalUnitId", "PolicyId", "TargetId")
+_SUBJECTS = ("NextToken", "ParentId", "OrganizationalUnitId", "PolicyId", "TargetId")
 _THROTTLED = {
     "organizations": b'{"__type": "TooManyRequestsException", "Message": "Slow down."}',
     "sts": b"<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>",
@@ -70,31 +74,39 @@ class Aws:
 
     Attributes:
         scenario: What it is.
-        connections: The new connections to each service.
     """
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.connections: Counter[str] = Counter()
         self._calls: Counter[str] = Counter()
         self._throttled: Counter[str] = Counter()
-        self._limits = {**ORGANIZATIONS, "AssumeRoot": scenario.sts} if scenario.sts else {}
+        self._limits = {**ORGANIZATIONS, "AssumeRoot": scenario.assume_root}
         self._buckets: dict[str, TokenBucket] = {}
-        self._responses = dict(_record())
+        self._executions: dict[str, Mapping[str, Any]] = {}
+        self._responses = _record()
         _, listed = self._responses["ListAccounts", MANAGEMENT_ACCOUNT_ID]
         management, *recorded = json.loads(listed)["Accounts"]
         # The recorded accounts are in different units, and so are the others.
-        texts = [(account["Id"], json.dumps(account)) for account in reversed(recorded)]
+        texts = itertools.cycle((account["Id"], json.dumps(account)) for account in recorded)
         members = (
             json.loads(text.replace(recorded_id, id_))
-            for id_, (recorded_id, text) in zip(scenario.member_ids, itertools.cycle(texts))
+            for id_, (recorded_id, text) in zip(scenario.member_ids, texts, strict=False)
         )
         self._accounts = {account["Id"]: account for account in (management, *members)}
+
+    @functools.cached_property
+    def _targets_of_full_access(self) -> Sequence[Mapping[str, str]]:
+        parents = {id_ for operation, id_ in self._responses if operation == _UNITS_OF_PARENT}
+        types = {"r": "ROOT", "o": "ORGANIZATIONAL_UNIT"}
+        return [
+            *({"TargetId": id_, "Type": types[id_[0]]} for id_ in sorted(parents)),
+            *({"TargetId": id_, "Type": "ACCOUNT"} for id_ in self._accounts),
+        ]
 
     @property
     def traffic(self) -> Mapping[str, Mapping[str, int]]:
         """What reached it."""
-        return {"calls": self._calls, "throttled": self._throttled, "connections": self.connections}
+        return {"calls": self._calls, "throttled": self._throttled}
 
     def respond(self, request: AwsRequest, *, now: float) -> bytes:
         """Return the response to a request, as its bytes."""
@@ -103,6 +115,11 @@ class Aws:
             self._throttled[request.operation] += 1
             return _http_response(400, _THROTTLED[request.service])
         account_id = request.account_id
+        if request.operation == "DescribeExecution":
+            return _http_response(200, self._describe_execution(json.loads(request.body)["executionArn"]))
+        if request.operation == "ListExecutions":
+            # No other audit runs.
+            return _http_response(200, b'{"executions": []}')
         if request.service == "organizations":
             return _http_response(*self._respond_about(request.operation, json.loads(request.body)))
         if request.operation == "AssumeRoot":
@@ -116,7 +133,9 @@ class Aws:
     def _respond_about(self, operation: str, parameters: Mapping[str, Any]) -> tuple[int, bytes]:
         """Return the response of Organizations to a call."""
         if operation == "ListAccounts":
-            return 200, _page(parameters, tuple(self._accounts.values()))
+            return 200, _page(parameters, "Accounts", tuple(self._accounts.values()))
+        if operation == "ListTargetsForPolicy" and parameters["PolicyId"] == _FULL_ACCESS:
+            return 200, _page(parameters, "Targets", self._targets_of_full_access)
         if operation == "DescribeAccount":
             return 200, json.dumps({"Account": self._accounts[parameters["AccountId"]]}).encode()
         if operation == "ListParents":
@@ -127,6 +146,19 @@ class Aws:
         named = [_CLEAN if subject in self._accounts else subject for subject in subjects]
         return self._responses[operation, named[0] if named else MANAGEMENT_ACCOUNT_ID]
 
+    def add_execution(self, name: str, started_at: str, output: object) -> None:
+        """Add an execution of a state machine, which runs if it has no output."""
+        started: dict[str, object] = {"startDate": datetime.fromisoformat(started_at).timestamp()}
+        ended = (
+            {"status": "RUNNING"} if output is None else {"status": "SUCCEEDED", "output": json.dumps(output)}
+        )
+        self._executions[name] = started | ended
+
+    def _describe_execution(self, arn: str) -> bytes:
+        state_machine = arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+        ids = {"executionArn": arn, "stateMachineArn": state_machine}
+        return json.dumps({**ids, **self._executions[arn.rpartition(":")[2]]}).encode()
+
     def _take(self, operation: str, now: float) -> bool:
         limit = self._limits.get(operation)
         if limit is None:
@@ -136,55 +168,43 @@ class Aws:
         return self._buckets[operation].take(now)
 
 
-def _record() -> Iterator[tuple[tuple[str, str], tuple[int, bytes]]]:
-    """Yield each operation with the account that calls it or is assumed, and what the local AWS responds."""
+@functools.cache
+def _record() -> Mapping[tuple[str, str], tuple[int, bytes]]:
+    """Return what the local AWS responds, by the operation and what it is asked about."""
     with mock_organization(seed=Seed(members=())) as organization:
-        reset_to(State.ENABLED, organization, latency=0.0)
-        for account_id in (_CLEAN, _WITH_CREDENTIALS):
-            email = f"{account_id}@example.com"
-            organization.add_account(name=f"team-{account_id}", email=email, account_id=account_id)
-        organization.put_root_credentials(account_id=_WITH_CREDENTIALS, password=True, access_keys=1)
-        yield from _record_organization(organization)
-        iam, sts = organization.client("iam"), organization.client("sts")
-        yield _response(iam, MANAGEMENT_ACCOUNT_ID, "list_organizations_features")
-        yield _response(iam, MANAGEMENT_ACCOUNT_ID, "get_account_summary")
-        yield _response(sts, MANAGEMENT_ACCOUNT_ID, "get_caller_identity")
-        for account_id in (_CLEAN, _WITH_CREDENTIALS):
-            target: Any = {"TargetPrincipal": account_id, "TaskPolicyArn": {"arn": TASK_POLICY}}
-            yield _response(sts, account_id, "assume_root", **target)
-            iam = organization.client("iam", credentials=sts.assume_root(**target)["Credentials"])
-            for operation in _IN_AN_ACCOUNT:
-                yield _response(iam, account_id, operation)
-        key_id = f"AKIA{_WITH_CREDENTIALS}0001"
-        yield _response(iam, _WITH_CREDENTIALS, "get_access_key_last_used", AccessKeyId=key_id)
-        target = {"TargetPrincipal": _WITH_CREDENTIALS, "TaskPolicyArn": {"arn": _DELETE_POLICY}}
-        iam = organization.client("iam", credentials=sts.assume_root(**target)["Credentials"])
-        yield _response(iam, _WITH_CREDENTIALS, "delete_access_key", AccessKeyId=key_id)
-        yield _response(iam, _WITH_CREDENTIALS, "delete_login_profile")
+        return dict(itertools.chain(_record_organization(organization), _record_accounts(organization)))
 
 
-def _record_organization(
-    organization: LocalOrganization,
-) -> Iterator[tuple[tuple[str, str], tuple[int, bytes]]]:
-    """Yield what Organizations responds, with the unit, policy or target that it is about."""
+def _record_organization(organization: LocalOrganization) -> Iterator[_Recorded]:
     client: Any = organization.client("organizations")
+    client.enable_aws_service_access(ServicePrincipal="iam.amazonaws.com")
     ids = {"Root": organization.root_id}
-    for name, parent in _UNITS.items():
+    for name, parent in UNITS.items():
         unit = client.create_organizational_unit(ParentId=ids[parent], Name=name)["OrganizationalUnit"]
         ids[name] = unit["Id"]
-    for account_id, name in ((_CLEAN, "Sandbox"), (_WITH_CREDENTIALS, "Production")):
-        client.move_account(AccountId=account_id, SourceParentId=ids["Root"], DestinationParentId=ids[name])
+    leaves = [ids[name] for name in UNITS if name not in _TOP_UNITS]
+    for account_id, unit_id in zip((_CLEAN, _WITH_CREDENTIALS, *_OTHERS), leaves, strict=True):
+        email = f"{account_id}@example.com"
+        organization.add_account(name=f"team-{account_id}", email=email, account_id=account_id)
+        client.move_account(AccountId=account_id, SourceParentId=ids["Root"], DestinationParentId=unit_id)
     policy_ids = [
-        organization.attach_service_control_policy(name=name, document=_DENIAL, target_id=ids[target])
-        for name, target in _POLICIES.items()
+        organization.attach_service_control_policy(
+            name=f"policy {number} on {name}", document=_DENIAL, target_id=target_id
+        )
+        for name, target_id in ids.items()
+        for number in range(POLICIES_PER_TARGET)
     ]
-    for operation, parameters in (
-        ("describe_organization", {}),
-        ("list_accounts", {}),
-        ("list_roots", {}),
-        ("list_policies", {"Filter": _SCP}),
-    ):
-        yield _response(client, MANAGEMENT_ACCOUNT_ID, operation, **parameters)
+    for operation in ("describe_organization", "list_accounts", "list_roots"):
+        yield _response(client, MANAGEMENT_ACCOUNT_ID, operation)
+    token: dict[str, str] = {}
+    while True:
+        subject = token.get("NextToken", MANAGEMENT_ACCOUNT_ID)
+        recorded = _response(client, subject, "list_policies", Filter=_SCP, **token)
+        yield recorded
+        # Moto's last page has a token that is null.
+        if not (next_token := json.loads(recorded[1][1]).get("NextToken")):
+            break
+        token = {"NextToken": next_token}
     for name, id_ in ids.items():
         yield _response(client, id_, "list_organizational_units_for_parent", ParentId=id_)
         if name != "Root":
@@ -196,9 +216,29 @@ def _record_organization(
         yield _response(client, policy_id, "describe_policy", PolicyId=policy_id)
 
 
-def _response(
-    client: Any, account_id: str, operation: str, **parameters: object
-) -> tuple[tuple[str, str], tuple[int, bytes]]:
+def _record_accounts(organization: LocalOrganization) -> Iterator[_Recorded]:
+    iam, sts = organization.client("iam"), organization.client("sts")
+    iam.enable_organizations_root_credentials_management()
+    iam.enable_organizations_root_sessions()
+    organization.put_root_credentials(account_id=_WITH_CREDENTIALS, password=True, access_keys=1)
+    yield _response(iam, MANAGEMENT_ACCOUNT_ID, "list_organizations_features")
+    yield _response(iam, MANAGEMENT_ACCOUNT_ID, "get_account_summary")
+    yield _response(sts, MANAGEMENT_ACCOUNT_ID, "get_caller_identity")
+    for account_id in (_CLEAN, _WITH_CREDENTIALS):
+        target: Any = {"TargetPrincipal": account_id, "TaskPolicyArn": {"arn": TASK_POLICY}}
+        yield _response(sts, account_id, "assume_root", **target)
+        iam = organization.client("iam", credentials=sts.assume_root(**target)["Credentials"])
+        for operation in _IN_AN_ACCOUNT:
+            yield _response(iam, account_id, operation)
+    key_id = f"AKIA{_WITH_CREDENTIALS}0001"
+    yield _response(iam, _WITH_CREDENTIALS, "get_access_key_last_used", AccessKeyId=key_id)
+    target = {"TargetPrincipal": _WITH_CREDENTIALS, "TaskPolicyArn": {"arn": _DELETE_POLICY}}
+    iam = organization.client("iam", credentials=sts.assume_root(**target)["Credentials"])
+    yield _response(iam, _WITH_CREDENTIALS, "delete_access_key", AccessKeyId=key_id)
+    yield _response(iam, _WITH_CREDENTIALS, "delete_login_profile")
+
+
+def _response(client: Any, subject: str, operation: str, **parameters: object) -> _Recorded:
     recorded: list[dict[str, Any]] = []
     client.meta.events.register("before-parse", lambda response_dict, **_: recorded.append(response_dict))
     # An account without a password has no login profile.
@@ -206,14 +246,14 @@ def _response(
         getattr(client, operation)(**parameters)
     (response,) = recorded
     name = client.meta.method_to_api_mapping[operation]
-    return (name, account_id), (response["status_code"], response["body"])
+    return (name, subject), (response["status_code"], response["body"])
 
 
-def _page(parameters: Mapping[str, Any], accounts: Sequence[Mapping[str, Any]]) -> bytes:
+def _page(parameters: Mapping[str, Any], member: str, items: Sequence[Mapping[str, Any]]) -> bytes:
     start = int(base64.b64decode(parameters.get("NextToken", "MA==")))
     end = start + parameters.get("MaxResults", MAX_PAGE)
-    rest = {"NextToken": base64.b64encode(str(end).encode()).decode()} if end < len(accounts) else {}
-    return json.dumps({"Accounts": accounts[start:end], **rest}).encode()
+    rest = {"NextToken": base64.b64encode(str(end).encode()).decode()} if end < len(items) else {}
+    return json.dumps({member: items[start:end], **rest}).encode()
 
 
 def _http_response(status: int, body: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """The process of the stand-in: `python -m benchmarks.stand_in_server CHAIN KEY`, controlled by lines of JSON.
 
-A line is a scenario to begin, or null for what reached it since the last one began.
+A line has the name of a command and its arguments.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ import ssl
 import sys
 from typing import Any
 
-from benchmarks.connections import allow_many_connections
 from benchmarks.limits import Limit
-from benchmarks.stand_in import SERVICES, Scenario
+from benchmarks.stand_in import SERVICES, Scenario, allow_many_connections
 from benchmarks.stand_in_aws import Aws, AwsRequest
 
 _BACKLOG = 4096
 _CREDENTIAL = re.compile(rb"credential=([0-9]+)/[0-9]{8}/[a-z0-9-]+/([a-z]+)/")
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)")
-_TARGET = re.compile(rb"\r\nx-amz-target: *awsorganizationsv20161128\.([a-z]+)")
+_TARGET = re.compile(rb"\r\nx-amz-target: *[a-z0-9]+\.([a-z]+)")
 
 
 class _Connection(asyncio.Protocol):
@@ -29,7 +28,6 @@ class _Connection(asyncio.Protocol):
     def __init__(self, server: _Server) -> None:
         self._server = server
         self._buffer = b""
-        self._is_counted = False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -53,9 +51,6 @@ class _Connection(asyncio.Protocol):
         request = _parse(self._buffer, head, body_at=end + 4)
         self._buffer = b""
         aws = self._server.aws
-        if not self._is_counted:
-            self._is_counted = True
-            aws.connections[request.service] += 1
         loop = asyncio.get_running_loop()
         response = aws.respond(request, now=loop.time())
         if aws.scenario.latency:
@@ -100,13 +95,17 @@ class _Server:
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
         _print([server.sockets[0].getsockname()[1] for server in servers])
         while command := await commands.readline():
-            _print(self._obey(json.loads(command)))
+            _print(self._obey(*json.loads(command)))
 
-    def _obey(self, command: dict[str, Any] | None) -> object:
-        if command is None:
-            return self.aws.traffic
-        sts = command["sts"] and Limit(**command["sts"])
-        self.aws = Aws(Scenario(**{**command, "sts": sts}))
+    def _obey(self, name: str, arguments: dict[str, Any]) -> object:
+        match name:
+            case "begin":
+                limit = Limit(**arguments["assume_root"])
+                self.aws = Aws(Scenario(**{**arguments, "assume_root": limit}))
+            case "add_execution":
+                self.aws.add_execution(**arguments)
+            case "traffic":
+                return self.aws.traffic
         return None
 
 

@@ -26,7 +26,7 @@ import ministack.app
 from ministack.core import lambda_runtime
 from ministack.core.sigv4 import decode_header_value
 from ministack.services import lambda_svc
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import helpers, provisioners
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     Record = Callable[[str, Mapping[str, Any]], dict[str, Any]]
     Name = Callable[..., str]
+    Resolve = Callable[[dict[str, Any], str, str, str], Any]
     Credentials = Callable[[dict[str, Any]], dict[str, str]]
     Scope = dict[str, Any]
     Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -50,6 +51,13 @@ _CONTROL_PATH = "/_local_aws/control"
 _CONTROL_SECONDS = 30.0
 
 _ROOT_SESSION = "root-session/"
+_S3_ACTIONS = {
+    "GetBucket": "ListBucket",
+    "HeadBucket": "ListBucket",
+    "HeadObject": "GetObject",
+    "PutBucket": "CreateBucket",
+}
+_S3_HOST = re.compile(r"https?://(?P<bucket>[^/]+)\.(?P<host>s3[.-][^/]+)/(?P<key>.+)")
 _CREDENTIAL = re.compile(r"Credential=(?P<account>[0-9]{12})/[0-9]+/(?P<region>[^/]+)/(?P<service>s3|sqs)/")
 
 
@@ -69,6 +77,24 @@ def accept_metric_math(record: Record) -> Record:
         return alarm | {"MetricName": "", "Namespace": "", "Metrics": properties["Metrics"]}
 
     return record_any
+
+
+def accept_bucket_hosts(resolve: Resolve) -> Resolve:
+    """Return a function that resolves a template, also by an address with the bucket in its host.
+
+    Args:
+        resolve: MiniStack's function, which knows addresses with the bucket in the path.
+    """
+
+    def resolve_any(parameters: dict[str, Any], body: str, url: str, label: str) -> Any:
+        value = parameters.get(url, "")
+        found = _S3_HOST.fullmatch(value[0] if isinstance(value, list) else value)
+        if found is not None:
+            path_style = f"https://{found['host']}/{found['bucket']}/{found['key']}"
+            parameters = {**parameters, url: [path_style] if isinstance(value, list) else path_style}
+        return resolve(parameters, body, url, label)
+
+    return resolve_any
 
 
 def shorten_names(name: Name) -> Name:
@@ -285,8 +311,9 @@ def _s3_call(method: str, path: str, query: str) -> tuple[str, str]:
         return "s3:ListAllMyBuckets", "*"
     if not key and "policy" in parse_qs(query, keep_blank_values=True):
         return f"s3:{method.capitalize()}BucketPolicy", f"arn:aws:s3:::{bucket}"
-    # No task policy allows any other one, so that its exact name does not matter.
-    return f"s3:{method.capitalize()}{'Object' if key else 'Bucket'}", f"arn:aws:s3:::{path.strip('/')}"
+    # No task policy allows any other one. These are the actions of the calls that are made most.
+    action = f"{method.capitalize()}{'Object' if key else 'Bucket'}"
+    return f"s3:{_S3_ACTIONS.get(action, action)}", f"arn:aws:s3:::{path.strip('/')}"
 
 
 def _sqs_call(headers: Mapping[str, str], body: bytes, *, region: str, account_id: str) -> tuple[str, str]:
@@ -324,6 +351,7 @@ def _load_signatures() -> ModuleType:
 
 if __name__ == "__main__":
     provisioners._cw_metric_alarm_record = accept_metric_math(provisioners._cw_metric_alarm_record)
+    helpers._resolve_document = accept_bucket_hosts(helpers._resolve_document)
     provisioners._physical_name = shorten_names(provisioners._physical_name)
     for module in (lambda_runtime, lambda_svc):
         module.execution_credentials = name_role(module.execution_credentials)

@@ -12,6 +12,7 @@ COMMON_ERROR_CODES = (
     "ExpiredTokenException",
     "InvalidAction",
     "InvalidClientTokenId",
+    "NotEmulated",
     "UnrecognizedClientException",
 )
 

@@ -262,11 +262,19 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
             self.authenticate()
             self.authorize()
         except ServiceException as error:
-            status, headers, body = self.serialized(ActionResult(error))
-            headers, body = self._enrich_response(headers, body)
-            return status, headers, body
-        response: HttpResponse = super().call_action()
+            return self._error_response(error)
+        try:
+            response: HttpResponse = super().call_action()
+        except NotImplementedError:
+            message = f"The local AWS does not emulate {self.action}."
+            # The SDKs would retry what is not a 4xx.
+            return self._error_response(AwsError("NotEmulated", message, http_status=400))
         return response
+
+    def _error_response(self, error: Exception) -> HttpResponse:
+        status, headers, body = self.serialized(ActionResult(error))
+        headers, body = self._enrich_response(headers, body)
+        return status, headers, body
 
     def _task_policy_allows(self, session: RootSession) -> bool:
         return self.action in session.task_policy.allows

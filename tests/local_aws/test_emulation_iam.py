@@ -1,6 +1,10 @@
 """The emulated IAM in a root session. The organization-level operations are in the recorded responses."""
 
+import csv
 from datetime import UTC, datetime
+from typing import Any
+
+import pytest
 
 from local_aws.emulation import LocalOrganization
 from support.accounts import MANAGEMENT, OTHER, THIRD
@@ -97,3 +101,48 @@ def test_pages_of_root_credentials_lose_none_while_others_are_deleted(
         page = iam.list_access_keys(MaxItems=1, Marker=page["Marker"])
 
     assert tuple(seen) == keys
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters"),
+    [
+        ("iam", "generate_service_last_accessed_details", {"Arn": "arn:aws:iam::111111111111:role/role"}),
+        ("organizations", "describe_resource_policy", {}),
+    ],
+)
+def test_an_operation_that_is_not_emulated_is_named_and_not_retried(
+    organization: LocalOrganization, service: str, operation: str, parameters: dict[str, str]
+) -> None:
+    client: Any = organization.client(service)
+
+    error = error_of(getattr(client, operation), **parameters)
+
+    assert (error["code"], error["http"]) == ("NotEmulated", 400)
+    action = f"{service}:{operation.title().replace('_', '')}"
+    assert error["message"] == f"The local AWS does not emulate {action}."
+
+
+def test_the_credential_report_begins_with_the_root_user(organization: LocalOrganization) -> None:
+    used = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    organization.put_root_credentials(
+        account_id=OTHER, password=True, mfa_devices=1, access_keys=1, access_key_last_used=used
+    )
+    iam = organization.client("iam", account_id=OTHER)
+    iam.generate_credential_report()
+
+    rows = list(csv.DictReader(iam.get_credential_report()["Content"].decode().splitlines()))
+
+    assert (
+        rows[0]
+        | {
+            "user": "<root_account>",
+            "arn": f"arn:aws:iam::{OTHER}:root",
+            "password_enabled": "true",
+            "mfa_active": "true",
+            "access_key_1_active": "true",
+            "access_key_1_last_used_date": "2026-01-02T03:04:05+00:00",
+            "access_key_2_active": "false",
+            "cert_1_active": "false",
+        }
+        == rows[0]
+    )

@@ -451,7 +451,12 @@ def test_cloudformation_cuts_both_parts_of_a_name_that_is_too_long(local_aws: Lo
     cloudformation = local_aws.client("cloudformation")
     stack, logical_id = "RootAccessAcceptance-0123456789ab", "RootTasksBucket51641F9D"
     template = {"Resources": {logical_id: {"Type": "AWS::S3::Bucket"}}}
-    cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(template))
+    s3 = local_aws.client("s3")
+    s3.create_bucket(Bucket="my-templates")
+    s3.put_object(Bucket="my-templates", Key="folder/template.json", Body=json.dumps(template))
+    # The form of the address that docs/without-cdk.md has.
+    url = "https://my-templates.s3.us-east-1.amazonaws.com/folder/template.json"
+    cloudformation.create_stack(StackName=stack, TemplateURL=url)
     cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
 
     (resource,) = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]

@@ -1,8 +1,8 @@
-"""A client without a bound: it lists the accounts, and audits all of them at once, with five calls in each.
+"""A lean client: it lists the accounts, and audits all of them at once, with five calls in each.
 
 It shares one TLS context and one pool of connections, and retries as the SDKs do by default: three attempts,
 and no more retries than a quota that all calls share. Run it in a process of its own, in the environment of
-the stand-in: `python -m benchmarks.unbounded` prints its measurements as JSON; with accounts, of these.
+the stand-in: `python -m benchmarks.lean_client` prints its measurements as JSON; with accounts, of these.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from benchmarks.connections import allow_many_connections
+from benchmarks.stand_in import allow_many_connections
 from benchmarks.stand_in_aws import TASK_POLICY
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _MAX_ATTEMPTS = 3
 _MAX_BACKOFF_SECONDS = 20.0
 _QUOTA = 500
 _RETRY_COST = 5
-# Somebody who runs it again for what was lost gives up some time.
+# It is not run again for lost accounts after this time.
 _MAX_SECONDS = 60.0
 
 
@@ -145,7 +145,7 @@ async def measure(account_ids: Sequence[str]) -> Mapping[str, object]:
         started_at = time.monotonic()
         left = list(account_ids) or await _Client(session).list_accounts(credentials)
         seconds = [time.monotonic() - started_at]
-        # The list takes a minute of 10,000 accounts by itself.
+        # The list of 10,000 accounts takes a minute by itself.
         while left and sum(seconds[1:]) < _MAX_SECONDS:
             started_at, client = time.monotonic(), _Client(session)
             has_result = await asyncio.gather(*(client.audit(credentials, id_) for id_ in left))

@@ -1,0 +1,295 @@
+"""Measures runs: by the deployed functions, by the command line from here, and by a lean client."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.function import BUCKET, FunctionInvocation, invoke
+from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID
+from root_tasks.model.report import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.stand_in import Scenario, StandIn, Traffic
+    from local_aws.services import LocalAws
+
+# The default of RootTasks.
+MAX_CONCURRENCY = 5
+
+_MEMORY_GIB = 1.0
+# A child execution, its choice, and its function.
+_STEPS_OF_A_BATCH = 3
+_STEPS_OF_A_RUN = 5
+# List prices in us-east-1, in US dollars: a GB-second of arm64, a request, a transition, an S3 PUT and GET.
+_GB_SECOND, _REQUEST, _TRANSITION, _PUT, _GET = 13.3334e-6, 0.2e-6, 25e-6, 5e-6, 0.4e-6
+
+_ENTRY_POINTS = {
+    "runs": ("start_run", "run_batch", "write_report"),
+    "executions": ("start_execution", "execute_batch", "write_execution_report"),
+}
+
+
+class AuditFailedError(Exception):
+    """A run failed or had a wrong result, so its numbers would mean nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """The numbers of one client.
+
+    Attributes:
+        seconds: The time until no account is lost.
+        lost: The accounts without a result in the first run.
+        runs: The number of runs until none is lost; None if it gave up before.
+        calls: The calls that reached the stand-in.
+        throttled: The throttled ones among them.
+        cpu: The CPU time per account.
+    """
+
+    seconds: float
+    lost: int = 0
+    runs: int | None = 1
+    calls: int
+    throttled: int
+    cpu: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """An audit of the same accounts by the command line and by the lean client."""
+
+    scenario: Scenario
+    one_account: bool
+    from_here: Figures
+    lean_client: Figures
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployedRun:
+    """A run of the deployed functions, without Step Functions."""
+
+    name: str
+    scenario: Scenario
+    figures: Figures
+    function_seconds: float
+    dollars: float
+
+
+def dollars(*, batches: int, function_seconds: float) -> float:
+    """Return what a run costs on AWS.
+
+    Args:
+        batches: The number of its batches.
+        function_seconds: The total duration of its functions.
+    """
+    return (
+        function_seconds * _MEMORY_GIB * _GB_SECOND
+        + (batches + 2) * _REQUEST
+        + (batches * _STEPS_OF_A_BATCH + _STEPS_OF_A_RUN) * _TRANSITION
+        # A batch reads its work and writes its result, which the report reads.
+        + batches * (_PUT + 2 * _GET)
+    )
+
+
+class Meter:
+    """Measures runs.
+
+    Args:
+        aws: The local AWS, whose S3 the functions use.
+        stand_in: The stand-in for everything else.
+    """
+
+    def __init__(self, aws: LocalAws, stand_in: StandIn) -> None:
+        self._stand_in = stand_in
+        self._environment = {**aws.environment, **stand_in.environment}
+        self._s3 = aws.client("s3")
+        self._s3.create_bucket(Bucket=BUCKET)
+
+    def compare(self, scenario: Scenario, *, one_account: bool = False) -> Comparison:
+        """Audit an organization, or its first member alone, by the command line and by the lean client.
+
+        Raises:
+            AuditFailedError: An account is missing in the report, or has a wrong outcome.
+        """
+        expected = correct_outcomes(scenario)
+        chosen = scenario.member_ids[:1] if one_account else ()
+        if chosen:
+            expected = {account_id: expected[account_id] for account_id in chosen}
+        return Comparison(
+            scenario=scenario,
+            one_account=one_account,
+            from_here=self._audit_from_here(scenario, chosen, expected),
+            lean_client=self._audit_by_lean_client(scenario, chosen, len(expected)),
+        )
+
+    def audit(self, scenario: Scenario) -> DeployedRun:
+        """Audit an organization with the functions of RootTasks, each in processes of its own.
+
+        Raises:
+            AuditFailedError: An account is missing in the report, or has a wrong outcome.
+        """
+        self._stand_in.begin(scenario)
+        event = _execution_input({})
+        return self._run_functions("audit", scenario, event, correct_outcomes(scenario))[0]
+
+    def plan_and_execute(self, scenario: Scenario) -> list[DeployedRun]:
+        """Plan the deletion of one account's credentials, and execute it, from the start to the report.
+
+        Raises:
+            AuditFailedError: It was not planned, or not deleted.
+        """
+        self._stand_in.begin(scenario)
+        account_id = scenario.member_ids[0]
+        event = _execution_input({"task": "IAMDeleteRootUserCredentials", "accounts": [account_id]})
+        plan, output = self._run_functions("plan delete", scenario, event, {account_id: Outcome.PLANNED})
+        self._stand_in.add_execution(event["execution"]["name"], event["execution"]["startedAt"], output)
+        event = _execution_input({"plan": event["execution"]["name"]})
+        self._stand_in.add_execution(event["execution"]["name"], event["execution"]["startedAt"], None)
+        done, _ = self._run_functions(
+            "execute", scenario, event, {account_id: Outcome.DONE}, folder="executions"
+        )
+        return [plan, done]
+
+    def _audit_from_here(
+        self, scenario: Scenario, chosen: Sequence[str], expected: Mapping[str, Outcome]
+    ) -> Figures:
+        self._stand_in.begin(scenario)
+        accounts = [argument for account_id in chosen for argument in ("--account", account_id)]
+        command = ("-m", "centralized_root_access", "audit", "--from-here", "--format", "json", *accounts)
+        started_at, cpu = time.monotonic(), _cpu_of_processes()
+        # An account has credentials.
+        report = json.loads(self._run(*command, exit_code=1))
+        seconds = time.monotonic() - started_at
+        require_outcomes(report["results"], expected=expected)
+        return Figures(
+            seconds=seconds,
+            cpu=(_cpu_of_processes() - cpu) / len(expected),
+            **_totals(self._stand_in.traffic()),
+        )
+
+    def _audit_by_lean_client(self, scenario: Scenario, chosen: Sequence[str], accounts: int) -> Figures:
+        self._stand_in.begin(scenario)
+        started_at = time.monotonic()
+        measured = json.loads(self._run("-m", "benchmarks.lean_client", *chosen))
+        lost = measured["lost"]
+        return Figures(
+            seconds=time.monotonic() - started_at,
+            lost=lost[0],
+            runs=None if lost[-1] else len(lost),
+            cpu=measured["cpu"] / accounts,
+            **_totals(self._stand_in.traffic()),
+        )
+
+    def _run_functions(
+        self,
+        name: str,
+        scenario: Scenario,
+        event: Mapping[str, Any],
+        expected: Mapping[str, Outcome],
+        folder: str = "runs",
+    ) -> tuple[DeployedRun, Any]:
+        """Run the functions of a state machine one after another; return the figures and the output."""
+        start, run_batch, write_report = _ENTRY_POINTS[folder]
+        before = _totals(self._stand_in.traffic())
+        started_at = time.monotonic()
+        (started,) = invoke(start, [event], environment=self._environment)
+        run = started.response
+        batches = invoke(
+            run_batch, _batch_events(run), environment=self._environment, sandboxes=MAX_CONCURRENCY
+        )
+        (finished,) = invoke(write_report, [_report_event(run, batches)], environment=self._environment)
+        seconds = time.monotonic() - started_at
+        stored = self._s3.get_object(Bucket=BUCKET, Key=f"{folder}/{run['runId']}/report.json")
+        invocations = (started, *batches, finished)
+        function_seconds = sum(invocation.seconds for invocation in invocations)
+        require_outcomes(json.load(stored["Body"])["results"], expected=expected)
+        figures = Figures(
+            seconds=seconds,
+            cpu=sum(invocation.cpu for invocation in invocations) / len(expected),
+            **{key: n - before[key] for key, n in _totals(self._stand_in.traffic()).items()},
+        )
+        deployed = DeployedRun(
+            name=name,
+            scenario=scenario,
+            figures=figures,
+            function_seconds=function_seconds,
+            dollars=dollars(batches=len(batches), function_seconds=function_seconds),
+        )
+        return deployed, finished.response
+
+    def _run(self, *arguments: str, exit_code: int = 0) -> str:
+        command = [sys.executable, *arguments]
+        finished = subprocess.run(
+            command, env=self._environment, check=False, stdout=subprocess.PIPE, text=True
+        )
+        if finished.returncode != exit_code:
+            raise AuditFailedError(f"{command} ended with {finished.returncode}")
+        return finished.stdout
+
+
+def _totals(traffic: Traffic) -> dict[str, int]:
+    return {"calls": sum(traffic.calls.values()), "throttled": sum(traffic.throttled.values())}
+
+
+def _cpu_of_processes() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _execution_input(input_: Mapping[str, object]) -> dict[str, Any]:
+    name = f"run-{time.time_ns()}"
+    return {
+        "input": input_,
+        "execution": {
+            "id": f"arn:aws:states:us-east-1:{MANAGEMENT_ACCOUNT_ID}:execution:RootTasks:{name}",
+            "name": name,
+            "startedAt": datetime.now(UTC).isoformat(),
+        },
+    }
+
+
+def _batch_events(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"runId": run["runId"], "workSha256": run["workSha256"], "batch": batch} for batch in run["batches"]
+    ]
+
+
+def _report_event(run: Mapping[str, Any], batches: Sequence[FunctionInvocation]) -> dict[str, Any]:
+    return {
+        "runId": run["runId"],
+        "runSha256": run["runSha256"],
+        "results": [batch.response for batch in batches],
+    }
+
+
+def correct_outcomes(scenario: Scenario) -> dict[str, Outcome]:
+    """Return the outcome that each account has to have."""
+    return {
+        MANAGEMENT_ACCOUNT_ID: Outcome.SKIPPED,
+        **{
+            id_: Outcome.HAS_CREDENTIALS if scenario.has_credentials(id_) else Outcome.CLEAN
+            for id_ in scenario.member_ids
+        },
+    }
+
+
+def require_outcomes(results: Sequence[Mapping[str, Any]], *, expected: Mapping[str, Outcome]) -> None:
+    """Require a report that has each account once, with its outcome.
+
+    Raises:
+        AuditFailedError: An account is missing, has two results, or another outcome.
+    """
+    found = {result["accountId"]: result["outcome"] for result in results}
+    if found != expected or len(results) != len(expected):
+        wrong = sorted(id_ for id_ in {**found, **expected} if found.get(id_) != expected.get(id_))
+        raise AuditFailedError(
+            f"{len(results)} results for {len(expected)} accounts; accounts with a wrong outcome: {wrong}"
+        )

@@ -1,0 +1,148 @@
+"""The page with the measurements."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from benchmarks.limits import ASSUME_ROOT, ORGANIZATIONS
+from benchmarks.meter import MAX_CONCURRENCY
+from benchmarks.stand_in import ONE_IN_N_HAS_CREDENTIALS
+from benchmarks.stand_in_aws import POLICIES_PER_TARGET, UNITS
+from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from benchmarks.meter import Comparison, DeployedRun, Figures
+
+_VERSIONS = ("boto3", "ministack", "moto")
+
+_INTRODUCTION = """\
+# Benchmarks
+
+`make bench` measures audits, and a plan with its execution, and writes this page.
+
+Everything but S3 is a stand-in for STS, IAM, Organizations and Step Functions that is made for load, over
+TLS. Its organization has {units} units in two levels, and {policies} service control policies: {per_target}
+on the root and on each unit, and `FullAWSAccess`. Lists have AWS's pages, and each call of Organizations has
+the limit that AWS documents: ListAccounts {list_accounts:.0f} a second, DescribePolicy {documents:.0f}. AWS
+has published no limit for AssumeRoot: {assume_root:.0f} a second is that of STS's other calls. One account in
+{one_in_n} has root credentials.
+
+Measured once, on {machine} with a load of {load:.1f} before; {versions}.
+
+## Audit
+
+- **from here**: `audit --from-here`, as a process of its own.
+- **lean client**: the list, then all accounts at once, five calls in each, one pool of connections, three
+  attempts per call and a retry quota, as the SDKs have them. It names no units, writes no report, and reads
+  no policies. It is run again for the accounts that it lost.
+
+Time is until no account is lost. *Lost* are the accounts without a result in the lean client's first run;
+from here none is.
+"""
+
+_DEPLOYED = """\
+## Deployed
+
+The real functions, each in processes of its own: {concurrency} batches at once, {in_parallel} accounts at
+once in each. Time includes the start of these processes, but not Step Functions. Cost includes Step Functions
+and S3, and is by list prices of us-east-1. A function has a core here, and less on AWS. The plan and its
+execution delete the credentials of one account.
+"""
+
+
+@dataclass(kw_only=True)
+class Measurements:
+    """All measurements; the load is that of the machine before, which makes the times longer."""
+
+    from_here: list[Comparison] = field(default_factory=list)
+    deployed: list[DeployedRun] = field(default_factory=list)
+    load: float = 0.0
+
+
+def page(measurements: Measurements) -> str:
+    """Return the page."""
+    return "\n".join(_sections(measurements))
+
+
+def _sections(measurements: Measurements) -> Iterable[str]:
+    yield _INTRODUCTION.format(
+        units=len(UNITS),
+        policies=POLICIES_PER_TARGET * (len(UNITS) + 1) + 1,
+        per_target=POLICIES_PER_TARGET,
+        list_accounts=ORGANIZATIONS["ListAccounts"].rate,
+        documents=ORGANIZATIONS["DescribePolicy"].rate,
+        assume_root=ASSUME_ROOT.rate,
+        one_in_n=ONE_IN_N_HAS_CREDENTIALS,
+        load=measurements.load,
+        machine=f"{os.cpu_count()} cores ({platform.system()}, {platform.machine()})",
+        versions=", ".join(
+            [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _VERSIONS)]
+        ),
+    )
+    yield table(
+        (
+            *("", "from here", "lean client", "from here / lean client", "calls", "lean client's calls"),
+            *("throttled", "lean client's throttled", "lost", "runs until none is lost"),
+            *("CPU per account", "lean client's CPU"),
+        ),
+        map(_comparison_row, measurements.from_here),
+    )
+    if measurements.deployed:
+        yield _DEPLOYED.format(concurrency=MAX_CONCURRENCY, in_parallel=MAX_ACCOUNTS_IN_PARALLEL)
+        yield table(
+            ("", "time", "calls", "throttled", "CPU per account", "function-seconds", "cost"),
+            map(_deployed_row, measurements.deployed),
+        )
+
+
+def _comparison_row(comparison: Comparison) -> Sequence[str]:
+    ours, lean, scenario = comparison.from_here, comparison.lean_client, comparison.scenario
+    chosen = "one of " if comparison.one_account else ""
+    return (
+        f"{chosen}{scenario.members:,} accounts, {_milliseconds(scenario.latency)} a call",
+        f"{ours.seconds:.2f} s",
+        ("more than " if lean.runs is None else "") + f"{lean.seconds:.2f} s",
+        f"{ours.seconds / lean.seconds:.2f}",
+        f"{ours.calls:,}",
+        f"{lean.calls:,}",
+        f"{ours.throttled:,}",
+        f"{lean.throttled:,}",
+        f"{lean.lost:,}",
+        "-" if lean.runs is None else f"{lean.runs}",
+        _milliseconds(ours.cpu),
+        _milliseconds(lean.cpu),
+    )
+
+
+def _deployed_row(run: DeployedRun) -> Sequence[str]:
+    figures: Figures = run.figures
+    return (
+        f"{run.name}, {run.scenario.members:,} accounts, {_milliseconds(run.scenario.latency)} a call",
+        f"{figures.seconds:.2f} s",
+        f"{figures.calls:,}",
+        f"{figures.throttled:,}",
+        _milliseconds(figures.cpu),
+        f"{run.function_seconds:.0f}",
+        f"${run.dollars:.4f}",
+    )
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown, with the columns after the first aligned to the right.
+
+    Args:
+        header: The columns' names.
+        rows: The cells.
+    """
+    rules = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rules, *rows)) + "\n"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
