@@ -281,3 +281,16 @@ def test_a_deployment_without_runs_says_where_earlier_ones_may_be(
     shown = command_line.run(*command)
     assert sentence in shown.stderr
     assert "renamed or moved" in shown.stderr
+
+
+def test_a_plan_without_its_pre_flight_says_why(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    give_credentials(command_line)
+    organization = command_line.root_tasks.organization
+    organization.deny(account_id=MANAGEMENT, action="organizations:ListRoots")
+    skipped = command_line.run(*DELETE)
+    assert skipped.exit_code == 0
+    (line,) = [line for line in skipped.lines if line.startswith("Pre-flight")]
+    assert "organizations:ListRoots: AccessDenied" in line
