@@ -5,10 +5,11 @@ organization-level operations, AssumeRoot, or a root user's credentials. This pa
 the rules in which AWS is stricter than moto. Importing it changes nothing.
 """
 
-from .handle import Call, Organization, OtherServices, RootAccess, RootCredentials
+from .handle import Organization
 from .local import LocalOrganization, Seed, mock_organization
 from .remote import RemoteOrganization
 from .server import serve_organization
+from .values import Call, OtherServices, RootAccess, RootCredentials
 
 __all__ = [
     "Call",

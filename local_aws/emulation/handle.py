@@ -4,7 +4,6 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, overload
@@ -15,6 +14,7 @@ from botocore.session import Session
 
 from .accounts import DEFAULT_SECRET_ACCESS_KEY
 from .organization_policies import RESOURCE_CONTROL_POLICY, SERVICE_CONTROL_POLICY
+from .values import Call, OtherServices, RootAccess, RootCredentials
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     Credentials: TypeAlias = CredentialsTypeDef | AccessKeyTypeDef
 
-_READING_VERBS = ("Describe", "Get", "List")
-
 
 # botocore's own session variables, without the environment variable or the file behind each.
 WITHOUT_USER_SETTINGS = {
@@ -37,79 +35,6 @@ WITHOUT_USER_SETTINGS = {
     "config_file": (None, None, os.devnull, None),
     "credentials_file": (None, None, os.devnull, None),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """A call that reached the emulation.
-
-    Attributes:
-        service: The service's signing name, such as ``iam``.
-        operation: The operation's name in the API.
-        account_id: The calling account; in a root session the member account.
-        parameters: The parameters as they were sent.
-        error: The error code of the response, or None.
-        at: When it arrived, by the emulation's clock.
-        root_session: Whether the caller was a root session.
-    """
-
-    service: str
-    operation: str
-    account_id: str
-    parameters: Mapping[str, object]
-    error: str | None
-    at: datetime
-    root_session: bool
-
-    @property
-    def is_write(self) -> bool:
-        """Whether the operation changes anything. STS only issues credentials."""
-        return self.service != "sts" and not self.operation.startswith(_READING_VERBS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RootAccess:
-    """The state of root access in the organization.
-
-    Attributes:
-        trusted_access: Each service principal with trusted access, and since when.
-        features: The enabled features, also while trusted access is disabled.
-        delegated_administrators: The accounts registered for IAM, oldest first.
-    """
-
-    trusted_access: Mapping[str, datetime]
-    features: frozenset[str]
-    delegated_administrators: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OtherServices:
-    """The settings of services other than IAM, which nothing here may change.
-
-    Attributes:
-        trusted_access: Each service principal with trusted access, and since when.
-        delegated_administrators: Each service principal's delegated administrators, and since when.
-    """
-
-    trusted_access: Mapping[str, datetime]
-    delegated_administrators: Mapping[str, Mapping[str, datetime]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RootCredentials:
-    """The credentials of an account's root user.
-
-    Attributes:
-        password: Whether there is a password.
-        access_keys: The ids of the access keys.
-        mfa_devices: The serial numbers of the MFA devices.
-        certificates: The ids of the signing certificates.
-    """
-
-    password: bool
-    access_keys: tuple[str, ...]
-    mfa_devices: tuple[str, ...]
-    certificates: tuple[str, ...]
 
 
 class ClientOptions(TypedDict, total=False):

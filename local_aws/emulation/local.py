@@ -15,7 +15,7 @@ from typing_extensions import override
 from .accounts import DEFAULT_SECRET_ACCESS_KEY
 from .authorization import root_session_denial
 from .extension import extend_moto
-from .handle import Call, Organization, OtherServices, RootAccess, RootCredentials
+from .handle import Organization
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID, clear_memberships
 from .state import (
     AccessKey,
@@ -28,6 +28,7 @@ from .state import (
     current_emulation,
     root_access_key_id,
 )
+from .values import Call, OtherServices, RootAccess, RootCredentials
 
 FeatureSet = Literal["ALL", "CONSOLIDATED_BILLING"]
 

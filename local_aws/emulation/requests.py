@@ -22,8 +22,9 @@ from .authorization import (
     root_caller,
 )
 from .errors import QUERY_ERRORS, AuthorizationErrors, AwsError
-from .handle import Call
+from .organization_policies import UnsupportedPolicyError
 from .state import Emulation, RootSession, current_emulation, is_root_session_token
+from .values import Call
 
 HttpResponse = tuple[int, dict[str, Any], str | bytes]
 
@@ -265,6 +266,8 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
             return self._error_response(error)
         try:
             response: HttpResponse = super().call_action()
+        except UnsupportedPolicyError:
+            raise
         except NotImplementedError:
             message = f"The local AWS does not emulate {self.action}."
             # The SDKs would retry what is not a 4xx.

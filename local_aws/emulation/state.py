@@ -19,7 +19,7 @@ from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID, OrganizationR
 from .task_policies import Feature, TaskPolicy
 
 if TYPE_CHECKING:
-    from .handle import Call
+    from .values import Call
 
 DEFAULT_DELEGATED_ADMINISTRATOR_LIMIT = 5
 
