@@ -55,7 +55,7 @@ test-slow: setup $(SLOW_READY)  ## run the fault matrix, and every Python and pa
 coverage:  ## run the gate, and measure how much of the library and the functions its tests cover (SLOW=1: run all tests)
 	@$(MAKE) test COVERAGE=1
 
-bench: setup  ## measure audits beside a lean client; writes benchmarks/README.md (about ten minutes)
+bench: setup  ## measure audits next to a lean client; writes benchmarks/README.md (about ten minutes)
 	@$(BIN)/python -m benchmarks
 
 build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/, and check both

@@ -97,7 +97,7 @@ def _sections(measurements: Measurements) -> Iterable[str]:
         yield _DEPLOYED.format(concurrency=MAX_CONCURRENCY, in_parallel=MAX_ACCOUNTS_IN_PARALLEL)
         yield table(
             ("", "time", "calls", "throttled", "CPU per account", "function-seconds", "cost"),
-            map(_deployed_row, measurements.deployed),
+            map(_deployment_row, measurements.deployed),
         )
 
 
@@ -120,7 +120,7 @@ def _comparison_row(comparison: Comparison) -> Sequence[str]:
     )
 
 
-def _deployed_row(run: DeployedRun) -> Sequence[str]:
+def _deployment_row(run: DeployedRun) -> Sequence[str]:
     figures: Figures = run.figures
     return (
         f"{run.name}, {run.scenario.members:,} accounts, {_milliseconds(run.scenario.latency)} a call",

@@ -100,7 +100,7 @@ def demonstrate(aws: LocalAws) -> None:
     status = _stack_output(aws)
     print(f"{STACK}.{OUTPUT} = {status}")
     _show_features(aws)
-    _say("Somebody disables a feature; the drift check publishes who, and enables it")
+    _say("A feature is disabled; the drift check publishes by whom, and enables it")
     _show_drift(aws)
     _say("Which root users have credentials? No deployment is needed, nothing changes")
     report = _show_audit(aws)

@@ -1,7 +1,7 @@
 """Starts MiniStack for callers that know the secret of this run, and with what templates need.
 
 That is alarms on metric math, which nothing evaluates, and policies of Organizations, which are moto's. Long
-names are shortened as CloudFormation does, and functions call as their roles. In a root session, S3 and SQS
+names are cut as CloudFormation does, and functions call as their roles. In a root session, S3 and SQS
 deny what the organization's policies and the task policy deny.
 
 Run as a file, because the process has no access to this package.
@@ -104,7 +104,7 @@ def shorten_names(name: Name) -> Name:
         name: MiniStack's function, which cuts the end alone.
     """
 
-    def shortened(stack: str, logical_id: str, *, max_len: int = 128, **options: bool) -> str:
+    def short_name(stack: str, logical_id: str, *, max_len: int = 128, **options: bool) -> str:
         whole = name(stack, logical_id, max_len=10 * max_len, **options)
         if len(whole) <= max_len:
             return whole
@@ -115,7 +115,7 @@ def shorten_names(name: Name) -> Name:
         short = f"{stack[:first]}-{logical_id[:second]}-{suffix}"
         return short.lower() if options.get("lowercase") else short
 
-    return shortened
+    return short_name
 
 
 def name_role(credentials: Credentials) -> Credentials:
@@ -198,7 +198,7 @@ def _organizations() -> Any:
 
 
 class _HeldRequest:
-    """A request whose body was read, so that the application can read it again."""
+    """A request whose body was read, and can be read again."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.headers: dict[str, str] = {}

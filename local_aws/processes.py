@@ -113,7 +113,7 @@ class ChildProcess:
 
 
 class ForegroundProcess(ChildProcess):
-    """A program in this process's own group, so that it shares the terminal and its Ctrl-C."""
+    """A program in this process's own group: it shares the terminal and its Ctrl-C."""
 
     def _send_signal(self, signum: int) -> None:
         self._process.send_signal(signum)
@@ -278,7 +278,7 @@ def _log_tail(log: Path) -> str:
 
 @contextlib.contextmanager
 def _defer_signals(*, afterwards_ignored: frozenset[signal.Signals] = frozenset()) -> Iterator[None]:
-    """Defer signals to the end of the context, so that a process that was just started is not lost.
+    """Defer signals to the end of the context: a process that was just started is not lost.
 
     Args:
         afterwards_ignored: The signals to ignore from then on.

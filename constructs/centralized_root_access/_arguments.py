@@ -275,7 +275,7 @@ def require_audit_interval(interval: Duration, *, tasks: Iterable[RootTask]) -> 
 
 
 def require_audit_for_findings(security_hub_findings: object, *, tasks: Iterable[RootTask]) -> None:
-    """Refuse findings of audits that nobody can start.
+    """Refuse findings of audits that cannot be started.
 
     Raises:
         ValueError: The audit is not listed.

@@ -63,7 +63,7 @@ def package_files(root: Path, module: str) -> frozenset[str]:
 
 
 def _source(root: Path, module: str) -> Path | None:
-    """Return the file of a module, or None where it is not one of the functions' own."""
+    """Return the file of a module; None if it is not one of the functions' own."""
     path = root.joinpath(*module.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     return file if module and file.is_file() else None

@@ -107,7 +107,7 @@ def python_function(
         memory_size=1024,
         timeout=timeout,
         role=_build_role(scope, f"{id.removesuffix('Function')}Role", log_group, path=role_path),
-        # On the function, so that every resource that uses it waits for the policy.
+        # On the function: every resource that uses it then waits for the policy.
         initial_policy=[*statements],
         log_group=log_group,
         environment=variables,

@@ -143,7 +143,7 @@ def start_run_access(tasks: Collection[RootTask]) -> BucketAccess:
 
 
 def run_batch_access(tasks: Iterable[RootTask]) -> BucketAccess:
-    """Return the access of a function that looks into accounts for some tasks."""
+    """Return the access of a function that reads accounts for some tasks."""
     return BucketAccess(read=("runs/*/work.json",), write=tuple(f"runs/*/results/{task}/*" for task in tasks))
 
 
@@ -169,7 +169,7 @@ def start_execution_access() -> BucketAccess:
 
 
 def execute_batch_access(task: RootTask) -> BucketAccess:
-    """Return the access of the function that acts for one task."""
+    """Return the access of the function that makes the changes of one task."""
     backups = ("backups/*",) if task in UNLOCK_TASKS else ()
     claim = f"executions/*/results/{task}/*.claim"
     return BucketAccess(

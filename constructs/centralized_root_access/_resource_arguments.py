@@ -25,7 +25,7 @@ _ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_-][A-Za-z0-9+=,.@_
 
 
 def require_topic(argument: str, topic: sns.ITopic | None, *, stack: Stack) -> None:
-    """Refuse a topic that nobody could publish to, and what is neither a topic nor None.
+    """Refuse a topic that cannot be published to, and what is neither a topic nor None.
 
     Args:
         argument: The argument's name.
@@ -163,7 +163,7 @@ def parse_log_settings(
 
 
 def attribute_of(construct: object, name: str) -> Any:
-    """Return an attribute of a construct; None where it has none, or the CDK cannot say."""
+    """Return an attribute of a construct; None if it has none, or the CDK cannot say."""
     try:
         return getattr(construct, name, None)
     except RuntimeError:

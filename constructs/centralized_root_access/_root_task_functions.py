@@ -103,7 +103,7 @@ class RootTaskFunctions:
         )
 
     def _build_run_batch(self) -> dict[RootTask, lambda_.Function]:
-        """Build the functions that look, and return that of each task.
+        """Build the functions of read-only runs, and return that of each task.
 
         One audits, and plans what AWS's audit policy can see: it could not change anything if it wanted to.
         """

@@ -27,7 +27,7 @@ class RunFunctions:
 
     Attributes:
         start: The function that starts a run, or the execution of a plan.
-        batch: The function that looks into a batch of accounts, or acts there, for each task.
+        batch: The function that reads a batch of accounts, or makes changes there, for each task.
         report: The function that writes the report.
     """
 
@@ -142,9 +142,9 @@ def _run(
     )
     # Without a mode: CDK warns of any ProcessorConfig of a Distributed Map.
     batches.item_processor(_batch(states, functions.batch, acts=acts))
-    # The report is written whatever happens to the map.
+    # The report is written even if the map fails.
     batches.add_catch(no_results, result_path=sfn.JsonPath.DISCARD)
-    # It ends as SUCCEEDED: what nobody has to be paged for does not count among the failures.
+    # It ends as SUCCEEDED: what needs no page does not count among the failures.
     refused = sfn.Succeed(states, "Refused", comment="The input is refused: the output's cause says why.")
     return started.next(
         sfn.Choice(states, "Any accounts?")

@@ -234,7 +234,7 @@ class RootTasks(Construct):
         self.audit_state_machine: sfn.StateMachine = audit_state_machine(
             self, looking, max_concurrency=max_concurrency
         )
-        """The state machine that looks: it audits and plans. The input ``{}`` audits every account."""
+        """The state machine of read-only runs: audits and plans. The input ``{}`` audits every account."""
         reads_later_audits = (
             [allow_reading_executions(self, self.audit_state_machine, looking.report, "Later", lists=True)]
             if RootTask.AUDIT in listed
@@ -245,7 +245,10 @@ class RootTasks(Construct):
             if functions.acting_tasks
             else None
         )
-        """The state machine that acts: its input is ``{"plan": "<run id>"}``. None where no task acts."""
+        """The state machine of runs that make changes; None if no task does.
+
+        Its input is ``{"plan": "<run id>"}``.
+        """
         _permissions.protect_bucket(self.bucket, functions.writers)
         state_machines = self._own_state_machines
         rules = [] if audit_interval is None else [self._build_schedule(audit_interval)]
@@ -285,8 +288,8 @@ class RootTasks(Construct):
         """Grant the command ``execute``: finding the stack, executing plans, following and listing them.
 
         It does not include planning. The command shows the plan first: :meth:`grant_read_reports`. To keep a
-        principal from executing plans whatever else allows it, deny ``states:StartExecution`` on the state
-        machine, and ``states:RedriveExecution`` on its executions, which no grant includes.
+        principal from executing plans regardless of what else allows it, deny ``states:StartExecution`` on
+        the state machine, and ``states:RedriveExecution`` on its executions, which no grant includes.
 
         Args:
             grantee: The principal.

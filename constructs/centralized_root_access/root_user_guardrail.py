@@ -117,7 +117,7 @@ class RootUserGuardrail(Construct):
 def _document(exempt_accounts: list[str]) -> dict[str, Any]:
     """Return AWS's pattern: a root user's own calls have no aws:AssumedRoot, a root session's have it."""
     condition: dict[str, Any] = {
-        # The partition is a wildcard, so that the text is the same in each.
+        # The partition is a wildcard: the text is the same in each.
         "ArnLike": {"aws:PrincipalArn": "arn:*:iam::*:root"},
         "Null": {"aws:AssumedRoot": "true"},
     }

@@ -129,7 +129,7 @@ def _retry_note(failure: Failure) -> str:
 
 @contextmanager
 def call_errors(operation: str) -> Iterator[None]:
-    """Turn whatever botocore raises for one call into a CallError."""
+    """Turn any exception of botocore for one call into a CallError."""
     try:
         yield
     except ClientError as error:

@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 # What is throttled at the same time is one sign, not several: one decrease for all calls of this time.
 _WINDOW_SECONDS = 1.0
-# Of what AWS has let through.
+# After a throttle, drop to this share of the rate that AWS accepted.
 _DECREASE = 0.7
 # Calls a second, each second: the limit that others use up today may be free in a moment.
 _INCREASE = 2.0
-# Of several functions that begin at the same moment, some find the limit used up before any call of theirs
-# has passed: that says nothing of the limit.
+# When several functions start together, some are throttled on their first call: that says nothing about the
+# limit.
 _FIRST_RATE = 4.0
 _MIN_RATE = 0.2
 # Refused for what they ask, not for their number: they count as calls that AWS has let through.
@@ -34,10 +34,9 @@ _LET_THROUGH = frozenset({FailureKind.ACCESS_DENIED, FailureKind.REFUSED})
 class Pace:
     """The pace of one call. Several threads use it.
 
-    Nobody knows how much of AWS's limit others use: until a call is throttled, there is no pace but that of
-    the limit, where AWS documents it. From then on the calls take turns, as many a second as AWS has let
-    through lately, a few more each second, and fewer again when another one is throttled. So functions that
-    share a limit find their shares without knowing of each other.
+    Other callers share AWS's limit, so there is no pacing until the first throttle, except at the documented
+    rate. From then on calls are spaced at the rate that AWS accepted lately, which rises each second and
+    drops at the next throttle. So functions that share a limit find their shares on their own.
 
     Attributes:
         clock: The time.

@@ -54,8 +54,7 @@ class RetryBudget:
         deadline: When the invocation ends, on the clock. No attempt starts in the last 35 seconds before.
         new_permissions_until: Until when a denied call is retried, on the clock: a role's new policy
             needs seconds to take effect. None: a denial is final at once.
-        abandoned: Asked before each attempt: whether nobody waits for the calls any more, so that none may
-            start.
+        abandoned: Asked before each attempt; True if the result is no longer wanted.
     """
 
     clock: Clock
@@ -68,7 +67,7 @@ class RetryBudget:
         self._started = self.clock.now()
 
     def reserving(self, seconds: float) -> RetryBudget:
-        """Return a budget that ends earlier, so that later calls are still possible."""
+        """Return a budget that ends earlier and leaves time for later calls."""
         return replace(self, deadline=self.deadline - seconds)
 
     def ending_in(self, seconds: float) -> RetryBudget:
@@ -78,7 +77,7 @@ class RetryBudget:
         )
 
     def until(self, abandoned: Callable[[], bool]) -> RetryBudget:
-        """Return a budget in which no attempt starts, either, once nobody waits for its calls any more."""
+        """Return a budget in which no attempt starts once its result is no longer wanted."""
         return replace(self, abandoned=lambda: self.abandoned() or abandoned())
 
     def with_final_denials(self) -> RetryBudget:

@@ -1,4 +1,4 @@
-"""Text that somebody else chose, as a terminal, a log or a message may get it."""
+"""Text from other accounts, made safe for a terminal, a log or a message."""
 
 from __future__ import annotations
 

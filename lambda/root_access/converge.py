@@ -27,7 +27,7 @@ class Convergence:
     """One invocation's way to the desired state: what it has observed and applied so far.
 
     Nothing is written if nothing is missing. The loop may run twice, find half of the work done, and run
-    beside another change: what counts is the state at each observation.
+    in parallel with another change: what counts is the state at each observation.
 
     `apply` applies a step as Organization.apply does.
     """

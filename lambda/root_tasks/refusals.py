@@ -111,11 +111,11 @@ class RefusalReason(Enum):
     NOT_A_PLAN = _plan_refusal("it is not a plan.")
     PLAN_FROM_THE_FUTURE = _plan_refusal("it was created after this execution started.")
     PLAN_ALREADY_EXECUTED = _plan_refusal(
-        "another execution has executed it already, or somebody has written or deleted its "
+        "another execution has executed it already, or others have written or deleted its "
         "runs/{run_id}/executed-by.json."
     )
     PLAN_REPORT_ALTERED = _plan_refusal(
-        "the report that was approved is not the one that this run wrote. Somebody may have altered it."
+        "the report that was approved is not the one that this run wrote. It may have been altered."
     )
     PLAN_ALTERED = _plan_refusal("its plan was altered after it was created.")
     PLAN_NOT_READABLE = _plan_refusal("another release of this construct created its plan.")
@@ -138,7 +138,7 @@ class RefusalReason(Enum):
 
 
 # What no other input would have avoided: the organization is not as the stack needs it, a call failed, or
-# somebody has altered what is stored. Such an execution fails, and whoever watches failures learns of it.
+# what is stored was altered. Such an execution fails, so those who watch failures learn of it.
 _FAILURES = frozenset(
     {
         RefusalReason.NO_ORGANIZATION,
@@ -163,7 +163,7 @@ CAUSE = "cause"
 
 
 class RunRefusedError(RootAccessError):
-    """Raised where a run cannot start; the message says why, and what to do.
+    """The run cannot start; the message says why, and what to do.
 
     Attributes:
         reason: Why.

@@ -88,7 +88,7 @@ class Template:
 
     @cached_property
     def text(self) -> str:
-        """Its text, for the operators that take wildcards as they are written."""
+        """The text as written: some operators take wildcards literally."""
         return "".join(token for token in self.tokens if isinstance(token, str))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Who calls: an access key id of twelve digits is an account, and all callers sign with one secret."""
+"""The callers: an access key id of twelve digits is an account, and all sign with one secret."""
 
 import re
 from collections.abc import Iterator

@@ -20,7 +20,7 @@ _RESOURCE_CONTROLLED_SERVICES = ("s3", "sqs", "sts")
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who calls, as policies see it.
+    """The caller, as policies see it.
 
     Attributes:
         account_id: The caller's account.
@@ -79,7 +79,7 @@ def reason_of_policy_denial(emulation: Emulation, caller: Caller, request: Reque
 
     Args:
         emulation: The emulation.
-        caller: Who calls.
+        caller: The caller.
         request: The call.
 
     Raises:
@@ -98,14 +98,14 @@ def reason_of_policy_denial(emulation: Emulation, caller: Caller, request: Reque
         "aws:requestedregion": request.region,
         "aws:principalisawsservice": "false",
         "aws:viaawsservice": "false",
-        # The caller of AWS has TLS, whatever the emulation is served with.
+        # AWS's callers use TLS, regardless of how the emulation is served.
         "aws:securetransport": "true",
         **_organization_ids(emulation, caller, request),
         **caller.context,
         **request.context,
     }
     for policy_type, account_id in accounts.items():
-        levels = organization.attached_policies(account_id, policy_type=policy_type)
+        levels = organization.policies_by_level(account_id, policy_type=policy_type)
         if not levels:
             continue
         denial = find_policy_denial(

@@ -38,7 +38,7 @@ WITHOUT_USER_SETTINGS = {
 
 
 class ClientOptions(TypedDict, total=False):
-    """Who a client calls as, and where it sends its calls.
+    """The caller that a client is, and where it sends its calls.
 
     Attributes:
         account_id: The account to call as; default: the management account.
@@ -262,7 +262,7 @@ class Organization(ABC):
 
         Args:
             service: The service's name in boto3.
-            **options: Who calls, and where.
+            **options: The caller, and where to.
 
         Raises:
             LookupError: If the root user has no access key.

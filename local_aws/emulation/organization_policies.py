@@ -1,6 +1,6 @@
 """Decides what service control policies and resource control policies deny.
 
-The emulation has its own evaluator, so that a mistake in the library's cannot confirm itself. It knows
+The emulation has its own evaluator: a mistake in the library's cannot confirm itself. It knows
 what is true of a request, so its result is yes or no. What it does not know of the language it refuses
 loudly: variables, set operators, numbers, dates and addresses in conditions, and unknown keys.
 """
@@ -69,7 +69,7 @@ class PolicyRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyDenial:
-    """A denied request, with the policy that denies it, or None where a level allows nothing."""
+    """A denied request, with the policy that denies it, or None if a level allows nothing."""
 
     policy_arn: str | None
 

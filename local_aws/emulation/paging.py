@@ -25,7 +25,7 @@ class Page(Generic[Item]):
 def page_of(items: Sequence[Item], *, key: Callable[[Item], str], token: str | None, size: int) -> Page[Item]:
     """Return the page that a token asks for.
 
-    The token names the last item of the page before, so that no item is lost when others are deleted
+    The token names the last item of the page before: no item is lost when others are deleted
     in between.
 
     Args:

@@ -215,7 +215,7 @@ class OrganizationRecords:
         self._backend.attach_policy(PolicyId=policy_id, TargetId=target_id)
         return policy_id
 
-    def attached_policies(self, account_id: str, *, policy_type: str) -> list[list[AttachedPolicy]]:
+    def policies_by_level(self, account_id: str, *, policy_type: str) -> list[list[AttachedPolicy]]:
         """Return the policies of a type from the root to an account; none if they do not apply to it."""
         if account_id == MANAGEMENT_ACCOUNT_ID or not self.is_policy_type_enabled(policy_type):
             return []

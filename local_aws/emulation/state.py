@@ -1,6 +1,6 @@
 """The state that is not in moto: features, root users, root sessions, denials, calls, time.
 
-It is an attribute of moto's Organizations backend of the management account, so that a moto reset
+It is an attribute of moto's Organizations backend of the management account, so a moto reset
 resets it.
 """
 
@@ -186,7 +186,7 @@ class Emulation:
 
     def account_of_root_key(self, access_key_id: str) -> str | None:
         """Return the account whose root user has an access key, or None."""
-        # Each request asks for it, so that it must not take longer with more accounts.
+        # Each request asks for it, so it must not take longer with more accounts.
         match = _ROOT_ACCESS_KEY.fullmatch(access_key_id)
         if match is None:
             return None
@@ -232,7 +232,7 @@ def current_emulation() -> Emulation:
     attributes: dict[str, Any] = vars(backend)
     found = attributes.get("root_access")
     if not isinstance(found, Emulation):
-        # Atomic, for the first calls may come in parallel.
+        # Atomic, because the first calls may come in parallel.
         found = attributes.setdefault("root_access", Emulation(backend))
     return found
 

@@ -33,11 +33,11 @@ from support.command_line import (
     alter_report,
     give_credentials,
     has_password,
+    last_input,
     lock_bucket,
     next_command,
     plan_deletion,
     run_next,
-    started_last,
 )
 from support.root_tasks import EXECUTE_MACHINE, Settings
 
@@ -291,7 +291,7 @@ def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(comman
             "Plan: restore bucket policies. To be attached in 1 of 1 account: 1 bucket policy. Nothing"
         )
         assert f"Policy of locked in {MEMBER}, to be attached:" in planned.stdout
-        assert started_last(command_line) == {"task": Task.UNLOCK_BUCKET_POLICY, "restore": [command[3]]}
+        assert last_input(command_line) == {"task": Task.UNLOCK_BUCKET_POLICY, "restore": [command[3]]}
         noted = "Whether run" in planned.stdout and "Read the policy" in planned.stdout
         assert noted is not known
         # As after 90 days.
@@ -332,7 +332,7 @@ def test_a_corrected_policy_comes_from_a_file_with_or_without_the_mark_of_an_edi
     for encoding in ("utf-8", "utf-8-sig"):
         file.write_text(POLICY, encoding=encoding)
         assert run_next(command_line, unlocked, "--policy-override", str(file)).exit_code == 0
-        assert started_last(command_line)["policyOverride"] == POLICY
+        assert last_input(command_line)["policyOverride"] == POLICY
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ from support.command_line import (
     NAME,
     add_unit,
     give_credentials,
+    last_input,
     next_command,
     run_next,
-    started_last,
 )
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def test_after_a_recovery_each_further_step_is_named(command_line: CommandLine) 
     assert forgot.startswith(f"Next, for account {MEMBER}:")
     assert f"choose Forgot password for {result['email']}." in forgot
     assert run_next(command_line, recovered).exit_code == 0
-    assert started_last(command_line)["includeInUse"] is True
+    assert last_input(command_line)["includeInUse"] is True
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from support.command_line import (
     add_unit,
     alter_report,
     give_credentials,
-    started_last,
+    last_input,
 )
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def test_exclusions_may_have_commas_and_so_may_the_name_of_a_unit(
         f"# Units\r\nRoot/Red, Blue\r\nRoot/Team #1\r\n\r\n{OTHER}, {ids['team']},  # both\r\n#\r\n"
     )
     assert command_line.run("audit", "--exclude", given.format(**ids, file=file)).exit_code == 0
-    assert started_last(command_line)["exclude"] == [entry.format(**ids) for entry in excluded]
+    assert last_input(command_line)["exclude"] == [entry.format(**ids) for entry in excluded]
 
 
 @pytest.mark.parametrize(

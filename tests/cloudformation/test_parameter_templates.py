@@ -208,7 +208,7 @@ def pairs(name: str) -> Iterator[dict[str, str]]:
     missing -= {pair for pair in missing if not is_allowed(dict(pair))}
     while missing:
         row = dict(min(missing))
-        for parameter in values.keys() - row.keys():
+        for parameter in [name for name in values if name not in row]:
             rows = [{**row, parameter: value} for value in values[parameter]]
             row = max(
                 filter(is_allowed, rows), key=lambda row: len(missing.intersection(pairs_of(row, values)))

@@ -381,7 +381,7 @@ def run_next(command_line: CommandLine, shown: Shown, *options: str) -> Shown:
     return command_line.run(*next_command(shown), *options)
 
 
-def started_last(command_line: CommandLine) -> dict[str, Any]:
+def last_input(command_line: CommandLine) -> dict[str, Any]:
     """Return the input of the execution that was started last."""
     input_: dict[str, Any] = [*command_line.services.inputs.values()][-1]
     return input_

@@ -83,7 +83,7 @@ class Bucket:
         return body
 
     def read_foreign(self, key: str) -> bytes:
-        """Return the bytes of an object that somebody else may have written.
+        """Return the bytes of an object that others may have written.
 
         Raises:
             UnreadableObjectError: S3 refuses to return it, for example because of its encryption.
@@ -138,7 +138,7 @@ class Bucket:
         """Write an object that nothing can replace, and return whether it is this one.
 
         An object can be replaced, or deleted and written again, but its earlier versions stay: a claim counts
-        only as the sole version that there has ever been. So no two bodies can claim a key, in whatever order
+        only as the sole version that there has ever been. So no two bodies can claim a key, in any order
         others write to it. To be the oldest version does not suffice: S3 dates an upload in parts by its
         beginning.
         """
@@ -164,7 +164,7 @@ class Bucket:
             operation="s3:ListBucketVersions",
             budget=self._budget,
         )
-        # Of all keys that start with it, it is the first.
+        # A key sorts before all longer keys with the same prefix.
         entries = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
         # A page may be short, and the next one have more of them.
         if page.get("IsTruncated") and page.get("NextKeyMarker") == key:
@@ -176,8 +176,8 @@ class Bucket:
         return (entry["Key"] for entry in self._list(prefix))
 
     def find_etag(self, key: str) -> str | None:
-        """Return the ETag of an object, whether or not it can be read; None where there is no object."""
-        # Of all keys that start with it, it is the first.
+        """Return the ETag of an object, whether or not it can be read; None if there is no object."""
+        # A key sorts before all longer keys with the same prefix.
         entry = next(self._list(key), None)
         if entry is None or entry["Key"] != key:
             return None

@@ -73,7 +73,7 @@ class RootSession:
     def client(self, service: str, *, region: str | None = None) -> Any:
         """Return a client; by default in the function's Region.
 
-        It acts as the root user of this account inside of `call` and `pages`, and of nobody elsewhere.
+        It acts as the root user of this account inside of `call` and `pages`, and nowhere else.
         """
         return self.clients.client(service, region=region)
 
@@ -111,7 +111,7 @@ class RootSession:
     def in_parallel(self, *functions: Callable[[], T]) -> list[T]:
         """Return what functions return, in their order. They run in parallel, and end before this returns.
 
-        They must not use this themselves: all of an account's waiting is done by one thread, so that a pool
+        They must not use this themselves: all of an account's waiting is done by one thread, so a pool
         that is full of waiting threads never waits for itself.
 
         Raises:

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 _STARTED_AT = "started-at"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _MAX_WRITES_OF_LATEST = 10
-# Of the clocks of Step Functions and Lambda.
+# Allowed clock skew between Step Functions and Lambda.
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
-# More than a run has: what follows them is somebody else's, of which the first objects are enough to know.
+# More than a run has: what follows was written by others, and its first objects are enough to know.
 _MAX_LISTED_RESULTS = 10_000
 _MAX_REFERENCES = 1000
 REPORT_JSON = "report.json"
-# Of a plan: by which execution it is executed.
+# Marks a plan as used; names the execution.
 EXECUTION_MARK = "executed-by.json"
 UNKNOWN_START = "The start of its run is not known, or yet to come."
 
@@ -46,7 +46,7 @@ class ChecksumMismatchError(ObjectError):
 
 
 class BackupExistsError(ObjectError):
-    """Raised where something else is stored under the key of a backup."""
+    """Something else is stored under the key of a backup."""
 
     def __str__(self) -> str:
         return f"{self.key} exists and is another document."
@@ -54,7 +54,7 @@ class BackupExistsError(ObjectError):
 
 @dataclass(eq=False)
 class RunIdUsedError(RootAccessError):
-    """Raised where the run of another execution has the same ID.
+    """The run of another execution has the same ID.
 
     Attributes:
         run_id: The ID.
@@ -67,7 +67,7 @@ class RunIdUsedError(RootAccessError):
 
 
 class WriteContentionError(ObjectError):
-    """Raised where conditional writes keep failing because others write the same object."""
+    """Conditional writes keep failing because others write the same object."""
 
     def __str__(self) -> str:
         return f"{self.key} has too many concurrent writers."
@@ -116,7 +116,7 @@ class Storage:
 class RunStore:
     """What the functions of a run leave for each other, and for readers of its report.
 
-    Whatever a later step relies on is read by the SHA-256 that the state machine has passed on: who writes
+    What a later step relies on is read by the SHA-256 that the state machine has passed on: who writes
     to the bucket does not decide what a run does. Such a read raises ChecksumMismatchError for what is not
     what was stored, and DecodingError for what is of another version.
 
@@ -177,7 +177,7 @@ class RunStore:
         return decode(Work, self._read_and_verify(self._key(run_id, "work.json"), checksum))
 
     def claim_batch(self, work: Work, batch: int, *, token: str) -> bool:
-        """Claim a batch, and return whether it is claimed by this token. Nobody claims a batch twice."""
+        """Claim a batch, and return whether it is claimed by this token. A batch is claimed only once."""
         key = f"{self._results(work.run_id, work.task)}{batch:05}.claim"
         return self._bucket.claim(key, token.encode())
 
@@ -195,7 +195,7 @@ class RunStore:
     def keys_written_by_others(self, run: Run, checksums: Mapping[int, str]) -> Iterator[str]:
         """Yield the keys among the results of a run that its functions have not written, as far as is known.
 
-        A batch that looks may have run more than once, and one that was lost may have stored a result.
+        A read-only batch may have run more than once, and one that was lost may have stored a result.
 
         Args:
             run: The run.
@@ -310,7 +310,7 @@ class ReportStore:
         raise WriteContentionError(key)
 
     def read_latest(self, name: str) -> bytes | None:
-        """Return the latest file of a name; None where there is none yet.
+        """Return the latest file of a name; None if there is none yet.
 
         Raises:
             UnreadableObjectError: S3 refuses to return it.
@@ -319,7 +319,7 @@ class ReportStore:
         return self._bucket.read_foreign(key) if self._bucket.find_etag(key) else None
 
     def _latest_start(self, key: str, *, now: datetime) -> datetime | None:
-        """Return the start of the run of a latest file; None where no run can have written it."""
+        """Return the start of the run of a latest file; None if no run can have written it."""
         try:
             head = self._bucket.head(key)
         except CallError as error:
@@ -348,7 +348,7 @@ class BackupStore:
         name = urllib.parse.quote(backup.id.rpartition(":")[2], safe="")
         reference = f"backups/{backup.run_id}/{backup.account_id}/{name}/{sha256(body)}.json"
         stored = self._bucket.write(reference, body, condition=IF_NEW)
-        # An earlier attempt may have stored it. Whatever else is there is not a backup.
+        # An earlier attempt may have stored it. Anything else there is not a backup.
         if not stored and self._bucket.read(reference) != body:
             raise BackupExistsError(reference)
         return reference
@@ -392,7 +392,7 @@ def _verify(key: str, body: bytes, checksum: str) -> bytes:
 
 
 def _parse_start(text: str | None) -> datetime | None:
-    """Return the start that a run has written; None where it is not one."""
+    """Return the start that a run has written; None if it is not one."""
     try:
         started_at = datetime.fromisoformat(text or "")
         return started_at.astimezone(UTC) if started_at.tzinfo else None

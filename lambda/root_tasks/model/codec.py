@@ -1,7 +1,7 @@
 """The one codec of all documents in S3, report.json included: dataclasses as JSON and back.
 
 A document is one line of ASCII JSON with camelCase keys. Each has its kind and its version. A reader ignores
-unknown keys and takes the default of an optional field that is missing, so that a field can be added without
+unknown keys and takes the default of an optional field that is missing, so a field can be added without
 a new version. A document's SHA-256 is that of its stored bytes, never of a second encoding.
 """
 
@@ -80,7 +80,7 @@ class OtherVersionError(DecodingError):
     """Raised for a document of another version.
 
     Attributes:
-        version: The document's version; None where it is not a number.
+        version: The document's version; None if it is not a number.
         supported: The version that this release reads.
     """
 

@@ -34,7 +34,7 @@ class Restore:
         reference: The reference of its backup.
         policy: The text to restore: the backup's, or a corrected one.
         corrected: Whether it is a corrected one.
-        note: Why it is not known whether the run of the reference made the backup; None where it did.
+        note: Why it is not known whether the run of the reference made the backup; None if it did.
     """
 
     reference: str
@@ -53,9 +53,9 @@ class Target:
             queue's ARN; None for the password.
         region: The Region of the bucket or queue; None for a credential, and for a bucket until its Region
             is known.
-        policy_sha256: The SHA-256 of the policy to remove, as planned; None where it cannot be read.
+        policy_sha256: The SHA-256 of the policy to remove, as planned; None if it cannot be read.
         skip_backup: Whether to remove a policy that cannot be read.
-        restore: What to restore; None where a policy is removed, or a credential is the target.
+        restore: What to restore; None if a policy is removed, or a credential is the target.
         created_at: When the password was created, or the MFA device was enabled: at another time, it is
             another one.
     """
@@ -85,7 +85,7 @@ class CredentialSelection:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assignment:
-    """The work in one account; without targets: whatever the task finds there."""
+    """The work in one account; without targets: all that the task finds there."""
 
     account_id: str
     targets: tuple[Target, ...] = ()
@@ -110,10 +110,10 @@ class Account:
         account_id: 12 digits.
         name: Its name, for the report only.
         email: The e-mail address of its root user, for the report only.
-        organizational_unit: The names of the units that it is in, for the report only; None where they could
+        organizational_unit: The names of the units that it is in, for the report only; None if they could
             not be read.
-        state: Its state, such as ACTIVE or SUSPENDED; None where it is not in the organization.
-        skip_reason: Why the run does not act in it; None where it does.
+        state: Its state, such as ACTIVE or SUSPENDED; None if it is not in the organization.
+        skip_reason: Why the run leaves it out; None if it does not.
         note: What to know of a protected account, for the report only.
         joined_at: When it joined the organization, for the report only.
         unit_path: The IDs of the units that it is in, from the root down, joined by "/"; None if not known.
@@ -141,7 +141,7 @@ class Member:
 
     Attributes:
         account: The account, without the names of its units.
-        unit_ids: The units that it is in, from the root down; None where they are not known: SDKs before
+        unit_ids: The units that it is in, from the root down; None if they are not known: SDKs before
             botocore 1.42.80 leave them out, and reading them in another way takes time.
     """
 
@@ -172,7 +172,7 @@ class Run(RunDetails, Document):
 
 @dataclass(frozen=True, kw_only=True)
 class Denial:
-    """Accounts in which the organization's policies deny the task, so that no session is opened there.
+    """Accounts in which the organization's policies deny the task: no session is opened there.
 
     Attributes:
         reason: Which policy denies what, and where it is attached.
@@ -187,7 +187,7 @@ class Denial:
 
 @dataclass(frozen=True, kw_only=True)
 class Work(Document):
-    """What the batches of a run have to do. It has no names: the functions that act read it.
+    """What the batches of a run have to do. It has no names.
 
     Attributes:
         run_id: The run.

@@ -102,7 +102,7 @@ class MemberDirectory:
                 ended.set()
 
     def find(self, selection: Selection) -> tuple[OrganizationContext, dict[str, Member]]:
-        """Return the organization and some of its accounts by their IDs, whatever is enabled.
+        """Return the organization and some of its accounts by their IDs, regardless of what is enabled.
 
         Raises:
             RunRefusedError: There is no organization, or a unit is unclear.
@@ -148,7 +148,7 @@ class MemberDirectory:
 
         Args:
             members: The accounts.
-            whole: Whether they are all accounts of the organization, so that all units are read.
+            whole: Whether they are all accounts of the organization: then all units are read.
         """
         return self._reader.with_unit_names(members, whole=whole)
 

@@ -52,7 +52,7 @@ class BackupOrigins:
     aws: Aws
 
     def notes(self, references: Iterable[str]) -> dict[str, str | None]:
-        """Return for each backup why it is not known whether its run made it; None where it did.
+        """Return for each backup why it is not known whether its run made it; None if it did.
 
         Raises:
             RunRefusedError: The run of a backup did not make it.
@@ -138,6 +138,6 @@ def _report_checksum(execution: Response) -> str:
 
 @dataclass(eq=False)
 class _NotKnownError(RootAccessError):
-    """Raised where it is not known what a run has made."""
+    """It is not known what a run has made."""
 
     why: str

@@ -174,7 +174,7 @@ class AccountRunner:
         return cls(aws=aws, work=work, pace=pace, back_up=_refuse_backup)
 
     def run(self, assignment: Assignment, *, executor: Executor) -> Finding:
-        """Run the task in an account, and return its result, whatever happens.
+        """Run the task in an account, and return its result in any case.
 
         Args:
             assignment: The account, and what to act on there.

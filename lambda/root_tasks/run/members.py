@@ -112,7 +112,7 @@ class MemberReader:
     def _find_by_id(self, account_ids: Collection[str]) -> dict[str, Member]:
         """Return some accounts: one call for each, or one for twenty where they are most of the organization.
 
-        Nobody knows beforehand how long the list is. So more accounts than a page has are looked for in the
+        The length of the list is not known beforehand. So more accounts than a page has are looked for in the
         list, for as many pages as there are accounts left.
         """
         if len(account_ids) <= MAX_ENTRIES_PER_PAGE:
@@ -191,7 +191,7 @@ class MemberReader:
 
         Args:
             members: The accounts.
-            whole: Whether they are all accounts of the organization, so that all units are read.
+            whole: Whether they are all accounts of the organization: then all units are read.
         """
         # Names that are denied for good must not delay each run.
         units = self.units.within(_UNIT_NAMES_SECONDS)

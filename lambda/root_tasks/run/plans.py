@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # Keys of an execution's output.
 PLAN_SHA256 = "planSha256"
-# Of a plan that has something to execute.
+# Present only if the plan has something to execute.
 PLAN_EXPIRES_AT = "planExpiresAt"
 TASK = "task"
 
@@ -57,8 +57,8 @@ class PlanRequest:
 
     Attributes:
         run_id: The run that created it.
-        report_sha256: The SHA-256 of the report.json that somebody has approved; None where it was not given.
-        requested_by: Who asks for it, as the input states.
+        report_sha256: The SHA-256 of the report.json that was approved; None if it was not given.
+        requested_by: The requester, as the input states.
     """
 
     run_id: str
@@ -124,7 +124,7 @@ def _require_report(request: PlanRequest, output: dict[str, Any]) -> None:
 class Plans:
     """The plans that the construct's Audit state machine has created.
 
-    The output of the execution that created a plan has its checksum. Nobody can alter that output; the
+    The output of the execution that created a plan has its checksum. That output cannot be altered; the
     bucket only stores the plan.
 
     Attributes:
@@ -142,7 +142,7 @@ class Plans:
     lifetime: timedelta
 
     def require_running(self, execution: Execution) -> None:
-        """Refuse an execution that Step Functions does not run: somebody invoked the function directly.
+        """Refuse an execution that Step Functions does not run: the function was invoked directly.
 
         Raises:
             RunRefusedError: It does not exist, has ended, or started at another time.
@@ -233,7 +233,7 @@ class Plans:
         return response
 
     def _expiry(self, run_id: str, planned_at: datetime, execution: Execution) -> datetime:
-        """Return when a plan expires: by the clock, for an execution can be redriven days after its start."""
+        """Return when a plan expires: by the clock, because an execution can be redriven days later."""
         if planned_at > execution.started_at + _START_TOLERANCE:
             raise RunRefusedError(RefusalReason.PLAN_FROM_THE_FUTURE, run_id=run_id)
         expires_at = planned_at + self.lifetime
@@ -253,7 +253,7 @@ class Plans:
             until: Whether it is as expected.
 
         Returns:
-            The execution; None where there is none.
+            The execution; None if there is none.
         """
         budget = self.aws.budget.ending_in(_MAX_DELAY_SECONDS)
         message = "the execution is not as expected"

@@ -49,7 +49,7 @@ class Order:
         credentials: Which credentials a plan may list.
         executed_plan: The run of the plan that it executes.
         expires_at: From when on no batch may make changes.
-        requested_by: Who asks for it, as the input states.
+        requested_by: The requester, as the input states.
     """
 
     task: Task

@@ -1,4 +1,4 @@
-"""The SHA-256 of a run's report.json, as the run's execution holds it: nobody can alter that."""
+"""The SHA-256 of a run's report.json, as the run's execution holds it, unalterable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cause_of_failure(summary: str, *, url: str, report_sha256: str) -> str:
 
 
 def report_sha256_of(*, status: str, output: str, cause: str) -> str | None:
-    """Return the SHA-256 of the report that an execution holds; None where it holds none.
+    """Return the SHA-256 of the report that an execution holds; None if it holds none.
 
     Args:
         status: Its status in Step Functions.

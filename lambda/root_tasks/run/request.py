@@ -26,7 +26,7 @@ class Request:
     Attributes:
         task: The task.
         scope: What the input names.
-        requested_by: Who asks for it, as the input states.
+        requested_by: The requester, as the input states.
     """
 
     task: Task

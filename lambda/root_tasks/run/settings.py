@@ -104,7 +104,7 @@ class WriteReportSettings(_Settings):
 
     Attributes:
         bucket: The bucket's name.
-        notification_topic_arn: The SNS topic for notices; None where nobody is notified.
+        notification_topic_arn: The SNS topic for notices; None without notices.
         security_hub_findings: Whether a full audit imports its findings into Security Hub.
         plan_lifetime: How long a plan can be executed, for its page.
         accepted_credentials: What stays on purpose, by the ID of an account or of a unit.

@@ -62,7 +62,7 @@ class UnitTree:
     Attributes:
         aws: The account that sees them.
         names: The names of the units in each unit or root that was read, by their IDs.
-        described: The name of each unit that was described, by its ID; None where it could not be read.
+        described: The name of each unit that was described, by its ID; None if it could not be read.
         parent_ids: What each account or unit is in directly, by its ID.
     """
 
@@ -175,7 +175,7 @@ class UnitTree:
     def path_of(self, unit_ids: Sequence[str]) -> str | None:
         """Return the names of units from the root down, each directly in the one before.
 
-        None where they are no longer in each other, or a name could not be described.
+        None if they are no longer in each other, or a name could not be described.
 
         Raises:
             CallError: A read failed.
@@ -234,7 +234,7 @@ class UnitTree:
 def parse_path(paths: Iterable[str]) -> tuple[str, ...] | None:
     """Return the IDs of the units that an account is in, from the root down.
 
-    None where the response has no path: SDKs before botocore 1.42.80 leave it out.
+    None if the response has no path: SDKs before botocore 1.42.80 leave it out.
 
     Args:
         paths: What Organizations returns, such as o-8j81brsjuj/r-ab12/ou-ab12-c3d4e5f6/222222222222/.

@@ -76,7 +76,7 @@ class _DetailsReader:
 
     @property
     def reason(self) -> str | None:
-        """What could not be read; None where everything was."""
+        """What could not be read; None if everything was."""
         # A failure of several keys is reported once.
         notes = dict.fromkeys([*map(describe, self._failures), *self._contradictions])
         return " ".join((DETAILS_UNAVAILABLE, *notes)) if notes else None
@@ -119,7 +119,7 @@ class _DetailsReader:
     def _accept(
         self, type_: ItemType, listed: tuple[Credential, ...] | Failure
     ) -> tuple[Credential, ...] | None:
-        """Return the credentials of a type; None where there are some that could not be listed."""
+        """Return the credentials of a type; None if some could not be listed."""
         if not isinstance(listed, tuple):
             self._failures.append(listed)
             return None

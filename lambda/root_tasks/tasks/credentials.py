@@ -30,7 +30,7 @@ _GET_LOGIN_PROFILE = "iam:GetLoginProfile"
 # The service name that GetAccessKeyLastUsed returns for a key that was never used.
 _NEVER_USED = "N/A"
 
-# Of signing certificates and MFA devices it never does.
+# AWS never reports a last use for signing certificates and MFA devices.
 _LAST_USE_IS_KNOWN = (ItemType.PASSWORD, ItemType.ACCESS_KEY)
 
 
@@ -121,7 +121,7 @@ class Credential:
         type: What it is.
         id: Its ID or serial number; None for the password.
         details: Its status, its age and its last use.
-        unread: Why its last use could not be read; None where it was read, or AWS never knows it.
+        unread: Why its last use could not be read; None if it was read, or AWS never knows it.
     """
 
     type: ItemType
@@ -205,7 +205,7 @@ def with_last_uses(
 
 
 def password_created_at(session: RootSession, iam: IAMClient) -> datetime | None:
-    """Return when the password was created; None where there is no password.
+    """Return when the password was created; None if there is no password.
 
     Raises:
         CallError: The call failed, or its response is incomplete.

@@ -77,8 +77,8 @@ class TaskDefinition:
             targets of the plan.
         execute: Acts on the targets of the plan, and on nothing else; None for a task that only looks.
         policy_type: The policies that the task removes and restores; None if it does not.
-        planned_by: The task whose policy the sessions of a plan have, so that they cannot change anything;
-            None where AWS has no such policy, and a plan needs the task's own.
+        planned_by: The task whose policy the sessions of a plan have, which can change nothing;
+            None if AWS has no such policy, and a plan needs the task's own.
         necessary_calls: Returns the calls without which nothing planned for a target can be done. An
             execution opens no session in an account if policies deny one of them for each target there.
     """

@@ -158,7 +158,7 @@ class _Deletion:
         return item
 
     def look(self) -> tuple[Target, ...] | None:
-        """Return which credentials exist that MFA protects; None where that could not be read."""
+        """Return which credentials exist that MFA protects; None if that could not be read."""
         try:
             exist = tuple(
                 _target(credential)
@@ -176,7 +176,7 @@ class _Deletion:
         return [item_of(target, Outcome.SKIPPED, messages.NOT_IN_PLAN) for target in self._others]
 
     def _reason_to_keep_mfa(self) -> str | None:
-        """Look again: somebody may have created a key since, and a deletion may have failed."""
+        """Look again: a key may have been created since, and a deletion may have failed."""
         for attempt in range(1, _MAX_LOOKS + 1):
             exist = self.look()
             if exist is None:
@@ -198,7 +198,7 @@ class _Deletion:
         return True
 
     def _item_of_another(self, target: Target) -> Item | None:
-        """Return the item of a credential that is not the planned one; None where it may be deleted."""
+        """Return the item of a credential that is not the planned one; None if it may be deleted."""
         not_checked, replaced = _SENTENCES[target.type]
         try:
             exist = map(_target, credentials_of_type(self._session, self._iam, target.type))

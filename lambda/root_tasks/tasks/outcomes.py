@@ -21,7 +21,7 @@ _NEED_A_REASON = (Outcome.UNKNOWN, Outcome.FAILED, Outcome.INACCESSIBLE, Outcome
 def finding_of(account_id: str, items: Sequence[Item], *, planned: Sequence[Target] = ()) -> Finding:
     """Return the finding of an account: its outcome is that of the item that needs attention most.
 
-    An account with something planned is planned, whatever its other items are: its plan can be executed. The
+    An account with something planned is planned, regardless of its other items: its plan can be executed. The
     reason is then about what is not planned.
     """
     outcomes = [item.outcome for item in items]

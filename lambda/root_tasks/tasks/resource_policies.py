@@ -33,7 +33,7 @@ class ResourcePolicy(ABC):
 
     @abstractmethod
     def read(self) -> str | None:
-        """Return the policy; None where there is none."""
+        """Return the policy; None if there is none."""
 
     @abstractmethod
     def remove(self) -> None:
@@ -119,7 +119,7 @@ def policy_of(session: RootSession, target: Target) -> ResourcePolicy:
 
 
 def find_bucket_region(session: RootSession, name: str) -> str | None:
-    """Return the Region of a bucket; None where the account has no such bucket.
+    """Return the Region of a bucket; None if the account has no such bucket.
 
     Raises:
         CallError: The buckets could not be listed, or AWS does not name the Region.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ACCOUNTS = "accounts"
 ORGANIZATIONAL_UNITS = "organizationalUnits"
 EXCLUDE = "exclude"
-# Of every input: who asks for the run, as it states itself.
+# In every input: the requester, as self-reported.
 REQUESTED_BY = "requestedBy"
 _REQUESTER = re.compile(r"[\x20-\x7e]{1,2048}")
 ACCOUNT_KEYS = (ACCOUNTS, ORGANIZATIONAL_UNITS)
@@ -167,7 +167,7 @@ class TaskInput:
 
 
 def parse_requester(input_: Mapping[str, Any]) -> str | None:
-    """Return who asks for a run, as its input states; None where it does not.
+    """Return who asks for a run, as its input states; None if it does not.
 
     Raises:
         RunRefusedError: It is not the text of an ARN.

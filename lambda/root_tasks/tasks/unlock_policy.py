@@ -172,7 +172,7 @@ def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
         if not (target.skip_backup and error.failure.kind is FailureKind.ACCESS_DENIED):
             raise
         if target.policy_sha256 is not None:
-            # It could be read when it was planned, so that somebody has changed it since.
+            # It was readable at planning time, so it has changed since.
             return item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
         item = item_of(target, Outcome.DONE, messages.REMOVED_WITHOUT_BACKUP)
         return _apply_change(target, policy.remove, done=item)
@@ -273,7 +273,7 @@ def _policy_document(value: Any) -> str:
     """Return the text of a corrected policy.
 
     Raises:
-        RunRefusedError: It is not one JSON object, or nobody could say what it means.
+        RunRefusedError: It is not one JSON object, or its meaning is ambiguous.
     """
     try:
         text = value if isinstance(value, str) else json.dumps(value, allow_nan=False)

@@ -356,7 +356,7 @@ def write_latest(
     return storage.reports.write_latest(file, started_at=started_at, now=NOW, log=log)
 
 
-def test_the_latest_file_is_that_of_the_run_that_started_last(storage: Storage) -> None:
+def test_the_latest_file_is_that_of_the_run_that_last_input(storage: Storage) -> None:
     assert storage.reports.read_latest("report.csv") is None
     assert write_latest(storage, "second", started_at=STARTED)
     assert not write_latest(storage, "first", started_at=STARTED - timedelta(seconds=1))
