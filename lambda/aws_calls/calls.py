@@ -57,14 +57,12 @@ def pages(
     response_token: str = "NextToken",
     max_pages: int = MAX_PAGES,
 ) -> Iterator[Any]:
-    """Yield the entries of a list, page by page. A page may be empty although another one follows.
+    """Yield the entries of a list; a transient failure repeats its page alone. A page may be empty.
 
-    `function` reads one page, as for `call`; a transient failure repeats its page, not the list. The response
-    has the entries in `items`, and in `response_token` the value of `request_token` for the next page.
+    The response has the entries in `items`, and in `response_token` the `request_token` of the next page.
 
     Raises:
-        CallError: A page failed or is incomplete, or the list does not end: a token came twice, or there are
-            more pages than the list can have.
+        CallError: A page failed or is incomplete, a token came twice, or there are more than `max_pages`.
     """
     token: dict[str, str] = {}
     seen: set[str] = set()

@@ -87,8 +87,6 @@ class RetryBudget:
     def attempt(self, call: Callable[[], T], *, operation: str) -> T:
         """Return what the call returns, repeating it while its failures are transient.
 
-        A failure that has used up a budget already is not retried again.
-
         Raises:
             CallError: The failure is not transient, or no attempt succeeded in time.
         """
@@ -102,6 +100,7 @@ class RetryBudget:
             try:
                 return call()
             except CallError as error:
+                # It has used up a budget already.
                 if error.failure.timed_out:
                     raise
                 may_have_taken_effect |= error.failure.may_have_taken_effect

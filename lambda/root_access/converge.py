@@ -24,13 +24,7 @@ _REREGISTRATION_RESERVE_SECONDS = 25.0
 
 @dataclass(kw_only=True)
 class Convergence:
-    """One invocation's way to the desired state: what it has observed and applied so far.
-
-    Nothing is written if nothing is missing. The loop may run twice, find half of the work done, and run
-    in parallel with another change: what counts is the state at each observation.
-
-    `apply` applies a step as Organization.apply does.
-    """
+    """One invocation's way to the desired state; what counts is the state at each observation."""
 
     organization: Organization
     plan: Callable[[RootAccess], tuple[Step, ...]]

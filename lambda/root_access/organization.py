@@ -74,11 +74,7 @@ def create_clients() -> RootAccessClients:
 
 
 class Organization:
-    """The organization that an account manages, as the account's clients see it.
-
-    If the delegated administrators are not managed, a read of them that fails leaves them unknown, and
-    nothing else.
-    """
+    """The organization that an account manages; delegates that are not managed may stay unknown."""
 
     def __init__(
         self,
@@ -117,10 +113,9 @@ class Organization:
         return self._finish_observation()
 
     def observe_while_enabling(self, enable: Callable[[], frozenset[str] | None]) -> RootAccess:
-        """Enable a feature right after trusted access, and observe the organization in parallel.
+        """Enable a feature right after trusted access, and observe the rest in parallel.
 
-        The response of the first Enable call lists the features that IAM was hiding, so they need no read of
-        their own.
+        The response of the first Enable call lists the features that IAM was hiding.
 
         Raises:
             CallError: The feature could not be enabled, a read failed, or the reads contradict each other.
@@ -161,7 +156,7 @@ class Organization:
         return self._budget.attempt(self._observe_once, operation=DESCRIBE_ORGANIZATION)
 
     def _observe_once(self) -> RootAccess:
-        """Perform the missing reads in parallel. What has returned once is not read again."""
+        """Perform the missing reads in parallel."""
         missing = [operation for operation in self._reads if operation not in self._results]
         errors = self._perform(missing) if missing else []
         if identity := self._results.get(DESCRIBE_ORGANIZATION):
@@ -200,7 +195,7 @@ class Organization:
         service: Mapping[str, Any],
         delegates: tuple[str, ...] | Failure,
     ) -> RootAccess:
-        """Return the state that the reads show together, or raise CallError if they contradict each other."""
+        """Return the state that the reads show, or raise CallError if they contradict each other."""
         trusted_access = bool(service)
         if trusted_access == isinstance(features, Failure):
             raise _inconsistent_reads(LIST_FEATURES, trusted_access=trusted_access)
