@@ -15,6 +15,7 @@ RUNTIME_READY := $(VENV)/wasm/.ready
 ORACLE_READY := tests/scp_oracle/node_modules/.ready
 BROWSER_READY := tests/browser/node_modules/.ready
 AWS_CLI_READY := $(VENV)/aws-cli/.ready
+OLDEST_SDK_READY := $(VENV)/oldest-sdk/.ready
 TYPESCRIPT_READY := $(VENV)/typescript/.ready
 
 # CDK apps look up `node` on the PATH. Whatever is imported is compiled once, not by each process that the tests start.
@@ -38,7 +39,7 @@ local-deploy: $(LOCAL_AWS_READY) $(CLI_READY)  ## run the real `cdk deploy` of a
 # A file is never split: each that needs a local AWS starts its own. tests/conftest.py says in which order, and what
 # is slow as a whole. CI has a third worker: the end-to-end tests mostly wait for the CDK CLI.
 PYTEST := $(BIN)/pytest -n $(if $(SLOW),3,2) --dist loadfile --no-loadscope-reorder
-SLOW_READY := $(ORACLE_READY) $(BROWSER_READY) $(LOWEST_READY) $(RUNTIME_READY) $(AWS_CLI_READY) $(TYPESCRIPT_READY)
+SLOW_READY := $(ORACLE_READY) $(BROWSER_READY) $(LOWEST_READY) $(OLDEST_SDK_READY) $(RUNTIME_READY) $(AWS_CLI_READY) $(TYPESCRIPT_READY)
 
 test: setup $(if $(SLOW),$(SLOW_READY))  ## run ruff, import-linter, zuban and the tests (SLOW=1: all of them)
 	@trap 'exit 130' INT TERM; failed=; \
@@ -85,6 +86,7 @@ lock: $(PYTHON_READY)  ## pin what pyproject.toml asks for, by version and hash 
 	$(COMPILE) -c requirements-dev.txt --extra cdk pyproject.toml -o requirements.txt
 	$(COMPILE) --resolution lowest-direct --extra cdk pyproject.toml -o requirements-lowest.txt
 	$(COMPILE) tests/aws_cli/requirements.in -o tests/aws_cli/requirements.txt
+	$(COMPILE) tests/oldest_sdk/requirements.in -o tests/oldest_sdk/requirements.txt
 	$(BIN)/npm install --package-lock-only --ignore-scripts
 	for package in examples/typescript tests/scp_oracle tests/browser tests/node; do \
 	  $(BIN)/npm install --prefix $$package --package-lock-only --ignore-scripts \
@@ -122,6 +124,12 @@ $(LOWEST_READY): requirements-lowest.txt $(PYTHON_READY)
 	@echo '== Setting up the lowest supported packages, for the tests'
 	rm -rf $(@D)
 	@$(INSTALL) --name 'the lowest packages' -- $(BIN)/uv pip install --target $(@D) --no-deps --require-hashes --no-build --requirements $<
+	@touch $@
+
+$(OLDEST_SDK_READY): tests/oldest_sdk/requirements.txt $(PYTHON_READY)
+	@echo '== Setting up the oldest SDK that a Lambda runtime had, for the tests'
+	rm -rf $(@D)
+	@$(INSTALL) --name 'the oldest SDK' -- $(BIN)/uv pip install --target $(@D) --require-hashes --no-build --requirements $<
 	@touch $@
 
 # The AWS CLI pins another botocore than the one of the tests.

@@ -24,8 +24,19 @@ pytestmark = pytest.mark.slow
 
 RUNTIME = ROOT / "tests" / "node"
 # AWS does not publish which boto3 the python3.14 runtime has; it differs by Region and over time. The lowest
-# one that this project allows is from October 2025, before AWS published the runtime.
+# one that this project allows knows the state of an account, which one that the runtime had does not.
 LOWEST = Path(sys.prefix) / "lowest"
+OLDEST = Path(sys.prefix) / "oldest-sdk"
+AUDIT = """
+from local_aws.emulation import mock_organization
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.root_tasks import RootTasks
+
+with mock_organization() as organization:
+    enable_root_access(organization, CREDENTIALS, SESSIONS)
+    audit = RootTasks(organization=organization).run()
+print(audit.status, audit.cause)
+"""
 # The packages of the tests that have a build for WebAssembly.
 WASM = Path(sys.prefix) / "wasm"
 
@@ -174,20 +185,30 @@ def test_the_functions_work_on_python_3_14_with_the_oldest_boto3_that_the_runtim
     require_everything_passed(results, arguments)
 
 
-def test_the_custom_resource_works_with_the_oldest_boto3_that_the_runtime_may_have() -> None:
-    assert LOWEST.is_dir(), "The lowest supported packages are not installed. Run `make test-slow`."
-    code = "import sys, boto3, pytest; print(boto3.__version__); sys.exit(pytest.main(sys.argv[1:]))"
-    arguments = selection(CUSTOM_RESOURCE_FILES)
-    finished = subprocess.run(
-        [sys.executable, "-c", code, "-p", "no:cacheprovider", *arguments],
+def run_with_the_oldest_sdk(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run code with the oldest SDK that a runtime had; the first line that it prints is the SDK's version."""
+    assert OLDEST.is_dir(), "The oldest SDK is not installed. Run `make test-slow`."
+    return subprocess.run(
+        [sys.executable, "-c", f"import botocore; print(botocore.__version__)\n{code}", *arguments],
         capture_output=True,
         text=True,
         check=False,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(LOWEST)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (OLDEST, ROOT, ROOT / "tests")))},
     )
+
+
+def test_the_custom_resource_works_with_the_oldest_sdk_that_a_runtime_had() -> None:
+    code = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    finished = run_with_the_oldest_sdk(code, "-p", "no:cacheprovider", *selection(CUSTOM_RESOURCE_FILES))
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    require_lowest(finished.stdout.splitlines()[0])
+    assert finished.stdout.startswith("1.40.4\n")
+
+
+def test_an_audit_with_an_sdk_that_knows_no_account_state_fails_and_names_it() -> None:
+    finished = run_with_the_oldest_sdk(AUDIT)
+    assert finished.stdout.startswith("1.40.4\nFAILED "), finished.stdout + finished.stderr
+    assert "botocore 1.40.4" in finished.stdout
 
 
 def require_lowest(boto3: str) -> None:
