@@ -130,9 +130,6 @@ def _finish(
         if topic_arn is not None:
             sns = aws.clients.sns
             notify = functools.partial(publish, topic_arn=topic_arn, budget=aws.budget, sns=sns)
-        if topic_arn is not None:
-            sns = aws.clients.sns
-            functools.partial(publish, topic_arn=topic_arn, budget=aws.budget, sns=sns)
         publish_audit(
             aws,
             storage.reports,
