@@ -296,7 +296,7 @@ def test_one_damaged_or_foreign_latest_report_never_silences_a_later_audit(
     root_tasks.run()
     for file in LATEST_FILES:
         root_tasks.client("s3").put_object(
-            Bucket=BUCKET, Key=f"latest/{file}", Body=LATEST[name], Metadata={"started-at": started_at}
+            Bucket=BUCKET, Key=f"latest/{file}", Body=LATEST[name], Metadata={"looked-at": started_at}
         )
     root_tasks.advance(hours=1)
     audit = root_tasks.run()

@@ -679,28 +679,62 @@ def test_an_audit_is_not_overtaken_by_itself(root_tasks: RootTasks) -> None:
     assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == [ALL_METRICS]
 
 
-def test_a_later_audit_that_ended_before_another_one_looked_has_not_overtaken_it(
-    root_tasks: RootTasks,
+@pytest.mark.parametrize(
+    ("other_started", "other_ended", "keys"),
+    [
+        (1, 5, {"AccountsAudited", "AccountsWithRootCredentials"}),
+        (1, None, {"AccountsAudited", "AccountsWithRootCredentials"}),
+        (-9, 1, {"AccountsAudited", "AccountsWithRootCredentials"}),
+        (-9, -1, ALL_METRICS),
+        (-25 * 60, None, ALL_METRICS),
+        (5, 6, None),
+    ],
+    ids=[
+        "started later and looked earlier",
+        "started later and still runs",
+        "started earlier and ended meanwhile",
+        "ended before",
+        "started more than a day before",
+        "started after the last look",
+    ],
+)
+def test_an_audit_sets_off_what_it_found_unless_another_one_looked_entirely_later(
+    root_tasks: RootTasks, other_started: int, other_ended: int | None, keys: set[str] | None
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    later = root_tasks.arn("later")
-    root_tasks.executions[later] = FinishedExecution(
-        run_id="later",
-        status="SUCCEEDED",
+    began = root_tasks.now
+    started = root_tasks.start_run({}, arn=root_tasks.arn("audit"), started_at=began)
+    root_tasks.executions[root_tasks.arn("other")] = FinishedExecution(
+        run_id="other",
+        status="RUNNING" if other_ended is None else "SUCCEEDED",
         output={},
-        started_at=root_tasks.now + timedelta(hours=1),
+        started_at=began + timedelta(minutes=other_started),
+        stopped_at=None if other_ended is None else began + timedelta(minutes=other_ended),
         input={},
     )
-    root_tasks.outdated = {later: [{"stopDate": root_tasks.now + timedelta(hours=2)}]}
-    # Its start failed, and it is redriven.
-    started_at = root_tasks.now
-    root_tasks.advance(hours=3)
-    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=started_at)
+    root_tasks.advance(minutes=4)
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
+    root_tasks.advance(minutes=2)
+    root_tasks.write_report(started, results=results)
+    lines = [event for event in root_tasks.log if "_aws" in event]
+    assert [ALL_METRICS & line.keys() for line in lines] == ([] if keys is None else [keys])
+    assert [line["AccountsWithRootCredentials"] for line in lines] == [1] * len(lines)
+
+
+def test_the_audit_that_looked_last_is_the_latest_although_it_started_first(root_tasks: RootTasks) -> None:
+    first = root_tasks.arn("first")
+    started = root_tasks.start_run({}, arn=first, started_at=root_tasks.now)
+    root_tasks.executions[first] = running(root_tasks, "first", started=timedelta())
+    root_tasks.advance(minutes=1)
+    root_tasks.run(name="second")
+    root_tasks.advance(minutes=3)
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
     root_tasks.write_report(started, results=results)
-    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
-    assert ALL_METRICS & metrics.keys() == {"AccountsAudited", "AccountsWithRootCredentials"}
-    assert metrics["AccountsWithRootCredentials"] == 1
+    latest = json.loads(root_tasks.read("latest/report.json"))
+    assert latest["runId"] == "first"
+    assert [change["accountId"] for change in latest["changes"]] == [MEMBER]
+    assert [audit["runId"] for audit in latest["trend"]] == ["second", "first"]
 
 
 def test_no_number_of_other_executions_hides_a_later_full_audit(root_tasks: RootTasks) -> None:
@@ -734,20 +768,6 @@ def test_no_input_of_a_later_execution_stops_an_audit(root_tasks: RootTasks, inp
     root_tasks.outdated = {later: [{"input": input_}]}
     root_tasks.write_report(started, results=results)
     assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == [ALL_METRICS]
-
-
-def test_an_audit_that_found_something_sets_off_the_alarm_while_a_later_one_runs(
-    root_tasks: RootTasks,
-) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
-    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    root_tasks.executions[root_tasks.arn("later")] = running(
-        root_tasks, "later", started=timedelta(minutes=1)
-    )
-    root_tasks.write_report(started, results=results)
-    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
-    assert metrics["AccountsWithRootCredentials"] == 1
 
 
 def test_a_redriven_audit_is_of_the_time_at_which_it_looked(root_tasks: RootTasks) -> None:
@@ -886,7 +906,7 @@ def test_a_latest_report_of_another_schema_is_not_compared_with(root_tasks: Root
         Bucket="root-tasks",
         Key="latest/report.json",
         Body=text,
-        Metadata={"started-at": root_tasks.now.isoformat()},
+        Metadata={"looked-at": root_tasks.now.isoformat()},
     )
     root_tasks.advance(hours=1)
     assert root_tasks.run().status == "SUCCEEDED"

@@ -899,9 +899,9 @@ class AnyOrder(RuleBasedStateMachine):
             case Forgery.ADD:
                 put(f"{key}.json", body)
             case Forgery.BACK_DATE:
-                put(key, forged_text(forgery, body), **{"started-at": "2026-10-01T00:00:00Z"})
+                put(key, forged_text(forgery, body), **{"looked-at": "2026-10-01T00:00:00Z"})
             case Forgery.POST_DATE:
-                put(key, forged_text(forgery, body), **{"started-at": "2036-10-01T00:00:00Z"})
+                put(key, forged_text(forgery, body), **{"looked-at": "2036-10-01T00:00:00Z"})
             case _:
                 put(key, forged_text(forgery, body))
 

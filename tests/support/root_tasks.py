@@ -127,6 +127,7 @@ class FinishedExecution:
         input: Its input.
         redrives: How often it was redriven.
         was_stopped: Whether it was stopped before.
+        stopped_at: When it ended; None while it runs.
     """
 
     run_id: str
@@ -140,6 +141,7 @@ class FinishedExecution:
     input: object = None
     redrives: int = 0
     was_stopped: bool = False
+    stopped_at: datetime | None = None
 
 
 @dataclass(kw_only=True)
@@ -254,6 +256,7 @@ class RootTasks:
             execution.cause, execution.error = str(error), error
             execution.status = "FAILED" if error.is_failure else "SUCCEEDED"
             execution.output = {} if error.is_failure else error.output()
+        execution.stopped_at = self.now
         return execution
 
     def _run(self, input_: object, *, arn: str, started_at: datetime, acts: bool) -> dict[str, Any]:
@@ -602,7 +605,12 @@ class _Executions:
         self.root_tasks.record_request("states:ListExecutions", stateMachineArn)
         prefix = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:"
         listed = [
-            {"executionArn": arn, "startDate": execution.started_at}
+            {
+                "executionArn": arn,
+                "startDate": execution.started_at,
+                "status": execution.status,
+                "stopDate": execution.stopped_at or execution.started_at + timedelta(minutes=1),
+            }
             for arn, execution in self.root_tasks.executions.items()
             if arn.startswith(prefix)
         ]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..model.report import Task
     from .context import Aws
 
-_STARTED_AT = "started-at"
+_LOOKED_AT = "looked-at"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _MAX_WRITES_OF_LATEST = 10
 # Allowed clock skew between Step Functions and Lambda.
@@ -35,7 +35,7 @@ _MAX_REFERENCES = 1000
 REPORT_JSON = "report.json"
 # Marks a plan as used; names the execution.
 EXECUTION_MARK = "executed-by.json"
-UNKNOWN_START = "The start of its run is not known, or yet to come."
+UNKNOWN_LOOK = "When its run looked is not known, or yet to come."
 
 
 class ChecksumMismatchError(ObjectError):
@@ -272,16 +272,16 @@ class ReportStore:
         self._bucket = bucket
 
     def write_latest(
-        self, file: File, *, started_at: datetime, now: datetime, log: Callable[..., None]
+        self, file: File, *, looked_at: datetime, now: datetime, log: Callable[..., None]
     ) -> bool:
-        """Store a file as the latest of its name, unless that is of a later run.
+        """Store a file as the latest of its name, unless that is of a run that looked later.
 
-        What no run can have written is older than any run: a start that is missing, unreadable or yet to
+        What no run can have written is older than any run: a time that is missing, unreadable or yet to
         come. Otherwise one object could silence every later audit.
 
         Args:
             file: The file.
-            started_at: The start of its run.
+            looked_at: When its run looked last.
             now: The time in UTC.
             log: Writes one event, given as keyword arguments.
 
@@ -294,17 +294,17 @@ class ReportStore:
         key = f"latest/{file.name}"
         for _ in range(_MAX_WRITES_OF_LATEST):
             etag = self._bucket.find_etag(key)
-            latest_start = self._latest_start(key, now=now) if etag else _LONG_AGO
-            if latest_start is None:
-                log(event="latest_replaced", key=key, reason=UNKNOWN_START)
-            elif latest_start > started_at:
+            latest_look = self._latest_look(key, now=now) if etag else _LONG_AGO
+            if latest_look is None:
+                log(event="latest_replaced", key=key, reason=UNKNOWN_LOOK)
+            elif latest_look > looked_at:
                 return False
             if self._bucket.write(
                 key,
                 file.body,
                 content_type=file.content_type,
                 condition={"IfMatch": etag} if etag else IF_NEW,
-                metadata={_STARTED_AT: format_time(started_at)},
+                metadata={_LOOKED_AT: format_time(looked_at)},
             ):
                 return True
         raise WriteContentionError(key)
@@ -318,18 +318,18 @@ class ReportStore:
         key = f"latest/{name}"
         return self._bucket.read_foreign(key) if self._bucket.find_etag(key) else None
 
-    def _latest_start(self, key: str, *, now: datetime) -> datetime | None:
-        """Return the start of the run of a latest file; None if no run can have written it."""
+    def _latest_look(self, key: str, *, now: datetime) -> datetime | None:
+        """Return when the run of a latest file looked last; None if no run can have written it."""
         try:
             head = self._bucket.head(key)
         except CallError as error:
             if error.failure.timed_out:
                 raise
             return None
-        started_at = _parse_start(head.get("Metadata", {}).get(_STARTED_AT))
-        if started_at is None or started_at > now + _MAX_CLOCK_DIFFERENCE:
+        looked_at = _parse_time(head.get("Metadata", {}).get(_LOOKED_AT))
+        if looked_at is None or looked_at > now + _MAX_CLOCK_DIFFERENCE:
             return None
-        return started_at
+        return looked_at
 
 
 class BackupStore:
@@ -391,10 +391,10 @@ def _verify(key: str, body: bytes, checksum: str) -> bytes:
     return body
 
 
-def _parse_start(text: str | None) -> datetime | None:
-    """Return the start that a run has written; None if it is not one."""
+def _parse_time(text: str | None) -> datetime | None:
+    """Return the time that a run has written; None if it is not one."""
     try:
-        started_at = datetime.fromisoformat(text or "")
-        return started_at.astimezone(UTC) if started_at.tzinfo else None
+        time = datetime.fromisoformat(text or "")
+        return time.astimezone(UTC) if time.tzinfo else None
     except (ValueError, OverflowError):
         return None

@@ -94,7 +94,7 @@ def _finding(result: AccountResult, verdict: _Verdict, report: Report) -> Securi
         recommendation=_RECOMMENDATIONS[status].format(result.account_id),
         # An audit does not know which findings earlier ones have imported: this date stays the same.
         created_at=result.joined_at or report.started_at,
-        updated_at=report.started_at,
+        updated_at=report.finished_at,
     )
 
 

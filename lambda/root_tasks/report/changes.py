@@ -106,19 +106,16 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
 
     Args:
         report: The full audit.
-        previous: The latest full audit so far; None if there is none that can be compared.
+        previous: The latest full audit before it; None if there is none that can be compared.
     """
     found: tuple[Change, ...] | None = None
     if previous is not None and is_same_run(previous, report):
         # Written before, by an earlier attempt: the comparison stays what it was.
         found = previous.changes
-    elif previous is not None and previous.started_at <= report.started_at:
+    elif previous is not None:
         found = changes(previous, report)
     earlier = () if previous is None else previous.trend
-    before = [
-        audit for audit in earlier if audit.started_at <= report.started_at and audit.run_id != report.run_id
-    ]
-    last = sorted(before, key=lambda audit: audit.started_at)[1 - _MAX_TREND :]
+    last = [audit for audit in earlier if audit.run_id != report.run_id][1 - _MAX_TREND :]
     return dataclasses.replace(report, changes=found, trend=(*last, _totals(report)))
 
 

@@ -10,35 +10,31 @@ from aws_calls.security_hub import ImportResult, import_findings
 
 from .. import messages
 from ..report.asff import findings_of
-from .later_audits import SUCCEEDED
+from .other_audits import Standing, standing
 
 if TYPE_CHECKING:
     from ..aws.context import Aws
     from ..model.report import Report
     from ..model.run import Run
-    from .later_audits import LaterAudits
 
 # A hundred calls, at ten a second, and as long again for AWS to accept them. Then the report is written.
 _IMPORT_SECONDS = 180.0
 
 
-def import_audit(
-    aws: Aws, run: Run, report: Report, *, later_audits: LaterAudits
-) -> tuple[Report, ImportResult | None]:
+def import_audit(aws: Aws, run: Run, report: Report) -> tuple[Report, ImportResult | None]:
     """Import the findings of a full audit, and return its report with a warning if that did not succeed.
 
     Args:
         aws: The function that imports them.
         run: The run.
         report: Its report.
-        later_audits: The full audits that started later.
 
     Returns:
-        The report and the result of the import; None if a later audit has ended, or if that is not known.
+        The report and the result of the import; None if a newer audit has succeeded, or if that is not known.
     """
     aws = aws.ending_in(_IMPORT_SECONDS)
     try:
-        if SUCCEEDED in replace(later_audits, aws=aws).statuses(run, looked_at=report.finished_at):
+        if standing(aws, run, looked_at=report.finished_at) is Standing.SUPERSEDED:
             return report, None
     except CallError as error:
         aws.log(event="findings_unknown", runId=report.run_id, reason=str(error))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.errors import RootAccessError
@@ -20,8 +19,8 @@ from ..report.summary import minute, summary
 from .collect import collect_results
 from .explain import Explained, explain
 from .findings_import import import_audit
-from .later_audits import LaterAudits
 from .make_report import make_report, plan_of
+from .other_audits import MAX_AGE
 from .own_root_user import own_root_user
 from .plans import PLAN_EXPIRES_AT, PLAN_SHA256, TASK
 from .publish import compare, publish_audit
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
 # An execution in which an account has one of these has failed.
 _FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
 _HTML = "report.html"
-# A redrive can finish a run two weeks after its start.
-_MAX_AGE = timedelta(days=1)
 # The report is stored after it.
 _EXPLANATION_SECONDS = 120.0
 
@@ -111,11 +108,11 @@ def _finish(
 ) -> dict[str, Any]:
     began = aws.now()
     run, report, plan = _make(aws, storage, runs, event, settings)
-    notice, imported, later_audits = None, None, LaterAudits(aws=aws)
+    notice, imported = None, None
     if run.full:
         report, notice = compare(aws, storage.reports, report)
         if settings.security_hub_findings:
-            report, imported = import_audit(aws, run, report, later_audits=later_audits)
+            report, imported = import_audit(aws, run, report)
     files = functools.partial(_files, report)
     urls, checksums = {}, {}
     for file in files():
@@ -139,7 +136,6 @@ def _finish(
             notify=notify,
             notice=notice,
             imported=imported,
-            later_audits=later_audits,
             began=began,
         )
     output: dict[str, Any] = {
@@ -172,7 +168,7 @@ def _make(
 ) -> tuple[Run, Report, Plan | None]:
     """Return a run without its accounts, which are half of the memory, its report, and its plan."""
     run = runs.read_run(event["runId"], checksum=event["runSha256"])
-    if run.mode is not Mode.EXECUTE and aws.now() - run.started_at > _MAX_AGE:
+    if run.mode is not Mode.EXECUTE and aws.now() - run.started_at > MAX_AGE:
         raise OutdatedRunError(run_id=run.run_id, started_at=run.started_at)
     results = collect_results(aws, runs, run, event["results"], backups=storage.backups)
     explained = Explained(findings=results.findings, preflight=run.preflight)

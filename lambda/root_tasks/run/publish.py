@@ -14,7 +14,7 @@ from ..model.report import Outcome
 from ..report import changes
 from ..report.management_root_user import is_unprotected, management_credentials
 from ..report.summary import is_audited
-from .later_audits import SUCCEEDED
+from .other_audits import Standing, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from ..aws.stores import File, ReportStore
     from ..model.report import Report
     from ..model.run import Run
-    from .later_audits import LaterAudits
 
 
 def compare(aws: Aws, reports: ReportStore, report: Report) -> tuple[Report, Notice | None]:
@@ -50,25 +49,24 @@ def publish_audit(
     notify: Callable[[Notice], None] | None,
     notice: Notice | None,
     imported: ImportResult | None,
-    later_audits: LaterAudits,
     began: datetime,
 ) -> None:
     """Write the metrics, send the notice, and write the latest report.
 
     The notice comes first: if it fails, the next audit finds the same changes, and sends it.
     """
-    later = later_audits.statuses(run, looked_at=report.finished_at)
-    if SUCCEEDED not in later:
+    found = standing(aws, run, looked_at=report.finished_at)
+    if found is not Standing.SUPERSEDED:
         now = aws.now()
         # An import of findings may have taken minutes, which make the look no older for the alarms.
         looked_at = report.finished_at + (now - began)
-        # An audit that is running or has failed may have written its metrics: this one ends no alarm then.
-        aws.log(**_metrics(run, report, imported, ends_alarms=not later, looked_at=looked_at, now=now))
+        ends_alarms = found is Standing.ALONE
+        aws.log(**_metrics(run, report, imported, ends_alarms=ends_alarms, looked_at=looked_at, now=now))
     if notice is not None and notify is not None:
         notify(notice)
-    # Each file is attempted: a later run may have come between two of them.
+    # Each file is attempted: a newer audit may have come between two of them.
     for file in files():
-        reports.write_latest(file, started_at=report.started_at, now=aws.now(), log=aws.log)
+        reports.write_latest(file, looked_at=report.finished_at, now=aws.now(), log=aws.log)
 
 
 def _previous_audit(reports: ReportStore, report: Report) -> tuple[Report | None, str | None]:
@@ -80,9 +78,9 @@ def _previous_audit(reports: ReportStore, report: Report) -> tuple[Report | None
         previous = changes.parse_previous_audit(data, current=report)
     except (changes.NotComparableError, UnreadableObjectError) as error:
         return None, str(error)
-    if previous.started_at > report.started_at:
-        # An audit that started later and ended earlier, or no audit at all: it must not hide a change.
-        return None, "The run of this report has started later."
+    if previous.finished_at > report.finished_at:
+        # An audit that looked later and ended earlier, or no audit at all: it must not hide a change.
+        return None, "The run of this report has looked later."
     return previous, None
 
 
@@ -109,7 +107,8 @@ def _metrics(
         values["AccountsWithRootCredentials"] = with_credentials
     if inaccessible or ends_alarms:
         values["AccountsInaccessible"] = inaccessible
-    if (own := management_credentials(report)) is not None:
+    own = management_credentials(report)
+    if own is not None and (ends_alarms or is_unprotected(own)):
         values["ManagementRootUserUnprotected"] = int(is_unprotected(own))
     if imported is not None:
         values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}

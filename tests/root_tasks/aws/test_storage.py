@@ -349,24 +349,24 @@ NOW = STARTED + timedelta(days=100)
 
 
 def write_latest(
-    storage: Storage, text: str, *, started_at: datetime, log: Callable[..., None] = lambda **_: None
+    storage: Storage, text: str, *, looked_at: datetime, log: Callable[..., None] = lambda **_: None
 ) -> bool:
     """Store a file as the latest."""
     file = File(name="report.csv", content_type="text/csv; charset=utf-8", body=text.encode())
-    return storage.reports.write_latest(file, started_at=started_at, now=NOW, log=log)
+    return storage.reports.write_latest(file, looked_at=looked_at, now=NOW, log=log)
 
 
 def test_the_latest_file_is_that_of_the_run_that_last_input(storage: Storage) -> None:
     assert storage.reports.read_latest("report.csv") is None
-    assert write_latest(storage, "second", started_at=STARTED)
-    assert not write_latest(storage, "first", started_at=STARTED - timedelta(seconds=1))
+    assert write_latest(storage, "second", looked_at=STARTED)
+    assert not write_latest(storage, "first", looked_at=STARTED - timedelta(seconds=1))
     assert storage.reports.read_latest("report.csv") == b"second"
-    assert write_latest(storage, "third", started_at=STARTED + timedelta(seconds=1))
+    assert write_latest(storage, "third", looked_at=STARTED + timedelta(seconds=1))
     assert storage.reports.read_latest("report.csv") == b"third"
 
 
 @pytest.mark.parametrize(
-    "started_at",
+    "looked_at",
     [
         None,
         "yesterday secret@example.com",
@@ -377,22 +377,22 @@ def test_the_latest_file_is_that_of_the_run_that_last_input(storage: Storage) ->
     ],
 )
 def test_a_latest_file_that_no_run_can_have_written_is_replaced_and_logged_without_its_content(
-    s3: Any, storage: Storage, started_at: str | None
+    s3: Any, storage: Storage, looked_at: str | None
 ) -> None:
-    metadata = {} if started_at is None else {"started-at": started_at}
+    metadata = {} if looked_at is None else {"looked-at": looked_at}
     s3.put_object(Bucket=BUCKET, Key="latest/report.csv", Body=b"secret", Metadata=metadata)
     logged: list[dict[str, object]] = []
-    assert write_latest(storage, "new", started_at=STARTED, log=lambda **event: logged.append(event))
+    assert write_latest(storage, "new", looked_at=STARTED, log=lambda **event: logged.append(event))
     assert storage.reports.read_latest("report.csv") == b"new"
     assert [(event["event"], event["key"]) for event in logged] == [("latest_replaced", "latest/report.csv")]
     assert "secret" not in json.dumps(logged)
 
 
 def test_a_latest_file_that_s3_refuses_to_read_is_replaced(s3: Any, storage: Storage) -> None:
-    write_latest(storage, "old", started_at=STARTED)
+    write_latest(storage, "old", looked_at=STARTED)
     # Encrypted with a key of the writer's own.
     respond(s3, "HeadObject", (400, "400"))
-    assert write_latest(storage, "new", started_at=STARTED)
+    assert write_latest(storage, "new", looked_at=STARTED)
     assert storage.reports.read_latest("report.csv") == b"new"
     respond(s3, "GetObject", (403, "AccessDenied"))
     with pytest.raises(UnreadableObjectError) as refused:
@@ -420,10 +420,10 @@ def test_what_is_larger_than_any_document_is_not_read_into_memory(
 
 def test_a_later_run_that_comes_between_stays_the_latest(s3: Any, storage: Storage) -> None:
     def later_run() -> None:
-        write_latest(storage, "later", started_at=STARTED + timedelta(hours=1))
+        write_latest(storage, "later", looked_at=STARTED + timedelta(hours=1))
 
     respond(s3, "PutObject", later_run)
-    assert not write_latest(storage, "earlier", started_at=STARTED)
+    assert not write_latest(storage, "earlier", looked_at=STARTED)
     assert storage.reports.read_latest("report.csv") == b"later"
 
 
@@ -431,16 +431,16 @@ def test_a_later_run_that_comes_between_stays_the_latest(s3: Any, storage: Stora
 def test_the_latest_file_is_written_after_a_lost_write(
     s3: Any, storage: Storage, lost: tuple[int, str]
 ) -> None:
-    write_latest(storage, "old", started_at=STARTED)
+    write_latest(storage, "old", looked_at=STARTED)
     respond(s3, "PutObject", lost)
-    assert write_latest(storage, "new", started_at=STARTED + timedelta(hours=1))
+    assert write_latest(storage, "new", looked_at=STARTED + timedelta(hours=1))
     assert storage.reports.read_latest("report.csv") == b"new"
 
 
 def test_endless_contention_for_the_latest_file_is_an_error(s3: Any, storage: Storage) -> None:
     respond(s3, "PutObject", *[(412, "PreconditionFailed")] * 100)
     with pytest.raises(WriteContentionError) as refused:
-        write_latest(storage, "new", started_at=STARTED)
+        write_latest(storage, "new", looked_at=STARTED)
     assert refused.value.key == "latest/report.csv"
 
 

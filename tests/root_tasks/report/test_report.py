@@ -792,13 +792,6 @@ def test_the_name_of_a_run_is_escaped_in_a_message() -> None:
     assert "run a\\u202eb." in message
 
 
-def test_a_report_of_an_earlier_run_takes_nothing_over_from_a_later_one() -> None:
-    later = with_history(report(having(FIRST, 1)), previous=None)
-    late = with_history(report(result(FIRST), run_id="late", started_at=EARLIER), previous=later)
-    assert late.changes is None
-    assert [totals.run_id for totals in late.trend] == ["late"]
-
-
 # Published controls
 
 

@@ -236,6 +236,7 @@ def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: Root
     before = findings(root_tasks)
     root_tasks.advance(days=1)
     root_tasks.organization.put_root_credentials(account_id=MEMBER)
+    root_tasks.change_before("sts:AssumeRoot", lambda: root_tasks.advance(minutes=1))
     root_tasks.run()
     after = findings(root_tasks)
     assert {id_: differences(before[id_], after[id_]) for id_ in before.keys() | after.keys()} == {
@@ -250,7 +251,7 @@ def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: Root
         OTHER: {"UpdatedAt"},
         THIRD: {"UpdatedAt"},
     }
-    assert {finding["UpdatedAt"] for finding in after.values()} == {"2026-11-25T12:00:00.000Z"}
+    assert {finding["UpdatedAt"] for finding in after.values()} == {"2026-11-25T12:01:00.000Z"}
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:

@@ -1,0 +1,109 @@
+"""The other full audits that ran while a run did, and what that leaves it to say to the alarms."""
+
+from __future__ import annotations
+
+import functools
+import json
+from datetime import timedelta
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from aws_calls.calls import pages, require
+
+from ..aws.executions import describe_execution
+from ..model.report import Task
+from ..refusals import REFUSED, RunRefusedError
+from .request import parse_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from ..aws.context import Aws
+    from ..model.run import Run
+
+# A redrive can finish a run two weeks after its start; this long after it, a read-only run writes no report.
+MAX_AGE = timedelta(days=1)
+
+_LIST_EXECUTIONS = "states:ListExecutions"
+# Whoever may start executions can start more than a function has the time to describe.
+_MAX_EXECUTIONS = 100
+
+
+class Standing(Enum):
+    """What a full audit is beside the others. Those that overlap have no order: each takes a while.
+
+    ALONE: no other one ran while it did, so its zeros may end an alarm.
+    OVERLAPPING: one may have found what it did not, so it only sets alarms off.
+    SUPERSEDED: one that started after its last look has succeeded, so the numbers of that one count.
+    """
+
+    ALONE = auto()
+    OVERLAPPING = auto()
+    SUPERSEDED = auto()
+
+
+def standing(aws: Aws, run: Run, *, looked_at: datetime) -> Standing:
+    """Return what a full audit is beside the others.
+
+    Step Functions knows them. The latest report in the bucket does not count: who can write there could
+    otherwise keep the numbers of every audit from the alarms.
+
+    Args:
+        aws: The function.
+        run: The run.
+        looked_at: When it looked last.
+
+    Raises:
+        CallError: A read failed.
+    """
+    found = Standing.ALONE
+    for number, arn in enumerate(_arns_of_others(aws, run)):
+        if number == _MAX_EXECUTIONS:
+            return Standing.OVERLAPPING
+        other = describe_execution(aws.clients.step_functions, arn, budget=aws.budget)
+        # One that was refused has not looked.
+        if REFUSED in json.loads(other.get("output", "{}")) or not _is_full(run, other.require("input")):
+            continue
+        if other.require("status") == "SUCCEEDED" and other.require("startDate") > looked_at:
+            return Standing.SUPERSEDED
+        found = Standing.OVERLAPPING
+    return found
+
+
+def _arns_of_others(aws: Aws, run: Run) -> Iterator[str]:
+    """Yield the executions that can have looked after the start of a run, the one that started last first."""
+    newest_first = pages(
+        functools.partial(
+            aws.clients.step_functions.list_executions,
+            stateMachineArn=run.execution_arn.replace(":execution:", ":stateMachine:", 1).rpartition(":")[0],
+        ),
+        operation=_LIST_EXECUTIONS,
+        budget=aws.budget,
+        items="executions",
+        request_token="nextToken",
+        response_token="nextToken",
+    )
+    for execution in newest_first:
+        if require(execution, "startDate", operation=_LIST_EXECUTIONS) < run.started_at - MAX_AGE:
+            return
+        # One that is redriven runs again.
+        has_ended = require(execution, "status", operation=_LIST_EXECUTIONS) != "RUNNING"
+        ended_before = (
+            has_ended and require(execution, "stopDate", operation=_LIST_EXECUTIONS) <= run.started_at
+        )
+        if execution["executionArn"] != run.execution_arn and not ended_before:
+            yield execution["executionArn"]
+
+
+def _is_full(run: Run, input_: str) -> bool:
+    """Return whether an input asks for an audit of every account."""
+    partition = run.execution_arn.split(":")[1]
+    try:
+        request = parse_request(
+            json.loads(input_), tasks=(Task.AUDIT,), allow_policy_override=False, partition=partition
+        )
+    except (RunRefusedError, ValueError, RecursionError):
+        # No audit starts with it, and it must not stop this one: a number can have too many digits.
+        return False
+    return request.scope.full
