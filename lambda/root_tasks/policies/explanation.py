@@ -114,16 +114,16 @@ def explain_denials(
         if denial is not None and is_readable and denial.action in _KNOWN_CALLS:
             groups.setdefault(denial, []).append(account)
     explanations: dict[str, Explanation] = {}
-    problem = None
+    problems = explainer.problems
     for denial, accounts in groups.items():
         try:
             explanations.update(explainer.explain(denial, accounts))
         except CallError as error:
-            problem = describe(error.failure)
+            problems.append(describe(error.failure))
         # A policy that surprises the evaluation must not cost AWS's own message.
         except Exception as error:
-            problem = f"{UNEXPECTED_ERROR} {type(error).__name__}."
-    return Explanations(by_account=explanations, problem=problem)
+            problems.append(f"{UNEXPECTED_ERROR} {type(error).__name__}.")
+    return Explanations(by_account=explanations, problem=next(iter(problems), None))
 
 
 _KNOWN_CALLS = {ASSUME_ROOT, *(action for definition in DEFINITIONS.values() for action in definition.calls)}
@@ -136,6 +136,7 @@ class _Explainer:
     reader: PolicyReader
     session: SessionFacts
     target_names: Mapping[str, str]
+    problems: list[str] = field(default_factory=list)
 
     def explain(
         self, denial: AwsDenial, accounts: Sequence[DeniedAccount]
@@ -196,7 +197,10 @@ class _Explainer:
                 )
                 for target in account.targets or (None,)
             ]
-            yield account, [cause for verdict in verdicts for cause in _denials(verdict)]
+            causes = [cause for verdict in verdicts for cause in _denials(verdict)]
+            if not causes:
+                self.problems.extend(_unread(verdicts))
+            yield account, causes
 
     def _request(self, account: DeniedAccount, denial: AwsDenial, target: Target | None) -> SessionRequest:
         session = self.session.in_account(account.account_id, account.unit_ids)
@@ -212,3 +216,11 @@ def _denials(verdict: Verdict) -> Sequence[Cause]:
         reasons == {Reason.UNDECIDED_DENY} and len(verdict.causes) == 1
     )
     return verdict.causes if is_certain else ()
+
+
+def _unread(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    """Yield why policies that may deny a call could not be read."""
+    for verdict in verdicts:
+        for cause in verdict.causes:
+            if cause.policy is not None and cause.reason is Reason.UNREADABLE_POLICY:
+                yield cause.policy.problem

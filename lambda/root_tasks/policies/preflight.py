@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # A run waits no longer for policies: 10,000 accounts and 500 policies take less at AWS's limits.
 _MAX_SECONDS = 480.0
 # What follows is stored in time to repeat an attempt: none starts in the last 35 seconds of a function.
-_STORING_SECONDS = 90.0
+STORING_SECONDS = 90.0
 # Requests are signed with clocks that differ by five minutes at most.
 CLOCK_SKEW_SECONDS = 300
 _OUT_OF_TIME = "The time was up when {} of {} accounts were checked."
@@ -79,7 +79,7 @@ def check_plan(aws: Aws, accounts: PlannedAccounts) -> PreflightResult:
 
     No failure ends the run, which may be allowed what could not be checked.
     """
-    deadline = min(aws.deadline - _STORING_SECONDS, aws.clock.now() + _MAX_SECONDS)
+    deadline = min(aws.deadline - STORING_SECONDS, aws.clock.now() + _MAX_SECONDS)
     total = len(accounts.assignments)
     checked: dict[str, TaskVerdict] = {}
     try:

@@ -14,7 +14,7 @@ from .. import messages
 from ..model.report import Outcome
 from ..model.run import Finding, Mode
 from ..policies.explanation import DeniedAccount, explain_denials
-from ..policies.preflight import PlannedAccounts, check_plan
+from ..policies.preflight import STORING_SECONDS, PlannedAccounts, check_plan
 from .make_report import plan_of
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
         clock=aws.clock,
         session=replace(aws.root_session, organization_id=run.organization_id),
         target_names=unit_names,
-        seconds=seconds,
+        seconds=min(seconds, aws.deadline - STORING_SECONDS - aws.clock.now()),
     )
     explained = {
         account_id: replace(

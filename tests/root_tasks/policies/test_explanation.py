@@ -225,6 +225,22 @@ def test_an_explanation_ends_within_its_time() -> None:
     assert 5.0 < time.clock().now() <= 10.0, "an attempt that begins now and takes 20 s ends in time"
 
 
+def test_a_policy_that_cannot_be_read_is_why_a_denial_is_not_explained() -> None:
+    throttled: Any = {"Error": {"Code": "TooManyRequestsException", "Message": "Rate exceeded"}}
+    organizations: Any = StoredPolicies(
+        {}, {"r-ab12": ["p-examplepolicy"]}, error=ClientError(throttled, "DescribePolicy")
+    )
+    explained = explain_denials(
+        [DeniedAccount(account_id=MEMBER, message=UNNAMED, unit_ids=("r-ab12",))],
+        organizations=organizations,
+        clock=FakeTime().clock(),
+        session=SessionFacts(),
+        target_names={},
+    )
+    assert not explained.by_account
+    assert (explained.problem or "").startswith("organizations:DescribePolicy: TooManyRequests")
+
+
 class StoredPolicies:
     """The calls of Organizations that an explanation makes, on policies in memory."""
 

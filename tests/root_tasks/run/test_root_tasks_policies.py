@@ -173,6 +173,19 @@ def test_an_explanation_that_fails_costs_no_result_and_the_report_says_so(
     assert '"Null": {"aws:AssumedRoot": "true"}' in root_tasks.results(execution)[MEMBER]["hint"]
 
 
+def test_an_explanation_leaves_time_to_store_the_report(
+    root_tasks: RootTasks, organization: LocalOrganization, unit_id: str
+) -> None:
+    def spend_time() -> None:
+        root_tasks.timeout = 130.0
+
+    deny_root(organization, unit_id)
+    root_tasks.between = spend_time
+    root_tasks.fail("organizations:DescribePolicy", "TooManyRequestsException")
+    totals = {"clean": 1, "inaccessible": 2, "skipped": 1}
+    assert root_tasks.run().output["totals"] == totals
+
+
 # Plans
 
 
