@@ -234,8 +234,10 @@ def _next_steps(report: Report) -> Iterator[NextStep]:
     by_type: dict[ChangeType, dict[str, None]] = {}
     for change in report.changes or ():
         by_type.setdefault(_kind(change), {})[change.account_id] = None
-    if Outcome.HAS_CREDENTIALS in report.totals:
-        appeared = by_type.get(ChangeType.CREDENTIALS_APPEARED, {})
+    having = {result.account_id for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS}
+    if having:
+        # What is accepted stays.
+        appeared = [id_ for id_ in by_type.get(ChangeType.CREDENTIALS_APPEARED, {}) if id_ in having]
         yield from _command("Plan what to delete", "plan delete", appeared, report)
     unseen = by_type.get(ChangeType.NO_LONGER_AUDITED, {})
     if unseen:

@@ -732,11 +732,13 @@ def test_the_message_says_why_an_account_is_no_longer_audited() -> None:
     assert f"  {FIRST}: {inaccessible(FIRST).reason}\n" in message
 
 
-def test_accounts_with_new_credentials_are_named_in_the_command() -> None:
-    before, after = report(result(FIRST)), report(having(FIRST, 1), having(SECOND, 2), run_id="newer")
+def test_accounts_with_new_credentials_that_are_not_accepted_are_named_in_the_command() -> None:
+    before = report(result(FIRST))
+    after = report(having(FIRST, 1), having(SECOND, 2), accepted(THIRD), run_id="newer")
     sent = notice(with_history(after, previous=before), previous=before, problem=None)
     assert sent is not None
-    assert f"plan delete --account {FIRST},{SECOND}" in str(sent.publication())
+    commands = [step.command for step in sent.next_steps]
+    assert f"centralized-root-access plan delete --account {FIRST},{SECOND}" in commands
 
 
 def test_the_message_has_no_names_and_no_addresses() -> None:
