@@ -96,6 +96,16 @@ def test_a_stopped_execution_says_what_was_done_what_is_unknown_and_what_had_not
     assert [*command_line.services.inputs.values()][-1] == {"accounts": accounts[5:10]}
 
 
+def test_a_batch_that_has_a_claim_and_is_not_listed_yet_is_unknown(command_line: CommandLine) -> None:
+    accounts = start_execution(command_line)
+    root_tasks, services = command_line.root_tasks, command_line.services
+    (arn, run) = next(iter(services.started.items()))
+    root_tasks.execute_batch(run, batch=2)
+    assert command_line.run("stop", RUN, "--yes").exit_code == 0
+    assert 2 not in [number for number, _ in services.batches[arn]]
+    assert rows_of(command_line)[accounts[10]][0] == "unknown"
+
+
 def store_another_result(command_line: CommandLine, accounts: list[str]) -> None:
     """Let someone who can write to the bucket call accounts done that no batch has confirmed."""
     found = tuple(Finding(account_id=id_, outcome=Outcome.DONE) for id_ in accounts[5:])

@@ -52,7 +52,8 @@ def report_from_results(
     runs = storage.executions if execution.folder == EXECUTE_FOLDER else storage.runs
     run = runs.read_run(execution.run_id, checksum=started[RUN_SHA256])
     results = collect_results(aws, runs, run, [batch.output for batch in batches], backups=storage.backups)
-    numbers = {batch.number for batch in batches}
+    # A batch that has just started may not be listed yet; its claim is there before it makes changes.
+    numbers = {batch.number for batch in batches} | runs.claimed_batches(run)
     waiting = (
         account_id
         for number, account_ids in enumerate(run.batches)
