@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING
+
+import botocore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +19,12 @@ STATE_MACHINE_NAME = "StateMachineName"
 def write_line(**event: object) -> None:
     """Write one event to the log as a line of JSON."""
     print(json.dumps(event), flush=True)
+
+
+@functools.cache
+def log_sdk() -> None:
+    """Log the SDK's version, once per cold start: the runtime brings the SDK, and changes it."""
+    write_line(event="sdk", botocore=botocore.__version__)
 
 
 def metric_line(

@@ -88,11 +88,14 @@ def respond(
 def _handle(
     event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event
 ) -> CustomResource:
+    import botocore
+
     from aws_calls.runtime import system_clock
 
     from .custom_resource import apply_request
     from .organization import create_clients
 
+    _write_line(event="sdk", botocore=botocore.__version__)
     return apply_request(
         event, context, clients=create_clients, clock=system_clock(), log=_write_line, abandoned=abandoned
     )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import botocore
-
-from aws_calls.metrics import write_line
+from aws_calls.metrics import log_sdk, write_line
 from aws_calls.runtime import system_clock
 
 from .aws.clients import create_clients
@@ -71,7 +68,7 @@ def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> 
 
 
 def _aws(context: LambdaContext) -> Aws:
-    _log_sdk()
+    log_sdk()
     return Aws.of_invocation(
         context,
         clients=create_clients(),
@@ -79,9 +76,3 @@ def _aws(context: LambdaContext) -> Aws:
         now=lambda: datetime.now(UTC),
         log=write_line,
     )
-
-
-@functools.cache
-def _log_sdk() -> None:
-    """Log the SDK's version, once per cold start: the runtime brings the SDK, and changes it."""
-    write_line(event="sdk", botocore=botocore.__version__)

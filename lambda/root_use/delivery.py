@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from aws_calls.metrics import write_line
+from aws_calls.metrics import log_sdk, write_line
 from aws_calls.notices import MAX_LISTED, NextStep, Notice, bullets, paragraphs, publish, publish_or_fail
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, system_clock
@@ -118,6 +118,7 @@ def on_delivery(event: object, context: LambdaContext) -> None:
     Raises:
         NotPublishedError: The topic did not accept the notice.
     """
+    log_sdk()
     settings = Settings.from_environment(os.environ)
     notify(event, context, settings=settings, publish=publish, clock=system_clock(), log=write_line)
 

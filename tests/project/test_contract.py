@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+import botocore
 import pytest
 from aws_cdk import App, CfnOutput, Stack
 
 from aws_calls.errors import RootAccessError
+from aws_calls.metrics import log_sdk
 from aws_calls.notices import PUBLISH
 from aws_calls.security_hub import IMPORT_FINDINGS
 from aws_calls.settings_reader import SettingsError
@@ -26,6 +28,7 @@ from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
 from root_access.drift import comparison
 from root_access.drift.repair import DESCRIBE_STACKS
+from root_access.handler import ResponseNotDeliveredError
 from root_access.state import desired_state
 from root_access.steps import Operation
 from root_tasks.aws.stores import sha256
@@ -239,6 +242,49 @@ def loaded_files(entries: Sequence[tuple[Path, str]]) -> list[list[str]]:
     """Return the files of assets that Python loads: at a module's import, and when functions import more."""
     given = json.dumps([(str(asset), module) for asset, module in entries])
     return list(json.loads(run_successfully(sys.executable, "-P", "-c", _LOAD_ALL, given, env={})))
+
+
+# The start of a function
+
+
+class Closing:
+    """The context of an invocation that ends as soon as it has looked at the time."""
+
+    invoked_function_arn = f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:Function"
+
+    def __init__(self) -> None:
+        self.milliseconds = iter([30_000])
+
+    def get_remaining_time_in_millis(self) -> int:
+        return next(self.milliseconds, 0)
+
+
+@pytest.mark.parametrize(
+    ("handler", "invocations"),
+    [*((handler, 2) for handler in SETTINGS), *((handler, 1) for handler in WITHOUT_SETTINGS)],
+)
+def test_each_function_logs_the_version_of_its_sdk_once(
+    everything: Synthesized,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    handler: str,
+    invocations: int,
+) -> None:
+    module, _, name = handler.rpartition(".")
+    function = getattr(importlib.import_module(module), name)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    # Those of the other functions would let them call AWS.
+    if module == "root_tasks.handlers":
+        for variable, value in everything.environment(handler).items():
+            monkeypatch.setenv(variable, value)
+    log_sdk.cache_clear()
+    # Neither a state machine nor CloudFormation sends it.
+    event = {"RequestType": "Create", "ResponseURL": "https://127.0.0.1:1/"}
+    for _ in range(invocations):
+        with pytest.raises((KeyError, RootAccessError, ResponseNotDeliveredError)):
+            function(event, Closing())
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["botocore"] for line in lines if line["event"] == "sdk"] == [botocore.__version__]
 
 
 # Settings

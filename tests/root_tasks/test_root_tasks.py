@@ -392,6 +392,15 @@ def test_accounts_that_joined_are_covered_by_the_next_run(root_tasks: RootTasks)
     assert root_tasks.outcomes(root_tasks.run())[joined] == "clean"
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_run_whose_name_is_another_folder_on_a_disk_is_refused(root_tasks: RootTasks, name: str) -> None:
+    expected = (RefusalReason.INVALID_NAME, {"name": name})
+    assert refusal(root_tasks.run(name=name)) == expected
+    assert refusal(root_tasks.run_execute_machine({"plan": "plan"}, name=name)) == expected
+    assert refusal(root_tasks.execute(name))[0] is RefusalReason.INVALID_VALUE
+    assert root_tasks.keys() == []
+
+
 def test_an_account_of_another_organization_is_refused(root_tasks: RootTasks) -> None:
     reason, data = refusal(root_tasks.run({"accounts": [STRANGER, MEMBER]}))
     assert (reason, data["account_ids"]) == (RefusalReason.NOT_MEMBERS, [STRANGER])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 from local_aws.emulation.state import current_emulation
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import (
+    EXPIRED,
     MFA_DEVICE_REPLACED,
     MFA_LEFT_OUT,
     MFA_STAYS,
@@ -186,6 +188,25 @@ def test_a_plan_can_be_executed_as_long_as_its_report_says(
         RefusalReason.PLAN_EXPIRED,
         {"run_id": late.run_id, "lifetime": lifetime},
     )
+
+
+def test_an_account_whose_turn_comes_after_the_plan_has_expired_is_not_changed(root_tasks: RootTasks) -> None:
+    root_tasks.organization.put_root_credentials(account_id=OTHER, access_keys=1)
+    plan = root_tasks.run(DELETE)
+    root_tasks.advance(hours=24, seconds=-1)
+    deleted = threading.Event()
+
+    def wait_in_second(params: Mapping[str, Any], **_: object) -> None:
+        if OTHER in str(params["body"]):
+            assert deleted.wait(60)
+            root_tasks.advance(seconds=2)
+
+    root_tasks.on_event("before-call.sts.AssumeRoot", wait_in_second)
+    root_tasks.on_event("after-call.iam.DeleteAccessKey", lambda **_: deleted.set())
+    execution = root_tasks.execute(plan)
+    assert root_tasks.outcomes(execution) == {MEMBER: "done", OTHER: "failed"}
+    assert root_tasks.results(execution)[OTHER]["reason"] == EXPIRED
+    assert {write.account_id for write in root_tasks.organization.writes} == {MEMBER}
 
 
 def test_a_redrive_does_not_execute_an_old_plan(root_tasks: RootTasks) -> None:

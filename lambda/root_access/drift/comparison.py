@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls import security_hub
 from aws_calls.failures import CallError
-from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, metric_line, write_line
+from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, log_sdk, metric_line, write_line
 from aws_calls.notices import publish, publish_or_fail
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, system_clock
@@ -87,6 +87,7 @@ def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:
     Raises:
         RootAccessError: As for `DriftCheck.run`.
     """
+    log_sdk()
     DriftCheck(
         context=context,
         settings=Settings.from_environment(os.environ),

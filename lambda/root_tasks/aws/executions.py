@@ -8,26 +8,24 @@ from typing import TYPE_CHECKING
 from aws_calls.calls import call, pages
 
 if TYPE_CHECKING:
-    from mypy_boto3_stepfunctions import SFNClient
-
     from aws_calls.calls import Response
-    from aws_calls.retry import RetryBudget
 
     from .context import Aws
 
+DESCRIBE_EXECUTION = "states:DescribeExecution"
 _ABORTED = "ABORTED"
 
 
-def describe_execution(client: SFNClient, arn: str, *, budget: RetryBudget) -> Response:
+def describe_execution(aws: Aws, arn: str) -> Response:
     """Return an execution. DescribeExecution is eventually consistent: it may be some seconds old.
 
     Raises:
         CallError: It does not exist (ExecutionDoesNotExist), or the call failed.
     """
     return call(
-        lambda: client.describe_execution(executionArn=arn),
-        operation="states:DescribeExecution",
-        budget=budget,
+        lambda: aws.clients.step_functions.describe_execution(executionArn=arn),
+        operation=DESCRIBE_EXECUTION,
+        budget=aws.budget,
     )
 
 
@@ -37,17 +35,18 @@ def was_stopped(aws: Aws, arn: str) -> bool:
     Raises:
         CallError: A read failed.
     """
-    client, budget = aws.clients.step_functions, aws.budget
-    execution = describe_execution(client, arn, budget=budget)
+    execution = describe_execution(aws, arn)
     if execution.require("status") == _ABORTED:
         return True
     if not execution.get("redriveCount"):
         return False
     events = pages(
         # What stopped it is near the end.
-        functools.partial(client.get_execution_history, executionArn=arn, reverseOrder=True),
+        functools.partial(
+            aws.clients.step_functions.get_execution_history, executionArn=arn, reverseOrder=True
+        ),
         operation="states:GetExecutionHistory",
-        budget=budget,
+        budget=aws.budget,
         items="events",
         request_token="nextToken",
         response_token="nextToken",

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import call
 from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, FailureKind
 
 from .. import messages
 from ..aws.bucket import UnreadableObjectError
+from ..aws.executions import describe_execution
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
 from ..model.report import Outcome
@@ -110,11 +110,7 @@ class BackupOrigins:
 
     def _describe(self, arn: str) -> Response:
         try:
-            return call(
-                lambda: self.aws.clients.step_functions.describe_execution(executionArn=arn),
-                operation="states:DescribeExecution",
-                budget=self.aws.budget,
-            )
+            return describe_execution(self.aws, arn)
         except CallError as error:
             if error.failure.name == "ExecutionDoesNotExist":
                 raise _NotKnownError(messages.EXECUTION_GONE) from error

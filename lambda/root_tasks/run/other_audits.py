@@ -61,7 +61,7 @@ def standing(aws: Aws, run: Run, *, looked_at: datetime) -> Standing:
     for number, arn in enumerate(_arns_of_others(aws, run)):
         if number == _MAX_EXECUTIONS:
             return Standing.OVERLAPPING
-        other = describe_execution(aws.clients.step_functions, arn, budget=aws.budget)
+        other = describe_execution(aws, arn)
         # One that was refused has not looked.
         if REFUSED in json.loads(other.get("output", "{}")) or not _is_full(run, other.require("input")):
             continue

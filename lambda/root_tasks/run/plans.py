@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import call
 from aws_calls.failures import CallError, FailureKind, unusable_response
 
+from ..aws.executions import DESCRIBE_EXECUTION, describe_execution
 from ..aws.stores import ChecksumMismatchError
 from ..messages import describe_duration
 from ..model.codec import DecodingError
@@ -46,7 +46,6 @@ _OPTIONAL = frozenset({REPORT_SHA256, REQUESTED_BY})
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 # The two times that Step Functions has of one start differ in their precision.
 _START_TOLERANCE = timedelta(seconds=1)
-_DESCRIBE_EXECUTION = "states:DescribeExecution"
 # DescribeExecution is eventually consistent.
 _MAX_DELAY_SECONDS = 10.0
 
@@ -257,7 +256,7 @@ class Plans:
         """
         budget = self.aws.budget.ending_in(_MAX_DELAY_SECONDS)
         message = "the execution is not as expected"
-        outdated = unusable_response(_DESCRIBE_EXECUTION, FailureKind.INCONSISTENT_READS, message)
+        outdated = unusable_response(DESCRIBE_EXECUTION, FailureKind.INCONSISTENT_READS, message)
         for times in itertools.count(1):
             response = self._describe_now(execution_arn)
             if response is not None and until(response):
@@ -270,11 +269,7 @@ class Plans:
 
     def _describe_now(self, execution_arn: str) -> Response | None:
         try:
-            return call(
-                lambda: self.aws.clients.step_functions.describe_execution(executionArn=execution_arn),
-                operation=_DESCRIBE_EXECUTION,
-                budget=self.aws.budget,
-            )
+            return describe_execution(self.aws, execution_arn)
         except CallError as error:
             if error.failure.name != "ExecutionDoesNotExist":
                 raise

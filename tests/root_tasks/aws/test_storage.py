@@ -282,6 +282,23 @@ def test_a_backup_that_was_altered_is_never_read(s3: Any, storage: Storage) -> N
     assert str(altered.value) == f"{reference} was altered after it was stored."
 
 
+@pytest.mark.parametrize("code", ["NoSuchKey", "AccessDenied"])
+def test_a_backup_that_is_not_there_is_none_also_where_s3_denies_it(
+    s3: Any, storage: Storage, code: str
+) -> None:
+    reference = storage.backups.write(BACKUP)
+    missing = reference.replace("locked", "lock")
+    respond(s3, "GetObject", (404 if code == "NoSuchKey" else 403, code))
+    assert storage.backups.read(missing) is None
+
+
+def test_a_backup_that_is_there_and_denied_is_an_error(s3: Any, storage: Storage) -> None:
+    reference = storage.backups.write(BACKUP)
+    respond(s3, "GetObject", (403, "AccessDenied"))
+    with pytest.raises(CallError):
+        storage.backups.read(reference)
+
+
 def test_another_document_is_never_taken_for_a_backup(s3: Any, storage: Storage) -> None:
     body = encode(PLAN)
     reference = f"backups/run-1/{MEMBER}/locked/{sha256(body)}.json"
