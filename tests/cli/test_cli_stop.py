@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aws_calls.failures import FailureKind, unusable_response
+from root_tasks.aws.bucket import Bucket
 from root_tasks.model.codec import encode
 from root_tasks.model.report import Outcome, Task
 from root_tasks.model.run import BatchResult, Finding
@@ -15,7 +17,7 @@ from support.command_line import NOW
 from support.root_tasks import EXECUTE_MACHINE, FinishedExecution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from support.command_line import CommandLine
@@ -103,6 +105,18 @@ def test_a_batch_that_has_a_claim_and_is_not_listed_yet_is_unknown(command_line:
     root_tasks.execute_batch(run, batch=2)
     assert command_line.run("stop", RUN, "--yes").exit_code == 0
     assert 2 not in [number for number, _ in services.batches[arn]]
+    assert rows_of(command_line)[accounts[10]][0] == "unknown"
+
+
+def test_what_cannot_be_listed_is_not_called_not_started(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny(bucket: Bucket, prefix: str) -> Iterator[str]:
+        raise unusable_response("s3:ListBucket", FailureKind.ACCESS_DENIED, f"{prefix} is denied.")
+
+    accounts = start_execution(command_line)
+    assert command_line.run("stop", RUN, "--yes").exit_code == 0
+    monkeypatch.setattr(Bucket, "keys", deny)
     assert rows_of(command_line)[accounts[10]][0] == "unknown"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from aws_calls.failures import CallError
 from root_tasks.aws.bucket import Bucket
 from root_tasks.aws.stores import Storage
 from root_tasks.model.report import Outcome
@@ -18,6 +19,9 @@ from .executions import RUN_SHA256, run_failed_error
 from .stored_report import StoredReport
 
 if TYPE_CHECKING:
+    from root_tasks.aws.stores import RunStore
+    from root_tasks.model.run import Run
+
     from .aws import Caller
     from .deployment import Deployment
     from .executions import Executions, RunExecution
@@ -52,8 +56,7 @@ def report_from_results(
     runs = storage.executions if execution.folder == EXECUTE_FOLDER else storage.runs
     run = runs.read_run(execution.run_id, checksum=started[RUN_SHA256])
     results = collect_results(aws, runs, run, [batch.output for batch in batches], backups=storage.backups)
-    # A batch that has just started may not be listed yet; its claim is there before it makes changes.
-    numbers = {batch.number for batch in batches} | runs.claimed_batches(run)
+    numbers = {batch.number for batch in batches} | _claimed_batches(runs, run)
     waiting = (
         account_id
         for number, account_ids in enumerate(run.batches)
@@ -72,3 +75,12 @@ def report_from_results(
     unchecked = f"Unchecked: {len(results.warnings)} of its results or objects." if results.warnings else None
     stored = StoredReport.of(as_json(report), input_=execution.input, unchecked=unchecked)
     return replace(stored, unfinished=True)
+
+
+def _claimed_batches(runs: RunStore, run: Run) -> frozenset[int]:
+    """Return the batches that may have started: one that has just started may not be listed yet."""
+    try:
+        return runs.claimed_batches(run)
+    except CallError:
+        # The report says that these cannot be listed.
+        return frozenset(range(len(run.batches)))
