@@ -235,7 +235,7 @@ class RootTasks(Construct):
             self, looking, max_concurrency=max_concurrency
         )
         """The state machine of read-only runs: audits and plans. The input ``{}`` audits every account."""
-        reads_later_audits = (
+        reads_other_audits = (
             [allow_reading_executions(self, self.audit_state_machine, looking.report, "Later", lists=True)]
             if RootTask.AUDIT in listed
             else []
@@ -257,7 +257,7 @@ class RootTasks(Construct):
             state_machines.append(new_accounts.state_machine)
             rules.append(new_accounts.rule)
         for rule in rules:
-            rule.node.add_dependency(*reads_later_audits)
+            rule.node.add_dependency(*reads_other_audits)
         self._build_alarms(audit_interval, rules=rules, state_machines=state_machines)
         self.metric_findings_imported, self.metric_findings_refused = metrics_of_findings(
             self.audit_state_machine if security_hub_findings else None

@@ -88,10 +88,8 @@ def _arns_of_others(aws: Aws, run: Run) -> Iterator[str]:
         if require(execution, "startDate", operation=_LIST_EXECUTIONS) < run.started_at - MAX_AGE:
             return
         # One that is redriven runs again.
-        has_ended = require(execution, "status", operation=_LIST_EXECUTIONS) != "RUNNING"
-        ended_before = (
-            has_ended and require(execution, "stopDate", operation=_LIST_EXECUTIONS) <= run.started_at
-        )
+        ended_at = None if execution.get("status") == "RUNNING" else execution.get("stopDate")
+        ended_before = ended_at is not None and ended_at <= run.started_at
         if execution["executionArn"] != run.execution_arn and not ended_before:
             yield execution["executionArn"]
 
