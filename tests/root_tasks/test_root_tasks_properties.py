@@ -946,6 +946,8 @@ def shared_world() -> Iterator[World]:
         # So that one of them can be lost.
         monkeypatch.setattr("root_tasks.run.prepare.ACCOUNTS_PER_BATCH", dict.fromkeys(Mode, 1))
         monkeypatch.setattr(Emulation, "now", lambda _: deployed.now)
+        # When an account joined is a part of a run.
+        monkeypatch.setattr("moto.organizations.models.utcnow", lambda: deployed.now.replace(tzinfo=None))
         monkeypatch.setattr("root_tasks.run.batch.uuid", SimpleNamespace(uuid4=mock_random.uuid4))
         world = World(
             organization=organization,
