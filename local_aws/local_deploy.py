@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import sys
 import time
 import uuid
@@ -29,8 +30,10 @@ STACK = "OrganizationBootstrap"
 OUTPUT = "RootAccessStatus"
 LOGS = REPOSITORY / ".local-aws"
 _CDK_LOG = LOGS / "cdk.log"
-# In a notice: a fact, or a list with its heading. The other lines explain them.
-_FACT = re.compile(r"^[A-Z][\w ]*:(?: .+|(?:\n- .+)+)", re.MULTILINE)
+# In a notice, below its subject: who did it, what that means, and what was applied.
+_FACT = re.compile(r"^(?:Caller|Meanwhile|Applied .*):(?: .+|(?:\n- .+)+)", re.MULTILINE)
+# The width of the audit's output where there is no terminal.
+_COLUMNS = 120
 # The names that the command line gives to the files of a report in a folder.
 _PAGE, _REPORT = LOGS / "report.html", LOGS / "report.json"
 
@@ -232,8 +235,9 @@ def _show_audit(aws: LocalAws) -> dict[str, Any]:
     arguments = ("audit", "--from-here", "--output", LOGS.name)
     _show_command("centralized-root-access", *arguments)
     command = [sys.executable, "-m", "centralized_root_access", *arguments]
+    columns = {"COLUMNS": str(shutil.get_terminal_size((_COLUMNS, 24)).columns)}
     with child_process(
-        command, environment=aws.environment, folder=REPOSITORY, grace=_AUDIT_GRACE_SECONDS
+        command, environment=aws.environment | columns, folder=REPOSITORY, grace=_AUDIT_GRACE_SECONDS
     ) as audit:
         exit_code = audit.wait()
     if not _REPORT.exists():
