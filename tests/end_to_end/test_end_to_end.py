@@ -394,7 +394,7 @@ def denying_policy(deployed: Deployed) -> Iterator[str]:
     organizations.delete_policy(PolicyId=policy_id)
 
 
-def test_a_policy_without_the_exemption_is_named_before_any_session_and_the_guardrail_passes(
+def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     aws: LocalAws, denying_policy: str
 ) -> None:
     organization = aws.organization
@@ -423,11 +423,12 @@ def test_a_policy_without_the_exemption_is_named_before_any_session_and_the_guar
         assert (
             f"deny-root-users ({denying_policy}), statement DenyRootUsers" in by_account[account_id]["reason"]
         )
-    assert report["preflight"] == {"checked": True, "reason": None, "denied": 2, "unknown": 0}
+    assert report["preflight"] is None
     sessions = [
         call.parameters["TargetPrincipal"] for call in organization.calls if call.operation == "AssumeRoot"
     ]
-    assert sessions == [OTHER]
+    # AWS was asked in each account.
+    assert sorted(sessions) == [MEMBER, OTHER, THIRD]
 
     organization.client("organizations").update_policy(
         PolicyId=denying_policy,
