@@ -156,7 +156,7 @@ def test_each_command_ends_in_a_sentence_that_a_program_also_gets(
 
 
 def test_an_interrupted_audit_waits_for_no_account(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+    command_line: CommandLine, interruptible: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began, go_on, ended, create = threading.Event(), threading.Event(), threading.Event(), Caller.client
 

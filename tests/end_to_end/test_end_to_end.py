@@ -425,7 +425,9 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
         )
     assert report["preflight"] is None
     sessions = [
-        call.parameters["TargetPrincipal"] for call in organization.calls if call.operation == "AssumeRoot"
+        str(call.parameters["TargetPrincipal"])
+        for call in organization.calls
+        if call.operation == "AssumeRoot"
     ]
     # AWS was asked in each account.
     assert sorted(sessions) == [MEMBER, OTHER, THIRD]

@@ -110,7 +110,10 @@ def test_root_tasks_in_a_delegate_audit_all_accounts_and_no_one_else_opens_root_
         assert {call.account_id for call in own} == {SECURITY}
         assert "ListAccounts" not in {call.operation for call in own}
         requests = [policy_request(call, organization_id=organization.id) for call in own]
-        assert compare_policy(granted_by(aws, "StartRun", "StartExecution"), requests).missing == ()
+        assert (
+            compare_policy(granted_by(aws, "StartRun", "WriteReport", "StartExecution"), requests).missing
+            == ()
+        )
 
 
 def run_command(aws: LocalAws, *arguments: str) -> str:
@@ -135,5 +138,5 @@ def granted_by(aws: LocalAws, *functions: str) -> tuple[PolicyStatement, ...]:
         statement
         for function in functions
         for statement in policy_statements(deployed, f"RootTasks{function}Role")
-        if statement.get("Sid") == "Organization"
+        if statement.get("Sid") in ("Organization", "Policies")
     )

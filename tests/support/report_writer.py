@@ -37,6 +37,8 @@ from support.function import FakeTime
 from support.reports import NONE, STARTED, key, report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aws_calls.security_hub import SecurityHubClient
 
 _ACCOUNTS_PER_BATCH = 100
@@ -127,10 +129,12 @@ def store_audit(folder: Path, accounts: int, *, number: int) -> dict[str, Any]:
 
 def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
     """Write the report of an audit that was stored, and return the function's output."""
-    stand_ins = {
+    stand_ins: dict[str, Callable[[], object]] = {
         "s3": lambda: FolderS3(folder),
         "stepfunctions": NoExecutions,
         "securityhub": _security_hub,
+        # Called only if AWS denied a call.
+        "organizations": object,
     }
     aws = Aws(
         function=FunctionArn(partition="aws", region="us-east-1", account_id=_OWN_ACCOUNT),
