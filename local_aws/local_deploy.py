@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import re
-import shutil
 import sys
 import time
 import uuid
@@ -30,8 +29,8 @@ STACK = "OrganizationBootstrap"
 OUTPUT = "RootAccessStatus"
 LOGS = REPOSITORY / ".local-aws"
 _CDK_LOG = LOGS / "cdk.log"
-# In a notice, below its subject: who did it, what that means, and what was applied.
-_FACT = re.compile(r"^(?:Caller|Meanwhile|Applied .*):(?: .+|(?:\n- .+)+)", re.MULTILINE)
+# In a notice, below its subject: who did it, what differs, and what was applied.
+_FACT = re.compile(r"^(?:Caller|Deviations|Applied .*):(?: .+|(?:\n- .+)+)", re.MULTILINE)
 # The width of the audit's output where there is no terminal.
 _COLUMNS = 120
 # The names that the command line gives to the files of a report in a folder.
@@ -235,7 +234,7 @@ def _show_audit(aws: LocalAws) -> dict[str, Any]:
     arguments = ("audit", "--from-here", "--output", LOGS.name)
     _show_command("centralized-root-access", *arguments)
     command = [sys.executable, "-m", "centralized_root_access", *arguments]
-    columns = {"COLUMNS": str(shutil.get_terminal_size((_COLUMNS, 24)).columns)}
+    columns = {} if sys.stdout.isatty() else {"COLUMNS": str(_COLUMNS)}
     with child_process(
         command, environment=aws.environment | columns, folder=REPOSITORY, grace=_AUDIT_GRACE_SECONDS
     ) as audit:

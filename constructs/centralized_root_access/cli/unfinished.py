@@ -56,7 +56,7 @@ def report_from_results(
     runs = storage.executions if execution.folder == EXECUTE_FOLDER else storage.runs
     run = runs.read_run(execution.run_id, checksum=started[RUN_SHA256])
     results = collect_results(aws, runs, run, [batch.output for batch in batches], backups=storage.backups)
-    numbers = {batch.number for batch in batches} | _claimed_batches(runs, run)
+    numbers = {batch.number for batch in batches} | _batches_with_a_claim(runs, run)
     waiting = (
         account_id
         for number, account_ids in enumerate(run.batches)
@@ -77,10 +77,10 @@ def report_from_results(
     return replace(stored, unfinished=True)
 
 
-def _claimed_batches(runs: RunStore, run: Run) -> frozenset[int]:
+def _batches_with_a_claim(runs: RunStore, run: Run) -> frozenset[int]:
     """Return the batches that may have started: one that has just started may not be listed yet."""
     try:
-        return runs.claimed_batches(run)
+        return runs.batches_with_a_claim(run)
     except CallError:
         # The report says that these cannot be listed.
         return frozenset(range(len(run.batches)))

@@ -192,14 +192,14 @@ class RunStore:
         key = self._result_key(run.run_id, run.task, batch, checksum)
         return decode(BatchResult, _verify(key, self._bucket.read_foreign(key), checksum))
 
-    def claimed_batches(self, run: Run) -> frozenset[int]:
+    def batches_with_a_claim(self, run: Run) -> frozenset[int]:
         """Return the batches of an execution that may have made changes.
 
         Raises:
             CallError: A page of the list could not be read.
         """
         claims = re.compile(re.escape(self._results(run.run_id, run.task)) + r"([0-9]{5})\.claim")
-        keys = self._listed_results(run.run_id)
+        keys = self._result_keys(run.run_id)
         return frozenset(int(match[1]) for match in map(claims.fullmatch, keys) if match)
 
     def keys_written_by_others(self, run: Run, checksums: Mapping[int, str]) -> Iterator[str]:
@@ -218,7 +218,7 @@ class RunStore:
             re.escape(self._results(run.run_id, run.task))
             + r"(?P<batch>[0-9]{5})(-(?P<checksum>[0-9a-f]{64})\.json|(?P<claim>\.claim))"
         )
-        for key in self._listed_results(run.run_id):
+        for key in self._result_keys(run.run_id):
             match = own.fullmatch(key)
             if match is None or int(match["batch"]) >= len(run.batches):
                 yield key
@@ -230,7 +230,7 @@ class RunStore:
             ):
                 yield key
 
-    def _listed_results(self, run_id: str) -> Iterator[str]:
+    def _result_keys(self, run_id: str) -> Iterator[str]:
         keys = self._bucket.keys(f"{self._folder}/{run_id}/results/")
         return itertools.islice(keys, _MAX_LISTED_RESULTS)
 

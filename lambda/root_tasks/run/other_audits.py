@@ -31,7 +31,7 @@ _MAX_EXECUTIONS = 100
 
 
 class Standing(Enum):
-    """What a full audit is beside the others. Those that overlap have no order: each takes a while.
+    """What a full audit is next to the others. Those that overlap have no order: each takes a while.
 
     ALONE: no other one ran while it did, so its zeros may end an alarm.
     OVERLAPPING: one may have found what it did not, so it only sets alarms off.
@@ -44,7 +44,7 @@ class Standing(Enum):
 
 
 def standing(aws: Aws, run: Run, *, looked_at: datetime) -> Standing:
-    """Return what a full audit is beside the others.
+    """Return what a full audit is next to the others.
 
     Step Functions knows them. The latest report in the bucket does not count: who can write there could
     otherwise keep the numbers of every audit from the alarms.
