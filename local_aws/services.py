@@ -180,7 +180,7 @@ def running_local_aws(
                     programs=(Path(sys.executable).parent, CLI_PROGRAMS),
                 ),
                 callers_environment=callers_environment(os.environ, addresses, programs=(CLI_PROGRAMS,)),
-                organization=RemoteOrganization.at(
+                organization=RemoteOrganization(
                     addresses.organization_url, secret_access_key=addresses.secret_access_key
                 ),
             )

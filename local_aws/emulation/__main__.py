@@ -6,14 +6,13 @@ import signal
 import sys
 from types import FrameType
 
-from .server import LOOPBACK, organization_server
+from .server import organization_server
 
 
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m local_aws.emulation", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="the port to listen on")
-    parser.add_argument("--host", default=LOOPBACK, help="the address to listen on (%(default)s)")
     arguments = parser.parse_args()
     # Not an argument: other users of this machine see the arguments of every process.
     secret_access_key = os.environ.get("AWS_SECRET_ACCESS_KEY")
@@ -21,11 +20,7 @@ def main() -> None:
         parser.error("AWS_SECRET_ACCESS_KEY is not set: all callers sign with it")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
-    with organization_server(
-        host=arguments.host,
-        port=arguments.port,
-        secret_access_key=secret_access_key,
-    ) as (server, _):
+    with organization_server(port=arguments.port, secret_access_key=secret_access_key) as (server, _):
         server.serve_forever()
 
 

@@ -10,7 +10,7 @@ from .organization_policies import (
     PolicyRequest,
     find_policy_denial,
 )
-from .state import Emulation, RootSession
+from .state import Emulation
 
 # No policy denies it.
 _NEVER_DENIED = "sts:GetCallerIdentity"
@@ -125,9 +125,12 @@ def explicit_deny(policy: str, *, policy_arn: str | None = None) -> str:
 
 
 def root_session_denial(
-    emulation: Emulation, session: RootSession, *, action: str, resource: str, region: str
+    emulation: Emulation, token: str, *, action: str, resource: str, region: str
 ) -> str | None:
     """Return the message with which a call of another service is denied in a root session, or None."""
+    session = emulation.root_session(token)
+    if session is None:
+        return None
     denial = emulation.denial(account_id=session.account_id, action=action)
     if denial is not None and denial.message is not None:
         return denial.message

@@ -1,10 +1,8 @@
-"""The control API: the abstract members of the handle, by name, over HTTP as JSON."""
+"""The control API: the members of the handle, by name, over HTTP as JSON."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from hmac import compare_digest
 from inspect import signature
 from types import NoneType
 from typing import TypeVar, get_type_hints
@@ -16,18 +14,11 @@ from .handle import Organization
 CONTROL_PATH = "/_local_aws/control"
 HEALTH_PATH = "/_local_aws/health"
 
+MEMBERS = {name for name in vars(Organization) if not name.startswith("_")} - {"client"}
 # The errors of a handle that the other side raises again.
 _ERRORS: Mapping[str, type[Exception]] = {error.__name__: error for error in (LookupError, ValueError)}
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ControlResponse:
-    """The response to a control request."""
-
-    status: int
-    body: bytes
 
 
 def authorization(secret_access_key: str) -> str:
@@ -35,30 +26,26 @@ def authorization(secret_access_key: str) -> str:
     return f"Bearer {secret_access_key}"
 
 
-def is_authorized(header: str, *, secret_access_key: str) -> bool:
-    """Return whether an Authorization header has the secret."""
-    return compare_digest(header.encode(), authorization(secret_access_key).encode())
-
-
 def control_request(member: str, arguments: Mapping[str, object]) -> bytes:
     """Return the body of a request for a member of the handle."""
     return json.dumps({"member": member, "arguments": _converter().unstructure(arguments)}).encode()
 
 
-def control_response(organization: Organization, request: bytes) -> ControlResponse:
-    """Call the member of the handle that a request names."""
+def respond_to_control(organization: Organization, request: bytes) -> tuple[int, bytes]:
+    """Call the member of the handle that a request names; return the status and the body of the response."""
     content = json.loads(request)
     member = str(content["member"])
-    if member not in Organization.__abstractmethods__:
-        return _json_response(404, {"error": "LookupError", "message": f"Unknown member {member}."})
+    if member not in MEMBERS:
+        return _response(404, {"error": "LookupError", "message": f"Unknown member {member}."})
     try:
         result = _call_member(organization, member, content["arguments"])
     except tuple(_ERRORS.values()) as error:
-        return _json_response(400, {"error": _error_name(error), "message": str(error)})
-    return _json_response(200, {"result": _converter().unstructure(result)})
+        name = next(name for name, kind in _ERRORS.items() if isinstance(error, kind))
+        return _response(400, {"error": name, "message": str(error)})
+    return _response(200, {"result": _converter().unstructure(result)})
 
 
-def control_result(result_type: type[Result], response: ControlResponse) -> Result:
+def control_result(result_type: type[Result], status: int, body: bytes) -> Result:
     """Return the result in a response.
 
     Raises:
@@ -66,10 +53,10 @@ def control_result(result_type: type[Result], response: ControlResponse) -> Resu
         ValueError: If the handle raised it.
         RuntimeError: If the server failed.
     """
-    if response.status >= 500:
-        raise RuntimeError(f"The emulation failed: {response.body.decode(errors='replace')}")
-    content = json.loads(response.body)
-    if response.status != 200:
+    if status >= 500:
+        raise RuntimeError(f"The emulation failed: {body.decode(errors='replace')}")
+    content = json.loads(body)
+    if status != 200:
         raise _ERRORS[content["error"]](content["message"])
     return _converter().structure(content["result"], result_type)
 
@@ -87,12 +74,8 @@ def _call_member(organization: Organization, member: str, arguments: Mapping[str
     return method(**given)
 
 
-def _json_response(status: int, content: object) -> ControlResponse:
-    return ControlResponse(status=status, body=json.dumps(content).encode())
-
-
-def _error_name(error: Exception) -> str:
-    return next(name for name, kind in _ERRORS.items() if isinstance(error, kind))
+def _response(status: int, content: object) -> tuple[int, bytes]:
+    return status, json.dumps(content).encode()
 
 
 @lru_cache(maxsize=1)

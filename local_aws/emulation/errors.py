@@ -1,6 +1,5 @@
 """The errors that the emulation adds to moto's own."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from moto.core.exceptions import ServiceException
@@ -79,10 +78,3 @@ def no_such_entity(message: str) -> AwsError:
 def validation_error(message: str) -> AwsError:
     """Return IAM's and STS's error for an invalid parameter."""
     return AwsError("ValidationError", message, http_status=400)
-
-
-def constraint_failures(failures: Iterable[str]) -> AwsError:
-    """Return IAM's and STS's error for parameters that violate their model."""
-    found = list(failures)
-    count = "1 validation error" if len(found) == 1 else f"{len(found)} validation errors"
-    return validation_error(f"{count} detected: {'; '.join(found)}")

@@ -21,6 +21,7 @@ from .iam import EmulatedIamResponse
 from .organizations import EmulatedOrganizationsResponse
 from .other_services import authorize_in_s3, import_findings, respond_in_sqs
 from .records import IAM_SERVICE_PRINCIPAL
+from .state import reset_moto
 from .sts import EmulatedStsResponse
 
 _ROOT_PATH = "{0}/$"
@@ -32,8 +33,8 @@ _RESPONSES = (
 
 
 @contextmanager
-def extend_moto() -> Iterator[None]:
-    """Extend the moto of this process, and undo that at the end.
+def extended_moto() -> Iterator[None]:
+    """Extend the moto of this process; at the end undo that and delete all data.
 
     Raises:
         RuntimeError: If it is extended already. moto has one set of backends for each process, so
@@ -63,4 +64,5 @@ def extend_moto() -> Iterator[None]:
             ),
         ):
             patches.enter_context(patch.object(owner, attribute, value))
+        patches.callback(reset_moto)
         yield

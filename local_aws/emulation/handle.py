@@ -1,10 +1,11 @@
-"""The handle on an emulated organization that tests and commands use, in process or over HTTP."""
+"""The handle on an emulated organization that tests and commands use."""
 
+import json
 import os
 import threading
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, overload
 
@@ -12,8 +13,21 @@ from botocore.config import Config
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
-from .accounts import DEFAULT_SECRET_ACCESS_KEY
+from .authorization import root_session_denial
 from .organization_policies import RESOURCE_CONTROL_POLICY, SERVICE_CONTROL_POLICY
+from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID
+from .state import (
+    AccessKey,
+    Certificate,
+    Denial,
+    Emulation,
+    LastUse,
+    MfaDevice,
+    RootUser,
+    current_emulation,
+    reset_moto,
+    root_access_key_id,
+)
 from .values import Call, OtherServices, RootAccess, RootCredentials
 
 if TYPE_CHECKING:
@@ -37,6 +51,27 @@ WITHOUT_USER_SETTINGS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seed:
+    """The initial state of an organization.
+
+    Attributes:
+        organization_id: The organization's id.
+        feature_set: All features, or consolidated billing only.
+        members: The member accounts' ids, each with its name.
+        trusted_services: The service principals with trusted access.
+    """
+
+    organization_id: str = "o-a1b2c3d4e5"
+    feature_set: Literal["ALL", "CONSOLIDATED_BILLING"] = "ALL"
+    members: tuple[tuple[str, str], ...] = (
+        ("222222222222", "workload-a"),
+        ("333333333333", "workload-b"),
+        ("444444444444", "workload-c"),
+    )
+    trusted_services: tuple[str, ...] = ("cloudtrail.amazonaws.com",)
+
+
 class ClientOptions(TypedDict, total=False):
     """The caller that a client is, and where it sends its calls.
 
@@ -56,64 +91,91 @@ class ClientOptions(TypedDict, total=False):
     endpoint_url: str | None
 
 
-class Organization(ABC):
+class Organization:
     """An emulated organization.
 
-    The abstract members are the emulation's control API; the other members build on them.
+    Each public member except `client` works on the emulation in this process. `RemoteOrganization` sends
+    them to another process by the control API.
     """
 
-    def __init__(
-        self, *, endpoint_url: str | None, secret_access_key: str = DEFAULT_SECRET_ACCESS_KEY
-    ) -> None:
+    def __init__(self, *, endpoint_url: str | None, secret_access_key: str, seed: Seed | None = None) -> None:
         """Create a handle whose clients call an endpoint, or moto in this process if None."""
         self._endpoint_url = endpoint_url
         self._secret_access_key = secret_access_key
+        self._seed = seed or Seed()
         self._session: Session | None = None
         self._session_lock = threading.Lock()
 
     @property
-    @abstractmethod
+    def _emulation(self) -> Emulation:
+        return current_emulation()
+
+    @property
     def id(self) -> str:
         """The organization's id."""
+        return self._emulation.organization.id
 
     @property
-    @abstractmethod
     def management_account_id(self) -> str:
         """The management account."""
+        return MANAGEMENT_ACCOUNT_ID
 
     @property
-    @abstractmethod
     def root_id(self) -> str:
         """The id of the organization's root, above all organizational units."""
+        return self._emulation.organization.root_id
 
     @property
-    @abstractmethod
     def members(self) -> tuple[str, ...]:
         """The member accounts, in the order in which they joined."""
+        account_ids = self._emulation.organization.account_ids
+        return tuple(a for a in account_ids if a != MANAGEMENT_ACCOUNT_ID)
 
     @property
-    @abstractmethod
     def calls(self) -> tuple[Call, ...]:
         """Every call that reached the emulation, in order."""
+        return tuple(self._emulation.calls)
 
     @property
     def writes(self) -> tuple[Call, ...]:
         """The calls that change anything, including denied ones."""
         return tuple(call for call in self.calls if call.is_write)
 
-    @abstractmethod
     def clear_calls(self) -> None:
         """Empty the list of calls."""
+        self._emulation.calls.clear()
 
-    @abstractmethod
     def root_access(self) -> RootAccess:
         """Return the state of root access in the organization."""
+        emulation = self._emulation
+        with emulation.lock:
+            return RootAccess(
+                trusted_access=emulation.organization.trusted_access(),
+                features=frozenset(feature.value for feature in emulation.features),
+                delegated_administrators=tuple(
+                    emulation.organization.delegated_administrators(IAM_SERVICE_PRINCIPAL)
+                ),
+            )
 
-    @abstractmethod
     def other_services(self) -> OtherServices:
         """Return the settings of services other than IAM."""
+        organization = self._emulation.organization
+        with self._emulation.lock:
+            registered = {
+                principal for services in organization.delegations().values() for principal in services
+            }
+            return OtherServices(
+                trusted_access={
+                    principal: date
+                    for principal, date in organization.trusted_access().items()
+                    if principal != IAM_SERVICE_PRINCIPAL
+                },
+                delegated_administrators={
+                    principal: organization.delegated_administrators(principal)
+                    for principal in sorted(registered - {IAM_SERVICE_PRINCIPAL})
+                },
+            )
 
-    @abstractmethod
     def deny(self, *, account_id: str, action: str, message: str | None = None) -> None:
         """Deny an action to an account.
 
@@ -126,14 +188,17 @@ class Organization(ABC):
             message: The message of the response; default: AWS's own for a missing permission, or for
                 an SCP in a root session.
         """
+        self._emulation.denials[account_id, action] = Denial(
+            account_id=account_id, action=action, message=message
+        )
 
-    @abstractmethod
     def allow(self, *, account_id: str, action: str) -> None:
         """Remove a denial, if there is one."""
+        self._emulation.denials.pop((account_id, action), None)
 
-    @abstractmethod
     def hide_policy_arns(self) -> None:
         """Deny without the policy's ARN, as services did until January 2026 and some still do."""
+        self._emulation.shows_policy_arns = False
 
     def attach_service_control_policy(
         self, *, name: str, document: Mapping[str, object], target_id: str
@@ -148,9 +213,7 @@ class Organization(ABC):
             document: Its content.
             target_id: The organization's root, an organizational unit or an account.
         """
-        return self.attach_policy(
-            name=name, document=document, target_id=target_id, policy_type=SERVICE_CONTROL_POLICY
-        )
+        return self._attach_policy(name, document, target_id, SERVICE_CONTROL_POLICY)
 
     def attach_resource_control_policy(
         self, *, name: str, document: Mapping[str, object], target_id: str
@@ -165,17 +228,8 @@ class Organization(ABC):
             document: Its content.
             target_id: The organization's root, an organizational unit or an account.
         """
-        return self.attach_policy(
-            name=name, document=document, target_id=target_id, policy_type=RESOURCE_CONTROL_POLICY
-        )
+        return self._attach_policy(name, document, target_id, RESOURCE_CONTROL_POLICY)
 
-    @abstractmethod
-    def attach_policy(
-        self, *, name: str, document: Mapping[str, object], target_id: str, policy_type: str
-    ) -> str:
-        """Create a policy of a type, attach it, and return its ID."""
-
-    @abstractmethod
     def root_session_denial(self, *, token: str, action: str, resource: str, region: str) -> str | None:
         """Return the message with which a call of another service is denied in a root session, or None.
 
@@ -185,28 +239,28 @@ class Organization(ABC):
             resource: The ARN that it acts on, or an asterisk.
             region: The Region of the endpoint.
         """
+        with self._emulation.lock:
+            return root_session_denial(
+                self._emulation, token, action=action, resource=resource, region=region
+            )
 
-    @abstractmethod
     def advance_clock(self, seconds: float) -> None:
         """Move the emulation's clock forward."""
+        self._emulation.advance_clock(timedelta(seconds=seconds))
 
-    @abstractmethod
-    def set_latency(self, seconds: float) -> None:
-        """Set how long every call takes to arrive. Parallel calls wait in parallel."""
-
-    @abstractmethod
     def set_delegated_administrator_limit(self, limit: int) -> None:
         """Set how many delegated administrators a service may have."""
+        self._emulation.delegated_administrator_limit = limit
 
-    @abstractmethod
     def add_account(self, *, name: str, email: str, account_id: str | None = None) -> str:
         """Add a member account and return its id; without one, the emulation picks one."""
+        with self._emulation.lock:
+            return self._emulation.organization.add_account(name=name, email=email, account_id=account_id)
 
-    @abstractmethod
     def suspend(self, account_id: str) -> None:
         """Suspend a member account."""
+        self._emulation.organization.suspend(account_id)
 
-    @abstractmethod
     def put_root_credentials(
         self,
         *,
@@ -229,18 +283,66 @@ class Organization(ABC):
             password_last_used: When the password was last used; default: never.
             access_key_last_used: When each access key was last used; default: never.
         """
+        self._require_account(account_id)
+        now = self._emulation.now()
+        used_at = access_key_last_used
+        last_use = LastUse(at=used_at, service="s3", region="us-east-1") if used_at else None
+        keys = [
+            AccessKey(id=root_access_key_id(account_id, number), created_at=now, last_use=last_use)
+            for number in range(1, access_keys + 1)
+        ]
+        devices = [
+            MfaDevice(
+                serial_number=f"arn:aws:iam::{account_id}:mfa/root-account-mfa-device-{number}",
+                enabled_at=now,
+            )
+            for number in range(1, mfa_devices + 1)
+        ]
+        signing = [
+            Certificate(
+                id=f"CERT{account_id}{number:016}",
+                body="-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----",
+                uploaded_at=now,
+            )
+            for number in range(1, certificates + 1)
+        ]
+        self._emulation.root_users[account_id] = RootUser(
+            password_created_at=now if password else None,
+            password_last_used=password_last_used,
+            access_keys={key.id: key for key in keys},
+            mfa_devices={device.serial_number: device for device in devices},
+            certificates={certificate.id: certificate for certificate in signing},
+        )
 
-    @abstractmethod
     def root_credentials(self, account_id: str) -> RootCredentials:
         """Return the credentials of an account's root user."""
+        self._require_account(account_id)
+        with self._emulation.lock:
+            root_user = self._emulation.root_user(account_id)
+            return RootCredentials(
+                password=root_user.password_created_at is not None,
+                access_keys=tuple(sorted(root_user.access_keys)),
+                mfa_devices=tuple(sorted(root_user.mfa_devices)),
+                certificates=tuple(sorted(root_user.certificates)),
+            )
 
-    @abstractmethod
     def delete(self) -> None:
         """Delete the organization. Its accounts are then not members of any."""
+        with self._emulation.lock:
+            self._emulation.organization.delete()
+            self._emulation.clear_organization()
 
-    @abstractmethod
     def reset(self) -> None:
         """Restore the initial state of the organization and of everything else in moto."""
+        with self._emulation.lock:
+            reset_moto()
+            emulation, seed = self._emulation, self._seed
+            organization = emulation.organization
+            organization.create(organization_id=seed.organization_id, feature_set=seed.feature_set)
+            for account_id, name in seed.members:
+                organization.add_account(name=name, email=f"{name}@example.com", account_id=account_id)
+            for principal in seed.trusted_services:
+                organization.enable_trusted_access(principal, at=emulation.now())
 
     @overload
     def client(self, service: Literal["iam"], **options: Unpack[ClientOptions]) -> "IAMClient": ...
@@ -296,6 +398,18 @@ class Organization(ABC):
                 ),
             )
         return client
+
+    def _attach_policy(
+        self, name: str, document: Mapping[str, object], target_id: str, policy_type: str
+    ) -> str:
+        with self._emulation.lock:
+            return self._emulation.organization.attach_new_policy(
+                name=name, content=json.dumps(document), target_id=target_id, policy_type=policy_type
+            )
+
+    def _require_account(self, account_id: str) -> None:
+        if self._emulation.organization.account(account_id) is None:
+            raise LookupError(f"Account {account_id} is not a member of the organization.")
 
     def _root_access_key(self, account_id: str) -> str:
         access_keys = self.root_credentials(account_id).access_keys

@@ -1,7 +1,6 @@
 """IAM's five organization-level operations, and IAM in a root session."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -75,19 +74,6 @@ class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
         summary["AccountSigningCertificatesPresent"] = int(bool(root_user.certificates))
         return ActionResult({"SummaryMap": summary})
 
-    def get_credential_report(self) -> ActionResult:
-        """GetCredentialReport, whose first row is the root user's."""
-        header, _, users = self.backend.get_credential_report().partition("\n")
-        row = _credential_report_row(self.emulation.root_user(self.account_id), self.account_id)
-        line = ",".join(row.get(name, "N/A") for name in header.split(","))
-        return ActionResult(
-            {
-                "Content": f"{header}\n{line}\n{users}",
-                "ReportFormat": "text/csv",
-                "GeneratedTime": self.received_at.replace(microsecond=0),
-            }
-        )
-
     def _enable(self, feature: Feature) -> ActionResult:
         self._require_administrator()
         if self.account_id != MANAGEMENT_ACCOUNT_ID:
@@ -136,34 +122,6 @@ class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
                 "ServiceAccessNotEnabledException",
                 f"Trusted Access for IAM not enabled by organization of input account {account_id}.",
             )
-
-
-def _credential_report_row(root_user: RootUser, account_id: str) -> dict[str, str]:
-    """Return the root user's row of the credential report, without what does not apply."""
-    row = {
-        "user": "<root_account>",
-        "arn": root_arn(account_id),
-        "password_enabled": str(root_user.password_created_at is not None).lower(),
-        "password_last_used": _report_time(root_user.password_last_used, otherwise="no_information"),
-        "password_last_changed": "not_supported",
-        "password_next_rotation": "not_supported",
-        "mfa_active": str(bool(root_user.mfa_devices)).lower(),
-    }
-    keys, certificates = list(root_user.access_keys.values()), list(root_user.certificates)
-    for number in (1, 2):
-        row[f"access_key_{number}_active"] = str(len(keys) >= number).lower()
-        row[f"cert_{number}_active"] = str(len(certificates) >= number).lower()
-    for number, key in enumerate(keys, start=1):
-        row[f"access_key_{number}_last_rotated"] = _report_time(key.created_at)
-        if key.last_use is not None:
-            row[f"access_key_{number}_last_used_date"] = _report_time(key.last_use.at)
-            row[f"access_key_{number}_last_used_region"] = key.last_use.region
-            row[f"access_key_{number}_last_used_service"] = key.last_use.service
-    return row
-
-
-def _report_time(time: datetime | None, *, otherwise: str = "N/A") -> str:
-    return otherwise if time is None else time.strftime("%Y-%m-%dT%H:%M:%S+00:00")
 
 
 class _RootUserResponse(EmulatedIamResponse):

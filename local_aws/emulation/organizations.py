@@ -41,7 +41,6 @@ _NAMES_AN_ACCOUNT = frozenset(
     {
         "DeregisterDelegatedAdministrator",
         "DescribeAccount",
-        "ListDelegatedServicesForAccount",
         "RegisterDelegatedAdministrator",
     }
 )
@@ -195,24 +194,6 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
             [
                 {**account, "DelegationEnabledDate": dates[str(account["Id"])]}
                 for account in self.organization.describe_accounts(page.items)
-            ],
-            page,
-        )
-
-    def list_delegated_services_for_account(self) -> ActionResult:
-        """ListDelegatedServicesForAccount."""
-        account_id = str(self._get_param("AccountId"))
-        if self.organization.account(account_id) is None:
-            raise AccountNotFoundException
-        dates = self.organization.delegated_services(account_id)
-        if not dates:
-            raise AccountNotRegisteredException
-        page = self._page(sorted(dates))
-        return self._list_result(
-            "DelegatedServices",
-            [
-                {"ServicePrincipal": principal, "DelegationEnabledDate": dates[principal]}
-                for principal in page.items
             ],
             page,
         )

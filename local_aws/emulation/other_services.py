@@ -12,7 +12,7 @@ from moto.sqs.responses import SQSResponse
 from .authorization import root_session_denial
 from .errors import AwsError
 from .requests import HttpResponse, security_token
-from .state import current_emulation, is_root_session_token
+from .state import current_emulation
 
 _FORBIDDEN = 403
 _authorize_in_s3 = S3Response._authenticate_and_authorize_s3_action
@@ -50,17 +50,11 @@ def import_findings(backend: Any, findings: Any) -> Any:
 
 
 def _denial(response: Any, *, resource: str) -> str | None:
-    token = security_token(response)
-    if not is_root_session_token(token):
-        return None
     emulation = current_emulation()
-    session = emulation.root_session(str(token))
-    if session is None:
-        return None
     with emulation.lock:
         return root_session_denial(
             emulation,
-            session,
+            str(security_token(response)),
             action=f"{response.service_name}:{response._get_action()}",
             resource=resource,
             region=str(response.region),

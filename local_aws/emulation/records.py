@@ -304,11 +304,6 @@ class OrganizationRecords:
         return None
 
 
-def clear_memberships() -> None:
-    """Clear which account is in which organization; a moto reset does not."""
-    organizations_backends.master_accounts.clear()
-
-
 def is_trusted_service(principal: str) -> bool:
     """Return whether Organizations knows a service principal."""
     return bool(FakeServiceAccess.trusted_service(principal))

@@ -4,7 +4,6 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from time import sleep
 from typing import Any, ClassVar
 
 from moto.core.exceptions import ServiceException
@@ -167,10 +166,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
         return parameters
 
     def call_action(self) -> HttpResponse:
-        """Respond to the request once it has arrived, and record the call."""
-        # Without the lock: calls arrive in parallel.
-        if self.emulation.latency:
-            sleep(self.emulation.latency)
+        """Respond to the request, and record the call."""
         with self.emulation.lock:
             # A call may reset moto, and the emulation with it.
             emulation = self.emulation

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from hmac import compare_digest
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,15 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
 from .accounts import DEFAULT_SECRET_ACCESS_KEY, issue_secret_access_key
-from .control import CONTROL_PATH, HEALTH_PATH, control_response, is_authorized
-from .local import LocalOrganization, Seed, fresh_moto
+from .control import CONTROL_PATH, HEALTH_PATH, authorization, respond_to_control
+from .extension import extended_moto
+from .local import LocalOrganization
 from .signatures import Refusal, find_refusal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-LOOPBACK = "127.0.0.1"
-
+_LOOPBACK = "127.0.0.1"
 _ANY_FREE_PORT = 0
 _BACKLOG = 128
 _SHUTDOWN_POLL_SECONDS = 0.05
@@ -76,47 +77,36 @@ class _Application:
         # A web page cannot send this type to another origin without a preflight request.
         if request.method != "POST" or request.mimetype != "application/json":
             return Response("Expected a POST of application/json.", status=415)
-        header = request.headers.get("Authorization", "")
-        if "Origin" in request.headers or not is_authorized(
-            header, secret_access_key=self._secret_access_key
-        ):
+        header, expected = request.headers.get("Authorization", ""), authorization(self._secret_access_key)
+        if "Origin" in request.headers or not compare_digest(header.encode(), expected.encode()):
             return Response("Expected the secret access key of this local AWS.", status=403)
-        response = control_response(self._organization, request.get_data())
-        return Response(response.body, status=response.status, mimetype="application/json")
+        status, body = respond_to_control(self._organization, request.get_data())
+        return Response(body, status=status, mimetype="application/json")
 
 
 @contextmanager
 def organization_server(
-    *,
-    host: str = LOOPBACK,
-    port: int = _ANY_FREE_PORT,
-    seed: Seed | None = None,
-    secret_access_key: str = DEFAULT_SECRET_ACCESS_KEY,
+    *, port: int = _ANY_FREE_PORT, secret_access_key: str = DEFAULT_SECRET_ACCESS_KEY
 ) -> Iterator[tuple[BaseWSGIServer, LocalOrganization]]:
     """Create a server for the emulated organization, bound but not yet serving.
 
     Args:
-        host: The address to listen on.
         port: The port to listen on; default: a free one.
-        seed: The initial state of the organization.
         secret_access_key: What all callers sign with.
 
     Yields:
         The server and the handle on the organization.
     """
     with (
-        fresh_moto(),
+        extended_moto(),
         issue_secret_access_key(secret_access_key),
-        socket.create_server((host, port), backlog=_BACKLOG) as listener,
+        socket.create_server((_LOOPBACK, port), backlog=_BACKLOG) as listener,
     ):
         bound_port: int = listener.getsockname()[1]
-        organization = LocalOrganization(
-            seed=seed or Seed(),
-            url=f"http://{host}:{bound_port}",
-            secret_access_key=secret_access_key,
-        )
+        url = f"http://{_LOOPBACK}:{bound_port}"
+        organization = LocalOrganization(url=url, secret_access_key=secret_access_key)
         server = make_server(
-            host,
+            _LOOPBACK,
             bound_port,
             _Application(organization, secret_access_key=secret_access_key),
             threaded=True,
@@ -130,26 +120,16 @@ def organization_server(
 
 
 @contextmanager
-def serve_organization(
-    *,
-    port: int = _ANY_FREE_PORT,
-    seed: Seed | None = None,
-    secret_access_key: str = DEFAULT_SECRET_ACCESS_KEY,
-) -> Iterator[LocalOrganization]:
-    """Serve the emulated organization from a thread of this process.
+def serve_organization(*, secret_access_key: str = DEFAULT_SECRET_ACCESS_KEY) -> Iterator[LocalOrganization]:
+    """Serve the emulated organization from a thread of this process, on a free port.
 
     Args:
-        port: The port to listen on; default: a free one.
-        seed: The initial state of the organization.
         secret_access_key: What all callers sign with.
 
     Yields:
         The handle, whose clients call over HTTP; its ``url`` is the server's.
     """
-    with organization_server(port=port, seed=seed, secret_access_key=secret_access_key) as (
-        server,
-        organization,
-    ):
+    with organization_server(secret_access_key=secret_access_key) as (server, organization):
         thread = threading.Thread(
             target=server.serve_forever, args=(_SHUTDOWN_POLL_SECONDS,), name="organization-server"
         )

@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
 from moto.organizations.models import organizations_backends
 
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID, OrganizationRecords
@@ -108,11 +110,10 @@ class Emulation:
         self.calls: list[Call] = []
         self.features: set[Feature] = set()
         self.delegated_administrator_limit = DEFAULT_DELEGATED_ADMINISTRATOR_LIMIT
-        self.latency = 0.0
         self.shows_policy_arns = True
+        self.denials: dict[tuple[str, str], Denial] = {}
+        self.root_users: dict[str, RootUser] = {}
         self._advanced = timedelta()
-        self._denials: dict[tuple[str, str], Denial] = {}
-        self._root_users: dict[str, RootUser] = {}
         self._sessions: dict[str, RootSession] = {}
         self._trusted_access_disabled_at: datetime | None = None
         self._deregistered_at: dict[str, datetime] = {}
@@ -123,27 +124,11 @@ class Emulation:
 
     def advance_clock(self, duration: timedelta) -> None:
         """Move the clock forward."""
-        if duration < timedelta():
-            raise ValueError("The clock only moves forward.")
         self._advanced += duration
-
-    def set_latency(self, seconds: float) -> None:
-        """Set how long every call takes to arrive."""
-        if seconds < 0:
-            raise ValueError("The latency must not be negative.")
-        self.latency = seconds
-
-    def deny(self, denial: Denial) -> None:
-        """Deny an action."""
-        self._denials[denial.account_id, denial.action] = denial
-
-    def allow(self, *, account_id: str, action: str) -> None:
-        """Remove a denial, if there is one."""
-        self._denials.pop((account_id, action), None)
 
     def denial(self, *, account_id: str, action: str) -> Denial | None:
         """Return the denial that applies to an account's action, or None."""
-        for denial in self._denials.values():
+        for denial in self.denials.values():
             if denial.account_id == account_id and fnmatchcase(action, denial.action):
                 return denial
         return None
@@ -182,7 +167,7 @@ class Emulation:
 
     def root_user(self, account_id: str) -> RootUser:
         """Return the root user of an account."""
-        return self._root_users.setdefault(account_id, RootUser())
+        return self.root_users.setdefault(account_id, RootUser())
 
     def account_of_root_key(self, access_key_id: str) -> str | None:
         """Return the account whose root user has an access key, or None."""
@@ -190,12 +175,8 @@ class Emulation:
         match = _ROOT_ACCESS_KEY.fullmatch(access_key_id)
         if match is None:
             return None
-        root_user = self._root_users.get(match["account_id"])
+        root_user = self.root_users.get(match["account_id"])
         return match["account_id"] if root_user and access_key_id in root_user.access_keys else None
-
-    def put_root_user(self, account_id: str, root_user: RootUser) -> None:
-        """Replace the root user of an account."""
-        self._root_users[account_id] = root_user
 
     def open_root_session(
         self, *, account_id: str, task_policy: TaskPolicy, expires_at: datetime
@@ -235,6 +216,14 @@ def current_emulation() -> Emulation:
         # Atomic, because the first calls may come in parallel.
         found = attributes.setdefault("root_access", Emulation(backend))
     return found
+
+
+def reset_moto() -> None:
+    """Delete everything in moto, and with it the emulation."""
+    BackendDict.reset()
+    reset_model_data()
+    # A moto reset keeps which account is in which organization.
+    organizations_backends.master_accounts.clear()
 
 
 def is_root_session_token(token: str | None) -> bool:

@@ -9,7 +9,7 @@ from moto.sts.responses import TokenResponse
 
 from .accounts import common_secret_access_key, is_account_id
 from .authorization import root_arn
-from .errors import AwsError, constraint_failures, validation_error
+from .errors import AwsError, validation_error
 from .records import MANAGEMENT_ACCOUNT_ID
 from .requests import EmulatedResponse
 from .state import RootSession
@@ -111,18 +111,16 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
     def _duration(self) -> timedelta:
         """Return the duration of the session, if the parameters conform to the model."""
         seconds = self._get_int_param("DurationSeconds", _MAX_SESSION_SECONDS)
-        failures = []
+        failure = None
         if seconds > _MAX_SESSION_SECONDS:
-            failures.append(
+            failure = (
                 f"Value '{seconds}' at 'durationSeconds' failed to satisfy constraint: "
                 f"Member must have value less than or equal to {_MAX_SESSION_SECONDS}"
             )
-        if self._get_param("TaskPolicyArn.arn") is None:
-            failures.append(
-                "Value null at 'taskPolicyArn' failed to satisfy constraint: Member must not be null"
-            )
-        if failures:
-            raise constraint_failures(failures)
+        elif self._get_param("TaskPolicyArn.arn") is None:
+            failure = "Value null at 'taskPolicyArn' failed to satisfy constraint: Member must not be null"
+        if failure is not None:
+            raise validation_error(f"1 validation error detected: {failure}")
         return timedelta(seconds=seconds)
 
     def _task_policy(self) -> TaskPolicy:

@@ -49,7 +49,7 @@ def server_process(*, ended_by: signal.Signals = signal.SIGTERM) -> Iterator[Rem
                 assert server.poll() is None, "The server ended."
                 assert time.monotonic() < deadline, "The server did not start."
                 time.sleep(0.05)
-            yield RemoteOrganization.at(f"http://127.0.0.1:{port}", secret_access_key=SECRET)
+            yield RemoteOrganization(f"http://127.0.0.1:{port}", secret_access_key=SECRET)
             server.send_signal(ended_by)
             _, log = server.communicate(timeout=10)
         finally:
@@ -81,7 +81,6 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
     register(organization, DELEGATE)
     account_id = organization.add_account(name="new", email="new@example.com", account_id="666666666666")
     organization.set_delegated_administrator_limit(1)
-    organization.set_latency(0.001)
     seen.append(
         error_of(organizations.register_delegated_administrator, AccountId=OTHER, ServicePrincipal=IAM)
     )
@@ -114,8 +113,6 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
         (lambda: organization.client("iam", account_id=OTHER, root_user=True), LookupError),
         (lambda: deny_everything(organization, "ou-none-12345678"), LookupError),
         (lambda: deny_everything(organization, account_id), ValueError),
-        (lambda: organization.advance_clock(-1), ValueError),
-        (lambda: organization.set_latency(-1), ValueError),
     ):
         with pytest.raises(error) as raised:
             wrong_argument()
@@ -153,7 +150,7 @@ def test_a_server_in_a_thread_behaves_as_the_emulation_in_process() -> None:
     with serve_organization() as served:
         assert served.url is not None
         assert observe_a_lifetime(served) == expected
-        assert observe_a_lifetime(RemoteOrganization.at(served.url)) == expected
+        assert observe_a_lifetime(RemoteOrganization(served.url)) == expected
 
 
 JSON = {"Content-Type": "application/json"}
@@ -194,7 +191,7 @@ def test_without_a_signature_by_the_secret_or_from_a_web_page_aws_refuses_each_r
         assert respond(served, "POST", "/moto-api/reset") == 403
 
         with pytest.raises(ClientError, match="AWS_SECRET_ACCESS_KEY") as raised:
-            RemoteOrganization.at(str(served.url)).client("sts", account_id=STRANGER).get_caller_identity()
+            RemoteOrganization(str(served.url)).client("sts", account_id=STRANGER).get_caller_identity()
         assert raised.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
 
 

@@ -1,0 +1,64 @@
+"""The emulated root sessions: which are opened, and how long and where they are valid."""
+
+from typing import Any
+
+from local_aws.emulation import LocalOrganization
+from support.accounts import MANAGEMENT, OTHER, THIRD
+from support.emulation import AUDIT, DELETE, error_of, open_root_session
+
+
+def test_a_suspended_account_looks_like_a_missing_permission(with_root_access: LocalOrganization) -> None:
+    with_root_access.suspend(THIRD)
+    sts = with_root_access.client("sts")
+
+    error = error_of(sts.assume_root, TargetPrincipal=THIRD, TaskPolicyArn=AUDIT)
+
+    assert (error["code"], error["http"]) == ("AccessDenied", 403)
+    assert error["message"] == (
+        f"User: arn:aws:iam::{MANAGEMENT}:user/local is not authorized to perform: sts:AssumeRoot "
+        f"on resource: arn:aws:iam::{THIRD}:root"
+    )
+
+
+def test_an_expired_root_session_is_refused(with_root_access: LocalOrganization) -> None:
+    session = open_root_session(with_root_access, AUDIT)
+    with_root_access.advance_clock(900)
+
+    expired = error_of(with_root_access.client("iam", credentials=session).get_user)
+    in_json = error_of(with_root_access.client("organizations", credentials=session).list_accounts)
+
+    assert (expired["code"], expired["http"]) == ("ExpiredToken", 403)
+    assert (in_json["code"], in_json["http"]) == ("ExpiredTokenException", 400)
+
+
+def test_the_token_of_a_root_session_is_valid_for_its_account_only(
+    with_root_access: LocalOrganization,
+) -> None:
+    session = open_root_session(with_root_access, AUDIT)
+
+    elsewhere: Any = {**session, "AccessKeyId": THIRD}
+    moved = error_of(with_root_access.client("iam", credentials=elsewhere).get_user)
+    with_root_access.reset()
+    forgotten = error_of(with_root_access.client("iam", credentials=session).get_user)
+
+    assert moved["code"] == forgotten["code"] == "InvalidClientTokenId"
+
+
+def test_pages_of_root_credentials_lose_none_while_others_are_deleted(
+    with_root_access: LocalOrganization,
+) -> None:
+    with_root_access.put_root_credentials(account_id=OTHER, access_keys=3)
+    keys = with_root_access.root_credentials(OTHER).access_keys
+    iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, DELETE))
+
+    seen = []
+    page = iam.list_access_keys(MaxItems=1)
+    while True:
+        (key,) = page["AccessKeyMetadata"]
+        seen.append(key["AccessKeyId"])
+        iam.delete_access_key(AccessKeyId=key["AccessKeyId"])
+        if not page["IsTruncated"]:
+            break
+        page = iam.list_access_keys(MaxItems=1, Marker=page["Marker"])
+
+    assert tuple(seen) == keys
