@@ -20,6 +20,7 @@ TYPESCRIPT_READY := $(VENV)/typescript/.ready
 
 # CDK apps look up `node` on the PATH. Whatever is imported is compiled once, not by each process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
+export NODE_COMPILE_CACHE := $(CURDIR)/$(VENV)/node-compile-cache
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help

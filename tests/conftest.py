@@ -77,6 +77,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_configure() -> None:
     """Let a deprecated part of the CDK fail: users would see a warning that they did not cause."""
     os.environ["JSII_DEPRECATED"] = "fail"
+    # Its check of each template costs more than the synthesis. `make local-deploy` has it.
+    os.environ["CDK_VALIDATION"] = "false"
+    os.environ["CDK_DISABLE_STACK_TRACE"] = "true"
 
 
 @pytest.hookimpl(tryfirst=True)
