@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
+
+from aws_calls.text import refuse_constant, unique_keys
 
 from .operators import OPERATORS, Operator
 from .text import Template, Variable, lowercase, parse_template
@@ -122,7 +124,8 @@ class Policy:
         name: Its name.
         content: Its document, JSON; "" if it could not be read.
         statements: Its statements; none if it has a problem.
-        problem: Why nothing is known of it: it could not be read or parsed; "" if it is known.
+        problem: Why nothing is known of it: it could not be read or parsed, so it may allow or deny anything;
+            "" if it is known.
     """
 
     policy_id: str
@@ -130,22 +133,6 @@ class Policy:
     content: str = ""
     statements: tuple[Statement, ...] = ()
     problem: str = ""
-
-
-def unreadable_policy(*, policy_id: str, name: str, problem: str) -> Policy:
-    """Return a policy whose document is not known; it may allow or deny anything.
-
-    Args:
-        policy_id: Its ID, or what stands for it.
-        name: Its name.
-        problem: Why the document is not known.
-
-    Raises:
-        ValueError: The problem is empty.
-    """
-    if not problem:
-        raise ValueError("An unreadable policy needs its problem.")
-    return Policy(policy_id=policy_id, name=name, problem=problem)
 
 
 def parse_policy(
@@ -166,18 +153,18 @@ def parse_policy(
     try:
         document = json.loads(
             content,
-            object_pairs_hook=_object,
+            object_pairs_hook=unique_keys,
             parse_int=_Number,
             parse_float=_Number,
-            parse_constant=_refuse_constant,
+            parse_constant=refuse_constant,
         )
         statements = _statements(document, policy_type)
-    except json.JSONDecodeError as error:
-        return unreadable_policy(policy_id=policy_id, name=name, problem=f"It is not JSON: {error}.")
+    except ValueError as error:
+        return Policy(policy_id=policy_id, name=name, problem=f"It is not JSON: {error}.")
     except RecursionError:
-        return unreadable_policy(policy_id=policy_id, name=name, problem="It is nested too deeply.")
+        return Policy(policy_id=policy_id, name=name, problem="It is nested too deeply.")
     except _UnknownLanguageError as error:
-        return unreadable_policy(policy_id=policy_id, name=name, problem=str(error))
+        return Policy(policy_id=policy_id, name=name, problem=str(error))
     return Policy(policy_id=policy_id, name=name, content=content, statements=statements)
 
 
@@ -189,17 +176,6 @@ class _Number(str):
 
 class _UnknownLanguageError(Exception):
     """The document is not what the policy language of today allows."""
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise _UnknownLanguageError("An object has the same key twice.")
-    return members
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise _UnknownLanguageError(f"{name} is not JSON.")
 
 
 _DOCUMENT_ELEMENTS = frozenset({"Version", "Id", "Statement"})

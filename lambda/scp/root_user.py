@@ -9,6 +9,7 @@ from .conditions import condition_holds
 from .context import ABSENT, ANYTHING, SessionRequest
 from .documents import Effect, PolicyType
 from .evaluate import Cause, Reason
+from .text import lowercase
 from .truth import Truth
 
 if TYPE_CHECKING:
@@ -18,19 +19,8 @@ if TYPE_CHECKING:
     from .documents import Statement
     from .evaluate import Level
 
-# What a root user's own requests have in common with those of a root session in its account.
-_SAME = frozenset(
-    {
-        "aws:principalarn",
-        "aws:principaltype",
-        "aws:principalaccount",
-        "aws:userid",
-        "aws:principalorgid",
-        "aws:principalorgpaths",
-        "aws:username",
-        "aws:federatedprovider",
-    }
-)
+# The start of what a root user's own requests have in common with those of a root session in its account.
+_SAME = ("aws:principal", "aws:userid", "aws:username", "aws:federatedprovider")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +29,10 @@ class RootUserRequest(SessionRequest):
 
     def possible(self, key: str) -> Possible:
         """Return what a condition key may be."""
-        key = key.lower()
+        key = lowercase(key)
         if key == "aws:assumedroot":
             return ABSENT
-        return super().possible(key) if key in _SAME else ANYTHING
+        return super().possible(key) if key.startswith(_SAME) else ANYTHING
 
 
 def denials_of_everything(levels: Iterable[Level], request: RootUserRequest) -> Iterator[Cause]:

@@ -86,7 +86,8 @@ class PolicyChange:
             for target_id in self.target_ids
         }
         changed_attachments = replace(attached, policy_ids={**attached.policy_ids, **policy_ids})
-        return OrganizationPolicies(
+        return replace(
+            policies,
             attachments={**policies.attachments, self.policy_type: changed_attachments},
             policies={**policies.policies, self.policy.policy_id: self.policy},
         )

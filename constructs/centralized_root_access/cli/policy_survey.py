@@ -147,17 +147,16 @@ def survey(
         clock=caller.clock,
         deadline=caller.clock.now() + _MAX_SECONDS + ATTEMPT_RESERVE_SECONDS,
     )
-    attachments = reader.attachments(tuple(PolicyType), unit_ids=None if scope.is_whole else scope.paths)
+    attachments = reader.attachments(tuple(PolicyType), unit_ids=scope.paths, everywhere=scope.is_whole)
     checked = scope
     if change is not None:
         change = change.with_targets(directory.unit_id)
         _require_places(change.target_ids, scope.paths)
         checked = scope.under(change.places(attachments))
-    names = directory.target_names(scope.members)
     policies = reader.read(
-        [of_type.with_names(names) for of_type in attachments],
+        attachments,
         unit_ids=checked.paths,
-        account_count=len(scope.members) if scope.is_whole else None,
+        target_names=directory.target_names(scope.members),
         show=lambda done, total: show(done, total, "policies"),
     )
     session = SessionFacts(

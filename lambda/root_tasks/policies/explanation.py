@@ -185,9 +185,10 @@ class _Explainer:
         self, denial: AwsDenial, accounts: Sequence[DeniedAccount]
     ) -> Iterator[tuple[DeniedAccount, list[Cause]]]:
         unit_ids = {account.account_id: account.unit_ids for account in accounts}
-        attachments = self.reader.attachments({denial.policy_type}, unit_ids=unit_ids)
         policies = self.reader.read(
-            [of_type.with_names(self.target_names) for of_type in attachments], unit_ids=unit_ids
+            self.reader.attachments({denial.policy_type}, unit_ids=unit_ids),
+            unit_ids=unit_ids,
+            target_names=self.target_names,
         )
         check = PolicyCheck(policies, session=self.session)
         for account in accounts:

@@ -116,9 +116,11 @@ def _read_policies(aws: Aws, accounts: PlannedAccounts, *, deadline: float) -> P
     if opener is not None and not opener.is_in_management_account:
         unit_ids[opener.account_id] = opener.unit_ids
     reader = PolicyReader(organizations=aws.clients.organizations, clock=aws.clock, deadline=deadline)
-    attachments = reader.attachments(tuple(PolicyType), unit_ids=unit_ids)
-    names = accounts.target_names()
-    policies = reader.read([of_type.with_names(names) for of_type in attachments], unit_ids=unit_ids)
+    policies = reader.read(
+        reader.attachments(tuple(PolicyType), unit_ids=unit_ids),
+        unit_ids=unit_ids,
+        target_names=accounts.target_names(),
+    )
     session = replace(
         aws.root_session,
         organization_id=accounts.organization_id,

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
-import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import call, require
 from aws_calls.failures import CallError, FailureKind, describe
 from aws_calls.pace import Pace, PacedRetryBudget
-from scp.documents import PolicyType, parse_policy, unreadable_policy
+from scp.documents import Policy, PolicyType, parse_policy
 
 from ..aws.organizations import (
     LIST_ROOTS,
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
 
     from aws_calls.retry import Clock, RetryBudget
-    from scp.documents import Policy
 
 _LIST_POLICIES = "organizations:ListPolicies"
 _LIST_TARGETS = "organizations:ListTargetsForPolicy"
@@ -48,7 +45,6 @@ _PERIODS = dict.fromkeys((LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _LIST_OF_TA
     _DESCRIBE_POLICY: 0.52
 }
 _ENABLED = "ENABLED"
-_MAY_BE_ATTACHED = "Whether FullAWSAccess is attached to it could not be read. {}"
 _UNREAD = "The policies that are attached to it could not be read. {}"
 
 
@@ -85,25 +81,23 @@ class PolicyReader:
         self,
         types: Collection[PolicyType],
         *,
-        unit_ids: Mapping[str, Sequence[str] | None] | None = None,
+        unit_ids: Mapping[str, Sequence[str] | None],
+        everywhere: bool = False,
     ) -> tuple[Attachments, ...]:
         """Return what the policies of some types are attached to, for each type that is not disabled.
 
-        Unless the accounts are few, FullAWSAccess is left out: `read` reads where it is attached.
-
         Args:
             types: The types.
-            unit_ids: The accounts, each with the units that it is in, or None if these are not known; without
-                it, every account of the organization.
+            unit_ids: The units that each account is in, by its ID; None if they are not known.
+            everywhere: Whether to read what each policy is attached to, even if the accounts are few.
 
         Raises:
-            CallError: A read failed.
+            CallError: A list of policies could not be read, or policies may not be read.
         """
-        read: Callable[[PolicyType], Attachments] = self._attachments
-        if unit_ids is not None and len(_target_ids(unit_ids)) <= MAX_ENTRIES_PER_PAGE:
-            read = functools.partial(self._attachments_of, target_ids=sorted(_target_ids(unit_ids)))
+        target_ids = _target_ids(unit_ids)
+        everywhere |= len(target_ids) > MAX_ENTRIES_PER_PAGE
         return tuple(
-            read(policy_type)
+            self._attachments(policy_type, target_ids, everywhere=everywhere)
             if self._statuses[policy_type] == _ENABLED
             else Attachments(policy_type=policy_type, is_pending=True)
             for policy_type in PolicyType
@@ -115,7 +109,7 @@ class PolicyReader:
         attachments: Collection[Attachments],
         *,
         unit_ids: Mapping[str, Sequence[str] | None],
-        account_count: int | None = None,
+        target_names: Mapping[str, str],
         show: Callable[[int, int], None] = lambda *_: None,
     ) -> OrganizationPolicies:
         """Return the policies that apply to some accounts. One that cannot be read is a policy as well.
@@ -123,29 +117,27 @@ class PolicyReader:
         Args:
             attachments: What the policies are attached to.
             unit_ids: The units that each account is in, by its ID; None if they are not known.
-            account_count: How many accounts the organization has; None if not known.
+            target_names: The names of accounts and units, by their IDs.
             show: Shows how many documents are read, and of how many.
 
         Raises:
             CallError: Policies may not be read.
         """
-        target_ids = _target_ids(unit_ids)
-        completed = [
-            self._with_full_access(of_type, target_ids=target_ids, account_count=account_count)
-            for of_type in attachments
-        ]
         # In reverse order the root comes first, then units, then accounts: what applies to most accounts.
+        target_ids = sorted(_target_ids(unit_ids), reverse=True)
         wanted = {
-            policy_id: of_type
-            for of_type in completed
-            for target_id in sorted(target_ids, reverse=True)
+            policy_id: of_type.policy_type
+            for of_type in attachments
+            for target_id in target_ids
             for policy_id in of_type.policy_ids.get(target_id, ())
         }
-        for done, (policy_id, of_type) in enumerate(wanted.items()):
+        for done, (policy_id, policy_type) in enumerate(wanted.items()):
             show(done, len(wanted))
-            self._document(policy_id, of_type.policy_names.get(policy_id, ""), of_type.policy_type)
+            self._document(policy_id, policy_type)
         return OrganizationPolicies(
-            attachments={of_type.policy_type: of_type for of_type in completed}, policies=self._policies
+            attachments={of_type.policy_type: of_type for of_type in attachments},
+            policies=self._policies,
+            target_names=target_names,
         )
 
     def policy_and_targets(self, policy_id: str, policy_type: PolicyType) -> tuple[Policy, dict[str, str]]:
@@ -154,8 +146,7 @@ class PolicyReader:
         Raises:
             CallError: The policy may not be read, or its targets could not be.
         """
-        policy = self._document(policy_id, "", policy_type)
-        return policy, {id_: target.get("Name", "") for id_, target in self._targets(policy_id)}
+        return self._document(policy_id, policy_type), dict(self._targets(policy_id))
 
     @contextmanager
     def _pool(self) -> Iterator[Executor]:
@@ -176,87 +167,51 @@ class PolicyReader:
             for type_ in require(root, "PolicyTypes", operation=LIST_ROOTS)
         }
 
-    def _names(self, policy_type: PolicyType) -> dict[str, str]:
-        """Return the name of each policy of a type, by its ID, without AWS's own ones."""
+    def _attachments(self, policy_type: PolicyType, target_ids: set[str], *, everywhere: bool) -> Attachments:
+        attached: dict[str, list[str]] = {}
+        unread: Collection[str] = target_ids
+        if everywhere:
+            attached = self._policies_by_target(policy_type)
+            # AWS refuses to detach the last policy: FullAWSAccess can be missing only where there is another.
+            is_detachable = policy_type is PolicyType.SERVICE_CONTROL_POLICY
+            unread = attached.keys() & target_ids if is_detachable else ()
+        problems: dict[str, str] = {}
+        with self._pool() as pool:
+            reads = {id_: pool.submit(self._policies_of, id_, policy_type) for id_ in sorted(unread)}
+            for target_id, read in reads.items():
+                try:
+                    attached[target_id] = read.result()
+                except CallError as error:
+                    if error.failure.kind is FailureKind.ACCESS_DENIED:
+                        raise
+                    problems[target_id] = _UNREAD.format(describe(error.failure))
+        return Attachments(policy_type=policy_type, policy_ids=attached, problems=problems)
+
+    def _policies_by_target(self, policy_type: PolicyType) -> dict[str, list[str]]:
+        """Return the IDs of the policies of each target that has others than AWS's own."""
         summaries = self._entries(
             self._organizations.list_policies, _LIST_POLICIES, items="Policies", Filter=policy_type.value
         )
-        names = {
-            require(summary, "Id", operation=_LIST_POLICIES): summary.get("Name", "") for summary in summaries
-        }
-        return {
-            id_: name
-            for id_, name in names.items()
-            if id_ not in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id)
-        }
-
-    def _attachments(self, policy_type: PolicyType) -> Attachments:
-        policy_names = self._names(policy_type)
-        policy_ids: dict[str, list[str]] = {}
-        target_names: dict[str, str] = {}
+        ids = [require(summary, "Id", operation=_LIST_POLICIES) for summary in summaries]
+        ids = [id_ for id_ in ids if id_ not in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id)]
+        attached: dict[str, list[str]] = {}
         with self._pool() as pool:
-            for policy_id, targets in zip(
-                policy_names, pool.map(self._targets_if_any, policy_names), strict=True
-            ):
-                for target_id, target in targets:
-                    policy_ids.setdefault(target_id, []).append(policy_id)
-                    target_names[target_id] = target.get("Name", "")
-        return Attachments(
-            policy_type=policy_type,
-            policy_names=policy_names,
-            policy_ids=policy_ids,
-            target_names=target_names,
-        )
+            for policy_id, target_ids in zip(ids, pool.map(self._target_ids_if_any, ids), strict=True):
+                for target_id in target_ids:
+                    attached.setdefault(target_id, []).append(policy_id)
+        return attached
 
-    def _targets_if_any(self, policy_id: str) -> list[tuple[str, Mapping[str, Any]]]:
+    def _target_ids_if_any(self, policy_id: str) -> list[str]:
         try:
-            return [*self._targets(policy_id)]
+            return [target_id for target_id, _ in self._targets(policy_id)]
         except CallError as error:
             if error.failure.name != "PolicyNotFound":
                 raise
             # Deleted after listing, so no longer attached anywhere.
             return []
 
-    def _with_full_access(
-        self, attachments: Attachments, *, target_ids: Collection[str], account_count: int | None
-    ) -> Attachments:
-        """Return the attachments with those of FullAWSAccess, if they could be read."""
-        if attachments.is_complete or attachments.policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
-            return attachments
-        # AWS refuses to detach the last policy: FullAWSAccess can be missing only where there is another one.
-        open_ids = sorted(attachments.policy_ids.keys() & set(target_ids))
-        if account_count is None or len(open_ids) <= math.ceil(account_count / MAX_ENTRIES_PER_PAGE):
-            return self._with_policies_of(open_ids, attachments, problem=_MAY_BE_ATTACHED)
-        return self._with_targets_of_full_access(open_ids, attachments)
-
-    def _attachments_of(self, policy_type: PolicyType, *, target_ids: Sequence[str]) -> Attachments:
-        """Return what is attached to some targets; a target that cannot be read has a problem."""
-        empty = Attachments(
-            policy_type=policy_type, policy_ids=dict.fromkeys(target_ids, ()), is_complete=True
-        )
-        return self._with_policies_of(target_ids, empty, problem=_UNREAD)
-
-    def _with_policies_of(
-        self, target_ids: Sequence[str], attachments: Attachments, *, problem: str
-    ) -> Attachments:
-        """Read what is attached to each of some targets."""
-        policy_names = dict(attachments.policy_names)
-        policy_ids = dict(attachments.policy_ids)
-        problems = dict(attachments.problems)
-        with self._pool() as pool:
-            reads = [
-                pool.submit(self._policies_of, target_id, attachments.policy_type) for target_id in target_ids
-            ]
-        for target_id, read in zip(target_ids, reads, strict=True):
-            try:
-                policy_names |= read.result()
-                policy_ids[target_id] = [*read.result()]
-            except CallError as error:
-                problems[target_id] = _problem_of(error, problem)
-        return replace(attachments, policy_names=policy_names, policy_ids=policy_ids, problems=problems)
-
-    def _policies_of(self, target_id: str, policy_type: PolicyType) -> dict[str, str]:
-        """Return the name of each policy of a target, by its ID, without what every target has."""
+    def _policies_of(self, target_id: str, policy_type: PolicyType) -> list[str]:
+        """Return the IDs of a target's policies, without the one that every target has."""
         summaries = self._entries(
             self._organizations.list_policies_for_target,
             _LIST_OF_TARGET,
@@ -264,37 +219,15 @@ class PolicyReader:
             TargetId=target_id,
             Filter=policy_type.value,
         )
-        listed = {
-            require(summary, "Id", operation=_LIST_OF_TARGET): summary.get("Name", "")
-            for summary in summaries
-        }
-        return {id_: name for id_, name in listed.items() if id_ != RCP_FULL_ACCESS.policy_id}
+        ids = (require(summary, "Id", operation=_LIST_OF_TARGET) for summary in summaries)
+        return [id_ for id_ in ids if id_ != RCP_FULL_ACCESS.policy_id]
 
-    def _with_targets_of_full_access(
-        self, target_ids: Sequence[str], attachments: Attachments
-    ) -> Attachments:
-        """Read everything that FullAWSAccess is attached to."""
-        having: set[str] = set()
-        problems: dict[str, str] = {}
-        try:
-            # What was read before a failure is kept.
-            having.update(target_id for target_id, _ in self._targets(FULL_ACCESS.policy_id))
-        except CallError as error:
-            problems = dict.fromkeys(set(target_ids) - having, _problem_of(error, _MAY_BE_ATTACHED))
-        policy_ids = {
-            target_id: [FULL_ACCESS.policy_id, *attached]
-            if target_id in having.intersection(target_ids)
-            else attached
-            for target_id, attached in attachments.policy_ids.items()
-        }
-        return replace(attachments, policy_ids=policy_ids, problems=problems)
-
-    def _targets(self, policy_id: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield what a policy is attached to, each with its ID."""
+    def _targets(self, policy_id: str) -> Iterator[tuple[str, str]]:
+        """Yield the ID and the name of each target of a policy."""
         for target in self._entries(
             self._organizations.list_targets_for_policy, _LIST_TARGETS, items="Targets", PolicyId=policy_id
         ):
-            yield require(target, "TargetId", operation=_LIST_TARGETS), target
+            yield require(target, "TargetId", operation=_LIST_TARGETS), target.get("Name", "")
 
     def _entries(
         self, function: Callable[..., Mapping[str, Any]], operation: str, *, items: str, **parameters: str
@@ -306,13 +239,13 @@ class PolicyReader:
             budget=self._budgets[operation],
         )
 
-    def _document(self, policy_id: str, name: str, policy_type: PolicyType) -> Policy:
+    def _document(self, policy_id: str, policy_type: PolicyType) -> Policy:
         """Return a policy, whose document is read once."""
         if policy_id not in self._policies:
-            self._policies[policy_id] = self._describe(policy_id, name, policy_type)
+            self._policies[policy_id] = self._describe(policy_id, policy_type)
         return self._policies[policy_id]
 
-    def _describe(self, policy_id: str, name: str, policy_type: PolicyType) -> Policy:
+    def _describe(self, policy_id: str, policy_type: PolicyType) -> Policy:
         try:
             described = call(
                 lambda: self._organizations.describe_policy(PolicyId=policy_id),
@@ -320,25 +253,14 @@ class PolicyReader:
                 budget=self._budgets[_DESCRIBE_POLICY],
             ).require("Policy")
             content: str = require(described, "Content", operation=_DESCRIBE_POLICY)
-            name = name or described.get("PolicySummary", {}).get("Name", "")
         except CallError as error:
             if error.failure.kind is FailureKind.ACCESS_DENIED:
                 raise
-            return unreadable_policy(policy_id=policy_id, name=name, problem=describe(error.failure))
+            return Policy(policy_id=policy_id, name="", problem=describe(error.failure))
+        name = described.get("PolicySummary", {}).get("Name", "")
         return parse_policy(content, policy_id=policy_id, name=name, policy_type=policy_type)
 
 
 def _target_ids(unit_ids: Mapping[str, Sequence[str] | None]) -> set[str]:
     """Return some accounts, and the units that they are in."""
     return {*unit_ids, *(id_ for path in unit_ids.values() for id_ in path or ())}
-
-
-def _problem_of(error: CallError, problem: str) -> str:
-    """Return why it is not known what is attached to a target.
-
-    Raises:
-        CallError: Policies may not be read.
-    """
-    if error.failure.kind is FailureKind.ACCESS_DENIED:
-        raise error
-    return problem.format(describe(error.failure))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind
-from aws_calls.text import unique_keys
+from aws_calls.text import refuse_constant, unique_keys
 from root_access.state import Feature
 
 from .. import messages
@@ -277,7 +277,7 @@ def _policy_document(value: Any) -> str:
     """
     try:
         text = value if isinstance(value, str) else json.dumps(value, allow_nan=False)
-        document = json.loads(text, object_pairs_hook=unique_keys, parse_constant=_refuse_constant)
+        document = json.loads(text, object_pairs_hook=unique_keys, parse_constant=refuse_constant)
     except RecursionError as error:
         raise RunRefusedError(RefusalReason.INPUT_TOO_DEEP, key=_POLICY_OVERRIDE) from error
     except ValueError as error:
@@ -291,10 +291,6 @@ def _policy_document(value: Any) -> str:
             RefusalReason.INPUT_TOO_LARGE, key=_POLICY_OVERRIDE, max_bytes=_MAX_POLICY_BYTES
         )
     return text
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _unlock_words(what: str) -> ActionWords:
