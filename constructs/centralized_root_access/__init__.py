@@ -12,7 +12,7 @@ from ._cdk import imports_of_cdk
 from .enums import CredentialType, RootAccessFeature, RootTask
 
 if TYPE_CHECKING:
-    from .accepted_credentials import AcceptedCredentials
+    from .accepted_root_credentials import AcceptedCredentials
     from .drift_check import DriftCheck
     from .root_access import CentralizedRootAccess
     from .root_access_dashboard import RootAccessDashboard
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _LAZY = {
-    "AcceptedCredentials": ".accepted_credentials",
+    "AcceptedCredentials": ".accepted_root_credentials",
     "CentralizedRootAccess": ".root_access",
     "DriftCheck": ".drift_check",
     "RootAccessDashboard": ".root_access_dashboard",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Duration, Stack
@@ -11,7 +10,7 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from aws_cdk import aws_events as events
     from aws_cdk import aws_sns as sns
@@ -43,135 +42,94 @@ def audit_metric(state_machine: sfn.StateMachine, name: str) -> cloudwatch.Metri
     )
 
 
-def metrics_of_findings(
-    state_machine: sfn.StateMachine | None,
-) -> tuple[cloudwatch.Metric | None, cloudwatch.Metric | None]:
-    """Return how many findings full audits imported and could not import; None if they import none."""
-    if state_machine is None:
-        return None, None
-    return audit_metric(state_machine, "FindingsImported"), audit_metric(state_machine, "FindingsRefused")
+def describe(what: str, *steps: str, runbook: str) -> str:
+    """Return the description of an alarm, of at most 1,024 characters.
 
-
-@dataclass(frozen=True, kw_only=True)
-class Meaning:
-    """The description of an alarm.
-
-    Attributes:
+    Args:
         what: What it means.
         steps: What to do: sentences, or commands with a few words before them.
         runbook: The heading in docs/operating.md.
     """
-
-    what: str
-    steps: Sequence[str]
-    runbook: str
-
-    def __str__(self) -> str:
-        return "\n".join([self.what, *self.steps, f"Runbook: docs/operating.md#{self.runbook}"])
+    return "\n".join([what, *steps, f"Runbook: docs/operating.md#{runbook}"])
 
 
-CREDENTIALS = Meaning(
-    what="Accounts had root credentials at the last full audit.",
-    steps=(
-        "See which, the riskiest first: centralized-root-access report",
-        "Plan their deletion: centralized-root-access plan delete --from-report RUN",
-        "Read the plan, and execute it: centralized-root-access execute RUN",
-    ),
+CREDENTIALS = describe(
+    "Accounts had root credentials at the last full audit.",
+    "See which, the riskiest first: centralized-root-access report",
+    "Plan their deletion: centralized-root-access plan delete --from-report RUN",
+    "Read the plan, and execute it: centralized-root-access execute RUN",
     runbook="accounts-with-root-credentials",
 )
-INACCESSIBLE = Meaning(
-    what="Accounts were inaccessible at the last full audit.",
-    steps=(
-        "See why: centralized-root-access report",
-        "See which policy to change: centralized-root-access preflight",
-        "Then audit them again: centralized-root-access audit --from-report RUN",
-    ),
+INACCESSIBLE = describe(
+    "Accounts were inaccessible at the last full audit.",
+    "See why: centralized-root-access report",
+    "See which policy to change: centralized-root-access preflight",
+    "Then audit them again: centralized-root-access audit --from-report RUN",
     runbook="inaccessible-accounts",
 )
-_FAILED = Meaning(
-    what="An audit, a plan or an execution failed, timed out or was stopped.",
-    steps=(
-        "See which: centralized-root-access runs",
-        "See why, and what was done: centralized-root-access report RUN",
-        "Audit unknown accounts first: centralized-root-access audit --from-report RUN --outcome unknown",
-    ),
+FAILED = describe(
+    "An audit, a plan or an execution failed, timed out or was stopped.",
+    "See which: centralized-root-access runs",
+    "See why, and what was done: centralized-root-access report RUN",
+    "Audit unknown accounts first: centralized-root-access audit --from-report RUN --outcome unknown",
     runbook="a-failed-execution",
 )
-_NOT_STARTED = Meaning(
-    what="EventBridge could not start an audit of root users. An account that has joined the organization "
-    "may not have been audited.",
-    steps=("Audit every account: centralized-root-access audit",),
+NOT_STARTED = describe(
+    "EventBridge could not start an audit of root users. An account that has joined the organization may not "
+    "have been audited.",
+    "Audit every account: centralized-root-access audit",
     runbook="an-audit-that-was-not-started",
 )
 
 
 def alarm_of_audits(
-    scope: Construct, id: str, metric: cloudwatch.Metric, *, meaning: Meaning
+    scope: Construct, id: str, metric: cloudwatch.Metric, *, description: str
 ) -> cloudwatch.Alarm:
     """Return an alarm that has the state of the last full audit."""
-    return create_alarm(
-        scope,
-        id,
-        metric.with_(period=MINUTE),
-        meaning=meaning,
-        # Between two audits, and before the first one, the state stays as it is.
-        missing=cloudwatch.TreatMissingData.IGNORE,
-    )
+    # Between two audits, and before the first one, the state stays as it is.
+    missing = cloudwatch.TreatMissingData.IGNORE
+    return create_alarm(scope, id, metric.with_(period=MINUTE), description=description, missing=missing)
+
+
+def alarm_of_events(
+    scope: Construct, id: str, metric: cloudwatch.MathExpression, *, description: str
+) -> cloudwatch.Alarm:
+    """Return an alarm for what should never happen, with time for CloudWatch to get the metric."""
+    return create_alarm(scope, id, metric, description=description, periods=_MINUTES_UNTIL_METRIC)
 
 
 def metric_of_failed_executions(state_machines: Iterable[sfn.StateMachine]) -> cloudwatch.MathExpression:
     """Return how many executions of state machines failed or timed out, or were stopped."""
-    return _sum(
-        {
-            f"{name}{number}": metric
-            for number, state_machine in enumerate(state_machines)
-            for name, metric in (
-                ("failed", state_machine.metric_failed(period=MINUTE)),
-                ("timedOut", state_machine.metric_timed_out(period=MINUTE)),
-                ("aborted", state_machine.metric_aborted(period=MINUTE)),
-            )
-        },
-        label="Executions that did not succeed",
-    )
+    metrics = {}
+    for number, state_machine in enumerate(state_machines):
+        metrics[f"failed{number}"] = state_machine.metric_failed(period=MINUTE)
+        metrics[f"timedOut{number}"] = state_machine.metric_timed_out(period=MINUTE)
+        metrics[f"aborted{number}"] = state_machine.metric_aborted(period=MINUTE)
+    return _sum(metrics, label="Executions that did not succeed")
 
 
 def metric_of_refused_executions(state_machines: Iterable[sfn.StateMachine]) -> cloudwatch.MathExpression:
     """Return how many executions of state machines were refused for their input."""
-    return _sum(
-        {
-            f"refused{number}": audit_metric(state_machine, "ExecutionsRefused").with_(
-                statistic="Sum", period=MINUTE
-            )
-            for number, state_machine in enumerate(state_machines)
-        },
-        label="Executions that were refused",
-    )
+    metrics = {}
+    for number, state_machine in enumerate(state_machines):
+        metric = audit_metric(state_machine, "ExecutionsRefused")
+        metrics[f"refused{number}"] = metric.with_(statistic="Sum", period=MINUTE)
+    return _sum(metrics, label="Executions that were refused")
 
 
-def alarm_of_failures(scope: Construct, metric: cloudwatch.MathExpression) -> cloudwatch.Alarm:
-    """Return the alarm for executions that did not succeed."""
-    return create_alarm(scope, "Failed", metric, meaning=_FAILED, periods=_MINUTES_UNTIL_METRIC)
-
-
-def alarm_of_failed_starts(scope: Construct, rules: Sequence[events.Rule]) -> cloudwatch.Alarm | None:
-    """Return the alarm for audits that EventBridge gave up starting; None without rules."""
-    if not rules:
-        return None
-    # EventBridge sends the metric only if it is not zero.
-    metric = _sum(
-        {
-            f"failed{number}": cloudwatch.Metric(
-                namespace="AWS/Events",
-                metric_name="FailedInvocations",
-                dimensions_map={"RuleName": rule.rule_name},
-                statistic="Sum",
-                period=MINUTE,
-            )
-            for number, rule in enumerate(rules)
-        },
-        label="Audits that were not started",
-    )
-    return create_alarm(scope, "NotStarted", metric, meaning=_NOT_STARTED, periods=_MINUTES_UNTIL_METRIC)
+def metric_of_failed_starts(rules: Iterable[events.Rule]) -> cloudwatch.MathExpression:
+    """Return how many audits EventBridge gave up starting; it sends the metric only if it is not zero."""
+    metrics = {
+        f"failed{number}": cloudwatch.Metric(
+            namespace="AWS/Events",
+            metric_name="FailedInvocations",
+            dimensions_map={"RuleName": rule.rule_name},
+            statistic="Sum",
+            period=MINUTE,
+        )
+        for number, rule in enumerate(rules)
+    }
+    return _sum(metrics, label="Audits that were not started")
 
 
 def alarm_of_missing_audits(
@@ -190,13 +148,11 @@ def alarm_of_missing_audits(
         audits,
         name="audits",
         label="Full audits",
-        meaning=Meaning(
-            what=f"No full audit has ended for {intervals} intervals: root credentials would not be noticed."
+        description=describe(
+            f"No full audit has ended for {intervals} intervals: root credentials would not be noticed."
             f"{warning if minutes >= _MAX_WARM_UP_MINUTES else ''}",
-            steps=(
-                "See the last ones: centralized-root-access runs",
-                "Audit every account: centralized-root-access audit",
-            ),
+            "See the last ones: centralized-root-access runs",
+            "Audit every account: centralized-root-access audit",
             runbook="audits-stopped",
         ),
         interval=interval,
@@ -211,7 +167,7 @@ def alarm_of_missing_data(
     *,
     name: str,
     label: str,
-    meaning: Meaning,
+    description: str,
     interval: Duration,
     intervals: int,
 ) -> cloudwatch.Alarm:
@@ -223,7 +179,7 @@ def alarm_of_missing_data(
         metric: The metric.
         name: What the metric's values are called in the alarm's expression.
         label: What the expression is called.
-        meaning: What the alarm means.
+        description: The alarm's description.
         interval: How often the metric has a value.
         intervals: After how many intervals without a value it is in alarm.
     """
@@ -234,13 +190,12 @@ def alarm_of_missing_data(
         using_metrics={name: metric.with_(statistic="SampleCount")},
         period=interval,
     )
-    missing = cloudwatch.TreatMissingData.BREACHING
     alarm = create_alarm(
         scope,
         id,
         values,
-        meaning=meaning,
-        missing=missing,
+        description=description,
+        missing=cloudwatch.TreatMissingData.BREACHING,
         periods=intervals,
         below_one=True,
     )
@@ -263,20 +218,17 @@ def create_alarm(
     id: str,
     metric: cloudwatch.Metric | cloudwatch.MathExpression,
     *,
-    meaning: Meaning,
+    description: str,
     missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
     periods: int = 1,
     below_one: bool = False,
 ) -> cloudwatch.Alarm:
-    """Create an alarm for a metric that was above zero in any period, or instead below one in all of them.
-
-    CloudWatch accepts descriptions of up to 1,024 characters.
-    """
+    """Create an alarm for a metric that was above zero in any period, or instead below one in all of them."""
     comparisons = cloudwatch.ComparisonOperator
     return metric.create_alarm(
         scope,
         id,
-        alarm_description=str(meaning),
+        alarm_description=description,
         comparison_operator=(
             comparisons.LESS_THAN_THRESHOLD if below_one else comparisons.GREATER_THAN_THRESHOLD
         ),

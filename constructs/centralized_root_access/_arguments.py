@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from aws_cdk import Annotations, Aws, Duration, Stack, Token
 from aws_cdk.region_info import RegionInfo
 
-from ._permissions import MAX_PROTECTED_ACCOUNTS, MAX_SETTINGS_CHARACTERS
-from ._tokens import TemplateValue, template_value
-from .enums import CredentialType, RootAccessFeature, RootTask
+from ._permissions import MAX_SETTINGS_CHARACTERS
+from ._tokens import values_in_order
+from .enums import RootTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,9 +24,6 @@ Member = TypeVar("Member", bound=StrEnum)
 # IAM and Organizations are global; CloudTrail delivers their events here.
 REGION_OF_GLOBAL_EVENTS = "us-east-1"
 
-_MAX_PLAN_LIFETIME_HOURS = 24
-# AWS documents no maximum of a rate; an audit less often than this is a mistake.
-_MAX_AUDIT_INTERVAL_DAYS = 365
 _MAX_CONCURRENCY = 1000
 
 # What CDK puts into the list that stands for a list token, such as that of a CommaDelimitedList.
@@ -44,85 +41,64 @@ _NOT_OFFERED = ("eusc-", "us-iso", "eu-iso")
 GOVCLOUD = "us-gov-"
 
 
-def parse_features(features: Iterable[RootAccessFeature | str]) -> list[RootAccessFeature]:
-    """Return the features in the API's order, each once.
+def parse_members(
+    argument: str, names: Iterable[str], valid: type[Member], *, may_be_empty: bool = False
+) -> list[Member]:
+    """Return the members of an enum that a list names, in the order of the enum, each once.
 
     Raises:
-        ValueError: A value is not a feature of root access.
+        ValueError: A value is not a member, or the list is empty and may not be.
         TypeError: The argument is not a list, a tuple or a set.
     """
-    return _parse_members("features", features, RootAccessFeature)
+    listed = set(_list(argument, names))
+    if unknown := sorted(listed.difference(valid)):
+        for name in unknown:
+            require_known(argument, name)
+        shown = ", ".join(repr(str(name)) for name in unknown)
+        raise ValueError(f"{argument} contains {shown}. Valid {argument}: {', '.join(valid)}.")
+    if not listed and not may_be_empty:
+        first = next(iter(valid))
+        raise ValueError(f"{argument} is empty. List {valid.__name__}.{first.name}, for example.")
+    return [member for member in valid if member in listed]
 
 
-def parse_tasks(tasks: Iterable[RootTask | str]) -> list[RootTask]:
-    """Return the tasks in the order of the enum, each once.
+def parse_account_ids(argument: str, account_ids: Iterable[str]) -> list[str]:
+    """Return the account IDs, sorted, each once.
 
     Raises:
-        ValueError: A value is not a root task, or the list is empty.
+        ValueError: An account ID is not 12 digits.
         TypeError: The argument is not a list, a tuple or a set.
     """
-    parsed = _parse_members("tasks", tasks, RootTask)
-    if not parsed:
-        raise ValueError("tasks is empty. List at least RootTask.AUDIT.")
+    parsed = sorted(set(_list(argument, account_ids)))
+    for account_id in parsed:
+        # One that turned out to be something else at deployment would silently protect nothing.
+        require_known(argument, account_id)
+        _require_account_id(argument, account_id)
     return parsed
 
 
 def parse_delegated_administrators(account_ids: Iterable[str], *, stack: Stack) -> list[str]:
-    """Return the account IDs, sorted: another order in the code does not change the stack.
+    """Return the account IDs, sorted, each once: another order in the code does not change the stack.
 
     Args:
         account_ids: Member accounts. A token in the list is not checked, but that it is another account.
         stack: The stack, whose own account cannot be listed.
 
     Raises:
-        ValueError: An account ID is not 12 digits, is listed twice, or is the stack's own account.
+        ValueError: An account ID is not 12 digits, or is the stack's own account.
         TypeError: The argument is not a list, a tuple or a set, or an element is not a string.
     """
     argument = "delegated_administrators"
-    own = {template_value(stack, account_id).text for account_id in (stack.account, Aws.ACCOUNT_ID)}
-    listed: dict[TemplateValue, str] = {}
-    for account_id in _list(argument, account_ids):
-        value = template_value(stack, account_id)
+    own = [stack.resolve(account_id) for account_id in (stack.account, Aws.ACCOUNT_ID)]
+    parsed = values_in_order(stack, _list(argument, account_ids))
+    for account_id in parsed:
         if not Token.is_unresolved(account_id):
             _require_account_id(argument, account_id)
-        if value.text in own:
+        if (value := stack.resolve(account_id)) in own:
             raise ValueError(
                 f"{argument} lists {value}, the account of this stack. The management account cannot be a "
                 "delegated administrator. List member accounts."
             )
-        if value in listed:
-            raise ValueError(f"{argument} lists {value} twice. List it once.")
-        listed[value] = account_id
-    return [listed[value] for value in sorted(listed)]
-
-
-def parse_protected_accounts(account_ids: Iterable[str]) -> list[str]:
-    """Return the account IDs, sorted, each once.
-
-    Raises:
-        ValueError: An account ID is not 12 digits, or a function's environment has no room for so many.
-        TypeError: The argument is not a list, a tuple or a set.
-    """
-    # One that turned out to be something else at deployment would silently protect nothing.
-    parsed = _account_ids("protected_accounts", account_ids)
-    if len(parsed) > MAX_PROTECTED_ACCOUNTS:
-        raise ValueError(
-            f"protected_accounts lists {len(parsed)} accounts; a function's environment has room "
-            f"for {MAX_PROTECTED_ACCOUNTS}. Use a service control policy for the rest."
-        )
-    return parsed
-
-
-def parse_credential_types(argument: str, types: Iterable[CredentialType | str]) -> list[CredentialType]:
-    """Return the types in the order of the enum, each once.
-
-    Raises:
-        ValueError: A value is not a type of root credential, or the list is empty.
-        TypeError: The argument is not a list, a tuple or a set.
-    """
-    parsed = _parse_members(argument, types, CredentialType)
-    if not parsed:
-        raise ValueError(f"{argument} is empty. List CredentialType.MFA_DEVICE, for example.")
     return parsed
 
 
@@ -177,16 +153,6 @@ def require_room(settings: Mapping[str, object]) -> None:
         )
 
 
-def parse_delegate_ids(account_ids: Iterable[str]) -> list[str]:
-    """Return the accounts of delegated administrators, sorted, each once.
-
-    Raises:
-        ValueError: An account ID is not 12 digits.
-        TypeError: The argument is not a list, a tuple or a set.
-    """
-    return _account_ids("delegated_administrators", account_ids)
-
-
 def parse_targets(
     targets: Iterable[str], *, allow_organization_root: bool, stack: Stack, required: bool = True
 ) -> list[str]:
@@ -202,13 +168,12 @@ def parse_targets(
         ValueError: None is listed, an ID is malformed, or the root is listed and may not be.
         TypeError: The argument is not a list, a tuple or a set.
     """
-    listed = {template_value(stack, target): target for target in _list("targets", targets)}
-    if required and not listed:
+    parsed = values_in_order(stack, _list("targets", targets))
+    if required and not parsed:
         raise ValueError(
             "targets is empty: the guardrail would protect nothing. List the ID of an organizational unit, "
             "for example."
         )
-    parsed = [listed[value] for value in sorted(listed)]
     for target in parsed:
         if Token.is_unresolved(target):
             continue
@@ -226,99 +191,49 @@ def parse_targets(
     return parsed
 
 
-def parse_exempt_accounts(account_ids: Iterable[str], *, targets: Iterable[str]) -> list[str]:
-    """Return the account IDs, sorted, each once.
+def require_duration(argument: str, duration: Duration, *, maximum: Duration, unit: str = "minute") -> None:
+    """Refuse a duration that is not whole minutes, or seconds, or longer than the maximum.
 
     Raises:
-        ValueError: An account ID is not 12 digits, or is a target as well.
-        TypeError: The argument is not a list, a tuple or a set.
-    """
-    parsed = _account_ids("exempt_accounts", account_ids)
-    for account_id in parsed:
-        if account_id in targets:
-            raise ValueError(
-                f"exempt_accounts lists {account_id}, which is one of the targets as well. Remove it from "
-                "one of them."
-            )
-    return parsed
-
-
-def parse_plan_lifetime(lifetime: Duration | None) -> Duration:
-    """Return the lifetime of a plan; by default the longest.
-
-    Raises:
-        ValueError: It is 0, longer than 24 hours, or not whole seconds.
+        ValueError: It is so, or a token.
         TypeError: It is not a Duration.
     """
-    maximum = Duration.hours(_MAX_PLAN_LIFETIME_HOURS)
-    if lifetime is None:
-        return maximum
-    milliseconds = _milliseconds("plan_lifetime", lifetime)
-    if milliseconds % 1000 or not 0 < milliseconds <= maximum.to_milliseconds():
+    if not isinstance(duration, Duration):
+        remedy = "Write Duration.hours(1), for example."
+        raise wrong_type(argument, duration, expected="a Duration", remedy=remedy)
+    if duration.is_unresolved():
+        raise ValueError(f"{argument} must be known at synth, got a token. Write Duration.hours(1).")
+    milliseconds = duration.to_milliseconds()
+    shortest = {"minute": 60_000, "second": 1000}[unit]
+    if milliseconds % shortest or not shortest <= milliseconds <= maximum.to_milliseconds():
         raise ValueError(
-            "plan_lifetime must be whole seconds, more than 0 and at most 24 hours, got "
-            f"{lifetime.to_human_string()}. Write Duration.hours(24), for example."
+            f"{argument} must be whole {unit}s, from 1 {unit} to {maximum.to_human_string()}, got "
+            f"{duration.to_human_string()}. Write Duration.hours(1), for example."
         )
-    return lifetime
 
 
-def require_audit_interval(interval: Duration, *, tasks: Iterable[RootTask]) -> None:
-    """Refuse a schedule of audits that cannot be.
-
-    Raises:
-        ValueError: It is not whole minutes, or longer than a year; or the audit is not listed.
-        TypeError: It is not a Duration.
-    """
-    require_interval("audit_interval", interval, maximum=Duration.days(_MAX_AUDIT_INTERVAL_DAYS))
-    if RootTask.AUDIT not in tasks:
-        raise ValueError("audit_interval schedules the audit. Add RootTask.AUDIT to tasks.")
-
-
-def require_audit_for_findings(security_hub_findings: object, *, tasks: Iterable[RootTask]) -> None:
-    """Refuse findings of audits that cannot be started.
+def require_audit(argument: str, *, tasks: Iterable[RootTask]) -> None:
+    """Refuse an argument for audits if none can be started.
 
     Raises:
         ValueError: The audit is not listed.
-        TypeError: It is not a bool.
-    """
-    require_bool("security_hub_findings", security_hub_findings)
-    if security_hub_findings and RootTask.AUDIT not in tasks:
-        raise ValueError("security_hub_findings imports what audits find. Add RootTask.AUDIT to tasks.")
-
-
-def require_audit_of_new_accounts(
-    *, tasks: Iterable[RootTask], notification_topic: object, region: str
-) -> None:
-    """Refuse an audit of new accounts that nothing would start, or that would not reach anybody.
-
-    Raises:
-        ValueError: The audit is not listed, there is no topic, or the Region has no events of Organizations.
     """
     if RootTask.AUDIT not in tasks:
-        raise ValueError("audit_new_accounts starts the audit. Add RootTask.AUDIT to tasks.")
-    if notification_topic is None:
-        raise ValueError("audit_new_accounts publishes what it finds. Add a notification_topic.")
+        raise ValueError(f"{argument} needs the audit. Add RootTask.AUDIT to tasks.")
+
+
+def require_events_of_organizations(argument: str, *, region: str) -> None:
+    """Refuse a Region that has no events of Organizations.
+
+    Raises:
+        ValueError: The Region is another one, or unknown.
+    """
     if region != REGION_OF_GLOBAL_EVENTS:
         where = "an unknown Region" if Token.is_unresolved(region) else region
         raise ValueError(
-            f"audit_new_accounts needs a stack in {REGION_OF_GLOBAL_EVENTS}, where CloudTrail delivers the "
-            f"events of Organizations; this stack is in {where}. Give it "
-            f'env=Environment(region="{REGION_OF_GLOBAL_EVENTS}", …).'
-        )
-
-
-def require_interval(argument: str, interval: Duration, *, maximum: Duration) -> None:
-    """Refuse an interval that a schedule cannot have.
-
-    Raises:
-        ValueError: It is not whole minutes, or longer than the maximum.
-        TypeError: It is not a Duration.
-    """
-    milliseconds = _milliseconds(argument, interval)
-    if milliseconds % 60_000 or not 60_000 <= milliseconds <= maximum.to_milliseconds():
-        raise ValueError(
-            f"{argument} must be whole minutes, from 1 minute to {maximum.to_human_string()}, got "
-            f"{interval.to_human_string()}. Write Duration.hours(1), for example."
+            f"{argument} needs a stack in {REGION_OF_GLOBAL_EVENTS}, where CloudTrail delivers the events of "
+            f'Organizations; this stack is in {where}. Give it env=Environment(region="'
+            f'{REGION_OF_GLOBAL_EVENTS}", …).'
         )
 
 
@@ -339,18 +254,11 @@ def require_max_concurrency(max_concurrency: object) -> None:
         ValueError: It is not from 1 to 1,000.
         TypeError: It is not an int.
     """
+    remedy = f"Write a number from 1 to {_MAX_CONCURRENCY}."
     if not isinstance(max_concurrency, int) or isinstance(max_concurrency, bool):
-        raise wrong_type(
-            "max_concurrency",
-            max_concurrency,
-            expected="an int",
-            remedy=f"Write a number from 1 to {_MAX_CONCURRENCY}.",
-        )
+        raise wrong_type("max_concurrency", max_concurrency, expected="an int", remedy=remedy)
     if not 1 <= max_concurrency <= _MAX_CONCURRENCY:
-        raise ValueError(
-            f"max_concurrency must be from 1 to {_MAX_CONCURRENCY}, got {max_concurrency}. Write 5, for "
-            "example."
-        )
+        raise ValueError(f"max_concurrency is {max_concurrency}. {remedy}")
 
 
 def require_partition(construct: Construct, *, manages_credentials: bool = False) -> None:
@@ -371,19 +279,20 @@ def require_partition(construct: Construct, *, manages_credentials: bool = False
             f"{construct.node.path} is in {region}: centralized root access is not available in the China "
             "Regions. Use a Region of another partition."
         )
+    offered = None
     if region.startswith(GOVCLOUD) and manages_credentials:
         # https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-iam.html
-        Annotations.of(construct).add_warning_v2(
-            "centralized-root-access:notOffered",
-            f"The Region is {region}: AWS GovCloud (US) has root sessions, which unlock bucket and queue "
-            "policies, but no central management of root credentials. List RootAccessFeature.ROOT_SESSIONS "
-            "alone, and no tasks but those that unlock. Nothing was tried there.",
+        offered = (
+            "AWS GovCloud (US) has root sessions, which unlock bucket and queue policies, but no central "
+            "management of root credentials. List RootAccessFeature.ROOT_SESSIONS alone, and no tasks but "
+            "those that unlock"
         )
-    if region.startswith(_NOT_OFFERED):
+    elif region.startswith(_NOT_OFFERED):
+        offered = "as far as known, AWS does not offer centralized root access in this partition"
+    if offered is not None:
         Annotations.of(construct).add_warning_v2(
             "centralized-root-access:notOffered",
-            f"The Region is {region}: as far as known, AWS does not offer centralized root access in this "
-            "partition. Nothing was tried there.",
+            f"The Region is {region}: {offered}. Nothing was tried there.",
         )
 
 
@@ -401,24 +310,34 @@ def warn_of_opt_in_region(construct: Construct) -> None:
         )
 
 
+def require_known(argument: str, value: str) -> None:
+    """Refuse a token.
+
+    Raises:
+        ValueError: It is one.
+    """
+    if Token.is_unresolved(value):
+        raise ValueError(f"{argument} contains a token, {value}. It must be known at synth. Write the value.")
+
+
+def wrong_type(argument: str, value: object, *, expected: str, remedy: str) -> TypeError:
+    """Return the error for an argument of another type."""
+    return TypeError(f"{argument} must be {expected}, got {value!r} of type {type(value).__name__}. {remedy}")
+
+
 def _list(argument: str, value: Iterable[object]) -> list[str]:
     """Return the strings of a list, a tuple, a set or an enum.
 
     An iterator is empty when a second construct reads it, and a mapping's values would not count.
     """
-    if isinstance(value, str):
-        shown = _python(value)
-        raise TypeError(f"{argument} must be a list, got the string {shown}. Write [{shown}].")
     if not isinstance(value, list | tuple | set | frozenset | EnumType):
-        raise wrong_type(
-            argument, value, expected="a list, a tuple or a set", remedy="Write its values as a list."
-        )
+        remedy = "Write its values as a list."
+        raise wrong_type(argument, value, expected="a list, a tuple or a set", remedy=remedy)
     listed: list[str] = []
     for element in value:
         if not isinstance(element, str):
-            raise wrong_type(
-                argument, element, expected="a list of strings", remedy="Write each element as a string."
-            )
+            remedy = "Write each element as a string."
+            raise wrong_type(argument, element, expected="a list of strings", remedy=remedy)
         if _LIST_TOKEN in element:
             raise ValueError(
                 f"{argument} is a list token, of a parameter for example: {element}. Its elements must be "
@@ -428,56 +347,10 @@ def _list(argument: str, value: Iterable[object]) -> list[str]:
     return listed
 
 
-def _parse_members(argument: str, names: Iterable[str], valid: type[Member]) -> list[Member]:
-    listed = set(_list(argument, names))
-    if unknown := listed.difference(valid):
-        for name in sorted(unknown):
-            require_known(argument, name)
-        names = ", ".join(sorted(repr(str(name)) for name in unknown))
-        raise ValueError(f"{argument} contains {names}. Valid {argument}: {', '.join(valid)}.")
-    return [member for member in valid if member in listed]
-
-
-def _account_ids(argument: str, account_ids: Iterable[str]) -> list[str]:
-    parsed = sorted(set(_list(argument, account_ids)))
-    for account_id in parsed:
-        require_known(argument, account_id)
-        _require_account_id(argument, account_id)
-    return parsed
-
-
-def _milliseconds(argument: str, duration: object) -> float:
-    if not isinstance(duration, Duration):
-        raise wrong_type(
-            argument, duration, expected="a Duration", remedy="Write Duration.hours(1), for example."
-        )
-    if duration.is_unresolved():
-        raise ValueError(f"{argument} must be known at synth, got a token. Write Duration.hours(1).")
-    return duration.to_milliseconds()
-
-
-def require_known(argument: str, value: str) -> None:
-    """Refuse a token."""
-    if Token.is_unresolved(value):
-        raise ValueError(f"{argument} contains a token, {value}. It must be known at synth. Write the value.")
-
-
 def _require_account_id(argument: str, account_id: str) -> None:
-    if re.fullmatch(ACCOUNT_ID, account_id):
-        return
-    is_unit = re.fullmatch(UNIT_ID, account_id)
-    raise ValueError(
-        f"{argument} must contain 12-digit account IDs as strings; {account_id!r} is "
-        + ("an organizational unit. List its accounts." if is_unit else "not one. Write all 12 digits.")
-    )
-
-
-def wrong_type(argument: str, value: object, *, expected: str, remedy: str) -> TypeError:
-    """Return the error for an argument of another type."""
-    shown = f"{_python(value)} of type {type(value).__name__}"
-    return TypeError(f"{argument} must be {expected}, got {shown}. {remedy}")
-
-
-def _python(value: object) -> str:
-    """Return a value as a person writes it: a member of an enum by its name."""
-    return f"{type(value).__name__}.{value.name}" if isinstance(value, StrEnum) else repr(value)
+    if not re.fullmatch(ACCOUNT_ID, account_id):
+        is_unit = re.fullmatch(UNIT_ID, account_id)
+        raise ValueError(
+            f"{argument} must contain 12-digit account IDs as strings; {account_id!r} is "
+            + ("an organizational unit. List its accounts." if is_unit else "not one. Write all 12 digits.")
+        )

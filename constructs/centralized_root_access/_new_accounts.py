@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_cdk import Duration, Stack
@@ -32,25 +31,12 @@ _JOINED_METHOD = f"{_DETAILS}.joinedMethod"
 _ACCOUNT = "States.ArrayGetItem($.accountIds, 0)"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewAccounts:
-    """The audit of accounts that join.
-
-    Attributes:
-        state_machine: The state machine that audits an account.
-        rule: The rule that starts it.
-    """
-
-    state_machine: sfn.StateMachine
-    rule: events.Rule
-
-
 def audit_of_new_accounts(
     scope: Construct,
     *,
     audit_state_machine: sfn.IStateMachine,
     notification_topic: sns.ITopic,
-) -> NewAccounts:
+) -> tuple[sfn.StateMachine, events.Rule]:
     """Return the state machine that audits an account that has joined, and the rule that starts it.
 
     An account that has credentials, or that cannot be audited, is published to the topic.
@@ -91,7 +77,7 @@ def audit_of_new_accounts(
         # Not the details alone: if an event has none, an execution has to fail, so the alarm notices.
         input=events.RuleTargetInput.from_event_path("$.detail"),
     )
-    return NewAccounts(state_machine=state_machine, rule=rule)
+    return state_machine, rule
 
 
 def _definition(

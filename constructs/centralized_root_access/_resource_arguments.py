@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Stack, Token
@@ -24,13 +25,45 @@ _EXAMPLE_ROLES = "arn:aws:iam::222222222222:role/centralized-root-access/*"
 _ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_-][A-Za-z0-9+=,.@_/-]*\*?"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """A kind of resource that an argument may be.
+
+    Attributes:
+        noun: What it is called.
+        attribute: What every such resource has, new or imported.
+        remedy: What to write for an existing one.
+        why: Why it has to be in the stack's Region.
+    """
+
+    noun: str
+    attribute: str
+    remedy: str
+    why: str
+
+
+_TOPIC = _Kind(
+    noun="topic",
+    attribute="topic_arn",
+    remedy='For an existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).',
+    why="an alarm can only notify a topic in its own Region",
+)
+_LOG_GROUP = _Kind(
+    noun="log group",
+    attribute="log_group_name",
+    remedy='Write logs.LogGroup.from_log_group_name(stack, "Trail", name), for example.',
+    why="a metric filter watches the group of this name in its own Region",
+)
+_KEY = _Kind(
+    noun="key",
+    attribute="key_arn",
+    remedy='For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).',
+    why="S3 and CloudWatch Logs use keys of their own Region",
+)
+
+
 def require_topic(argument: str, topic: sns.ITopic | None, *, stack: Stack) -> None:
     """Refuse a topic that cannot be published to, and what is neither a topic nor None.
-
-    Args:
-        argument: The argument's name.
-        topic: The topic.
-        stack: The stack that has the alarms.
 
     Raises:
         ValueError: It is a FIFO topic, or known to be in another Region than the stack.
@@ -38,49 +71,22 @@ def require_topic(argument: str, topic: sns.ITopic | None, *, stack: Stack) -> N
     """
     if topic is None:
         return
-    _require_resource(
-        argument,
-        topic,
-        attribute="topic_arn",
-        expected="an SNS topic of the CDK",
-        remedy='For an existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).',
-    )
+    _require_resource(argument, topic, _TOPIC, stack=stack)
     if attribute_of(topic, "fifo") is True:
         raise ValueError(
             f"{argument} is {topic.node.path}, a FIFO topic, which accepts no message without a group ID. "
             "Use a standard topic."
         )
-    _require_region(
-        argument, topic, stack=stack, noun="topic", why="an alarm can only notify a topic in its own Region"
-    )
 
 
 def require_log_group(argument: str, log_group: logs.ILogGroup, *, stack: Stack) -> None:
     """Refuse a log group that a metric filter of the stack could not watch, and what is not a log group.
 
-    Args:
-        argument: The argument's name.
-        log_group: The log group.
-        stack: The stack that has the metric filter.
-
     Raises:
         ValueError: It is known to be in another Region than the stack.
         TypeError: It is not a log group.
     """
-    _require_resource(
-        argument,
-        log_group,
-        attribute="log_group_name",
-        expected="a log group of the CDK",
-        remedy='Write logs.LogGroup.from_log_group_name(stack, "Trail", name), for example.',
-    )
-    _require_region(
-        argument,
-        log_group,
-        stack=stack,
-        noun="log group",
-        why="a metric filter watches the group of this name in its own Region",
-    )
+    _require_resource(argument, log_group, _LOG_GROUP, stack=stack)
 
 
 def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRole | str]:
@@ -110,8 +116,9 @@ def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRo
                 )
             arns.add(role)
         else:
-            expected = "a list of roles of the CDK and ARNs"
-            _require_resource(argument, role, attribute="role_arn", expected=expected, remedy=remedy)
+            if not isinstance(getattr(role, "role_arn", None), str):
+                expected = "a list of roles of the CDK and ARNs"
+                raise wrong_type(argument, role, expected=expected, remedy=remedy)
             by_path[role.node.path] = role
     return [*(by_path[path] for path in sorted(by_path)), *sorted(arns)]
 
@@ -119,21 +126,6 @@ def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRo
 def role_arn(role: iam.IRole | str) -> str:
     """Return the ARN of a role."""
     return role if isinstance(role, str) else role.role_arn
-
-
-def require_grantee(grantee: iam.IGrantable) -> None:
-    """Refuse what no permission can be granted to.
-
-    Raises:
-        TypeError: It is not a principal of the CDK.
-    """
-    if attribute_of(grantee, "grant_principal") is None:
-        raise wrong_type(
-            "grantee",
-            grantee,
-            expected="a role or another principal of the CDK",
-            remedy='For an existing role write iam.Role.from_role_arn(stack, "Role", role_arn).',
-        )
 
 
 def parse_log_settings(
@@ -171,42 +163,29 @@ def attribute_of(construct: object, name: str) -> Any:
         return None
 
 
-def _require_resource(argument: str, value: object, *, attribute: str, expected: str, remedy: str) -> None:
-    """Refuse what lacks the attribute that every such resource has, new or imported."""
-    if not isinstance(getattr(value, attribute, None), str):
-        raise wrong_type(argument, value, expected=expected, remedy=remedy)
-
-
-def _require_region(argument: str, construct: IConstruct, *, stack: Stack, noun: str, why: str) -> None:
-    """Refuse what is known to be in another Region than the stack."""
-    region = attribute_of(attribute_of(construct, "env"), "region")
+def _require_resource(argument: str, value: IConstruct, kind: _Kind, *, stack: Stack) -> None:
+    """Refuse what is not of the kind, or known to be in another Region than the stack."""
+    if not isinstance(getattr(value, kind.attribute, None), str):
+        raise wrong_type(argument, value, expected=f"a {kind.noun} of the CDK", remedy=kind.remedy)
+    region = attribute_of(attribute_of(value, "env"), "region")
     if not isinstance(region, str) or Token.is_unresolved(region) or Token.is_unresolved(stack.region):
         return
     if region != stack.region:
         raise ValueError(
-            f"{argument} is {construct.node.path}, a {noun} in {region}; the stack is in {stack.region}, and "
-            f"{why}. Use a {noun} in {stack.region}."
+            f"{argument} is {value.node.path}, in {region}; the stack is in {stack.region}, and {kind.why}. "
+            f"Use a {kind.noun} in {stack.region}."
         )
 
 
 def _require_key(argument: str, key: kms.IKey, *, stack: Stack) -> None:
-    _require_resource(
-        argument,
-        key,
-        attribute="key_arn",
-        expected="a KMS key of the CDK",
-        remedy='For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).',
-    )
+    _require_resource(argument, key, _KEY, stack=stack)
     alias = attribute_of(key, "alias_name") or (key.key_arn if ":alias/" in key.key_arn else None)
     if alias is not None:
         if Token.is_unresolved(alias):
             alias = key.node.path
         raise ValueError(
             f"{argument} is the alias {alias}: a policy that names an alias does not apply to its key, so "
-            "that no role could use the key. Pass the key itself: for an existing one write "
+            "no role could use the key. Pass the key itself: for an existing one write "
             'kms.Key.from_lookup(stack, "Key", alias_name=alias_name) or '
             'kms.Key.from_key_arn(stack, "Key", key_arn).'
         )
-    _require_region(
-        argument, key, stack=stack, noun="key", why="S3 and CloudWatch Logs use keys of their own Region"
-    )

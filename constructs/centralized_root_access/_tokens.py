@@ -1,15 +1,16 @@
-"""What tokens stand for: to compare them in any order of creation, and to know how long they can become."""
+"""What tokens stand for: to sort them in any order of creation, and to know how long they can become."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from aws_cdk import DefaultTokenResolver, Reference, Stack, StringConcat, Token, Tokenization
+from aws_cdk import Token
 
 if TYPE_CHECKING:
-    from aws_cdk import IPostProcessor, IResolvable, IResolveContext
+    from collections.abc import Iterable
+
+    from aws_cdk import Stack
 
 # No partition has a longer name.
 _PSEUDO_PARAMETER_CHARACTERS = {"AWS::AccountId": 12, "AWS::Partition": 10}
@@ -18,31 +19,16 @@ _ROLE_ID_CHARACTERS = 21
 _ROLE_ARN_CHARACTERS = 120
 
 
-@dataclass(frozen=True, order=True)
-class TemplateValue:
-    """What a string stands for, to compare and sort by: a token's own name changes with the app's others.
+def values_in_order(stack: Stack, values: Iterable[str]) -> list[str]:
+    """Return the values, each once, and then the tokens by what the template of a stack has for them.
 
-    Attributes:
-        text: The string, or what the template has for a token, as JSON.
-        elsewhere: The paths of what it refers to in other stacks, which may have the same logical ID.
+    A token's own name changes with the app's others.
     """
 
-    text: str
-    elsewhere: tuple[str, ...] = ()
+    def place(value: str) -> tuple[bool, str]:
+        return Token.is_unresolved(value), json.dumps(stack.resolve(value), sort_keys=True)
 
-    def __str__(self) -> str:
-        return f"{self.text} of {', '.join(self.elsewhere)}" if self.elsewhere else self.text
-
-
-def template_value(stack: Stack, value: str) -> TemplateValue:
-    """Return what a string stands for in the template of a stack."""
-    if not Token.is_unresolved(value):
-        return TemplateValue(value)
-    finder = _ReferenceFinder()
-    Tokenization.resolve(value, scope=stack, resolver=finder, preparing=False)
-    targets = (reference.target for reference in finder.references)
-    elsewhere = {target.node.path for target in targets if Stack.of(target) is not stack}
-    return TemplateValue(json.dumps(stack.resolve(value), sort_keys=True), tuple(sorted(elsewhere)))
+    return sorted(dict.fromkeys(values), key=place)
 
 
 def longest_value(resolved: Any) -> Any:
@@ -60,18 +46,3 @@ def longest_value(resolved: Any) -> Any:
         case dict():
             return {key: longest_value(member) for key, member in resolved.items()}
     return resolved
-
-
-class _ReferenceFinder(DefaultTokenResolver):
-    """Finds what a string refers to, also within functions such as Fn::Select."""
-
-    def __init__(self) -> None:
-        super().__init__(StringConcat())
-        self.references: list[Reference] = []
-
-    def resolve_token(
-        self, t: IResolvable, context: IResolveContext, post_processor: IPostProcessor
-    ) -> object:
-        if Reference.is_reference(t):
-            self.references.append(cast("Reference", t))
-        return super().resolve_token(t, context, post_processor)

@@ -15,12 +15,12 @@ from ._alarms import (
     INTERVALS_UNTIL_STOPPED,
     MINUTE,
     NAMESPACE,
-    Meaning,
     alarm_of_missing_data,
     create_alarm,
+    describe,
     notify_of_alarms,
 )
-from ._arguments import REGION_OF_GLOBAL_EVENTS, require_bool, require_interval
+from ._arguments import REGION_OF_GLOBAL_EVENTS, require_bool, require_duration
 from ._function import log_group, python_function
 from ._resource_arguments import require_topic
 from .enums import RootAccessFeature
@@ -74,7 +74,7 @@ class DriftCheck(Construct):
     ) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)
-        require_interval("interval", interval, maximum=_MAX_INTERVAL)
+        require_duration("interval", interval, maximum=_MAX_INTERVAL)
         require_bool("repair", repair)
         require_topic("notification_topic", notification_topic, stack=stack)
         require_bool("security_hub_findings", security_hub_findings)
@@ -114,8 +114,38 @@ class DriftCheck(Construct):
             statistic="Minimum",
             period=interval,
         )
-        self.drift_alarm = self._build_drift_alarm(logs.log_group_name)
-        self.stopped_alarm = self._build_stopped_alarm(logs.log_group_name, interval=interval)
+        follow_logs = f"aws logs tail {logs.log_group_name} --since 1d"
+        self.drift_alarm = create_alarm(
+            self,
+            "Drift",
+            self.metric.with_(period=MINUTE),
+            description=describe(
+                "Centralized root access did not match the stack at the last drift check. The check may have "
+                "repaired it since.",
+                "See what differs now: centralized-root-access status",
+                f"See the check, and any caller: {follow_logs}",
+                runbook="drift",
+            ),
+            # Between two checks, and before the first one, the state stays as it is.
+            missing=cloudwatch.TreatMissingData.IGNORE,
+            below_one=True,
+        )
+        self.stopped_alarm = alarm_of_missing_data(
+            self,
+            "Stopped",
+            self.metric,
+            name="checks",
+            label="Successful drift checks",
+            description=describe(
+                "The drift check of centralized root access has not succeeded for "
+                f"{INTERVALS_UNTIL_STOPPED} intervals: drift would not be noticed.",
+                f"See why: {follow_logs}",
+                "See whether there is drift: centralized-root-access status",
+                runbook="the-drift-check-stopped",
+            ),
+            interval=interval,
+            intervals=INTERVALS_UNTIL_STOPPED,
+        )
         if notification_topic:
             notification_topic.grant_publish(function)
         notify_of_alarms(notification_topic, self)
@@ -152,44 +182,3 @@ class DriftCheck(Construct):
             targets=[targets.LambdaFunction(function)],
         )
         return [on_interval, on_calls]
-
-    def _build_drift_alarm(self, log_group_name: str) -> cloudwatch.Alarm:
-        """Return the alarm that has the state of the last successful check."""
-        return create_alarm(
-            self,
-            "Drift",
-            self.metric.with_(period=MINUTE),
-            meaning=Meaning(
-                what="Centralized root access did not match the stack at the last drift check. The check may "
-                "have repaired it since.",
-                steps=(
-                    "See what differs now: centralized-root-access status",
-                    f"See the check, and any caller: aws logs tail {log_group_name} --since 1d",
-                ),
-                runbook="drift",
-            ),
-            # Between two checks, and before the first one, the state stays as it is.
-            missing=cloudwatch.TreatMissingData.IGNORE,
-            below_one=True,
-        )
-
-    def _build_stopped_alarm(self, log_group_name: str, *, interval: Duration) -> cloudwatch.Alarm:
-        """Return the alarm for checks that do not run, or fail."""
-        return alarm_of_missing_data(
-            self,
-            "Stopped",
-            self.metric,
-            name="checks",
-            label="Successful drift checks",
-            meaning=Meaning(
-                what="The drift check of centralized root access has not succeeded for "
-                f"{INTERVALS_UNTIL_STOPPED} intervals: drift would not be noticed.",
-                steps=(
-                    f"See why: aws logs tail {log_group_name} --since 1d",
-                    "See whether there is drift: centralized-root-access status",
-                ),
-                runbook="the-drift-check-stopped",
-            ),
-            interval=interval,
-            intervals=INTERVALS_UNTIL_STOPPED,
-        )

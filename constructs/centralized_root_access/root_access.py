@@ -9,7 +9,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from . import _permissions
-from ._arguments import GOVCLOUD, parse_delegated_administrators, parse_features, require_partition
+from ._arguments import GOVCLOUD, parse_delegated_administrators, parse_members, require_partition
 from ._function import function_role, log_group, python_function
 from ._outputs import add_output
 from ._resource_arguments import parse_log_settings
@@ -79,11 +79,11 @@ class CentralizedRootAccess(Construct):
         log_retention: How long the logs are kept. Default: a year.
 
     Raises:
-        ValueError: A feature is unknown; an account ID is not 12 digits, is listed twice, or is the stack's
-            own account; ``encryption_key`` is an alias; the stack has an output ``<id>Status`` already; the
-            stack is in a China Region; the app already has the construct for the account. The last two are
-            known only if the stack's ``env`` has the Region and the account; without an account, a second
-            one in the same stack is refused.
+        ValueError: A feature is unknown; an account ID is not 12 digits, or is the stack's own account;
+            ``encryption_key`` is an alias; the stack has an output ``<id>Status`` already; the stack is in a
+            China Region; the app already has the construct for the account. The last two are known only if
+            the stack's ``env`` has the Region and the account; without an account, a second one in the same
+            stack is refused.
         TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
 
@@ -99,7 +99,7 @@ class CentralizedRootAccess(Construct):
     ) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)
-        self._features = parse_features(features)
+        self._features = parse_members("features", features, RootAccessFeature, may_be_empty=True)
         self._delegated_administrators = (
             None
             if delegated_administrators is None

@@ -8,7 +8,7 @@ import jsii
 from aws_cdk import Stack, Stage, Token
 from constructs import Construct, IValidation
 
-from ._arguments import parse_delegate_ids, parse_targets, parse_tasks, require_partition
+from ._arguments import parse_account_ids, parse_members, parse_targets, require_partition
 from ._organization_policies import (
     RESOURCE_CONTROL,
     SERVICE_CONTROL,
@@ -92,8 +92,8 @@ class RootSessionGuardrail(Construct):
         self._roles = parse_roles("session_roles", session_roles)
         if not self._roles:
             raise ValueError("session_roles is empty: nothing could open a root session. List a role.")
-        self._tasks = parse_tasks(tasks)
-        self._delegates = parse_delegate_ids(delegated_administrators)
+        self._tasks = parse_members("tasks", tasks, RootTask)
+        self._delegates = parse_account_ids("delegated_administrators", delegated_administrators)
         self._targets = parse_targets(targets, allow_organization_root=True, stack=stack, required=False)
         if not (self._delegates or self._targets):
             raise ValueError("targets and delegated_administrators are empty. List r-a1b2, for example.")

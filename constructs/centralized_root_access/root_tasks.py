@@ -13,27 +13,27 @@ from constructs import Construct
 from . import _permissions
 from ._alarms import (
     CREDENTIALS,
+    FAILED,
     INACCESSIBLE,
+    NOT_STARTED,
     alarm_of_audits,
-    alarm_of_failed_starts,
-    alarm_of_failures,
+    alarm_of_events,
     alarm_of_missing_audits,
     audit_metric,
     metric_of_failed_executions,
+    metric_of_failed_starts,
     metric_of_refused_executions,
-    metrics_of_findings,
     notify_of_alarms,
 )
 from ._arguments import (
-    parse_plan_lifetime,
-    parse_protected_accounts,
+    parse_account_ids,
+    parse_members,
     parse_role_path,
     parse_root_email_domains,
-    parse_tasks,
-    require_audit_for_findings,
-    require_audit_interval,
-    require_audit_of_new_accounts,
+    require_audit,
     require_bool,
+    require_duration,
+    require_events_of_organizations,
     require_max_concurrency,
     require_partition,
     require_room,
@@ -44,22 +44,26 @@ from ._function import log_group
 from ._outputs import add_output
 from ._permissions import execution_arn
 from ._report_bucket import report_bucket
-from ._resource_arguments import parse_log_settings, require_grantee, require_topic
+from ._resource_arguments import parse_log_settings, require_topic
 from ._root_task_functions import RootTaskFunctions, allow_reading_executions
 from ._state_machines import RunFunctions, audit_state_machine, execute_state_machine
-from .accepted_credentials import parse_accepted_credentials
+from .accepted_root_credentials import parse_accepted_credentials
 from .enums import RootTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_sns as sns
     from aws_cdk import aws_stepfunctions as sfn
 
-    from ._new_accounts import NewAccounts
-    from .accepted_credentials import AcceptedCredentials
+    from .accepted_root_credentials import AcceptedCredentials
+
+_MAX_PLAN_LIFETIME = Duration.hours(24)
+# AWS documents no maximum of a rate; an audit less often than this is a mistake.
+_MAX_AUDIT_INTERVAL = Duration.days(365)
 
 
 class RootTasks(Construct):
@@ -178,29 +182,34 @@ class RootTasks(Construct):
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_YEAR,
     ) -> None:
         super().__init__(scope, id)
-        self.tasks: list[RootTask] = parse_tasks(tasks)
+        stack = Stack.of(self)
+        self.tasks: list[RootTask] = parse_members("tasks", tasks, RootTask)
         """The tasks, in the order of the enum."""
-        listed = self.tasks
-        protected = parse_protected_accounts(protected_accounts)
+        protected = parse_account_ids("protected_accounts", protected_accounts)
         domains = parse_root_email_domains(root_email_domains)
         require_room({"protected_accounts": protected, "root_email_domains": domains})
         accepted = parse_accepted_credentials({} if accepted_credentials is None else accepted_credentials)
         require_room({"accepted_credentials": accepted})
         self.role_path: str = parse_role_path(role_path)
         """The IAM path of the roles that open root sessions."""
-        lifetime = parse_plan_lifetime(plan_lifetime)
         if audit_interval is not None:
-            require_audit_interval(audit_interval, tasks=listed)
+            require_duration("audit_interval", audit_interval, maximum=_MAX_AUDIT_INTERVAL)
+            require_audit("audit_interval", tasks=self.tasks)
+        lifetime = _MAX_PLAN_LIFETIME if plan_lifetime is None else plan_lifetime
+        require_duration("plan_lifetime", lifetime, maximum=_MAX_PLAN_LIFETIME, unit="second")
         require_bool("allow_policy_override", allow_policy_override)
-        require_topic("notification_topic", notification_topic, stack=Stack.of(self))
+        require_topic("notification_topic", notification_topic, stack=stack)
         require_bool("audit_new_accounts", audit_new_accounts)
         if audit_new_accounts:
-            require_audit_of_new_accounts(
-                tasks=listed, notification_topic=notification_topic, region=Stack.of(self).region
-            )
-        require_audit_for_findings(security_hub_findings, tasks=listed)
+            require_audit("audit_new_accounts", tasks=self.tasks)
+            if notification_topic is None:
+                raise ValueError("audit_new_accounts publishes what it finds. Add a notification_topic.")
+            require_events_of_organizations("audit_new_accounts", region=stack.region)
+        require_bool("security_hub_findings", security_hub_findings)
+        if security_hub_findings:
+            require_audit("security_hub_findings", tasks=self.tasks)
         require_max_concurrency(max_concurrency)
-        log_settings = parse_log_settings(encryption_key, log_retention, stack=Stack.of(self))
+        log_settings = parse_log_settings(encryption_key, log_retention, stack=stack)
         require_partition(self, manages_credentials=not _permissions.UNLOCK_TASKS.issuperset(self.tasks))
         warn_of_opt_in_region(self)
 
@@ -211,7 +220,7 @@ class RootTasks(Construct):
             log_group=log_group(self, log_settings),
             bucket=report_bucket(self, encryption_key=encryption_key),
             encryption_key=encryption_key,
-            tasks=listed,
+            tasks=self.tasks,
             protected_accounts=protected,
             accepted_credentials=accepted,
             root_email_domains=domains,
@@ -237,7 +246,7 @@ class RootTasks(Construct):
         """The state machine of read-only runs: audits and plans. The input ``{}`` audits every account."""
         reads_other_audits = (
             [allow_reading_executions(self, self.audit_state_machine, looking.report, "Later", lists=True)]
-            if RootTask.AUDIT in listed
+            if RootTask.AUDIT in self.tasks
             else []
         )
         self.execute_state_machine: sfn.StateMachine | None = (
@@ -253,15 +262,23 @@ class RootTasks(Construct):
         state_machines = self._own_state_machines
         rules = [] if audit_interval is None else [self._build_schedule(audit_interval)]
         if audit_new_accounts and notification_topic is not None:
-            new_accounts = self._build_new_accounts(notification_topic)
-            state_machines.append(new_accounts.state_machine)
-            rules.append(new_accounts.rule)
+            # Loaded only where it is needed, as it takes a while.
+            from ._new_accounts import audit_of_new_accounts
+
+            state_machine, rule = audit_of_new_accounts(
+                self, audit_state_machine=self.audit_state_machine, notification_topic=notification_topic
+            )
+            state_machines.append(state_machine)
+            rules.append(rule)
         for rule in rules:
             rule.node.add_dependency(*reads_other_audits)
         self._build_alarms(audit_interval, rules=rules, state_machines=state_machines)
-        self.metric_findings_imported, self.metric_findings_refused = metrics_of_findings(
-            self.audit_state_machine if security_hub_findings else None
-        )
+        audits = self.audit_state_machine
+        self.metric_findings_imported: cloudwatch.Metric | None = None
+        self.metric_findings_refused: cloudwatch.Metric | None = None
+        if security_hub_findings:
+            self.metric_findings_imported = audit_metric(audits, "FindingsImported")
+            self.metric_findings_refused = audit_metric(audits, "FindingsRefused")
         notify_of_alarms(notification_topic, self)
         self._build_outputs()
 
@@ -332,7 +349,6 @@ class RootTasks(Construct):
 
     def _grant_results(self, grantee: iam.IGrantable, *permissions: tuple[list[str], list[str]]) -> iam.Grant:
         """Grant permissions, finding the stack, and reading the results of runs."""
-        require_grantee(grantee)
         by_folder = {"runs": self.audit_state_machine, "executions": self.execute_state_machine}
         results = [
             permission
@@ -343,15 +359,10 @@ class RootTasks(Construct):
         grant = _permissions.grant(
             grantee, *permissions, _permissions.finding_the_stack(self), *results
         ).combine(_permissions.grant_listing(grantee, self.bucket))
-        return self._with_key(grant, grantee)
-
-    def _with_key(self, grant: iam.Grant, grantee: iam.IGrantable) -> iam.Grant:
-        """Return a grant of reading the bucket with that of its key."""
         key = self._encryption_key
         return grant if key is None else grant.combine(key.grant_decrypt(grantee))
 
     def _grant_start(self, grantee: iam.IGrantable, state_machine: sfn.StateMachine) -> iam.Grant:
-        require_grantee(grantee)
         return _permissions.grant(
             grantee,
             _permissions.finding_the_stack(self),
@@ -388,16 +399,6 @@ class RootTasks(Construct):
             input=events.RuleTargetInput.from_object({"task": RootTask.AUDIT}),
         )
 
-    def _build_new_accounts(self, notification_topic: sns.ITopic) -> NewAccounts:
-        # Loaded only where it is needed, as it takes a while.
-        from ._new_accounts import audit_of_new_accounts
-
-        return audit_of_new_accounts(
-            self,
-            audit_state_machine=self.audit_state_machine,
-            notification_topic=notification_topic,
-        )
-
     def _build_alarms(
         self,
         audit_interval: Duration | None,
@@ -413,13 +414,17 @@ class RootTasks(Construct):
         self.metric_failed_executions = metric_of_failed_executions(state_machines)
         self.metric_refused_executions = metric_of_refused_executions(self._own_state_machines)
         self.credentials_alarm = alarm_of_audits(
-            self, "Credentials", self.metric_accounts_with_root_credentials, meaning=CREDENTIALS
+            self, "Credentials", self.metric_accounts_with_root_credentials, description=CREDENTIALS
         )
         self.inaccessible_alarm = alarm_of_audits(
-            self, "Inaccessible", self.metric_accounts_inaccessible, meaning=INACCESSIBLE
+            self, "Inaccessible", self.metric_accounts_inaccessible, description=INACCESSIBLE
         )
-        self.failed_alarm = alarm_of_failures(self, self.metric_failed_executions)
-        self.not_started_alarm = alarm_of_failed_starts(self, rules)
+        self.failed_alarm = alarm_of_events(self, "Failed", self.metric_failed_executions, description=FAILED)
+        self.not_started_alarm = (
+            alarm_of_events(self, "NotStarted", metric_of_failed_starts(rules), description=NOT_STARTED)
+            if rules
+            else None
+        )
         self.stopped_alarm = (
             None
             if audit_interval is None

@@ -9,7 +9,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from ._alarms import NAMESPACE, Meaning, create_alarm, notify_of_alarms
+from ._alarms import NAMESPACE, create_alarm, describe, notify_of_alarms
 from ._arguments import require_bool, require_partition
 from ._function import LogSettings, log_group, python_function
 from ._resource_arguments import attribute_of, parse_roles, require_log_group, require_topic, role_arn
@@ -182,9 +182,9 @@ class RootUseAlarm(Construct):
             self,
             "NoticesAlarm",
             function.metric_errors(period=_PERIOD),
-            meaning=Meaning(
-                what="A notice of root use could not be published. The alarm on root users does not need it.",
-                steps=(f"See why: aws logs tail {own_logs.log_group_name} --since 1d",),
+            description=describe(
+                "A notice of root use could not be published. The alarm on root users does not need it.",
+                f"See why: aws logs tail {own_logs.log_group_name} --since 1d",
                 runbook="root-use",
             ),
         )
@@ -206,9 +206,10 @@ class RootUseAlarm(Construct):
             self,
             f"{name}Alarm",
             metric_filter.metric(statistic="Sum", period=_PERIOD),
-            meaning=Meaning(
-                what=what,
-                steps=(step, f"See who, in Logs Insights on {log_group.log_group_name}: {query}"),
+            description=describe(
+                what,
+                step,
+                f"See who, in Logs Insights on {log_group.log_group_name}: {query}",
                 runbook="root-use",
             ),
         )

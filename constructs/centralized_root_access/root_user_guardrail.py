@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Annotations, Stack, Token
 from constructs import Construct
 
-from ._arguments import parse_exempt_accounts, parse_targets, require_bool, require_partition
+from ._arguments import parse_account_ids, parse_targets, require_bool, require_partition
 from ._organization_policies import SERVICE_CONTROL, attach_policy, policy_name, require_policy_size
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ class RootUserGuardrail(Construct):
             stacks of one account; a stack of another account needs another name, or the construct another id.
 
     Raises:
-        ValueError: No target is listed, an ID is malformed, an account is both a target and exempt, the
-            organization's root is listed without the argument for it, the policy would be longer than AWS
-            allows, or the stack is in a China Region, if its ``env`` has the Region.
+        ValueError: No target is listed, an ID is malformed, the organization's root is listed without the
+            argument for it, the policy would be longer than AWS allows, or the stack is in a China Region, if
+            its ``env`` has the Region.
         TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
 
@@ -69,7 +69,7 @@ class RootUserGuardrail(Construct):
         stack = Stack.of(self)
         require_bool("allow_organization_root", allow_organization_root)
         attached_to = parse_targets(targets, allow_organization_root=allow_organization_root, stack=stack)
-        exempt = parse_exempt_accounts(exempt_accounts, targets=attached_to)
+        exempt = parse_account_ids("exempt_accounts", exempt_accounts)
         document = _document(exempt)
         require_policy_size(
             self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -83,17 +82,17 @@ def delegates(stack: Stack) -> Any:
 # Lists
 
 
-LISTS: list[tuple[Build, str, str]] = [
-    (root_access, "features", "RootSessions"),
-    (root_access, "delegated_administrators", MEMBER),
-    (root_tasks, "tasks", "IAMAuditRootUserCredentials"),
-    (root_tasks, "protected_accounts", MEMBER),
-    (root_tasks, "root_email_domains", "example.com"),
-    (guardrail, "targets", MEMBER),
-    (guardrail, "exempt_accounts", MEMBER),
-    (session_guardrail, "tasks", "IAMAuditRootUserCredentials"),
-    (session_guardrail, "delegated_administrators", MEMBER),
-    (session_guardrail, "targets", MEMBER),
+LISTS: list[tuple[Build, str]] = [
+    (root_access, "features"),
+    (root_access, "delegated_administrators"),
+    (root_tasks, "tasks"),
+    (root_tasks, "protected_accounts"),
+    (root_tasks, "root_email_domains"),
+    (guardrail, "targets"),
+    (guardrail, "exempt_accounts"),
+    (session_guardrail, "tasks"),
+    (session_guardrail, "delegated_administrators"),
+    (session_guardrail, "targets"),
 ]
 
 
@@ -107,20 +106,13 @@ def test_a_list_a_tuple_and_a_set_are_accepted(listed: Callable[[list[str]], Any
 @pytest.mark.parametrize(
     ("wrong", "shown"),
     [
-        (MEMBER.encode(), "of type bytes"),
         (iter([MEMBER]), "list_iterator"),
-        (map(str, [MEMBER]), "map"),
-        ((member for member in [MEMBER]), "generator"),
         ({MEMBER: False}, "dict"),
         ({MEMBER: False}.keys(), "dict_keys"),
-        (1, "int"),
         (False, "bool"),
-        ([MEMBER.encode()], "bytes"),
         ([222222222222], "222222222222 of type int"),
-        ([None], "None of type NoneType"),
-        ([MEMBER, 1], "got 1 of type int"),
+        ([MEMBER, None], "None of type NoneType"),
         ([[MEMBER]], "of type list"),
-        ([{}], "of type dict"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -130,114 +122,66 @@ def test_what_is_not_a_list_of_strings_is_refused(wrong: Any, shown: str) -> Non
         root_access(bootstrap_stack(env=MANAGEMENT), delegated_administrators=wrong)
 
 
-@pytest.mark.parametrize(("build", "argument", "value"), LISTS)
-def test_each_list_refuses_a_string_and_none(build: Build, argument: str, value: str) -> None:
+@pytest.mark.parametrize(("build", "argument"), LISTS)
+def test_each_list_refuses_a_string(build: Build, argument: str) -> None:
+    refusal = f"^{argument} must be a list, a tuple or a set, got 'one' of type str. Write its values as a"
+    with pytest.raises(TypeError, match=refusal):
+        build(bootstrap_stack(env=MANAGEMENT), **{argument: "one"})
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        lambda parameter: [*parameter.value_as_list, MEMBER],
+        lambda parameter: Fn.split(",", Fn.import_value("Listed")),
+    ],
+    ids=["parameter", "import"],
+)
+def test_a_list_token_is_refused(token: Callable[[CfnParameter], list[str]]) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    with pytest.raises(
-        TypeError, match=rf"^{argument} must be a list, got the string '{value}'\. Write \['{value}'\]\.$"
-    ):
-        build(stack, **{argument: value})
-    if build is not root_access or argument != "delegated_administrators":
-        with pytest.raises(TypeError, match=f"^{argument} must be a list, a tuple or a set, got None"):
-            build(bootstrap_stack(env=MANAGEMENT), **{argument: None})
-
-
-def test_a_list_token_is_refused() -> None:
-    parameter = CfnParameter(bootstrap_stack(), "Listed", type="CommaDelimitedList")
-    tokens = [
-        parameter.value_as_list,
-        [*parameter.value_as_list, MEMBER],
-        Fn.split(",", Fn.import_value("Listed")),
-        tuple(parameter.value_as_list),
-    ]
-    for token in tokens:
-        refusal = r"^delegated_administrators is a list token.*Token.*Write a list"
-        with pytest.raises(ValueError, match=refusal):
-            root_access(bootstrap_stack(env=MANAGEMENT), delegated_administrators=token)
-
-
-def test_a_member_of_an_enum_in_place_of_a_list_is_shown_as_python() -> None:
-    with pytest.raises(TypeError, match=r"Write \[RootAccessFeature\.ROOT_SESSIONS\]\.$"):
-        root_access(bootstrap_stack(), features=RootAccessFeature.ROOT_SESSIONS)
-
-
-@pytest.mark.parametrize("grant", ["audit", "plan", "execute", "stop", "read_reports"])
-def test_a_grant_to_an_arn_is_refused_with_a_remedy(grant: str) -> None:
-    tasks = RootTasks(bootstrap_stack(env=MANAGEMENT), "RootTasks", tasks=RootTask)
-    with pytest.raises(TypeError, match=r"^grantee must be a role .*got 'arn:x'.*iam.Role.from_role_arn"):
-        getattr(tasks, f"grant_{grant}")("arn:x")
+    parameter = CfnParameter(stack, "Listed", type="CommaDelimitedList")
+    refusal = r"^delegated_administrators is a list token.*Token.*Write a list"
+    with pytest.raises(ValueError, match=refusal):
+        root_access(stack, delegated_administrators=token(parameter))
 
 
 # Accounts that may be tokens
 
 
-def test_an_account_id_may_be_a_token_whose_place_does_not_depend_on_when_it_was_created() -> None:
-    for names in (["A", "B"], ["B", "A"]):
-        stack = bootstrap_stack(env=MANAGEMENT)
-        tokens = [CfnParameter(stack, name).value_as_string for name in names]
-        root_access(stack, delegated_administrators=[*tokens, MEMBER])
-        assert delegates(stack) == [MEMBER, {"Ref": "A"}, {"Ref": "B"}]
+@pytest.mark.parametrize("names", [["A", "B"], ["B", "A"]])
+def test_the_place_of_a_token_does_not_depend_on_when_it_was_created(names: list[str]) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    tokens = [CfnParameter(stack, name).value_as_string for name in names]
+    root_access(stack, delegated_administrators=[*tokens, MEMBER, *tokens])
+    assert delegates(stack) == [MEMBER, {"Ref": "A"}, {"Ref": "B"}]
 
 
 @pytest.mark.parametrize("env", [MANAGEMENT, None], ids=["account", "any account"])
-def test_the_stacks_own_account_is_refused_by_every_name(env: Environment | None) -> None:
-    for own in (
-        lambda stack: Aws.ACCOUNT_ID,
-        lambda stack: stack.account,
-        lambda stack: ScopedAws(stack).account_id,
-    ):
-        stack = bootstrap_stack(env=env)
-        refusal = r"lists [^$]*, the account of this stack.*List member accounts"
-        with pytest.raises(ValueError, match=refusal):
-            root_access(stack, delegated_administrators=[own(stack)])
-
-
-def test_an_account_that_is_listed_twice_is_refused_also_as_a_token() -> None:
-    for other, shown in (
-        (lambda security: security.value_as_string, '{"Ref": "Security"}'),
-        (lambda security: Fn.ref("Security"), '{"Ref": "Security"}'),
-        (lambda security: OTHER, OTHER),
-    ):
-        stack = bootstrap_stack(env=MANAGEMENT)
-        security = CfnParameter(stack, "Security")
-        twice = [OTHER, security.value_as_string, other(security)]
-        with pytest.raises(ValueError, match=r"^delegated_administrators lists .* twice") as refused:
-            root_access(stack, delegated_administrators=twice)
-        assert str(refused.value) == f"delegated_administrators lists {shown} twice. List it once."
-
-
 @pytest.mark.parametrize(
-    "account_id",
-    [
-        lambda account: account.attr_account_id,
-        lambda account: Fn.select(4, Fn.split(":", account.attr_arn)),
-    ],
-    ids=["attribute", "part of an ARN"],
+    "own",
+    [lambda stack: Aws.ACCOUNT_ID, lambda stack: stack.account, lambda stack: ScopedAws(stack).account_id],
+    ids=["pseudo parameter", "account of the stack", "scoped pseudo parameter"],
 )
-def test_accounts_of_two_stacks_with_the_same_logical_id_are_two(account_id: Callable[[Any], str]) -> None:
-    listed = []
-    for names in (["One", "Two"], ["Two", "One"]):
-        app = App(analytics_reporting=False)
-        accounts = [new_account(Stack(app, name, env=MANAGEMENT)) for name in names]
-        stack = Stack(app, "Bootstrap", env=MANAGEMENT)
-        root_access(stack, delegated_administrators=[account_id(account) for account in accounts])
-        listed.append([json.dumps(delegate) for delegate in delegates(stack)])
-    assert listed[0] == listed[1], "in the order of the stacks, not of the tokens"
-    assert [name for delegate in listed[0] for name in ("One", "Two") if f'"{name}:' in delegate] == [
-        "One",
-        "Two",
-    ]
+def test_the_stacks_own_account_is_refused_by_every_name(
+    env: Environment | None, own: Callable[[Stack], str]
+) -> None:
+    stack = bootstrap_stack(env=env)
+    refusal = r"lists [^$]*, the account of this stack.*List member accounts"
+    with pytest.raises(ValueError, match=refusal):
+        root_access(stack, delegated_administrators=[own(stack)])
 
 
-def test_an_account_of_another_stack_that_is_listed_twice_is_refused_with_its_path() -> None:
+def test_accounts_of_two_stacks_with_the_same_logical_id_are_two() -> None:
     app = App(analytics_reporting=False)
-    account = new_account(Stack(app, "One", env=MANAGEMENT)).attr_account_id
-    with pytest.raises(ValueError, match=r'lists {"Fn::GetAtt": .*} of One/Account twice\. List it once'):
-        root_access(Stack(app, "Bootstrap", env=MANAGEMENT), delegated_administrators=[account, account])
-
-
-def new_account(stack: Stack) -> organizations.CfnAccount:
-    return organizations.CfnAccount(stack, "Account", account_name="Security", email="security@example.com")
+    accounts = [
+        organizations.CfnAccount(
+            Stack(app, name, env=MANAGEMENT), "Account", account_name="Security", email="security@example.com"
+        )
+        for name in ("One", "Two")
+    ]
+    stack = Stack(app, "Bootstrap", env=MANAGEMENT)
+    root_access(stack, delegated_administrators=[account.attr_account_id for account in accounts])
+    assert len(delegates(stack)) == 2
 
 
 # What is refused, by argument
@@ -261,43 +205,45 @@ def key(stack: Stack, name: str, region: str = "us-east-1") -> kms.IKey:
     return kms.Key.from_key_arn(stack, "Key", f"{KEY_ARN.replace('us-east-1', region)}:{name}")
 
 
-ANOTHER_TYPE: list[tuple[Build, str, list[Any], str]] = [
-    (drift_check, "interval", [0, 3600, "1 hour", True, timedelta(hours=1)], "a Duration, .*hours\\(1\\)"),
-    (root_tasks, "audit_interval", [86400], "a Duration, .*Write Duration.hours\\(1\\)"),
-    (root_tasks, "plan_lifetime", [1.5], "a Duration, .*Write Duration.hours\\(1\\)"),
-    (drift_check, "repair", ["false", "", 1, None], "True or False, .*Write True or False"),
-    (drift_check, "security_hub_findings", ["false", None], "True or False, .*Write True or False"),
-    (root_tasks, "security_hub_findings", ["true"], "True or False, .*Write True or False"),
-    (root_tasks, "allow_policy_override", ["true"], "True or False, .*Write True or False"),
-    (root_tasks, "audit_new_accounts", ["yes"], "True or False, .*Write True or False"),
-    (root_use_alarm, "root_user_notices", ["true", 1], "True or False, .*Write True or False"),
-    (guardrail, "allow_organization_root", ["false"], "True or False, .*Write True or False"),
-    (drift_check, "notification_topic", [TOPIC_ARN, "", False, {}], "an SNS topic .*sns.Topic.from_topic_a"),
-    (root_tasks, "notification_topic", [TOPIC_ARN], "an SNS topic of the CDK, .*sns.Topic.from_topic_arn"),
-    (root_use_alarm, "notification_topic", [TOPIC_ARN], "an SNS topic of the CDK, .*sns.Topic.from_topic"),
-    (root_use_alarm, "trail_log_group", ["trail", None], "a log group of the CDK, .*from_log_group_name"),
-    (root_use_alarm, "allowed_roles", ["arn", iter(()), {}, None], "a list, a tuple or a set, .*Write arn:"),
-    (root_use_alarm, "allowed_roles", [[1], [None]], "a list of roles of the CDK and ARNs, .*Write arn:aws"),
-    (session_guardrail, "session_roles", ["arn", None], "a list, a tuple or a set, .*Write arn:aws:iam::"),
-    (root_access, "encryption_key", [f"{KEY_ARN}:key/1", True, {}], "a KMS key .*kms.Key.from_key_arn"),
-    (root_tasks, "encryption_key", [f"{KEY_ARN}:key/1"], "a KMS key of the CDK, .*kms.Key.from_key_arn"),
-    (root_access, "log_retention", [365, "ONE_YEAR", None, True], "a RetentionDays.*RetentionDays.ONE_YEAR"),
-    (root_tasks, "log_retention", [365], "a RetentionDays.*logs.RetentionDays.ONE_YEAR"),
-    (root_tasks, "max_concurrency", [True, 2.5, "10", None], "an int, .*Write a number from 1 to 1000"),
-    (root_tasks, "accepted_credentials", ["x", 1], "a mapping, .*AcceptedCredentials"),
-    (root_tasks, "role_path", [None, 1, ("/a/",)], "a string, .*Write /security/root-access/"),
+ANOTHER_TYPE: list[tuple[Build, str, Any, str]] = [
+    (drift_check, "interval", 3600, "a Duration, .*Write Duration.hours\\(1\\)"),
+    (drift_check, "interval", timedelta(hours=1), "a Duration, .*Write Duration.hours\\(1\\)"),
+    (root_tasks, "audit_interval", 86400, "a Duration, .*Write Duration.hours\\(1\\)"),
+    (root_tasks, "plan_lifetime", 1.5, "a Duration, .*Write Duration.hours\\(1\\)"),
+    (drift_check, "repair", "false", "True or False, .*Write True or False"),
+    (drift_check, "repair", None, "True or False, .*Write True or False"),
+    (drift_check, "security_hub_findings", "false", "True or False, .*Write True or False"),
+    (root_tasks, "security_hub_findings", "true", "True or False, .*Write True or False"),
+    (root_tasks, "allow_policy_override", 1, "True or False, .*Write True or False"),
+    (root_tasks, "audit_new_accounts", "yes", "True or False, .*Write True or False"),
+    (root_use_alarm, "root_user_notices", "true", "True or False, .*Write True or False"),
+    (guardrail, "allow_organization_root", "false", "True or False, .*Write True or False"),
+    (drift_check, "notification_topic", TOPIC_ARN, "a topic of the CDK, .*sns.Topic.from_topic_arn"),
+    (root_tasks, "notification_topic", False, "a topic of the CDK, .*sns.Topic.from_topic_arn"),
+    (root_use_alarm, "notification_topic", "", "a topic of the CDK, .*sns.Topic.from_topic_arn"),
+    (root_use_alarm, "trail_log_group", "trail", "a log group of the CDK, .*from_log_group_name"),
+    (root_use_alarm, "allowed_roles", "arn", "a list, a tuple or a set, .*Write arn:aws:iam::"),
+    (root_use_alarm, "allowed_roles", [None], "a list of roles of the CDK and ARNs, .*Write arn:aws:iam::"),
+    (session_guardrail, "session_roles", None, "a list, a tuple or a set, .*Write arn:aws:iam::"),
+    (root_access, "encryption_key", f"{KEY_ARN}:key/1", "a key of the CDK, .*kms.Key.from_key_arn"),
+    (root_tasks, "encryption_key", True, "a key of the CDK, .*kms.Key.from_key_arn"),
+    (root_access, "log_retention", 365, "a RetentionDays, .*RetentionDays.ONE_YEAR"),
+    (root_tasks, "log_retention", None, "a RetentionDays, .*RetentionDays.ONE_YEAR"),
+    (root_tasks, "max_concurrency", True, "an int, .*Write a number from 1 to 1000"),
+    (root_tasks, "max_concurrency", "10", "an int, .*Write a number from 1 to 1000"),
+    (root_tasks, "accepted_credentials", "x", "a mapping, .*AcceptedCredentials"),
+    (root_tasks, "role_path", None, "a string, .*Write /security/root-access/"),
 ]
 
 
-@pytest.mark.parametrize(("build", "argument", "values", "expected"), ANOTHER_TYPE)
+@pytest.mark.parametrize(("build", "argument", "value", "expected"), ANOTHER_TYPE)
 def test_an_argument_of_another_type_is_refused(
-    build: Build, argument: str, values: list[Any], expected: str
+    build: Build, argument: str, value: Any, expected: str
 ) -> None:
-    for value in values:
-        with pytest.raises(TypeError, match=rf"^{argument} must be {expected}.*\.$") as refused:
-            build(bootstrap_stack(env=MANAGEMENT), **{argument: value})
-        shown = value[0] if isinstance(value, list) else value
-        assert f"got {shown!r} of type {type(shown).__name__}. " in str(refused.value)
+    with pytest.raises(TypeError, match=rf"^{argument} must be {expected}.*\.$") as refused:
+        build(bootstrap_stack(env=MANAGEMENT), **{argument: value})
+    shown = value[0] if isinstance(value, list) else value
+    assert f"got {shown!r} of type {type(shown).__name__}. " in str(refused.value)
 
 
 WITHOUT_DIGITS = r"must contain 12-digit account IDs as strings; '2222' is not one\. Write all 12 digits"
@@ -306,13 +252,13 @@ NOT_A_DOMAIN = r"must contain names of domains; '{}' is not one\. Write example.
 NOT_A_PATH = r"must begin and end with a slash, got '{}'\. Write /security/root-access/"
 UNKNOWN = r"must be known at synth, got a token\. Write Duration.hours\(1\)"
 MINUTES = r"must be whole minutes, from 1 minute to {}, got {}\. Write Duration.hours\(1\)"
-LIFETIME = r"must be whole seconds, more than 0 and at most 24 hours, got .*\. Write Duration.hours\(24\)"
+LIFETIME = r"must be whole seconds, from 1 second to 1 day, got .*\. Write Duration.hours\(1\)"
 FIFO = r"is .*/News, a FIFO topic, .*Use a standard topic"
-ELSEWHERE = "is .*/{0}, a {1} in eu-west-1; the stack is in us-east-1.*Use a {1} in us-east-1"
+ELSEWHERE = "is .*/{0}, in eu-west-1; the stack is in us-east-1.*Use a {1} in us-east-1"
 TOPIC_ELSEWHERE, KEY_ELSEWHERE = ELSEWHERE.format("News", "topic"), ELSEWHERE.format("Key", "key")
 ALIAS = r"is the alias [^$]*[aA]lias[^$]*: .*kms\.Key\.from_lookup.*kms\.Key\.from_key_arn"
-NUMBER = r"must be from 1 to 1000, got {}\. Write 5, for example"
-AUDIT = r"starts the audit\. Add RootTask.AUDIT to tasks"
+NUMBER = r"is {}\. Write a number from 1 to 1000"
+AUDIT = r"needs the audit\. Add RootTask.AUDIT to tasks"
 
 UNIT = "ou-a1b2-c3d4e5f6"
 
@@ -324,7 +270,7 @@ def accepted(**changed: Any) -> AcceptedCredentials:
 
 
 REFUSED_ENTRIES: list[tuple[dict[str, Any], str]] = [
-    ({"types": []}, r"is empty\. List CredentialType.MFA_DEVICE"),
+    ({"types": []}, r"is empty\. List CredentialType.PASSWORD"),
     ({"types": ["policy"]}, r"contains 'policy'\. Valid .*: password, access key"),
     ({"reason": " "}, r"must be one line of text, got ' '\. Write why they stay"),
     ({"reason": "a\nb"}, r"must be one line of text"),
@@ -344,7 +290,7 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_access, {"features": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_access, {"delegated_administrators": ["2222"]}, WITHOUT_DIGITS),
     (root_tasks, {"tasks": [RootAccessFeature.ROOT_SESSIONS]}, "contains 'RootSessions'. Valid tasks: IAMA"),
-    (root_tasks, {"tasks": []}, "is empty. List at least RootTask.AUDIT"),
+    (root_tasks, {"tasks": []}, "is empty. List RootTask.AUDIT, for example"),
     (root_tasks, {"tasks": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_tasks, {"protected_accounts": ["2222"]}, WITHOUT_DIGITS),
     (root_tasks, {"protected_accounts": ["\u0662" * 12]}, "must contain 12-digit account IDs"),
@@ -393,12 +339,11 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (guardrail, {"targets": []}, "is empty"),
     *((guardrail, {"targets": [target]}, f".* '{target}' is not one") for target in NOT_TARGETS),
     (guardrail, {"targets": [UNIT, "r-a1b2"]}, "lists r-a1b2, the organization's root"),
-    (guardrail, {"exempt_accounts": [OTHER], "targets": [OTHER, UNIT]}, ".* is one of the targets as well"),
     (guardrail, {"exempt_accounts": [f"{number:012}" for number in range(800)]}, "lists 800 accounts"),
     (guardrail, {"exempt_accounts": ["2222"]}, WITHOUT_DIGITS),
     (guardrail, {"exempt_accounts": lambda stack: [parameter(stack)]}, A_TOKEN),
     (session_guardrail, {"session_roles": []}, "is empty: nothing could open a root session. List a role"),
-    (session_guardrail, {"tasks": []}, "is empty. List at least RootTask.AUDIT"),
+    (session_guardrail, {"tasks": []}, "is empty. List RootTask.AUDIT, for example"),
     (session_guardrail, {"targets": []}, "and delegated_administrators are empty. List r-a1b2"),
     (session_guardrail, {"targets": ["r-A"]}, ".* 'r-A' is not one"),
     (session_guardrail, {"delegated_administrators": ["2222"]}, WITHOUT_DIGITS),
@@ -432,12 +377,8 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (drift_check, {"interval": SECONDS}, UNKNOWN),
     (root_tasks, {"audit_interval": Duration.seconds(90)}, MINUTES.format("365 days", "1 minute 30 seconds")),
     (root_tasks, {"audit_interval": Duration.days(366)}, MINUTES.format("365 days", "366 days")),
-    (
-        root_tasks,
-        {"security_hub_findings": True, "tasks": DELETION},
-        "imports what audits find. Add RootTask.A",
-    ),
-    (root_tasks, {"audit_interval": Duration.days(1), "tasks": DELETION}, "schedules the audit. Add RootTa"),
+    (root_tasks, {"security_hub_findings": True, "tasks": DELETION}, AUDIT),
+    (root_tasks, {"audit_interval": Duration.days(1), "tasks": DELETION}, AUDIT),
     (root_tasks, {"plan_lifetime": Duration.seconds(0)}, LIFETIME),
     (root_tasks, {"plan_lifetime": Duration.millis(1500)}, LIFETIME),
     (root_tasks, {"plan_lifetime": Duration.seconds(86_401)}, LIFETIME),
@@ -481,7 +422,7 @@ def test_a_region_without_the_events_of_organizations_is_refused(region: str | N
 def test_a_trail_of_another_region_is_refused_because_a_group_of_its_name_would_be_watched() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     trail = logs.LogGroup.from_log_group_arn(stack, "There", TRAIL_ARN)
-    why = r"^trail_log_group is .*/There, a log group in eu-west-1; the stack is in us-east-1"
+    why = r"^trail_log_group is .*/There, in eu-west-1; the stack is in us-east-1"
     with pytest.raises(ValueError, match=why):
         root_use_alarm(stack, trail_log_group=trail)
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from aws_cdk import App, CfnParameter, Environment, Fn, NestedStack, Stack
+from aws_cdk import App, CfnParameter, Environment, NestedStack, Stack
 from aws_cdk import aws_organizations as organizations
 from aws_cdk.assertions import Annotations, Match
 
@@ -124,7 +124,7 @@ def test_a_token_is_a_target_once_and_its_place_does_not_depend_on_when_it_was_c
 ) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     tokens = [CfnParameter(stack, name).value_as_string for name in names]
-    targets = [*tokens, UNIT, Fn.ref("A"), *tokens, UNIT]
+    targets = [*tokens, UNIT, *tokens, UNIT]
     assert guardrail(stack, targets=targets)["TargetIds"] == [UNIT, {"Ref": "A"}, {"Ref": "B"}]
 
 

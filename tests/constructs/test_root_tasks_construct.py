@@ -562,13 +562,6 @@ def test_the_maximum_of_protected_accounts_fits_a_roles_policy_and_a_functions_e
     assert MAX_ENVIRONMENT_CHARACTERS - 100 < max(environments) <= MAX_ENVIRONMENT_CHARACTERS
 
 
-def test_more_protected_accounts_are_refused_with_the_maximum() -> None:
-    most = MAX_PROTECTED_ACCOUNTS
-    protected = [f"{100_000_000_000 + number}" for number in range(most + 1)]
-    with pytest.raises(ValueError, match=f"lists {most + 1} accounts; .* has room for {most}\\."):
-        root_tasks_template(protected_accounts=protected)
-
-
 def _max_size(document: object) -> int:
     """The size with every token as long as it can become."""
 

@@ -25,7 +25,7 @@ from aws_calls.notices import PUBLISH
 from aws_calls.security_hub import IMPORT_FINDINGS
 from aws_calls.settings_reader import SettingsError
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
-from centralized_root_access._arguments import parse_delegated_administrators, parse_protected_accounts
+from centralized_root_access._arguments import parse_account_ids, parse_delegated_administrators
 from root_access.drift import comparison
 from root_access.drift.repair import DESCRIBE_STACKS
 from root_access.handler import ResponseNotDeliveredError
@@ -740,7 +740,7 @@ def test_what_runs_leave_expires_and_backups_do_not(everything: Synthesized, dep
 )
 def test_an_account_id_is_the_same_for_every_construct_and_function(account_id: str, valid: bool) -> None:
     parsers: list[Callable[[], object]] = [
-        lambda: parse_protected_accounts([account_id]),
+        lambda: parse_account_ids("protected_accounts", [account_id]),
         lambda: parse_delegated_administrators([account_id], stack=bootstrap_stack(env=MANAGEMENT)),
         lambda: desired_state(features=(), delegated_administrators=[account_id]),
         lambda: parse_request(

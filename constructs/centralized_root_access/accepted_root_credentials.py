@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from ._arguments import ACCOUNT_ID, UNIT_ID, parse_credential_types, require_known, wrong_type
+from ._arguments import ACCOUNT_ID, UNIT_ID, parse_members, require_known, wrong_type
+from .enums import CredentialType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from .enums import CredentialType
 
 _MAX_REASON_CHARACTERS = 200
 
@@ -63,7 +62,7 @@ def parse_accepted_credentials(accepted: Mapping[str, AcceptedCredentials]) -> d
             remedy = "Write AcceptedCredentials(types=…, reason=…, until=…)."
             raise wrong_type(where, entry, expected="AcceptedCredentials", remedy=remedy)
         setting[id_] = {
-            "types": parse_credential_types(f"{where}.types", entry.types),
+            "types": parse_members(f"{where}.types", entry.types, CredentialType),
             "reason": _parse_reason(f"{where}.reason", entry.reason),
             "until": _parse_day(f"{where}.until", entry.until),
         }
