@@ -74,7 +74,7 @@ def audit_from_here(
         partition=caller.partition,
     )
     order = Order.of_request(request, assignments=(), started_at=execution.started_at)
-    directory = MemberDirectory(aws=aws.ending_in(_LIST_SECONDS))
+    directory = MemberDirectory.of(aws.ending_in(_LIST_SECONDS))
     looks = _Looks(aws, run_id=name, show=lambda done, found: show(done, found, "accounts"))
     try:
         prepared = prepare(directory, order, execution=execution, on_page=looks.take if order.full else None)

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from root_tasks.policies.attachments import OrganizationPolicies
     from root_tasks.policies.fixes import StatementFix
     from root_tasks.policies.verdicts import AccountVerdict, TaskResult, TaskVerdict
-    from root_tasks.run.accounts import OrganizationContext
-    from root_tasks.run.members import Selection
+    from root_tasks.run.accounts import OrganizationContext, Selection
     from scp.task import Task
 
     from .aws import Caller
@@ -140,7 +139,7 @@ def survey(
         RunRefusedError: There is no organization, or no such unit.
     """
     aws = caller.aws(seconds=_MAX_SECONDS)
-    directory = MemberDirectory(aws=aws)
+    directory = MemberDirectory.of(aws)
     scope = _find_scope(caller, directory, selection, session_role=session_role)
     reader = PolicyReader(
         organizations=aws.clients.organizations,
@@ -150,7 +149,7 @@ def survey(
     attachments = reader.attachments(tuple(PolicyType), unit_ids=scope.paths, everywhere=scope.is_whole)
     checked = scope
     if change is not None:
-        change = change.with_targets(directory.unit_id)
+        change = change.with_targets(directory.units.id_of)
         _require_places(change.target_ids, scope.paths)
         checked = scope.under(change.places(attachments))
     policies = reader.read(
@@ -205,7 +204,7 @@ def _find_scope(
         raise CommandError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
     opener = members.get(opener_id)
     if opener_id not in selection.account_ids and not selection.all_accounts:
-        in_units = directory.ids_in_units(selection.organizational_units)
+        in_units = directory.in_units(selection.organizational_units)
         members = {id_: member for id_, member in members.items() if id_ != opener_id or id_ in in_units}
     members = directory.with_unit_names(members, whole=selection.all_accounts)
     return _Scope(

@@ -29,22 +29,14 @@ _LIST = "s3:ListBucket"
 
 @dataclass(eq=False)
 class ObjectError(RootAccessError):
-    """Raised for an object of the bucket.
-
-    Attributes:
-        key: The object's key.
-    """
+    """Something is wrong with an object of the bucket."""
 
     key: str
 
 
 @dataclass(eq=False)
 class UnreadableObjectError(ObjectError):
-    """Raised for an object that S3 refuses to return.
-
-    Attributes:
-        code: S3's error code.
-    """
+    """S3 refuses to return an object, and gives this code."""
 
     code: str
 
@@ -52,34 +44,24 @@ class UnreadableObjectError(ObjectError):
         return f"{self.key} cannot be read: {self.code}."
 
 
+@dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """The objects of a bucket.
+    """The objects of a bucket, and the account that owns it."""
 
-    Args:
-        s3: A client that makes one attempt a call.
-        name: The bucket's name.
-        account_id: The account that owns it.
-        budget: How long to retry transient failures.
-
-    Attributes:
-        name: The bucket's name.
-    """
-
-    def __init__(self, *, s3: S3Client, name: str, account_id: str, budget: RetryBudget) -> None:
-        self.name = name
-        self._s3 = s3
-        self._account_id = account_id
-        self._budget = budget
+    s3: S3Client
+    name: str
+    account_id: str
+    budget: RetryBudget
 
     def read(self, key: str) -> bytes:
         """Return an object's bytes."""
 
         def get_object() -> Mapping[str, bytes]:
-            response = self._s3.get_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self._account_id)
+            response = self.s3.get_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self.account_id)
             # The connection can break while the body is read: that is a part of the attempt.
             return {"Body": _body(response["Body"])}
 
-        body: bytes = call(get_object, operation="s3:GetObject", budget=self._budget).require("Body")
+        body: bytes = call(get_object, operation="s3:GetObject", budget=self.budget).require("Body")
         return body
 
     def read_foreign(self, key: str) -> bytes:
@@ -98,9 +80,9 @@ class Bucket:
     def head(self, key: str) -> Response:
         """Return an object's ETag and metadata."""
         return call(
-            lambda: self._s3.head_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self._account_id),
+            lambda: self.s3.head_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self.account_id),
             operation="s3:GetObject",
-            budget=self._budget,
+            budget=self.budget,
         )
 
     def write(
@@ -121,15 +103,16 @@ class Bucket:
             "Key": key,
             "Body": body,
             "ContentType": content_type,
-            "ExpectedBucketOwner": self._account_id,
+            "ExpectedBucketOwner": self.account_id,
             "Metadata": metadata or {},
             **(condition or {}),  # type: ignore[misc]
         }
-
         try:
-            call(lambda: self._s3.put_object(**request), operation="s3:PutObject", budget=self._budget)
+            call(lambda: self.s3.put_object(**request), operation="s3:PutObject", budget=self.budget)
         except CallError as error:
-            if condition and error.failure.name in _condition_failures(condition):
+            # An object that was deleted after its ETag was read has no ETag to match.
+            deleted = "NoSuchKey" if "IfMatch" in (condition or {}) else None
+            if condition and error.failure.name in ("PreconditionFailed", deleted):
                 return False
             raise
         return True
@@ -158,11 +141,11 @@ class Bucket:
     def _has_one_version(self, key: str) -> bool:
         """Return whether an object has, and had, no other version."""
         page = call(
-            lambda: self._s3.list_object_versions(
-                Bucket=self.name, Prefix=key, ExpectedBucketOwner=self._account_id
+            lambda: self.s3.list_object_versions(
+                Bucket=self.name, Prefix=key, ExpectedBucketOwner=self.account_id
             ),
             operation="s3:ListBucketVersions",
-            budget=self._budget,
+            budget=self.budget,
         )
         # A key sorts before all longer keys with the same prefix.
         entries = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
@@ -185,13 +168,13 @@ class Bucket:
 
     def _list(self, prefix: str) -> Iterator[Any]:
         list_page = functools.partial(
-            self._s3.list_objects_v2, Bucket=self.name, Prefix=prefix, ExpectedBucketOwner=self._account_id
+            self.s3.list_objects_v2, Bucket=self.name, Prefix=prefix, ExpectedBucketOwner=self.account_id
         )
         return pages(
             # S3 leaves the list out where it is empty.
             lambda **token: {"Contents": (), **list_page(**token)},
             operation=_LIST,
-            budget=self._budget,
+            budget=self.budget,
             items="Contents",
             request_token="ContinuationToken",
             response_token="NextContinuationToken",
@@ -205,9 +188,3 @@ def _body(stream: StreamingBody) -> bytes:
         return body
     # At its end botocore compares the length: a body can be cut off without an error.
     return body + stream.read()
-
-
-def _condition_failures(condition: Mapping[str, str]) -> frozenset[str]:
-    # An object that was deleted after its ETag was read has no ETag to match.
-    deleted = {"NoSuchKey"} if "IfMatch" in condition else set()
-    return frozenset({"PreconditionFailed"} | deleted)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from aws_calls.security_hub import SecurityHubClient
 
-    from .sessions import SharedClients
 
 # The accounts of a batch that are looked into in parallel. Each has its own limits in IAM.
 MAX_ACCOUNTS_IN_PARALLEL = 25
@@ -44,59 +43,28 @@ class Clients:
 
     Attributes:
         sessions: The clients of root sessions.
+        sts: The client of STS in the Region; the global STS does not have AssumeRoot.
     """
 
-    def __init__(self, create: Callable[[str], Any], *, sessions: SharedClients) -> None:
+    iam: IAMClient
+    organizations: OrganizationsClient
+    s3: S3Client
+    security_hub: SecurityHubClient
+    sns: SNSClient
+    step_functions: SFNClient
+    sts: STSClient
+
+    def __init__(self, create: Callable[[str], Any], *, sessions: SessionClients) -> None:
         self.sessions = sessions
         # A session of the SDK must not create two clients at once.
         self._lock = threading.Lock()
         self._create = functools.cache(create)
 
-    @property
-    def iam(self) -> IAMClient:
-        """The client of IAM."""
-        client: IAMClient = self._client("iam")
-        return client
-
-    @property
-    def organizations(self) -> OrganizationsClient:
-        """The client of Organizations."""
-        client: OrganizationsClient = self._client("organizations")
-        return client
-
-    @property
-    def s3(self) -> S3Client:
-        """The client of S3."""
-        client: S3Client = self._client("s3")
-        return client
-
-    @property
-    def security_hub(self) -> SecurityHubClient:
-        """The client of Security Hub."""
-        client: SecurityHubClient = self._client("securityhub")
-        return client
-
-    @property
-    def sns(self) -> SNSClient:
-        """The client of SNS."""
-        client: SNSClient = self._client("sns")
-        return client
-
-    @property
-    def step_functions(self) -> SFNClient:
-        """The client of Step Functions."""
-        client: SFNClient = self._client("stepfunctions")
-        return client
-
-    @property
-    def sts(self) -> STSClient:
-        """The client of STS in the Region; the global STS does not have AssumeRoot."""
-        client: STSClient = self._client("sts")
-        return client
-
-    def _client(self, service: str) -> Any:
+    def __getattr__(self, name: str) -> Any:
+        if name not in Clients.__annotations__:
+            raise AttributeError(name)
         with self._lock:
-            return self._create(service)
+            return self._create(name.replace("_", ""))
 
 
 @functools.cache

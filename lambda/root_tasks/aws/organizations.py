@@ -44,8 +44,6 @@ def entries(
         operation=operation,
         budget=budget,
         items=items,
-        request_token="NextToken",
-        response_token="NextToken",
         max_pages=_MAX_SHORT_PAGES if operation in _SHORT_LISTS else MAX_PAGES,
     )
 

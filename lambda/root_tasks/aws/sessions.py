@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aws_calls.calls import call, pages
 from aws_calls.pace import PacedRetryBudget
 from aws_calls.retry import RetryBudget
+from scp.calls import ASSUME_ROOT
 
 from .authorization_ids import keep_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Executor
-    from contextlib import AbstractContextManager
 
-    from mypy_boto3_sts import STSClient
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
     from aws_calls.calls import Response
     from aws_calls.pace import Pace
-    from aws_calls.retry import Clock
 
     from ..model.report import Task
+    from .context import Aws
+    from .session_clients import SessionClients
 
 T = TypeVar("T")
-
-ASSUME_ROOT = "sts:AssumeRoot"
 
 # An account whose calls are retried for long must not use up the time of the others in its batch.
 _MAX_ACCOUNT_SECONDS = 180.0
@@ -38,16 +36,6 @@ _MAX_ACCOUNT_SECONDS = 180.0
 _SESSION_SECONDS = 240
 # A session that is opened late is of use only if there is time for its calls.
 _CALLS_RESERVE_SECONDS = 60.0
-
-
-class SharedClients(Protocol):
-    """The clients that all root sessions share. Several threads use them."""
-
-    def client(self, service: str, *, region: str | None) -> Any:
-        """Return the client of a service in a Region; None is the function's own."""
-
-    def acting_as(self, credentials: CredentialsTypeDef) -> AbstractContextManager[None]:
-        """Sign the requests of this thread with the credentials of a session."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +53,10 @@ class RootSession:
 
     account_id: str
     credentials: CredentialsTypeDef
-    clients: SharedClients
+    clients: SessionClients
     executor: Executor
     budget: RetryBudget
-    authorization_ids: list[str] = field(default_factory=list)
+    authorization_ids: list[str]
 
     def client(self, service: str, *, region: str | None = None) -> Any:
         """Return a client; by default in the function's Region.
@@ -86,15 +74,9 @@ class RootSession:
         return call(self._with_credentials(function), operation=operation, budget=self.budget)
 
     def pages(
-        self,
-        function: Callable[..., Mapping[str, Any]],
-        *,
-        operation: str,
-        items: str,
-        request_token: str,
-        response_token: str,
+        self, function: Callable[..., Mapping[str, Any]], *, operation: str, items: str, token: str
     ) -> Iterator[Any]:
-        """Yield the entries of a list, page by page.
+        """Yield the entries of a list, page by page; request and response have the same name for its token.
 
         Raises:
             CallError: A page failed or is incomplete, or the list does not end.
@@ -104,8 +86,8 @@ class RootSession:
             operation=operation,
             budget=self.budget,
             items=items,
-            request_token=request_token,
-            response_token=response_token,
+            request_token=token,
+            response_token=token,
         )
 
     def in_parallel(self, *functions: Callable[[], T]) -> list[T]:
@@ -136,65 +118,50 @@ class RootSession:
         return keep_apart(sign_and_call, self.authorization_ids)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sessions:
-    """Opens root sessions for one task.
+def open_session(
+    aws: Aws,
+    account_id: str,
+    *,
+    task: Task,
+    deadline: float,
+    pace: Pace,
+    executor: Executor,
+    authorization_ids: list[str],
+) -> RootSession:
+    """Open a root session in an account for one task.
 
-    Attributes:
-        sts: A client of a Region's own STS; the global one does not have AssumeRoot.
-        clients: The clients of all sessions.
+    As long as there is time, a call that is throttled is repeated: the account has nothing to do with it.
+
+    Args:
+        aws: The account that opens it.
+        account_id: The account.
         task: The task.
-        partition: The partition, for example aws.
-        clock: The time.
-        deadline: When the last session ends, on the clock.
+        deadline: When the session ends, on the clock.
         pace: How often AssumeRoot is called: its limit is that of the function's account, which the batches
             that run in parallel share.
+        executor: Makes the calls in the session that are made in parallel.
+        authorization_ids: Gets the IDs of denied calls, by which AWS explains them.
+
+    Raises:
+        CallError: AWS refused, or did not respond in time.
     """
-
-    sts: STSClient
-    clients: SharedClients
-    task: Task
-    partition: str
-    clock: Clock
-    deadline: float
-    pace: Pace
-
-    def open(
-        self, account_id: str, *, executor: Executor, authorization_ids: list[str] | None = None
-    ) -> RootSession:
-        """Open a session in an account.
-
-        As long as there is time, a call that is throttled is repeated: the account has nothing to do with it.
-
-        Args:
-            account_id: The account.
-            executor: Makes the calls in the session that are made in parallel.
-            authorization_ids: Gets the IDs of denied calls, by which AWS explains them.
-
-        Raises:
-            CallError: AWS refused, or did not respond in time.
-        """
-        denials = [] if authorization_ids is None else authorization_ids
-        assume_root = functools.partial(
-            self.sts.assume_root,
-            TargetPrincipal=account_id,
-            TaskPolicyArn={"arn": f"arn:{self.partition}:iam::aws:policy/root-task/{self.task}"},
-            DurationSeconds=_SESSION_SECONDS,
-        )
-        response = call(
-            keep_apart(assume_root, denials),
-            operation=ASSUME_ROOT,
-            budget=PacedRetryBudget(clock=self.clock, deadline=self.deadline, pace=self.pace).reserving(
-                _CALLS_RESERVE_SECONDS
-            ),
-        )
-        return RootSession(
-            account_id=account_id,
-            credentials=response.require("Credentials"),
-            clients=self.clients,
-            executor=executor,
-            budget=RetryBudget(
-                clock=self.clock, deadline=min(self.deadline, self.clock.now() + _MAX_ACCOUNT_SECONDS)
-            ),
-            authorization_ids=denials,
-        )
+    clock = aws.clock
+    assume_root = functools.partial(
+        aws.clients.sts.assume_root,
+        TargetPrincipal=account_id,
+        TaskPolicyArn={"arn": f"arn:{aws.function.partition}:iam::aws:policy/root-task/{task}"},
+        DurationSeconds=_SESSION_SECONDS,
+    )
+    response = call(
+        keep_apart(assume_root, authorization_ids),
+        operation=ASSUME_ROOT,
+        budget=PacedRetryBudget(clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS, pace=pace),
+    )
+    return RootSession(
+        account_id=account_id,
+        credentials=response.require("Credentials"),
+        clients=aws.clients.sessions,
+        executor=executor,
+        budget=RetryBudget(clock=clock, deadline=min(deadline, clock.now() + _MAX_ACCOUNT_SECONDS)),
+        authorization_ids=authorization_ids,
+    )

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError
 
-from ..model.codec import DecodingError, decode, encode, format_time
+from ..model.codec import D, DecodingError, decode, encode, format_time
 from ..model.report import Report
 from ..model.run import Backup, BatchResult, ExecutionMark, Mode, Plan, Run, Work
 from .bucket import IF_NEW, Bucket, ObjectError, UnreadableObjectError
@@ -35,35 +34,13 @@ _MAX_REFERENCES = 1000
 REPORT_JSON = "report.json"
 # Marks a plan as used; names the execution.
 EXECUTION_MARK = "executed-by.json"
-UNKNOWN_LOOK = "When its run looked is not known, or yet to come."
 
 
 class ChecksumMismatchError(ObjectError):
-    """Raised for an object whose bytes are not those that were stored."""
+    """An object's bytes are not those that were stored."""
 
     def __str__(self) -> str:
         return f"{self.key} was altered after it was stored."
-
-
-class BackupExistsError(ObjectError):
-    """Something else is stored under the key of a backup."""
-
-    def __str__(self) -> str:
-        return f"{self.key} exists and is another document."
-
-
-@dataclass(eq=False)
-class RunIdUsedError(RootAccessError):
-    """The run of another execution has the same ID.
-
-    Attributes:
-        run_id: The ID.
-    """
-
-    run_id: str
-
-    def __str__(self) -> str:
-        return f"Another execution has a run {self.run_id}."
 
 
 class WriteContentionError(ObjectError):
@@ -129,31 +106,27 @@ class RunStore:
         self._bucket = bucket
         self._folder = folder
 
-    def write_run(self, run: Run) -> str:
-        """Store a run, and return its SHA-256. A retry of the same execution replaces its own run.
+    def write_run(self, run: Run) -> str | None:
+        """Store a run, and return its SHA-256; None if another execution has a run of this ID.
 
-        Raises:
-            RunIdUsedError: Another execution has a run of this ID.
+        A retry of the same execution replaces its own run.
         """
         key, body = self._key(run.run_id, "run.json"), encode(run)
         if not self._bucket.write(key, body, condition=IF_NEW):
-            if not self._is_run_of(key, execution_arn=run.execution_arn, started_at=run.started_at):
-                raise RunIdUsedError(run.run_id)
+            try:
+                existing = decode(Run, self._bucket.read(key))
+            except DecodingError:
+                return None
+            # An ARN has only the name, and Step Functions allows the same name again after 90 days.
+            if (existing.execution_arn, existing.started_at) != (run.execution_arn, run.started_at):
+                return None
             # Nothing of the one that is there is taken over: the hash that counts is of this one.
             self._bucket.write(key, body)
         return sha256(body)
 
-    def _is_run_of(self, key: str, *, execution_arn: str, started_at: datetime) -> bool:
-        try:
-            existing = decode(Run, self._bucket.read(key))
-        except DecodingError:
-            return False
-        # An ARN has only the name, and Step Functions allows the same name again after 90 days.
-        return (existing.execution_arn, existing.started_at) == (execution_arn, started_at)
-
     def read_run(self, run_id: str, *, checksum: str) -> Run:
         """Return a run."""
-        return decode(Run, self._read_and_verify(self._key(run_id, "run.json"), checksum))
+        return self._read(Run, self._key(run_id, "run.json"), checksum)
 
     def find_execution_arn(self, run_id: str) -> str | None:
         """Return the execution that a stored run names: anybody may have stored it. None: there is no run."""
@@ -174,7 +147,7 @@ class RunStore:
 
     def read_work(self, run_id: str, *, checksum: str) -> Work:
         """Return the work of a run."""
-        return decode(Work, self._read_and_verify(self._key(run_id, "work.json"), checksum))
+        return self._read(Work, self._key(run_id, "work.json"), checksum)
 
     def claim_batch(self, work: Work, batch: int, *, token: str) -> bool:
         """Claim a batch, and return whether it is claimed by this token. A batch is claimed only once."""
@@ -240,7 +213,7 @@ class RunStore:
 
     def read_plan(self, run_id: str, *, checksum: str) -> Plan:
         """Return a plan."""
-        return decode(Plan, self._read_and_verify(self._key(run_id, "plan.json"), checksum))
+        return self._read(Plan, self._key(run_id, "plan.json"), checksum)
 
     def claim_plan(self, run_id: str, mark: ExecutionMark) -> bool:
         """Mark a plan as executed, and return whether it is this execution's: a plan is executed once."""
@@ -274,8 +247,8 @@ class RunStore:
         self._bucket.write(key, body)
         return sha256(body)
 
-    def _read_and_verify(self, key: str, checksum: str) -> bytes:
-        return _verify(key, self._bucket.read(key), checksum)
+    def _read(self, type_: type[D], key: str, checksum: str) -> D:
+        return decode(type_, _verify(key, self._bucket.read(key), checksum))
 
 
 class ReportStore:
@@ -309,7 +282,7 @@ class ReportStore:
             etag = self._bucket.find_etag(key)
             latest_look = self._latest_look(key, now=now) if etag else _LONG_AGO
             if latest_look is None:
-                log(event="latest_replaced", key=key, reason=UNKNOWN_LOOK)
+                log(event="latest_replaced", key=key, reason="When its run looked is not known.")
             elif latest_look > looked_at:
                 return False
             if self._bucket.write(
@@ -351,20 +324,17 @@ class BackupStore:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
-    def write(self, backup: Backup) -> str:
+    def write(self, backup: Backup) -> str | None:
         """Store a policy, and return its reference: the key, which has the SHA-256 of the stored bytes.
 
-        Raises:
-            BackupExistsError: Something else is stored under this key.
+        None if something else is stored under this key.
         """
         body = encode(backup)
         name = urllib.parse.quote(backup.id.rpartition(":")[2], safe="")
         reference = f"backups/{backup.run_id}/{backup.account_id}/{name}/{sha256(body)}.json"
         stored = self._bucket.write(reference, body, condition=IF_NEW)
         # An earlier attempt may have stored it. Anything else there is not a backup.
-        if not stored and self._bucket.read(reference) != body:
-            raise BackupExistsError(reference)
-        return reference
+        return reference if stored or self._bucket.read(reference) == body else None
 
     def references(self, run_id: str, account_id: str) -> list[str]:
         """Return the references of the backups that a run has stored in an account."""

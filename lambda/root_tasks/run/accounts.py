@@ -1,51 +1,73 @@
-"""The organization that a run is in, whether its task is possible there, and which accounts it skips."""
+"""The organization that a run is in, whether its task is possible there, and the accounts that it is about.
+
+A few accounts are described one by one, a unit is read below it, and all accounts are listed only for a run
+that is about all of them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import botocore
+
 from aws_calls.calls import call, require
-from aws_calls.failures import CallError, FailureKind
+from aws_calls.failures import CallError, FailureKind, describe, unusable_response
 from scp.calls import SessionOpener
 
+from ..aws.organizations import MAX_CALLS_IN_PARALLEL, MAX_ENTRIES_PER_PAGE, entries
 from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, PROTECTED_AUDIT, skip_reason_for_state
+from ..model.run import Account, Member
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
-from .members import MemberReader
-from .units import UnitTree
+from .units import ROOT_NAME, Unit, UnitTree, parse_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from concurrent.futures import Future
 
+    from mypy_boto3_organizations.type_defs import AccountTypeDef
+
     from aws_calls.calls import Response
-    from aws_calls.retry import RetryBudget
 
     from ..aws.context import Aws
     from ..model.report import Task
-    from ..model.run import Account, Member
-    from .members import Selection
 
 _DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
+_DESCRIBE_ACCOUNT = "organizations:DescribeAccount"
+_LIST_ACCOUNTS = "organizations:ListAccounts"
 _ACTIVE = "ACTIVE"
+# The names of units are for readers of the report: they do not delay a run for longer than this. 500 units
+# take less, at the five lists a second that Organizations allows.
+_UNIT_NAMES_SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrganizationContext:
-    """The organization that a run is in.
-
-    Attributes:
-        organization_id: The organization.
-        management_account_id: Its management account.
-    """
+    """The organization that a run is in."""
 
     organization_id: str
     management_account_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which accounts a run is about.
+
+    Attributes:
+        all_accounts: Whether it is every account of the organization.
+        organizational_units: Units whose accounts are meant, by ID, path or the end of their path.
+        account_ids: The accounts that the input, its plan or its backups name.
+    """
+
+    all_accounts: bool = False
+    organizational_units: tuple[str, ...] = ()
+    account_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +76,22 @@ class MemberDirectory:
 
     Attributes:
         aws: The account that sees it.
+        units: The organizational units.
     """
 
     aws: Aws
+    units: UnitTree
 
-    @functools.cached_property
-    def _reader(self) -> MemberReader:
-        return MemberReader(aws=self.aws, units=UnitTree(aws=self.aws))
+    @classmethod
+    def of(cls, aws: Aws) -> MemberDirectory:
+        """Return the organization as an account sees it."""
+        return cls(aws=aws, units=UnitTree(aws=aws))
+
+    def _by(self, aws: Aws) -> MemberDirectory:
+        """Return the same directory, read within another budget."""
+        return replace(self, aws=aws, units=replace(self.units, aws=aws))
+
+    # The organization
 
     def survey(
         self,
@@ -83,10 +114,10 @@ class MemberDirectory:
             CallError: A read failed, for example because a unit does not exist.
         """
         ended = threading.Event()
-        reader = self._reader.until(ended.is_set)
+        reader = self._by(self.aws.until(ended.is_set))
         with ThreadPoolExecutor(max_workers=4) as pool:
             try:
-                features = pool.submit(self._list_features, reader.aws.budget)
+                features = pool.submit(reader._list_features)
                 possible = pool.submit(self._find_organization, task, features)
 
                 def take(page: Mapping[str, Member]) -> None:
@@ -95,7 +126,7 @@ class MemberDirectory:
 
                 members = pool.submit(reader.read, selection, found=take)
                 if selection.all_accounts:
-                    pool.submit(self._read_unit_names, reader.units)
+                    pool.submit(reader._read_unit_names)
                 return possible.result(), members.result()
             finally:
                 # A refused run waits for no list, and names that were not read by now are read as needed.
@@ -108,16 +139,7 @@ class MemberDirectory:
             RunRefusedError: There is no organization, or a unit is unclear.
             CallError: A read failed.
         """
-        return self._describe_organization(), self._reader.read(selection)
-
-    def ids_in_units(self, units: Iterable[str]) -> frozenset[str]:
-        """Return the IDs of the accounts in organizational units and in the units in these.
-
-        Raises:
-            RunRefusedError: There is no such unit, or more than one.
-            CallError: A read failed.
-        """
-        return frozenset(self._reader.in_units(units))
+        return self._describe_organization(), self.read(selection)
 
     def opener(self, organization: OrganizationContext, members: Mapping[str, Member]) -> SessionOpener:
         """Return the account that opens root sessions, with its units if policies on them count.
@@ -129,32 +151,10 @@ class MemberDirectory:
         is_in_management_account = account_id == organization.management_account_id
         unit_ids = members[account_id].unit_ids if account_id in members else None
         if unit_ids is None and not is_in_management_account:
-            unit_ids = self._reader.units.parents_of(account_id)
+            unit_ids = self.units.parents_of(account_id)
         return SessionOpener(
             account_id=account_id, unit_ids=unit_ids, is_in_management_account=is_in_management_account
         )
-
-    def unit_id(self, value: str) -> str:
-        """Return the ID of a unit that is given by its ID, its path or the end of its path.
-
-        Raises:
-            RunRefusedError: There is no such unit, or more than one.
-            CallError: A read failed.
-        """
-        return self._reader.units.id_of(value)
-
-    def with_unit_names(self, members: Mapping[str, Member], *, whole: bool) -> dict[str, Member]:
-        """Return accounts with their units and the names of these, as far as they can be read in time.
-
-        Args:
-            members: The accounts.
-            whole: Whether they are all accounts of the organization: then all units are read.
-        """
-        return self._reader.with_unit_names(members, whole=whole)
-
-    def target_names(self, members: Mapping[str, Member]) -> dict[str, str]:
-        """Return the names of accounts and of their units, as far as these were read, by their IDs."""
-        return self._reader.target_names(members)
 
     def _find_organization(self, task: Task, features: Future[Response]) -> OrganizationContext:
         organization = self._describe_organization()
@@ -168,18 +168,11 @@ class MemberDirectory:
             )
         return organization
 
-    def _read_unit_names(self, units: UnitTree) -> None:
-        """Read the names of the units ahead of their use."""
-        # It is read again where it is used, and the failure is reported there.
-        with contextlib.suppress(CallError):
-            for _ in units.units_under(units.roots()):
-                pass
-
-    def _list_features(self, budget: RetryBudget) -> Response:
+    def _list_features(self) -> Response:
         return call(
             self.aws.clients.iam.list_organizations_features,
             operation="iam:ListOrganizationsFeatures",
-            budget=budget,
+            budget=self.aws.budget,
         )
 
     def _describe_organization(self) -> OrganizationContext:
@@ -219,6 +212,220 @@ class MemberDirectory:
             raise
         enabled: Collection[str] = response.get("EnabledFeatures", ())
         return enabled
+
+    # Its accounts
+
+    def read(
+        self,
+        selection: Selection,
+        *,
+        found: Callable[[Mapping[str, Member]], None] = lambda members: None,  # noqa: ARG005
+    ) -> dict[str, Member]:
+        """Return the accounts that a run is about by their IDs, without those that are not members.
+
+        Args:
+            selection: Which accounts these are.
+            found: Called with each page's accounts that no page before had, where all accounts are listed.
+
+        Raises:
+            RunRefusedError: There is no such unit, or more than one.
+            CallError: A read failed, for example because a unit does not exist.
+        """
+        if selection.all_accounts:
+            return self._everybody(found)
+        members = self._find_by_id(selection.account_ids)
+        if selection.organizational_units:
+            members |= self.in_units(selection.organizational_units)
+        return self._with_unit_ids(members)
+
+    def _everybody(self, found: Callable[[Mapping[str, Member]], None]) -> dict[str, Member]:
+        started = self.aws.clock.now()
+        members: dict[str, Member] = {}
+        accounts = self._list()
+        while page := _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE)):
+            found({id_: member for id_, member in page.items() if id_ not in members})
+            members |= page
+        # Nothing makes a run wait longer that this library could not make faster.
+        milliseconds = round((self.aws.clock.now() - started) * 1000)
+        self.aws.log(event="accounts_listed", accounts=len(members), milliseconds=milliseconds)
+        return members
+
+    def _list(self) -> Iterator[AccountTypeDef]:
+        return entries(
+            self.aws.clients.organizations.list_accounts,
+            operation=_LIST_ACCOUNTS,
+            items="Accounts",
+            budget=self.aws.budget,
+        )
+
+    def _find_by_id(self, account_ids: Collection[str]) -> dict[str, Member]:
+        """Return some accounts: one call for each, or one for twenty where they are most of the organization.
+
+        The length of the list is not known beforehand. So more accounts than a page has are looked for in the
+        list, for as many pages as there are accounts left.
+        """
+        if len(account_ids) <= MAX_ENTRIES_PER_PAGE:
+            return self._describe_each(account_ids)
+        missing = set(account_ids)
+        found = []
+        for number, account in enumerate(self._list(), start=1):
+            if account["Id"] in missing:
+                missing.remove(account["Id"])
+                found.append(account)
+            pages, entry = divmod(number, MAX_ENTRIES_PER_PAGE)
+            if not missing or (entry == 0 and pages >= len(missing)):
+                return _by_id(found) | self._describe_each(missing)
+        return _by_id(found)
+
+    def _describe_each(self, account_ids: Collection[str]) -> dict[str, Member]:
+        with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
+            described = pool.map(self._describe, sorted(account_ids))
+            return _by_id(account for account in described if account is not None)
+
+    def _describe(self, account_id: str) -> AccountTypeDef | None:
+        try:
+            account: AccountTypeDef = call(
+                lambda: self.aws.clients.organizations.describe_account(AccountId=account_id),
+                operation=_DESCRIBE_ACCOUNT,
+                budget=self.aws.budget,
+            ).require("Account")
+        except CallError as error:
+            if error.failure.name != "AccountNotFound":
+                raise
+            return None
+        return account
+
+    def in_units(self, units: Iterable[str]) -> dict[str, Member]:
+        """Return the accounts in organizational units and in the units in these, by their IDs.
+
+        Raises:
+            RunRefusedError: There is no such unit, or more than one.
+            CallError: A read failed.
+        """
+        unit_ids = {self.units.id_of(unit) for unit in units}
+        under = self.units.units_under(Unit(id=id_, path=id_) for id_ in sorted(unit_ids))
+        # The accounts are listed while the units are.
+        with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
+            listed = pool.map(self._directly_in, (unit.id for unit in under))
+            return {id_: member for members in listed for id_, member in members.items()}
+
+    def _directly_in(self, parent_id: str) -> dict[str, Member]:
+        list_accounts = self.aws.clients.organizations.list_accounts_for_parent
+        members = _by_id(
+            entries(
+                functools.partial(list_accounts, ParentId=parent_id),
+                operation="organizations:ListAccountsForParent",
+                items="Accounts",
+                budget=self.aws.budget,
+            )
+        )
+        self.units.parent_ids.update(dict.fromkeys(members, parent_id))
+        return members
+
+    # Their units
+
+    def with_unit_names(self, members: Mapping[str, Member], *, whole: bool) -> dict[str, Member]:
+        """Return accounts with their units and the names of these, as far as they can be read in time.
+
+        Args:
+            members: The accounts.
+            whole: Whether they are all accounts of the organization: then all units are read.
+        """
+        # Names that are denied for good must not delay each run.
+        budget = self.aws.budget.ending_in(_UNIT_NAMES_SECONDS).with_final_denials()
+        reader = self._by(self.aws.with_budget(budget))
+        if not whole:
+            with self._logging_failures():
+                reader.units.describe(member.unit_ids or () for member in members.values())
+        found = dict(members)
+        with self._logging_failures():
+            # What was read before a failure is kept.
+            found.update(reader._in_named_units(members, whole=whole))
+        return found
+
+    def target_names(self, members: Mapping[str, Member]) -> dict[str, str]:
+        """Return the names of accounts and of their units, as far as these were read, by their IDs."""
+        roots = {member.unit_ids[0]: ROOT_NAME for member in members.values() if member.unit_ids}
+        accounts = {id_: member.account.name or "" for id_, member in members.items()}
+        return {**self.units.unit_names(), **roots, **accounts}
+
+    def _read_unit_names(self) -> None:
+        """Read the names of the units ahead of their use."""
+        # It is read again where it is used, and the failure is reported there.
+        with contextlib.suppress(CallError):
+            for _ in self.units.units_under(self.units.roots()):
+                pass
+
+    def _with_unit_ids(self, members: Mapping[str, Member]) -> dict[str, Member]:
+        """Return accounts with their units even if the SDK leaves these out, unless they are many."""
+        unknown = [id_ for id_, member in members.items() if member.unit_ids is None]
+        found = dict(members)
+        if len(set(unknown).difference(self.units.parent_ids)) <= MAX_ENTRIES_PER_PAGE:
+            with self._logging_failures():
+                for id_ in unknown:
+                    found[id_] = replace(members[id_], unit_ids=self.units.parents_of(id_))
+        return found
+
+    def _in_named_units(self, members: Mapping[str, Member], *, whole: bool) -> Iterator[tuple[str, Member]]:
+        missing = {}
+        for id_, member in members.items():
+            if member.unit_ids is None:
+                missing[id_] = member
+            else:
+                yield id_, _in_units(member, member.unit_ids, path=self.units.path_of(member.unit_ids))
+        if not whole and len(missing) <= MAX_ENTRIES_PER_PAGE:
+            # What they are in could not be read.
+            return
+        for unit in self.units.units_under(self.units.roots() if missing else ()):
+            for id_ in self._directly_in(unit.id):
+                if id_ in missing:
+                    yield id_, _in_units(missing.pop(id_), unit.ids, path=unit.path)
+            if not missing:
+                return
+
+    @contextlib.contextmanager
+    def _logging_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except CallError as error:
+            self.aws.log(event="organizational_units_unread", reason=describe(error.failure))
+
+
+def _in_units(member: Member, unit_ids: tuple[str, ...], *, path: str | None) -> Member:
+    account = replace(member.account, organizational_unit=path, unit_path="/".join(unit_ids))
+    return Member(account=account, unit_ids=unit_ids)
+
+
+def _state(account: AccountTypeDef) -> str:
+    """Return the state of an account.
+
+    Raises:
+        CallError: The response has none. To skip every account would make the audit green.
+    """
+    # AWS has announced that Status goes; SDKs before botocore 1.40.27 do not know State.
+    if state := account.get("State") or account.get("Status"):
+        return state
+    message = (
+        f"the response has neither State nor Status of account {account['Id']}. The SDK is too old: botocore "
+        f"{botocore.__version__}. Use botocore 1.40.27 or later; a function gets it with a newer runtime"
+    )
+    raise unusable_response(_DESCRIBE_ACCOUNT, FailureKind.INCOMPLETE_RESPONSE, message)
+
+
+def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Member]:
+    return {
+        account["Id"]: Member(
+            account=Account(
+                account_id=account["Id"],
+                name=account.get("Name"),
+                email=account.get("Email"),
+                state=_state(account),
+                joined_at=account.get("JoinedTimestamp"),
+            ),
+            unit_ids=parse_path(account.get("Paths", ())),
+        )
+        for account in accounts
+    }
 
 
 def classify(

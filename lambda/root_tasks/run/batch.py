@@ -16,7 +16,7 @@ from aws_calls.pace import Pace
 
 from ..aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL
 from ..aws.executions import was_stopped
-from ..aws.sessions import Sessions
+from ..aws.sessions import open_session
 from ..aws.stores import Storage
 from ..messages import (
     AUDIT_THIS_ACCOUNT,
@@ -122,7 +122,7 @@ def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSetti
     if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
         raise BatchClaimedError(run_id=run_id, batch=batch)
     if work.execution_arn and was_stopped(aws, work.execution_arn):
-        findings = tuple(_finding_without_attempt(assignment, STOPPED) for assignment in work.batches[batch])
+        findings = tuple(_unchanged(work, assignment, STOPPED) for assignment in work.batches[batch])
         return _store(aws, storage.executions, work, batch, findings)
     return _run(aws, storage, storage.executions, work, batch)
 
@@ -159,19 +159,21 @@ class AccountRunner:
         aws: The account that opens the root sessions.
         work: The task, the mode, and what else all accounts have in common.
         pace: How often AssumeRoot is called for the run.
-        back_up: Stores the policy that is about to be removed, and returns its reference.
+        back_up: Stores the policy that is about to be removed, and returns its reference; None if something
+            else is stored there.
     """
 
     aws: Aws
     work: Work
     pace: Pace
-    back_up: Callable[[Backup], str]
+    back_up: Callable[[Backup], str | None]
 
     @classmethod
     def of_audit(cls, aws: Aws, *, run_id: str, pace: Pace) -> AccountRunner:
         """Return what audits accounts before it is known which accounts there are."""
         work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=())
-        return cls(aws=aws, work=work, pace=pace, back_up=_refuse_backup)
+        # An audit removes no policy.
+        return cls(aws=aws, work=work, pace=pace, back_up=lambda backup: None)  # noqa: ARG005
 
     def run(self, assignment: Assignment, *, executor: Executor) -> Finding:
         """Run the task in an account, and return its result in any case.
@@ -189,46 +191,47 @@ class AccountRunner:
         for denial in self.work.denials:
             if assignment.account_id in denial.account_ids:
                 reason = f"{NO_SESSION_OPENED} {denial.reason}"
-                return self._without_session(assignment, reason=reason, hint=denial.hint)
+                return _unchanged(self.work, assignment, reason, denial.hint, message=NO_SESSION)
         if self._is_expired():
-            return _finding_without_attempt(assignment, EXPIRED)
+            return _unchanged(self.work, assignment, EXPIRED)
+        task = self.work.task
+        if self.work.mode is not Mode.EXECUTE:
+            # A plan's session cannot change anything if AWS has such a policy.
+            task = DEFINITIONS[task].planned_by or task
         try:
-            session = self._sessions().open(
-                assignment.account_id, executor=executor, authorization_ids=authorization_ids
+            session = open_session(
+                self.aws,
+                assignment.account_id,
+                task=task,
+                deadline=self.aws.deadline - _RESULT_RESERVE_SECONDS,
+                pace=self.pace,
+                executor=executor,
+                authorization_ids=authorization_ids,
             )
-        except CallError as error:
-            return self._without_session(assignment, reason=describe(error.failure), hint=hint(error.failure))
         # An unexpected error in one account must not cost the results of the others.
         except Exception as error:
-            return self._without_session(assignment, reason=self._log_unexpected_error(assignment, error))
+            return _unchanged(
+                self.work, assignment, *self._reason_and_hint(assignment, error), message=NO_SESSION
+            )
         # A session that was throttled for long may come too late.
         if self._is_expired():
-            return _finding_without_attempt(assignment, EXPIRED)
-        references: dict[Target, str] = {}
+            return _unchanged(self.work, assignment, EXPIRED)
+        references: dict[Target, str | None] = {}
         try:
             return self._run_task(session, assignment, references)
-        except CallError as error:
-            return Finding(
-                account_id=assignment.account_id,
-                outcome=Outcome.INACCESSIBLE,
-                reason=describe(error.failure),
-                hint=hint(error.failure),
-            )
         except Exception as error:
-            return self._finding_of_unexpected_error(
-                assignment, references, reason=self._log_unexpected_error(assignment, error)
-            )
+            return self._finding_of_error(assignment, error, references)
 
     def _is_expired(self) -> bool:
         """Return whether no change may be made any longer: a redrive can come days after the plan."""
         return self.work.expires_at is not None and self.aws.now() > self.work.expires_at
 
     def _run_task(
-        self, session: RootSession, assignment: Assignment, references: dict[Target, str]
+        self, session: RootSession, assignment: Assignment, references: dict[Target, str | None]
     ) -> Finding:
         """Run the task in a session; the references of its backups are kept even if it fails."""
 
-        def back_up(target: Target, policy: str) -> str:
+        def back_up(target: Target, policy: str) -> str | None:
             references[target] = self.back_up(
                 Backup(
                     run_id=self.work.run_id,
@@ -241,69 +244,42 @@ class AccountRunner:
             )
             return references[target]
 
-        task = AccountTask(
-            session=session,
-            targets=assignment.targets,
-            credentials=self.work.credentials,
-            back_up=back_up,
-        )
-        return self._function()(task)
-
-    def _sessions(self) -> Sessions:
-        """Return what opens the sessions; those of a plan cannot change anything if AWS has such a policy."""
-        aws, task = self.aws, self.work.task
-        if self.work.mode is not Mode.EXECUTE:
-            task = DEFINITIONS[task].planned_by or task
-        return Sessions(
-            sts=aws.clients.sts,
-            clients=aws.clients.sessions,
-            task=task,
-            partition=aws.function.partition,
-            clock=aws.clock,
-            deadline=aws.deadline - _RESULT_RESERVE_SECONDS,
-            pace=self.pace,
-        )
-
-    def _function(self) -> Callable[[AccountTask], Finding]:
         definition = DEFINITIONS[self.work.task]
-        if self.work.mode is not Mode.EXECUTE:
-            return definition.plan
-        if definition.execute is None:
-            raise ValueError(f"{definition.words.title} has nothing to execute.")
-        return definition.execute
-
-    def _without_session(self, assignment: Assignment, *, reason: str, hint: str | None = None) -> Finding:
-        """Return the finding of an account without a session; nothing was changed there."""
-        if self.work.mode is not Mode.EXECUTE:
-            return Finding(
-                account_id=assignment.account_id, outcome=Outcome.INACCESSIBLE, reason=reason, hint=hint
+        function = definition.execute if self.work.mode is Mode.EXECUTE else None
+        return (function or definition.plan)(
+            AccountTask(
+                session=session,
+                targets=assignment.targets,
+                credentials=self.work.credentials,
+                back_up=back_up,
             )
-        items = tuple(item_of(target, Outcome.FAILED, NO_SESSION) for target in assignment.targets)
-        return Finding(
-            account_id=assignment.account_id, outcome=Outcome.FAILED, reason=reason, hint=hint, items=items
         )
 
-    def _finding_of_unexpected_error(
-        self, assignment: Assignment, references: Mapping[Target, str], *, reason: str
+    def _finding_of_error(
+        self, assignment: Assignment, error: Exception, references: Mapping[Target, str | None]
     ) -> Finding:
         """Return the finding of an account in which the task ended early, with the backups that it made."""
+        reason, hint = self._reason_and_hint(assignment, error)
         if self.work.mode is not Mode.EXECUTE:
-            return Finding(account_id=assignment.account_id, outcome=Outcome.INACCESSIBLE, reason=reason)
+            return _unchanged(self.work, assignment, reason, hint)
+        items = (
+            replace(item_of(target, Outcome.UNKNOWN), backup=references.get(target))
+            for target in assignment.targets
+        )
         return Finding(
             account_id=assignment.account_id,
             outcome=Outcome.UNKNOWN,
             reason=f"{reason} {AUDIT_THIS_ACCOUNT}",
-            items=tuple(
-                replace(item_of(target, Outcome.UNKNOWN), backup=references.get(target))
-                for target in assignment.targets
-            ),
+            items=tuple(items),
         )
 
-    def _log_unexpected_error(self, assignment: Assignment, error: Exception) -> str:
-        """Log an exception that the task does not expect, and return the sentence about it.
+    def _reason_and_hint(self, assignment: Assignment, error: Exception) -> tuple[str, str | None]:
+        """Return the sentence about an error, and its likely cause. One that no task expects is logged.
 
         Its message may repeat what others chose, so only its type and its place are kept.
         """
+        if isinstance(error, CallError):
+            return describe(error.failure), hint(error.failure)
         name = type(error).__name__
         frame = traceback.extract_tb(error.__traceback__)[-1]
         self.aws.log(
@@ -313,14 +289,15 @@ class AccountRunner:
             error=name,
             place=f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}",
         )
-        return f"{UNEXPECTED_ERROR} {name}."
+        return f"{UNEXPECTED_ERROR} {name}.", None
 
 
-def _finding_without_attempt(assignment: Assignment, reason: str) -> Finding:
-    """Return the finding of an account whose turn comes too late."""
-    items = tuple(item_of(target, Outcome.FAILED, reason) for target in assignment.targets)
-    return Finding(account_id=assignment.account_id, outcome=Outcome.FAILED, reason=reason, items=items)
-
-
-def _refuse_backup(backup: Backup) -> str:
-    raise ValueError(f"An audit removes no {backup.type}.")
+def _unchanged(
+    work: Work, assignment: Assignment, reason: str, hint: str | None = None, *, message: str | None = None
+) -> Finding:
+    """Return the finding of an account in which nothing was changed."""
+    account_id = assignment.account_id
+    if work.mode is not Mode.EXECUTE:
+        return Finding(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=reason, hint=hint)
+    items = tuple(item_of(target, Outcome.FAILED, message or reason) for target in assignment.targets)
+    return Finding(account_id=account_id, outcome=Outcome.FAILED, reason=reason, hint=hint, items=items)

@@ -12,8 +12,7 @@ from ..model.report import Action, Task
 from ..model.run import Account, Assignment, CredentialSelection, Mode, Run, Work
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
-from .accounts import classify
-from .members import Selection
+from .accounts import Selection, classify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -215,7 +214,7 @@ def prepare(
         raise RunRefusedError(
             RefusalReason.NOT_MEMBERS, account_ids=absent, organization_id=organization.organization_id
         )
-    excluded = order.scope.account_exclusions | directory.ids_in_units(order.scope.unit_exclusions)
+    excluded = order.scope.account_exclusions | directory.in_units(order.scope.unit_exclusions).keys()
     return Preparation(
         order=order,
         execution=execution,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError
 from aws_calls.metrics import NAMESPACE, STATE_MACHINE_NAME, metric_line
 
-from ..aws.stores import ChecksumMismatchError, RunIdUsedError, Storage
+from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError
 from ..model.run import Mode, Restore, Target
 from ..policies.preflight import PlannedAccounts, check_plan
@@ -69,7 +69,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
             assignments=request.scope.assignments or _assignments_to_restore(aws, storage, request),
             started_at=execution.started_at,
         )
-        directory = MemberDirectory(aws=aws.waiting_for_permissions(_NEW_PERMISSIONS_SECONDS))
+        directory = MemberDirectory.of(aws.waiting_for_permissions(_NEW_PERMISSIONS_SECONDS))
         prepared = prepare(
             directory, order, execution=execution, protected_accounts=settings.protected_accounts
         )
@@ -118,7 +118,7 @@ def start_execution(
             expires_at=found.expires_at,
             requested_by=request.requested_by,
         )
-        directory = MemberDirectory(aws=aws)
+        directory = MemberDirectory.of(aws)
         prepared = prepare(
             directory, order, execution=execution, protected_accounts=settings.protected_accounts
         )
@@ -181,10 +181,9 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> d
         work: Its work.
         began: When the start began, on the clock.
     """
-    try:
-        run_sha256 = runs.write_run(run)
-    except RunIdUsedError as error:
-        raise RunRefusedError(RefusalReason.NAME_ALREADY_USED, run_id=run.run_id) from error
+    run_sha256 = runs.write_run(run)
+    if run_sha256 is None:
+        raise RunRefusedError(RefusalReason.NAME_ALREADY_USED, run_id=run.run_id)
     stored: dict[str, Any] = {
         "runId": run.run_id,
         "task": run.task,

@@ -6,7 +6,7 @@ import functools
 import itertools
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aws_calls.calls import call, require
@@ -70,15 +70,6 @@ class UnitTree:
     names: dict[str, dict[str, str]] = field(default_factory=dict)
     described: dict[str, str | None] = field(default_factory=dict)
     parent_ids: dict[str, str] = field(default_factory=dict)
-
-    def within(self, seconds: float) -> UnitTree:
-        """Return the same tree, which reads no more after so many seconds, or once a call is denied."""
-        budget = self.aws.budget.ending_in(seconds).with_final_denials()
-        return replace(self, aws=self.aws.with_budget(budget))
-
-    def until(self, abandoned: Callable[[], bool]) -> UnitTree:
-        """Return the same tree, which stops reading once the run is refused."""
-        return replace(self, aws=self.aws.until(abandoned))
 
     def roots(self) -> list[Unit]:
         """Return the roots, of which an organization has one.
@@ -150,22 +141,17 @@ class UnitTree:
         }
         if len(unread) > MAX_ENTRIES_PER_PAGE:
             return
-        self.described.update(dict.fromkeys(unread))
         with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
-            names = {unit_id: pool.submit(self._describe, unit_id) for unit_id in sorted(unread)}
-        read = {unit_id: name.result() for unit_id, name in names.items() if name.exception() is None}
-        self.described.update(read)
-        for name in names.values():
-            name.result()
+            list(pool.map(self._describe, sorted(unread)))
 
-    def _describe(self, unit_id: str) -> str:
+    def _describe(self, unit_id: str) -> None:
+        self.described[unit_id] = None
         unit = call(
             lambda: self.aws.clients.organizations.describe_organizational_unit(OrganizationalUnitId=unit_id),
             operation=_DESCRIBE_UNIT,
             budget=self.aws.budget,
         ).require("OrganizationalUnit")
-        name: str = require(unit, "Name", operation=_DESCRIBE_UNIT)
-        return name
+        self.described[unit_id] = require(unit, "Name", operation=_DESCRIBE_UNIT)
 
     def unit_names(self) -> dict[str, str]:
         """Return the name of each unit that was read, by its ID."""

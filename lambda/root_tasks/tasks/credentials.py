@@ -56,13 +56,7 @@ class _Listing:
 
     def entries(self, session: RootSession, iam: IAMClient) -> Iterator[Mapping[str, Any]]:
         """Yield the credentials as AWS lists them."""
-        return session.pages(
-            self.function(iam),
-            operation=self.operation,
-            items=self.items,
-            request_token="Marker",
-            response_token="Marker",
-        )
+        return session.pages(self.function(iam), operation=self.operation, items=self.items, token="Marker")
 
     def id_of(self, entry: Mapping[str, Any]) -> str:
         """Return the ID of a listed credential."""

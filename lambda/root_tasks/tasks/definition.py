@@ -26,13 +26,14 @@ class AccountTask:
         session: The root session in the account.
         targets: What to plan or to execute; empty where the task finds out by itself.
         credentials: Which credentials a plan may list.
-        back_up: Stores the policy of a target, and returns the backup's reference.
+        back_up: Stores the policy of a target, and returns the backup's reference; None if something else is
+            stored there.
     """
 
     session: RootSession
     targets: tuple[Target, ...]
     credentials: CredentialSelection
-    back_up: Callable[[Target, str], str]
+    back_up: Callable[[Target, str], str | None]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -129,8 +129,7 @@ def find_bucket_region(session: RootSession, name: str) -> str | None:
         functools.partial(s3.list_buckets, Prefix=name, MaxBuckets=_MAX_BUCKETS_PER_PAGE),
         operation=LIST_BUCKETS,
         items="Buckets",
-        request_token="ContinuationToken",
-        response_token="ContinuationToken",
+        token="ContinuationToken",
     )
     for bucket in buckets:
         if bucket["Name"] == name:

@@ -13,7 +13,7 @@ from aws_calls.text import refuse_constant, unique_keys
 from root_access.state import Feature
 
 from .. import messages
-from ..aws.stores import BackupExistsError, sha256
+from ..aws.stores import sha256
 from ..model.report import Action, ItemType, Outcome
 from ..model.run import Target
 from ..refusals import RefusalReason, RunRefusedError
@@ -180,9 +180,8 @@ def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
         return item_of(target, Outcome.NOTHING_TO_DO)
     if sha256(text.encode()) != target.policy_sha256:
         return item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
-    try:
-        reference = task.back_up(target, text)
-    except BackupExistsError:
+    reference = task.back_up(target, text)
+    if reference is None:
         return item_of(target, Outcome.FAILED, messages.BACKUP_EXISTS)
     return replace(_remove_backed_up(policy, target, text), backup=reference)
 

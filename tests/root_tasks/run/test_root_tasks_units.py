@@ -14,8 +14,7 @@ from root_tasks.aws.clients import Clients
 from root_tasks.aws.context import Aws
 from root_tasks.model.report import Task
 from root_tasks.refusals import RefusalReason
-from root_tasks.run.members import MemberReader, Selection
-from root_tasks.run.units import UnitTree
+from root_tasks.run.accounts import MemberDirectory, Selection
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.function import FakeTime
 from support.root_tasks import RootTasks, refusal, session_calls
@@ -256,9 +255,8 @@ def test_nothing_is_listed_for_a_run_that_was_refused_meanwhile(
         log=Mock(),
         budget=RetryBudget(clock=clock, deadline=180),
     )
-    reader = MemberReader(aws=aws, units=UnitTree(aws=aws))
     with pytest.raises(CallError) as ended:
-        reader.until(lambda: True).read(selection)
+        MemberDirectory.of(aws.until(lambda: True)).read(selection)
     assert (ended.value.failure.kind, organization.calls) == (FailureKind.OUT_OF_TIME, ())
 
 

@@ -105,7 +105,7 @@ def preflight(
     with failures_as("Unable to check the policies", as_json=format_ == JSON):
         with waiting_line("Reading the credentials ..."):
             from root_tasks.policies.verdicts import TaskResult
-            from root_tasks.run.members import Selection
+            from root_tasks.run.accounts import Selection
 
             from ..aws import find_caller
             from ..policy_change import read_change
