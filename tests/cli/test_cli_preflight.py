@@ -339,20 +339,3 @@ def test_a_statement_that_denies_root_sessions_on_purpose_is_not_changed(
     assert shown.exit_code == 1
     assert "It denies root sessions on purpose." in shown.stdout
     assert "To exempt root sessions" not in shown.stdout
-
-
-def test_a_policy_that_a_change_makes_too_long_for_aws_is_shown_with_a_line(
-    command_line: CommandLine, organization: LocalOrganization
-) -> None:
-    change = len(',"Null":{"aws:AssumedRoot":"true"}')
-    padding = 10_240 - len(minified(document(DENY_ROOT))) - change
-    attach(organization, {**DENY_ROOT, "Sid": f"{DENY_ROOT['Sid']}{'x' * (padding + 7)}"})
-    assert [line for line in command_line.run("preflight").lines if "too long" in line] == [
-        "The policy would then be 7 characters too long for AWS: move a statement to another policy."
-    ]
-    (found,) = json.loads(command_line.run("preflight", "--format", "json").stdout)["changes"]
-    assert found["excessCharacters"] == 7
-
-
-def minified(content: dict[str, Any]) -> str:
-    return json.dumps(content, separators=(",", ":"))

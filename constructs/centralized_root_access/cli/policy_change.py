@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from root_tasks.messages import quantity
 from root_tasks.policies.attachments import FULL_ACCESS, Attachments, OrganizationPolicies
-from root_tasks.policies.fixes import MAX_CHARACTERS, character_count
 from scp.documents import PolicyType, parse_policy
 
 from .errors import CommandError
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
     from scp.documents import Policy
 
+# AWS's limits for a policy of each type; white space can be left out.
+_MAX_CHARACTERS = {PolicyType.SERVICE_CONTROL_POLICY: 10_240, PolicyType.RESOURCE_CONTROL_POLICY: 5120}
 _NOT_ATTACHED = "not attached yet"
 _ACCOUNT_ID = re.compile(r"\d{12}")
 
@@ -114,7 +115,8 @@ def read_change(file: Path, *, target_ids: tuple[str, ...], replaced_id: str | N
     policy = parse_policy(content, policy_id=_NOT_ATTACHED, name=file.stem, policy_type=policy_type)
     if policy.problem:
         raise CommandError(f"{file} is not a policy that AWS would accept. {policy.problem}")
-    excess = character_count(json.loads(content)) - MAX_CHARACTERS[policy_type]
+    shortest = json.dumps(json.loads(content), ensure_ascii=False, separators=(",", ":"))
+    excess = len(shortest) - _MAX_CHARACTERS[policy_type]
     if excess > 0:
         raise CommandError(f"{file} is {quantity(excess, 'character')} too long for AWS.")
     return PolicyChange(

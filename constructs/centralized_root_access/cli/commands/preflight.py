@@ -281,9 +281,6 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
         return
     yield "To exempt root sessions, change it to:"
     yield from _json_lines(fix.suggested)
-    if fix.excess_characters:
-        characters = quantity(fix.excess_characters, "character")
-        yield f"The policy would then be {characters} too long for AWS: move a statement to another policy."
 
 
 def _root_user_sentences(found: Survey) -> Iterator[str]:
@@ -370,7 +367,6 @@ def _to_json(found: Survey) -> str:
                     "accountIds": fix.account_ids,
                     "current": fix.statement,
                     "suggested": fix.suggested,
-                    "excessCharacters": fix.excess_characters,
                 }
                 for fix in found.fixes
             ],
