@@ -160,6 +160,9 @@ def _from_client_error(operation: str, error: ClientError) -> Failure:
 def _kind(failure: Failure, *, status: int) -> FailureKind:
     if failure.name in _THROTTLING:
         return FailureKind.THROTTLED
+    # In other services a quota is reached; Security Hub documents it for throttling, too.
+    if failure.name == "LimitExceeded" and failure.operation.startswith("securityhub:"):
+        return FailureKind.THROTTLED
     if status >= 500 or failure.name in _SERVER_ERRORS:
         return FailureKind.SERVER_ERROR
     if failure.name == "RequestTimeout":

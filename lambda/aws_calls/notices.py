@@ -9,12 +9,11 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from .calls import call
 from .errors import RootAccessError
 from .failures import CallError, describe_response
-from .runtime import one_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -147,23 +146,12 @@ class NotPublishedError(RootAccessError):
         )
 
 
-class Publish(Protocol):
-    """Publishes a notice."""
-
-    def __call__(self, notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
-        """Publish it, or raise CallError."""
-
-
-def publish(notice: Notice, *, topic_arn: str, budget: RetryBudget, sns: SNSClient | None = None) -> None:
+def publish(notice: Notice, *, sns: SNSClient, topic_arn: str, budget: RetryBudget) -> None:
     """Publish a notice.
 
     Raises:
         CallError: SNS did not accept it.
     """
-    if sns is None:
-        import boto3
-
-        sns = boto3.client("sns", config=one_attempt())
     request = functools.partial(sns.publish, TopicArn=topic_arn, **notice.publication())
     call(request, operation=PUBLISH, budget=budget)
 
@@ -171,7 +159,7 @@ def publish(notice: Notice, *, topic_arn: str, budget: RetryBudget, sns: SNSClie
 def publish_or_fail(
     notice: Notice,
     *,
-    publish: Publish,
+    sns: SNSClient,
     topic_arn: str,
     budget: RetryBudget,
     log: Callable[..., None],
@@ -183,7 +171,7 @@ def publish_or_fail(
         NotPublishedError: It does not. `about` has the error's other attributes.
     """
     try:
-        publish(notice, topic_arn=topic_arn, budget=budget)
+        publish(notice, sns=sns, topic_arn=topic_arn, budget=budget)
     except CallError as error:
         log(event="not_published", topicArn=topic_arn, code=error.failure.code)
         raise NotPublishedError(failure=error.failure, topic_arn=topic_arn, **about) from error

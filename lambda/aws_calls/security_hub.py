@@ -5,19 +5,19 @@ https://docs.aws.amazon.com/securityhub/latest/partnerguide/guidelines-batchimpo
 
 from __future__ import annotations
 
+import functools
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .calls import call
-from .failures import CallError, FailureKind, call_errors, describe
-from .runtime import one_attempt
+from .failures import CallError, describe
 from .text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from .retry import RetryBudget
@@ -124,13 +124,6 @@ class SecurityHubClient(Protocol):
         """Import at most 100 findings."""
 
 
-def create_client() -> SecurityHubClient:
-    """Return a client that makes one attempt per call."""
-    import boto3
-
-    return boto3.client("securityhub", config=one_attempt())  # type: ignore[no-any-return]
-
-
 @dataclass(frozen=True, kw_only=True)
 class ImportResult:
     """The result of an import.
@@ -176,36 +169,15 @@ def _import_batch(
     batch: list[SecurityFinding], *, client: SecurityHubClient, importer: FunctionArn, budget: RetryBudget
 ) -> dict[str, str]:
     """Import some findings, and return the IDs of those that Security Hub refused, each with the reason."""
-    in_format = [finding.as_asff(importer) for finding in batch]
-    response = call(
-        lambda: _with_throttling(lambda: client.batch_import_findings(Findings=in_format)),
-        operation=IMPORT_FINDINGS,
-        budget=budget,
-    )
-    reasons = {failed["Id"]: _reason(failed) for failed in response.get("FailedFindings", ())}
-    # If AWS does not say which ones it refused, none is known to be imported.
-    unnamed = response.require("FailedCount") > len(reasons)
-    return {
-        finding_id: reasons.get(finding_id, f"{IMPORT_FINDINGS}: no reason was given.")
-        for finding_id in (finding.id(importer) for finding in batch)
-        if unnamed or finding_id in reasons
-    }
+    findings = [finding.as_asff(importer) for finding in batch]
+    request = functools.partial(client.batch_import_findings, Findings=findings)
+    response = call(request, operation=IMPORT_FINDINGS, budget=budget)
+    return {failed["Id"]: _reason(failed) for failed in response.get("FailedFindings", ())}
 
 
 def _reason(failed: Mapping[str, str]) -> str:
     text = f"{failed.get('ErrorCode')}: {failed.get('ErrorMessage')}"
     return f"{IMPORT_FINDINGS}: {_beginning(printable(text)).rstrip('.')}."
-
-
-def _with_throttling(function: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Call, and treat LimitExceeded as throttling, as Security Hub documents it."""
-    try:
-        with call_errors(IMPORT_FINDINGS):
-            return function()
-    except CallError as error:
-        if error.failure.name != "LimitExceeded":
-            raise
-        raise CallError(replace(error.failure, kind=FailureKind.THROTTLED)) from error
 
 
 def _beginning(text: str) -> str:

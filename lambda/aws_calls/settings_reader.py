@@ -11,54 +11,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .errors import RootAccessError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Set
+    from collections.abc import Callable, Mapping
 
     from _typeshed import DataclassInstance
 
     SettingsT = TypeVar("SettingsT", bound=DataclassInstance)
 
 SETTINGS = "SETTINGS"
-_SAME_VERSION = "Deploy the construct and its function in the same version."
 
 
+@dataclass(eq=False, kw_only=True)
 class SettingsError(RootAccessError):
     """The function's settings are not the ones that its code reads."""
 
-
-@dataclass(eq=False, kw_only=True)
-class SettingsKeysError(SettingsError):
-    """Settings are missing, or have other keys than the function reads.
-
-    Attributes:
-        expected: The keys that the function reads.
-        given: The keys that the settings have; None if they are not a JSON object.
-    """
-
-    expected: Set[str]
-    given: Set[str] | None
+    problem: str
 
     def __str__(self) -> str:
-        return f"The function's environment variable SETTINGS {self._problem()}. {_SAME_VERSION}"
-
-    def _problem(self) -> str:
-        if self.given is None:
-            return "is not a JSON object"
-        missing, unknown = self.expected - self.given, self.given - self.expected
-        problems = [f"has no {', '.join(sorted(missing))}"] if missing else []
-        problems += [f"has unknown keys: {', '.join(sorted(unknown))}"] if unknown else []
-        return " and ".join(problems)
-
-
-@dataclass(eq=False, kw_only=True)
-class InvalidSettingError(SettingsError):
-    """A setting has a value of another type, or one that cannot be used."""
-
-    key: str
-    value: object
-    expected: str
-
-    def __str__(self) -> str:
-        return f"The setting {self.key} must be {self.expected}, got {self.value!r}. {_SAME_VERSION}"
+        return (
+            f"The function's environment variable SETTINGS {self.problem}. Deploy the construct and its "
+            "function in the same version."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +52,7 @@ class Setting:
     optional: bool = False
 
     def read(self, value: object, *, key: str) -> Any:
-        """Return the setting from its value in JSON, or raise InvalidSettingError."""
+        """Return the setting from its value in JSON, or raise SettingsError."""
         if value is None and self.optional:
             return None
         try:
@@ -90,7 +62,7 @@ class Setting:
         except ValueError:
             pass
         expected = self.expected or f"a value of type {self.type.__name__}"
-        raise InvalidSettingError(key=key, value=value, expected=expected)
+        raise SettingsError(problem=f"has {value!r} as {key}, which must be {expected}")
 
 
 def read_settings(
@@ -109,10 +81,10 @@ def read_settings(
     names = [field.name for field in dataclasses.fields(settings)]
     keys = {name: known[name].key or re.sub("_(.)", lambda match: match[1].upper(), name) for name in names}
     try:
-        values = json.loads(environment.get(SETTINGS, ""))
-    except json.JSONDecodeError as error:
-        raise SettingsKeysError(expected=set(keys.values()), given=None) from error
-    given = set(values) if isinstance(values, dict) else None
-    if given != set(keys.values()):
-        raise SettingsKeysError(expected=set(keys.values()), given=given)
+        values = dict(json.loads(environment.get(SETTINGS, "")))
+    except (TypeError, ValueError) as error:
+        raise SettingsError(problem="is not a JSON object") from error
+    if set(values) != set(keys.values()):
+        given, read = sorted(values), sorted(keys.values())
+        raise SettingsError(problem=f"has the keys {', '.join(given)}; its code reads {', '.join(read)}")
     return settings(**{name: known[name].read(values[key], key=key) for name, key in keys.items()})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError, Failure, FailureKind
 
 from .root_access_errors import ConvergenceError, is_quota_reached
-from .steps import ENABLE_FEATURE, Operation, Step
+from .steps import Operation, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,12 +84,9 @@ class Convergence:
                 if step.operation is Operation.ENABLE_TRUSTED_ACCESS:
                     self._apply(step)
                     # The features may have been enabled all along, hidden.
-                    return self._reveal_features(steps)
+                    return self._reobserve()
                 if step.operation is Operation.REGISTER:
-                    freed_slot = self._register(step, removable=removable)
-                    # Accounts that were deregistered for it, in an earlier pass perhaps, stay deregistered.
-                    self._not_reregistered.clear()
-                    if freed_slot:
+                    if self._register(step, removable=removable):
                         return self._reobserve()
                     features = None
                 else:
@@ -105,15 +102,6 @@ class Convergence:
                 observed = replace(observed, features=features)
                 self._observed = observed
         return observed if features_reported else self._reobserve()
-
-    def _reveal_features(self, steps: Sequence[Step]) -> RootAccess:
-        """Return the state that trusted access reveals, by the first Enable call or otherwise by a read."""
-        first = next((step for step in steps if step.operation in ENABLE_FEATURE.values()), None)
-        if first is None:
-            return self._reobserve()
-        observed = self.organization.observe_while_enabling(lambda: self._apply(first))
-        self._failed = None
-        return self._record(observed)
 
     def _register(self, step: Step, *, removable: list[Step]) -> bool:
         """Register an account, and return whether AWS's quota made it deregister another one first."""

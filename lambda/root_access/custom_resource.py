@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext
 
 from .converge import Convergence
-from .organization import Organization, RootAccessClients
+from .organization import Organization
 from .state import DesiredState, InvalidValueError, desired_state
 from .steps import plan
 
@@ -22,26 +21,19 @@ if TYPE_CHECKING:
 _NEW_PERMISSIONS_SECONDS = 90.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class CustomResource:
-    """A custom resource that was created or updated, with the attributes that the stack can read."""
-
-    physical_id: str
-    attributes: Mapping[str, str]
-
-
 def apply_request(
     event: Mapping[str, Any],
     context: LambdaContext,
     *,
-    clients: Callable[[], RootAccessClients],
+    client: Callable[[str], Any],
     clock: Clock,
     log: Callable[..., None],
     abandoned: threading.Event,
     executor: Callable[[], Executor] = ThreadPoolExecutor,
-) -> CustomResource:
+) -> dict[str, Any]:
     """Bring the organization to the state that a Create or an Update asks for, or raise RootAccessError.
 
+    Return the members of the response that say so: the physical ID, and the attributes that the stack reads.
     Once `abandoned` is set it is too late: no call starts after that.
     """
     desired = parse_request(event)
@@ -54,7 +46,7 @@ def apply_request(
         abandoned=abandoned.is_set,
     )
     organization = Organization(
-        clients=clients(),
+        client=client,
         account_id=account_id,
         budget=budget,
         delegates_managed=desired.delegated_administrators is not None,
@@ -68,16 +60,16 @@ def apply_request(
         budget=budget,
         log=log,
     ).run()
-    return CustomResource(
-        physical_id=root_access.organization_id,
-        attributes={
+    return {
+        "PhysicalResourceId": root_access.organization_id,
+        "Data": {
             "Status": root_access.status,
             "StatusJson": root_access.to_json(),
             "OrganizationId": root_access.organization_id,
             "EnabledFeatures": ",".join(sorted(root_access.features)) or "none",
             "TrustedAccessEnabledAt": root_access.trusted_access_since or "unknown",
         },
-    )
+    }
 
 
 def parse_request(event: Mapping[str, Any]) -> DesiredState:

@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import http.client
 import json
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from aws_calls.runtime import LambdaContext
 
-    from .custom_resource import CustomResource
 
 # CloudFormation accepts 4,096 bytes in all.
 _MAX_RESPONSE_BYTES = 4096
@@ -68,13 +66,14 @@ def respond(
     event: Mapping[str, Any],
     context: LambdaContext,
     *,
-    handle: Callable[..., CustomResource],
+    handle: Callable[..., dict[str, Any]],
     sleep: Callable[[float], None],
     log: Callable[..., None],
 ) -> None:
     """Handle one request, with everything that it works with passed in.
 
-    `handle` is for a Create or an Update. It must not start a call once its `abandoned` is set.
+    `handle` handles a Create or an Update, and returns members of the response. It must not start a call once
+    its `abandoned` is set.
 
     Raises:
         ResponseNotDeliveredError: CloudFormation did not accept the response; or there is no URL to send it
@@ -87,17 +86,16 @@ def respond(
 
 def _handle(
     event: Mapping[str, Any], context: LambdaContext, *, abandoned: threading.Event
-) -> CustomResource:
+) -> dict[str, Any]:
     import botocore
 
-    from aws_calls.runtime import system_clock
+    from aws_calls.runtime import create_client, system_clock
 
     from .custom_resource import apply_request
-    from .organization import create_clients
 
     _write_line(event="sdk", botocore=botocore.__version__)
     return apply_request(
-        event, context, clients=create_clients, clock=system_clock(), log=_write_line, abandoned=abandoned
+        event, context, client=create_client, clock=system_clock(), log=_write_line, abandoned=abandoned
     )
 
 
@@ -105,7 +103,7 @@ def _outcome(
     event: Mapping[str, Any],
     context: LambdaContext,
     *,
-    handle: Callable[..., CustomResource],
+    handle: Callable[..., dict[str, Any]],
     log: Callable[..., None],
 ) -> dict[str, Any]:
     """Handle the request, and return the members of the response that this decides."""
@@ -121,17 +119,9 @@ def _outcome(
 
     def work() -> None:
         try:
-            resource = handle(event, context, abandoned=abandoned)
+            outcomes.append({"Status": "SUCCESS", **handle(event, context, abandoned=abandoned)})
         except BaseException as error:
             outcomes.append(failed | {"Reason": _reason(error, log=log)})
-        else:
-            outcomes.append(
-                {
-                    "Status": "SUCCESS",
-                    "PhysicalResourceId": resource.physical_id,
-                    "Data": dict(resource.attributes),
-                }
-            )
 
     # In a thread: a call that hangs must not keep the response back.
     worker = threading.Thread(target=work, daemon=True)
@@ -157,17 +147,13 @@ def _body(event: Mapping[str, Any], outcome: dict[str, Any]) -> bytes:
         **outcome,
         "Reason": "",
     }
-    room = _MAX_RESPONSE_BYTES - len(json.dumps(response))
-    response["Reason"] = _truncate(outcome.get("Reason", ""), min(room, _MAX_REASON_BYTES))
+    room = min(_MAX_REASON_BYTES, _MAX_RESPONSE_BYTES - len(json.dumps(response)))
+    reason: str = outcome.get("Reason", "")
+    while reason and len(json.dumps(reason)) > room:
+        # One that is shortened loses up to a tenth too much.
+        reason = reason[: len(reason) * 9 // 10]
+    response["Reason"] = reason
     return json.dumps(response).encode()
-
-
-def _truncate(text: str, max_bytes: int) -> str:
-    """Return the text, shortened to a number of bytes in its JSON form."""
-    if len(json.dumps(text)) <= max_bytes:
-        return text
-    fits = bisect.bisect(range(len(text)), max_bytes, key=lambda size: len(json.dumps(text[:size] + "…")))
-    return text[: max(fits - 1, 0)] + "…"
 
 
 def _response_url(event: Mapping[str, Any]) -> urllib.parse.SplitResult:

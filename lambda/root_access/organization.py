@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +11,13 @@ from botocore import xform_name
 
 from aws_calls.calls import call, pages, require
 from aws_calls.failures import CallError, Failure, FailureKind, unusable_response
-from aws_calls.runtime import one_attempt
 
-from .root_access_errors import (
-    NotAllFeaturesError,
-    NotInAnOrganizationError,
-    NotTheManagementAccountError,
-    SdkTooOldError,
-)
+from .root_access_errors import NotAllFeaturesError, NotInAnOrganizationError, NotTheManagementAccountError
 from .state import SERVICE_PRINCIPAL, RootAccess
 from .steps import Operation, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_organizations import OrganizationsClient
@@ -49,29 +42,6 @@ _ALREADY_APPLIED = {
     Operation.DEREGISTER: ("AccountNotRegistered", "AccountNotFound"),
 }
 
-# If several reads fail, report the one with the lowest rank.
-_RANKS = {FailureKind.REFUSED: 0, FailureKind.INCOMPLETE_RESPONSE: 1, FailureKind.ACCESS_DENIED: 2}
-
-
-@dataclass(frozen=True, kw_only=True)
-class RootAccessClients:
-    """The clients, for any Region of the partition: both services are global."""
-
-    iam: IAMClient
-    organizations: OrganizationsClient
-
-
-@functools.cache
-def create_clients() -> RootAccessClients:
-    """Return clients that make one attempt per call; created once in a sandbox.
-
-    They are botocore's, as boto3's are, without the import of boto3: a sixth of a cold start.
-    """
-    from botocore.session import get_session
-
-    create_client: Any = functools.partial(get_session().create_client, config=one_attempt())
-    return RootAccessClients(iam=create_client("iam"), organizations=create_client("organizations"))
-
 
 class Organization:
     """The organization that an account manages; delegates that are not managed may stay unknown."""
@@ -79,26 +49,20 @@ class Organization:
     def __init__(
         self,
         *,
-        clients: RootAccessClients,
+        client: Callable[[str], Any],
         account_id: str,
         budget: RetryBudget,
         delegates_managed: bool = True,
         executor: Callable[[], Executor] = ThreadPoolExecutor,
     ) -> None:
-        self._clients = clients
+        self._iam: IAMClient = client("iam")
+        self._organizations: OrganizationsClient = client("organizations")
         self._delegates_managed = delegates_managed
         self._account_id = account_id
         self._budget = budget
         # A denial ends a read at once: a member account is recognized without waiting.
         self._read_budget = budget.with_final_denials()
         self._executor = executor
-        self._reads: dict[str, Callable[[], object]] = {
-            DESCRIBE_ORGANIZATION: lambda: self._identity,
-            LIST_FEATURES: self._read_features,
-            LIST_TRUSTED_ACCESS: self._read_trusted_access,
-            LIST_DELEGATED_ADMINISTRATORS: self._read_delegated_administrators,
-        }
-        self._results: dict[str, Any] = {}
 
     def observe(self) -> RootAccess:
         """Return the organization's root access, by reads in parallel; its identity is read only once.
@@ -107,27 +71,7 @@ class Organization:
             RootAccessError: Root access cannot be enabled from this account.
             CallError: A read failed, or the reads contradict each other.
         """
-        if LIST_FEATURES.partition(":")[2] not in self._clients.iam.meta.service_model.operation_names:
-            raise SdkTooOldError(account_id=self._account_id, operation=LIST_FEATURES)
-        self._results.clear()
-        return self._finish_observation()
-
-    def observe_while_enabling(self, enable: Callable[[], frozenset[str] | None]) -> RootAccess:
-        """Enable a feature right after trusted access, and observe the rest in parallel.
-
-        The response of the first Enable call lists the features that IAM was hiding.
-
-        Raises:
-            CallError: The feature could not be enabled, a read failed, or the reads contradict each other.
-        """
-        self._results.clear()
-        features: list[frozenset[str] | None] = []
-        rest = [operation for operation in self._reads if operation != LIST_FEATURES]
-        # What fails here is read again, and then its failure counts.
-        self._perform(rest, meanwhile=lambda: features.append(enable()))
-        if features[0] is not None:
-            self._results[LIST_FEATURES] = features[0]
-        return self._finish_observation()
+        return self._budget.attempt(self._observe_once, operation=DESCRIBE_ORGANIZATION)
 
     def apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
         """Apply one step, and return the features that are enabled now, if the response says.
@@ -141,8 +85,8 @@ class Organization:
         parameters = {} if service == "iam" else {"ServicePrincipal": SERVICE_PRINCIPAL}
         if step.account_id:
             parameters["AccountId"] = step.account_id
-        method = getattr(getattr(self._clients, service), xform_name(action))
-        change = functools.partial(method, **parameters)
+        client = self._iam if service == "iam" else self._organizations
+        change = functools.partial(getattr(client, xform_name(action)), **parameters)
         try:
             response = call(change, operation=step.operation, budget=budget or self._budget)
         except CallError as error:
@@ -152,41 +96,20 @@ class Organization:
         features = response.get("EnabledFeatures")
         return None if features is None else frozenset(features)
 
-    def _finish_observation(self) -> RootAccess:
-        return self._budget.attempt(self._observe_once, operation=DESCRIBE_ORGANIZATION)
-
     def _observe_once(self) -> RootAccess:
-        """Perform the missing reads in parallel."""
-        missing = [operation for operation in self._reads if operation not in self._results]
-        errors = self._perform(missing) if missing else []
-        if identity := self._results.get(DESCRIBE_ORGANIZATION):
-            # The account is judged by this read alone: in a member account the others are denied.
-            self._require_management_account(identity)
-        if errors:
-            if isinstance(self._results.get(LIST_DELEGATED_ADMINISTRATORS), Failure):
-                # A new policy may have been missing for that read as well.
-                del self._results[LIST_DELEGATED_ADMINISTRATORS]
-            raise min(errors, key=lambda error: _RANKS.get(error.failure.kind, len(_RANKS)))
-        try:
-            return self._root_access(*(self._results[operation] for operation in self._reads))
-        except CallError:
-            self._results.clear()
-            raise
-
-    def _perform(
-        self, operations: Iterable[str], *, meanwhile: Callable[[], None] = lambda: None
-    ) -> list[CallError]:
-        """Perform reads and something else in parallel; return the failures of the reads."""
-        errors = []
         with self._executor() as pool:
-            pending = {operation: pool.submit(self._reads[operation]) for operation in operations}
-            meanwhile()
-        for operation, future in pending.items():
-            try:
-                self._results[operation] = future.result()
-            except CallError as error:
-                errors.append(error)
-        return errors
+            identity = pool.submit(lambda: self._identity)
+            features = pool.submit(self._read_features)
+            service = pool.submit(self._read_trusted_access)
+            delegates = pool.submit(self._read_delegated_administrators)
+        if not isinstance(identity.exception(), CallError):
+            # The account is judged by this read alone: in a member account the others are denied.
+            self._require_management_account(identity.result())
+        for error in (read.exception() for read in (identity, features, service, delegates)):
+            # A refusal is final, and says more than a denial.
+            if isinstance(error, CallError) and error.failure.kind is FailureKind.REFUSED:
+                raise error
+        return self._root_access(identity.result(), features.result(), service.result(), delegates.result())
 
     def _root_access(
         self,
@@ -235,7 +158,7 @@ class Organization:
 
     @functools.cached_property
     def _identity(self) -> Mapping[str, Any]:
-        describe = self._clients.organizations.describe_organization
+        describe = self._organizations.describe_organization
         try:
             response = call(describe, operation=DESCRIBE_ORGANIZATION, budget=self._read_budget)
         except CallError as error:
@@ -250,7 +173,7 @@ class Organization:
 
     def _read_features(self) -> frozenset[str] | Failure:
         """Return the features; the refusal if trusted access is disabled and IAM hides them."""
-        list_features = self._clients.iam.list_organizations_features
+        list_features = self._iam.list_organizations_features
         try:
             response = call(list_features, operation=LIST_FEATURES, budget=self._read_budget)
         except CallError as error:
@@ -264,7 +187,7 @@ class Organization:
         """Return IAM's entry in the list of services; empty if it is not listed."""
         services: Iterator[Mapping[str, Any]] = pages(
             functools.partial(
-                self._clients.organizations.list_aws_service_access_for_organization, MaxResults=_PAGE_SIZE
+                self._organizations.list_aws_service_access_for_organization, MaxResults=_PAGE_SIZE
             ),
             operation=LIST_TRUSTED_ACCESS,
             budget=self._read_budget,
@@ -281,7 +204,7 @@ class Organization:
         budget = self._read_budget
         accounts = pages(
             functools.partial(
-                self._clients.organizations.list_delegated_administrators,
+                self._organizations.list_delegated_administrators,
                 ServicePrincipal=SERVICE_PRINCIPAL,
                 MaxResults=_PAGE_SIZE,
             ),

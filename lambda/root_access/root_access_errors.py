@@ -16,11 +16,23 @@ if TYPE_CHECKING:
 _MAX_LISTED_STEPS = 8
 
 _QUOTA_REACHED = "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"
-_NEVER_REGISTERED = {
-    "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR": (
-        "the management account, which cannot be a delegated administrator"
+# What to do about an account that AWS does not register, by its code or its reason.
+_REGISTER_REMEDIES = {
+    "AccountNotFound": (
+        "Account {} is not a member of this organization: remove it from delegated_administrators, or add it "
+        "to the organization first."
     ),
-    "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR": "suspended",
+    _QUOTA_REACHED: (
+        "The quota of delegated administrators for IAM has been reached, so {} was not registered: list "
+        "fewer delegated_administrators."
+    ),
+    "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR": (
+        "Account {} is the management account, which cannot be a delegated administrator: remove it from "
+        "delegated_administrators."
+    ),
+    "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR": (
+        "Account {} is suspended: remove it from delegated_administrators."
+    ),
 }
 
 
@@ -65,21 +77,6 @@ class NotAllFeaturesError(RootAccessError):
             f"Organization {self.organization_id} of account {self.account_id} has consolidated billing "
             "only. Centralized root access needs all features: enable them "
             "(organizations:EnableAllFeatures), and deploy this stack again. Nothing was changed."
-        )
-
-
-@dataclass(eq=False, kw_only=True)
-class SdkTooOldError(RootAccessError):
-    """The runtime's botocore does not know a call."""
-
-    account_id: str
-    operation: str
-
-    def __str__(self) -> str:
-        return (
-            f"The botocore of this Lambda runtime does not know {self.operation}, which was added in "
-            f"1.35.61. Deploy the function with a newer Python runtime in account {self.account_id}. "
-            "Nothing was changed."
         )
 
 
@@ -147,24 +144,11 @@ def _remedy(failure: Failure, *, step: Step | None) -> str:
         case FailureKind.INCONSISTENT_READS | FailureKind.INCOMPLETE_RESPONSE:
             return "The state of root access is unknown, which is not the same as disabled. Deploy again."
         case FailureKind.REFUSED if step and step.operation is Operation.REGISTER:
-            return _register_remedy(failure, account_id=step.account_id or "")
+            remedy = _REGISTER_REMEDIES.get(
+                failure.reason or failure.name, "Check {} in delegated_administrators."
+            )
+            return remedy.format(step.account_id)
         case FailureKind.REFUSED:
             return ""
         case _:
             return "Deploy again."
-
-
-def _register_remedy(failure: Failure, *, account_id: str) -> str:
-    if failure.name == "AccountNotFound":
-        return (
-            f"Account {account_id} is not a member of this organization: remove it from "
-            "delegated_administrators, or add it to the organization first."
-        )
-    if is_quota_reached(failure):
-        return (
-            f"The quota of delegated administrators for IAM has been reached, so {account_id} was not "
-            "registered: list fewer delegated_administrators."
-        )
-    if cause := _NEVER_REGISTERED.get(failure.reason):
-        return f"Account {account_id} is {cause}: remove it from delegated_administrators."
-    return f"Check {account_id} in delegated_administrators."

@@ -15,16 +15,17 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from aws_calls.metrics import log_sdk, write_line
-from aws_calls.notices import MAX_LISTED, NextStep, Notice, bullets, paragraphs, publish, publish_or_fail
+from aws_calls.notices import MAX_LISTED, NextStep, Notice, bullets, paragraphs, publish_or_fail
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import FunctionArn, system_clock
+from aws_calls.runtime import FunctionArn, create_client, system_clock
 from aws_calls.settings_reader import Setting, read_settings
 from aws_calls.text import UNKNOWN, members, text_or_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from aws_calls.notices import Publish
+    from mypy_boto3_sns import SNSClient
+
     from aws_calls.retry import Clock
     from aws_calls.runtime import LambdaContext
 
@@ -120,7 +121,8 @@ def on_delivery(event: object, context: LambdaContext) -> None:
     """
     log_sdk()
     settings = Settings.from_environment(os.environ)
-    notify(event, context, settings=settings, publish=publish, clock=system_clock(), log=write_line)
+    sns = create_client("sns")
+    notify(event, context, settings=settings, sns=sns, clock=system_clock(), log=write_line)
 
 
 def notify(
@@ -128,7 +130,7 @@ def notify(
     context: LambdaContext,
     *,
     settings: Settings,
-    publish: Publish,
+    sns: SNSClient,
     clock: Clock,
     log: Callable[..., None],
 ) -> None:
@@ -138,7 +140,7 @@ def notify(
         event: What CloudWatch Logs delivers to a subscribed function.
         context: Lambda's context.
         settings: What the construct configures.
-        publish: Publishes a notice.
+        sns: A client that makes one attempt per call.
         clock: The time, for waiting.
         log: Takes one event as keyword arguments.
 
@@ -157,7 +159,7 @@ def notify(
     deadline = clock.now() + context.get_remaining_time_in_millis() / 1000
     publish_or_fail(
         _notice(uses, delivery, account_id=account_id),
-        publish=publish,
+        sns=sns,
         topic_arn=settings.notification_topic_arn,
         budget=RetryBudget(clock=clock, deadline=deadline),
         log=log,

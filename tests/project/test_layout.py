@@ -54,8 +54,8 @@ def test_the_functions_need_nothing_but_boto3(boto3_python: Path) -> None:
 
 def test_root_access_creates_its_clients_with_boto3_alone(boto3_python: Path) -> None:
     code = (
-        "from root_access.organization import create_clients; "
-        "print(create_clients().iam.meta.service_model.service_name)"
+        "from aws_calls.runtime import create_client; "
+        "print(create_client('iam').meta.service_model.service_name)"
     )
     assert run(boto3_python, code) == "iam"
 

@@ -1,4 +1,4 @@
-"""The lifecycle of the custom resource, as far as neither the fault matrix nor the search can tell."""
+"""The lifecycle of the custom resource: what neither the fault matrix nor the search can express."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aws_calls.failures import FailureKind
 from root_access.root_access_errors import ConvergenceError, NotTheManagementAccountError
 from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access, set_feature
 from support.cloudformation import FakeCloudFormation
 from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import (
@@ -90,25 +90,6 @@ def create_error(stack: FakeCloudFormation, **properties: object) -> Convergence
     error = stack.create(**{"Features": BOTH, **properties}).error
     assert isinstance(error, ConvergenceError)
     return error
-
-
-def test_a_failed_reregistration_is_not_reported_once_the_new_delegate_is_registered(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
-) -> None:
-    organization.set_delegated_administrator_limit(1)
-    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
-
-    def disable_before_the_next_registration() -> None:
-        change_before(function.on_event, REGISTER, disable)
-
-    def disable() -> None:
-        organization.client("organizations").disable_aws_service_access(ServicePrincipal=PRINCIPAL)
-
-    change_before(function.on_event, DEREGISTER, disable_before_the_next_registration)
-    error = create_error(stack, DelegatedAdministrators=[OTHER, STRANGER])
-    assert registered(organization) == (OTHER,)
-    assert error.step == Step(operation=Operation.REGISTER, account_id=STRANGER)
-    assert error.not_reregistered == ()
 
 
 @pytest.mark.parametrize(

@@ -2,74 +2,35 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import shutil
-from pathlib import Path
-from typing import Any
-
-import boto3
-import botocore
-import botocore.session
 import pytest
-from botocore.loaders import Loader
 
 from aws_calls.failures import CallError, FailureKind
-from aws_calls.retry import RetryBudget
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from root_access.organization import (
     DESCRIBE_ORGANIZATION,
     LIST_DELEGATED_ADMINISTRATORS,
     LIST_FEATURES,
     LIST_TRUSTED_ACCESS,
-    Organization,
-    RootAccessClients,
 )
 from root_access.root_access_errors import (
     NotAllFeaturesError,
     NotInAnOrganizationError,
     NotTheManagementAccountError,
-    SdkTooOldError,
 )
-from root_access.state import Status
 from root_access.steps import Operation, Step
-from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access
+from support.accounts import MANAGEMENT, MEMBER, STRANGER
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.faults.clients import inject, omit_member
 from support.faults.vocabulary import (
     ACCESS_DENIED,
     INVALID_INPUT,
-    THROTTLED,
     TRUSTED_ACCESS_NOT_VISIBLE,
 )
-from support.function import FakeTime, Function
+from support.function import Function
 
 
 def reads(organization: LocalOrganization) -> list[str]:
     return sorted(call.operation for call in organization.calls)
-
-
-def test_everything_is_disabled_in_a_fresh_organization(organization: LocalOrganization) -> None:
-    observed = Function().organization().observe()
-    assert observed.organization_id == organization.id
-    assert observed.management_account_id == MANAGEMENT
-    assert not observed.trusted_access
-    assert observed.trusted_access_enabled_at is None
-    assert observed.features == frozenset()
-    assert observed.delegated_administrators == ()
-    assert observed.status is Status.DISABLED
-
-
-def test_what_is_enabled_is_read_with_its_date_and_delegates_come_registered_longest_first(
-    organization: LocalOrganization,
-) -> None:
-    enable_root_access(organization, CREDENTIALS, delegated_administrators=[OTHER, MEMBER])
-    observed = Function().organization().observe()
-    since = organization.root_access().trusted_access[PRINCIPAL]
-    assert observed.trusted_access_since == since.strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert observed.features == {CREDENTIALS}
-    assert observed.delegated_administrators == (OTHER, MEMBER)
-    assert observed.status is Status.PARTIAL
 
 
 def test_a_second_observation_does_not_read_the_organization_again(
@@ -94,27 +55,6 @@ def test_trusted_access_is_found_behind_other_services_and_the_list_is_read_no_f
         enable_root_access(organization)
         assert Function().organization().observe().trusted_access
         assert reads(organization).count("ListAWSServiceAccessForOrganization") == pages
-
-
-def test_a_long_list_of_trusted_services_is_read_at_the_rate_that_aws_allows() -> None:
-    """AWS allows one call a second, and three at once: reading from the start again would never end."""
-    seed = Seed(trusted_services=tuple(f"a{number:03}.amazonaws.com" for number in range(200)))
-    function = Function()
-    allowed, since = 3.0, 0.0
-
-    def throttle(**_: object) -> None:
-        nonlocal allowed, since
-        allowed, since = min(3.0, allowed + function.time.seconds - since), function.time.seconds
-        if allowed < 1:
-            raise THROTTLED.error_of(LIST_TRUSTED_ACCESS)
-        allowed -= 1
-
-    with mock_organization(seed=seed) as organization:
-        enable_root_access(organization)
-        function.on_event("before-call.organizations.ListAWSServiceAccessForOrganization", throttle)
-        assert function.organization().observe().trusted_access
-        assert reads(organization).count("ListAWSServiceAccessForOrganization") == 11
-        assert function.time.seconds < 60
 
 
 @pytest.mark.parametrize(
@@ -198,31 +138,6 @@ def test_an_organization_without_all_features_is_an_error() -> None:
             Function().organization().observe()
         assert raised.value.organization_id == organization.id
         assert raised.value.account_id == MANAGEMENT
-
-
-def test_an_sdk_that_does_not_know_the_calls_is_an_error(tmp_path: Path) -> None:
-    """botocore 1.35.60 had the same IAM model without the five operations."""
-    data = Path(botocore.__file__).parent / "data"
-    shutil.copytree(data / "iam", tmp_path / "iam")
-    for name in ("endpoints.json", "partitions.json", "sdk-default-configuration.json", "_retry.json"):
-        shutil.copy(data / name, tmp_path / name)
-    (model,) = (tmp_path / "iam").glob("*/service-2.json.gz")
-    content = json.loads(gzip.decompress(model.read_bytes()))
-    for operation in [name for name in content["operations"] if "Organizations" in name]:
-        del content["operations"][operation]
-    model.write_bytes(gzip.compress(json.dumps(content).encode()))
-    core = botocore.session.get_session()
-    core.register_component(
-        "data_loader", Loader(extra_search_paths=[str(tmp_path)], include_default_search_paths=False)
-    )
-    iam: Any = boto3.Session(
-        botocore_session=core, aws_access_key_id=MANAGEMENT, aws_secret_access_key="secret"
-    ).client("iam")
-    old = RootAccessClients(iam=iam, organizations=Function().clients().organizations)
-    budget = RetryBudget(clock=FakeTime().clock(), deadline=180)
-    with pytest.raises(SdkTooOldError, match="does not know iam:ListOrganizationsFeatures") as raised:
-        Organization(clients=old, account_id=MANAGEMENT, budget=budget).observe()
-    assert raised.value.operation == "iam:ListOrganizationsFeatures"
 
 
 @pytest.mark.parametrize(

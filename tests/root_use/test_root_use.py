@@ -11,7 +11,6 @@ import pytest
 from aws_calls.notices import NotPublishedError
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.drift_check import TOPIC_ARN
-from support.notices import text_by_mail
 from support.root_events import ACCESS_KEY, IAM, SIGN_IN, USED, root
 from support.root_use import LOG_STREAM, RootUseNotices, delivery, delivery_of
 
@@ -190,7 +189,7 @@ def test_a_notice_of_many_long_events_says_how_many_more_there_are_and_fits_into
     function = RootUseNotices()
     function(delivery(*[event] * 50))
     (notice,) = function.published
-    listed = text_by_mail(notice.publication()).split("\n\n")[0].split("\n")[1:]
+    listed = notice.message.split("\n\n")[0].split("\n")[1:]
     assert len(listed) == 21
     assert listed[-1] == "- and 30 more"
     assert (function.log[0]["events"], len(function.log[0]["eventIds"])) == (50, 20)

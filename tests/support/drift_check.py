@@ -9,27 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from aws_calls.failures import CallError, Failure, FailureKind
 from aws_calls.notices import PUBLISH
 from aws_calls.security_hub import IMPORT_FINDINGS
 from root_access.drift import comparison
 from root_access.drift.comparison import Settings
-from root_access.drift.repair import DESCRIBE_STACKS, DescribeStack, StackState
+from root_access.drift.repair import DESCRIBE_STACKS
 from support.accounts import MANAGEMENT
 from support.function import BOTH, FakeContext, Function
+from support.notices import Published
+from support.responding import client_error, respond_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from aws_calls.notices import Notice
-    from aws_calls.retry import RetryBudget
+    from collections.abc import Mapping
 
 STACK_ID = "arn:aws:cloudformation:us-east-1:111111111111:stack/OrganizationBootstrap/5c1e0a60"
 TOPIC_ARN = "arn:aws:sns:us-east-1:111111111111:SecurityNews"
 CALLER = "arn:aws:sts::111111111111:assumed-role/Administrator/jane"
-STABLE = StackState(status="UPDATE_COMPLETE", updated_at=datetime(2026, 11, 1, tzinfo=UTC))
-DEPLOYED_SINCE = StackState(status="UPDATE_COMPLETE", updated_at=datetime(2026, 11, 24, tzinfo=UTC))
-IN_PROGRESS = StackState(status="UPDATE_IN_PROGRESS", updated_at=datetime(2026, 11, 24, tzinfo=UTC))
+STABLE = {"StackStatus": "UPDATE_COMPLETE", "LastUpdatedTime": datetime(2026, 11, 1, tzinfo=UTC)}
+DEPLOYED_SINCE = STABLE | {"LastUpdatedTime": datetime(2026, 11, 24, tzinfo=UTC)}
+IN_PROGRESS = DEPLOYED_SINCE | {"StackStatus": "UPDATE_IN_PROGRESS"}
 BY_INTERVAL = {"detail-type": "Scheduled Event", "source": "aws.events"}
 
 
@@ -53,42 +51,44 @@ class Publisher:
     """A function that publishes notices.
 
     Attributes:
+        account_id: The account that it runs in.
         publishes: Whether the topic accepts notices.
         log: The lines of its log.
         published: The notices that the topic accepted.
         requests: What it requested of AWS: the call, and its resource.
     """
 
+    account_id: str = MANAGEMENT
     publishes: bool = True
     log: list[Mapping[str, Any]] = field(default_factory=list)
-    published: list[Notice] = field(default_factory=list)
+    published: list[Published] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
 
-    def _publish(self, notice: Notice, *, topic_arn: str, budget: RetryBudget) -> None:
-        def attempt() -> None:
-            if not self.publishes:
-                raise denial_of(PUBLISH)
+    def client(self, service: str) -> Any:
+        """Return a client that it creates. The SDK checks its requests, which are responded to here."""
+        client: Any = boto3.client(
+            service,  # type: ignore[call-overload]
+            region_name="us-east-1",
+            # To moto, an access key ID of twelve digits is an account.
+            aws_access_key_id=self.account_id,
+            aws_secret_access_key="secret",
+        )
+        respond_to(client, self.respond)
+        return client
 
-        self.requests.append((PUBLISH, topic_arn))
-        budget.attempt(attempt, operation=PUBLISH)
-        self.published.append(notice)
+    def respond(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Respond to a call, or raise what the SDK does; None: moto is to respond."""
+        if operation != "Publish":
+            return None
+        self.requests.append((PUBLISH, parameters.pop("TopicArn")))
+        if not self.publishes:
+            raise client_error("AccessDenied", "denied", operation=operation)
+        self.published.append(Published(publication=parameters))
+        return {}
 
-
-def denial_of(operation: str) -> CallError:
-    """Return the error of a call that AWS denied."""
-    return CallError(
-        Failure(operation=operation, kind=FailureKind.ACCESS_DENIED, code="AccessDenied", message="denied")
-    )
-
-
-def stack_states(*states: StackState) -> DescribeStack:
-    """Return a stack that has these states one after the other, and then stays in the last one."""
-    left = list(states)
-
-    def describe_stack(stack_id: str, *, budget: RetryBudget) -> StackState:
-        return left.pop(0) if len(left) > 1 else left[0]
-
-    return describe_stack
+    def write(self, **line: object) -> None:
+        """Write a line of the log."""
+        self.log.append(json.loads(json.dumps(line)))
 
 
 @dataclass(kw_only=True)
@@ -102,8 +102,8 @@ class DriftCheck(Publisher):
         topic: Whether it has a topic.
         security_hub_findings: Whether it imports findings.
         settings: Its settings instead of these.
-        describe_stack: Returns the state of the stack.
-        now: Returns the seconds since 1970.
+        stack: What CloudFormation returns of the stack, or raises, each time; the last one stays.
+        seconds: The time of a check, since 1970.
         function: The organization's clients, and the time that passes in a check.
     """
 
@@ -113,31 +113,46 @@ class DriftCheck(Publisher):
     topic: bool = True
     security_hub_findings: bool = False
     settings: Settings | None = None
-    describe_stack: DescribeStack = field(default=lambda stack_id, *, budget: STABLE)
-    now: Callable[[], float] = lambda: 1_800_000_000.5
+    stack: list[Mapping[str, object] | Exception] = field(default_factory=lambda: [STABLE])
+    seconds: float = 1_800_000_000.5
     function: Function = field(default_factory=Function)
 
     def __call__(self, event: object = BY_INTERVAL) -> list[Mapping[str, Any]]:
         """Run it, and return the lines of its checks."""
         comparison.DriftCheck(
             context=FakeContext(
-                invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.function.account_id}:function:Drift",
+                invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.account_id}:function:Drift",
                 remaining_seconds=180,
             ),
             settings=self.settings or self._settings(),
-            clients=self.function.clients,
-            describe_stack=self._describe_stack,
-            publish=self._publish,
-            security_hub=self._security_hub,
+            client=self.client,
             clock=self.function.time.clock(),
-            now=self.now,
-            log=lambda **line: self.log.append(json.loads(json.dumps(line))),
+            checked_at=datetime.fromtimestamp(self.seconds, tz=UTC),
+            log=self.write,
         ).run(event)
         return self.checks()
 
     def checks(self) -> list[Mapping[str, Any]]:
         """Return the lines of its checks."""
         return [line for line in self.log if line["event"] == "checked"]
+
+    def client(self, service: str) -> Any:
+        """Return a client that it creates."""
+        return (
+            self.function.client(service) if service in ("iam", "organizations") else super().client(service)
+        )
+
+    def respond(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Respond to a call."""
+        if operation == "BatchImportFindings":
+            self.requests.append((IMPORT_FINDINGS, parameters["Findings"][0]["ProductArn"]))
+        if operation != "DescribeStacks":
+            return super().respond(operation, parameters)
+        self.requests.append((DESCRIBE_STACKS, parameters["StackName"]))
+        state = self.stack.pop(0) if len(self.stack) > 1 else self.stack[0]
+        if isinstance(state, Exception):
+            raise state
+        return {"Stacks": [state]}
 
     def _settings(self) -> Settings:
         return Settings(
@@ -147,22 +162,3 @@ class DriftCheck(Publisher):
             notification_topic_arn=TOPIC_ARN if self.topic else None,
             security_hub_findings=self.security_hub_findings,
         )
-
-    def _describe_stack(self, stack_id: str, *, budget: RetryBudget) -> StackState:
-        self.requests.append((DESCRIBE_STACKS, stack_id))
-        return self.describe_stack(stack_id, budget=budget)
-
-    def _security_hub(self) -> Any:
-        client: Any = boto3.client(
-            "securityhub",
-            region_name="us-east-1",
-            # To moto, an access key ID of twelve digits is an account.
-            aws_access_key_id=self.function.account_id,
-            aws_secret_access_key="secret",
-        )
-
-        def record(params: dict[str, Any], **_: object) -> None:
-            self.requests.append((IMPORT_FINDINGS, params["Findings"][0]["ProductArn"]))
-
-        client.meta.events.register("provide-client-params.securityhub.BatchImportFindings", record)
-        return client

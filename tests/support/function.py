@@ -13,7 +13,7 @@ from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import one_attempt
 from root_access.custom_resource import apply_request
 from root_access.handler import respond
-from root_access.organization import Organization, RootAccessClients
+from root_access.organization import Organization
 from support.accounts import MANAGEMENT
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from aws_calls.runtime import LambdaContext
-    from root_access.custom_resource import CustomResource
 
 BOTH = ("RootCredentialsManagement", "RootSessions")
 
@@ -75,7 +74,7 @@ class Handled:
         error: Why the response was FAILED; None if it was SUCCESS.
     """
 
-    resource: CustomResource | None = None
+    resource: Mapping[str, Any] | None = None
     error: Exception | None = None
 
 
@@ -98,7 +97,7 @@ class Function:
     remaining_seconds: float = _TIMEOUT_SECONDS
     log: list[Mapping[str, object]] = field(default_factory=list)
     executor: Callable[[], Executor] = ThreadPoolExecutor
-    _clients: RootAccessClients | None = None
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, event: Mapping[str, Any]) -> Handled:
         """Invoke the function."""
@@ -124,12 +123,12 @@ class Function:
         *,
         abandoned: threading.Event,
         handled: Handled,
-    ) -> CustomResource:
+    ) -> dict[str, Any]:
         try:
-            handled.resource = apply_request(
+            resource = handled.resource = apply_request(
                 event,
                 context,
-                clients=self.clients,
+                client=self.client,
                 clock=self.time.clock(),
                 log=self._record,
                 abandoned=abandoned,
@@ -138,39 +137,33 @@ class Function:
         except Exception as error:
             handled.error = error
             raise
-        return handled.resource
+        return resource
 
     def _record(self, **event: object) -> None:
         self.log.append(event)
 
-    def clients(self) -> RootAccessClients:
-        """Return the clients of the function, built once."""
-        if self._clients is None:
-            self._clients = RootAccessClients(
-                iam=self._client("iam"), organizations=self._client("organizations")
+    def client(self, service: str) -> Any:
+        """Return a client of the function, built once."""
+        if service not in self._clients:
+            # A new session for each: moto needs that. All share botocore's loader, by a fixture.
+            self._clients[service] = boto3.Session().client(
+                service,  # type: ignore[call-overload]
+                region_name="us-east-1",
+                aws_access_key_id=self.account_id,
+                aws_secret_access_key="secret",
+                config=one_attempt(),
             )
-        return self._clients
+        return self._clients[service]
 
     def on_event(self, event: str, handler: Callable[..., Any]) -> None:
         """Register a handler of a botocore event with the clients of the function."""
-        clients = self.clients()
-        for client in (clients.iam, clients.organizations):
-            client.meta.events.register(event, handler)
+        for service in ("iam", "organizations"):
+            self.client(service).meta.events.register(event, handler)
 
     def organization(self) -> Organization:
         """Return the organization as the function sees it, with the budget of one invocation."""
         clock = self.time.clock()
         budget = RetryBudget(clock=clock, deadline=clock.now() + _TIMEOUT_SECONDS)
         return Organization(
-            clients=self.clients(), account_id=self.account_id, budget=budget, executor=self.executor
-        )
-
-    def _client(self, service: str) -> Any:
-        # A new session for each: moto needs that. All share botocore's loader, by a fixture.
-        return boto3.Session().client(
-            service,  # type: ignore[call-overload]
-            region_name="us-east-1",
-            aws_access_key_id=self.account_id,
-            aws_secret_access_key="secret",
-            config=one_attempt(),
+            client=self.client, account_id=self.account_id, budget=budget, executor=self.executor
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,28 @@ if TYPE_CHECKING:
 _MAX_PUBLISHED_BYTES = 256 * 1024
 _FENCE = "```"
 GOLDEN = Path(__file__).parents[1] / "notices"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A notice that a topic has accepted."""
+
+    publication: Mapping[str, Any]
+
+    @property
+    def subject(self) -> str:
+        """The subject."""
+        return str(self.publication["Subject"])
+
+    @property
+    def message(self) -> str:
+        """What happened, without what to do."""
+        return text_by_mail(self.publication).partition("\nWhat to do:\n")[0]
+
+    @property
+    def thread(self) -> str:
+        """What chat groups it by."""
+        return str(card_in_chat(self.publication)["metadata"]["threadId"])
 
 
 def text_by_mail(publication: Mapping[str, Any]) -> str:

@@ -55,7 +55,7 @@ class RootUseNotices(Publisher):
                 remaining_seconds=60,
             ),
             settings=Settings(notification_topic_arn=TOPIC_ARN),
-            publish=self._publish,
+            sns=self.client("sns"),
             clock=FakeTime().clock(),
-            log=lambda **line: self.log.append(json.loads(json.dumps(line))),
+            log=self.write,
         )

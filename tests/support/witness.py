@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from local_aws.emulation import LocalOrganization, RootAccess
-    from root_access.custom_resource import CustomResource
     from support.faults.vocabulary import Fault
     from support.function import Function, Handled
 
@@ -108,7 +107,7 @@ class WatchedInvocation:
     before: RootAccess
     journal: Sequence[WatchedCall | ExternalChange]
     after: RootAccess
-    resource: CustomResource | None
+    resource: Mapping[str, Any] | None
     error: Exception | None
     waited: bool
     ended: float

@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aws_calls import security_hub
 from aws_calls.failures import CallError
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, log_sdk, metric_line, write_line
-from aws_calls.notices import publish, publish_or_fail
+from aws_calls.notices import publish_or_fail
 from aws_calls.retry import Clock, RetryBudget
-from aws_calls.runtime import FunctionArn, LambdaContext, system_clock
+from aws_calls.runtime import FunctionArn, LambdaContext, create_client, system_clock
+from aws_calls.security_hub import import_findings
 from aws_calls.settings_reader import Setting, read_settings
 from aws_calls.text import UNKNOWN
 
-from ..organization import Organization, RootAccessClients, create_clients
+from ..organization import Organization
 from ..state import DesiredState, desired_state
 from ..steps import Step, plan
 from .deviations import deviation, plan_repair
 from .finding import drift_finding
 from .notice import RecordedCall, contradiction_notice, drift_notice, repair_notice
-from .repair import CheckFailedError, Repair, WatchedStack, describe_stack
+from .repair import CheckFailedError, Repair, WatchedStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aws_calls.notices import Notice, Publish
-    from aws_calls.security_hub import SecurityFinding, SecurityHubClient
+    from aws_calls.notices import Notice
+    from aws_calls.security_hub import SecurityFinding
 
     from ..state import RootAccess
-    from .repair import DescribeStack
 
 IN_DESIRED_STATE = "InDesiredState"
 
@@ -58,11 +56,9 @@ class Settings:
     """What the construct configures.
 
     Attributes:
-        features: The features that the stack lists.
-        delegated_administrators: The accounts that it lists; None: they are not managed.
+        delegated_administrators: The accounts that the stack lists; None: they are not managed.
         repaired_stack_id: The stack, if the check repairs; None: it only reports.
         notification_topic_arn: The topic for notices; None: there are none.
-        security_hub_findings: Whether each check imports its finding into Security Hub.
     """
 
     features: Sequence[str]
@@ -91,12 +87,9 @@ def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:
     DriftCheck(
         context=context,
         settings=Settings.from_environment(os.environ),
-        clients=create_clients,
-        describe_stack=describe_stack,
-        publish=publish,
-        security_hub=security_hub.create_client,
+        client=create_client,
         clock=system_clock(),
-        now=time.time,
+        checked_at=datetime.now(UTC),
         log=write_line,
     ).run(event)
 
@@ -106,32 +99,23 @@ class DriftCheck:
     """One check, with everything that it works with.
 
     Attributes:
-        context: Lambda's context.
-        settings: What the construct configures.
-        clients: Returns the boto3 clients.
-        describe_stack: Reads the state of the stack.
-        publish: Publishes a notice.
-        security_hub: Returns a client of Security Hub that makes one attempt per call.
+        client: Returns the client of a service, which makes one attempt per call.
         clock: The time, for waiting.
-        now: Returns the seconds since 1970.
+        checked_at: The one time of the check: a 1 in the minute after a 0 would end the alarm at once.
         log: Takes one event as keyword arguments.
     """
 
     context: LambdaContext
     settings: Settings
-    clients: Callable[[], RootAccessClients]
-    describe_stack: DescribeStack
-    publish: Publish
-    security_hub: Callable[[], SecurityHubClient]
+    client: Callable[[str], Any]
     clock: Clock
-    now: Callable[[], float]
+    checked_at: datetime
     log: Callable[..., None]
     _desired: DesiredState = field(init=False)
     _function: FunctionArn = field(init=False)
     _budget: RetryBudget = field(init=False)
     _notice_budget: RetryBudget = field(init=False)
     _organization: Organization = field(init=False)
-    _looked_at: float | None = field(default=None, init=False)
     _finding: SecurityFinding | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -146,7 +130,7 @@ class DriftCheck:
             _NOTICE_RESERVE_SECONDS if settings.notification_topic_arn else 0.0
         )
         self._organization = Organization(
-            clients=self.clients(),
+            client=self.client,
             account_id=self._function.account_id,
             budget=self._budget,
             delegates_managed=settings.delegated_administrators is not None,
@@ -189,7 +173,7 @@ class DriftCheck:
         if caused:
             self._publish(
                 drift_notice(
-                    organization_id=observed.organization_id,
+                    observed.organization_id,
                     caused=caused,
                     others=others,
                     call=recorded,
@@ -199,17 +183,14 @@ class DriftCheck:
         elif contradictions := recorded.contradictions(self._desired, observed):
             self._publish(
                 contradiction_notice(
-                    organization_id=observed.organization_id,
-                    contradictions=contradictions,
-                    others=others,
-                    call=recorded,
+                    observed.organization_id, contradictions=contradictions, others=others, call=recorded
                 )
             )
 
     def _check_and_repair(self, stack_id: str) -> None:
         stack = WatchedStack(
             stack_id=stack_id,
-            describe=self.describe_stack,
+            cloudformation=self.client("cloudformation"),
             account_id=self._function.account_id,
             budget=self._budget,
         )
@@ -229,9 +210,7 @@ class DriftCheck:
         try:
             if repair.is_worth_publishing:
                 self._publish(
-                    repair_notice(
-                        repair, organization_id=observed.organization_id, found=steps, remaining=remaining
-                    )
+                    repair_notice(observed.organization_id, repair=repair, found=steps, remaining=remaining)
                 )
         finally:
             if repair.error:
@@ -256,15 +235,12 @@ class DriftCheck:
         A check that could not repair drift has not succeeded: it reports drift, but not that all is well, so
         the alarm for checks that stopped counts it.
         """
-        if self._looked_at is None:
-            # One time for the whole check: found and repaired in two minutes, drift would end its own alarm.
-            self._looked_at = self.now()
         steps = plan(desired=self._desired, observed=root_access)
         metric = metric_line(
             namespace=NAMESPACE,
             dimensions={ORGANIZATION_ID: root_access.organization_id},
             values={IN_DESIRED_STATE: int(not steps)},
-            timestamp=self._looked_at,
+            timestamp=self.checked_at.timestamp(),
         )
         self.log(
             **(metric if steps or can_repair else {}),
@@ -278,7 +254,7 @@ class DriftCheck:
             root_access,
             steps,
             account_id=self._function.account_id,
-            checked_at=datetime.fromtimestamp(self._looked_at, tz=UTC),
+            checked_at=self.checked_at,
         )
         return steps
 
@@ -286,9 +262,9 @@ class DriftCheck:
         """Import the finding of the last look. If Security Hub refuses it, the check still succeeds."""
         if self._finding is None or not self.settings.security_hub_findings:
             return
-        result = security_hub.import_findings(
+        result = import_findings(
             [self._finding],
-            client=self.security_hub(),
+            client=self.client("securityhub"),
             importer=self._function,
             budget=self._notice_budget,
         )
@@ -299,7 +275,7 @@ class DriftCheck:
         if self.settings.notification_topic_arn:
             publish_or_fail(
                 notice,
-                publish=self.publish,
+                sns=self.client("sns"),
                 topic_arn=self.settings.notification_topic_arn,
                 budget=self._notice_budget,
                 log=self.log,

@@ -29,7 +29,6 @@ _MAX_CALLER_CHARACTERS = 400
 _MAX_REASON_CHARACTERS = 1500
 _MAX_CORRECTIONS = 5
 _ACCOUNT_ID = re.compile("[0-9]{12}")
-_RUNBOOK = "drift"
 _SEE = NextStep(what="See what differs now", command="centralized-root-access status")
 _ASK_THE_CALLER = NextStep(
     what="Ask the caller. If no one intended it, treat the caller's credentials as compromised."
@@ -127,8 +126,8 @@ class RecordedCall:
 
 
 def drift_notice(
-    *,
     organization_id: str,
+    *,
     caused: Sequence[Step],
     others: Sequence[Step],
     call: RecordedCall,
@@ -143,31 +142,29 @@ def drift_notice(
         call: The call.
         will_be_repaired: Whether the next scheduled check is to enable some of it again.
     """
-    return Notice(
-        subject=_subject("Root access drift", organization_id, caused),
-        thread=_thread(organization_id),
-        runbook=_RUNBOOK,
-        next_steps=(_ASK_THE_CALLER, _SEE, *_corrections([*caused, *others])),
-        message=paragraphs(
-            f"After this call, organization {organization_id} does not match the stack.",
-            _paragraph_of(call),
-            bullets("Deviations:", map(deviation, worst_first(caused))),
-            bullets("Also different from the stack, for another reason:", map(deviation, others)),
-            _meanwhile([*caused, *others]),
-            (
-                "The next scheduled check enables what is listed and disabled, unless the stack is being "
-                "deployed or its last update failed. To prevent that, disable the EventBridge rule that has "
-                "DriftCheckInterval in its name."
-                if will_be_repaired
-                else "The drift check does not repair this, nor does deploying an unchanged stack. "
-                "Correct it by hand, or change the stack's lists and deploy."
-            ),
+    return _notice(
+        "Root access drift",
+        organization_id,
+        caused,
+        [_ASK_THE_CALLER, _SEE, *_corrections([*caused, *others])],
+        f"After this call, organization {organization_id} does not match the stack.",
+        _paragraph_of(call),
+        _deviations("Deviations:", caused),
+        _deviations("Also different from the stack, for another reason:", others),
+        _meanwhile([*caused, *others]),
+        (
+            "The next scheduled check enables what is listed and disabled, unless the stack is being "
+            "deployed or its last update failed. To prevent that, disable the EventBridge rule that has "
+            "DriftCheckInterval in its name."
+            if will_be_repaired
+            else "The drift check does not repair this, nor does deploying an unchanged stack. "
+            "Correct it by hand, or change the stack's lists and deploy."
         ),
     )
 
 
 def contradiction_notice(
-    *, organization_id: str, contradictions: Sequence[Step], others: Sequence[Step], call: RecordedCall
+    organization_id: str, *, contradictions: Sequence[Step], others: Sequence[Step], call: RecordedCall
 ) -> Notice:
     """Return the notice of a call that contradicts the stack, but whose effect is gone.
 
@@ -178,35 +175,33 @@ def contradiction_notice(
         call: The call.
     """
     undone_by = worst_first(contradictions)[0].operation.partition(":")[2]
-    return Notice(
-        subject=_subject("Root access drift undone", organization_id, contradictions),
-        thread=_thread(organization_id),
-        runbook=_RUNBOOK,
-        next_steps=(
+    return _notice(
+        "Root access drift undone",
+        organization_id,
+        contradictions,
+        [
             _ASK_THE_CALLER,
             _lookup("See who opened root sessions in between", "AssumeRoot"),
             _lookup("See what undid it", undone_by),
             _SEE,
-        ),
-        message=paragraphs(
-            f"This call contradicted the stack. Its effect was undone before the drift check looked at "
-            f"organization {organization_id}: in between, root access or a delegated administrator may have "
-            "been used.",
-            _paragraph_of(call),
-            bullets("It led to:", map(deviation, worst_first(contradictions))),
-            bullets("Different from the stack, for another reason:", map(deviation, others)),
-        ),
+        ],
+        f"This call contradicted the stack. Its effect was undone before the drift check looked at "
+        f"organization {organization_id}: in between, root access or a delegated administrator may have "
+        "been used.",
+        _paragraph_of(call),
+        _deviations("It led to:", contradictions),
+        _deviations("Different from the stack, for another reason:", others),
     )
 
 
 def repair_notice(
-    repair: Repair, *, organization_id: str, found: Sequence[Step], remaining: Sequence[Step] | None
+    organization_id: str, *, repair: Repair, found: Sequence[Step], remaining: Sequence[Step] | None
 ) -> Notice:
     """Return the notice of a repair, even of one that did not take place.
 
     Args:
-        repair: The repair.
         organization_id: The organization.
+        repair: The repair.
         found: The steps that would have corrected the deviations before it.
         remaining: The steps that would correct those that are left; None: the repair did not finish.
     """
@@ -214,11 +209,9 @@ def repair_notice(
     if remaining is None:
         reason = excerpt(str(repair.error or repair.deployment), _MAX_REASON_CHARACTERS)
         outcome = f"The repair did not finish. {reason}\nEach scheduled check tries again."
-    elif remaining:
-        outcome = bullets("Still different from the stack:", map(deviation, worst_first(remaining)))
     else:
-        outcome = "The organization matches the stack now."
-    repaired = "not repaired" if remaining is None else "repaired"
+        still_different = _deviations("Still different from the stack:", remaining)
+        outcome = still_different or "The organization matches the stack now."
     # Without trusted access IAM hides the features: their own calls need not have happened.
     hides = any(step.operation is Operation.ENABLE_TRUSTED_ACCESS for step in found)
     causes = dict.fromkeys(
@@ -226,38 +219,46 @@ def repair_notice(
         for step in worst_first(found)
         if not (hides and step.operation in ENABLE_FEATURE.values())
     )
-    return Notice(
-        subject=_subject(f"Root access drift {repaired}", organization_id, found),
-        thread=_thread(organization_id),
-        runbook=_RUNBOOK,
-        next_steps=(
+    return _notice(
+        f"Root access drift {'not repaired' if remaining is None else 'repaired'}",
+        organization_id,
+        found,
+        [
             *(_lookup("Find the caller, in CloudTrail", name) for name in causes),
             _ASK_THE_CALLER,
             _SEE,
             *_corrections(left),
             _TERRAFORM,
-        ),
-        message=paragraphs(
-            f"The scheduled drift check found that organization {organization_id} did not match the stack.",
-            bullets("Deviations found:", map(deviation, worst_first(found))),
-            bullets("Applied by the repair:", repair.convergence.applied),
-            bullets("May have been applied:", repair.convergence.possibly_applied),
-            outcome,
-            _meanwhile(left),
-            "CloudTrail has the call that caused it in us-east-1 of the management account, or of a "
-            "delegated administrator's account.",
-        ),
+        ],
+        f"The scheduled drift check found that organization {organization_id} did not match the stack.",
+        _deviations("Deviations found:", found),
+        bullets("Applied by the repair:", repair.convergence.applied),
+        bullets("May have been applied:", repair.convergence.possibly_applied),
+        outcome,
+        _meanwhile(left),
+        "CloudTrail has the call that caused it in us-east-1 of the management account, or of a delegated "
+        "administrator's account.",
     )
 
 
-def _subject(what: str, organization_id: str, steps: Sequence[Step]) -> str:
-    """Return the subject with the worst deviation; without it if it has text that SNS refuses."""
+def _notice(
+    what: str, organization_id: str, steps: Sequence[Step], next_steps: Sequence[NextStep], *message: str
+) -> Notice:
+    """Return a notice; its subject has the worst deviation, and if there is room how many more there are."""
     worst, *more = map(deviation, worst_first(steps))
-    number = f" and {len(more)} more" if more else ""
-    for subject in (f"{what} in {organization_id}: {text}" for text in (f"{worst}{number}", worst)):
-        if subject.isascii() and len(subject) <= MAX_SUBJECT_CHARACTERS:
-            return subject
-    return f"{what} in {organization_id}"
+    subject = f"{what} in {organization_id}: {worst}"
+    longer = f"{subject} and {len(more)} more" if more else subject
+    return Notice(
+        subject=longer if len(longer) <= MAX_SUBJECT_CHARACTERS else subject[:MAX_SUBJECT_CHARACTERS],
+        thread=f"{organization_id}-root-access",
+        runbook="drift",
+        next_steps=next_steps,
+        message=paragraphs(*message),
+    )
+
+
+def _deviations(title: str, steps: Sequence[Step]) -> str:
+    return bullets(title, map(deviation, worst_first(steps)))
 
 
 def _meanwhile(steps: Sequence[Step]) -> str:
@@ -275,10 +276,6 @@ def _corrections(steps: Sequence[Step]) -> list[NextStep]:
 def _lookup(what: str, event_name: str) -> NextStep:
     lookup = "aws cloudtrail lookup-events --region us-east-1 --lookup-attributes"
     return NextStep(what=what, command=f"{lookup} AttributeKey=EventName,AttributeValue={event_name}")
-
-
-def _thread(organization_id: str) -> str:
-    return f"{organization_id}-root-access"
 
 
 def _paragraph_of(call: RecordedCall) -> str:

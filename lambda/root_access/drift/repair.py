@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from aws_calls.calls import call, require
 from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError
-from aws_calls.runtime import one_attempt
 
 from ..converge import Convergence
 from ..root_access_errors import describe_step
@@ -17,6 +16,8 @@ from ..root_access_errors import describe_step
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from mypy_boto3_cloudformation import CloudFormationClient
 
     from aws_calls.failures import Failure
     from aws_calls.retry import RetryBudget
@@ -29,26 +30,6 @@ DESCRIBE_STACKS = "cloudformation:DescribeStacks"
 
 # CloudFormation's throttling must not take the time of the check itself.
 _MAX_STACK_READ_SECONDS = 30.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackState:
-    """The state of a stack, as CloudFormation has it.
-
-    Attributes:
-        status: The status, such as UPDATE_COMPLETE.
-        updated_at: When its last update began; None: it was only created.
-    """
-
-    status: str
-    updated_at: datetime | None = None
-
-
-class DescribeStack(Protocol):
-    """Reads the state of a stack."""
-
-    def __call__(self, stack_id: str, *, budget: RetryBudget) -> StackState:
-        """Return the state, or raise CallError."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -81,7 +62,7 @@ class _DeploymentError(Exception):
         return f"It stopped because {self.reason}.{remedy if self.is_lasting else ''}"
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(kw_only=True)
 class WatchedStack:
     """The stack whose lists a repair applies.
 
@@ -89,19 +70,15 @@ class WatchedStack:
     ends before the repair.
 
     Attributes:
-        stack_id: The stack.
-        describe: Reads its state.
-        account_id: The account that the check runs in.
-        budget: How long to retry.
         error: Why its state could not be read at the beginning; None: it could.
     """
 
     stack_id: str
-    describe: DescribeStack
+    cloudformation: CloudFormationClient
     account_id: str
     budget: RetryBudget
     error: CheckFailedError | None = field(default=None, init=False)
-    _before: StackState | None = field(default=None, init=False)
+    _before: tuple[str, datetime | None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         try:
@@ -111,18 +88,21 @@ class WatchedStack:
 
     def require_unchanged(self) -> None:
         """Read its state again, and raise an error if that is not possible, or if it has been deployed."""
-        now = self._read(self.budget)
-        if not now.status.endswith("_COMPLETE"):
+        status, _ = now = self._read(self.budget)
+        if not status.endswith("_COMPLETE"):
             # This function's list may not be the current one.
             raise _DeploymentError(
-                reason=f"the stack is in {now.status}", is_lasting=not now.status.endswith("_IN_PROGRESS")
+                reason=f"the stack is in {status}", is_lasting=not status.endswith("_IN_PROGRESS")
             )
         if now != self._before:
             raise _DeploymentError(reason="the stack was deployed during the check")
 
-    def _read(self, budget: RetryBudget) -> StackState:
+    def _read(self, budget: RetryBudget) -> tuple[str, datetime | None]:
+        """Return the stack's status, and when its last update began; None: it was only created."""
+        describe = functools.partial(self.cloudformation.describe_stacks, StackName=self.stack_id)
         try:
-            return self.describe(self.stack_id, budget=budget)
+            (stack,) = call(describe, operation=DESCRIBE_STACKS, budget=budget).require("Stacks")
+            return require(stack, "StackStatus", operation=DESCRIBE_STACKS), stack.get("LastUpdatedTime")
         except CallError as error:
             raise CheckFailedError(
                 unread="the state of its stack", failure=error.failure, account_id=self.account_id
@@ -134,10 +114,7 @@ class Repair:
     """One repair, and its result.
 
     Attributes:
-        organization: The organization.
-        stack: The stack.
         plan: Returns the steps that a repair applies.
-        log: Takes one event as keyword arguments.
         convergence: The loop, with the steps that it applied.
         root_access: What AWS reports at the end; None: the repair did not finish.
         deployment: The deployment that stopped it.
@@ -203,21 +180,3 @@ class Repair:
             if is_attempted:
                 self.convergence.possibly_applied.append(step)
             raise
-
-
-def describe_stack(stack_id: str, *, budget: RetryBudget) -> StackState:
-    """Return the state of a stack.
-
-    Raises:
-        CallError: CloudFormation did not return it.
-    """
-    import boto3
-
-    cloudformation = boto3.client("cloudformation", config=one_attempt())
-    describe = functools.partial(cloudformation.describe_stacks, StackName=stack_id)
-    response = call(describe, operation=DESCRIBE_STACKS, budget=budget)
-    (stack,) = response.require("Stacks")
-    return StackState(
-        status=require(stack, "StackStatus", operation=DESCRIBE_STACKS),
-        updated_at=stack.get("LastUpdatedTime"),
-    )

@@ -58,7 +58,7 @@ def status(
         raise click.UsageError("Use either --delegated-administrator or --no-delegated-administrators.")
     with failures_as("Unable to read root access", as_json=format_ == JSON):
         with waiting_line("Reading root access ..."):
-            from root_access.organization import Organization, RootAccessClients
+            from root_access.organization import Organization
             from root_access.state import desired_state
             from root_access.steps import plan
 
@@ -71,9 +71,7 @@ def status(
             )
             caller = find_caller(target)
             observed = Organization(
-                clients=RootAccessClients(
-                    iam=caller.client("iam"), organizations=caller.client("organizations")
-                ),
+                client=caller.client,
                 account_id=caller.account_id,
                 budget=caller.budget(),
                 delegates_managed=bool(listed),
