@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .failures import CallError, Failure, FailureKind, call_errors, unusable_response
+from .failures import CallError, Failure, FailureKind, call_errors, failed_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -87,4 +87,4 @@ def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:
     """Return a member of a part of a response, as Response.require does."""
     if name in members:
         return members[name]
-    raise unusable_response(operation, FailureKind.INCOMPLETE_RESPONSE, f"the response has no {name}")
+    raise failed_call(operation, FailureKind.INCOMPLETE_RESPONSE, f"the response has no {name}")

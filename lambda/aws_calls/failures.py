@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -21,20 +21,16 @@ from botocore.parsers import ResponseParserError
 from .errors import RootAccessError, truncate_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 _THROTTLING = frozenset(
     {
-        "BandwidthLimitExceeded",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceeded",
         "RequestLimitExceeded",
         "RequestThrottled",
         "SlowDown",
         "Throttled",
         "Throttling",
         "TooManyRequests",
-        "TransactionInProgress",
     }
 )
 _SERVER_ERRORS = frozenset(
@@ -54,7 +50,7 @@ class FailureKind(StrEnum):
     TRUSTED_ACCESS_DISABLED = "trusted access not enabled"
     INCONSISTENT_READS = "inconsistent reads"
     INCOMPLETE_RESPONSE = "incomplete response"
-    NOT_PERSISTED = "change not visible"
+    NOT_PERSISTED = "not persisted"
     OUT_OF_TIME = "out of time"
     REFUSED = "refused"
 
@@ -102,8 +98,8 @@ class CallError(RootAccessError):
         return describe(self.failure)
 
 
-def unusable_response(operation: str, kind: FailureKind, message: str) -> CallError:
-    """Return the error of a response that cannot be used; its kind is its code."""
+def failed_call(operation: str, kind: FailureKind, message: str) -> CallError:
+    """Return the error of a call that did not fail by AWS's response; its kind is its code."""
     code = kind.title().replace(" ", "")
     return CallError(Failure(operation=operation, kind=kind, code=code, message=message))
 
@@ -143,17 +139,16 @@ def call_errors(operation: str) -> Iterator[None]:
 
 
 def _from_client_error(operation: str, error: ClientError) -> Failure:
-    detail = error.response.get("Error", {})
+    response: Any = error.response
+    detail = response.get("Error", {})
     failure = Failure(
         operation=operation,
         kind=FailureKind.REFUSED,
         code=detail.get("Code", "Unknown"),
         message=detail.get("Message", ""),
-        reason=str(error.response.get("Reason", "")),
+        reason=response.get("Reason", ""),
     )
-    metadata: Mapping[str, object] = dict(error.response.get("ResponseMetadata") or ())
-    status = int(str(metadata.get("HTTPStatusCode", 0)))
-    kind = _kind(failure, status=status)
+    kind = _kind(failure, status=response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     return replace(failure, kind=kind, may_have_taken_effect=kind in _MAY_HAVE_TAKEN_EFFECT)
 
 

@@ -30,7 +30,6 @@ MAX_SUBJECT_CHARACTERS = 100
 
 # Slack shows no more in one block; each platform has a limit of its own.
 _MAX_CHAT_CHARACTERS = 2900
-_MORE_IN_MAIL = "… The mail has the rest.\n"
 # What ends a block of code in Markdown, and what Slack reads inside of one: <!channel>, <url|text>.
 _INERT = str.maketrans({"`": "'", "&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
@@ -179,10 +178,8 @@ def publish_or_fail(
 
 def _code_block(text: str) -> str:
     """Return a text in which nothing is Markdown, a mention or a link, in the dialect of any platform."""
-    shown = ""
-    for line in text.translate(_INERT).splitlines(keepends=True):
-        if len(shown) + len(line) > _MAX_CHAT_CHARACTERS:
-            shown += _MORE_IN_MAIL
-            break
-        shown += line
-    return f"```\n{shown.rstrip()}\n```"
+    shown = text.translate(_INERT).rstrip()
+    if len(shown) > _MAX_CHAT_CHARACTERS:
+        shown, _, _ = shown[:_MAX_CHAT_CHARACTERS].rpartition("\n")
+        shown += "\n… The mail has the rest."
+    return f"```\n{shown}\n```"

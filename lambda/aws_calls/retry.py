@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from .failures import CallError, Failure, FailureKind
+from .failures import CallError, FailureKind, failed_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .failures import Failure
 
 T = TypeVar("T")
 
@@ -92,7 +94,9 @@ class RetryBudget:
         """
         started = self.clock.now()
         if self._is_too_late(started) or not self._take_turn():
-            raise CallError(_out_of_time(operation))
+            raise failed_call(
+                operation, FailureKind.OUT_OF_TIME, "the function ran out of time before this call"
+            )
         may_have_taken_effect = False
         attempts = 0
         while True:
@@ -147,13 +151,3 @@ class RetryBudget:
             return False
         self.clock.sleep(wait)
         return self._take_turn()
-
-
-def _out_of_time(operation: str) -> Failure:
-    return Failure(
-        operation=operation,
-        kind=FailureKind.OUT_OF_TIME,
-        code="OutOfTime",
-        message="the function ran out of time before this call",
-        attempts=0,
-    )

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from botocore.config import Config
 from botocore.session import get_session
 
-from .errors import RootAccessError
 from .retry import Clock
 
 
@@ -26,19 +25,6 @@ class LambdaContext(Protocol):
         """Return the milliseconds until Lambda ends this invocation."""
 
 
-@dataclass(eq=False, kw_only=True)
-class PartitionNotSupportedError(RootAccessError):
-    """The function is in the China partition."""
-
-    account_id: str
-
-    def __str__(self) -> str:
-        return (
-            f"Account {self.account_id} is in the China partition, where centralized root access is not "
-            "available. Deploy this stack in a management account of another partition. Nothing was changed."
-        )
-
-
 @dataclass(frozen=True, kw_only=True)
 class FunctionArn:
     """The parts of a function's ARN that say where it runs, and its name; outside of Lambda there is none."""
@@ -50,14 +36,8 @@ class FunctionArn:
 
     @classmethod
     def parse(cls, arn: str) -> FunctionArn:
-        """Return the parts of an ARN.
-
-        Raises:
-            PartitionNotSupportedError: It is in the China partition.
-        """
+        """Return the parts of an ARN."""
         _, partition, _, region, account_id, _, name, *_ = arn.split(":")
-        if partition == "aws-cn":
-            raise PartitionNotSupportedError(account_id=account_id)
         return cls(partition=partition, region=region, account_id=account_id, name=name)
 
 

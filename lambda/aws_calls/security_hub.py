@@ -155,24 +155,17 @@ def import_findings(
     waiting = iter(findings)
     imported, refused = 0, dict[str, str]()
     while batch := list(itertools.islice(waiting, _MAX_BATCH)):
+        in_format = [finding.as_asff(importer) for finding in batch]
+        request = functools.partial(client.batch_import_findings, Findings=in_format)
         try:
-            failed = _import_batch(batch, client=client, importer=importer, budget=budget)
+            response = call(request, operation=IMPORT_FINDINGS, budget=budget)
+            failed = {failure["Id"]: _reason(failure) for failure in response.get("FailedFindings", ())}
         except CallError as error:
             batch += waiting
             failed = dict.fromkeys((finding.id(importer) for finding in batch), describe(error.failure))
         imported += len(batch) - len(failed)
         refused |= failed
     return ImportResult(imported=imported, refused=refused)
-
-
-def _import_batch(
-    batch: list[SecurityFinding], *, client: SecurityHubClient, importer: FunctionArn, budget: RetryBudget
-) -> dict[str, str]:
-    """Import some findings, and return the IDs of those that Security Hub refused, each with the reason."""
-    findings = [finding.as_asff(importer) for finding in batch]
-    request = functools.partial(client.batch_import_findings, Findings=findings)
-    response = call(request, operation=IMPORT_FINDINGS, budget=budget)
-    return {failed["Id"]: _reason(failed) for failed in response.get("FailedFindings", ())}
 
 
 def _reason(failed: Mapping[str, str]) -> str:

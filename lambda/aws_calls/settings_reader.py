@@ -6,16 +6,12 @@ import dataclasses
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from .errors import RootAccessError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from _typeshed import DataclassInstance
-
-    SettingsT = TypeVar("SettingsT", bound=DataclassInstance)
 
 SETTINGS = "SETTINGS"
 
@@ -65,26 +61,34 @@ class Setting:
         raise SettingsError(problem=f"has {value!r} as {key}, which must be {expected}")
 
 
-def read_settings(
-    settings: type[SettingsT], environment: Mapping[str, str], *, known: Mapping[str, Setting]
-) -> SettingsT:
-    """Return the settings that the construct wrote: all of them, and no other.
+@dataclass(frozen=True, kw_only=True)
+class FunctionSettings:
+    """The settings of a function: its dataclass has a field for each.
 
-    Args:
-        settings: The dataclass of the settings.
-        environment: The function's environment variables.
-        known: How each setting is read, by the name of its field.
-
-    Raises:
-        SettingsError: A key is missing or unknown, or has a value that cannot be used.
+    Attributes:
+        KNOWN: How each setting is read, by the name of its field.
     """
-    names = [field.name for field in dataclasses.fields(settings)]
-    keys = {name: known[name].key or re.sub("_(.)", lambda match: match[1].upper(), name) for name in names}
-    try:
-        values = dict(json.loads(environment.get(SETTINGS, "")))
-    except (TypeError, ValueError) as error:
-        raise SettingsError(problem="is not a JSON object") from error
-    if set(values) != set(keys.values()):
-        given, read = sorted(values), sorted(keys.values())
-        raise SettingsError(problem=f"has the keys {', '.join(given)}; its code reads {', '.join(read)}")
-    return settings(**{name: known[name].read(values[key], key=key) for name, key in keys.items()})
+
+    KNOWN: ClassVar[Mapping[str, Setting]]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Return the settings that the construct wrote: all of them, and no other.
+
+        Raises:
+            SettingsError: A key is missing or unknown, or has a value that cannot be used.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        keys = {name: cls.KNOWN[name].key or _camel_case(name) for name in names}
+        try:
+            values = dict(json.loads(environment.get(SETTINGS, "")))
+        except (TypeError, ValueError) as error:
+            raise SettingsError(problem="is not a JSON object") from error
+        if set(values) != set(keys.values()):
+            given, read = sorted(values), sorted(keys.values())
+            raise SettingsError(problem=f"has the keys {', '.join(given)}; its code reads {', '.join(read)}")
+        return cls(**{name: cls.KNOWN[name].read(values[key], key=key) for name, key in keys.items()})
+
+
+def _camel_case(name: str) -> str:
+    return re.sub("_(.)", lambda match: match[1].upper(), name)

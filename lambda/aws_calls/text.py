@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+ACCOUNT_ID = re.compile("[0-9]{12}")
 UNKNOWN = "unknown"
 
 # Printable by their category, and invisible all the same: fillers, joiners, selectors, empty symbols.
@@ -37,6 +38,11 @@ def excerpt(text: str, max_characters: int) -> str:
 def text_or_unknown(value: object, max_characters: int) -> str:
     """Return the beginning of a text, printable; anything else, or an empty text, is unknown."""
     return excerpt(value, max_characters) if isinstance(value, str) and value else UNKNOWN
+
+
+def account_id_or_unknown(value: object) -> str:
+    """Return an account's ID; anything else is unknown."""
+    return value if isinstance(value, str) and ACCOUNT_ID.fullmatch(value) else UNKNOWN
 
 
 def members(value: object) -> Mapping[str, object]:

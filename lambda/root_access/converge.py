@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from aws_calls.failures import CallError, Failure, FailureKind
+from aws_calls.failures import CallError, FailureKind, failed_call
 
 from .root_access_errors import ConvergenceError, is_quota_reached
 from .steps import Operation, Step
@@ -13,6 +13,7 @@ from .steps import Operation, Step
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from aws_calls.failures import Failure
     from aws_calls.retry import RetryBudget
 
     from .organization import Organization
@@ -50,7 +51,10 @@ class Convergence:
             observed = self._record(self.organization.observe())
             while steps := self.plan(observed):
                 if undone := [step for step in steps if step in self.applied]:
-                    observed = self._reobserve_after_backoff(_persistence_error(undone[0]))
+                    message = f"AWS confirmed {undone[0]}, but a later read did not show it"
+                    observed = self._reobserve_after_backoff(
+                        failed_call(undone[0].operation, FailureKind.NOT_PERSISTED, message)
+                    )
                     steps = self.plan(observed)
                 observed = self._apply_steps(steps, observed)
         except CallError as error:
@@ -157,14 +161,3 @@ class Convergence:
         self._pauses += 1
         self.budget.pause(times=self._pauses, error=error)
         return self._reobserve()
-
-
-def _persistence_error(step: Step) -> CallError:
-    return CallError(
-        Failure(
-            operation=step.operation,
-            kind=FailureKind.NOT_PERSISTED,
-            code="NotPersisted",
-            message=f"AWS confirmed {step}, but a later read did not show it",
-        )
-    )

@@ -10,7 +10,7 @@ from aws_calls.runtime import FunctionArn, LambdaContext
 
 from .converge import Convergence
 from .organization import Organization
-from .state import DesiredState, InvalidValueError, desired_state
+from .state import desired_state
 from .steps import plan
 
 if TYPE_CHECKING:
@@ -36,7 +36,11 @@ def apply_request(
     Return the members of the response that say so: the physical ID, and the attributes that the stack reads.
     Once `abandoned` is set it is too late: no call starts after that.
     """
-    desired = parse_request(event)
+    properties = event["ResourceProperties"]
+    desired = desired_state(
+        features=properties.get("Features"),
+        delegated_administrators=properties.get("DelegatedAdministrators"),
+    )
     account_id = FunctionArn.parse(context.invoked_function_arn).account_id
     started = clock.now()
     budget = RetryBudget(
@@ -70,24 +74,3 @@ def apply_request(
             "TrustedAccessEnabledAt": root_access.trusted_access_since or "unknown",
         },
     }
-
-
-def parse_request(event: Mapping[str, Any]) -> DesiredState:
-    """Return the state that a Create or an Update asks for.
-
-    Other properties are ignored: CloudFormation adds its own, such as ServiceToken and ServiceTimeout.
-
-    Raises:
-        InvalidValueError: It is another request, has no properties, or a list is missing or malformed.
-    """
-    request_type, properties = event.get("RequestType"), event.get("ResourceProperties")
-    if request_type not in ("Create", "Update"):
-        raise InvalidValueError(
-            name="RequestType", value=request_type, expected="CloudFormation's Create, Update or Delete"
-        )
-    if not isinstance(properties, dict):
-        raise InvalidValueError(name="ResourceProperties", value=properties, expected="an object")
-    return desired_state(
-        features=properties.get("Features"),
-        delegated_administrators=properties.get("DelegatedAdministrators"),
-    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import xform_name
 
 from aws_calls.calls import call, pages, require
-from aws_calls.failures import CallError, Failure, FailureKind, unusable_response
+from aws_calls.failures import CallError, Failure, FailureKind, failed_call
 
 from .root_access_errors import NotAllFeaturesError, NotInAnOrganizationError, NotTheManagementAccountError
 from .state import SERVICE_PRINCIPAL, RootAccess
@@ -236,4 +236,4 @@ def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:
         message = f"{LIST_TRUSTED_ACCESS} lists {SERVICE_PRINCIPAL}, but {operation} reports it as disabled"
     else:
         message = f"{LIST_TRUSTED_ACCESS} does not list {SERVICE_PRINCIPAL}, but {operation} succeeds"
-    return unusable_response(operation, FailureKind.INCONSISTENT_READS, message)
+    return failed_call(operation, FailureKind.INCONSISTENT_READS, message)

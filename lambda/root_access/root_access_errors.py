@@ -13,8 +13,6 @@ from .steps import Operation, Step
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MAX_LISTED_STEPS = 8
-
 _QUOTA_REACHED = "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"
 # What to do about an account that AWS does not register, by its code or its reason.
 _REGISTER_REMEDIES = {
@@ -111,7 +109,7 @@ class ConvergenceError(RootAccessError):
             ("Not applied", self.not_applied),
         ):
             if steps:
-                sentences.append(f"{title}: {_join_steps(steps)}.")
+                sentences.append(f"{title}: {', '.join(map(str, steps))}.")
         if not self.applied and not self.possibly_applied:
             sentences.append("Nothing was changed by this invocation.")
         return " ".join(sentences)
@@ -126,12 +124,6 @@ def describe_step(failure: Failure, *, step: Step | None = None, account_id: str
 def is_quota_reached(failure: Failure) -> bool:
     """Return whether AWS accepts no further delegated administrator for IAM."""
     return failure.reason == _QUOTA_REACHED
-
-
-def _join_steps(steps: Sequence[Step]) -> str:
-    joined = ", ".join(str(step) for step in steps[:_MAX_LISTED_STEPS])
-    more = len(steps) - _MAX_LISTED_STEPS
-    return f"{joined} and {more} more" if more > 0 else joined
 
 
 def _remedy(failure: Failure, *, step: Step | None) -> str:

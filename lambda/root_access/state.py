@@ -12,9 +12,6 @@ from aws_calls.errors import RootAccessError
 
 SERVICE_PRINCIPAL = "iam.amazonaws.com"
 
-# A custom resource's response may have 4,096 bytes; fifty account IDs keep it under half of that.
-_MAX_REPORTED_DELEGATED_ADMINISTRATORS = 50
-
 
 class Feature(StrEnum):
     """The two features of centralized root access, as IAM spells them."""
@@ -92,27 +89,19 @@ class RootAccess:
 
     def to_dict(self) -> dict[str, object]:
         """Return the stack's output: the same keys in the same order, lists sorted."""
+        delegates = self.delegated_administrators
         return {
             "status": self.status,
             "organizationId": self.organization_id,
             "managementAccountId": self.management_account_id,
             "trustedAccessEnabledAt": self.trusted_access_since,
             "features": sorted(self.features),
-            "delegatedAdministrators": self._delegates_to_report(),
+            "delegatedAdministrators": None if delegates is None else sorted(delegates),
         }
 
     def to_json(self) -> str:
         """Return the same as one line of JSON."""
         return json.dumps(self.to_dict(), separators=(",", ":"))
-
-    def _delegates_to_report(self) -> list[str] | None:
-        if self.delegated_administrators is None:
-            return None
-        reported = sorted(self.delegated_administrators)
-        unreported = len(reported) - _MAX_REPORTED_DELEGATED_ADMINISTRATORS
-        if unreported > 0:
-            reported[_MAX_REPORTED_DELEGATED_ADMINISTRATORS:] = [f"and {unreported} more"]
-        return reported
 
 
 def desired_state(*, features: object, delegated_administrators: object = None) -> DesiredState:

@@ -12,17 +12,17 @@ import re
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from aws_calls.metrics import log_sdk, write_line
 from aws_calls.notices import MAX_LISTED, NextStep, Notice, bullets, paragraphs, publish_or_fail
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, create_client, system_clock
-from aws_calls.settings_reader import Setting, read_settings
-from aws_calls.text import UNKNOWN, members, text_or_unknown
+from aws_calls.settings_reader import FunctionSettings, Setting
+from aws_calls.text import UNKNOWN, account_id_or_unknown, members, text_or_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mypy_boto3_sns import SNSClient
 
@@ -35,11 +35,8 @@ _MAX_DELIVERY_BYTES = 5_000_000
 _MAX_CHARACTERS = 100
 _MAX_LOG_GROUP_CHARACTERS = 512
 
-_ACCOUNT_ID = re.compile("[0-9]{12}")
 # How CloudTrail begins the names of an organization trail's log streams.
 _ORGANIZATION_ID = re.compile("(o-[a-z0-9]{10,32})_")
-
-_SETTINGS = {"notification_topic_arn": Setting(type=str)}
 
 # As the guardrail has it: root sessions stay possible, and so does the deletion.
 _DENY_ROOT_USER = (
@@ -55,15 +52,12 @@ _WAYS_BACK = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(FunctionSettings):
     """The topic that the construct configures."""
 
-    notification_topic_arn: str
+    KNOWN: ClassVar[Mapping[str, Setting]] = {"notification_topic_arn": Setting(type=str)}
 
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Return the settings in the function's environment variables, or raise SettingsError."""
-        return read_settings(cls, environment, known=_SETTINGS)
+    notification_topic_arn: str
 
 
 class Use(IntEnum):
@@ -99,18 +93,13 @@ class RootUse:
             event_id = _text(delivered.get("id"))
             line = f"an event that could not be read, with the ID {event_id} in CloudWatch Logs"
             return cls(line=line, account_id=UNKNOWN, event_id=event_id, use=Use.USED)
-        account_id = _text(members(event.get("userIdentity")).get("accountId"))
-        if not _ACCOUNT_ID.fullmatch(account_id):
-            account_id = UNKNOWN
+        account_id = account_id_or_unknown(members(event.get("userIdentity")).get("accountId"))
         call = f"{_text(event.get('eventName'))} of {_text(event.get('eventSource'))}"
         where = f"from {_text(event.get('sourceIPAddress'))} in {_text(event.get('awsRegion'))}"
         line = f"{_text(event.get('eventTime'))}, account {account_id}: {call} {where}"
-        return cls(
-            line=", ".join([line, *_results(event)]),
-            account_id=account_id,
-            event_id=_text(event.get("eventID")),
-            use=_use(event),
-        )
+        use, words = _outcome(event)
+        event_id = _text(event.get("eventID"))
+        return cls(line=", ".join([line, *words]), account_id=account_id, event_id=event_id, use=use)
 
 
 def on_delivery(event: object, context: LambdaContext) -> None:
@@ -230,20 +219,15 @@ def _next_steps(account_ids: Sequence[str]) -> Sequence[NextStep]:
     )
 
 
-def _use(event: Mapping[str, object]) -> Use:
-    if event.get("eventName") == "ConsoleLogin":
-        failed = members(event.get("responseElements")).get("ConsoleLogin") == "Failure"
-        return Use.DENIED if failed else Use.SIGNED_IN
-    return Use.DENIED if event.get("errorCode") else Use.USED
-
-
-def _results(event: Mapping[str, object]) -> Iterator[str]:
-    """Yield how a call ended: with an error, and how a sign-in did."""
-    if event.get("errorCode"):
-        yield _text(event["errorCode"])
-    if event.get("eventName") == "ConsoleLogin":
-        yield _text(members(event.get("responseElements")).get("ConsoleLogin"))
-        yield f"MFA used: {_text(members(event.get('additionalEventData')).get('MFAUsed'))}"
+def _outcome(event: Mapping[str, object]) -> tuple[Use, list[str]]:
+    """Return what came of a call, and how it ended in words."""
+    error = event.get("errorCode")
+    words = [_text(error)] if error else []
+    if event.get("eventName") != "ConsoleLogin":
+        return (Use.DENIED if error else Use.USED), words
+    result = _text(members(event.get("responseElements")).get("ConsoleLogin"))
+    mfa = _text(members(event.get("additionalEventData")).get("MFAUsed"))
+    return (Use.DENIED if result == "Failure" else Use.SIGNED_IN), [*words, result, f"MFA used: {mfa}"]
 
 
 def _text(value: object) -> str:

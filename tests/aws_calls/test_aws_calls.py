@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from botocore.exceptions import (
@@ -19,7 +19,7 @@ from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, Failure, FailureKind, call_errors, describe
 from aws_calls.metrics import metric_line
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
-from aws_calls.settings_reader import Setting, SettingsError, read_settings
+from aws_calls.settings_reader import FunctionSettings, Setting, SettingsError
 from support.function import FakeTime
 
 if TYPE_CHECKING:
@@ -279,12 +279,14 @@ def test_a_failure_that_has_used_up_the_budget_keeps_its_attempts_in_an_attempt_
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(FunctionSettings):
+    KNOWN: ClassVar[Mapping[str, Setting]] = {
+        "bucket": Setting(type=str),
+        "max_accounts": Setting(type=int, optional=True),
+    }
+
     bucket: str
     max_accounts: int | None
-
-
-KNOWN = {"bucket": Setting(type=str), "max_accounts": Setting(type=int, optional=True)}
 
 
 @pytest.mark.parametrize(
@@ -310,7 +312,7 @@ def test_settings_that_are_not_those_that_the_function_reads_are_an_error(
     settings: str, problem: str
 ) -> None:
     with pytest.raises(SettingsError) as raised:
-        read_settings(Settings, {"SETTINGS": settings}, known=KNOWN)
+        Settings.from_environment({"SETTINGS": settings})
     assert raised.value.problem == problem
     assert str(raised.value).startswith(f"The function's environment variable SETTINGS {problem}. Deploy ")
 
@@ -318,7 +320,7 @@ def test_settings_that_are_not_those_that_the_function_reads_are_an_error(
 def test_settings_are_read_as_they_were_written() -> None:
     environment = {"SETTINGS": '{"maxAccounts": null, "bucket": "b"}'}
     expected = Settings(bucket="b", max_accounts=None)
-    assert read_settings(Settings, environment, known=KNOWN) == expected
+    assert Settings.from_environment(environment) == expected
 
 
 # Metrics

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aws_calls.failures import FailureKind, unusable_response
+from aws_calls.failures import FailureKind, failed_call
 from root_tasks.aws.bucket import Bucket
 from root_tasks.model.codec import encode
 from root_tasks.model.report import Outcome, Task
@@ -112,7 +112,7 @@ def test_what_cannot_be_listed_is_not_called_not_started(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deny(bucket: Bucket, prefix: str) -> Iterator[str]:
-        raise unusable_response("s3:ListBucket", FailureKind.ACCESS_DENIED, f"{prefix} is denied.")
+        raise failed_call("s3:ListBucket", FailureKind.ACCESS_DENIED, f"{prefix} is denied.")
 
     accounts = start_execution(command_line)
     assert command_line.run("stop", RUN, "--yes").exit_code == 0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aws_calls.failures import FailureKind, unusable_response
+from aws_calls.failures import FailureKind, failed_call
 from centralized_root_access.cli import screen
 from centralized_root_access.cli.plan_state import PlanState
 from centralized_root_access.cli.stored_report import StoredFiles
@@ -152,7 +152,7 @@ def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
 
     def read_unless_mark(files: StoredFiles, name: str) -> bytes:
         if name == "executed-by.json":
-            raise unusable_response("s3:GetObject", FailureKind.NO_RESPONSE, "Nothing was received.")
+            raise failed_call("s3:GetObject", FailureKind.NO_RESPONSE, "Nothing was received.")
         return read(files, name)
 
     monkeypatch.setattr(StoredFiles, "read", read_unless_mark)

@@ -60,9 +60,3 @@ def test_nothing_was_changed_only_if_no_step_was_or_may_have_been_applied(
 ) -> None:
     text = message(applied=applied, possibly_applied=possibly_applied, not_applied=not_applied)
     assert (NOTHING_CHANGED in text) == (not applied and not possibly_applied)
-
-
-def test_up_to_eight_steps_are_named_and_the_others_counted() -> None:
-    names = [str(step) for step in STEPS]
-    assert f"Not applied: {', '.join(names[:8])}." in message(not_applied=STEPS[:8])
-    assert f"Not applied: {', '.join(names[:8])} and 2 more." in message(not_applied=STEPS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,16 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aws_calls.failures import FailureKind
-from aws_calls.runtime import PartitionNotSupportedError
-from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from root_access.root_access_errors import ConvergenceError
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import PRINCIPAL, enable_root_access, writes
-from support.cloudformation import FakeCloudFormation
 from support.function import BOTH, Function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from local_aws.emulation import LocalOrganization
+    from support.cloudformation import FakeCloudFormation
 
 pytestmark = pytest.mark.usefixtures("other_services_unchanged")
 
@@ -87,18 +86,6 @@ def test_the_status_is_one_line_of_json_with_the_same_keys_in_the_same_order(
     }
 
 
-def test_a_success_response_is_under_two_kilobytes_for_any_organization() -> None:
-    members = tuple((f"{number:012}", f"member-{number}") for number in range(1, 81))
-    with mock_organization(seed=Seed(members=members)) as organization:
-        organization.set_delegated_administrator_limit(100)
-        enable_root_access(organization, delegated_administrators=[account_id for account_id, _ in members])
-        stack = FakeCloudFormation(function=Function())
-        outcome = stack.create(Features=BOTH)
-        assert outcome.succeeded
-        assert outcome.response_bytes < 2048
-        assert json.loads(stack.data["StatusJson"])["delegatedAdministrators"][-1] == "and 30 more"
-
-
 def test_a_missing_permission_is_reported_with_the_call_the_account_and_what_to_do(
     organization: LocalOrganization, stack: FakeCloudFormation
 ) -> None:
@@ -110,12 +97,3 @@ def test_a_missing_permission_is_reported_with_the_call_the_account_and_what_to_
     assert error.failure.kind is FailureKind.ACCESS_DENIED
     assert error.account_id == MANAGEMENT
     assert f"denies {action}: allow it and deploy again" in str(error)
-
-
-def test_china_is_refused_before_any_call(organization: LocalOrganization) -> None:
-    stack = FakeCloudFormation(function=Function(partition="aws-cn"))
-    error = stack.create(Features=BOTH).error
-    assert isinstance(error, PartitionNotSupportedError)
-    assert error.account_id == MANAGEMENT
-    assert "China" in str(error)
-    assert organization.calls == ()

@@ -123,7 +123,6 @@ def test_every_error_fits_into_a_response(organization: LocalOrganization, stack
     assert isinstance(outcome.error, ConvergenceError)
     assert [step.account_id for step in outcome.error.not_applied] == accounts
     assert len(json.dumps(outcome.reason)) <= 2500
-    assert "and 42 more" in outcome.reason
 
 
 # Bounded waiting in one place

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aws_calls.text import printable
+from aws_calls.text import ACCOUNT_ID, printable
 
 from .target import TargetOptions
 
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 TABLE, JSON, CSV = "table", "json", "csv"
-_ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _COMMENT = re.compile(r"^\s*#.*|\s#(\s.*)?$")
 
 
 def account_id(value: str) -> str:
     """Return the ID of an AWS account, or refuse what is not one."""
-    if not _ACCOUNT_ID.fullmatch(value):
+    if not ACCOUNT_ID.fullmatch(value):
         raise click.BadParameter(f"{printable(repr(value))} is not a 12-digit account ID.")
     return value
 
@@ -54,7 +53,7 @@ def exclusions(value: str) -> tuple[str, ...]:
     found: list[str] = []
     for line in _lines(value):
         entries = _entries(line)
-        has_id = any(_ACCOUNT_ID.fullmatch(entry) or UNIT_ID.fullmatch(entry) for entry in entries)
+        has_id = any(ACCOUNT_ID.fullmatch(entry) or UNIT_ID.fullmatch(entry) for entry in entries)
         found += entries if has_id or all(entry.startswith("Root/") for entry in entries) else [line]
     return tuple(found)
 

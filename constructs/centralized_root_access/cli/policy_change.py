@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aws_calls.text import ACCOUNT_ID
 from root_tasks.messages import quantity
 from root_tasks.policies.attachments import FULL_ACCESS, Attachments, OrganizationPolicies
 from scp.documents import PolicyType, parse_policy
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 # AWS's limits for a policy of each type; white space can be left out.
 _MAX_CHARACTERS = {PolicyType.SERVICE_CONTROL_POLICY: 10_240, PolicyType.RESOURCE_CONTROL_POLICY: 5120}
 _NOT_ATTACHED = "not attached yet"
-_ACCOUNT_ID = re.compile(r"\d{12}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +46,7 @@ class PolicyChange:
         Args:
             unit_id: Returns the ID of a unit that is given by its ID, its path or the end of its path.
         """
-        ids = (id_ if _ACCOUNT_ID.fullmatch(id_) else unit_id(id_) for id_ in self.target_ids)
+        ids = (id_ if ACCOUNT_ID.fullmatch(id_) else unit_id(id_) for id_ in self.target_ids)
         return replace(self, target_ids=tuple(ids))
 
     def places(self, attachments: Iterable[Attachments]) -> frozenset[str]:

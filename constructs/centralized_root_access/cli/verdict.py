@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aws_calls.text import ACCOUNT_ID
 from root_tasks.messages import quantity
 from root_tasks.model.report import Outcome
 from root_tasks.report.summary import is_audited, is_plan
 from root_tasks.tasks import DEFINITIONS
-from root_tasks.tasks.scope import ACCOUNT_ID
 
 from .errors import ExitCode
 

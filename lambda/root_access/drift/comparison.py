@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aws_calls.failures import CallError
 from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, log_sdk, metric_line, write_line
@@ -14,7 +14,7 @@ from aws_calls.notices import publish_or_fail
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, create_client, system_clock
 from aws_calls.security_hub import import_findings
-from aws_calls.settings_reader import Setting, read_settings
+from aws_calls.settings_reader import FunctionSettings, Setting
 from aws_calls.text import UNKNOWN
 
 from ..organization import Organization
@@ -42,17 +42,9 @@ _INTERVAL = "interval"
 # The end of a check belongs to its notice: one attempt, and the wait before a second one.
 _NOTICE_RESERVE_SECONDS = 25.0
 
-_SETTINGS = {
-    "features": Setting(type=list),
-    "delegated_administrators": Setting(type=list, optional=True),
-    "repaired_stack_id": Setting(type=str, optional=True),
-    "notification_topic_arn": Setting(type=str, optional=True),
-    "security_hub_findings": Setting(type=bool),
-}
-
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(FunctionSettings):
     """What the construct configures.
 
     Attributes:
@@ -61,16 +53,19 @@ class Settings:
         notification_topic_arn: The topic for notices; None: there are none.
     """
 
+    KNOWN: ClassVar[Mapping[str, Setting]] = {
+        "features": Setting(type=list),
+        "delegated_administrators": Setting(type=list, optional=True),
+        "repaired_stack_id": Setting(type=str, optional=True),
+        "notification_topic_arn": Setting(type=str, optional=True),
+        "security_hub_findings": Setting(type=bool),
+    }
+
     features: Sequence[str]
     delegated_administrators: Sequence[str] | None
     repaired_stack_id: str | None
     notification_topic_arn: str | None
     security_hub_findings: bool
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Return the settings in the function's environment variables, or raise SettingsError."""
-        return read_settings(cls, environment, known=_SETTINGS)
 
 
 def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:

@@ -64,9 +64,9 @@ def effect(step: Step) -> str:
     return _DEVIATIONS[step.operation][1].format(account_id=step.account_id)
 
 
-def cause(step: Step) -> str:
-    """Return the name of the call that leads to the deviation: the opposite one."""
-    return re.sub("^[A-Z][a-z]+", lambda verb: _OPPOSITES[verb[0]], step.operation.partition(":")[2])
+def cause(operation: Operation) -> str:
+    """Return the name of the call that leads to what an operation corrects: the opposite one."""
+    return re.sub("^[A-Z][a-z]+", lambda verb: _OPPOSITES[verb[0]], operation.partition(":")[2])
 
 
 def correction(step: Step) -> str:

@@ -5,12 +5,11 @@ A call as CloudTrail recorded it is hostile text: its caller has a say in names 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.notices import MAX_SUBJECT_CHARACTERS, NextStep, Notice, bullets, paragraphs
-from aws_calls.text import UNKNOWN, excerpt, members, text_or_unknown
+from aws_calls.text import UNKNOWN, account_id_or_unknown, excerpt, members, text_or_unknown
 
 from ..state import SERVICE_PRINCIPAL, Feature
 from ..steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, plan
@@ -28,7 +27,6 @@ _MAX_TIME_CHARACTERS = 40
 _MAX_CALLER_CHARACTERS = 400
 _MAX_REASON_CHARACTERS = 1500
 _MAX_CORRECTIONS = 5
-_ACCOUNT_ID = re.compile("[0-9]{12}")
 _SEE = NextStep(what="See what differs now", command="centralized-root-access status")
 _ASK_THE_CALLER = NextStep(
     what="Ask the caller. If no one intended it, treat the caller's credentials as compromised."
@@ -45,12 +43,9 @@ _IDENTITY_MEMBERS = ("arn", "invokedBy", "principalId", "userName", "accountId",
 _ENABLE_TRUSTED_ACCESS = "EnableAWSServiceAccess"
 # What would correct the effect of a call. Without trusted access IAM hides the features, with it they return.
 _CORRECTIONS = {
-    "DisableAWSServiceAccess": frozenset({Operation.ENABLE_TRUSTED_ACCESS, *ENABLE_FEATURE.values()}),
-    _ENABLE_TRUSTED_ACCESS: frozenset(DISABLE_FEATURE.values()),
-    **{f"DisableOrganizations{feature}": frozenset({step}) for feature, step in ENABLE_FEATURE.items()},
-    **{f"EnableOrganizations{feature}": frozenset({step}) for feature, step in DISABLE_FEATURE.items()},
-    "DeregisterDelegatedAdministrator": frozenset({Operation.REGISTER}),
-    "RegisterDelegatedAdministrator": frozenset({Operation.DEREGISTER}),
+    **{cause(operation): [operation] for operation in Operation},
+    "DisableAWSServiceAccess": [Operation.ENABLE_TRUSTED_ACCESS, *ENABLE_FEATURE.values()],
+    _ENABLE_TRUSTED_ACCESS: [*DISABLE_FEATURE.values()],
 }
 
 
@@ -82,13 +77,12 @@ class RecordedCall:
         caller = next((identity[name] for name in _IDENTITY_MEMBERS if identity.get(name)), None)
         parameters = members(call.get("requestParameters"))
         service = parameters.get("servicePrincipal", SERVICE_PRINCIPAL)
-        account_id = text_or_unknown(parameters.get("accountId"), _MAX_NAME_CHARACTERS)
         return cls(
             name=text_or_unknown(call.get("eventName"), _MAX_NAME_CHARACTERS),
             caller=text_or_unknown(caller, _MAX_CALLER_CHARACTERS),
             time=text_or_unknown(call.get("eventTime"), _MAX_TIME_CHARACTERS),
             event_id=text_or_unknown(call.get("eventID"), _MAX_NAME_CHARACTERS),
-            account_id=account_id if _ACCOUNT_ID.fullmatch(account_id) else UNKNOWN,
+            account_id=account_id_or_unknown(parameters.get("accountId")),
             may_have_changed_root_access=not call.get("errorCode") and service == SERVICE_PRINCIPAL,
         )
 
@@ -215,7 +209,7 @@ def repair_notice(
     # Without trusted access IAM hides the features: their own calls need not have happened.
     hides = any(step.operation is Operation.ENABLE_TRUSTED_ACCESS for step in found)
     causes = dict.fromkeys(
-        cause(step)
+        cause(step.operation)
         for step in worst_first(found)
         if not (hides and step.operation in ENABLE_FEATURE.values())
     )

@@ -49,11 +49,7 @@ class Aws:
         now: Callable[[], datetime],
         log: Callable[..., None],
     ) -> Aws:
-        """Return what an invocation of a function works with.
-
-        Raises:
-            PartitionNotSupportedError: The function is in the China partition.
-        """
+        """Return what an invocation of a function works with."""
         deadline = clock.now() + context.get_remaining_time_in_millis() / 1000
         return cls(
             function=FunctionArn.parse(context.invoked_function_arn),

@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import MAX_PAGES, pages
-from aws_calls.failures import FailureKind, unusable_response
+from aws_calls.failures import FailureKind, failed_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -60,5 +60,5 @@ def organization_roots(organizations: OrganizationsClient, *, budget: RetryBudge
     """
     roots = list(entries(organizations.list_roots, operation=LIST_ROOTS, items="Roots", budget=budget))
     if not roots:
-        raise unusable_response(LIST_ROOTS, FailureKind.INCOMPLETE_RESPONSE, "the response has no root")
+        raise failed_call(LIST_ROOTS, FailureKind.INCOMPLETE_RESPONSE, "the response has no root")
     return roots

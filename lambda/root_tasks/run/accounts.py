@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import botocore
 
 from aws_calls.calls import call, require
-from aws_calls.failures import CallError, FailureKind, describe, unusable_response
+from aws_calls.failures import CallError, FailureKind, describe, failed_call
 from scp.calls import SessionOpener
 
 from ..aws.organizations import MAX_CALLS_IN_PARALLEL, MAX_ENTRIES_PER_PAGE, entries
@@ -409,7 +409,7 @@ def _state(account: AccountTypeDef) -> str:
         f"the response has neither State nor Status of account {account['Id']}. The SDK is too old: botocore "
         f"{botocore.__version__}. Use botocore 1.40.27 or later; a function gets it with a newer runtime"
     )
-    raise unusable_response(_DESCRIBE_ACCOUNT, FailureKind.INCOMPLETE_RESPONSE, message)
+    raise failed_call(_DESCRIBE_ACCOUNT, FailureKind.INCOMPLETE_RESPONSE, message)
 
 
 def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Member]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar
 
-from aws_calls.settings_reader import Setting, read_settings
+from aws_calls.settings_reader import FunctionSettings, Setting
 
 from ..model.accepted_credentials import AcceptedCredentials
 from ..model.report import Task
@@ -15,42 +15,32 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-_KNOWN: Mapping[str, Setting] = {
-    "bucket": Setting(type=str),
-    "tasks": Setting(
-        type=list,
-        parse=lambda names: tuple(map(Task, names)),
-        expected=f"a list of {', '.join(Task)}",
-    ),
-    "protected_accounts": Setting(type=list, parse=frozenset),
-    "root_email_domains": Setting(type=list, parse=frozenset),
-    "accepted_credentials": Setting(
-        type=dict,
-        parse=lambda accepted: {id_: AcceptedCredentials.parse(value) for id_, value in accepted.items()},
-        expected="what is accepted by account or unit",
-    ),
-    "allow_policy_override": Setting(type=bool),
-    "plan_lifetime": Setting(
-        type=int, key="planLifetimeSeconds", parse=lambda seconds: timedelta(seconds=seconds)
-    ),
-    "audit_state_machine_arn": Setting(type=str),
-    "security_hub_findings": Setting(type=bool),
-    "notification_topic_arn": Setting(type=str, optional=True),
-}
-
-
 @dataclass(frozen=True, kw_only=True)
-class _Settings:
+class _Settings(FunctionSettings):
+    KNOWN: ClassVar[Mapping[str, Setting]] = {
+        "bucket": Setting(type=str),
+        "tasks": Setting(
+            type=list,
+            parse=lambda names: tuple(map(Task, names)),
+            expected=f"a list of {', '.join(Task)}",
+        ),
+        "protected_accounts": Setting(type=list, parse=frozenset),
+        "root_email_domains": Setting(type=list, parse=frozenset),
+        "accepted_credentials": Setting(
+            type=dict,
+            parse=lambda accepted: {id_: AcceptedCredentials.parse(value) for id_, value in accepted.items()},
+            expected="what is accepted by account or unit",
+        ),
+        "allow_policy_override": Setting(type=bool),
+        "plan_lifetime": Setting(
+            type=int, key="planLifetimeSeconds", parse=lambda seconds: timedelta(seconds=seconds)
+        ),
+        "audit_state_machine_arn": Setting(type=str),
+        "security_hub_findings": Setting(type=bool),
+        "notification_topic_arn": Setting(type=str, optional=True),
+    }
+
     bucket: str
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Return the settings in a function's environment.
-
-        Raises:
-            SettingsError: A key is missing or unknown, or has a value of another type.
-        """
-        return read_settings(cls, environment, known=_KNOWN)
 
 
 @dataclass(frozen=True, kw_only=True)

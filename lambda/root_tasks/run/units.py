@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aws_calls.calls import call, require
-from aws_calls.failures import FailureKind, unusable_response
+from aws_calls.failures import FailureKind, failed_call
 
 from ..aws.organizations import (
     LIST_ROOTS,
@@ -123,7 +123,7 @@ class UnitTree:
                 self.parent_ids[child_id] = require(parent, "Id", operation=_LIST_PARENTS)
         if child_id not in self.parent_ids:
             message = "the response has no parent"
-            raise unusable_response(_LIST_PARENTS, FailureKind.INCOMPLETE_RESPONSE, message)
+            raise failed_call(_LIST_PARENTS, FailureKind.INCOMPLETE_RESPONSE, message)
         parent_id = self.parent_ids[child_id]
         return (*self.parents_of(parent_id), parent_id)
 

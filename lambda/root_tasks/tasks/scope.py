@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aws_calls.text import ACCOUNT_ID
+
 from ..model.run import Assignment, CredentialSelection
 from ..refusals import RefusalReason, RunRefusedError
 
@@ -26,7 +28,6 @@ _REQUESTER = re.compile(r"[\x20-\x7e]{1,2048}")
 ACCOUNT_KEYS = (ACCOUNTS, ORGANIZATIONAL_UNITS)
 SCOPE_KEYS = (*ACCOUNT_KEYS, EXCLUDE)
 
-ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _ALL = "all"
 UNIT_ID = re.compile(r"(r-[a-z0-9]{4,32})|(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})")
 # A path of the longest names in the deepest unit is shorter.
