@@ -126,14 +126,13 @@ def parse_role_path(path: str) -> str:
 
     Raises:
         ValueError: It is not the path of a role.
-        TypeError: It is not a string.
     """
-    remedy = "Write /security/root-access/, for example."
-    if not isinstance(path, str):
-        raise wrong_type("role_path", path, expected="a string", remedy=remedy)
     require_known("role_path", path)
-    if not re.fullmatch(_PATH, path):
-        raise ValueError(f"role_path must begin and end with a slash, got {path!r}. {remedy}")
+    if not isinstance(path, str) or not re.fullmatch(_PATH, path):
+        raise ValueError(
+            f"role_path must begin and end with a slash, got {path!r}. Write /security/root-access/, for "
+            "example."
+        )
     return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import IgnoreMode, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -53,10 +53,7 @@ def log_group(scope: Construct, settings: LogSettings) -> logs.LogGroup:
 
 def function_role(function: lambda_.Function) -> iam.IRole:
     """Return a function's role."""
-    role = function.role
-    if role is None:
-        raise ValueError(f"{function.node.path} has no role.")
-    return role
+    return cast("iam.IRole", function.role)
 
 
 def python_function(

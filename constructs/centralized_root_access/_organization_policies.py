@@ -63,8 +63,32 @@ def attach_policy(
     description: str,
     document: Mapping[str, Any],
     target_ids: Sequence[str],
+    listed: str,
+    remedy: str,
 ) -> organizations.CfnPolicy:
-    """Create a policy and attach it to its targets."""
+    """Create a policy and attach it to its targets.
+
+    Args:
+        scope: The construct that has the policy.
+        id: The policy's id.
+        type: The policy's type.
+        name: The policy's name.
+        description: Its description, without the stack.
+        document: The policy.
+        target_ids: What it is attached to.
+        listed: What the argument lists that may make it too long.
+        remedy: What to do instead.
+
+    Raises:
+        ValueError: The policy is longer than AWS allows.
+    """
+    # CloudFormation writes the text: at most with a space after each comma and colon.
+    characters = len(json.dumps(longest_value(Stack.of(scope).resolve(document))))
+    if characters > type.max_characters:
+        raise ValueError(
+            f"{listed}, with which the policy has {characters} characters; AWS allows {type.max_characters}. "
+            f"{remedy}"
+        )
     # Unknown at synth, and CloudFormation's own error does not say what to do.
     Annotations.of(scope).add_info(
         f"The guardrail needs {type.words} to be enabled in the organization. If the "
@@ -81,27 +105,3 @@ def attach_policy(
         content=document,
         target_ids=[*target_ids],
     )
-
-
-def require_policy_size(
-    scope: Construct, document: Mapping[str, Any], *, type: PolicyType, listed: str, remedy: str
-) -> None:
-    """Refuse a policy that is longer than AWS allows.
-
-    Args:
-        scope: The construct that has the policy.
-        document: The policy.
-        type: The policy's type.
-        listed: What the argument lists that makes it so long.
-        remedy: What to do instead.
-
-    Raises:
-        ValueError: The policy is too long.
-    """
-    # CloudFormation writes the text: at most with a space after each comma and colon.
-    characters = len(json.dumps(longest_value(Stack.of(scope).resolve(document))))
-    if characters > type.max_characters:
-        raise ValueError(
-            f"{listed}, with which the policy has {characters} characters; AWS allows {type.max_characters}. "
-            f"{remedy}"
-        )

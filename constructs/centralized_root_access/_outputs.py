@@ -21,18 +21,7 @@ def add_output(scope: Construct, name: str, *, description: str, value: str) -> 
         name: The end of the key.
         description: The output's description.
         value: The output's value.
-
-    Raises:
-        ValueError: The stack has an output of this key already.
     """
-    stack = Stack.of(scope)
+    # In the stack, where keys are unique: the CDK refuses a second one.
     key = re.sub(r"[^A-Za-z0-9]", "", scope.node.id) + name
-    if stack.node.try_find_child(key):
-        raise ValueError(
-            f"{scope.node.path} needs an output with the key {key}, and {stack.node.path} has a construct "
-            "with this id already. A key is made of the construct's id alone, without characters other than "
-            "letters and digits. Give one of the two another id."
-        )
-    # In the stack, where keys are unique: otherwise the CDK finds two equal ones when it writes the template,
-    # and does not say whose they are.
-    CfnOutput(stack, key, description=description, value=value)
+    CfnOutput(Stack.of(scope), key, description=description, value=value)

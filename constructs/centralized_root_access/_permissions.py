@@ -12,7 +12,7 @@ from aws_cdk import aws_iam as iam
 from .enums import RootAccessFeature, RootTask
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_s3 as s3
@@ -52,22 +52,20 @@ def converge_statements(
     """Return the statements of the custom resource's function."""
     statements = [
         *_read_root_access(enable_trusted_access=True),
-        _change_features(
-            f"iam:{'Enable' if feature in features else 'Disable'}Organizations{feature}"
-            for feature in RootAccessFeature
+        _allow(
+            "Features",
+            [
+                f"iam:{'Enable' if feature in features else 'Disable'}Organizations{feature}"
+                for feature in RootAccessFeature
+            ],
         ),
     ]
     if delegated_administrators is not None:
         register = ["organizations:RegisterDelegatedAdministrator"] if delegated_administrators else []
-        statements.append(
-            iam.PolicyStatement(
-                sid="DelegatedAdministrators",
-                actions=[*register, "organizations:DeregisterDelegatedAdministrator"],
-                # Any member account: the list may have had others before, or a rollback restores them.
-                resources=[f"arn:{Aws.PARTITION}:organizations::{Aws.ACCOUNT_ID}:account/o-*/*"],
-                conditions=_FOR_IAM,
-            )
-        )
+        # Any member account: the list may have had others before, or a rollback restores them.
+        accounts = f"arn:{Aws.PARTITION}:organizations::{Aws.ACCOUNT_ID}:account/o-*/*"
+        actions = [*register, "organizations:DeregisterDelegatedAdministrator"]
+        statements.append(_allow("DelegatedAdministrators", actions, [accounts], conditions=_FOR_IAM))
     return statements
 
 
@@ -80,13 +78,8 @@ def repair_statements(*, features: Sequence[RootAccessFeature], stack_id: str) -
     """Return the statements of a drift check that also enables what is listed."""
     statements = _read_root_access(enable_trusted_access=True)
     if features:
-        statements.append(_change_features(f"iam:EnableOrganizations{feature}" for feature in features))
-    statements.append(
-        iam.PolicyStatement(
-            sid="StackStatus", actions=["cloudformation:DescribeStacks"], resources=[stack_id]
-        )
-    )
-    return statements
+        statements.append(_allow("Features", [f"iam:EnableOrganizations{feature}" for feature in features]))
+    return [*statements, _allow("StackStatus", ["cloudformation:DescribeStacks"], [stack_id])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,19 +106,15 @@ class BucketAccess:
             ("WriteObjects", "s3:PutObject", self.write),
         ):
             if patterns:
-                resources = [bucket.arn_for_objects(pattern) for pattern in patterns]
-                statements.append(iam.PolicyStatement(sid=sid, actions=[action], resources=resources))
+                objects = [bucket.arn_for_objects(pattern) for pattern in patterns]
+                statements.append(_allow(sid, [action], objects))
         for sid, action, prefixes in (
             ("ListObjects", "s3:ListBucket", self.prefixes),
             ("ListVersions", "s3:ListBucketVersions", self.claims),
         ):
             if prefixes:
                 conditions = {"StringLike": {"s3:prefix": list(prefixes)}}
-                statements.append(
-                    iam.PolicyStatement(
-                        sid=sid, actions=[action], resources=[bucket.bucket_arn], conditions=conditions
-                    )
-                )
+                statements.append(_allow(sid, [action], [bucket.bucket_arn], conditions=conditions))
         return statements
 
 
@@ -212,12 +201,30 @@ def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketA
         _deny_writing(bucket, f"Writer{number}", ["s3:PutObject*"], patterns=patterns, but=arns)
 
 
-def grant(grantee: iam.IGrantable, *permissions: tuple[list[str], list[str]]) -> iam.Grant:
-    """Grant a principal permissions, each of which is some actions on some resources."""
+def grant(
+    grantee: iam.IGrantable, *permissions: tuple[list[str], list[str]], lists: s3.IBucket | None = None
+) -> iam.Grant:
+    """Grant a principal permissions, each of which is some actions on some resources.
+
+    Args:
+        grantee: The principal.
+        permissions: The permissions.
+        lists: The bucket in which it may list the results of runs, and the backups that they made.
+    """
     grants = [
         iam.Grant.add_to_principal(grantee=grantee, actions=actions, resource_arns=arns)
         for actions, arns in permissions
     ]
+    if lists is not None:
+        prefixes = ["runs/*/results/", "executions/*/results/", "backups/*"]
+        grants.append(
+            iam.Grant.add_to_principal(
+                grantee=grantee,
+                actions=["s3:ListBucket"],
+                resource_arns=[lists.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": prefixes}},
+            )
+        )
     return functools.reduce(iam.Grant.combine, grants)
 
 
@@ -235,21 +242,11 @@ def reading_results(
     ]
 
 
-def grant_listing(grantee: iam.IGrantable, bucket: s3.IBucket) -> iam.Grant:
-    """Grant listing the results of runs, and the backups that they made."""
-    return iam.Grant.add_to_principal(
-        grantee=grantee,
-        actions=["s3:ListBucket"],
-        resource_arns=[bucket.bucket_arn],
-        conditions={"StringLike": {"s3:prefix": ["runs/*/results/", "executions/*/results/", "backups/*"]}},
-    )
-
-
 def organization_statement() -> iam.PolicyStatement:
     """Return the statement by which the functions that start runs read the organization."""
-    return iam.PolicyStatement(
-        sid="Organization",
-        actions=[
+    return _allow(
+        "Organization",
+        [
             "iam:ListOrganizationsFeatures",
             "organizations:DescribeAccount",
             "organizations:DescribeOrganization",
@@ -260,22 +257,20 @@ def organization_statement() -> iam.PolicyStatement:
             "organizations:ListParents",
             "organizations:ListRoots",
         ],
-        resources=["*"],
     )
 
 
 def policies_statement() -> iam.PolicyStatement:
     """Return the statement by which policies are read: to explain denials, and to check what is planned."""
-    return iam.PolicyStatement(
-        sid="Policies",
-        actions=[
+    return _allow(
+        "Policies",
+        [
             "organizations:DescribePolicy",
             "organizations:ListPolicies",
             "organizations:ListPoliciesForTarget",
             "organizations:ListRoots",
             "organizations:ListTargetsForPolicy",
         ],
-        resources=["*"],
     )
 
 
@@ -284,14 +279,12 @@ def read_executions_statement(
 ) -> iam.PolicyStatement:
     """Return the statement by which the executions of a state machine are read."""
     actions = ["states:DescribeExecution", *(["states:GetExecutionHistory"] if history else [])]
-    return iam.PolicyStatement(sid=sid, actions=actions, resources=[execution_arn(state_machine)])
+    return _allow(sid, actions, [execution_arn(state_machine)])
 
 
 def list_executions_statement(state_machine: sfn.StateMachine) -> iam.PolicyStatement:
     """Return the statement by which the executions of a state machine are listed."""
-    return iam.PolicyStatement(
-        sid="Executions", actions=["states:ListExecutions"], resources=[state_machine.state_machine_arn]
-    )
+    return _allow("Executions", ["states:ListExecutions"], [state_machine.state_machine_arn])
 
 
 def execution_arn(state_machine: sfn.StateMachine) -> str:
@@ -320,13 +313,12 @@ def finding_the_stack(scope: Construct) -> tuple[list[str], list[str]]:
 
 def root_session_statement(task: RootTask) -> iam.PolicyStatement:
     """Return the statement by which a function opens root sessions for one task, and for no other."""
-    return iam.PolicyStatement(
-        sid="RootSession",
-        actions=["sts:AssumeRoot"],
-        resources=[f"arn:{Aws.PARTITION}:iam::*:root"],
-        conditions={
-            "StringEquals": {"sts:TaskPolicyArn": f"arn:{Aws.PARTITION}:iam::aws:policy/root-task/{task}"}
-        },
+    policy = f"arn:{Aws.PARTITION}:iam::aws:policy/root-task/{task}"
+    return _allow(
+        "RootSession",
+        ["sts:AssumeRoot"],
+        [f"arn:{Aws.PARTITION}:iam::*:root"],
+        conditions={"StringEquals": {"sts:TaskPolicyArn": policy}},
     )
 
 
@@ -343,14 +335,12 @@ def deny_root_sessions_statement(account_ids: Iterable[str]) -> iam.PolicyStatem
 
 def encryption_key_statement(key: kms.IKey) -> iam.PolicyStatement:
     """Return the statement by which objects that a key encrypts are read and written."""
-    return iam.PolicyStatement(
-        sid="EncryptionKey", actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn]
-    )
+    return _allow("EncryptionKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
 
 
 def own_root_user_statement() -> iam.PolicyStatement:
     """Return the statement by which an audit in the management account reads what its own root user has."""
-    return iam.PolicyStatement(sid="OwnRootUser", actions=["iam:GetAccountSummary"], resources=["*"])
+    return _allow("OwnRootUser", ["iam:GetAccountSummary"])
 
 
 def import_findings_statement(scope: Construct) -> iam.PolicyStatement:
@@ -359,9 +349,7 @@ def import_findings_statement(scope: Construct) -> iam.PolicyStatement:
     product = Stack.of(scope).format_arn(
         service="securityhub", account=account, resource="product", resource_name=f"{account}/default"
     )
-    return iam.PolicyStatement(
-        sid="SecurityHubFindings", actions=["securityhub:BatchImportFindings"], resources=[product]
-    )
+    return _allow("SecurityHubFindings", ["securityhub:BatchImportFindings"], [product])
 
 
 def _arn_of_runs(state_machine: sfn.StateMachine, resource: str, all_runs: str) -> str:
@@ -375,27 +363,26 @@ def _arn_of_runs(state_machine: sfn.StateMachine, resource: str, all_runs: str) 
 
 def _read_root_access(*, enable_trusted_access: bool) -> list[iam.PolicyStatement]:
     enable = ["organizations:EnableAWSServiceAccess"] if enable_trusted_access else []
+    reads = [
+        "iam:ListOrganizationsFeatures",
+        "organizations:DescribeOrganization",
+        "organizations:ListAWSServiceAccessForOrganization",
+    ]
+    trusted_access = [*enable, "organizations:ListDelegatedAdministrators"]
     return [
-        iam.PolicyStatement(
-            sid="ReadRootAccess",
-            actions=[
-                "iam:ListOrganizationsFeatures",
-                "organizations:DescribeOrganization",
-                "organizations:ListAWSServiceAccessForOrganization",
-            ],
-            resources=["*"],
-        ),
-        iam.PolicyStatement(
-            sid="TrustedAccess",
-            actions=[*enable, "organizations:ListDelegatedAdministrators"],
-            resources=["*"],
-            conditions=_FOR_IAM,
-        ),
+        _allow("ReadRootAccess", reads),
+        _allow("TrustedAccess", trusted_access, conditions=_FOR_IAM),
     ]
 
 
-def _change_features(actions: Iterable[str]) -> iam.PolicyStatement:
-    return iam.PolicyStatement(sid="Features", actions=list(actions), resources=["*"])
+def _allow(
+    sid: str,
+    actions: Sequence[str],
+    resources: Sequence[str] = ("*",),
+    *,
+    conditions: Mapping[str, object] | None = None,
+) -> iam.PolicyStatement:
+    return iam.PolicyStatement(sid=sid, actions=[*actions], resources=[*resources], conditions=conditions)
 
 
 def _deny_writing(

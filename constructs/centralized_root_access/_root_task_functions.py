@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aws_cdk import Duration
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _BATCH_TIMEOUT = Duration.minutes(10)
 # Ten thousand accounts are five hundred calls of ListAccounts, or four hundred results to read.
 _RUN_TIMEOUT = Duration.minutes(15)
+_OF_REPORTS = ("notificationTopicArn", "securityHubFindings", "planLifetimeSeconds", "acceptedCredentials")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +44,10 @@ class RootTaskFunctions:
         encryption_key: The KMS key of the bucket; None: S3 has its own.
         tasks: The tasks that executions may ask for.
         protected_accounts: The accounts in which no run makes changes.
-        accepted_credentials: What stays on purpose, as the setting has it.
-        root_email_domains: The domains that root users' e-mail addresses may have.
         role_path: The IAM path of the roles that open root sessions.
-        plan_lifetime: How long a plan can be executed.
-        allow_policy_override: Whether a backup may be restored with a corrected policy.
         notification_topic: The topic for notices.
         security_hub_findings: Whether full audits import findings into Security Hub.
+        settings: The settings of all functions; each gets those that it reads.
         writers: The role of each function that was built, with its access to the bucket.
         session_roles: The roles of those that open root sessions.
     """
@@ -59,13 +58,10 @@ class RootTaskFunctions:
     encryption_key: kms.IKey | None
     tasks: Sequence[RootTask]
     protected_accounts: Sequence[str]
-    accepted_credentials: Mapping[str, object]
-    root_email_domains: Sequence[str]
     role_path: str
-    plan_lifetime: Duration
-    allow_policy_override: bool
     notification_topic: sns.ITopic | None
     security_hub_findings: bool
+    settings: Mapping[str, object]
     writers: list[tuple[iam.IRole, BucketAccess]] = field(default_factory=list)
     session_roles: list[iam.IRole] = field(default_factory=list)
 
@@ -95,11 +91,7 @@ class RootTaskFunctions:
             handler="start_run",
             access=_permissions.start_run_access(self.tasks),
             statements=[_permissions.organization_statement()],
-            settings={
-                **self._selection(),
-                "rootEmailDomains": self.root_email_domains,
-                "allowPolicyOverride": self.allow_policy_override,
-            },
+            settings=("tasks", "protectedAccounts", "rootEmailDomains", "allowPolicyOverride"),
         )
 
     def _build_run_batch(self) -> dict[RootTask, lambda_.Function]:
@@ -123,7 +115,6 @@ class RootTaskFunctions:
         return {task: functions[task] for task in self.tasks}
 
     def _build_write_report(self) -> lambda_.Function:
-        topic = self.notification_topic
         audits = RootTask.AUDIT in self.tasks
         function = self._build(
             "WriteReport",
@@ -135,14 +126,10 @@ class RootTaskFunctions:
                 *([_permissions.own_root_user_statement()] if audits else []),
                 *([_permissions.import_findings_statement(self.scope)] if self.security_hub_findings else []),
             ],
-            settings=self._reporting(
-                topic,
-                security_hub_findings=self.security_hub_findings,
-                accepted_credentials=self.accepted_credentials,
-            ),
+            settings=_OF_REPORTS,
         )
-        if topic:
-            topic.grant_publish(function)
+        if self.notification_topic:
+            self.notification_topic.grant_publish(function)
         return function
 
     def _build_start_execution(self, audit_state_machine: sfn.StateMachine) -> lambda_.Function:
@@ -156,11 +143,8 @@ class RootTaskFunctions:
                 _permissions.policies_statement(),
                 _permissions.read_executions_statement(audit_state_machine, sid="Plans"),
             ],
-            settings={
-                **self._selection(),
-                "planLifetimeSeconds": self.plan_lifetime.to_seconds(),
-                "auditStateMachineArn": audit_state_machine.state_machine_arn,
-            },
+            settings=("tasks", "protectedAccounts", "planLifetimeSeconds"),
+            more_settings={"auditStateMachineArn": audit_state_machine.state_machine_arn},
         )
 
     def _build_execute_batch(self) -> dict[RootTask, lambda_.Function]:
@@ -181,28 +165,14 @@ class RootTaskFunctions:
             description="Writes the report of the execution of a plan.",
             handler="write_execution_report",
             access=_permissions.write_execution_report_access(self.tasks),
-            settings=self._reporting(None, security_hub_findings=False, accepted_credentials={}),
+            settings=_OF_REPORTS,
+            # These are about audits.
+            more_settings={
+                "notificationTopicArn": None,
+                "securityHubFindings": False,
+                "acceptedCredentials": {},
+            },
         )
-
-    def _selection(self) -> dict[str, object]:
-        return {
-            "tasks": [str(task) for task in self.tasks],
-            "protectedAccounts": self.protected_accounts,
-        }
-
-    def _reporting(
-        self,
-        topic: sns.ITopic | None,
-        *,
-        security_hub_findings: bool,
-        accepted_credentials: Mapping[str, object],
-    ) -> dict[str, object]:
-        return {
-            "notificationTopicArn": topic.topic_arn if topic else None,
-            "securityHubFindings": security_hub_findings,
-            "planLifetimeSeconds": self.plan_lifetime.to_seconds(),
-            "acceptedCredentials": accepted_credentials,
-        }
 
     def _build_batch(
         self, id: str, task: RootTask, *, description: str, handler: str, access: BucketAccess
@@ -238,7 +208,8 @@ class RootTaskFunctions:
         handler: str,
         access: BucketAccess,
         statements: Sequence[iam.PolicyStatement] = (),
-        settings: Mapping[str, object] | None = None,
+        settings: Sequence[str] = (),
+        more_settings: Mapping[str, object] = MappingProxyType({}),
         timeout: Duration = _RUN_TIMEOUT,
         role_path: str | None = None,
     ) -> lambda_.Function:
@@ -255,7 +226,11 @@ class RootTaskFunctions:
                 *([] if key is None else [_permissions.encryption_key_statement(key)]),
             ],
             timeout=timeout,
-            settings={"bucket": self.bucket.bucket_name, **(settings or {})},
+            settings={
+                "bucket": self.bucket.bucket_name,
+                **{name: self.settings[name] for name in settings},
+                **more_settings,
+            },
             # For an SDK of the runtime that still defaults to the global STS.
             environment={"AWS_STS_REGIONAL_ENDPOINTS": "regional"},
             role_path=role_path,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_cdk import Duration
 from aws_cdk import aws_stepfunctions as sfn
@@ -39,55 +39,34 @@ class RunFunctions:
 def audit_state_machine(
     scope: Construct, functions: RunFunctions, *, max_concurrency: int
 ) -> sfn.StateMachine:
-    """Return the state machine that audits and plans.
-
-    Args:
-        scope: The construct that it belongs to.
-        functions: Its functions.
-        max_concurrency: The number of batches that run in parallel.
-    """
+    """Return the state machine that audits and plans, with as many batches in parallel."""
     states = Construct(scope, "AuditStates")
     report = _write_report(states, functions.report)
-    definition = _run(states, functions, report=report, max_concurrency=max_concurrency, acts=False)
-    return sfn.StateMachine(
+    return _state_machine(
         scope,
         "AuditStateMachine",
+        _run(states, functions, report=report, max_concurrency=max_concurrency, acts=False),
         comment="Audits the root users of the organization's member accounts, and plans root tasks.",
-        definition_body=sfn.DefinitionBody.from_chainable(definition),
     )
 
 
 def execute_state_machine(
     scope: Construct, functions: RunFunctions, *, max_concurrency: int
 ) -> sfn.StateMachine:
-    """Return the state machine that executes plans. It fails if an account failed, after its report.
-
-    Args:
-        scope: The construct that it belongs to.
-        functions: Its functions.
-        max_concurrency: The number of batches that run in parallel.
-    """
+    """Return the state machine that executes plans. It fails if an account failed, after its report."""
     states = Construct(scope, "ExecuteStates")
     report = _write_report(states, functions.report)
+    failed = sfn.Fail(states, "Accounts failed", error="AccountsFailed", cause_path="$.summary")
     report.next(
         sfn.Choice(states, "Any failures?")
-        .when(
-            sfn.Condition.boolean_equals("$.failed", value=True),
-            sfn.Fail(
-                states,
-                "Accounts failed",
-                error="AccountsFailed",
-                cause_path=sfn.JsonPath.string_at("$.summary"),
-            ),
-        )
+        .when(sfn.Condition.boolean_equals("$.failed", value=True), failed)
         .otherwise(sfn.Succeed(states, "Executed"))
     )
-    definition = _run(states, functions, report=report, max_concurrency=max_concurrency, acts=True)
-    return sfn.StateMachine(
+    return _state_machine(
         scope,
         "ExecuteStateMachine",
+        _run(states, functions, report=report, max_concurrency=max_concurrency, acts=True),
         comment="Executes plans of root tasks in the organization's member accounts.",
-        definition_body=sfn.DefinitionBody.from_chainable(definition),
     )
 
 
@@ -95,6 +74,13 @@ def is_any_of(path: str, values: Sequence[str]) -> sfn.Condition:
     """Return the condition that a string of the state's input is one of some values."""
     first, *others = (sfn.Condition.string_equals(path, value) for value in values)
     return sfn.Condition.or_(first, *others) if others else first
+
+
+def _state_machine(
+    scope: Construct, id: str, definition: sfn.IChainable, *, comment: str
+) -> sfn.StateMachine:
+    body = sfn.DefinitionBody.from_chainable(definition)
+    return sfn.StateMachine(scope, id, comment=comment, definition_body=body)
 
 
 def _run(
@@ -191,15 +177,13 @@ def _invoke(
     payload: dict[str, Any] | None,
     acts: bool = False,
 ) -> tasks.LambdaInvoke:
-    if function.timeout is None:
-        raise ValueError(f"{function.node.path} has no timeout.")
     invoke = tasks.LambdaInvoke(
         scope,
         id,
         lambda_function=function,
         payload=None if payload is None else sfn.TaskInput.from_object(payload),
         payload_response_only=True,
-        task_timeout=sfn.Timeout.duration(function.timeout.plus(_TIMEOUT_RESERVE)),
+        task_timeout=sfn.Timeout.duration(cast("Duration", function.timeout).plus(_TIMEOUT_RESERVE)),
         # An error of the service does not say that the function did not start: what acts is not repeated.
         retry_on_service_exceptions=not acts,
     )

@@ -65,7 +65,6 @@ class DriftCheck(Construct):
         features: Sequence[RootAccessFeature],
         delegated_administrators: Sequence[str] | None,
         resource: CustomResource,
-        organization_id: str,
         interval: Duration,
         repair: bool,
         notification_topic: sns.ITopic | None,
@@ -110,7 +109,7 @@ class DriftCheck(Construct):
         self.metric = cloudwatch.Metric(
             namespace=NAMESPACE,
             metric_name="InDesiredState",
-            dimensions_map={"OrganizationId": organization_id},
+            dimensions_map={"OrganizationId": resource.get_att_string("OrganizationId")},
             statistic="Minimum",
             period=interval,
         )

@@ -45,30 +45,24 @@ _KEY_OF_TOPIC = (
     "Publishing to an encrypted topic: the CDK allows all calls that generate a data key of its one key."
 )
 # Why resources break rules, by their paths in the constructs. The CDK writes the state machines' policies.
-_RESOURCES = (
-    (
+_RESOURCES = {
+    "AwsSolutions-S1": (
         "Bucket/Resource",
-        "AwsSolutions-S1",
         "CloudTrail's data events show who read a report; a bucket for logs is the user's choice.",
     ),
-    (
+    "AwsSolutions-SF1": (
         "*StateMachine/Resource",
-        "AwsSolutions-SF1",
-        "Step Functions keeps the history and every run writes a report. The steps' input has account names, "
-        "which stay out of logs.",
+        "Step Functions keeps the history. The steps' input has account names, which stay out of logs.",
     ),
-    (
+    "AwsSolutions-SF2": (
         "*StateMachine/Resource",
-        "AwsSolutions-SF2",
         "A report has a result for every account; a trace of ten thousand adds nothing to it.",
     ),
-    (
+    "AwsSolutions-IAM5": (
         "*StateMachine/*Policy/Resource",
-        "AwsSolutions-IAM5",
-        "Step Functions invokes the construct's own functions, in any version, and follows executions whose "
-        "names are not known at synth.",
+        "The functions' versions and the executions' names are not known at synth.",
     ),
-)
+}
 
 
 def acknowledge_nag(scope: IConstruct) -> None:
@@ -101,7 +95,7 @@ def acknowledge_nag(scope: IConstruct) -> None:
 
 def _rules(resource: IConstruct, path: str) -> Iterator[tuple[str, str]]:
     """Yield the rules that a resource of a construct breaks, each with its reason."""
-    reasons = {rule: reason for pattern, rule, reason in _RESOURCES if fnmatchcase(path, pattern)}
+    reasons = {rule: reason for rule, (pattern, reason) in _RESOURCES.items() if fnmatchcase(path, pattern)}
     if not isinstance(resource, iam.CfnPolicy):
         yield from reasons.items()
         return

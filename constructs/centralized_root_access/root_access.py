@@ -31,13 +31,6 @@ _RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 _FUNCTION_TIMEOUT = Duration.minutes(3)
 _SERVICE_TIMEOUT = Duration.minutes(15)
 
-_EFFECT_OF_DISABLING = {
-    RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT: "Root credentials can then not be audited, deleted or "
-    "recovered centrally.",
-    RootAccessFeature.ROOT_SESSIONS: "Bucket and queue policies that lock everyone out can then not be "
-    "removed centrally.",
-}
-
 
 class CentralizedRootAccess(Construct):
     """Centralized root access for the organization that the stack's account manages.
@@ -80,7 +73,7 @@ class CentralizedRootAccess(Construct):
 
     Raises:
         ValueError: A feature is unknown; an account ID is not 12 digits, or is the stack's own account;
-            ``encryption_key`` is an alias; the stack has an output ``<id>Status`` already; the stack is in a
+            ``encryption_key`` is an alias; the stack is in a
             China Region; the app already has the construct for the account. The last two are known only if
             the stack's ``env`` has the Region and the account; without an account, a second one in the same
             stack is refused.
@@ -215,7 +208,6 @@ class CentralizedRootAccess(Construct):
             features=self._features,
             delegated_administrators=self._delegated_administrators,
             resource=self._resource,
-            organization_id=self.organization_id,
             interval=Duration.hours(1) if interval is None else interval,
             repair=repair,
             notification_topic=notification_topic,
@@ -252,7 +244,7 @@ class CentralizedRootAccess(Construct):
                 Annotations.of(self).add_warning_v2(
                     f"centralized-root-access:disables{feature}",
                     f"features leaves out {feature}: this disables it for the whole organization, "
-                    f"whichever stack enabled it. {_EFFECT_OF_DISABLING[feature]}",
+                    "whichever stack enabled it.",
                 )
         if self._delegated_administrators == []:
             Annotations.of(self).add_warning_v2(

@@ -9,13 +9,12 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from ._alarms import alarms_of, audit_metric
-from .drift_check import DriftCheck
-from .root_tasks import RootTasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aws_cdk import aws_stepfunctions as sfn
+    from .drift_check import DriftCheck
+    from .root_tasks import RootTasks
 
 _SHOWN = Duration.days(91)
 # A point a day: audits are rarer than CloudWatch's default period, and a line between points needs neighbors.
@@ -50,7 +49,6 @@ class RootAccessDashboard(Construct):
 
     Raises:
         ValueError: Neither ``root_tasks`` nor ``drift_check`` is given.
-        TypeError: An argument has another type.
     """
 
     def __init__(
@@ -62,10 +60,6 @@ class RootAccessDashboard(Construct):
         drift_check: DriftCheck | None = None,
     ) -> None:
         super().__init__(scope, id)
-        if root_tasks is not None and not isinstance(root_tasks, RootTasks):
-            raise TypeError(f"root_tasks must be a RootTasks construct, got {root_tasks!r}.")
-        if drift_check is not None and not isinstance(drift_check, DriftCheck):
-            raise TypeError(f"drift_check must be what add_drift_check returned, got {drift_check!r}.")
         shown = [construct for construct in (root_tasks, drift_check) if construct is not None]
         if not shown:
             raise ValueError("The dashboard would be empty: give root_tasks, drift_check, or both.")
@@ -79,46 +73,38 @@ class RootAccessDashboard(Construct):
             )
         )
         if root_tasks is not None:
-            self.dashboard.add_widgets(_credentials(root_tasks), _inaccessible(root_tasks))
+            self.dashboard.add_widgets(*_accounts(root_tasks))
             self.dashboard.add_widgets(*_management_account_and_findings(root_tasks))
             self.dashboard.add_widgets(*_executions(root_tasks))
         if drift_check is not None:
             self.dashboard.add_widgets(_drift(drift_check))
 
 
-def _credentials(root_tasks: RootTasks) -> cloudwatch.GraphWidget:
-    with_credentials = root_tasks.metric_accounts_with_root_credentials.with_(
-        period=_PERIOD, label="With root credentials", color=cloudwatch.Color.RED
+def _accounts(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
+    with_credentials = root_tasks.metric_accounts_with_root_credentials
+    yield _graph(
+        "Accounts with root credentials",
+        [_line(with_credentials, "With root credentials", cloudwatch.Color.RED)],
+        right=[_line(root_tasks.metric_accounts_audited, "Audited", cloudwatch.Color.GREY)],
     )
-    audited = root_tasks.metric_accounts_audited.with_(
-        period=_PERIOD, label="Audited", color=cloudwatch.Color.GREY
-    )
-    return _graph("Accounts with root credentials", [with_credentials], right=[audited])
-
-
-def _inaccessible(root_tasks: RootTasks) -> cloudwatch.GraphWidget:
-    inaccessible = root_tasks.metric_accounts_inaccessible.with_(
-        period=_PERIOD, label="Inaccessible", color=cloudwatch.Color.ORANGE
-    )
-    return _graph("Inaccessible accounts", [inaccessible])
+    inaccessible = root_tasks.metric_accounts_inaccessible
+    yield _graph("Inaccessible accounts", [_line(inaccessible, "Inaccessible", cloudwatch.Color.ORANGE)])
 
 
 def _management_account_and_findings(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
-    unprotected = root_tasks.metric_management_root_user_unprotected.with_(
-        period=_PERIOD, label="Unprotected", color=cloudwatch.Color.RED
-    )
+    unprotected = root_tasks.metric_management_root_user_unprotected
     imported, refused = root_tasks.metric_findings_imported, root_tasks.metric_findings_refused
     yield _graph(
         "The management account's root user is without MFA or has an access key (1), or not (0)",
-        [unprotected],
+        [_line(unprotected, "Unprotected", cloudwatch.Color.RED)],
         width=_FULL_WIDTH if imported is None else _FULL_WIDTH // 2,
         maximum=1,
     )
     if imported is not None and refused is not None:
         yield _graph(
             "Findings for Security Hub",
-            [refused.with_(period=_PERIOD, label="Refused", color=cloudwatch.Color.ORANGE)],
-            right=[imported.with_(period=_PERIOD, label="Imported", color=cloudwatch.Color.GREY)],
+            [_line(refused, "Refused", cloudwatch.Color.ORANGE)],
+            right=[_line(imported, "Imported", cloudwatch.Color.GREY)],
         )
 
 
@@ -126,31 +112,31 @@ def _executions(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
     state_machines = {"Audits and plans": root_tasks.audit_state_machine}
     if root_tasks.execute_state_machine is not None:
         state_machines["Executions of plans"] = root_tasks.execute_state_machine
-    for title, state_machine in state_machines.items():
+    for title, own in state_machines.items():
         # What is refused ends as succeeded, so it is not stacked on the others.
-        refused = audit_metric(state_machine, "ExecutionsRefused").with_(
-            period=_PERIOD, statistic="Sum", label="Refused, of the succeeded", color=cloudwatch.Color.PURPLE
-        )
+        refused = audit_metric(own, "ExecutionsRefused").with_(statistic="Sum")
         yield _graph(
             title,
-            list(_ends(state_machine)),
-            right=[refused],
+            [
+                _line(own.metric_succeeded(), "Succeeded", cloudwatch.Color.GREEN),
+                _line(own.metric_failed(), "Failed", cloudwatch.Color.RED),
+                _line(own.metric_timed_out(), "Timed out", cloudwatch.Color.ORANGE),
+                _line(own.metric_aborted(), "Stopped", cloudwatch.Color.GREY),
+            ],
+            right=[_line(refused, "Refused, of the succeeded", cloudwatch.Color.PURPLE)],
             width=_FULL_WIDTH // len(state_machines),
             stacked=True,
         )
 
 
-def _ends(state_machine: sfn.StateMachine) -> Iterator[cloudwatch.Metric]:
-    yield state_machine.metric_succeeded(period=_PERIOD, label="Succeeded", color=cloudwatch.Color.GREEN)
-    yield state_machine.metric_failed(period=_PERIOD, label="Failed", color=cloudwatch.Color.RED)
-    yield state_machine.metric_timed_out(period=_PERIOD, label="Timed out", color=cloudwatch.Color.ORANGE)
-    yield state_machine.metric_aborted(period=_PERIOD, label="Stopped", color=cloudwatch.Color.GREY)
-
-
 def _drift(drift_check: DriftCheck) -> cloudwatch.GraphWidget:
-    metric = drift_check.metric.with_(period=Duration.hours(1), statistic="Minimum", label="In desired state")
+    metric = drift_check.metric.with_(period=Duration.hours(1), label="In desired state")
     title = "The organization matches the stack (1), or not (0)"
     return _graph(title, [metric], width=_FULL_WIDTH, maximum=1)
+
+
+def _line(metric: cloudwatch.Metric, label: str, color: str) -> cloudwatch.Metric:
+    return metric.with_(period=_PERIOD, label=label, color=color)
 
 
 def _graph(

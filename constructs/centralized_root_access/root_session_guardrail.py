@@ -15,7 +15,6 @@ from ._organization_policies import (
     PolicyType,
     attach_policy,
     policy_name,
-    require_policy_size,
 )
 from ._resource_arguments import parse_roles, role_arn
 from .enums import RootTask
@@ -118,10 +117,6 @@ class RootSessionGuardrail(Construct):
             for sid, condition in self._conditions().items()
         ]
         document = {"Version": "2012-10-17", "Statement": statements}
-        listed = f"session_roles lists {len(self._roles)} roles"
-        require_policy_size(
-            self, document, type=type, listed=listed, remedy="Put them below one path, and list the path."
-        )
         return attach_policy(
             self,
             id,
@@ -130,6 +125,8 @@ class RootSessionGuardrail(Construct):
             description="Denies sts:AssumeRoot to everyone but certain roles.",
             document=document,
             target_ids=target_ids,
+            listed=f"session_roles lists {len(self._roles)} roles",
+            remedy="Put them below one path, and list the path.",
         )
 
     def _conditions(self) -> dict[str, Any]:

@@ -156,7 +156,7 @@ class RootTasks(Construct):
             ``RootTask.AUDIT`` in ``tasks``;
             ``audit_new_accounts`` without a ``notification_topic``, or in a stack whose ``env`` does not name
             us-east-1; the topic is a FIFO topic, or known to be in another Region than the stack;
-            ``encryption_key`` is an alias; the stack has one of the outputs already; the stack is in a China
+            ``encryption_key`` is an alias; the stack is in a China
             Region, if its ``env`` has the Region.
         TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
@@ -222,13 +222,19 @@ class RootTasks(Construct):
             encryption_key=encryption_key,
             tasks=self.tasks,
             protected_accounts=protected,
-            accepted_credentials=accepted,
-            root_email_domains=domains,
             role_path=self.role_path,
-            plan_lifetime=lifetime,
-            allow_policy_override=allow_policy_override,
             notification_topic=notification_topic,
             security_hub_findings=security_hub_findings,
+            settings={
+                "tasks": [str(task) for task in self.tasks],
+                "protectedAccounts": protected,
+                "rootEmailDomains": domains,
+                "allowPolicyOverride": allow_policy_override,
+                "notificationTopicArn": notification_topic.topic_arn if notification_topic else None,
+                "securityHubFindings": security_hub_findings,
+                "planLifetimeSeconds": lifetime.to_seconds(),
+                "acceptedCredentials": accepted,
+            },
         )
         self.session_roles: list[iam.IRole] = functions.session_roles
         """The roles that open root sessions, for the ``allowed_roles`` of a :class:`RootUseAlarm`.
@@ -356,9 +362,8 @@ class RootTasks(Construct):
             if own is not None
             for permission in _permissions.reading_results(self.bucket, own, folder=folder)
         ]
-        grant = _permissions.grant(
-            grantee, *permissions, _permissions.finding_the_stack(self), *results
-        ).combine(_permissions.grant_listing(grantee, self.bucket))
+        found = _permissions.finding_the_stack(self)
+        grant = _permissions.grant(grantee, *permissions, found, *results, lists=self.bucket)
         key = self._encryption_key
         return grant if key is None else grant.combine(key.grant_decrypt(grantee))
 

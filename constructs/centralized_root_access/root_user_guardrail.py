@@ -8,7 +8,7 @@ from aws_cdk import Annotations, Stack, Token
 from constructs import Construct
 
 from ._arguments import parse_account_ids, parse_targets, require_bool, require_partition
-from ._organization_policies import SERVICE_CONTROL, attach_policy, policy_name, require_policy_size
+from ._organization_policies import SERVICE_CONTROL, attach_policy, policy_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,16 +70,13 @@ class RootUserGuardrail(Construct):
         require_bool("allow_organization_root", allow_organization_root)
         attached_to = parse_targets(targets, allow_organization_root=allow_organization_root, stack=stack)
         exempt = parse_account_ids("exempt_accounts", exempt_accounts)
-        document = _document(exempt)
-        require_policy_size(
-            self,
-            document,
-            type=SERVICE_CONTROL,
-            listed=f"exempt_accounts lists {len(exempt)} accounts",
-            remedy="Leave organizational units out of targets instead.",
-        )
         require_partition(self)
-        self._annotate(stack, attached_to, allow_organization_root=allow_organization_root)
+        if not allow_organization_root and any(map(Token.is_unresolved, attached_to)):
+            Annotations.of(self).add_warning_v2(
+                "centralized-root-access:guardrailTargetUnknown",
+                "targets contains a token: whether it is the organization's root, and so every member "
+                "account, is not known before the deployment.",
+            )
 
         self.policy_name = policy_name(self)
         policy = attach_policy(
@@ -91,27 +88,13 @@ class RootUserGuardrail(Construct):
                 "Denies every action to root users of member accounts, but not in sessions opened with "
                 "AssumeRoot."
             ),
-            document=document,
+            document=_document(exempt),
             target_ids=attached_to,
+            listed=f"exempt_accounts lists {len(exempt)} accounts",
+            remedy="Leave organizational units out of targets instead.",
         )
         self.policy_id: str = policy.attr_id
         self.policy_arn: str = policy.attr_arn
-
-    def _annotate(self, stack: Stack, targets: list[str], *, allow_organization_root: bool) -> None:
-        annotations = Annotations.of(self)
-        unknown = [target for target in targets if Token.is_unresolved(target)]
-        if unknown and not allow_organization_root:
-            annotations.add_warning_v2(
-                "centralized-root-access:guardrailTargetUnknown",
-                "targets contains a token: whether it is the organization's root, and so every member "
-                "account, is not known before the deployment.",
-            )
-        if stack.account in targets and not Token.is_unresolved(stack.account):
-            annotations.add_warning_v2(
-                "centralized-root-access:guardrailOnOwnAccount",
-                f"targets lists {stack.account}, the account of this stack. If it is the management account, "
-                "the guardrail does nothing there: no service control policy applies to it.",
-            )
 
 
 def _document(exempt_accounts: list[str]) -> dict[str, Any]:

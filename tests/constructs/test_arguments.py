@@ -232,7 +232,6 @@ ANOTHER_TYPE: list[tuple[Build, str, Any, str]] = [
     (root_tasks, "max_concurrency", True, "an int, .*Write a number from 1 to 1000"),
     (root_tasks, "max_concurrency", "10", "an int, .*Write a number from 1 to 1000"),
     (root_tasks, "accepted_credentials", "x", "a mapping, .*AcceptedCredentials"),
-    (root_tasks, "role_path", None, "a string, .*Write /security/root-access/"),
 ]
 
 

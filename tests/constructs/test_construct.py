@@ -70,25 +70,6 @@ def _own_output(stack: Stack, id_: str) -> None:
     CentralizedRootAccess(stack, "RootAccess")
 
 
-@pytest.mark.parametrize(
-    ("own", "id", "output"),
-    [
-        ("roottasksAuditStateMachineArn", "root-tasks", "roottasksAuditStateMachineArn"),
-        ("RootTasksReportLocation", "RootTasks", "RootTasksReportLocation"),
-    ],
-)
-def test_a_second_output_of_the_same_key_is_refused_with_construct_and_key(
-    own: str, id: str, output: str
-) -> None:
-    stack = bootstrap_stack()
-    CfnOutput(stack, own, value="mine")
-    with pytest.raises(ValueError, match=r"Give one of the two another id\.$") as refused:
-        RootTasks(stack, id)
-    assert str(refused.value).startswith(
-        f"OrganizationBootstrap/{id} needs an output with the key {output}, and OrganizationBootstrap has"
-    )
-
-
 def test_the_same_key_in_another_stack_and_an_output_of_another_key_are_accepted() -> None:
     stack = bootstrap_stack()
     _own_output(stack, "Mine")

@@ -89,12 +89,5 @@ def test_an_empty_dashboard_is_refused() -> None:
         RootAccessDashboard(bootstrap_stack(), "Dashboard")
 
 
-@pytest.mark.parametrize("argument", ["root_tasks", "drift_check"])
-def test_something_else_than_a_construct_is_refused(argument: str) -> None:
-    arguments: Any = {argument: "RootTasks"}
-    with pytest.raises(TypeError, match=f"{argument} must be .* got 'RootTasks'"):
-        RootAccessDashboard(bootstrap_stack(), "Dashboard", **arguments)
-
-
 def test_the_name_in_the_template_is_pinned() -> None:
     assert list(resources(build(), "AWS::CloudWatch::Dashboard")) == ["Dashboard7A714131"]

@@ -195,9 +195,8 @@ def _new_unit(stack: Stack) -> list[str]:
         ({"targets": [ROOT], "allow_organization_root": True}, []),
         ({"targets": _new_unit}, ["centralized-root-access:guardrailTargetUnknown"]),
         ({"targets": _new_unit, "allow_organization_root": True}, []),
-        ({"targets": [MANAGEMENT.account]}, ["centralized-root-access:guardrailOnOwnAccount"]),
     ],
-    ids=["known", "root", "token", "token-with-root", "own-account"],
+    ids=["known", "root", "token", "token-with-root"],
 )
 def test_a_target_that_may_not_be_meant_is_warned_of(arguments: dict[str, Any], expected: list[str]) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
