@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local_aws.commands import run_command
-from local_aws.processes import StartError, raise_interrupted_on_signals
+from local_aws.processes import StartError, raise_interrupted_on_signals, run_command
 from local_aws.seed import seed_organization
 from local_aws.services import running_local_aws
 

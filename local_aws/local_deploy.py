@@ -7,22 +7,28 @@ import json
 import os
 import re
 import sys
+import threading
 import time
 import uuid
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from local_aws.cdk_cli import REPOSITORY, run_cdk
-from local_aws.commands import run_command
 from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
-from local_aws.processes import Interrupted, StartError, child_process, raise_interrupted_on_signals
-from local_aws.progress import progress_line
+from local_aws.processes import (
+    Interrupted,
+    StartError,
+    child_process,
+    raise_interrupted_on_signals,
+    run_command,
+)
 from local_aws.seed import seed_organization
 from local_aws.services import LocalAws, running_local_aws
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 STACK = "OrganizationBootstrap"
@@ -42,6 +48,7 @@ _TOPIC_TYPE = "AWS::SNS::Topic"
 _SCHEDULED = {"detail-type": "Scheduled Event", "source": "aws.events"}
 
 _AUDIT_GRACE_SECONDS = 5.0
+_REPORT_SECONDS = 2.0
 _CANCELLED = "Resource creation cancelled"
 
 
@@ -142,9 +149,9 @@ def deploy(aws: LocalAws, stack: str, *arguments: str, folder: Path = REPOSITORY
         DemonstrationError: The CLI failed. The message is the reason of the first resource that failed.
     """
     command = " ".join(("$ cdk", *arguments))
-    with _CDK_LOG.open("ab") as log, progress_line(command, log=_CDK_LOG) as end:
+    with _CDK_LOG.open("ab") as log, _progress_line(command) as end:
         exit_code = run_cdk(
-            [*arguments, "--progress", "events"],
+            arguments,
             addresses=aws.addresses,
             environment=aws.environment,
             folder=folder,
@@ -156,6 +163,28 @@ def deploy(aws: LocalAws, stack: str, *arguments: str, folder: Path = REPOSITORY
             f"{_find_reason(aws, stack) or f'cdk {arguments[0]} failed with exit code {exit_code}.'}\n"
             f"All that the CDK CLI printed is in {_CDK_LOG.relative_to(REPOSITORY)}."
         )
+
+
+@contextmanager
+def _progress_line(command: str) -> Iterator[Callable[[str], None]]:
+    """Show the seconds until the context ends; yield what sets the last words of the line."""
+    started_at = time.monotonic()
+    ended = threading.Event()
+    outcome = ["interrupted"]
+
+    def report() -> None:
+        while not ended.wait(_REPORT_SECONDS):
+            print(f" {time.monotonic() - started_at:.0f} s", end="", flush=True)
+
+    print(f"{command} ...", end="", flush=True)
+    thread = threading.Thread(target=report, name="progress")
+    thread.start()
+    try:
+        yield outcome.append
+    finally:
+        ended.set()
+        thread.join()
+        print(f" {outcome[-1]} in {time.monotonic() - started_at:.0f} s", flush=True)
 
 
 def _count_resources(aws: LocalAws, stack: str) -> int:

@@ -4,14 +4,12 @@ That is alarms on metric math, which nothing evaluates, and policies of Organiza
 names are cut as CloudFormation does, and functions call as their roles. In a root session, S3 and SQS
 deny what the organization's policies and the task policy deny.
 
-Run as a file, because the process has no access to this package.
+Run as a file: of this package, the process imports one module, and the functions' processes none.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import importlib.util
 import json
 import os
 import re
@@ -28,9 +26,11 @@ from ministack.core.sigv4 import decode_header_value
 from ministack.services import lambda_svc
 from ministack.services.cloudformation import helpers, provisioners
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from local_aws.signatures import Refusal, find_refusal
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
-    from types import ModuleType
 
     Record = Callable[[str, Mapping[str, Any]], dict[str, Any]]
     Name = Callable[..., str]
@@ -148,14 +148,11 @@ def create_policy(_logical_id: str, properties: Mapping[str, Any], _stack: str) 
 
 
 def update_policy(
-    policy_id: str, old: Mapping[str, Any], new: Mapping[str, Any], stack: str
+    policy_id: str, old: Mapping[str, Any], new: Mapping[str, Any], _stack: str
 ) -> tuple[str, dict[str, Any]]:
-    """Update a policy of Organizations and its targets, or replace it; return its ID and attributes."""
+    """Update a policy of Organizations and its targets; return its ID and attributes."""
     if old["Type"] != new["Type"]:
-        # As CloudFormation does, the new one comes first.
-        replacement = create_policy("", new, stack)
-        delete_policy(policy_id, old)
-        return replacement
+        raise ValueError("The local AWS replaces no policy: give one of another type another logical ID.")
     client = _organizations()
     summary = client.update_policy(PolicyId=policy_id, **_policy_text(new))["Policy"]["PolicySummary"]
     before, after = set(old.get("TargetIds", [])), set(new.get("TargetIds", []))
@@ -221,87 +218,79 @@ class _HeldRequest:
         return self._messages.pop(0) if self._messages else await self._receive()
 
 
-async def _refuse(send: Send, refusal: Any, *, request_type: str) -> None:
-    content_type, body = refusal.body(request_type=request_type)
-    headers = [(b"content-type", content_type.encode())]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def require_signatures(application: Application, *, secret_access_key: str) -> Application:
-    """Return an application that refuses requests of web pages and of callers without the secret.
-
-    Args:
-        application: MiniStack.
-        secret_access_key: The secret.
-    """
-
-    async def require_signature(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await application(scope, receive, send)
-            return
-        request = _HeldRequest(scope, receive)
-        method = scope.get("method", "GET")
-        path = scope["raw_path"].decode("latin-1").partition("?")[0]
-        refusal = _load_signatures().find_refusal(
-            method=method,
-            path=path,
-            query=request.query,
-            headers=request.headers,
-            body=await request.body(),
-            secret_access_key=secret_access_key,
-        )
-        # By any other method MiniStack takes the path of a callback for a call of any service.
-        is_callback = method == "PUT" and path.startswith(_CALLBACKS)
-        is_open = scope["type"] == "http" and (path == _HEALTH or is_callback)
-        if refusal is None or (is_open and "origin" not in request.headers):
-            await application(scope, request.receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
-        else:
-            await _refuse(send, refusal, request_type=request.headers.get("content-type", ""))
-
-    return require_signature
-
-
-def apply_policies(application: Application, *, organization_url: str, secret_access_key: str) -> Application:
-    """Return an application that denies calls to S3 and SQS in a root session as AWS does.
+def guard(application: Application, *, organization_url: str, secret_access_key: str) -> Application:
+    """Return an application that refuses what AWS would, and callers without the secret.
 
     Args:
         application: MiniStack.
         organization_url: The moto server, which has the root sessions and the policies.
-        secret_access_key: The secret that it asks for.
+        secret_access_key: The secret.
     """
 
-    async def apply_to_root_session(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
             await application(scope, receive, send)
             return
         request = _HeldRequest(scope, receive)
-        token = request.headers.get("x-amz-security-token", "")
-        credential = _CREDENTIAL.search(request.headers.get("authorization", ""))
-        if not token.startswith(_ROOT_SESSION) or credential is None:
-            await application(scope, receive, send)
-            return
         body = await request.body()
-        action, resource = (
-            _s3_call(scope["method"], scope["path"], request.query)
-            if credential["service"] == "s3"
-            else _sqs_call(
-                request.headers, body, region=credential["region"], account_id=credential["account"]
+        refusal = _signature_refusal(scope, request, body, secret_access_key)
+        if refusal is None and request.headers.get("x-amz-security-token", "").startswith(_ROOT_SESSION):
+            refusal = await asyncio.to_thread(
+                _root_session_refusal, scope, request, body, organization_url, secret_access_key
             )
-        )
-        arguments = {"token": token, "action": action, "resource": resource, "region": credential["region"]}
-        message = await asyncio.to_thread(
-            _root_session_denial, arguments, url=organization_url, secret_access_key=secret_access_key
-        )
-        if message is None:
+        if refusal is None:
             await application(scope, request.receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         else:
-            refusal = _load_signatures().Refusal(code="AccessDenied", message=message)
-            await _refuse(send, refusal, request_type=request.headers.get("content-type", ""))
+            content_type, error = refusal.body(request_type=request.headers.get("content-type", ""))
+            headers = [(b"content-type", content_type.encode())]
+            await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+            await send({"type": "http.response.body", "body": error})
 
-    return apply_to_root_session
+    return respond
+
+
+def _signature_refusal(scope: Scope, request: _HeldRequest, body: bytes, secret: str) -> Refusal | None:
+    method = scope.get("method", "GET")
+    path = scope["raw_path"].decode("latin-1").partition("?")[0]
+    # By any other method MiniStack takes the path of a callback for a call of any service.
+    is_callback = method == "PUT" and path.startswith(_CALLBACKS)
+    if scope["type"] == "http" and (path == _HEALTH or is_callback) and "origin" not in request.headers:
+        return None
+    return find_refusal(
+        method=method,
+        path=path,
+        query=request.query,
+        headers=request.headers,
+        body=body,
+        secret_access_key=secret,
+    )
+
+
+def _root_session_refusal(
+    scope: Scope, request: _HeldRequest, body: bytes, organization_url: str, secret: str
+) -> Refusal | None:
+    """Ask the moto server what the policies deny to a call of S3 or SQS in a root session."""
+    credential = _CREDENTIAL.search(request.headers.get("authorization", ""))
+    if credential is None:
+        return None
+    token = request.headers["x-amz-security-token"]
+    region = credential["region"]
+    if credential["service"] == "s3":
+        action, resource = _s3_call(scope["method"], scope["path"], request.query)
+    else:
+        action, resource = _sqs_call(request.headers, body, f"arn:aws:sqs:{region}:{credential['account']}:")
+    arguments = {"token": token, "action": action, "resource": resource, "region": region}
+    control = Request(
+        organization_url + _CONTROL_PATH,
+        data=json.dumps({"member": "root_session_denial", "arguments": arguments}).encode(),
+        headers={"Content-Type": "application/json", "Authorization": f"Bearer {secret}"},
+    )
+    # Without the user's proxies.
+    with build_opener(ProxyHandler({})).open(control, timeout=_CONTROL_SECONDS) as response:
+        message = json.load(response)["result"]
+    return None if message is None else Refusal(code="AccessDenied", message=message)
 
 
 def _s3_call(method: str, path: str, query: str) -> tuple[str, str]:
@@ -316,37 +305,12 @@ def _s3_call(method: str, path: str, query: str) -> tuple[str, str]:
     return f"s3:{_S3_ACTIONS.get(action, action)}", f"arn:aws:s3:::{path.strip('/')}"
 
 
-def _sqs_call(headers: Mapping[str, str], body: bytes, *, region: str, account_id: str) -> tuple[str, str]:
+def _sqs_call(headers: Mapping[str, str], body: bytes, arn_of_account: str) -> tuple[str, str]:
     """Return the action of a request, and what it acts on."""
     parameters = json.loads(body or b"{}")
     name = str(parameters.get("QueueUrl", parameters.get("QueueName", "*"))).rpartition("/")[2]
     operation = headers.get("x-amz-target", "").rpartition(".")[2]
-    return f"sqs:{operation}", f"arn:aws:sqs:{region}:{account_id}:{name}"
-
-
-def _root_session_denial(arguments: Mapping[str, str], *, url: str, secret_access_key: str) -> str | None:
-    request = Request(
-        url + _CONTROL_PATH,
-        data=json.dumps({"member": "root_session_denial", "arguments": arguments}).encode(),
-        headers={"Content-Type": "application/json", "Authorization": f"Bearer {secret_access_key}"},
-    )
-    # Without the user's proxies.
-    with build_opener(ProxyHandler({})).open(request, timeout=_CONTROL_SECONDS) as response:
-        result: str | None = json.load(response)["result"]
-    return result
-
-
-@functools.cache
-def _load_signatures() -> ModuleType:
-    path = Path(__file__).parent / "emulation" / "signatures.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} cannot be loaded.")
-    module = importlib.util.module_from_spec(spec)
-    # The definition of a dataclass looks its module up.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return f"sqs:{operation}", f"{arn_of_account}{name}"
 
 
 if __name__ == "__main__":
@@ -360,13 +324,9 @@ if __name__ == "__main__":
         "update": update_policy,
         "delete": delete_policy,
     }
-    secret = os.environ["AWS_SECRET_ACCESS_KEY"]
-    ministack.app.app = require_signatures(
-        apply_policies(
-            ministack.app.app,
-            organization_url=os.environ["AWS_ENDPOINT_URL_ORGANIZATIONS"],
-            secret_access_key=secret,
-        ),
-        secret_access_key=secret,
+    ministack.app.app = guard(
+        ministack.app.app,
+        organization_url=os.environ["AWS_ENDPOINT_URL_ORGANIZATIONS"],
+        secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],
     )
     ministack.app.main()

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _TERMINATION_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS = 0.05
+_COMMAND_NOT_FOUND = 127
+_COMMAND_GRACE_SECONDS = 10.0
 _MAX_LOG_LINES = 20
 # A server has nothing to save, because its files are deleted as well.
 _SERVICE_GRACE_SECONDS = 0.5
@@ -54,10 +57,11 @@ def raise_interrupted_on_signals() -> None:
 
 
 class ChildProcess:
-    """A program in a process group of its own, with all processes that it starts."""
+    """A program, and unless it shares this process's group, all processes that it starts."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], *, shares_group: bool) -> None:
         self._process = process
+        self._shares_group = shares_group
 
     @property
     def exit_code(self) -> int | None:
@@ -83,7 +87,7 @@ class ChildProcess:
             raise TimeoutError(f"{self._process.args!r} is still running after {timeout} s") from error
 
     def terminate(self, *, grace: float, signum: int = signal.SIGTERM) -> None:
-        """Terminate the program and all processes that it started.
+        """Terminate the program and all processes of its own group.
 
         Args:
             grace: How many seconds they have before they are killed.
@@ -104,22 +108,16 @@ class ChildProcess:
         return True
 
     def _send_signal(self, signum: int) -> None:
+        if self._shares_group:
+            self._process.send_signal(signum)
+            return
         # On macOS it is a PermissionError if only zombies are left.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signum)
 
     def _has_exited(self) -> bool:
-        return self._process.poll() is not None and not _has_members(self._process.pid)
-
-
-class ForegroundProcess(ChildProcess):
-    """A program in this process's own group: it shares the terminal and its Ctrl-C."""
-
-    def _send_signal(self, signum: int) -> None:
-        self._process.send_signal(signum)
-
-    def _has_exited(self) -> bool:
-        return self._process.poll() is not None
+        has_exited = self._process.poll() is not None
+        return has_exited and (self._shares_group or not _has_members(self._process.pid))
 
 
 @contextlib.contextmanager
@@ -131,8 +129,9 @@ def child_process(
     stdin: int | None = subprocess.DEVNULL,
     output: IO[bytes] | None = None,
     grace: float,
+    foreground: bool = False,
 ) -> Iterator[ChildProcess]:
-    """Run a program in a process group of its own; terminate the group at the end.
+    """Run a program, in a process group of its own unless it is in the foreground; terminate it at the end.
 
     Args:
         command: The program and its arguments.
@@ -141,13 +140,15 @@ def child_process(
         stdin: Its standard input, as for `subprocess`; default: none.
         output: The file for its output; default: this process's output.
         grace: How many seconds the group has to exit before it is killed.
+        foreground: Whether it shares this process's terminal. From then on only the program gets Ctrl-C.
 
     Raises:
         OSError: The program cannot be started.
     """
     child: ChildProcess | None = None
     try:
-        with _defer_signals():
+        # There is no moment at which Ctrl-C would also end this process: the program may already wait for it.
+        with _defer_signals(afterwards_ignored=frozenset({signal.SIGINT} if foreground else ())):
             child = ChildProcess(
                 subprocess.Popen(
                     command,
@@ -156,8 +157,9 @@ def child_process(
                     stdin=stdin,
                     stdout=output,
                     stderr=None if output is None else subprocess.STDOUT,
-                    start_new_session=True,
-                )
+                    start_new_session=not foreground,
+                ),
+                shares_group=foreground,
             )
         yield child
     finally:
@@ -165,29 +167,29 @@ def child_process(
             child.terminate(grace=grace)
 
 
-@contextlib.contextmanager
-def foreground_process(
-    command: Sequence[str], *, environment: Mapping[str, str], grace: float
-) -> Iterator[ChildProcess]:
-    """Run a program that shares this process's terminal. From then on only that program gets Ctrl-C.
+def run_command(command: Sequence[str], *, environment: Mapping[str, str]) -> int:
+    """Run a caller's command, pass on what ends this process, and return the command's exit code.
 
     Args:
         command: The program and its arguments.
-        environment: All of its environment variables.
-        grace: How many seconds it has to exit before it is killed.
-
-    Raises:
-        OSError: The program cannot be started.
+        environment: Its environment variables.
     """
-    child: ForegroundProcess | None = None
     try:
-        # There is no moment at which Ctrl-C would also end this process: the program may already wait for it.
-        with _defer_signals(afterwards_ignored=frozenset({signal.SIGINT})):
-            child = ForegroundProcess(subprocess.Popen(command, env=dict(environment)))
-        yield child
-    finally:
-        if child is not None:
-            child.terminate(grace=grace)
+        with child_process(
+            command,
+            environment=environment,
+            stdin=None,
+            grace=_COMMAND_GRACE_SECONDS,
+            foreground=os.isatty(0),
+        ) as child:
+            try:
+                return child.wait()
+            except Interrupted as interruption:
+                child.terminate(grace=_COMMAND_GRACE_SECONDS, signum=interruption.signum)
+                return child.wait()
+    except OSError as error:
+        print(f"The command did not start: {error}.", file=sys.stderr)
+        return _COMMAND_NOT_FOUND
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,7 +279,7 @@ def _log_tail(log: Path) -> str:
 
 
 @contextlib.contextmanager
-def _defer_signals(*, afterwards_ignored: frozenset[signal.Signals] = frozenset()) -> Iterator[None]:
+def _defer_signals(*, afterwards_ignored: frozenset[signal.Signals]) -> Iterator[None]:
     """Defer signals to the end of the context: a process that was just started is not lost.
 
     Args:

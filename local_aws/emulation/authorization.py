@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .organization_policies import (
+    NOTHING_ALLOWS,
     POLICY_TYPE_NAMES,
     RESOURCE_CONTROL_POLICY,
     SERVICE_CONTROL_POLICY,
@@ -111,11 +112,11 @@ def reason_of_policy_denial(emulation: Emulation, caller: Caller, request: Reque
         denial = find_policy_denial(
             levels, PolicyRequest(action=request.action, resource=request.resource, context=context)
         )
+        name = POLICY_TYPE_NAMES[policy_type]
+        if denial == NOTHING_ALLOWS:
+            return f"because no {name} allows the {request.action} action"
         if denial is not None:
-            name = POLICY_TYPE_NAMES[policy_type]
-            if denial.policy_arn is None:
-                return f"because no {name} allows the {request.action} action"
-            return explicit_deny(name, policy_arn=denial.policy_arn if emulation.shows_policy_arns else None)
+            return explicit_deny(name, policy_arn=denial if emulation.shows_policy_arns else None)
     return None
 
 

@@ -18,11 +18,8 @@ from .organization_policies import RESOURCE_CONTROL_POLICY, SERVICE_CONTROL_POLI
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID
 from .state import (
     AccessKey,
-    Certificate,
     Denial,
     Emulation,
-    LastUse,
-    MfaDevice,
     RootUser,
     current_emulation,
     reset_moto,
@@ -285,33 +282,19 @@ class Organization:
         """
         self._require_account(account_id)
         now = self._emulation.now()
-        used_at = access_key_last_used
-        last_use = LastUse(at=used_at, service="s3", region="us-east-1") if used_at else None
         keys = [
-            AccessKey(id=root_access_key_id(account_id, number), created_at=now, last_use=last_use)
+            AccessKey(
+                id=root_access_key_id(account_id, number), created_at=now, last_use=access_key_last_used
+            )
             for number in range(1, access_keys + 1)
         ]
-        devices = [
-            MfaDevice(
-                serial_number=f"arn:aws:iam::{account_id}:mfa/root-account-mfa-device-{number}",
-                enabled_at=now,
-            )
-            for number in range(1, mfa_devices + 1)
-        ]
-        signing = [
-            Certificate(
-                id=f"CERT{account_id}{number:016}",
-                body="-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----",
-                uploaded_at=now,
-            )
-            for number in range(1, certificates + 1)
-        ]
+        device = f"arn:aws:iam::{account_id}:mfa/root-account-mfa-device"
         self._emulation.root_users[account_id] = RootUser(
             password_created_at=now if password else None,
             password_last_used=password_last_used,
             access_keys={key.id: key for key in keys},
-            mfa_devices={device.serial_number: device for device in devices},
-            certificates={certificate.id: certificate for certificate in signing},
+            mfa_devices={f"{device}-{number}": now for number in range(1, mfa_devices + 1)},
+            certificates={f"CERT{account_id}{number:016}": now for number in range(1, certificates + 1)},
         )
 
     def root_credentials(self, account_id: str) -> RootCredentials:

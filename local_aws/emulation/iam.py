@@ -202,53 +202,42 @@ class _RootUserResponse(EmulatedIamResponse):
         last_used: dict[str, object] = {"ServiceName": "N/A", "Region": "N/A"}
         if key.last_use is not None:
             last_used = {
-                "LastUsedDate": key.last_use.at,
-                "ServiceName": key.last_use.service,
-                "Region": key.last_use.region,
+                "LastUsedDate": key.last_use,
+                "ServiceName": "s3",
+                "Region": "us-east-1",
             }
         return ActionResult({"AccessKeyLastUsed": last_used})
 
     def list_mfa_devices(self) -> ActionResult:
         """ListMFADevices."""
-        devices = sorted(self._root_user.mfa_devices.values(), key=lambda d: d.serial_number)
+        devices = sorted(self._root_user.mfa_devices.items())
         return self._list_result(
             "MFADevices",
-            [{"SerialNumber": device.serial_number, "EnableDate": device.enabled_at} for device in devices],
+            [{"SerialNumber": number, "EnableDate": enabled_at} for number, enabled_at in devices],
             key_member="SerialNumber",
         )
 
     def deactivate_mfa_device(self) -> ActionResult:
         """DeactivateMFADevice."""
-        return self._delete(
-            self._root_user.mfa_devices,
-            "SerialNumber",
-            kind="MFA Device with serial number",
-        )
+        devices = self._root_user.mfa_devices
+        return self._delete(devices, "SerialNumber", kind="MFA Device with serial number")
 
     def list_signing_certificates(self) -> ActionResult:
         """ListSigningCertificates."""
-        certificates = sorted(self._root_user.certificates.values(), key=lambda c: c.id)
+        certificate = {
+            "CertificateBody": "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----",
+            "Status": "Active",
+        }
+        certificates = sorted(self._root_user.certificates.items())
         return self._list_result(
             "Certificates",
-            [
-                {
-                    "CertificateId": certificate.id,
-                    "CertificateBody": certificate.body,
-                    "Status": "Active",
-                    "UploadDate": certificate.uploaded_at,
-                }
-                for certificate in certificates
-            ],
+            [{"CertificateId": id_, "UploadDate": date, **certificate} for id_, date in certificates],
             key_member="CertificateId",
         )
 
     def delete_signing_certificate(self) -> ActionResult:
         """DeleteSigningCertificate."""
-        return self._delete(
-            self._root_user.certificates,
-            "CertificateId",
-            kind="The Certificate with id",
-        )
+        return self._delete(self._root_user.certificates, "CertificateId", kind="The Certificate with id")
 
     def _task_policy_allows(self, session: RootSession) -> bool:
         # The task policies allow nothing on an IAM user.
@@ -279,7 +268,7 @@ class _RootUserResponse(EmulatedIamResponse):
         self, member: str, entries: Sequence[dict[str, object]], *, key_member: str
     ) -> ActionResult:
         try:
-            page = page_of(
+            page, next_token = page_of(
                 entries,
                 key=lambda entry: str(entry[key_member]),
                 token=self._get_param("Marker"),
@@ -288,9 +277,9 @@ class _RootUserResponse(EmulatedIamResponse):
         except InvalidPageTokenError as error:
             raise validation_error(f"Invalid Marker: {error}") from error
         result: dict[str, object] = {
-            member: page.items,
-            "IsTruncated": page.next_token is not None,
+            member: page,
+            "IsTruncated": next_token is not None,
         }
-        if page.next_token is not None:
-            result["Marker"] = page.next_token
+        if next_token is not None:
+            result["Marker"] = next_token
         return ActionResult(result)

@@ -21,6 +21,8 @@ POLICY_TYPE_NAMES = {
 MAX_POLICY_CHARACTERS = {SERVICE_CONTROL_POLICY: 10_240, RESOURCE_CONTROL_POLICY: 5_120}
 MAX_POLICIES_PER_TARGET = {SERVICE_CONTROL_POLICY: 10, RESOURCE_CONTROL_POLICY: 5}
 
+NOTHING_ALLOWS = "nothing allows it"
+
 _Matches: TypeAlias = Callable[[str, str], bool]
 
 _ARN_PARTS = 6
@@ -67,17 +69,10 @@ class PolicyRequest:
     context: Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class PolicyDenial:
-    """A denied request, with the policy that denies it, or None if a level allows nothing."""
+def find_policy_denial(levels: Iterable[Sequence[AttachedPolicy]], request: PolicyRequest) -> str | None:
+    """Return the ARN of the policy that denies a request, or None if the policies allow it.
 
-    policy_arn: str | None
-
-
-def find_policy_denial(
-    levels: Iterable[Sequence[AttachedPolicy]], request: PolicyRequest
-) -> PolicyDenial | None:
-    """Return why the policies deny a request, or None if they allow it.
+    If a level allows nothing, this returns `NOTHING_ALLOWS`.
 
     Args:
         levels: The policies attached to the organization's root, to each organizational unit down to the
@@ -95,10 +90,10 @@ def find_policy_denial(
                 if not _is_applicable(statement, request):
                     continue
                 if statement["Effect"] == "Deny":
-                    return PolicyDenial(policy_arn=policy.arn)
+                    return policy.arn
                 allowed = True
         missing_allow = missing_allow or not allowed
-    return PolicyDenial(policy_arn=None) if missing_allow else None
+    return NOTHING_ALLOWS if missing_allow else None
 
 
 def require_valid_policy(content: str, *, policy_type: str) -> None:

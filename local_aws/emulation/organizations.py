@@ -1,7 +1,7 @@
 """Organizations as on AWS: who may call it, constraints with their reasons, pages of 20."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +11,10 @@ from moto.organizations.exceptions import (
     AccountNotFoundException,
     AccountNotRegisteredException,
     AWSOrganizationsNotInUseException,
-    DuplicatePolicyException,
     PolicyTypeNotEnabledException,
     TargetNotFoundException,
 )
+from moto.organizations.models import FakeDelegatedAdministrator, FakeServiceAccess
 from moto.organizations.responses import OrganizationsResponse
 
 from .errors import JSON_ERRORS, AwsError, constraint_violation, invalid_input
@@ -25,13 +25,11 @@ from .organization_policies import (
     MalformedPolicyError,
     require_valid_policy,
 )
-from .paging import InvalidPageTokenError, Page, page_of
+from .paging import InvalidPageTokenError, page_of
 from .records import (
     IAM_SERVICE_PRINCIPAL,
     MANAGEMENT_ACCOUNT_ID,
     OrganizationRecords,
-    is_trusted_service,
-    supports_delegated_administrators,
 )
 from .requests import EmulatedResponse
 
@@ -119,11 +117,10 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
     def list_aws_service_access_for_organization(self) -> ActionResult:
         """ListAWSServiceAccessForOrganization."""
         dates = self.organization.trusted_access()
-        page = self._page(sorted(dates))
-        return self._list_result(
+        return self._list(
             "EnabledServicePrincipals",
-            [{"ServicePrincipal": principal, "DateEnabled": dates[principal]} for principal in page.items],
-            page,
+            dates,
+            lambda page: [{"ServicePrincipal": id_, "DateEnabled": dates[id_]} for id_ in page],
         )
 
     # Delegated administrators
@@ -180,22 +177,16 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
 
     def list_delegated_administrators(self) -> ActionResult:
         """ListDelegatedAdministrators."""
-        dates: dict[str, datetime]
         if self._get_param("ServicePrincipal") is None:
-            dates = {
-                account_id: min(services.values())
-                for account_id, services in self.organization.delegations().items()
-            }
-        else:
-            dates = self.organization.delegated_administrators(self._delegating_service())
-        page = self._page(sorted(dates))
-        return self._list_result(
+            raise NotImplementedError
+        dates = self.organization.delegated_administrators(self._delegating_service())
+        return self._list(
             "DelegatedAdministrators",
-            [
+            dates,
+            lambda page: [
                 {**account, "DelegationEnabledDate": dates[str(account["Id"])]}
-                for account in self.organization.describe_accounts(page.items)
+                for account in self.organization.describe_accounts(page)
             ],
-            page,
         )
 
     # Accounts
@@ -209,14 +200,13 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
 
     def list_accounts(self) -> ActionResult:
         """ListAccounts."""
-        page = self._page(sorted(self.organization.account_ids))
-        return self._list_result("Accounts", self.organization.describe_accounts(page.items), page)
+        return self._list("Accounts", self.organization.account_ids, self.organization.describe_accounts)
 
     def list_accounts_for_parent(self) -> ActionResult:
         """ListAccountsForParent."""
         parent_id = str(self._get_param("ParentId"))
-        page = self._page(sorted(self.organization.account_ids_under(parent_id)))
-        return self._list_result("Accounts", self.organization.describe_accounts(page.items), page)
+        ids = self.organization.account_ids_under(parent_id)
+        return self._list("Accounts", ids, self.organization.describe_accounts)
 
     def list_parents(self) -> str:
         """ListParents."""
@@ -233,15 +223,8 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
 
     def update_policy(self) -> str:
         """UpdatePolicy."""
-        policy_id = str(self._get_param("PolicyId"))
-        name = self._get_param("Name")
-        policy_type = self.organization.policy_type(policy_id)
-        if name not in (None, self.organization.policy_name(policy_id)) and self.organization.is_policy_name(
-            name
-        ):
-            raise DuplicatePolicyException
         if self._get_param("Content") is not None:
-            self._require_valid_content(policy_type)
+            self._require_valid_content(self.organization.policy_type(str(self._get_param("PolicyId"))))
         return str(super().update_policy())
 
     def attach_policy(self) -> str:
@@ -284,8 +267,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
             str(target["TargetId"]): target
             for target in self.organization.targets_of_policy(str(self._get_param("PolicyId")))
         }
-        page = self._page(sorted(targets))
-        return self._list_result("Targets", [targets[target_id] for target_id in page.items], page)
+        return self._list("Targets", targets, lambda page: [targets[target_id] for target_id in page])
 
     def enable_policy_type(self) -> str:
         """EnablePolicyType."""
@@ -337,35 +319,34 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
             )
 
     def _trusted_service(self) -> str:
-        principal = str(self._get_param("ServicePrincipal"))
-        if not is_trusted_service(principal):
-            raise _invalid_service_principal()
-        return principal
+        return self._service(FakeServiceAccess.trusted_service)
 
     def _delegating_service(self) -> str:
+        return self._service(FakeDelegatedAdministrator.supported_service)
+
+    def _service(self, is_known: Callable[[str], bool]) -> str:
         principal = str(self._get_param("ServicePrincipal"))
-        if not supports_delegated_administrators(principal):
-            raise _invalid_service_principal()
+        if not is_known(principal):
+            raise invalid_input(
+                "UNRECOGNIZED_SERVICE_PRINCIPAL", "You specified an unrecognized service principal."
+            )
         return principal
 
-    def _page(self, names: Sequence[str]) -> Page[str]:
+    def _list(
+        self, member: str, ids: Iterable[str], describe: Callable[[Sequence[str]], list[dict[str, object]]]
+    ) -> ActionResult:
+        """Return the page that the request asks for."""
         size = int(self._get_param("MaxResults") or _MAX_PAGE_SIZE)
         if size > _MAX_PAGE_SIZE:
             raise invalid_input("MAX_VALUE_EXCEEDED", f"MaxResults must be at most {_MAX_PAGE_SIZE}.")
         try:
-            return page_of(names, key=str, token=self._get_param("NextToken"), size=size)
+            page, next_token = page_of(sorted(ids), key=str, token=self._get_param("NextToken"), size=size)
         except InvalidPageTokenError as error:
             raise invalid_input(
                 "INVALID_NEXT_TOKEN", "Get the NextToken from the previous response."
             ) from error
-
-    def _list_result(
-        self, member: str, entries: Sequence[dict[str, object]], page: Page[str]
-    ) -> ActionResult:
-        result: dict[str, object] = {member: entries}
-        if page.next_token is not None:
-            result["NextToken"] = page.next_token
-        return self._result(result)
+        more = {} if next_token is None else {"NextToken": next_token}
+        return self._result({member: describe(page), **more})
 
     def _result(self, members: dict[str, object]) -> ActionResult:
         return ActionResult(json.loads(json.dumps(members, default=_timestamp)))
@@ -375,7 +356,3 @@ def _timestamp(value: object) -> float:
     if not isinstance(value, datetime):
         raise TypeError(f"{value!r} is not a datetime.")
     return value.timestamp()
-
-
-def _invalid_service_principal() -> AwsError:
-    return invalid_input("UNRECOGNIZED_SERVICE_PRINCIPAL", "You specified an unrecognized service principal.")

@@ -4,15 +4,13 @@ The emulation has one organization, that of its management account. Its state is
 where moto has a place for it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from moto.organizations.models import (
     FakeAccount,
-    FakeDelegatedAdministrator,
-    FakeServiceAccess,
     organizations_backends,
 )
 
@@ -138,8 +136,6 @@ class OrganizationRecords:
 
         moto's own CreateAccount picks the id, and slows down with the number of accounts.
         """
-        if account_id is not None and self._find(account_id) is not None:
-            raise ValueError(f"Account {account_id} is already a member of the organization.")
         account = FakeAccount(self._organization, AccountName=name, Email=email)
         account.id = account_id = account_id or str(account.id)
         self._backend.accounts.append(account)
@@ -180,10 +176,6 @@ class OrganizationRecords:
         """Return whether a policy has a name."""
         return any(policy.name == name for policy in self._backend.policies)
 
-    def policy_name(self, policy_id: str) -> str:
-        """Return the name of a policy."""
-        return str(self._backend.get_policy_by_id(policy_id).name)
-
     def is_policy_target(self, target_id: str) -> bool:
         """Return whether an id is the root's, an organizational unit's or an account's."""
         return self._find_target(target_id) is not None
@@ -195,10 +187,7 @@ class OrganizationRecords:
 
     def targets_of_policy(self, policy_id: str) -> list[dict[str, object]]:
         """Return what a policy is attached to, as Organizations lists it."""
-        targets: list[dict[str, object]] = self._backend.list_targets_for_policy(PolicyId=policy_id)[
-            "Targets"
-        ]
-        return targets
+        return list(self._backend.list_targets_for_policy(PolicyId=policy_id)["Targets"])
 
     def attach_new_policy(self, *, name: str, content: str, target_id: str, policy_type: str) -> str:
         """Create a policy, attach it and return its ID; enable its type if necessary."""
@@ -263,18 +252,24 @@ class OrganizationRecords:
         """Return the accounts registered for a service, oldest first, and since when."""
         dates = {
             account_id: services[principal]
-            for account_id, services in self._delegations()
+            for account_id, services in self.delegations().items()
             if principal in services
         }
         return dict(sorted(dates.items(), key=lambda entry: entry[1]))
 
     def delegated_services(self, account_id: str) -> dict[str, datetime]:
         """Return the services that an account is registered for, and since when."""
-        return dict(self._delegations()).get(account_id, {})
+        return self.delegations().get(account_id, {})
 
-    def delegations(self) -> dict[str, Mapping[str, datetime]]:
-        """Return each registered account with its services."""
-        return dict(self._delegations())
+    def delegations(self) -> dict[str, dict[str, datetime]]:
+        """Return each registered account with its services, and since when."""
+        return {
+            str(administrator.account.id): {
+                str(principal): _to_datetime(service["DelegationEnabledDate"])
+                for principal, service in administrator.services.items()
+            }
+            for administrator in self._backend.admins
+        }
 
     def register(self, *, account_id: str, principal: str, at: datetime) -> None:
         """Register an account for a service."""
@@ -287,31 +282,11 @@ class OrganizationRecords:
         """Deregister an account for a service."""
         self._backend.deregister_delegated_administrator(AccountId=account_id, ServicePrincipal=principal)
 
-    def _delegations(self) -> Iterator[tuple[str, dict[str, datetime]]]:
-        for administrator in self._backend.admins:
-            yield (
-                str(administrator.account.id),
-                {
-                    str(principal): _to_datetime(service["DelegationEnabledDate"])
-                    for principal, service in administrator.services.items()
-                },
-            )
-
     def _find(self, account_id: str) -> Any:
         for account in self._backend.accounts:
             if account.id == account_id:
                 return account
         return None
-
-
-def is_trusted_service(principal: str) -> bool:
-    """Return whether Organizations knows a service principal."""
-    return bool(FakeServiceAccess.trusted_service(principal))
-
-
-def supports_delegated_administrators(principal: str) -> bool:
-    """Return whether a service can have delegated administrators."""
-    return bool(FakeDelegatedAdministrator.supported_service(principal))
 
 
 def _to_datetime(timestamp: float) -> datetime:

@@ -16,11 +16,12 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
+from local_aws.signatures import Refusal, find_refusal
+
 from .accounts import DEFAULT_SECRET_ACCESS_KEY, issue_secret_access_key
 from .control import CONTROL_PATH, HEALTH_PATH, authorization, respond_to_control
 from .extension import extended_moto
 from .local import LocalOrganization
-from .signatures import Refusal, find_refusal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

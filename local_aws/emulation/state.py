@@ -36,49 +36,31 @@ _ROOT_ACCESS_KEY = re.compile(r"AKIA(?P<account_id>[0-9]{12})[0-9]{4}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LastUse:
-    """When and where a credential was last used."""
-
-    at: datetime
-    service: str
-    region: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class AccessKey:
     """An access key of a root user."""
 
     id: str
     created_at: datetime
-    last_use: LastUse | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class MfaDevice:
-    """An MFA device of a root user."""
-
-    serial_number: str
-    enabled_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Certificate:
-    """A signing certificate of a root user."""
-
-    id: str
-    body: str
-    uploaded_at: datetime
+    last_use: datetime | None
 
 
 @dataclass(kw_only=True)
 class RootUser:
-    """The root user of an account: its credentials, each by its id."""
+    """The root user of an account: its credentials, each by its id.
+
+    Attributes:
+        password_created_at: When its password was created, if it has one.
+        password_last_used: When the password was last used.
+        access_keys: The access keys.
+        mfa_devices: When each MFA device was enabled.
+        certificates: When each signing certificate was uploaded.
+    """
 
     password_created_at: datetime | None = None
     password_last_used: datetime | None = None
     access_keys: dict[str, AccessKey] = field(default_factory=dict)
-    mfa_devices: dict[str, MfaDevice] = field(default_factory=dict)
-    certificates: dict[str, Certificate] = field(default_factory=dict)
+    mfa_devices: dict[str, datetime] = field(default_factory=dict)
+    certificates: dict[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,14 +80,21 @@ def test_a_suspended_account_is_refused_before_the_quota_is_checked(
 
 
 @pytest.mark.parametrize(
-    ("operation", "members", "sizes"),
+    ("operation", "parameters", "members", "sizes"),
     [
-        ("list_accounts", "Accounts", [20, 5]),
-        ("list_aws_service_access_for_organization", "EnabledServicePrincipals", [20, 2]),
-        ("list_delegated_administrators", "DelegatedAdministrators", [20, 1]),
+        ("list_accounts", {}, "Accounts", [20, 5]),
+        ("list_aws_service_access_for_organization", {}, "EnabledServicePrincipals", [20, 2]),
+        (
+            "list_delegated_administrators",
+            {"ServicePrincipal": IAM},
+            "DelegatedAdministrators",
+            [20, 1],
+        ),
     ],
 )
-def test_lists_come_in_pages_of_twenty(operation: str, members: str, sizes: list[int]) -> None:
+def test_lists_come_in_pages_of_twenty(
+    operation: str, parameters: dict[str, str], members: str, sizes: list[int]
+) -> None:
     services = (IAM, *(f"service-{number:02}.amazonaws.com" for number in range(21)))
     with mock_organization(seed=Seed(members=(), trusted_services=services)) as organization:
         organization.set_delegated_administrator_limit(30)
@@ -97,7 +104,7 @@ def test_lists_come_in_pages_of_twenty(operation: str, members: str, sizes: list
             register(organization, account_id)
 
         client: Any = organization.client("organizations")
-        pages = [page[members] for page in client.get_paginator(operation).paginate()]
+        pages = [page[members] for page in client.get_paginator(operation).paginate(**parameters)]
 
     assert [len(page) for page in pages] == sizes
     assert len({json.dumps(entry, default=str) for page in pages for entry in page}) == sum(sizes)

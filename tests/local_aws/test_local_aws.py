@@ -422,31 +422,6 @@ def test_the_lock_file_has_no_download_addresses() -> None:
 
 
 @pytest.mark.slow
-def test_a_policy_whose_type_changes_is_replaced(local_aws: LocalAws) -> None:
-    def resources(type_: str, **elements: str) -> str:
-        statement = {"Effect": "Deny", "Action": "s3:*", "Resource": "*", **elements}
-        content = {"Version": "2012-10-17", "Statement": [statement]}
-        properties = {"Name": type_.lower(), "Type": type_, "Content": content}
-        policy = {"Type": "AWS::Organizations::Policy", "Properties": properties}
-        return json.dumps({"Resources": {"Policy": policy}})
-
-    cloudformation, organizations = (local_aws.client(name) for name in ("cloudformation", "organizations"))
-    cloudformation.create_stack(StackName="policy", TemplateBody=resources("SERVICE_CONTROL_POLICY"))
-    cloudformation.get_waiter("stack_create_complete").wait(StackName="policy", WaiterConfig={"Delay": 1})
-    cloudformation.update_stack(
-        StackName="policy", TemplateBody=resources("RESOURCE_CONTROL_POLICY", Principal="*")
-    )
-    cloudformation.get_waiter("stack_update_complete").wait(StackName="policy", WaiterConfig={"Delay": 1})
-
-    def own(type_: str) -> list[str]:
-        listed = organizations.list_policies(Filter=type_)["Policies"]
-        return [policy["Name"] for policy in listed if not policy["AwsManaged"]]
-
-    assert own("SERVICE_CONTROL_POLICY") == []
-    assert own("RESOURCE_CONTROL_POLICY") == ["resource_control_policy"]
-
-
-@pytest.mark.slow
 def test_cloudformation_cuts_both_parts_of_a_name_that_is_too_long(local_aws: LocalAws) -> None:
     cloudformation = local_aws.client("cloudformation")
     stack, logical_id = "RootAccessAcceptance-0123456789ab", "RootTasksBucket51641F9D"

@@ -22,7 +22,7 @@ from moto.moto_api._internal import mock_random
 from aws_calls.errors import RootAccessError
 from centralized_root_access import RootTask, RootTasks
 from local_aws.emulation import LocalOrganization, mock_organization
-from local_aws.emulation.state import AccessKey, Certificate, Emulation, MfaDevice, current_emulation
+from local_aws.emulation.state import AccessKey, Emulation, current_emulation
 from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import DecodingError, decode, encode
 from root_tasks.model.report import Outcome, Report, Task
@@ -822,14 +822,11 @@ class AnyOrder(RuleBasedStateMachine):
                 user.password_created_at = None
             case Change.ADD_MFA if len(user.mfa_devices) < 2:
                 serial_number = f"arn:aws:iam::{account_id}:mfa/device-{self.ids}"
-                device = MfaDevice(serial_number=serial_number, enabled_at=at(self.ids))
-                user.mfa_devices[device.serial_number] = device
+                user.mfa_devices[serial_number] = at(self.ids)
             case Change.DELETE_MFA:
                 user.mfa_devices.clear()
             case Change.ADD_CERTIFICATE if len(user.certificates) < 2:
-                body = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----"
-                id_ = f"CERT{account_id}{self.ids:016}"
-                user.certificates[id_] = Certificate(id=id_, body=body, uploaded_at=at(self.ids))
+                user.certificates[f"CERT{account_id}{self.ids:016}"] = at(self.ids)
             case Change.DELETE_CERTIFICATES:
                 user.certificates.clear()
 

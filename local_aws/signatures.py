@@ -1,7 +1,6 @@
 """Whether a request was signed with the secret of this run, which web pages and other users do not know.
 
-The server of the organization imports this module; MiniStack's process, which has no access to the package,
-loads it as a file.
+MiniStack's process imports this module without the emulation, and with it moto.
 """
 
 from collections.abc import Mapping
