@@ -86,12 +86,11 @@ class RefusalReason(Enum):
     )
     NOT_MEMBERS = "Not in organization {organization_id}: {account_ids}. No account was accessed."
     UNIT_NOT_FOUND = (
-        '"organizationalUnits": {unit} is neither the ID nor the path of an organizational unit. No account '
-        "was accessed."
+        "There is no organizational unit {unit}. Name a unit by its ID, or by its names from the root down, "
+        "as in Root/Workloads. No account was accessed."
     )
     SEVERAL_UNITS = (
-        '"organizationalUnits": {unit} means several units: {candidates}. Use an ID or a longer path. No '
-        "account was accessed."
+        "{unit} means several units: {candidates}. Use an ID or a longer path. No account was accessed."
     )
     NAME_ALREADY_USED = (
         "An earlier execution named {run_id} already has a report. Start this one under another name."
@@ -179,10 +178,7 @@ class RunRefusedError(RootAccessError):
     @property
     def is_failure(self) -> bool:
         """Whether the execution fails, as another input would have failed as well."""
-        failure = self.data.get("failure")
-        # AWS refuses the ID of a unit that does not exist.
-        mistyped = isinstance(failure, Failure) and failure.name == "ParentNotFound"
-        return self.reason in _FAILURES and not mistyped
+        return self.reason in _FAILURES
 
     def output(self) -> dict[str, str]:
         """Return the output of an execution that is refused, and does not fail."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import strategies as st
 
-from centralized_root_access.cli.errors import ExitCode
-from centralized_root_access.cli.verdict import exit_code, explicit_accounts
+from centralized_root_access.cli.command_errors import ExitCode
+from centralized_root_access.cli.follow_up import exit_code, explicit_accounts
 from root_tasks.model.report import Item, ItemType, Outcome, Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.properties import property_test

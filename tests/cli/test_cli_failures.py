@@ -16,7 +16,7 @@ import pytest
 from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
 
-from centralized_root_access.cli.aws import Caller
+from centralized_root_access.cli.caller import Caller
 from local_aws.emulation import serve_organization
 from support.accounts import MEMBER
 from support.arrange import enable_root_access
@@ -147,7 +147,7 @@ def test_each_command_ends_in_a_sentence_that_a_program_also_gets(
     def fail(*_: object, **__: object) -> None:
         raise KeyError("a name of an account")
 
-    monkeypatch.setattr("centralized_root_access.cli.aws.Caller.client", fail)
+    monkeypatch.setattr("centralized_root_access.cli.caller.Caller.client", fail)
     shown = command_line.run(*command, "--format", "json")
     assert shown.exit_code == 2
     assert "An error that this release does not expect: KeyError in test_cli_failures.py" in shown.stderr
@@ -270,7 +270,7 @@ import sys
 from centralized_root_access.__main__ import lambda_root, main
 sys.path.insert(0, str(lambda_root()))
 from botocore.exceptions import ClientError
-from centralized_root_access.cli.aws import Caller
+from centralized_root_access.cli.caller import Caller
 
 def create_client(caller, service, **options):
     client = create(caller, service, **options)

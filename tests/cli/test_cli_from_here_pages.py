@@ -13,7 +13,7 @@ from botocore.session import Session
 from hypothesis import strategies as st
 
 from aws_calls.failures import CallError
-from centralized_root_access.cli.aws import Caller
+from centralized_root_access.cli.caller import Caller
 from centralized_root_access.cli.from_here import MAX_ACCOUNTS_IN_PARALLEL, audit_from_here
 from local_aws.emulation import mock_organization
 from root_tasks.refusals import RefusalReason, RunRefusedError

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from centralized_root_access.cli.aws import Caller
+from centralized_root_access.cli.caller import Caller
 from support import root_tasks as running
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.command_line import STACK

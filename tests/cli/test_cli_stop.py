@@ -217,18 +217,6 @@ def test_a_stop_whose_end_cannot_be_read_is_not_called_a_failure_to_stop(command
     assert said == f"Whether run {RUN} was stopped is not known: states:DescribeExecution: InvalidArn: No.\n"
 
 
-@pytest.mark.parametrize(("listings", "waited"), [(0, 0), (2, 3), (99, 15)], ids=["ended", "ends", "runs"])
-def test_a_stop_waits_for_batches_that_still_run(
-    command_line: CommandLine, listings: int, waited: float
-) -> None:
-    start_execution(command_line)
-    command_line.services.polls, command_line.services.running = 1, listings
-    waits: list[float] = []
-    command_line.sleep = waits.append
-    assert command_line.run("stop", RUN, "--yes").exit_code == 0
-    assert sum(seconds for seconds in waits if seconds >= 1) == waited
-
-
 def test_an_execution_that_is_stopped_before_it_has_accounts_shows_none(command_line: CommandLine) -> None:
     start_execution(command_line, runs=False)
     stopped = command_line.run("stop", RUN, "--yes")

@@ -7,7 +7,6 @@ import errno
 import hashlib
 import io
 import json
-import re
 import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,9 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aws_calls.failures import FailureKind, failed_call
-from centralized_root_access.cli import screen
-from centralized_root_access.cli.plan_state import PlanState
-from centralized_root_access.cli.stored_report import StoredFiles
+from centralized_root_access.cli.follow_up import PlanState
+from root_tasks.aws.bucket import Bucket
 from root_tasks.model.report import Task
 from support.accounts import MEMBER, OTHER
 from support.command_line import (
@@ -31,7 +29,6 @@ from support.command_line import (
     STACK,
     Typed,
     alter_report,
-    give_credentials,
     has_password,
     last_input,
     lock_bucket,
@@ -77,8 +74,9 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     def said(plan: str) -> tuple[str, str]:
         """Return what `report` says of a plan below its summary, and what `runs` says of it."""
         notes = command_line.run("report", plan).stderr
-        listed = [line for line in command_line.run("runs").lines if line.startswith(plan)]
-        return notes, re.split(" {2,}", listed[0])[4]
+        lines = command_line.run("runs").lines
+        place = next(number for number, line in enumerate(lines) if line.endswith(f"  {plan}"))
+        return notes, lines[place + 1].split(", ")[2]
 
     command_line.root_tasks.now = command_line.now
     plan = plan_deletion(command_line)
@@ -86,14 +84,12 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     until = f"{expiry[:10]} {expiry[11:16]} UTC"
     command_line.now = datetime.fromisoformat(expiry) - timedelta(hours=2, minutes=5)
     hint = f"Next, to execute exactly this plan (until {until}): centralized-root-access execute {plan}\n"
-    assert said(plan) == (hint, "2 hours left")
-    command_line.now += timedelta(hours=2)
-    assert said(plan)[1] == "5 minutes left"
-    command_line.now += timedelta(minutes=6)
+    assert said(plan) == (hint, f"until {until}")
+    command_line.now += timedelta(hours=2, minutes=6)
     command_line.root_tasks.now = command_line.now
     command_line.services.polls = 0
     command_line.root_tasks.run_execute_machine({"plan": plan}, name="refused")
-    assert command_line.run("runs").lines[1].split()[:3] == ["refused", "execute", "REFUSED"]
+    assert command_line.run("runs").lines[0] == "REFUSED  refused"
     assert said(plan) == (f"This plan expired at {until}. Create a new plan.\n", "expired")
     command_line.root_tasks.now = command_line.now = command_line.now - timedelta(minutes=10)
     executed = command_line.run("execute", plan, "--yes")
@@ -115,14 +111,6 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     assert said(plan)[0] == "This plan was executed by an execution that its mark does not name.\n"
 
 
-def test_a_plan_by_any_name_says_for_how_long_it_can_be_executed(command_line: CommandLine) -> None:
-    give_credentials(command_line)
-    command_line.root_tasks.now = command_line.now
-    command_line.services.polls = 0
-    command_line.root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}, name="by-console")
-    assert "24 hours left" in command_line.run("runs").lines[1]
-
-
 @pytest.mark.parametrize(
     ("expires_at", "executed_by", "obstacle", "words"),
     [
@@ -132,7 +120,7 @@ def test_a_plan_by_any_name_says_for_how_long_it_can_be_executed(command_line: C
             "This plan was executed by execute-1.",
             "executed by execute-1",
         ),
-        (NOW, None, None, "0 minutes left"),
+        (NOW, None, None, f"until {NOW:%Y-%m-%d %H:%M} UTC"),
         (None, None, None, ""),
     ],
     ids=["executed", "in its last second", "without an end"],
@@ -148,14 +136,14 @@ def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_deletion(command_line)
-    read = StoredFiles.read
+    read = Bucket.read
 
-    def read_unless_mark(files: StoredFiles, name: str) -> bytes:
-        if name == "executed-by.json":
+    def read_unless_mark(bucket: Bucket, key: str) -> bytes:
+        if key.endswith("executed-by.json"):
             raise failed_call("s3:GetObject", FailureKind.NO_RESPONSE, "Nothing was received.")
-        return read(files, name)
+        return read(bucket, key)
 
-    monkeypatch.setattr(StoredFiles, "read", read_unless_mark)
+    monkeypatch.setattr(Bucket, "read", read_unless_mark)
     shown = command_line.run("report", plan)
     assert shown.exit_code == 0
     assert next_command(shown) == ["execute", plan]
@@ -177,19 +165,6 @@ def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(
     assert "was altered" in said
     assert OTHER not in said
     assert [*command_line.services.inputs] == [plan]
-
-
-def test_a_person_is_asked_about_no_row_that_was_not_shown(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(screen, "_MAX_ROWS", 1)
-    plan = plan_deletion(command_line)
-    left = "\n2 more rows: --all, --format csv and --open have all of them.\n"
-    assert left in command_line.run("report", plan).stdout
-    monkeypatch.setattr(sys, "stdin", Typed("n\n"))
-    shown = command_line.run("execute", plan)
-    assert "MFA device" in shown.stderr
-    assert "more rows" not in shown.stderr
 
 
 def test_only_the_report_that_was_approved_is_executed(command_line: CommandLine, tmp_path: Path) -> None:
@@ -227,13 +202,13 @@ def test_only_a_plan_of_something_is_executed(
 
 
 def alter_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = StoredFiles.read
+    read = Bucket.read
 
-    def read_altered(files: StoredFiles, name: str) -> bytes:
-        body = read(files, name)
-        return body + b" " if files.folder.startswith("executions/") else body
+    def read_altered(bucket: Bucket, key: str) -> bytes:
+        body = read(bucket, key)
+        return body + b" " if key.startswith("executions/") and key.endswith("report.json") else body
 
-    monkeypatch.setattr(StoredFiles, "read", read_altered)
+    monkeypatch.setattr(Bucket, "read", read_altered)
 
 
 def fill_stdout(monkeypatch: pytest.MonkeyPatch) -> None:

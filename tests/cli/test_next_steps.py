@@ -10,8 +10,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from centralized_root_access.cli.next_steps import audit_of_plan, key_use_steps, next_steps
-from centralized_root_access.cli.target import TargetOptions
+from centralized_root_access.cli.follow_up import audit_of_plan, key_use_steps, next_steps
+from centralized_root_access.cli.options import TargetOptions
 from centralized_root_access.cli.terminal import Environment
 from root_tasks.model.report import Action, Item, ItemType, Outcome, RootCredentials, Task
 from root_tasks.report.risk import RECENT

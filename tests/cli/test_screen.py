@@ -230,7 +230,7 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     command_line.run("execute", plan, "--yes")
     shown = command_line.run("runs")
     assert (shown.exit_code, shown.stderr) == (0, "")
-    assert [line.split()[0] for line in shown.lines[1:]] == [EXECUTION, plan, "=1+1"]
+    assert shown.lines[::2] == [f"SUCCEEDED  {run_id}" for run_id in (EXECUTION, plan, "=1+1")]
     execution = command_line.root_tasks.executions[
         command_line.root_tasks.arn(EXECUTION, machine=EXECUTE_MACHINE)
     ]
@@ -241,7 +241,7 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
         (plan, "Audit", "SUCCEEDED"),
         ("'=1+1", "Audit", "SUCCEEDED"),
     ]
-    assert len(command_line.run("runs", "--limit", "1").lines) == 2
+    assert command_line.run("runs", "--limit", "1").lines == shown.lines[:2]
 
 
 def test_a_run_has_its_requester_and_a_plan_and_its_execution_name_each_other(

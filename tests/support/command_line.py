@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from centralized_root_access.cli.aws import Caller
+from centralized_root_access.cli.caller import Caller
 from centralized_root_access.cli.main import run
 from centralized_root_access.cli.terminal import Environment
 from support.accounts import MANAGEMENT, MEMBER
@@ -54,7 +54,6 @@ class DeployedServices:
         errors: What a call responds with instead: the code and the message.
         started: What the function that started a run returned, by the execution's ARN.
         batches: Each batch of it that started: its number, and what its function returned.
-        running: How often batches are still running when they are listed.
         before: Runs right before a call is responded to.
         requests: The calls, each with its parameters.
     """
@@ -67,7 +66,6 @@ class DeployedServices:
     errors: dict[str, tuple[str, str]] = field(default_factory=dict)
     started: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     batches: dict[str, list[tuple[int, Mapping[str, Any]]]] = field(default_factory=dict)
-    running: int = 0
     before: dict[str, Callable[[], object]] = field(default_factory=dict)
     requests: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     _described: dict[str, int] = field(default_factory=dict)
@@ -182,13 +180,12 @@ class DeployedServices:
     def _ListExecutions(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         if map_run := parameters.get("mapRunArn"):
             parent = map_run.replace(":mapRun:", ":execution:").replace("/Batches:", ":")
-            status, self.running = "RUNNING" if self.running else "ABORTED", max(self.running - 1, 0)
             child = parent.rpartition(":")
             arns = [
                 f"{child[0]}/Batches:{child[2]}:{place}"
                 for place, _ in enumerate(self.batches.get(parent, ()))
             ]
-            return {"executions": [{"executionArn": arn, "status": status} for arn in arns]}
+            return {"executions": [{"executionArn": arn, "status": "ABORTED"} for arn in arns]}
         prefix = parameters["stateMachineArn"].replace(":stateMachine:", ":execution:")
         found = [
             self._summary(arn, execution)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.calls import pages
 from aws_calls.failures import CallError, FailureKind
 
-from .errors import CommandError
+from .command_errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from .aws import Caller
+    from .caller import Caller
 
 _DESCRIBE_STACKS = "cloudformation:DescribeStacks"
 # A page has some 50 stacks; an account may have 2,000 in a Region unless its quota was raised.
@@ -72,22 +72,12 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
     if len(found) == 1:
         return found[0]
     if found:
-        stacks = [deployment.stack for deployment in found]
-        names = (
-            stack_name if stacks.count(stack_name) == 1 else f"{stack_name}:{deployment.construct_id}"
-            for stack_name, deployment in zip(stacks, found, strict=True)
-        )
-        raise CommandError(
-            f"RootTasks is deployed more than once. Choose one: --stack {' or --stack '.join(names)}"
-        )
-    if stack:
-        raise CommandError(
-            f"Stack {stack} of account {caller.account_id} in {caller.region} does not exist, or does not "
-            "have the outputs of RootTasks. Use --profile and --region for where it is deployed."
-        )
+        names = (f"--stack {deployment.stack}:{deployment.construct_id}" for deployment in found)
+        raise CommandError(f"RootTasks is deployed more than once. Choose one: {' or '.join(names)}")
+    where = f" in stack {stack}" if stack else ""
     raise CommandError(
-        f"No stack of account {caller.account_id} in {caller.region} has the outputs of RootTasks. Use "
-        "--profile and --region for where it is deployed; without a deployment, use `audit --from-here`."
+        f"There is no RootTasks{where} of account {caller.account_id} in {caller.region}. Use --profile and "
+        "--region for where it is deployed; without a deployment, use `audit --from-here`."
     )
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from root_tasks.model.run import Finding, Member
     from root_tasks.run.accounts import OrganizationContext
 
-    from .aws import Caller
+    from .caller import Caller
 
 # Enough accounts wait for AWS at once to keep up with the list: three pages a second.
 MAX_ACCOUNTS_IN_PARALLEL = 64

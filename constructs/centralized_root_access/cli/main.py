@@ -11,6 +11,7 @@ import click
 
 from aws_calls.text import printable
 
+from .command_errors import ExitCode, InterruptedRunError, sentence
 from .commands.audit import audit
 from .commands.execute import execute
 from .commands.plan import plan
@@ -19,7 +20,6 @@ from .commands.report import report
 from .commands.runs import runs
 from .commands.status import status
 from .commands.stop import stop
-from .errors import ExitCode, InterruptedRunError, sentence
 from .terminal import PROGRAM
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import click
 
 from aws_calls.text import ACCOUNT_ID, printable
 
-from .target import TargetOptions
+from .terminal import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,22 @@ TABLE, JSON, CSV = "table", "json", "csv"
 _COMMENT = re.compile(r"^\s*#.*|\s#(\s.*)?$")
 
 
+@dataclass(frozen=True, kw_only=True)
+class TargetOptions:
+    """Where a command works: the machine, and profile, Region and stack, of which each may be left open."""
+
+    environment: Environment
+    profile: str | None
+    region: str | None
+    stack: str | None
+
+    def command(self, *words: str) -> str:
+        """Return a command line that works in the same place, to be pasted into a shell."""
+        options = {"--profile": self.profile, "--region": self.region, "--stack": self.stack}
+        given = [word for name, value in options.items() if value is not None for word in (name, value)]
+        return shlex.join([PROGRAM, *words, *given])
+
+
 def account_id(value: str) -> str:
     """Return the ID of an AWS account, or refuse what is not one."""
     if not ACCOUNT_ID.fullmatch(value):
@@ -35,7 +52,7 @@ def account_id(value: str) -> str:
 
 def account_ids(value: str) -> tuple[str, ...]:
     """Return the IDs of AWS accounts: one, several with commas, or those of a file that is given as @FILE."""
-    return tuple(account_id(entry) for line in _lines(value) for entry in _entries(line))
+    return tuple(map(account_id, entries(value)))
 
 
 def account_ids_or_all(value: str) -> tuple[str, ...]:
@@ -43,38 +60,20 @@ def account_ids_or_all(value: str) -> tuple[str, ...]:
     return ("all",) if value == "all" else account_ids(value)
 
 
-def exclusions(value: str) -> tuple[str, ...]:
-    """Return accounts and organizational units: with commas, or those of a file that is given as @FILE.
-
-    A name may have a comma: what has no ID, and no path from the root after each comma, is one unit.
-    """
-    from root_tasks.tasks.scope import UNIT_ID
-
-    found: list[str] = []
-    for line in _lines(value):
-        entries = _entries(line)
-        has_id = any(ACCOUNT_ID.fullmatch(entry) or UNIT_ID.fullmatch(entry) for entry in entries)
-        found += entries if has_id or all(entry.startswith("Root/") for entry in entries) else [line]
-    return tuple(found)
-
-
-def _entries(line: str) -> list[str]:
-    return [entry.strip() for entry in line.split(",")]
-
-
-def _lines(value: str) -> list[str]:
-    """Return the value, or the lines of the file that it names, without comments. A name may have a `#`."""
-    if not value.startswith("@"):
-        return [value]
-    try:
-        text = Path(value[1:]).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise click.BadParameter(f"{printable(value[1:])} cannot be read: {why}.") from error
-    lines = (_COMMENT.sub("", line).strip().rstrip(",") for line in text.splitlines())
-    found = [line for line in lines if line]
+def entries(value: str) -> tuple[str, ...]:
+    """Return accounts or units: with commas, or those of a file that is given as @FILE, without comments."""
+    lines = [value]
+    if value.startswith("@"):
+        try:
+            text = Path(value[1:]).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise click.BadParameter(f"{printable(value[1:])} cannot be read: {why}.") from error
+        # The name of a unit may have a `#`.
+        lines = [_COMMENT.sub("", line) for line in text.splitlines()]
+    found = tuple(entry.strip() for line in lines for entry in line.split(",") if entry.strip())
     if not found:
-        raise click.BadParameter(f"{printable(value[1:])} is empty.")
+        raise click.BadParameter(f"{printable(repr(value))} names nothing.")
     return found
 
 
@@ -106,11 +105,9 @@ def report_path(value: str) -> Path:
         raise click.BadParameter("it is empty.")
     path = Path(value)
     folder = path if path.is_dir() else path.parent
-    if not folder.is_dir():
-        raise click.BadParameter(f"{printable(str(folder))} is not a folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
         # Said before the run: afterwards its report would have nowhere to go.
-        raise click.BadParameter(f"{printable(str(folder))} is not writable.")
+        raise click.BadParameter(f"{printable(str(folder))} is not a folder, or not writable.")
     if folder != path and path.suffix.lower() not in (".html", ".json", ".csv"):
         raise click.BadParameter(
             f"there is no folder {printable(value)}. Create it for all three files, or name a file that ends "
@@ -234,39 +231,14 @@ class Selection:
     """Which accounts a run is about.
 
     Attributes:
-        accounts: The accounts, or all.
-        organizational_units: The organizational units.
-        exclusions: Accounts and organizational units that are left out.
+        input: The accounts as the input of an execution has them, without those of another run.
         from_report: The run whose accounts with one of the outcomes are meant; None for no such run.
         outcomes: The outcomes, as the option has them.
     """
 
-    accounts: tuple[str, ...]
-    organizational_units: tuple[str, ...]
-    exclusions: tuple[str, ...]
+    input: dict[str, object]
     from_report: str | None
     outcomes: tuple[str, ...]
-
-    def input(self) -> dict[str, object]:
-        """Return the accounts as the input of an execution has them, without those of another run.
-
-        Raises:
-            click.UsageError: Accounts are asked for in two ways of which one is enough.
-        """
-        input_: dict[str, object] = {}
-        if "all" in self.accounts and set(self.accounts) != {"all"}:
-            raise click.UsageError("--account is both all and an account ID. Use one of the two.")
-        if self.accounts:
-            input_["accounts"] = "all" if "all" in self.accounts else list(self.accounts)
-        if self.organizational_units:
-            input_["organizationalUnits"] = list(self.organizational_units)
-        if self.from_report is not None and input_:
-            raise click.UsageError(
-                "--from-report names the accounts: use it without other accounts and units."
-            )
-        if self.exclusions:
-            input_["exclude"] = list(self.exclusions)
-        return input_
 
 
 def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decorator:
@@ -274,17 +246,18 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
 
     Args:
         all_accounts: Whether `all` is accepted.
-        outcomes: The outcomes that --from-report takes where --outcome is not given.
+        outcomes: The outcomes that --from-report takes if --outcome is not given.
     """
+    default = outcomes
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @account_options(all_accounts=all_accounts)
         @repeatable_option(
             "exclude",
-            type=exclusions,
+            type=entries,
             callback=_flatten,
             metavar="ACCOUNT|OU",
-            help="Leave out accounts or organizational units: IDs with commas, or a name; @FILE for those in "
+            help="Leave out accounts or organizational units: IDs or names, with commas; @FILE for those in "
             "a file. Repeatable.",
         )
         @click.option(
@@ -310,10 +283,21 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
         ) -> Any:
             if outcomes and from_report is None:
                 raise click.UsageError("--outcome is of --from-report: use both.")
+            if from_report is not None and (accounts or organizational_units):
+                raise click.UsageError(
+                    "--from-report takes its accounts from a report, so --account and --organizational-unit "
+                    "cannot be added. For a part of them, add --exclude. For a unit, use "
+                    "--organizational-unit alone: accounts without credentials have nothing to do."
+                )
+            if "all" in accounts and set(accounts) != {"all"}:
+                raise click.UsageError("--account is both all and an account ID. Use one of the two.")
+            named = {
+                "accounts": "all" if "all" in accounts else list(accounts),
+                "organizationalUnits": list(organizational_units),
+                "exclude": list(excludes),
+            }
             selection = Selection(
-                accounts=accounts,
-                organizational_units=organizational_units,
-                exclusions=excludes,
+                input={key: value for key, value in named.items() if value},
                 from_report=from_report,
                 outcomes=outcomes or default,
             )
@@ -321,5 +305,4 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
 
         return wrapper
 
-    default = outcomes
     return decorate

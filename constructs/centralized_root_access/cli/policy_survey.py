@@ -1,39 +1,146 @@
-"""Reading what an organization's policies let root tasks do, for the preflight command."""
+"""What an organization's policies let root tasks do, as they are or after a change to one of them."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
+from aws_calls.text import ACCOUNT_ID
+from root_tasks.policies.attachments import FULL_ACCESS, Attachments, OrganizationPolicies
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.fixes import find_fixes
 from root_tasks.policies.preflight import CLOCK_SKEW_SECONDS
 from root_tasks.policies.reader import PolicyReader
 from root_tasks.policies.verdicts import judge_account
 from root_tasks.run.accounts import MemberDirectory, classify
-from scp.calls import SessionFacts, SessionOpener
-from scp.documents import PolicyType
+from scp.documents import PolicyType, parse_policy
 from scp.evaluate import Decision
 
-from .errors import CommandError
+from .command_errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from root_tasks.model.run import Account, Member
-    from root_tasks.policies.attachments import OrganizationPolicies
     from root_tasks.policies.fixes import StatementFix
     from root_tasks.policies.verdicts import AccountVerdict, TaskResult, TaskVerdict
     from root_tasks.run.accounts import OrganizationContext, Selection
+    from scp.calls import SessionOpener
+    from scp.documents import Policy
     from scp.task import Task
 
-    from .aws import Caller
-    from .policy_change import PolicyChange
+    from .caller import Caller
+
+    UnitIds = tuple[str, ...] | None
 
 # Two documents a second, of which an organization can have thousands.
 _MAX_SECONDS = 1800.0
+_NOT_ATTACHED = "not attached yet"
+
+
+# A change
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyChange:
+    """What a pipeline is about to do.
+
+    Attributes:
+        policy: The policy that is attached, or the one that is there with its new document.
+        policy_type: Its type.
+        target_ids: What it is attached to; none for a policy that is there.
+        replaced_id: The ID of the policy that is there; None for a new one.
+    """
+
+    policy: Policy
+    policy_type: PolicyType
+    target_ids: tuple[str, ...] = ()
+    replaced_id: str | None = None
+
+    def places(self, attachments: Iterable[Attachments]) -> frozenset[str]:
+        """Return the IDs of the root, units and accounts where something changes.
+
+        Raises:
+            CommandError: The policy that is there is not attached to anything.
+        """
+        if self.replaced_id is None:
+            return frozenset(self.target_ids)
+        places = frozenset(
+            target_id
+            for of_type in attachments
+            if of_type.policy_type is self.policy_type
+            for target_id, policy_ids in of_type.policy_ids.items()
+            if self.replaced_id in policy_ids
+        )
+        if not places:
+            kind = self.policy_type.lower().replace("_", " ")
+            raise CommandError(f"{self.replaced_id}: no {kind} of this ID is attached to anything.")
+        return places
+
+    def resulting_policies(self, policies: OrganizationPolicies) -> OrganizationPolicies:
+        """Return the organization's policies with the change."""
+        attached = policies.attachments.get(self.policy_type, Attachments(policy_type=self.policy_type))
+        if self.replaced_id is not None:
+            there = policies.policies.get(self.replaced_id)
+            if there is None:
+                # It is attached where no account is checked.
+                return policies
+            changed = replace(self.policy, policy_id=there.policy_id, name=there.name)
+            return replace(policies, policies={**policies.policies, there.policy_id: changed})
+        # A target without another policy has AWS's own.
+        own = (FULL_ACCESS.policy_id,) if self.policy_type is PolicyType.SERVICE_CONTROL_POLICY else ()
+        policy_ids = {
+            target_id: [*attached.policy_ids.get(target_id, own), self.policy.policy_id]
+            for target_id in self.target_ids
+        }
+        changed_attachments = replace(attached, policy_ids={**attached.policy_ids, **policy_ids})
+        return replace(
+            policies,
+            attachments={**policies.attachments, self.policy_type: changed_attachments},
+            policies={**policies.policies, self.policy.policy_id: self.policy},
+        )
+
+
+def read_change(file: Path, *, target_ids: tuple[str, ...], replaced_id: str | None) -> PolicyChange:
+    """Return the change to a policy whose document is in a file.
+
+    Args:
+        file: The file. A document with a Principal is that of a resource control policy.
+        target_ids: What the policy is to be attached to.
+        replaced_id: The policy whose document it replaces.
+
+    Raises:
+        CommandError: The file cannot be read, or is not a policy in today's language.
+    """
+    try:
+        content = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        raise CommandError(f"{file} cannot be read: {error}.") from error
+    policy_type = (
+        PolicyType.RESOURCE_CONTROL_POLICY if _has_principal(content) else PolicyType.SERVICE_CONTROL_POLICY
+    )
+    policy = parse_policy(content, policy_id=_NOT_ATTACHED, name=file.stem, policy_type=policy_type)
+    if policy.problem:
+        raise CommandError(f"{file} is not a policy that AWS would accept. {policy.problem}")
+    return PolicyChange(
+        policy=policy, policy_type=policy_type, target_ids=target_ids, replaced_id=replaced_id
+    )
+
+
+def _has_principal(content: str) -> bool:
+    try:
+        statements = json.loads(content)["Statement"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+    listed = statements if isinstance(statements, list) else [statements]
+    return any(isinstance(statement, dict) and "Principal" in statement for statement in listed)
+
+
+# The survey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +153,8 @@ class Survey:
         enabled_types: The types of policies that are enabled.
         accounts: The accounts, by their IDs; without those in which no root session is possible anyway.
         skipped: Why accounts that were named are not among them, by their IDs.
-        change: The change that they were checked with, for the tasks of which it denies more than is denied
-            today, and for those that stay possible; None: they were checked as they are.
+        change: The change that they were checked with: for the tasks of which it denies more than is denied
+            today, and for those that stay possible. None: they were checked as they are.
         fixes: What would let root sessions through where they are denied.
     """
 
@@ -65,52 +172,11 @@ class Survey:
 
     @property
     def has_unread_policies(self) -> bool:
-        """Whether an account is undecided because a policy, or what it is attached to, could not be read."""
+        """Whether an account is undecided because a policy, or its targets, could not be read."""
         return any(
             cause.cause.policy is not None and cause.cause.policy.problem
             for account in self.accounts
             for cause in account.causes
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Scope:
-    """The accounts to check, and who opens root sessions in them."""
-
-    organization: OrganizationContext
-    classified: tuple[Account, ...]
-    members: Mapping[str, Member]
-    is_whole: bool
-    opener: SessionOpener
-
-    @property
-    def accounts(self) -> list[Account]:
-        """The accounts in which root sessions are possible, by their IDs."""
-        possible = [account for account in self.classified if account.skip_reason is None]
-        return sorted(possible, key=lambda account: account.account_id)
-
-    @property
-    def unit_ids(self) -> dict[str, tuple[str, ...] | None]:
-        """The units that each account is in, from the root down; None if they are not known."""
-        return {account.account_id: self.members[account.account_id].unit_ids for account in self.accounts}
-
-    @property
-    def paths(self) -> dict[str, tuple[str, ...] | None]:
-        """The units of each account whose policies count, the one that opens the sessions included."""
-        of_opener = {self.opener.account_id: self.opener.unit_ids}
-        return self.unit_ids if self.opener.is_in_management_account else {**self.unit_ids, **of_opener}
-
-    def under(self, places: Collection[str]) -> _Scope:
-        """Return the accounts for which policies in some places count."""
-        wanted = set(places)
-        opener_path = self.paths.get(self.opener.account_id, ())
-        if opener_path is None or wanted.intersection((self.opener.account_id, *opener_path)):
-            return self
-        affected = {
-            id_ for id_, path in self.unit_ids.items() if path is None or wanted.intersection((id_, *path))
-        }
-        return replace(
-            self, classified=tuple(account for account in self.classified if account.account_id in affected)
         )
 
 
@@ -140,97 +206,113 @@ def survey(
     """
     aws = caller.aws(seconds=_MAX_SECONDS)
     directory = MemberDirectory.of(aws)
-    scope = _find_scope(caller, directory, selection, session_role=session_role)
+    organization, members = _find_members(directory, selection)
+    # The policies on the account that opens a session count for that call.
+    opener_id = session_role.split(":")[4] if session_role else aws.account_id
+    opener = replace(directory.opener(organization, members, opener_id), principal_arn=session_role)
+    members = directory.with_unit_names(members, whole=selection.all_accounts)
+    classified = classify(
+        members.values(), management_account_id=organization.management_account_id, audits=True
+    )
+    accounts = sorted(
+        (account for account in classified if account.skip_reason is None),
+        key=lambda account: account.account_id,
+    )
     reader = PolicyReader(
         organizations=aws.clients.organizations,
         clock=caller.clock,
         deadline=caller.clock.now() + _MAX_SECONDS + ATTEMPT_RESERVE_SECONDS,
     )
-    attachments = reader.attachments(tuple(PolicyType), unit_ids=scope.paths, everywhere=scope.is_whole)
-    checked = scope
+    paths = _paths(accounts, opener)
+    attachments = reader.attachments(tuple(PolicyType), unit_ids=paths, everywhere=selection.all_accounts)
     if change is not None:
-        change = change.with_targets(directory.units.id_of)
-        _require_places(change.target_ids, scope.paths)
-        checked = scope.under(change.places(attachments))
+        targets = (
+            id_ if ACCOUNT_ID.fullmatch(id_) else directory.units.id_of(id_) for id_ in change.target_ids
+        )
+        change = replace(change, target_ids=tuple(targets))
+        _require_places(change.target_ids, paths)
+        accounts = _accounts_below(accounts, opener, change.places(attachments))
+        paths = _paths(accounts, opener)
     policies = reader.read(
         attachments,
-        unit_ids=checked.paths,
-        target_names=directory.target_names(scope.members),
+        unit_ids=paths,
+        target_names=directory.target_names(members),
         show=lambda done, total: show(done, total, "policies"),
     )
-    session = SessionFacts(
-        partition=caller.partition,
-        organization_id=scope.organization.organization_id,
-        region=caller.region,
+    session = replace(
+        aws.root_session,
         outside_vpc=True,
-        opener=scope.opener,
+        organization_id=organization.organization_id,
+        opener=opener,
         opened_after=int(caller.now().timestamp()) - CLOCK_SKEW_SECONDS,
     )
-    accounts = _judge(checked, policies, session, tasks)
+
+    def judge(policies: OrganizationPolicies) -> list[AccountVerdict]:
+        check = PolicyCheck(policies, session=session)
+        return [judge_account(check, account, unit_ids=account.unit_ids, tasks=tasks) for account in accounts]
+
+    verdicts = judge(policies)
     if change is not None:
-        changed = _judge(checked, change.resulting_policies(policies), session, tasks)
-        accounts = [*_new_results(accounts, changed)]
+        verdicts = [*_new_results(verdicts, judge(change.resulting_policies(policies)))]
     return Survey(
-        organization_id=scope.organization.organization_id,
+        organization_id=organization.organization_id,
         tasks=tasks,
         enabled_types=tuple(policies.attachments),
-        accounts=tuple(accounts),
+        accounts=tuple(verdicts),
         skipped={
             account.account_id: account.skip_reason
-            for account in scope.classified
+            for account in classified
             if account.skip_reason is not None and account.account_id in selection.account_ids
         },
         change=change,
-        fixes=tuple(find_fixes(accounts)),
+        fixes=tuple(find_fixes(verdicts)),
     )
 
 
-def _find_scope(
-    caller: Caller, directory: MemberDirectory, selection: Selection, *, session_role: str | None
-) -> _Scope:
-    # The policies on the caller's own account count for the call that opens a session.
-    opener_id = session_role.split(":")[4] if session_role else caller.account_id
-    wanted = replace(selection, account_ids=selection.account_ids | {opener_id})
+def _find_members(
+    directory: MemberDirectory, selection: Selection
+) -> tuple[OrganizationContext, dict[str, Member]]:
     try:
-        organization, members = directory.find(selection if selection.all_accounts else wanted)
+        organization, members = directory.find(selection)
     except CallError as error:
         if error.failure.kind is not FailureKind.ACCESS_DENIED or "not authorized" in error.failure.message:
             raise
         raise CommandError(
-            f"Account {caller.account_id} is neither the management account nor a delegated administrator of "
-            "its organization. Use credentials of one of these."
+            f"Account {directory.aws.account_id} is neither the management account nor a delegated "
+            "administrator of its organization. Use credentials of one of these."
         ) from error
     if strangers := sorted(selection.account_ids - members.keys()):
         raise CommandError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
-    opener = members.get(opener_id)
-    if opener_id not in selection.account_ids and not selection.all_accounts:
-        in_units = directory.in_units(selection.organizational_units)
-        members = {id_: member for id_, member in members.items() if id_ != opener_id or id_ in in_units}
-    members = directory.with_unit_names(members, whole=selection.all_accounts)
-    return _Scope(
-        organization=organization,
-        classified=classify(
-            members.values(), management_account_id=organization.management_account_id, audits=True
-        ),
-        members=members,
-        is_whole=selection.all_accounts,
-        opener=SessionOpener(
-            account_id=opener_id,
-            unit_ids=None if opener is None else opener.unit_ids,
-            is_in_management_account=opener_id == organization.management_account_id,
-            principal_arn=session_role,
-        ),
-    )
+    return organization, members
 
 
-def _judge(
-    scope: _Scope, policies: OrganizationPolicies, session: SessionFacts, tasks: tuple[Task, ...]
-) -> list[AccountVerdict]:
-    check = PolicyCheck(policies, session=session)
-    return [
-        judge_account(check, account, unit_ids=scope.members[account.account_id].unit_ids, tasks=tasks)
-        for account in scope.accounts
-    ]
+def _paths(accounts: Iterable[Account], opener: SessionOpener) -> dict[str, UnitIds]:
+    """Return the units of each account whose policies count, the one that opens the sessions included."""
+    paths = {account.account_id: account.unit_ids for account in accounts}
+    return paths if opener.is_in_management_account else {**paths, opener.account_id: opener.unit_ids}
+
+
+def _accounts_below(accounts: list[Account], opener: SessionOpener, places: Collection[str]) -> list[Account]:
+    """Return the accounts for which policies in some places count."""
+
+    def is_below(account_id: str, unit_ids: UnitIds) -> bool:
+        return unit_ids is None or not {account_id, *unit_ids}.isdisjoint(places)
+
+    if not opener.is_in_management_account and is_below(opener.account_id, opener.unit_ids):
+        return accounts
+    return [account for account in accounts if is_below(account.account_id, account.unit_ids)]
+
+
+def _require_places(target_ids: Iterable[str], paths: Mapping[str, UnitIds]) -> None:
+    """Refuse what is not on the path of an account, such as a mistyped ID, if all paths are known.
+
+    Raises:
+        CommandError: There is no account below one of them.
+    """
+    known = {id_ for account_id, path in paths.items() for id_ in (account_id, *(path or ()))}
+    missing = sorted(set(target_ids) - known)
+    if missing and None not in paths.values():
+        raise CommandError(f"{', '.join(missing)}: there is no member account to check.")
 
 
 def _new_results(
@@ -249,15 +331,3 @@ def _new_results(
 
 def _denials_of(task: TaskVerdict) -> set[object]:
     return {(call.call.action, call.call.task) for call in task.calls if call.decision is Decision.DENIED}
-
-
-def _require_places(target_ids: Iterable[str], unit_ids: Mapping[str, tuple[str, ...] | None]) -> None:
-    """Refuse what is not on the path of an account, such as a mistyped ID, if all paths are known.
-
-    Raises:
-        CommandError: There is no account below one of them.
-    """
-    known = {id_ for account_id, path in unit_ids.items() for id_ in (account_id, *(path or ()))}
-    missing = sorted(set(target_ids) - known)
-    if missing and None not in unit_ids.values():
-        raise CommandError(f"{', '.join(missing)}: there is no member account to check.")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
-import textwrap
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,13 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from aws_calls.text import printable, unique_keys
-from root_tasks.messages import describe_preflight
+from root_tasks.messages import describe_preflight, quantity
 from root_tasks.model.report import Outcome
 from root_tasks.report.summary import duration, minute, summary, words_of
 
-from .executions import executions_of_plans
 from .report_rows import ReportRow, rows_of
-from .terminal import printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,12 +29,11 @@ if TYPE_CHECKING:
 
     from root_tasks.model.report import AccountResult, Report
 
-    from .executions import RunExecution
-    from .plan_state import PlanState
+    from .follow_up import PlanState
+    from .step_functions import RunExecution
 
 # For a program or a file, which finds a name in its whole line.
 _UNWRAPPED = 1_000_000
-_MAX_ROWS = 200
 # Between two columns.
 _GAP = 2
 # A longer reason is a note below the table, in its full width. An item never is.
@@ -57,7 +52,6 @@ _STYLES = {
 }
 # Needs no action, so it is only counted.
 _COUNTED = frozenset({Outcome.NOTHING_TO_DO, Outcome.CLEAN})
-_RUN_COLUMNS = ("run", "action", "accounts", "status", "plan", "requested by", "started", "took")
 _STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "REFUSED": "yellow"}
 
 
@@ -92,11 +86,11 @@ def show_report(report: Report, *, everything: bool = False) -> None:
 
     Args:
         report: The report.
-        everything: Whether to list also accounts that are clean or have nothing to do, regardless of how many
-            there are. Otherwise the summary counts them.
+        everything: Whether to list also accounts that are clean or have nothing to do, which the summary
+            counts otherwise.
     """
     listed = [result for result in report.results if everything or result.outcome not in _COUNTED]
-    _show_report(report, listed, max_rows=None if everything else _MAX_ROWS)
+    _show_report(report, listed)
 
 
 def show_plan(report: Report, *, everything: bool = False) -> None:
@@ -107,14 +101,12 @@ def show_plan(report: Report, *, everything: bool = False) -> None:
         everything: Whether to list the other accounts as well.
     """
     listed = [result for result in report.results if everything or result.outcome is Outcome.PLANNED]
-    _show_report(report, listed, max_rows=None, stderr=True)
+    _show_report(report, listed, stderr=True)
 
 
-def _show_report(
-    report: Report, listed: Iterable[AccountResult], *, max_rows: int | None, stderr: bool = False
-) -> None:
+def _show_report(report: Report, listed: Iterable[AccountResult], *, stderr: bool = False) -> None:
     target = console(stderr=stderr)
-    _print(target, _report_table(report, listed, width=target.width, max_rows=max_rows))
+    _print(target, _report_table(report, listed, width=target.width))
     for line in _policies_of_plan(report):
         # Not by rich, which wraps lines, and drops blanks where it does.
         click.echo(line, err=stderr)
@@ -128,50 +120,26 @@ def _show_report(
 
 
 def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -> None:
-    """Show executions, and until when each plan can be executed."""
-    of_plans = executions_of_plans(executions)
-    rows = [_run_row(execution, _plan_words(execution, states, of_plans)) for execution in executions]
-    target = console()
-    if target.width != _UNWRAPPED:
-        _print(target, _run_list(rows))
-        return
-    table = new_table(*_RUN_COLUMNS)
-    for row in rows:
-        table.add_row(*row)
-    _print(target, [table])
-
-
-def _run_row(execution: RunExecution, plan_words: str) -> list[Text]:
-    return [
-        safe_text(execution.run_id),
-        safe_text(execution.action),
-        safe_text("" if execution.accounts is None else f"{execution.accounts:,}"),
-        safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red")),
-        safe_text(plan_words),
-        # Without the account and the role: the last part names the person.
-        safe_text(execution.requester.rpartition("/")[2]),
-        safe_text(minute(execution.started_at)),
-        safe_text("" if execution.ended_at is None else duration(execution.started_at, execution.ended_at)),
-    ]
-
-
-def _run_list(rows: Iterable[Sequence[Text]]) -> Iterator[RenderableType]:
-    """Yield a line for each execution, and its facts below."""
-    for row in rows:
-        cells = dict(zip(_RUN_COLUMNS, row, strict=True))
-        yield Text.assemble(cells.pop("status"), "  ", cells.pop("run"))
-        facts = ", ".join(f"{name} {cell.plain}" for name, cell in cells.items() if cell)
-        yield Padding(Text(facts), (0, 0, 0, 2))
-
-
-def _plan_words(execution: RunExecution, states: Mapping[str, PlanState], of_plans: Mapping[str, str]) -> str:
-    """Return what became of a plan, or which one an execution executes; empty for another run."""
-    if execution.plan:
-        return f"executes {execution.plan}"
-    # Callers who cannot read the plan's mark may still see the execution.
-    if executed_by := of_plans.get(execution.run_id):
-        return f"executed by {executed_by}"
-    return states[execution.run_id].words if execution.run_id in states else ""
+    """Show a line for each execution, and its facts below; of a plan, until when it can be executed."""
+    lines: list[RenderableType] = []
+    for execution in executions:
+        state = states.get(execution.run_id)
+        of_plan = f"executes {execution.plan}" if execution.plan else state.words if state else ""
+        ended_at = execution.ended_at
+        status = safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red"))
+        lines.append(Text.assemble(status, "  ", safe_text(execution.run_id)))
+        state = states.get(execution.run_id)
+        facts = (
+            execution.action,
+            "" if execution.accounts is None else quantity(execution.accounts, "account"),
+            of_plan,
+            # Without the account and the role: the last part names the person.
+            execution.requester and f"requested by {execution.requester.rpartition('/')[2]}",
+            f"started {minute(execution.started_at)}",
+            f"took {duration(execution.started_at, ended_at)}" if ended_at else "",
+        )
+        lines.append(Padding(safe_text(", ".join(filter(None, facts))), (0, 0, 0, 2)))
+    show_lines(lines)
 
 
 def show_lines(lines: Iterable[RenderableType]) -> None:
@@ -200,12 +168,10 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
         yield update
 
 
-def _report_table(
-    report: Report, listed: Iterable[AccountResult], *, width: int, max_rows: int | None
-) -> Iterator[RenderableType]:
+def _report_table(report: Report, listed: Iterable[AccountResult], *, width: int) -> Iterator[RenderableType]:
     rows = rows_of(report, listed, each_whole=width == _UNWRAPPED)
     notes: dict[str, int] = {}
-    shown = [replace(row, reason=_remark(row, notes)) for row in itertools.islice(rows, max_rows)]
+    shown = [replace(row, reason=_remark(row, notes)) for row in rows]
     in_words = words_of(report).outcome
     if shown and width == _UNWRAPPED:
         yield _row_table(shown, in_words=in_words)
@@ -216,8 +182,6 @@ def _report_table(
         yield safe_text(f"Note {number}: {note}")
     if notes:
         yield safe_text()
-    if left := sum(1 for _ in rows):
-        yield safe_text(f"{left:,} more rows: --all, --format csv and --open have all of them.")
     if report.preflight is not None and not report.preflight.checked:
         yield safe_text(f"Pre-flight: {describe_preflight(report.preflight)}")
 
@@ -239,7 +203,8 @@ def _policies_of_plan(report: Report) -> Iterator[str]:
                 continue
             corrected = "Corrected policy" if item.corrected else "Policy"
             yield printable(f"{corrected} of {item.id} in {result.account_id}, {planned}:")
-            yield printable_lines(textwrap.indent(_pretty(item.policy), "  "))
+            for line in _pretty(item.policy).replace("\r\n", "\n").split("\n"):
+                yield f"  {printable(line)}"
             yield ""
 
 

@@ -1,4 +1,4 @@
-"""The report of a run: its files, and how it is shown, kept and opened."""
+"""The report of a run: how it is shown, saved and opened."""
 
 from __future__ import annotations
 
@@ -6,79 +6,31 @@ import json
 import os
 import tempfile
 import webbrowser
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from aws_calls.failures import CallError
-from root_tasks.aws.bucket import Bucket
 from root_tasks.aws.stores import REPORT_JSON
 from root_tasks.model.codec import decode
-from root_tasks.model.report import Outcome, Report
+from root_tasks.model.report import Report
 from root_tasks.report.render import as_csv, as_html
-from root_tasks.report.summary import is_plan
 
 from . import screen
-from .errors import CommandError, ExitCode, NoReportError
+from .command_errors import CommandError, ExitCode
+from .follow_up import exit_code, explicit_accounts
 from .options import CSV, JSON
 from .terminal import print_note
-from .verdict import exit_code, explicit_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .aws import Caller
-    from .deployment import Deployment
     from .options import Output
 
 _CSV, _HTML = "report.csv", "report.html"
 _BY_SUFFIX = {".json": REPORT_JSON, ".csv": _CSV, ".html": _HTML}
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredFiles:
-    """What a run has stored in the bucket of a deployment.
-
-    Attributes:
-        caller: The caller.
-        deployment: The deployment.
-        folder: Where it is in the bucket.
-    """
-
-    caller: Caller
-    deployment: Deployment
-    folder: str
-
-    def location(self, name: str) -> str:
-        """Return the URL of a file."""
-        return f"s3://{self.deployment.bucket}/{self.folder}/{name}"
-
-    def read(self, name: str) -> bytes:
-        """Return a file, such as report.json.
-
-        Raises:
-            NoReportError: There is none, or the caller may not read it.
-            CallError: S3 did not respond in time.
-        """
-        bucket = Bucket(
-            s3=self.caller.client("s3"),
-            name=self.deployment.bucket,
-            account_id=self.deployment.account_id,
-            budget=self.caller.budget(),
-        )
-        try:
-            return bucket.read(f"{self.folder}/{name}")
-        except CallError as error:
-            # Without permission to list the bucket, S3 denies what does not exist.
-            if error.failure.name not in ("NoSuchKey", "AccessDenied"):
-                raise
-            raise NoReportError(
-                f"There is no report at {self.location(name)}, or these credentials may not read it "
-                f"({error.failure.code}). It needs grant_read_reports; the latest report is there once a "
-                "full audit has ended. A RootTasks that was renamed or moved starts with an empty bucket."
-            ) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +43,7 @@ class StoredReport:
         report: The report.
         body: Its report.json.
         named_accounts: The accounts that the input of its run names one by one.
-        unchecked: Why it is not known whether its run wrote it; None if it is.
+        doubt: Why it is not known whether its run wrote it, or all of it, as a sentence; None if it is.
         in_bucket: Whether it is in the bucket of a deployment.
         unfinished: Whether its run ended without it, and it was made here.
     """
@@ -99,51 +51,41 @@ class StoredReport:
     report: Report
     body: bytes
     named_accounts: frozenset[str] = frozenset()
-    unchecked: str | None = None
+    doubt: str | None = None
     in_bucket: bool = True
     unfinished: bool = False
 
     @classmethod
-    def of(
-        cls, body: bytes, *, input_: Mapping[str, object] | None = None, unchecked: str | None = None
-    ) -> StoredReport:
+    def of(cls, body: bytes, *, input_: Mapping[str, object] | None = None) -> StoredReport:
         """Return the report of a report.json, with the input of its run, if it is known.
 
         Raises:
             DecodingError: It is not one, or of another version.
         """
         report = decode(Report, body)
-        named = explicit_accounts(input_ or {}, report)
-        return cls(report=report, body=body, named_accounts=named, unchecked=unchecked)
+        return cls(report=report, body=body, named_accounts=explicit_accounts(input_ or {}, report))
 
-    def json(self) -> str:
-        """Return the report as one line of ASCII JSON, as the functions write it."""
-        return f"{json.dumps(json.loads(self.body), separators=(',', ':'))}\n"
-
-    def csv(self) -> str:
-        """Return the report as CSV, without the mark by which spreadsheets recognize UTF-8."""
-        return as_csv(self.report)
+    def with_doubt(self, reason: str) -> StoredReport:
+        """Return the same with the reason why it is not known whether its run wrote it."""
+        doubt = f"Whether run {self.report.run_id} wrote this report was not checked. {reason}"
+        return replace(self, doubt=doubt)
 
     def file(self, name: str) -> bytes:
         """Return a file of the report: report.json, report.csv or report.html."""
         if name == REPORT_JSON:
             return self.body
         if name == _CSV:
-            return self.csv().encode("utf-8-sig")
+            return as_csv(self.report).encode("utf-8-sig")
         return as_html(self.report, stored=self.in_bucket)
-
-
-def is_executable(report: Report) -> bool:
-    """Return whether it is a plan that has something to execute."""
-    return is_plan(report) and Outcome.PLANNED in report.totals
 
 
 def show_report(stored: StoredReport, *, output: Output) -> None:
     """Show a report in the format of the output."""
     if output.format == JSON:
-        click.echo(stored.json(), nl=False)
+        # Encoded again: what no execution confirms may have any character.
+        click.echo(json.dumps(json.loads(stored.body), separators=(",", ":")))
     elif output.format == CSV:
-        click.echo(stored.csv().replace("\r\n", "\n"), nl=False)
+        click.echo(as_csv(stored.report).replace("\r\n", "\n"), nl=False)
     else:
         screen.show_report(stored.report, everything=output.all)
     print_doubt(stored)
@@ -151,12 +93,8 @@ def show_report(stored: StoredReport, *, output: Output) -> None:
 
 def print_doubt(stored: StoredReport) -> None:
     """Say that a report is unchecked, and why."""
-    if stored.unfinished and stored.unchecked is not None:
-        print_note(stored.unchecked)
-    elif stored.unchecked is not None:
-        print_note(
-            f"Whether run {stored.report.run_id} wrote this report was not checked. {stored.unchecked}"
-        )
+    if stored.doubt is not None:
+        print_note(stored.doubt)
 
 
 def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
@@ -172,10 +110,9 @@ def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
         _save_report(stored, output.path)
         print_note(f"Saved: {output.path}")
     if output.open:
-        page, opened = _open_page(stored)
-        print_note(f"{'Opened' if opened else 'No browser could be started. The page is'}: {page}")
+        print_note(f"Opening: {_open_page(stored)}")
     ended, missing = exit_code(
-        stored.report, named_accounts=stored.named_accounts, checked=stored.unchecked is None
+        stored.report, named_accounts=stored.named_accounts, checked=stored.doubt is None
     )
     if stored.unfinished:
         ended, missing = ExitCode.NO_RESULT, "The run ended without a report."
@@ -201,11 +138,11 @@ def _save_report(stored: StoredReport, path: Path) -> None:
             raise CommandError(f"Unable to save the report as {target}: {error.strerror}.") from error
 
 
-def _open_page(stored: StoredReport) -> tuple[Path, bool]:
-    """Open the report's page in the browser, from a file that only its owner can read.
+def _open_page(stored: StoredReport) -> Path:
+    """Open the report's page in the browser, if there is one, from a file that only its owner can read.
 
     Returns:
-        The file, which stays as long as the machine keeps temporary files, and whether a browser opened it.
+        The file, which stays as long as the machine keeps temporary files.
 
     Raises:
         CommandError: It cannot be saved.
@@ -215,10 +152,9 @@ def _open_page(stored: StoredReport) -> tuple[Path, bool]:
         _write_private(page, stored.file(_HTML))
     except OSError as error:
         raise CommandError(f"Unable to save the page in a temporary folder: {error.strerror}.") from error
-    try:
-        return page, webbrowser.open(page.as_uri())
-    except webbrowser.Error:
-        return page, False
+    with suppress(webbrowser.Error):
+        webbrowser.open(page.as_uri())
+    return page
 
 
 def _write_private(path: Path, body: bytes) -> None:

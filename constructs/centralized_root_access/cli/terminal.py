@@ -1,14 +1,12 @@
-"""The machine and the terminal of a command: time, randomness, a line to wait by, notes to its reader."""
+"""The machine and the terminal of a command: time, randomness, notes to its reader."""
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import sys
 import textwrap
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,13 +16,12 @@ import click
 from aws_calls.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 PROGRAM = "centralized-root-access"
 # Without those that are easily taken for another one.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _SUFFIX_LENGTH = 4
-_CLEAR_LINE = "\r\x1b[K"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,19 +53,6 @@ class Environment:
         return f"{prefix}-{self.now():%Y%m%d-%H%M}-{suffix}"
 
 
-@contextmanager
-def waiting_line(sentence: str) -> Iterator[None]:
-    """Show a sentence on stderr until the command goes on; on a terminal only, because it is erased then."""
-    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        yield
-        return
-    click.echo(sentence, err=True, nl=False)
-    try:
-        yield
-    finally:
-        click.echo(_CLEAR_LINE, err=True, nl=False)
-
-
 def print_note(*sentences: str) -> None:
     """Write sentences to stderr, to keep stdout machine-readable.
 
@@ -82,8 +66,3 @@ def print_note(*sentences: str) -> None:
             lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False) or [""]
             text = "\n".join([*lines, *([f"  {command}{options}"] if command else [])])
         click.echo(text, err=True)
-
-
-def printable_lines(text: str) -> str:
-    """Return a text of several lines, each of them printable."""
-    return "\n".join(map(printable, text.replace("\r\n", "\n").split("\n")))

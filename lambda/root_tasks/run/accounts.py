@@ -111,7 +111,7 @@ class MemberDirectory:
 
         Raises:
             RunRefusedError: The task is not possible; the message says what to deploy. Or a unit is unclear.
-            CallError: A read failed, for example because a unit does not exist.
+            CallError: A read failed.
         """
         ended = threading.Event()
         reader = self._by(self.aws.until(ended.is_set))
@@ -141,13 +141,20 @@ class MemberDirectory:
         """
         return self._describe_organization(), self.read(selection)
 
-    def opener(self, organization: OrganizationContext, members: Mapping[str, Member]) -> SessionOpener:
+    def opener(
+        self, organization: OrganizationContext, members: Mapping[str, Member], account_id: str | None = None
+    ) -> SessionOpener:
         """Return the account that opens root sessions, with its units if policies on them count.
+
+        Args:
+            organization: The organization.
+            members: Accounts that were read.
+            account_id: The account; None for the one that this runs in.
 
         Raises:
             CallError: A read failed.
         """
-        account_id = self.aws.account_id
+        account_id = account_id or self.aws.account_id
         is_in_management_account = account_id == organization.management_account_id
         unit_ids = members[account_id].unit_ids if account_id in members else None
         if unit_ids is None and not is_in_management_account:
@@ -229,7 +236,7 @@ class MemberDirectory:
 
         Raises:
             RunRefusedError: There is no such unit, or more than one.
-            CallError: A read failed, for example because a unit does not exist.
+            CallError: A read failed.
         """
         if selection.all_accounts:
             return self._everybody(found)

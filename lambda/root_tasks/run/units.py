@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aws_calls.calls import call, require
-from aws_calls.failures import FailureKind, failed_call
+from aws_calls.failures import CallError, FailureKind, failed_call
 
 from ..aws.organizations import (
     LIST_ROOTS,
@@ -203,6 +203,13 @@ class UnitTree:
             CallError: A read failed.
         """
         if UNIT_ID.fullmatch(value):
+            try:
+                # The units in it are needed anyway.
+                self.names_in(value)
+            except CallError as error:
+                if error.failure.name != "ParentNotFound":
+                    raise
+                raise RunRefusedError(RefusalReason.UNIT_NOT_FOUND, unit=value) from error
             return value
         # Names may have a "/" in them: only whole paths are compared.
         on_path = self.units_under(self.roots(), is_wanted=lambda unit: value.startswith(f"{unit.path}/"))

@@ -128,9 +128,9 @@ def test_an_id_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
 ) -> None:
     if not has_paths:
         root_tasks.omit_paths()
-    reason, data = refusal(root_tasks.run({"organizationalUnits": ["ou-a1b2-c3d4e5f6"]}))
-    assert reason is RefusalReason.CALL_FAILED
-    assert "ParentNotFoundException" in str(data["failure"])
+    for key in ("organizationalUnits", "exclude"):
+        refused = root_tasks.run({key: [units["Root/Workloads"], "ou-a1b2-c3d4e5f6"]})
+        assert refusal(refused) == (RefusalReason.UNIT_NOT_FOUND, {"unit": "ou-a1b2-c3d4e5f6"})
     assert not root_tasks.outcomes(root_tasks.run({"organizationalUnits": [units["Root/Sand/box"]]}))
 
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..terminal import waiting_line
-
 if TYPE_CHECKING:
-    from ..runs import Runs
-    from ..target import TargetOptions
+    from ..deployed_runs import Runs
+    from ..options import TargetOptions
 
 
 def find_runs(target: TargetOptions) -> Runs:
-    """Return the runs of the deployment that a command works with, and show that it is looked for.
+    """Return the runs of the deployment that a command works with.
 
     Raises:
         CommandError: There is no such deployment, or more than one.
         CallError: It cannot be looked for.
     """
-    with waiting_line("Looking for RootTasks ..."):
-        # Not at the top: the SDK takes a second to import.
-        from ..runs import Runs
+    # Not at the top: the SDK takes a second to import.
+    from ..deployed_runs import Runs
 
-        return Runs.find(target)
+    return Runs.find(target)

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from ..errors import CommandError, failures_as
+from ..command_errors import CommandError, failures_as
 from ..options import JSON, TABLE, output_options, selection_options, target_options
-from ..terminal import print_note, waiting_line
+from ..terminal import print_note
 from . import find_runs
 
 if TYPE_CHECKING:
-    from ..errors import ExitCode
-    from ..options import Output, Selection
-    from ..target import TargetOptions
+    from ..command_errors import ExitCode
+    from ..options import Output, Selection, TargetOptions
 
 _WITHOUT_CONSTRUCT = (
     "Without the construct, run there `aws organizations enable-aws-service-access --service-principal "
@@ -51,35 +50,33 @@ def audit(
     given = click.get_current_context().get_parameter_source("stack")
     if from_here and given is ParameterSource.COMMANDLINE:
         raise click.UsageError("--from-here works without a stack: use it without --stack.")
-    input_ = selection.input()
     if from_here and selection.from_report is not None:
         raise click.UsageError("--from-report reads a run of a deployment: use it without --from-here.")
     if from_here:
-        return _audit_from_here(input_, output=output, target=target)
+        return _audit_from_here(selection.input, output=output, target=target)
     with failures_as("Unable to audit", as_json=output.format == JSON):
         runs = find_runs(target)
-        execution = runs.run("audit", input_ | runs.accounts_of_report(selection))
+        execution = runs.run("audit", selection.input | runs.accounts_of_report(selection))
     return runs.show_result(execution, output=output)
 
 
 def _audit_from_here(input_: dict[str, object], *, output: Output, target: TargetOptions) -> ExitCode:
     with failures_as("Unable to audit", as_json=output.format == JSON):
-        with waiting_line("Reading the credentials ..."):
-            from concurrent.futures import ThreadPoolExecutor
-            from importlib import import_module
+        from concurrent.futures import ThreadPoolExecutor
+        from importlib import import_module
 
-            from ..aws import find_caller
+        from ..caller import find_caller
 
-            # The imports take as long as the call, which this thread makes: the SDK may ask for an MFA code,
-            # and a terminal shows again what is typed after Ctrl-C only if this thread has asked.
-            ThreadPoolExecutor(max_workers=1).submit(import_module, "centralized_root_access.cli.from_here")
-            caller = find_caller(target)
-            from root_tasks.refusals import RefusalReason, RunRefusedError
-            from root_tasks.report.render import as_json
+        # The imports take as long as the call, which this thread makes: the SDK may ask for an MFA code,
+        # and a terminal shows again what is typed after Ctrl-C only if this thread has asked.
+        ThreadPoolExecutor(max_workers=1).submit(import_module, "centralized_root_access.cli.from_here")
+        caller = find_caller(target)
+        from root_tasks.refusals import RefusalReason, RunRefusedError
+        from root_tasks.report.render import as_json
 
-            from ..from_here import audit_from_here
-            from ..screen import progress_bar
-            from ..stored_report import StoredReport, keep_report, show_report
+        from ..from_here import audit_from_here
+        from ..screen import progress_bar
+        from ..stored_report import StoredReport, keep_report, show_report
 
         name = target.environment.run_name("audit")
         try:

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import CommandError, ExitCode, RunNotFoundError, failures_as
+from ..command_errors import CommandError, ExitCode, RunNotFoundError, failures_as
 from ..options import JSON, output_options, run_id, target_options
 from ..terminal import print_note
 from . import find_runs
 
 if TYPE_CHECKING:
-    from ..options import Output
+    from ..options import Output, TargetOptions
     from ..stored_report import StoredReport
-    from ..target import TargetOptions
 
 
 @click.command(short_help="Execute a plan.")
@@ -55,7 +54,7 @@ def execute(
                 "plans. Add one to RootTasks(tasks=[...]) and deploy."
             )
         try:
-            stored = runs.find_report(run, folders=[AUDIT_FOLDER])
+            stored = runs.find_report(f"{AUDIT_FOLDER}/{run}")
         except RunNotFoundError:
             raise CommandError(
                 f"There is no plan {run}. `runs` lists the plans. Nothing was changed."
@@ -76,7 +75,7 @@ def _require_plan(stored: StoredReport, run: str, *, approved_report: Path | Non
     """Refuse a run that is not a plan with something to execute, or not the one that was approved."""
     from root_tasks.report.summary import is_plan
 
-    from ..stored_report import is_executable
+    from ..follow_up import is_executable
 
     if not is_plan(stored.report):
         raise CommandError(f"Run {run} is not a plan. Create one with `plan`. Nothing was changed.")

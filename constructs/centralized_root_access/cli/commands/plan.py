@@ -11,7 +11,7 @@ import click
 
 from aws_calls.text import printable
 
-from ..errors import CommandError, failures_as
+from ..command_errors import CommandError, failures_as
 from ..options import (
     JSON,
     account_option,
@@ -25,9 +25,8 @@ from . import find_runs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..errors import ExitCode
-    from ..options import Decorator, Output, Selection
-    from ..target import TargetOptions
+    from ..command_errors import ExitCode
+    from ..options import Decorator, Output, Selection, TargetOptions
 
 # The input's names, by those of the option: a blank would have to be quoted.
 CREDENTIAL_TYPES = {
@@ -105,7 +104,7 @@ def delete(
     credential_types: tuple[str, ...],
 ) -> dict[str, object]:
     """Plan to delete the root credentials of accounts. Deleting cannot be undone."""
-    selected = selection.input()
+    selected = selection.input
     if not {"accounts", "organizationalUnits"}.intersection(selected) and selection.from_report is None:
         raise click.UsageError(
             "Name the accounts: --account, --organizational-unit, --from-report, or --account all."

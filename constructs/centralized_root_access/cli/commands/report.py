@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import failures_as
+from ..command_errors import failures_as
 from ..options import JSON, TABLE, output_options, run_id_or_key, target_options
 from ..terminal import print_note
 from . import find_runs
 
 if TYPE_CHECKING:
-    from ..errors import ExitCode
-    from ..options import Output
-    from ..target import TargetOptions
+    from ..command_errors import ExitCode
+    from ..options import Output, TargetOptions
 
 
 @click.command(short_help="Show a report, or come back to a run.")
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCode:
     """Show the report of RUN; without RUN, of the latest full audit. It waits for a run that has not ended.
 
-    Where both state machines have a run of this name, runs/RUN or executions/RUN is the one that is meant.
+    If both state machines have a run of this name, write runs/RUN or executions/RUN.
 
     Exit code: as that of the command that started the run.
     """
@@ -32,14 +31,9 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
         runs = find_runs(target)
         from root_tasks.report.summary import minute
 
-        from ..deployment import FOLDERS
         from ..stored_report import keep_report, show_report
 
-        if run is None:
-            stored = runs.latest_report()
-        else:
-            folder, _, name = run.rpartition("/")
-            stored = runs.find_report(name, folders=[folder] if folder else FOLDERS)
+        stored = runs.latest_report() if run is None else runs.find_report(run)
         show_report(stored, output=output)
         if run is None:
             # An earlier one is genuine, too.

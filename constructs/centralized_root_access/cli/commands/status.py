@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC
 from typing import TYPE_CHECKING
 
 import click
 
 from ...enums import RootAccessFeature
-from ..errors import ExitCode, failures_as
+from ..command_errors import ExitCode, failures_as
 from ..options import JSON, TABLE, account_id, caller_options, format_option, repeatable_option
-from ..terminal import waiting_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from root_access.state import DesiredState, RootAccess
-    from root_access.steps import Step
 
-    from ..target import TargetOptions
+    from ..options import TargetOptions
 
 FEATURES = tuple(feature.value for feature in RootAccessFeature)
 
@@ -57,55 +56,51 @@ def status(
     if delegated_administrators and no_delegated_administrators:
         raise click.UsageError("Use either --delegated-administrator or --no-delegated-administrators.")
     with failures_as("Unable to read root access", as_json=format_ == JSON):
-        with waiting_line("Reading root access ..."):
-            from root_access.organization import Organization
-            from root_access.state import desired_state
-            from root_access.steps import plan
+        from root_access.drift.deviations import deviation
+        from root_access.organization import Organization
+        from root_access.state import desired_state
+        from root_access.steps import plan
 
-            from ..aws import find_caller
+        from ..caller import find_caller
 
-            listed = delegated_administrators or no_delegated_administrators
-            desired = desired_state(
-                features=() if no_features else features or FEATURES,
-                delegated_administrators=delegated_administrators if listed else None,
-            )
-            caller = find_caller(target)
-            observed = Organization(
-                client=caller.client,
-                account_id=caller.account_id,
-                budget=caller.budget(),
-                delegates_managed=bool(listed),
-            ).observe()
+        listed = delegated_administrators or no_delegated_administrators
+        desired = desired_state(
+            features=() if no_features else features or FEATURES,
+            delegated_administrators=delegated_administrators if listed else None,
+        )
+        caller = find_caller(target)
+        observed = Organization(
+            client=caller.client,
+            account_id=caller.account_id,
+            budget=caller.budget(),
+            delegates_managed=bool(listed),
+        ).observe()
         if observed.management_account_id in delegated_administrators:
             raise click.UsageError(
                 f"--delegated-administrator lists {observed.management_account_id}. The management account "
                 "cannot be a delegated administrator. List member accounts."
             )
-        steps = plan(desired=desired, observed=observed)
-        click.echo(_to_json(observed, steps) if format_ == JSON else _to_text(observed, steps, desired))
-        return ExitCode.NOT_AS_WANTED if steps else ExitCode.AS_WANTED
+        deviations = {str(step): deviation(step) for step in plan(desired=desired, observed=observed)}
+        if format_ == JSON:
+            click.echo(_to_json(observed, deviations))
+        else:
+            click.echo(_to_text(observed, deviations, desired))
+        return ExitCode.NOT_AS_WANTED if deviations else ExitCode.AS_WANTED
 
 
-def _to_json(observed: RootAccess, steps: Sequence[Step]) -> str:
+def _to_json(observed: RootAccess, deviations: Mapping[str, str]) -> str:
     """Return root access and what would change as one line of JSON, with the keys of the stack's output."""
-    import json
-
-    from root_access.drift.deviations import deviation
-
-    return json.dumps(
-        {
-            **observed.to_dict(),
-            "deviations": [deviation(step) for step in steps],
-            "steps": [str(step) for step in steps],
-            "sdk": _sdk(),
-        },
-        separators=(",", ":"),
-    )
+    found = {
+        **observed.to_dict(),
+        "deviations": [*deviations.values()],
+        "steps": [*deviations],
+        "sdk": _sdk(),
+    }
+    return json.dumps(found, separators=(",", ":"))
 
 
-def _to_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState) -> str:
+def _to_text(observed: RootAccess, deviations: Mapping[str, str], desired: DesiredState) -> str:
     """Return root access and what would change in words."""
-    from root_access.drift.deviations import deviation
     from root_access.state import SERVICE_PRINCIPAL, Feature
 
     since = observed.trusted_access_enabled_at
@@ -123,14 +118,9 @@ def _to_text(observed: RootAccess, steps: Sequence[Step], desired: DesiredState)
         f"management account {observed.management_account_id}",
         *(f"  {name:<{width}}  {value}" for name, value in rows.items()),
     ]
-    listed = _list_text(desired)
-    if steps:
-        lines += [
-            f"With {listed}, a deployment would apply these changes:",
-            *(f"  {step}  ({deviation(step)})" for step in steps),
-        ]
-    else:
-        lines.append(f"With {listed}, a deployment would change nothing.")
+    changes = "apply these changes:" if deviations else "change nothing."
+    lines.append(f"With {_list_text(desired)}, a deployment would {changes}")
+    lines += (f"  {step}  ({deviation})" for step, deviation in deviations.items())
     lines.append(f"Read with {_sdk()}.")
     return "\n".join(lines)
 

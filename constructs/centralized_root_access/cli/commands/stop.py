@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import CommandError, ExitCode, failures_as
+from ..command_errors import CommandError, ExitCode, failures_as
 from ..options import run_id_or_key, target_options
-from ..terminal import print_note, waiting_line
+from ..terminal import print_note
 from . import find_runs
 
 if TYPE_CHECKING:
-    from ..executions import RunExecution
-    from ..runs import Runs
-    from ..target import TargetOptions
+    from ..deployed_runs import Runs
+    from ..options import TargetOptions
+    from ..step_functions import RunExecution
 
-# Most batches take less; a function may take up to its timeout.
-_FINISHING_WAITS = (1.0, 2.0, 4.0, 8.0)
 _MAX_MINUTES_LEFT = 10
 
 
@@ -37,10 +35,9 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
         raise click.UsageError("There is no terminal to ask at. Use --yes.")
     with failures_as("Unable to stop the run"):
         runs = find_runs(target)
-        from ..deployment import EXECUTE_FOLDER, FOLDERS
+        from ..deployment import EXECUTE_FOLDER
 
-        folder, _, name = run.rpartition("/")
-        execution = runs.executions.find(name, folders=[folder] if folder else FOLDERS)
+        execution = runs.executions.find(run)
         if not execution.running:
             raise _not_running_error(execution)
         changes = execution.folder == EXECUTE_FOLDER
@@ -48,12 +45,12 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
             return ExitCode.NO_RESULT
         cause = f"Stopped by {runs.caller.arn}, as its command line states."
         runs.executions.stop(execution, cause=cause)
-    with failures_as(f"Whether run {name} was stopped is not known"):
+    with failures_as(f"Whether run {execution.run_id} was stopped is not known"):
         # StopExecution has no error for an execution that has ended meanwhile.
         ended = runs.executions.wait(execution, show=lambda done, total: None)  # noqa: ARG005
     if ended.status != "ABORTED":
         raise _not_running_error(ended)
-    print_note(f"Run {name} was stopped.")
+    print_note(f"Run {ended.run_id} was stopped.")
     if not changes:
         print_note("It changed nothing in any account.")
         return ExitCode.AS_WANTED
@@ -81,7 +78,7 @@ def _is_confirmed(execution: RunExecution, *, changes: bool) -> bool:
 
 
 def _show(runs: Runs, execution: RunExecution) -> ExitCode:
-    """Show what an execution had done, once its batches have finished or a person has waited long enough."""
+    """Show what an execution had done, as far as its batches have ended."""
     audit = f"Audit every account of plan {execution.plan}"
     with failures_as(f"Run {execution.run_id} was stopped, but what it had done cannot be shown. {audit}"):
         from root_tasks.model.report import Outcome
@@ -89,23 +86,13 @@ def _show(runs: Runs, execution: RunExecution) -> ExitCode:
         from .. import screen
         from ..stored_report import print_doubt
 
-        with waiting_line("Waiting for batches that had started ..."):
-            finishing = _is_finishing(runs, execution)
         stored = runs.report_of(execution)
         screen.show_report(stored.report)
         print_doubt(stored)
-        if finishing or Outcome.UNKNOWN in stored.report.totals:
+        if Outcome.UNKNOWN in stored.report.totals:
             print_note(
                 "Batches that had started may still be finishing, for up to "
                 f"{_MAX_MINUTES_LEFT} more minutes."
             )
         runs.show_next_steps(stored)
-    return ExitCode.AS_WANTED if stored.unchecked is None else ExitCode.NO_RESULT
-
-
-def _is_finishing(runs: Runs, execution: RunExecution) -> bool:
-    for seconds in _FINISHING_WAITS:
-        if not runs.executions.has_running_batch(execution):
-            return False
-        runs.caller.clock.sleep(seconds)
-    return runs.executions.has_running_batch(execution)
+    return ExitCode.AS_WANTED if stored.doubt is None else ExitCode.NO_RESULT

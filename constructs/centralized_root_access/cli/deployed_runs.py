@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -10,35 +9,40 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
-from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, sha256
+from root_tasks.aws.bucket import Bucket
+from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, Storage, sha256
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report import Outcome, Task
-from root_tasks.model.run import RUN_ID, ExecutionMark, Run
+from root_tasks.model.run import RUN_ID, ExecutionMark, Finding
+from root_tasks.report.render import as_json
+from root_tasks.run.collect import collect_results
+from root_tasks.run.make_report import make_report
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.scope import REQUESTED_BY
 
 from . import screen
-from .aws import Caller, find_caller
-from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, FOLDERS, Deployment, find_deployment
-from .errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as
-from .executions import Executions, has_report, run_failed_error
-from .next_steps import audit_of_plan, key_use_steps, next_steps
+from .caller import MAX_WAIT_SECONDS, find_caller
+from .command_errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as
+from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, find_deployment
+from .follow_up import PlanState, audit_of_plan, is_executable, key_use_steps, next_steps
 from .options import JSON, TABLE
-from .plan_state import PlanState
-from .stored_report import StoredFiles, StoredReport, is_executable, keep_report, show_report
+from .step_functions import REFUSED_STATUS, RUN_SHA256, Executions, run_failed_error
+from .stored_report import StoredReport, keep_report, show_report
 from .terminal import print_note
-from .unfinished import report_from_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from root_tasks.aws.stores import RunStore
     from root_tasks.model.report import Report
+    from root_tasks.model.run import Run
 
-    from .errors import ExitCode
-    from .executions import RunExecution
-    from .options import Output, Selection
-    from .target import TargetOptions
+    from .caller import Caller
+    from .command_errors import ExitCode
+    from .deployment import Deployment
+    from .options import Output, Selection, TargetOptions
+    from .step_functions import RunExecution
 
 # Why the report of a run is unchecked.
 _GONE = "Step Functions has no such execution; it keeps those that ended in the last 90 days."
@@ -47,6 +51,9 @@ _NOT_HELD = "Its execution does not hold the hash of a report."
 # A plan can be executed for at most 24 hours; what became of it shows for as long again.
 _PLANS_SHOWN_FOR = timedelta(hours=48)
 _BACKUP = re.compile(r"backups/(?P<run_id>[^/]+)/.+")
+# A call for each batch, of which an organization can have a thousand.
+_MAX_SECONDS_FOR_RESULTS = 300.0
+_NOT_STARTED = "Not started: the run ended before this account's turn."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,37 +94,23 @@ class Runs:
             folder: The folder of its state machine.
 
         Raises:
-            RunFailedError: It ended without a report.
+            CommandError: It ended without a report.
             InterruptedRunError: A person interrupted the command.
         """
         name = self.target.environment.run_name(prefix)
         stated = {**input_, REQUESTED_BY: self.caller.arn}
         with self._resumable(name):
             execution = self._wait(self.executions.start(folder, name=name, input_=stated))
-        if not has_report(execution):
+        if not execution.has_report:
             raise run_failed_error(execution)
         return execution
 
     def _wait(self, execution: RunExecution) -> RunExecution:
-        """Wait until an execution has ended, and show its progress, if possible in accounts."""
-
-        @functools.cache
-        def sizes() -> tuple[int, ...]:
-            try:
-                run = decode(Run, self._files_of(execution).read("run.json"))
-            except (CallError, CommandError, DecodingError):
-                return ()
-            return tuple(map(len, run.batches))
-
-        def show(done: int, total: int) -> None:
-            if len(sizes()) == total:
-                # Which batches are done is not known; all but the last have the same size.
-                update(sum(sizes()[:done]), sum(sizes()), "accounts")
-            else:
-                update(done, total, "batches of accounts")
-
+        """Wait until an execution has ended, and show its progress."""
         with screen.progress_bar(execution.run_id) as update:
-            return self.executions.wait(execution, show=show)
+            return self.executions.wait(
+                execution, show=lambda done, total: update(done, total, "batches of accounts")
+            )
 
     def report_of(self, execution: RunExecution) -> StoredReport:
         """Return the report of an execution that has ended; if it has none, what its results say.
@@ -125,35 +118,33 @@ class Runs:
         Raises:
             CommandError: There is none, the caller may not read it, or its run did not write it.
             CallError: The results cannot be read.
+            ChecksumMismatchError: The run was altered.
             DecodingError: It is damaged, or of another version.
         """
-        if not has_report(execution):
-            return report_from_results(self.caller, self.deployment, self.executions, execution)
-        files = self._files_of(execution)
-        body = files.read(REPORT_JSON)
-        unchecked = _verify(body, files, execution)
-        return StoredReport.of(body, input_=execution.input, unchecked=unchecked)
+        if not execution.has_report:
+            return self._report_from_results(execution)
+        folder = f"{execution.folder}/{execution.run_id}"
+        body = self._read(folder, REPORT_JSON)
+        return self._verify(StoredReport.of(body, input_=execution.input), execution, folder=folder)
 
-    def find_report(self, run_id: str, *, folders: Sequence[str] = FOLDERS) -> StoredReport:
+    def find_report(self, run: str) -> StoredReport:
         """Return the report of a run, when it has ended.
 
         Args:
-            run_id: The run.
-            folders: The folders of the bucket that it can be in: those of both state machines, or of one.
+            run: Its name, which may follow the folder of its state machine and a slash.
 
         Raises:
             CommandError: There is no such run, either of two may be meant, it ended before it had accounts,
                 or it did not write the report that is there.
             InterruptedRunError: A person interrupted the command.
         """
-        execution, unchecked = self._await_execution(run_id, folders=folders)
-        if execution is not None:
-            return self.report_of(execution)
-        missing: list[CommandError] = [RunNotFoundError(run_id)] if unchecked == _GONE else []
-        for folder in folders:
+        found = self._await_execution(run)
+        if not isinstance(found, str):
+            return self.report_of(found)
+        missing: list[CommandError] = [RunNotFoundError(run)] if found == _GONE else []
+        for folder in (run,) if "/" in run else (f"{AUDIT_FOLDER}/{run}", f"{EXECUTE_FOLDER}/{run}"):
             try:
-                body = self._files_in(f"{folder}/{run_id}").read(REPORT_JSON)
-                return StoredReport.of(body, unchecked=unchecked)
+                return StoredReport.of(self._read(folder, REPORT_JSON)).with_doubt(found)
             except NoReportError as error:
                 missing.append(error)
         raise missing[0]
@@ -167,34 +158,80 @@ class Runs:
             DecodingError: It is damaged, or of another version.
             CallError: The execution of its run cannot be read.
         """
-        files = self._files_in("latest")
-        stored = StoredReport.of(files.read(REPORT_JSON))
+        stored = StoredReport.of(self._read("latest", REPORT_JSON))
         if not stored.report.full:
             raise CommandError(
-                f"{files.location(REPORT_JSON)} is not the report of a full audit, so no run has stored it "
-                "there. Do not act on it, and find out who can write to the bucket."
+                f"{self._location('latest', REPORT_JSON)} is not the report of a full audit, so no run has "
+                "stored it there. Do not act on it, and find out who can write to the bucket."
             )
         # It may have written the report and go on for a moment.
-        execution, unchecked = self._await_execution(stored.report.run_id, folders=[AUDIT_FOLDER])
-        if execution is not None:
-            unchecked = _verify(stored.body, files, execution)
-        return replace(stored, unchecked=unchecked)
+        found = self._await_execution(f"{AUDIT_FOLDER}/{stored.report.run_id}")
+        if isinstance(found, str):
+            return stored.with_doubt(found)
+        return self._verify(stored, found, folder="latest")
 
-    def _await_execution(
-        self, run_id: str, *, folders: Sequence[str] = FOLDERS
-    ) -> tuple[RunExecution | None, str | None]:
+    def _await_execution(self, run: str) -> RunExecution | str:
         """Return the execution of a run, when it has ended, or why no report can be checked by it."""
         try:
-            execution = self.executions.find(run_id, folders=folders)
+            execution = self.executions.find(run)
             # One that has ended does not continue.
-            with self._resumable(run_id) if execution.running else nullcontext():
-                return self._wait(execution), None
+            with self._resumable(execution.run_id) if execution.running else nullcontext():
+                return self._wait(execution)
         except RunNotFoundError:
-            return None, _GONE
+            return _GONE
         except CallError as error:
             if error.failure.kind is not FailureKind.ACCESS_DENIED:
                 raise
-            return None, _DENIED
+            return _DENIED
+
+    def _verify(self, stored: StoredReport, execution: RunExecution, *, folder: str) -> StoredReport:
+        """Return a report that the execution's run wrote, or with the doubt if that is not known.
+
+        Raises:
+            CommandError: It did not write it.
+        """
+        if execution.report_sha256 is None:
+            return stored.with_doubt(_NOT_HELD)
+        if execution.report_sha256 != sha256(stored.body):
+            raise CommandError(
+                f"{self._location(folder, REPORT_JSON)} was altered: its SHA-256 is not the one that its "
+                "execution holds. Do not act on it, and find out who can write to the bucket."
+            )
+        return stored
+
+    def _report_from_results(self, execution: RunExecution) -> StoredReport:
+        """Return the report of an execution that ended without one.
+
+        Step Functions holds the hash of the run, the batches that started, and the hashes of their results.
+        The bucket alone decides nothing.
+        """
+        started = self.executions.output_of_start(execution)
+        if not started:
+            raise run_failed_error(execution)
+        batches = self.executions.batches(execution)
+        storage = Storage(self._bucket(seconds=_MAX_SECONDS_FOR_RESULTS))
+        runs = storage.executions if execution.folder == EXECUTE_FOLDER else storage.runs
+        run = runs.read_run(execution.run_id, checksum=started[RUN_SHA256])
+        aws = self.caller.aws(seconds=_MAX_SECONDS_FOR_RESULTS)
+        results = collect_results(
+            aws, runs, run, [batch.output for batch in batches], backups=storage.backups
+        )
+        numbers = {batch.number for batch in batches} | _batches_with_a_claim(runs, run)
+        not_started = {
+            account_id: Finding(account_id=account_id, outcome=Outcome.SKIPPED, reason=_NOT_STARTED)
+            for number, account_ids in enumerate(run.batches)
+            if number not in numbers
+            for account_id in account_ids
+        }
+        report = make_report(
+            run,
+            {**results.findings, **not_started},
+            finished_at=execution.ended_at or results.finished_at,
+            warnings=(str(run_failed_error(execution)), *results.warnings),
+        )
+        doubt = f"Unchecked: {len(results.warnings)} of its results or objects." if results.warnings else None
+        stored = StoredReport.of(as_json(report), input_=execution.input)
+        return replace(stored, unfinished=True, doubt=doubt)
 
     def accounts_of_report(self, selection: Selection) -> dict[str, object]:
         """Return the accounts that another run reports with certain outcomes, as an input has them.
@@ -209,13 +246,10 @@ class Runs:
             return {}
         if unknown := sorted(set(selection.outcomes).difference(Outcome)):
             raise CommandError(f"{unknown[0]} is not an outcome. Outcomes: {', '.join(Outcome)}.")
-        folder, _, run_id = selection.from_report.rpartition("/")
-        stored = self.find_report(run_id, folders=[folder] if folder else FOLDERS)
-        if stored.unchecked is not None and not stored.unfinished:
-            raise CommandError(
-                f"Whether run {run_id} wrote its report was not checked, so its accounts are not taken. "
-                f"{stored.unchecked}"
-            )
+        stored = self.find_report(selection.from_report)
+        run_id = stored.report.run_id
+        if stored.doubt is not None and not stored.unfinished:
+            raise CommandError(f"The accounts of run {run_id} are not taken. {stored.doubt}")
         found = [
             result.account_id for result in stored.report.results if result.outcome in selection.outcomes
         ]
@@ -242,8 +276,7 @@ class Runs:
                 "it."
             )
         run_id = match["run_id"]
-        body = self._files_in(f"{EXECUTE_FOLDER}/{run_id}").read(REPORT_JSON)
-        task = StoredReport.of(body).report.task
+        task = StoredReport.of(self._read(f"{EXECUTE_FOLDER}/{run_id}", REPORT_JSON)).report.task
         if DEFINITIONS[task].policy_type is None:
             raise CommandError(f"Run {run_id} did not remove policies, so it has no backup {reference}.")
         return task
@@ -273,13 +306,13 @@ class Runs:
 
     def show_next_steps(self, stored: StoredReport) -> None:
         """Print the next steps; for a plan, until when it can be executed, or why it no longer can."""
-        if stored.unchecked is not None and not stored.unfinished:
-            # Someone else may have chosen the accounts and the run.
-            return
         report = stored.report
         if stored.unfinished:
             if report.executed_plan is not None:
                 print_note(f"Next, to audit its accounts: {audit_of_plan(report, target=self.target)}")
+            return
+        if stored.doubt is not None:
+            # Someone else may have chosen the accounts and the run.
             return
         state = self.plan_state(report)
         keys = key_use_steps(report)
@@ -288,7 +321,7 @@ class Runs:
         elif state.obstacle is not None:
             print_note(state.obstacle)
         else:
-            until = f" ({state.until})" if state.until else ""
+            until = f" ({state.words})" if state.words else ""
             command = self.target.command("execute", report.run_id)
             print_note(*keys, f"Next, to execute exactly this plan{until}: {command}")
 
@@ -300,19 +333,22 @@ class Runs:
 
     def states_of(self, executions: Sequence[RunExecution]) -> dict[str, PlanState]:
         """Return the states of the plans among executions, by their names, if these can be read."""
+        executed = {each.plan: each.run_id for each in executions if each.status != REFUSED_STATUS}
         now = self.target.environment.now()
         states = {}
         for execution in executions:
-            expires_at = execution.plan_expires_at
-            if expires_at is not None and now - execution.started_at <= _PLANS_SHOWN_FOR:
-                states[execution.run_id] = self._plan_state(execution.run_id, expires_at=expires_at)
+            run_id, expires_at = execution.run_id, execution.plan_expires_at
+            if run_id in executed:
+                states[run_id] = PlanState(now=now, expires_at=expires_at, executed_by=executed[run_id])
+            elif expires_at is not None and now - execution.started_at <= _PLANS_SHOWN_FOR:
+                states[run_id] = self._plan_state(run_id, expires_at=expires_at)
         return states
 
     def _plan_state(self, run_id: str, *, expires_at: datetime | None) -> PlanState:
         executed_by = None
         try:
-            body = self._files_in(f"{AUDIT_FOLDER}/{run_id}").read(EXECUTION_MARK)
-            executed_by = decode(ExecutionMark, body).execution_arn.rpartition(":")[2]
+            mark = decode(ExecutionMark, self._read(f"{AUDIT_FOLDER}/{run_id}", EXECUTION_MARK))
+            executed_by = mark.execution_arn.rpartition(":")[2]
         except (CallError, NoReportError):
             # There is none, or it cannot be read; the execution itself then refuses.
             pass
@@ -320,11 +356,35 @@ class Runs:
             executed_by = "an execution that its mark does not name"
         return PlanState(now=self.target.environment.now(), expires_at=expires_at, executed_by=executed_by)
 
-    def _files_of(self, execution: RunExecution) -> StoredFiles:
-        return self._files_in(f"{execution.folder}/{execution.run_id}")
+    def _bucket(self, *, seconds: float = MAX_WAIT_SECONDS) -> Bucket:
+        return Bucket(
+            s3=self.caller.client("s3"),
+            name=self.deployment.bucket,
+            account_id=self.deployment.account_id,
+            budget=self.caller.budget(seconds=seconds),
+        )
 
-    def _files_in(self, folder: str) -> StoredFiles:
-        return StoredFiles(caller=self.caller, deployment=self.deployment, folder=folder)
+    def _location(self, folder: str, name: str) -> str:
+        return f"s3://{self.deployment.bucket}/{folder}/{name}"
+
+    def _read(self, folder: str, name: str) -> bytes:
+        """Return a file, such as report.json.
+
+        Raises:
+            NoReportError: There is none, or the caller may not read it.
+            CallError: S3 did not respond in time.
+        """
+        try:
+            return self._bucket().read(f"{folder}/{name}")
+        except CallError as error:
+            # Without permission to list the bucket, S3 denies what does not exist.
+            if error.failure.name not in ("NoSuchKey", "AccessDenied"):
+                raise
+            raise NoReportError(
+                f"There is no report at {self._location(folder, name)}, or these credentials may not read it "
+                f"({error.failure.code}). It needs grant_read_reports; the latest report is there once a "
+                "full audit has ended. A RootTasks that was renamed or moved starts with an empty bucket."
+            ) from error
 
     @contextmanager
     def _resumable(self, name: str) -> Iterator[None]:
@@ -337,32 +397,17 @@ class Runs:
                 f"Run {name} continues in AWS. To come back to it: {back}. "
                 f"To stop it: {self.target.command('stop', name)}"
             ) from error
-        except CommandError:
-            raise
-        except Exception as error:
-            if not _is_not_started(error):
+        except CallError as error:
+            failure = error.failure
+            if failure.operation != "states:StartExecution" or failure.may_have_taken_effect:
                 print_note(f"If run {name} was started, it continues in AWS. To come back to it: {back}")
             raise
 
 
-def _is_not_started(error: Exception) -> bool:
-    """Return whether AWS has refused to start an execution."""
-    if not isinstance(error, CallError):
-        return False
-    return error.failure.operation == "states:StartExecution" and not error.failure.may_have_taken_effect
-
-
-def _verify(body: bytes, files: StoredFiles, execution: RunExecution) -> str | None:
-    """Return why a report.json is unchecked; None if the execution's run wrote it.
-
-    Raises:
-        CommandError: It did not.
-    """
-    if execution.report_sha256 is None:
-        return _NOT_HELD
-    if execution.report_sha256 != sha256(body):
-        raise CommandError(
-            f"{files.location(REPORT_JSON)} was altered: its SHA-256 is not the one that the run's execution "
-            "holds. Do not act on it, and find out who can write to the bucket."
-        )
-    return None
+def _batches_with_a_claim(runs: RunStore, run: Run) -> frozenset[int]:
+    """Return the batches that may have started: one that has just started may not be listed yet."""
+    try:
+        return runs.batches_with_a_claim(run)
+    except CallError:
+        # The report says that these cannot be listed.
+        return frozenset(range(len(run.batches)))

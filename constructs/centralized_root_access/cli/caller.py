@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aws_calls.calls import Response
     from root_tasks.aws.context import Aws
 
-    from .target import TargetOptions
+    from .options import TargetOptions
 
 # A person waits at a terminal.
 MAX_WAIT_SECONDS = 20.0

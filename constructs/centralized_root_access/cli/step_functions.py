@@ -1,11 +1,10 @@
-"""The executions of the deployed state machines: start one, wait for its end, list them."""
+"""The executions of the deployed state machines: start and stop one, wait for its end, list them."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 import json
-import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,18 +22,19 @@ from root_tasks.run.plans import PLAN, PLAN_EXPIRES_AT
 from root_tasks.run.report_hash import report_sha256_of
 from root_tasks.tasks.scope import REQUESTED_BY
 
-from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, FOLDERS
-from .errors import CommandError, RunFailedError, RunNotFoundError
+from .command_errors import CommandError, RunNotFoundError
+from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from aws_calls.calls import Response
 
-    from .aws import Caller
+    from .caller import Caller
     from .deployment import Deployment
 
-_REFUSED = "REFUSED"
+# What this command line calls an execution whose input was refused; it succeeds in Step Functions.
+REFUSED_STATUS = "REFUSED"
 # A key of the output of the function that starts a run.
 RUN_SHA256 = "runSha256"
 _MAX_READS_IN_PARALLEL = 8
@@ -42,19 +42,6 @@ _RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.25, 3.0
 # DescribeExecution is eventually consistent: what it returns may be some seconds old.
 _OUTDATED_WAITS = (0.25, 0.5, 1.0, 2.0, 4.0)
-# How this command line names the runs of each state machine.
-_PREFIXES = {"audit-": AUDIT_FOLDER, "plan-": AUDIT_FOLDER, "execute-": EXECUTE_FOLDER}
-_KEY = re.compile(r'"(\w+)"')
-# The options of this command line, by the keys of the input.
-_OPTIONS = {
-    "organizationalUnits": "--organizational-unit or --exclude",
-    "exclude": "--exclude",
-    "buckets": "--bucket",
-    "queues": "--queue",
-    "restore": "--backup",
-    "policyOverride": "--policy-override",
-}
-_REPORT_URL = re.compile(r"s3://[^/]+/(?P<folder>runs|executions)/[^/]+/report\.html")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +51,7 @@ class RunExecution:
     Attributes:
         run_id: Its name.
         folder: The folder of its report in the bucket.
-        status: Its status in Step Functions; REFUSED where its input was.
+        status: Its status in Step Functions; REFUSED if its input was.
         started_at: When it started.
         ended_at: When it ended; None while it runs.
         cause: Why it failed, or was refused.
@@ -96,6 +83,11 @@ class RunExecution:
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.status in _RUNNING
+
+    @property
+    def has_report(self) -> bool:
+        """Whether it has ended with a report, as it also does if it failed because accounts did."""
+        return self.status == "SUCCEEDED" or self.report_sha256 is not None
 
     @property
     def requester(self) -> str:
@@ -165,24 +157,24 @@ class Executions:
         arn = self._arn(execution.folder, execution.run_id)
         self._call("StopExecution", executionArn=arn, error="Stopped", cause=cause)
 
-    def find(self, run_id: str, *, folders: Collection[str] = FOLDERS) -> RunExecution:
-        """Return the execution of this name.
+    def find(self, run: str) -> RunExecution:
+        """Return the execution of a run.
 
         Args:
-            run_id: Its name.
-            folders: The folders of the state machines that may have it.
+            run: Its name, which may follow the folder of its state machine and a slash.
 
         Raises:
             CallError: It cannot be read.
             RunNotFoundError: There is none.
-            CommandError: Both state machines have one, and its name does not say which one is meant.
+            CommandError: Both state machines have one of this name.
         """
+        given, _, run_id = run.rpartition("/")
         if not RUN_ID.fullmatch(run_id):
             raise RunNotFoundError(run_id)
         found: list[RunExecution] = []
         denied: CallError | None = None
         for folder in self._state_machine_arns:
-            if folder not in folders:
+            if given not in ("", folder):
                 continue
             try:
                 found.append(self._describe(folder, run_id))
@@ -192,7 +184,9 @@ class Executions:
                 elif error.failure.code != "ExecutionDoesNotExist":
                     raise
         if len(found) > 1:
-            return _one_of_both(found, run_id)
+            # One may have been named to hide the other.
+            names = f"{AUDIT_FOLDER}/{run_id} or {EXECUTE_FOLDER}/{run_id}"
+            raise CommandError(f"Both state machines have a run {run_id}. Name one of them: {names}.")
         if found:
             return found[0]
         raise denied or RunNotFoundError(run_id)
@@ -223,21 +217,27 @@ class Executions:
         Raises:
             CallError: It cannot be read.
         """
-        folder, run_id = execution.folder, execution.run_id
-        progress = self._progress(self._arn(folder, run_id))
         outdated = iter(_OUTDATED_WAITS)
-        for attempt in itertools.count():
-            execution = self._describe(folder, run_id)
-            if not execution.running:
-                wait = next(outdated, None)
-                if execution.complete or wait is None:
-                    return execution
-                self._caller.clock.sleep(wait)
-                continue
-            if batches := next(progress, None):
-                show(*batches)
-            self._caller.clock.sleep(min(_FIRST_WAIT_SECONDS * 1.3**attempt, _MAX_WAIT_SECONDS))
-        raise AssertionError("unreachable")
+        wait = _FIRST_WAIT_SECONDS
+        while True:
+            execution = self._describe(execution.folder, execution.run_id)
+            if execution.running:
+                self._show_progress(execution, show)
+                seconds, wait = wait, min(wait * 1.3, _MAX_WAIT_SECONDS)
+            elif execution.complete or (seconds := next(outdated, 0.0)) == 0:
+                return execution
+            self._caller.clock.sleep(seconds)
+
+    def _show_progress(self, execution: RunExecution, show: Callable[[int, int], None]) -> None:
+        # Without permission to read it, there is no progress; the command does not fail.
+        with suppress(CallError):
+            arn = self._arn(execution.folder, execution.run_id)
+            for map_run in self._call("ListMapRuns", executionArn=arn).get("mapRuns", ()):
+                response = self._call("DescribeMapRun", mapRunArn=map_run["mapRunArn"])
+                counts = response.require("itemCounts")
+                ended = sum(counts.get(state, 0) for state in ("succeeded", "failed", "timedOut", "aborted"))
+                if counts.get("total"):
+                    show(ended, counts["total"])
 
     def latest(self, *, limit: int) -> list[RunExecution]:
         """Return the executions of both state machines that started last.
@@ -300,14 +300,6 @@ class Executions:
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
             return list(pool.map(self._batch, arns))
 
-    def has_running_batch(self, execution: RunExecution) -> bool:
-        """Return whether a batch of a run still runs.
-
-        Raises:
-            CallError: They cannot be listed.
-        """
-        return any(child["status"] in _RUNNING for child in self._children(execution))
-
     def _batch(self, arn: str) -> BatchExecution:
         response = self._call("DescribeExecution", executionArn=arn)
         return BatchExecution(
@@ -330,23 +322,6 @@ class Executions:
             response_token="nextToken",
         )
 
-    def _progress(self, execution_arn: str) -> Iterator[tuple[int, int] | None]:
-        """Yield, again and again, how many batches have ended, and of how many; None before both are known.
-
-        Without permission to read them, there is no progress bar; the command does not fail.
-        """
-        with suppress(CallError):
-            map_run_arn = None
-            while map_run_arn is None:
-                map_runs = self._call("ListMapRuns", executionArn=execution_arn).get("mapRuns", ())
-                map_run_arn = next((run["mapRunArn"] for run in map_runs), None)
-                if map_run_arn is None:
-                    yield None
-            while True:
-                counts = self._call("DescribeMapRun", mapRunArn=map_run_arn).require("itemCounts")
-                ended = sum(counts.get(state, 0) for state in ("succeeded", "failed", "timedOut", "aborted"))
-                yield (ended, counts["total"]) if counts.get("total") else None
-
     def _call(self, operation: str, **parameters: object) -> Response:
         function = functools.partial(getattr(self._client, xform_name(operation)), **parameters)
         return self._caller.call(function, operation=f"states:{operation}")
@@ -355,40 +330,11 @@ class Executions:
         return f"{self._state_machine_arns[folder].replace(':stateMachine:', ':execution:')}:{run_id}"
 
 
-def executions_of_plans(found: Iterable[RunExecution]) -> dict[str, str]:
-    """Return the execution of each plan, if it is among those that were found."""
-    executed = {execution.plan: execution.run_id for execution in found if execution.status != _REFUSED}
-    return {plan: run_id for plan, run_id in executed.items() if plan}
-
-
-def has_report(execution: RunExecution) -> bool:
-    """Return whether an execution that has ended has a report: also if it failed because accounts did."""
-    return execution.status == "SUCCEEDED" or _REPORT_URL.search(execution.cause) is not None
-
-
-def run_failed_error(execution: RunExecution) -> RunFailedError:
+def run_failed_error(execution: RunExecution) -> CommandError:
     """Return why an execution has ended without a report."""
-    if execution.status == _REFUSED:
-        cause = _KEY.sub(lambda key: _OPTIONS.get(key[1], key[0]), execution.cause)
-        return RunFailedError(f"Run {execution.run_id} was refused: {cause}")
+    ended = "was refused" if execution.status == REFUSED_STATUS else f"ended as {execution.status}"
     cause = execution.cause or "Step Functions gives no cause."
-    return RunFailedError(f"Run {execution.run_id} ended as {execution.status}: {cause}")
-
-
-def _one_of_both(found: Iterable[RunExecution], run_id: str) -> RunExecution:
-    """Return which of two executions of a name is meant: one may have been named to hide the other.
-
-    Raises:
-        CommandError: The name does not say.
-    """
-    meant = next((folder for prefix, folder in _PREFIXES.items() if run_id.startswith(prefix)), None)
-    for execution in found:
-        if execution.folder == meant:
-            return execution
-    raise CommandError(
-        f"Both state machines have a run {run_id}. Show one of them: `report {AUDIT_FOLDER}/{run_id}` or "
-        f"`report {EXECUTE_FOLDER}/{run_id}`."
-    )
+    return CommandError(f"Run {execution.run_id} {ended}: {cause}")
 
 
 def _execution(members: Mapping[str, Any], *, folder: str) -> RunExecution:
@@ -401,26 +347,16 @@ def _execution(members: Mapping[str, Any], *, folder: str) -> RunExecution:
     return RunExecution(
         run_id=require(members, "name", operation=operation),
         folder=folder,
-        status=_REFUSED if refused else status,
+        status=REFUSED_STATUS if refused else status,
         started_at=require(members, "startDate", operation=operation),
         ended_at=members.get("stopDate"),
         cause=str(held.get(CAUSE, "")) if refused else _sentence_of(cause),
         input=_object(members.get("input", "")),
-        accounts=_number_of_accounts(held.get("totals")),
+        accounts=sum(held["totals"].values()) if "totals" in held else None,
         report_sha256=report_sha256_of(status=status, output=output, cause=cause),
-        plan_expires_at=_plan_expiry(held),
+        plan_expires_at=datetime.fromisoformat(held[PLAN_EXPIRES_AT]) if PLAN_EXPIRES_AT in held else None,
         complete=bool(output or cause) or status not in ("SUCCEEDED", "FAILED"),
     )
-
-
-def _plan_expiry(output: Mapping[str, Any]) -> datetime | None:
-    expires_at = output.get(PLAN_EXPIRES_AT)
-    return None if expires_at is None else datetime.fromisoformat(expires_at)
-
-
-def _number_of_accounts(totals: object) -> int | None:
-    numbers = list(totals.values()) if isinstance(totals, dict) else []
-    return sum(numbers) if numbers and all(type(number) is int for number in numbers) else None
 
 
 def _sentence_of(cause: str) -> str:

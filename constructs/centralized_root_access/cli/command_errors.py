@@ -43,10 +43,6 @@ class RunNotFoundError(CommandError):
         super().__init__(f"There is no run {run_id}. `runs` lists the latest runs.")
 
 
-class RunFailedError(CommandError):
-    """An execution ended without a report."""
-
-
 class NoReportError(CommandError):
     """A report cannot be read."""
 

@@ -1,0 +1,277 @@
+"""What the policies let root tasks do: as a table for people, as JSON and CSV for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from root_tasks.messages import quantity
+from root_tasks.policies.sentences import denial_cause
+from root_tasks.policies.verdicts import TaskResult, worst
+from root_tasks.report.render import csv_table
+from scp.calls import ASSUME_ROOT
+from scp.evaluate import Reason
+
+from . import screen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.table import Table
+    from rich.text import Text
+
+    from root_tasks.policies.fixes import StatementFix
+    from root_tasks.policies.verdicts import AccountVerdict, DenialCause
+    from scp.evaluate import Cause
+    from scp.task import Task
+
+    from .policy_survey import Survey
+
+# A line that stands for many accounts names so many of their units.
+_MAX_UNITS = 3
+_STYLES = {"denied": "bold red", "partly": "red", "unknown": "yellow"}
+_COLUMNS = (
+    "accountId", "name", "organizationalUnit", "task", "result", "session", "policyType", "policyId",
+    "policyName", "statement", "attachedToId", "attachedToName", "calls", "undecided",
+)  # fmt: skip
+
+
+# As a table
+
+
+def show_survey(found: Survey) -> None:
+    """Show a table of the denials, what would fix them, and the numbers."""
+    lines: list[Table | Text] = []
+    table = screen.new_table("result", "account", "name", "tasks", "policy", "attached to")
+    for result, *cells in _rows(found):
+        table.add_row(screen.safe_text(result, _STYLES.get(result, "")), *map(screen.safe_text, cells))
+    if table.row_count:
+        lines.append(table)
+        lines.append(screen.safe_text())
+    for fix in found.fixes:
+        lines += [*map(screen.whole_line, _fix_lines(fix)), screen.safe_text()]
+    for sentence in _root_user_sentences(found):
+        lines += [screen.safe_text(sentence, "yellow"), screen.safe_text()]
+    screen.show_lines([*lines, screen.safe_text(_summary(found), "bold")])
+
+
+def _rows(found: Survey) -> Iterator[tuple[str, ...]]:
+    """Yield the rows, the worst first; for a person once for all accounts that have the same."""
+    groups: dict[object, list[AccountVerdict]] = {}
+    for account in sorted(found.accounts, key=lambda account: [*TaskResult].index(account.result)):
+        key = tuple(_reasons(account, found)) if sys.stdout.isatty() else account.account.account_id
+        groups.setdefault(key, []).append(account)
+    for accounts in groups.values():
+        names = _names(accounts)
+        for result, *reason in _reasons(accounts[0], found):
+            yield (result, *names, *reason)
+            if sys.stdout.isatty():
+                names = ("", "")
+
+
+def _names(accounts: Sequence[AccountVerdict]) -> tuple[str, str]:
+    """Return an account and its name, or how many accounts there are and in which units."""
+    if len(accounts) == 1:
+        return accounts[0].account.account_id, accounts[0].account.name or ""
+    units = sorted({account.account.organizational_unit or "" for account in accounts})
+    left = len(units) - _MAX_UNITS
+    more = [f"{quantity(left, 'more unit')}"] if left > 0 else []
+    return quantity(len(accounts), "account"), ", ".join([*units[:_MAX_UNITS], *more])
+
+
+def _reasons(account: AccountVerdict, found: Survey) -> Iterator[tuple[str, ...]]:
+    """Yield the result, the tasks, the policy and its place for each reason."""
+    results = {task.task: task.result for task in account.tasks}
+    for reason in account.causes:
+        result = worst(results[task] for task in reason.tasks)
+        names_calls = result is TaskResult.PARTLY or ASSUME_ROOT in reason.calls
+        calls = f": {', '.join(reason.calls)}" if names_calls else ""
+        policy = f"{_policy(reason.cause)}{_condition(reason.cause)}{calls}"
+        yield result, _tasks(reason.tasks, of=found.tasks), policy, _place(reason.cause)
+
+
+def _tasks(tasks: Sequence[Task], *, of: Sequence[Task]) -> str:
+    if len(tasks) == len(of) > 1:
+        return "all"
+    return ", ".join(task.command for task in tasks)
+
+
+def _policy(cause: Cause) -> str:
+    if cause.policy is None:
+        return f"no {_type(cause)} allows it"
+    if cause.statement is None:
+        return cause.policy.problem
+    statement = cause.statement.sid or f"statement {cause.statement.number}"
+    return f"{cause.policy.name} ({cause.policy.policy_id}), {statement}"
+
+
+def _type(cause: Cause) -> str:
+    return cause.policy_type.lower().replace("_", " ")
+
+
+def _condition(cause: Cause) -> str:
+    if cause.reason is Reason.UNCONFIRMED:
+        return f": {cause.reason}"
+    return f": depends on {'; '.join(_open_conditions(cause))}" if cause.undecided else ""
+
+
+def _open_conditions(cause: Cause) -> list[str]:
+    """Return the parts of a statement that could not be decided."""
+    return [f"{undecided.part} {', '.join(undecided.values[:3])}" for undecided in cause.undecided]
+
+
+def _place(cause: Cause) -> str:
+    level = cause.level
+    return f"{level.name} ({level.target_id})" if level.name else level.target_id
+
+
+def _fix_lines(fix: StatementFix) -> Iterator[str]:
+    cause = fix.denial.cause
+    accounts = quantity(len(fix.account_ids), "account")
+    if fix.statement is None:
+        where = f"a {_type(cause)} attached to {_place(cause)}"
+        yield f"To allow root sessions in {accounts}, add this statement to {where}:"
+        yield from _json_lines(fix.suggested)
+        return
+    yield f"{_policy(cause)}, denies root sessions in {accounts}:"
+    yield from _json_lines(fix.statement)
+    if fix.suggested is None:
+        yield "It denies root sessions on purpose. Detach the policy from these accounts, or exempt them."
+        return
+    yield "To exempt root sessions, change it to:"
+    yield from _json_lines(fix.suggested)
+
+
+def _json_lines(statement: object) -> list[str]:
+    return [f"  {line}" for line in json.dumps(statement, indent=2, ensure_ascii=False).splitlines()]
+
+
+def _root_user_sentences(found: Survey) -> Iterator[str]:
+    """Yield where a recovered root user could do nothing, and by which policy; once for each place."""
+    by_place: dict[object, list[Cause]] = {}
+    for account in found.accounts:
+        for cause in account.root_user_denials:
+            by_place.setdefault(cause.place, []).append(cause)
+    for causes in by_place.values():
+        denied = denial_cause(causes[0], action="every action of the root user itself")
+        yield (
+            f"In {quantity(len(causes), 'account')} recovery is not denied, but the recovered root user "
+            f"could do nothing. {denied}"
+        )
+
+
+def _summary(found: Survey) -> str:
+    counts = {result: count for result in TaskResult if (count := found.count(result))}
+    sentences = []
+    if found.change is not None:
+        becoming = [
+            f"{quantity(count, 'account')} would become {words}"
+            for result, words in ((TaskResult.DENIED, "denied"), (TaskResult.PARTLY, "partly denied"))
+            if (count := counts.pop(result, 0))
+        ]
+        sentences.append(
+            f"With {found.change.policy.name}, {', '.join(becoming) or 'nothing more is denied'}."
+        )
+    listed = ", ".join(f"{result}: {quantity(count, 'account')}" for result, count in counts.items())
+    if listed or not sentences:
+        listed = listed or "no account to check"
+        sentences.append(f"{listed[0].upper()}{listed[1:]}.")
+    if not found.enabled_types:
+        sentences.append("Service control policies and resource control policies are disabled.")
+    if found.has_unread_policies:
+        sentences.append("Not every policy could be read.")
+    return " ".join(sentences)
+
+
+# For programs
+
+
+def to_json(found: Survey) -> str:
+    """Return the whole survey as one line of JSON."""
+    change = found.change
+    return json.dumps(
+        {
+            "organizationId": found.organization_id,
+            "tasks": found.tasks,
+            "enabledPolicyTypes": found.enabled_types,
+            "change": change
+            and {
+                "policyType": change.policy_type,
+                "targetIds": change.target_ids,
+                "replacedPolicyId": change.replaced_id,
+            },
+            "accounts": [
+                {
+                    "accountId": checked.account.account_id,
+                    "name": checked.account.name,
+                    "organizationalUnit": checked.account.organizational_unit,
+                    "result": checked.result,
+                    "session": checked.session,
+                    "tasks": {task.task: task.result for task in checked.tasks},
+                    "findings": [_finding(cause) for cause in checked.causes],
+                    "rootUserDenials": [_cause(cause) for cause in checked.root_user_denials],
+                }
+                for checked in found.accounts
+            ],
+            "changes": [
+                {
+                    **_cause(fix.denial.cause),
+                    "accountIds": fix.account_ids,
+                    "current": fix.statement,
+                    "suggested": fix.suggested,
+                }
+                for fix in found.fixes
+            ],
+        }
+    )
+
+
+def _finding(denial: DenialCause) -> dict[str, Any]:
+    return {
+        "result": denial.decision,
+        **_cause(denial.cause),
+        "tasks": denial.tasks,
+        "calls": denial.calls,
+        "undecided": _open_conditions(denial.cause),
+    }
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "reason": cause.reason,
+        "policyType": cause.policy_type,
+        "policyId": cause.policy.policy_id if cause.policy else None,
+        "policyName": cause.policy.name if cause.policy else None,
+        "statement": cause.statement.number if cause.statement else None,
+        "sid": cause.statement.sid or None if cause.statement else None,
+        "attachedToId": cause.level.target_id,
+        "attachedToName": cause.level.name,
+    }
+
+
+def to_csv(found: Survey) -> str:
+    """Return a row for each account, task and statement that denies it or may deny it."""
+    rows = (
+        [row.get(column) for column in _COLUMNS] for account in found.accounts for row in _csv_rows(account)
+    )
+    return csv_table(_COLUMNS, rows)
+
+
+def _csv_rows(account: AccountVerdict) -> Iterator[dict[str, Any]]:
+    for task in account.tasks:
+        row = {
+            "accountId": account.account.account_id,
+            "name": account.account.name,
+            "organizationalUnit": account.account.organizational_unit,
+            "task": task.task,
+            "result": task.result,
+            "session": task.session,
+        }
+        denials = [_finding(denial) for denial in account.causes if task.task in denial.tasks]
+        for about in denials or [{}]:
+            if about:
+                about["statement"] = about["sid"] or about["statement"]
+                about["calls"] = " ".join(about["calls"])
+                about["undecided"] = "; ".join(about["undecided"])
+            yield about | row
