@@ -146,8 +146,9 @@ def require_room(settings: Mapping[str, object]) -> None:
     texts = (json.dumps(value, separators=(",", ":")) for value in settings.values())
     characters = sum(len(json.dumps(text)) - len('""') for text in texts)
     if characters > MAX_SETTINGS_CHARACTERS:
+        given = " and ".join(name for name, value in settings.items() if value)
         raise ValueError(
-            f"{' and '.join(settings)} would have {characters} characters in a function's environment, which "
+            f"{given} would have {characters} characters in a function's environment, which "
             f"has room for {MAX_SETTINGS_CHARACTERS}. List less."
         )
 

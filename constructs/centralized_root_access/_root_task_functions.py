@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _BATCH_TIMEOUT = Duration.minutes(10)
 # Ten thousand accounts are five hundred calls of ListAccounts, or four hundred results to read.
 _RUN_TIMEOUT = Duration.minutes(15)
-_OF_REPORTS = ("notificationTopicArn", "securityHubFindings", "planLifetimeSeconds", "acceptedCredentials")
+_OF_REPORTS = ("notificationTopicArn", "securityHubFindings", "planLifetimeSeconds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,13 @@ class RootTaskFunctions:
             handler="start_run",
             access=_permissions.start_run_access(self.tasks),
             statements=[_permissions.organization_statement()],
-            settings=("tasks", "protectedAccounts", "rootEmailDomains", "allowPolicyOverride"),
+            settings=(
+                "tasks",
+                "protectedAccounts",
+                "acceptedCredentials",
+                "rootEmailDomains",
+                "allowPolicyOverride",
+            ),
         )
 
     def _build_run_batch(self) -> dict[RootTask, lambda_.Function]:
@@ -167,11 +173,7 @@ class RootTaskFunctions:
             access=_permissions.write_execution_report_access(self.tasks),
             settings=_OF_REPORTS,
             # These are about audits.
-            more_settings={
-                "notificationTopicArn": None,
-                "securityHubFindings": False,
-                "acceptedCredentials": {},
-            },
+            more_settings={"notificationTopicArn": None, "securityHubFindings": False},
         )
 
     def _build_batch(

@@ -187,9 +187,14 @@ class RootTasks(Construct):
         """The tasks, in the order of the enum."""
         protected = parse_account_ids("protected_accounts", protected_accounts)
         domains = parse_root_email_domains(root_email_domains)
-        require_room({"protected_accounts": protected, "root_email_domains": domains})
         accepted = parse_accepted_credentials({} if accepted_credentials is None else accepted_credentials)
-        require_room({"accepted_credentials": accepted})
+        require_room(
+            {
+                "protected_accounts": protected,
+                "root_email_domains": domains,
+                "accepted_credentials": accepted,
+            }
+        )
         self.role_path: str = parse_role_path(role_path)
         """The IAM path of the roles that open root sessions."""
         if audit_interval is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +14,7 @@ from root_tasks.model.report import Outcome, Task
 from root_tasks.model.run import BatchResult, Finding
 from support.accounts import MEMBER
 from support.command_line import NOW
-from support.root_tasks import EXECUTE_MACHINE, FinishedExecution
+from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -162,22 +162,35 @@ def test_a_run_that_was_altered_is_not_shown(command_line: CommandLine) -> None:
     assert f"cannot be shown. Audit every account of plan {PLAN}: {key} was altered" in stopped.stderr
 
 
-def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(command_line: CommandLine) -> None:
+def time_out_without_report(command_line: CommandLine, task: Task) -> None:
+    """Let run-1 of a task end before its report is written, in an account that has a password."""
     root_tasks, services = command_line.root_tasks, command_line.services
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    input_: dict[str, Any] = {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}
-    plan = root_tasks.run(input_, name="plan-1")
-    arn = root_tasks.arn("plan-1")
-    run = root_tasks.start_run(input_, arn=arn, started_at=plan.started_at)
-    services.started[arn] = run
+    input_ = {"task": task, "accounts": [MEMBER]}
+    execution = root_tasks.run(input_, name="run-1")
+    arn = root_tasks.arn("run-1")
+    services.started[arn] = run = root_tasks.start_run(input_, arn=arn, started_at=execution.started_at)
     services.batches[arn] = [(0, root_tasks.run_batch(run, batch=0))]
-    plan.status, plan.cause = "TIMED_OUT", ""
-    shown = command_line.run("report", "plan-1")
+    execution.status, execution.cause = "TIMED_OUT", ""
+
+
+def test_an_audit_without_its_report_shows_what_is_accepted(command_line: CommandLine) -> None:
+    accepted = {"types": ["password"], "reason": "billing", "until": "2030-01-01"}
+    command_line.root_tasks.settings = Settings(accepted_credentials={MEMBER: accepted})
+    time_out_without_report(command_line, Task.AUDIT)
+    shown = command_line.run("report", "run-1", "--format", "json")
+    (row,) = json.loads(shown.stdout)["results"]
+    assert (row["outcome"], row["reason"]) == ("accepted", "Accepted until 2030-01-01: billing.")
+
+
+def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(command_line: CommandLine) -> None:
+    time_out_without_report(command_line, Task.DELETE_CREDENTIALS)
+    shown = command_line.run("report", "run-1")
     assert shown.exit_code == 2
     assert "To be deleted in 1 of 1 account: 1 password." in shown.lines[-1]
     assert "execute" not in shown.stderr
-    command_line.refusal("execute", "plan-1", "--yes")
-    assert root_tasks.organization.root_credentials(MEMBER).password
+    command_line.refusal("execute", "run-1", "--yes")
+    assert command_line.root_tasks.organization.root_credentials(MEMBER).password
 
 
 def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(

@@ -12,7 +12,7 @@ import json
 import re
 import sys
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import botocore
@@ -32,8 +32,8 @@ from root_access.handler import ResponseNotDeliveredError
 from root_access.state import desired_state
 from root_access.steps import Operation
 from root_tasks.aws.stores import sha256
-from root_tasks.model.accepted_credentials import AcceptedCredentials
 from root_tasks.model.report import ItemType, Task
+from root_tasks.model.run import AcceptedCredentials
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from root_tasks.run.report_hash import REPORT_SHA256
 from root_tasks.run.request import parse_request
@@ -334,6 +334,14 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         bucket=running.BUCKET,
         tasks=tuple(Task),
         protected_accounts=frozenset({PROTECTED}),
+        accepted_credentials=(
+            AcceptedCredentials(
+                target_id=MEMBER,
+                types=(ItemType.PASSWORD, ItemType.MFA_DEVICE),
+                reason="Billing, until it has moved",
+                until="2027-03-31",
+            ),
+        ),
         root_email_domains=frozenset({"example.com"}),
         allow_policy_override=True,
     )
@@ -352,20 +360,12 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         notification_topic_arn=None,
         security_hub_findings=False,
         plan_lifetime=timedelta(hours=7),
-        accepted_credentials={},
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
         bucket=running.BUCKET,
         notification_topic_arn=f"${{{topic}}}",
         security_hub_findings=True,
         plan_lifetime=timedelta(hours=7),
-        accepted_credentials={
-            MEMBER: AcceptedCredentials(
-                types=frozenset({ItemType.PASSWORD, ItemType.MFA_DEVICE}),
-                reason="Billing, until it has moved",
-                until=date(2027, 3, 31),
-            )
-        },
     )
 
 
@@ -384,6 +384,7 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
         bucket=running.BUCKET,
         tasks=(Task.AUDIT,),
         protected_accounts=frozenset(),
+        accepted_credentials=(),
         root_email_domains=frozenset(),
         allow_policy_override=False,
     )
@@ -392,7 +393,6 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
         notification_topic_arn=None,
         security_hub_findings=False,
         plan_lifetime=timedelta(hours=24),
-        accepted_credentials={},
     )
 
 

@@ -151,7 +151,6 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
         notification_topic_arn=None,
         security_hub_findings=True,
         plan_lifetime=timedelta(hours=24),
-        accepted_credentials={},
     )
     return finish.write_report(aws, event, settings=settings)
 

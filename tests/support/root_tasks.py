@@ -94,11 +94,11 @@ class Settings:
         lifetime = {"planLifetimeSeconds": int(self.plan_lifetime.total_seconds())}
         report: dict[str, object] = {"notificationTopicArn": self.notification_topic_arn, **lifetime}
         report["securityHubFindings"] = self.security_hub_findings
-        report["acceptedCredentials"] = self.accepted_credentials
         audit_machine = _ARN.format(account_id=account_id, kind="stateMachine", machine=AUDIT_MACHINE)
         settings: dict[str, dict[str, object]] = {
             "start_run": {
                 **start,
+                "acceptedCredentials": self.accepted_credentials,
                 "rootEmailDomains": self.root_email_domains,
                 "allowPolicyOverride": self.allow_policy_override,
             },

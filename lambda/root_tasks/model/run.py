@@ -150,10 +150,28 @@ class Member:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AcceptedCredentials:
+    """Root credentials that stay on purpose in an account, or in each account of a unit.
+
+    Attributes:
+        target_id: The ID of the account or of the unit.
+        types: The types of the credentials.
+        reason: Why they stay.
+        until: The last day, in UTC, as YYYY-MM-DD.
+    """
+
+    target_id: str
+    types: tuple[ItemType, ...]
+    reason: str
+    until: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run(RunDetails, Document):
     """One run, as it was started.
 
     Attributes:
+        accepted_credentials: What stays on purpose.
         execution_arn: The execution; two executions never share a run.
         mode: What the run is for.
         accounts: Every account in scope.
@@ -168,6 +186,7 @@ class Run(RunDetails, Document):
     mode: Mode
     accounts: tuple[Account, ...]
     batches: tuple[tuple[str, ...], ...]
+    accepted_credentials: tuple[AcceptedCredentials, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from ..model.accepted_credentials import AcceptedCredentials
     from ..model.report import AccountResult, ItemType
+    from ..model.run import AcceptedCredentials
 
 _CONCERNED = (Outcome.HAS_CREDENTIALS, Outcome.PLANNED, Outcome.IN_USE)
 
@@ -39,7 +39,7 @@ def with_acceptance(
         return result
     note = f"Accepted until {entry.until}: {entry.reason.rstrip('.')}."
     outcome = result.outcome
-    if on > entry.until:
+    if on.isoformat() > entry.until:
         note = f"No longer accepted, as of {entry.until}: {entry.reason.rstrip('.')}."
     elif outcome is Outcome.HAS_CREDENTIALS:
         others = _excess(result, entry)
@@ -54,4 +54,4 @@ def _excess(result: AccountResult, entry: AcceptedCredentials) -> Counter[ItemTy
     """Return how many credentials of each type are not accepted. One of each listed type is."""
     found = Counter(type_ for type_, _ in credentials_of(result))
     # A type that could not be listed may have more than one.
-    return found - Counter(entry.types - types_without_list(result))
+    return found - Counter(set(entry.types) - types_without_list(result))

@@ -10,31 +10,34 @@ from aws_calls.security_hub import ImportResult, import_findings
 
 from .. import messages
 from ..report.asff import findings_of
-from .other_audits import Standing, standing
+from .other_audits import Standing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..aws.context import Aws
     from ..model.report import Report
-    from ..model.run import Run
 
 # A hundred calls, at ten a second, and as long again for AWS to accept them. Then the report is written.
 _IMPORT_SECONDS = 180.0
 
 
-def import_audit(aws: Aws, run: Run, report: Report) -> tuple[Report, ImportResult | None]:
+def import_audit(
+    aws: Aws, report: Report, *, find_standing: Callable[[], Standing]
+) -> tuple[Report, ImportResult | None]:
     """Import the findings of a full audit, and return its report with a warning if that did not succeed.
 
     Args:
         aws: The function that imports them.
-        run: The run.
-        report: Its report.
+        report: The report.
+        find_standing: Returns what it is next to the other audits.
 
     Returns:
         The report and the result of the import; None if a newer audit has succeeded, or if that is not known.
     """
     aws = aws.ending_in(_IMPORT_SECONDS)
     try:
-        if standing(aws, run, looked_at=report.finished_at) is Standing.SUPERSEDED:
+        if find_standing() is Standing.SUPERSEDED:
             return report, None
     except CallError as error:
         aws.log(event="findings_unknown", runId=report.run_id, reason=str(error))

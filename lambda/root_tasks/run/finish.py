@@ -20,7 +20,7 @@ from .collect import collect_results
 from .explain import Explained, explain
 from .findings_import import import_audit
 from .make_report import make_report, plan_of
-from .other_audits import MAX_AGE
+from .other_audits import MAX_AGE, standing
 from .own_root_user import own_root_user
 from .plans import PLAN_EXPIRES_AT, PLAN_SHA256, TASK
 from .publish import compare, publish_audit
@@ -109,10 +109,12 @@ def _finish(
     began = aws.now()
     run, report, plan = _make(aws, storage, runs, event, settings)
     notice, imported = None, None
+    # Step Functions is asked once.
+    find_standing = functools.cache(functools.partial(standing, aws, run, looked_at=report.finished_at))
     if run.full:
         report, notice = compare(aws, storage.reports, report)
         if settings.security_hub_findings:
-            report, imported = import_audit(aws, run, report)
+            report, imported = import_audit(aws, report, find_standing=find_standing)
     files = functools.partial(_files, report)
     urls, checksums = {}, {}
     for file in files():
@@ -136,6 +138,7 @@ def _finish(
             notify=notify,
             notice=notice,
             imported=imported,
+            find_standing=find_standing,
             began=began,
         )
     output: dict[str, Any] = {
@@ -180,7 +183,6 @@ def _make(
         finished_at=results.finished_at,
         own_root_user=own_root_user(aws, run),
         warnings=(*results.warnings, *explained.warnings),
-        accepted_credentials=settings.accepted_credentials,
         plan_lifetime=settings.plan_lifetime,
     )
     plan = plan_of(run, explained.findings) if run.mode is Mode.PLAN else None

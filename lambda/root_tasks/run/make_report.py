@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..model.report import AccountResult, Outcome, Report, Result
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime, timedelta
 
-    from ..model.accepted_credentials import AcceptedCredentials
     from ..model.run import Account, Finding, Run, Target
 
 # The outcomes with which the report shows an account's note.
@@ -29,7 +27,6 @@ def make_report(
     finished_at: datetime,
     own_root_user: Result | None = None,
     warnings: Iterable[str] = (),
-    accepted_credentials: Mapping[str, AcceptedCredentials] = MappingProxyType({}),
     plan_lifetime: timedelta | None = None,
 ) -> Report:
     """Return the report of a run.
@@ -40,11 +37,11 @@ def make_report(
         finished_at: When the last account was looked into.
         own_root_user: The result of the management account, if the run is a full audit there.
         warnings: What the reader has to know besides the results, in sentences.
-        accepted_credentials: What stays on purpose, by the ID of an account or of a unit.
         plan_lifetime: How long a plan can be executed.
     """
+    accepted = {entry.target_id: entry for entry in run.accepted_credentials}
     results = (
-        with_acceptance(result, accepted_credentials, unit_path=account.unit_path, on=run.started_at.date())
+        with_acceptance(result, accepted, unit_path=account.unit_path, on=run.started_at.date())
         for account, result in zip(run.accounts, _results(run, findings, own_root_user), strict=True)
     )
     is_plan = run.mode is Mode.PLAN and plan_lifetime is not None

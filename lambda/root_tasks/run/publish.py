@@ -14,7 +14,7 @@ from ..model.report import Outcome
 from ..report import changes
 from ..report.management_root_user import is_unprotected, management_credentials
 from ..report.summary import is_audited
-from .other_audits import Standing, standing
+from .other_audits import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,13 +49,14 @@ def publish_audit(
     notify: Callable[[Notice], None] | None,
     notice: Notice | None,
     imported: ImportResult | None,
+    find_standing: Callable[[], Standing],
     began: datetime,
 ) -> None:
     """Write the metrics, send the notice, and write the latest report.
 
     The notice comes first: if it fails, the next audit finds the same changes, and sends it.
     """
-    found = standing(aws, run, looked_at=report.finished_at)
+    found = find_standing()
     if found is not Standing.SUPERSEDED:
         now = aws.now()
         # An import of findings may have taken minutes, which make the look no older for the alarms.

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aws_calls.settings_reader import FunctionSettings, Setting
 
-from ..model.accepted_credentials import AcceptedCredentials
-from ..model.report import Task
+from ..model.report import ItemType, Task
+from ..model.run import AcceptedCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+def _accepted_credentials(target_id: str, entry: Any) -> AcceptedCredentials:
+    match entry:
+        case {"types": [*types], "reason": str(reason), "until": str(until)} if len(entry) == 3:
+            return AcceptedCredentials(
+                target_id=target_id,
+                types=tuple(map(ItemType, types)),
+                reason=reason,
+                until=date.fromisoformat(until).isoformat(),
+            )
+    raise ValueError(f"{entry!r} is not an object with types, reason and until.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +41,7 @@ class _Settings(FunctionSettings):
         "root_email_domains": Setting(type=list, parse=frozenset),
         "accepted_credentials": Setting(
             type=dict,
-            parse=lambda accepted: {id_: AcceptedCredentials.parse(value) for id_, value in accepted.items()},
+            parse=lambda accepted: tuple(itertools.starmap(_accepted_credentials, accepted.items())),
             expected="what is accepted by account or unit",
         ),
         "allow_policy_override": Setting(type=bool),
@@ -53,10 +66,12 @@ class StartRunSettings(_Settings):
         protected_accounts: The accounts in which no run makes changes.
         root_email_domains: The domains that root users' e-mail addresses may have; empty: any.
         allow_policy_override: Whether the input may give a corrected policy.
+        accepted_credentials: What stays on purpose.
     """
 
     tasks: tuple[Task, ...]
     protected_accounts: frozenset[str]
+    accepted_credentials: tuple[AcceptedCredentials, ...]
     root_email_domains: frozenset[str]
     allow_policy_override: bool
 
@@ -97,10 +112,8 @@ class WriteReportSettings(_Settings):
         notification_topic_arn: The SNS topic for notices; None without notices.
         security_hub_findings: Whether a full audit imports its findings into Security Hub.
         plan_lifetime: How long a plan can be executed, for its page.
-        accepted_credentials: What stays on purpose, by the ID of an account or of a unit.
     """
 
     notification_topic_arn: str | None
     security_hub_findings: bool
     plan_lifetime: timedelta
-    accepted_credentials: Mapping[str, AcceptedCredentials]

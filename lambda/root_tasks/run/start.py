@@ -75,7 +75,9 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         )
         prepared = with_unit_names(prepared, directory)
         domains = settings.root_email_domains if order.mode is Mode.AUDIT else ()
-        run = prepared.run(root_email_domains=tuple(sorted(domains)))
+        run = prepared.run(
+            root_email_domains=tuple(sorted(domains)), accepted_credentials=settings.accepted_credentials
+        )
         return _store(aws, storage.runs, run, prepared.work(run), began=began)
 
 

@@ -54,6 +54,7 @@ EARLIER = frozenset(
         "report-with-an-authorization-id",
         "run-with-a-requester",
         "run-with-action",
+        "run-with-email-domains",
     }
 )
 each_document = pytest.mark.parametrize("name", sorted(STORED))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.model.accepted_credentials import AcceptedCredentials
 from root_tasks.model.report import ItemType, Outcome, RootCredentials, Task
+from root_tasks.model.run import AcceptedCredentials
 from root_tasks.report.acceptance import with_acceptance
 from root_tasks.report.email_domains import is_outside
 from support.accounts import MEMBER, OTHER
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 ROOT, UNIT, INNER = "r-a1b2", "ou-a1b2-11111111", "ou-a1b2-22222222"
 UNTIL = date(2027, 3, 31)
 BOTH = AcceptedCredentials(
-    types=frozenset({ItemType.PASSWORD, ItemType.MFA_DEVICE}), reason="billing", until=UNTIL
+    target_id=MEMBER,
+    types=(ItemType.PASSWORD, ItemType.MFA_DEVICE),
+    reason="billing",
+    until=UNTIL.isoformat(),
 )
-KEY = AcceptedCredentials(types=frozenset({ItemType.ACCESS_KEY}), reason="a script", until=UNTIL)
+KEY = replace(BOTH, types=(ItemType.ACCESS_KEY,), reason="a script")
 ACCEPTED = "Accepted until 2027-03-31: billing."
 
 
@@ -133,7 +136,7 @@ def test_without_domains_no_address_is_outside() -> None:
 
 def accept(root_tasks: RootTasks, until: date) -> None:
     setting = {"types": ["password"], "reason": "billing", "until": until.isoformat()}
-    root_tasks.settings = dataclasses.replace(root_tasks.settings, accepted_credentials={MEMBER: setting})
+    root_tasks.settings = replace(root_tasks.settings, accepted_credentials={MEMBER: setting})
 
 
 def metric(root_tasks: RootTasks) -> object:

@@ -399,6 +399,8 @@ def test_numbers_that_end_alarms_are_no_older_for_an_import_that_takes_minutes(r
     (line,) = [line for line in root_tasks.log if "AccountsWithRootCredentials" in line]
     assert line["AccountsWithRootCredentials"] == 0
     assert line["_aws"]["Timestamp"] == (looked_at + timedelta(minutes=3)).timestamp() * 1000  # type: ignore[index]
+    # Import and metrics need the other audits, which are listed once.
+    assert [request.action for _, request in root_tasks.requests].count("states:ListExecutions") == 1
 
 
 def test_a_lost_response_does_not_duplicate_a_finding(root_tasks: RootTasks) -> None:
