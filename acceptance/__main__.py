@@ -20,13 +20,13 @@ from acceptance.deployment import Deployment
 from acceptance.model import Level, Result, Verdict
 from acceptance.names import Names
 from acceptance.resources import SUBJECTS, field_changed_by
-from acceptance.runner import Possibilities, run_cases, sort_cases
+from acceptance.runner import run_cases, sort_cases
 from acceptance.scene import Scene
 from acceptance.snapshot import Snapshot, SnapshotError, read_snapshot
 from acceptance.state import State, StateField
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from acceptance.model import Case
 
@@ -73,7 +73,7 @@ EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
 )
 def main(**options: Any) -> None:
     """Compare what centralized-root-access assumes about AWS with an organization for tests."""
-    sys.exit(run(options, connect=connect))
+    sys.exit(run(options))
 
 
 def connect(profile: str | None, region: str) -> Aws:
@@ -86,23 +86,18 @@ def connect(profile: str | None, region: str) -> Aws:
     return Aws(session)
 
 
-def run(options: dict[str, Any], *, connect: Callable[[str | None, str], Aws]) -> int:
-    """Do what the options ask for, and return the exit code.
-
-    Args:
-        options: The command's options.
-        connect: Returns the AWS to call.
-    """
+def run(options: dict[str, Any]) -> int:
+    """Do what the options ask for, and return the exit code."""
     try:
         if options["restore"] is not None:
-            return _restore(options, connect)
+            return _restore(options)
         if not options["organization"] or not options["account"]:
             raise click.UsageError("--organization and --account are required.")
         level = Level(options["level"])
         cases = sort_cases(case for case in all_cases() if level.includes(case.level))
         if not options["execute"]:
             return _show_plan(cases, level)
-        return _run(options, level, cases, connect)
+        return _run(options, level, cases)
     except (guards.RunRefusedError, SnapshotError) as error:
         click.echo(str(error), err=True)
         return EXIT_REFUSED
@@ -131,9 +126,7 @@ def _changes(level: Level) -> list[StateField]:
     return [] if level is Level.READ else [field for field in StateField if level.includes(field.level)]
 
 
-def _run(
-    options: dict[str, Any], level: Level, cases: Sequence[Case], connect: Callable[[str | None, str], Aws]
-) -> int:
+def _run(options: dict[str, Any], level: Level, cases: Sequence[Case]) -> int:
     aws = connect(options["profile"], options["region"])
     names = Names(
         organization_id=options["organization"],
@@ -145,7 +138,7 @@ def _run(
         role=options["role"],
     )
     callers = Callers(aws, names)
-    surroundings = guards.check_organization(callers, level, allow_changes=options["allow_changes"])
+    state = guards.check_organization(callers, level, allow_changes=options["allow_changes"])
     _confirm(names, f"Runs {len(cases)} cases of the level {level}")
     folder: Path = options["folder"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,16 +148,8 @@ def _run(
     try:
         results = run_cases(
             cases,
-            Scene(
-                callers, state=surroundings.state, deployment=_deployment(callers, level, options, snapshot)
-            ),
-            Possibilities(
-                level=level,
-                member=names.member is not None,
-                delegate=names.delegate is not None,
-                policies=surroundings.policies,
-                local=aws.is_local,
-            ),
+            Scene(callers, state=state, deployment=_deployment(callers, level, options, snapshot)),
+            level,
             report=lambda result: click.echo(f"{result.verdict:<9} {result.case.name}"),
             keep=lambda before: Snapshot(names=names, level=level, before=before).write(snapshot),
         )
@@ -209,7 +194,7 @@ def _write_results(results: Sequence[Result], *, level: Level, path: Path, where
     )
 
 
-def _restore(options: dict[str, Any], connect: Callable[[str | None, str], Aws]) -> int:
+def _restore(options: dict[str, Any]) -> int:
     path: Path = options["restore"]
     snapshot = read_snapshot(path)
     names, level = snapshot.names, snapshot.level

@@ -50,13 +50,15 @@ class Aws:
             repeat: Whether the client repeats calls that are throttled.
         """
         keys = {} if credentials is None else session_keys(credentials)
-        return self._session.client(
+        client: Any = self._session.client(
             service,  # type: ignore[call-overload]
             region_name=region,
             config=client_config(repeat=repeat),
-            endpoint_url=f"https://{host}" if host else None,
             **keys,
         )
+        if host is not None:
+            client.meta.events.register("before-sign", lambda request, **_: name_host(request, host))
+        return client
 
     def monotonic(self) -> float:
         """Return the seconds on a clock that never goes back."""
@@ -88,3 +90,13 @@ def session_keys(credentials: Mapping[str, Any]) -> dict[str, Any]:
         "aws_secret_access_key": credentials["SecretAccessKey"],
         "aws_session_token": credentials.get("SessionToken"),
     }
+
+
+def name_host(request: Any, host: str) -> None:
+    """Set the host of a request, without changing its destination if that is on this machine."""
+    url = str(request.url)
+    if "127.0.0.1" in url:
+        request.headers["Host"] = host
+    else:
+        scheme, _, rest = url.partition("://")
+        request.url = f"{scheme}://{host}/{rest.partition('/')[2]}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import xform_name
 from botocore.exceptions import ClientError, ParamValidationError
 
-from acceptance.model import DELEGATE, MANAGEMENT_ACCOUNT, MEMBER, ROOT_SESSION
+from acceptance.model import MANAGEMENT_ACCOUNT, ROOT_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,19 +50,12 @@ class Callers:
         self._arns: dict[str, str] = {}
         self._clients: dict[object, Any] = {}
 
-    def client(
-        self,
-        service: str,
-        *,
-        credentials: Mapping[str, Any] | None = None,
-        host: str | None = None,
-        region: str | None = None,
-    ) -> Any:
+    def client(self, service: str, *, credentials: Mapping[str, Any] | None = None, **options: Any) -> Any:
         """Return a client, the same one for the same caller."""
         secret = credentials and (credentials["AccessKeyId"], credentials.get("SessionToken"))
-        key = (service, host, region, secret)
+        key = (service, secret, *options.values())
         if key not in self._clients:
-            self._clients[key] = self.aws.client(service, credentials=credentials, host=host, region=region)
+            self._clients[key] = self.aws.client(service, credentials=credentials, **options)
         return self._clients[key]
 
     def own(self, service: str) -> Any:
@@ -124,17 +117,13 @@ class Callers:
             pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
     def _credentials_of(self, caller: str) -> Mapping[str, Any] | None:
-        match caller:
-            case str() if caller == MANAGEMENT_ACCOUNT:
-                return None
-            case str() if caller == ROOT_SESSION:
-                if self.root_session is None:
-                    raise ValueError("The case opens no root session.")
-                return self.root_session
-            case str() if caller in (DELEGATE, MEMBER):
-                return self.assume_role_in(self.names.to_real(caller))
-            case _:
-                raise ValueError(f"There is no caller {caller!r}.")
+        if caller == MANAGEMENT_ACCOUNT:
+            return None
+        if caller != ROOT_SESSION:
+            return self.assume_role_in(self.names.to_real(caller))
+        if self.root_session is None:
+            raise ValueError("The case opens no root session.")
+        return self.root_session
 
     def assume_role_in(self, account_id: str | None) -> Mapping[str, Any]:
         """Return a session of the role in a member account."""

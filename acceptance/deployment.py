@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 NAMES_VARIABLE = "ROOT_ACCESS_ACCEPTANCE_NAMES"
 INTERVAL_MINUTES = 5
-CHECKED = "checked"
 
 _ROOT = Path(__file__).resolve().parents[1]
 _CDK = _ROOT / "node_modules" / ".bin" / "cdk"
@@ -92,9 +91,9 @@ class Deployment:
         if self._has_bucket():
             self._delete_bucket()
 
-    def find(self) -> str | None:
-        """Return which stack there is, or that only its bucket is left; None for nothing."""
-        return CHECKED if self._find_stack() is not None or self._has_bucket() else None
+    def exists(self) -> bool:
+        """Return whether there is the stack, or its bucket alone."""
+        return self._find_stack() is not None or self._has_bucket()
 
     def look(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a case of the deployment compares."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from acceptance.resources import (
     find_delegates,
     find_root_credentials,
     observe_root_access,
-    policy_types,
 )
 from acceptance.state import CREDENTIALS, SESSIONS, StateField
 
@@ -75,19 +73,6 @@ class RunRefusedError(Exception):
         return self.refusal.format(**self.data)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """The organization as the guards saw it.
-
-    Attributes:
-        state: The state of root access.
-        policies: The types of policies that are enabled.
-    """
-
-    state: State
-    policies: frozenset[str]
-
-
 def check_identity(callers: Callers) -> None:
     """Refuse another account or another organization than the one that is named.
 
@@ -111,8 +96,8 @@ def check_identity(callers: Callers) -> None:
         raise RunRefusedError(Refusal.NOT_ALL_FEATURES)
 
 
-def check_organization(callers: Callers, level: Level, *, allow_changes: bool) -> Surroundings:
-    """Refuse an organization that a run of this level could harm. This reads only.
+def check_organization(callers: Callers, level: Level, *, allow_changes: bool) -> State:
+    """Refuse an organization that a run of this level could harm, and return its state. This reads only.
 
     Args:
         callers: The clients.
@@ -141,7 +126,7 @@ def check_organization(callers: Callers, level: Level, *, allow_changes: bool) -
         raise RunRefusedError(Refusal.ROOT_CREDENTIALS, account=names.member)
     if level.includes(Level.DEPLOY):
         _check_bootstrap(callers)
-    return Surroundings(state=state, policies=policy_types(callers))
+    return state
 
 
 def _check_accounts(callers: Callers, level: Level) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from acceptance.aws import Aws
 from acceptance.comparison import Moment
 from local_aws.emulation import RemoteOrganization
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import boto3
 
     from local_aws.emulation import Organization
@@ -36,21 +34,6 @@ class LocalAws(Aws):
         self._organization = organization
         self._skipped = 0.0
 
-    def client(
-        self,
-        service: str,
-        *,
-        credentials: Mapping[str, Any] | None = None,
-        host: str | None = None,
-        region: str | None = None,
-        repeat: bool = True,
-    ) -> Any:
-        """Return a client."""
-        client = super().client(service, credentials=credentials, region=region, repeat=repeat)
-        if host is not None:
-            client.meta.events.register("before-sign", lambda request, **_: name_host(request, host))
-        return client
-
     def monotonic(self) -> float:
         """Return the seconds on a clock that never goes back."""
         return time.monotonic() + self._skipped
@@ -69,13 +52,3 @@ class LocalAws(Aws):
 def connect_local(session: boto3.Session) -> LocalAws:
     """Return the local AWS that the environment names."""
     return LocalAws(session, RemoteOrganization.of_environment())
-
-
-def name_host(request: Any, host: str) -> None:
-    """Set the host of a request, without changing its destination if that is on this machine."""
-    url = str(request.url)
-    if "127.0.0.1" in url:
-        request.headers["Host"] = host
-    else:
-        scheme, _, rest = url.partition("://")
-        request.url = f"{scheme}://{host}/{rest.partition('/')[2]}"

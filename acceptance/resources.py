@@ -82,8 +82,6 @@ def field_changed_by(call: Call) -> StateField | None:
         return None
     if call.operation not in _CHANGED_BY:
         raise ValueError(f"A run could not restore what {call.operation} changes.")
-    if service == "organizations" and call.parameters["ServicePrincipal"] != PRINCIPAL:
-        return None
     return _CHANGED_BY[call.operation]
 
 
@@ -137,7 +135,7 @@ def set_password(callers: Callers, value: bool) -> None:
 def set_bucket(callers: Callers, value: str | None) -> None:
     """Create the bucket, lock it, unlock it, or delete it."""
     s3, name, region = callers.member("s3"), callers.names.own_name, callers.names.region
-    if _has_bucket(callers):
+    if find_bucket(callers):
         callers.patiently(lambda: callers.root("s3", UNLOCK_BUCKET).delete_bucket_policy(Bucket=name))
     elif value is not None:
         location = {"CreateBucketConfiguration": {"LocationConstraint": region}}
@@ -149,17 +147,18 @@ def set_bucket(callers: Callers, value: str | None) -> None:
         callers.patiently(lambda: s3.put_bucket_policy(Bucket=name, Policy=policy))
 
 
-def _has_bucket(callers: Callers) -> bool:
-    buckets = callers.member("s3").list_buckets()["Buckets"]
-    return any(bucket["Name"] == callers.names.own_name for bucket in buckets)
-
-
 def set_queue(callers: Callers, value: str | None) -> None:
     """Create the queue, lock it, unlock it, or delete it."""
     sqs, names = callers.member("sqs"), callers.names
     url = find_queue_url(callers)
     if url is not None:
-        _unlock_queue(callers, url)
+        root = callers.root("sqs", UNLOCK_QUEUE)
+        _tolerate(
+            callers,
+            lambda: root.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""}),
+            "AWS.SimpleQueueService.NonExistentQueue",
+            "QueueDoesNotExist",
+        )
     elif value is not None:
         url = callers.patiently(lambda: sqs.create_queue(QueueName=names.own_name))["QueueUrl"]
     if value is None and url is not None:
@@ -168,16 +167,6 @@ def set_queue(callers: Callers, value: str | None) -> None:
     elif value == "locked":
         policy = locking_policy("sqs", names.queue_arn)
         callers.patiently(lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy}))
-
-
-def _unlock_queue(callers: Callers, url: str) -> None:
-    sqs = callers.root("sqs", UNLOCK_QUEUE)
-    _tolerate(
-        callers,
-        lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""}),
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "QueueDoesNotExist",
-    )
 
 
 def find_queue_url(callers: Callers) -> str | None:
@@ -286,7 +275,9 @@ def has_password(callers: Callers) -> bool:
 
 def find_bucket(callers: Callers) -> str | None:
     """Return whether the bucket is there; its policy may keep everyone but a root session from looking."""
-    return "there" if _has_bucket(callers) else None
+    buckets = callers.member("s3").list_buckets()["Buckets"]
+    names = [bucket["Name"] for bucket in buckets]
+    return "there" if callers.names.own_name in names else None
 
 
 def find_queue(callers: Callers) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,42 +27,25 @@ _FIRST_PAUSE_SECONDS = 1.0
 _MAX_PAUSE_SECONDS = 16.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Possibilities:
-    """What a run can see.
-
-    Attributes:
-        level: Its level.
-        member: Whether it has a member account.
-        delegate: Whether it has an account to register.
-        policies: The types of policies that are enabled in the organization.
-        local: Whether it is on the local AWS.
-    """
-
-    level: Level
-    member: bool
-    delegate: bool
-    policies: frozenset[str]
-    local: bool
-
-    def obstacle(self, case: Case, *, state: State) -> str | None:
-        """Return why a case is not seen, or None if it can be."""
-        if case.local is not None and self.local:
-            return f"the local AWS does not show it: {case.local}"
-        if case.needs_member and not self.member:
-            return "it needs --member"
-        if case.needs_delegate and not self.delegate:
-            return "it needs --delegate"
-        for step in map(parse_step, case.given):
-            if step.resource is StateField.POLICY and step.value:
-                type_ = POLICIES[str(step.value)].type
-                if type_ not in self.policies:
-                    return f"policies of the type {type_} are not enabled in the organization"
-        if self.level is Level.READ:
-            changed = state.differences(split_steps(case.given)[0])
-            if changed:
-                return f"the organization is in another state: {', '.join(changed)}"
-        return None
+def find_obstacle(case: Case, scene: Scene, level: Level) -> str | None:
+    """Return why a run of a level cannot see a case, or None if it can."""
+    names = scene.callers.names
+    if case.local is not None and scene.callers.aws.is_local:
+        return f"the local AWS does not show it: {case.local}"
+    if case.needs_member and names.member is None:
+        return "it needs --member"
+    if case.needs_delegate and names.delegate is None:
+        return "it needs --delegate"
+    for step in map(parse_step, case.given):
+        if step.resource is StateField.POLICY and step.value:
+            type_ = POLICIES[str(step.value)].type
+            if type_ not in scene.policy_types:
+                return f"policies of the type {type_} are not enabled in the organization"
+    if level is Level.READ:
+        changed = scene.state.differences(split_steps(case.given)[0])
+        if changed:
+            return f"the organization is in another state: {', '.join(changed)}"
+    return None
 
 
 def sort_cases(cases: Iterable[Case]) -> list[Case]:
@@ -89,7 +72,7 @@ def _may_hurt(case: Case) -> bool:
 def run_cases(
     cases: Sequence[Case],
     scene: Scene,
-    possibilities: Possibilities,
+    level: Level,
     *,
     settling_seconds: float = MAX_SETTLING_SECONDS,
     report: Callable[[Result], None] = lambda _: None,
@@ -100,43 +83,43 @@ def run_cases(
     Args:
         cases: The cases of the run's level, sorted.
         scene: The organization.
-        possibilities: What the run can see.
+        level: The run's level.
         settling_seconds: How long to wait for a response that a change before may not have reached yet.
         report: Called with each result.
         keep: Called with the state before the run, before the first change, and once the features are known.
     """
-    if possibilities.level is Level.READ:
-        return list(_results(cases, scene, possibilities, settling_seconds, report))
+    if level is Level.READ:
+        return list(_results(cases, scene, level, settling_seconds, report))
     before = scene.state
     keep(before)
     try:
         scene.reveal_features()
         before = replace(before, credentials=scene.state.credentials, sessions=scene.state.sessions)
         keep(before)
-        return list(_results(cases, scene, possibilities, settling_seconds, report))
+        return list(_results(cases, scene, level, settling_seconds, report))
     finally:
-        scene.restore(before, possibilities.level)
+        scene.restore(before, level)
 
 
 def _results(
     cases: Iterable[Case],
     scene: Scene,
-    possibilities: Possibilities,
+    level: Level,
     settling_seconds: float,
     report: Callable[[Result], None],
 ) -> Iterator[Result]:
     for case in cases:
-        result = _run_case(case, scene, possibilities, settling_seconds)
+        result = _run_case(case, scene, level, settling_seconds)
         report(result)
         yield result
 
 
-def _run_case(case: Case, scene: Scene, possibilities: Possibilities, settling_seconds: float) -> Result:
-    obstacle = possibilities.obstacle(case, state=scene.state)
+def _run_case(case: Case, scene: Scene, level: Level, settling_seconds: float) -> Result:
+    obstacle = find_obstacle(case, scene, level)
     if obstacle is not None:
         return Result(case=case, verdict=Verdict.NOT_SEEN, differences=(obstacle,))
     try:
-        if possibilities.level is not Level.READ:
+        if level is not Level.READ:
             scene.arrange(case)
         return _compare(case, scene, settling_seconds)
     except DeploymentError as error:

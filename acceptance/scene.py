@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,9 @@ from acceptance.resources import (
     field_changed_by,
     find_queue_url,
     observe_root_access,
+    policy_types,
 )
-from acceptance.state import FEATURES, State, StateField, StepKind, split_steps, with_value
+from acceptance.state import FEATURES, State, StateField, split_steps, with_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +48,11 @@ class Scene:
         self.state = state
         self._deployment = deployment
         self._names = callers.names
+
+    @functools.cached_property
+    def policy_types(self) -> frozenset[str]:
+        """The types of policies that are enabled in the organization, of those that the run attaches."""
+        return policy_types(self.callers)
 
     def arrange(self, case: Case) -> None:
         """Bring the organization into the state that the case is given."""
@@ -87,8 +94,8 @@ class Scene:
         for resource, find in FINDERS.items():
             if level.includes(resource.level):
                 state = with_value(state, resource, find(self.callers))
-        if level is Level.DEPLOY and self._deployment is not None:
-            state = replace(state, stack=self._deployment.find())
+        if self._deployment is not None:
+            state = replace(state, stack=self._deployment.exists())
         self.state = state
 
     def restore(self, before: State, level: Level) -> None:
@@ -100,15 +107,15 @@ class Scene:
 
     def converge(self, target: State) -> None:
         """Bring the organization into a state, in an order in which each change is possible."""
-        if target.stack is not None and self.state.stack is None:
+        if target.stack and not self.state.stack:
             # The stack must be what enables root access.
             self.converge(State())
-            self._set(StateField.STACK, target.stack)
+            self._set(StateField.STACK, True)
         if self.state.policy not in (None, target.policy):
             # It may stop the root sessions that the other changes need.
             self._set(StateField.POLICY, None)
-        if target.stack is None:
-            self._set(StateField.STACK, None)
+        if not target.stack:
+            self._set(StateField.STACK, False)
         for resource in _IN_MEMBER:
             if not getattr(target, resource):
                 self._set(resource, getattr(target, resource))
@@ -140,32 +147,26 @@ class Scene:
             self._set(StateField.TRUSTED_ACCESS, True)
             self._set(needed, True)
         if resource is StateField.STACK:
-            self._set_stack(value)
-            return
-        SETTERS[resource](self.callers, value)
-        self.state = with_value(self.state, resource, "" if value is None else value)
-        if resource is StateField.TRUSTED_ACCESS:
+            deployment = self._run_stack()
+            (deployment.deploy if value else deployment.destroy)()
+        else:
+            SETTERS[resource](self.callers, value)
+            self.state = with_value(self.state, resource, "" if value is None else value)
+        if resource in (StateField.STACK, StateField.TRUSTED_ACCESS):
             self._observe()
 
-    def _set_stack(self, value: str | None) -> None:
+    def _run_stack(self) -> Deployment:
         if self._deployment is None:
             raise ValueError("This run deploys no stack.")
-        if value is None:
-            self._deployment.destroy()
-        else:
-            self._deployment.deploy()
-        self._observe()
+        return self._deployment
 
     def _apply(self, step: Step) -> None:
         if step.resource is not None:
             self._set(step.resource, None if step.value == "" else step.value)
-            return
-        kind, argument = str(step.value).split(" ", 1)
-        match kind:
-            case StepKind.WAIT:
-                self.callers.aws.wait(float(argument))
-            case StepKind.SESSION:
-                self.callers.root_session = self.callers.open_root_session(argument)
+        elif isinstance(step.value, float):
+            self.callers.aws.wait(step.value)
+        else:
+            self.callers.root_session = self.callers.open_root_session(str(step.value))
 
     def _respond(self, case: Case) -> Response:
         service, operation = case.call.operation.split(":")
@@ -173,9 +174,7 @@ class Scene:
         if service == MEASUREMENT:
             return Response(output=MEASUREMENTS[operation](self.callers))
         if service == DEPLOYMENT:
-            if self._deployment is None:
-                raise ValueError("This run deploys no stack.")
-            return Response(output=self._deployment.look(operation, parameters))
+            return Response(output=self._run_stack().look(operation, parameters))
         client = self.callers.of_case(case.caller, service, host=case.call.host, region=case.call.region)
         return self._normalize(
             call_operation(client, operation, parameters), caller=self.callers.arn_of(case.caller)
@@ -207,6 +206,6 @@ class Scene:
         names = ["trusted_access", "delegate"]
         if observed.trusted_access:
             names += FEATURES.values()
-        stack = None if self._deployment is None else self._deployment.find()
+        stack = self._deployment is not None and self._deployment.exists()
         seen = {name: getattr(observed, name) for name in names}
         self.state = replace(self.state, **seen, stack=stack)

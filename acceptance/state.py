@@ -55,7 +55,7 @@ class State:
         bucket: The policy of the run's bucket, "open" or "locked"; None if there is no bucket.
         queue: The same for the run's queue.
         policy: Which policy the run attached; None for none.
-        stack: Which stack the run deployed; None for none.
+        stack: Whether the run's stack is deployed.
     """
 
     trusted_access: bool = False
@@ -66,7 +66,7 @@ class State:
     bucket: str | None = None
     queue: str | None = None
     policy: str | None = None
-    stack: str | None = None
+    stack: bool = False
 
     def differences(self, other: State) -> tuple[StateField, ...]:
         """Return in what another state differs. A feature that cannot be listed does not differ."""
@@ -84,23 +84,14 @@ class Step:
     """A step of a case.
 
     Attributes:
-        text: The step as the case has it.
         resource: What it changes; None if it is a wait or a session.
         value: What it changes it to; the seconds of a wait, the task of a session.
         in_order: Whether it matters that it happens after the steps before it.
     """
 
-    text: str
     resource: StateField | None
-    value: bool | str
+    value: bool | float | str
     in_order: bool = False
-
-
-class StepKind(StrEnum):
-    """The steps that change nothing in the organization."""
-
-    WAIT = "wait"
-    SESSION = "session"
 
 
 _ENABLED = {"enabled": True, "disabled": False, "registered": True, "deregistered": False}
@@ -122,19 +113,19 @@ def parse_step(text: str) -> Step:
         case [account, "registered" | "deregistered" as state] if account == DELEGATE:
             resource = StateField.DELEGATE
         case [*no, "root", "password", "in", account] if account == MEMBER and no in ([], ["no"]):
-            return Step(text=text, resource=StateField.PASSWORD, value=not no, in_order=bool(no))
+            return Step(resource=StateField.PASSWORD, value=not no, in_order=bool(no))
         case ["bucket" | "queue" as kind, "locked" | "open" as policy]:
-            return Step(text=text, resource=StateField(kind), value=policy)
-        case ["stack", variant, "deployed"]:
-            return Step(text=text, resource=StateField.STACK, value=variant)
+            return Step(resource=StateField(kind), value=policy)
+        case ["stack", "deployed"]:
+            return Step(resource=StateField.STACK, value=True)
         case [seconds, "seconds", "later"]:
-            return Step(text=text, resource=None, value=f"{StepKind.WAIT} {seconds}", in_order=True)
+            return Step(resource=None, value=float(seconds), in_order=True)
         case ["root", "session", task]:
-            return Step(text=text, resource=None, value=f"{StepKind.SESSION} {task}", in_order=True)
+            return Step(resource=None, value=task, in_order=True)
         case _:
             return _parse_policy(text)
     enabled = _ENABLED[state]
-    return Step(text=text, resource=resource, value=enabled, in_order=not enabled)
+    return Step(resource=resource, value=enabled, in_order=not enabled)
 
 
 def _parse_policy(text: str) -> Step:
@@ -143,7 +134,7 @@ def _parse_policy(text: str) -> Step:
         raise ValueError(f"There is no step {text!r}.")
     attached = found["state"] == "attached"
     value = found["name"] if attached else ""
-    return Step(text=text, resource=StateField.POLICY, value=value, in_order=not attached)
+    return Step(resource=StateField.POLICY, value=value, in_order=not attached)
 
 
 def is_time_bound(given: Iterable[str]) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from acceptance.cases._build import EVERYTHING, IAM, REGISTERED, TRUSTED_ACCESS, case, refusal, succeeds
-from acceptance.cases.feature import features
+from acceptance.cases._build import IAM, REGISTERED, TRUSTED_ACCESS, case, refusal, succeeds
 from acceptance.model import DELEGATE, MANAGEMENT, MEMBER, STRANGER, Level, Source
 
 _case = partial(case, level=Level.FEATURE)
@@ -116,13 +115,5 @@ CASES = (
         given=(TRUSTED_ACCESS, REGISTERED),
         caller=DELEGATE,
         AccountId=DELEGATE,
-    ),
-    _case(
-        "iam:DisableOrganizationsRootSessions",
-        "a delegated administrator can disable RootSessions as well",
-        features("RootCredentialsManagement"),
-        given=(*EVERYTHING, REGISTERED),
-        caller=DELEGATE,
-        source=Source.ASSUMED,
     ),
 )

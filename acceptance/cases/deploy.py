@@ -8,8 +8,8 @@ from acceptance.callers import DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE
 from acceptance.cases._build import PASSWORD, case, succeeds
 from acceptance.model import AUDIT_MACHINE, MEMBER, Level, Source
 
-CHECKED = "stack checked deployed"
-_case = partial(case, level=Level.DEPLOY, source=Source.ASSUMED, given=(CHECKED,))
+_DEPLOYED = "stack deployed"
+_case = partial(case, level=Level.DEPLOY, source=Source.ASSUMED, given=(_DEPLOYED,))
 _DISABLED = "RootSessions disabled"
 _BOTH = ["RootCredentialsManagement", "RootSessions"]
 _EXECUTED = succeeds({"plan": "planned", "status": "SUCCEEDED", "outcome": "done"})
@@ -44,7 +44,7 @@ _NEW = (
         "deployment:Alarms",
         "no alarm of a new stack fires in its first four intervals",
         succeeds({"haveFired": []}),
-        given=(CHECKED, "1200 seconds later"),
+        given=(_DEPLOYED, "1200 seconds later"),
     ),
     _case(
         "deployment:SummedMetrics",
@@ -73,7 +73,7 @@ _CHECKS = (
         "deployment:Check",
         "the drift check repairs a disabled feature if the stack asks for that",
         succeeds({"succeeded": True, "features": _BOTH}),
-        given=(CHECKED, _DISABLED),
+        given=(_DEPLOYED, _DISABLED),
     ),
     # The schedule is disabled by now.
     *(
@@ -111,7 +111,7 @@ _TASKS = (
             "deployment:Execute",
             f"the plan of {what} is executed",
             _EXECUTED,
-            given=(CHECKED, *given),
+            given=(_DEPLOYED, *given),
             afterwards={"AccountPasswordPresent": password},
             parameters={"task": task, **targets},
         )

@@ -66,23 +66,11 @@ _FEATURES = [
         features("RootSessions"),
         given=(TRUSTED_ACCESS,),
     ),
-    _assumed(
-        "iam:DisableOrganizationsRootCredentialsManagement",
-        "disabling RootCredentialsManagement leaves RootSessions enabled",
-        features("RootSessions"),
-        given=EVERYTHING,
-    ),
     _case(
         "iam:DisableOrganizationsRootSessions",
         "disabling RootSessions leaves RootCredentialsManagement enabled",
         features("RootCredentialsManagement"),
         given=EVERYTHING,
-    ),
-    _assumed(
-        "iam:DisableOrganizationsRootSessions",
-        "disabling a disabled RootSessions succeeds",
-        features(),
-        given=(TRUSTED_ACCESS,),
     ),
     _assumed(
         "iam:ListOrganizationsFeatures",

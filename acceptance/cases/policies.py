@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from acceptance.callers import AUDIT, RECOVER
 from acceptance.cases._build import (
     DENIED,
-    EVERYTHING,
     REGISTERED,
     SESSION,
     WITH_CREDENTIALS,
     assume_root,
-    case,
     in_session,
     refusal,
     succeeds,
@@ -103,13 +101,5 @@ CASES = (
         given=(*WITH_CREDENTIALS, REGISTERED, "policy of the delegate on AssumeRoot attached"),
         caller=DELEGATE,
         source=Source.ASSUMED,
-    ),
-    case(
-        "iam:GetAccountSummary",
-        "the role in the member account is not affected by a policy on root users",
-        _NO_PASSWORD,
-        level=Level.MEMBER,
-        given=(*EVERYTHING, "policy without the exemption attached"),
-        caller=MEMBER,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from acceptance.callers import AUDIT, DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE
+from acceptance.callers import AUDIT, UNLOCK_BUCKET, UNLOCK_QUEUE
 from acceptance.cases._build import (
     DENIED,
     EVERYTHING,
@@ -34,10 +34,6 @@ CASES = (
             source=Source.ASSUMED,
         )
         for name in (UNLOCK_BUCKET, UNLOCK_QUEUE)
-    ),
-    *(
-        _open(name)(f"{name} works with both features", SESSION, given=EVERYTHING)
-        for name in (AUDIT, DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE)
     ),
     assume_root(Level.FEATURE, f"arn:aws:iam::{MEMBER}:root", AUDIT)(
         "the ARN of a root user is a valid target principal", SESSION, given=WITH_CREDENTIALS

@@ -28,7 +28,6 @@ from acceptance.snapshot import Snapshot, SnapshotError, read_snapshot
 from acceptance.state import State, StateField
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from support.acceptance import (
-    EVERYTHING,
     EmulatedAws,
     enable_policies,
     local_aws_of,
@@ -351,7 +350,9 @@ def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
     recorded = [case for case in read_recordings(tmp_path) if case.local is None]
     assert len(recorded) >= 150
     enable_policies(organization)
-    results = run_cases(sort_cases(recorded[::step]), scene_of(organization), EVERYTHING, settling_seconds=0)
+    results = run_cases(
+        sort_cases(recorded[::step]), scene_of(organization), Level.MEMBER, settling_seconds=0
+    )
     assert [(run.case.name, run.differences) for run in results if run.verdict is not Verdict.SAME] == []
 
 
@@ -363,7 +364,7 @@ def test_a_recording_with_another_response_fails(
     entry = by_name["no feature is enabled at first"]
     entry["response"]["output"]["EnabledFeatures"] = ["RootSessions"]
     (tmp_path / "new.json").write_text(json.dumps({**recording, "responses": [entry]}))
-    [result] = run_cases([*read_recordings(tmp_path)], scene_of(organization), EVERYTHING)
+    [result] = run_cases([*read_recordings(tmp_path)], scene_of(organization), Level.MEMBER)
     assert result.verdict is Verdict.DIFFERENT
 
 
@@ -443,7 +444,7 @@ def test_a_lag_is_asked_for_more_and_more_slowly_and_not_without_end(
 ) -> None:
     [case] = [case for case in all_cases() if case.name == "no feature is enabled at first"]
     case = dataclasses.replace(case, response=Response(code="Never"), max_seconds=max_seconds)
-    [result] = run_cases([case], scene_of(organization), EVERYTHING)
+    [result] = run_cases([case], scene_of(organization), Level.MEMBER)
     assert result.verdict is Verdict.DIFFERENT
     limit = MAX_SETTLING_SECONDS if max_seconds is None else max_seconds
     assert limit / 2 < result.seconds <= limit

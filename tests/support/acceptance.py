@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from acceptance.aws import name_host
 from acceptance.callers import Callers
-from acceptance.local import LocalAws, name_host
-from acceptance.model import Level
+from acceptance.local import LocalAws
 from acceptance.names import Names
 from acceptance.resources import observe_root_access
-from acceptance.runner import Possibilities
 from acceptance.scene import Scene
 
 if TYPE_CHECKING:
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from local_aws.emulation import Organization
 
 RUN = "0123456789ab"
-TYPES = frozenset({"SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"})
-EVERYTHING = Possibilities(level=Level.MEMBER, member=True, delegate=True, policies=TYPES, local=True)
 
 
 class EmulatedAws(LocalAws):
@@ -57,10 +54,8 @@ class EmulatedAws(LocalAws):
         *,
         credentials: Mapping[str, Any] | None = None,
         host: str | None = None,
-        region: str | None = None,
-        repeat: bool = True,
+        **_: object,
     ) -> Any:
-        del region, repeat
         key = (service, host, str(credentials))
         if key not in self._clients:
             self._clients[key] = self._create_client(service, credentials, host)
