@@ -51,7 +51,7 @@ test: setup $(if $(SLOW),$(SLOW_READY))  ## run ruff, import-linter, zuban and t
 	echo '== pytest'; $(PYTEST) $(if $(COVERAGE),--cov --cov-report=term) $(if $(SLOW),,-m 'not slow') || failed="$$failed pytest"; \
 	test -z "$$failed" || { echo "Failed:$$failed"; exit 1; }
 
-test-slow: setup $(SLOW_READY)  ## run the fault matrix, and every Python and package version
+test-slow: setup $(SLOW_READY)  ## run the long searches, and every Python and package version
 	$(PYTEST) -m slow
 
 coverage:  ## run the gate, and measure how much of the library and the functions its tests cover (SLOW=1: run all tests)

@@ -38,7 +38,6 @@ _SLOWEST_FILES = 10
 # Each of them would run alone in the end if the others were not started after it.
 _FIRST_FILES = (
     "test_root_tasks_properties.py",
-    "test_faults.py",
     "test_lambda_runtime.py",
     "test_permissions.py",
 )

@@ -14,8 +14,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from aws_calls.calls import call, pages, require
-from aws_calls.errors import RootAccessError
+from aws_calls.calls import call, pages
 from aws_calls.failures import CallError, Failure, FailureKind, call_errors, describe
 from aws_calls.metrics import metric_line
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
@@ -91,13 +90,6 @@ def test_a_response_knows_which_call_it_belongs_to() -> None:
     assert raised.value.failure.code == "IncompleteResponse"
     assert raised.value.failure.kind is FailureKind.INCOMPLETE_RESPONSE
     assert str(raised.value) == "iam:GetUser: IncompleteResponse: the response has no Marker."
-
-
-def test_a_member_of_a_part_of_a_response_is_required_the_same_way() -> None:
-    assert require({"Id": "a"}, "Id", operation=OPERATION) == "a"
-    with pytest.raises(CallError) as raised:
-        require({}, "Id", operation=OPERATION)
-    assert raised.value.failure.code == "IncompleteResponse"
 
 
 # Pages
@@ -195,13 +187,6 @@ def test_a_failure_says_whether_to_retry_and_whether_the_call_may_have_taken_eff
     assert failure.may_have_taken_effect is may_have_taken_effect
 
 
-def test_an_upload_that_s3_found_stalled_is_retried() -> None:
-    """S3 answers it with status 400, which is otherwise final."""
-    service = Service(client_error("RequestTimeout"), {"ETag": "etag"})
-    response = call(service, operation="s3:PutObject", budget=budget_of(60, FakeTime()))
-    assert response.require("ETag") == "etag"
-
-
 @pytest.mark.parametrize(
     ("attempts", "sentence"),
     [
@@ -227,10 +212,6 @@ def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries(
     assert describe(once) == f"{OPERATION}: Throttling (RATE): Rate exceeded."
 
 
-def test_a_call_error_is_an_error_for_people() -> None:
-    assert issubclass(CallError, RootAccessError)
-
-
 # Retries
 
 
@@ -248,7 +229,7 @@ def test_a_reserve_ends_a_budget_earlier_and_leaves_the_original_as_it_was() -> 
     assert raised.value.failure.kind is FailureKind.OUT_OF_TIME
 
 
-def test_a_denial_is_retried_while_a_new_policy_may_take_effect_and_not_where_denials_are_final() -> None:
+def test_a_denial_is_retried_while_a_new_policy_may_take_effect_unless_it_is_final() -> None:
     time = FakeTime()
     budget = RetryBudget(clock=time.clock(), deadline=180, new_permissions_until=30)
     denied = client_error("AccessDenied", status=403)
@@ -261,7 +242,7 @@ def test_a_denial_is_retried_while_a_new_policy_may_take_effect_and_not_where_de
     assert str(raised.value) == f"{OPERATION}: AccessDenied: This is a test."
 
 
-def test_a_failure_that_has_used_up_the_budget_keeps_its_attempts_in_an_attempt_around_it() -> None:
+def test_a_failure_that_has_used_up_the_budget_keeps_its_attempts_in_an_outer_attempt() -> None:
     time = FakeTime()
     budget = budget_of(60, time)
 

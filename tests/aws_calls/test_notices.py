@@ -17,7 +17,7 @@ from root_access.root_access_errors import ConvergenceError
 from root_tasks.model.report import Outcome, RootCredentials
 from root_tasks.report.changes import notice as audit_notice
 from root_tasks.report.changes import with_history
-from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.accounts import MANAGEMENT, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access
 from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
 from support.function import BOTH
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
     from root_tasks.model.report import AccountResult
     from support.notices import Published
-    from support.root_tasks import RootTasks
 
 
 def having(account_id: str) -> AccountResult:
@@ -193,21 +192,3 @@ def test_a_notice_of_an_audit_says_the_worst_first(name: str) -> None:
     assert sent is not None
     text = rendering(sent.publication())
     assert text == read_or_write_golden(name, text)
-
-
-def test_audits_are_another_thread_of_the_organization(root_tasks: RootTasks) -> None:
-    root_tasks.run()
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    root_tasks.advance(days=1)
-    root_tasks.run()
-    first, second = root_tasks.cards
-    assert first["content"]["title"] == "Root credentials: first full audit"
-    assert second["content"]["title"] == "Root credentials appeared: 1 account"
-    read = "Read the report: `centralized-root-access report --open`"
-    runbook = "Runbook: docs/operating.md#accounts-with-root-credentials"
-    own = "Sign in to the management account as its root user, register MFA, and delete its access keys."
-    assert first["content"]["nextSteps"] == [read, own, runbook], "there is nothing to delete"
-    plan = f"Plan what to delete: `centralized-root-access plan delete --account {MEMBER}`"
-    assert second["content"]["nextSteps"] == [read, plan, own, runbook]
-    thread = f"{root_tasks.organization.id}-root-credentials"
-    assert {card["metadata"]["threadId"] for card in root_tasks.cards} == {thread}

@@ -1,4 +1,4 @@
-"""The lifecycle of the custom resource: what neither the fault matrix nor the search can express."""
+"""The lifecycle of the custom resource: what the search for a harmful sequence cannot express."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_a_refused_list_of_delegates_is_empty_while_trusted_access_is_disabled(
     ],
     ids=["refused", "denied", "throttled"],
 )
-def test_a_list_of_delegates_that_nobody_manages_never_fails_a_deployment_and_is_unknown(
+def test_an_unmanaged_list_of_delegates_never_fails_a_deployment_and_is_unknown(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation, fault: Fault
 ) -> None:
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])

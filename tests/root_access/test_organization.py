@@ -47,7 +47,7 @@ def test_a_second_observation_does_not_read_the_organization_again(
 @pytest.mark.parametrize(
     ("prefix", "services", "pages"), [("a", 19, 1), ("a", 20, 2), ("a", 65, 4), ("z", 65, 1)]
 )
-def test_trusted_access_is_found_behind_other_services_and_the_list_is_read_no_further(
+def test_trusted_access_is_found_behind_other_services_and_no_further_page_is_read(
     prefix: str, services: int, pages: int
 ) -> None:
     names = tuple(f"{prefix}{number:03}.amazonaws.com" for number in range(services))

@@ -17,7 +17,6 @@ from aws_calls.errors import RootAccessError
 from root_access.handler import NOT_CREATED, ResponseNotDeliveredError, respond
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import enable_root_access
-from support.cloudformation import FakeCloudFormation
 from support.function import BOTH, Function
 from support.response_endpoint import SIGNATURE, Behavior, ResponseEndpoint, response_endpoint
 
@@ -127,16 +126,6 @@ def test_the_put_is_given_up_before_the_invocation_ends(endpoint: ResponseEndpoi
     assert endpoint.attempts == 12
 
 
-def test_an_event_that_lambda_runs_again_is_answered_then(
-    endpoint: ResponseEndpoint, organization: LocalOrganization
-) -> None:
-    endpoint.misbehave(Behavior.REFUSE, Behavior.REFUSE)
-    stack = FakeCloudFormation(function=Function(), endpoint=endpoint)
-    assert stack.create(Features=BOTH).succeeded
-    assert len(stack.events) == 3
-    assert organization.root_access().features == set(BOTH)
-
-
 @pytest.mark.parametrize(
     "url",
     [
@@ -151,7 +140,7 @@ def test_an_event_that_lambda_runs_again_is_answered_then(
         None,
     ],
 )
-def test_an_event_without_a_usable_url_is_not_handled_and_its_url_is_never_in_the_message_or_its_causes(
+def test_an_event_without_a_usable_url_is_not_handled_and_no_error_has_the_url(
     endpoint: ResponseEndpoint, url: str | None
 ) -> None:
     with pytest.raises(ResponseNotDeliveredError) as raised:

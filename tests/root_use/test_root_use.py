@@ -121,23 +121,17 @@ def test_an_event_that_cannot_be_read_is_said_and_hides_no_other(message: str) -
 
 
 UNREADABLE: dict[str, object] = {
-    "null": None,
-    "a list": [],
     "an object": {},
-    "no object": {"awslogs": None},
     "no text": {"awslogs": {"data": 7}},
-    "no ASCII": {"awslogs": {"data": "\u00e9"}},
     "no Base64": {"awslogs": {"data": "A"}},
     "no gzip": {"awslogs": {"data": base64.b64encode(b"not gzip").decode()}},
     "an end that is missing": {"awslogs": {"data": delivery(DENIED)["awslogs"]["data"][:40]}},
     "no UTF-8": delivery_of(b"\xff"),
     "too deep": delivery_of(b"[" * 100_000),
-    "a list of JSON": delivery_of(b"[]"),
     "over 5 MB": delivery(DENIED, "x" * 5_000_000),
     "no event": delivery(),
     "no list of events": delivery(logEvents=None),
     "an event of another type": delivery(logEvents=[7]),
-    "an event without a text": delivery(logEvents=[{"message": 7}]),
 }
 
 
@@ -182,7 +176,7 @@ def test_what_is_in_an_event_forges_no_line_and_no_account(wrong: object) -> Non
         assert all(map(str.isprintable, function.log[0]["eventIds"]))
 
 
-def test_a_notice_of_many_long_events_says_how_many_more_there_are_and_fits_into_a_message() -> None:
+def test_a_notice_of_many_long_events_counts_the_others_and_fits_into_a_message() -> None:
     long = "\U000e0100" * 1_000
     fields = ("eventTime", "eventSource", "sourceIPAddress", "awsRegion", "errorCode", "eventID")
     event = SIGNED_IN | dict.fromkeys(fields, long) | {"responseElements": {"ConsoleLogin": long}}
@@ -198,7 +192,7 @@ def test_a_notice_of_many_long_events_says_how_many_more_there_are_and_fits_into
 # A topic that does not accept it
 
 
-def test_a_notice_that_cannot_be_published_fails_so_that_lambda_tries_again_and_an_alarm_notices() -> None:
+def test_a_notice_that_cannot_be_published_fails_and_lambda_tries_again() -> None:
     function = RootUseNotices(publishes=False)
     with pytest.raises(NotPublishedError) as raised:
         function(delivery(DENIED))

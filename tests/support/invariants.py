@@ -1,6 +1,6 @@
-"""What must hold after every invocation of the custom resource's function, whatever happened meanwhile.
+"""What must hold after every invocation of the custom resource's function, regardless of what happened.
 
-The fault matrix and the search for a harmful sequence assert it.
+The search for a harmful sequence asserts it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from botocore.exceptions import ClientError
 
 from root_access.root_access_errors import ConvergenceError
 from support.arrange import PRINCIPAL
-from support.faults.vocabulary import step_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,7 +47,7 @@ class WatchedCall:
     after: RootAccess
 
     def __str__(self) -> str:
-        return step_name(self.action, self.account_id)
+        return f"{self.action}({self.account_id})" if self.account_id else self.action
 
     @property
     def account_id(self) -> str:
@@ -74,15 +72,8 @@ class WatchedCall:
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalChange:
-    """A change to root access by somebody else.
+    """A change to root access by others, with the organization's root access before and after it."""
 
-    Attributes:
-        description: What it was.
-        before: The organization's root access before it.
-        after: The organization's root access after it.
-    """
-
-    description: str
     before: RootAccess
     after: RootAccess
 
@@ -140,7 +131,7 @@ class WatchedInvocation:
 
     @property
     def external_changes(self) -> list[ExternalChange]:
-        """What somebody else changed meanwhile."""
+        """What others changed meanwhile."""
         return [entry for entry in self.journal if isinstance(entry, ExternalChange)]
 
     @property
@@ -150,7 +141,7 @@ class WatchedInvocation:
         return self.error
 
     def calls_before_external_changes(self) -> Iterator[tuple[RootAccess, WatchedCall]]:
-        """Yield the calls before somebody else changed something, each with the root access that it met."""
+        """Yield the calls before others changed something, each with the root access that it met."""
         state = self.before
         for entry in self.journal:
             if isinstance(entry, ExternalChange):
@@ -169,27 +160,58 @@ class WatchedInvocation:
         )
 
 
-class Witness(ABC):
-    """Sees every call of a function.
+@dataclass(frozen=True, kw_only=True)
+class Outage:
+    """A fault of all calls of an action, temporary or permanent.
 
-    One instance serves many tests, because its clients take longer to create than a test to run.
+    Attributes:
+        action: The action.
+        fault: How its calls fail.
+        account_id: The account in the calls' parameters; "" for any.
+        skipped_calls: How many of its first calls do not fail.
+        failing_calls: How many calls fail after those; None for all.
+    """
+
+    action: str
+    fault: Fault
+    account_id: str = ""
+    skipped_calls: int = 0
+    failing_calls: int | None = None
+
+
+class Witness:
+    """Sees every call of a function, makes calls fail, and has others act around them.
+
+    One instance serves many examples, because its clients take longer to create than an example to run.
 
     Attributes:
         organization: The organization.
         function: The function.
         journal: What happened in the current invocation, in order.
         invocations: The invocations before it.
+        faults: How the call, or the write, of a number fails.
+        actions: What others do right before or after the call, or the write, of a number.
+        outage: A fault of all calls of an action; None: there is none.
     """
 
     def __init__(self, *, organization: LocalOrganization, function: Function) -> None:
         self.organization = organization
         self.function = function
         self.journal: list[WatchedCall | ExternalChange] = []
-        self.invocations: list[WatchedInvocation] = []
+        self.restart()
         function.on_event("provide-client-params", _keep_parameters)
         function.on_event("before-call", self._before)
         for event in ("after-call", "after-call-error"):
             function.on_event(event, self._after)
+
+    def restart(self) -> None:
+        """Count the calls from 0 again, without any fault or action."""
+        self.invocations: list[WatchedInvocation] = []
+        self.faults: dict[tuple[CallKind, int], Fault] = {}
+        self.actions: dict[tuple[Timing, CallKind, int], list[Callable[[], None]]] = defaultdict(list)
+        self.outage: Outage | None = None
+        self._calls_in_outage = 0
+        self._counts: Counter[CallKind] = Counter()
 
     def __call__(self, event: Mapping[str, Any]) -> Handled:
         """Invoke the function."""
@@ -213,100 +235,47 @@ class Witness(ABC):
         )
         return handled
 
-    def _before(self, *, model: Any, context: Any, **_: object) -> None:
-        context["action"] = f"{model.service_model.service_name}:{model.name}"
-        context["started"] = self.function.time.seconds
-        context["arrived"] = len(self.organization.calls)
-
-    def _after(self, *, context: Any, **_: object) -> None:
-        arrived = self.organization.calls[context["arrived"] :]
-        self.journal.append(
-            WatchedCall(
-                action=context["action"],
-                parameters=context["parameters"],
-                fault=self._fault(context),
-                code=(arrived[0].error or "").removesuffix("Exception") if arrived else None,
-                started=context["started"],
-                after=self.organization.root_access(),
-            )
-        )
-
-    @abstractmethod
-    def _fault(self, context: Any) -> Fault | None:
-        """Return how a call failed; None if no fault was injected."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outage:
-    """A fault of all calls of an action, temporary or permanent.
-
-    Attributes:
-        action: The action.
-        fault: How its calls fail.
-        account_id: The account in the calls' parameters; "" for any.
-        skipped_calls: How many of its first calls do not fail.
-        failing_calls: How many calls fail after those; None for all.
-    """
-
-    action: str
-    fault: Fault
-    account_id: str = ""
-    skipped_calls: int = 0
-    failing_calls: int | None = None
-
-
-class DisturbingWitness(Witness):
-    """Makes calls fail, too, and has other people act around them.
-
-    Attributes:
-        faults: How the call, or the write, of a number fails.
-        actions: What somebody else does right before or after the call, or the write, of a number.
-        outage: A fault of all calls of an action; None: there is none.
-    """
-
-    def __init__(self, *, organization: LocalOrganization, function: Function) -> None:
-        super().__init__(organization=organization, function=function)
-        self.restart()
-
-    def restart(self) -> None:
-        """Count the calls from 0 again, without any fault or action."""
-        self.invocations = []
-        self.faults: dict[tuple[CallKind, int], Fault] = {}
-        self.actions: dict[tuple[Timing, CallKind, int], list[Callable[[], None]]] = defaultdict(list)
-        self.outage: Outage | None = None
-        self._calls_in_outage = 0
-        self._counts: Counter[CallKind] = Counter()
-
-    def apply_change(self, description: str, change: Callable[[], None]) -> None:
-        """Make somebody else's change; one that AWS refuses does not count."""
+    def apply_change(self, change: Callable[[], None]) -> None:
+        """Make a change as others do; one that AWS refuses does not count."""
         before = self.organization.root_access()
         with contextlib.suppress(ClientError):
             change()
         after = self.organization.root_access()
         if after != before:
-            self.journal.append(ExternalChange(description=description, before=before, after=after))
+            self.journal.append(ExternalChange(before=before, after=after))
 
     def _before(self, *, model: Any, context: Any, **_: object) -> None:
         kinds: list[CallKind] = ["call"] if _is_read(model.name) else ["call", "write"]
         context["numbers"] = [(kind, self._counts[kind]) for kind in kinds]
         self._counts.update(kinds)
         self._run_actions("before", context)
-        super()._before(model=model, context=context)
+        context["action"] = f"{model.service_model.service_name}:{model.name}"
+        context["started"] = self.function.time.seconds
+        context["arrived"] = len(self.organization.calls)
         injected = [self.faults[number] for number in context["numbers"] if number in self.faults]
         fault = context["fault"] = injected[0] if injected else self._fault_in_outage(context)
         if fault and not fault.takes_effect:
-            super()._after(context=context)
+            self._record(context)
             raise fault.error_of(context["action"])
 
     def _after(self, *, context: Any, **_: object) -> None:
-        super()._after(context=context)
+        self._record(context)
         self._run_actions("after", context)
         if fault := context["fault"]:
             raise fault.error_of(context["action"])
 
-    def _fault(self, context: Any) -> Fault | None:
-        fault: Fault | None = context["fault"]
-        return fault
+    def _record(self, context: Any) -> None:
+        arrived = self.organization.calls[context["arrived"] :]
+        self.journal.append(
+            WatchedCall(
+                action=context["action"],
+                parameters=context["parameters"],
+                fault=context["fault"],
+                code=(arrived[0].error or "").removesuffix("Exception") if arrived else None,
+                started=context["started"],
+                after=self.organization.root_access(),
+            )
+        )
 
     def _run_actions(self, timing: Timing, context: Any) -> None:
         for kind, number in context["numbers"]:

@@ -10,7 +10,6 @@ from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
     EndpointConnectionError,
-    ReadTimeoutError,
 )
 
 if TYPE_CHECKING:
@@ -56,11 +55,6 @@ class Fault:
         """Return the error response to a call, named as in an IAM policy; None if no response arrives."""
         service = action.partition(":")[0]
         return self.responses.get(service) or self.responses.get(_EVERY_SERVICE)
-
-    def code_of(self, action: str) -> str:
-        """Return the error code that the caller sees."""
-        response = self.response_to(action)
-        return response.code if response else type(self.error_of(action)).__name__
 
     def error_of(self, action: str) -> Exception:
         """Return what botocore raises for a call."""
@@ -134,9 +128,3 @@ NO_RESPONSE_BEFORE = Fault(
 NO_RESPONSE_AFTER = replace(
     NO_RESPONSE_BEFORE, name="connection closed after the call took effect", takes_effect=True
 )
-READ_TIMEOUT = Fault(name="read timeout", exception=ReadTimeoutError, takes_effect=True, is_ambiguous=True)
-
-
-def step_name(action: str, account_id: object) -> str:
-    """Return a call as the function names it: "service:Operation(account)"."""
-    return f"{action}({account_id})" if account_id else action
