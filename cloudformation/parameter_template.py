@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import App, Environment, Stack
@@ -22,11 +23,26 @@ if TYPE_CHECKING:
 REGION_OF_EVENTS = "us-east-1"
 # As in the examples: a stack of theirs can be updated with the template.
 _STACK = "OrganizationBootstrap"
-# The beginning of the name of a copied asset's folder, before its hash.
-_ASSET = "asset."
 # The oldest time that a zip file can have: the same files give the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _READABLE_BY_ALL = 0o644 << 16
+
+_NOT_IN_CHINA = {
+    "Assert": {"Fn::Not": [{"Fn::Contains": [["cn-north-1", "cn-northwest-1"], {"Ref": "AWS::Region"}]}]},
+    "AssertDescription": (
+        "Centralized root access is not available in the China Regions. Use a Region of another partition."
+    ),
+}
+# The same in every template: the conditions of properties, the conditions of policies' statements by a text
+# in them, and the values of properties by a resource's type.
+_PROPERTIES = {"AlarmActions": "Notifies", "OKActions": "Notifies", "KmsKeyId": "HasKey"}
+_STATEMENTS = {"kms:": "HasKey", "sns:Publish": "Notifies", "securityhub:": "ImportsFindings"}
+_VALUES: Mapping[str, Mapping[str, Any]] = {
+    "AWS::IAM::Role": {
+        "PermissionsBoundary": {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundaryArn"}, NO_VALUE]}
+    },
+    "AWS::Logs::LogGroup": {"RetentionInDays": {"Ref": "LogRetentionDays"}},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +51,7 @@ class Option:
 
     Attributes:
         condition: The condition under which it is made so; None for the last option, for every other case.
-        arguments: The construct's arguments.
+        arguments: The construct's arguments; a function gets the stack.
     """
 
     condition: str | None
@@ -66,13 +82,10 @@ class ParameterTemplate:
         description: What it deploys.
         parameters: Its section of parameters.
         add: Adds the construct to a stack, with the arguments of an option of each choice.
-        rules: Its section of rules.
         conditions: The definitions of the conditions.
         choices: The options of each choice. The first ones together make everything.
         table: What each resource and output depends on; the first row that matches counts.
-        statements: The conditions of the statements of policies, by a text in them.
-        optional: The conditions of properties.
-        properties: The values of properties, by a resource's type and the property.
+        rules: Its section of rules, but the one that every template has.
         lists: The elements that stand for a list, and its parameter.
         texts: What stands for a text, and the function that takes its place.
         numbers: What stands for a number, and the function that takes its place.
@@ -81,14 +94,11 @@ class ParameterTemplate:
     name: str
     description: str
     parameters: Mapping[str, Mapping[str, Any]]
-    add: Callable[..., None]
-    rules: Mapping[str, Any]
-    conditions: Mapping[str, Any] = field(default_factory=dict)
-    choices: Mapping[str, tuple[Option, ...]] = field(default_factory=dict)
-    table: tuple[Row, ...] = ()
-    statements: Mapping[str, str] = field(default_factory=dict)
-    optional: Mapping[str, str] = field(default_factory=dict)
-    properties: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    add: Callable[..., object]
+    conditions: Mapping[str, Any]
+    choices: Mapping[str, tuple[Option, ...]]
+    table: tuple[Row, ...]
+    rules: Mapping[str, Any] = field(default_factory=dict)
     lists: Mapping[tuple[str, str], str] = field(default_factory=dict)
     texts: Mapping[str, Any] = field(default_factory=dict)
     numbers: Mapping[int, Any] = field(default_factory=dict)
@@ -108,14 +118,13 @@ def build_parameter_template(template: ParameterTemplate, *, output: Path) -> tu
     """
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        builder = _Builder(template, folder)
-        sections = {section: builder.section(section) for section in ("Resources", "Outputs")}
-        archives = _write_archives(sections["Resources"], folder, output)
+        builder = _Builder(template, Path(temporary))
+        sections = {"Resources": builder.resources(), "Outputs": builder.outputs()}
+        archives = _write_archives(sections["Resources"], Path(temporary), output)
     document = {
         "Description": template.description,
         "Parameters": template.parameters,
-        "Rules": template.rules,
+        "Rules": {"OfferedInRegion": {"Assertions": [_NOT_IN_CHINA]}, **template.rules},
         "Conditions": template.conditions,
         **sections,
     }
@@ -130,65 +139,53 @@ class _Builder:
     def __init__(self, template: ParameterTemplate, folder: Path) -> None:
         self._template = template
         self._folder = folder
-        self._everything = {
-            name: value
-            for options in template.choices.values()
-            for name, value in options[0].arguments.items()
-        }
+        everything = (options[0].arguments for options in template.choices.values())
+        self._everything = {name: value for arguments in everything for name, value in arguments.items()}
         self._synthesized = functools.cache(self._synthesize)
 
-    def section(self, name: str) -> dict[str, Any]:
-        """Return the resources or the outputs, with their conditions."""
-        return {id_: self._entry(name, id_) for id_ in self._sections({}).get(name, {})}
+    def outputs(self) -> dict[str, Any]:
+        """Return the outputs, with their conditions."""
+        outputs = self._sections({})["Outputs"]
+        return {id_: self._with_condition(id_, output) for id_, output in outputs.items()}
 
-    def _entry(self, section: str, id_: str) -> dict[str, Any]:
+    def resources(self) -> dict[str, Any]:
+        """Return the resources, with their conditions."""
+        return {id_: self._resource(id_) for id_ in self._sections({})["Resources"]}
+
+    def _resource(self, id_: str) -> dict[str, Any]:
         row = self._template.row_of(id_)
-        entry = dict(self._sections({})[section][id_])
-        key = "Properties" if section == "Resources" else "Value"
+        resource = dict(self._sections({})["Resources"][id_])
 
-        def value(chosen: Mapping[str, object]) -> Any:
-            return self._sections(chosen)[section].get(id_, {}).get(key)
+        def properties_with(chosen: Mapping[str, object]) -> Any:
+            return self._sections(chosen)["Resources"].get(id_, {}).get("Properties")
 
-        merged = _merge([self._template.choices[name] for name in row.choices], value, {})
-        if merged is not None:
-            entry[key] = merged
-        if section == "Resources":
-            self._switch_properties(entry, row)
-            self._switch_dependencies(entry, row)
-        return entry if row.condition is None else {**entry, "Condition": row.condition}
-
-    def _switch_properties(self, entry: dict[str, Any], row: Row) -> None:
-        properties = entry.setdefault("Properties", {})
-        for name, condition in self._template.optional.items():
-            if name in properties and condition != row.condition:
-                properties[name] = {"Fn::If": [condition, properties[name], NO_VALUE]}
-        for (type_, name), value in self._template.properties.items():
-            if entry["Type"] == type_:
-                properties[name] = value
+        choices = [self._template.choices[name] for name in row.choices]
+        properties: dict[str, Any] = _merge(choices, properties_with, {}) or {}
+        for name, condition in _PROPERTIES.items():
+            if name in properties:
+                properties[name] = _switch(condition, properties[name], row)
+        properties |= _VALUES.get(resource["Type"], {})
         document = properties.get("PolicyDocument", {})
         if "Statement" in document:
-            statements = [self._statement(statement, row) for statement in document["Statement"]]
+            statements = [_switch(_condition_of(it), it, row) for it in document["Statement"]]
             properties["PolicyDocument"] = {**document, "Statement": statements}
+        self._switch_dependencies(resource, row)
+        return self._with_condition(id_, {**resource, "Properties": properties})
 
-    def _statement(self, statement: Any, row: Row) -> Any:
-        for text, condition in self._template.statements.items():
-            if text in json.dumps(statement) and condition != row.condition:
-                return {"Fn::If": [condition, statement, NO_VALUE]}
-        return statement
+    def _with_condition(self, id_: str, entry: dict[str, Any]) -> dict[str, Any]:
+        condition = self._template.row_of(id_).condition
+        return entry if condition is None else {**entry, "Condition": condition}
 
-    def _switch_dependencies(self, entry: dict[str, Any], row: Row) -> None:
+    def _switch_dependencies(self, resource: dict[str, Any], row: Row) -> None:
         """Let the metadata refer to what may not exist: DependsOn can have no conditions."""
-        always, references = [], []
-        for id_ in entry.pop("DependsOn", []):
-            condition = self._template.row_of(id_).condition
-            if condition in (None, row.condition):
-                always.append(id_)
-            else:
-                references.append({"Fn::If": [condition, {"Ref": id_}, NO_VALUE]})
+        names = resource.pop("DependsOn", [])
+        conditions = {name: self._template.row_of(name).condition for name in names}
+        always = [name for name in names if conditions[name] in (None, row.condition)]
         if always:
-            entry["DependsOn"] = always
-        if references:
-            entry["Metadata"] = {"DependsOn": references}
+            resource["DependsOn"] = always
+        if others := [name for name in names if name not in always]:
+            references = [{"Fn::If": [conditions[name], {"Ref": name}, NO_VALUE]} for name in others]
+            resource["Metadata"] = {"DependsOn": references}
 
     def _sections(self, chosen: Mapping[str, object]) -> dict[str, Any]:
         """Return the sections with everything but what was chosen otherwise."""
@@ -201,7 +198,9 @@ class _Builder:
             outdir=str(self._folder), analytics_reporting=False, builtin_cloud_formation_validation=False
         )
         stack = Stack(app, _STACK, env=Environment(region=REGION_OF_EVENTS))
-        self._template.add(stack, **dict(arguments))
+        self._template.add(
+            stack, **{name: it(stack) if isinstance(it, FunctionType) else it for name, it in arguments}
+        )
         app.synth()
         synthesized = json.loads((self._folder / stack.template_file).read_text())
         placeholders = Placeholders(
@@ -209,10 +208,18 @@ class _Builder:
             numbers=self._template.numbers,
             lists=self._template.lists,
         )
-        return {
-            section: placeholders.replace(synthesized.get(section, {}))
-            for section in ("Resources", "Outputs")
-        }
+        return {name: placeholders.replace(synthesized.get(name, {})) for name in ("Resources", "Outputs")}
+
+
+def _condition_of(statement: object) -> str | None:
+    """Return the condition of a policy's statement; None if it has none."""
+    text = json.dumps(statement)
+    return next((condition for part, condition in _STATEMENTS.items() if part in text), None)
+
+
+def _switch(condition: str | None, value: Any, row: Row) -> Any:
+    """Return a value that is there under a condition, if its resource can be there without it."""
+    return value if condition in (None, row.condition) else {"Fn::If": [condition, value, NO_VALUE]}
 
 
 def _merge(
@@ -240,7 +247,7 @@ def _write_archives(resources: Mapping[str, Any], folder: Path, output: Path) ->
         code = PurePosixPath(resource["Properties"]["Code"]["S3Key"]).stem
         archive = output / f"function-{code[:12]}.zip"
         if archive not in archives:
-            _write_archive(folder / f"{_ASSET}{code}", archive)
+            _write_archive(folder / f"asset.{code}", archive)
         archives[archive] = None
         # By the code's hash: CloudFormation updates a function whose key changes, and no other.
         key = {"Fn::Join": ["", [{"Ref": "CodePrefix"}, archive.name]]}

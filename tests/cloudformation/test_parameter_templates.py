@@ -33,11 +33,11 @@ from support.apps import ROOT
 from support.arrange import enable_root_access
 from support.processes import run, run_successfully
 from support.template_values import final_sections
-from support.templates import bootstrap_stack, resources
+from support.templates import arguments_for, bootstrap_stack, resources
 from support.templates import template as synthesized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from local_aws.services import LocalAws
 
@@ -55,7 +55,12 @@ BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 ROLES = f"arn:aws:iam::{MEMBER}:role/centralized-root-access/*"
 CREDENTIALS, SESSIONS = RootAccessFeature
 STACK = "RootAccess"
-ACCOUNTS: dict[str, list[str]] = {"": [], MEMBER: [MEMBER], f"{MEMBER},{OTHER}": [MEMBER, OTHER]}
+UNIT = "ou-a1b2-c3d4e5f6"
+ACTING = {
+    "delete": [RootTask.DELETE_CREDENTIALS],
+    "recover": [RootTask.ALLOW_PASSWORD_RECOVERY],
+    "unlock": [RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY],
+}
 
 
 @pytest.fixture(scope="module")
@@ -71,133 +76,98 @@ def template(folder: Path, name: str) -> dict[str, Any]:
     return found
 
 
-# Each parameter: its values, and what the construct is given for each.
-SWITCH: dict[str, Any] = {"true": True, "false": False}
-HOURS: dict[str, Any] = {"1 hour": 1, "6 hours": 6, "12 hours": 12, "1 day": 24}
-UNLOCK = [RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY]
-DELETE, RECOVER = RootTask.DELETE_CREDENTIALS, RootTask.ALLOW_PASSWORD_RECOVERY
-OPERATION: dict[str, dict[str, Any]] = {
-    "NotificationTopicArn": {"none": False, "topic": True},
-    "KmsKeyArn": {"none": False, "key": True},
-    "LogRetentionDays": {"365": "ONE_YEAR", "30": "ONE_MONTH"},
-    "PermissionsBoundaryArn": {"none": None, BOUNDARY: BOUNDARY},
+# Each parameter: its values, and the construct's arguments for each. A function gets the stack.
+def switch(argument: str) -> dict[str, dict[str, Any]]:
+    return {"true": {argument: True}, "false": {argument: False}}
+
+
+TOPICS: dict[str, dict[str, Any]] = {"none": {}, "topic": {"notification_topic": lambda stack: topic(stack)}}
+OPERATION: dict[str, dict[str, dict[str, Any]]] = {
+    "NotificationTopicArn": TOPICS,
+    "KmsKeyArn": {
+        "none": {},
+        "key": {"encryption_key": lambda stack: kms.Key.from_key_arn(stack, "Key", KEY.format(stack.region))},
+    },
+    "LogRetentionDays": {"365": {}, "30": {"log_retention": logs.RetentionDays.ONE_MONTH}},
+    "PermissionsBoundaryArn": {"none": {}, BOUNDARY: {"boundary": True}},
 }
 BOTH = "RootCredentialsManagement,RootSessions"
-VALUES: dict[str, dict[str, dict[str, Any]]] = {
+VALUES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "root-access": {
         "Features": {
-            BOTH: [CREDENTIALS, SESSIONS],
-            "RootCredentialsManagement": [CREDENTIALS],
-            "RootSessions": [SESSIONS],
-            "none": [],
+            BOTH: {},
+            "RootCredentialsManagement": {"features": [CREDENTIALS]},
+            "RootSessions": {"features": [SESSIONS]},
+            "none": {"features": []},
         },
         "DelegatedAdministrators": {
-            "unmanaged": None,
-            "none": [],
-            MEMBER: [MEMBER],
-            f"{MEMBER},{OTHER}": [MEMBER, OTHER],
+            "unmanaged": {},
+            "none": {"delegated_administrators": []},
+            MEMBER: {"delegated_administrators": [MEMBER]},
+            f"{MEMBER},{OTHER}": {"delegated_administrators": [MEMBER, OTHER]},
         },
-        "Repair": SWITCH,
-        "region": {EVENTS: EVENTS, OTHER_REGION: OTHER_REGION},
+        "Repair": switch("repair"),
+        "region": {EVENTS: {}, OTHER_REGION: {}},
         **OPERATION,
     },
     "root-tasks": {
         "Tasks": {
-            "audit": [RootTask.AUDIT],
-            "audit,delete": [RootTask.AUDIT, DELETE],
-            "audit,recover": [RootTask.AUDIT, RECOVER],
-            "audit,unlock": [RootTask.AUDIT, *UNLOCK],
-            "audit,delete,recover": [RootTask.AUDIT, DELETE, RECOVER],
-            "audit,delete,unlock": [RootTask.AUDIT, DELETE, *UNLOCK],
-            "audit,recover,unlock": [RootTask.AUDIT, RECOVER, *UNLOCK],
-            "audit,delete,recover,unlock": list(RootTask),
+            ",".join(("audit", *names)): {
+                "tasks": [RootTask.AUDIT, *(task for n in names for task in ACTING[n])]
+            }
+            for number in range(4)
+            for names in itertools.combinations(ACTING, number)
         },
-        "ProtectedAccounts": ACCOUNTS,
-        "AuditInterval": {"never": None, **HOURS},
-        "AuditNewAccounts": SWITCH,
-        "SecurityHubFindings": SWITCH,
-        "PlanLifetime": HOURS,
+        "ProtectedAccounts": {
+            accounts: {"protected_accounts": accounts.split(",") if accounts else []}
+            for accounts in ("", MEMBER, f"{MEMBER},{OTHER}")
+        },
+        "AuditInterval": {
+            "never": {},
+            **{
+                name: {"audit_interval": Duration.hours(hours)}
+                for name, hours in {"1 hour": 1, "6 hours": 6, "12 hours": 12, "1 day": 24}.items()
+            },
+        },
+        "AuditNewAccounts": switch("audit_new_accounts"),
+        "SecurityHubFindings": switch("security_hub_findings"),
+        "PlanLifetimeSeconds": {"86400": {}, "60": {"plan_lifetime": Duration.minutes(1)}},
         **OPERATION,
     },
     "root-user-guardrail": {
-        "Targets": {
-            "ou-a1b2-c3d4e5f6": ["ou-a1b2-c3d4e5f6"],
-            f"{OTHER},ou-a1b2-c3d4e5f6": ["ou-a1b2-c3d4e5f6", OTHER],
-        },
-        "ExemptAccounts": {"": [], MEMBER: [MEMBER]},
+        "Targets": {targets: {"targets": targets.split(",")} for targets in (UNIT, f"{OTHER},{UNIT}")},
+        "ExemptAccounts": {"": {}, MEMBER: {"exempt_accounts": [MEMBER]}},
     },
     "root-use-alarm": {
-        "TrailLogGroup": {"trail": "trail"},
-        "AllowedRoleArn": {"none": None, ROLES: ROLES},
-        "NotificationTopicArn": OPERATION["NotificationTopicArn"],
+        "TrailLogGroup": {"trail": {}},
+        "AllowedRoleArn": {"none": {}, ROLES: {"allowed_roles": [ROLES]}},
+        "NotificationTopicArn": TOPICS,
     },
 }
 
 
-def add_root_access(stack: Stack, given: Mapping[str, Any], topic: sns.ITopic | None) -> None:
-    root_access = CentralizedRootAccess(
-        stack,
-        "RootAccess",
-        features=given["Features"],
-        delegated_administrators=given["DelegatedAdministrators"],
-        **operation(stack, given),
-    )
-    root_access.add_drift_check(repair=given["Repair"], notification_topic=topic)
+def topic(stack: Stack) -> sns.ITopic:
+    return sns.Topic.from_topic_arn(stack, "Topic", TOPIC.format(stack.region))
 
 
-def add_root_tasks(stack: Stack, given: Mapping[str, Any], topic: sns.ITopic | None) -> None:
-    hours = given["AuditInterval"]
-    RootTasks(
-        stack,
-        "RootTasks",
-        tasks=given["Tasks"],
-        protected_accounts=given["ProtectedAccounts"],
-        audit_interval=None if hours is None else Duration.hours(hours),
-        audit_new_accounts=given["AuditNewAccounts"],
-        security_hub_findings=given["SecurityHubFindings"],
-        plan_lifetime=Duration.hours(given["PlanLifetime"]),
-        notification_topic=topic,
-        **operation(stack, given),
-    )
-
-
-def add_guardrail(stack: Stack, given: Mapping[str, Any], topic: sns.ITopic | None) -> None:
-    del topic
-    RootUserGuardrail(
-        stack, "RootUserGuardrail", targets=given["Targets"], exempt_accounts=given["ExemptAccounts"]
-    )
-
-
-def add_root_use_alarm(stack: Stack, given: Mapping[str, Any], topic: sns.ITopic | None) -> None:
-    RootUseAlarm(
-        stack,
-        "RootUse",
-        trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", given["TrailLogGroup"]),
-        allowed_roles=[
-            iam.Role.from_role_arn(stack, "Role", arn) for arn in [given["AllowedRoleArn"]] if arn
-        ],
-        notification_topic=topic,
-    )
-
-
-ADD: dict[str, Callable[[Stack, Mapping[str, Any], sns.ITopic | None], None]] = {
-    "root-access": add_root_access,
-    "root-tasks": add_root_tasks,
-    "root-user-guardrail": add_guardrail,
-    "root-use-alarm": add_root_use_alarm,
-}
-
-
-def operation(stack: Stack, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that are the same for both constructs with functions."""
-    if given["PermissionsBoundaryArn"]:
+def add_construct(name: str, stack: Stack, arguments: dict[str, Any]) -> None:
+    """Add the construct that a template is of."""
+    if arguments.pop("boundary", False):
         boundary = iam.ManagedPolicy.from_managed_policy_arn(stack, "Boundary", BOUNDARY)
         iam.PermissionsBoundary.of(stack).apply(boundary)
-    key = kms.Key.from_key_arn(stack, "Key", KEY.format(stack.region)) if given["KmsKeyArn"] else None
-    return {
-        "encryption_key": key,
-        "log_retention": getattr(logs.RetentionDays, given["LogRetentionDays"]),
-    }
+    match name:
+        case "root-access":
+            of_check = {
+                name: arguments.pop(name) for name in ("repair", "notification_topic") if name in arguments
+            }
+            CentralizedRootAccess(stack, "RootAccess", **arguments).add_drift_check(**of_check)
+        case "root-tasks":
+            RootTasks(stack, "RootTasks", **arguments)
+        case "root-user-guardrail":
+            RootUserGuardrail(stack, "RootUserGuardrail", **arguments)
+        case "root-use-alarm":
+            trail = logs.LogGroup.from_log_group_name(stack, "Trail", "trail")
+            RootUseAlarm(stack, "RootUse", trail_log_group=trail, **arguments)
 
 
 def pairs(name: str) -> Iterator[dict[str, str]]:
@@ -238,24 +208,28 @@ def with_single_values(sections: dict[str, Any]) -> Any:
 @pytest.mark.parametrize(
     ("name", "row"),
     [
-        pytest.param(name, row, id=f"{name}-{number}")
-        for name in VALUES
-        for number, row in enumerate(pairs(name))
+        *(
+            pytest.param(name, row, id=f"{name}-{number}")
+            for name in VALUES
+            for number, row in enumerate(pairs(name))
+        ),
+        pytest.param("root-access", {}, id="root-access-defaults"),
+        pytest.param("root-tasks", {}, id="root-tasks-defaults"),
     ],
 )
 def test_a_template_deploys_what_the_construct_does(folder: Path, name: str, row: dict[str, str]) -> None:
-    given = {parameter: VALUES[name][parameter][value] for parameter, value in row.items()}
     region = row.get("region", EVENTS)
     stack = bootstrap_stack(env=Environment(region=region))
-    arn = TOPIC.format(region)
-    notifies = given.get("NotificationTopicArn", False)
-    ADD[name](stack, given, sns.Topic.from_topic_arn(stack, "Topic", arn) if notifies else None)
+    arguments: dict[str, Any] = {}
+    for parameter, value in row.items():
+        arguments |= VALUES[name][parameter][value]
+    add_construct(name, stack, arguments_for(stack, arguments))
     parameters: dict[str, Any] = {**row, "CodeBucket": "code", "AWS::StackName": stack.stack_name}
     if "LogRetentionDays" in row:
         parameters["LogRetentionDays"] = int(row["LogRetentionDays"])
-    if notifies:
-        parameters["NotificationTopicArn"] = arn
-    if given.get("KmsKeyArn"):
+    if row.get("NotificationTopicArn") == "topic":
+        parameters["NotificationTopicArn"] = TOPIC.format(region)
+    if row.get("KmsKeyArn") == "key":
         parameters["KmsKeyArn"] = KEY.format(region)
     found = final_sections(template(folder, name), parameters, region=region, account_id=ACCOUNT)
     expected = final_sections(synthesized(stack), {}, region=region, account_id=ACCOUNT)
@@ -271,39 +245,6 @@ def test_every_value_that_a_parameter_allows_is_compared() -> None:
         for name, parameter in template_.parameters.items():
             if parameter["Type"] == "String" and "AllowedValues" in parameter:
                 assert set(parameter["AllowedValues"]) == set(values[name]), name
-
-
-def test_the_defaults_are_those_of_the_constructs(folder: Path) -> None:
-    operation = {
-        "NotificationTopicArn": "none",
-        "KmsKeyArn": "none",
-        "LogRetentionDays": 365,
-        "PermissionsBoundaryArn": "none",
-    }
-    expected: dict[str, dict[str, Any]] = {
-        "root-access": {
-            "CodePrefix": "",
-            "Features": BOTH,
-            "DelegatedAdministrators": "unmanaged",
-            "Repair": "false",
-            **operation,
-        },
-        "root-tasks": {
-            "CodePrefix": "",
-            "Tasks": "audit",
-            "ProtectedAccounts": "",
-            "AuditInterval": "never",
-            "AuditNewAccounts": "false",
-            "SecurityHubFindings": "false",
-            "PlanLifetime": "1 day",
-            **operation,
-        },
-        "root-user-guardrail": {"ExemptAccounts": ""},
-        "root-use-alarm": {"AllowedRoleArn": "none", "NotificationTopicArn": "none"},
-    }
-    for name, defaults in expected.items():
-        parameters = template(folder, name)["Parameters"].items()
-        assert {key: value["Default"] for key, value in parameters if "Default" in value} == defaults
 
 
 def test_every_file_has_its_checksum(folder: Path) -> None:
@@ -393,7 +334,7 @@ def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
     }
     arn = outputs["RootTasksAuditStateMachineArn"]
     assert totals_of(local_aws, arn, {}) == {"clean": 3, "skipped": 1}
-    plan = {"task": DELETE, "accounts": [MEMBER, OTHER, THIRD]}
+    plan = {"task": RootTask.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER, THIRD]}
     assert totals_of(local_aws, arn, plan) == {"nothing to do": 1, "skipped": 2}
 
 
@@ -413,58 +354,33 @@ def totals_of(aws: LocalAws, state_machine: str, input_: dict[str, Any]) -> dict
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters", "sentence"),
+    ("name", "parameter", "value"),
     [
-        ("root-access", {"CodeBucket": "Not_A_Bucket"}, "must be the name of an S3 bucket."),
-        (
-            "root-access",
-            {"CodePrefix": "releases"},
-            "must be empty, or end with a slash, such as releases/0.1.0/.",
-        ),
-        (
-            "root-access",
-            {"DelegatedAdministrators": "2222"},
-            "must be unmanaged, none, or account IDs of 12 digits",
-        ),
-        (
-            "root-access",
-            {"DelegatedAdministrators": f"{MEMBER}, {OTHER}"},
-            "separated by commas without spaces.",
-        ),
-        (
-            "root-access",
-            {"NotificationTopicArn": f"{TOPIC.format(EVENTS)}.fifo"},
-            "topic that is not a FIFO topic.",
-        ),
-        ("root-access", {"NotificationTopicArn": ""}, "must be none, or the ARN of an SNS topic"),
-        ("root-access", {"KmsKeyArn": f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/a"}, "an alias is not one."),
-        ("root-access", {"LogRetentionDays": "31"}, "LogRetentionDays"),
-        (
-            "root-access",
-            {"PermissionsBoundaryArn": "boundary"},
-            "must be none, or the ARN of a managed policy.",
-        ),
-        ("root-access", {"Repair": "yes"}, "Repair"),
-        ("root-access", {"Features": "Everything"}, "Features"),
-        (
-            "root-tasks",
-            {"ProtectedAccounts": ",".join([MEMBER] * 201)},
-            "must be empty, or at most 200 account IDs",
-        ),
-        ("root-tasks", {"AuditInterval": "2 days"}, "AuditInterval"),
-        ("root-tasks", {"PlanLifetime": "2 days"}, "PlanLifetime"),
-        ("root-tasks", {"Tasks": "everything"}, "Tasks"),
-        ("root-user-guardrail", {"Targets": "r-ab12"}, "must be IDs of organizational units or accounts"),
-        ("root-use-alarm", {"AllowedRoleArn": "*"}, "must be none, or the ARN of a role"),
+        ("root-access", "CodeBucket", "Not_A_Bucket"),
+        ("root-access", "CodePrefix", "releases"),
+        ("root-access", "DelegatedAdministrators", "2222"),
+        ("root-access", "DelegatedAdministrators", f"{MEMBER}, {OTHER}"),
+        ("root-access", "NotificationTopicArn", f"{TOPIC.format(EVENTS)}.fifo"),
+        ("root-access", "NotificationTopicArn", ""),
+        ("root-access", "KmsKeyArn", f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/a"),
+        ("root-access", "PermissionsBoundaryArn", "boundary"),
+        ("root-tasks", "ProtectedAccounts", ",".join([MEMBER] * 201)),
+        ("root-user-guardrail", "Targets", "r-ab12"),
+        ("root-use-alarm", "AllowedRoleArn", "*"),
     ],
 )
-def test_cloudformation_refuses_a_value_with_a_sentence(
-    local_aws: LocalAws, folder: Path, name: str, parameters: dict[str, str], sentence: str
+def test_what_no_parameter_may_be_is_outside_of_its_pattern(
+    folder: Path, name: str, parameter: str, value: str
 ) -> None:
+    pattern = template(folder, name)["Parameters"][parameter]["AllowedPattern"]
+    assert not re.fullmatch(pattern, value)
+
+
+def test_cloudformation_refuses_a_value_with_a_sentence(local_aws: LocalAws, folder: Path) -> None:
     upload(local_aws, folder)
-    given = {**({"TrailLogGroup": "trail"} if name == "root-use-alarm" else {}), **parameters}
+    sentence = "must be none, or the ARN of a KMS key; an alias is not one."
     with pytest.raises(ClientError, match=re.escape(sentence)) as refused:
-        deploy(local_aws, name, **given)
+        deploy(local_aws, "root-access", KmsKeyArn="alias/a")
     assert refused.value.response["Error"]["Code"] == "ValidationError"
 
 

@@ -57,6 +57,7 @@ class _Resolver:
 def _concatenation(separator: str, parts: list[Any]) -> Any:
     texts: list[Any] = []
     for number, part in enumerate(parts):
+        part = str(part) if isinstance(part, int) else part
         inner = part["Fn::Join"][1] if isinstance(part, dict) and "Fn::Join" in part else [part]
         for piece in [*([separator] if number else []), *inner]:
             if isinstance(piece, str) and texts and isinstance(texts[-1], str):
