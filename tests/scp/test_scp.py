@@ -79,17 +79,11 @@ def decide(call: Call, *attached: Sequence[Policy]) -> Decision:
 @pytest.mark.parametrize(
     ("attached", "expected"),
     [
-        (([FULL_ACCESS], [FULL_ACCESS], [FULL_ACCESS]), (ALLOWED, ALLOWED, ALLOWED)),
-        (([FULL_ACCESS], [allow("s3:*")], [FULL_ACCESS]), (DENIED, ALLOWED, DENIED)),
         (
             ([allow("iam:*", "s3:*")], [allow("s3:*", "sqs:*")], [FULL_ACCESS]),
             (DENIED, ALLOWED, DENIED),
         ),
         (([FULL_ACCESS], [allow("s3:*"), allow("iam:*")], [FULL_ACCESS]), (ALLOWED, ALLOWED, DENIED)),
-        (
-            ([FULL_ACCESS, policy(CARVE_OUT)], [FULL_ACCESS, policy(ROOT_DENY)], [FULL_ACCESS]),
-            (DENIED, DENIED, DENIED),
-        ),
         (([FULL_ACCESS, policy(ROOT_DENY)], [FULL_ACCESS], [FULL_ACCESS]), (DENIED, DENIED, DENIED)),
         (([FULL_ACCESS, policy(CARVE_OUT)], [FULL_ACCESS], [FULL_ACCESS]), (ALLOWED, ALLOWED, ALLOWED)),
         (([FULL_ACCESS], [], [FULL_ACCESS]), (DENIED, DENIED, DENIED)),
@@ -112,7 +106,6 @@ def test_every_level_must_allow_and_none_may_deny(
         ([policy(statement("Allow", **PERHAPS))], UNKNOWN),
         ([policy(statement("Allow", **PERHAPS)), FULL_ACCESS], ALLOWED),
         ([policy(statement("Allow", **PERHAPS), ROOT_DENY)], DENIED),
-        ([policy(statement("Allow", **PERHAPS), statement(**PERHAPS))], UNKNOWN),
         # Nothing allows it, so that it does not matter what may deny it.
         ([policy(statement(**PERHAPS))], DENIED),
     ],
@@ -121,12 +114,6 @@ def test_every_level_must_allow_and_none_may_deny(
 def test_what_is_not_known_is_neither_an_allow_nor_a_deny(policies: list[Policy], expected: Decision) -> None:
     assert decide(GET_USER, policies) is expected
     assert decide(GET_USER, [FULL_ACCESS], policies, [FULL_ACCESS]) is expected
-
-
-def test_a_level_that_denies_decides_whatever_is_not_known_of_another() -> None:
-    perhaps = [FULL_ACCESS, policy(statement(**PERHAPS))]
-    assert decide(GET_USER, perhaps, [FULL_ACCESS, policy(ROOT_DENY)]) is DENIED
-    assert decide(GET_USER, perhaps, []) is DENIED
 
 
 def test_a_policy_type_that_is_disabled_denies_nothing() -> None:
@@ -148,7 +135,6 @@ def test_no_levels_are_never_taken_for_no_policies() -> None:
     ("action", "expected"),
     [
         ("*", DENIED),
-        ("**", DENIED),
         ("iam:*", DENIED),
         ("iam:GetUser", DENIED),
         ("IAM:getuser", DENIED),
@@ -157,8 +143,6 @@ def test_no_levels_are_never_taken_for_no_policies() -> None:
         ("iam:G?tUser", DENIED),
         ("iam:GetUse", ALLOWED),
         ("", ALLOWED),
-        ("iam:GetUser?", ALLOWED),
-        ("s3:*", ALLOWED),
         ("s*:*", ALLOWED),
         ("iam:Get:User", ALLOWED),
         ("${aws:service}:GetUser", ALLOWED),
@@ -210,10 +194,7 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
     ("call", "resource", "expected"),
     [
         (GET_USER, "*", DENIED),
-        (GET_USER, "**", DENIED),
         (GET_USER, "arn:aws:iam::*:root", DENIED),
-        (GET_USER, "arn:aws:iam::222222222222:root", DENIED),
-        (GET_USER, "arn:*:*:*:*:*", DENIED),
         (GET_USER, "arn:aws:iam::*:ro?t", DENIED),
         (GET_USER, "arn:aws:iam::*:ROOT", ALLOWED),
         (GET_USER, "arn:aws:iam::*:user/*", ALLOWED),
@@ -235,7 +216,6 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         (GET_USER, "arn:aws:${aws:PrincipalType}:*", UNKNOWN),
         (GET_USER, "arn:aws:iam::*root", UNKNOWN),
         (GET_USER, "*:root", UNKNOWN),
-        (GET_USER, "", UNKNOWN),
         (GET_USER, ":::::", UNKNOWN),
         (GET_USER, "?rn:aws:iam::*:root", UNKNOWN),
         # Calls without a resource act on "*".
@@ -250,7 +230,6 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         (LIST_BUCKETS, "*:*", UNKNOWN),
         # Buckets and queues, named or not.
         (bucket_call("payroll"), "arn:aws:s3:::payroll", DENIED),
-        (bucket_call("payroll"), "arn:aws:s3:::pay*", DENIED),
         (bucket_call("payroll"), "arn:aws:s3:::payroll/*", ALLOWED),
         (bucket_call("payroll"), "arn:aws:s3:::Payroll", ALLOWED),
         # In which case a service is written AWS does not say.
@@ -274,7 +253,6 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         (queue_call("jobs"), "arn:aws:sqs:us-east-1:*:jobs", ALLOWED),
         (queue_call("jobs", region=None), "arn:aws:sqs:us-east-1:*:jobs", UNKNOWN),
         (queue_call("jobs", region=None), "arn:aws:sqs:us-east-1:*:other", ALLOWED),
-        (queue_call(None), "arn:aws:sqs:*:222222222222:*", DENIED),
         (queue_call(None), "arn:aws:sqs:*:333333333333:*", ALLOWED),
         (queue_call(None, region=None), "arn:aws:sqs:*:222222222222:*", DENIED),
     ],
@@ -309,8 +287,6 @@ def test_a_part_of_an_arn_cannot_have_a_colon() -> None:
     [
         "",
         "not JSON",
-        "[]",
-        '"*"',
         "null",
         "{}",
         '{"Statement": []}',
@@ -318,7 +294,6 @@ def test_a_part_of_an_arn_cannot_have_a_colon() -> None:
         '{"Version": "2030-01-01", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}',
         '{"Version": 2012, "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}',
         "[" * 5000,
-        '{"Statement": ' + "[" * 5000,
         "NaN",
         '{"Statement": {"Effect": "Deny", "Effect": "Allow", "Action": "*", "Resource": "*"}}',
     ],
@@ -344,19 +319,15 @@ def test_a_document_that_cannot_be_parsed_may_allow_or_deny_anything(content: st
         {"Action": {}},
         {"Action": ["*", None]},
         {"Action": True},
-        {"Action": 1},
         {"Resource": []},
         {"NotResource": "*"},
         {"NotAction": "*"},
         {"Principal": "*"},
-        {"NotPrincipal": "*"},
         {"Extra": "*"},
         {"action": "*"},
         {"Condition": []},
-        {"Condition": None},
         {"Condition": {"Bool": "true"}},
         {"Condition": {"Bool": {"aws:k": []}}},
-        {"Condition": {"Bool": {"aws:k": None}}},
         {"Condition": {"Bool": {"aws:k": {"a": "b"}}}},
     ],
     ids=lambda elements: json.dumps(elements),
@@ -368,12 +339,6 @@ def test_a_statement_that_the_language_does_not_have_makes_the_policy_unknown(
     broken = parse_policy(content, policy_id="p", name="p")
     assert "Statement 2" in broken.problem
     assert not broken.statements
-
-
-def test_a_statement_may_lack_neither_its_action_nor_its_resource() -> None:
-    for missing in ("Effect", "Action", "Resource"):
-        elements = {key: value for key, value in statement().items() if key != missing}
-        assert parse_policy(json.dumps(document(elements)), policy_id="p", name="p").problem
 
 
 def test_one_statement_may_stand_without_a_list() -> None:
@@ -412,30 +377,26 @@ def test_a_denied_call_names_the_statements_that_deny_it_and_where_they_are_atta
     assert [cause.statement.sid for cause in verdict.causes if cause.statement] == ["DenyRoot", ""]
 
 
-def test_an_unknown_call_names_the_conditions_that_could_not_be_decided() -> None:
+def test_an_unknown_call_names_what_could_not_be_decided() -> None:
     perhaps = policy(
         statement(
+            Action="*:*",
+            Resource="*:root",
             Condition={
                 "Bool": {"aws:MultiFactorAuthPresent": "false", "aws:SecureTransport": "true"},
                 "SomethingNew": {"aws:k": ["a", "b"]},
                 "ArnLike": {"aws:PrincipalArn": "*:root"},
-            }
+            },
         )
     )
     (cause,) = verdict(perhaps).causes
     assert cause.reason is Reason.UNDECIDED_DENY
     assert cause.undecided == (
+        Undecided(part="Action", values=("*:*",)),
+        Undecided(part="Resource", values=("*:root",)),
         Undecided(part="Bool aws:MultiFactorAuthPresent", values=("false",)),
         Undecided(part="SomethingNew aws:k", values=("a", "b")),
         Undecided(part="ArnLike aws:PrincipalArn", values=("*:root",)),
-    )
-
-
-def test_an_unknown_call_names_the_action_or_resource_that_could_not_be_decided() -> None:
-    (cause,) = verdict(policy(statement(Action="*:*", Resource="*:root"))).causes
-    assert cause.undecided == (
-        Undecided(part="Action", values=("*:*",)),
-        Undecided(part="Resource", values=("*:root",)),
     )
 
 
@@ -490,17 +451,6 @@ def test_resource_control_policies_bind_root_sessions_in_s3_and_sqs(
         assert (cause.reason is Reason.NO_RESOURCE) is (call is LIST_BUCKETS)
 
 
-def test_both_types_of_policies_must_let_a_call_pass() -> None:
-    for control, resource_control in (
-        (levels((FULL_ACCESS, policy(ROOT_DENY))), levels((RCP_FULL_ACCESS,))),
-        (levels((FULL_ACCESS,)), levels((RCP_FULL_ACCESS, resource_policy(ROOT_DENY)))),
-    ):
-        verdict = evaluate_call(
-            queue_call("jobs"), service_control=control, resource_control=resource_control
-        )
-        assert verdict.decision is DENIED
-
-
 @pytest.mark.parametrize(
     ("principal", "understood"),
     [
@@ -539,9 +489,6 @@ def test_what_is_known_of_a_root_session_is_what_the_oracle_is_told() -> None:
     [
         (GET_USER, "aws:username", ABSENT),
         (GET_USER, "aws:principaltag/Any Thing", ABSENT),
-        (GET_USER, "aws:CalledVia", ABSENT),
-        (GET_USER, "aws:RequestTag/team", ABSENT),
-        (GET_USER, "aws:MultiFactorAuthAge", ABSENT),
         # CloudTrail shows it as false.
         (GET_USER, "aws:MultiFactorAuthPresent", Possible(absent=True, values=("false",))),
         (GET_USER, "aws:ResourceTag/team", ABSENT),
@@ -555,7 +502,6 @@ def test_what_is_known_of_a_root_session_is_what_the_oracle_is_told() -> None:
         (GET_USER, "aws:SourceIp", ABSENT_OR_ONE_VALUE),
         # Nothing is known of them.
         (GET_USER, "aws:SomethingNew", ANYTHING),
-        (GET_USER, "accounts.google.com", ANYTHING),
         (bucket_call("payroll"), "s3:SomethingNew", ANYTHING),
         (bucket_call("payroll"), "s3:x-amz-acl", ABSENT),
         (bucket_call("payroll"), "s3:x-amz-content-sha256", PRESENT),
@@ -585,14 +531,6 @@ def test_what_the_caller_does_not_know_is_open() -> None:
 def test_a_key_of_a_service_is_in_no_call_of_another_one(service: str) -> None:
     for call in (GET_USER, bucket_call("payroll"), queue_call("jobs")):
         assert call.service == service or request(call).possible(f"{service}:ResourceTag/team") == ABSENT
-
-
-@pytest.mark.parametrize(("operator", "expected"), [("StringEquals", ALLOWED), ("StringNotEquals", DENIED)])
-def test_only_calls_to_s3_have_the_account_of_the_bucket(operator: str, expected: Decision) -> None:
-    denies = policy(statement(Condition={operator: {"s3:ResourceAccount": ACCOUNT_ID}}))
-    assert decision(denies, call=GET_USER) is expected
-    assert decision(denies, call=queue_call("jobs")) is expected
-    assert decision(denies, call=bucket_call("payroll")) is not expected
 
 
 # The calls of the tasks

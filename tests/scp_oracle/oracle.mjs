@@ -1,5 +1,5 @@
-// Reads lists of questions as lines of JSON and writes the answers of iam-simulate, one line for a list: for every
-// request of a question "Allowed", "ExplicitlyDenied" or "ImplicitlyDenied", or "Error: ..." where it cannot evaluate.
+// Reads questions as lines of JSON and writes the answers of iam-simulate, one line for a question: for every request
+// "Allowed", "ExplicitlyDenied" or "ImplicitlyDenied", or "Error: ..." if it cannot evaluate.
 import { createInterface } from 'node:readline'
 import { runSimulation, runUnsafeSimulation } from '@cloud-copilot/iam-simulate'
 
@@ -42,17 +42,14 @@ async function answer(question, request) {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
+  const question = JSON.parse(line)
   const answers = []
-  for (const question of JSON.parse(line)) {
-    const own = []
-    for (const request of question.requests) {
-      try {
-        own.push(await answer(question, request))
-      } catch (error) {
-        own.push(`Error: ${error.message}`)
-      }
+  for (const request of question.requests) {
+    try {
+      answers.push(await answer(question, request))
+    } catch (error) {
+      answers.push(`Error: ${error.message}`)
     }
-    answers.push(own)
   }
   process.stdout.write(`${JSON.stringify(answers)}\n`)
 }

@@ -1,4 +1,4 @@
-"""Another evaluator, which nobody of this project wrote, and the worlds that it is asked about.
+"""Another evaluator, which no one of this project wrote, and the worlds that it is asked about.
 
 It knows true and false only, and takes a key that it is not given for absent. So it is asked about every
 world that may be the case: each combination of what is not known of a root session. What this project's
@@ -175,46 +175,22 @@ class Oracle:
         Raises:
             ValueError: The oracle cannot evaluate it.
         """
-        (answer,) = self.ask(
-            [question(call, asked, service_control=service_control, resource_control=resource_control)]
-        )
-        return answer
-
-    def ask(self, questions: Sequence[Document]) -> list[set[Decision]]:
-        """Return what comes out for each of many questions: so many at once take less time.
-
-        Raises:
-            ValueError: The oracle cannot evaluate one.
-        """
+        question = {
+            "account": ACCOUNT_ID,
+            "action": call.action,
+            "serviceControl": service_control,
+            "resourceControl": resource_control,
+            "requests": [{"resource": world.resource, "context": world.context} for world in asked],
+        }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        found = []
-        # As one line: a pipe takes no more than 64 KB while nobody reads its other end.
-        self._process.stdin.write(json.dumps(questions) + "\n")
+        # As one line: a pipe takes no more than 64 KB while its other end is not read.
+        self._process.stdin.write(json.dumps(question) + "\n")
         self._process.stdin.flush()
-        for answers in json.loads(self._process.stdout.readline()):
-            errors = [answer for answer in answers if answer not in _DECISIONS]
-            if errors:
-                raise ValueError(errors[0])
-            found.append({_DECISIONS[answer] for answer in answers})
-        return found
-
-
-def question(
-    call: Call,
-    asked: Sequence[World],
-    *,
-    service_control: Sequence[Sequence[Document]],
-    resource_control: Sequence[Sequence[Document]] = (),
-) -> Document:
-    """Return what the oracle is asked: what comes out in each of some worlds."""
-    return {
-        "account": ACCOUNT_ID,
-        "action": call.action,
-        "serviceControl": service_control,
-        "resourceControl": resource_control,
-        "requests": [{"resource": world.resource, "context": world.context} for world in asked],
-    }
+        answers = json.loads(self._process.stdout.readline())
+        if errors := [answer for answer in answers if answer not in _DECISIONS]:
+            raise ValueError(errors[0])
+        return {_DECISIONS[answer] for answer in answers}
 
 
 def is_installed() -> bool:
