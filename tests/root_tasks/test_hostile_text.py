@@ -23,7 +23,7 @@ from root_tasks.report.render import as_csv, as_json
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request
 from support.accounts import MEMBER, OTHER
-from support.reports import HIDDEN_CHARACTERS, report, report_of_hidden_text, result
+from support.reports import HIDDEN_CHARACTERS, hostile_audit, report, result
 from support.root_tasks import BUCKET, RootTasks
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def test_nothing_is_invisible_in_the_terminal_and_in_the_csv(
     task: Task, columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    written = report_of_hidden_text(task)
+    written = hostile_audit(task)
     show_report(written, everything=True)
     for text in (capsys.readouterr().out, as_csv(written)):
         assert HIDDEN_CHARACTERS.intersection(text) == set()

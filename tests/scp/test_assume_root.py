@@ -50,12 +50,6 @@ def test_a_policy_on_the_callers_account_is_judged_for_assume_root(sample: Sampl
     assert evaluate_call(OPEN_SESSION, sample.levels).decision is sample.assume_root
 
 
-def test_at_least_twenty_policies_with_a_source_are_judged_for_assume_root() -> None:
-    real = [sample for sample in SAMPLES.values() if sample.is_real]
-    real += [sample for sample in RESOURCE_CONTROL_POLICIES if sample["source"].startswith("https:")]
-    assert len(real) >= 20
-
-
 @pytest.mark.parametrize("sample", RESOURCE_CONTROL_POLICIES, ids=lambda sample: sample["name"])
 def test_a_resource_control_policy_on_the_member_is_judged_but_never_certain(sample: dict[str, Any]) -> None:
     attached = policy_of(sample["policy"], policy_type=PolicyType.RESOURCE_CONTROL_POLICY)

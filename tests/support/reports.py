@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -388,15 +388,16 @@ def example_unlock() -> Report:
     )
 
 
-def hostile_audit() -> Report:
-    """An audit with hostile names in every text that an account or AWS can choose."""
-    audit = report(
+def hostile_audit(task: Task = Task.AUDIT) -> Report:
+    """An audit, or a plan, with hostile names in every text that an account, a person or AWS can choose."""
+    outcome = Outcome.HAS_CREDENTIALS if task is Task.AUDIT else Outcome.PLANNED
+    written = report(
         *(
             AccountResult(
                 account_id=f"{500_000_000_000 + number}",
                 name=name,
                 email=name,
-                outcome=Outcome.HAS_CREDENTIALS,
+                outcome=outcome,
                 reason=name,
                 hint=name,
                 credentials=RootCredentials(
@@ -407,69 +408,42 @@ def hostile_audit() -> Report:
                     mfa_devices=(name,),
                     signing_certificates=(name,),
                 ),
-                items=(Item(type=ItemType.ACCESS_KEY, id=name, outcome=Outcome.FAILED, message=name),),
+                items=(
+                    Item(
+                        type=ItemType.ACCESS_KEY,
+                        id=name,
+                        outcome=Outcome.FAILED,
+                        message=name,
+                        region=name,
+                        policy=name,
+                        backup=name,
+                        credential=CredentialDetails(status=name, last_used_service=name),
+                    ),
+                ),
                 organizational_unit=name,
+                authorization_id=name,
             )
             for number, name in enumerate(HOSTILE_NAMES)
-        )
+        ),
+        task=task,
+        run_id=HIDDEN_TEXT,
+    )
+    totals = AuditTotals(
+        run_id=HIDDEN_TEXT,
+        started_at=STARTED,
+        accounts=10**9,
+        accounts_with_credentials=10**9,
+        accounts_inaccessible=0,
     )
     return replace(
-        audit,
+        written,
+        organization_id=HIDDEN_TEXT,
+        requested_by=HIDDEN_TEXT,
+        preflight=Preflight(checked=False, reason=HIDDEN_TEXT),
         warnings=HOSTILE_NAMES,
         changes=tuple(
             Change(type=ChangeType.CREDENTIALS_APPEARED, account_id=found.account_id)
-            for found in audit.results
+            for found in written.results
         ),
-        trend=tuple(
-            AuditTotals(
-                run_id=name,
-                started_at=STARTED,
-                accounts=10**9,
-                accounts_with_credentials=10**9,
-                accounts_inaccessible=0,
-            )
-            for name in HOSTILE_NAMES
-        ),
+        trend=(totals, totals),
     )
-
-
-def report_of_hidden_text(task: Task) -> Report:
-    """Return an audit or a plan in which every text has each of the hidden characters."""
-    text = HIDDEN_TEXT
-    first = hostile_audit().results[0]
-    item = Item(
-        type=ItemType.BUCKET_POLICY,
-        id=text,
-        outcome=Outcome.PLANNED,
-        message=text,
-        region=text,
-        policy=text,
-        backup=text,
-        credential=CredentialDetails(status=text, last_used_at=STARTED, last_used_service=text),
-    )
-    results = [
-        first,
-        replace(first, outcome=Outcome.INACCESSIBLE),
-        replace(
-            first, outcome=Outcome.PLANNED, credentials=None, items=(item, replace(item, corrected=True))
-        ),
-    ]
-    written = replace(
-        report(*results, task=task, run_id=text),
-        warnings=(text,),
-        changes=(Change(type=ChangeType.JOINED, account_id=first.account_id),),
-        preflight=Preflight(checked=False, reason=text),
-    )
-    hidden: Report = _with_text(written, text)
-    return hidden
-
-
-def _with_text(value: Any, text: str) -> Any:
-    """Return a report, or a part of it, with a text in place of each of its own."""
-    if isinstance(value, tuple):
-        return tuple(_with_text(each, text) for each in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(
-            value, **{field.name: _with_text(getattr(value, field.name), text) for field in fields(value)}
-        )
-    return text if type(value) is str else value

@@ -206,41 +206,6 @@ def test_a_failed_read_costs_the_explanation_alone(
     assert (explained.problem or "").startswith(f"organizations:{denied}: AccessDenied")
 
 
-def test_an_explanation_ends_within_its_time() -> None:
-    """A call that is throttled for as long as it is made."""
-    time = FakeTime()
-    throttled: Any = {"Error": {"Code": "TooManyRequestsException", "Message": "Rate exceeded"}}
-    organizations: Any = StoredPolicies({}, {}, error=ClientError(throttled, "DescribePolicy"))
-    explained = explain_denials(
-        [DeniedAccount(account_id=MEMBER, message=named("p-examplepolicy"), unit_ids=("r-ab12",))],
-        organizations=organizations,
-        clock=time.clock(),
-        session=SessionFacts(),
-        target_names={},
-    )
-    assert explained.by_account[MEMBER].reason == (
-        f"The service control policy p-examplepolicy denies {ACTION}; "
-        "which of its statements does is unknown."
-    )
-    assert 5.0 < time.clock().now() <= 10.0, "an attempt that begins now and takes 20 s ends in time"
-
-
-def test_a_policy_that_cannot_be_read_is_why_a_denial_is_not_explained() -> None:
-    throttled: Any = {"Error": {"Code": "TooManyRequestsException", "Message": "Rate exceeded"}}
-    organizations: Any = StoredPolicies(
-        {}, {"r-ab12": ["p-examplepolicy"]}, error=ClientError(throttled, "DescribePolicy")
-    )
-    explained = explain_denials(
-        [DeniedAccount(account_id=MEMBER, message=UNNAMED, unit_ids=("r-ab12",))],
-        organizations=organizations,
-        clock=FakeTime().clock(),
-        session=SessionFacts(),
-        target_names={},
-    )
-    assert not explained.by_account
-    assert (explained.problem or "").startswith("organizations:DescribePolicy: TooManyRequests")
-
-
 class StoredPolicies:
     """The calls of Organizations that an explanation makes, on policies in memory."""
 
@@ -273,6 +238,40 @@ class StoredPolicies:
         return {"Policies": [{"Id": id_, "Name": f"name of {id_}"} for id_ in ids]}
 
 
+def explain_from(policies: Any, message: str, time: FakeTime | None = None) -> Explanations:
+    """Explain a denial in the one account by policies in memory."""
+    return explain_denials(
+        [DeniedAccount(account_id=ACCOUNT_ID, message=message, unit_ids=LEVEL_IDS[:-1])],
+        organizations=policies,
+        clock=(time or FakeTime()).clock(),
+        session=SessionFacts(organization_id=ORGANIZATION_ID, region="eu-west-1", outside_vpc=True),
+        target_names={},
+    )
+
+
+def throttled_policies() -> StoredPolicies:
+    """Policies that are throttled for as long as one is read."""
+    throttled: Any = {"Error": {"Code": "TooManyRequestsException", "Message": "Rate exceeded"}}
+    attached = {"r-ab12": ["p-examplepolicy"]}
+    return StoredPolicies({}, attached, error=ClientError(throttled, "DescribePolicy"))
+
+
+def test_an_explanation_ends_within_its_time() -> None:
+    time = FakeTime()
+    explained = explain_from(throttled_policies(), named("p-examplepolicy"), time)
+    assert explained.by_account[ACCOUNT_ID].reason == (
+        f"The service control policy p-examplepolicy, attached to r-ab12, denies {ACTION}; "
+        "which of its statements does is unknown."
+    )
+    assert 5.0 < time.clock().now() <= 10.0, "an attempt that begins now and takes 20 s ends in time"
+
+
+def test_a_policy_that_cannot_be_read_is_why_a_denial_is_not_explained() -> None:
+    explained = explain_from(throttled_policies(), UNNAMED)
+    assert not explained.by_account
+    assert (explained.problem or "").startswith("organizations:DescribePolicy: TooManyRequests")
+
+
 @property_test(
     drawn=st.lists(documents(effects=("Deny",)), min_size=1, max_size=4),
     places=st.lists(st.sampled_from(LEVEL_IDS), min_size=4, max_size=4),
@@ -298,20 +297,8 @@ def test_an_explanation_names_the_statements_that_the_evaluator_finds(
     denying = verdict.causes[0].policy
     assert denying is not None
     causes = [cause for cause in verdict.causes if not names_policies or cause.policy == denying]
-    organizations: Any = StoredPolicies(stored, attached)
-    explained = explain_denials(
-        [
-            DeniedAccount(
-                account_id=ACCOUNT_ID,
-                message=named(denying.policy_id) if names_policies else UNNAMED,
-                unit_ids=LEVEL_IDS[:-1],
-            )
-        ],
-        organizations=organizations,
-        clock=FakeTime().clock(),
-        session=SessionFacts(organization_id=ORGANIZATION_ID, region="eu-west-1", outside_vpc=True),
-        target_names={},
-    ).by_account[ACCOUNT_ID]
+    message = named(denying.policy_id) if names_policies else UNNAMED
+    explained = explain_from(StoredPolicies(stored, attached), message).by_account[ACCOUNT_ID]
     assert sentences(explained.reason) == sentences(denial_reason(causes, action=ACTION))
     assert explained.hint == denial_hint(causes, action=ACTION)
 

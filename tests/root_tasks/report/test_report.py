@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aws_calls.text import printable
@@ -40,6 +39,7 @@ from root_tasks.report.render import as_csv, as_json
 from root_tasks.report.risk import RECENT, in_order_of_risk
 from root_tasks.report.summary import summary
 from root_tasks.tasks import delete_credentials
+from support.properties import property_test
 from support.reports import (
     HOSTILE_NAMES,
     MANAGEMENT,
@@ -59,11 +59,10 @@ from support.reports import (
 )
 
 DOCS = Path(__file__).parents[3] / "docs"
-# However slow the machine is.
-SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 EARLIER = STARTED - timedelta(days=1)
 NOT_LOOKED_AT = "The management account's root user was not looked at: the audit ran in account 222222222222."
 FIRST, SECOND, THIRD = "300000000001", "300000000002", "300000000003"
+NOTHING_PLANNED = report(result(FIRST, Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)
 
 
 def anything(type_: Any, name: str = "") -> st.SearchStrategy[Any]:
@@ -115,8 +114,7 @@ def documented_keys_only() -> dict[str, Any]:
     return schema
 
 
-@given(anything(Report))
-@SOME
+@property_test(written=anything(Report))
 def test_every_report_keeps_to_the_documented_schema(written: Report) -> None:
     validator().validate(json.loads(as_json(written)))
 
@@ -129,9 +127,8 @@ def validator() -> Any:
     return Draft202012Validator(documented_keys_only())
 
 
-@given(anything(Report))
-@SOME
-def test_whatever_text_a_report_has_no_form_of_it_loses_or_adds_anything(written: Report) -> None:
+@property_test(written=anything(Report))
+def test_no_form_of_a_report_loses_or_adds_anything(written: Report) -> None:
     data = as_json(written)
     assert decode(Report, data) == written
     document = json.loads(data)
@@ -320,10 +317,10 @@ def test_the_most_urgent_credentials_of_a_plan_come_first() -> None:
     assert [result.account_id[-1] for result in written.results] == ["4", "5", "3", "2", "1"]
 
 
-@given(
-    st.lists(anything(AccountResult), max_size=5, unique_by=lambda result: result.account_id), st.randoms()
+@property_test(
+    found=st.lists(anything(AccountResult), max_size=5, unique_by=lambda result: result.account_id),
+    random=st.randoms(),
 )
-@SOME
 def test_the_order_of_risk_does_not_depend_on_the_order_before(
     found: list[AccountResult], random: Any
 ) -> None:
@@ -342,6 +339,11 @@ def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None
 
 
 # The summary
+
+
+def deletion(*results: AccountResult) -> Report:
+    """The execution of a plan to delete root credentials."""
+    return report(*results, task=Task.DELETE_CREDENTIALS, executed_plan="plan")
 
 
 def having(account_id: str, *keys: int, password: bool = False, mfa: bool = False) -> AccountResult:
@@ -404,36 +406,16 @@ def outside(account_id: str) -> AccountResult:
             "accounts. 1 account is unknown and 1 failed.",
         ),
         (
-            report(
-                result(
-                    FIRST,
-                    Outcome.DONE,
-                    items=tuple(
-                        Item(type=ItemType.BUCKET_POLICY, id=bucket, outcome=Outcome.DONE)
-                        for bucket in ("locked-one", "locked-two")
-                    ),
-                ),
-                task=Task.UNLOCK_BUCKET_POLICY,
-                executed_plan="plan",
-            ),
-            "Unlock bucket policies. Removed: 2 bucket policies. Done as planned in 1 of 1 account.",
-        ),
-        (
-            report(result(FIRST, Outcome.FAILED), task=Task.DELETE_CREDENTIALS, executed_plan="plan"),
+            deletion(result(FIRST, Outcome.FAILED)),
             "Delete root credentials. Deleted: nothing. Done as planned in 0 of 1 account. 1 account failed.",
         ),
         (
-            report(
-                result(FIRST, Outcome.UNKNOWN),
-                result(SECOND, Outcome.NOTHING_TO_DO),
-                task=Task.DELETE_CREDENTIALS,
-                executed_plan="plan",
-            ),
+            deletion(result(FIRST, Outcome.UNKNOWN), result(SECOND, Outcome.NOTHING_TO_DO)),
             "Delete root credentials. Deleted: unknown. Done as planned in 0 of 2 accounts. "
             "1 account is unknown and 1 had nothing to do.",
         ),
         (
-            report(
+            deletion(
                 result(
                     FIRST,
                     Outcome.DONE,
@@ -441,9 +423,7 @@ def outside(account_id: str) -> AccountResult:
                         Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),
                         Item(type=ItemType.ACCESS_KEY, id="AKIA", outcome=Outcome.SKIPPED),
                     ),
-                ),
-                task=Task.DELETE_CREDENTIALS,
-                executed_plan="plan",
+                )
             ),
             "Delete root credentials. Deleted: 1 password. Done as planned in 1 of 1 account. "
             "Still there: 1 access key, in 1 account.",
@@ -467,9 +447,10 @@ def test_the_summary_says_what_came_of_the_run(written: Report, said: str) -> No
     assert json.loads(as_json(written))["summary"] == said
 
 
-def test_credentials_that_could_not_be_read_are_never_called_none() -> None:
-    for hidden in (inaccessible(SECOND), result(SECOND, Outcome.FAILED), result(SECOND, Outcome.UNKNOWN)):
-        assert summary(report(result(FIRST), hidden)).startswith("The one account that was audited has no")
+@pytest.mark.parametrize("outcome", [Outcome.INACCESSIBLE, Outcome.FAILED, Outcome.UNKNOWN])
+def test_credentials_that_could_not_be_read_are_never_called_none(outcome: Outcome) -> None:
+    audit = report(result(FIRST), result(SECOND, outcome))
+    assert summary(audit).startswith("The one account that was audited has no")
 
 
 # The page
@@ -509,26 +490,26 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
+        (example_audit(), ["Audit of root credentials", "Audit of every account", "IAMAuditRootUser"]),
+        (report(full=False), ["Audit of selected accounts", "222222222222, the delegated administrator"]),
         (
-            example_audit(),
-            ["Audit of root credentials", "Audit of every account", "IAMAuditRootUserCredentials"],
-        ),
-        (report(full=False), ["Audit of selected accounts"]),
-        (
-            example_plan(),
+            dataclasses.replace(example_plan(), plan_expires_at=datetime(2026, 11, 25, 4, 33, tzinfo=UTC)),
             [
                 "Plan: delete root credentials",
                 "This is a plan to delete root credentials.",
-                "plan-2026-11-20",
+                "It can be executed once, exactly as listed, until 2026-11-25 04:33 UTC.",
             ],
         ),
+        # Of an earlier release.
+        (dataclasses.replace(example_plan(), plan_expires_at=None), ["exactly as listed."]),
+        (NOTHING_PLANNED, ["It lists nothing to execute."]),
         (example_execution(), ["Delete root credentials", "Execution of plan plan-2026-11-20"]),
         (
             dataclasses.replace(report(), account_id="111111111111"),
             ["111111111111, the management account", "2026-11-20 04:10 UTC, took 1 min 37 s"],
         ),
-        (report(), ["222222222222, the delegated administrator", "o-8j81brsjuj"]),
     ],
+    ids=["audit", "selected", "plan", "old plan", "empty plan", "execution", "management account"],
 )
 def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None:
     before_the_data = page_of(written).partition('<script type="application/json"')[0]
@@ -536,31 +517,16 @@ def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("expires_at", "words"),
+    ("written", "words"),
     [
-        (datetime(2026, 11, 25, 4, 33, tzinfo=UTC), ", until 2026-11-25 04:33 UTC."),
-        # Of an earlier release.
-        (None, "."),
+        (example_audit(), "This is a plan"),
+        (example_execution(), "This is a plan"),
+        (NOTHING_PLANNED, "can be executed"),
     ],
+    ids=["an audit", "an execution", "an empty plan"],
 )
-def test_the_page_of_a_plan_says_until_when_it_can_be_executed(
-    expires_at: datetime | None, words: str
-) -> None:
-    plan = dataclasses.replace(example_plan(), plan_expires_at=expires_at)
-    notice = f"It can be executed once, exactly as listed{words}"
-    assert notice in page_of(plan).partition('<script type="application/json"')[0]
-
-
-def test_the_page_of_a_plan_that_plans_nothing_does_not_say_that_it_can_be_executed() -> None:
-    empty = report(result(FIRST, Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)
-    page = page_of(empty).partition('<script type="application/json"')[0]
-    assert "It lists nothing to execute." in page
-    assert "can be executed" not in page
-
-
-def test_an_audit_is_not_called_a_plan() -> None:
-    assert "This is a plan" not in page_of(example_audit())
-    assert "This is a plan" not in page_of(example_execution())
+def test_only_a_plan_of_something_is_called_one_to_execute(written: Report, words: str) -> None:
+    assert words not in page_of(written).partition("<main>")[0]
 
 
 # Changes
@@ -589,7 +555,6 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
     ("before", "after", "expected"),
     [
         (result(FIRST), result(FIRST), []),
-        (having(FIRST, 1, password=True), having(FIRST, 1, password=True), []),
         (
             result(FIRST),
             having(FIRST, 1, 2, password=True),
@@ -597,10 +562,8 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
         ),
         (having(FIRST, 1), result(FIRST), [change(DISAPPEARED, ACCESS_KEY)]),
         (having(FIRST, 1), having(FIRST, 2), [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, ACCESS_KEY)]),
-        (having(FIRST, 1, mfa=True), having(FIRST, 1), [change(DISAPPEARED, MFA_DEVICE)]),
         (having(FIRST, 1, 2), unlisted(FIRST), []),
         (unlisted(FIRST), having(FIRST, 1, 2), []),
-        (unlisted(FIRST), unlisted(FIRST), []),
         (result(FIRST), unlisted(FIRST), [change(APPEARED, ACCESS_KEY)]),
         (
             having(FIRST, password=True),
@@ -608,13 +571,11 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
             [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, PASSWORD)],
         ),
         (unlisted(FIRST), result(FIRST), [change(DISAPPEARED, ACCESS_KEY)]),
-        (having(FIRST, 1), inaccessible(FIRST), [NO_LONGER]),
         (result(FIRST), SKIPPED, [NO_LONGER]),
         (inaccessible(FIRST), having(FIRST, 1), [change(AGAIN, ACCESS_KEY)]),
         (SKIPPED, result(FIRST), [change(AGAIN)]),
         (inaccessible(FIRST), SKIPPED, []),
         (None, result(FIRST), [change(JOINED)]),
-        (None, having(FIRST, password=True), [change(JOINED, PASSWORD)]),
         (None, inaccessible(FIRST), [change(JOINED, audited=False)]),
         (having(FIRST, 1), None, [change(ChangeType.LEFT, audited=False)]),
         (accepted(FIRST), having(FIRST, password=True), [change(NO_LONGER_ACCEPTED, PASSWORD)]),
@@ -669,14 +630,16 @@ def test_the_message_lists_the_changes_by_account_id() -> None:
     )
 
 
-def own_root_user(*, password: bool = False, keys: tuple[()] | None = ()) -> Report:
-    """A full audit of the management account that read its own root user."""
-    has = RootCredentials(password=password, access_keys=keys, mfa_devices=None)
-    return dataclasses.replace(
-        report(result(MANAGEMENT, Outcome.SKIPPED, credentials=has)), account_id=MANAGEMENT, run_id="own"
-    )
+def own_root_user(**has: Any) -> Report:
+    """A full audit of the management account that read its own root user, or could not."""
+    default: dict[str, Any] = {"password": False, "mfa_devices": None}
+    read = RootCredentials(**default | has) if has else None
+    own = result(MANAGEMENT, Outcome.SKIPPED, credentials=read)
+    return dataclasses.replace(report(own), account_id=MANAGEMENT, run_id="own")
 
 
+UNREAD, OWN, OWN_PASSWORD = own_root_user(), own_root_user(password=False), own_root_user(password=True)
+OWN_KEY = own_root_user(access_keys=None)
 CLEAN_UP = report(*(having(f"{300000000000 + number}", 1) for number in range(9)))
 CLEANED = report(*(result(each.account_id) for each in CLEAN_UP.results), run_id="newer")
 
@@ -696,12 +659,10 @@ def with_results(*results: AccountResult) -> Report:
             with_results(having(FIRST, 1, 2), having("400000000001", 1), result("400000000002")),
             "Root credentials appeared: 2 accounts",
         ),
-        (
-            own_root_user(),
-            own_root_user(password=True),
-            "Root credentials appeared: the management account",
-        ),
-        (own_root_user(password=True), own_root_user(), "Root credentials changed: the management account"),
+        (OWN, OWN_PASSWORD, "Root credentials appeared: the management account"),
+        (OWN_PASSWORD, OWN, "Root credentials changed: the management account"),
+        (OWN, UNREAD, "Root credentials no longer audited: the management account"),
+        (UNREAD, OWN_KEY, "Root credentials changed: the management account"),
         (
             report(accepted(FIRST)),
             with_results(having(FIRST, password=True), outside(SECOND)),
@@ -710,7 +671,7 @@ def with_results(*results: AccountResult) -> Report:
         (CLEAN_UP, with_results(outside(FIRST)), "Root e-mail addresses outside of the domains: 1 account"),
         (CLEAN_UP, with_results(inaccessible(FIRST)), "Root credentials no longer audited: 1 account"),
     ],
-    ids=["a clean-up", "appeared", "own", "own, better", "no longer accepted", "e-mail", "inaccessible"],
+    ids=["clean-up", "new", "own", "own better", "own unread", "own again", "until", "e-mail", "unread"],
 )
 def test_the_subject_says_the_worst_first(before: Report, after: Report, subject: str) -> None:
     after = dataclasses.replace(after, run_id="newer")
@@ -719,11 +680,29 @@ def test_the_subject_says_the_worst_first(before: Report, after: Report, subject
     assert sent.subject == subject
 
 
-def test_the_message_says_what_the_management_accounts_root_user_has_now() -> None:
-    before, after = own_root_user(), dataclasses.replace(own_root_user(keys=None), run_id="newer")
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (OWN, OWN_KEY, "now has an access key."),
+        (own_root_user(mfa_devices=()), OWN_PASSWORD, "now has a password and MFA."),
+        (OWN, own_root_user(mfa_devices=()), "no longer has MFA."),
+        (OWN, UNREAD, "was not looked at: it could not be read; its row has the reason."),
+        (UNREAD, OWN_KEY, "has no password, MFA and an access key."),
+    ],
+    ids=["a key", "two", "no MFA", "unread", "read again"],
+)
+def test_the_message_says_what_changed_at_the_management_accounts_root_user(
+    before: Report, after: Report, said: str
+) -> None:
+    after = dataclasses.replace(after, run_id="newer")
     sent = notice(with_history(after, previous=before), previous=before, problem=None)
     assert sent is not None
-    assert "The management account's root user now has an access key." in sent.message.split("\n")
+    assert f"\nThe management account's root user {said}\n\nNothing changed in the member" in sent.message
+
+
+def test_an_audit_that_found_what_the_one_before_did_is_no_notice() -> None:
+    after = dataclasses.replace(OWN_KEY, run_id="newer")
+    assert notice(with_history(after, previous=OWN_KEY), previous=OWN_KEY, problem=None) is None
 
 
 def test_the_message_says_why_an_account_is_no_longer_audited() -> None:
@@ -742,7 +721,7 @@ def test_accounts_with_new_credentials_that_are_not_accepted_are_named_in_the_co
 
 
 def test_the_message_has_no_names_and_no_addresses() -> None:
-    after = hostile_audit()
+    after = dataclasses.replace(hostile_audit(), organization_id="o-8j81brsjuj")
     text = change_message(changes(report(), after), after, previous=report())
     assert "@" not in text
     assert [name for name in HOSTILE_NAMES if len(name) > 2 and name in text] == []

@@ -29,7 +29,6 @@ from support.browser import Browser, browser, chromium
 from support.pages import parse_command_line
 from support.reports import (
     HIDDEN_CHARACTERS,
-    HIDDEN_TEXT,
     HOSTILE_NAMES,
     STARTED,
     example_audit,
@@ -43,7 +42,6 @@ from support.reports import (
     page_of,
     partly_read_audit,
     report,
-    report_of_hidden_text,
     result,
 )
 
@@ -154,18 +152,16 @@ def test_no_script_from_data_runs_and_hostile_names_are_text(shown: Show) -> Non
 
 @pytest.mark.parametrize("task", [Task.AUDIT, Task.UNLOCK_BUCKET_POLICY])
 def test_nothing_is_invisible_on_the_page(shown: Show, task: Task) -> None:
-    """Somebody who approves a plan on the page would otherwise approve another policy than the one shown."""
-    page = shown(report_of_hidden_text(task))
+    """Otherwise an approver could approve another policy than the one shown."""
+    page = shown(hostile_audit(task))
     page.click("#details")
     for part in ("title", "header", "main"):
         said = page.evaluate(f"document.querySelector('{part}').textContent")
         assert HIDDEN_CHARACTERS.intersection(said) == set()
         assert r"\u2066" in said
-    if task is not Task.AUDIT:
-        catch_copies(page)
-        # Not by the mouse: its place may be under a bar.
-        page.evaluate("document.querySelector('.details .copy').click()")
-        assert page.evaluate("window.copied") == printable(HIDDEN_TEXT)
+    catch_copies(page)
+    page.evaluate("for (const copy of document.querySelectorAll('.details .copy')) copy.click()")
+    assert HIDDEN_CHARACTERS.intersection(page.evaluate("window.copied")) == set()
     assert page.complaints == []
 
 
@@ -175,32 +171,17 @@ def test_a_script_that_got_into_the_page_would_not_run(shown: Show) -> None:
         "<iframe srcdoc='<script>parent.alert(3)</script>'></iframe>"
     )
     page = shown(page_of(example_audit()).replace("<main>", f"<main>{injected}"))
-    assert page.evaluate(ALERTS) == []
     assert len([said for said in page.complaints if "Content Security Policy" in said]) >= 4
-
-
-def test_the_page_lets_no_text_become_markup_or_script(shown: Show) -> None:
-    page = shown(example_audit())
-    for attempt in (
-        "document.body.innerHTML = '<img src=x onerror=alert(1)>'",
-        "document.write('<script>alert(2)</script>')",
-        "document.body.setAttribute('onclick', 'alert(3)')",
-        "setTimeout('alert(4)')",
-    ):
-        refused = page.evaluate(
-            f"(() => {{ try {{ {attempt} }} catch (error) {{ return error.message; }} }})()"
-        )
-        assert "This document requires 'Trusted" in refused
+    refused = page.evaluate(
+        "(() => { try { document.body.innerHTML = '<img src=x onerror=alert(4)>'; }"
+        " catch (error) { return error.message; } })()"
+    )
+    assert "This document requires 'Trusted" in refused
     assert page.evaluate(ALERTS) == []
 
 
-@pytest.mark.parametrize(
-    "written",
-    [full_audits(), example_plan(), example_execution(), hostile_audit()],
-    ids=["an audit", "a plan", "an execution", "hostile"],
-)
-def test_the_page_asks_for_nothing(shown: Show, written: Report) -> None:
-    page = shown(written)
+def test_the_page_asks_for_nothing(shown: Show) -> None:
+    page = shown(hostile_audit())
     page.click("#details")
     (document,) = page.requests
     assert document.startswith("file:")
@@ -322,28 +303,6 @@ def test_each_item_of_a_plan_has_a_line_of_its_own(shown: Show, width: int) -> N
     ]
 
 
-@pytest.mark.parametrize(
-    ("corrected", "origin"),
-    [(False, "The policy of the backup."), (True, "A corrected text, not the policy of the backup.")],
-    ids=["of the backup", "corrected"],
-)
-def test_a_policy_to_be_attached_is_open_and_says_where_it_is_from(
-    shown: Show, corrected: bool, origin: str
-) -> None:
-    item = Item(
-        type=ItemType.BUCKET_POLICY, id="locked", outcome=Outcome.PLANNED, policy="{}", corrected=corrected
-    )
-    page = shown(
-        report(
-            result("300000000001", Outcome.PLANNED, items=(item,)),
-            task=Task.UNLOCK_BUCKET_POLICY,
-            action=Action.RESTORE,
-        )
-    )
-    assert texts(page, ".details dt")[-1] == "Policy, to be attached"
-    assert texts(page, ".details dd")[-1] == f"{origin}locked\n{{}}"
-
-
 def test_a_key_that_was_used_has_the_query_that_finds_out_who_uses_it(shown: Show) -> None:
     page = shown(example_audit())
     catch_copies(page)
@@ -354,7 +313,7 @@ def test_a_key_that_was_used_has_the_query_that_finds_out_who_uses_it(shown: Sho
 def test_what_is_not_the_id_of_a_key_gets_into_no_query(shown: Show) -> None:
     page = shown(hostile_audit())
     page.click("#details")
-    assert texts(page, ".details .copy") == []
+    assert "Who uses it?" not in texts(page, ".details dt")
 
 
 @pytest.mark.parametrize("width", [380, 1280])
@@ -371,43 +330,17 @@ def test_what_could_not_be_listed_is_not_shown_as_none(shown: Show, width: int) 
     assert "last used: could not be read" in said
 
 
-def test_a_policy_is_shown_in_full_as_text_and_its_backup_can_be_copied(shown: Show) -> None:
+def test_a_policy_is_shown_as_text_and_its_backup_can_be_copied(shown: Show) -> None:
     policy = '{"Statement": "<img src=x onerror=alert(1)>"}'
-    item = Item(
-        type=ItemType.BUCKET_POLICY,
-        id="locked",
-        outcome=Outcome.DONE,
-        policy=policy,
-        corrected=True,
-        backup="backups/a/b/c.json",
-    )
-    done = result("300000000001", Outcome.DONE, items=(item,))
-    page = shown(report(done, task=Task.UNLOCK_BUCKET_POLICY, executed_plan="plan"))
+    unlock = example_unlock()
+    first = unlock.results[0]
+    item = dataclasses.replace(first.items[0], policy=policy)
+    page = shown(dataclasses.replace(unlock, results=(dataclasses.replace(first, items=(item,)),)))
     catch_copies(page)
     page.click("#details")
-    assert page.evaluate("document.querySelector('.details pre').textContent") == f"locked\n{policy}"
-    assert copied(page, ".details .copy") == "backups/a/b/c.json"
+    assert page.evaluate("document.querySelector('.details pre').textContent") == f"{item.id}\n{policy}"
+    assert copied(page, ".details .copy") == item.backup
     assert page.evaluate(ALERTS) == []
-
-
-def test_an_execution_shows_each_item_that_failed(shown: Show) -> None:
-    page = shown(example_execution())
-    assert page.evaluate(NAMES) == ["legacy-mainframe-bridge", "payments-production", "data-lake"]
-    # Not innerText, which is empty until the browser has drawn the row.
-    done = page.evaluate(
-        f"{ROWS}.map((row) => [...row.children[3].childNodes].map((line) => line.textContent.trim()))"
-    )
-    assert done == [
-        ["\N{EN DASH}"],
-        [
-            "deleted: password",
-            "deleted: access key AKIAIOSFODNN00000001",
-            "failed: access key AKIAIOSFODNN00000002",
-        ],
-        ["password"],
-    ]
-    page.click("#details")
-    assert "iam:DeleteAccessKey: ServiceFailure: Try again." in page.evaluate("document.body.innerText")
 
 
 def test_every_outcome_has_its_words_and_its_tile(shown: Show) -> None:
@@ -421,7 +354,7 @@ def test_every_outcome_has_its_words_and_its_tile(shown: Show) -> None:
     assert [tile.split("\n")[-1] for tile in tiles] == in_table == [*Outcome]
 
 
-def test_whatever_is_shown_is_printed_to_the_last_account(shown: Show) -> None:
+def test_all_that_is_shown_is_printed_to_the_last_account(shown: Show) -> None:
     page = shown(large_audit(2_000))
     drawn = page.evaluate(
         f"(() => {{ document.querySelector('#filter').dispatchEvent(new Event('input'));"
@@ -431,7 +364,7 @@ def test_whatever_is_shown_is_printed_to_the_last_account(shown: Show) -> None:
     assert drawn == [60, 2000]
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("width", [320, 1280])
 def test_nothing_is_cut_off_at_any_width(shown: Show, width: int) -> None:
     long = result("300000000001", Outcome.FAILED, name="n" * 300, reason="r" * 1000)
     page = shown(report(long, *example_audit().results), width=width)
@@ -511,25 +444,37 @@ def test_a_page_that_is_not_stored_plans_for_all_only_after_an_audit_of_all(
     assert sorted(accounts) == sorted(found)
 
 
+BACKED_UP, CORRECTED = "The policy of the backup.", "A corrected text, not the policy of the backup."
+
+
 @pytest.mark.parametrize(
-    ("action", "planned", "done"),
-    [(Action.UNLOCK, "to be removed", "removed"), (Action.RESTORE, "to be attached", "restored")],
+    ("action", "executed", "corrected", "words", "origin"),
+    [
+        (Action.UNLOCK, None, False, "to be removed", ""),
+        (Action.UNLOCK, "plan", False, "removed", ""),
+        (Action.RESTORE, None, False, "to be attached", BACKED_UP),
+        (Action.RESTORE, None, True, "to be attached", CORRECTED),
+        (Action.RESTORE, "plan", False, "restored", BACKED_UP),
+    ],
+    ids=["to remove", "removed", "to attach", "to attach a corrected one", "attached"],
 )
 def test_a_policy_to_be_attached_is_never_shown_like_one_to_be_removed(
-    shown: Show, action: Action, planned: str, done: str
+    shown: Show, action: Action, executed: str | None, corrected: bool, words: str, origin: str
 ) -> None:
-    for outcome, words, plan in ((Outcome.PLANNED, planned, None), (Outcome.DONE, done, "plan")):
-        item = Item(type=ItemType.BUCKET_POLICY, id="locked", outcome=outcome, policy="{}")
-        account = result("300000000001", outcome, items=(item,))
-        page = shown(report(account, task=Task.UNLOCK_BUCKET_POLICY, action=action, executed_plan=plan))
+    outcome = Outcome.DONE if executed else Outcome.PLANNED
+    item = Item(type=ItemType.BUCKET_POLICY, id="locked", outcome=outcome, policy="{}", corrected=corrected)
+    account = result("300000000001", outcome, items=(item,))
+    page = shown(report(account, task=Task.UNLOCK_BUCKET_POLICY, action=action, executed_plan=executed))
+    # The policy of a plan is open from the start.
+    if executed:
         page.click("#details")
-        said = page.evaluate("document.querySelector('main').innerText")
-        assert [line for line in said.splitlines() if line in ("planned", "done")] == []
-        assert page.evaluate("document.querySelector('.totals [data-outcome]').innerText").endswith(words)
-        assert page.evaluate(f"{ROWS}.map((row) => row.querySelector('.badge').lastChild.textContent)") == [
-            words
-        ]
-        assert f"Policy, {words}" in said
+    assert texts(page, ".details dt")[-1] == f"Policy, {words}"
+    assert texts(page, ".details dd")[-1] == f"{origin}locked\n{{}}"
+    badges = page.evaluate(
+        "[...document.querySelectorAll('.badge')].map((each) => each.lastChild.textContent)"
+    )
+    assert {*badges} == {words}
+    assert page.evaluate("document.querySelector('.totals [data-outcome]').innerText").endswith(words)
 
 
 def plan_that_expires(*, in_hours: float) -> Report:
@@ -580,10 +525,12 @@ def test_a_run_ends_in_the_command_that_comes_next(
     assert commands(shown(written)) == [f"centralized-root-access {command}" for command in expected]
 
 
-def test_a_run_id_that_a_shell_could_misread_gets_into_no_command(shown: Show) -> None:
-    for run_id in ("--yes", "a;b", "$(a)", "a'b", "a(b)", "!a", "a=b", "\u202ea", "a" * 81):
-        plan = dataclasses.replace(plan_that_expires(in_hours=1), run_id=run_id)
-        assert commands(shown(plan)) == [], run_id
+@pytest.mark.parametrize(
+    "run_id", ["--yes", "a;b", "$(a)", "a'b", "a(b)", "!a", "a=b", "\u202ea", "a" * 81], ids=ascii
+)
+def test_a_run_id_that_a_shell_could_misread_gets_into_no_command(shown: Show, run_id: str) -> None:
+    plan = dataclasses.replace(plan_that_expires(in_hours=1), run_id=run_id)
+    assert commands(shown(plan)) == []
 
 
 def test_an_unlock_ends_in_the_command_that_restores_with_its_backups(shown: Show) -> None:
@@ -597,18 +544,25 @@ def test_an_unlock_ends_in_the_command_that_restores_with_its_backups(shown: Sho
     assert commands(page) == [f"centralized-root-access plan restore --backup {references[1]}"]
 
 
-def test_a_backup_that_is_not_of_this_run_or_not_plain_gets_into_no_command(shown: Show) -> None:
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "backups/another-run/300000000002/locked/{hash}",
+        "{own}/$(reboot)/{hash}",
+        "{own}/a b/{hash}",
+        "{own}/locked/{hash};reboot",
+    ],
+    ids=["another run", "a command", "a blank", "a second command"],
+)
+def test_a_backup_that_is_not_of_this_run_or_not_plain_gets_into_no_command(
+    shown: Show, reference: str
+) -> None:
     unlock = example_unlock()
-    own, name = f"backups/{unlock.run_id}/300000000002", f"{'0' * 64}.json"
-    for reference in (
-        f"backups/another-run/300000000002/locked/{name}",
-        f"{own}/$(reboot)/{name}",
-        f"{own}/a b/{name}",
-        f"{own}/locked/{name};reboot",
-    ):
-        item = dataclasses.replace(unlock.results[0].items[0], backup=reference)
-        first = dataclasses.replace(unlock.results[0], items=(item,))
-        assert commands(shown(dataclasses.replace(unlock, results=(first,)))) == [], reference
+    own = f"backups/{unlock.run_id}/300000000002"
+    backup = reference.format(own=own, hash=f"{'0' * 64}.json")
+    item = dataclasses.replace(unlock.results[0].items[0], backup=backup)
+    first = dataclasses.replace(unlock.results[0], items=(item,))
+    assert commands(shown(dataclasses.replace(unlock, results=(first,)))) == []
 
 
 # What has changed, the trend and the evidence
@@ -640,11 +594,6 @@ def test_an_audit_says_what_has_changed_since_the_one_before(shown: Show) -> Non
         "Left the organization (1)",
         "300000000099",
     ]
-
-
-def test_a_comparison_that_found_nothing_says_so(shown: Show) -> None:
-    page = shown(dataclasses.replace(full_audits(), changes=()))
-    assert "Nothing has changed." in page.evaluate("document.querySelector('#changes').innerText")
 
 
 @pytest.mark.parametrize(

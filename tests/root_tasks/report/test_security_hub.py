@@ -1,4 +1,4 @@
-"""The findings of full audits in Security Hub, and what an audit is worth where it cannot import them."""
+"""The findings of full audits in Security Hub, and what an audit is worth if it cannot import them."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_an_address_outside_of_the_domains_is_a_finding_of_its_own(
     assert "@" not in about_email.description
 
 
-def test_an_account_that_nobody_has_seen_keeps_the_reason() -> None:
+def test_an_account_that_was_not_audited_keeps_the_reason() -> None:
     finding = finding_of(inaccessible(MEMBER))
     assert (finding.status, finding.severity) == (ComplianceStatus.NOT_AVAILABLE, Severity.MEDIUM)
     assert str(inaccessible(MEMBER).reason) in finding.description
@@ -266,18 +266,6 @@ def test_the_finding_of_an_account_that_left_is_archived(root_tasks: RootTasks) 
     assert statuses(root_tasks)[OTHER] == ARCHIVED
 
 
-def test_an_account_that_returns_has_its_finding_again(root_tasks: RootTasks) -> None:
-    root_tasks.run()
-    organizations = root_tasks.client("organizations")
-    organizations.remove_account_from_organization(AccountId=OTHER)
-    root_tasks.advance(days=1)
-    root_tasks.run()
-    root_tasks.organization.add_account(name="back", email="back@example.com", account_id=OTHER)
-    root_tasks.advance(days=1)
-    root_tasks.run()
-    assert statuses(root_tasks)[OTHER] == PASSED
-
-
 def test_an_audit_that_looked_earlier_replaces_no_finding(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
 
@@ -293,18 +281,20 @@ def test_an_audit_that_looked_earlier_replaces_no_finding(root_tasks: RootTasks)
 
 
 @pytest.mark.parametrize(
-    "input_", [{"accounts": [MEMBER]}, {"task": "IAMDeleteRootUserCredentials", "accounts": "all"}]
+    ("input_", "is_wanted"),
+    [
+        ({"accounts": [MEMBER]}, True),
+        ({"task": "IAMDeleteRootUserCredentials", "accounts": "all"}, True),
+        ({}, False),
+    ],
+    ids=["a named account", "a plan", "without the argument"],
 )
-def test_nothing_but_a_full_audit_imports_findings(root_tasks: RootTasks, input_: object) -> None:
+def test_nothing_but_a_full_audit_that_is_to_import_findings_does(
+    root_tasks: RootTasks, input_: object, is_wanted: bool
+) -> None:
+    root_tasks.settings = Settings(security_hub_findings=is_wanted)
     root_tasks.run(input_)
     assert findings(root_tasks) == {}
-
-
-def test_without_the_argument_no_finding_is_imported(root_tasks: RootTasks) -> None:
-    root_tasks.settings = Settings()
-    root_tasks.run()
-    assert findings(root_tasks) == {}
-    assert metric(root_tasks) == (None, None)
 
 
 def test_the_findings_of_two_constructs_in_one_account_have_ids_of_their_own() -> None:
@@ -353,36 +343,6 @@ def refuse(root_tasks: RootTasks, account_id: str) -> None:
     root_tasks.on_event("provide-client-params.securityhub.BatchImportFindings", remove_resource)
 
 
-def test_why_a_finding_was_refused_is_printable_and_short(root_tasks: RootTasks) -> None:
-    def refuse_all(parsed: dict[str, Any], **_: object) -> None:
-        message = "Not valid: \u202e\r\n" + "x" * 3000
-        failed = {
-            "Id": f"centralized-root-access/member-root-credentials/RootTasks/{MEMBER}",
-            "ErrorCode": "InvalidInput",
-        }
-        parsed |= {"FailedCount": 1, "FailedFindings": [{**failed, "ErrorMessage": message}]}
-
-    root_tasks.on_event("after-call.securityhub.BatchImportFindings", refuse_all)
-    (warning,) = warnings(root_tasks, root_tasks.run())
-    assert warning.startswith(
-        f"Security Hub did not import 1 of 4 findings. {ACTION}: InvalidInput: Not valid: "
-    )
-    assert warning.isprintable()
-    assert len(warning) < 1200
-
-
-@pytest.mark.parametrize(
-    ("code", "status"),
-    [("TooManyRequestsException", 429), ("LimitExceededException", 429), ("InternalException", 500)],
-)
-def test_throttled_and_failed_imports_are_attempted_again(
-    root_tasks: RootTasks, code: str, status: int
-) -> None:
-    root_tasks.fail(ACTION, code, status=status, times=2)
-    root_tasks.run()
-    assert metric(root_tasks) == (4, 0)
-
-
 def test_what_stays_throttled_leaves_time_for_the_report(root_tasks: RootTasks) -> None:
     root_tasks.fail(ACTION, "TooManyRequestsException", status=429)
     began = root_tasks.time.seconds
@@ -401,13 +361,6 @@ def test_numbers_that_end_alarms_are_no_older_for_an_import_that_takes_minutes(r
     assert line["_aws"]["Timestamp"] == (looked_at + timedelta(minutes=3)).timestamp() * 1000  # type: ignore[index]
     # Import and metrics need the other audits, which are listed once.
     assert [request.action for _, request in root_tasks.requests].count("states:ListExecutions") == 1
-
-
-def test_a_lost_response_does_not_duplicate_a_finding(root_tasks: RootTasks) -> None:
-    root_tasks.lose_response(ACTION)
-    root_tasks.run()
-    assert metric(root_tasks) == (4, 0)
-    assert statuses(root_tasks) == dict.fromkeys((MANAGEMENT, MEMBER, OTHER, THIRD), PASSED)
 
 
 def test_an_audit_that_may_be_overtaken_imports_nothing_and_keeps_its_report(
@@ -456,12 +409,16 @@ def test_ten_thousand_findings_are_imported_in_a_hundred_calls() -> None:
 # What a drift check imports
 
 
-def security_hub(organization: LocalOrganization) -> Any:
-    return organization.client("securityhub")
+@pytest.fixture
+def security_hub(with_root_access: LocalOrganization) -> Any:
+    """Security Hub, enabled in the management account."""
+    client: Any = with_root_access.client("securityhub")
+    client.enable_security_hub()
+    return client
 
 
-def organization_finding(organization: LocalOrganization) -> dict[str, Any]:
-    (finding,) = security_hub(organization).get_findings()["Findings"]
+def organization_finding(security_hub: Any) -> dict[str, Any]:
+    (finding,) = security_hub.get_findings()["Findings"]
     return dict(finding)
 
 
@@ -470,18 +427,17 @@ def severity(finding: Mapping[str, Any]) -> str:
 
 
 def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
-    with_root_access: LocalOrganization,
+    with_root_access: LocalOrganization, security_hub: Any
 ) -> None:
-    security_hub(with_root_access).enable_security_hub()
     drift_check = DriftCheck(security_hub_findings=True)
     drift_check()
-    passed = organization_finding(with_root_access)
+    passed = organization_finding(security_hub)
     assert (passed["Compliance"], severity(passed)) == ({"Status": "PASSED"}, "INFORMATIONAL")
     assert passed["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
     set_feature(with_root_access, SESSIONS, enabled=False)
     drift_check.seconds += 3_600
     drift_check()
-    failed = organization_finding(with_root_access)
+    failed = organization_finding(security_hub)
     assert (failed["Compliance"], severity(failed)) == ({"Status": "FAILED"}, "HIGH")
     assert failed["Description"] == f"Organization {with_root_access.id}. RootSessions is disabled."
     assert failed["CreatedAt"] == passed["CreatedAt"]
@@ -490,25 +446,23 @@ def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
 
 
 def test_a_drift_check_without_a_delegated_administrator_passes_and_says_so(
-    with_root_access: LocalOrganization,
+    with_root_access: LocalOrganization, security_hub: Any
 ) -> None:
-    security_hub(with_root_access).enable_security_hub()
     with_root_access.client("organizations").deregister_delegated_administrator(
         AccountId=MEMBER, ServicePrincipal=PRINCIPAL
     )
     DriftCheck(security_hub_findings=True)()
-    finding = organization_finding(with_root_access)
+    finding = organization_finding(security_hub)
     assert finding["Compliance"] == {"Status": "PASSED"}
     assert finding["Description"] == (
         f"Organization {with_root_access.id}. It matches the stack. No delegated administrator is registered."
     )
 
 
-def test_a_repair_ends_with_what_it_left(with_root_access: LocalOrganization) -> None:
-    security_hub(with_root_access).enable_security_hub()
+def test_a_repair_ends_with_what_it_left(with_root_access: LocalOrganization, security_hub: Any) -> None:
     set_feature(with_root_access, SESSIONS, enabled=False)
     DriftCheck(security_hub_findings=True, repair=True)()
-    assert organization_finding(with_root_access)["Compliance"] == {"Status": "PASSED"}
+    assert organization_finding(security_hub)["Compliance"] == {"Status": "PASSED"}
 
 
 def test_a_drift_check_succeeds_where_security_hub_refuses_its_finding(
@@ -521,9 +475,10 @@ def test_a_drift_check_succeeds_where_security_hub_refuses_its_finding(
     assert "is not subscribed to AWS Security Hub" in refused["reason"]
 
 
-def test_a_drift_check_that_cannot_look_imports_nothing(with_root_access: LocalOrganization) -> None:
-    security_hub(with_root_access).enable_security_hub()
+def test_a_drift_check_that_cannot_look_imports_nothing(
+    with_root_access: LocalOrganization, security_hub: Any
+) -> None:
     with_root_access.deny(account_id=MANAGEMENT, action="organizations:DescribeOrganization")
     with pytest.raises(CheckFailedError):
         DriftCheck(security_hub_findings=True)()
-    assert security_hub(with_root_access).get_findings()["Findings"] == []
+    assert security_hub.get_findings()["Findings"] == []
