@@ -286,6 +286,8 @@ def test_a_plan_shows_the_dates_of_what_it_would_delete(shown: Show) -> None:
     )
     cells = f"[...{ROWS}[0].querySelectorAll('[data-label]')].map((cell) => cell.innerText)"
     page = shown(plan_that_leaves_out(recent))
+    # The text is empty until the browser has drawn the row.
+    page.wait_for(f"{cells}.join('') !== ''")
     assert page.evaluate(cells) == ["2021-02-19\n5 years ago", "2025-10-16\n13 months ago, s3"]
     assert page.evaluate(f"{ROWS}[0].querySelectorAll('.risk').length") == 0
 
@@ -294,7 +296,6 @@ def test_a_plan_shows_the_dates_of_what_it_would_delete(shown: Show) -> None:
 def test_each_item_of_a_plan_has_a_line_of_its_own(shown: Show, width: int) -> None:
     page = shown(plan_that_leaves_out(example_plan().results[0].items[0]), width=width)
     lines = f"{ROWS}[0].querySelector('.items').innerText.split('\\n')"
-    # The text is empty until the browser has drawn the row.
     page.wait_for(f"{lines}.length > 1")
     assert page.evaluate(lines) == [
         "in use: password",
