@@ -11,7 +11,7 @@ import botocore
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NAMESPACE = "CentralizedRootAccess"
+_NAMESPACE = "CentralizedRootAccess"
 ORGANIZATION_ID = "OrganizationId"
 STATE_MACHINE_NAME = "StateMachineName"
 
@@ -29,7 +29,6 @@ def log_sdk() -> None:
 
 def metric_line(
     *,
-    namespace: str,
     dimensions: Mapping[str, str],
     values: Mapping[str, int],
     timestamp: float,
@@ -38,7 +37,6 @@ def metric_line(
     """Return the members of a log line from which CloudWatch takes metrics.
 
     Args:
-        namespace: The metrics' namespace.
         dimensions: The metrics' set of dimensions.
         values: Each metric's value, a count.
         timestamp: Seconds since 1970.
@@ -50,7 +48,7 @@ def metric_line(
             "Timestamp": int(timestamp * 1000),
             "CloudWatchMetrics": [
                 {
-                    "Namespace": namespace,
+                    "Namespace": _NAMESPACE,
                     "Dimensions": [list(names) for names in sets],
                     "Metrics": [{"Name": name, "Unit": "Count"} for name in values],
                 }

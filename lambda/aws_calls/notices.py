@@ -54,13 +54,9 @@ class NextStep:
     what: str
     command: str = ""
 
-    def as_text(self) -> str:
-        """Return it for mail, with the command on a line of its own."""
-        return f"{self.what}:\n   {self.command}" if self.command else self.what
-
-    def as_markdown(self) -> str:
-        """Return it for chat."""
-        return f"{self.what}: `{self.command}`" if self.command else self.what
+    def text(self, before: str = "\n   ", after: str = "") -> str:
+        """Return it with what stands before and after a command: in mail the command has its own line."""
+        return f"{self.what}:{before}{self.command}{after}" if self.command else self.what
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +84,7 @@ class Notice:
 
     def text(self) -> str:
         """Return the text for mail: what happened, what to do, and where more is said."""
-        steps = [f"{number}. {step.as_text()}" for number, step in enumerate(self.next_steps, 1)]
+        steps = [f"{number}. {step.text()}" for number, step in enumerate(self.next_steps, 1)]
         return paragraphs(self.message.rstrip(), "\n".join(["What to do:", *steps]), self._runbook)
 
     @property
@@ -103,7 +99,7 @@ class Notice:
                 "textType": "client-markdown",
                 "title": self.subject,
                 "description": _code_block(self.message),
-                "nextSteps": [*(step.as_markdown() for step in self.next_steps), self._runbook],
+                "nextSteps": [*(step.text(" `", "`") for step in self.next_steps), self._runbook],
             },
             "metadata": {"threadId": self.thread},
         }
@@ -127,19 +123,17 @@ class NotPublishedError(RootAccessError):
     """The topic did not accept a notice.
 
     Attributes:
-        publisher: The function that was to publish it, as the sentence begins.
         consequence: What is left without the notice, in sentences.
     """
 
     failure: Failure
     account_id: str
     topic_arn: str
-    publisher: str
     consequence: str
 
     def __str__(self) -> str:
         return (
-            f"{self.publisher} in account {self.account_id} could not publish to {self.topic_arn}: "
+            f"Account {self.account_id} could not publish to {self.topic_arn}: "
             f"{describe_response(self.failure)} Allow {self.failure.operation} in the topic's policy, and "
             f"the use of its key in the key's policy. {self.consequence}"
         )

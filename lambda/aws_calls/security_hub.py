@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .runtime import FunctionArn
 
 IMPORT_FINDINGS = "securityhub:BatchImportFindings"
-_SCHEMA_VERSION = "2018-10-08"
 _MAX_BATCH = 100
 _MAX_DESCRIPTION_CHARACTERS = 1024
 
@@ -86,7 +85,7 @@ class SecurityFinding:
         """
         account_id = importer.account_id
         return {
-            "SchemaVersion": _SCHEMA_VERSION,
+            "SchemaVersion": "2018-10-08",
             "Id": self.id(importer),
             "ProductArn": (
                 f"arn:{importer.partition}:securityhub:{importer.region}:{account_id}:product/{account_id}/default"

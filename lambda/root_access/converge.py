@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind, failed_call
 
-from .root_access_errors import ConvergenceError, is_quota_reached
+from .root_access_errors import QUOTA_REACHED, ConvergenceError
 from .steps import Operation, Step
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Convergence:
                 try:
                     self._apply(step, budget)
                 except CallError as error:
-                    if not (is_quota_reached(error.failure) and removable):
+                    if error.failure.reason != QUOTA_REACHED or not removable:
                         raise
                 else:
                     return bool(freed)

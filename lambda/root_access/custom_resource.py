@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def apply_request(
         "PhysicalResourceId": root_access.organization_id,
         "Data": {
             "Status": root_access.status,
-            "StatusJson": root_access.to_json(),
+            "StatusJson": json.dumps(root_access.to_dict(), separators=(",", ":")),
             "OrganizationId": root_access.organization_id,
             "EnabledFeatures": ",".join(sorted(root_access.features)) or "none",
             "TrustedAccessEnabledAt": root_access.trusted_access_since or "unknown",

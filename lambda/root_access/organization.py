@@ -29,9 +29,8 @@ LIST_TRUSTED_ACCESS = "organizations:ListAWSServiceAccessForOrganization"
 LIST_FEATURES = "iam:ListOrganizationsFeatures"
 LIST_DELEGATED_ADMINISTRATORS = "organizations:ListDelegatedAdministrators"
 
-# AWS's maximum. It has fewer services, and allows fewer delegates, than fit on these pages.
+# AWS's maximum.
 _PAGE_SIZE = 20
-_MAX_PAGES = 100
 
 # How long a deployment waits for a read whose result is only reported: two time-outs and a third attempt.
 _OPTIONAL_READ_SECONDS = 40.0
@@ -192,7 +191,6 @@ class Organization:
             operation=LIST_TRUSTED_ACCESS,
             budget=self._read_budget,
             items="EnabledServicePrincipals",
-            max_pages=_MAX_PAGES,
         )
         for service in services:
             if require(service, "ServicePrincipal", operation=LIST_TRUSTED_ACCESS) == SERVICE_PRINCIPAL:
@@ -211,7 +209,6 @@ class Organization:
             operation=LIST_DELEGATED_ADMINISTRATORS,
             budget=budget if self._delegates_managed else budget.ending_in(_OPTIONAL_READ_SECONDS),
             items="DelegatedAdministrators",
-            max_pages=_MAX_PAGES,
         )
         try:
             registered = sorted(

@@ -13,14 +13,14 @@ from .steps import Operation, Step
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_QUOTA_REACHED = "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"
+QUOTA_REACHED = "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"
 # What to do about an account that AWS does not register, by its code or its reason.
 _REGISTER_REMEDIES = {
     "AccountNotFound": (
         "Account {} is not a member of this organization: remove it from delegated_administrators, or add it "
         "to the organization first."
     ),
-    _QUOTA_REACHED: (
+    QUOTA_REACHED: (
         "The quota of delegated administrators for IAM has been reached, so {} was not registered: list "
         "fewer delegated_administrators."
     ),
@@ -119,11 +119,6 @@ def describe_step(failure: Failure, *, step: Step | None = None, account_id: str
     """Return what failed, in which account, AWS's code and message, and what to do about it."""
     sentence = f"{step or failure.operation} failed in account {account_id}: {describe_response(failure)}"
     return f"{sentence} {_remedy(failure, step=step)}".rstrip()
-
-
-def is_quota_reached(failure: Failure) -> bool:
-    """Return whether AWS accepts no further delegated administrator for IAM."""
-    return failure.reason == _QUOTA_REACHED
 
 
 def _remedy(failure: Failure, *, step: Step | None) -> str:

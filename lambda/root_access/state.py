@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -98,10 +97,6 @@ class RootAccess:
             "features": sorted(self.features),
             "delegatedAdministrators": None if delegates is None else sorted(delegates),
         }
-
-    def to_json(self) -> str:
-        """Return the same as one line of JSON."""
-        return json.dumps(self.to_dict(), separators=(",", ":"))
 
 
 def desired_state(*, features: object, delegated_administrators: object = None) -> DesiredState:

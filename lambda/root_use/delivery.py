@@ -153,8 +153,7 @@ def notify(
         budget=RetryBudget(clock=clock, deadline=deadline),
         log=log,
         account_id=account_id,
-        publisher="The function for notices of root use",
-        consequence="Lambda tries three times. The alarm's description has the query for the events.",
+        consequence="Lambda tries three times. The alarm of root use has the query for the events.",
     )
 
 

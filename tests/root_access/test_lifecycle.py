@@ -54,11 +54,12 @@ def test_a_deregistered_delegate_is_registered_again_in_time(
 ) -> None:
     organization.set_delegated_administrator_limit(1)
     enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
-    change_before(
-        function.on_event,
-        DEREGISTER,
-        lambda: inject(function.on_event, REGISTER, THROTTLED, body=OTHER),
-    )
+
+    def throttle() -> None:
+        inject(function.on_event, REGISTER, THROTTLED, body=OTHER)
+        inject(function.on_event, REGISTER, THROTTLED, body=MEMBER, times=3)
+
+    change_before(function.on_event, DEREGISTER, throttle)
     error = create_error(stack, DelegatedAdministrators=[OTHER])
     assert error.failure.kind is FailureKind.THROTTLED
     assert error.failure.timed_out

@@ -198,8 +198,8 @@ def test_a_notice_that_cannot_be_published_fails_and_lambda_tries_again() -> Non
         function(delivery(DENIED))
     assert (raised.value.account_id, raised.value.topic_arn) == (MANAGEMENT, TOPIC_ARN)
     assert str(raised.value) == (
-        f"The function for notices of root use in account {MANAGEMENT} could not publish to {TOPIC_ARN}: "
+        f"Account {MANAGEMENT} could not publish to {TOPIC_ARN}: "
         "AccessDenied: denied. Allow sns:Publish in the topic's policy, and the use of its key in the key's "
-        "policy. Lambda tries three times. The alarm's description has the query for the events."
+        "policy. Lambda tries three times. The alarm of root use has the query for the events."
     )
     assert function.log[-1] == {"event": "not_published", "topicArn": TOPIC_ARN, "code": "AccessDenied"}

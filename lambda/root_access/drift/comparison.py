@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aws_calls.failures import CallError
-from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, log_sdk, metric_line, write_line
+from aws_calls.metrics import ORGANIZATION_ID, log_sdk, metric_line, write_line
 from aws_calls.notices import publish_or_fail
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, create_client, system_clock
@@ -21,8 +21,7 @@ from ..organization import Organization
 from ..state import DesiredState, desired_state
 from ..steps import Step, plan
 from .deviations import deviation, plan_repair
-from .finding import drift_finding
-from .notice import RecordedCall, contradiction_notice, drift_notice, repair_notice
+from .notice import RecordedCall, contradiction_notice, drift_finding, drift_notice, repair_notice
 from .repair import CheckFailedError, Repair, WatchedStack
 
 if TYPE_CHECKING:
@@ -232,7 +231,6 @@ class DriftCheck:
         """
         steps = plan(desired=self._desired, observed=root_access)
         metric = metric_line(
-            namespace=NAMESPACE,
             dimensions={ORGANIZATION_ID: root_access.organization_id},
             values={IN_DESIRED_STATE: int(not steps)},
             timestamp=self.checked_at.timestamp(),
@@ -275,6 +273,5 @@ class DriftCheck:
                 budget=self._notice_budget,
                 log=self.log,
                 account_id=self._function.account_id,
-                publisher="The drift check",
-                consequence="The check itself succeeded: the log has its result.",
+                consequence="The drift check itself succeeded: the log has its result.",
             )

@@ -1,4 +1,4 @@
-"""The notices of the drift check: who changed root access and when, and what was repaired or not. Pure.
+"""What the drift check reports: notices of who changed root access, and of repairs, and a finding. Pure.
 
 A call as CloudTrail recorded it is hostile text: its caller has a say in names and parameters.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.notices import MAX_SUBJECT_CHARACTERS, NextStep, Notice, bullets, paragraphs
+from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 from aws_calls.text import UNKNOWN, account_id_or_unknown, excerpt, members, text_or_unknown
 
 from ..state import SERVICE_PRINCIPAL, Feature
@@ -17,14 +18,13 @@ from .deviations import cause, correction, deviation, effect, worst_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from ..state import DesiredState, RootAccess
     from ..steps import Step
     from .repair import Repair
 
-_MAX_NAME_CHARACTERS = 100
-_MAX_TIME_CHARACTERS = 40
-_MAX_CALLER_CHARACTERS = 400
+_MAX_CHARACTERS = 400
 _MAX_REASON_CHARACTERS = 1500
 _MAX_CORRECTIONS = 5
 _SEE = NextStep(what="See what differs now", command="centralized-root-access status")
@@ -78,10 +78,10 @@ class RecordedCall:
         parameters = members(call.get("requestParameters"))
         service = parameters.get("servicePrincipal", SERVICE_PRINCIPAL)
         return cls(
-            name=text_or_unknown(call.get("eventName"), _MAX_NAME_CHARACTERS),
-            caller=text_or_unknown(caller, _MAX_CALLER_CHARACTERS),
-            time=text_or_unknown(call.get("eventTime"), _MAX_TIME_CHARACTERS),
-            event_id=text_or_unknown(call.get("eventID"), _MAX_NAME_CHARACTERS),
+            name=text_or_unknown(call.get("eventName"), _MAX_CHARACTERS),
+            caller=text_or_unknown(caller, _MAX_CHARACTERS),
+            time=text_or_unknown(call.get("eventTime"), _MAX_CHARACTERS),
+            event_id=text_or_unknown(call.get("eventID"), _MAX_CHARACTERS),
             account_id=account_id_or_unknown(parameters.get("accountId")),
             may_have_changed_root_access=not call.get("errorCode") and service == SERVICE_PRINCIPAL,
         )
@@ -232,6 +232,37 @@ def repair_notice(
         _meanwhile(left),
         "CloudTrail has the call that caused it in us-east-1 of the management account, or of a delegated "
         "administrator's account.",
+    )
+
+
+def drift_finding(
+    observed: RootAccess, steps: Sequence[Step], *, account_id: str, checked_at: datetime
+) -> SecurityFinding:
+    """Return whether the organization matches the stack.
+
+    Args:
+        observed: The state that the check found.
+        steps: The steps that would correct the deviations.
+        account_id: The management account.
+        checked_at: The time of the check.
+    """
+    found = "; ".join(map(deviation, steps)) or "It matches the stack"
+    # Not a deviation if the stack lists none, but AWS's Security Reference Architecture asks for one.
+    none = " No delegated administrator is registered." if observed.delegated_administrators == () else ""
+    return SecurityFinding(
+        check="root-access",
+        account_id=account_id,
+        title="Centralized root access should be enabled as the stack lists it",
+        description=f"Organization {observed.organization_id}. {found}.{none}",
+        status=ComplianceStatus.FAILED if steps else ComplianceStatus.PASSED,
+        severity=Severity.HIGH if steps else Severity.INFORMATIONAL,
+        recommendation=(
+            "See what differs: centralized-root-access status. Correct it, or change the stack's lists and "
+            "deploy."
+        ),
+        # The check remembers nothing: only this date stays the same from one check to the next.
+        created_at=observed.trusted_access_enabled_at or checked_at,
+        updated_at=checked_at,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aws_calls.metrics import NAMESPACE, ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
+from aws_calls.metrics import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
 
 from .. import messages
 from ..aws.bucket import UnreadableObjectError
@@ -114,7 +114,6 @@ def _metrics(
     if imported is not None:
         values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
     return metric_line(
-        namespace=NAMESPACE,
         dimensions={ORGANIZATION_ID: report.organization_id},
         # The construct's alarms use it: the construct does not know the organization.
         other_dimensions={STATE_MACHINE_NAME: run.execution_arn.split(":")[6]},

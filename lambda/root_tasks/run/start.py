@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError
-from aws_calls.metrics import NAMESPACE, STATE_MACHINE_NAME, metric_line
+from aws_calls.metrics import STATE_MACHINE_NAME, metric_line
 
 from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError
@@ -151,7 +151,6 @@ def start_or_refuse(
             raise
         execution = Execution.parse(event["execution"])
         metric = metric_line(
-            namespace=NAMESPACE,
             dimensions={STATE_MACHINE_NAME: execution.state_machine_name},
             values={_EXECUTIONS_REFUSED: 1},
             timestamp=aws.now().timestamp(),
