@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import FailureKind, describe
-from aws_calls.text import excerpt, printable
+from aws_calls.text import printable
 from scp.calls import ASSUME_ROOT
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from aws_calls.failures import Failure
-    from aws_calls.security_hub import ImportResult
 
     from .model.report import Preflight
 
@@ -23,14 +22,9 @@ MANAGEMENT_ACCOUNT = "Root sessions are not supported for the management account
 PROTECTED = "The stack lists this account in protected_accounts."
 PROTECTED_AUDIT = "Protected: no run makes changes in this account."
 NO_LONGER_A_MEMBER = "The account is no longer in the organization."
-NO_RESULT_LOOKING = "Its batch ended without a result. Nothing was changed."
-NO_RESULT_ACTING = (
-    "Its batch ended without a result: the task may have been partially completed. Audit this account."
-)
-DAMAGED_RESULT_LOOKING = "The result of its batch is damaged. Nothing was changed."
-DAMAGED_RESULT_ACTING = (
-    "The result of its batch is damaged: the task may have been completed, or not. Audit this account."
-)
+NO_RESULT = "Its batch ended without a result."
+DAMAGED_RESULT = "The result of its batch is damaged."
+NOTHING_CHANGED = "Nothing was changed."
 EXPIRED = "Not attempted: the plan expired before this account's turn. Create a new plan."
 STOPPED = "Not attempted: the execution was stopped. Create a new plan."
 DETAILS_UNAVAILABLE = "Some details could not be read."
@@ -80,7 +74,6 @@ REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read
 
 
 _MAX_LISTED = 20
-_MAX_KEY_CHARACTERS = 200
 
 
 def describe_with_hint(failure: Failure) -> str:
@@ -148,45 +141,6 @@ def backup_note(run_id: str, why: str) -> str:
         f"Whether run {printable(run_id)} made this backup is not known. {why} Read the policy before you "
         "execute this plan."
     )
-
-
-def object_warning(key: str) -> str:
-    """Return that an object in the bucket was not followed."""
-    return f"{excerpt(key, _MAX_KEY_CHARACTERS)} was not written by this run, and was ignored."
-
-
-def result_warning(batch: int, problem: str) -> str:
-    """Return that the result of a batch was not followed."""
-    return f"The result of batch {batch} was not followed. {problem}"
-
-
-def comparison_warning(problem: str) -> str:
-    """Return that the latest full audit was not compared with."""
-    return f"This audit was not compared with the latest one. {problem}"
-
-
-def findings_warning(imported: ImportResult) -> str:
-    """Return that Security Hub refused findings, and why it refused the first of them."""
-    count = imported.imported + len(imported.refused)
-    return (
-        f"Security Hub did not import {len(imported.refused):,} of {quantity(count, 'finding')}. "
-        f"{next(iter(imported.refused.values()))}"
-    )
-
-
-def findings_unknown(reason: str) -> str:
-    """Return that it is not known whether Security Hub has the findings of an audit."""
-    return f"Whether Security Hub has this audit's findings is not known. {reason}"
-
-
-def explanation_warning(problem: str) -> str:
-    """Return that denials are left unexplained."""
-    return f"The policies that deny calls could not all be read, so some denials are not explained. {problem}"
-
-
-def listing_warning(reason: str) -> str:
-    """Return that it is not known what else is stored among the results of a run."""
-    return f"Whether anybody else has written to this run's results is not known. {reason}"
 
 
 def first_sentences(sentences: Iterable[str], *, of: str) -> tuple[str, ...]:

@@ -29,6 +29,16 @@ def _backup_refusal(why: str) -> str:
     return f"{{reference}} cannot be restored: {why} Nothing was changed."
 
 
+class _Failing(str):
+    """A sentence of a refusal that no other input would have avoided.
+
+    The organization is not as the stack needs it, a call failed, or what is stored was altered. Such an
+    execution fails, so those who watch failures learn of it.
+    """
+
+    __slots__ = ()
+
+
 class RefusalReason(Enum):
     """Why a run is refused: the sentence, with the names of its data."""
 
@@ -67,20 +77,20 @@ class RefusalReason(Enum):
     )
     OVERRIDE_NOT_JSON = '"policyOverride" is not valid JSON: {error}.'
 
-    NO_ORGANIZATION = (
+    NO_ORGANIZATION = _Failing(
         "Account {account_id} is not a member of an organization, so there are no member accounts."
     )
-    NOT_AN_ADMINISTRATOR = (
+    NOT_AN_ADMINISTRATOR = _Failing(
         "Account {account_id} cannot open root sessions: it is neither the management account nor a "
         "delegated administrator for IAM. Add it to delegated_administrators of the construct "
         "CentralizedRootAccess in the management account {management_account_id}, or deploy this stack there."
     )
-    TRUSTED_ACCESS_NOT_ENABLED = (
+    TRUSTED_ACCESS_NOT_ENABLED = _Failing(
         "{task} needs centralized root access, and trusted access for IAM is not enabled in this "
         "organization. Deploy the construct CentralizedRootAccess in the management account "
         "{management_account_id}."
     )
-    FEATURE_NOT_ENABLED = (
+    FEATURE_NOT_ENABLED = _Failing(
         "{task} needs the feature {feature}, which is not enabled for this organization. Deploy the "
         "construct CentralizedRootAccess with it in the management account {management_account_id}."
     )
@@ -92,31 +102,32 @@ class RefusalReason(Enum):
     SEVERAL_UNITS = (
         "{unit} means several units: {candidates}. Use an ID or a longer path. No account was accessed."
     )
-    NAME_ALREADY_USED = (
+    NAME_ALREADY_USED = _Failing(
         "An earlier execution named {run_id} already has a report. Start this one under another name."
     )
-    PLAN_MARK_ALTERED = _plan_refusal(
-        "its mark was not written by an execution of this state machine, or was replaced."
+    PLAN_MARK_ALTERED = _Failing(
+        _plan_refusal("its mark was not written by an execution of this state machine, or was replaced.")
     )
     INVALID_NAME = "Executions cannot have the name {name}. Start this one under another name."
-    NOT_AN_EXECUTION = (
+    NOT_AN_EXECUTION = _Failing(
         "Execution {execution} is not running. Start the state machine instead of its functions."
     )
-    CALL_FAILED = "{failure} (in account {account_id}; nothing was changed)"
+    CALL_FAILED = _Failing("{failure} (in account {account_id}; nothing was changed)")
 
     PLAN_NOT_FOUND = _plan_refusal("the Audit state machine has no execution of that name.")
     PLAN_NOT_SUCCEEDED = _plan_refusal("its execution has the status {status}.")
     PLAN_EXPIRED = _plan_refusal("it is older than {lifetime}.")
     NOT_A_PLAN = _plan_refusal("it is not a plan.")
-    PLAN_FROM_THE_FUTURE = _plan_refusal("it was created after this execution started.")
     PLAN_ALREADY_EXECUTED = _plan_refusal(
         "another execution has executed it already, or others have written or deleted its "
         "runs/{run_id}/executed-by.json."
     )
-    PLAN_REPORT_ALTERED = _plan_refusal(
-        "the report that was approved is not the one that this run wrote. It may have been altered."
+    PLAN_REPORT_ALTERED = _Failing(
+        _plan_refusal(
+            "the report that was approved is not the one that this run wrote. It may have been altered."
+        )
     )
-    PLAN_ALTERED = _plan_refusal("its plan was altered after it was created.")
+    PLAN_ALTERED = _Failing(_plan_refusal("its plan was altered after it was created."))
     PLAN_NOT_READABLE = _plan_refusal("another release of this construct created its plan.")
     PLAN_RESTORES_BACKUP_OF_SAME_NAME = (
         "Run {run_id} restores a backup that names the run {name}: an execution of that name would seem to "
@@ -124,38 +135,22 @@ class RefusalReason(Enum):
     )
 
     BACKUP_NOT_FOUND = _backup_refusal("there is no such backup.")
-    BACKUP_ALTERED = _backup_refusal("it was altered after it was created.")
+    BACKUP_ALTERED = _Failing(_backup_refusal("it was altered after it was created."))
     NOT_A_BACKUP = _backup_refusal("it is not a backup.")
     BACKUP_OF_ANOTHER_TYPE = _backup_refusal("it is of a {type}, and the task is {task}.")
-    BACKUP_OF_FOREIGN_RUN = _backup_refusal(
-        "executions/{run_id}/run.json names an execution that is not of this run, account and Region."
+    BACKUP_OF_FOREIGN_RUN = _Failing(
+        _backup_refusal(
+            "executions/{run_id}/run.json names an execution that is not of this run, account and Region."
+        )
     )
-    BACKUP_REPORT_ALTERED = _backup_refusal(
-        "executions/{run_id}/report.json was altered after the run wrote it."
+    BACKUP_REPORT_ALTERED = _Failing(
+        _backup_refusal("executions/{run_id}/report.json was altered after the run wrote it.")
     )
-    BACKUP_NOT_IN_REPORT = _backup_refusal("run {run_id} did not make it, as its report does not list it.")
+    BACKUP_NOT_IN_REPORT = _Failing(
+        _backup_refusal("run {run_id} did not make it, as its report does not list it.")
+    )
 
 
-# What no other input would have avoided: the organization is not as the stack needs it, a call failed, or
-# what is stored was altered. Such an execution fails, so those who watch failures learn of it.
-_FAILURES = frozenset(
-    {
-        RefusalReason.NO_ORGANIZATION,
-        RefusalReason.NOT_AN_ADMINISTRATOR,
-        RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
-        RefusalReason.FEATURE_NOT_ENABLED,
-        RefusalReason.NAME_ALREADY_USED,
-        RefusalReason.NOT_AN_EXECUTION,
-        RefusalReason.CALL_FAILED,
-        RefusalReason.PLAN_REPORT_ALTERED,
-        RefusalReason.PLAN_ALTERED,
-        RefusalReason.PLAN_MARK_ALTERED,
-        RefusalReason.BACKUP_ALTERED,
-        RefusalReason.BACKUP_OF_FOREIGN_RUN,
-        RefusalReason.BACKUP_REPORT_ALTERED,
-        RefusalReason.BACKUP_NOT_IN_REPORT,
-    }
-)
 # The keys of what the execution of a refused run holds, which ends as SUCCEEDED in Step Functions.
 REFUSED = "refused"
 CAUSE = "cause"
@@ -178,7 +173,7 @@ class RunRefusedError(RootAccessError):
     @property
     def is_failure(self) -> bool:
         """Whether the execution fails, as another input would have failed as well."""
-        return self.reason in _FAILURES
+        return isinstance(self.reason.value, _Failing)
 
     def output(self) -> dict[str, str]:
         """Return the output of an execution that is refused, and does not fail."""

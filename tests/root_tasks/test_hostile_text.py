@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aws_calls.failures import Failure, FailureKind
 from centralized_root_access.cli.screen import show_report
-from root_tasks.messages import DAMAGED_RESULT_ACTING, DAMAGED_RESULT_LOOKING, hint
+from root_tasks.messages import AUDIT_THIS_ACCOUNT, DAMAGED_RESULT, NOTHING_CHANGED, hint
 from root_tasks.model.report import Item, ItemType, Outcome, Task
 from root_tasks.refusals import MAX_REFUSAL_BYTES, RefusalReason, RunRefusedError
 from root_tasks.report.changes import NotComparableError, parse_previous_audit
@@ -48,26 +48,21 @@ def nested(levels: int, *, wrap: Callable[[object], object] = lambda inner: [inn
 
 OVERRIDES: dict[RefusalReason, dict[str, object]] = {
     RefusalReason.INPUT_NOT_UNICODE: {
-        "half of a surrogate pair in a policy": {"Sid": "\ud83d"},
         "half of a surrogate pair in a policy's text": '{"Sid": "\ud83d"}',
         "half of a surrogate pair as an escape in a policy's text": '{"Sid": "\\ud83d"}',
     },
     RefusalReason.INPUT_TOO_DEEP: {
         "100,000 objects in a policy": nested(100_000, wrap=lambda inner: {"a": inner}),
         "100,000 lists in a policy's text": "[" * 100_000 + "]" * 100_000,
-        "100,000 objects in a policy's text": '{"a":' * 40_000 + "1" + "}" * 40_000,
         "100 lists in a policy's text": "[" * 100 + "]" * 100,
     },
     RefusalReason.INPUT_TOO_LARGE: {
-        "a policy of 100 KB": json.dumps({"Sid": "x" * 100_000}),
         "a policy of 100 KB in 50,000 characters": json.dumps({"Sid": "é" * 50_000}, ensure_ascii=False),
     },
     RefusalReason.OVERRIDE_NOT_JSON: {
         "NaN in a policy": {"Version": float("nan")},
-        "NaN in a policy's text": '{"Version": NaN}',
         "infinity in a policy's text": '{"Version": -Infinity}',
         "a number of 5,000 digits in a policy's text": f'{{"Version": {"1" * 5_000}}}',
-        "the same key twice in a policy's text": '{"Statement": [], "Statement": [{"Effect": "Allow"}]}',
         "the same key twice in a statement": '{"Statement": [{"Effect": "Deny", "Effect": "Allow"}]}',
     },
 }
@@ -75,19 +70,11 @@ INPUTS: dict[RefusalReason, dict[str, object]] = {
     RefusalReason.INPUT_NOT_UNICODE: {
         "half of a surrogate pair in a key": {"\ud83d": 1},
         "half of a surrogate pair in an account": {"accounts": ["\ud83d"]},
-        "half of a surrogate pair in a plan": {"task": BUCKETS, "plan": "\udc00"},
-        "half of a surrogate pair in a reference": {
-            "task": BUCKETS,
-            "restore": [REFERENCE.replace("run-1", "run-\ud83d")],
-        },
     },
-    RefusalReason.INPUT_TOO_DEEP: {
-        "100,000 lists": nested(100_000),
-        "100,000 lists in accounts": {"accounts": nested(100_000)},
-    },
+    RefusalReason.INPUT_TOO_DEEP: {"100,000 lists in accounts": {"accounts": nested(100_000)}},
     RefusalReason.INPUT_TOO_LARGE: {
         "an input of 1 MB": {"accounts": ["x" * 100] * 10_000},
-        "1,000,000 numbers": {"accounts": [1] * 1_000_000},
+        "300,000 numbers": {"accounts": [1] * 300_000},
     },
     RefusalReason.UNKNOWN_KEYS: {
         "a key of 100 KB": {"x" * 100_000: 1},
@@ -97,16 +84,13 @@ INPUTS: dict[RefusalReason, dict[str, object]] = {
     RefusalReason.UNKNOWN_TASK: {"a task of 100 KB": {"task": "x" * 100_000}},
     RefusalReason.INVALID_VALUE: {"a value of 100 KB": {"accounts": "x" * 100_000}},
     RefusalReason.INVALID_ENTRY: {
-        "line breaks in a value": {"accounts": ["1\n2"]},
         "a key of 100 KB among the buckets": {"task": BUCKETS, "buckets": {"x" * 100_000: ["a-bucket"]}},
         "a queue in a Region of one character": {
             "task": QUEUES,
             "queues": [f"arn:aws:sqs:-:{MEMBER}:orders"],
         },
     },
-    RefusalReason.PLAN_NOT_EXECUTED_HERE: {
-        "100 KB of accounts with a plan": {"task": BUCKETS, "plan": "run-1", "accounts": ["x" * 1_000] * 100}
-    },
+    RefusalReason.PLAN_NOT_EXECUTED_HERE: {"a plan": {"task": BUCKETS, "plan": "run-1"}},
 }
 MALFORMED = [
     *(
@@ -153,7 +137,7 @@ inputs = json_values | st.dictionaries(
 
 
 @given(inputs)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_every_input_is_a_request_or_a_refusal_of_one_short_line(input_: object) -> None:
     try:
         parse_request(input_, tasks=tuple(Task), allow_policy_override=True, partition="aws")
@@ -254,13 +238,9 @@ def full_audit(**changes: object) -> bytes:
 
 LATEST = {
     "not UTF-8": f"\xff {SECRET}".encode("latin-1"),
-    "nested too deeply": b"[" * 100_000,
-    "another document": json.dumps({"kind": SECRET}).encode(),
-    "empty": b"",
     "of selected accounts": full_audit(full=False),
     "of another task": full_audit(task=Task.DELETE_CREDENTIALS),
     "of another organization": full_audit(organizationId=SECRET),
-    "of another version": full_audit(schemaVersion=7),
     "with a damaged time": full_audit(startedAt=SECRET),
 }
 LATEST_FILES = ("report.json", "report.csv", "report.html")
@@ -339,8 +319,8 @@ def test_a_damaged_result_costs_its_accounts_and_not_the_report(root_tasks: Root
 
     root_tasks.between = overwrite
     for execution, outcome, reason in (
-        (root_tasks.run({"accounts": [MEMBER]}), "inaccessible", DAMAGED_RESULT_LOOKING),
-        (root_tasks.execute(plan), "unknown", DAMAGED_RESULT_ACTING),
+        (root_tasks.run({"accounts": [MEMBER]}), "inaccessible", f"{DAMAGED_RESULT} {NOTHING_CHANGED}"),
+        (root_tasks.execute(plan), "unknown", f"{DAMAGED_RESULT} {AUDIT_THIS_ACCOUNT}"),
     ):
         result = root_tasks.results(execution)[MEMBER]
         assert (result["outcome"], result["reason"]) == (outcome, reason)

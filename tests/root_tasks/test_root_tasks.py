@@ -28,7 +28,7 @@ from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.root_tasks import FUNCTIONS, FinishedExecution, RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from local_aws.emulation import LocalOrganization
 
@@ -290,7 +290,7 @@ def test_a_list_that_contradicts_the_summary_does_not_make_the_account_clean(roo
     )
 
 
-def test_a_denial_by_a_service_control_policy_comes_with_the_condition_that_exempts_root_sessions(
+def test_a_denial_by_a_policy_comes_with_the_condition_that_exempts_root_sessions(
     root_tasks: RootTasks,
 ) -> None:
     root_tasks.organization.deny(account_id=MEMBER, action="iam:*")
@@ -555,7 +555,7 @@ def test_a_function_that_looks_does_no_work_that_acts(root_tasks: RootTasks) -> 
     ("mode", "accounts", "size"),
     [(Mode.AUDIT, 30, 25), (Mode.PLAN, 500, 50), (Mode.AUDIT, 10_000, 100), (Mode.EXECUTE, 10_000, 5)],
 )
-def test_batches_that_look_are_larger_in_a_large_organization_and_those_that_act_stay_small(
+def test_batches_of_read_only_runs_grow_with_the_organization_and_no_others(
     mode: Mode, accounts: int, size: int
 ) -> None:
     batches = batches_of([str(number) for number in range(accounts)], mode)
@@ -583,29 +583,23 @@ def test_only_full_audits_are_the_latest(root_tasks: RootTasks) -> None:
     assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{full.run_id}/report.json")
 
 
-@pytest.mark.parametrize("genuine", [True, False])
-def test_no_later_latest_report_hides_what_an_audit_found(root_tasks: RootTasks, genuine: bool) -> None:
-    later = root_tasks.now + timedelta(minutes=4)
-    started = root_tasks.start_run({}, arn=root_tasks.arn("audit"), started_at=root_tasks.now)
+def metrics(root_tasks: RootTasks) -> list[Mapping[str, Any]]:
+    """The metrics that were logged."""
+    return [event for event in root_tasks.log if "_aws" in event]
+
+
+def test_no_forged_latest_report_hides_what_an_audit_found(root_tasks: RootTasks) -> None:
+    """Somebody who can write to the bucket puts a start that is yet to come into a genuine report."""
+    root_tasks.run(name="clean")
+    key, later = "latest/report.json", root_tasks.now + timedelta(minutes=4)
+    start = json.loads(root_tasks.read(key))["startedAt"]
+    root_tasks.write(
+        key, root_tasks.read(key).replace(start.encode(), f"{later:%Y-%m-%dT%H:%M:%SZ}".encode())
+    )
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    root_tasks.organization.put_root_credentials(account_id=MEMBER)
-    if genuine:
-        RootTasks(organization=root_tasks.organization, now=later, executions=root_tasks.executions).run(
-            name="later"
-        )
-    else:
-        # Somebody who can write to the bucket puts a start that is yet to come into a genuine report.
-        root_tasks.run(name="clean")
-        key = "latest/report.json"
-        start = json.loads(root_tasks.read(key))["startedAt"]
-        forged = root_tasks.read(key).replace(start.encode(), f"{later:%Y-%m-%dT%H:%M:%SZ}".encode())
-        root_tasks.write(key, forged)
-    root_tasks.log.clear()
     root_tasks.notices.clear()
-    root_tasks.write_report(started, results=results)
-    found = [event["AccountsWithRootCredentials"] for event in root_tasks.log if "_aws" in event]
-    assert found == ([] if genuine else [1]), "the alarms follow the later audit, if there was one"
+    root_tasks.run()
+    assert metrics(root_tasks)[-1]["AccountsWithRootCredentials"] == 1
     ((subject, message),) = root_tasks.notices
     assert subject == "Root credentials: full audit without a comparison"
     assert f"{MEMBER}: 1 access key" in message
@@ -627,114 +621,101 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     root_tasks.organization.deny(account_id=OTHER, action="iam:*")
     root_tasks.run()
-    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
-    assert metrics["AccountsAudited"] == 2
-    assert metrics["AccountsWithRootCredentials"] == 1
-    assert metrics["AccountsInaccessible"] == 1
-    (directive,) = metrics["_aws"]["CloudWatchMetrics"]  # type: ignore[index]
+    (counted,) = metrics(root_tasks)
+    assert counted["AccountsAudited"] == 2
+    assert counted["AccountsWithRootCredentials"] == 1
+    assert counted["AccountsInaccessible"] == 1
+    (directive,) = counted["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "CentralizedRootAccess"
-    assert {metric["Name"] for metric in directive["Metrics"]} <= set(metrics)
-    assert all(name in metrics for names in directive["Dimensions"] for name in names)
+    assert {metric["Name"] for metric in directive["Metrics"]} <= set(counted)
+    assert all(name in counted for names in directive["Dimensions"] for name in names)
 
 
-@pytest.mark.parametrize(
-    ("input_", "status", "output", "keys"),
-    [
-        ({}, "SUCCEEDED", {}, None),
-        ({"accounts": "all"}, "RUNNING", {}, {"AccountsAudited"}),
-        ({}, "FAILED", {}, {"AccountsAudited"}),
-        ({"accounts": [MEMBER]}, "SUCCEEDED", {}, ALL_METRICS),
-        (DELETE, "SUCCEEDED", {}, ALL_METRICS),
-        ({"task": "none"}, "FAILED", {}, ALL_METRICS),
-        ({}, "SUCCEEDED", {"refused": "NAME_ALREADY_USED", "cause": "Used."}, ALL_METRICS),
-    ],
-    ids=["overtaken", "overtaken yet", "failed", "named accounts", "plan", "unclear", "refused"],
-)
-def test_an_audit_ends_no_alarm_that_a_later_full_audit_may_have_set_off(
-    root_tasks: RootTasks,
-    input_: dict[str, object],
-    status: str,
-    output: dict[str, Any],
-    keys: set[str] | None,
+SETS_OFF = {"AccountsAudited", "AccountsWithRootCredentials"}
+# What else ran, from when to when in minutes, and the metrics of an audit from 0 to 6 that looks until 4.
+OTHER_EXECUTIONS: dict[str, tuple[dict[str, Any], set[str] | None]] = {
+    "started after the last look": ({"minutes": (5, 6)}, None),
+    "started after the last look and runs": ({"minutes": (5, None)}, SETS_OFF),
+    "started after the last look and failed": ({"minutes": (5, 6), "status": "FAILED"}, SETS_OFF),
+    "started later and looked earlier": ({"minutes": (1, 5)}, SETS_OFF),
+    "started later and runs": ({"minutes": (1, None)}, SETS_OFF),
+    "started earlier and ended meanwhile": ({"minutes": (-9, 1)}, SETS_OFF),
+    "ended before": ({"minutes": (-9, -1)}, ALL_METRICS),
+    "started more than a day before": ({"minutes": (-25 * 60, None)}, ALL_METRICS),
+    "named accounts": ({"minutes": (5, 6), "input": {"accounts": [MEMBER]}}, ALL_METRICS),
+    "a plan": ({"minutes": (5, 6), "input": DELETE}, ALL_METRICS),
+    "unclear": ({"minutes": (5, 6), "status": "FAILED", "input": {"task": "none"}}, ALL_METRICS),
+    "refused": ({"minutes": (5, 6), "output": {"refused": "NAME_ALREADY_USED"}}, ALL_METRICS),
+}
+
+
+def add_execution(
+    root_tasks: RootTasks, *, minutes: tuple[int, int | None], name: str = "other", **fields: Any
 ) -> None:
-    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
-    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    root_tasks.executions[root_tasks.arn("later")] = FinishedExecution(
-        run_id="later",
-        status=status,
-        output=output,
-        started_at=root_tasks.now + timedelta(minutes=1),
-        input=input_,
-    )
-    root_tasks.write_report(started, results=results)
-    assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == (
-        [] if keys is None else [keys]
+    """Let Step Functions have an execution, by default of a full audit, that started so long from now."""
+    start, end = minutes
+    values = {"status": "RUNNING" if end is None else "SUCCEEDED", "output": {}, "input": {}, **fields}
+    root_tasks.executions[root_tasks.arn(name)] = FinishedExecution(
+        run_id=name,
+        started_at=root_tasks.now + timedelta(minutes=start),
+        stopped_at=None if end is None else root_tasks.now + timedelta(minutes=end),
+        **values,
     )
 
 
-def running(root_tasks: RootTasks, run_id: str, *, started: timedelta) -> FinishedExecution:
-    """Return a full audit that Step Functions says is running, and started so long from now."""
-    return FinishedExecution(
-        run_id=run_id, status="RUNNING", output={}, started_at=root_tasks.now + started, input={}
-    )
+@pytest.mark.parametrize(("other", "keys"), OTHER_EXECUTIONS.values(), ids=OTHER_EXECUTIONS)
+def test_an_audit_ends_an_alarm_only_if_no_other_one_may_have_set_it_off(
+    root_tasks: RootTasks, other: dict[str, Any], keys: set[str] | None
+) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    add_execution(root_tasks, **other)
+    root_tasks.change_before("sts:AssumeRoot", lambda: root_tasks.advance(minutes=4))
+    root_tasks.between = lambda: root_tasks.advance(minutes=2)
+    root_tasks.run()
+    lines = metrics(root_tasks)
+    assert [ALL_METRICS & line.keys() for line in lines] == ([] if keys is None else [keys])
+    assert [line["AccountsWithRootCredentials"] for line in lines] == [1] * len(lines)
 
 
 def test_an_audit_is_not_overtaken_by_itself(root_tasks: RootTasks) -> None:
     """A list of executions has the start of each more precisely than the execution itself."""
-    own = root_tasks.arn("audit")
-    started = root_tasks.start_run({}, arn=own, started_at=root_tasks.now)
-    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    root_tasks.executions[own] = running(root_tasks, "audit", started=timedelta(microseconds=1))
-    root_tasks.write_report(started, results=results)
-    assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == [ALL_METRICS]
+
+    def start_later() -> None:
+        root_tasks.executions[root_tasks.arn("audit")].started_at += timedelta(microseconds=1)
+
+    root_tasks.between = start_later
+    root_tasks.run(name="audit")
+    assert [ALL_METRICS & line.keys() for line in metrics(root_tasks)] == [ALL_METRICS]
+
+
+def test_no_number_of_other_executions_hides_a_later_full_audit(root_tasks: RootTasks) -> None:
+    add_execution(root_tasks, minutes=(1, 2), name="audit")
+    for minute in range(2, 102):
+        add_execution(
+            root_tasks,
+            minutes=(minute, minute + 1),
+            name=f"other-{minute}",
+            status="FAILED",
+            input={"task": "none"},
+        )
+    root_tasks.run()
+    assert [ALL_METRICS & line.keys() for line in metrics(root_tasks)] == [{"AccountsAudited"}]
 
 
 @pytest.mark.parametrize(
-    ("other_started", "other_ended", "keys"),
-    [
-        (1, 5, {"AccountsAudited", "AccountsWithRootCredentials"}),
-        (1, None, {"AccountsAudited", "AccountsWithRootCredentials"}),
-        (-9, 1, {"AccountsAudited", "AccountsWithRootCredentials"}),
-        (-9, -1, ALL_METRICS),
-        (-25 * 60, None, ALL_METRICS),
-        (5, 6, None),
-    ],
-    ids=[
-        "started later and looked earlier",
-        "started later and still runs",
-        "started earlier and ended meanwhile",
-        "ended before",
-        "started more than a day before",
-        "started after the last look",
-    ],
+    "input_", [f"[{'9' * 5000}]", f"{'[' * 9000}{']' * 9000}", '{"accounts": ["\\ud800"]}', '"all"', "null"]
 )
-def test_an_audit_sets_off_what_it_found_unless_another_one_looked_entirely_later(
-    root_tasks: RootTasks, other_started: int, other_ended: int | None, keys: set[str] | None
-) -> None:
-    began = root_tasks.now
-    started = root_tasks.start_run({}, arn=root_tasks.arn("audit"), started_at=began)
-    root_tasks.executions[root_tasks.arn("other")] = FinishedExecution(
-        run_id="other",
-        status="RUNNING" if other_ended is None else "SUCCEEDED",
-        output={},
-        started_at=began + timedelta(minutes=other_started),
-        stopped_at=None if other_ended is None else began + timedelta(minutes=other_ended),
-        input={},
-    )
-    root_tasks.advance(minutes=4)
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    root_tasks.advance(minutes=2)
-    root_tasks.write_report(started, results=results)
-    lines = [event for event in root_tasks.log if "_aws" in event]
-    assert [ALL_METRICS & line.keys() for line in lines] == ([] if keys is None else [keys])
-    assert [line["AccountsWithRootCredentials"] for line in lines] == [1] * len(lines)
+def test_no_input_of_a_later_execution_stops_an_audit(root_tasks: RootTasks, input_: str) -> None:
+    add_execution(root_tasks, minutes=(1, 2), status="FAILED")
+    root_tasks.outdated = {root_tasks.arn("other"): [{"input": input_}]}
+    root_tasks.run()
+    assert [ALL_METRICS & line.keys() for line in metrics(root_tasks)] == [ALL_METRICS]
 
 
 def test_the_audit_that_looked_last_is_the_latest_although_it_started_first(root_tasks: RootTasks) -> None:
     first = root_tasks.arn("first")
     started = root_tasks.start_run({}, arn=first, started_at=root_tasks.now)
-    root_tasks.executions[first] = running(root_tasks, "first", started=timedelta())
+    add_execution(root_tasks, minutes=(0, None), name="first")
     root_tasks.advance(minutes=1)
     root_tasks.run(name="second")
     root_tasks.advance(minutes=3)
@@ -747,67 +728,25 @@ def test_the_audit_that_looked_last_is_the_latest_although_it_started_first(root
     assert [audit["runId"] for audit in latest["trend"]] == ["second", "first"]
 
 
-def test_no_number_of_other_executions_hides_a_later_full_audit(root_tasks: RootTasks) -> None:
-    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
-    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    inputs: list[tuple[str, object]] = [("SUCCEEDED", {}), *[("FAILED", {"task": "none"})] * 100]
-    for minutes, (status, input_) in enumerate(inputs, start=1):
-        root_tasks.executions[root_tasks.arn(f"later-{minutes}")] = FinishedExecution(
-            run_id=f"later-{minutes}",
-            status=status,
-            output={},
-            started_at=root_tasks.now + timedelta(minutes=minutes),
-            input=input_,
-        )
-    root_tasks.write_report(started, results=results)
-    assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == [
-        {"AccountsAudited"}
-    ]
-
-
 @pytest.mark.parametrize(
-    "input_", [f"[{'9' * 5000}]", f"{'[' * 9000}{']' * 9000}", '{"accounts": ["\\ud800"]}', '"all"', "null"]
+    ("arrange", "is_now"),
+    [
+        (lambda organization: None, False),
+        (lambda organization: organization.deny(account_id=MEMBER, action="iam:*"), True),
+        (lambda organization: organization.put_root_credentials(account_id=MEMBER, access_keys=1), True),
+    ],
+    ids=["clean", "inaccessible", "credentials"],
 )
-def test_no_input_of_a_later_execution_stops_an_audit(root_tasks: RootTasks, input_: str) -> None:
-    started = root_tasks.start_run({}, arn=root_tasks.arn("earlier"), started_at=root_tasks.now)
-    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    later = root_tasks.arn("later")
-    root_tasks.executions[later] = FinishedExecution(
-        run_id="later", status="FAILED", output={}, started_at=root_tasks.now + timedelta(minutes=1)
-    )
-    root_tasks.outdated = {later: [{"input": input_}]}
-    root_tasks.write_report(started, results=results)
-    assert [ALL_METRICS & event.keys() for event in root_tasks.log if "_aws" in event] == [ALL_METRICS]
-
-
-def test_a_redriven_audit_is_of_the_time_at_which_it_looked(root_tasks: RootTasks) -> None:
-    started = root_tasks.start_run({}, arn=root_tasks.arn("audit"), started_at=root_tasks.now)
-    root_tasks.advance(minutes=7)
-    looked_at = root_tasks.now
-    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    root_tasks.advance(hours=20)
-    root_tasks.write_report(started, results=results)
-    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
-    assert metrics["_aws"]["Timestamp"] == looked_at.timestamp() * 1000  # type: ignore[index]
-    report = json.loads(root_tasks.read("latest/report.json"))
-    assert datetime.fromisoformat(report["finishedAt"]) == looked_at
-
-
-@pytest.mark.parametrize("inaccessible", [True, False])
-def test_what_a_redriven_audit_found_is_of_a_time_that_the_alarms_look_at(
-    root_tasks: RootTasks, inaccessible: bool
+def test_a_redriven_audit_is_as_old_as_its_look_but_sets_off_alarms_now(
+    root_tasks: RootTasks, arrange: Callable[[LocalOrganization], object], is_now: bool
 ) -> None:
-    if inaccessible:
-        root_tasks.organization.deny(account_id=MEMBER, action="iam:*")
-    else:
-        root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    started = root_tasks.start_run({}, arn=root_tasks.arn("audit"), started_at=root_tasks.now)
+    arrange(root_tasks.organization)
     looked_at = root_tasks.now
-    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    root_tasks.advance(hours=20)
-    root_tasks.write_report(started, results=results)
-    (metrics,) = [event for event in root_tasks.log if "_aws" in event]
-    assert metrics["_aws"]["Timestamp"] == root_tasks.now.timestamp() * 1000  # type: ignore[index]
+    root_tasks.between = lambda: root_tasks.advance(hours=20)
+    root_tasks.run()
+    (counted,) = metrics(root_tasks)
+    moment = root_tasks.now if is_now else looked_at
+    assert counted["_aws"]["Timestamp"] == moment.timestamp() * 1000
     report = json.loads(root_tasks.read("latest/report.json"))
     assert datetime.fromisoformat(report["finishedAt"]) == looked_at
 
@@ -816,19 +755,14 @@ def test_what_a_redriven_audit_found_is_of_a_time_that_the_alarms_look_at(
 def test_a_run_that_looked_over_a_day_ago_is_not_finished(
     root_tasks: RootTasks, input_: dict[str, object]
 ) -> None:
-    started = root_tasks.start_run(input_, arn=root_tasks.arn("old"), started_at=root_tasks.now)
-    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    root_tasks.advance(hours=24, seconds=1)
+    root_tasks.between = lambda: root_tasks.advance(hours=24, seconds=1)
     with pytest.raises(OutdatedRunError) as outdated:
-        root_tasks.write_report(started, results=results)
-    assert outdated.value.run_id == "old"
+        root_tasks.run(input_, name="old")
     assert str(outdated.value) == (
         "Run old started at 2026-11-24 12:00 UTC, over a day ago: its results are outdated, so no report was "
         "written. Start a new run."
     )
-    assert not any("_aws" in event for event in root_tasks.log)
-    assert root_tasks.notices == []
-    assert root_tasks.keys("runs/old/report") == []
+    assert (metrics(root_tasks), root_tasks.notices, root_tasks.keys("runs/old/report")) == ([], [], [])
 
 
 def test_an_audit_that_saw_no_account_does_not_say_that_none_has_credentials(root_tasks: RootTasks) -> None:

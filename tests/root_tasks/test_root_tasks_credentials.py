@@ -240,12 +240,6 @@ def test_no_batch_makes_changes_once_its_execution_was_stopped(
     assert root_tasks.organization.writes == ()
 
 
-def test_a_plan_from_the_future_is_not_executed(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run(DELETE)
-    root_tasks.advance(hours=-1)
-    assert refusal(root_tasks.execute(plan))[0] is RefusalReason.PLAN_FROM_THE_FUTURE
-
-
 def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.execute(plan)

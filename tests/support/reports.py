@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from root_tasks.messages import DETAILS_UNAVAILABLE, NO_RESULT_ACTING, PROTECTED, in_use_since
+from root_tasks.messages import AUDIT_THIS_ACCOUNT, DETAILS_UNAVAILABLE, NO_RESULT, PROTECTED, in_use_since
 from root_tasks.model.report import (
     AccessKey,
     AccountResult,
@@ -355,7 +355,12 @@ def example_execution() -> Report:
             name="data-lake",
             items=(Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),),
         ),
-        result("300000000006", Outcome.UNKNOWN, name="legacy-mainframe-bridge", reason=NO_RESULT_ACTING),
+        result(
+            "300000000006",
+            Outcome.UNKNOWN,
+            name="legacy-mainframe-bridge",
+            reason=f"{NO_RESULT} {AUDIT_THIS_ACCOUNT}",
+        ),
         task=Task.DELETE_CREDENTIALS,
         executed_plan="plan-2026-11-20",
         run_id="delete-2026-11-20",

@@ -19,7 +19,7 @@ from root_tasks.run.execution import Execution
 from root_tasks.run.explain import explain
 from root_tasks.run.make_report import make_report
 from root_tasks.run.own_root_user import own_root_user
-from root_tasks.run.prepare import Order, prepare, with_unit_names
+from root_tasks.run.prepare import prepare, with_unit_names
 from root_tasks.run.request import parse_request
 from root_tasks.tasks.scope import REQUESTED_BY
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from root_tasks.aws.context import Aws
     from root_tasks.model.report import Report
-    from root_tasks.model.run import Finding, Member
+    from root_tasks.model.run import Account, Finding
     from root_tasks.run.accounts import OrganizationContext
 
     from .caller import Caller
@@ -67,13 +67,12 @@ def audit_from_here(
         name=name,
         started_at=caller.now(),
     )
-    request = parse_request(
+    order = parse_request(
         {**input_, REQUESTED_BY: caller.arn},
         tasks=(Task.AUDIT,),
         allow_policy_override=False,
         partition=caller.partition,
     )
-    order = Order.of_request(request, assignments=(), started_at=execution.started_at)
     directory = MemberDirectory.of(aws.ending_in(_LIST_SECONDS))
     looks = _Looks(aws, run_id=name, show=lambda done, found: show(done, found, "accounts"))
     try:
@@ -122,7 +121,7 @@ class _Looks:
         # The SDK loads what all sessions need while the first page is listed.
         self.pool.submit(aws.clients.sessions.client, "iam", region=None)
 
-    def take(self, organization: OrganizationContext, members: Mapping[str, Member]) -> None:
+    def take(self, organization: OrganizationContext, members: Mapping[str, Account]) -> None:
         """Begin to look into the accounts of a page of the list."""
         self._count(found=len(members))
         accounts = classify(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from root_tasks.model.run import Account, Member
+    from root_tasks.model.run import Account
     from root_tasks.policies.fixes import StatementFix
     from root_tasks.policies.verdicts import AccountVerdict, TaskResult, TaskVerdict
     from root_tasks.run.accounts import OrganizationContext, Selection
@@ -271,7 +271,7 @@ def survey(
 
 def _find_members(
     directory: MemberDirectory, selection: Selection
-) -> tuple[OrganizationContext, dict[str, Member]]:
+) -> tuple[OrganizationContext, dict[str, Account]]:
     try:
         organization, members = directory.find(selection)
     except CallError as error:

@@ -116,7 +116,8 @@ class Account:
         skip_reason: Why the run leaves it out; None if it does not.
         note: What to know of a protected account, for the report only.
         joined_at: When it joined the organization, for the report only.
-        unit_path: The IDs of the units that it is in, from the root down, joined by "/"; None if not known.
+        unit_path: The IDs of the units that it is in, from the root down, joined by "/"; None if they are not
+            known: SDKs before botocore 1.42.80 leave them out, and reading them in another way takes time.
     """
 
     account_id: str
@@ -133,20 +134,6 @@ class Account:
     def unit_ids(self) -> tuple[str, ...] | None:
         """The IDs of the units that it is in, from the root down; None if they are not known."""
         return None if self.unit_path is None else tuple(self.unit_path.split("/"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """An account of the organization, with its place in it.
-
-    Attributes:
-        account: The account, without the names of its units.
-        unit_ids: The units that it is in, from the root down; None if they are not known: SDKs before
-            botocore 1.42.80 leave them out, and reading them in another way takes time.
-    """
-
-    account: Account
-    unit_ids: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True)

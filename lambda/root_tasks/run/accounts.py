@@ -22,7 +22,7 @@ from scp.calls import SessionOpener
 
 from ..aws.organizations import MAX_CALLS_IN_PARALLEL, MAX_ENTRIES_PER_PAGE, entries
 from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, PROTECTED_AUDIT, skip_reason_for_state
-from ..model.run import Account, Member
+from ..model.run import Account
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from .units import ROOT_NAME, Unit, UnitTree, parse_path
@@ -98,8 +98,8 @@ class MemberDirectory:
         task: Task,
         selection: Selection,
         *,
-        on_page: Callable[[OrganizationContext, Mapping[str, Member]], None] | None = None,
-    ) -> tuple[OrganizationContext, dict[str, Member]]:
+        on_page: Callable[[OrganizationContext, Mapping[str, Account]], None] | None = None,
+    ) -> tuple[OrganizationContext, dict[str, Account]]:
         """Return the organization, if the task is possible from this account, and a run's accounts by ID.
 
         All of it is read at once.
@@ -120,7 +120,7 @@ class MemberDirectory:
                 features = pool.submit(reader._list_features)
                 possible = pool.submit(self._find_organization, task, features)
 
-                def take(page: Mapping[str, Member]) -> None:
+                def take(page: Mapping[str, Account]) -> None:
                     if on_page is not None:
                         on_page(possible.result(), page)
 
@@ -132,7 +132,7 @@ class MemberDirectory:
                 # A refused run waits for no list, and names that were not read by now are read as needed.
                 ended.set()
 
-    def find(self, selection: Selection) -> tuple[OrganizationContext, dict[str, Member]]:
+    def find(self, selection: Selection) -> tuple[OrganizationContext, dict[str, Account]]:
         """Return the organization and some of its accounts by their IDs, regardless of what is enabled.
 
         Raises:
@@ -142,7 +142,7 @@ class MemberDirectory:
         return self._describe_organization(), self.read(selection)
 
     def opener(
-        self, organization: OrganizationContext, members: Mapping[str, Member], account_id: str | None = None
+        self, organization: OrganizationContext, members: Mapping[str, Account], account_id: str | None = None
     ) -> SessionOpener:
         """Return the account that opens root sessions, with its units if policies on them count.
 
@@ -226,8 +226,8 @@ class MemberDirectory:
         self,
         selection: Selection,
         *,
-        found: Callable[[Mapping[str, Member]], None] = lambda members: None,  # noqa: ARG005
-    ) -> dict[str, Member]:
+        found: Callable[[Mapping[str, Account]], None] = lambda members: None,  # noqa: ARG005
+    ) -> dict[str, Account]:
         """Return the accounts that a run is about by their IDs, without those that are not members.
 
         Args:
@@ -245,9 +245,9 @@ class MemberDirectory:
             members |= self.in_units(selection.organizational_units)
         return self._with_unit_ids(members)
 
-    def _everybody(self, found: Callable[[Mapping[str, Member]], None]) -> dict[str, Member]:
+    def _everybody(self, found: Callable[[Mapping[str, Account]], None]) -> dict[str, Account]:
         started = self.aws.clock.now()
-        members: dict[str, Member] = {}
+        members: dict[str, Account] = {}
         accounts = self._list()
         while page := _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE)):
             found({id_: member for id_, member in page.items() if id_ not in members})
@@ -265,7 +265,7 @@ class MemberDirectory:
             budget=self.aws.budget,
         )
 
-    def _find_by_id(self, account_ids: Collection[str]) -> dict[str, Member]:
+    def _find_by_id(self, account_ids: Collection[str]) -> dict[str, Account]:
         """Return some accounts: one call for each, or one for twenty where they are most of the organization.
 
         The length of the list is not known beforehand. So more accounts than a page has are looked for in the
@@ -284,7 +284,7 @@ class MemberDirectory:
                 return _by_id(found) | self._describe_each(missing)
         return _by_id(found)
 
-    def _describe_each(self, account_ids: Collection[str]) -> dict[str, Member]:
+    def _describe_each(self, account_ids: Collection[str]) -> dict[str, Account]:
         with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
             described = pool.map(self._describe, sorted(account_ids))
             return _by_id(account for account in described if account is not None)
@@ -302,7 +302,7 @@ class MemberDirectory:
             return None
         return account
 
-    def in_units(self, units: Iterable[str]) -> dict[str, Member]:
+    def in_units(self, units: Iterable[str]) -> dict[str, Account]:
         """Return the accounts in organizational units and in the units in these, by their IDs.
 
         Raises:
@@ -316,7 +316,7 @@ class MemberDirectory:
             listed = pool.map(self._directly_in, (unit.id for unit in under))
             return {id_: member for members in listed for id_, member in members.items()}
 
-    def _directly_in(self, parent_id: str) -> dict[str, Member]:
+    def _directly_in(self, parent_id: str) -> dict[str, Account]:
         list_accounts = self.aws.clients.organizations.list_accounts_for_parent
         members = _by_id(
             entries(
@@ -331,7 +331,7 @@ class MemberDirectory:
 
     # Their units
 
-    def with_unit_names(self, members: Mapping[str, Member], *, whole: bool) -> dict[str, Member]:
+    def with_unit_names(self, members: Mapping[str, Account], *, whole: bool) -> dict[str, Account]:
         """Return accounts with their units and the names of these, as far as they can be read in time.
 
         Args:
@@ -350,10 +350,10 @@ class MemberDirectory:
             found.update(reader._in_named_units(members, whole=whole))
         return found
 
-    def target_names(self, members: Mapping[str, Member]) -> dict[str, str]:
+    def target_names(self, members: Mapping[str, Account]) -> dict[str, str]:
         """Return the names of accounts and of their units, as far as these were read, by their IDs."""
         roots = {member.unit_ids[0]: ROOT_NAME for member in members.values() if member.unit_ids}
-        accounts = {id_: member.account.name or "" for id_, member in members.items()}
+        accounts = {id_: member.name or "" for id_, member in members.items()}
         return {**self.units.unit_names(), **roots, **accounts}
 
     def _read_unit_names(self) -> None:
@@ -363,30 +363,33 @@ class MemberDirectory:
             for _ in self.units.units_under(self.units.roots()):
                 pass
 
-    def _with_unit_ids(self, members: Mapping[str, Member]) -> dict[str, Member]:
+    def _with_unit_ids(self, members: Mapping[str, Account]) -> dict[str, Account]:
         """Return accounts with their units even if the SDK leaves these out, unless they are many."""
         unknown = [id_ for id_, member in members.items() if member.unit_ids is None]
         found = dict(members)
         if len(set(unknown).difference(self.units.parent_ids)) <= MAX_ENTRIES_PER_PAGE:
             with self._logging_failures():
                 for id_ in unknown:
-                    found[id_] = replace(members[id_], unit_ids=self.units.parents_of(id_))
+                    found[id_] = replace(members[id_], unit_path="/".join(self.units.parents_of(id_)))
         return found
 
-    def _in_named_units(self, members: Mapping[str, Member], *, whole: bool) -> Iterator[tuple[str, Member]]:
+    def _in_named_units(
+        self, members: Mapping[str, Account], *, whole: bool
+    ) -> Iterator[tuple[str, Account]]:
         missing = {}
         for id_, member in members.items():
             if member.unit_ids is None:
                 missing[id_] = member
             else:
-                yield id_, _in_units(member, member.unit_ids, path=self.units.path_of(member.unit_ids))
+                yield id_, replace(member, organizational_unit=self.units.path_of(member.unit_ids))
         if not whole and len(missing) <= MAX_ENTRIES_PER_PAGE:
             # What they are in could not be read.
             return
         for unit in self.units.units_under(self.units.roots() if missing else ()):
             for id_ in self._directly_in(unit.id):
                 if id_ in missing:
-                    yield id_, _in_units(missing.pop(id_), unit.ids, path=unit.path)
+                    member = replace(missing.pop(id_), unit_path="/".join(unit.ids))
+                    yield id_, replace(member, organizational_unit=unit.path)
             if not missing:
                 return
 
@@ -396,11 +399,6 @@ class MemberDirectory:
             yield
         except CallError as error:
             self.aws.log(event="organizational_units_unread", reason=describe(error.failure))
-
-
-def _in_units(member: Member, unit_ids: tuple[str, ...], *, path: str | None) -> Member:
-    account = replace(member.account, organizational_unit=path, unit_path="/".join(unit_ids))
-    return Member(account=account, unit_ids=unit_ids)
 
 
 def _state(account: AccountTypeDef) -> str:
@@ -419,30 +417,28 @@ def _state(account: AccountTypeDef) -> str:
     raise failed_call(_DESCRIBE_ACCOUNT, FailureKind.INCOMPLETE_RESPONSE, message)
 
 
-def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Member]:
+def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Account]:
     return {
-        account["Id"]: Member(
-            account=Account(
-                account_id=account["Id"],
-                name=account.get("Name"),
-                email=account.get("Email"),
-                state=_state(account),
-                joined_at=account.get("JoinedTimestamp"),
-            ),
-            unit_ids=parse_path(account.get("Paths", ())),
+        account["Id"]: Account(
+            account_id=account["Id"],
+            name=account.get("Name"),
+            email=account.get("Email"),
+            state=_state(account),
+            joined_at=account.get("JoinedTimestamp"),
+            unit_path=parse_path(account.get("Paths", ())),
         )
         for account in accounts
     }
 
 
 def classify(
-    members: Iterable[Member],
+    members: Iterable[Account],
     *,
     management_account_id: str,
     protected_accounts: Collection[str] = (),
     audits: bool,
 ) -> tuple[Account, ...]:
-    """Return accounts with their units, each with the reason to skip it, if there is one.
+    """Return accounts, each with the reason to skip it, if there is one.
 
     Args:
         members: The accounts.
@@ -451,8 +447,7 @@ def classify(
         audits: Whether they are audited, which skips no protected account.
     """
     classified = []
-    for member in members:
-        account = member.account
+    for account in members:
         protected = account.account_id in protected_accounts
         skip_reason = None
         if account.account_id == management_account_id:
@@ -466,7 +461,6 @@ def classify(
                 account,
                 skip_reason=skip_reason,
                 note=PROTECTED_AUDIT if protected and audits else None,
-                unit_path=None if member.unit_ids is None else "/".join(member.unit_ids),
             )
         )
     return tuple(classified)

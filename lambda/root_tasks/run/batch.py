@@ -14,19 +14,11 @@ from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, describe
 from aws_calls.pace import Pace
 
+from .. import messages
 from ..aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL
 from ..aws.executions import was_stopped
 from ..aws.sessions import open_session
 from ..aws.stores import Storage
-from ..messages import (
-    AUDIT_THIS_ACCOUNT,
-    EXPIRED,
-    NO_SESSION,
-    NO_SESSION_OPENED,
-    STOPPED,
-    UNEXPECTED_ERROR,
-    hint,
-)
 from ..model.report import Outcome, Task
 from ..model.run import Backup, BatchResult, Finding, Mode, Work
 from ..tasks import DEFINITIONS
@@ -122,7 +114,7 @@ def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSetti
     if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
         raise BatchClaimedError(run_id=run_id, batch=batch)
     if work.execution_arn and was_stopped(aws, work.execution_arn):
-        findings = tuple(_unchanged(work, assignment, STOPPED) for assignment in work.batches[batch])
+        findings = tuple(_unchanged(work, assignment, messages.STOPPED) for assignment in work.batches[batch])
         return _store(aws, storage.executions, work, batch, findings)
     return _run(aws, storage, storage.executions, work, batch)
 
@@ -190,10 +182,10 @@ class AccountRunner:
     def _find(self, assignment: Assignment, *, executor: Executor, authorization_ids: list[str]) -> Finding:
         for denial in self.work.denials:
             if assignment.account_id in denial.account_ids:
-                reason = f"{NO_SESSION_OPENED} {denial.reason}"
-                return _unchanged(self.work, assignment, reason, denial.hint, message=NO_SESSION)
+                reason = f"{messages.NO_SESSION_OPENED} {denial.reason}"
+                return _unchanged(self.work, assignment, reason, denial.hint, message=messages.NO_SESSION)
         if self._is_expired():
-            return _unchanged(self.work, assignment, EXPIRED)
+            return _unchanged(self.work, assignment, messages.EXPIRED)
         task = self.work.task
         if self.work.mode is not Mode.EXECUTE:
             # A plan's session cannot change anything if AWS has such a policy.
@@ -211,11 +203,11 @@ class AccountRunner:
         # An unexpected error in one account must not cost the results of the others.
         except Exception as error:
             return _unchanged(
-                self.work, assignment, *self._reason_and_hint(assignment, error), message=NO_SESSION
+                self.work, assignment, *self._reason_and_hint(assignment, error), message=messages.NO_SESSION
             )
         # A session that was throttled for long may come too late.
         if self._is_expired():
-            return _unchanged(self.work, assignment, EXPIRED)
+            return _unchanged(self.work, assignment, messages.EXPIRED)
         references: dict[Target, str | None] = {}
         try:
             return self._run_task(session, assignment, references)
@@ -269,7 +261,7 @@ class AccountRunner:
         return Finding(
             account_id=assignment.account_id,
             outcome=Outcome.UNKNOWN,
-            reason=f"{reason} {AUDIT_THIS_ACCOUNT}",
+            reason=f"{reason} {messages.AUDIT_THIS_ACCOUNT}",
             items=tuple(items),
         )
 
@@ -279,7 +271,7 @@ class AccountRunner:
         Its message may repeat what others chose, so only its type and its place are kept.
         """
         if isinstance(error, CallError):
-            return describe(error.failure), hint(error.failure)
+            return describe(error.failure), messages.hint(error.failure)
         name = type(error).__name__
         frame = traceback.extract_tb(error.__traceback__)[-1]
         self.aws.log(
@@ -289,7 +281,7 @@ class AccountRunner:
             error=name,
             place=f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}",
         )
-        return f"{UNEXPECTED_ERROR} {name}.", None
+        return f"{messages.UNEXPECTED_ERROR} {name}.", None
 
 
 def _unchanged(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
+from aws_calls.text import excerpt
 
 from .. import messages
 from ..aws.bucket import UnreadableObjectError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 # A replaced result can be arbitrarily large and is in memory until its hash is checked.
 _MAX_READS_IN_PARALLEL = 4
+_MAX_KEY_CHARACTERS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,7 @@ class _Collector:
             for batch, (found, ended_at, problem) in zip(batches, pool.map(self._read, batches), strict=True):
                 findings |= {finding.account_id: finding for finding in found}
                 ends += [ended_at] if ended_at else []
-                problems += [messages.result_warning(batch, problem)] if problem else []
+                problems += [f"The result of batch {batch} was not followed. {problem}"] if problem else []
         damaged = messages.first_sentences(problems, of="results")
         return Results(
             findings=findings,
@@ -90,11 +92,7 @@ class _Collector:
         own = self.run.batches[batch]
         checksum = self.checksums.get(batch)
         if checksum is None:
-            return (
-                self._findings_without_result(own, messages.NO_RESULT_LOOKING, messages.NO_RESULT_ACTING),
-                None,
-                None,
-            )
+            return self._findings_without_result(own, messages.NO_RESULT), None, None
         try:
             result = self.runs.read_result(self.run, batch, checksum=checksum)
         except (ChecksumMismatchError, DecodingError, UnreadableObjectError) as error:
@@ -104,27 +102,22 @@ class _Collector:
                 return result.findings, result.finished_at, None
             problem = "Its accounts are not those of the batch."
         self.aws.log(event="result_damaged", runId=self.run.run_id, batch=batch, reason=problem)
-        lost = self._findings_without_result(
-            own, messages.DAMAGED_RESULT_LOOKING, messages.DAMAGED_RESULT_ACTING
-        )
-        return lost, None, problem
+        return self._findings_without_result(own, messages.DAMAGED_RESULT), None, problem
 
-    def _findings_without_result(
-        self, account_ids: Iterable[str], read_only: str, changing: str
-    ) -> list[Finding]:
-        """Return the findings of accounts of whose batch nothing is known, in the sentence for its run."""
+    def _findings_without_result(self, account_ids: Iterable[str], why: str) -> list[Finding]:
+        """Return the findings of accounts of whose batch nothing is known."""
         if self.run.mode is not Mode.EXECUTE:
-            return [
-                Finding(account_id=id_, outcome=Outcome.INACCESSIBLE, reason=read_only) for id_ in account_ids
-            ]
+            outcome, reason = Outcome.INACCESSIBLE, f"{why} {messages.NOTHING_CHANGED}"
+        else:
+            outcome, reason = Outcome.UNKNOWN, f"{why} {messages.AUDIT_THIS_ACCOUNT}"
         return [
-            Finding(account_id=id_, outcome=Outcome.UNKNOWN, reason=f"{changing}{self._backups(id_)}")
+            Finding(account_id=id_, outcome=outcome, reason=f"{reason}{self._backups(id_)}")
             for id_ in account_ids
         ]
 
     def _backups(self, account_id: str) -> str:
         """Return the sentence about the backups of a run that may have removed policies in an account."""
-        if DEFINITIONS[self.run.task].policy_type is None:
+        if self.run.mode is not Mode.EXECUTE or DEFINITIONS[self.run.task].policy_type is None:
             return ""
         references = self.backups.references(self.run.run_id, account_id)
         return f" Backups of this run: {', '.join(references) or 'none'}."
@@ -132,10 +125,14 @@ class _Collector:
     def _foreign_objects(self) -> tuple[str, ...]:
         """Return warnings of what others have written among the results. None of it is read."""
         try:
-            keys = self.runs.keys_written_by_others(self.run, self.checksums)
-            warnings = messages.first_sentences(map(messages.object_warning, keys), of="objects")
+            sentences = (
+                f"{excerpt(key, _MAX_KEY_CHARACTERS)} was not written by this run, and was ignored."
+                for key in self.runs.keys_written_by_others(self.run, self.checksums)
+            )
+            warnings = messages.first_sentences(sentences, of="objects")
         except CallError as error:
-            warnings = (messages.listing_warning(describe(error.failure)),)
+            reason = describe(error.failure)
+            warnings = (f"Whether others have written to this run's results is not known. {reason}",)
         if warnings:
             self.aws.log(event="foreign_results", runId=self.run.run_id, count=len(warnings))
         return warnings

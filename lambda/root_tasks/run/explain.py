@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from scp.calls import SessionOpener
 
-from .. import messages
 from ..model.report import Outcome
 from ..model.run import Finding, Mode
 from ..policies.explanation import DeniedAccount, explain_denials
@@ -81,7 +80,9 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
         )
         for account_id, explanation in explanations.by_account.items()
     }
-    warnings = (messages.explanation_warning(explanations.problem),) if explanations.problem else ()
+    warnings: tuple[str, ...] = ()
+    if explanations.problem:
+        warnings = (f"The policies that deny calls could not all be read. {explanations.problem}",)
     if not planned:
         return Explained(findings={**findings, **explained}, warnings=warnings)
     accounts = PlannedAccounts(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError
 from aws_calls.security_hub import ImportResult, import_findings
 
-from .. import messages
+from ..messages import quantity
 from ..report.asff import findings_of
 from .other_audits import Standing
 
@@ -41,7 +41,9 @@ def import_audit(
             return report, None
     except CallError as error:
         aws.log(event="findings_unknown", runId=report.run_id, reason=str(error))
-        return _with_warning(report, messages.findings_unknown(str(error))), None
+        return _with_warning(
+            report, f"Whether Security Hub has this audit's findings is not known. {error}"
+        ), None
     imported = import_findings(
         findings_of(report), client=aws.clients.security_hub, importer=aws.function, budget=aws.budget
     )
@@ -52,9 +54,11 @@ def import_audit(
         refused=len(imported.refused),
         reason=next(iter(imported.refused.values()), None),
     )
-    if not imported.refused:
-        return report, imported
-    return _with_warning(report, messages.findings_warning(imported)), imported
+    if imported.refused:
+        findings = quantity(imported.imported + len(imported.refused), "finding")
+        warning = f"Security Hub did not import {len(imported.refused):,} of {findings}."
+        report = _with_warning(report, f"{warning} {next(iter(imported.refused.values()))}")
+    return report, imported
 
 
 def _with_warning(report: Report, warning: str) -> Report:

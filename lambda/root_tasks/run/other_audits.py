@@ -98,10 +98,10 @@ def _is_full(run: Run, input_: str) -> bool:
     """Return whether an input asks for an audit of every account."""
     partition = run.execution_arn.split(":")[1]
     try:
-        request = parse_request(
+        order = parse_request(
             json.loads(input_), tasks=(Task.AUDIT,), allow_policy_override=False, partition=partition
         )
     except (RunRefusedError, ValueError, RecursionError):
         # No audit starts with it, and it must not stop this one: a number can have too many digits.
         return False
-    return request.scope.full
+    return order.full

@@ -23,7 +23,7 @@ from ..tasks.scope import REQUESTED_BY, invalid_value, parse_requester, quote, r
 from .report_hash import REPORT_SHA256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from datetime import datetime
 
     from aws_calls.calls import Response
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..aws.stores import RunStore
     from ..model.run import Plan
     from .execution import Execution
+    from .settings import StartExecutionSettings
 
 # Keys of an execution's output.
 PLAN_SHA256 = "planSha256"
@@ -63,19 +64,6 @@ class PlanRequest:
     run_id: str
     report_sha256: str | None
     requested_by: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoundPlan:
-    """A plan that can be executed.
-
-    Attributes:
-        plan: The plan.
-        expires_at: When it can no longer be executed.
-    """
-
-    plan: Plan
-    expires_at: datetime
 
 
 def parse_plan_request(input_: object) -> PlanRequest:
@@ -127,18 +115,14 @@ class Plans:
     bucket only stores the plan.
 
     Attributes:
-        runs: The stored runs of the Audit state machine.
         aws: The function.
-        audit_state_machine_arn: The Audit state machine.
-        tasks: The tasks of the stack.
-        lifetime: The maximum age of a plan.
+        runs: The stored runs of the Audit state machine.
+        settings: The function's settings.
     """
 
-    runs: RunStore
     aws: Aws
-    audit_state_machine_arn: str
-    tasks: Collection[Task]
-    lifetime: timedelta
+    runs: RunStore
+    settings: StartExecutionSettings
 
     def require_running(self, execution: Execution) -> None:
         """Refuse an execution that Step Functions does not run: the function was invoked directly.
@@ -156,12 +140,8 @@ class Plans:
         if response is None or not is_running(response):
             raise RunRefusedError(RefusalReason.NOT_AN_EXECUTION, execution=execution.name)
 
-    def find(self, request: PlanRequest, *, execution: Execution) -> FoundPlan:
-        """Return the plan that an execution is asked to execute.
-
-        Args:
-            request: What it is asked for.
-            execution: The execution.
+    def find(self, request: PlanRequest) -> tuple[Plan, datetime]:
+        """Return the plan that an execution is asked to execute, and when it expires.
 
         Raises:
             RunRefusedError: It cannot be executed.
@@ -173,10 +153,10 @@ class Plans:
         output: dict[str, Any] = json.loads(response.require("output"))
         if output.get(PLAN_SHA256) is None:
             raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
-        expires_at = self._expiry(run_id, planned_at, execution)
+        expires_at = self._expiry(run_id, planned_at)
         task = Task(output[TASK])
-        if task not in self.tasks:
-            raise task_not_in_stack(task, tasks=self.tasks)
+        if task not in self.settings.tasks:
+            raise task_not_in_stack(task, tasks=self.settings.tasks)
         if not DEFINITIONS[task].makes_changes:
             raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
         _require_report(request, output)
@@ -184,7 +164,7 @@ class Plans:
         # The hash is of this plan: if these differ, no run of this construct has created it.
         if (plan.run_id, plan.task) != (run_id, task):
             raise RunRefusedError(RefusalReason.PLAN_ALTERED, run_id=run_id)
-        return FoundPlan(plan=plan, expires_at=expires_at)
+        return plan, expires_at
 
     def claim(self, run_id: str, *, execution: Execution) -> None:
         """Mark a plan as executed by an execution, which may do so again.
@@ -222,7 +202,7 @@ class Plans:
 
     def _planning_execution(self, run_id: str) -> Response:
         """Return an execution of the Audit state machine that succeeded."""
-        arn = self.audit_state_machine_arn.replace(":stateMachine:", ":execution:", 1)
+        arn = self.settings.audit_state_machine_arn.replace(":stateMachine:", ":execution:", 1)
         response = self._describe(f"{arn}:{run_id}", until=_has_output)
         if response is None:
             raise RunRefusedError(RefusalReason.PLAN_NOT_FOUND, run_id=run_id)
@@ -231,14 +211,15 @@ class Plans:
             raise RunRefusedError(RefusalReason.PLAN_NOT_SUCCEEDED, run_id=run_id, status=status)
         return response
 
-    def _expiry(self, run_id: str, planned_at: datetime, execution: Execution) -> datetime:
+    def _expiry(self, run_id: str, planned_at: datetime) -> datetime:
         """Return when a plan expires: by the clock, because an execution can be redriven days later."""
-        if planned_at > execution.started_at + _START_TOLERANCE:
-            raise RunRefusedError(RefusalReason.PLAN_FROM_THE_FUTURE, run_id=run_id)
-        expires_at = planned_at + self.lifetime
+        lifetime = self.settings.plan_lifetime
+        expires_at = planned_at + lifetime
         if self.aws.now() > expires_at:
             raise RunRefusedError(
-                RefusalReason.PLAN_EXPIRED, run_id=run_id, lifetime=describe_duration(self.lifetime)
+                RefusalReason.PLAN_EXPIRED,
+                run_id=run_id,
+                lifetime=describe_duration(lifetime),
             )
         return expires_at
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..messages import NO_LONGER_A_MEMBER
-from ..model.report import Action, Task
-from ..model.run import Account, Assignment, CredentialSelection, Mode, Run, Work
+from ..model.report import Task
+from ..model.run import Account, Mode, Run, Work
 from ..refusals import RefusalReason, RunRefusedError
-from ..tasks import DEFINITIONS
-from .accounts import Selection, classify
+from .accounts import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Mapping
 
-    from ..model.run import Denial, Member
-    from ..tasks.scope import Scope
+    from ..model.run import Assignment, Denial
     from .accounts import MemberDirectory, OrganizationContext
     from .execution import Execution
-    from .request import Request
+    from .request import Order
 
 # A batch that dies takes its results with it. That is cheap if the run only reads; if it makes changes, each
 # account of the batch is unknown and has to be audited.
@@ -34,71 +30,6 @@ _MAX_ACCOUNTS_PER_BATCH = {**ACCOUNTS_PER_BATCH, Mode.AUDIT: 100, Mode.PLAN: 100
 _MIN_BATCHES = 10
 # The state machine holds the hash of each batch's result: 2,000 of them take 190 KB of the 256 KB of a state.
 _MAX_BATCHES = 2000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What a run is to do.
-
-    Attributes:
-        task: The task.
-        mode: What the run is for.
-        scope: The accounts that it is about, besides those that have an assignment.
-        assignments: What to act on, by account.
-        credentials: Which credentials a plan may list.
-        executed_plan: The run of the plan that it executes.
-        expires_at: From when on no batch may make changes.
-        requested_by: The requester, as the input states.
-    """
-
-    task: Task
-    mode: Mode
-    scope: Scope
-    assignments: Mapping[str, Assignment]
-    credentials: CredentialSelection = field(default_factory=CredentialSelection)
-    executed_plan: str | None = None
-    expires_at: datetime | None = None
-    requested_by: str | None = None
-
-    @classmethod
-    def of_request(
-        cls, request: Request, *, assignments: Iterable[Assignment], started_at: datetime
-    ) -> Order:
-        """Return what an audit or a plan is to do."""
-        return cls(
-            task=request.task,
-            mode=Mode.PLAN if DEFINITIONS[request.task].makes_changes else Mode.AUDIT,
-            scope=request.scope,
-            assignments={assignment.account_id: assignment for assignment in assignments},
-            credentials=request.scope.credential_selection(started_at),
-            requested_by=request.requested_by,
-        )
-
-    @property
-    def full(self) -> bool:
-        """Whether it is an audit of every account of the organization."""
-        return self.task is Task.AUDIT and self.scope.full
-
-    @property
-    def selection(self) -> Selection:
-        """The accounts to read: those that it is about, and those that it excludes by their IDs."""
-        scope = self.scope
-        return Selection(
-            all_accounts=scope.all_accounts,
-            organizational_units=scope.organizational_units,
-            account_ids=scope.member_ids.union(self.assignments),
-        )
-
-    @property
-    def action(self) -> Action:
-        """What the run does: an input, and so a plan, restores policies or removes them, never both."""
-        targets = itertools.chain.from_iterable(each.targets for each in self.assignments.values())
-        restores = any(target.restore for target in targets)
-        return DEFINITIONS[self.task].words_of(Action.RESTORE if restores else None).action
-
-    def assignment(self, account_id: str) -> Assignment:
-        """Return what to do in an account."""
-        return self.assignments.get(account_id, Assignment(account_id=account_id))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +50,7 @@ class Preparation:
     execution: Execution
     account_id: str
     organization: OrganizationContext
-    members: Mapping[str, Member]
+    members: Mapping[str, Account]
     gone: tuple[str, ...]
     protected_accounts: frozenset[str]
 
@@ -178,7 +109,7 @@ class Preparation:
             task=run.task,
             mode=run.mode,
             batches=tuple(tuple(map(self.order.assignment, batch)) for batch in run.batches),
-            credentials=self.order.credentials,
+            credentials=self.order.scope.credential_selection(self.execution.started_at),
             expires_at=self.order.expires_at,
             execution_arn=self.execution.arn,
             denials=denials,
@@ -191,7 +122,7 @@ def prepare(
     *,
     execution: Execution,
     protected_accounts: frozenset[str] = frozenset(),
-    on_page: Callable[[OrganizationContext, Mapping[str, Member]], None] | None = None,
+    on_page: Callable[[OrganizationContext, Mapping[str, Account]], None] | None = None,
 ) -> Preparation:
     """Find the accounts that a run is about, if its task is possible.
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from aws_calls.metrics import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
 
-from .. import messages
 from ..aws.bucket import UnreadableObjectError
 from ..aws.stores import REPORT_JSON
 from ..model.report import Outcome
@@ -34,7 +33,8 @@ def compare(aws: Aws, reports: ReportStore, report: Report) -> tuple[Report, Not
     previous, problem = _previous_audit(reports, report)
     if problem is not None:
         aws.log(event="comparison_skipped", runId=report.run_id, reason=problem)
-        report = replace(report, warnings=(*report.warnings, messages.comparison_warning(problem)))
+        warning = f"This audit was not compared with the latest one. {problem}"
+        report = replace(report, warnings=(*report.warnings, warning))
     report = changes.with_history(report, previous=previous)
     return report, changes.notice(report, previous=previous, problem=problem)
 

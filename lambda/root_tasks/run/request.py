@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..model.report import Task
+from ..model.report import Action, Task
+from ..model.run import Assignment, Mode
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS
 from ..tasks.scope import REQUESTED_BY, TaskInput, parse_requester, quote, require_bounded
+from .accounts import Selection
 from .plans import INPUT, PLAN
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
 
     from ..tasks.scope import Scope
 
@@ -20,24 +24,58 @@ _TASK = "task"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What an execution of the Audit state machine is asked to do.
+class Order:
+    """What a run is to do.
 
     Attributes:
         task: The task.
-        scope: What the input names.
+        mode: What the run is for.
+        scope: The accounts that it is about, besides those that have an assignment.
+        assignments: What to act on, by account.
+        executed_plan: The run of the plan that it executes.
+        expires_at: From when on no batch may make changes.
         requested_by: The requester, as the input states.
     """
 
     task: Task
+    mode: Mode
     scope: Scope
+    assignments: Mapping[str, Assignment]
+    executed_plan: str | None = None
+    expires_at: datetime | None = None
     requested_by: str | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether it is an audit of every account of the organization."""
+        return self.task is Task.AUDIT and self.scope.full
+
+    @property
+    def selection(self) -> Selection:
+        """The accounts to read: those that it is about, and those that it excludes by their IDs."""
+        scope = self.scope
+        return Selection(
+            all_accounts=scope.all_accounts,
+            organizational_units=scope.organizational_units,
+            account_ids=scope.member_ids.union(self.assignments),
+        )
+
+    @property
+    def action(self) -> Action:
+        """What the run does: an input, and so a plan, restores policies or removes them, never both."""
+        targets = itertools.chain.from_iterable(each.targets for each in self.assignments.values())
+        restores = any(target.restore for target in targets)
+        return DEFINITIONS[self.task].words_of(Action.RESTORE if restores else None).action
+
+    def assignment(self, account_id: str) -> Assignment:
+        """Return what to do in an account."""
+        return self.assignments.get(account_id, Assignment(account_id=account_id))
 
 
 def parse_request(
     input_: object, *, tasks: Collection[Task], allow_policy_override: bool, partition: str
-) -> Request:
-    """Return what an execution's input asks for.
+) -> Order:
+    """Return what an execution's input asks for; without the policies to restore, which only storage knows.
 
     Args:
         input_: The input.
@@ -61,7 +99,13 @@ def parse_request(
     scope = DEFINITIONS[task].parse(
         TaskInput(task=task, values=values, allow_policy_override=allow_policy_override, partition=partition)
     )
-    return Request(task=task, scope=scope, requested_by=parse_requester(input_))
+    return Order(
+        task=task,
+        mode=Mode.PLAN if DEFINITIONS[task].makes_changes else Mode.AUDIT,
+        scope=scope,
+        assignments={assignment.account_id: assignment for assignment in scope.assignments},
+        requested_by=parse_requester(input_),
+    )
 
 
 def _valid_keys() -> tuple[str, ...]:

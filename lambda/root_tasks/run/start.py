@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError
@@ -20,8 +21,8 @@ from .accounts import MemberDirectory
 from .backup_origins import BackupOrigins, run_id_of
 from .execution import Execution
 from .plans import Plans, parse_plan_request
-from .prepare import Order, prepare, with_unit_names
-from .request import parse_request
+from .prepare import prepare, with_unit_names
+from .request import Order, parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,11 +30,9 @@ if TYPE_CHECKING:
     from ..aws.context import Aws
     from ..aws.stores import RunStore
     from ..model.report import Task
-    from ..model.run import Assignment, Backup, Run, Work
+    from ..model.run import Assignment, Backup, Plan, Run, Work
     from ..tasks.scope import RestoreRequest
-    from .plans import FoundPlan
     from .prepare import Preparation
-    from .request import Request
     from .settings import StartExecutionSettings, StartRunSettings
 
 # A schedule's first audit may come before the new role's policy is in effect everywhere.
@@ -57,18 +56,15 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
     """
     storage, began = Storage.of(aws, settings.bucket), aws.clock.now()
     with _starting(aws, event) as execution:
-        request = parse_request(
+        order = parse_request(
             event["input"],
             tasks=settings.tasks,
             allow_policy_override=settings.allow_policy_override,
             # The state machine is in the function's own partition.
             partition=execution.partition,
         )
-        order = Order.of_request(
-            request,
-            assignments=request.scope.assignments or _assignments_to_restore(aws, storage, request),
-            started_at=execution.started_at,
-        )
+        if order.scope.restores:
+            order = replace(order, assignments=_assignments_to_restore(aws, storage, order))
         directory = MemberDirectory.of(aws.waiting_for_permissions(_NEW_PERMISSIONS_SECONDS))
         prepared = prepare(
             directory, order, execution=execution, protected_accounts=settings.protected_accounts
@@ -100,24 +96,17 @@ def start_execution(
     storage, began = Storage.of(aws, settings.bucket), aws.clock.now()
     with _starting(aws, event) as execution:
         request = parse_plan_request(event["input"])
-        plans = Plans(
-            aws=aws,
-            runs=storage.runs,
-            audit_state_machine_arn=settings.audit_state_machine_arn,
-            tasks=settings.tasks,
-            lifetime=settings.plan_lifetime,
-        )
+        plans = Plans(aws=aws, runs=storage.runs, settings=settings)
         plans.require_running(execution)
-        found = plans.find(request, execution=execution)
-        _require_backups_of_others(found, execution)
-        plan = found.plan
+        plan, expires_at = plans.find(request)
+        _require_backups_of_others(plan, execution)
         order = Order(
             task=plan.task,
             mode=Mode.EXECUTE,
             scope=Scope(),
             assignments={assignment.account_id: assignment for assignment in plan.assignments},
             executed_plan=plan.run_id,
-            expires_at=found.expires_at,
+            expires_at=expires_at,
             requested_by=request.requested_by,
         )
         directory = MemberDirectory.of(aws)
@@ -219,14 +208,14 @@ def _run_and_work(aws: Aws, prepared: Preparation, directory: MemberDirectory) -
     return run, prepared.work(run, denials=found.denials)
 
 
-def _require_backups_of_others(found: FoundPlan, execution: Execution) -> None:
+def _require_backups_of_others(plan: Plan, execution: Execution) -> None:
     """Refuse an execution whose report would list, as if it had made it, a backup that was there before."""
-    for assignment in found.plan.assignments:
+    for assignment in plan.assignments:
         for target in assignment.targets:
             if target.restore is not None and run_id_of(target.restore.reference) == execution.name:
                 raise RunRefusedError(
                     RefusalReason.PLAN_RESTORES_BACKUP_OF_SAME_NAME,
-                    run_id=found.plan.run_id,
+                    run_id=plan.run_id,
                     name=execution.name,
                 )
 
@@ -234,9 +223,9 @@ def _require_backups_of_others(found: FoundPlan, execution: Execution) -> None:
 # Restoring
 
 
-def _assignments_to_restore(aws: Aws, storage: Storage, request: Request) -> tuple[Assignment, ...]:
-    restores = request.scope.restores
-    backups = [_backup(storage, restore, task=request.task) for restore in restores]
+def _assignments_to_restore(aws: Aws, storage: Storage, order: Order) -> dict[str, Assignment]:
+    restores = order.scope.restores
+    backups = [_backup(storage, restore, task=order.task) for restore in restores]
     origins = BackupOrigins(aws=aws, executions=storage.executions)
     notes = origins.notes(restore.reference for restore in restores)
     targets = [
@@ -253,7 +242,8 @@ def _assignments_to_restore(aws: Aws, storage: Storage, request: Request) -> tup
         )
         for restore, backup in zip(restores, backups, strict=True)
     ]
-    return assignments_of(zip((backup.account_id for backup in backups), targets, strict=True))
+    assignments = assignments_of(zip((backup.account_id for backup in backups), targets, strict=True))
+    return {assignment.account_id: assignment for assignment in assignments}
 
 
 def _backup(storage: Storage, restore: RestoreRequest, *, task: Task) -> Backup:

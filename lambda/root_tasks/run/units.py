@@ -224,8 +224,8 @@ class UnitTree:
         return found[0].id
 
 
-def parse_path(paths: Iterable[str]) -> tuple[str, ...] | None:
-    """Return the IDs of the units that an account is in, from the root down.
+def parse_path(paths: Iterable[str]) -> str | None:
+    """Return the IDs of the units that an account is in, from the root down, joined by "/".
 
     None if the response has no path: SDKs before botocore 1.42.80 leave it out.
 
@@ -234,5 +234,5 @@ def parse_path(paths: Iterable[str]) -> tuple[str, ...] | None:
     """
     for path in paths:
         if match := _PATH.fullmatch(path):
-            return tuple(match[1].split("/"))
+            return match[1]
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from aws_calls.failures import CallError, describe
+from aws_calls.failures import CallError, Failure, describe
 from root_access.state import Feature
 
 from ..messages import DETAILS_UNAVAILABLE, contradiction, hint
@@ -26,8 +26,6 @@ from .scope import SCOPE_KEYS, parse_accounts_or_all
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
-    from aws_calls.failures import Failure
-
     from ..aws.sessions import RootSession
     from .definition import AccountTask
 
@@ -39,8 +37,8 @@ _PASSWORD = Credential(type=ItemType.PASSWORD, details=CredentialDetails())
 def audit(task: AccountTask) -> Finding:
     """Return which credentials the account's root user has.
 
-    One call where there are none; more only for what exists. That one call decides: a detail that cannot be
-    read is a note.
+    One call if there are none; otherwise the details of what exists, in two more round trips. That one call
+    decides: a detail that cannot be read is a note.
 
     Raises:
         CallError: Whether there are any could not be read.
@@ -54,78 +52,49 @@ def audit(task: AccountTask) -> Finding:
             outcome=Outcome.CLEAN,
             credentials=RootCredentials(password=False),
         )
-    reader = _DetailsReader(session, iam, existing)
+    types = [type_ for type_ in _LISTED if type_ in existing]
+    responses = session.in_parallel(*(functools.partial(_list, session, iam, type_) for type_ in types))
+    failures = [response for response in responses if isinstance(response, Failure)]
+    contradictions = [
+        contradiction(GET_ACCOUNT_SUMMARY, LISTING_CALLS[type_])
+        for type_, response in zip(types, responses, strict=True)
+        if response == ()
+    ]
+    # None for a type that exists, and could not be listed.
+    listed = {
+        type_: None if isinstance(response, Failure) else response or None
+        for type_, response in zip(types, responses, strict=True)
+    }
+    # Whether there is one is known, and the audit shows nothing else that only GetLoginProfile has.
+    passwords = [_PASSWORD] if ItemType.PASSWORD in existing else []
+    keys = listed.get(ItemType.ACCESS_KEY, ())
+    used = with_last_uses(session, iam, [*passwords, *(keys or ())])
+    failures += [credential.unread for credential in used if credential.unread is not None]
+    password = used[0].details if passwords else _PASSWORD.details
+    # A failure of several keys is reported once.
+    notes = dict.fromkeys([*map(describe, failures), *contradictions])
     return Finding(
         account_id=session.account_id,
         outcome=Outcome.HAS_CREDENTIALS,
-        credentials=reader.read(),
-        reason=reader.reason,
-        hint=reader.hint,
-    )
-
-
-class _DetailsReader:
-    """Reads the details of what exists, and remembers which of them it could not read."""
-
-    def __init__(self, session: RootSession, iam: IAMClient, existing: frozenset[ItemType]) -> None:
-        self._session = session
-        self._iam = iam
-        self._existing = existing
-        self._failures: list[Failure] = []
-        self._contradictions: list[str] = []
-
-    @property
-    def reason(self) -> str | None:
-        """What could not be read; None if everything was."""
-        # A failure of several keys is reported once.
-        notes = dict.fromkeys([*map(describe, self._failures), *self._contradictions])
-        return " ".join((DETAILS_UNAVAILABLE, *notes)) if notes else None
-
-    @property
-    def hint(self) -> str | None:
-        """The likely cause of what could not be read."""
-        return next(filter(None, map(hint, self._failures)), None)
-
-    def read(self) -> RootCredentials:
-        """Read the details: in two round trips, however many there are."""
-        types = [type_ for type_ in _LISTED if type_ in self._existing]
-        responses = self._session.in_parallel(*(functools.partial(self._list, type_) for type_ in types))
-        listed = {
-            type_: self._accept(type_, response) for type_, response in zip(types, responses, strict=True)
-        }
-        has_password = ItemType.PASSWORD in self._existing
-        # Whether there is one is known, and the audit shows nothing else that only GetLoginProfile has.
-        passwords = [_PASSWORD] if has_password else []
-        keys = listed.get(ItemType.ACCESS_KEY, ())
-        used = with_last_uses(self._session, self._iam, [*passwords, *(keys or ())])
-        self._failures += [credential.unread for credential in used if credential.unread is not None]
-        password = used[0].details if has_password else _PASSWORD.details
-        return RootCredentials(
-            password=has_password,
+        credentials=RootCredentials(
+            password=bool(passwords),
             password_last_used_at=password.last_used_at,
             password_last_use_unread=password.last_use_unread,
             access_keys=None if keys is None else tuple(map(_access_key, used[len(passwords) :])),
             mfa_devices=_ids(listed.get(ItemType.MFA_DEVICE, ())),
             signing_certificates=_ids(listed.get(ItemType.SIGNING_CERTIFICATE, ())),
-        )
+        ),
+        reason=" ".join((DETAILS_UNAVAILABLE, *notes)) if notes else None,
+        hint=next(filter(None, map(hint, failures)), None),
+    )
 
-    def _list(self, type_: ItemType) -> tuple[Credential, ...] | Failure:
-        try:
-            return credentials_of_type(self._session, self._iam, type_)
-        except CallError as error:
-            failure: Failure = error.failure
-            return failure
 
-    def _accept(
-        self, type_: ItemType, listed: tuple[Credential, ...] | Failure
-    ) -> tuple[Credential, ...] | None:
-        """Return the credentials of a type; None if some could not be listed."""
-        if not isinstance(listed, tuple):
-            self._failures.append(listed)
-            return None
-        if not listed:
-            self._contradictions.append(contradiction(GET_ACCOUNT_SUMMARY, LISTING_CALLS[type_]))
-        return listed or None
+def _list(session: RootSession, iam: IAMClient, type_: ItemType) -> tuple[Credential, ...] | Failure:
+    try:
+        return credentials_of_type(session, iam, type_)
+    except CallError as error:
+        failure: Failure = error.failure
+        return failure
 
 
 def _ids(credentials: tuple[Credential, ...] | None) -> tuple[str, ...] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,7 @@ from .outcomes import already_done, failure_item, finding_of, item_of
 from .scope import SCOPE_KEYS, invalid_value, parse_accounts, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mypy_boto3_iam import IAMClient
 
@@ -45,12 +44,20 @@ _MAX_UNUSED_FOR_DAYS = 3650
 _PROTECTED_BY_MFA = (ItemType.PASSWORD, ItemType.ACCESS_KEY, ItemType.SIGNING_CERTIFICATE)
 # MFA comes last: as long as another credential exists, it protects the account.
 _ORDER = (*_PROTECTED_BY_MFA, ItemType.MFA_DEVICE)
-_DELETING_CALLS = {
-    ItemType.PASSWORD: "iam:DeleteLoginProfile",
-    ItemType.ACCESS_KEY: "iam:DeleteAccessKey",
-    ItemType.SIGNING_CERTIFICATE: "iam:DeleteSigningCertificate",
-    ItemType.MFA_DEVICE: "iam:DeactivateMFADevice",
+# The call that deletes a credential, and what makes it, by its ID.
+_DELETIONS: Mapping[ItemType, tuple[str, Callable[[IAMClient, str], Any]]] = {
+    ItemType.PASSWORD: ("iam:DeleteLoginProfile", lambda iam, _: iam.delete_login_profile()),
+    ItemType.ACCESS_KEY: ("iam:DeleteAccessKey", lambda iam, id_: iam.delete_access_key(AccessKeyId=id_)),
+    ItemType.SIGNING_CERTIFICATE: (
+        "iam:DeleteSigningCertificate",
+        lambda iam, id_: iam.delete_signing_certificate(CertificateId=id_),
+    ),
+    ItemType.MFA_DEVICE: (
+        "iam:DeactivateMFADevice",
+        lambda iam, id_: iam.deactivate_mfa_device(SerialNumber=id_),
+    ),
 }
+_DELETING_CALLS = {type_: operation for type_, (operation, _) in _DELETIONS.items()}
 # What is identified by the time of its creation, too: that of an MFA device is when it was enabled.
 _IDENTIFIED_BY_DATE = frozenset({ItemType.PASSWORD, ItemType.MFA_DEVICE})
 # A list of IAM may still have what was deleted a moment ago.
@@ -214,8 +221,9 @@ class _Deletion:
         return None
 
     def _call_deletion(self, target: Target) -> Item:
+        operation, delete = _DELETIONS[target.type]
         try:
-            self._session.call(_deleting_function(self._iam, target), operation=_DELETING_CALLS[target.type])
+            self._session.call(lambda: delete(self._iam, target.id or ""), operation=operation)
         except CallError as error:
             if error.failure.name == "NoSuchEntity":
                 return already_done(target, error.failure)
@@ -228,21 +236,6 @@ _SENTENCES = {
     ItemType.PASSWORD: (messages.PASSWORD_NOT_CHECKED, messages.PASSWORD_REPLACED),
     ItemType.MFA_DEVICE: (messages.MFA_DEVICE_NOT_CHECKED, messages.MFA_DEVICE_REPLACED),
 }
-
-
-def _deleting_function(iam: IAMClient, target: Target) -> Callable[[], Any]:
-    id_ = target.id or ""
-    match target.type:
-        case ItemType.PASSWORD:
-            return iam.delete_login_profile
-        case ItemType.ACCESS_KEY:
-            return functools.partial(iam.delete_access_key, AccessKeyId=id_)
-        case ItemType.SIGNING_CERTIFICATE:
-            return functools.partial(iam.delete_signing_certificate, CertificateId=id_)
-        case ItemType.MFA_DEVICE:
-            return functools.partial(iam.deactivate_mfa_device, SerialNumber=id_)
-        case _:
-            raise ValueError(f"A {target.type} is not a credential.")
 
 
 def necessary_calls(target: Target) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from aws_calls.calls import require
@@ -28,29 +27,16 @@ SET_QUEUE_ATTRIBUTES = "sqs:SetQueueAttributes"
 _MAX_BUCKETS_PER_PAGE = 1000
 
 
-class ResourcePolicy(ABC):
-    """The policy of one bucket or queue, in a root session. Every call may raise a CallError."""
+class _BucketPolicy:
+    """The policy of one bucket, in a root session. Every call may raise a CallError."""
 
-    @abstractmethod
-    def read(self) -> str | None:
-        """Return the policy; None if there is none."""
-
-    @abstractmethod
-    def remove(self) -> None:
-        """Remove the policy."""
-
-    @abstractmethod
-    def attach(self, text: str) -> None:
-        """Attach a policy."""
-
-
-class _BucketPolicy(ResourcePolicy):
     def __init__(self, session: RootSession, target: Target) -> None:
         self._session = session
         self._s3: S3Client = session.client("s3", region=target.region)
         self._bucket = target.id or ""
 
     def read(self) -> str | None:
+        """Return the policy; None if there is none."""
         try:
             policy: str = self._session.call(
                 lambda: self._s3.get_bucket_policy(
@@ -65,6 +51,7 @@ class _BucketPolicy(ResourcePolicy):
         return policy
 
     def remove(self) -> None:
+        """Remove the policy."""
         self._session.call(
             lambda: self._s3.delete_bucket_policy(
                 Bucket=self._bucket, ExpectedBucketOwner=self._session.account_id
@@ -73,6 +60,7 @@ class _BucketPolicy(ResourcePolicy):
         )
 
     def attach(self, text: str) -> None:
+        """Attach a policy."""
         self._session.call(
             lambda: self._s3.put_bucket_policy(
                 Bucket=self._bucket,
@@ -85,7 +73,9 @@ class _BucketPolicy(ResourcePolicy):
         )
 
 
-class _QueuePolicy(ResourcePolicy):
+class _QueuePolicy:
+    """The policy of one queue, in a root session. Every call may raise a CallError."""
+
     def __init__(self, session: RootSession, target: Target) -> None:
         self._session = session
         self._sqs: SQSClient = session.client("sqs", region=target.region)
@@ -94,6 +84,7 @@ class _QueuePolicy(ResourcePolicy):
         self._url = f"{self._sqs.meta.endpoint_url}/{session.account_id}/{name}"
 
     def read(self) -> str | None:
+        """Return the policy; None if there is none."""
         response = self._session.call(
             lambda: self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["Policy"]),
             operation=GET_QUEUE_ATTRIBUTES,
@@ -102,13 +93,18 @@ class _QueuePolicy(ResourcePolicy):
         return response.get("Attributes", {}).get("Policy") or None
 
     def remove(self) -> None:
+        """Remove the policy."""
         self.attach("")
 
     def attach(self, text: str) -> None:
+        """Attach a policy."""
         self._session.call(
             lambda: self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": text}),
             operation=SET_QUEUE_ATTRIBUTES,
         )
+
+
+ResourcePolicy = _BucketPolicy | _QueuePolicy
 
 
 def policy_of(session: RootSession, target: Target) -> ResourcePolicy:

@@ -291,38 +291,41 @@ def _policy_document(value: Any) -> str:
     return text
 
 
-def _unlock_words(what: str) -> ActionWords:
-    title = f"Unlock {what} policies"
-    return ActionWords(action=Action.UNLOCK, title=title, planned="to be removed", done="removed")
+def _definition(what: str, type_: ItemType, **fields: Any) -> TaskDefinition:
+    return TaskDefinition(
+        words=ActionWords(
+            action=Action.UNLOCK,
+            title=f"Unlock {what} policies",
+            planned="to be removed",
+            done="removed",
+        ),
+        restore_words=ActionWords(
+            action=Action.RESTORE,
+            title=f"Restore {what} policies",
+            planned="to be attached",
+            done="restored",
+        ),
+        feature=Feature.ROOT_SESSIONS,
+        plan=plan,
+        necessary_calls=necessary_calls,
+        execute=execute,
+        policy_type=type_,
+        **fields,
+    )
 
 
-def _restore_words(what: str) -> ActionWords:
-    title = f"Restore {what} policies"
-    return ActionWords(action=Action.RESTORE, title=title, planned="to be attached", done="restored")
-
-
-BUCKET_DEFINITION = TaskDefinition(
-    words=_unlock_words("bucket"),
-    restore_words=_restore_words("bucket"),
-    feature=Feature.ROOT_SESSIONS,
+BUCKET_DEFINITION = _definition(
+    "bucket",
+    ItemType.BUCKET_POLICY,
     necessary_reads=(LIST_BUCKETS,),
     calls=(LIST_BUCKETS, GET_BUCKET_POLICY, DELETE_BUCKET_POLICY, PUT_BUCKET_POLICY),
     input_keys=(_BUCKETS, _RESTORE, _POLICY_OVERRIDE),
     parse=_parse_bucket_input,
-    plan=plan,
-    necessary_calls=necessary_calls,
-    execute=execute,
-    policy_type=ItemType.BUCKET_POLICY,
 )
-QUEUE_DEFINITION = TaskDefinition(
-    words=_unlock_words("queue"),
-    restore_words=_restore_words("queue"),
-    feature=Feature.ROOT_SESSIONS,
+QUEUE_DEFINITION = _definition(
+    "queue",
+    ItemType.QUEUE_POLICY,
     calls=(GET_QUEUE_ATTRIBUTES, SET_QUEUE_ATTRIBUTES),
     input_keys=(_QUEUES, _SKIP_BACKUP, _RESTORE, _POLICY_OVERRIDE),
     parse=_parse_queue_input,
-    plan=plan,
-    necessary_calls=necessary_calls,
-    execute=execute,
-    policy_type=ItemType.QUEUE_POLICY,
 )

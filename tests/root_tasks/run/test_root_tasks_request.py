@@ -21,7 +21,7 @@ from support.accounts import MEMBER, OTHER
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from root_tasks.run.request import Request
+    from root_tasks.run.request import Order
 
 QUEUE = f"arn:aws:sqs:eu-west-1:{MEMBER}:orders.fifo"
 BACKUP = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"
@@ -29,7 +29,7 @@ DELETE, RECOVER = Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY
 BUCKETS, QUEUES = Task.UNLOCK_BUCKET_POLICY, Task.UNLOCK_QUEUE_POLICY
 
 
-def parse(input_: object, *, allow_policy_override: bool = False) -> Request:
+def parse(input_: object, *, allow_policy_override: bool = False) -> Order:
     return parse_request(
         input_, tasks=tuple(Task), allow_policy_override=allow_policy_override, partition="aws"
     )
