@@ -121,7 +121,7 @@ def pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==(\S+)", (CHECKOUT / name).read_text(), re.MULTILINE))
 
 
-def test_the_local_aws_needs_a_part_of_the_packages_of_the_tests_in_the_same_versions() -> None:
+def test_the_local_aws_needs_some_packages_of_the_tests_in_the_same_versions() -> None:
     local_aws = pins("requirements-local-aws.txt")
     assert local_aws.items() < pins("requirements-dev.txt").items()
     assert pins("requirements-template.txt").items() < local_aws.items()

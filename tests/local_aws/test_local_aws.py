@@ -34,6 +34,7 @@ from local_aws.environment import (
 from local_aws.processes import StartError
 from local_aws.services import running_local_aws
 from support.accounts import MANAGEMENT, STRANGER
+from support.processes import run as run_to_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -141,18 +142,6 @@ def command_line(*arguments: str, folder: Path) -> Iterator[CommandLine]:
             process.terminate()
 
 
-def finish(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with these environment variables and those of the tests."""
-    return subprocess.run(
-        command,
-        cwd=REPOSITORY,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 slow = partial(pytest.param, marks=pytest.mark.slow)
 
 
@@ -223,7 +212,7 @@ def test_a_signal_during_the_start_leaves_no_process_port_or_folder(run: Command
 
 
 @pytest.mark.slow
-def test_a_command_and_its_functions_see_only_the_local_aws_on_two_ports_of_this_machine(
+def test_a_command_and_its_functions_see_only_the_local_aws_on_two_ports(
     run: CommandLine,
 ) -> None:
     seen = json.loads(run.read_line())
@@ -257,7 +246,7 @@ def test_in_a_terminal_the_command_gets_ctrl_c_and_decides_the_exit_code(tmp_pat
 
 @pytest.mark.slow
 def test_a_command_that_does_not_exist_is_named_in_the_error(tmp_path: Path) -> None:
-    run = finish(*RUN, str(tmp_path / "nowhere"))
+    run = run_to_end(*RUN, str(tmp_path / "nowhere"), cwd=REPOSITORY)
     assert run.returncode == 127
     assert run.stderr.startswith("The command did not start")
     assert "nowhere" in run.stderr
@@ -276,7 +265,12 @@ def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_sta
         assert [process for process in servers if is_running(process)] == []
         assert len(servers) >= 2
         script = "from local_aws.runs import remove_killed_runs; remove_killed_runs()"
-        assert finish(sys.executable, "-c", script, TMPDIR=str(run.folder)).returncode == 0
+        assert (
+            run_to_end(
+                sys.executable, "-c", script, cwd=REPOSITORY, env={**os.environ, "TMPDIR": str(run.folder)}
+            ).returncode
+            == 0
+        )
         assert other.process.poll() is None
         other.write_line("end")
         assert other.process.wait(timeout=15) == 0
@@ -307,7 +301,7 @@ def test_other_users_and_web_pages_cannot_drive_it(running_aws: LocalAws) -> Non
         ("s3", "list_buckets"),
     ):
         script = f"import boto3; boto3.client('{service}').{operation}()"
-        ran = finish(sys.executable, "-c", script, **other_secret)
+        ran = run_to_end(sys.executable, "-c", script, env=other_secret)
         assert "(SignatureDoesNotMatch)" in ran.stderr, service
 
 
@@ -321,7 +315,7 @@ def test_a_presigned_url_is_accepted_and_another_object_refused(running_aws: Loc
         "    s3 = boto3.client('s3', config=Config(signature_version=version))\n"
         f"    print(s3.generate_presigned_url('get_object', Params={keys}))"
     )
-    ran = finish(sys.executable, "-c", script, **running_aws.environment)
+    ran = run_to_end(sys.executable, "-c", script, env=running_aws.environment)
     assert ran.returncode == 0, ran.stderr
     for url in ran.stdout.splitlines():
         assert status_of(url, {}) == 200
@@ -377,7 +371,7 @@ def test_a_failed_start_names_the_part_shows_its_log_and_leaves_no_process(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_environment_of_a_callers_command_is_the_callers_without_settings_for_another_aws() -> None:
+def test_a_callers_command_has_its_environment_without_settings_for_another_aws() -> None:
     inherited = {
         **USER_SETTINGS,
         "EDITOR": "vi",
