@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.meter import AuditFailedError, Meter
 from benchmarks.page import Measurements, page
-from benchmarks.stand_in import Scenario, StandInFailedError, running_stand_in
+from benchmarks.stand_in import Scenario, StandInFailedError
+from benchmarks.stand_in_server import running_stand_in
 from local_aws.processes import StartError, raise_interrupted_on_signals
 from local_aws.services import running_local_aws
 

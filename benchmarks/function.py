@@ -31,11 +31,10 @@ _REPORT: dict[str, Any] = {
     "notificationTopicArn": None,
     "securityHubFindings": False,
     "planLifetimeSeconds": 86_400,
-    "acceptedCredentials": {},
 }
 MACHINE = "arn:aws:states:us-east-1:111111111111:stateMachine:RootTasks"
 SETTINGS: dict[str, dict[str, Any]] = {
-    "start_run": {**_START, "rootEmailDomains": [], "allowPolicyOverride": False},
+    "start_run": {**_START, "acceptedCredentials": {}, "rootEmailDomains": [], "allowPolicyOverride": False},
     "run_batch": {"bucket": BUCKET},
     "write_report": _REPORT,
     "start_execution": {**_START, "planLifetimeSeconds": 86_400, "auditStateMachineArn": MACHINE},

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.function import BUCKET, FunctionInvocation, invoke
+from benchmarks.function import BUCKET, invoke
 from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID
 from root_tasks.model.report import Outcome
 
@@ -203,9 +203,14 @@ class Meter:
         (started,) = invoke(start, [event], environment=self._environment)
         run = started.response
         batches = invoke(
-            run_batch, _batch_events(run), environment=self._environment, sandboxes=MAX_CONCURRENCY
+            run_batch,
+            [{"runId": run["runId"], "workSha256": run["workSha256"], "batch": n} for n in run["batches"]],
+            environment=self._environment,
+            sandboxes=MAX_CONCURRENCY,
         )
-        (finished,) = invoke(write_report, [_report_event(run, batches)], environment=self._environment)
+        event = {"runId": run["runId"], "runSha256": run["runSha256"]}
+        results = [batch.response for batch in batches]
+        (finished,) = invoke(write_report, [{**event, "results": results}], environment=self._environment)
         seconds = time.monotonic() - started_at
         stored = self._s3.get_object(Bucket=BUCKET, Key=f"{folder}/{run['runId']}/report.json")
         invocations = (started, *batches, finished)
@@ -253,20 +258,6 @@ def _execution_input(input_: Mapping[str, object]) -> dict[str, Any]:
             "name": name,
             "startedAt": datetime.now(UTC).isoformat(),
         },
-    }
-
-
-def _batch_events(run: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {"runId": run["runId"], "workSha256": run["workSha256"], "batch": batch} for batch in run["batches"]
-    ]
-
-
-def _report_event(run: Mapping[str, Any], batches: Sequence[FunctionInvocation]) -> dict[str, Any]:
-    return {
-        "runId": run["runId"],
-        "runSha256": run["runSha256"],
-        "results": [batch.response for batch in batches],
     }
 
 

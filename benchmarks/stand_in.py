@@ -6,22 +6,16 @@ benchmark measures the client. It does not verify signatures; its responses are 
 
 from __future__ import annotations
 
-import contextlib
-import json
 import resource
-import subprocess
-import sys
 from asyncio.sslproto import SSLProtocol
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from werkzeug.serving import make_ssl_devcert
 
 from benchmarks.limits import ASSUME_ROOT, Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
+    from multiprocessing.connection import Connection
 
 HOST = "localhost"
 # Each with the name in the environment variable of its endpoint.
@@ -79,14 +73,18 @@ class StandInFailedError(Exception):
 class StandIn:
     """The handle on a running stand-in.
 
+    Args:
+        connection: The connection to its process.
+        certificate: The file with the only authority that its clients trust.
+
     Attributes:
         urls: Where each service is served.
-        certificate: The file with the only authority that its clients trust.
+        certificate: The same file.
     """
 
-    def __init__(self, process: subprocess.Popen[str], *, certificate: str) -> None:
-        self._process = process
-        ports = self._read()
+    def __init__(self, connection: Connection, *, certificate: str) -> None:
+        self._connection = connection
+        ports = self._receive()
         self.urls = {service: f"https://{HOST}:{port}" for service, port in zip(SERVICES, ports, strict=True)}
         self.certificate = certificate
 
@@ -100,44 +98,26 @@ class StandIn:
 
     def begin(self, scenario: Scenario) -> None:
         """Begin a scenario: nothing is counted yet, and no limit is used up."""
-        self._command("begin", **asdict(scenario))
+        self._command("begin", scenario)
 
     def add_execution(self, name: str, started_at: str, output: object) -> None:
         """Add an execution of a state machine, which runs if it has no output."""
-        self._command("add_execution", name=name, started_at=started_at, output=output)
+        self._command("add_execution", name, started_at, output)
 
     def traffic(self) -> Traffic:
         """Return what reached it since the scenario began."""
-        return Traffic(**self._command("traffic"))
+        traffic: Traffic = self._command("traffic")
+        return traffic
 
-    def _command(self, name: str, /, **arguments: object) -> Any:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([name, arguments]) + "\n")
-        self._process.stdin.flush()
-        return self._read()
+    def _command(self, name: str, *arguments: object) -> Any:
+        self._connection.send((name, arguments))
+        return self._receive()
 
-    def _read(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise StandInFailedError
-        return json.loads(line)
-
-
-@contextlib.contextmanager
-def running_stand_in(folder: Path) -> Iterator[StandIn]:
-    """Run a stand-in.
-
-    Args:
-        folder: An empty folder for its certificate.
-    """
-    chain, key = make_ssl_devcert(str(folder / "stand-in"), host=HOST)
-    arguments = [sys.executable, "-m", "benchmarks.stand_in_server", chain, key]
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    def _receive(self) -> Any:
         try:
-            yield StandIn(process, certificate=chain)
-        finally:
-            process.terminate()
+            return self._connection.recv()
+        except EOFError as error:
+            raise StandInFailedError from error
 
 
 def allow_many_connections() -> None:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from benchmarks.limits import ORGANIZATIONS, TokenBucket
+from benchmarks.stand_in import Scenario, Traffic
 from local_aws.emulation import Seed, mock_organization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from benchmarks.stand_in import Scenario
     from local_aws.emulation import LocalOrganization
 
     _Recorded = tuple[tuple[str, str], tuple[int, bytes]]
@@ -104,9 +104,9 @@ class Aws:
         ]
 
     @property
-    def traffic(self) -> Mapping[str, Mapping[str, int]]:
+    def traffic(self) -> Traffic:
         """What reached it."""
-        return {"calls": self._calls, "throttled": self._throttled}
+        return Traffic(calls=self._calls, throttled=self._throttled)
 
     def respond(self, request: AwsRequest, *, now: float) -> bytes:
         """Return the response to a request, as its bytes."""
@@ -196,15 +196,13 @@ def _record_organization(organization: LocalOrganization) -> Iterator[_Recorded]
     ]
     for operation in ("describe_organization", "list_accounts", "list_roots"):
         yield _response(client, MANAGEMENT_ACCOUNT_ID, operation)
-    token: dict[str, str] = {}
-    while True:
-        subject = token.get("NextToken", MANAGEMENT_ACCOUNT_ID)
-        recorded = _response(client, subject, "list_policies", Filter=_SCP, **token)
-        yield recorded
-        # Moto's last page has a token that is null.
-        if not (next_token := json.loads(recorded[1][1]).get("NextToken")):
-            break
-        token = {"NextToken": next_token}
+    subject, token = MANAGEMENT_ACCOUNT_ID, dict[str, str]()
+    # Moto's last page has a token that is null.
+    while subject:
+        listed = _response(client, subject, "list_policies", Filter=_SCP, **token)
+        yield listed
+        subject = json.loads(listed[1][1]).get("NextToken")
+        token = {"NextToken": subject}
     for name, id_ in ids.items():
         yield _response(client, id_, "list_organizational_units_for_parent", ParentId=id_)
         if name != "Root":

@@ -1,20 +1,23 @@
-"""The process of the stand-in: `python -m benchmarks.stand_in_server CHAIN KEY`, controlled by lines of JSON.
-
-A line has the name of a command and its arguments.
-"""
+"""The process of the stand-in, controlled by commands: each a name and its arguments."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import re
 import ssl
-import sys
-from typing import Any
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
-from benchmarks.limits import Limit
-from benchmarks.stand_in import SERVICES, Scenario, allow_many_connections
+from werkzeug.serving import make_ssl_devcert
+
+from benchmarks.stand_in import HOST, SERVICES, Scenario, StandIn, allow_many_connections
 from benchmarks.stand_in_aws import Aws, AwsRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+    from pathlib import Path
 
 _BACKLOG = 4096
 _CREDENTIAL = re.compile(rb"credential=([0-9]+)/[0-9]{8}/[a-z0-9-]+/([a-z]+)/")
@@ -78,11 +81,13 @@ def _parse(data: bytes, head: bytes, *, body_at: int) -> AwsRequest:
 
 
 class _Server:
-    def __init__(self) -> None:
+    def __init__(self, commands: Connection) -> None:
         self.aws = Aws(Scenario(members=0))
+        self._commands = commands
+        self._ended = asyncio.Event()
 
     async def serve(self, chain: str, key: str) -> None:
-        """Serve until the standard input ends."""
+        """Serve until the commands end."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain, key)
         loop = asyncio.get_running_loop()
@@ -91,28 +96,43 @@ class _Server:
             await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, ssl=context, backlog=_BACKLOG)
             for _ in SERVICES
         ]
-        commands = asyncio.StreamReader()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
-        _print([server.sockets[0].getsockname()[1] for server in servers])
-        while command := await commands.readline():
-            _print(self._obey(*json.loads(command)))
+        loop.add_reader(self._commands.fileno(), self._obey)
+        self._commands.send([server.sockets[0].getsockname()[1] for server in servers])
+        await self._ended.wait()
 
-    def _obey(self, name: str, arguments: dict[str, Any]) -> object:
-        match name:
-            case "begin":
-                limit = Limit(**arguments["assume_root"])
-                self.aws = Aws(Scenario(**{**arguments, "assume_root": limit}))
-            case "add_execution":
-                self.aws.add_execution(**arguments)
-            case "traffic":
-                return self.aws.traffic
-        return None
-
-
-def _print(value: object) -> None:
-    print(json.dumps(value), flush=True)
+    def _obey(self) -> None:
+        try:
+            name, arguments = self._commands.recv()
+        except EOFError:
+            self._ended.set()
+            return
+        if name == "begin":
+            self.aws = Aws(*arguments)
+        elif name == "add_execution":
+            self.aws.add_execution(*arguments)
+        self._commands.send(self.aws.traffic)
 
 
-if __name__ == "__main__":
+def _serve(chain: str, key: str, commands: Connection) -> None:
     allow_many_connections()
-    asyncio.run(_Server().serve(*sys.argv[1:]))
+    asyncio.run(_Server(commands).serve(chain, key))
+
+
+@contextlib.contextmanager
+def running_stand_in(folder: Path) -> Iterator[StandIn]:
+    """Run a stand-in in a process of its own.
+
+    Args:
+        folder: An empty folder for its certificate.
+    """
+    chain, key = make_ssl_devcert(str(folder / "stand-in"), host=HOST)
+    context = get_context("spawn")
+    commands, received = context.Pipe()
+    process = context.Process(target=_serve, args=(chain, key, received), daemon=True)
+    process.start()
+    received.close()
+    try:
+        yield StandIn(commands, certificate=chain)
+    finally:
+        process.terminate()
+        process.join()
