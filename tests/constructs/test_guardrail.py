@@ -119,7 +119,7 @@ def test_the_order_of_the_lists_does_not_change_the_template() -> None:
 
 
 @pytest.mark.parametrize("names", [["A", "B"], ["B", "A"]])
-def test_a_token_is_a_target_once_and_its_place_does_not_depend_on_when_it_was_created(
+def test_a_token_is_a_target_once_in_a_place_of_its_own(
     names: list[str],
 ) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
@@ -202,11 +202,6 @@ def test_a_target_that_may_not_be_meant_is_warned_of(arguments: dict[str, Any], 
     stack = bootstrap_stack(env=MANAGEMENT)
     guardrail(stack, **arguments_for(stack, arguments))
     assert warnings(stack) == expected
-
-
-def test_a_unit_of_the_same_app_can_be_a_target() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    assert guardrail(stack, targets=_new_unit(stack))["TargetIds"] == [{"Fn::GetAtt": ["Unit", "Id"]}]
 
 
 def test_the_pipelines_log_says_what_to_do_where_the_policy_type_is_disabled() -> None:

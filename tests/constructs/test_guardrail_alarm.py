@@ -123,7 +123,7 @@ def test_without_allowed_roles_every_assume_root_fires() -> None:
     assert alarms_of(event, found) == {"UnexpectedAssumeRoot"}
 
 
-def test_a_copy_of_the_event_in_the_target_account_fires_only_where_it_names_another_role() -> None:
+def test_a_copy_of_the_event_fires_only_where_it_names_another_role() -> None:
     """Whether there is such a copy is not known. Of a role it would have the ID alone."""
     copies = {
         id_: assume_root(principal_id=f"{id_}:x", issuer=None, identity_type="AWSAccount")
@@ -237,7 +237,7 @@ def test_where_a_notice_fails_the_topic_is_notified() -> None:
     assert alarm["AlarmActions"] == [{"Ref": topic}]
 
 
-def test_a_notice_has_the_query_that_the_page_explains_also_for_the_longest_name_of_a_log_group() -> None:
+def test_an_alarm_has_the_pages_query_even_with_the_longest_name_of_a_log_group() -> None:
     found = alarm_stack(
         trail_log_group=lambda stack: logs.LogGroup.from_log_group_name(stack, "Long", "a" * 512)
     )

@@ -214,7 +214,7 @@ def test_a_list_that_may_name_the_roles_of_the_app_is_accepted(arguments: dict[s
     organization_app(arguments).synth()
 
 
-def test_the_roles_of_the_same_stack_are_accepted_and_those_of_another_organization_do_not_count() -> None:
+def test_the_roles_of_another_organization_do_not_count() -> None:
     app = App(analytics_reporting=False)
     stack = Stack(Stage(app, "Production", env=MANAGEMENT), "Management")
     guardrail(stack, session_roles=RootTasks(stack, "RootTasks", tasks=RootTask).session_roles)

@@ -47,8 +47,19 @@ LOOKING = {"start_run", "run_batch", "write_report"}
 ACTING = {"start_execution", "execute_batch", "write_execution_report"}
 
 
-def test_the_names_in_the_template_are_pinned() -> None:
-    whole = root_tasks_template(tasks=RootTask, audit_interval=Duration.days(1))
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Any]:
+    """The template with every task, an interval, a topic and a protected account."""
+    return root_tasks_template(
+        tasks=RootTask,
+        audit_interval=Duration.days(1),
+        protected_accounts=["222222222222"],
+        notification_topic=new_topic,
+        max_concurrency=7,
+    )
+
+
+def test_the_names_in_the_template_are_pinned(whole: dict[str, Any]) -> None:
     assert set(whole["Outputs"]) == {
         "RootTasksAuditStateMachineArn",
         "RootTasksExecuteStateMachineArn",
@@ -87,7 +98,7 @@ def test_the_construct_and_the_functions_have_the_same_tasks() -> None:
 
 
 @pytest.mark.parametrize("task", RootTask)
-def test_what_acts_exists_only_where_a_task_that_acts_is_listed(task: RootTask) -> None:
+def test_functions_that_make_changes_exist_only_for_tasks_that_do(task: RootTask) -> None:
     acts = task is not RootTask.AUDIT
     whole = root_tasks_template(tasks=[task])
     assert len(resources(whole, "AWS::StepFunctions::StateMachine")) == 1 + acts
@@ -99,9 +110,7 @@ def test_what_acts_exists_only_where_a_task_that_acts_is_listed(task: RootTask) 
     assert handlers == (LOOKING | ACTING if acts else LOOKING)
 
 
-def test_the_state_machine_that_looks_invokes_no_function_that_acts() -> None:
-    whole = root_tasks_template(tasks=RootTask)
-
+def test_read_only_runs_invoke_no_function_that_makes_changes(whole: dict[str, Any]) -> None:
     def handlers(which: str) -> set[str]:
         role = f"RootTasks{which}StateMachineRole"
         invoked = json.dumps(
@@ -130,19 +139,14 @@ def test_a_deletion_and_a_recovery_are_planned_by_the_function_that_audits() -> 
     ]
 
 
-@pytest.mark.parametrize(
-    ("which", "arguments", "most"),
-    [("Audit", {}, 5), ("Audit", {"max_concurrency": 7}, 7), ("Execute", {"max_concurrency": 7}, 7)],
-)
-def test_the_map_is_bounded_and_a_failed_batch_affects_no_other(
-    which: str, arguments: dict[str, Any], most: int
-) -> None:
-    states = state_machine_definition(root_tasks_template(tasks=RootTask, **arguments), which)["States"]
+@pytest.mark.parametrize("which", ["Audit", "Execute"])
+def test_the_map_is_bounded_and_a_failed_batch_affects_no_other(whole: dict[str, Any], which: str) -> None:
+    states = state_machine_definition(whole, which)["States"]
     mapped = states["Batches of accounts"]
     assert mapped["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
     assert mapped["ItemsPath"] == "$.batches", "the state has them, not the bucket"
     assert "ItemReader" not in mapped
-    assert mapped["MaxConcurrency"] == most
+    assert mapped["MaxConcurrency"] == 7
     assert mapped["ToleratedFailurePercentage"] == 100
     assert mapped["ResultPath"] == "$.results"
     assert mapped["Catch"] == [{"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": "No results"}], (
@@ -152,10 +156,10 @@ def test_the_map_is_bounded_and_a_failed_batch_affects_no_other(
 
 
 @pytest.mark.parametrize(("which", "batches"), [("Audit", 3), ("Execute", 4)])
-def test_a_function_is_invoked_again_where_it_did_not_start_and_what_acts_nowhere_else(
-    which: str, batches: int
+def test_a_function_that_makes_changes_is_invoked_again_only_if_it_did_not_start(
+    whole: dict[str, Any], which: str, batches: int
 ) -> None:
-    states = state_machine_definition(root_tasks_template(tasks=RootTask), which)["States"]
+    states = state_machine_definition(whole, which)["States"]
     children = states["Batches of accounts"]["ItemProcessor"]["States"].values()
     mapped = [child for child in children if child["Type"] == "Task"]
     assert len(mapped) == batches
@@ -171,8 +175,8 @@ def test_a_function_is_invoked_again_where_it_did_not_start_and_what_acts_nowher
         assert state["TimeoutSeconds"] == 660
 
 
-def test_an_execution_with_failures_fails_after_its_report() -> None:
-    states = state_machine_definition(root_tasks_template(tasks=RootTask), "Execute")["States"]
+def test_an_execution_with_failures_fails_after_its_report(whole: dict[str, Any]) -> None:
+    states = state_machine_definition(whole, "Execute")["States"]
     assert states["Write report"]["Next"] == "Any failures?"
     (choice,) = states["Any failures?"]["Choices"]
     assert choice == {"Variable": "$.failed", "BooleanEquals": True, "Next": "Accounts failed"}
@@ -183,15 +187,14 @@ def test_an_execution_with_failures_fails_after_its_report() -> None:
     }
 
 
-def test_a_batch_ends_before_its_root_sessions_do() -> None:
-    whole = root_tasks_template(tasks=RootTask)
+def test_a_batch_ends_before_its_root_sessions_do(whole: dict[str, Any]) -> None:
     for handler in ("run_batch", "execute_batch"):
         found = functions(whole, f"root_tasks.handlers.{handler}")
         assert {function["Timeout"] for function in found} == {600}
 
 
-def test_the_bucket_is_encrypted_private_versioned_and_retained() -> None:
-    bucket = only_resource(root_tasks_template(), "AWS::S3::Bucket")
+def test_the_bucket_is_encrypted_private_versioned_and_retained(whole: dict[str, Any]) -> None:
+    bucket = only_resource(whole, "AWS::S3::Bucket")
     properties = bucket["Properties"]
     assert bucket["UpdateReplacePolicy"] == "Retain"
     assert bucket["DeletionPolicy"] == "RetainExceptOnCreate", "a deployment that fails leaves no bucket"
@@ -220,8 +223,7 @@ def test_a_key_encrypts_the_bucket_and_the_log_group_and_every_function_may_use_
         assert actions(use) == ["kms:Decrypt", "kms:GenerateDataKey"]
 
 
-def test_the_bucket_is_reached_by_tls_alone_and_each_function_writes_its_own_objects_there() -> None:
-    whole = root_tasks_template(tasks=RootTask)
+def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(whole: dict[str, Any]) -> None:
     roles = function_roles(whole)
     policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
     without_tls, everybody_else, *own = policy["Statement"]
@@ -379,14 +381,13 @@ def test_readers_of_reports_read_neither_plans_nor_backups() -> None:
     }
 
 
-def alarms(**arguments: Any) -> dict[str, dict[str, Any]]:
-    found = properties_of(root_tasks_template(**arguments), "AWS::CloudWatch::Alarm")
+def alarms(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = properties_of(template, "AWS::CloudWatch::Alarm")
     return {id_[len("RootTasks") : -8]: alarm for id_, alarm in found.items()}
 
 
-def test_the_alarms_are_of_credentials_access_failures_and_audits_that_stopped() -> None:
-    assert set(alarms()) == {"Credentials", "Inaccessible", "Failed"}
-    found = alarms(tasks=RootTask, audit_interval=Duration.days(1))
+def test_the_alarms_are_of_credentials_access_failures_and_stopped_audits(whole: dict[str, Any]) -> None:
+    found = alarms(whole)
     assert set(found) == {"Credentials", "Inaccessible", "Failed", "NotStarted", "AuditsStopped"}
     for name, metric in (
         ("Credentials", "AccountsWithRootCredentials"),
@@ -413,31 +414,23 @@ def test_the_alarms_are_of_credentials_access_failures_and_audits_that_stopped()
 
 
 @pytest.mark.parametrize("name", ["Failed", "NotStarted"])
-def test_an_alarm_looks_back_for_what_cloudwatch_gets_late(name: str) -> None:
+def test_an_alarm_looks_back_for_what_cloudwatch_gets_late(whole: dict[str, Any], name: str) -> None:
     """FILL gives the newest minute a value: an alarm of one period would see nothing else."""
-    alarm = alarms(tasks=RootTask, audit_interval=Duration.days(1))[name]
+    alarm = alarms(whole)[name]
     assert any("FILL" in metric.get("Expression", "") for metric in alarm["Metrics"])
     assert {metric["MetricStat"]["Period"] for metric in alarm["Metrics"] if "MetricStat" in metric} == {60}
     assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (1, 10)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "rules"),
-    [
-        ({"audit_interval": Duration.days(30)}, ["RootTasksInterval"]),
-        ({"audit_new_accounts": True}, ["RootTasksNewAccount"]),
-        (
-            {"audit_interval": Duration.days(30), "audit_new_accounts": True},
-            ["RootTasksInterval", "RootTasksNewAccount"],
-        ),
-    ],
-    ids=["interval", "new-accounts", "both"],
-)
-def test_an_audit_that_eventbridge_could_not_start_is_noticed(
-    arguments: dict[str, Any], rules: list[str]
-) -> None:
-    whole = root_tasks_template(notification_topic=new_topic, **arguments)
-    (alarm,) = properties_of(whole, "AWS::CloudWatch::Alarm", "NotStarted").values()
+@pytest.fixture(scope="module")
+def with_new_accounts() -> dict[str, Any]:
+    return root_tasks_template(
+        notification_topic=new_topic, audit_interval=Duration.days(30), audit_new_accounts=True
+    )
+
+
+def test_an_audit_that_eventbridge_could_not_start_is_noticed(with_new_accounts: dict[str, Any]) -> None:
+    alarm = alarms(with_new_accounts)["NotStarted"]
     counted = [metric["MetricStat"] for metric in alarm["Metrics"] if "MetricStat" in metric]
     assert {
         (metric["Metric"]["Namespace"], metric["Metric"]["MetricName"], metric["Stat"]) for metric in counted
@@ -445,17 +438,15 @@ def test_an_audit_that_eventbridge_could_not_start_is_noticed(
     # Of the default event bus: with one dimension alone.
     dimensions = [metric["Metric"]["Dimensions"] for metric in counted]
     assert sorted((dimension["Name"], dimension["Value"]["Ref"][:-8]) for (dimension,) in dimensions) == [
-        ("RuleName", f"{rule}Rule") for rule in rules
+        ("RuleName", "RootTasksIntervalRule"),
+        ("RuleName", "RootTasksNewAccountRule"),
     ]
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
-def test_only_its_own_rule_can_start_a_state_machine_by_a_role() -> None:
-    """Who may pass roles to EventBridge could otherwise start an execution with any input."""
-    whole = root_tasks_template(
-        notification_topic=new_topic, audit_interval=Duration.days(1), audit_new_accounts=True
-    )
-    rules = resources(whole, "AWS::Events::Rule").values()
+def test_only_its_own_rule_can_start_a_state_machine_by_a_role(with_new_accounts: dict[str, Any]) -> None:
+    """Anyone who may pass roles to EventBridge could otherwise start an execution with any input."""
+    rules = resources(with_new_accounts, "AWS::Events::Rule").values()
     names = {
         target["RoleArn"]["Fn::GetAtt"][0]: rule["Properties"]["Name"]
         for rule in rules
@@ -464,7 +455,9 @@ def test_only_its_own_rule_can_start_a_state_machine_by_a_role() -> None:
     assert len(set(names.values())) == len(names) == len(rules) == 2
     for role, name in names.items():
         assert len(name) <= 64
-        (statement,) = whole["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        (statement,) = with_new_accounts["Resources"][role]["Properties"]["AssumeRolePolicyDocument"][
+            "Statement"
+        ]
         assert statement["Principal"] == {"Service": "events.amazonaws.com"}
         ((operator, condition),) = statement["Condition"].items()
         assert (operator, text(condition["aws:SourceArn"])) == (
@@ -474,20 +467,14 @@ def test_only_its_own_rule_can_start_a_state_machine_by_a_role() -> None:
 
 
 def test_the_interval_starts_no_audit_before_the_roles_have_their_policies() -> None:
-    whole = root_tasks_template(audit_interval=Duration.days(1), protected_accounts=["222222222222"])
-    (rule,) = resources(whole, "AWS::Events::Rule")
-    assert resources(whole, "AWS::IAM::Policy").keys() - depends_on(whole, rule) == set()
+    only_audits = root_tasks_template(audit_interval=Duration.days(1), protected_accounts=["222222222222"])
+    (rule,) = resources(only_audits, "AWS::Events::Rule")
+    assert resources(only_audits, "AWS::IAM::Policy").keys() <= depends_on(only_audits, rule)
 
 
 @pytest.mark.parametrize(
     ("region", "warned"),
-    [
-        ("af-south-1", True),
-        ("mx-central-1", True),
-        ("us-east-1", False),
-        ("ap-northeast-3", False),
-        (None, False),
-    ],
+    [("mx-central-1", True), ("us-east-1", False), (None, False)],
 )
 def test_a_region_that_member_accounts_may_not_have_enabled_warns(region: str | None, warned: bool) -> None:
     stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
@@ -499,14 +486,10 @@ def test_a_region_that_member_accounts_may_not_have_enabled_warns(region: str | 
     ("interval", "periods", "warm_up_minutes"),
     [
         (Duration.minutes(1), 3, 3),
-        (Duration.days(1), 3, 2880),
         (Duration.minutes(48 * 60 - 1), 3, 2880),
-        (Duration.hours(48), 3, 2880),
         (Duration.hours(56), 3, 2880),
         (Duration.minutes(56 * 60 + 1), 2, 2880),
-        (Duration.hours(84), 2, 2880),
         (Duration.minutes(84 * 60 + 1), None, None),
-        (Duration.days(8), None, None),
     ],
     ids=lambda value: value.to_human_string() if isinstance(value, Duration) else str(value),
 )
@@ -514,7 +497,7 @@ def test_audits_that_stopped_are_noticed_as_far_as_cloudwatch_looks_back(
     interval: Duration, periods: int | None, warm_up_minutes: int | None
 ) -> None:
     """After one interval alone, an audit that takes longer than the previous one would set it off."""
-    stopped = alarms(audit_interval=interval).get("AuditsStopped")
+    stopped = alarms(root_tasks_template(audit_interval=interval)).get("AuditsStopped")
     if stopped is None:
         assert periods is None
         return
@@ -532,32 +515,28 @@ def test_audits_that_stopped_are_noticed_as_far_as_cloudwatch_looks_back(
     assert ("until the first full audit" in stopped["AlarmDescription"]) == may_wait
 
 
-def test_the_topic_gets_the_messages_of_every_alarm() -> None:
-    whole = root_tasks_template(notification_topic=new_topic, audit_interval=Duration.days(1))
+def test_the_topic_gets_the_messages_of_every_alarm(whole: dict[str, Any]) -> None:
     (topic,) = resources(whole, "AWS::SNS::Topic")
     for alarm in properties_of(whole, "AWS::CloudWatch::Alarm").values():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": topic}]
 
 
-@pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1"])
-def test_the_maximum_of_protected_accounts_fits_a_roles_policy_and_a_functions_environment(
-    region: str,
-) -> None:
-    whole = root_tasks_template(
-        env=Environment(account="111111111111", region=region),
+def test_the_maximum_of_protected_accounts_fits_policies_and_environments() -> None:
+    longest = root_tasks_template(
+        env=Environment(account="111111111111", region="us-gov-west-1"),
         tasks=RootTask,
         protected_accounts=[f"{100_000_000_000 + number}" for number in range(MAX_PROTECTED_ACCOUNTS)],
         encryption_key=new_key,
     )
-    assert not resources(whole, "AWS::IAM::ManagedPolicy"), "CDK has not split it"
+    assert not resources(longest, "AWS::IAM::ManagedPolicy"), "CDK has not split it"
     sizes: dict[str, int] = {}
-    for policy in properties_of(whole, "AWS::IAM::Policy").values():
+    for policy in properties_of(longest, "AWS::IAM::Policy").values():
         role = policy["Roles"][0]["Ref"]
         sizes[role] = sizes.get(role, 0) + _max_size(policy["PolicyDocument"])
     assert max(sizes.values()) <= MAX_POLICY_CHARACTERS
     environments = [
         _max_size(function["Environment"]["Variables"])
-        for function in properties_of(whole, "AWS::Lambda::Function").values()
+        for function in properties_of(longest, "AWS::Lambda::Function").values()
     ]
     assert MAX_ENVIRONMENT_CHARACTERS - 100 < max(environments) <= MAX_ENVIRONMENT_CHARACTERS
 
@@ -579,8 +558,7 @@ def _max_size(document: object) -> int:
     return len(json.dumps(resolved, separators=(",", ":")))
 
 
-def test_a_function_that_could_make_changes_is_denied_protected_accounts_before_it_exists() -> None:
-    whole = root_tasks_template(tasks=RootTask, protected_accounts=["222222222222"])
+def test_a_function_is_denied_protected_accounts_before_it_exists(whole: dict[str, Any]) -> None:
     for id_, function in properties_of(whole, "AWS::Lambda::Function").items():
         if function["Handler"].endswith("_batch") and "RootTasksAudit" not in id_:
             role = function["Role"]["Fn::GetAtt"][0]

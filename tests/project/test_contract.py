@@ -179,7 +179,7 @@ def test_each_handler_is_a_function_of_an_event_and_a_context(handler: str) -> N
     assert list(inspect.signature(function).parameters) == ["event", "context"]
 
 
-def test_a_functions_code_has_the_modules_that_it_imports_their_data_and_nothing_else(
+def test_a_functions_code_has_what_it_imports_and_nothing_else(
     everything: Synthesized,
 ) -> None:
     entries = sorted({(everything.asset(handler), handler.rpartition(".")[0]) for handler in HANDLERS})
@@ -399,7 +399,7 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
 # The custom resource
 
 
-def test_the_function_reads_the_properties_and_returns_the_attributes_of_the_custom_resource(
+def test_the_function_reads_the_properties_and_returns_the_attributes(
     everything: Synthesized, organization: LocalOrganization
 ) -> None:
     properties = dict(only_resource(everything.template, "Custom::CentralizedRootAccess")["Properties"])
@@ -574,7 +574,7 @@ def deployed(everything: Synthesized, organization: LocalOrganization) -> Deploy
     return Deployed(synthesized=everything, root_tasks=running.RootTasks(organization=organization))
 
 
-def test_the_schedules_input_audits_every_account_and_the_report_is_where_the_output_says(
+def test_the_schedules_audit_has_its_report_where_the_output_says(
     everything: Synthesized, deployed: Deployed
 ) -> None:
     (target,) = [
@@ -690,7 +690,7 @@ def run_every_task(deployed: Deployed) -> None:
         assert root_tasks.outcomes(executed)[MEMBER] == "done"
 
 
-def test_step_functions_holds_the_hash_of_an_executions_report_whether_or_not_accounts_failed(
+def test_step_functions_holds_the_hash_of_an_executions_report(
     deployed: Deployed,
 ) -> None:
     organization = deployed.root_tasks.organization

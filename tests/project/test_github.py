@@ -89,7 +89,7 @@ def test_a_job_has_the_permissions_that_it_names_and_keeps_no_credentials(workfl
                 assert step["with"]["persist-credentials"] is False, name
 
 
-def test_only_the_job_that_publishes_has_the_identity_and_it_runs_no_code_of_the_checkout() -> None:
+def test_only_the_job_that_publishes_has_the_identity_and_it_runs_no_code() -> None:
     release = jobs(GITHUB / "workflows/release.yml")
     assert [name for name, job in release.items() if "id-token" in job["permissions"]] == ["publish"]
     assert all("run" not in step for step in release["publish"]["steps"])

@@ -71,7 +71,6 @@ CUSTOM_RESOURCE_FILES = (
     "test_handler.py",
     "test_lifecycle.py",
     "test_response.py",
-    "test_second_stack.py",
     "test_status_command.py",
 )
 # What WebAssembly lacks, and not Python 3.14.
@@ -177,7 +176,7 @@ def test_the_functions_work_on_python_3_14() -> None:
     require_everything_passed(results, arguments)
 
 
-def test_the_functions_work_on_python_3_14_with_the_oldest_boto3_that_the_runtime_may_have() -> None:
+def test_the_functions_work_on_python_3_14_with_the_lowest_boto3() -> None:
     assert LOWEST.is_dir(), "The lowest supported packages are not installed. Run `make test-slow`."
     arguments = selection(AWS_FILES)
     results = run_in_runtime(boto3=LOWEST, arguments=arguments)

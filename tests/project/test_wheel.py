@@ -86,9 +86,7 @@ def test_the_template_from_the_wheel_is_the_checkouts_byte_for_byte(
         assert (tmp_path / "cdk.out" / name).read_bytes() == (here.folder / name).read_bytes()
 
 
-def test_installed_elsewhere_the_project_comes_from_its_wheel_and_constructs_from_pypi(
-    elsewhere: Environment, tmp_path: Path
-) -> None:
+def test_installed_elsewhere_the_project_comes_from_its_wheel(elsewhere: Environment, tmp_path: Path) -> None:
     code = (
         "import centralized_root_access as library, constructs\n"
         "from centralized_root_access._code import lambda_root\n"
@@ -129,7 +127,7 @@ def installed(
 
 
 @pytest.mark.parametrize("installed", [""], indirect=True, ids=["without an extra"])
-def test_the_command_line_is_installed_without_the_cdk_and_says_what_the_constructs_need(
+def test_the_command_line_without_the_cdk_says_what_the_constructs_need(
     installed: Path, tmp_path: Path
 ) -> None:
     program = installed.with_name("centralized-root-access")
