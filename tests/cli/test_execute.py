@@ -121,7 +121,7 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
             "executed by execute-1",
         ),
         (NOW, None, None, f"until {NOW:%Y-%m-%d %H:%M} UTC"),
-        (None, None, None, ""),
+        (None, None, None, "no end is known"),
     ],
     ids=["executed", "in its last second", "without an end"],
 )

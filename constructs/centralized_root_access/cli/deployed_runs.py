@@ -321,9 +321,8 @@ class Runs:
         elif state.obstacle is not None:
             print_note(state.obstacle)
         else:
-            until = f" ({state.words})" if state.words else ""
             command = self.target.command("execute", report.run_id)
-            print_note(*keys, f"Next, to execute exactly this plan{until}: {command}")
+            print_note(*keys, f"Next, to execute exactly this plan ({state.words}): {command}")
 
     def plan_state(self, report: Report) -> PlanState | None:
         """Return whether a plan can still be executed; None for another report, or a plan of nothing."""

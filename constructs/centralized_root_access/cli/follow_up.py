@@ -133,12 +133,12 @@ class PlanState:
 
     @property
     def words(self) -> str:
-        """The state in a few words; empty if it can be executed for an unknown time."""
+        """The state in a few words."""
         if self.executed_by is not None:
             return f"executed by {self.executed_by}"
-        if self.expires_at is None:
-            return ""
-        return "expired" if self.obstacle else f"until {minute(self.expires_at)}"
+        if self.obstacle is not None:
+            return "expired"
+        return "no end is known" if self.expires_at is None else f"until {minute(self.expires_at)}"
 
 
 # The next steps, as commands to paste

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 # Two documents a second, of which an organization can have thousands.
 _MAX_SECONDS = 1800.0
-_NOT_ATTACHED = "not attached yet"
 
 
 # A change
@@ -85,12 +84,10 @@ class PolicyChange:
         """Return the organization's policies with the change."""
         attached = policies.attachments.get(self.policy_type, Attachments(policy_type=self.policy_type))
         if self.replaced_id is not None:
-            there = policies.policies.get(self.replaced_id)
-            if there is None:
-                # It is attached where no account is checked.
-                return policies
-            changed = replace(self.policy, policy_id=there.policy_id, name=there.name)
-            return replace(policies, policies={**policies.policies, there.policy_id: changed})
+            # It is not there if it is attached where no account is checked.
+            name = policies.policies.get(self.replaced_id, self.policy).name
+            changed = replace(self.policy, policy_id=self.replaced_id, name=name)
+            return replace(policies, policies={**policies.policies, self.replaced_id: changed})
         # A target without another policy has AWS's own.
         own = (FULL_ACCESS.policy_id,) if self.policy_type is PolicyType.SERVICE_CONTROL_POLICY else ()
         policy_ids = {
@@ -123,7 +120,7 @@ def read_change(file: Path, *, target_ids: tuple[str, ...], replaced_id: str | N
     policy_type = (
         PolicyType.RESOURCE_CONTROL_POLICY if _has_principal(content) else PolicyType.SERVICE_CONTROL_POLICY
     )
-    policy = parse_policy(content, policy_id=_NOT_ATTACHED, name=file.stem, policy_type=policy_type)
+    policy = parse_policy(content, policy_id="not attached yet", name=file.stem, policy_type=policy_type)
     if policy.problem:
         raise CommandError(f"{file} is not a policy that AWS would accept. {policy.problem}")
     return PolicyChange(

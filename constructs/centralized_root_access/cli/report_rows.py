@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -40,9 +39,7 @@ class ReportRow:
         account_id: The account; empty in its further rows.
         name: Its name.
         organizational_unit: Where it is in the organization.
-        item: The item, with its Region and its status.
-        created: The day on which it was created.
-        last_use: When it was last used, in words; empty if AWS never knows it.
+        item: The item, with its Region, its status, its creation and its last use.
         reason: Why it ended so, or what to know about it.
     """
 
@@ -52,15 +49,7 @@ class ReportRow:
     name: str = ""
     organizational_unit: str = ""
     item: str = ""
-    created: str = ""
-    last_use: str = ""
     reason: str = ""
-
-    @property
-    def what(self) -> str:
-        """The item, with its facts."""
-        created = f"created {self.created}" if self.created else ""
-        return ", ".join(filter(None, (self.item, created, self.last_use)))
 
 
 def rows_of(report: Report, listed: Iterable[AccountResult], *, each_whole: bool) -> Iterator[ReportRow]:
@@ -113,38 +102,31 @@ def _rows_of_account(result: AccountResult, *, now: datetime) -> Iterator[Report
 
 
 def _credential_rows(result: AccountResult, has: RootCredentials, *, now: datetime) -> Iterator[ReportRow]:
-    row = functools.partial(ReportRow, outcome=result.outcome)
+    def row(*facts: str) -> ReportRow:
+        return ReportRow(outcome=result.outcome, item=", ".join(facts))
+
     if has.password:
-        used = _last_use(has.password_last_used_at, now, unread=has.password_last_use_unread)
-        yield row(item="password", last_use=used)
+        yield row("password", _last_use(has.password_last_used_at, now, unread=has.password_last_use_unread))
     for key in has.access_keys or ():
-        yield row(item=f"access key {key.access_key_id}, {key.status}", last_use=_use_with_service(key, now))
+        yield row(f"access key {key.access_key_id}, {key.status}", _use_with_service(key, now))
     unlisted = types_without_list(result)
     # For these, the count is enough.
     counted = {ItemType.SIGNING_CERTIFICATE, ItemType.MFA_DEVICE} - unlisted
     if others := item_counts(Counter(type_ for type_, _ in credentials_of(result) if type_ in counted)):
-        yield row(item=others)
+        yield row(others)
     for type_ in ItemType:
         if type_ in unlisted:
-            yield row(item=f"{type_} that could not be listed", last_use=_UNKNOWN)
+            yield row(f"{type_} that could not be listed", _UNKNOWN)
 
 
 def _item_row(item: Item, *, now: datetime) -> ReportRow:
-    details = item.credential
-    facts = (
-        " ".join(filter(None, (item.type, _short(item.id)))),
-        item.region,
-        details.status if details else None,
-    )
-    row = ReportRow(outcome=item.outcome, item=", ".join(filter(None, facts)), reason=item.message or "")
-    if details is None:
-        return row
-    has_use = item.type in (ItemType.PASSWORD, ItemType.ACCESS_KEY)
-    return replace(
-        row,
-        created=f"{details.created_at:%Y-%m-%d}" if details.created_at is not None else "",
-        last_use=_use_with_service(details, now) if has_use else "",
-    )
+    facts = [" ".join(filter(None, (item.type, _short(item.id)))), item.region]
+    if (details := item.credential) is not None:
+        created = f"created {details.created_at:%Y-%m-%d}" if details.created_at else None
+        facts += [details.status, created]
+        if item.type in (ItemType.PASSWORD, ItemType.ACCESS_KEY):
+            facts.append(_use_with_service(details, now))
+    return ReportRow(outcome=item.outcome, item=", ".join(filter(None, facts)), reason=item.message or "")
 
 
 def _short(id_: str | None) -> str | None:

@@ -81,35 +81,25 @@ def whole_line(text: str) -> Text:
     return Text(printable(text), no_wrap=True)
 
 
-def show_report(report: Report, *, everything: bool = False) -> None:
+def show_report(report: Report, *, everything: bool = False, to_decide: bool = False) -> None:
     """Show a report as a table, the policies of a plan in full, and the summary in a sentence or two.
 
     Args:
         report: The report.
-        everything: Whether to list also accounts that are clean or have nothing to do, which the summary
-            counts otherwise.
+        everything: Whether to list also accounts that need no action, which the summary counts otherwise.
+        to_decide: Whether a person is asked next whether to execute it: it is shown on stderr, and lists what
+            would be changed.
     """
-    listed = [result for result in report.results if everything or result.outcome not in _COUNTED]
-    _show_report(report, listed)
-
-
-def show_plan(report: Report, *, everything: bool = False) -> None:
-    """Show a plan on stderr, before it is executed: each account that would be changed.
-
-    Args:
-        report: The report of the plan.
-        everything: Whether to list the other accounts as well.
-    """
-    listed = [result for result in report.results if everything or result.outcome is Outcome.PLANNED]
-    _show_report(report, listed, stderr=True)
-
-
-def _show_report(report: Report, listed: Iterable[AccountResult], *, stderr: bool = False) -> None:
-    target = console(stderr=stderr)
+    target = console(stderr=to_decide)
+    listed = [
+        result
+        for result in report.results
+        if everything or (result.outcome is Outcome.PLANNED if to_decide else result.outcome not in _COUNTED)
+    ]
     _print(target, _report_table(report, listed, width=target.width))
     for line in _policies_of_plan(report):
         # Not by rich, which wraps lines, and drops blanks where it does.
-        click.echo(line, err=stderr)
+        click.echo(line, err=to_decide)
     _print(
         target,
         [
@@ -128,7 +118,6 @@ def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState
         ended_at = execution.ended_at
         status = safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red"))
         lines.append(Text.assemble(status, "  ", safe_text(execution.run_id)))
-        state = states.get(execution.run_id)
         facts = (
             execution.action,
             "" if execution.accounts is None else quantity(execution.accounts, "account"),
@@ -217,17 +206,12 @@ def _pretty(policy: str) -> str:
 
 
 def _row_table(shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str]) -> Table:
-    """Return a table for a program or a file: a line for each row, without columns that no row has."""
-    cells = {
-        "account": [row.account_id for row in shown],
-        "name": [row.name for row in shown],
-        "OU": [row.organizational_unit for row in shown],
-        "what": [row.what + row.reason for row in shown],
-    }
-    columns = {name: values for name, values in cells.items() if any(values)}
-    table = new_table("outcome", *columns)
-    for row, *values in zip(shown, *columns.values(), strict=True):
-        table.add_row(safe_text(in_words(row.outcome), _STYLES.get(row.outcome, "")), *map(safe_text, values))
+    """Return a table for a program or a file: a line for each row."""
+    table = new_table("outcome", "account", "name", "OU", "what")
+    for row in shown:
+        outcome = safe_text(in_words(row.outcome), _STYLES.get(row.outcome, ""))
+        cells = (row.account_id, row.name, row.organizational_unit, row.item + row.reason)
+        table.add_row(outcome, *map(safe_text, cells))
     return table
 
 
@@ -246,7 +230,7 @@ def _account_lists(
             # Bold, to tell names from items.
             names = (row.account_id, row.name, row.organizational_unit)
             yield safe_text("  ".join(filter(None, names)), "bold")
-        said = f"{row.what}{row.reason}"
+        said = f"{row.item}{row.reason}"
         line = said if row.outcome is outcome else f"{in_words(row.outcome)}: {said}"
         if line:
             yield Padding(safe_text(line), (0, 0, 0, 2))
@@ -258,11 +242,7 @@ def new_table(*columns: str) -> Table:
     """Return an empty table."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
     for name in columns:
-        table.add_column(
-            name,
-            overflow="fold",
-            no_wrap=name in ("outcome", "result", "account", "status", "started", "took"),
-        )
+        table.add_column(name, overflow="fold", no_wrap=name in ("outcome", "result", "account"))
     return table
 
 

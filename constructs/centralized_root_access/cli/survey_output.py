@@ -75,8 +75,7 @@ def _names(accounts: Sequence[AccountVerdict]) -> tuple[str, str]:
     if len(accounts) == 1:
         return accounts[0].account.account_id, accounts[0].account.name or ""
     units = sorted({account.account.organizational_unit or "" for account in accounts})
-    left = len(units) - _MAX_UNITS
-    more = [f"{quantity(left, 'more unit')}"] if left > 0 else []
+    more = [] if len(units) <= _MAX_UNITS else ["..."]
     return quantity(len(accounts), "account"), ", ".join([*units[:_MAX_UNITS], *more])
 
 

@@ -94,10 +94,10 @@ def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     from root_tasks.model.report import Outcome
     from root_tasks.report.summary import what_it_does, words_of
 
-    from ..screen import show_plan
+    from ..screen import show_report
     from ..stored_report import print_doubt
 
-    show_plan(plan.report, everything=everything)
+    show_report(plan.report, everything=everything, to_decide=True)
     print_doubt(plan)
     accounts = quantity(plan.report.totals[Outcome.PLANNED], "account")
     question = (

@@ -17,15 +17,13 @@ if TYPE_CHECKING:
     from ..options import TargetOptions
     from ..step_functions import RunExecution
 
-_DEFAULT_LIMIT = 20
-
 
 @click.command(short_help="List the latest runs.")
 @click.option(
     "--limit",
     type=click.IntRange(1, 1000),
     metavar="N",
-    default=_DEFAULT_LIMIT,
+    default=20,
     show_default=True,
     help="How many.",
 )
