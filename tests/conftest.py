@@ -48,6 +48,7 @@ _SLOW_FILES = (
     "test_cli_terminal.py",
     "test_deploying.py",
     "test_emulation_server.py",
+    "test_end_to_end.py",
     "test_end_to_end_root_tasks.py",
     "test_end_to_end_two_accounts.py",
     "test_examples.py",
@@ -60,7 +61,6 @@ _SLOW_FILES = (
     "test_root_tasks_page.py",
     "test_scp_oracle.py",
     "test_snippets.py",
-    "test_three_hundred_accounts.py",
 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +12,8 @@ from hypothesis import strategies as st
 from centralized_root_access.cli.command_errors import ExitCode
 from centralized_root_access.cli.follow_up import exit_code, explicit_accounts
 from root_tasks.model.report import Item, ItemType, Outcome, Task
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.accounts import MEMBER, OTHER, THIRD
+from support.command_line import DELETE, NAME, give_credentials, has_password, lock_bucket
 from support.properties import property_test
 from support.reports import report, result
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from root_tasks.model.report import Report
     from support.command_line import CommandLine, Shown
 
-NAME = "20261125-0432-2345"
 BUCKET = f"{MEMBER}:locked"
 
 # Reports
@@ -135,16 +134,6 @@ def suspend(command_line: CommandLine) -> None:
     command_line.root_tasks.organization.suspend(MEMBER)
 
 
-def give_credentials(command_line: CommandLine) -> None:
-    command_line.root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-
-
-def lock_bucket(command_line: CommandLine) -> None:
-    s3 = command_line.root_tasks.organization.client("s3", account_id=MEMBER)
-    s3.create_bucket(Bucket="locked")
-    s3.put_bucket_policy(Bucket="locked", Policy='{"Version":"2012-10-17","Statement":[]}')
-
-
 def run_and_report(command_line: CommandLine, *arguments: str, name: str) -> Shown:
     """Run a command, show its report again, and return what was shown: both end alike."""
     shown = command_line.run(*arguments)
@@ -153,20 +142,12 @@ def run_and_report(command_line: CommandLine, *arguments: str, name: str) -> Sho
     return shown
 
 
-PLANS = [
-    (("plan", "delete", "--account", MEMBER), "plan-delete"),
-    (("plan", "recover", "--account", MEMBER), "plan-recover"),
-    (("plan", "unlock-bucket", "--bucket", BUCKET), "plan-unlock"),
-]
-
-
 @pytest.mark.parametrize(
     ("command", "name", "skip"),
     [
-        (("audit", "--account", MEMBER), "audit", suspend),
-        (("audit", "--account", MEMBER, "--account", OTHER), "audit", suspend),
         (("audit", "--account", MEMBER, "--organizational-unit", "Root"), "audit", suspend),
-        *((*plan, skip) for plan in PLANS for skip in (suspend, protect)),
+        (DELETE, "plan-delete", protect),
+        (("plan", "unlock-bucket", "--bucket", BUCKET), "plan-unlock", suspend),
     ],
 )
 def test_an_account_that_was_named_and_skipped_never_ends_with_0(
@@ -182,49 +163,20 @@ def test_an_account_that_was_named_and_skipped_never_ends_with_0(
     assert "Exit code 2: 1 account that you named was skipped." in shown.stderr
 
 
-def test_an_audit_from_here_of_accounts_that_are_skipped_has_no_result(command_line: CommandLine) -> None:
-    suspend(command_line)
-    shown = command_line.run("audit", "--from-here", "--account", f"{MANAGEMENT},{MEMBER},{OTHER}")
-    assert shown.exit_code == 2
-    assert shown.stderr.endswith("\nExit code 2: 2 accounts that you named were skipped.\n")
-
-
-def test_an_account_that_a_unit_includes_may_be_skipped(command_line: CommandLine) -> None:
-    suspend(command_line)
-    for scope in ((), ("--organizational-unit", "Root")):
-        assert command_line.run("audit", *scope).exit_code == 0
-        command_line.now += timedelta(minutes=1)
-
-
-def test_an_account_that_is_excluded_by_its_unit_is_not_called_skipped(command_line: CommandLine) -> None:
-    organization = command_line.root_tasks.organization
-    organizations = organization.client("organizations")
-    root = organization.root_id
-    unit = organizations.create_organizational_unit(ParentId=root, Name="2024")["OrganizationalUnit"]["Id"]
-    organizations.move_account(AccountId=OTHER, SourceParentId=root, DestinationParentId=unit)
-    accounts = ("--account", f"{MEMBER},{OTHER}")
-    for excluded in (unit, "2024"):
-        assert command_line.run("audit", *accounts, "--exclude", excluded).exit_code == 0
-        command_line.now += timedelta(minutes=1)
-
-
 def test_a_plan_of_nothing_says_so(command_line: CommandLine) -> None:
-    shown = run_and_report(command_line, "plan", "delete", "--account", MEMBER, name="plan-delete")
+    shown = run_and_report(command_line, *DELETE, name="plan-delete")
     assert (shown.exit_code, shown.stderr) == (2, "Exit code 2: Nothing is planned.\n")
     (listed,) = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     assert listed["planExpiresAt"] is None
 
 
-@pytest.mark.parametrize("skip", [protect, suspend])
-def test_a_plan_whose_account_was_skipped_is_not_called_executed(
-    command_line: CommandLine, skip: Callable[[CommandLine], None]
-) -> None:
+def test_a_plan_whose_account_was_skipped_is_not_called_executed(command_line: CommandLine) -> None:
     give_credentials(command_line)
-    assert command_line.run("plan", "delete", "--account", MEMBER).exit_code == 0
-    skip(command_line)
+    assert command_line.run(*DELETE).exit_code == 0
+    protect(command_line)
     shown = run_and_report(command_line, "execute", f"plan-delete-{NAME}", "--yes", name="execute")
     assert shown.exit_code == 1
-    assert command_line.root_tasks.organization.root_credentials(MEMBER).password
+    assert has_password(command_line)
 
 
 def test_an_execution_that_finds_nothing_left_to_do_says_so(command_line: CommandLine) -> None:
@@ -234,10 +186,3 @@ def test_an_execution_that_finds_nothing_left_to_do_says_so(command_line: Comman
     s3.delete_bucket_policy(Bucket="locked")
     shown = run_and_report(command_line, "execute", f"plan-unlock-{NAME}", "--yes", name="execute")
     assert (shown.exit_code, shown.stderr) == (2, "Exit code 2: Nothing was left to do.\n")
-
-
-def test_a_restore_that_is_planned_in_part_is_not_called_planned(command_line: CommandLine) -> None:
-    lock_bucket(command_line)
-    planned = command_line.run("plan", "unlock-bucket", "--bucket", BUCKET, "--bucket", f"{MEMBER}:none")
-    assert planned.exit_code == 1
-    assert "Next, to execute exactly this plan" in planned.stderr

@@ -12,14 +12,12 @@ import pytest
 from botocore.session import Session
 from hypothesis import strategies as st
 
-from aws_calls.failures import CallError
 from centralized_root_access.cli.caller import Caller
 from centralized_root_access.cli.from_here import MAX_ACCOUNTS_IN_PARALLEL, audit_from_here
 from local_aws.emulation import mock_organization
-from root_tasks.refusals import RefusalReason, RunRefusedError
 from root_tasks.report.render import as_json
 from support.accounts import MANAGEMENT
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access, set_feature
+from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.command_line import NOW
 from support.function import FakeTime
 from support.properties import property_test
@@ -35,13 +33,7 @@ if TYPE_CHECKING:
 PAGE = 20
 # The management account and the members that every organization begins with.
 SEEDED = 4
-UNITS = ("Root", "Workloads", "Sandbox", "Empty")
-# What a policy says: nothing about an audit, that it is denied, that it may be.
-STATEMENTS: Mapping[str, Mapping[str, Any]] = {
-    "other": statement(Action="ec2:*"),
-    "deny": statement(Action="iam:GetAccountSummary"),
-    "unknown": statement(Action="iam:*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}}),
-}
+UNITS = ("Root", "Workloads", "Sandbox")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +44,13 @@ class Member:
         unit: Its unit.
         keys: The access keys of its root user.
         suspended: Whether it is suspended.
-        denied: Whether it denies the audit by itself.
-        policy: The policy that is attached to it, if there is one.
+        denied: Whether AWS denies the audit there.
     """
 
     unit: str = "Root"
     keys: int = 0
     suspended: bool = False
     denied: bool = False
-    policy: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,33 +74,28 @@ class Scene:
 
     Attributes:
         members: The accounts.
-        policies: The policy of each unit that has one.
         changes: What happens.
         has_paths: Whether the SDK knows where accounts are.
     """
 
     members: Sequence[Member] = ()
-    policies: Mapping[str, str] = field(default_factory=dict)
     changes: Sequence[Change] = ()
     has_paths: bool = True
 
 
-_POLICIES = st.sampled_from(sorted(STATEMENTS))
 SCENES = st.builds(
     Scene,
     members=st.lists(
         st.builds(
             Member,
-            unit=st.sampled_from(UNITS[:-1]),
+            unit=st.sampled_from(UNITS),
             keys=st.sampled_from([0, 0, 0, 1, 2]),
             suspended=st.sampled_from([False, False, False, True]),
             denied=st.sampled_from([False, False, False, True]),
-            policy=st.one_of(st.none(), st.none(), st.none(), _POLICIES),
         ),
         min_size=1,
         max_size=65,
     ),
-    policies=st.dictionaries(st.sampled_from(UNITS), _POLICIES, max_size=3),
     changes=st.lists(
         st.builds(Change, page=st.integers(1, 4), member=st.integers(0, 64), leaves=st.booleans()),
         max_size=3,
@@ -124,24 +109,15 @@ def id_of(number: int) -> str:
     return str(900_000_000_000 + number)
 
 
-def arrange(organization: LocalOrganization, scene: Scene) -> dict[str, str]:
-    """Arrange an organization, and return what to call the IDs in it that somebody else chose."""
+def arrange(organization: LocalOrganization, members: Sequence[Member]) -> dict[str, str]:
+    """Arrange an organization, and return the names of its units by their IDs."""
     enable_root_access(organization, CREDENTIALS, SESSIONS)
     organizations, root_id = organization.client("organizations"), organization.root_id
     units = {"Root": root_id}
     for name in UNITS[1:]:
         created = organizations.create_organizational_unit(ParentId=root_id, Name=name)
         units[name] = created["OrganizationalUnit"]["Id"]
-    names = {id_: name for name, id_ in units.items()}
-
-    def attach(what: str, target_id: str) -> None:
-        name = f"{what} at {names.get(target_id, target_id)}"
-        policy_id = organization.attach_service_control_policy(
-            name=name, document=document(STATEMENTS[what]), target_id=target_id
-        )
-        names[policy_id] = name
-
-    for number, member in enumerate(scene.members):
+    for number, member in enumerate(members):
         account_id = id_of(number)
         organization.add_account(name=f"m-{number}", email=f"{number}@example.com", account_id=account_id)
         if member.unit != "Root":
@@ -150,15 +126,18 @@ def arrange(organization: LocalOrganization, scene: Scene) -> dict[str, str]:
             )
         if member.keys:
             organization.put_root_credentials(account_id=account_id, access_keys=member.keys)
-        if member.policy is not None:
-            attach(member.policy, account_id)
         if member.denied:
             organization.deny(account_id=account_id, action="iam:GetAccountSummary")
         if member.suspended:
             organization.suspend(account_id)
-    for unit, what in scene.policies.items():
-        attach(what, units[unit])
-    return names
+    return {id_: name for name, id_ in units.items()}
+
+
+def attach(organization: LocalOrganization, action: str) -> None:
+    """Attach a policy that denies an action to the root."""
+    organization.attach_service_control_policy(
+        name="deny", document=document(statement(Action=action)), target_id=organization.root_id
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,14 +178,10 @@ class ListeningCaller(Caller):
             account.pop("Paths", None)
 
 
-def no_show(done: int, found: int, noun: str) -> None:
-    """Show nothing."""
-
-
 def audit(
     before_page: Callable[[int], None] = lambda page: None,
     *,
-    show: Callable[[int, int, str], None] = no_show,
+    show: Callable[[int, int, str], None] = lambda done, found, noun: None,
     time: FakeTime | None = None,
     input_: Mapping[str, object] | None = None,
     **listening: Any,
@@ -245,7 +220,7 @@ def audit_by_deployment(
 def audit_scene(scene: Scene, *, deployed: bool) -> dict[str, Any]:
     """Audit a generated organization while things happen, and return the report with names for IDs."""
     with mock_organization() as organization:
-        names = arrange(organization, scene)
+        names = arrange(organization, scene.members)
         organizations = organization.client("organizations")
 
         def happen(page: int) -> None:
@@ -311,7 +286,7 @@ def sessions(organization: LocalOrganization) -> list[str]:
 
 
 def test_accounts_are_audited_before_the_next_page_is_listed(organization: LocalOrganization) -> None:
-    arrange(organization, Scene(members=[Member()] * 40, policies={"Root": "other"}))
+    arrange(organization, [Member()] * 40)
     asked = threading.Semaphore(0)
 
     def wait_for_audits(page: int) -> None:
@@ -335,7 +310,7 @@ def test_accounts_are_audited_before_the_next_page_is_listed(organization: Local
 
 
 def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrganization) -> None:
-    arrange(organization, Scene(members=[Member()] * 40))
+    arrange(organization, [Member()] * 40)
     listed: list[dict[str, Any]] = []
     found: set[int] = set()
 
@@ -351,7 +326,7 @@ def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrga
 
 @pytest.mark.parametrize("accounts", ["all", [id_of(0)]], ids=["everyone", "one account"])
 def test_no_look_waits_for_the_names_of_units(organization: LocalOrganization, accounts: object) -> None:
-    arrange(organization, Scene(members=[Member(unit="Workloads")] * 5))
+    arrange(organization, [Member(unit="Workloads")] * 5)
     is_done = threading.Event()
 
     def show(done: int, found: int, noun: str) -> None:
@@ -376,7 +351,8 @@ def test_no_look_waits_for_the_names_of_units(organization: LocalOrganization, a
 def test_one_account_costs_three_calls_before_its_session_and_none_on_policies(
     organization: LocalOrganization,
 ) -> None:
-    arrange(organization, Scene(members=[Member()], policies={"Root": "other"}))
+    arrange(organization, [Member()])
+    attach(organization, "ec2:*")
     all_asked = threading.Barrier(3, timeout=20)
     at_once = (
         "organizations.DescribeAccount",
@@ -394,47 +370,9 @@ def test_one_account_costs_three_calls_before_its_session_and_none_on_policies(
     ]
 
 
-def test_the_management_account_is_read_while_the_last_accounts_are(organization: LocalOrganization) -> None:
-    arrange(organization, Scene(members=[Member()] * 5))
-    is_read = threading.Event()
-
-    def show(done: int, found: int, noun: str) -> None:
-        if done == 8:
-            assert is_read.wait(20)
-
-    report = audit(before={"iam.GetAccountSummary": is_read.set}, show=show)
-    assert report["totals"] == {"clean": 8, "skipped": 1}
-
-
-def test_a_list_that_fails_halfway_ends_the_audit(organization: LocalOrganization) -> None:
-    arrange(organization, Scene(members=[Member()] * 40))
-    first_page_is_audited = threading.Event()
-
-    def deny_second_page(page: int) -> None:
-        if page == 2:
-            assert first_page_is_audited.wait(timeout=20)
-            raise client_error("AccessDeniedException", "You may not.", operation="ListAccounts")
-
-    def show(done: int, found: int, noun: str) -> None:
-        if done == PAGE - 1:
-            first_page_is_audited.set()
-
-    with pytest.raises(CallError, match="organizations:ListAccounts"):
-        audit(deny_second_page, show=show)
-
-
-def test_a_refused_run_opens_no_session(organization: LocalOrganization) -> None:
-    arrange(organization, Scene(members=[Member()] * 40))
-    set_feature(organization, CREDENTIALS, enabled=False)
-    organization.clear_calls()
-    with pytest.raises(RunRefusedError) as refused:
-        audit()
-    assert refused.value.reason is RefusalReason.FEATURE_NOT_ENABLED
-    assert sessions(organization) == []
-
-
 def test_a_person_does_not_wait_long_for_an_explanation(organization: LocalOrganization) -> None:
-    arrange(organization, Scene(members=[Member()] * 5, policies={"Root": "deny"}))
+    arrange(organization, [Member()] * 5)
+    attach(organization, "iam:GetAccountSummary")
     time = FakeTime()
 
     def throttle() -> None:
@@ -449,7 +387,7 @@ def test_a_person_does_not_wait_long_for_an_explanation(organization: LocalOrgan
 def test_looks_are_not_waited_for_after_an_interrupt_and_no_other_one_begins(
     organization: LocalOrganization,
 ) -> None:
-    arrange(organization, Scene(members=[Member()] * 80))
+    arrange(organization, [Member()] * 80)
     begun, go_on = threading.Semaphore(0), threading.Event()
     others = set(threading.enumerate())
 

@@ -79,18 +79,6 @@ def test_a_row_names_the_tasks_or_says_that_it_is_about_all_that_were_chosen(
     assert re.split(r" {2,}", row)[3] == shown_as
 
 
-def test_the_suggested_statement_lets_every_task_through(
-    command_line: CommandLine, organization: LocalOrganization
-) -> None:
-    policy_id = attach(organization, DENY_ROOT)
-    (change,) = json.loads(command_line.run("preflight", "--format", "json").stdout)["changes"]
-    assert (change["policyId"], change["current"], change["accountIds"]) == (policy_id, DENY_ROOT, [MEMBER])
-    organization.client("organizations").update_policy(
-        PolicyId=policy_id, Content=json.dumps(document(change["suggested"]))
-    )
-    assert command_line.run("preflight").exit_code == 0
-
-
 def test_it_needs_no_deployment_opens_no_session_and_changes_nothing(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
@@ -115,9 +103,8 @@ def test_recovery_can_be_allowed_where_the_recovered_root_user_could_do_nothing(
     for text in ("In 3 accounts", f"deny ({policy_id}), statement DenyRootUsers", organization.root_id):
         assert text in said
     assert shown.lines[-1] == "Allowed: 3 accounts."
-    for tasks, denials in ((["recover"], 1), (["audit"], 0), ([], 1)):
-        options = [word for task in tasks for word in ("--task", task)]
-        found = json.loads(command_line.run("preflight", *options, "--format", "json").stdout)
+    for task, denials in (("recover", 1), ("audit", 0)):
+        found = json.loads(command_line.run("preflight", "--task", task, "--format", "json").stdout)
         assert [len(account["rootUserDenials"]) for account in found["accounts"]] == 3 * [denials]
 
 
@@ -252,18 +239,14 @@ def test_a_policy_that_cannot_be_read_is_never_taken_for_one_that_denies_nothing
     assert command_line.run("preflight").exit_code == 0
 
 
-@pytest.mark.parametrize(
-    "action",
-    ["ListPolicies", "DescribePolicy", "ListAccounts"],
-)
-def test_policies_that_cannot_be_read_are_a_sentence(
-    command_line: CommandLine, organization: LocalOrganization, action: str
+def test_policies_that_may_not_be_read_are_a_sentence(
+    command_line: CommandLine, organization: LocalOrganization
 ) -> None:
     attach(organization, DENY_ROOT)
-    organization.deny(account_id=organization.management_account_id, action=f"organizations:{action}")
+    organization.deny(account_id=organization.management_account_id, action="organizations:DescribePolicy")
     shown = command_line.run("preflight", "--format", "json")
     assert shown.exit_code == 2
-    assert f"organizations:{action}: AccessDenied" in shown.stderr
+    assert "organizations:DescribePolicy: AccessDenied" in shown.stderr
     assert "Traceback" not in shown.stderr
     assert json.loads(shown.stdout)["error"] in shown.stderr
 

@@ -172,12 +172,3 @@ def test_a_password_to_replace_names_the_way_and_the_deletion(
     )
     assert delete.endswith(f": centralized-root-access plan delete --account {MEMBER} --include-in-use")
     assert next_steps(report_of_recovery(failed, executed_plan=executed_plan), target=HERE) == []
-
-
-def test_an_audit_from_here_without_root_access_names_the_calls_that_enable_it(
-    command_line: CommandLine,
-) -> None:
-    iam = command_line.root_tasks.organization.client("iam")
-    iam.disable_organizations_root_credentials_management()
-    said = command_line.refusal("audit", "--from-here")
-    assert "`aws iam enable-organizations-root-credentials-management`" in said

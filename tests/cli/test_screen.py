@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from centralized_root_access.cli import screen
 from centralized_root_access.cli.report_rows import rows_of
-from root_tasks.messages import MANAGEMENT_ACCOUNT, NO_SUCH_BUCKET, POLICY_LOST
-from root_tasks.model.report import CredentialDetails, Item, ItemType, Outcome, RootCredentials
+from root_tasks.messages import MANAGEMENT_ACCOUNT, NO_SUCH_BUCKET
+from root_tasks.model.report import CredentialDetails, Item, ItemType, Outcome, RootCredentials, Task
 from support import reports
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.command_line import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from support.command_line import CommandLine
 
 QUEUE = f"arn:aws:sqs:us-east-1:{MEMBER}:q"
+OTHERS = (Outcome.INACCESSIBLE, Outcome.IN_USE, Outcome.NOTHING_TO_DO, Outcome.SKIPPED)
 HOSTILE = "\x1b[31mred\x1b[0m\r\nclean [bold]x[/bold] \u202e\x9b2J"
 
 
@@ -153,6 +155,35 @@ def test_each_row_in_a_log_names_its_account(command_line: CommandLine) -> None:
     assert [MEMBER in row for row in rows] == 3 * [True]
 
 
+@pytest.mark.parametrize("columns", [80, 140])
+def test_a_person_who_decides_sees_each_change_and_no_other_account(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    details = CredentialDetails(
+        created_at=reports.STARTED, status="Active", last_used_at=reports.STARTED, last_used_service="s3"
+    )
+    key = Item(type=ItemType.ACCESS_KEY, id="AKIA1", outcome=Outcome.PLANNED, credential=details)
+    planned = [
+        reports.result(f"1{n:011}", Outcome.PLANNED, unit="Root/Prod", items=(key,)) for n in range(68)
+    ]
+    others = [reports.result(f"2{n:011}", outcome) for n, outcome in enumerate([*OTHERS] * 58)]
+    plan = reports.report(*planned, *others, task=Task.DELETE_CREDENTIALS)
+    screen.show_report(plan, to_decide=True)
+    out, shown = capsys.readouterr()
+    assert out == ""
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert len(lines) <= 3 * len(planned)
+    for account in planned:
+        place = lines.index(f"{account.account_id}  {account.name}  Root/Prod")
+        assert "access key AKIA1, Active, created 2026-11-20, used 2026-11-20 (today)" in lines[place + 1]
+    assert not [account for account in others if account.account_id in shown]
+    screen.show_report(plan, to_decide=True, everything=True)
+    shown = capsys.readouterr().err
+    assert all(account.account_id in shown for account in others)
+
+
 def test_a_clean_account_is_listed_only_with_all(command_line: CommandLine) -> None:
     assert command_line.run("audit").stdout.count(MEMBER) == 0
     listed = command_line.run("report", AUDIT, "--all").lines
@@ -210,15 +241,6 @@ def test_a_removal_never_stands_under_a_failure_and_a_reason_stands_once(
     assert planned.stdout.count(NO_SUCH_BUCKET) == 1
 
 
-def test_a_removal_without_a_backup_is_said_in_its_row(command_line: CommandLine) -> None:
-    organization = command_line.root_tasks.organization
-    organization.client("sqs", account_id=MEMBER).create_queue(QueueName="q")
-    organization.deny(account_id=MEMBER, action="sqs:GetQueueAttributes")
-    planned = command_line.run("plan", "unlock-queue", "--queue", QUEUE, "--skip-backup")
-    (row,) = [line for line in planned.lines if line.startswith("to be removed")]
-    assert row.endswith(f"queue policy q, us-east-1: {POLICY_LOST}")
-
-
 # The list of runs
 
 
@@ -236,38 +258,13 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     ]
     assert f"{execution.started_at:%Y-%m-%d %H:%M} UTC" in shown.lines[1]
     rows = list(csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout)))
-    assert [(row["run"], row["stateMachine"], row["status"]) for row in rows] == [
-        (EXECUTION, "Execute", "SUCCEEDED"),
-        (plan, "Audit", "SUCCEEDED"),
-        ("'=1+1", "Audit", "SUCCEEDED"),
+    keys = ("run", "stateMachine", "status", "action", "plan", "execution", "requestedBy", "accounts")
+    assert [tuple(row[key] for key in keys) for row in rows] == [
+        (EXECUTION, "Execute", "SUCCEEDED", "execute", PLAN, "", CALLER, "1"),
+        (plan, "Audit", "SUCCEEDED", "plan delete", "", EXECUTION, CALLER, "1"),
+        ("'=1+1", "Audit", "SUCCEEDED", "", "", "", "", "4"),
     ]
     assert command_line.run("runs", "--limit", "1").lines == shown.lines[:2]
-
-
-def test_a_run_has_its_requester_and_a_plan_and_its_execution_name_each_other(
-    command_line: CommandLine,
-) -> None:
-    plan_deletion(command_line)
-    command_line.run("execute", PLAN, "--yes")
-    listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
-    keys = ("run", "action", "plan", "execution", "requestedBy", "accounts")
-    assert [tuple(row[key] for key in keys) for row in listed] == [
-        (EXECUTION, "execute", PLAN, None, CALLER, 1),
-        (PLAN, "plan delete", None, EXECUTION, CALLER, 1),
-    ]
-
-
-@pytest.mark.parametrize("columns", [50, 80, 160])
-def test_no_name_of_a_run_is_broken(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, columns: int
-) -> None:
-    plan = plan_deletion(command_line)
-    command_line.run("execute", plan, "--yes")
-    monkeypatch.setenv("COLUMNS", str(columns))
-    lines = command_line.run("runs").lines
-    assert max(map(len, lines)) <= columns
-    for run_id in (EXECUTION, plan):
-        assert any(run_id in line and "SUCCEEDED" in line for line in lines)
 
 
 @pytest.mark.parametrize(

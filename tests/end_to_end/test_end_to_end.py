@@ -28,15 +28,11 @@ from support.deploying import (
     Deployer,
     assert_succeeded,
     checks,
-    denials,
     invoke,
-    own_policies,
     physical_id,
     rule,
     run_drift_check,
-    stack_outputs,
 )
-from support.emulation import AUDIT, open_root_session
 from support.processes import run
 from support.root_events import EXPECTED, USED, condition_for_rule
 
@@ -285,20 +281,7 @@ def test_the_drift_alarm_fires_on_the_first_bad_check_and_not_before_and_reaches
     assert stopped["StateValue"] != "ALARM"
 
 
-# The guardrail and the alarms on root users
-
-
-def test_the_guardrail_denies_root_users_not_root_sessions(deployed: Deployed) -> None:
-    organization = deployed.aws.organization
-    ((name, arn),) = own_policies(organization).items()
-    assert name == "OrganizationBootstrap-RootUserGuardrail-90BB7E5D-us-east-1"
-    assert denials(organization) == {
-        account_id: f"User: arn:aws:iam::{account_id}:root is not authorized to perform: iam:GetUser on "
-        f"resource: arn:aws:iam::{account_id}:root with an explicit deny in a service control policy: {arn}"
-        for account_id in (MEMBER, OTHER)
-    }
-    session = organization.client("iam", credentials=open_root_session(organization, AUDIT, OTHER))
-    assert session.get_account_summary()["SummaryMap"]["AccountAccessKeysPresent"] == 1
+# The alarms on root users
 
 
 def test_the_alarms_on_root_users_are_deployed_with_the_id_of_the_auditing_role(aws: LocalAws) -> None:
@@ -355,30 +338,13 @@ def test_the_documented_condition_for_an_eventbridge_rule_exempts_root_sessions_
 # The pre-flight and the audit
 
 
-def preflight(aws: LocalAws) -> tuple[int, dict[str, Any]]:
-    """Return the exit code and the result of the command, in a process of its own."""
-    command = ("-m", "centralized_root_access", "preflight", "--format", "json")
-    ended = run(sys.executable, *command, env=aws.environment)
+def run_command(aws: LocalAws, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """Return the exit code and the result of a command, in a process of its own."""
+    ended = run(
+        sys.executable, "-m", "centralized_root_access", *arguments, "--format", "json", env=aws.environment
+    )
     assert ended.stdout, ended.stderr
     return ended.returncode, json.loads(ended.stdout)
-
-
-def audit_report(aws: LocalAws) -> dict[str, Any]:
-    """Audit every account by the deployed state machine, and return the report."""
-    outputs = stack_outputs(aws)
-    step_functions = aws.client("stepfunctions")
-    arn = step_functions.start_execution(
-        stateMachineArn=outputs["RootTasksAuditStateMachineArn"], input="{}"
-    )["executionArn"]
-    deadline = time.monotonic() + 60
-    while (execution := step_functions.describe_execution(executionArn=arn))["status"] == "RUNNING":
-        assert time.monotonic() < deadline, "the execution does not end"
-        time.sleep(0.1)
-    assert execution["status"] == "SUCCEEDED", execution
-    bucket = outputs["RootTasksReportLocation"].split("/")[2]
-    body = aws.client("s3").get_object(Bucket=bucket, Key="latest/report.json")["Body"].read()
-    report: dict[str, Any] = json.loads(body)
-    return report
 
 
 @pytest.fixture
@@ -398,7 +364,7 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     aws: LocalAws, denying_policy: str
 ) -> None:
     organization = aws.organization
-    exit_code, found = preflight(aws)
+    exit_code, found = run_command(aws, "preflight")
     assert exit_code == 1
     results = {account["accountId"]: account["result"] for account in found["accounts"]}
     assert results == {MEMBER: "denied", OTHER: "allowed", THIRD: "denied"}
@@ -411,7 +377,7 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     )
 
     organization.clear_calls()
-    report = audit_report(aws)
+    _, report = run_command(aws, "audit")
     by_account = {result["accountId"]: result for result in report["results"]}
     assert {id_: result["outcome"] for id_, result in by_account.items()} == {
         MANAGEMENT: "skipped",
@@ -436,9 +402,10 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
         PolicyId=denying_policy,
         Content=json.dumps({"Version": "2012-10-17", "Statement": [change["suggested"]]}),
     )
-    exit_code, found = preflight(aws)
+    exit_code, found = run_command(aws, "preflight")
     assert exit_code == 0
     tasks = {account["accountId"]: set(account["tasks"].values()) for account in found["accounts"]}
     assert tasks == {MEMBER: {"allowed"}, OTHER: {"allowed"}, THIRD: {"allowed"}}
-    outcomes = {result["outcome"] for result in audit_report(aws)["results"]}
+    _, report = run_command(aws, "audit")
+    outcomes = {result["outcome"] for result in report["results"]}
     assert outcomes == {"skipped", "has credentials"}

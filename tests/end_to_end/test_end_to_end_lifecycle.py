@@ -12,7 +12,6 @@ from centralized_root_access import CentralizedRootAccess, RootUserGuardrail
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.deploying import (
-    DENY_ROOT_USERS,
     STACK,
     Deployer,
     assert_succeeded,
@@ -22,7 +21,6 @@ from support.deploying import (
     run_drift_check,
     stack_outputs,
 )
-from support.emulation import error_of, open_root_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 BOTH = {CREDENTIALS, SESSIONS}
-TASK_POLICY = "arn:aws:iam::aws:policy/root-task/"
 
 
 @pytest.fixture
@@ -193,39 +190,3 @@ def test_a_guardrail_denies_root_users_not_root_sessions_until_it_is_removed(
     assert denials(organization) == {}
     assert own_policies(organization) == {}
     assert organization.root_credentials(MANAGEMENT)
-
-
-def test_a_policy_denies_root_sessions_in_s3_and_sqs_as_well(local_aws: LocalAws) -> None:
-    organization = local_aws.organization
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    local_aws.client("s3", account_id=OTHER).create_bucket(Bucket="locked")
-    queue = local_aws.client("sqs", account_id=OTHER).create_queue(QueueName="locked")["QueueUrl"]
-    clients: list[Any] = [
-        organization.client(
-            service,
-            credentials=open_root_session(organization, {"arn": TASK_POLICY + name}, OTHER),
-            endpoint_url=local_aws.addresses.aws_url,
-        )
-        for service, name in (("s3", "S3UnlockBucketPolicy"), ("sqs", "SQSUnlockQueuePolicy"))
-    ]
-    s3, sqs = clients
-    calls: list[tuple[Any, dict[str, str]]] = [
-        (s3.list_buckets, {}),
-        (s3.delete_bucket_policy, {"Bucket": "locked"}),
-        (sqs.get_queue_attributes, {"QueueUrl": queue}),
-    ]
-    for call, parameters in calls:
-        call(**parameters)
-    beyond = error_of(s3.delete_bucket, Bucket="locked")
-    policy_id = organization.attach_service_control_policy(
-        name="deny-root", document=DENY_ROOT_USERS, target_id=OTHER
-    )
-
-    errors = [error_of(call, **parameters) for call, parameters in calls]
-
-    assert beyond["message"].endswith("with an explicit deny in a session policy")
-    assert [(error["code"], error["http"]) for error in errors] == [("AccessDenied", 403)] * 3
-    assert all(error["message"].endswith(policy_id) for error in errors)
-    assert (
-        f"sqs:GetQueueAttributes on resource: arn:aws:sqs:us-east-1:{OTHER}:locked" in (errors[2]["message"])
-    )

@@ -8,19 +8,10 @@ import os
 import pty
 import re
 import struct
-import sys
 import termios
-import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CONTROL = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
-_STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
 
 @dataclass(kw_only=True)
@@ -56,29 +47,3 @@ def open_terminal(*, columns: int) -> tuple[int, int]:
     keyboard, its_end = pty.openpty()
     fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     return keyboard, its_end
-
-
-@contextlib.contextmanager
-def process_in_terminal(*, columns: int, typed: str = "") -> Iterator[Terminal]:
-    """Give this process a terminal for its streams, and type into it."""
-    terminal = Terminal()
-    keyboard, its_end = open_terminal(columns=columns)
-    streams = [os.dup(number) for number in range(len(_STREAMS))]
-    reader = threading.Thread(target=terminal.read, args=[keyboard])
-    reader.start()
-    os.write(keyboard, typed.encode())
-    try:
-        with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as opened:
-            patch.setenv("TERM", "xterm-256color")
-            for number, (name, mode) in enumerate(_STREAMS.items()):
-                # The width is that of the process's own streams, whatever Python writes to.
-                os.dup2(its_end, number)
-                patch.setattr(sys, name, opened.enter_context(os.fdopen(os.dup(its_end), mode)))
-            yield terminal
-    finally:
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-            os.close(stream)
-        os.close(its_end)
-        reader.join()
-        os.close(keyboard)
