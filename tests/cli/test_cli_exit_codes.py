@@ -57,7 +57,7 @@ def reports(draw: st.DrawFn) -> Report:
 
 
 @property_test(examples=1_000, written=reports(), named=st.sets(st.sampled_from(IDS)), checked=st.booleans())
-def test_no_report_ends_with_0_where_a_named_account_was_not_audited_or_something_planned_not_done(
+def test_no_report_ends_with_0_if_a_named_account_or_a_planned_item_is_missing(
     written: Report, named: set[str], checked: bool
 ) -> None:
     code, missing = exit_code(written, named_accounts=named, checked=checked)

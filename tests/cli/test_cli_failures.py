@@ -44,23 +44,19 @@ COMMANDS = (
 )
 PROCESS = "[default]\ncredential_process = "
 ROLE = "[default]\nrole_arn = arn:aws:iam::111111111111:role/r\n"
-CONFIGURATIONS = {
-    "a credential process that is not there": f"{PROCESS}/not/there\n",
-    "a credential process with an unbalanced quote": f"{PROCESS}echo '\n",
-    "a token file that is not there": f"{ROLE}web_identity_token_file = /not/there\n",
-    "a file that is not a configuration": "not a configuration",
-    "no credentials": "",
-}
-ENVIRONMENTS = {
+# The variables of the environment, or the text of the configuration.
+SETTINGS: dict[str, dict[str, str] | str] = {
     "an endpoint that is not a URL": {"AWS_ENDPOINT_URL_STS": "ht!tp://x"},
     "an endpoint that nobody serves": {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9"},
     "a Region that is none": {"AWS_DEFAULT_REGION": "not a region"},
     "an unknown profile": {"AWS_PROFILE": "missing"},
     "half of the credentials": {"AWS_SECRET_ACCESS_KEY": ""},
-    "a CA bundle that is not there": {
-        "AWS_CA_BUNDLE": "/not/there",
-        "AWS_ENDPOINT_URL_STS": "https://127.0.0.1:9",
-    },
+    "a CA bundle that is not there": {"AWS_CA_BUNDLE": "/no", "AWS_ENDPOINT_URL_STS": "https://127.0.0.1:9"},
+    "a credential process that is not there": f"{PROCESS}/not/there\n",
+    "a credential process with an unbalanced quote": f"{PROCESS}echo '\n",
+    "a token file that is not there": f"{ROLE}web_identity_token_file = /not/there\n",
+    "a file that is not a configuration": "not a configuration",
+    "no credentials": "",
 }
 
 
@@ -86,21 +82,19 @@ def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
 
 
-@pytest.mark.parametrize("variables", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_settings_that_cannot_be_used_are_a_sentence(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    settings: dict[str, str] | str,
 ) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    refused_sentence(command_line, "audit")
-
-
-@pytest.mark.parametrize("text", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
-def test_a_configuration_that_gives_no_credentials_is_a_sentence(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
-) -> None:
-    use_no_keys(monkeypatch)
-    configure(monkeypatch, tmp_path, text)
+    if isinstance(settings, str):
+        use_no_keys(monkeypatch)
+        configure(monkeypatch, tmp_path, settings)
+    else:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
     refused_sentence(command_line, "audit")
 
 

@@ -25,7 +25,7 @@ def comparable(report: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in report.items() if key not in of_its_run}
 
 
-def test_the_report_is_that_of_a_deployment_which_it_does_not_need_and_it_changes_nothing(
+def test_the_report_is_that_of_a_deployment_and_nothing_is_changed(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     organization = command_line.root_tasks.organization

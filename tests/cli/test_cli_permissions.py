@@ -290,7 +290,7 @@ def test_who_executes_is_told_of_a_plan_that_is_not_there(command_line: CommandL
     assert "There is no plan missing" in command_line.refusal("execute", "missing", "--yes", *IN_STACK)
 
 
-def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_and_nothing_else() -> None:
+def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_alone() -> None:
     section = (PAGE.parent / "root-tasks.md").read_text().partition("## Who asked for a run\n")[2]
     block = re.search(r"```json\n(.*?)```", section, re.DOTALL)
     assert block is not None

@@ -115,7 +115,7 @@ def test_a_name_that_stdout_cannot_encode_loses_no_report(
     assert r"\u6771\u4eac" in shown
 
 
-def test_an_interrupted_question_for_an_mfa_code_leaves_a_terminal_that_shows_what_is_typed(
+def test_an_interrupted_question_for_an_mfa_code_leaves_a_terminal_that_echoes(
     organization: LocalOrganization, interruptible: None, tmp_path: Path
 ) -> None:
     config = tmp_path / "config"

@@ -121,7 +121,7 @@ def test_what_is_in_use_is_what_was_when_the_audit_looked() -> None:
     ]
 
 
-def test_the_keys_in_use_of_an_audit_or_a_plan_are_in_the_query_that_finds_their_users() -> None:
+def test_the_keys_in_use_are_in_the_query_that_finds_their_users() -> None:
     audit = reports.example_audit()
     (step,) = key_use_steps(audit)
     assert "AKIAIOSFODNN00000001" in step

@@ -122,14 +122,6 @@ def test_an_unchecked_report_says_why_ends_with_2_and_names_no_next_step(
     assert "centralized-root-access" not in shown.stderr
 
 
-def test_an_unchecked_plan_names_no_command_to_execute_it(command_line: CommandLine) -> None:
-    plan = plan_deletion(command_line)
-    command_line.root_tasks.executions.clear()
-    shown = command_line.run("report", plan)
-    assert "was not checked" in shown.stderr
-    assert "centralized-root-access" not in shown.stderr
-
-
 @LATEST_OR_NAMED
 def test_a_report_is_not_shown_if_its_execution_cannot_be_read(
     command_line: CommandLine, run: list[str]

@@ -75,7 +75,7 @@ def test_each_credential_has_the_facts_to_decide_by(audit: Report, expected: lis
     assert [row.item for row in rows_of(audit, audit.results[:1], each_whole=False)] == expected
 
 
-def test_a_row_says_nothing_of_a_use_that_aws_does_not_know_and_what_to_do_about_an_account() -> None:
+def test_a_row_says_no_use_that_aws_does_not_know_and_what_to_do() -> None:
     device = Item(
         type=ItemType.MFA_DEVICE,
         id=f"arn:aws:iam::{MEMBER}:mfa/phone",

@@ -53,7 +53,7 @@ def delegated_administrators(command_line: CommandLine) -> str:
     return said.strip()
 
 
-def test_that_no_delegated_administrator_is_registered_is_shown_and_is_not_a_deviation(
+def test_that_no_delegated_administrator_is_registered_is_not_a_deviation(
     organization: LocalOrganization, command_line: CommandLine
 ) -> None:
     enable_root_access(organization, *BOTH)

@@ -179,7 +179,7 @@ def recorded_call(*, source: str, detail: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_what_a_delegated_administrator_disables_is_detected_and_repaired_and_nothing_else_changes(
+def test_what_a_delegate_disables_is_repaired_and_nothing_else_changes(
     aws: LocalAws, inbox: Callable[[], list[str]]
 ) -> None:
     organization = aws.organization
@@ -206,7 +206,7 @@ def test_what_a_delegated_administrator_disables_is_detected_and_repaired_and_no
     assert "- iam:EnableOrganizationsRootSessions\n" in notice
 
 
-def test_each_of_the_eight_calls_reaches_the_check_which_reports_drift_without_a_repair(
+def test_each_of_the_eight_calls_reaches_the_check_which_reports_the_drift(
     aws: LocalAws, inbox: Callable[[], list[str]]
 ) -> None:
     organization = aws.organization
@@ -253,7 +253,7 @@ def test_each_of_the_eight_calls_reaches_the_check_which_reports_drift_without_a
         assert fact in notice
 
 
-def test_the_drift_alarm_fires_on_the_first_bad_check_and_not_before_and_reaches_the_topic(
+def test_the_drift_alarm_fires_on_the_first_bad_check_and_reaches_the_topic(
     aws: LocalAws, inbox: Callable[[], list[str]]
 ) -> None:
     assert alarm(aws, "RootAccessDriftCheckDrift")["StateValue"] == "INSUFFICIENT_DATA"
@@ -320,7 +320,7 @@ def test_an_event_of_a_root_user_in_the_trails_log_group_reaches_the_topic(aws: 
     assert f"Log stream: {log_stream}\n" in notice
 
 
-def test_the_documented_condition_for_an_eventbridge_rule_exempts_root_sessions_alone(
+def test_the_documented_eventbridge_condition_exempts_root_sessions_alone(
     running_aws: LocalAws,
 ) -> None:
     rule = condition_for_rule("EventBridge, in the member account")

@@ -61,7 +61,7 @@ def without_root_access(stack: Stack) -> None:
     sns.Topic(stack, "Topic")
 
 
-def test_a_deployment_without_changes_makes_no_calls_and_an_update_of_what_is_enabled_no_writes(
+def test_a_deployment_without_changes_makes_no_calls_and_a_needless_update_no_writes(
     local_aws: LocalAws, deployer: Deployer
 ) -> None:
     organization = local_aws.organization
