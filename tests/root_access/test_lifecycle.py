@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aws_calls.failures import FailureKind
+from root_access.custom_resource import apply_request
 from root_access.root_access_errors import ConvergenceError, NotTheManagementAccountError
 from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access, set_feature
+from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature
 from support.cloudformation import FakeCloudFormation
 from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import (
@@ -21,7 +24,7 @@ from support.faults.vocabulary import (
     THROTTLING_EXCEPTION,
     error_response,
 )
-from support.function import BOTH, Function
+from support.function import BOTH, FakeContext, Function
 from support.invariants import (
     DEREGISTER,
     DESCRIBE,
@@ -189,6 +192,50 @@ def test_a_feature_that_is_disabled_again_and_again_ends_as_an_error(
     error = create_error(stack)
     assert error.failure.kind is FailureKind.NOT_PERSISTED
     assert function.time.seconds <= LAST_START
+
+
+def test_trusted_access_that_is_disabled_meanwhile_is_enabled_again(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+) -> None:
+    change_before(function.on_event, ENABLE_SESSIONS, partial(disable_trusted_access, organization))
+    assert stack.create(Features=BOTH).succeeded
+    assert organization.root_access().features == set(BOTH)
+
+
+def test_an_error_names_the_read_that_failed_and_not_an_earlier_step(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+) -> None:
+    def disable() -> None:
+        disable_trusted_access(organization)
+        inject(function.on_event, LIST_FEATURES, ACCESS_DENIED)
+
+    change_before(function.on_event, ENABLE_SESSIONS, disable)
+    error = create_error(stack)
+    assert (error.step, error.failure.operation) == (None, LIST_FEATURES)
+
+
+def disable_trusted_access(organization: LocalOrganization) -> None:
+    organization.client("organizations").disable_aws_service_access(ServicePrincipal=PRINCIPAL)
+
+
+def test_no_call_starts_once_the_response_is_sent(
+    organization: LocalOrganization, function: Function
+) -> None:
+    abandoned = threading.Event()
+    abandoned.set()
+    with pytest.raises(ConvergenceError):
+        apply_request(
+            {"ResourceProperties": {"Features": BOTH}},
+            FakeContext(
+                invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootAccess",
+                remaining_seconds=180,
+            ),
+            client=function.client,
+            clock=function.time.clock(),
+            log=lambda **_: None,
+            abandoned=abandoned,
+        )
+    assert organization.calls == ()
 
 
 # Unknown is never disabled
