@@ -51,7 +51,7 @@ def members(value: object) -> Mapping[str, object]:
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON. Of two equal keys one would count, and not every reader takes the same one.
+    """Return an object of JSON. Readers differ in which one of two equal keys counts.
 
     Raises:
         ValueError: It has a key twice.

@@ -146,7 +146,7 @@ def test_an_incomplete_page_is_never_taken_for_the_last_one(page: Mapping[str, A
     assert raised.value.failure.message == f"the response has no {missing}"
 
 
-def test_a_list_that_is_not_truncated_ends_whatever_its_token() -> None:
+def test_a_list_that_is_not_truncated_ends_regardless_of_its_token() -> None:
     service = Service({"Items": ["a"], "IsTruncated": False, "NextMarker": "1"})
     assert list(list_of(service)) == ["a"]
 

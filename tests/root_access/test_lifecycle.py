@@ -252,7 +252,7 @@ def test_a_refused_list_of_delegates_is_empty_while_trusted_access_is_disabled(
     code: str,
     delegates: dict[str, object],
 ) -> None:
-    """Nobody has recorded what AWS returns for it in an organization that never had trusted access."""
+    """AWS's response in an organization that never had trusted access is not recorded."""
     inject(function.on_event, LIST_ADMINISTRATORS, error_response(code), times=1)
     assert stack.create(Features=BOTH, **delegates).succeeded
     assert organization.root_access().features == set(BOTH)

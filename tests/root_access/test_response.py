@@ -1,4 +1,4 @@
-"""The custom resource's response: one for each event, in time, whatever happens."""
+"""The custom resource's response: one for each event, in time, in any case."""
 
 from __future__ import annotations
 

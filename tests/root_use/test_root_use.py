@@ -20,7 +20,7 @@ WHERE: dict[str, Any] = {
     "sourceIPAddress": "192.0.2.7",
     "recipientAccountId": MEMBER,
     "eventID": "3fcfb182-98f8-4744-bd45-10a395ab61cb",
-    # Of which a notice and a log have nothing.
+    # Neither a notice nor a log has any of these.
     "userAgent": "secret-agent",
     "requestParameters": {"userName": "secret-name", "email": "secret@example.com"},
 }

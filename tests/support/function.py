@@ -35,7 +35,7 @@ class FakeTime:
     Attributes:
         seconds: The time.
         starts: When each sleep ended, which is when the next attempt starts.
-        while_sleeping: Called at each sleep: what somebody else does meanwhile.
+        while_sleeping: Called at each sleep: what others do meanwhile.
     """
 
     seconds: float = 0.0

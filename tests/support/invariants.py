@@ -163,7 +163,7 @@ def _assert_failure_was_inevitable(invocation: WatchedInvocation, circumstances:
         or INVALID_INPUT in {call.fault for call in invocation.calls}
         or not missing <= circumstances.registrable
         or len(invocation.administrators) > circumstances.limit
-        # Somebody else may have taken the last place meanwhile.
+        # Others may have taken the last place meanwhile.
         or any(
             change.before.delegated_administrators != change.after.delegated_administrators
             for change in invocation.external_changes
@@ -259,7 +259,7 @@ def _assert_status_is_true(invocation: WatchedInvocation, circumstances: Circums
 
 
 def _administrators_to_report(invocation: WatchedInvocation) -> list[str] | None:
-    """Return the accounts of the last list; None where they are not managed and the last look failed."""
+    """Return the accounts of the last list; None if they are not managed and the last look failed."""
     *_, last = (call for call in invocation.calls if call.action == LIST_ADMINISTRATORS)
     if not last.is_success and last.code != _HIDDEN and not invocation.manages_administrators:
         return None
@@ -267,7 +267,7 @@ def _administrators_to_report(invocation: WatchedInvocation) -> list[str] | None
 
 
 def _assert_success_is_what_is_listed(invocation: WatchedInvocation) -> None:
-    """Assert that it was so at the last look, and still is unless somebody else changed it after that."""
+    """Assert that it was so at the last look, and still is unless others changed it after that."""
     after = invocation.after
     features = _last_look(invocation, LIST_FEATURES, *ENABLE.values(), *DISABLE.values())
     assert features.after.features == invocation.features

@@ -43,7 +43,7 @@ class Published:
 
 
 def text_by_mail(publication: Mapping[str, Any]) -> str:
-    """Return what SNS delivers by mail, and to whatever has no text of its own."""
+    """Return what SNS delivers by mail, and by each protocol without a text of its own."""
     assert publication["MessageStructure"] == "json"
     assert len(publication["Message"].encode()) <= _MAX_PUBLISHED_BYTES
     messages = json.loads(publication["Message"])

@@ -1,4 +1,4 @@
-"""Faults and other people's changes at the calls of boto clients, by botocore's events.
+"""Faults and changes by others at the calls of boto clients, by botocore's events.
 
 A fault takes the place of the call or of its response.
 """
@@ -80,7 +80,7 @@ def change_before(
     url: str = "",
     body: str = "",
 ) -> None:
-    """Have somebody change something right before a call.
+    """Change something as others do, right before a call.
 
     Args:
         register: Registers a handler with the clients that make the call.
