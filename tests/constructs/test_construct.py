@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from aws_cdk import App, CfnOutput, CfnResource, Environment, NestedStack, Stack, Stage
+from aws_cdk import App, CfnOutput, Environment, NestedStack, Stack, Stage
 from aws_cdk import aws_logs as logs
 from aws_cdk.assertions import Annotations, Match
 
@@ -201,13 +201,6 @@ def test_no_construct_warns_of_what_its_user_did_not_cause() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     add_all_arguments(stack, audit_new_accounts=True)
     assert warnings(stack) == ["centralized-root-access:disablesRootCredentialsManagement"]
-
-
-def test_a_deprecated_part_of_the_cdk_fails_every_test() -> None:
-    stack = bootstrap_stack()
-    one, other = (CfnResource(stack, id, type="AWS::SNS::Topic") for id in ("One", "Other"))
-    with pytest.raises(RuntimeError, match="deprecated"):
-        one.add_depends_on(other)
 
 
 def in_nested_stack(stack: Stack) -> Stack:

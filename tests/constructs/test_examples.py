@@ -78,19 +78,6 @@ def test_the_smallest_app_fits_any_account_and_region(example: Assembly) -> None
     assert manifest["artifacts"][BOOTSTRAP]["environment"] == "aws://unknown-account/unknown-region"
 
 
-@of("features_and_delegates.py")
-def test_features_and_delegated_administrators_are_those_that_are_listed(example: Assembly) -> None:
-    properties = only_resource(example.template(BOOTSTRAP), RESOURCE_TYPE)["Properties"]
-    assert properties["Features"] == ["RootCredentialsManagement"]
-    assert properties["DelegatedAdministrators"] == ["222222222222"]
-
-
-@of("disable_everything.py")
-def test_disabling_everything_lists_nothing(example: Assembly) -> None:
-    properties = only_resource(example.template(BOOTSTRAP), RESOURCE_TYPE)["Properties"]
-    assert properties["Features"] == properties["DelegatedAdministrators"] == []
-
-
 @of("permissions_boundary.py")
 def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_more(example: Assembly) -> None:
     template = example.template(BOOTSTRAP)
@@ -122,26 +109,6 @@ def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(ex
     statements = policy_statements(example.template("OrganizationPipeline"), "PipelineSource")
     connection = [s["Action"] for s in statements if "codeconnections" in str(s["Resource"])]
     assert connection == ["codestar-connections:UseConnection", "codeconnections:UseConnection"]
-
-
-@of("drift_check.py")
-def test_the_drift_check_notifies_a_topic_and_runs_after_cloudtrails_events(example: Assembly) -> None:
-    template = example.template(BOOTSTRAP)
-    topic = next(iter(resources(template, "AWS::SNS::Topic")))
-    alarms = resources(template, "AWS::CloudWatch::Alarm").values()
-    assert [alarm["Properties"]["AlarmActions"] for alarm in alarms] == [[{"Ref": topic}], [{"Ref": topic}]]
-    schedules = [
-        rule.get("ScheduleExpression") for rule in properties_of(template, "AWS::Events::Rule").values()
-    ]
-    assert sorted(schedules, key=str) == [None, "rate(15 minutes)"]
-
-
-@of("audit.py")
-def test_the_root_tasks_are_audited_every_day(example: Assembly) -> None:
-    template = example.template(BOOTSTRAP)
-    assert resources(template, "AWS::StepFunctions::StateMachine")
-    rules = list(properties_of(template, "AWS::Events::Rule").values())
-    assert [rule["ScheduleExpression"] for rule in rules if "ScheduleExpression" in rule] == ["rate(1 day)"]
 
 
 @of("guardrail.py")

@@ -128,23 +128,6 @@ def test_a_token_is_a_target_once_in_a_place_of_its_own(
     assert guardrail(stack, targets=targets)["TargetIds"] == [UNIT, {"Ref": "A"}, {"Ref": "B"}]
 
 
-def test_units_of_two_stacks_with_the_same_logical_id_are_two_targets() -> None:
-    app = App(analytics_reporting=False)
-    units = [_new_unit(Stack(app, name, env=MANAGEMENT))[0] for name in ("One", "Two")]
-    assert len(guardrail(Stack(app, "Guardrails", env=MANAGEMENT), targets=units)["TargetIds"]) == 2
-
-
-def test_the_name_is_the_same_in_two_accounts_where_the_stacks_have_one_name() -> None:
-    """It never changes, and so has no account's ID; docs/guardrail.md says what to do."""
-    app = App(analytics_reporting=False)
-    names = []
-    for account in ("111111111111", OTHER):
-        env = Environment(account=account, region="us-east-1")
-        stack = Stack(app, f"In{account}", stack_name="Guardrails", env=env)
-        names.append(RootUserGuardrail(stack, "G", targets=[UNIT]).policy_name)
-    assert names == ["Guardrails-G-7129C303-us-east-1"] * 2
-
-
 def test_the_name_is_another_one_in_another_place_and_never_too_long() -> None:
     app = App(analytics_reporting=False)
     stack, other = Stack(app, "One", env=MANAGEMENT), Stack(app, "Two", env=MANAGEMENT)

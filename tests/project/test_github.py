@@ -79,16 +79,6 @@ def test_an_action_has_the_same_version_in_every_workflow() -> None:
     assert {action: found for action, found in versions.items() if len(found) > 1} == {}
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
-def test_a_job_has_the_permissions_that_it_names_and_keeps_no_credentials(workflow: Path) -> None:
-    assert yaml.safe_load(workflow.read_text())["permissions"] == {}
-    for name, job in jobs(workflow).items():
-        assert "permissions" in job, name
-        for step in job["steps"]:
-            if step.get("uses", "").startswith("actions/checkout@"):
-                assert step["with"]["persist-credentials"] is False, name
-
-
 def test_only_the_job_that_publishes_has_the_identity_and_it_runs_no_code() -> None:
     release = jobs(GITHUB / "workflows/release.yml")
     assert [name for name, job in release.items() if "id-token" in job["permissions"]] == ["publish"]
