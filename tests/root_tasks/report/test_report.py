@@ -592,13 +592,7 @@ def test_changes_in_an_account_are_found(
     assert found == tuple(expected)
 
 
-def test_what_matters_most_comes_first() -> None:
-    before = report(having(FIRST, 1), result(SECOND), result(THIRD))
-    after = report(result(FIRST), having(SECOND, 1), inaccessible(THIRD), result("300000000004"))
-    assert [change.account_id for change in changes(before, after)] == [SECOND, THIRD, "300000000004", FIRST]
-
-
-def test_the_message_lists_the_changes_by_account_id() -> None:
+def test_the_message_lists_the_changes_the_worst_first() -> None:
     before = report(having(FIRST, 1, 2, password=True), result(SECOND), result("300000000009"))
     after = report(
         result(FIRST),
@@ -607,27 +601,15 @@ def test_the_message_lists_the_changes_by_account_id() -> None:
         result("300000000004"),
         having("300000000005", 7),
     )
-    assert change_message(changes(before, after), after, previous=before) == (
-        "Root credentials in organization o-8j81brsjuj: changes since the full audit of "
-        "2026-11-20 04:10 UTC.\n"
-        "2 of the 4 accounts that were audited have root credentials: 1 password and 3 access keys. "
-        f"1 account was inaccessible. {NOT_LOOKED_AT}\n"
-        "Audited 2026-11-20 04:10 UTC, run audit-2026-11-20.\n"
-        "\n"
-        "Credentials appeared (1)\n"
-        "  300000000002: 1 password and 2 access keys\n"
-        "\n"
-        "Joined the organization (3)\n"
-        "  300000000003: not audited\n"
-        "  300000000004: no credentials\n"
-        "  300000000005: 1 access key\n"
-        "\n"
-        "Credentials disappeared (1)\n"
-        "  300000000001: 1 password and 2 access keys\n"
-        "\n"
-        "Left the organization (1)\n"
-        "  300000000009\n"
-    )
+    message = change_message(changes(before, after), after, previous=before)
+    assert re.findall(r"^  (.+)$", message, re.MULTILINE) == [
+        "300000000002: 1 password and 2 access keys",
+        "300000000003: not audited",
+        "300000000004: no credentials",
+        "300000000005: 1 access key",
+        "300000000001: 1 password and 2 access keys",
+        "300000000009",
+    ]
 
 
 def own_root_user(**has: Any) -> Report:
