@@ -102,10 +102,6 @@ class PartialArn:
     account_id: str | None
     name: str | None
 
-    def __post_init__(self) -> None:
-        if any(":" in (part or "") for part in self.parts):
-            raise ValueError(f"A part of an ARN cannot contain a colon: {self.parts}.")
-
     @property
     def parts(self) -> tuple[str | None, ...]:
         """The six parts of the ARN."""

@@ -141,9 +141,6 @@ def evaluate_request(
             None if the type is disabled, or the caller is in the management account.
         resource_control: The levels from the root to the member account with their resource control policies;
             None if the type is disabled.
-
-    Raises:
-        ValueError: A policy type is enabled and there are no levels.
     """
     call = request.call
     results = [*_levels(service_control, PolicyType.SERVICE_CONTROL_POLICY, request)]
@@ -225,11 +222,7 @@ def _with_doubt(call: Call, decision: Decision, causes: tuple[Cause, ...]) -> _R
 def _levels(
     levels: Sequence[Level] | None, policy_type: PolicyType, request: SessionRequest
 ) -> list[_Result]:
-    if levels is None:
-        return []
-    if not levels:
-        raise ValueError(f"{policy_type}: an account has levels, at least the root and itself.")
-    return [_level(level, policy_type, request) for level in levels]
+    return [_level(level, policy_type, request) for level in levels or ()]
 
 
 def _level(level: Level, policy_type: PolicyType, request: SessionRequest) -> _Result:

@@ -85,8 +85,6 @@ EXCEPTIONS = (
     "test_drift.py::test_a_notice_arrives_at_the_subscribers_of_the_topic",
     # The functions' Python has no command line.
     "test_task_registry.py::test_the_command_line_checks_a_sixth_task_by_its_name",
-    # It starts another Python.
-    "test_scp.py::test_the_evaluator_needs_nothing_but_the_standard_library",
 )
 
 

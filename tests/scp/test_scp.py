@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS
-from scp.calls import Call, PartialArn, SessionFacts, call_of
+from scp.calls import Call, SessionFacts, call_of
 from scp.context import (
     ABSENT,
     ABSENT_OR_ONE_VALUE,
@@ -119,13 +119,6 @@ def test_what_is_not_known_is_neither_an_allow_nor_a_deny(policies: list[Policy]
 def test_a_policy_type_that_is_disabled_denies_nothing() -> None:
     verdict = evaluate_call(GET_USER, service_control=None)
     assert verdict.decision is ALLOWED
-
-
-def test_no_levels_are_never_taken_for_no_policies() -> None:
-    with pytest.raises(ValueError, match="SERVICE_CONTROL_POLICY"):
-        evaluate_call(GET_USER, service_control=())
-    with pytest.raises(ValueError, match="RESOURCE_CONTROL_POLICY"):
-        evaluate_call(GET_USER, service_control=None, resource_control=())
 
 
 # Actions
@@ -272,11 +265,6 @@ def test_variables_in_a_resource_are_plain_text_without_the_version() -> None:
     denies = statement(Resource="arn:aws:s3:::${aws:PrincipalAccount}")
     assert decision(policy(denies), call=bucket_call(ACCOUNT_ID)) is DENIED
     assert decision(policy(denies, version=None), call=bucket_call(ACCOUNT_ID)) is ALLOWED
-
-
-def test_a_part_of_an_arn_cannot_have_a_colon() -> None:
-    with pytest.raises(ValueError, match="colon"):
-        PartialArn(partition="aws", service="s3", region="", account_id="", name="a:b")
 
 
 # Documents

@@ -25,9 +25,15 @@ RCP_FULL_ACCESS = parse_policy(
     name="RCPFullAWSAccess",
     policy_type=PolicyType.RESOURCE_CONTROL_POLICY,
 )
-_PENDING = "AWS is enabling or disabling this type of policies."
-_NOT_LISTED = "No policy was listed for it, and AWS refuses to detach the last one."
-_UNKNOWN_PATH = "The organizational units of the account could not be read."
+
+
+def _unknown_policy(problem: str) -> Policy:
+    return Policy(policy_id="", name="", problem=problem)
+
+
+_PENDING = _unknown_policy("AWS is enabling or disabling this type of policies.")
+_NOT_LISTED = _unknown_policy("No policy was listed for it, and AWS refuses to detach the last one.")
+_UNKNOWN_PATH = _unknown_policy("The organizational units of the account could not be read.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,22 +76,18 @@ class OrganizationPolicies:
             target_id: Its ID; None for all levels of an account whose units are not known.
         """
         if target_id is None:
-            return Level(target_id="", name="", policies=(_unknown(_UNKNOWN_PATH),))
+            return Level(target_id="", name="", policies=(_UNKNOWN_PATH,))
         attached = self.attachments[policy_type]
         policies = [self.policies[id_] for id_ in attached.policy_ids.get(target_id, ())]
         if attached.is_pending:
-            policies = [_unknown(_PENDING)]
+            policies = [_PENDING]
         elif policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
             policies = [RCP_FULL_ACCESS, *policies]
         elif target_id not in attached.policy_ids:
             policies = [FULL_ACCESS]
         elif not policies:
-            policies = [_unknown(_NOT_LISTED)]
+            policies = [_NOT_LISTED]
         if target_id in attached.problems:
-            policies = [*policies, _unknown(attached.problems[target_id])]
+            policies = [*policies, _unknown_policy(attached.problems[target_id])]
         name = self.target_names.get(target_id, "")
         return Level(target_id=target_id, name=name, policies=tuple(policies))
-
-
-def _unknown(problem: str) -> Policy:
-    return Policy(policy_id="", name="", problem=problem)

@@ -151,10 +151,8 @@ def _audit_sentence(report: Report) -> str:
 
 def _sentence_of_one(report: Report, *, audited: int, having: Sequence[AccountResult]) -> str:
     accounts = len(report.results)
-    if not audited and accounts > 1:
-        return f"None of the {accounts:,} accounts could be audited."
     if not audited:
-        return "The account could not be audited."
+        return "No account could be audited."
     one = "The account" if accounts == 1 else "The one account that was audited"
     if Outcome.ACCEPTED in report.totals:
         return f"{one} has root credentials, all of them accepted."

@@ -386,7 +386,7 @@ def outside(account_id: str) -> AccountResult:
         ),
         (
             report(inaccessible(FIRST), full=False),
-            "The account could not be audited. 1 account was inaccessible.",
+            "No account could be audited. 1 account was inaccessible.",
         ),
         (report(), "No account was selected."),
         (
