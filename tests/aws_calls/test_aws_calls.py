@@ -112,12 +112,6 @@ def test_a_throttled_page_is_repeated_and_the_list_is_not() -> None:
     assert len(time.starts) == 2
 
 
-def test_a_page_that_is_not_needed_is_not_read() -> None:
-    service = Service({"Items": ["a"], "NextMarker": "1"})
-    assert next(list_of(service)) == "a"
-    assert len(service.calls) == 1
-
-
 @pytest.mark.parametrize(
     ("tokens", "code", "calls"),
     [
@@ -208,6 +202,7 @@ def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries(
         timed_out=True,
     )
     assert describe(failure) == f"{OPERATION}: Throttling (RATE): Rate exceeded. {sentence}"
+    assert len(describe(replace(failure, message="x" * 5_000))) < 800
     once = replace(failure, attempts=1, timed_out=False)
     assert describe(once) == f"{OPERATION}: Throttling (RATE): Rate exceeded."
 

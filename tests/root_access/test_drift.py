@@ -67,35 +67,30 @@ def test_an_organization_as_listed_is_one_line_with_the_metric_at_1(organization
     assert writes(organization) == []
 
 
+DELEGATES_DIFFER = [f"{MEMBER} is listed but not registered", f"{OTHER} is registered but not listed"]
+# What is enabled or registered, what the stack lists, the deviations, the repair's calls, and what remains.
+DEVIATIONS: dict[str, tuple[Sequence[str], dict[str, Any], list[str], list[str], list[str]]] = {
+    "disabled": ([CREDENTIALS], {}, [NO_SESSIONS], [ENABLE_SESSIONS], []),
+    "hidden, and one unlisted": (
+        ["hidden", *BOTH],
+        {"features": (CREDENTIALS,)},
+        [NO_TRUSTED_ACCESS, "RootCredentialsManagement is disabled"],
+        ["EnableAWSServiceAccess"],
+        [UNLISTED_SESSIONS],
+    ),
+    "delegates, perhaps removed on purpose": (
+        [CREDENTIALS, OTHER],
+        {"delegated_administrators": (MEMBER,)},
+        [NO_SESSIONS, *DELEGATES_DIFFER],
+        [ENABLE_SESSIONS],
+        DELEGATES_DIFFER,
+    ),
+    "enabled": (BOTH, {"features": (CREDENTIALS,)}, [UNLISTED_SESSIONS], [], [UNLISTED_SESSIONS]),
+}
+
+
 @pytest.mark.parametrize(
-    ("arranged", "listed", "deviations", "applied", "remaining"),
-    [
-        pytest.param([CREDENTIALS], {}, [NO_SESSIONS], [ENABLE_SESSIONS], [], id="disabled"),
-        pytest.param(
-            ["hidden", *BOTH],
-            {"features": (CREDENTIALS,)},
-            [NO_TRUSTED_ACCESS, "RootCredentialsManagement is disabled"],
-            ["EnableAWSServiceAccess"],
-            [UNLISTED_SESSIONS],
-            id="hidden, and one unlisted",
-        ),
-        pytest.param(
-            [CREDENTIALS, OTHER],
-            {"delegated_administrators": (MEMBER,)},
-            [NO_SESSIONS, f"{MEMBER} is listed but not registered", f"{OTHER} is registered but not listed"],
-            [ENABLE_SESSIONS],
-            [f"{MEMBER} is listed but not registered", f"{OTHER} is registered but not listed"],
-            id="delegates, perhaps removed on purpose",
-        ),
-        pytest.param(
-            BOTH,
-            {"features": (CREDENTIALS,)},
-            [UNLISTED_SESSIONS],
-            [],
-            [UNLISTED_SESSIONS],
-            id="enabled",
-        ),
-    ],
+    ("arranged", "listed", "deviations", "applied", "remaining"), DEVIATIONS.values(), ids=DEVIATIONS
 )
 def test_a_scheduled_check_reports_all_and_a_repair_only_enables(
     organization: LocalOrganization,
@@ -191,26 +186,22 @@ def test_a_deployment_that_begins_between_two_writes_leaves_the_second_to_it(
 # Checks that fail
 
 
+@pytest.mark.parametrize(
+    ("action", "delegates"),
+    [("iam:ListOrganizationsFeatures", None), ("organizations:ListDelegatedAdministrators", (MEMBER,))],
+    ids=["features", "managed delegates"],
+)
 def test_a_check_that_could_not_read_has_no_metric_and_repairs_nothing(
-    organization: LocalOrganization,
+    organization: LocalOrganization, action: str, delegates: tuple[str, ...] | None
 ) -> None:
     enable_root_access(organization, CREDENTIALS)
-    drift_check = DriftCheck(repair=True)
-    inject(drift_check.function.on_event, "iam:ListOrganizationsFeatures", ACCESS_DENIED)
+    drift_check = DriftCheck(repair=True, delegated_administrators=delegates)
+    inject(drift_check.function.on_event, action, ACCESS_DENIED)
     with pytest.raises(CheckFailedError, match="could not read root access: ") as raised:
         drift_check()
-    assert raised.value.failure.operation == "iam:ListOrganizationsFeatures"
-    assert raised.value.account_id == MANAGEMENT
+    assert (raised.value.failure.operation, raised.value.account_id) == (action, MANAGEMENT)
     assert drift_check.log == []
     assert writes(organization) == []
-
-
-def test_a_list_of_delegates_that_the_stack_manages_must_be_readable(organization: LocalOrganization) -> None:
-    drift_check = DriftCheck(delegated_administrators=(MEMBER,))
-    inject(drift_check.function.on_event, "organizations:ListDelegatedAdministrators", ACCESS_DENIED)
-    enable_root_access(organization, *BOTH)
-    with pytest.raises(CheckFailedError):
-        drift_check()
 
 
 def test_the_wrong_account_is_a_failed_check(organization: LocalOrganization) -> None:
@@ -310,56 +301,32 @@ DEREGISTER_MEMBER = DEREGISTER_OTHER | {"requestParameters": {"accountId": MEMBE
 OF_ANOTHER_SERVICE = {"requestParameters": {"servicePrincipal": "sso.amazonaws.com"}}
 
 
-@pytest.mark.parametrize(
-    ("enabled", "delegates", "detail", "subject"),
-    [
-        pytest.param([CREDENTIALS], None, {}, f"drift: {NO_SESSIONS}", id="caused"),
-        pytest.param([CREDENTIALS], None, {"errorCode": "AccessDenied"}, None, id="refused"),
-        pytest.param([CREDENTIALS], None, {"eventName": ENABLE_CREDENTIALS}, None, id="another cause"),
-        pytest.param(
-            [CREDENTIALS],
-            None,
-            {"eventName": "DisableAWSServiceAccess", **OF_ANOTHER_SERVICE},
-            None,
-            id="another service",
-        ),
-        pytest.param(BOTH, None, {"eventName": ENABLE_CREDENTIALS}, None, id="as listed"),
-        pytest.param(BOTH, None, {}, f"drift undone: {NO_SESSIONS}", id="undone"),
-        pytest.param(BOTH, None, {"errorCode": "AccessDenied"}, None, id="refused, as listed"),
-        pytest.param(BOTH, None, {"eventName": "EnableAWSServiceAccess"}, None, id="enabled"),
-        pytest.param(BOTH, None, {"eventName": "DisableOrganizationsEverything"}, None, id="unknown"),
-        pytest.param(
-            BOTH,
-            None,
-            {"eventName": "DisableAWSServiceAccess"},
-            f"drift undone: {NO_TRUSTED_ACCESS}",
-            id="trusted access undone",
-        ),
-        pytest.param(BOTH, None, REGISTER_OTHER, None, id="unmanaged delegate"),
-        pytest.param(BOTH, None, DEREGISTER_OTHER, None, id="unmanaged delegate removed"),
-        pytest.param(
-            BOTH,
-            (MEMBER,),
-            REGISTER_OTHER,
-            f"drift undone: {OTHER} is registered but not listed",
-            id="delegate undone",
-        ),
-        pytest.param(
-            BOTH,
-            (MEMBER,),
-            REGISTER_OTHER | {"requestParameters": None},
-            "drift undone: unknown is registered but not listed",
-            id="unknown delegate undone",
-        ),
-        pytest.param(
-            BOTH,
-            (MEMBER,),
-            DEREGISTER_MEMBER,
-            f"drift undone: {MEMBER} is listed but not registered",
-            id="removal undone",
-        ),
-    ],
-)
+DISABLE_TRUSTED_ACCESS = {"eventName": "DisableAWSServiceAccess"}
+OTHER_DELEGATE = f"drift undone: {OTHER} is registered but not listed"
+NO_ACCOUNT = REGISTER_OTHER | {"requestParameters": None}
+UNKNOWN_DELEGATE = "drift undone: unknown is registered but not listed"
+NO_DELEGATE = f"drift undone: {MEMBER} is listed but not registered"
+# What is enabled, the listed delegates, the call, and the notice: of drift that it left, or that was undone.
+CALLS: dict[str, tuple[Sequence[str], tuple[str, ...] | None, Mapping[str, object], str | None]] = {
+    "caused": ([CREDENTIALS], None, {}, f"drift: {NO_SESSIONS}"),
+    "refused": ([CREDENTIALS], None, {"errorCode": "AccessDenied"}, None),
+    "another cause": ([CREDENTIALS], None, {"eventName": ENABLE_CREDENTIALS}, None),
+    "another service": ([CREDENTIALS], None, DISABLE_TRUSTED_ACCESS | OF_ANOTHER_SERVICE, None),
+    "as listed": (BOTH, None, {"eventName": ENABLE_CREDENTIALS}, None),
+    "undone": (BOTH, None, {}, f"drift undone: {NO_SESSIONS}"),
+    "refused, as listed": (BOTH, None, {"errorCode": "AccessDenied"}, None),
+    "enabled": (BOTH, None, {"eventName": "EnableAWSServiceAccess"}, None),
+    "unknown": (BOTH, None, {"eventName": "DisableOrganizationsEverything"}, None),
+    "trusted access undone": (BOTH, None, DISABLE_TRUSTED_ACCESS, f"drift undone: {NO_TRUSTED_ACCESS}"),
+    "unmanaged delegate": (BOTH, None, REGISTER_OTHER, None),
+    "unmanaged delegate removed": (BOTH, None, DEREGISTER_OTHER, None),
+    "delegate undone": (BOTH, (MEMBER,), REGISTER_OTHER, OTHER_DELEGATE),
+    "unknown delegate undone": (BOTH, (MEMBER,), NO_ACCOUNT, UNKNOWN_DELEGATE),
+    "removal undone": (BOTH, (MEMBER,), DEREGISTER_MEMBER, NO_DELEGATE),
+}
+
+
+@pytest.mark.parametrize(("enabled", "delegates", "detail", "subject"), CALLS.values(), ids=CALLS)
 def test_a_call_that_led_to_a_deviation_is_published_at_once_even_if_it_was_undone(
     organization: LocalOrganization,
     enabled: Sequence[str],

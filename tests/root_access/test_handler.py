@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aws_calls.failures import FailureKind
-from root_access.root_access_errors import ConvergenceError
-from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.accounts import MEMBER, OTHER
 from support.arrange import PRINCIPAL, enable_root_access, writes
 from support.function import BOTH, Function
 
@@ -84,16 +82,3 @@ def test_the_status_is_one_line_of_json_with_the_same_keys_in_the_same_order(
         "EnabledFeatures": "RootCredentialsManagement,RootSessions",
         "TrustedAccessEnabledAt": since,
     }
-
-
-def test_a_missing_permission_is_reported_with_the_call_the_account_and_what_to_do(
-    organization: LocalOrganization, stack: FakeCloudFormation
-) -> None:
-    action = "iam:EnableOrganizationsRootSessions"
-    organization.deny(account_id=MANAGEMENT, action=action)
-    error = stack.create(Features=BOTH).error
-    assert isinstance(error, ConvergenceError)
-    assert error.failure.operation == action
-    assert error.failure.kind is FailureKind.ACCESS_DENIED
-    assert error.account_id == MANAGEMENT
-    assert f"denies {action}: allow it and deploy again" in str(error)

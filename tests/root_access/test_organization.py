@@ -115,8 +115,10 @@ def test_in_a_member_account_the_error_says_where_to_deploy(
     organization: LocalOrganization, delegates: list[str]
 ) -> None:
     enable_root_access(organization, delegated_administrators=delegates)
+    function = Function(account_id=MEMBER)
     with pytest.raises(NotTheManagementAccountError) as raised:
-        Function(account_id=MEMBER).organization().observe()
+        function.organization().observe()
+    assert function.time.seconds == 0
     assert (raised.value.account_id, raised.value.management_account_id) == (MEMBER, MANAGEMENT)
     assert str(raised.value).startswith(
         f"Deploy this stack in the management account {MANAGEMENT} of organization {organization.id}; "

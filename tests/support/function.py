@@ -84,7 +84,6 @@ class Function:
 
     Attributes:
         account_id: The account that it is deployed in.
-        partition: The partition that it is deployed in.
         time: Its time.
         remaining_seconds: How long an invocation may take.
         log: What it logged.
@@ -92,7 +91,6 @@ class Function:
     """
 
     account_id: str = MANAGEMENT
-    partition: str = "aws"
     time: FakeTime = field(default_factory=FakeTime)
     remaining_seconds: float = _TIMEOUT_SECONDS
     log: list[Mapping[str, object]] = field(default_factory=list)
@@ -105,9 +103,7 @@ class Function:
         respond(
             event,
             FakeContext(
-                invoked_function_arn=(
-                    f"arn:{self.partition}:lambda:us-east-1:{self.account_id}:function:RootAccess"
-                ),
+                invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootAccess",
                 remaining_seconds=self.remaining_seconds,
             ),
             handle=functools.partial(self._handle, handled=handled),

@@ -56,14 +56,12 @@ class Circumstances:
 
     Attributes:
         organization_id: The organization.
-        denied_action: The action that the function may not use; "" for none.
         failing_action: The action whose calls all fail; "" for none.
         registrable: The accounts that AWS accepts as delegated administrators.
         limit: How many it accepts.
     """
 
     organization_id: str
-    denied_action: str = ""
     failing_action: str = ""
     registrable: frozenset[str]
     limit: int
@@ -143,9 +141,7 @@ def _assert_order_holds(invocation: WatchedInvocation, *, limit: int) -> None:
 def _assert_nothing_is_done_needlessly(invocation: WatchedInvocation) -> None:
     if not invocation.external_changes and invocation.is_as_listed(invocation.before):
         assert not invocation.writes, "there was nothing to do"
-    if not invocation.external_changes and not any(
-        call.fault or call.code == "AccessDenied" for call in invocation.calls
-    ):
+    if not invocation.external_changes and not any(call.fault for call in invocation.calls):
         assert not invocation.waited, "there was nothing to wait for"
     has_met_fault = False
     for state, call in invocation.calls_before_external_changes():
@@ -155,11 +151,9 @@ def _assert_nothing_is_done_needlessly(invocation: WatchedInvocation) -> None:
 
 
 def _assert_failure_was_inevitable(invocation: WatchedInvocation, circumstances: Circumstances) -> None:
-    denied_actions = {call.action for call in invocation.calls if call.code == "AccessDenied"}
     missing = invocation.administrators.difference(invocation.before.delegated_administrators)
     assert (
-        circumstances.denied_action in denied_actions
-        or circumstances.failing_action in {call.action for call in invocation.calls}
+        circumstances.failing_action in {call.action for call in invocation.calls}
         or INVALID_INPUT in {call.fault for call in invocation.calls}
         or not missing <= circumstances.registrable
         or len(invocation.administrators) > circumstances.limit
