@@ -11,9 +11,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from .calls import call
 from .errors import RootAccessError
 from .failures import CallError, describe_response
+from .responses import call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -12,9 +12,9 @@ from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .calls import call
 from .failures import CallError, describe
-from .text import printable
+from .responses import call
+from .untrusted import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

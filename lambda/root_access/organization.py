@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 
-from aws_calls.calls import call, pages, require
 from aws_calls.failures import CallError, Failure, FailureKind, failed_call
+from aws_calls.responses import call, pages, require
 
 from .root_access_errors import NotAllFeaturesError, NotInAnOrganizationError, NotTheManagementAccountError
 from .state import SERVICE_PRINCIPAL, RootAccess

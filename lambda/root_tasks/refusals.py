@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.errors import RootAccessError, truncate_json
 from aws_calls.failures import Failure, describe
-from aws_calls.text import excerpt, printable
+from aws_calls.untrusted import excerpt, printable
 
 if TYPE_CHECKING:
     from .model.report import Task

@@ -19,7 +19,7 @@ from aws_calls.notices import MAX_LISTED, NextStep, Notice, bullets, paragraphs,
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, create_client, system_clock
 from aws_calls.settings_reader import FunctionSettings, Setting
-from aws_calls.text import UNKNOWN, account_id_or_unknown, members, text_or_unknown
+from aws_calls.untrusted import UNKNOWN, account_id_or_unknown, members, text_or_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,9 +14,9 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from aws_calls.calls import call, pages
 from aws_calls.failures import CallError, Failure, FailureKind, call_errors, describe
 from aws_calls.metrics import metric_line
+from aws_calls.responses import call, pages
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from aws_calls.settings_reader import FunctionSettings, Setting, SettingsError
 from support.function import FakeTime

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.session import Session
 
-from aws_calls.calls import call, require
 from aws_calls.failures import call_errors
+from aws_calls.responses import call, require
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, one_attempt
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from aws_calls.calls import Response
+    from aws_calls.responses import Response
     from root_tasks.aws.context import Aws
 
     from .options import TargetOptions

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from aws_calls.text import printable
+from aws_calls.untrusted import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

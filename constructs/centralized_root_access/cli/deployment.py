@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import pages
 from aws_calls.failures import CallError, FailureKind
+from aws_calls.responses import pages
 
 from .command_errors import CommandError
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aws_calls.text import ACCOUNT_ID, printable
+from aws_calls.untrusted import ACCOUNT_ID, printable
 
 from .terminal import PROGRAM
 

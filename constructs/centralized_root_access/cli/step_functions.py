@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 
-from aws_calls.calls import pages, require
 from aws_calls.failures import CallError, FailureKind
+from aws_calls.responses import pages, require
 from root_tasks.model.report import Task
 from root_tasks.model.run import RUN_ID
 from root_tasks.refusals import CAUSE, REFUSED
@@ -28,7 +28,7 @@ from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from aws_calls.calls import Response
+    from aws_calls.responses import Response
 
     from .caller import Caller
     from .deployment import Deployment

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aws_calls.text import printable
+from aws_calls.untrusted import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, create_client, system_clock
 from aws_calls.security_hub import import_findings
 from aws_calls.settings_reader import FunctionSettings, Setting
-from aws_calls.text import UNKNOWN
+from aws_calls.untrusted import UNKNOWN
 
 from ..organization import Organization
 from ..state import DesiredState, desired_state

@@ -6,9 +6,9 @@ import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import call, require
 from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError
+from aws_calls.responses import call, require
 
 from ..converge import Convergence
 from ..root_access_errors import describe_step

@@ -6,9 +6,9 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import call, pages, require
 from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError
+from aws_calls.responses import call, pages, require
 
 from ..model.codec import MAX_DOCUMENT_BYTES
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
 
-    from aws_calls.calls import Response
+    from aws_calls.responses import Response
     from aws_calls.retry import RetryBudget
 
 # The condition of a write that replaces nothing.

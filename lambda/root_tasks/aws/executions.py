@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import call, pages
+from aws_calls.responses import call, pages
 
 if TYPE_CHECKING:
-    from aws_calls.calls import Response
+    from aws_calls.responses import Response
 
     from .context import Aws
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import MAX_PAGES, pages
 from aws_calls.failures import FailureKind, failed_call
+from aws_calls.responses import MAX_PAGES, pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

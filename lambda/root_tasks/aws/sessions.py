@@ -7,8 +7,8 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aws_calls.calls import call, pages
 from aws_calls.pace import PacedRetryBudget
+from aws_calls.responses import call, pages
 from aws_calls.retry import RetryBudget
 from scp.calls import ASSUME_ROOT
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
-    from aws_calls.calls import Response
     from aws_calls.pace import Pace
+    from aws_calls.responses import Response
 
     from ..model.report import Task
     from .context import Aws

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import call, require
 from aws_calls.failures import CallError, FailureKind, describe
 from aws_calls.pace import Pace, PacedRetryBudget
+from aws_calls.responses import call, require
 from scp.documents import Policy, PolicyType, parse_policy
 
 from ..aws.organizations import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_calls.notices import NextStep, Notice
-from aws_calls.text import excerpt, printable
+from aws_calls.untrusted import excerpt, printable
 
 from ..messages import enumeration, quantity
 from ..model.codec import DecodingError, decode, encode_in_pieces

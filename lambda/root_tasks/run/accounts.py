@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import botocore
 
-from aws_calls.calls import call, require
 from aws_calls.failures import CallError, FailureKind, describe, failed_call
+from aws_calls.responses import call, require
 from scp.calls import SessionOpener
 
 from ..aws.organizations import MAX_CALLS_IN_PARALLEL, MAX_ENTRIES_PER_PAGE, entries
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_organizations.type_defs import AccountTypeDef
 
-    from aws_calls.calls import Response
+    from aws_calls.responses import Response
 
     from ..aws.context import Aws
     from ..model.report import Task

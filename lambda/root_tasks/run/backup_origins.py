@@ -21,7 +21,7 @@ from .report_hash import report_sha256_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from aws_calls.calls import Response
+    from aws_calls.responses import Response
 
     from ..aws.context import Aws
     from ..aws.stores import RunStore

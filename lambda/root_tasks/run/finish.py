@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.errors import RootAccessError
 from aws_calls.notices import publish
-from aws_calls.text import printable
+from aws_calls.untrusted import printable
 
 from ..aws.stores import REPORT_JSON, File, Storage, sha256
 from ..model.codec import format_time

@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import pages, require
+from aws_calls.responses import pages, require
 
 from ..aws.executions import describe_execution
 from ..model.report import Task

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import call
 from aws_calls.failures import CallError, describe
+from aws_calls.responses import call
 
 from ..messages import MANAGEMENT_ACCOUNT, management_account_unread
 from ..model.report import ItemType, Outcome, Result, RootCredentials

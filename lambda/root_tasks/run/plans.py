@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from aws_calls.calls import Response
+    from aws_calls.responses import Response
 
     from ..aws.context import Aws
     from ..aws.stores import RunStore

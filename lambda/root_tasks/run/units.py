@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import call, require
 from aws_calls.failures import CallError, FailureKind, failed_call
+from aws_calls.responses import call, require
 
 from ..aws.organizations import (
     LIST_ROOTS,

@@ -7,8 +7,8 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.calls import require
 from aws_calls.failures import CallError
+from aws_calls.responses import require
 
 from ..model.report import CredentialDetails, ItemType
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_iam import IAMClient
 
-    from aws_calls.calls import Response
     from aws_calls.failures import Failure
+    from aws_calls.responses import Response
 
     from ..aws.sessions import RootSession
 

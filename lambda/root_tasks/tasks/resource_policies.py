@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import require
 from aws_calls.failures import CallError
+from aws_calls.responses import require
 
 from ..model.report import ItemType
 

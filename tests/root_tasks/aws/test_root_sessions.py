@@ -22,9 +22,9 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
-from aws_calls.calls import call
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.pace import Pace, PacedRetryBudget
+from aws_calls.responses import call
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, one_attempt
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL, Clients

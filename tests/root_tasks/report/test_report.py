@@ -18,7 +18,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from hypothesis import strategies as st
 
-from aws_calls.text import printable
+from aws_calls.untrusted import printable
 from root_tasks.model.codec import decode
 from root_tasks.model.report import (
     AccountResult,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aws_calls.text import printable
+from aws_calls.untrusted import printable
 from root_tasks.model.report import (
     Action,
     Change,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aws_calls.text import printable
+from aws_calls.untrusted import printable
 
 from ..command_errors import CommandError, failures_as
 from ..options import (
