@@ -16,16 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def build(
-    *, tasks: Sequence[RootTask] = tuple(RootTask), drift: bool = True, findings: bool = False
-) -> dict[str, Any]:
+def build(*, tasks: Sequence[RootTask] = tuple(RootTask), drift: bool = True) -> dict[str, Any]:
     stack = bootstrap_stack(env=MANAGEMENT)
     interval = Duration.days(1)
     root_tasks = None
     if tasks:
-        root_tasks = RootTasks(
-            stack, "RootTasks", tasks=tasks, audit_interval=interval, security_hub_findings=findings
-        )
+        root_tasks = RootTasks(stack, "RootTasks", tasks=tasks, audit_interval=interval)
     drift_check = CentralizedRootAccess(stack, "RootAccess").add_drift_check() if drift else None
     RootAccessDashboard(stack, "Dashboard", root_tasks=root_tasks, drift_check=drift_check)
     return template(stack)
@@ -62,11 +58,6 @@ def test_it_shows_root_credentials_the_runs_of_each_state_machine_and_drift(
     own = [("CentralizedRootAccess", name) for name in OWN]
     ends = [*(("AWS/States", name) for name in ENDS), ("CentralizedRootAccess", "ExecutionsRefused")]
     assert metrics(build(tasks=tasks)) == sorted(own + machines * ends)
-
-
-def test_it_shows_findings_where_audits_import_some() -> None:
-    added = set(metrics(build(findings=True))) - set(metrics(build()))
-    assert added == {("CentralizedRootAccess", name) for name in ("FindingsImported", "FindingsRefused")}
 
 
 def test_it_shows_the_state_of_every_alarm() -> None:

@@ -14,11 +14,9 @@ from centralized_root_access import CentralizedRootAccess
 from root_access.drift.comparison import Settings
 from support.templates import (
     MANAGEMENT,
-    actions,
     bootstrap_stack,
     depends_on,
     functions,
-    new_key,
     new_topic,
     only_resource,
     properties_of,
@@ -168,14 +166,6 @@ def test_a_topic_gets_the_messages_of_both_alarms() -> None:
     arn, checked = topic_and_template(new_topic)
     for name in ("Drift", "Stopped"):
         assert alarm(checked, name)["AlarmActions"] == alarm(checked, name)["OKActions"] == [arn]
-
-
-def test_the_key_of_an_encrypted_topic_admits_cloudwatch() -> None:
-    _, checked = topic_and_template(lambda stack: sns.Topic(stack, "Topic", master_key=new_key(stack)))
-    statements = only_resource(checked, "AWS::KMS::Key")["Properties"]["KeyPolicy"]["Statement"]
-    (cloudwatch,) = [statement for statement in statements if "Service" in statement["Principal"]]
-    assert cloudwatch["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-    assert set(actions(cloudwatch)) == {"kms:Decrypt", "kms:GenerateDataKey*"}
 
 
 @pytest.mark.parametrize("enforce_ssl", [True, False])

@@ -17,7 +17,6 @@ import yaml
 from support.apps import EXAMPLES, ROOT, Assembly, synthesize
 from support.permissions_table import permissions_with_every_argument
 from support.processes import run, run_successfully
-from support.snapshots import SNAPSHOTS, snapshots
 from support.templates import only_resource, policy_statements, properties_of, resources
 
 if TYPE_CHECKING:
@@ -62,14 +61,6 @@ def test_every_example_deploys_the_construct_and_warns_of_what_it_means_to_do(
         "centralized-root-access:noDelegatedAdministrators",
     ]
     assert warned == (disabling if name == "disable_everything.py" else []), "`cdk synth --strict` would fail"
-
-
-def test_a_change_of_what_is_deployed_is_committed_with_it(tmp_path: Path) -> None:
-    committed = {
-        folder.name: {file.name: file.read_text() for file in folder.iterdir()}
-        for folder in SNAPSHOTS.iterdir()
-    }
-    assert snapshots(tmp_path) == committed, "Run `make snapshots`, and read what changes in AWS."
 
 
 @of("smallest.py")
