@@ -75,7 +75,7 @@ def python_function(
         scope: The construct that the function belongs to.
         id: The function's id. Its role has the same id with "Role" at the end.
         description: The function's purpose.
-        handler: The module and function, from the package on. The package holds what the module imports.
+        handler: The module and function, from the package on.
         log_group: The log group.
         statements: The permissions.
         timeout: The maximum duration of an invocation.
@@ -83,7 +83,6 @@ def python_function(
         environment: Variables that are not read by this library's code.
         role_path: The IAM path of the role; by default "/".
     """
-    root = lambda_root()
     variables = dict(environment or {})
     if settings is not None:
         variables["SETTINGS"] = _json(scope, settings)
@@ -95,8 +94,8 @@ def python_function(
         architecture=lambda_.Architecture.ARM_64,
         handler=handler,
         code=lambda_.Code.from_asset(
-            str(root),
-            exclude=exclude_patterns(root, handler.rpartition(".")[0]),
+            str(lambda_root()),
+            exclude=exclude_patterns(handler),
             # Much faster than globs.
             ignore_mode=IgnoreMode.GIT,
         ),

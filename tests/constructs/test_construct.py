@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -32,6 +30,7 @@ from support.templates import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 LEAVES_OUT = "features leaves out {}: .*for the whole organization"
@@ -264,17 +263,3 @@ def test_bytecode_and_other_files_do_not_change_the_function(
     assert function_code(clean) == function_code(used)
     (used / "root_access" / "handler.py").write_text("changed")
     assert function_code(clean) != function_code(used)
-
-
-def test_the_package_of_the_custom_resource_is_under_25_kb(tmp_path: Path) -> None:
-    app = App(outdir=str(tmp_path / "cdk.out"), analytics_reporting=False)
-    stack = Stack(app, "OrganizationBootstrap")
-    CentralizedRootAccess(stack, "RootAccess")
-    app.synth()
-    code = template(stack)["Resources"]["RootAccessFunction30D88B3A"]["Properties"]["Code"]
-    asset = tmp_path / "cdk.out" / f"asset.{code['S3Key'].partition('.')[0]}"
-    package = tmp_path / "package.zip"
-    with zipfile.ZipFile(package, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for file in filter(Path.is_file, asset.rglob("*")):
-            archive.write(file, file.relative_to(asset))
-    assert package.stat().st_size < 25_000
