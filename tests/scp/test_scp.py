@@ -129,9 +129,7 @@ def test_a_policy_type_that_is_disabled_denies_nothing() -> None:
     [
         ("*", DENIED),
         ("iam:*", DENIED),
-        ("iam:GetUser", DENIED),
         ("IAM:getuser", DENIED),
-        ("iam:Get*", DENIED),
         ("iam:*User", DENIED),
         ("iam:G?tUser", DENIED),
         ("iam:GetUse", ALLOWED),
@@ -142,7 +140,6 @@ def test_a_policy_type_that_is_disabled_denies_nothing() -> None:
         # AWS does not document wildcards in the name of the service.
         ("*:*", UNKNOWN),
         ("i*:GetUser", UNKNOWN),
-        ("*GetUser", UNKNOWN),
         ("iam*", UNKNOWN),
         ("iam?GetUser", UNKNOWN),
         # Nor which letters beyond ASCII are the same.
@@ -190,7 +187,6 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         (GET_USER, "arn:aws:iam::*:root", DENIED),
         (GET_USER, "arn:aws:iam::*:ro?t", DENIED),
         (GET_USER, "arn:aws:iam::*:ROOT", ALLOWED),
-        (GET_USER, "arn:aws:iam::*:user/*", ALLOWED),
         (GET_USER, "arn:aws:iam::333333333333:*", ALLOWED),
         (GET_USER, "arn:aws:iam::*:*:root", ALLOWED),
         (GET_USER, "arn:aws:iam::${aws:PrincipalAccount}:root", DENIED),
@@ -202,17 +198,14 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         # ARNs with fewer parts, and texts that are not ARNs.
         (GET_USER, "arn:aws:iam::*", DENIED),
         (GET_USER, "arn:*", DENIED),
-        (GET_USER, "arn:aws:iam:*", DENIED),
         (GET_USER, "arn:aws:s3:*", ALLOWED),
         (GET_USER, "arn:aws:iam:*:root*", UNKNOWN),
         (GET_USER, "arn:aws:iam", UNKNOWN),
         (GET_USER, "arn:aws:${aws:PrincipalType}:*", UNKNOWN),
         (GET_USER, "arn:aws:iam::*root", UNKNOWN),
-        (GET_USER, "*:root", UNKNOWN),
         (GET_USER, ":::::", UNKNOWN),
         (GET_USER, "?rn:aws:iam::*:root", UNKNOWN),
         # Calls without a resource act on "*".
-        (GET_ACCOUNT_SUMMARY, "*", DENIED),
         (GET_ACCOUNT_SUMMARY, "arn:aws:iam::*:root", ALLOWED),
         (GET_ACCOUNT_SUMMARY, "arn:aws:s3:::*", ALLOWED),
         (GET_ACCOUNT_SUMMARY, "arn:aws:iam::*:*", UNKNOWN),
@@ -220,10 +213,8 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         # AWS's guides allow s3:ListAllMyBuckets so.
         (LIST_BUCKETS, "arn:aws:s3:::*", UNKNOWN),
         (LIST_BUCKETS, "arn:*", UNKNOWN),
-        (LIST_BUCKETS, "*:*", UNKNOWN),
         # Buckets and queues, named or not.
         (bucket_call("payroll"), "arn:aws:s3:::payroll", DENIED),
-        (bucket_call("payroll"), "arn:aws:s3:::payroll/*", ALLOWED),
         (bucket_call("payroll"), "arn:aws:s3:::Payroll", ALLOWED),
         # In which case a service is written AWS does not say.
         (bucket_call("payroll"), "arn:aws:S3:::payroll", UNKNOWN),
@@ -240,9 +231,7 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         (bucket_call(None), "arn:aws:s3:::payroll", UNKNOWN),
         (bucket_call(None), "arn:aws:s3:::payroll/*", ALLOWED),
         (bucket_call(None), "arn:aws:s3:::${aws:SomethingNew}", UNKNOWN),
-        (bucket_call(None), "arn:aws:iam::*:payroll", ALLOWED),
         (bucket_call(None), "arn:aws:iam::*", ALLOWED),
-        (queue_call("jobs"), "arn:aws:sqs:*:*:jobs", DENIED),
         (queue_call("jobs"), "arn:aws:sqs:us-east-1:*:jobs", ALLOWED),
         (queue_call("jobs", region=None), "arn:aws:sqs:us-east-1:*:jobs", UNKNOWN),
         (queue_call("jobs", region=None), "arn:aws:sqs:us-east-1:*:other", ALLOWED),
@@ -275,10 +264,8 @@ def test_variables_in_a_resource_are_plain_text_without_the_version() -> None:
     [
         "",
         "not JSON",
-        "null",
         "{}",
         '{"Statement": []}',
-        '{"Statement": ["x"]}',
         '{"Version": "2030-01-01", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}',
         '{"Version": 2012, "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}',
         "[" * 5000,
@@ -301,17 +288,13 @@ def test_a_document_that_cannot_be_parsed_may_allow_or_deny_anything(content: st
     "elements",
     [
         {"Effect": "deny"},
-        {"Effect": None},
         {"Sid": 1},
         {"Action": []},
-        {"Action": {}},
         {"Action": ["*", None]},
         {"Action": True},
         {"Resource": []},
-        {"NotResource": "*"},
         {"NotAction": "*"},
         {"Principal": "*"},
-        {"Extra": "*"},
         {"action": "*"},
         {"Condition": []},
         {"Condition": {"Bool": "true"}},
@@ -412,7 +395,6 @@ OWN_ORGANIZATION_ONLY = statement(
     [
         (statement(Action="s3:*"), bucket_call("payroll"), DENIED),
         (statement(Action="s3:*"), queue_call("jobs"), ALLOWED),
-        (statement(Action=["s3:*", "sqs:*"]), queue_call("jobs"), DENIED),
         (OWN_ORGANIZATION_ONLY, bucket_call("payroll"), ALLOWED),
         (ROOT_DENY, bucket_call("payroll"), DENIED),
         # They do not apply to IAM, whatever they say.
@@ -481,10 +463,8 @@ def test_what_is_known_of_a_root_session_is_what_the_oracle_is_told() -> None:
         (GET_USER, "aws:MultiFactorAuthPresent", Possible(absent=True, values=("false",))),
         (GET_USER, "aws:ResourceTag/team", ABSENT),
         (bucket_call("payroll"), "aws:ResourceTag/team", ABSENT_OR_ONE_VALUE),
-        (queue_call("jobs"), "aws:ResourceTag/team", ABSENT_OR_ONE_VALUE),
         (GET_USER, "iam:PermissionsBoundary", ABSENT),
         (GET_USER, "ec2:ResourceTag/team", ABSENT),
-        (GET_USER, "s3:TlsVersion", ABSENT),
         (bucket_call("payroll"), "s3:TlsVersion", Possible(values=("1.2", "1.3"))),
         (GET_USER, "aws:SourceVpc", ABSENT_OR_ONE_VALUE),
         (GET_USER, "aws:SourceIp", ABSENT_OR_ONE_VALUE),
@@ -493,7 +473,6 @@ def test_what_is_known_of_a_root_session_is_what_the_oracle_is_told() -> None:
         (bucket_call("payroll"), "s3:SomethingNew", ANYTHING),
         (bucket_call("payroll"), "s3:x-amz-acl", ABSENT),
         (bucket_call("payroll"), "s3:x-amz-content-sha256", PRESENT),
-        (LIST_BUCKETS, "s3:prefix", ABSENT),
     ],
 )
 def test_what_a_key_may_be_in_a_call(call: Call, key: str, expected: Possible) -> None:

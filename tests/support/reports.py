@@ -332,29 +332,20 @@ def example_plan() -> Report:
 
 def example_execution() -> Report:
     """The execution of a plan to delete root credentials, some of which failed."""
+    password, first, second = (replace(item, credential=None) for item in example_plan().results[0].items)
+    failed = replace(
+        second, outcome=Outcome.FAILED, message="iam:DeleteAccessKey: ServiceFailure: Try again."
+    )
+    done = tuple(replace(item, outcome=Outcome.DONE) for item in (password, first))
     return report(
         result(
             "300000000002",
             Outcome.FAILED,
             name="payments-production",
             reason="1 of 3 items failed.",
-            items=(
-                Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),
-                Item(type=ItemType.ACCESS_KEY, id="AKIAIOSFODNN00000001", outcome=Outcome.DONE),
-                Item(
-                    type=ItemType.ACCESS_KEY,
-                    id="AKIAIOSFODNN00000002",
-                    outcome=Outcome.FAILED,
-                    message="iam:DeleteAccessKey: ServiceFailure: Try again.",
-                ),
-            ),
+            items=(*done, failed),
         ),
-        result(
-            "300000000004",
-            Outcome.DONE,
-            name="data-lake",
-            items=(Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),),
-        ),
+        result("300000000004", Outcome.DONE, name="data-lake", items=done[:1]),
         result(
             "300000000006",
             Outcome.UNKNOWN,

@@ -64,7 +64,6 @@ def named(policy_id: str) -> str:
         pytest.param(
             f"{NOT_AUTHORIZED} because no identity-based policy allows the {ACTION} action", None, id="role"
         ),
-        pytest.param(NOT_AUTHORIZED, None, id="no cause"),
         pytest.param("Root sessions feature is not enabled for your AWS Organization.", None, id="feature"),
     ],
 )

@@ -77,13 +77,10 @@ DELETE, RECOVER = Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY
     [
         ("iam:GetAccountSummary", Task.AUDIT, [], TaskResult.DENIED),
         ("iam:GetUser", Task.AUDIT, [], TaskResult.PARTLY),
-        ("iam:CreateUser", Task.AUDIT, [], TaskResult.ALLOWED),
-        ("iam:GetAccountSummary", DELETE, [], TaskResult.DENIED),
         ("iam:DeleteAccessKey", DELETE, [], TaskResult.PARTLY),
         ("iam:D*", DELETE, [], TaskResult.DENIED),
         ("iam:CreateLoginProfile", RECOVER, [], TaskResult.DENIED),
         ("iam:GetLoginProfile", RECOVER, [], TaskResult.DENIED),
-        ("s3:DeleteBucketPolicy", Task.UNLOCK_BUCKET_POLICY, [], TaskResult.DENIED),
         ("s3:PutBucketPolicy", Task.UNLOCK_BUCKET_POLICY, [], TaskResult.PARTLY),
         # An execution is judged by what it acts on.
         ("iam:DeleteLoginProfile", DELETE, [PASSWORD], TaskResult.DENIED),

@@ -62,14 +62,7 @@ def page(root_tasks: RootTasks, execution: FinishedExecution) -> str:
             0,
             ("PASSED", "INFORMATIONAL"),
         ),
-        ({"password": True}, "a password, no MFA and no access key", 1, ("FAILED", "HIGH")),
         ({}, "no password, no MFA and no access key", 1, ("FAILED", "HIGH")),
-        (
-            {"password": True, "mfa_devices": 1, "access_keys": 1},
-            "a password, MFA and an access key",
-            1,
-            ("FAILED", "CRITICAL"),
-        ),
     ],
 )
 def test_report_page_metric_notice_and_finding_say_what_it_has(

@@ -48,7 +48,6 @@ from support.reports import (
     example_audit,
     example_execution,
     example_plan,
-    example_unlock,
     hostile_audit,
     inaccessible,
     key,
@@ -176,12 +175,8 @@ def test_names_in_the_csv_are_neither_formulas_nor_invisible() -> None:
 
 def test_a_name_that_no_utf_8_can_carry_does_not_lose_the_csv() -> None:
     text = as_csv(report(result(FIRST, name="half \ud83d an emoji")))
+    assert text.count("\r\n") == text.count("\n") == 2
     assert rows(text.encode().decode())[0]["name"] == r"half \ud83d an emoji"
-
-
-def test_every_line_of_the_csv_ends_with_crlf() -> None:
-    text = as_csv(example_audit())
-    assert text.count("\r\n") == text.count("\n") == len(example_audit().results) + 1
 
 
 def test_the_csv_says_nothing_about_credentials_that_were_not_read() -> None:
@@ -242,16 +237,8 @@ def test_the_csv_has_what_a_root_user_has() -> None:
                 "access key AKIAIOSFODNN00000002: failed (iam:DeleteAccessKey: ServiceFailure: Try again.)",
             ],
         ),
-        (
-            example_unlock(),
-            [
-                "queue policy arn:aws:sqs:eu-central-1:300000000002:orders-of-the-web-shop.fifo: done "
-                "(Backup: backups/unlock-2026-11-20T04-10-00-8f2c1d7a/300000000002/"
-                f"orders-of-the-web-shop.fifo/{'bad895a4' * 8}.json)",
-            ],
-        ),
     ],
-    ids=["a plan", "an execution", "an execution that backed up policies"],
+    ids=["a plan", "an execution"],
 )
 def test_the_csv_has_a_line_for_each_item(written: Report, lines: list[str]) -> None:
     read = {row["name"]: row["items"] for row in rows(as_csv(written))}
@@ -333,11 +320,6 @@ def test_a_recent_use_is_as_long_ago_as_plans_leave_out_by_default() -> None:
     assert RECENT.days == delete_credentials._DEFAULT_UNUSED_FOR_DAYS
 
 
-def test_accounts_with_the_same_outcome_stay_in_the_order_of_their_ids() -> None:
-    first = [row["accountId"] for row in rows(as_csv(example_audit())) if row["outcome"] == "clean"]
-    assert first == sorted(first)
-
-
 # The summary
 
 
@@ -381,10 +363,6 @@ def outside(account_id: str) -> AccountResult:
         ),
         (report(result(FIRST), result(SECOND), full=False), "None of the 2 accounts has root credentials."),
         (
-            report(result(FIRST), inaccessible(SECOND), full=False),
-            "The one account that was audited has no root credentials. 1 account was inaccessible.",
-        ),
-        (
             report(inaccessible(FIRST), full=False),
             "No account could be audited. 1 account was inaccessible.",
         ),
@@ -399,11 +377,6 @@ def outside(account_id: str) -> AccountResult:
             partly_read_audit(),
             "The account has root credentials: at least 1 password, 1 access key, "
             f"1 signing certificate and 1 MFA device. {NOT_LOOKED_AT}",
-        ),
-        (
-            example_execution(),
-            "Delete root credentials. Deleted: 2 passwords and 1 access key. Done as planned in 1 of 3 "
-            "accounts. 1 account is unknown and 1 failed.",
         ),
         (
             deletion(result(FIRST, Outcome.FAILED)),
@@ -560,7 +533,6 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
             having(FIRST, 1, 2, password=True),
             [change(APPEARED, PASSWORD, ACCESS_KEY, ACCESS_KEY)],
         ),
-        (having(FIRST, 1), result(FIRST), [change(DISAPPEARED, ACCESS_KEY)]),
         (having(FIRST, 1), having(FIRST, 2), [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, ACCESS_KEY)]),
         (having(FIRST, 1, 2), unlisted(FIRST), []),
         (unlisted(FIRST), having(FIRST, 1, 2), []),
@@ -574,7 +546,6 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
         (result(FIRST), SKIPPED, [NO_LONGER]),
         (inaccessible(FIRST), having(FIRST, 1), [change(AGAIN, ACCESS_KEY)]),
         (SKIPPED, result(FIRST), [change(AGAIN)]),
-        (inaccessible(FIRST), SKIPPED, []),
         (None, result(FIRST), [change(JOINED)]),
         (None, inaccessible(FIRST), [change(JOINED, audited=False)]),
         (having(FIRST, 1), None, [change(ChangeType.LEFT, audited=False)]),
