@@ -12,7 +12,7 @@ from scp.calls import ASSUME_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from aws_calls.failures import Failure
 
@@ -59,9 +59,7 @@ POLICY_UNREADABLE = (
     "The policy cannot be read, so it cannot be backed up. To remove it anyway: --skip-backup, or "
     '"skipBackup": true in the input.'
 )
-BACKUP_EXISTS = (
-    "Not removed: something else is stored where this backup belongs. Create a new plan and execute it."
-)
+BACKUP_EXISTS = "Not removed: something else is stored where this backup belongs. Create a new plan."
 RUN_NOT_KNOWN = "The bucket does not have this run."
 EXECUTION_DENIED = "Its execution is of another state machine, or this one may not read it."
 EXECUTION_GONE = "Step Functions does not have its execution, which it keeps for 90 days."
@@ -165,13 +163,3 @@ def quantity(count: int, noun: str) -> str:
 def enumeration(parts: Sequence[str]) -> str:
     """Return parts as prose: a, b and c."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
-
-
-def describe_duration(duration: timedelta) -> str:
-    """Return a duration in its largest whole unit: "24 hours", "90 minutes"."""
-    count, unit = int(duration.total_seconds()), "second"
-    for size, larger_unit in ((3600, "hour"), (60, "minute")):
-        if count % size == 0:
-            count, unit = count // size, larger_unit
-            break
-    return f"{count} {unit}{'' if count == 1 else 's'}"

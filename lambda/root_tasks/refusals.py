@@ -65,9 +65,6 @@ class RefusalReason(Enum):
         "This state machine audits and plans. To execute a plan, start the Execute state machine with "
         '{{"plan": "<run ID>"}}.'
     )
-    QUEUE_IN_ANOTHER_PARTITION = (
-        "{queue} is in another partition: this stack acts in the partition {partition} only."
-    )
     OVERRIDE_NOT_ALLOWED = (
         'This stack restores backups unchanged. To use "policyOverride", deploy RootTasks with '
         "allow_policy_override=True."
@@ -116,7 +113,7 @@ class RefusalReason(Enum):
 
     PLAN_NOT_FOUND = _plan_refusal("the Audit state machine has no execution of that name.")
     PLAN_NOT_SUCCEEDED = _plan_refusal("its execution has the status {status}.")
-    PLAN_EXPIRED = _plan_refusal("it is older than {lifetime}.")
+    PLAN_EXPIRED = _plan_refusal("it is older than {hours} hours.")
     NOT_A_PLAN = _plan_refusal("it is not a plan.")
     PLAN_ALREADY_EXECUTED = _plan_refusal(
         "another execution has executed it already, or others have written or deleted its "

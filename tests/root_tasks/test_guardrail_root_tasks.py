@@ -93,7 +93,7 @@ def deny_root_users(organization: LocalOrganization, name: str, target_id: str, 
     return organization.attach_service_control_policy(name=name, document=document, target_id=target_id)
 
 
-def test_a_plan_to_recover_names_each_policy_under_which_the_root_user_could_do_nothing(
+def test_a_plan_to_recover_names_each_policy_that_leaves_the_root_user_nothing(
     tasks: RootTasks,
 ) -> None:
     organization = tasks.organization

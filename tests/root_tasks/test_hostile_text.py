@@ -115,7 +115,7 @@ def assert_short(message: str) -> None:
 @pytest.mark.parametrize(("reason", "input_"), MALFORMED)
 def test_a_malformed_input_is_refused_with_one_short_line(reason: RefusalReason, input_: object) -> None:
     with pytest.raises(RunRefusedError) as looks:
-        parse_request(input_, tasks=tuple(Task), allow_policy_override=True, partition="aws")
+        parse_request(input_, tasks=tuple(Task), allow_policy_override=True)
     assert looks.value.reason is reason
     with pytest.raises(RunRefusedError) as acts:
         parse_plan_request(input_)
@@ -140,7 +140,7 @@ inputs = json_values | st.dictionaries(
 @settings(deadline=None, max_examples=40)
 def test_every_input_is_a_request_or_a_refusal_of_one_short_line(input_: object) -> None:
     try:
-        parse_request(input_, tasks=tuple(Task), allow_policy_override=True, partition="aws")
+        parse_request(input_, tasks=tuple(Task), allow_policy_override=True)
     except RunRefusedError as refused:
         assert_short(str(refused))
 
@@ -293,14 +293,6 @@ def test_one_damaged_or_foreign_latest_report_never_silences_a_later_audit(
     assert "secret" not in json.dumps([root_tasks.log, root_tasks.notices])
 
 
-def test_a_latest_report_that_s3_refuses_to_return_does_not_stop_the_audit(root_tasks: RootTasks) -> None:
-    root_tasks.run()
-    root_tasks.fail("s3:GetObject", "AccessDenied", url="latest/")
-    root_tasks.fail("s3:HeadObject", "403", url="latest/")
-    root_tasks.advance(hours=1)
-    assert_latest(root_tasks, root_tasks.run())
-
-
 def assert_latest(root_tasks: RootTasks, audit: FinishedExecution) -> None:
     """The audit succeeded, and the latest files are its own."""
     assert audit.status == "SUCCEEDED"
@@ -358,24 +350,6 @@ def test_a_surprise_in_one_account_costs_that_account_alone(root_tasks: RootTask
     assert "secret" not in json.dumps([reason, root_tasks.log])
     ((logged),) = [event for event in root_tasks.log if event.get("event") == "account_failed"]
     assert (logged["accountId"], logged["error"]) == (MEMBER, "KeyError")
-
-
-def test_a_surprise_where_a_client_is_created_costs_that_account_alone(
-    root_tasks: RootTasks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client_of = root_tasks.sessions.client
-
-    def client(service: str, *, region: str | None) -> Any:
-        if region == "xx-nowhere-1":
-            raise ValueError(SECRET)
-        return client_of(service, region=region)
-
-    monkeypatch.setattr(root_tasks.sessions, "client", client)
-    root_tasks.client("sqs", account_id=OTHER).create_queue(QueueName="orders")
-    queues = [f"arn:aws:sqs:xx-nowhere-1:{MEMBER}:orders", f"arn:aws:sqs:us-east-1:{OTHER}:orders"]
-    plan = root_tasks.run({"task": QUEUES, "queues": queues})
-    assert root_tasks.outcomes(plan) == {MEMBER: "inaccessible", OTHER: "nothing to do"}
-    assert "ValueError" in root_tasks.results(plan)[MEMBER]["reason"]
 
 
 def test_a_surprise_while_acting_is_unknown_and_names_the_backups(root_tasks: RootTasks) -> None:

@@ -431,7 +431,7 @@ def test_what_is_not_the_backup_of_such_a_policy_is_not_restored(locked: Locked)
         assert refusal(root_tasks.run({"task": task, "restore": [reference]})) == (reason, data)
 
 
-def test_a_corrected_policy_is_attached_where_the_stack_allows_it_and_shown_as_corrected(
+def test_a_corrected_policy_is_attached_if_the_stack_allows_it_and_shown_as_such(
     locked: Locked,
 ) -> None:
     reference, corrected = locked.unlock(), locked.text("Corrected")
@@ -601,19 +601,6 @@ def test_the_reason_of_a_failed_account_vouches_for_no_backup_that_it_names(lock
     failed = locked.execute(plan, name="failed")
     assert forged in locked.root_tasks.results(failed)[MEMBER]["reason"]
     assert_forged(locked, forged, RefusalReason.BACKUP_NOT_IN_REPORT)
-
-
-@BUCKET_ONLY
-def test_the_note_is_in_the_csv_and_on_the_page_of_the_plan_after_that_of_a_correction(
-    locked: Locked,
-) -> None:
-    locked.unlock()
-    locked.allow_override()
-    note = backup_note("never-run", RUN_NOT_KNOWN)
-    plan = locked.restore(locked.forge(run_id="never-run"), policyOverride=locked.text("Corrected"))
-    assert locked.outcome(plan) == ("planned", f"{CORRECTED_POLICY} {note}")
-    for name in ("report.csv", "report.html"):
-        assert note in locked.root_tasks.read(f"runs/{plan.run_id}/{name}").decode()
 
 
 @BUCKET_ONLY

@@ -104,10 +104,6 @@ def test_every_task_has_a_definition() -> None:
     assert set(DEFINITIONS) == set(Task)
 
 
-def test_the_command_line_has_a_name_for_every_task() -> None:
-    assert [task.command for task in Task] == ["audit", "delete", "recover", "unlock-bucket", "unlock-queue"]
-
-
 def test_only_the_audit_makes_no_changes() -> None:
     assert {task for task, definition in DEFINITIONS.items() if not definition.makes_changes} == {Task.AUDIT}
 
@@ -176,7 +172,7 @@ def test_the_input_of_a_sixth_task_is_checked_by_its_definition(root_tasks: Root
     assert (reason, data["keys"]) == (RefusalReason.KEYS_NOT_ACCEPTED, ["reason"])
 
 
-def test_a_sixth_task_that_only_looks_has_no_plan_and_never_replaces_the_latest_audit(
+def test_a_sixth_read_only_task_has_no_plan_and_never_replaces_the_latest_audit(
     root_tasks: RootTasks,
     organization: LocalOrganization,
     sixth_task: Task,

@@ -71,7 +71,6 @@ def audit_from_here(
         {**input_, REQUESTED_BY: caller.arn},
         tasks=(Task.AUDIT,),
         allow_policy_override=False,
-        partition=caller.partition,
     )
     directory = MemberDirectory.of(aws.ending_in(_LIST_SECONDS))
     looks = _Looks(aws, run_id=name, show=lambda done, found: show(done, found, "accounts"))

@@ -105,8 +105,7 @@ def encode(document: Document, *, derived: Mapping[str, Any] | None = None) -> b
         ValueError: A time has no time zone.
     """
     data = io.BytesIO()
-    for piece in encode_in_pieces(document, derived=derived):
-        data.write(piece)
+    data.writelines(encode_in_pieces(document, derived=derived))
     return data.getvalue()
 
 

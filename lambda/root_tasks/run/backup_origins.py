@@ -35,88 +35,87 @@ def run_id_of(reference: str) -> str:
     return reference.split("/")[1]
 
 
-@dataclass(frozen=True, kw_only=True)
-class BackupOrigins:
-    """Finds out which backups the construct's Execute state machine has made.
+def backup_notes(aws: Aws, executions: RunStore, references: Iterable[str]) -> dict[str, str | None]:
+    """Return for each backup why it is not known whether its run made it; None if it did.
 
-    Who writes to the bucket can store a backup, alter a report, and choose the execution that a run names.
-    But the function's role may describe the executions of its own Execute state machine only, and nobody can
-    alter what such an execution holds.
+    Anyone who can write to the bucket can store a backup, alter a report, and choose the execution that a run
+    names. But the function's role may describe the executions of its own Execute state machine only, and no
+    one can alter what such an execution holds.
 
-    Attributes:
-        executions: The stored runs of the Execute state machine.
+    Args:
         aws: The function.
+        executions: The stored runs of the Execute state machine.
+        references: The references of the backups.
+
+    Raises:
+        RunRefusedError: The run of a backup did not make it.
+        CallError: A call failed.
     """
+    by_run: dict[str, list[str]] = {}
+    for reference in references:
+        by_run.setdefault(run_id_of(reference), []).append(reference)
+    return {
+        reference: why and messages.backup_note(run_id, why)
+        for run_id, listed in by_run.items()
+        for reference, why in _doubts(aws, executions, run_id, listed)
+    }
 
-    executions: RunStore
-    aws: Aws
 
-    def notes(self, references: Iterable[str]) -> dict[str, str | None]:
-        """Return for each backup why it is not known whether its run made it; None if it did.
+def _doubts(
+    aws: Aws, executions: RunStore, run_id: str, references: list[str]
+) -> Iterator[tuple[str, str | None]]:
+    """Yield for each backup of a run why it is not known whether the run made it."""
+    try:
+        report = _report(aws, executions, run_id, reference=references[0])
+    except _NotKnownError as error:
+        yield from ((reference, error.why) for reference in references)
+        return
+    listed = {item.backup for result in report.results for item in result.items}
+    # A run that lost a batch names what was stored as its backups, whoever stored it.
+    found = [result.reason or "" for result in report.results if result.outcome is Outcome.UNKNOWN]
+    for reference in references:
+        if reference in listed:
+            yield reference, None
+        elif any(reference in reason for reason in found):
+            yield reference, messages.BATCH_LOST
+        else:
+            raise RunRefusedError(RefusalReason.BACKUP_NOT_IN_REPORT, reference=reference, run_id=run_id)
 
-        Raises:
-            RunRefusedError: The run of a backup did not make it.
-            CallError: A call failed.
-        """
-        by_run: dict[str, list[str]] = {}
-        for reference in references:
-            by_run.setdefault(run_id_of(reference), []).append(reference)
-        return {
-            reference: why and messages.backup_note(run_id, why)
-            for run_id, listed in by_run.items()
-            for reference, why in self._doubts(run_id, listed)
-        }
 
-    def _doubts(self, run_id: str, references: list[str]) -> Iterator[tuple[str, str | None]]:
-        """Yield for each backup of a run why it is not known whether the run made it."""
-        try:
-            report = self._report(run_id, reference=references[0])
-        except _NotKnownError as error:
-            yield from ((reference, error.why) for reference in references)
-            return
-        listed = {item.backup for result in report.results for item in result.items}
-        # A run that lost a batch names what was stored as its backups, whoever stored it.
-        found = [result.reason or "" for result in report.results if result.outcome is Outcome.UNKNOWN]
-        for reference in references:
-            if reference in listed:
-                yield reference, None
-            elif any(reference in reason for reason in found):
-                yield reference, messages.BATCH_LOST
-            else:
-                raise RunRefusedError(RefusalReason.BACKUP_NOT_IN_REPORT, reference=reference, run_id=run_id)
+def _report(aws: Aws, executions: RunStore, run_id: str, *, reference: str) -> Report:
+    """Return the report of the run that a backup names, as the run wrote it."""
+    forged = {"reference": reference, "run_id": run_id}
+    arn = executions.find_execution_arn(run_id)
+    if arn is None:
+        raise _NotKnownError(messages.RUN_NOT_KNOWN)
+    if not _may_be_own(aws, arn, run_id):
+        raise RunRefusedError(RefusalReason.BACKUP_OF_FOREIGN_RUN, **forged)
+    checksum = _report_checksum(_describe(aws, arn))
+    try:
+        return executions.read_report(run_id, checksum=checksum)
+    except ChecksumMismatchError as error:
+        raise RunRefusedError(RefusalReason.BACKUP_REPORT_ALTERED, **forged) from error
+    except (DecodingError, UnreadableObjectError) as error:
+        raise _NotKnownError(messages.REPORT_UNREADABLE) from error
 
-    def _report(self, run_id: str, *, reference: str) -> Report:
-        """Return the report of the run that a backup names, as the run wrote it."""
-        forged = {"reference": reference, "run_id": run_id}
-        arn = self.executions.find_execution_arn(run_id)
-        if arn is None:
-            raise _NotKnownError(messages.RUN_NOT_KNOWN)
-        if not self._may_be_own(arn, run_id):
-            raise RunRefusedError(RefusalReason.BACKUP_OF_FOREIGN_RUN, **forged)
-        checksum = _report_checksum(self._describe(arn))
-        try:
-            return self.executions.read_report(run_id, checksum=checksum)
-        except ChecksumMismatchError as error:
-            raise RunRefusedError(RefusalReason.BACKUP_REPORT_ALTERED, **forged) from error
-        except (DecodingError, UnreadableObjectError) as error:
-            raise _NotKnownError(messages.REPORT_UNREADABLE) from error
 
-    def _may_be_own(self, arn: str, run_id: str) -> bool:
-        """Return whether it is the ARN of this run in any state machine here: the role decides in which."""
-        function = self.aws.function
-        own = ["arn", function.partition, "states", function.region, function.account_id, "execution"]
-        *beginning, name, last = arn.split(":")
-        return (beginning, last) == (own, run_id) and _STATE_MACHINE_NAME.fullmatch(name) is not None
+def _may_be_own(aws: Aws, arn: str, run_id: str) -> bool:
+    """Return whether it is the ARN of this run in any state machine here: the role decides in which."""
+    function = aws.function
+    own = ["arn", function.partition, "states", function.region, function.account_id, "execution"]
+    *beginning, name, last = arn.split(":")
+    return (beginning, last) == (own, run_id) and _STATE_MACHINE_NAME.fullmatch(name) is not None
 
-    def _describe(self, arn: str) -> Response:
-        try:
-            return describe_execution(self.aws, arn)
-        except CallError as error:
-            if error.failure.name == "ExecutionDoesNotExist":
-                raise _NotKnownError(messages.EXECUTION_GONE) from error
-            if error.failure.kind is FailureKind.ACCESS_DENIED:
-                raise _NotKnownError(messages.EXECUTION_DENIED) from error
-            raise
+
+def _describe(aws: Aws, arn: str) -> Response:
+    try:
+        return describe_execution(aws, arn)
+    except CallError as error:
+        if error.failure.name == "ExecutionDoesNotExist":
+            raise _NotKnownError(messages.EXECUTION_GONE) from error
+        if error.failure.kind is FailureKind.ACCESS_DENIED:
+            raise _NotKnownError(messages.EXECUTION_DENIED) from error
+        raise
 
 
 def _report_checksum(execution: Response) -> str:

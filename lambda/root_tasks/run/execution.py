@@ -46,11 +46,6 @@ class Execution:
             raise RunRefusedError(RefusalReason.INVALID_NAME, name=self.name)
 
     @property
-    def partition(self) -> str:
-        """The partition, for example aws."""
-        return self.arn.split(":")[1]
-
-    @property
     def state_machine_name(self) -> str:
         """The name of its state machine."""
         return self.arn.split(":")[6]

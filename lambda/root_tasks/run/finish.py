@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.errors import RootAccessError
-from aws_calls.notices import publish
 from aws_calls.untrusted import printable
 
 from ..aws.stores import REPORT_JSON, File, Storage, sha256
@@ -125,17 +124,13 @@ def _finish(
     totals = {str(outcome): count for outcome, count in report.totals.items()}
     aws.log(event="run_finished", runId=run.run_id, task=run.task, mode=run.mode, totals=totals)
     if run.full:
-        topic_arn, notify = settings.notification_topic_arn, None
-        if topic_arn is not None:
-            sns = aws.clients.sns
-            notify = functools.partial(publish, topic_arn=topic_arn, budget=aws.budget, sns=sns)
         publish_audit(
             aws,
             storage.reports,
             run,
             report,
             files=files,
-            notify=notify,
+            topic_arn=settings.notification_topic_arn,
             notice=notice,
             imported=imported,
             find_standing=find_standing,

@@ -63,7 +63,7 @@ def standing(aws: Aws, run: Run, *, looked_at: datetime) -> Standing:
             return Standing.OVERLAPPING
         other = describe_execution(aws, arn)
         # One that was refused has not looked.
-        if REFUSED in json.loads(other.get("output", "{}")) or not _is_full(run, other.require("input")):
+        if REFUSED in json.loads(other.get("output", "{}")) or not _is_full(other.require("input")):
             continue
         if other.require("status") == "SUCCEEDED" and other.require("startDate") > looked_at:
             return Standing.SUPERSEDED
@@ -94,13 +94,10 @@ def _arns_of_others(aws: Aws, run: Run) -> Iterator[str]:
             yield execution["executionArn"]
 
 
-def _is_full(run: Run, input_: str) -> bool:
+def _is_full(input_: str) -> bool:
     """Return whether an input asks for an audit of every account."""
-    partition = run.execution_arn.split(":")[1]
     try:
-        order = parse_request(
-            json.loads(input_), tasks=(Task.AUDIT,), allow_policy_override=False, partition=partition
-        )
+        order = parse_request(json.loads(input_), tasks=(Task.AUDIT,), allow_policy_override=False)
     except (RunRefusedError, ValueError, RecursionError):
         # No audit starts with it, and it must not stop this one: a number can have too many digits.
         return False

@@ -13,7 +13,6 @@ from aws_calls.failures import CallError, FailureKind, failed_call
 
 from ..aws.executions import DESCRIBE_EXECUTION, describe_execution
 from ..aws.stores import ChecksumMismatchError
-from ..messages import describe_duration
 from ..model.codec import DecodingError
 from ..model.report import Task
 from ..model.run import RUN_ID, ExecutionMark
@@ -219,7 +218,7 @@ class Plans:
             raise RunRefusedError(
                 RefusalReason.PLAN_EXPIRED,
                 run_id=run_id,
-                lifetime=describe_duration(lifetime),
+                hours=f"{lifetime / timedelta(hours=1):g}",
             )
         return expires_at
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aws_calls.metrics import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
+from aws_calls.notices import publish
 
 from ..aws.bucket import UnreadableObjectError
 from ..aws.stores import REPORT_JSON
@@ -46,7 +47,7 @@ def publish_audit(
     report: Report,
     *,
     files: Callable[[], Iterator[File]],
-    notify: Callable[[Notice], None] | None,
+    topic_arn: str | None,
     notice: Notice | None,
     imported: ImportResult | None,
     find_standing: Callable[[], Standing],
@@ -63,8 +64,8 @@ def publish_audit(
         looked_at = report.finished_at + (now - began)
         ends_alarms = found is Standing.ALONE
         aws.log(**_metrics(run, report, imported, ends_alarms=ends_alarms, looked_at=looked_at, now=now))
-    if notice is not None and notify is not None:
-        notify(notice)
+    if notice is not None and topic_arn is not None:
+        publish(notice, topic_arn=topic_arn, budget=aws.budget, sns=aws.clients.sns)
     # Each file is attempted: a newer audit may have come between two of them.
     for file in files():
         reports.write_latest(file, looked_at=report.finished_at, now=aws.now(), log=aws.log)

@@ -72,16 +72,13 @@ class Order:
         return self.assignments.get(account_id, Assignment(account_id=account_id))
 
 
-def parse_request(
-    input_: object, *, tasks: Collection[Task], allow_policy_override: bool, partition: str
-) -> Order:
+def parse_request(input_: object, *, tasks: Collection[Task], allow_policy_override: bool) -> Order:
     """Return what an execution's input asks for; without the policies to restore, which only storage knows.
 
     Args:
         input_: The input.
         tasks: The tasks of the stack.
         allow_policy_override: Whether the input may give a corrected policy.
-        partition: The partition that the function runs in, for example aws.
 
     Raises:
         RunRefusedError: The stack does not do what it asks for, or it is unclear.
@@ -97,7 +94,7 @@ def parse_request(
     task = _parse_task(input_.get(_TASK, Task.AUDIT), tasks=tasks)
     values = {key: value for key, value in input_.items() if key != REQUESTED_BY}
     scope = DEFINITIONS[task].parse(
-        TaskInput(task=task, values=values, allow_policy_override=allow_policy_override, partition=partition)
+        TaskInput(task=task, values=values, allow_policy_override=allow_policy_override)
     )
     return Order(
         task=task,

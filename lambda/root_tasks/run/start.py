@@ -18,7 +18,7 @@ from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope, assignments_of
 from .accounts import MemberDirectory
-from .backup_origins import BackupOrigins, run_id_of
+from .backup_origins import backup_notes, run_id_of
 from .execution import Execution
 from .plans import Plans, parse_plan_request
 from .prepare import prepare, with_unit_names
@@ -60,8 +60,6 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
             event["input"],
             tasks=settings.tasks,
             allow_policy_override=settings.allow_policy_override,
-            # The state machine is in the function's own partition.
-            partition=execution.partition,
         )
         if order.scope.restores:
             order = replace(order, assignments=_assignments_to_restore(aws, storage, order))
@@ -226,8 +224,7 @@ def _require_backups_of_others(plan: Plan, execution: Execution) -> None:
 def _assignments_to_restore(aws: Aws, storage: Storage, order: Order) -> dict[str, Assignment]:
     restores = order.scope.restores
     backups = [_backup(storage, restore, task=order.task) for restore in restores]
-    origins = BackupOrigins(aws=aws, executions=storage.executions)
-    notes = origins.notes(restore.reference for restore in restores)
+    notes = backup_notes(aws, storage.executions, [restore.reference for restore in restores])
     targets = [
         Target(
             type=backup.type,

@@ -188,14 +188,11 @@ def with_last_uses(
 ) -> list[Credential]:
     """Return credentials with their last uses, where AWS knows them. One that cannot be read is noted."""
     known = [credential for credential in credentials if credential.type in _LAST_USE_IS_KNOWN]
-    complete = iter(
-        session.in_parallel(
-            *(functools.partial(_with_last_use, session, iam, credential) for credential in known)
-        )
+    complete = session.in_parallel(
+        *(functools.partial(_with_last_use, session, iam, credential) for credential in known)
     )
-    return [
-        next(complete) if credential.type in _LAST_USE_IS_KNOWN else credential for credential in credentials
-    ]
+    used = {(credential.type, credential.id): credential for credential in complete}
+    return [used.get((credential.type, credential.id), credential) for credential in credentials]
 
 
 def password_created_at(session: RootSession, iam: IAMClient) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.untrusted import ACCOUNT_ID
@@ -121,13 +121,11 @@ class TaskInput:
         task: Its task.
         values: Its keys and values, as they are.
         allow_policy_override: Whether the stack allows "policyOverride".
-        partition: The partition that the function runs in, for example aws.
     """
 
     task: Task
     values: Mapping[str, Any]
     allow_policy_override: bool
-    partition: str
 
     def require_no_other_keys(self, *valid: str) -> None:
         """Refuse keys other than the valid ones.
@@ -245,7 +243,9 @@ def parse_accounts(input_: TaskInput) -> Scope:
     input_.require_no_other_keys(*SCOPE_KEYS)
     _require_one_of(input_, ACCOUNT_KEYS)
     units = input_.strings(ORGANIZATIONAL_UNITS, _UNIT, "IDs, names or paths of organizational units")
-    exclusions = _exclusions(input_)
+    exclusions = input_.strings(
+        EXCLUDE, _UNIT, "account IDs, and IDs, names or paths of organizational units"
+    )
     if input_.values.get(ACCOUNTS) == _ALL:
         if units:
             raise RunRefusedError(RefusalReason.ALL_ACCOUNTS_AND_UNITS)
@@ -260,8 +260,7 @@ def parse_accounts_or_all(input_: TaskInput) -> Scope:
         RunRefusedError: It names something unclear.
     """
     if not set(ACCOUNT_KEYS).intersection(input_.values):
-        input_.require_no_other_keys(*SCOPE_KEYS)
-        return Scope(all_accounts=True, exclusions=_exclusions(input_))
+        input_ = replace(input_, values={**input_.values, ACCOUNTS: _ALL})
     return parse_accounts(input_)
 
 
@@ -276,10 +275,6 @@ def parse_named_accounts(input_: TaskInput) -> Scope:
         raise RunRefusedError(RefusalReason.ACCOUNTS_NOT_NAMED, task=input_.task)
     _require_one_of(input_, (ACCOUNTS,))
     return Scope(account_ids=_account_ids(input_))
-
-
-def _exclusions(input_: TaskInput) -> tuple[str, ...]:
-    return input_.strings(EXCLUDE, _UNIT, "account IDs, and IDs, names or paths of organizational units")
 
 
 def _account_ids(input_: TaskInput) -> tuple[str, ...]:

@@ -236,11 +236,7 @@ def _parse_queue_input(input_: TaskInput) -> Scope:
     skip_backup = input_.flag(_SKIP_BACKUP)
     targets: list[tuple[str, Target]] = []
     for arn in input_.strings(_QUEUES, _QUEUE_ARN, "queue ARNs"):
-        _, partition, _, region, account_id, _ = arn.split(":")
-        if partition != input_.partition:
-            raise RunRefusedError(
-                RefusalReason.QUEUE_IN_ANOTHER_PARTITION, queue=arn, partition=input_.partition
-            )
+        _, _, _, region, account_id, _ = arn.split(":")
         target = Target(type=ItemType.QUEUE_POLICY, id=arn, region=region, skip_backup=skip_backup)
         targets.append((account_id, target))
     return Scope(assignments=assignments_of(targets))

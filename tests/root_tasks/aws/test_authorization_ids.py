@@ -42,17 +42,6 @@ def test_the_id_of_a_denied_call_is_kept_apart_from_its_reason(
     assert "service control policy" in result["hint"]
 
 
-def test_two_audits_of_the_same_denial_differ_in_the_id_alone(root_tasks: RootTasks) -> None:
-    results = []
-    for id_ in ("first1", "second2"):
-        message = DENIED + ENDS[0].format(id=id_)
-        root_tasks.fail("sts:AssumeRoot", "AccessDenied", message=message, times=1)
-        results.append(root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER])
-        root_tasks.advance(hours=1)
-    assert [result.pop("authorizationId") for result in results] == ["first1", "second2"]
-    assert results[0] == results[1]
-
-
 def test_the_id_of_a_detail_that_could_not_be_read_is_kept_too(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     message = "Denied" + ENDS[0].format(id=ID)

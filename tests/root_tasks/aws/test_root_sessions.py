@@ -515,11 +515,3 @@ def test_a_run_that_is_refused_does_not_wait_for_the_list_of_the_accounts(
     )
     assert root_tasks.run().status == "FAILED"
     assert Counter(call.operation for call in organization.calls)["ListAccounts"] == 1
-
-
-def test_the_log_has_the_share_of_the_list_of_the_accounts(root_tasks: RootTasks) -> None:
-    root_tasks.fail("organizations:ListAccounts", "TooManyRequestsException", times=1)
-    root_tasks.run()
-    listed = next(event for event in root_tasks.log if event["event"] == "accounts_listed")
-    started = next(event for event in root_tasks.log if event["event"] == "run_started")
-    assert 0 < float(str(listed["milliseconds"])) <= float(str(started["milliseconds"]))

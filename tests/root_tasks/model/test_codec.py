@@ -310,10 +310,3 @@ def test_what_entries_have_in_common_is_in_memory_once() -> None:
     library = Library(chapters=tuple(Chapter(title=title, author="An author") for title in "ab"))
     first, second = decode(Library, encode(library)).chapters
     assert first.author is second.author
-
-
-def test_a_damaged_value_that_entries_may_have_in_common_is_refused() -> None:
-    data = encode(Library(chapters=(Chapter(title="One"),))).replace(b"null", b"[1]")
-    with pytest.raises(DecodingError) as raised:
-        decode(Library, data)
-    assert raised.value.path == "chapters[0].author"

@@ -5,21 +5,11 @@ from __future__ import annotations
 import json
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import Document, OtherKindError, OtherVersionError, decode, encode
-from root_tasks.model.report import Outcome, Task
-from root_tasks.refusals import RefusalReason
-from support.accounts import MEMBER
-from support.root_tasks import refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from support.root_tasks import FinishedExecution, RootTasks
 
 # Which knows every kind of document.
 import_module("root_tasks.handlers")
@@ -127,37 +117,3 @@ def test_a_document_is_never_taken_for_one_of_another_version_or_kind(name: str)
     for kind in TYPES.keys() - {document["kind"]}:
         with pytest.raises(OtherKindError):
             decode(TYPES[kind], STORED[name].read_bytes())
-
-
-# What a run does with documents of another release
-
-
-@pytest.fixture
-def root_tasks(root_tasks: RootTasks) -> RootTasks:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    return root_tasks
-
-
-def altered_plan(root_tasks: RootTasks, alter: Callable[[dict[str, Any]], object]) -> FinishedExecution:
-    """Return a plan that another release has written, as its execution holds it."""
-    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
-    key = f"runs/{plan.run_id}/plan.json"
-    body = json.dumps(alter(json.loads(root_tasks.read(key)))).encode()
-    root_tasks.write(key, body)
-    plan.output["planSha256"] = sha256(body)
-    return plan
-
-
-@pytest.mark.parametrize("change", [{"schemaVersion": 2}, {"task": None}, {"kind": "backup"}])
-def test_a_plan_that_this_release_cannot_read_is_refused_with_a_sentence(
-    root_tasks: RootTasks, change: dict[str, object]
-) -> None:
-    execution = root_tasks.execute(altered_plan(root_tasks, lambda plan: {**plan, **change}))
-    reason, _ = refusal(execution)
-    assert reason is RefusalReason.PLAN_NOT_READABLE
-    assert execution.cause.endswith("Create a new plan. Nothing was changed.")
-
-
-def test_a_plan_with_keys_of_a_later_release_is_executed(root_tasks: RootTasks) -> None:
-    plan = altered_plan(root_tasks, with_unknown_keys)
-    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: Outcome.DONE}

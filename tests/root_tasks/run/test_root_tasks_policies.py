@@ -295,15 +295,6 @@ def test_a_target_with_another_policy_of_which_nothing_is_listed_is_unknown(
     assert (plan(root_tasks)["denied"], plan(root_tasks)["unknown"]) == (0, 1)
 
 
-def test_an_empty_first_page_of_roots_does_not_look_as_if_policies_were_disabled(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
-    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    deny(organization, MEMBER, "iam:D*")
-    root_tasks.empty_first_page_of_roots()
-    assert plan(root_tasks)["denied"] == 1
-
-
 def _surprise(root_tasks: RootTasks) -> None:
     def raise_error(**_: object) -> None:
         raise KeyError
@@ -350,14 +341,6 @@ def test_a_plan_whose_policies_cannot_be_read_says_so(
     assert (preflight["checked"], preflight["denied"]) == (False, 0)
     assert preflight["reason"].startswith(reason)
     assert "Pre-flight" in root_tasks.read(f"runs/{planned.run_id}/report.html").decode()
-
-
-def test_a_throttled_read_is_repeated(root_tasks: RootTasks, organization: LocalOrganization) -> None:
-    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    deny(organization, MEMBER, "iam:D*")
-    for name in READS:
-        root_tasks.fail(f"organizations:{name}", "TooManyRequestsException", times=2)
-    assert plan(root_tasks)["denied"] == 1
 
 
 # Executions

@@ -30,9 +30,7 @@ BUCKETS, QUEUES = Task.UNLOCK_BUCKET_POLICY, Task.UNLOCK_QUEUE_POLICY
 
 
 def parse(input_: object, *, allow_policy_override: bool = False) -> Order:
-    return parse_request(
-        input_, tasks=tuple(Task), allow_policy_override=allow_policy_override, partition="aws"
-    )
+    return parse_request(input_, tasks=tuple(Task), allow_policy_override=allow_policy_override)
 
 
 @pytest.mark.parametrize("input_", [{}, {"task": Task.AUDIT}, {"accounts": "all"}])
@@ -176,13 +174,6 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
     RefusalReason.OVERRIDE_NOT_ALLOWED: [
         ({"task": QUEUES, "restore": [BACKUP], "policyOverride": {}}, {}),
     ],
-    RefusalReason.QUEUE_IN_ANOTHER_PARTITION: [
-        *(
-            ({"task": QUEUES, "queues": [QUEUE, arn]}, {"queue": arn, "partition": "aws"})
-            for partition in ("aws-cn", "aws-us-gov", "aws-iso-b")
-            for arn in (f"arn:{partition}:sqs:us-east-1:{MEMBER}:orders",)
-        ),
-    ],
 }
 
 
@@ -272,8 +263,8 @@ SENTENCES = [
         "iam:GetUser: AccessDenied: no. (in account 222222222222; nothing was changed)",
     ),
     (
-        RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id="run-1", lifetime="10 minutes"),
-        "Run run-1 cannot be executed: it is older than 10 minutes. Create a new plan. Nothing was changed.",
+        RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id="run-1", hours="0.5"),
+        "Run run-1 cannot be executed: it is older than 0.5 hours. Create a new plan. Nothing was changed.",
     ),
     (
         RunRefusedError(
