@@ -98,7 +98,7 @@ class CallError(RootAccessError):
         return describe(self.failure)
 
 
-def failed_call(operation: str, kind: FailureKind, message: str) -> CallError:
+def error_of_call(operation: str, kind: FailureKind, message: str) -> CallError:
     """Return the error of a call that did not fail by AWS's response; its kind is its code."""
     code = kind.title().replace(" ", "")
     return CallError(Failure(operation=operation, kind=kind, code=code, message=message))

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .failures import CallError, Failure, FailureKind, call_errors, failed_call
+from .failures import CallError, Failure, FailureKind, call_errors, error_of_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -87,4 +87,4 @@ def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:
     """Return a member of a part of a response, as Response.require does."""
     if name in members:
         return members[name]
-    raise failed_call(operation, FailureKind.INCOMPLETE_RESPONSE, f"the response has no {name}")
+    raise error_of_call(operation, FailureKind.INCOMPLETE_RESPONSE, f"the response has no {name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from .failures import CallError, FailureKind, failed_call
+from .failures import CallError, FailureKind, error_of_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ class RetryBudget:
         """
         started = self.clock.now()
         if self._is_too_late(started) or not self._take_turn():
-            raise failed_call(
+            raise error_of_call(
                 operation, FailureKind.OUT_OF_TIME, "the function ran out of time before this call"
             )
         may_have_taken_effect = False

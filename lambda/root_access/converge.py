@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from aws_calls.failures import CallError, FailureKind, failed_call
+from aws_calls.failures import CallError, FailureKind, error_of_call
 
 from .root_access_errors import QUOTA_REACHED, ConvergenceError
 from .steps import Operation, Step
@@ -53,7 +53,7 @@ class Convergence:
                 if undone := [step for step in steps if step in self.applied]:
                     message = f"AWS confirmed {undone[0]}, but a later read did not show it"
                     observed = self._reobserve_after_backoff(
-                        failed_call(undone[0].operation, FailureKind.NOT_PERSISTED, message)
+                        error_of_call(undone[0].operation, FailureKind.NOT_PERSISTED, message)
                     )
                     steps = self.plan(observed)
                 observed = self._apply_steps(steps, observed)

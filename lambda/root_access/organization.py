@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 
-from aws_calls.failures import CallError, Failure, FailureKind, failed_call
+from aws_calls.failures import CallError, Failure, FailureKind, error_of_call
 from aws_calls.responses import call, pages, require
 
 from .root_access_errors import NotAllFeaturesError, NotInAnOrganizationError, NotTheManagementAccountError
@@ -233,4 +233,4 @@ def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:
         message = f"{LIST_TRUSTED_ACCESS} lists {SERVICE_PRINCIPAL}, but {operation} reports it as disabled"
     else:
         message = f"{LIST_TRUSTED_ACCESS} does not list {SERVICE_PRINCIPAL}, but {operation} succeeds"
-    return failed_call(operation, FailureKind.INCONSISTENT_READS, message)
+    return error_of_call(operation, FailureKind.INCONSISTENT_READS, message)

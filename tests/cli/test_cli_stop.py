@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from aws_calls.failures import FailureKind, failed_call
+from aws_calls.failures import FailureKind, error_of_call
 from root_tasks.aws.bucket import Bucket
 from root_tasks.model.report import Task
 from support.accounts import MEMBER
@@ -109,7 +109,7 @@ def test_what_cannot_be_listed_is_not_called_not_started(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deny(bucket: Bucket, prefix: str) -> Iterator[str]:
-        raise failed_call("s3:ListBucket", FailureKind.ACCESS_DENIED, f"{prefix} is denied.")
+        raise error_of_call("s3:ListBucket", FailureKind.ACCESS_DENIED, f"{prefix} is denied.")
 
     accounts = start_execution(command_line)
     assert command_line.run("stop", RUN, "--yes").exit_code == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aws_calls.failures import FailureKind, failed_call
+from aws_calls.failures import FailureKind, error_of_call
 from centralized_root_access.cli.follow_up import PlanState
 from root_tasks.aws.bucket import Bucket
 from root_tasks.model.report import Task
@@ -136,7 +136,7 @@ def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
 
     def read_unless_mark(bucket: Bucket, key: str) -> bytes:
         if key.endswith("executed-by.json"):
-            raise failed_call("s3:GetObject", FailureKind.NO_RESPONSE, "Nothing was received.")
+            raise error_of_call("s3:GetObject", FailureKind.NO_RESPONSE, "Nothing was received.")
         return read(bucket, key)
 
     monkeypatch.setattr(Bucket, "read", read_unless_mark)

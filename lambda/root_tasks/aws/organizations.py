@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import FailureKind, failed_call
+from aws_calls.failures import FailureKind, error_of_call
 from aws_calls.responses import MAX_PAGES, pages
 
 if TYPE_CHECKING:
@@ -60,5 +60,5 @@ def organization_roots(organizations: OrganizationsClient, *, budget: RetryBudge
     """
     roots = list(entries(organizations.list_roots, operation=LIST_ROOTS, items="Roots", budget=budget))
     if not roots:
-        raise failed_call(LIST_ROOTS, FailureKind.INCOMPLETE_RESPONSE, "the response has no root")
+        raise error_of_call(LIST_ROOTS, FailureKind.INCOMPLETE_RESPONSE, "the response has no root")
     return roots

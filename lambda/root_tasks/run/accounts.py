@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import botocore
 
-from aws_calls.failures import CallError, FailureKind, describe, failed_call
+from aws_calls.failures import CallError, FailureKind, describe, error_of_call
 from aws_calls.responses import call, require
 from scp.calls import SessionOpener
 
@@ -414,7 +414,7 @@ def _state(account: AccountTypeDef) -> str:
         f"the response has neither State nor Status of account {account['Id']}. The SDK is too old: botocore "
         f"{botocore.__version__}. Use botocore 1.40.27 or later; a function gets it with a newer runtime"
     )
-    raise failed_call(_DESCRIBE_ACCOUNT, FailureKind.INCOMPLETE_RESPONSE, message)
+    raise error_of_call(_DESCRIBE_ACCOUNT, FailureKind.INCOMPLETE_RESPONSE, message)
 
 
 def _by_id(accounts: Iterable[AccountTypeDef]) -> dict[str, Account]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError, FailureKind, failed_call
+from aws_calls.failures import CallError, FailureKind, error_of_call
 
 from ..aws.executions import DESCRIBE_EXECUTION, describe_execution
 from ..aws.stores import ChecksumMismatchError
@@ -236,7 +236,7 @@ class Plans:
         """
         budget = self.aws.budget.ending_in(_MAX_DELAY_SECONDS)
         message = "the execution is not as expected"
-        outdated = failed_call(DESCRIBE_EXECUTION, FailureKind.INCONSISTENT_READS, message)
+        outdated = error_of_call(DESCRIBE_EXECUTION, FailureKind.INCONSISTENT_READS, message)
         for times in itertools.count(1):
             response = self._describe_now(execution_arn)
             if response is not None and until(response):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aws_calls.failures import CallError, FailureKind, failed_call
+from aws_calls.failures import CallError, FailureKind, error_of_call
 from aws_calls.responses import call, require
 
 from ..aws.organizations import (
@@ -123,7 +123,7 @@ class UnitTree:
                 self.parent_ids[child_id] = require(parent, "Id", operation=_LIST_PARENTS)
         if child_id not in self.parent_ids:
             message = "the response has no parent"
-            raise failed_call(_LIST_PARENTS, FailureKind.INCOMPLETE_RESPONSE, message)
+            raise error_of_call(_LIST_PARENTS, FailureKind.INCOMPLETE_RESPONSE, message)
         parent_id = self.parent_ids[child_id]
         return (*self.parents_of(parent_id), parent_id)
 

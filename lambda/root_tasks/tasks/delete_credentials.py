@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError, FailureKind, describe, failed_call
+from aws_calls.failures import CallError, FailureKind, describe, error_of_call
 from root_access.state import Feature
 
 from .. import messages
@@ -197,7 +197,7 @@ class _Deletion:
     def _wait(self, attempt: int) -> bool:
         """Wait until a deletion is visible, and return whether there was time for it."""
         message = "the list still has what was deleted"
-        error = failed_call("iam:ListAccessKeys", FailureKind.INCONSISTENT_READS, message)
+        error = error_of_call("iam:ListAccessKeys", FailureKind.INCONSISTENT_READS, message)
         try:
             self._session.budget.pause(times=attempt, error=error)
         except CallError:
