@@ -107,7 +107,8 @@ def run(options: dict[str, Any]) -> int:
 
 def _show_plan(cases: Sequence[Case], level: Level) -> int:
     click.echo("\n".join(line for case in cases for line in _plan_lines(case)))
-    changed = ", ".join(SUBJECTS[field] for field in _changes(level)) or "nothing"
+    fields = () if level is Level.READ else tuple(StateField)
+    changed = ", ".join(SUBJECTS[field] for field in fields if level.includes(field.level)) or "nothing"
     click.echo(f"\nThe {len(cases)} cases of the level {level} change, and restore: {changed}.")
     click.echo("Nothing was called. Add --run.")
     return EXIT_SAME
@@ -120,10 +121,6 @@ def _plan_lines(case: Case) -> Iterator[str]:
     changed = field_changed_by(case.call)
     effect = "changes nothing" if changed is None else f"may change {SUBJECTS[changed]}"
     yield f"    calls {case.call.operation} as {case.caller}; {effect}"
-
-
-def _changes(level: Level) -> list[StateField]:
-    return [] if level is Level.READ else [field for field in StateField if level.includes(field.level)]
 
 
 def _run(options: dict[str, Any], level: Level, cases: Sequence[Case]) -> int:

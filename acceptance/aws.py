@@ -47,14 +47,23 @@ class Aws:
             credentials: A session to call with.
             host: The host to call; None for the service's own.
             region: The Region to call; None for the run's.
-            repeat: Whether the client repeats calls that are throttled.
+            repeat: Whether the client repeats calls that are throttled, more and more slowly.
         """
-        keys = {} if credentials is None else session_keys(credentials)
+        keys = credentials or {}
         client: Any = self._session.client(
             service,  # type: ignore[call-overload]
             region_name=region,
-            config=client_config(repeat=repeat),
-            **keys,
+            config=Config(
+                retries={
+                    "total_max_attempts": 8 if repeat else 1,
+                    "mode": "adaptive" if repeat else "standard",
+                },
+                connect_timeout=5,
+                read_timeout=30,
+            ),
+            aws_access_key_id=keys.get("AccessKeyId"),
+            aws_secret_access_key=keys.get("SecretAccessKey"),
+            aws_session_token=keys.get("SessionToken"),
         )
         if host is not None:
             client.meta.events.register("before-sign", lambda request, **_: name_host(request, host))
@@ -71,25 +80,6 @@ class Aws:
     def moment(self) -> Moment:
         """Return the time of the last call."""
         return Moment(at=datetime.now(UTC), tolerance=timedelta(seconds=60))
-
-
-def client_config(*, repeat: bool = True) -> Config:
-    """Return the clients' settings: throttled calls are repeated, more and more slowly."""
-    attempts = 8 if repeat else 1
-    return Config(
-        retries={"total_max_attempts": attempts, "mode": "adaptive" if repeat else "standard"},
-        connect_timeout=5,
-        read_timeout=30,
-    )
-
-
-def session_keys(credentials: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a client for a session or an access key."""
-    return {
-        "aws_access_key_id": credentials["AccessKeyId"],
-        "aws_secret_access_key": credentials["SecretAccessKey"],
-        "aws_session_token": credentials.get("SessionToken"),
-    }
 
 
 def name_host(request: Any, host: str) -> None:

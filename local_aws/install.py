@@ -162,8 +162,12 @@ def run(name: str, command: Sequence[str], *, environment: Mapping[str, str]) ->
         process = subprocess.Popen(command, env=dict(environment), stdout=output, stderr=output)
         try:
             _report(f"   {name} ...", end="")
-            while (exit_code := _exit_code_within(process, _REPORT_SECONDS)) is None:
-                _report(f" {time.monotonic() - started_at:.0f} s", end="")
+            exit_code = None
+            while exit_code is None:
+                try:
+                    exit_code = process.wait(_REPORT_SECONDS)
+                except subprocess.TimeoutExpired:
+                    _report(f" {time.monotonic() - started_at:.0f} s", end="")
             _report(" done" if exit_code == 0 else " failed")
         finally:
             process.kill()
@@ -178,13 +182,6 @@ def _uv_environment() -> dict[str, str]:
     pip = [sys.executable, "-m", "pip", "config", "list"]
     settings = subprocess.run(pip, capture_output=True, text=True, check=False)
     return {**os.environ, **uv_variables(settings.stdout, os.environ)}
-
-
-def _exit_code_within(process: subprocess.Popen[bytes], seconds: float) -> int | None:
-    try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return None
 
 
 @contextmanager

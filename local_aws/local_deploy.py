@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from local_aws.cdk_cli import REPOSITORY, run_cdk
 from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
 from local_aws.processes import (
     Interrupted,
@@ -25,7 +24,7 @@ from local_aws.processes import (
     run_command,
 )
 from local_aws.seed import seed_organization
-from local_aws.services import LocalAws, running_local_aws
+from local_aws.services import REPOSITORY, LocalAws, running_local_aws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -149,18 +148,13 @@ def deploy(aws: LocalAws, stack: str, *arguments: str, folder: Path = REPOSITORY
         DemonstrationError: The CLI failed. The message is the reason of the first resource that failed.
     """
     command = " ".join(("$ cdk", *arguments))
-    with _CDK_LOG.open("ab") as log, _progress_line(command) as end:
-        exit_code = run_cdk(
-            arguments,
-            addresses=aws.addresses,
-            environment=aws.environment,
-            folder=folder,
-            output=log,
-        )
-        end("failed" if exit_code else f"{_count_resources(aws, stack)} resources")
-    if exit_code:
+    with _CDK_LOG.open("a", encoding="utf-8") as log, _progress_line(command) as end:
+        finished = aws.cdk(*arguments, folder=folder)
+        log.write(finished.stdout)
+        end("failed" if finished.returncode else f"{_count_resources(aws, stack)} resources")
+    if finished.returncode:
         raise DemonstrationError(
-            f"{_find_reason(aws, stack) or f'cdk {arguments[0]} failed with exit code {exit_code}.'}\n"
+            f"{_find_reason(aws, stack) or f'cdk {arguments[0]} failed.'}\n"
             f"All that the CDK CLI printed is in {_CDK_LOG.relative_to(REPOSITORY)}."
         )
 

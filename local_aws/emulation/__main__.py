@@ -1,10 +1,7 @@
-"""Serve the emulated organization until SIGTERM or SIGINT."""
+"""Serve the emulated organization until this process is terminated."""
 
 import argparse
 import os
-import signal
-import sys
-from types import FrameType
 
 from .server import organization_server
 
@@ -18,14 +15,8 @@ def main() -> None:
     secret_access_key = os.environ.get("AWS_SECRET_ACCESS_KEY")
     if secret_access_key is None:
         parser.error("AWS_SECRET_ACCESS_KEY is not set: all callers sign with it")
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit)
     with organization_server(port=arguments.port, secret_access_key=secret_access_key) as (server, _):
         server.serve_forever()
-
-
-def _exit(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from .organization_policies import (
     POLICY_TYPE_NAMES,
     RESOURCE_CONTROL_POLICY,
     SERVICE_CONTROL_POLICY,
-    PolicyRequest,
     find_policy_denial,
 )
 from .state import Emulation
@@ -109,9 +108,7 @@ def reason_of_policy_denial(emulation: Emulation, caller: Caller, request: Reque
         levels = organization.policies_by_level(account_id, policy_type=policy_type)
         if not levels:
             continue
-        denial = find_policy_denial(
-            levels, PolicyRequest(action=request.action, resource=request.resource, context=context)
-        )
+        denial = find_policy_denial(levels, action=request.action, resource=request.resource, context=context)
         name = POLICY_TYPE_NAMES[policy_type]
         if denial == NOTHING_ALLOWS:
             return f"because no {name} allows the {request.action} action"

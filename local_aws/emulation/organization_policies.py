@@ -24,6 +24,7 @@ MAX_POLICIES_PER_TARGET = {SERVICE_CONTROL_POLICY: 10, RESOURCE_CONTROL_POLICY: 
 NOTHING_ALLOWS = "nothing allows it"
 
 _Matches: TypeAlias = Callable[[str, str], bool]
+_Context: TypeAlias = Mapping[str, str]
 
 _ARN_PARTS = 6
 _VERSIONS = ("2012-10-17", "2008-10-17")
@@ -54,22 +55,9 @@ class AttachedPolicy:
     content: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PolicyRequest:
-    """A request as policies see it.
-
-    Attributes:
-        action: The action as in a policy.
-        resource: What it acts on; None if the emulation does not know that of the operation.
-        context: The condition keys that are present, in lower case.
-    """
-
-    action: str
-    resource: str | None
-    context: Mapping[str, str]
-
-
-def find_policy_denial(levels: Iterable[Sequence[AttachedPolicy]], request: PolicyRequest) -> str | None:
+def find_policy_denial(
+    levels: Iterable[Sequence[AttachedPolicy]], *, action: str, resource: str | None, context: _Context
+) -> str | None:
     """Return the ARN of the policy that denies a request, or None if the policies allow it.
 
     If a level allows nothing, this returns `NOTHING_ALLOWS`.
@@ -77,7 +65,9 @@ def find_policy_denial(levels: Iterable[Sequence[AttachedPolicy]], request: Poli
     Args:
         levels: The policies attached to the organization's root, to each organizational unit down to the
             account, and to the account.
-        request: The request.
+        action: The action as in a policy.
+        resource: What it acts on; None if the emulation does not know that of the operation.
+        context: The condition keys that are present, in lower case.
 
     Raises:
         UnsupportedPolicyError: If a policy has something that this evaluator does not know.
@@ -87,7 +77,7 @@ def find_policy_denial(levels: Iterable[Sequence[AttachedPolicy]], request: Poli
         allowed = False
         for policy in policies:
             for statement in _statements(policy.content):
-                if not _is_applicable(statement, request):
+                if not _is_applicable(statement, action, resource, context):
                     continue
                 if statement["Effect"] == "Deny":
                     return policy.arn
@@ -141,12 +131,14 @@ def _statements(content: str) -> list[dict[str, Any]]:
     return statements
 
 
-def _is_applicable(statement: Mapping[str, Any], request: PolicyRequest) -> bool:
+def _is_applicable(
+    statement: Mapping[str, Any], action: str, resource: str | None, context: _Context
+) -> bool:
     return (
-        _is_action(statement, request.action)
-        and _is_resource(statement, request.resource)
+        _is_action(statement, action)
+        and _is_resource(statement, resource)
         and all(
-            _holds(operator, key, values, request.context)
+            _holds(operator, key, values, context)
             for operator, block in statement.get("Condition", {}).items()
             for key, values in block.items()
         )

@@ -194,10 +194,6 @@ def refuse_stacks(client: Any) -> None:
     client.meta.events.register("before-call.cloudformation", respond)
 
 
-def test_every_guard_is_tried() -> None:
-    assert DANGERS.keys() == set(Refusal)
-
-
 @pytest.mark.parametrize("refusal", Refusal, ids=lambda refusal: refusal.name)
 def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Refusal
@@ -326,17 +322,14 @@ def test_nothing_that_is_sent_names_the_organization_or_a_person(member_run: Fin
         assert [secret for secret in member_run.secrets if secret in text] == []
 
 
-@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
-    member_run: FinishedRun, tmp_path: Path, organization: LocalOrganization, step: int
+    member_run: FinishedRun, tmp_path: Path, organization: LocalOrganization
 ) -> None:
     (tmp_path / "new.json").write_text(member_run.read(".recording.json"))
     recorded = [case for case in read_recordings(tmp_path) if case.local is None]
     assert len(recorded) >= 150
     enable_policies(organization)
-    results = run_cases(
-        sort_cases(recorded[::step]), scene_of(organization), Level.MEMBER, settling_seconds=0
-    )
+    results = run_cases(sort_cases(recorded[::8]), scene_of(organization), Level.MEMBER, settling_seconds=0)
     assert [(run.case.name, run.differences) for run in results if run.verdict is not Verdict.SAME] == []
 
 
@@ -373,7 +366,7 @@ def test_what_was_measured_is_in_every_summary(member_run: FinishedRun) -> None:
 
 
 def test_the_rate_of_assume_root_is_asked_for_gently_and_with_a_bound(
-    organization: LocalOrganization, tmp_path: Path
+    organization: LocalOrganization,
 ) -> None:
     enable_root_access(organization, CREDENTIALS)
     measured = measure_assume_root(scene_of(organization).callers)
@@ -385,7 +378,7 @@ def test_the_rate_of_assume_root_is_asked_for_gently_and_with_a_bound(
     assert sum(second >= 0.5 for second in seconds) >= 9
 
 
-def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganization, tmp_path: Path) -> None:
+def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganization) -> None:
     enable_root_access(organization, CREDENTIALS)
     scene = scene_of(organization)
     sent: list[int] = []
@@ -402,7 +395,7 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
 
 
 def test_each_denied_call_says_whether_it_carries_an_authorization_id(
-    organization: LocalOrganization, tmp_path: Path
+    organization: LocalOrganization,
 ) -> None:
     enable_root_access(organization, CREDENTIALS)
     scene = scene_of(organization)
@@ -424,7 +417,7 @@ def test_each_denied_call_says_whether_it_carries_an_authorization_id(
 
 @pytest.mark.parametrize(("max_seconds", "calls"), [(None, 25), (3600.0, 75)])
 def test_a_lag_is_asked_for_more_and_more_slowly_and_not_without_end(
-    organization: LocalOrganization, tmp_path: Path, max_seconds: float | None, calls: int
+    organization: LocalOrganization, max_seconds: float | None, calls: int
 ) -> None:
     [case] = [case for case in all_cases() if case.name == "no feature is enabled at first"]
     case = dataclasses.replace(case, response=Response(code="Never"), max_seconds=max_seconds)
@@ -451,7 +444,7 @@ def end_at(number: int, error: BaseException) -> Callable[[str], object]:
     return on_call
 
 
-@pytest.mark.parametrize("number", [30, pytest.param(62, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [30, 62])
 def test_an_interrupted_run_restores_what_it_has_changed(terminal: Terminal, number: int) -> None:
     organization = terminal.organization
     before = snapshot(organization, names_of(organization))

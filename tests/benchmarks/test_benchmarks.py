@@ -198,7 +198,6 @@ def test_the_stand_in_throttles_each_service_with_its_own_error_and_counts_it(st
     assert traffic.calls["AssumeRoot"] == 2
 
 
-@pytest.mark.slow
 def test_the_lean_client_is_run_again_for_what_was_throttled_too_often(
     stand_in: StandIn,
 ) -> None:
@@ -225,7 +224,6 @@ def test_the_lean_client_is_run_again_for_what_was_throttled_too_often(
     assert calls["AssumeRoot"] > scenario.members
 
 
-@pytest.mark.slow
 def test_every_row_is_measured_with_the_right_results(stand_in: StandIn, running_aws: LocalAws) -> None:
     meter = Meter(running_aws, stand_in)
     one = meter.compare(MEMBERS, one_account=True)

@@ -11,11 +11,7 @@ from aws_cdk import aws_organizations as organizations
 from aws_cdk.assertions import Annotations, Match
 
 from centralized_root_access import RootUserGuardrail
-from local_aws.emulation.organization_policies import (
-    AttachedPolicy,
-    PolicyRequest,
-    find_policy_denial,
-)
+from local_aws.emulation.organization_policies import AttachedPolicy, find_policy_denial
 from root_tasks.policies.attachments import FULL_ACCESS
 from scp.documents import parse_policy
 from scp.evaluate import Decision
@@ -104,7 +100,9 @@ def test_it_denies_every_action_to_a_root_user_that_is_signed_in_and_to_nobody_e
 
     denial = find_policy_denial(
         [[full_access, AttachedPolicy(arn="guardrail", content=content)]],
-        PolicyRequest(action=action, resource=None, context=context),
+        action=action,
+        resource=None,
+        context=context,
     )
 
     assert (denial is not None) is denied

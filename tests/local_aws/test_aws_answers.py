@@ -12,36 +12,31 @@ import pytest
 
 from acceptance.cases.recorded import RECORDINGS, read_recordings
 from acceptance.model import Level, Verdict
-from acceptance.runner import run_cases
-from local_aws.emulation import Organization, mock_organization, serve_organization
+from acceptance.runner import run_cases, sort_cases
+from local_aws.emulation import mock_organization, serve_organization
 from support.acceptance import enable_policies, scene_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
-    from acceptance.model import Case
+    from acceptance.model import Result
+
+RECORDED = {case.name: case for case in read_recordings() if case.local is None}
 
 
 @pytest.fixture(scope="module", params=["in process", pytest.param("over HTTP", marks=pytest.mark.slow)])
-def emulation(request: pytest.FixtureRequest) -> Iterator[Organization]:
+def results(request: pytest.FixtureRequest) -> Mapping[str, Result]:
+    """Return the results of one run of all recorded cases, which restores the organization at its end."""
     with mock_organization() if request.param == "in process" else serve_organization() as organization:
-        yield organization
+        enable_policies(organization)
+        # No second look: what AWS responded has to be the first response.
+        cases, scene = sort_cases(RECORDED.values()), scene_of(organization)
+        return {run.case.name: run for run in run_cases(cases, scene, Level.MEMBER, settling_seconds=0)}
 
 
-@pytest.fixture
-def organization(emulation: Organization) -> Organization:
-    emulation.reset()
-    return emulation
-
-
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, id=case.name) for case in read_recordings() if case.local is None]
-)
-def test_the_emulation_responds_as_aws_did(organization: Organization, case: Case) -> None:
-    enable_policies(organization)
-    # No second look: what AWS responded has to be the first response.
-    [result] = run_cases([case], scene_of(organization), Level.MEMBER, settling_seconds=0)
-    assert (result.verdict, result.differences) == (Verdict.SAME, ())
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_emulation_responds_as_aws_did(results: Mapping[str, Result], name: str) -> None:
+    assert (results[name].verdict, results[name].differences) == (Verdict.SAME, ())
 
 
 def test_every_recording_says_where_it_comes_from() -> None:

@@ -10,7 +10,6 @@ import pytest
 from local_aws.emulation.organization_policies import (
     AttachedPolicy,
     MalformedPolicyError,
-    PolicyRequest,
     UnsupportedPolicyError,
     find_policy_denial,
 )
@@ -214,16 +213,16 @@ def test_the_emulation_agrees_with_what_is_known_of_published_policies() -> None
             continue
         policies = [AttachedPolicy(arn="sample", content=json.dumps(sample.document))]
         policies += [AttachedPolicy(arn="full", content=full_access)] * sample.full_access
-        requests = [
-            PolicyRequest(
-                action=action,
-                resource="*" if action == "iam:GetAccountSummary" else principal,
-                context=context,
-            )
-            for action in DEFINITIONS[sample.task].calls
-        ]
         try:
-            denials = [find_policy_denial([policies], request) for request in requests]
+            denials = [
+                find_policy_denial(
+                    [policies],
+                    action=action,
+                    resource="*" if action == "iam:GetAccountSummary" else principal,
+                    context=context,
+                )
+                for action in DEFINITIONS[sample.task].calls
+            ]
         except (UnsupportedPolicyError, MalformedPolicyError):
             continue
         decided += 1

@@ -47,6 +47,7 @@ def test_settings_that_uv_has_already_stay() -> None:
     assert uv_variables("", {}) == {}
 
 
+@pytest.mark.slow
 def test_the_output_of_a_command_is_shown_only_if_it_fails(capsys: pytest.CaptureFixture[str]) -> None:
     command = [sys.executable, "-c", "import sys; print('one reason'); sys.exit(int(sys.argv[1]))"]
 
@@ -66,6 +67,7 @@ def test_each_package_is_pinned_by_its_hashes(file: Path) -> None:
     assert PINNED_BY_HASH.fullmatch(file.read_text())
 
 
+@pytest.mark.slow
 def test_a_package_without_a_hash_is_not_installed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -75,6 +77,7 @@ def test_a_package_without_a_hash_is_not_installed(
     assert "all requirements must have a hash" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_no_package_is_built_for_what_builds_it_has_no_hash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

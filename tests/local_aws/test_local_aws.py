@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,9 +141,6 @@ def command_line(*arguments: str, folder: Path) -> Iterator[CommandLine]:
             process.terminate()
 
 
-slow = partial(pytest.param, marks=pytest.mark.slow)
-
-
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[CommandLine]:
     with command_line("run", "--", sys.executable, "-c", COMMAND, folder=tmp_path) as running:
@@ -180,9 +176,9 @@ def assert_nothing_remains(
 @pytest.mark.parametrize(
     ("exit_code", "end"),
     [
-        slow(0, lambda run: run.write_line("0"), id="the command succeeds"),
-        slow(3, lambda run: run.write_line("3"), id="the command fails"),
-        slow(130, lambda run: run.process.send_signal(signal.SIGINT), id="SIGINT"),
+        pytest.param(0, lambda run: run.write_line("0"), id="the command succeeds"),
+        pytest.param(3, lambda run: run.write_line("3"), id="the command fails"),
+        pytest.param(130, lambda run: run.process.send_signal(signal.SIGINT), id="SIGINT"),
         pytest.param(143, lambda run: run.process.send_signal(signal.SIGTERM), id="SIGTERM"),
     ],
 )
@@ -200,7 +196,6 @@ def test_it_exits_with_the_commands_code_and_leaves_no_process_port_or_folder(
     assert_nothing_remains(run, children, ports)
 
 
-@pytest.mark.slow
 def test_a_signal_during_the_start_leaves_no_process_port_or_folder(run: CommandLine) -> None:
     while not (children := run.children()):
         time.sleep(0.01)
@@ -211,7 +206,6 @@ def test_a_signal_during_the_start_leaves_no_process_port_or_folder(run: Command
     assert_nothing_remains(run, children, ports=())
 
 
-@pytest.mark.slow
 def test_a_command_and_its_functions_see_only_the_local_aws_on_two_ports(
     run: CommandLine,
 ) -> None:
@@ -223,7 +217,6 @@ def test_a_command_and_its_functions_see_only_the_local_aws_on_two_ports(
     assert listening(run.children()) == {("127.0.0.1", urlsplit(url).port) for url in seen["urls"]}
 
 
-@pytest.mark.slow
 def test_in_a_terminal_the_command_gets_ctrl_c_and_decides_the_exit_code(tmp_path: Path) -> None:
     command = "trap 'echo interrupted; exit 7' INT; echo ready; while :; do sleep 0.1; done"
     terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
@@ -244,7 +237,6 @@ def test_in_a_terminal_the_command_gets_ctrl_c_and_decides_the_exit_code(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_a_command_that_does_not_exist_is_named_in_the_error(tmp_path: Path) -> None:
     run = run_to_end(*RUN, str(tmp_path / "nowhere"), cwd=REPOSITORY)
     assert run.returncode == 127
@@ -252,7 +244,6 @@ def test_a_command_that_does_not_exist_is_named_in_the_error(tmp_path: Path) -> 
     assert "nowhere" in run.stderr
 
 
-@pytest.mark.slow
 def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_stays(run: CommandLine) -> None:
     run.read_line()
     servers = [process for process in run.children() if process.cwd().startswith(str(run.folder))]
@@ -276,7 +267,6 @@ def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_sta
         assert other.process.wait(timeout=15) == 0
 
 
-@pytest.mark.slow
 def test_other_users_and_web_pages_cannot_drive_it(running_aws: LocalAws) -> None:
     buckets = f"{running_aws.addresses.aws_url}/"
     signed = AWSRequest("GET", buckets)
@@ -305,7 +295,6 @@ def test_other_users_and_web_pages_cannot_drive_it(running_aws: LocalAws) -> Non
         assert "(SignatureDoesNotMatch)" in ran.stderr, service
 
 
-@pytest.mark.slow
 def test_a_presigned_url_is_accepted_and_another_object_refused(running_aws: LocalAws) -> None:
     keys = {"Bucket": "presigned", "Key": "a b/c+d"}
     script = (
@@ -343,17 +332,12 @@ EXITED = r"it exited with code 4\.\nThe end of its log:\n  no room here$"
         pytest.param(
             {"ministack": EXITS_AT_ONCE}, rf"^MiniStack did not start: {EXITED}", id="MiniStack exits"
         ),
-        slow(
-            {"organization_server": EXITS_AT_ONCE},
-            rf"^The moto server did not start: {EXITED}",
-            id="moto exits",
-        ),
-        slow(
+        pytest.param(
             {"ministack": NOT_INSTALLED},
             r"^MiniStack did not start: .*No such file.*'/nowhere/server'\.$",
             id="not installed",
         ),
-        slow(
+        pytest.param(
             {"ministack": NEVER_RESPONDS, "start_within": 0.3},
             r"^MiniStack did not start: no response from \S+/_ministack/health in 0\.3 s\.",
             id="no response",
@@ -402,7 +386,6 @@ def test_the_environment_of_a_service_has_no_variable_of_the_user() -> None:
     assert environment.keys().isdisjoint({*USER_SETTINGS, "EDITOR"})
 
 
-@pytest.mark.slow
 def test_the_cdk_cli_is_the_pinned_one(running_aws: LocalAws) -> None:
     pinned = json.loads((REPOSITORY / "package.json").read_text())["devDependencies"]["aws-cdk"]
     version = running_aws.cdk("--version")
@@ -415,7 +398,6 @@ def test_the_lock_file_has_no_download_addresses() -> None:
     assert all("resolved" not in package for package in packages.values())
 
 
-@pytest.mark.slow
 def test_cloudformation_cuts_both_parts_of_a_name_that_is_too_long(local_aws: LocalAws) -> None:
     cloudformation = local_aws.client("cloudformation")
     stack, logical_id = "RootAccessAcceptance-0123456789ab", "RootTasksBucket51641F9D"

@@ -16,6 +16,7 @@ from local_aws.local_deploy import LOGS, STACK, DemonstrationError, demonstrate,
 from support.accounts import MANAGEMENT, STRANGER
 from support.apps import ROOT
 from support.arrange import CREDENTIALS, SESSIONS
+from support.processes import run_successfully
 from support.templates import MANAGEMENT as ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ MAX_LINES = 60
 COMMAND = (sys.executable, "-m", "local_aws.local_deploy")
 
 
-@pytest.mark.slow
 def test_it_shows_the_product_in_less_than_sixty_lines_and_ends_in_a_verdict(
     local_aws: LocalAws, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,7 +62,6 @@ def test_it_shows_the_product_in_less_than_sixty_lines_and_ends_in_a_verdict(
     assert not [line for line in lines if "CREATE_COMPLETE" in line], "folded to a line"
 
 
-@pytest.mark.slow
 def test_a_failed_deployment_shows_our_sentence_and_where_the_rest_is(
     local_aws: LocalAws, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,21 +87,10 @@ def test_a_failed_deployment_shows_our_sentence_and_where_the_rest_is(
 
 
 def test_make_passes_on_that_a_shell_is_wanted() -> None:
-    printed = {
-        keep: subprocess.run(
-            ["make", "--dry-run", "--no-print-directory", "local-deploy", *keep],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.splitlines()[-1]
-        for keep in ((), ("KEEP=1",))
-    }
-    assert printed[()].endswith("-m local_aws.local_deploy ")
-    assert printed[("KEEP=1",)].endswith("-m local_aws.local_deploy --keep")
+    printed = run_successfully("make", "--dry-run", "local-deploy", "KEEP=1", cwd=ROOT)
+    assert "-m local_aws.local_deploy --keep\n" in printed
 
 
-@pytest.mark.slow
 def test_the_shell_at_the_end_is_in_the_local_aws_as_it_was_left(tmp_path: Path) -> None:
     script = f"{sys.executable} -m centralized_root_access status --format json; cdk --version; exit 5\n"
     with subprocess.Popen(
