@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from acceptance.callers import AUDIT
@@ -96,20 +97,9 @@ class Deployment:
         return self._find_stack() is not None or self._has_bucket()
 
     def look(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a case of the deployment compares."""
-        looks: dict[str, Callable[..., dict[str, Any]]] = {
-            "Status": self._status,
-            "Check": self._check,
-            "Audit": self._audit,
-            "Execute": self._execute,
-            "Stop": self._stop,
-            "Redrive": self._redrive,
-            "Alarms": self._alarms,
-            "Sdk": self._sdk,
-            "SummedMetrics": self._sum_metrics,
-            "Destroy": self._destroy_with_cdk,
-        }
-        return looks[operation](**parameters)
+        """Return what a case of the deployment compares: the operation names a method of this class."""
+        look: Callable[..., dict[str, Any]] = getattr(self, f"_{xform_name(operation)}")
+        return look(**parameters)
 
     def _status(self) -> dict[str, Any]:
         status = json.loads(self._outputs()["RootAccessStatus"])
@@ -188,7 +178,7 @@ class Deployment:
                         fired.add(name)
         return {"haveFired": sorted(fired)}
 
-    def _sum_metrics(self) -> dict[str, Any]:
+    def _summed_metrics(self) -> dict[str, Any]:
         """Return whether the sum of an existing metric and one that never had a value has values."""
         end = self._callers.aws.moment().at.replace(second=0, microsecond=0)
         machine = {"Name": "StateMachineArn", "Value": self._outputs()["RootTasksAuditStateMachineArn"]}
@@ -220,7 +210,7 @@ class Deployment:
                     return {"botocore": version, "runtime": configuration["Runtime"]}
         return {"botocore": None}
 
-    def _destroy_with_cdk(self) -> dict[str, Any]:
+    def _destroy(self) -> dict[str, Any]:
         exit_code = self._cdk("destroy", "--force")
         trusted = observe_root_access(self._callers).trusted_access
         return {"exitCode": exit_code, "features": self._features(), "trustedAccess": trusted}

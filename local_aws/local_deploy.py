@@ -161,7 +161,7 @@ def deploy(aws: LocalAws, stack: str, *arguments: str, folder: Path = REPOSITORY
 
 @contextmanager
 def _progress_line(command: str) -> Iterator[Callable[[str], None]]:
-    """Show the seconds until the context ends; yield what sets the last words of the line."""
+    """Show the seconds until the context ends; yield a function that sets the line's last words."""
     started_at = time.monotonic()
     ended = threading.Event()
     outcome = ["interrupted"]

@@ -20,7 +20,8 @@ _UNITS = {
     ("Workloads", "Test"): (("444444444444", "workload-c"), (SANDBOX, "sandbox")),
     ("Acquired",): ((ACQUIRED, "acquired"), (CLOSED, "closed")),
 }
-_DENY_ROOT_USERS = {
+# A policy of the time before root sessions, which it denies as well.
+DENY_ROOT_USERS = {
     "Version": "2012-10-17",
     "Statement": [
         {
@@ -74,7 +75,7 @@ def seed_organization(organization: Organization) -> None:
     organization.put_root_credentials(account_id=SANDBOX, password=True, certificates=1)
     organization.put_root_credentials(account_id=ACQUIRED, password=True, access_keys=2)
     organization.attach_service_control_policy(
-        name="DenyRootUsers", document=_DENY_ROOT_USERS, target_id=ACQUIRED
+        name="DenyRootUsers", document=DENY_ROOT_USERS, target_id=ACQUIRED
     )
     organization.suspend(CLOSED)
     organization.clear_calls()

@@ -19,11 +19,11 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAlarm, RootUserGuardrail
+from local_aws.seed import DENY_ROOT_USERS
 from root_access.steps import Operation
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import PRINCIPAL, SESSIONS, set_feature
 from support.deploying import (
-    DENY_ROOT_USERS,
     STACK,
     Deployer,
     assert_succeeded,

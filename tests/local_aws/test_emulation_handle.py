@@ -1,7 +1,6 @@
 """The handle on the emulated organization: its reset, denials, and the record of calls."""
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
@@ -22,9 +21,6 @@ from support.emulation import (
     open_root_session,
     register,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def test_the_emulation_is_undone_at_the_end() -> None:
@@ -213,19 +209,3 @@ def test_every_call_is_recorded_with_its_parameters_and_its_error(
     assert writes == ["DisableOrganizationsRootSessions", "CreateLoginProfile"]
     with_root_access.clear_calls()
     assert with_root_access.calls == ()
-
-
-def test_calls_from_several_threads_all_succeed_and_are_recorded(
-    with_root_access: LocalOrganization,
-) -> None:
-    organizations = with_root_access.client("organizations")
-    reads: list[Callable[[], object]] = [
-        with_root_access.client("iam").list_organizations_features,
-        organizations.describe_organization,
-    ]
-
-    with ThreadPoolExecutor(max_workers=4) as threads:
-        responses = list(threads.map(lambda read: read(), reads * 10))
-
-    assert len(responses) == len(with_root_access.calls) == 20
-    assert {call.error for call in with_root_access.calls} == {None}

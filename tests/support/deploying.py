@@ -23,20 +23,6 @@ if TYPE_CHECKING:
 
 STACK = "OrganizationBootstrap"
 
-# A policy of the time before root sessions, which it denies as well.
-DENY_ROOT_USERS = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Sid": "DenyRootUsers",
-            "Effect": "Deny",
-            "Action": "*",
-            "Resource": "*",
-            "Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}},
-        }
-    ],
-}
-
 
 class Deployer:
     """A deployer of one stack.
