@@ -94,9 +94,8 @@ def _definition(
             topic,
             subject="Root user of new account {} not audited",
             what=f"An account joined the organization, and its {_MAX_RETRIES + 1} audits failed.",
+            # The cause in mail alone: a state machine cannot make the text in it inert that others chose.
             details=["$.error.Error", "$.error.Cause"],
-            # Not the cause: others chose some of its text, and a state machine cannot make it inert.
-            details_in_chat="The mail says why.",
             next_steps=[
                 "Audit it again: `centralized-root-access audit --account {}`",
                 "If it is denied, see by which policy: `centralized-root-access preflight --account {}`",
@@ -123,7 +122,6 @@ def _definition(
                 subject="Root credentials in new account {}",
                 what="An account joined the organization, and its root user has credentials.",
                 details=["$.audits[0].output.summary", "$.audits[0].output.report"],
-                details_in_chat="$.audits[0].output.summary",
                 next_steps=[
                     "Find out whether they are in use: `centralized-root-access audit --account {}`",
                     "Plan their deletion: `centralized-root-access plan delete --account {}`",
@@ -221,7 +219,6 @@ def _publish(
     subject: str,
     what: str,
     details: Sequence[str],
-    details_in_chat: str,
     next_steps: Sequence[str],
     runbook: str,
 ) -> sfn.Chain:
@@ -235,8 +232,7 @@ def _publish(
         topic: The topic.
         subject: The subject, with {} for the account.
         what: What happened.
-        details: The paths of the details, for mail.
-        details_in_chat: A sentence, or the path of one.
+        details: The paths of the details, for mail; the first one for chat as well.
         next_steps: What to do, in Markdown, with {} for the account.
         runbook: The heading in docs/operating.md.
     """
@@ -245,7 +241,6 @@ def _publish(
     numbered = [f"{number}. {step}" for number, step in enumerate(steps, 1)]
     mail = "\n\n".join([what, *("{}" for _ in details), "\n".join(["What to do:", *numbered]), see]) + "\n"
     accounts = [_ACCOUNT for step in next_steps if "{}" in step]
-    is_path = details_in_chat.startswith("$")
     notice = sfn.Pass(
         states,
         f"{id}: the notice",
@@ -258,11 +253,7 @@ def _publish(
                 "content": {
                     "textType": "client-markdown",
                     "title": _format(subject),
-                    "description": (
-                        sfn.JsonPath.string_at(f"States.Format('{what} {{}}', {details_in_chat})")
-                        if is_path
-                        else f"{what} {details_in_chat}"
-                    ),
+                    "description": sfn.JsonPath.string_at(f"States.Format('{what} {{}}', {details[0]})"),
                     "nextSteps": sfn.JsonPath.array(*map(_format, next_steps), see),
                 },
                 "metadata": {"threadId": f"{Stack.of(states).account}-new-accounts"},

@@ -1,4 +1,4 @@
-"""The definitions of the state machines of RootTasks: one looks, one acts."""
+"""The state machines of RootTasks: one for read-only runs, one for runs that make changes."""
 
 from __future__ import annotations
 
@@ -36,65 +36,39 @@ class RunFunctions:
     report: lambda_.Function
 
 
-def audit_state_machine(
-    scope: Construct, functions: RunFunctions, *, max_concurrency: int
+def build_state_machine(
+    scope: Construct, name: str, functions: RunFunctions, *, comment: str, max_concurrency: int, acts: bool
 ) -> sfn.StateMachine:
-    """Return the state machine that audits and plans, with as many batches in parallel."""
-    states = Construct(scope, "AuditStates")
-    report = _write_report(states, functions.report)
-    return _state_machine(
-        scope,
-        "AuditStateMachine",
-        _run(states, functions, report=report, max_concurrency=max_concurrency, acts=False),
-        comment="Audits the root users of the organization's member accounts, and plans root tasks.",
-    )
+    """Return a state machine that starts a run, runs its batches and writes its report.
 
+    What later states rely on is passed on by hash: the run, the work and each result.
 
-def execute_state_machine(
-    scope: Construct, functions: RunFunctions, *, max_concurrency: int
-) -> sfn.StateMachine:
-    """Return the state machine that executes plans. It fails if an account failed, after its report."""
-    states = Construct(scope, "ExecuteStates")
-    report = _write_report(states, functions.report)
-    failed = sfn.Fail(states, "Accounts failed", error="AccountsFailed", cause_path="$.summary")
-    report.next(
-        sfn.Choice(states, "Any failures?")
-        .when(sfn.Condition.boolean_equals("$.failed", value=True), failed)
-        .otherwise(sfn.Succeed(states, "Executed"))
-    )
-    return _state_machine(
-        scope,
-        "ExecuteStateMachine",
-        _run(states, functions, report=report, max_concurrency=max_concurrency, acts=True),
-        comment="Executes plans of root tasks in the organization's member accounts.",
-    )
-
-
-def is_any_of(path: str, values: Sequence[str]) -> sfn.Condition:
-    """Return the condition that a string of the state's input is one of some values."""
-    first, *others = (sfn.Condition.string_equals(path, value) for value in values)
-    return sfn.Condition.or_(first, *others) if others else first
-
-
-def _state_machine(
-    scope: Construct, id: str, definition: sfn.IChainable, *, comment: str
-) -> sfn.StateMachine:
-    body = sfn.DefinitionBody.from_chainable(definition)
-    return sfn.StateMachine(scope, id, comment=comment, definition_body=body)
-
-
-def _run(
-    states: Construct,
-    functions: RunFunctions,
-    *,
-    report: tasks.LambdaInvoke,
-    max_concurrency: int,
-    acts: bool,
-) -> sfn.IChainable:
-    """Return the states of a run: start it, run its batches, write its report.
-
-    What later states rely on is passed on here, by hash: the run, the work and each result.
+    Args:
+        scope: The construct that it belongs to.
+        name: The beginning of its id.
+        functions: Its functions.
+        comment: What it does.
+        max_concurrency: The number of batches that run in parallel.
+        acts: Whether it makes changes: it then fails if an account failed, after its report.
     """
+    states = Construct(scope, f"{name}States")
+    report = _invoke(
+        states,
+        "Write report",
+        functions.report,
+        payload={
+            "runId": sfn.JsonPath.string_at("$.runId"),
+            "runSha256": sfn.JsonPath.string_at("$.runSha256"),
+            "results": sfn.JsonPath.object_at("$.results"),
+        },
+    )
+    if acts:
+        failed = sfn.Fail(states, "Accounts failed", error="AccountsFailed", cause_path="$.summary")
+        report.next(
+            sfn.Choice(states, "Any failures?")
+            .when(sfn.Condition.boolean_equals("$.failed", value=True), failed)
+            .otherwise(sfn.Succeed(states, "Executed"))
+        )
     started = _invoke(
         states,
         "Start run",
@@ -132,12 +106,20 @@ def _run(
     batches.add_catch(no_results, result_path=sfn.JsonPath.DISCARD)
     # It ends as SUCCEEDED: what needs no page does not count among the failures.
     refused = sfn.Succeed(states, "Refused", comment="The input is refused: the output's cause says why.")
-    return started.next(
+    definition = started.next(
         sfn.Choice(states, "Any accounts?")
         .when(sfn.Condition.is_present("$.refused"), refused)
         .when(sfn.Condition.is_present("$.batches[0]"), batches.next(report))
         .otherwise(no_results)
     )
+    body = sfn.DefinitionBody.from_chainable(definition)
+    return sfn.StateMachine(scope, f"{name}StateMachine", comment=comment, definition_body=body)
+
+
+def is_any_of(path: str, values: Sequence[str]) -> sfn.Condition:
+    """Return the condition that a string of the state's input is one of some values."""
+    first, *others = (sfn.Condition.string_equals(path, value) for value in values)
+    return sfn.Condition.or_(first, *others) if others else first
 
 
 def _batch(
@@ -154,19 +136,6 @@ def _batch(
         invoke.add_catch(no_result)
         choice.when(is_any_of("$.task", listed), invoke)
     return choice
-
-
-def _write_report(states: Construct, function: lambda_.Function) -> tasks.LambdaInvoke:
-    return _invoke(
-        states,
-        "Write report",
-        function,
-        payload={
-            "runId": sfn.JsonPath.string_at("$.runId"),
-            "runSha256": sfn.JsonPath.string_at("$.runSha256"),
-            "results": sfn.JsonPath.object_at("$.results"),
-        },
-    )
 
 
 def _invoke(

@@ -46,7 +46,7 @@ from ._permissions import execution_arn
 from ._report_bucket import report_bucket
 from ._resource_arguments import parse_log_settings, require_topic
 from ._root_task_functions import RootTaskFunctions, allow_reading_executions
-from ._state_machines import RunFunctions, audit_state_machine, execute_state_machine
+from ._state_machines import RunFunctions, build_state_machine
 from .accepted_root_credentials import parse_accepted_credentials
 from .enums import RootTask
 
@@ -251,8 +251,13 @@ class RootTasks(Construct):
         self.bucket: s3.Bucket = functions.bucket
         """The bucket that has the reports, the plans and the backups."""
         looking = functions.build_looking()
-        self.audit_state_machine: sfn.StateMachine = audit_state_machine(
-            self, looking, max_concurrency=max_concurrency
+        self.audit_state_machine: sfn.StateMachine = build_state_machine(
+            self,
+            "Audit",
+            looking,
+            comment="Audits the root users of the organization's member accounts, and plans root tasks.",
+            max_concurrency=max_concurrency,
+            acts=False,
         )
         """The state machine of read-only runs: audits and plans. The input ``{}`` audits every account."""
         reads_other_audits = (
@@ -389,7 +394,14 @@ class RootTasks(Construct):
         self, functions: RootTaskFunctions, looking: RunFunctions, *, max_concurrency: int
     ) -> sfn.StateMachine:
         acting = functions.build_acting(self.audit_state_machine)
-        state_machine = execute_state_machine(self, acting, max_concurrency=max_concurrency)
+        state_machine = build_state_machine(
+            self,
+            "Execute",
+            acting,
+            comment="Executes plans of root tasks in the organization's member accounts.",
+            max_concurrency=max_concurrency,
+            acts=True,
+        )
         # For checking that it has not run twice; and for planning, to know whether it made a backup.
         allow_reading_executions(self, state_machine, acting.start, "Own")
         # For making no change once it was stopped.
