@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _FOR_IAM = {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
 
+# Some actions, the resources that they are allowed on, and conditions if there are any.
+Permission = tuple[list[str], list[str]] | tuple[list[str], list[str], dict[str, dict[str, list[str]]]]
+
 # What removes policies: it makes backups, and plans in sessions of its own, as AWS's audit policy sees none.
 UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY})
 
@@ -201,36 +204,24 @@ def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketA
         _deny_writing(bucket, f"Writer{number}", ["s3:PutObject*"], patterns=patterns, but=arns)
 
 
-def grant(
-    grantee: iam.IGrantable, *permissions: tuple[list[str], list[str]], lists: s3.IBucket | None = None
-) -> iam.Grant:
-    """Grant a principal permissions, each of which is some actions on some resources.
-
-    Args:
-        grantee: The principal.
-        permissions: The permissions.
-        lists: The bucket in which it may list the results of runs, and the backups that they made.
-    """
+def grant(grantee: iam.IGrantable, *permissions: Permission) -> iam.Grant:
+    """Grant a principal permissions."""
     grants = [
-        iam.Grant.add_to_principal(grantee=grantee, actions=actions, resource_arns=arns)
-        for actions, arns in permissions
-    ]
-    if lists is not None:
-        prefixes = ["runs/*/results/", "executions/*/results/", "backups/*"]
-        grants.append(
-            iam.Grant.add_to_principal(
-                grantee=grantee,
-                actions=["s3:ListBucket"],
-                resource_arns=[lists.bucket_arn],
-                conditions={"StringLike": {"s3:prefix": prefixes}},
-            )
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=[*actions], resource_arns=[*arns], conditions=dict(*conditions)
         )
+        for actions, arns, *conditions in permissions
+    ]
     return functools.reduce(iam.Grant.combine, grants)
 
 
-def reading_results(
-    bucket: s3.IBucket, state_machine: sfn.StateMachine, *, folder: str
-) -> list[tuple[list[str], list[str]]]:
+def listing_results(bucket: s3.IBucket) -> Permission:
+    """Return the permission to list the results of runs, and the backups that they made."""
+    prefixes = ["runs/*/results/", "executions/*/results/", "backups/*"]
+    return ["s3:ListBucket"], [bucket.bucket_arn], {"StringLike": {"s3:prefix": prefixes}}
+
+
+def reading_results(bucket: s3.IBucket, state_machine: sfn.StateMachine, *, folder: str) -> list[Permission]:
     """Return the permissions by which the results of a run without a report are read and verified."""
     objects = [bucket.arn_for_objects(f"{folder}/*/{name}") for name in ("run.json", "results/*")]
     executions = [execution_arn(state_machine)]
@@ -306,7 +297,7 @@ def stack_arn(scope: Construct) -> str:
     )
 
 
-def finding_the_stack(scope: Construct) -> tuple[list[str], list[str]]:
+def finding_the_stack(scope: Construct) -> Permission:
     """Return the permission to read this stack alone: the command line then needs its name, as --stack."""
     return ["cloudformation:DescribeStacks"], [stack_arn(scope)]
 

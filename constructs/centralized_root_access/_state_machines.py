@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # A function ends by its own timeout; the state machine's is for a function that does not end.
 _TIMEOUT_RESERVE = Duration.minutes(1)
+# The beginnings of the state machines' ids, and what they do.
+_AUDIT = "Audit", "Audits the root users of the organization's member accounts, and plans root tasks."
+_EXECUTE = "Execute", "Executes plans of root tasks in the organization's member accounts."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,7 @@ class RunFunctions:
 
 
 def build_state_machine(
-    scope: Construct, name: str, functions: RunFunctions, *, comment: str, max_concurrency: int, acts: bool
+    scope: Construct, functions: RunFunctions, *, max_concurrency: int, acts: bool
 ) -> sfn.StateMachine:
     """Return a state machine that starts a run, runs its batches and writes its report.
 
@@ -45,12 +48,11 @@ def build_state_machine(
 
     Args:
         scope: The construct that it belongs to.
-        name: The beginning of its id.
         functions: Its functions.
-        comment: What it does.
         max_concurrency: The number of batches that run in parallel.
         acts: Whether it makes changes: it then fails if an account failed, after its report.
     """
+    name, comment = _EXECUTE if acts else _AUDIT
     states = Construct(scope, f"{name}States")
     report = _invoke(
         states,

@@ -252,12 +252,7 @@ class RootTasks(Construct):
         """The bucket that has the reports, the plans and the backups."""
         looking = functions.build_looking()
         self.audit_state_machine: sfn.StateMachine = build_state_machine(
-            self,
-            "Audit",
-            looking,
-            comment="Audits the root users of the organization's member accounts, and plans root tasks.",
-            max_concurrency=max_concurrency,
-            acts=False,
+            self, looking, max_concurrency=max_concurrency, acts=False
         )
         """The state machine of read-only runs: audits and plans. The input ``{}`` audits every account."""
         reads_other_audits = (
@@ -363,7 +358,7 @@ class RootTasks(Construct):
         objects = [self.bucket.arn_for_objects(pattern) for pattern in reports]
         return self._grant_results(grantee, (["s3:GetObject"], objects))
 
-    def _grant_results(self, grantee: iam.IGrantable, *permissions: tuple[list[str], list[str]]) -> iam.Grant:
+    def _grant_results(self, grantee: iam.IGrantable, *permissions: _permissions.Permission) -> iam.Grant:
         """Grant permissions, finding the stack, and reading the results of runs."""
         by_folder = {"runs": self.audit_state_machine, "executions": self.execute_state_machine}
         results = [
@@ -373,7 +368,8 @@ class RootTasks(Construct):
             for permission in _permissions.reading_results(self.bucket, own, folder=folder)
         ]
         found = _permissions.finding_the_stack(self)
-        grant = _permissions.grant(grantee, *permissions, found, *results, lists=self.bucket)
+        listing = _permissions.listing_results(self.bucket)
+        grant = _permissions.grant(grantee, *permissions, found, *results, listing)
         key = self._encryption_key
         return grant if key is None else grant.combine(key.grant_decrypt(grantee))
 
@@ -394,14 +390,7 @@ class RootTasks(Construct):
         self, functions: RootTaskFunctions, looking: RunFunctions, *, max_concurrency: int
     ) -> sfn.StateMachine:
         acting = functions.build_acting(self.audit_state_machine)
-        state_machine = build_state_machine(
-            self,
-            "Execute",
-            acting,
-            comment="Executes plans of root tasks in the organization's member accounts.",
-            max_concurrency=max_concurrency,
-            acts=True,
-        )
+        state_machine = build_state_machine(self, acting, max_concurrency=max_concurrency, acts=True)
         # For checking that it has not run twice; and for planning, to know whether it made a backup.
         allow_reading_executions(self, state_machine, acting.start, "Own")
         # For making no change once it was stopped.
