@@ -167,7 +167,7 @@ _EVERY_CALL: Mapping[str, _Entry] = {
     "aws:PrincipalType": Possible(values=("Account",)),
     "aws:PrincipalAccount": _account,
     "aws:userid": _account,
-    # Of users, roles, federated principals and services only.
+    # Only users, roles, federated principals and services have these.
     "aws:username": ABSENT,
     "aws:PrincipalTag/*": ABSENT,
     "aws:FederatedProvider": ABSENT,

@@ -106,7 +106,7 @@ def test_every_level_must_allow_and_none_may_deny(
         ([policy(statement("Allow", **PERHAPS))], UNKNOWN),
         ([policy(statement("Allow", **PERHAPS)), FULL_ACCESS], ALLOWED),
         ([policy(statement("Allow", **PERHAPS), ROOT_DENY)], DENIED),
-        # Nothing allows it, so that it does not matter what may deny it.
+        # Nothing allows it, so what may deny it does not matter.
         ([policy(statement(**PERHAPS))], DENIED),
     ],
     ids=lambda value: None,
@@ -158,7 +158,7 @@ def test_an_action_is_matched_without_case_and_with_wildcards(action: str, expec
 def test_a_kelvin_sign_is_not_taken_for_a_k() -> None:
     denies = policy(statement(Action="s3:ListAllMyBuc\u212aets"))
     assert decision(denies, call=LIST_BUCKETS) is UNKNOWN
-    # A key that nobody knows may have any value.
+    # An unknown key may have any value.
     no_date = policy(statement(Condition={"Null": {"aws:To\u212aenIssueTime": "true"}}))
     assert decision(no_date, call=LIST_BUCKETS) is UNKNOWN
 
@@ -371,7 +371,7 @@ def test_an_unknown_call_names_what_could_not_be_decided() -> None:
     )
 
 
-def test_an_unknown_allow_is_named_where_nothing_else_allows() -> None:
+def test_an_unknown_allow_is_named_if_nothing_else_allows() -> None:
     verdict = evaluate_call(
         GET_USER, service_control=levels([policy(statement("Allow", **PERHAPS), policy_id="p-perhaps")])
     )
@@ -397,7 +397,7 @@ OWN_ORGANIZATION_ONLY = statement(
         (statement(Action="s3:*"), queue_call("jobs"), ALLOWED),
         (OWN_ORGANIZATION_ONLY, bucket_call("payroll"), ALLOWED),
         (ROOT_DENY, bucket_call("payroll"), DENIED),
-        # They do not apply to IAM, whatever they say.
+        # They never apply to IAM.
         (ROOT_DENY, GET_USER, ALLOWED),
         (statement(Action="s3:*"), LIST_BUCKETS, UNKNOWN),
         (statement(Action="s3:*", Resource="arn:aws:s3:::payroll"), LIST_BUCKETS, ALLOWED),
@@ -431,7 +431,7 @@ def test_resource_control_policies_bind_root_sessions_in_s3_and_sqs(
         ({}, {PolicyType.SERVICE_CONTROL_POLICY}),
     ],
 )
-def test_a_resource_control_policy_alone_has_a_principal_and_it_is_everybody(
+def test_a_resource_control_policy_alone_has_a_principal_and_it_is_everyone(
     principal: dict[str, Any], understood: set[PolicyType]
 ) -> None:
     content = document({**statement(), **principal})

@@ -229,7 +229,7 @@ def test_all_keys_and_operators_of_a_block_must_hold() -> None:
     assert holds({"StringEquals": {"aws:k": "a"}, "StringLike": {"aws:l": "x"}}, context) is FALSE
 
 
-def test_one_condition_that_fails_decides_whatever_is_not_known_of_the_others() -> None:
+def test_one_condition_that_fails_decides_regardless_of_the_others() -> None:
     unknown = {"SomethingNew": {"aws:k": "a"}}
     assert holds({**unknown, "StringEquals": {"aws:l": "x"}}, {"aws:l": "b"}) is FALSE
     assert holds({**unknown, "StringEquals": {"aws:l": "b"}}, {"aws:l": "b"}) is UNKNOWN
@@ -368,6 +368,6 @@ def test_a_variable_in_an_arn_is_a_part_of_it(value: str, expected: Truth) -> No
 @pytest.mark.parametrize(
     "operator", ["NumericEquals", "DateEquals", "Bool", "BinaryEquals", "IpAddress", "Null"]
 )
-def test_a_variable_where_aws_knows_none_is_undecided(operator: str) -> None:
+def test_a_variable_under_an_operator_without_variables_is_undecided(operator: str) -> None:
     value = "192.0.2.7" if operator == "IpAddress" else "1"
     assert holds({operator: {"aws:k": "${aws:k}"}}, {"aws:k": value}) is UNKNOWN

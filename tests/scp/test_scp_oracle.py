@@ -120,7 +120,7 @@ def test_what_ours_is_certain_of_in_random_policies_is_so_in_every_world(
 
 
 @property_test(examples=250, drawn=conditions_and_contexts(), effect=st.sampled_from(("Allow", "Deny")))
-def test_both_say_the_same_of_every_operator_wherever_ours_is_certain(
+def test_both_say_the_same_of_every_operator_if_ours_is_certain(
     oracle: Oracle, drawn: tuple[dict[str, Any], dict[str, Value]], effect: str
 ) -> None:
     condition, context = drawn
@@ -169,7 +169,7 @@ def decisions_of(oracle: Oracle, attached: list[dict[str, Any]], context: dict[s
 
 @pytest.mark.parametrize("disagreement", DISAGREEMENTS.values(), ids=DISAGREEMENTS)
 def test_a_known_disagreement_is_as_written_down(oracle: Oracle, disagreement: dict[str, Any]) -> None:
-    """An edition of the oracle that gets one right fails here, so that the exception goes."""
+    """An edition of the oracle that gets one right fails here, and the exception goes."""
     denies = document(statement(Condition=disagreement["condition"]), version=disagreement["version"])
     context = {
         key: tuple(value) if isinstance(value, list) else value

@@ -47,7 +47,7 @@ _OWN_ACCOUNT = "111111111111"
 
 @dataclass(frozen=True)
 class FolderS3:
-    """An S3 whose objects are files, so that they take no memory of the process.
+    """An S3 whose objects are files: they take no memory of the process.
 
     Attributes:
         folder: Where they are.
@@ -205,7 +205,7 @@ def _finding(account_id: str, *, number: int) -> Finding:
 
 
 def _peak() -> int:
-    # Of this program alone: getrusage has the process that started it, too.
+    # This program alone: getrusage also has the process that started it.
     match = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
     assert match
     return int(match[1])

@@ -137,16 +137,16 @@ def _audit_sentence(report: Report) -> str:
     having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
     if audited <= 1:
         return _sentence_of_one(report, audited=audited, having=having)
-    everybody = quantity(audited, "account")
+    accounts = quantity(audited, "account")
     if audited < len(report.results):
-        everybody += " that were audited"
+        accounts += " that were audited"
     credentials = "root credentials"
     if Outcome.ACCEPTED in report.totals:
         credentials += " that are not accepted"
     if not having:
-        return f"None of the {everybody} has {credentials}."
+        return f"None of the {accounts} has {credentials}."
     have = "has" if len(having) == 1 else "have"
-    return f"{len(having):,} of the {everybody} {have} {credentials}{_details(having)}."
+    return f"{len(having):,} of the {accounts} {have} {credentials}{_details(having)}."
 
 
 def _sentence_of_one(report: Report, *, audited: int, having: Sequence[AccountResult]) -> str:

@@ -292,7 +292,7 @@ def test_an_explanation_names_the_statements_that_the_evaluator_finds(
     )
     if verdict.decision is not Decision.DENIED:
         return
-    # Of several policies that deny a call, AWS names one.
+    # If several policies deny a call, AWS names one.
     denying = verdict.causes[0].policy
     assert denying is not None
     causes = [cause for cause in verdict.causes if not names_policies or cause.policy == denying]

@@ -156,7 +156,7 @@ def test_a_task_names_what_decides_it_alone_and_the_denials_come_first() -> None
 
 
 def test_a_root_user_is_denied_everything_only_by_what_holds_for_its_own_calls() -> None:
-    """Of its calls, unlike those of a root session, it is not known that they are sent by TLS."""
+    """Unlike those of a root session, its own calls are not known to be sent by TLS."""
     own = {"Null": {"aws:AssumedRoot": "true"}}
     for condition, number in ((own, 1), ({**own, "Bool": {"aws:SecureTransport": "true"}}, 0)):
         check = check_of_denial("*", Condition=condition)

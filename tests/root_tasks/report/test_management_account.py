@@ -107,7 +107,7 @@ def test_the_management_account_has_its_own_row_and_is_no_member(root_tasks: Roo
     }
 
 
-def test_where_it_cannot_be_read_the_audit_says_so_and_claims_nothing(root_tasks: RootTasks) -> None:
+def test_if_it_cannot_be_read_the_audit_says_so_and_claims_nothing(root_tasks: RootTasks) -> None:
     give(root_tasks, password=True)
     root_tasks.fail(GET_ACCOUNT_SUMMARY, "AccessDenied", account_id=MANAGEMENT)
     audit = root_tasks.run()

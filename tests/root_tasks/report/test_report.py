@@ -65,7 +65,7 @@ NOTHING_PLANNED = report(result(FIRST, Outcome.NOTHING_TO_DO), task=Task.DELETE_
 
 
 def anything(type_: Any, name: str = "") -> st.SearchStrategy[Any]:
-    """Return whatever a field of a report can have."""
+    """Return any value that a field of a report can have."""
     of = get_args(type_)
     if isinstance(type_, types.UnionType):
         return st.none() | anything(of[0], name)
@@ -429,7 +429,7 @@ def test_credentials_that_could_not_be_read_are_never_called_none(outcome: Outco
 # The page
 
 
-def test_what_names_the_run_is_escaped_where_the_page_says_it() -> None:
+def test_what_names_the_run_is_escaped_on_the_page() -> None:
     written = dataclasses.replace(
         example_plan(), run_id="<img src=x>%%report%%", organization_id='"><script>alert(1)</script>'
     )
@@ -473,7 +473,7 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
                 "It can be executed once, exactly as listed, until 2026-11-25 04:33 UTC.",
             ],
         ),
-        # Of an earlier release.
+        # A plan of an earlier release.
         (dataclasses.replace(example_plan(), plan_expires_at=None), ["exactly as listed."]),
         (NOTHING_PLANNED, ["It lists nothing to execute."]),
         (example_execution(), ["Delete root credentials", "Execution of plan plan-2026-11-20"]),
@@ -664,7 +664,7 @@ def test_the_message_says_why_an_account_is_no_longer_audited() -> None:
     assert f"  {FIRST}: {inaccessible(FIRST).reason}\n" in message
 
 
-def test_accounts_with_new_credentials_that_are_not_accepted_are_named_in_the_command() -> None:
+def test_accounts_with_new_credentials_are_named_in_the_command_unless_accepted() -> None:
     before = report(result(FIRST))
     after = report(having(FIRST, 1), having(SECOND, 2), accepted(THIRD), run_id="newer")
     sent = notice(with_history(after, previous=before), previous=before, problem=None)
@@ -746,9 +746,7 @@ def with_password(*mfa_devices: str) -> RootCredentials:
         (RootCredentials(password=True, mfa_devices=None), [True, None, True]),
     ],
 )
-def test_each_control_is_met_where_its_publisher_says_so(
-    has: RootCredentials, met: list[bool | None]
-) -> None:
+def test_each_control_is_met_as_its_publisher_says(has: RootCredentials, met: list[bool | None]) -> None:
     audit = report(result(FIRST, Outcome.HAS_CREDENTIALS, credentials=has))
     found = {one.control: (one.met, one.not_met, one.not_known) for one in evidence(audit)}
     numbers = {True: (1, 0, 0), False: (0, 1, 0), None: (0, 0, 1)}

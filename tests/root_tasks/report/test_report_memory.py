@@ -40,7 +40,7 @@ def measured(folder: Path, accounts: int, *, latest: Mapping[str, bytes] = {}) -
     Args:
         folder: A new folder.
         accounts: How many accounts it has.
-        latest: What somebody has stored of the first one, by its name.
+        latest: What is forged of the first one, by its name.
     """
     folder.mkdir()
     write_report(folder, store_audit(folder, accounts, number=0))
@@ -77,9 +77,7 @@ def test_ten_thousand_accounts_need_hardly_more_memory_than_a_hundred(
 
 
 @pytest.mark.parametrize("value", [b"{}", b'"\xf0\x9f\x94\x91"'], ids=["objects", "texts"])
-def test_what_somebody_stores_as_the_latest_audit_cannot_fill_the_memory(
-    tmp_path: Path, value: bytes
-) -> None:
+def test_a_forged_latest_audit_cannot_fill_the_memory(tmp_path: Path, value: bytes) -> None:
     latest = b"[" + (value + b",") * (99_000_000 // (len(value) + 1)) + value + b"]"
     took = measured(tmp_path / "forged", 100, latest={"report.json": latest})
     report = json.loads((tmp_path / "forged" / "latest report.json").read_bytes())
@@ -87,7 +85,7 @@ def test_what_somebody_stores_as_the_latest_audit_cannot_fill_the_memory(
     assert took["peakKilobytes"] <= 0.75 * FUNCTION_KILOBYTES
 
 
-def test_what_somebody_stores_in_place_of_results_cannot_fill_the_memory(tmp_path: Path) -> None:
+def test_forged_results_cannot_fill_the_memory(tmp_path: Path) -> None:
     event = store_audit(tmp_path, 1_500, number=0)
     for result in tmp_path.glob("runs audit-0 results *.json"):
         with result.open("r+b") as file:

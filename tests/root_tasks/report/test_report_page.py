@@ -222,7 +222,7 @@ def test_outcomes_are_chosen_with_the_totals(shown: Show) -> None:
     assert page.evaluate(DRAWN) == 14
 
 
-def test_the_filter_finds_keys_and_says_where_nothing_matches(shown: Show) -> None:
+def test_the_filter_finds_keys_and_says_if_nothing_matches(shown: Show) -> None:
     page = shown(example_audit())
     page.click("#filter")
     page.type("akiaiosfodnn00000003")

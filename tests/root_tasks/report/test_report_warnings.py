@@ -1,4 +1,4 @@
-"""A report says what somebody else has stored among the objects of its run, and follows none of it."""
+"""A report names the objects among those of its run that others stored, and follows none of them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_each_object_that_the_run_has_not_written_is_reported_and_not_followed(
 
 
 def test_a_second_result_of_a_batch_that_looks_can_be_the_runs_own(root_tasks: RootTasks) -> None:
-    """Step Functions retries such a batch, and a lost response leaves a result that nobody reads."""
+    """Step Functions retries such a batch, and a lost response leaves a result that is never read."""
     assert audit(root_tasks, f"runs/audit-1/results/{Task.AUDIT}/{HASHED}") == []
 
 
@@ -82,7 +82,7 @@ def test_a_second_result_of_a_batch_that_acts_is_reported(
     assert warning.startswith("executions/execution-1/results/")
 
 
-def test_many_objects_of_somebody_else_take_a_bounded_part_of_the_report(root_tasks: RootTasks) -> None:
+def test_many_objects_of_others_take_a_bounded_part_of_the_report(root_tasks: RootTasks) -> None:
     warnings = audit(root_tasks, *(f"runs/audit-1/results/{number}" for number in range(50)))
     assert (len(warnings), warnings[-1]) == (21, "There are more such objects.")
 
@@ -94,7 +94,7 @@ def test_the_text_of_a_key_is_bounded_and_stays_out_of_the_log(root_tasks: RootT
     assert "xxx" not in str(root_tasks.log)
 
 
-def test_what_else_is_stored_is_unknown_where_it_cannot_be_listed(root_tasks: RootTasks) -> None:
+def test_what_else_is_stored_is_unknown_if_it_cannot_be_listed(root_tasks: RootTasks) -> None:
     root_tasks.fail("s3:ListObjectsV2", "AccessDenied", url="results")
     (warning,) = audit(root_tasks, f"runs/audit-1/results/{Task.DELETE_CREDENTIALS}/{HASHED}")
     assert "AccessDenied" in warning

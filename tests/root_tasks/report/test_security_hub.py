@@ -309,7 +309,7 @@ def test_the_findings_of_two_constructs_in_one_account_have_ids_of_their_own() -
 # Where findings cannot be imported
 
 
-def test_where_security_hub_is_disabled_the_audit_succeeds_and_says_so(root_tasks: RootTasks) -> None:
+def test_if_security_hub_is_disabled_the_audit_succeeds_and_says_so(root_tasks: RootTasks) -> None:
     root_tasks.client("securityhub").disable_security_hub()
     audit = root_tasks.run()
     assert warnings(root_tasks, audit) == [
@@ -382,7 +382,7 @@ def test_an_audit_that_may_be_overtaken_imports_nothing_and_keeps_its_report(
 
 
 class _Client:
-    """Security Hub, as far as the size of its batches is concerned."""
+    """A Security Hub that notes the size of each batch."""
 
     def __init__(self) -> None:
         self.batches: list[int] = []
@@ -465,7 +465,7 @@ def test_a_repair_ends_with_what_it_left(with_root_access: LocalOrganization, se
     assert organization_finding(security_hub)["Compliance"] == {"Status": "PASSED"}
 
 
-def test_a_drift_check_succeeds_where_security_hub_refuses_its_finding(
+def test_a_drift_check_succeeds_if_security_hub_refuses_its_finding(
     with_root_access: LocalOrganization,
 ) -> None:
     drift_check = DriftCheck(security_hub_findings=True)
