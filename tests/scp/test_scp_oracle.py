@@ -178,20 +178,3 @@ def test_a_known_disagreement_is_as_written_down(oracle: Oracle, disagreement: d
     ours = decision_with(context, FULL_ACCESS, policy_of(denies))
     assert ours == disagreement["evaluator"]
     assert decisions_of(oracle, [FULL_ACCESS_DOCUMENT, denies], context) == {Decision(disagreement["oracle"])}
-
-
-def test_every_exception_from_the_comparison_is_a_known_disagreement() -> None:
-    names = disagreement_names(
-        document(
-            statement(
-                Condition={
-                    "ArnLike": {"k": "arn:aws:iam::${aws:v}:root"},
-                    "StringNotLike": {"k": "${aws:none}"},
-                    "NotIpAddress": {"k": "192.0.2.7"},
-                    "StringEquals": {"k": "${*}"},
-                }
-            )
-        )
-    )
-    assert len(names) == 4
-    assert names | set(SAMPLES_WITH_DISAGREEMENTS.values()) <= set(DISAGREEMENTS)
