@@ -13,7 +13,7 @@ from centralized_root_access.cli.command_errors import ExitCode
 from centralized_root_access.cli.follow_up import exit_code, explicit_accounts
 from root_tasks.model.report import Item, ItemType, Outcome, Task
 from support.accounts import MEMBER, OTHER, THIRD
-from support.command_line import DELETE, NAME, give_credentials, has_password, lock_bucket
+from support.command_line import DELETE, NAME, give_credentials, has_password
 from support.properties import property_test
 from support.reports import report, result
 
@@ -177,12 +177,3 @@ def test_a_plan_whose_account_was_skipped_is_not_called_executed(command_line: C
     shown = run_and_report(command_line, "execute", f"plan-delete-{NAME}", "--yes", name="execute")
     assert shown.exit_code == 1
     assert has_password(command_line)
-
-
-def test_an_execution_that_finds_nothing_left_to_do_says_so(command_line: CommandLine) -> None:
-    lock_bucket(command_line)
-    assert command_line.run("plan", "unlock-bucket", "--bucket", BUCKET).exit_code == 0
-    s3 = command_line.root_tasks.organization.client("s3", account_id=MEMBER)
-    s3.delete_bucket_policy(Bucket="locked")
-    shown = run_and_report(command_line, "execute", f"plan-unlock-{NAME}", "--yes", name="execute")
-    assert (shown.exit_code, shown.stderr) == (2, "Exit code 2: Nothing was left to do.\n")

@@ -8,15 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
 
-from centralized_root_access.cli.caller import Caller
 from local_aws.emulation import serve_organization
 from support.accounts import MEMBER
 from support.arrange import enable_root_access
@@ -139,31 +137,6 @@ def test_each_command_ends_in_a_sentence_that_a_program_also_gets(
     assert "An error that this release does not expect: KeyError in test_cli_failures.py" in shown.stderr
     assert "a name of an account" not in shown.stderr
     assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
-
-
-def test_an_interrupted_audit_waits_for_no_account(
-    command_line: CommandLine, interruptible: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    began, go_on, ended, create = threading.Event(), threading.Event(), threading.Event(), Caller.client
-
-    def wait(**_: object) -> None:
-        if not began.is_set():
-            began.set()
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        go_on.wait(5)
-        ended.set()
-
-    def client(caller: Caller, service: str, **options: Any) -> Any:
-        created = create(caller, service, **options)
-        created.meta.events.register("before-call.sts.AssumeRoot", wait)
-        return created
-
-    monkeypatch.setattr(Caller, "client", client)
-    shown = command_line.run("audit", "--from-here", "--account", MEMBER)
-    assert shown.exit_code == 130
-    assert not ended.is_set()
-    assert "Traceback" not in shown.stderr
-    go_on.set()
 
 
 # As a process of its own
@@ -352,14 +325,3 @@ COMPLETION = {"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "bash_complete", "COMP_CWORD"
 )
 def test_what_calls_nothing_imports_nothing_that_is_slow(command: str, variables: dict[str, str]) -> None:
     assert modules_of(*command.split(), variables=variables) & SLOW == set()
-
-
-def test_no_command_imports_the_cdk_and_the_status_nothing_slow_but_the_sdk(keys: dict[str, str]) -> None:
-    """The CDK's Python packages start Node when they are imported."""
-    cdk = {"aws_cdk", "constructs", "jsii"}
-    found = modules_of("status", variables=keys)
-    assert found.isdisjoint(cdk | {"boto3", "rich", "root_tasks", "s3transfer"})
-    assert "botocore" in found
-    found = modules_of("audit", "--from-here", variables=keys)
-    assert found.isdisjoint(cdk)
-    assert {"botocore", "root_tasks"} <= found

@@ -215,26 +215,6 @@ def test_a_command_needs_exactly_what_is_granted(
     assert person.unused == ()
 
 
-def test_reading_reports_needs_exactly_what_is_granted(
-    command_line: CommandLine, person: Person, names: dict[str, str]
-) -> None:
-    # Who sees how far a run is reads its accounts, too.
-    person.permissions = granted("grant_audit", "grant_execute", "grant_read_reports")
-    run_all(command_line, names, "audit", "execute {plan} --yes")
-    person.permissions = granted("grant_read_reports")
-    person.denied.clear()
-    run_all(
-        command_line,
-        names,
-        "report",
-        "report {audit} --open",
-        "report {plan}",
-        "report {plan} --format csv",
-        "report {execution}",
-    )
-    assert denied_to(person) == {("states:DescribeMapRun", LOOKS), ("states:DescribeMapRun", ACTS)}
-
-
 def test_denied_audits_hide_no_report_of_an_execution(
     command_line: CommandLine, person: Person, names: dict[str, str]
 ) -> None:

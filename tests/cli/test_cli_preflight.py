@@ -35,19 +35,6 @@ def attach(organization: LocalOrganization, denial: Mapping[str, object], target
     return policy_id
 
 
-def test_it_names_the_policy_its_place_and_how_to_fix_it(
-    command_line: CommandLine, organization: LocalOrganization
-) -> None:
-    policy_id = attach(organization, DENY_ROOT)
-    shown = command_line.run("preflight")
-    assert shown.exit_code == 1
-    (row,) = [line for line in shown.lines if line.startswith("denied")]
-    for text in (MEMBER, "all", f"deny ({policy_id}), DenyRootUsers", f"workload-a ({MEMBER})"):
-        assert text in row
-    assert '      "aws:AssumedRoot": "true"' in shown.stdout
-    assert shown.lines[-1] == "Denied: 1 account, allowed: 2 accounts."
-
-
 def test_the_suggested_statement_can_be_copied_from_a_narrow_terminal(
     command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
 ) -> None:

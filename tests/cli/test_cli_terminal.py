@@ -92,13 +92,6 @@ def test_progress_is_counted_while_accounts_are_audited_and_then_taken_back(
     assert not COLOUR.search(shown.text), "colours can be disabled"
 
 
-def test_a_terminal_that_cannot_take_lines_back_gets_none_of_them(organization: LocalOrganization) -> None:
-    shown = run_in_terminal(organization, "status", columns=80, TERM="dumb")
-    assert shown.exit_code == 0, shown.text
-    assert "\x1b" not in shown.text
-    assert shown.lines[0].startswith("ENABLED: organization ")
-
-
 @pytest.mark.parametrize("format_", ["table", "csv", "json"])
 def test_a_name_that_stdout_cannot_encode_loses_no_report(
     organization: LocalOrganization, format_: str

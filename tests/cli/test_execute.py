@@ -241,20 +241,6 @@ def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(comman
     assert last_input(command_line) == {"task": Task.UNLOCK_BUCKET_POLICY, "restore": [command[3]]}
 
 
-def test_a_restore_is_called_a_restore_until_it_is_done(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    planned = run_next(command_line, unlock(command_line))
-    monkeypatch.setattr(sys, "stdin", Typed("y\n"))
-    executed = run_next(command_line, planned)
-    assert "Execute this plan to restore bucket policies in 1 account? [y/N]" in executed.stderr
-    assert "unlock bucket policies" not in (executed.stdout + executed.stderr).lower()
-    # Its backup is of an earlier run.
-    assert "plan restore" not in executed.stderr
-    assert executed.lines[1].split()[:2] == ["restored", MEMBER]
-    assert executed.lines[-1].startswith("Restore bucket policies. Restored: 1 bucket policy.")
-
-
 def test_a_corrected_policy_comes_from_a_file_with_or_without_the_mark_of_an_editor(
     command_line: CommandLine, tmp_path: Path
 ) -> None:

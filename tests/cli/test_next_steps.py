@@ -16,17 +16,12 @@ from centralized_root_access.cli.terminal import Environment
 from root_tasks.model.report import Action, Item, ItemType, Outcome, RootCredentials, Task
 from root_tasks.report.risk import RECENT
 from support import reports
-from support.accounts import MEMBER, OTHER, THIRD
+from support.accounts import MEMBER, OTHER
 from support.command_line import (
     AUDIT,
     DELETE,
-    EXECUTION,
-    NAME,
-    add_unit,
     give_credentials,
-    last_input,
     next_command,
-    run_next,
 )
 
 if TYPE_CHECKING:
@@ -62,20 +57,6 @@ def test_an_execution_names_the_audit_of_every_account_of_its_plan(number: int, 
     execution = reports.report(*results, task=Task.DELETE_CREDENTIALS, executed_plan="plan")
     assert f" audit {scope}" in audit_of_plan(execution, target=HERE)
     assert next_steps(execution, target=HERE)[0].endswith(audit_of_plan(execution, target=HERE))
-
-
-def test_a_plan_for_a_report_is_of_exactly_its_accounts(command_line: CommandLine) -> None:
-    for account_id in (MEMBER, OTHER):
-        give_credentials(command_line, account_id)
-    command_line.run("audit")
-    # It has credentials since the audit.
-    give_credentials(command_line, THIRD)
-    add_unit(command_line, "Prod", OTHER)
-    command_line.now += timedelta(minutes=1)
-    planned = command_line.run("plan", "delete", "--from-report", AUDIT, "--exclude", "Root/Prod")
-    assert planned.exit_code == 0
-    plan = command_line.root_tasks.executions[command_line.root_tasks.arn("plan-delete-20261125-0433-2345")]
-    assert command_line.root_tasks.outcomes(plan) == {MEMBER: "planned"}
 
 
 def test_each_command_of_a_notice_can_be_pasted(
@@ -134,23 +115,6 @@ def test_the_keys_in_use_are_in_the_query_that_finds_their_users() -> None:
     (step,) = key_use_steps(plan)
     assert f'in ["AKIA{Outcome.IN_USE.rank:012}"]' in step
     assert key_use_steps(reports.report()) == []
-
-
-def test_after_a_recovery_each_further_step_is_named(command_line: CommandLine) -> None:
-    assert command_line.run("plan", "recover", "--account", MEMBER).exit_code == 0
-    recovered = command_line.run("execute", f"plan-recover-{NAME}", "--yes")
-    (result,) = command_line.root_tasks.report(
-        next(
-            execution
-            for execution in command_line.root_tasks.executions.values()
-            if execution.run_id == EXECUTION
-        )
-    )["results"]
-    forgot, _ = recovered.stderr.splitlines()
-    assert forgot.startswith(f"Next, for account {MEMBER}:")
-    assert f"choose Forgot password for {result['email']}." in forgot
-    assert run_next(command_line, recovered).exit_code == 0
-    assert last_input(command_line)["includeInUse"] is True
 
 
 @pytest.mark.parametrize(

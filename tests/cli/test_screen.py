@@ -14,7 +14,15 @@ import pytest
 from centralized_root_access.cli import screen
 from centralized_root_access.cli.report_rows import rows_of
 from root_tasks.messages import MANAGEMENT_ACCOUNT, NO_SUCH_BUCKET
-from root_tasks.model.report import CredentialDetails, Item, ItemType, Outcome, RootCredentials, Task
+from root_tasks.model.report import (
+    CredentialDetails,
+    Item,
+    ItemType,
+    Outcome,
+    Preflight,
+    RootCredentials,
+    Task,
+)
 from support import reports
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.command_line import (
@@ -148,6 +156,17 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
     assert "[bold]x[/bold]" in shown.stdout
 
 
+def test_warnings_and_a_pre_flight_that_was_not_possible_are_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    skipped = Preflight(checked=False, reason="organizations:ListRoots: AccessDenied")
+    plan = reports.report(reports.result(MEMBER, Outcome.PLANNED), task=Task.DELETE_CREDENTIALS)
+    screen.show_report(dataclasses.replace(plan, warnings=("It was altered.",), preflight=skipped))
+    shown = capsys.readouterr().out
+    assert "Warning: It was altered.\n" in shown
+    assert "organizations:ListRoots: AccessDenied" in shown
+
+
 def test_each_row_in_a_log_names_its_account(command_line: CommandLine) -> None:
     give_credentials(command_line)
     planned = command_line.run(*DELETE)
@@ -188,12 +207,6 @@ def test_a_clean_account_is_listed_only_with_all(command_line: CommandLine) -> N
     assert command_line.run("audit").stdout.count(MEMBER) == 0
     listed = command_line.run("report", AUDIT, "--all").lines
     assert [line.split()[:2] for line in listed if MEMBER in line] == [["clean", MEMBER]]
-
-
-def test_the_warnings_of_a_report_are_shown(command_line: CommandLine) -> None:
-    key = f"runs/{AUDIT}/results/IAMAuditRootUserCredentials/zzz.json"
-    command_line.root_tasks.write(key, b"{}")
-    assert f"Warning: {key}" in command_line.run("audit").stdout.replace("\n", "")
 
 
 @pytest.mark.parametrize(
@@ -278,16 +291,3 @@ def test_a_deployment_without_runs_says_where_earlier_ones_may_be(
     shown = command_line.run(*command)
     assert sentence in shown.stderr
     assert "renamed or moved" in shown.stderr
-
-
-def test_a_plan_without_its_pre_flight_says_why(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "400")
-    give_credentials(command_line)
-    organization = command_line.root_tasks.organization
-    organization.deny(account_id=MANAGEMENT, action="organizations:ListRoots")
-    skipped = command_line.run(*DELETE)
-    assert skipped.exit_code == 0
-    (line,) = [line for line in skipped.lines if line.startswith("Pre-flight")]
-    assert "organizations:ListRoots: AccessDenied" in line
