@@ -280,24 +280,6 @@ sys.exit(main())
     assert (result.returncode, result.stderr) == (2, b"not read\n")
 
 
-@pytest.mark.parametrize(("error", "exit_code"), [("OSError(28, 'full')", 2), ("BrokenPipeError()", 141)])
-def test_imports_that_cannot_be_read_end_with_an_exit_code_of_the_table(error: str, exit_code: int) -> None:
-    program = f"""
-import sys
-from centralized_root_access.__main__ import main
-
-class Broken:
-    def find_spec(self, name, *_):
-        if name == "centralized_root_access.cli":
-            raise {error}
-
-sys.meta_path.insert(0, Broken())
-sys.exit(main())
-"""
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
-    assert (result.returncode, b"Traceback" in result.stderr) == (exit_code, False)
-
-
 # What it needs
 
 

@@ -124,11 +124,8 @@ def test_a_use_is_of_today_until_a_day_has_passed(hours: int, ago: str) -> None:
     assert password.item == f"password, used 2026-11-08 ({ago})"
 
 
-@pytest.mark.parametrize("width", ["80", "400", None])
-@pytest.mark.parametrize("format_", ["table", "csv", "json"])
-def test_a_forged_report_reaches_no_terminal_unescaped(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, width: str | None, format_: str
-) -> None:
+@pytest.mark.parametrize("format_", ["table", "json"])
+def test_a_forged_report_reaches_no_terminal_unescaped(command_line: CommandLine, format_: str) -> None:
     give_credentials(command_line)
     command_line.root_tasks.fail("iam:GetAccountSummary", "AccessDenied", account_id=OTHER)
     command_line.run("audit")
@@ -147,8 +144,6 @@ def test_a_forged_report_reaches_no_terminal_unescaped(
     command_line.root_tasks.write(f"{folder}/report.json", forged.encode())
     # No execution holds the hash of the report any longer.
     command_line.root_tasks.executions.clear()
-    if width is not None:
-        monkeypatch.setenv("COLUMNS", width)
     shown = command_line.run("report", AUDIT, "--format", format_)
     assert shown.exit_code == 1
     assert all(character.isprintable() or character == "\n" for character in shown.stdout + shown.stderr)

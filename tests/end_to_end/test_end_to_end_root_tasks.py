@@ -112,34 +112,22 @@ class Deployed:
         input_ = json.dumps({"plan": plan.run_id})
         self._step_functions.start_execution(stateMachineArn=self._execute_arn, name="wave", input=input_)
 
-    def disconnect_from_s3(self, handler: str) -> Callable[[], None]:
-        """Let a handler's function wait for S3, and return what connects it again."""
-        functions = self._lambda.list_functions()["Functions"]
-        (function,) = [each for each in functions if each["Handler"] == f"root_tasks.handlers.{handler}"]
-        name, variables = function["FunctionName"], function["Environment"]["Variables"]
-        self._set_variables(name, {**variables, "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"})
-        return lambda: self._set_variables(name, variables)
+    def change_variables(self, handler: str, **changed: str) -> Callable[[], None]:
+        """Change variables of a handler's functions, and return what changes them back."""
+        before = {
+            function["FunctionName"]: function["Environment"]["Variables"]
+            for function in self._lambda.list_functions()["Functions"]
+            if function["Handler"] == f"root_tasks.handlers.{handler}"
+        }
 
-    def change_settings(self, handler: str, **changes: object) -> Callable[[], None]:
-        """Change settings of a handler's functions, and return what changes them back."""
-        before: dict[str, Any] = {}
-        for function in self._lambda.list_functions()["Functions"]:
-            if function["Handler"] == f"root_tasks.handlers.{handler}":
-                variables = function["Environment"]["Variables"]
-                before[function["FunctionName"]] = variables
-                settings = {**json.loads(variables["SETTINGS"]), **changes}
-                self._set_variables(function["FunctionName"], {**variables, "SETTINGS": json.dumps(settings)})
-
-        def restore() -> None:
+        def set_variables(changed: Mapping[str, str]) -> None:
             for name, variables in before.items():
-                self._set_variables(name, variables)
+                self._lambda.update_function_configuration(
+                    FunctionName=name, Environment={"Variables": {**variables, **changed}}
+                )
 
-        return restore
-
-    def _set_variables(self, function: str, variables: Mapping[str, str]) -> None:
-        self._lambda.update_function_configuration(
-            FunctionName=function, Environment={"Variables": variables}
-        )
+        set_variables(changed)
+        return lambda: set_variables({})
 
     def report(self, execution: Execution) -> dict[str, Any]:
         """Return the report of an execution."""
@@ -275,7 +263,7 @@ def lose_batches(deployed: Deployed) -> None:
     """A batch whose function does not return is unknown, and is not run again."""
     deployed.organization.put_root_credentials(account_id=MFA_ONLY, mfa_devices=1)
     plan = deployed.run_successfully(task=DELETE, accounts=[MFA_ONLY])
-    restore = deployed.change_settings("execute_batch", bucket="another-bucket")
+    restore = deployed.change_variables("execute_batch", SETTINGS="{}")
     execution = deployed.run_execute_machine({"plan": plan.run_id})
     restore()
     assert execution.status == "FAILED"
@@ -289,7 +277,8 @@ def stop_wave(aws: LocalAws, deployed: Deployed) -> None:
     for account_id in wave:
         deployed.organization.put_root_credentials(account_id=account_id, password=True)
     plan = deployed.run_successfully(task=DELETE, accounts=wave)
-    connect = deployed.disconnect_from_s3("write_execution_report")
+    # The function waits for S3.
+    connect = deployed.change_variables("write_execution_report", AWS_ENDPOINT_URL_S3="http://127.0.0.1:9")
     deployed.start_wave(plan)
     wait_until(lambda: len(deployed.keys("executions/wave/results/", ".json")) == 2)
     assert run_command(aws, "stop", "wave", "--yes").returncode == 0
