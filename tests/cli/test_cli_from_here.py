@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.arrange import CREDENTIALS, PRINCIPAL, set_feature, writes
+from support.arrange import CREDENTIALS, set_feature, writes
 from support.command_line import STACK
 
 if TYPE_CHECKING:
@@ -53,20 +53,6 @@ def test_the_report_is_that_of_a_deployment_and_nothing_is_changed(
     assert writes(organization) == []
     sessions = [call.parameters for call in organization.calls if call.operation == "AssumeRoot"]
     assert {session["TaskPolicyArn"]["arn"] for session in sessions} == {AUDIT}  # type: ignore[index]
-
-
-def test_a_delegated_administrator_audits_like_the_management_account(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    organization = command_line.root_tasks.organization
-    organization.client("organizations").register_delegated_administrator(
-        AccountId=OTHER, ServicePrincipal=PRINCIPAL
-    )
-    organization.put_root_credentials(account_id=MEMBER, password=True)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", OTHER)
-    shown = command_line.run("audit", "--from-here", "--format", "json")
-    assert shown.exit_code == 1
-    assert json.loads(shown.stdout)["accountId"] == OTHER
 
 
 @pytest.mark.parametrize(

@@ -376,7 +376,6 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
         [MEMBER, THIRD],
     )
 
-    organization.clear_calls()
     _, report = run_command(aws, "audit")
     by_account = {result["accountId"]: result for result in report["results"]}
     assert {id_: result["outcome"] for id_, result in by_account.items()} == {
@@ -389,14 +388,6 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
         assert (
             f"deny-root-users ({denying_policy}), statement DenyRootUsers" in by_account[account_id]["reason"]
         )
-    assert report["preflight"] is None
-    sessions = [
-        str(call.parameters["TargetPrincipal"])
-        for call in organization.calls
-        if call.operation == "AssumeRoot"
-    ]
-    # AWS was asked in each account.
-    assert sorted(sessions) == [MEMBER, OTHER, THIRD]
 
     organization.client("organizations").update_policy(
         PolicyId=denying_policy,
