@@ -171,6 +171,7 @@ def test_the_table_names_the_file_and_what_would_mend_it(
             "p-nothing1: no resource control policy of",
         ),
         (["--target", MEMBER], "text", "is not a policy that AWS would accept."),
+        (["--target", MEMBER], None, "guard.json cannot be read"),
         ([], document(HARMLESS), "--policy needs --target or --replaces"),
         (["--target", MEMBER, "--replaces", "p-1"], document(HARMLESS), "--policy needs --target or"),
     ],
@@ -178,7 +179,8 @@ def test_the_table_names_the_file_and_what_would_mend_it(
 def test_a_change_that_nothing_can_be_said_about_ends_with_a_sentence(
     command_line: CommandLine, file: Path, arguments: list[str], content: Any, sentence: str
 ) -> None:
-    file.write_text(json.dumps(content))
+    if content is not None:
+        file.write_text(json.dumps(content))
     ended = command_line.run("preflight", "--policy", str(file), *arguments)
     assert (ended.exit_code, sentence in " ".join(ended.stderr.split())) == (2, True), ended.stderr
 

@@ -248,3 +248,12 @@ def test_names_reach_no_terminal_unescaped(
     shown = command_line.run("preflight", "--format", format_)
     assert shown.exit_code == 1
     assert not [char for char in shown.stdout if not char.isprintable() and char != "\n"]
+
+
+def test_a_statement_that_denies_root_sessions_on_purpose_is_not_changed(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    attach(organization, {**DENY_ROOT, "Condition": {"Bool": {"aws:AssumedRoot": "true"}}})
+    shown = command_line.run("preflight", "--task", "audit").stdout
+    assert "It denies root sessions on purpose." in shown
+    assert "To exempt root sessions" not in shown
