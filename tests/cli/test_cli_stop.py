@@ -10,7 +10,7 @@ from root_tasks.aws.bucket import Bucket
 from root_tasks.model.report import Task
 from support.accounts import MEMBER
 from support.command_line import NOW
-from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, Settings
+from support.root_tasks import EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,14 +40,7 @@ def start_execution(command_line: CommandLine, *, runs: bool = True) -> list[str
         organization.put_root_credentials(account_id=account_id, password=True)
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": accounts})
     arn = root_tasks.arn(RUN, machine=EXECUTE_MACHINE)
-    root_tasks.executions[arn] = FinishedExecution(
-        run_id=RUN,
-        input={"plan": plan.run_id},
-        status="RUNNING",
-        output={},
-        started_at=NOW,
-        folder="executions",
-    )
+    root_tasks.begin(RUN, {"plan": plan.run_id}, machine=EXECUTE_MACHINE, started_at=NOW)
     if runs:
         services.started[arn] = run = root_tasks.start_execution(
             {"plan": plan.run_id}, arn=arn, started_at=NOW

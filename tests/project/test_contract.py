@@ -53,7 +53,6 @@ from support.drift_check import DriftCheck
 from support.function import Function
 from support.many_apps import add_all_arguments
 from support.processes import run_successfully
-from support.state_machine import ExecutionFailedError, StateMachine
 from support.templates import (
     MANAGEMENT,
     bootstrap_stack,
@@ -471,27 +470,9 @@ class Deployed:
         return self._run("Execute", running.EXECUTE_MACHINE, {"plan": plan.run_id})
 
     def _run(self, which: str, machine: str, input_: object) -> running.FinishedExecution:
-        name = f"run-{len(self.root_tasks.executions)}"
-        arn = self.root_tasks.arn(name, machine=machine)
-        started_at = self.root_tasks.now.isoformat().replace("+00:00", "Z")
-        execution = running.FinishedExecution(
-            run_id=name,
-            status="RUNNING",
-            output={},
-            started_at=self.root_tasks.now,
-            folder="executions" if which == "Execute" else "runs",
-        )
-        self.root_tasks.executions[arn] = execution
-        state_machine = StateMachine(
-            definition=state_machine_definition(self.synthesized.template, which), invoke=self.invoke
-        )
-        try:
-            execution.output = state_machine.run(
-                input_, execution={"Id": arn, "Name": name, "StartTime": started_at}
-            )
-            execution.status = "SUCCEEDED"
-        except ExecutionFailedError as error:
-            execution.status, execution.cause = "FAILED", error.cause
+        execution = self.root_tasks.begin(f"run-{len(self.root_tasks.executions)}", input_, machine=machine)
+        definition = state_machine_definition(self.synthesized.template, which)
+        self.root_tasks.run_definition(execution, definition, self.invoke)
         return execution
 
     def invoke(self, function_arn: str, payload: Any) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from centralized_root_access import RootUserGuardrail
 from root_tasks.model.report import Task
-from support.accounts import MEMBER, OTHER, THIRD
+from support.accounts import MEMBER, OTHER
 from support.root_tasks import RootTasks
 from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template
 
@@ -52,23 +52,6 @@ def guardrail() -> dict[str, Any]:
 def skip_preflight(tasks: RootTasks) -> None:
     """Deny the pre-flight, which would find the denial before AWS does."""
     tasks.fail("organizations:ListRoots", "AccessDeniedException")
-
-
-def test_an_audit_that_aws_denies_names_the_policy(tasks: RootTasks) -> None:
-    skip_preflight(tasks)
-    document = json.loads(json.dumps(ROOT_DENIAL).replace("iam:DeleteLoginProfile", "*"))
-    policy_id = tasks.organization.attach_service_control_policy(
-        name="deny-root", document=document, target_id=OTHER
-    )
-
-    results = tasks.results(tasks.run())
-
-    assert results[OTHER]["outcome"] == "inaccessible"
-    assert (
-        f"with an explicit deny in a service control policy: {arn(tasks.organization, policy_id)}."
-        in (results[OTHER]["reason"])
-    )
-    assert results[MEMBER]["outcome"] == results[THIRD]["outcome"] == "clean"
 
 
 def test_an_item_that_aws_denies_names_the_policy(tasks: RootTasks) -> None:

@@ -25,7 +25,7 @@ from root_tasks.run.finish import OutdatedRunError
 from root_tasks.run.prepare import batches_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.root_tasks import FUNCTIONS, FinishedExecution, RootTasks, Settings, refusal, session_calls
+from support.root_tasks import AUDIT_MACHINE, FUNCTIONS, RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -553,24 +553,30 @@ OTHER_EXECUTIONS: dict[str, tuple[dict[str, Any], set[str] | None]] = {
     "started earlier and ended meanwhile": ({"minutes": (-9, 1)}, SETS_OFF),
     "ended before": ({"minutes": (-9, -1)}, ALL_METRICS),
     "started more than a day before": ({"minutes": (-25 * 60, None)}, ALL_METRICS),
-    "named accounts": ({"minutes": (5, 6), "input": {"accounts": [MEMBER]}}, ALL_METRICS),
-    "a plan": ({"minutes": (5, 6), "input": DELETE}, ALL_METRICS),
-    "unclear": ({"minutes": (5, 6), "status": "FAILED", "input": {"task": "none"}}, ALL_METRICS),
+    "named accounts": ({"minutes": (5, 6), "input_": {"accounts": [MEMBER]}}, ALL_METRICS),
+    "a plan": ({"minutes": (5, 6), "input_": DELETE}, ALL_METRICS),
+    "unclear": ({"minutes": (5, 6), "status": "FAILED", "input_": {"task": "none"}}, ALL_METRICS),
     "refused": ({"minutes": (5, 6), "output": {"refused": "NAME_ALREADY_USED"}}, ALL_METRICS),
 }
 
 
 def add_execution(
-    root_tasks: RootTasks, *, minutes: tuple[int, int | None], name: str = "other", **fields: Any
+    root_tasks: RootTasks,
+    *,
+    minutes: tuple[int, int | None],
+    name: str = "other",
+    input_: object = None,
+    **fields: Any,
 ) -> None:
     """Let Step Functions have an execution, by default of a full audit, that started so long from now."""
     start, end = minutes
-    values = {"status": "RUNNING" if end is None else "SUCCEEDED", "output": {}, "input": {}, **fields}
-    root_tasks.executions[root_tasks.arn(name)] = FinishedExecution(
-        run_id=name,
+    root_tasks.begin(
+        name,
+        input_ or {},
+        machine=AUDIT_MACHINE,
         started_at=root_tasks.now + timedelta(minutes=start),
         stopped_at=None if end is None else root_tasks.now + timedelta(minutes=end),
-        **values,
+        **{"status": "RUNNING" if end is None else "SUCCEEDED", **fields},
     )
 
 
@@ -607,7 +613,7 @@ def test_no_number_of_other_executions_hides_a_later_full_audit(root_tasks: Root
             minutes=(minute, minute + 1),
             name=f"other-{minute}",
             status="FAILED",
-            input={"task": "none"},
+            input_={"task": "none"},
         )
     root_tasks.run()
     assert [ALL_METRICS & line.keys() for line in metrics(root_tasks)] == [{"AccountsAudited"}]
@@ -621,22 +627,6 @@ def test_no_input_of_a_later_execution_stops_an_audit(root_tasks: RootTasks, inp
     root_tasks.outdated = {root_tasks.arn("other"): [{"input": input_}]}
     root_tasks.run()
     assert [ALL_METRICS & line.keys() for line in metrics(root_tasks)] == [ALL_METRICS]
-
-
-def test_the_audit_that_looked_last_is_the_latest_although_it_started_first(root_tasks: RootTasks) -> None:
-    first = root_tasks.arn("first")
-    started = root_tasks.start_run({}, arn=first, started_at=root_tasks.now)
-    add_execution(root_tasks, minutes=(0, None), name="first")
-    root_tasks.advance(minutes=1)
-    root_tasks.run(name="second")
-    root_tasks.advance(minutes=3)
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    results = [root_tasks.run_batch(started, batch=batch) for batch in started["batches"]]
-    root_tasks.write_report(started, results=results)
-    latest = json.loads(root_tasks.read("latest/report.json"))
-    assert latest["runId"] == "first"
-    assert [change["accountId"] for change in latest["changes"]] == [MEMBER]
-    assert [audit["runId"] for audit in latest["trend"]] == ["second", "first"]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from root_tasks.model.run import ExecutionMark
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import enable_root_access
-from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, RootTasks, refusal, session_calls
+from support.root_tasks import EXECUTE_MACHINE, RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -328,9 +328,7 @@ def test_a_plan_that_goes_on_is_refused_after_some_seconds(root_tasks: RootTasks
 def test_whoever_may_invoke_the_functions_executes_no_plan(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     executed = root_tasks.execute(root_tasks.run(DELETE))
-    root_tasks.executions[root_tasks.arn("running", machine=EXECUTE_MACHINE)] = FinishedExecution(
-        run_id="running", status="RUNNING", output={}, started_at=root_tasks.now
-    )
+    root_tasks.begin("running", {}, machine=EXECUTE_MACHINE)
     root_tasks.organization.clear_calls()
     for name, started_at in (
         ("made-up", root_tasks.now),

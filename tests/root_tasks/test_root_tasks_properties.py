@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from moto.moto_api._internal import mock_random
 
-from aws_calls.errors import RootAccessError
 from centralized_root_access import RootTask, RootTasks
 from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.emulation.state import AccessKey, Emulation, current_emulation
@@ -27,7 +26,7 @@ from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import DecodingError, decode, encode
 from root_tasks.model.report import Outcome, Report, Task
 from root_tasks.model.run import ExecutionMark, Mode
-from root_tasks.refusals import RefusalReason, RunRefusedError
+from root_tasks.refusals import RefusalReason
 from root_tasks.run.batch import BatchClaimedError
 from root_tasks.run.report_hash import REPORT_SHA256
 from support import root_tasks as running
@@ -35,7 +34,7 @@ from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.accounts import MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, set_feature_by_client
 from support.root_tasks_ledger import Drive, Ledger, Shown, at
-from support.state_machine import ExecutionFailedError, StateMachine
+from support.state_machine import ExecutionFailedError
 from support.templates import MANAGEMENT, bootstrap_stack, resources, state_machine_definition, template
 
 if TYPE_CHECKING:
@@ -51,12 +50,6 @@ BUCKETS = {account_id: f"bucket-{account_id}" for account_id in MEMBERS}
 LIFETIME = timedelta(hours=24)
 # Step Functions allows a name again after it, and a redrive until then.
 NAME_REUSE, REDRIVE = timedelta(days=90), timedelta(days=14)
-# What a function may end with; anything else is a defect.
-ERRORS = (
-    RootAccessError,
-    DecodingError,
-    ExecutionFailedError,
-)
 _LAMBDA_DIED = "Lambda.Unknown"
 
 
@@ -421,10 +414,14 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(
         request=requests,
-        between=st.lists(
-            st.one_of(changes, forgeries, forgeries_of_plans, forgeries_of_reports, waits), max_size=2
+        between=st.one_of(
+            st.lists(
+                st.one_of(changes, forgeries, forgeries_of_plans, forgeries_of_reports, waits), max_size=2
+            ),
+            reasons_not_to_execute,
         ),
-        during=disturbances,
+        # A batch that has acted is invoked once more if its execution ends at a change.
+        during=st.one_of(disturbances, st.tuples(ends_at_a_change)),
         faults=service_faults,
         hours=st.sampled_from((0, 0, 0, 12, 25)),
         again=st.one_of(st.none(), forgeries_of_marks),
@@ -441,32 +438,6 @@ class AnyOrder(RuleBasedStateMachine):
         approves: bool,
     ) -> None:
         """Plan, execute, and redrive or execute once more: what people do, which chance alone seldom does."""
-        self._plan_and_execute(request, between, during, faults, hours=hours, again=again, approves=approves)
-
-    @rule(request=requests, end=ends_at_a_change, hours=st.sampled_from((0, 0, 0, 25)), approves=approvals)
-    def plan_and_execute_in_parts(
-        self, request: Request, end: Disturbance, hours: int, approves: bool
-    ) -> None:
-        """End an execution at a change, and redrive it: a batch that has acted is then invoked once more."""
-        self._plan_and_execute(request, during=[end], hours=hours, approves=approves)
-
-    @rule(request=requests, between=reasons_not_to_execute, approves=approvals)
-    def plan_and_execute_what_no_longer_holds(
-        self, request: Request, between: Sequence[ChangeByOthers | ForgeryInBucket], approves: bool
-    ) -> None:
-        self._plan_and_execute(request, between, approves=approves)
-
-    def _plan_and_execute(
-        self,
-        request: Request,
-        between: Sequence[ChangeByOthers | ForgeryInBucket | Wait] = (),
-        during: Sequence[Disturbance] = (),
-        faults: Mapping[int, ServiceFault] | None = None,
-        *,
-        hours: int = 0,
-        again: Sequence[Disturbance] | None = None,
-        approves: bool,
-    ) -> None:
         plan = self.start_looking(self._input(request))
         if plan.run_id not in self.plans:
             return
@@ -633,14 +604,7 @@ class AnyOrder(RuleBasedStateMachine):
             plan=self._shown(input_),
         )
         self.drives.append(drive)
-        self.root_tasks.executions[drive.arn] = running.FinishedExecution(
-            run_id=name,
-            status="RUNNING",
-            output={},
-            started_at=drive.started_at,
-            folder="executions" if drive.acts else "runs",
-            input=input_,
-        )
+        self.root_tasks.begin(name, input_, machine=machine)
         self.resume(drive, during=during, faults=faults or {})
         return drive
 
@@ -652,25 +616,14 @@ class AnyOrder(RuleBasedStateMachine):
         faults: Mapping[int, ServiceFault] | None = None,
     ) -> None:
         execution = self.execution_of(drive)
-        execution.status, execution.output = "RUNNING", {}
         self.ledger.drive, self.ledger.now = drive, self.root_tasks.now
         self.disturbances, self.faults = [*during], dict(faults or {})
         self.counts.clear()
-        machine = running.EXECUTE_MACHINE if drive.acts else running.AUDIT_MACHINE
-        state_machine = StateMachine(definition=self.world.definitions[machine], invoke=self._invoke)
-        started_at = drive.started_at.isoformat().replace("+00:00", "Z")
+        definition = self.world.definitions[execution.machine]
         try:
-            execution.output = state_machine.run(
-                drive.input_,
-                execution={"Id": drive.arn, "Name": drive.run_id, "StartTime": started_at},
-                history=drive.history,
-            )
-            execution.status = "SUCCEEDED"
-        except ERRORS as error:
-            execution.status = "FAILED"
-            execution.cause = error.cause if isinstance(error, ExecutionFailedError) else str(error)
-            if isinstance(error, RunRefusedError):
-                self.world.situations[f"refused: {error.reason}"] += 1
+            self.root_tasks.run_definition(execution, definition, self._invoke, history=drive.history)
+            if execution.status == "FAILED" and execution.error is not None:
+                self.world.situations[f"refused: {execution.error.reason}"] += 1
         except ExecutionAbortedError:
             execution.status = "ABORTED"
             self.world.situations["aborted"] += 1

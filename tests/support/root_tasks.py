@@ -16,10 +16,12 @@ import botocore.session
 from botocore.exceptions import ClientError
 from botocore.loaders import Loader, create_loader
 
+from aws_calls.errors import RootAccessError
 from aws_calls.runtime import one_attempt
 from root_tasks.aws.clients import Clients
 from root_tasks.aws.context import Aws
 from root_tasks.aws.session_clients import SessionClients
+from root_tasks.model.codec import DecodingError
 from root_tasks.model.report import Task
 from root_tasks.refusals import RunRefusedError
 from root_tasks.run.batch import BatchClaimedError, execute_batch, run_batch
@@ -39,6 +41,7 @@ from support.function import FakeContext, FakeTime
 from support.notices import card_in_chat, text_by_mail
 from support.policies import PolicyRequest
 from support.report_bucket import BUCKET as BUCKET
+from support.state_machine import ExecutionFailedError, StateMachine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
     from root_tasks.refusals import RefusalReason
     from support.faults.clients import Register
+    from support.state_machine import History, Invoke
 
 AUDIT_MACHINE, EXECUTE_MACHINE = "RootTasksAudit", "RootTasksExecute"
 _ARN = "arn:aws:states:us-east-1:{account_id}:{kind}:{machine}"
@@ -143,6 +147,11 @@ class FinishedExecution:
     was_stopped: bool = False
     stopped_at: datetime | None = None
 
+    @property
+    def machine(self) -> str:
+        """The name of its state machine."""
+        return EXECUTE_MACHINE if self.folder == "executions" else AUDIT_MACHINE
+
 
 @dataclass(kw_only=True)
 class RootTasks:
@@ -214,9 +223,8 @@ class RootTasks:
 
     def redrive(self, execution: FinishedExecution, input_: object) -> FinishedExecution:
         """Run an execution that failed again: its name and its start stay the same."""
-        machine = EXECUTE_MACHINE if execution.folder == "executions" else AUDIT_MACHINE
         return self._execution(
-            machine,
+            execution.machine,
             input_,
             execution.run_id,
             started_at=execution.started_at,
@@ -233,18 +241,14 @@ class RootTasks:
         started_at: datetime | None = None,
         **history: Any,
     ) -> FinishedExecution:
-        acts = machine == EXECUTE_MACHINE
-        execution = FinishedExecution(
-            run_id=name or f"run-{next(self._numbers)}",
-            status="RUNNING",
-            output={},
+        execution = self.begin(
+            name or f"run-{next(self._numbers)}",
+            input_,
+            machine=machine,
             started_at=started_at or self.now,
-            folder="executions" if acts else "runs",
-            input=input_,
             **history,
         )
-        arn = self.arn(execution.run_id, machine=machine)
-        self.executions[arn] = execution
+        arn, acts = self.arn(execution.run_id, machine=machine), machine == EXECUTE_MACHINE
         try:
             output = self._run(input_, arn=arn, started_at=execution.started_at, acts=acts)
             execution.totals = output["totals"]
@@ -258,6 +262,42 @@ class RootTasks:
             execution.output = {} if error.is_failure else error.output()
         execution.stopped_at = self.now
         return execution
+
+    def begin(self, name: str, input_: object, *, machine: str, **fields: Any) -> FinishedExecution:
+        """Let Step Functions have an execution that runs, by default one that starts now."""
+        execution = FinishedExecution(
+            run_id=name,
+            folder="executions" if machine == EXECUTE_MACHINE else "runs",
+            input=input_,
+            **{"status": "RUNNING", "output": {}, "started_at": self.now, **fields},
+        )
+        self.executions[self.arn(name, machine=machine)] = execution
+        return execution
+
+    def run_definition(
+        self,
+        execution: FinishedExecution,
+        definition: Mapping[str, Any],
+        invoke: Invoke,
+        *,
+        history: History | None = None,
+    ) -> None:
+        """Run or redrive an execution by the definition of its state machine, and note how it ends."""
+        execution.status, execution.output = "RUNNING", {}
+        event = _start_event(
+            execution.input, self.arn(execution.run_id, machine=execution.machine), execution.started_at
+        )["execution"]
+        try:
+            execution.output = StateMachine(definition=definition, invoke=invoke).run(
+                execution.input,
+                execution={"Id": event["id"], "Name": event["name"], "StartTime": event["startedAt"]},
+                history=history,
+            )
+            execution.status = "SUCCEEDED"
+        except (RootAccessError, DecodingError, ExecutionFailedError) as error:
+            execution.status = "FAILED"
+            execution.error = error if isinstance(error, RunRefusedError) else None
+            execution.cause = error.cause if isinstance(error, ExecutionFailedError) else str(error)
 
     def _run(self, input_: object, *, arn: str, started_at: datetime, acts: bool) -> dict[str, Any]:
         start, run_batch, write_report = (

@@ -132,8 +132,7 @@ class Plans:
         """
 
         def is_running(response: Response) -> bool:
-            difference: timedelta = abs(response.require("startDate") - execution.started_at)
-            return response.require("status") == "RUNNING" and difference <= _START_TOLERANCE
+            return response.require("status") == "RUNNING" and _started_at(response, execution.started_at)
 
         response = self._describe(execution.arn, until=is_running)
         if response is None or not is_running(response):
@@ -186,10 +185,7 @@ class Plans:
         if mark.execution_arn.rpartition(":")[0] != execution.arn.rpartition(":")[0]:
             return False
         response = self._describe_now(mark.execution_arn)
-        if response is None:
-            return False
-        difference: timedelta = abs(response.require("startDate") - mark.started_at)
-        return difference <= _START_TOLERANCE
+        return response is not None and _started_at(response, mark.started_at)
 
     def _read(self, run_id: str, *, checksum: str) -> Plan:
         try:
@@ -254,6 +250,11 @@ class Plans:
             if error.failure.name != "ExecutionDoesNotExist":
                 raise
             return None
+
+
+def _started_at(execution: Response, moment: datetime) -> bool:
+    difference: timedelta = abs(execution.require("startDate") - moment)
+    return difference <= _START_TOLERANCE
 
 
 def _has_output(response: Response) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aws_calls.settings_reader import FunctionSettings, Setting
@@ -16,16 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def _accepted_credentials(target_id: str, entry: Any) -> AcceptedCredentials:
-    match entry:
-        case {"types": [*types], "reason": str(reason), "until": str(until)} if len(entry) == 3:
-            return AcceptedCredentials(
-                target_id=target_id,
-                types=tuple(map(ItemType, types)),
-                reason=reason,
-                until=date.fromisoformat(until).isoformat(),
-            )
-    raise ValueError(f"{entry!r} is not an object with types, reason and until.")
+def _accepted_credentials(accepted: Mapping[str, Any]) -> tuple[AcceptedCredentials, ...]:
+    return tuple(
+        AcceptedCredentials(
+            target_id=target_id,
+            types=tuple(map(ItemType, entry["types"])),
+            reason=entry["reason"],
+            until=entry["until"],
+        )
+        for target_id, entry in accepted.items()
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ class _Settings(FunctionSettings):
         "root_email_domains": Setting(type=list, parse=frozenset),
         "accepted_credentials": Setting(
             type=dict,
-            parse=lambda accepted: tuple(itertools.starmap(_accepted_credentials, accepted.items())),
+            parse=_accepted_credentials,
             expected="what is accepted by account or unit",
         ),
         "allow_policy_override": Setting(type=bool),

@@ -46,11 +46,6 @@ def failure_item(target: Target, failure: Failure) -> Item:
     return item_of(target, outcome, describe_with_hint(failure))
 
 
-def unreadable_item(target: Target, failure: Failure) -> Item:
-    """Return the item of a target that could not be read."""
-    return item_of(target, Outcome.INACCESSIBLE, describe_with_hint(failure))
-
-
 def already_done(target: Target, failure: Failure) -> Item:
     """Return the item of a target for which a call failed because nothing is left to do.
 

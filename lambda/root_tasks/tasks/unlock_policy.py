@@ -18,7 +18,7 @@ from ..model.report import Action, ItemType, Outcome
 from ..model.run import Target
 from ..refusals import RefusalReason, RunRefusedError
 from .definition import ActionWords, TaskDefinition
-from .outcomes import failure_item, finding_of, item_of, unreadable_item
+from .outcomes import failure_item, finding_of, item_of
 from .resource_policies import (
     DELETE_BUCKET_POLICY,
     GET_BUCKET_POLICY,
@@ -111,7 +111,7 @@ def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | N
 
 
 def _plan_without_reading(target: Target, failure: Failure) -> tuple[Item, Target | None]:
-    item = unreadable_item(target, failure)
+    item = item_of(target, Outcome.INACCESSIBLE, messages.describe_with_hint(failure))
     removable = target.type is ItemType.QUEUE_POLICY and not target.restore
     if not removable or failure.kind is not FailureKind.ACCESS_DENIED:
         return item, None

@@ -293,20 +293,3 @@ def test_what_looks_like_an_entry_is_one_only_where_entries_belong() -> None:
 def test_keys_that_the_caller_does_not_need_are_not_kept() -> None:
     first, second = decode(Book, encode(BOOK), omit=["author"]).chapters
     assert (first.author, first.lines, second.title) == (None, (Line(text="a"),), "Two")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Library(Document):
-    """A document whose entries have strings in common."""
-
-    KIND: ClassVar[str] = "library"
-    ENTRY: ClassVar[type] = Chapter
-    REPEATED: ClassVar[tuple[str, ...]] = ("author",)
-
-    chapters: tuple[Chapter, ...] = ()
-
-
-def test_what_entries_have_in_common_is_in_memory_once() -> None:
-    library = Library(chapters=tuple(Chapter(title=title, author="An author") for title in "ab"))
-    first, second = decode(Library, encode(library)).chapters
-    assert first.author is second.author
