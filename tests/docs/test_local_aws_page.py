@@ -62,19 +62,17 @@ def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[s
 
 
 def test_the_tests_know_every_block_of_commands() -> None:
-    assert BLOCKS.keys() == {"one command", "script", "shell", "prepare.py", "prepare", "two accounts"}
+    assert BLOCKS.keys() == {"one command", "shell", "prepare.py", "prepare", "two accounts"}
     assert PAGE.count("```sh\n") + PAGE.count("```python\n") == len(BLOCKS)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("block", ["shell", "prepare", "one command", "script"])
+@pytest.mark.parametrize("block", ["shell", "prepare", "one command"])
 def test_the_commands_work_in_any_folder_and_leave_nothing(block: str, environment: dict[str, str]) -> None:
     ran = run(BLOCKS[block], environment)
     assert ran.returncode == 0, ran.stdout
     assert list(Path(environment["TMPDIR"]).iterdir()) == []
 
 
-@pytest.mark.slow
 def test_the_callers_own_packages_are_deployed(environment: dict[str, str]) -> None:
     app = Path(environment["TMPDIR"]).with_name("app")
     (app / "centralized_root_access.py").write_text("raise SystemExit('the package of the caller')")
@@ -82,7 +80,6 @@ def test_the_callers_own_packages_are_deployed(environment: dict[str, str]) -> N
     assert "the package of the caller" in ran.stdout
 
 
-@pytest.mark.slow
 def test_a_script_changes_the_organization(running_aws: LocalAws) -> None:
     running_aws.organization.reset()
     environment = {**running_aws.callers_environment, "PYTHONPATH": str(ROOT)}
