@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from aws_calls.failures import FailureKind, error_of_call
-from root_tasks.aws.bucket import Bucket
 from root_tasks.model.report import Task
 from support.accounts import MEMBER
 from support.command_line import NOW
 from support.root_tasks import EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import pytest
@@ -95,18 +92,6 @@ def test_a_batch_that_has_a_claim_and_is_not_listed_yet_is_unknown(command_line:
     root_tasks.execute_batch(run, batch=2)
     assert command_line.run("stop", RUN, "--yes").exit_code == 0
     assert 2 not in [number for number, _ in services.batches[arn]]
-    assert rows_of(command_line)[accounts[10]][0] == "unknown"
-
-
-def test_what_cannot_be_listed_is_not_called_not_started(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def deny(bucket: Bucket, prefix: str) -> Iterator[str]:
-        raise error_of_call("s3:ListBucket", FailureKind.ACCESS_DENIED, f"{prefix} is denied.")
-
-    accounts = start_execution(command_line)
-    assert command_line.run("stop", RUN, "--yes").exit_code == 0
-    monkeypatch.setattr(Bucket, "keys", deny)
     assert rows_of(command_line)[accounts[10]][0] == "unknown"
 
 

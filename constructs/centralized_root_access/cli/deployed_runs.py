@@ -13,7 +13,7 @@ from root_tasks.aws.bucket import Bucket
 from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, Storage, sha256
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report import Outcome, Task
-from root_tasks.model.run import RUN_ID, ExecutionMark, Finding
+from root_tasks.model.run import ExecutionMark, Finding
 from root_tasks.report.render import as_json
 from root_tasks.run.collect import collect_results
 from root_tasks.run.make_report import make_report
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from root_tasks.aws.stores import RunStore
     from root_tasks.model.report import Report
-    from root_tasks.model.run import Run
 
     from .caller import Caller
     from .command_errors import ExitCode
@@ -216,7 +214,8 @@ class Runs:
         results = collect_results(
             aws, runs, run, [batch.output for batch in batches], backups=storage.backups
         )
-        numbers = {batch.number for batch in batches} | _batches_with_a_claim(runs, run)
+        # One that has just started may not be listed yet.
+        numbers = {batch.number for batch in batches} | runs.batches_with_a_claim(run)
         not_started = {
             account_id: Finding(account_id=account_id, outcome=Outcome.SKIPPED, reason=_NOT_STARTED)
             for number, account_ids in enumerate(run.batches)
@@ -263,23 +262,22 @@ class Runs:
         Raises:
             CommandError: They are of several tasks, or of a run whose report does not name them.
         """
-        tasks = {self._task_of_backup(reference) for reference in references}
+        tasks = set()
+        for reference in references:
+            match = _BACKUP.fullmatch(reference)
+            if match is None:
+                raise CommandError(
+                    f"{reference} is not the key of a backup. The report of the run that removed the policy "
+                    "has it."
+                )
+            run_id = match["run_id"]
+            task = StoredReport.of(self._read(f"{EXECUTE_FOLDER}/{run_id}", REPORT_JSON)).report.task
+            if DEFINITIONS[task].policy_type is None:
+                raise CommandError(f"Run {run_id} did not remove policies, so it has no backup {reference}.")
+            tasks.add(task)
         if len(tasks) > 1:
             raise CommandError("One plan restores policies of buckets or of queues: plan them apart.")
         return tasks.pop()
-
-    def _task_of_backup(self, reference: str) -> Task:
-        match = _BACKUP.fullmatch(reference)
-        if match is None or not RUN_ID.fullmatch(match["run_id"]):
-            raise CommandError(
-                f"{reference} is not the key of a backup. The report of the run that removed the policy has "
-                "it."
-            )
-        run_id = match["run_id"]
-        task = StoredReport.of(self._read(f"{EXECUTE_FOLDER}/{run_id}", REPORT_JSON)).report.task
-        if DEFINITIONS[task].policy_type is None:
-            raise CommandError(f"Run {run_id} did not remove policies, so it has no backup {reference}.")
-        return task
 
     def show_result(self, execution: RunExecution, *, output: Output, ended: str = "has ended") -> ExitCode:
         """Show the report of an execution that has ended, and the next steps.
@@ -401,12 +399,3 @@ class Runs:
             if failure.operation != "states:StartExecution" or failure.may_have_taken_effect:
                 print_note(f"If run {name} was started, it continues in AWS. To come back to it: {back}")
             raise
-
-
-def _batches_with_a_claim(runs: RunStore, run: Run) -> frozenset[int]:
-    """Return the batches that may have started: one that has just started may not be listed yet."""
-    try:
-        return runs.batches_with_a_claim(run)
-    except CallError:
-        # The report says that these cannot be listed.
-        return frozenset(range(len(run.batches)))

@@ -25,7 +25,6 @@ _MAX_SECONDS = 120.0
 AUDIT_FOLDER, EXECUTE_FOLDER = FOLDERS = ("runs", "executions")
 _AUDIT = "AuditStateMachineArn"
 _STATE_MACHINES = {AUDIT_FOLDER: _AUDIT, EXECUTE_FOLDER: "ExecuteStateMachineArn"}
-_STATE_MACHINE_ARN = re.compile(r"arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[^\s:]{1,80}")
 _REPORT_LOCATION = re.compile(r"s3://(?P<bucket>[a-z0-9.-]{3,63})/latest/report\.html")
 
 
@@ -107,10 +106,13 @@ def _deployments(stacks: Iterable[Mapping[str, Any]]) -> Iterator[Deployment]:
     for stack in stacks:
         outputs = {output["OutputKey"]: output.get("OutputValue", "") for output in stack.get("Outputs", ())}
         for construct_id in (key.removesuffix(_AUDIT) for key in outputs if key.endswith(_AUDIT)):
-            arns = {folder: outputs.get(construct_id + key, "") for folder, key in _STATE_MACHINES.items()}
-            arns = {folder: arn for folder, arn in arns.items() if _STATE_MACHINE_ARN.fullmatch(arn)}
+            arns = {
+                folder: outputs[construct_id + key]
+                for folder, key in _STATE_MACHINES.items()
+                if construct_id + key in outputs
+            }
             location = _REPORT_LOCATION.fullmatch(outputs.get(f"{construct_id}ReportLocation", ""))
-            if location and AUDIT_FOLDER in arns:
+            if location:
                 yield Deployment(
                     stack=stack["StackName"],
                     construct_id=construct_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_calls.untrusted import ACCOUNT_ID
 from root_tasks.messages import quantity
@@ -34,22 +34,19 @@ _MAX_KEYS_IN_QUERY = 20
 # The exit code
 
 
-def explicit_accounts(input_: Mapping[str, object], report: Report) -> frozenset[str]:
+def explicit_accounts(input_: Mapping[str, Any], report: Report) -> frozenset[str]:
     """Return the accounts that the input of an execution names one by one, and does not leave out.
 
     Args:
-        input_: The input, in any form.
+        input_: The input.
         report: The report of the execution: it says what an organizational unit leaves out.
     """
-    named, excluded = _texts(input_.get("accounts")), _texts(input_.get("exclude"))
+    named, excluded = input_.get("accounts"), input_.get("exclude", [])
+    if not isinstance(named, list):
+        return frozenset()
     if all(map(ACCOUNT_ID.fullmatch, excluded)):
-        return named - excluded
-    return named & {result.account_id for result in report.results}
-
-
-def _texts(value: object) -> frozenset[str]:
-    listed = value if isinstance(value, list) else []
-    return frozenset(text for text in listed if isinstance(text, str))
+        return frozenset(named).difference(excluded)
+    return frozenset(named).intersection(result.account_id for result in report.results)
 
 
 def exit_code(

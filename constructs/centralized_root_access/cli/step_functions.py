@@ -259,14 +259,8 @@ class Executions:
             raise denied[0]
         latest = sorted(found, key=lambda execution: execution.started_at, reverse=True)[:limit]
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-            return list(pool.map(self._with_details, latest))
-
-    def _with_details(self, execution: RunExecution) -> RunExecution:
-        """Return a listed execution with its details, if these can be read."""
-        try:
-            return self._describe(execution.folder, execution.run_id)
-        except CallError:
-            return execution
+            # A list has no inputs and outputs.
+            return list(pool.map(lambda listed: self._describe(listed.folder, listed.run_id), latest))
 
     def _latest_of(self, folder: str, *, limit: int) -> Iterator[RunExecution]:
         listed = self._pages(
