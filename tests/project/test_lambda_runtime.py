@@ -78,11 +78,8 @@ EXCEPTIONS = (
     # How deep a document may be nested depends on the stack, which is Node's.
     "test_codec.py::test_damaged_bytes_are_a_decoding_error[objects in objects]",
     "test_codec.py::test_damaged_bytes_are_a_decoding_error[lists in lists]",
-    # jsonschema, moto's CloudFormation and its SNS need native packages.
+    # jsonschema needs native packages.
     "test_report.py::test_every_report_keeps_to_the_documented_schema",
-    "test_drift.py::test_the_state_of_a_stack_is_its_status_and_the_time_of_its_last_update",
-    "test_drift.py::test_a_stack_that_does_not_exist_is_an_error",
-    "test_drift.py::test_a_notice_arrives_at_the_subscribers_of_the_topic",
     # The functions' Python has no command line.
     "test_task_registry.py::test_the_command_line_checks_a_sixth_task_by_its_name",
 )
