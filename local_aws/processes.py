@@ -225,28 +225,23 @@ def running_services(services: Sequence[Service], *, start_within: float) -> Ite
         StartError: One cannot be started, exits at once, or does not respond in time.
     """
     with contextlib.ExitStack() as stack:
-        children = [(service, stack.enter_context(_start(service))) for service in services]
+        children = []
+        for service in services:
+            log = stack.enter_context(service.log.open("wb"))
+            process = child_process(
+                service.command,
+                environment=service.environment,
+                folder=service.folder,
+                output=log,
+                grace=_SERVICE_GRACE_SECONDS,
+            )
+            try:
+                children.append((service, stack.enter_context(process)))
+            except OSError as error:
+                raise StartError(f"{service.name} did not start: {error}.") from error
         for service, child in children:
             _wait_until_healthy(service, child, start_within)
         yield
-
-
-@contextlib.contextmanager
-def _start(service: Service) -> Iterator[ChildProcess]:
-    with service.log.open("wb") as log, contextlib.ExitStack() as stack:
-        try:
-            child = stack.enter_context(
-                child_process(
-                    service.command,
-                    environment=service.environment,
-                    folder=service.folder,
-                    output=log,
-                    grace=_SERVICE_GRACE_SECONDS,
-                )
-            )
-        except OSError as error:
-            raise StartError(f"{service.name} did not start: {error}.") from error
-        yield child
 
 
 def _wait_until_healthy(service: Service, child: ChildProcess, seconds: float) -> None:

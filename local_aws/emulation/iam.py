@@ -1,6 +1,6 @@
 """IAM's five organization-level operations, and IAM in a root session."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -8,7 +8,7 @@ from moto.iam.responses import IamResponse
 
 from .authorization import root_arn
 from .errors import AwsError, no_such_entity, validation_error
-from .paging import InvalidPageTokenError, page_of
+from .paging import page_of
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID
 from .requests import EmulatedResponse, HttpResponse, access_key_id, security_token
 from .state import RootSession, RootUser, current_emulation, in_listed_order, is_root_session_token
@@ -183,11 +183,12 @@ class _RootUserResponse(EmulatedIamResponse):
 
     def list_access_keys(self) -> ActionResult:
         """ListAccessKeys."""
-        keys = sorted(self._root_user.access_keys.values(), key=lambda key: key.id)
         return self._list_result(
             "AccessKeyMetadata",
-            [{"AccessKeyId": key.id, "Status": "Active", "CreateDate": key.created_at} for key in keys],
-            key_member="AccessKeyId",
+            {
+                id_: {"AccessKeyId": id_, "Status": "Active", "CreateDate": key.created_at}
+                for id_, key in self._root_user.access_keys.items()
+            },
         )
 
     def delete_access_key(self) -> ActionResult:
@@ -210,11 +211,9 @@ class _RootUserResponse(EmulatedIamResponse):
 
     def list_mfa_devices(self) -> ActionResult:
         """ListMFADevices."""
-        devices = sorted(self._root_user.mfa_devices.items())
+        devices = self._root_user.mfa_devices.items()
         return self._list_result(
-            "MFADevices",
-            [{"SerialNumber": number, "EnableDate": enabled_at} for number, enabled_at in devices],
-            key_member="SerialNumber",
+            "MFADevices", {id_: {"SerialNumber": id_, "EnableDate": date} for id_, date in devices}
         )
 
     def deactivate_mfa_device(self) -> ActionResult:
@@ -228,11 +227,10 @@ class _RootUserResponse(EmulatedIamResponse):
             "CertificateBody": "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----",
             "Status": "Active",
         }
-        certificates = sorted(self._root_user.certificates.items())
+        certificates = self._root_user.certificates.items()
         return self._list_result(
             "Certificates",
-            [{"CertificateId": id_, "UploadDate": date, **certificate} for id_, date in certificates],
-            key_member="CertificateId",
+            {id_: {"CertificateId": id_, "UploadDate": date, **certificate} for id_, date in certificates},
         )
 
     def delete_signing_certificate(self) -> ActionResult:
@@ -264,20 +262,11 @@ class _RootUserResponse(EmulatedIamResponse):
             }
         )
 
-    def _list_result(
-        self, member: str, entries: Sequence[dict[str, object]], *, key_member: str
-    ) -> ActionResult:
-        try:
-            page, next_token = page_of(
-                entries,
-                key=lambda entry: str(entry[key_member]),
-                token=self._get_param("Marker"),
-                size=int(self._get_param("MaxItems") or _DEFAULT_PAGE),
-            )
-        except InvalidPageTokenError as error:
-            raise validation_error(f"Invalid Marker: {error}") from error
+    def _list_result(self, member: str, entries: Mapping[str, dict[str, object]]) -> ActionResult:
+        size = int(self._get_param("MaxItems") or _DEFAULT_PAGE)
+        page, next_token = page_of(entries, token=self._get_param("Marker"), size=size)
         result: dict[str, object] = {
-            member: page,
+            member: [entries[id_] for id_ in page],
             "IsTruncated": next_token is not None,
         }
         if next_token is not None:

@@ -20,12 +20,11 @@ from moto.organizations.responses import OrganizationsResponse
 from .errors import JSON_ERRORS, AwsError, constraint_violation, invalid_input
 from .organization_policies import (
     MAX_POLICIES_PER_TARGET,
-    MAX_POLICY_CHARACTERS,
     POLICY_TYPE_NAMES,
     MalformedPolicyError,
     require_valid_policy,
 )
-from .paging import InvalidPageTokenError, page_of
+from .paging import page_of
 from .records import (
     IAM_SERVICE_PRINCIPAL,
     MANAGEMENT_ACCOUNT_ID,
@@ -293,17 +292,10 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         return policy_type, self.organization.policy_ids_of(target_id, policy_type=policy_type)
 
     def _require_valid_content(self, policy_type: str) -> None:
-        content = str(self._get_param("Content"))
-        maximum = MAX_POLICY_CHARACTERS.get(policy_type)
-        if maximum is not None and len(content) > maximum:
-            raise constraint_violation(
-                "POLICY_CONTENT_LIMIT_EXCEEDED",
-                f"The policy document has more than {maximum} characters.",
-            )
         if policy_type not in POLICY_TYPE_NAMES:
             return
         try:
-            require_valid_policy(content, policy_type=policy_type)
+            require_valid_policy(str(self._get_param("Content")), policy_type=policy_type)
         except MalformedPolicyError as error:
             raise AwsError(
                 "MalformedPolicyDocumentException",
@@ -339,12 +331,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         size = int(self._get_param("MaxResults") or _MAX_PAGE_SIZE)
         if size > _MAX_PAGE_SIZE:
             raise invalid_input("MAX_VALUE_EXCEEDED", f"MaxResults must be at most {_MAX_PAGE_SIZE}.")
-        try:
-            page, next_token = page_of(sorted(ids), key=str, token=self._get_param("NextToken"), size=size)
-        except InvalidPageTokenError as error:
-            raise invalid_input(
-                "INVALID_NEXT_TOKEN", "Get the NextToken from the previous response."
-            ) from error
+        page, next_token = page_of(ids, token=self._get_param("NextToken"), size=size)
         more = {} if next_token is None else {"NextToken": next_token}
         return self._result({member: describe(page), **more})
 
