@@ -21,6 +21,6 @@ root_access = CentralizedRootAccess(
     delegated_administrators=[SECURITY],
 )
 Annotations.of(root_access).acknowledge_warning(
-    "centralized-root-access:disablesRootSessions", "Nobody unlocks policies as root: decision 12."
+    "centralized-root-access:disablesRootSessions", "No one unlocks policies as root: decision 12."
 )
 app.synth()

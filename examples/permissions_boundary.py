@@ -19,7 +19,7 @@ MANAGEMENT = Environment(account="111111111111", region="eu-central-1")
 
 
 class Boundary(Stack):
-    """The most that a role of the bootstrap stack may do, whatever its own policy allows."""
+    """The most that a role of the bootstrap stack may do, regardless of its own policy."""
 
     def __init__(self, scope: Construct, id: str, *, env: Environment) -> None:
         """Build the stack."""

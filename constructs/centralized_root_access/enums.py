@@ -32,10 +32,10 @@ class RootTask(StrEnum):
     """Let the root user reset its password by e-mail again."""
 
     UNLOCK_BUCKET_POLICY = "S3UnlockBucketPolicy"
-    """Remove a bucket policy that denies everybody access, or restore it."""
+    """Remove a bucket policy that denies everyone access, or restore it."""
 
     UNLOCK_QUEUE_POLICY = "SQSUnlockQueuePolicy"
-    """Remove a queue policy that denies everybody access, or restore it."""
+    """Remove a queue policy that denies everyone access, or restore it."""
 
 
 class CredentialType(StrEnum):

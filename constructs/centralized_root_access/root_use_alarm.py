@@ -216,7 +216,7 @@ class RootUseAlarm(Construct):
 
 
 def _assume_root_pattern(roles: Sequence[iam.IRole | str], *, stack: Stack) -> str:
-    """Return the pattern of AssumeRoot by anybody but some roles.
+    """Return the pattern of AssumeRoot by any principal but some roles.
 
     A role of the CDK is known by its ID, which another role of the same name does not have. Of an imported
     or a precreated one only the ARN is known.

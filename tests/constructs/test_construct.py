@@ -112,19 +112,6 @@ def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(
     assert int(service_timeout) > 180 + first_wait + 180 + second_wait + 180
 
 
-def test_the_function_runs_on_the_newest_python_on_arm64_with_a_log_group_of_its_own(
-    smallest: dict[str, Any],
-) -> None:
-    function = smallest["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
-    assert function["Runtime"] == "python3.14"
-    assert function["Architectures"] == ["arm64"]
-    assert function["LoggingConfig"]["LogGroup"] == {"Ref": "RootAccessLogsD50786D5"}
-    log_group = only_resource(smallest, "AWS::Logs::LogGroup")
-    assert log_group["Properties"]["RetentionInDays"] == 365
-    # One that is retained stays after each deployment that fails. docs/deploying.md says what to do.
-    assert log_group["DeletionPolicy"] == "Delete"
-
-
 def test_a_key_and_a_retention_are_those_of_every_log_group() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     CentralizedRootAccess(
@@ -227,14 +214,6 @@ def test_a_second_instance_is_refused(
     CentralizedRootAccess(stack, "RootAccess")
     with pytest.raises(ValueError, match=f"/Again is a second CentralizedRootAccess for {where}"):
         CentralizedRootAccess(second(stack), "Again")
-
-
-def test_one_app_may_serve_two_organizations() -> None:
-    app = App(analytics_reporting=False)
-    CentralizedRootAccess(Stack(app, "One", env=MANAGEMENT), "RootAccess")
-    other = Stack(app, "Two", env=Environment(account="999999999999", region="us-east-1"))
-    CentralizedRootAccess(other, "RootAccess")
-    assert resources(template(other), RESOURCE_TYPE)
 
 
 def test_the_same_lists_in_any_order_give_the_same_template_byte_for_byte() -> None:

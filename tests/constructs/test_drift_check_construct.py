@@ -169,7 +169,7 @@ def test_a_topic_gets_the_messages_of_both_alarms() -> None:
 
 
 @pytest.mark.parametrize("enforce_ssl", [True, False])
-def test_cloudwatch_may_publish_the_alarm_to_a_topic_whatever_policy_it_has(enforce_ssl: bool) -> None:
+def test_cloudwatch_may_publish_the_alarm_to_a_topic_with_any_policy(enforce_ssl: bool) -> None:
     arn, checked = topic_and_template(lambda stack: sns.Topic(stack, "Topic", enforce_ssl=enforce_ssl))
     policy = only_resource(checked, "AWS::SNS::TopicPolicy")["Properties"]
     assert policy["Topics"] == [arn]

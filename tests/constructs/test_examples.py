@@ -6,8 +6,6 @@ import functools
 import json
 import os
 import re
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jmespath  # type: ignore[import-untyped]
@@ -21,6 +19,7 @@ from support.templates import only_resource, policy_statements, properties_of, r
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from local_aws.services import LocalAws
 
@@ -110,11 +109,6 @@ def test_the_guardrail_has_one_target_and_the_audits_role_fires_no_alarm(example
     assert guardrail["TargetIds"] == ["ou-a1b2-c3d4e5f6"]
     assert {metric_filter["LogGroupName"] for metric_filter in filters} == {"organization-trail"}
     assert "RootTasksAuditRole" in json.dumps([metric_filter["FilterPattern"] for metric_filter in filters])
-
-
-def test_the_workflows_have_the_form_that_github_asks_for() -> None:
-    check = Path(sys.executable).with_name("check-jsonschema")
-    run_successfully(check, "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)

@@ -87,7 +87,7 @@ def test_its_own_pre_flight_allows_every_task(task: Task, exempt_accounts: list[
     ],
 )
 @pytest.mark.parametrize("action", ["iam:GetUser", "s3:ListAllMyBuckets", "account:CloseAccount"])
-def test_it_denies_every_action_to_a_root_user_that_is_signed_in_and_to_nobody_else(
+def test_it_denies_every_action_to_a_root_user_that_is_signed_in_and_to_no_one_else(
     account_id: str, assumed_root: bool, principal: str, denied: bool, action: str
 ) -> None:
     content = json.dumps(guardrail(exempt_accounts=[THIRD])["Content"])

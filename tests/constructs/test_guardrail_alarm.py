@@ -82,7 +82,7 @@ def tool_patterns() -> dict[str, str]:
 
 
 def alarms_of(event: dict[str, Any], found: Mapping[str, str]) -> set[str]:
-    """Return the alarms that an event fires, whatever `!=` says of a missing field."""
+    """Return the alarms that an event fires, regardless of what `!=` says of a missing field."""
     either = [
         {name for name, pattern in found.items() if is_match(pattern, event, missing_differs=missing)}
         for missing in (False, True)

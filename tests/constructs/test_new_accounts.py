@@ -190,7 +190,7 @@ def deployed(whole: dict[str, Any], organization: LocalOrganization) -> Deployed
 
 
 @pytest.mark.parametrize("event", [CREATED, INVITED], ids=["created", "invited"])
-def test_an_account_without_credentials_is_audited_alone_and_nobody_is_bothered(
+def test_an_account_without_credentials_is_audited_alone_without_a_notice(
     deployed: Deployed, event: dict[str, Any]
 ) -> None:
     deployed.receive(event)

@@ -59,7 +59,7 @@ class Configuration:
         features = "+".join(self.features) or "nothing"
         if self.delegated_administrators is None:
             return features
-        return f"{features} for {'+'.join(self.delegated_administrators) or 'nobody'}"
+        return f"{features} for {'+'.join(self.delegated_administrators) or 'no one'}"
 
     @property
     def properties(self) -> dict[str, list[str]]:
@@ -169,7 +169,7 @@ def update(role: Role) -> None:
 
 
 def roll_back(role: Role) -> None:
-    """Make an Update to the opposite fail at its last step, so that the old properties are sent again."""
+    """Make an Update to the opposite fail at its last step: the old properties are sent again."""
     features = [feature for feature in BOTH if feature not in role.configuration.features]
     stack = role.stack()
     assert stack.create(**role.configuration.properties).succeeded

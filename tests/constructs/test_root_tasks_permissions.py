@@ -20,7 +20,7 @@ from support.policies import (
     compare_policy,
     parse_statements,
 )
-from support.templates import actions, new_topic, policy_statements, resources, root_tasks_template
+from support.templates import new_topic, policy_statements, resources, root_tasks_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -265,16 +265,3 @@ def test_a_root_session_in_a_protected_account_is_denied_to_all_but_audits(
     ]
     audits = function == RootTask.AUDIT
     assert denied == ([] if audits else [("sts:AssumeRoot", f"arn:*:iam::{PROTECTED}:root", None)])
-
-
-def test_the_roles_of_the_state_machines_invoke_the_functions_and_read_no_bucket() -> None:
-    whole = synthesized(*RootTask)
-    for which in ("Audit", "Execute"):
-        granted = policy_statements(whole, f"RootTasks{which}StateMachineRole")
-        assert {action for statement in granted for action in actions(statement)} == {
-            "lambda:InvokeFunction",
-            "states:DescribeExecution",
-            "states:RedriveExecution",
-            "states:StartExecution",
-            "states:StopExecution",
-        }

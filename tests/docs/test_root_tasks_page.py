@@ -32,10 +32,10 @@ FOUND, DONE = 1, 0
 
 
 class Terminal(io.StringIO):
-    """Somebody who agrees."""
+    """A person who agrees."""
 
     def isatty(self) -> bool:
-        """Return that there is somebody."""
+        """Return that a person is there."""
         return True
 
 

@@ -441,7 +441,7 @@ def test_the_rule_runs_the_drift_check_after_every_call_that_changes_root_access
     assert pattern["source"] == [f"aws.{service}" for service in services]
     assert pattern["detail-type"] == ["AWS API Call via CloudTrail"]
     assert pattern["detail"]["eventSource"] == [f"{service}.amazonaws.com" for service in services]
-    # Nobody's plan disables trusted access; somebody else may.
+    # No plan disables trusted access; another person may.
     calls = {operation.partition(":")[2] for operation in Operation} | {"DisableAWSServiceAccess"}
     assert set(pattern["detail"]["eventName"]) == calls
 

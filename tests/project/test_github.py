@@ -30,7 +30,7 @@ def jobs(workflow: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("schema", "files"),
     [
-        ("vendor.github-workflows", WORKFLOWS),
+        ("vendor.github-workflows", [*WORKFLOWS, *ROOT.glob("examples/*.yml")]),
         ("custom.github-workflows-require-timeout", WORKFLOWS),
         ("vendor.github-issue-forms", FORMS),
         ("vendor.github-issue-config", [GITHUB / "ISSUE_TEMPLATE/config.yml"]),
@@ -49,7 +49,7 @@ def test_github_accepts_the_files(schema: str, files: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
-def test_a_workflow_runs_no_action_that_somebody_else_can_change(workflow: Path) -> None:
+def test_a_workflow_runs_no_action_that_others_can_change(workflow: Path) -> None:
     for name, job in jobs(workflow).items():
         for step in job["steps"]:
             if "uses" in step:

@@ -1,4 +1,4 @@
-"""The JSON filter patterns of CloudWatch Logs, as far as this project uses them.
+"""The JSON filter patterns of CloudWatch Logs that this project uses.
 
 AWS does not document whether `!=` holds for a missing field, so a caller decides it.
 """
