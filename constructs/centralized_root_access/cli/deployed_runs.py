@@ -211,11 +211,9 @@ class Runs:
         runs = storage.executions if execution.folder == EXECUTE_FOLDER else storage.runs
         run = runs.read_run(execution.run_id, checksum=started[RUN_SHA256])
         aws = self.caller.aws(seconds=_MAX_SECONDS_FOR_RESULTS)
-        results = collect_results(
-            aws, runs, run, [batch.output for batch in batches], backups=storage.backups
-        )
+        results = collect_results(aws, runs, run, [*batches.values()], backups=storage.backups)
         # One that has just started may not be listed yet.
-        numbers = {batch.number for batch in batches} | runs.batches_with_a_claim(run)
+        numbers = batches.keys() | runs.batches_with_a_claim(run)
         not_started = {
             account_id: Finding(account_id=account_id, outcome=Outcome.SKIPPED, reason=_NOT_STARTED)
             for number, account_ids in enumerate(run.batches)

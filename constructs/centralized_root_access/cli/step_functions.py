@@ -112,14 +112,6 @@ class RunExecution:
         return f"plan {'restore' if 'restore' in self.input else Task(task).command}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BatchExecution:
-    """A batch of a run that has started: its number, and its output, which is empty if it did not succeed."""
-
-    number: int
-    output: Mapping[str, Any]
-
-
 class Executions:
     """The executions of a deployment's two state machines."""
 
@@ -284,21 +276,19 @@ class Executions:
                 return output
         return {}
 
-    def batches(self, execution: RunExecution) -> list[BatchExecution]:
-        """Return the batches of a run that have started.
+    def batches(self, execution: RunExecution) -> dict[int, Mapping[str, Any]]:
+        """Return the outputs of the batches that have started, by their numbers; empty if one has none.
 
         Raises:
             CallError: They cannot be read.
         """
         arns = [child["executionArn"] for child in self._children(execution)]
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-            return list(pool.map(self._batch, arns))
-
-    def _batch(self, arn: str) -> BatchExecution:
-        response = self._call("DescribeExecution", executionArn=arn)
-        return BatchExecution(
-            number=_object(response.require("input"))["batch"], output=_object(response.get("output") or "")
-        )
+            described = [*pool.map(lambda arn: self._call("DescribeExecution", executionArn=arn), arns)]
+        return {
+            _object(batch.require("input"))["batch"]: _object(batch.get("output") or "")
+            for batch in described
+        }
 
     def _children(self, execution: RunExecution) -> Iterator[Mapping[str, Any]]:
         """Yield the executions of a run's batches."""
