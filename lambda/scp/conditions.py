@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .context import OtherValues
+from .condition_keys import OtherValues
 from .documents import Quantifier
 from .operators import Undefined
-from .text import lowercase
+from .policy_text import lowercase
 from .truth import Truth, agreement, all_of, any_of, truth_of
 
 if TYPE_CHECKING:
-    from .context import Possible, SessionRequest, Value
+    from .condition_keys import Possible, SessionRequest, Value
     from .documents import Condition
     from .operators import Operator, ValueOf
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aws_calls.untrusted import refuse_constant, unique_keys
 
 from .operators import OPERATORS, Operator
-from .text import Template, Variable, lowercase, parse_template
+from .policy_text import Template, Variable, lowercase, parse_template
 
 if TYPE_CHECKING:
     from .truth import Truth

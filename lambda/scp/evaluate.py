@@ -14,16 +14,16 @@ from .calls import ASSUME_ROOT
 from .conditions import condition_holds
 from .documents import Effect, PolicyType
 from .matching import action_matches, resource_matches
-from .text import parse_template
+from .policy_text import parse_template
 from .truth import Truth
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from .calls import Call
-    from .context import SessionRequest
+    from .condition_keys import SessionRequest
     from .documents import Policy, Statement
-    from .text import Template
+    from .policy_text import Template
 
 
 class Decision(StrEnum):

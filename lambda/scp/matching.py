@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .documents import PolicyType
-from .text import ARN_PARTS, Unresolved, Variable, Wildcard, lowercase
+from .policy_text import ARN_PARTS, Unresolved, Variable, Wildcard, lowercase
 from .truth import Truth, agreement, all_of, any_of, truth_of
 
 if TYPE_CHECKING:
     from .calls import Call, PartialArn
-    from .context import SessionRequest
+    from .condition_keys import SessionRequest
     from .documents import Statement
-    from .text import Template
+    from .policy_text import Template
 
 
 def action_matches(statement: Statement, call: Call) -> Truth:

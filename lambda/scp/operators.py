@@ -13,7 +13,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, 
 from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING
 
-from .text import ARN_PARTS, Template, Unresolved, lowercase
+from .policy_text import ARN_PARTS, Template, Unresolved, lowercase
 from .truth import Truth, all_of, truth_of
 
 if TYPE_CHECKING:

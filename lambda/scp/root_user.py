@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .condition_keys import ABSENT, ANYTHING, SessionRequest
 from .conditions import condition_holds
-from .context import ABSENT, ANYTHING, SessionRequest
 from .documents import Effect, PolicyType
 from .evaluate import Cause, Reason
-from .text import lowercase
+from .policy_text import lowercase
 from .truth import Truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .context import Possible
+    from .condition_keys import Possible
     from .documents import Statement
     from .evaluate import Level
 

@@ -18,7 +18,7 @@ from botocore import xform_name
 
 import centralized_root_access
 import scp.calls
-import scp.context
+import scp.condition_keys
 import scp.documents
 import scp.evaluate
 from centralized_root_access import CentralizedRootAccess, RootTasks
@@ -64,7 +64,7 @@ def names(text: str) -> dict[str, Any]:
         **{name: getattr(aws_cdk, name) for name in ("Annotations", "App", "Duration", "Stack")},
         **vars(scp.documents),
         **vars(scp.calls),
-        **vars(scp.context),
+        **vars(scp.condition_keys),
         **vars(scp.evaluate),
         "app": app,
         "stack": stack,

@@ -12,7 +12,7 @@ import pytest
 from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS
 from root_tasks.policies.check import PolicyCheck
 from scp.calls import ASSUME_ROOT, SessionFacts, SessionOpener
-from scp.context import ABSENT, ABSENT_OR_ONE_VALUE, ANYTHING, PRESENT, Possible, SessionRequest
+from scp.condition_keys import ABSENT, ABSENT_OR_ONE_VALUE, ANYTHING, PRESENT, Possible, SessionRequest
 from scp.documents import PolicyType
 from scp.evaluate import Decision, Reason
 from scp.task import Task

@@ -11,7 +11,7 @@ import pytest
 
 from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS
 from scp.calls import Call, SessionFacts, call_of
-from scp.context import (
+from scp.condition_keys import (
     ABSENT,
     ABSENT_OR_ONE_VALUE,
     ANYTHING,

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scp.context import ANYTHING, PRESENT, OtherValues, Possible
+from scp.condition_keys import ANYTHING, PRESENT, OtherValues, Possible
 from scp.operators import OPERATORS
 from scp.truth import Truth
 from support.scp import holds
 
 if TYPE_CHECKING:
-    from scp.context import Value
+    from scp.condition_keys import Value
 
 TRUE, FALSE, UNKNOWN = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 ROOT = "arn:aws:iam::222222222222:root"

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scp.calls import Call
-    from scp.context import Value
+    from scp.condition_keys import Value
 
 pytestmark = pytest.mark.skipif(
     not is_installed(),

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 import scp
 from root_tasks.policies.attachments import FULL_ACCESS
-from scp.context import ABSENT, OtherValues, Possible
+from scp.condition_keys import ABSENT, OtherValues, Possible
 from scp.documents import Policy, parse_policy
 from scp.evaluate import Decision
-from scp.text import parse_template
+from scp.policy_text import parse_template
 from support.properties import property_test
 from support.scp import (
     bucket_call,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from scp.calls import Call
-    from scp.context import Value
+    from scp.condition_keys import Value
 
 RANK = {Decision.DENIED: 0, Decision.UNKNOWN: 1, Decision.ALLOWED: 2}
 

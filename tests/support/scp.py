@@ -15,7 +15,7 @@ from root_tasks.policies.attachments import (
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import ASSUME_ROOT, SessionFacts, SessionOpener, call_of
-from scp.context import ABSENT, Possible, SessionRequest, Value
+from scp.condition_keys import ABSENT, Possible, SessionRequest, Value
 from scp.documents import Policy, PolicyType, parse_policy
 from scp.evaluate import Decision, Level, Verdict, evaluate_request, strictest
 from scp.task import Task

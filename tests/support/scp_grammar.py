@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from scp.context import Value
+    from scp.condition_keys import Value
 
 Document = dict[str, Any]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scp.calls import ASSUME_ROOT, call_of
-from scp.context import SessionRequest
+from scp.condition_keys import SessionRequest
 from scp.documents import PolicyType
 from scp.evaluate import evaluate_request, without_certainties
 from scp.root_user import RootUserRequest, denials_of_everything

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError, describe
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
 from scp.calls import ASSUME_ROOT
-from scp.context import SessionRequest
+from scp.condition_keys import SessionRequest
 from scp.evaluate import Cause, Decision, Level, Reason, denying_statements
 
 from ..messages import UNEXPECTED_ERROR

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.report import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Mode, Plan
-from ..report.acceptance import with_acceptance
+from ..report.accepted import with_acceptance
 from ..report.email_domains import is_outside
 from ..report.risk import in_order_of_risk
 

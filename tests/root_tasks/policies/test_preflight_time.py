@@ -11,7 +11,7 @@ from root_tasks.model.report import ItemType, Task
 from root_tasks.model.run import Target
 from root_tasks.policies.verdicts import TaskResult, judge_task
 from scp.conditions import condition_holds
-from scp.text import Template, Unresolved
+from scp.policy_text import Template, Unresolved
 from scp.truth import Truth
 from support.scp import (
     SESSION,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from root_tasks.policies.check import PolicyCheck
-    from scp.context import Value
+    from scp.condition_keys import Value
     from scp.operators import ValueOf
 
 UNITS = tuple(("r-ab12", f"ou-ab12-{number:08d}") for number in range(2))

@@ -10,7 +10,7 @@ import pytest
 
 from root_tasks.model.report import ItemType, Outcome, RootCredentials, Task
 from root_tasks.model.run import AcceptedCredentials
-from root_tasks.report.acceptance import with_acceptance
+from root_tasks.report.accepted import with_acceptance
 from root_tasks.report.email_domains import is_outside
 from support.accounts import MEMBER, OTHER
 from support.reports import inaccessible, key, result

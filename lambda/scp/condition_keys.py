@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from .text import Unresolved, lowercase
+from .policy_text import Unresolved, lowercase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
