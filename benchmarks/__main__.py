@@ -35,7 +35,6 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, write the page, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--accounts", type=int, nargs="+", help="only audits of so many accounts, from here")
-    parser.add_argument("--output", type=Path, default=_PAGE, help="the page; default: %(default)s")
     options = parser.parse_args(arguments)
     raise_interrupted_on_signals()
     started_at = time.monotonic()
@@ -47,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.accounts:
         print(page(measurements))
     else:
-        options.output.write_text(page(measurements), encoding="utf-8")
+        _PAGE.write_text(page(measurements), encoding="utf-8")
     _say(f"Done in {time.monotonic() - started_at:.0f} s")
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +46,19 @@ class TokenBucket:
 
     Attributes:
         limit: The limit.
+        tokens: How many calls it lets through at once now.
         updated_at: When the tokens were counted, on a clock that never goes back.
     """
 
     limit: Limit
+    tokens: float
     updated_at: float
-    _tokens: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._tokens = self.limit.burst
 
     def take(self, now: float) -> bool:
         """Take a token, and return whether there was one."""
         elapsed, self.updated_at = now - self.updated_at, now
-        self._tokens = min(self.limit.burst, self._tokens + elapsed * self.limit.rate)
-        if self._tokens < 1:
+        self.tokens = min(self.limit.burst, self.tokens + elapsed * self.limit.rate)
+        if self.tokens < 1:
             return False
-        self._tokens -= 1
+        self.tokens -= 1
         return True

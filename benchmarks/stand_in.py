@@ -66,9 +66,6 @@ class Traffic:
 class StandInFailedError(Exception):
     """The stand-in has ended, so nothing can be measured."""
 
-    def __init__(self) -> None:
-        super().__init__("The stand-in for AWS has ended. Its last lines say why.")
-
 
 class StandIn:
     """The handle on a running stand-in.
@@ -117,7 +114,7 @@ class StandIn:
         try:
             return self._connection.recv()
         except EOFError as error:
-            raise StandInFailedError from error
+            raise StandInFailedError("The stand-in for AWS has ended. Its last lines say why.") from error
 
 
 def allow_many_connections() -> None:

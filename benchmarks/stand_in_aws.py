@@ -164,7 +164,7 @@ class Aws:
         if limit is None:
             return True
         if operation not in self._buckets:
-            self._buckets[operation] = TokenBucket(limit=limit, updated_at=now)
+            self._buckets[operation] = TokenBucket(limit=limit, tokens=limit.burst, updated_at=now)
         return self._buckets[operation].take(now)
 
 

@@ -245,7 +245,7 @@ def _cloudtrail_event() -> dict[str, Any]:
             "eventName": "DisableOrganizationsRootSessions",
             "eventTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "eventID": str(uuid.uuid4()),
-            "userIdentity": {"arn": f"arn:aws:sts::{MANAGEMENT_ACCOUNT_ID}:assumed-role/Admin/somebody"},
+            "userIdentity": {"arn": f"arn:aws:sts::{MANAGEMENT_ACCOUNT_ID}:assumed-role/Admin/alice"},
         },
     }
 

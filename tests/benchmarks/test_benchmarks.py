@@ -99,7 +99,7 @@ def test_the_page_has_a_row_for_each_comparison_and_each_deployed_run() -> None:
 
 
 def test_a_token_bucket_lets_its_burst_through_and_then_its_rate() -> None:
-    bucket = TokenBucket(limit=Limit(rate=2, burst=3), updated_at=0.0)
+    bucket = TokenBucket(limit=Limit(rate=2, burst=3), tokens=3, updated_at=0.0)
     assert [bucket.take(0.0) for _ in range(4)] == [True, True, True, False]
     assert [bucket.take(0.4), bucket.take(0.5), bucket.take(0.6)] == [False, True, False]
     assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
