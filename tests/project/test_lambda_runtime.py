@@ -1,4 +1,4 @@
-"""The functions on CPython 3.14, which they have in AWS, with the newest and the oldest boto3."""
+"""The functions on CPython 3.14, which they have in AWS, and with older SDKs."""
 
 from __future__ import annotations
 
@@ -102,18 +102,12 @@ def enlarge_stack() -> None:
     resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, most))
 
 
-def run_in_runtime(*, boto3: Path | None, arguments: Sequence[str]) -> dict[str, Any]:
-    """Run tests on CPython 3.14.
-
-    Args:
-        boto3: The folder that has boto3; by default that of this Python's packages.
-        arguments: The arguments of pytest.
-    """
+def run_in_runtime(arguments: Sequence[str]) -> dict[str, Any]:
+    """Run tests on CPython 3.14, with pytest's arguments."""
     assert WASM.is_dir(), "CPython 3.14 is not installed. Run `make test-slow`."
     folders = {
         "/project": ROOT,
         "/wasm": WASM,
-        **({"/boto3": boto3} if boto3 else {}),
         "/packages": Path(sysconfig.get_path("purelib")),
     }
     request = {
@@ -155,56 +149,47 @@ def collect(arguments: Sequence[str]) -> set[str]:
     return {line for line in collected.stdout.splitlines() if "::" in line}
 
 
-def require_everything_passed(results: dict[str, Any], arguments: Sequence[str]) -> None:
-    """Fail if a module was not imported, or a test that this Python finds did not pass."""
+def test_the_functions_work_on_python_3_14() -> None:
+    arguments = selection((*AWS_FILES, *OTHER_FILES))
+    results = run_in_runtime(arguments)
     assert results["python"].startswith("3.14.")
+    assert results["boto3"] == version("boto3")
     assert results["modules"] == sorted(module.name for module in walk_packages([str(ROOT / "lambda")]))
     tests = collect(arguments)
     assert len(tests) > 300
     assert results["outcomes"] == dict.fromkeys(tests, "passed")
 
 
-def test_the_functions_work_on_python_3_14() -> None:
-    arguments = selection((*AWS_FILES, *OTHER_FILES))
-    results = run_in_runtime(boto3=None, arguments=arguments)
-    assert results["boto3"] == version("boto3")
-    require_everything_passed(results, arguments)
-
-
-def test_the_functions_work_on_python_3_14_with_the_lowest_boto3() -> None:
-    assert LOWEST.is_dir(), "The lowest supported packages are not installed. Run `make test-slow`."
-    arguments = selection(AWS_FILES)
-    results = run_in_runtime(boto3=LOWEST, arguments=arguments)
-    require_lowest(results["boto3"])
-    require_everything_passed(results, arguments)
-
-
-def run_with_the_oldest_sdk(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run code with the oldest SDK that a runtime had; the first line that it prints is the SDK's version."""
-    assert OLDEST.is_dir(), "The oldest SDK is not installed. Run `make test-slow`."
+def run_with(sdk: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run code with an older SDK; the first line that it prints is the SDK's version."""
+    assert sdk.is_dir(), "The SDK is not installed. Run `make test-slow`."
     return subprocess.run(
         [sys.executable, "-c", f"import botocore; print(botocore.__version__)\n{code}", *arguments],
         capture_output=True,
         text=True,
         check=False,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (OLDEST, ROOT, ROOT / "tests")))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (sdk, ROOT, ROOT / "tests")))},
     )
 
 
-def test_the_custom_resource_works_with_the_oldest_sdk_that_a_runtime_had() -> None:
+@pytest.mark.parametrize(
+    ("sdk", "requirements", "files"),
+    [
+        (LOWEST, "requirements-lowest.txt", AWS_FILES),
+        (OLDEST, "tests/oldest_sdk/requirements.txt", CUSTOM_RESOURCE_FILES),
+    ],
+    ids=["the lowest supported, all functions", "the oldest of a runtime, the custom resource"],
+)
+def test_functions_work_with_an_older_sdk(sdk: Path, requirements: str, files: Sequence[str]) -> None:
     code = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
-    finished = run_with_the_oldest_sdk(code, "-p", "no:cacheprovider", *selection(CUSTOM_RESOURCE_FILES))
+    finished = run_with(sdk, code, "-p", "no:cacheprovider", *selection(files))
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert finished.stdout.startswith("1.40.4\n")
+    used = finished.stdout.partition("\n")[0]
+    assert f"\nbotocore=={used} " in (ROOT / requirements).read_text()
 
 
 def test_an_audit_with_an_sdk_that_knows_no_account_state_fails_and_names_it() -> None:
-    finished = run_with_the_oldest_sdk(AUDIT)
+    finished = run_with(OLDEST, AUDIT)
     assert finished.stdout.startswith("1.40.4\nFAILED "), finished.stdout + finished.stderr
     assert "botocore 1.40.4" in finished.stdout
-
-
-def require_lowest(boto3: str) -> None:
-    """Fail if a version of boto3 is not the lowest that the project allows."""
-    assert f"\nboto3=={boto3} " in (ROOT / "requirements-lowest.txt").read_text()

@@ -121,7 +121,7 @@ def installed(
     folder = tmp_path_factory.mktemp("installed")
     run_successfully(sys.executable, "-m", "venv", "--without-pip", folder)
     python = folder / "bin" / "python"
-    pip = (sys.executable, "-m", "pip", "--python", python, "install", "-q", "--disable-pip-version-check")
+    pip = (sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-compile")
     run_successfully(*pip, f"{built[1]}{request.param}")
     return python
 
