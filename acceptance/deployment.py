@@ -178,7 +178,7 @@ class Deployment:
                         fired.add(name)
         return {"haveFired": sorted(fired)}
 
-    def _summed_metrics(self) -> dict[str, Any]:
+    def _metric_sums(self) -> dict[str, Any]:
         """Return whether the sum of an existing metric and one that never had a value has values."""
         end = self._callers.aws.moment().at.replace(second=0, microsecond=0)
         machine = {"Name": "StateMachineArn", "Value": self._outputs()["RootTasksAuditStateMachineArn"]}

@@ -47,7 +47,7 @@ _NEW = (
         given=(_DEPLOYED, "1200 seconds later"),
     ),
     _case(
-        "deployment:SummedMetrics",
+        "deployment:MetricSums",
         "a metric that never had a value counts as zero in a sum",
         succeeds({"array": True, "filled": True, "neverAlone": "{any}"}),
         local="it evaluates no metric math",

@@ -33,7 +33,7 @@ _RESPONSES = (
 
 
 @contextmanager
-def extended_moto() -> Iterator[None]:
+def extend_moto() -> Iterator[None]:
     """Extend the moto of this process; at the end undo that and delete all data.
 
     Raises:

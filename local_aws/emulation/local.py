@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from moto import mock_aws
 
 from .accounts import DEFAULT_SECRET_ACCESS_KEY
-from .extension import extended_moto
+from .extension import extend_moto
 from .handle import Organization, Seed
 
 
@@ -43,5 +43,5 @@ def mock_organization(*, seed: Seed | None = None) -> Iterator[LocalOrganization
     Yields:
         The handle on the organization. At the end the emulation is undone.
     """
-    with extended_moto(), mock_aws():
+    with extend_moto(), mock_aws():
         yield LocalOrganization(seed=seed)

@@ -20,7 +20,7 @@ from local_aws.signatures import Refusal, find_refusal
 
 from .accounts import DEFAULT_SECRET_ACCESS_KEY, issue_secret_access_key
 from .control import CONTROL_PATH, HEALTH_PATH, authorization, respond_to_control
-from .extension import extended_moto
+from .extension import extend_moto
 from .local import LocalOrganization
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def organization_server(
         The server and the handle on the organization.
     """
     with (
-        extended_moto(),
+        extend_moto(),
         issue_secret_access_key(secret_access_key),
         socket.create_server((_LOOPBACK, port), backlog=_BACKLOG) as listener,
     ):

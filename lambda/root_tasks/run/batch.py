@@ -114,7 +114,9 @@ def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSetti
     if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
         raise BatchClaimedError(run_id=run_id, batch=batch)
     if work.execution_arn and was_stopped(aws, work.execution_arn):
-        findings = tuple(_unchanged(work, assignment, messages.STOPPED) for assignment in work.batches[batch])
+        findings = tuple(
+            _finding_without_change(work, assignment, messages.STOPPED) for assignment in work.batches[batch]
+        )
         return _store(aws, storage.executions, work, batch, findings)
     return _run(aws, storage, storage.executions, work, batch)
 
@@ -183,9 +185,11 @@ class AccountRunner:
         for denial in self.work.denials:
             if assignment.account_id in denial.account_ids:
                 reason = f"{messages.NO_SESSION_OPENED} {denial.reason}"
-                return _unchanged(self.work, assignment, reason, denial.hint, message=messages.NO_SESSION)
+                return _finding_without_change(
+                    self.work, assignment, reason, denial.hint, message=messages.NO_SESSION
+                )
         if self._is_expired():
-            return _unchanged(self.work, assignment, messages.EXPIRED)
+            return _finding_without_change(self.work, assignment, messages.EXPIRED)
         task = self.work.task
         if self.work.mode is not Mode.EXECUTE:
             # A plan's session cannot change anything if AWS has such a policy.
@@ -202,12 +206,12 @@ class AccountRunner:
             )
         # An unexpected error in one account must not cost the results of the others.
         except Exception as error:
-            return _unchanged(
+            return _finding_without_change(
                 self.work, assignment, *self._reason_and_hint(assignment, error), message=messages.NO_SESSION
             )
         # A session that was throttled for long may come too late.
         if self._is_expired():
-            return _unchanged(self.work, assignment, messages.EXPIRED)
+            return _finding_without_change(self.work, assignment, messages.EXPIRED)
         references: dict[Target, str | None] = {}
         try:
             return self._run_task(session, assignment, references)
@@ -253,7 +257,7 @@ class AccountRunner:
         """Return the finding of an account in which the task ended early, with the backups that it made."""
         reason, hint = self._reason_and_hint(assignment, error)
         if self.work.mode is not Mode.EXECUTE:
-            return _unchanged(self.work, assignment, reason, hint)
+            return _finding_without_change(self.work, assignment, reason, hint)
         items = (
             replace(item_of(target, Outcome.UNKNOWN), backup=references.get(target))
             for target in assignment.targets
@@ -284,7 +288,7 @@ class AccountRunner:
         return f"{messages.UNEXPECTED_ERROR} {name}.", None
 
 
-def _unchanged(
+def _finding_without_change(
     work: Work, assignment: Assignment, reason: str, hint: str | None = None, *, message: str | None = None
 ) -> Finding:
     """Return the finding of an account in which nothing was changed."""

@@ -132,7 +132,7 @@ class Plans:
         """
 
         def is_running(response: Response) -> bool:
-            return response.require("status") == "RUNNING" and _started_at(response, execution.started_at)
+            return response.require("status") == "RUNNING" and _has_started_at(response, execution.started_at)
 
         response = self._describe(execution.arn, until=is_running)
         if response is None or not is_running(response):
@@ -185,7 +185,7 @@ class Plans:
         if mark.execution_arn.rpartition(":")[0] != execution.arn.rpartition(":")[0]:
             return False
         response = self._describe_now(mark.execution_arn)
-        return response is not None and _started_at(response, mark.started_at)
+        return response is not None and _has_started_at(response, mark.started_at)
 
     def _read(self, run_id: str, *, checksum: str) -> Plan:
         try:
@@ -252,7 +252,7 @@ class Plans:
             return None
 
 
-def _started_at(execution: Response, moment: datetime) -> bool:
+def _has_started_at(execution: Response, moment: datetime) -> bool:
     difference: timedelta = abs(execution.require("startDate") - moment)
     return difference <= _START_TOLERANCE
 

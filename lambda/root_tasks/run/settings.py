@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def _accepted_credentials(accepted: Mapping[str, Any]) -> tuple[AcceptedCredentials, ...]:
+def _read_acceptance(accepted: Mapping[str, Any]) -> tuple[AcceptedCredentials, ...]:
     return tuple(
         AcceptedCredentials(
             target_id=target_id,
@@ -40,7 +40,7 @@ class _Settings(FunctionSettings):
         "root_email_domains": Setting(type=list, parse=frozenset),
         "accepted_credentials": Setting(
             type=dict,
-            parse=_accepted_credentials,
+            parse=_read_acceptance,
             expected="what is accepted by account or unit",
         ),
         "allow_policy_override": Setting(type=bool),
