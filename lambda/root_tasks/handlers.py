@@ -64,7 +64,7 @@ def execute_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str,
 def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the report of an execution; the entry point of the Execute state machine's last function."""
     settings = WriteReportSettings.from_environment(os.environ)
-    return finish.write_execution_report(_aws(context), event, settings=settings)
+    return finish.write_report(_aws(context), event, settings=settings, makes_changes=True)
 
 
 def _aws(context: LambdaContext) -> Aws:

@@ -1,4 +1,4 @@
-"""What a run does, in its own words: nobody may take one action for another that differs in effect."""
+"""What a run does, in its own words: no two actions that differ in effect read alike."""
 
 from __future__ import annotations
 

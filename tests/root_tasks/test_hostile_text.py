@@ -258,7 +258,7 @@ def test_a_damaged_or_foreign_audit_is_not_compared_and_not_quoted(body: bytes) 
 
 
 def test_what_is_far_larger_than_the_new_report_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What somebody stores as the latest report could fill the function's memory, and silence every audit."""
+    """What others store as the latest report could fill the function's memory, and silence every audit."""
     monkeypatch.setattr("root_tasks.report.changes._ALWAYS_PARSED_BYTES", 100)
     current, latest = report(result(MEMBER)), full_audit()
     assert parse_previous_audit(latest.ljust(2 * len(latest)), current=current)
@@ -304,7 +304,7 @@ def test_a_damaged_result_costs_its_accounts_and_not_the_report(root_tasks: Root
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
 
     def overwrite() -> None:
-        """What somebody does to every result right before the report is written."""
+        """Replace every result right before the report is written."""
         for key in root_tasks.keys(""):
             if "/results/" in key:
                 root_tasks.write(key, LATEST["not UTF-8"])
@@ -333,7 +333,7 @@ def test_a_result_that_s3_refuses_to_return_costs_its_accounts_and_not_the_repor
 
 
 def surprise(root_tasks: RootTasks, *, service: str, account_id: str = "") -> None:
-    """Let a call of an account raise what nobody expects, with hostile text."""
+    """Let a call of an account raise an unexpected error with hostile text."""
 
     def fail(**_: object) -> None:
         raise KeyError(SECRET)

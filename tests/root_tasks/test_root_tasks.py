@@ -426,7 +426,7 @@ def test_an_audit_that_could_not_look_everywhere_succeeds(root_tasks: RootTasks)
     assert (execution.status, execution.totals) == ("SUCCEEDED", {"inaccessible": 3, "skipped": 1})
 
 
-# What somebody else writes to the bucket
+# What others write to the bucket
 
 
 def store_result(root_tasks: RootTasks, task: Task, finding: Finding) -> dict[str, object]:
@@ -512,7 +512,7 @@ def metrics(root_tasks: RootTasks) -> list[Mapping[str, Any]]:
 
 
 def test_no_forged_latest_report_hides_what_an_audit_found(root_tasks: RootTasks) -> None:
-    """Somebody who can write to the bucket puts a start that is yet to come into a genuine report."""
+    """A writer to the bucket puts a start that is yet to come into a genuine report."""
     root_tasks.run(name="clean")
     key, later = "latest/report.json", root_tasks.now + timedelta(minutes=4)
     start = json.loads(root_tasks.read(key))["startedAt"]
@@ -738,7 +738,7 @@ def test_a_notice_is_sent_once_although_its_report_is_written_again(root_tasks: 
     assert len(root_tasks.notices) == 1
 
 
-def test_nobody_is_notified_where_there_is_no_topic(root_tasks: RootTasks) -> None:
+def test_without_a_topic_no_notice_is_sent(root_tasks: RootTasks) -> None:
     root_tasks.settings = replace(root_tasks.settings, notification_topic_arn=None)
     assert root_tasks.run().totals == {"clean": 3, "skipped": 1}
     assert root_tasks.notices == []

@@ -116,7 +116,7 @@ def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
     root_tasks.execute("the-plan", name="the-execution")
     root_tasks.organization.clear_calls()
     for run_id, reason in (
-        ("nobody-ran-this", RefusalReason.PLAN_NOT_FOUND),
+        ("never-run", RefusalReason.PLAN_NOT_FOUND),
         ("the-audit", RefusalReason.NOT_A_PLAN),
         ("the-refused", RefusalReason.NOT_A_PLAN),
         ("the-execution", RefusalReason.PLAN_NOT_FOUND),
@@ -236,7 +236,7 @@ def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
         RefusalReason.PLAN_ALREADY_EXECUTED,
         {"run_id": plan.run_id},
     )
-    assert root_tasks.organization.root_credentials(MEMBER).password, "somebody has set it since"
+    assert root_tasks.organization.root_credentials(MEMBER).password, "it was set since"
 
 
 def _mark(root_tasks: RootTasks, name: str) -> bytes:
@@ -246,7 +246,7 @@ def _mark(root_tasks: RootTasks, name: str) -> bytes:
 
 FORGED_MARKS: Mapping[str, Callable[[RootTasks], list[bytes]]] = {
     "no mark": lambda root_tasks: [b"{}"],
-    "of no execution": lambda root_tasks: [_mark(root_tasks, "nobody")],
+    "of no execution": lambda root_tasks: [_mark(root_tasks, "never-run")],
     "several": lambda root_tasks: [_mark(root_tasks, "first"), _mark(root_tasks, "first")],
 }
 
@@ -325,7 +325,7 @@ def test_a_plan_that_goes_on_is_refused_after_some_seconds(root_tasks: RootTasks
     assert 5 < root_tasks.time.seconds - before < 30
 
 
-def test_whoever_may_invoke_the_functions_executes_no_plan(root_tasks: RootTasks) -> None:
+def test_to_invoke_the_functions_directly_executes_no_plan(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     executed = root_tasks.execute(root_tasks.run(DELETE))
     root_tasks.begin("running", {}, machine=EXECUTE_MACHINE)
@@ -360,7 +360,7 @@ def test_a_plan_that_was_altered_or_cannot_be_read_is_not_executed(root_tasks: R
     assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_NOT_READABLE, {"run_id": plan.run_id})
 
 
-def test_a_plan_is_not_executed_for_somebody_who_was_shown_another_report(root_tasks: RootTasks) -> None:
+def test_a_plan_is_not_executed_if_another_report_was_approved(root_tasks: RootTasks) -> None:
     for account_id in (MEMBER, OTHER):
         root_tasks.organization.put_root_credentials(account_id=account_id, password=True)
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER]})
@@ -419,7 +419,7 @@ def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
         (91, {"unusedForDays": 91}, "in use"),
         (91, {"unusedForDays": 3650}, "in use"),
         (1, {"unusedForDays": 0}, "planned"),
-        # Somebody uses it now.
+        # It is being used now.
         (0, {"unusedForDays": 0}, "in use"),
         (0, {"includeInUse": True}, "planned"),
         (0, {"includeInUse": True, "unusedForDays": 365}, "planned"),
@@ -602,7 +602,7 @@ def test_an_execution_that_cannot_look_for_other_credentials_says_so(root_tasks:
         ("DeleteLoginProfile", ["failed", "done", "done", "failed"]),
         ("DeleteAccessKey", ["done", "failed", "done", "failed"]),
         ("DeleteSigningCertificate", ["done", "done", "failed", "failed"]),
-        # Without it nobody knows which password it is.
+        # Without it, which password it is, is not known.
         ("GetLoginProfile", ["failed", "done", "done", "failed"]),
         # Nor which device.
         ("ListMFADevices", ["done", "done", "done", "failed"]),

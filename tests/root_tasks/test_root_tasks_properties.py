@@ -58,14 +58,14 @@ class FunctionDiedError(BaseException):
 
 
 class ExecutionAbortedError(BaseException):
-    """Somebody has stopped the execution."""
+    """An operator has stopped the execution."""
 
 
 class Fault(Enum):
     """What happens to an invocation, or to the execution."""
 
     DIE = "the function dies"
-    ABORT = "somebody stops the execution"
+    ABORT = "an operator stops the execution"
 
 
 class ServiceFault(Enum):
@@ -77,7 +77,7 @@ class ServiceFault(Enum):
 
 
 class Change(Enum):
-    """What somebody else changes in an account."""
+    """What others change in an account."""
 
     ADD_KEY = "add an access key"
     DELETE_KEYS = "delete the access keys"
@@ -103,16 +103,13 @@ DELETIONS = (
 
 
 class Forgery(Enum):
-    """What somebody does to an object of the bucket, of whom its policy does not hold."""
+    """What a writer to the bucket does to an object, in spite of the bucket's policy."""
 
     SWAP_ACCOUNTS = "name the other account wherever one is named"
     SWAP_KEYS = "name another access key"
-    BACK_DATE = "have it of a month ago"
-    POST_DATE = "have it of the next year"
     DAMAGE = "cut it in half"
     DELETE = "delete it"
     COPY = "copy it over the same object of another run"
-    ADD = "store it again with another name"
     CLEAN = "write clean wherever credentials are"
     MARK = "mark the plan as executed by the execution that runs"
 
@@ -162,7 +159,7 @@ class Disturbance:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What somebody plans."""
+    """What an operator plans."""
 
     kind: Literal["delete", "recover", "unlock", "restore"]
     accounts: Sequence[str]
@@ -203,7 +200,7 @@ class World:
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def client(self, service: str, account_id: str = MANAGEMENT_ID) -> Any:
-        """Return somebody else's client."""
+        """Return a client of others."""
         key = service, account_id
         if key not in self._clients:
             self._clients[key] = self.organization.client(service, account_id=account_id)
@@ -479,11 +476,11 @@ class AnyOrder(RuleBasedStateMachine):
     # Others
 
     @rule(change=changes)
-    def somebody_else_acts(self, change: ChangeByOthers) -> None:
+    def others_change_an_account(self, change: ChangeByOthers) -> None:
         self.change_account(change)
 
     @rule(forgery=forgeries)
-    def somebody_writes_to_the_bucket(self, forgery: ForgeryInBucket) -> None:
+    def others_write_to_the_bucket(self, forgery: ForgeryInBucket) -> None:
         self._forge(forgery)
 
     @rule(hours=st.sampled_from((1, 13, 25, 24 * 92)))
@@ -534,7 +531,7 @@ class AnyOrder(RuleBasedStateMachine):
 
         Args:
             run_id: Its run.
-            approves: Whether somebody approves what its report.json shows, as the command lets them.
+            approves: Whether an operator approves what its report.json shows, as the command lets them.
             during: What happens meanwhile.
             faults: What Lambda responds, by the number of the invocation.
         """
@@ -822,33 +819,27 @@ class AnyOrder(RuleBasedStateMachine):
     def _forge_object(self, forgery: Forgery, key: str, body: bytes, keys: Sequence[str]) -> None:
         s3 = self.world.client("s3")
 
-        def put(name: str, content: bytes, **metadata: str) -> None:
-            s3.put_object(Bucket=running.BUCKET, Key=name, Body=content, Metadata=metadata)
+        def put(name: str, content: bytes) -> None:
+            s3.put_object(Bucket=running.BUCKET, Key=name, Body=content)
 
         match forgery:
             case Forgery.MARK:
                 drive = self.ledger.running
                 put(key, encode(ExecutionMark(execution_arn=drive.arn, started_at=drive.started_at)))
             case Forgery.DELETE if not key.startswith("backups/"):
-                # The bucket's policy lets nobody delete one.
+                # The bucket's policy lets no one delete a backup.
                 s3.delete_object(Bucket=running.BUCKET, Key=key)
             case Forgery.COPY:
                 name = key.rpartition("/")[2]
                 for other in keys:
                     if other != key and other.rpartition("/")[2] == name:
                         put(other, body)
-            case Forgery.ADD:
-                put(f"{key}.json", body)
-            case Forgery.BACK_DATE:
-                put(key, forged_text(forgery, body), **{"looked-at": "2026-10-01T00:00:00Z"})
-            case Forgery.POST_DATE:
-                put(key, forged_text(forgery, body), **{"looked-at": "2036-10-01T00:00:00Z"})
             case _:
                 put(key, forged_text(forgery, body))
 
 
 def forged_text(forgery: Forgery, body: bytes) -> bytes:
-    """Return what somebody makes of an object."""
+    """Return a forged object."""
     match forgery:
         case Forgery.SWAP_ACCOUNTS:
             swapped = body.replace(MEMBER.encode(), b"*").replace(OTHER.encode(), MEMBER.encode())
@@ -858,10 +849,6 @@ def forged_text(forgery: Forgery, body: bytes) -> bytes:
                 ids = [*current_emulation().root_user(account_id).access_keys]
                 for id_ in ids[:-1]:
                     body = body.replace(id_.encode(), ids[-1].encode())
-        case Forgery.BACK_DATE:
-            return body.replace(b"2026-11-", b"2026-10-")
-        case Forgery.POST_DATE:
-            return body.replace(b"2026-", b"2027-")
         case Forgery.DAMAGE:
             return body[: len(body) // 2]
         case Forgery.CLEAN:
@@ -959,7 +946,7 @@ SITUATIONS = {
 
 
 def test_no_order_of_runs_faults_changes_and_forgeries_breaks_a_promise(world: World) -> None:
-    run_any_order(world, examples=9, runs=3)
+    run_any_order(world, examples=6, runs=3)
     assert {"execution: done", "look: has credentials", "look: planned"} <= set(world.situations)
 
 
@@ -1046,7 +1033,7 @@ def test_an_execution_that_failed_in_accounts_repeats_nothing_when_redriven(
 
 
 @pytest.mark.parametrize("forgeries", [[Forgery.MARK], [Forgery.DELETE], [Forgery.DELETE, Forgery.MARK]])
-def test_a_plan_is_executed_once_whoever_writes_or_deletes_its_mark(
+def test_a_plan_is_executed_once_although_its_mark_is_forged_or_deleted(
     any_order: AnyOrder, forgeries: Sequence[Forgery]
 ) -> None:
     plan = any_order.start_looking(DELETE_BOTH)
@@ -1062,7 +1049,9 @@ def test_a_plan_is_executed_once_whoever_writes_or_deletes_its_mark(
 
 
 @pytest.mark.parametrize("forgery", [Forgery.DELETE, Forgery.COPY])
-def test_a_batch_acts_once_whoever_deletes_its_claim(any_order: AnyOrder, forgery: Forgery) -> None:
+def test_a_batch_makes_changes_once_although_its_claim_is_deleted(
+    any_order: AnyOrder, forgery: Forgery
+) -> None:
     drive = execute_and_stop(any_order, DELETE_BOTH, timing="after")
     any_order._happen(ForgeryInBucket(forgery=forgery, place=0, text=".claim"))
     any_order.resume(drive)

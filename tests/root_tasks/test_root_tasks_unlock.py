@@ -214,7 +214,7 @@ def test_a_bucket_is_addressed_in_its_region_as_its_owners(locked: Locked) -> No
     # Without a page size ListBuckets leaves the Regions out.
     assert lists == [{"max-buckets": 1000, "prefix": "locked-bucket"}] * 2
     host = f"locked-bucket.s3.{REGION}.amazonaws.com"
-    # What is attached may lock out whoever attaches it.
+    # What is attached may lock out the one who attaches it.
     assert requests == [(host, MEMBER, None)] * 6 + [(host, MEMBER, "true")]
 
 
@@ -239,7 +239,7 @@ def test_a_policy_that_has_changed_is_not_removed(locked: Locked, when: str) -> 
     assert len(locked.backups) == (when == "while it is backed up")
 
 
-def test_a_policy_that_somebody_removes_while_it_is_backed_up_has_nothing_to_do(locked: Locked) -> None:
+def test_a_policy_that_is_removed_while_it_is_backed_up_has_nothing_to_do(locked: Locked) -> None:
     plan = locked.plan()
     locked.root_tasks.change_before("s3:PutObject", locked.detach, url="backups/")
     assert locked.outcome(locked.execute(plan)) == ("nothing to do", None)
@@ -332,7 +332,7 @@ def test_a_queue_whose_policy_is_an_empty_text_has_none(locked: Locked) -> None:
 
 
 @QUEUE_ONLY
-def test_a_queue_whose_policy_nobody_can_read_needs_skip_backup(locked: Locked) -> None:
+def test_a_queue_whose_policy_cannot_be_read_needs_skip_backup(locked: Locked) -> None:
     locked.root_tasks.fail(READ["queue"], "AccessDenied", account_id=MEMBER)
     refused = locked.plan()
     outcome, message = locked.outcome(refused)
@@ -385,7 +385,7 @@ def test_restoring_is_planned_then_done(locked: Locked) -> None:
     assert locked.outcome(locked.execute(another)) == ("nothing to do", None)
 
 
-def test_restoring_does_not_overwrite_a_policy_that_somebody_has_attached_since(locked: Locked) -> None:
+def test_restoring_does_not_overwrite_a_policy_that_was_attached_since(locked: Locked) -> None:
     reference = locked.unlock()
     plan = locked.restore(reference)
     locked.attach("Another")
@@ -452,7 +452,7 @@ def test_a_corrected_policy_is_attached_if_the_stack_allows_it_and_shown_as_such
 
 
 def assert_noted(locked: Locked, reference: str, why: str) -> None:
-    """Check that a backup can be restored, and that the plan says that nobody knows who made it."""
+    """Check that a backup can be restored, and that the plan says that its origin is not known."""
     plan = locked.restore(reference)
     assert locked.item(plan)["backup"] == reference
     assert locked.outcome(plan) == ("planned", backup_note(reference.split("/")[1], why))
@@ -460,7 +460,7 @@ def assert_noted(locked: Locked, reference: str, why: str) -> None:
 
 
 def assert_forged(locked: Locked, reference: str, reason: RefusalReason) -> None:
-    """Check that a backup is not restored, and that whoever watches failures learns that it was stored."""
+    """Check that a backup is not restored, and that the failure shows that it was stored."""
     data = {"reference": reference, "run_id": reference.split("/")[1]}
     refused = locked.restore(reference)
     assert (refused.status, *refusal(refused)) == ("FAILED", reason, data)
@@ -486,7 +486,7 @@ def test_a_report_that_was_altered_to_list_a_forged_backup_is_not_believed(locke
 
 
 @BUCKET_ONLY
-def test_a_backup_whose_run_names_the_execution_of_somebody_else_is_not_restored(locked: Locked) -> None:
+def test_a_backup_whose_run_names_the_execution_of_others_is_not_restored(locked: Locked) -> None:
     run_id = locked.unlock().split("/")[1]
     forged, key, root_tasks = locked.forge(run_id=run_id), f"executions/{run_id}/run.json", locked.root_tasks
     arn, run = root_tasks.arn(run_id, machine=EXECUTE_MACHINE), root_tasks.read(key)
@@ -595,7 +595,7 @@ def test_a_failed_execution_vouches_for_its_backups_and_no_others(locked: Locked
 
 @BUCKET_ONLY
 def test_the_reason_of_a_failed_account_vouches_for_no_backup_that_it_names(locked: Locked) -> None:
-    """AWS's message, which it repeats, may have what somebody in the account has chosen."""
+    """AWS's message, which it repeats, may have text that was chosen in the account."""
     plan, forged = locked.plan(), locked.forge(run_id="failed")
     locked.root_tasks.fail("sts:AssumeRoot", "AccessDenied", message=forged)
     failed = locked.execute(plan, name="failed")

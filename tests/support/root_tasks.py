@@ -25,7 +25,7 @@ from root_tasks.model.codec import DecodingError
 from root_tasks.model.report import Task
 from root_tasks.refusals import RunRefusedError
 from root_tasks.run.batch import BatchClaimedError, execute_batch, run_batch
-from root_tasks.run.finish import write_execution_report, write_report
+from root_tasks.run.finish import write_report
 from root_tasks.run.settings import (
     RunBatchSettings,
     StartExecutionSettings,
@@ -64,7 +64,7 @@ FUNCTIONS: Mapping[str, tuple[Callable[..., dict[str, Any]], Any]] = {
     "run_batch": (run_batch, RunBatchSettings),
     "execute_batch": (execute_batch, RunBatchSettings),
     "write_report": (write_report, WriteReportSettings),
-    "write_execution_report": (write_execution_report, WriteReportSettings),
+    "write_execution_report": (functools.partial(write_report, makes_changes=True), WriteReportSettings),
 }
 
 
@@ -79,7 +79,7 @@ class Settings:
         accepted_credentials: What stays on purpose, as the setting has it.
         plan_lifetime: The maximum age of a plan that is executed.
         allow_policy_override: Whether the input may give a corrected policy.
-        notification_topic_arn: The SNS topic for notices; None where nobody is notified.
+        notification_topic_arn: The SNS topic for notices; None without notices.
         security_hub_findings: Whether full audits import findings.
     """
 
@@ -443,7 +443,7 @@ class RootTasks:
     def change_before(
         self, action: str, change: Callable[[], object], *, account_id: str = "", url: str = ""
     ) -> None:
-        """Have somebody change something right before a call, the first time."""
+        """Change something right before a call, the first time."""
         change_before(self._register(account_id), action, change, url=url)
 
     def on_event(self, event: str, handler: Callable[..., object], *, account_id: str = "") -> None:

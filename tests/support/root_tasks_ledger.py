@@ -134,11 +134,11 @@ class Ledger:
         self.forget_looks()
 
     def forget_looks(self) -> None:
-        """Let no look count any more: what comes next can take minutes, such as storing a backup."""
+        """Let no look count from here on: what comes next can take minutes, such as storing a backup."""
         self._begun = self._number
 
     def note_touch(self, account_id: str) -> None:
-        """Note that somebody else changes something in an account."""
+        """Note that others change something in an account."""
         self._number += 1
         self._touched[account_id] = self._number
 
@@ -157,7 +157,7 @@ class Ledger:
         drive = self.running
         assert drive.acts, f"{operation} by an execution that only looks"
         plan = drive.plan
-        assert plan is not None, f"{operation} without a plan that anybody has seen"
+        assert plan is not None, f"{operation} without a plan that was seen"
         type_, parameter = WRITES[operation]
         id_ = parameters[parameter] if parameter else None
         item = plan.items.get((account_id, type_, id_))
@@ -194,7 +194,7 @@ class Ledger:
                 assert self.policies[parameters["Bucket"]] is None, "a policy that was there"
 
     def _is_touched_since_look(self, account_id: str, operation: str) -> bool:
-        """Return whether somebody came between a call and the look right before: no function can see that."""
+        """Return whether a change came between a call and the look right before: no function can see that."""
         look = self._looked[account_id, _LOOKS[operation]]
         return self._begun < look < self._touched[account_id]
 

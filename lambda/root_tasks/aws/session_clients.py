@@ -11,7 +11,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from botocore.credentials import CredentialProvider, CredentialResolver, Credentials, ReadOnlyCredentials
+from botocore.credentials import Credentials, ReadOnlyCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ _MAX_CLIENTS = 48
 
 
 class NoRootSessionError(Exception):
-    """Raised for a request that is about to be signed while its thread acts for no root session."""
+    """A request is about to be signed while its thread acts for no root session."""
 
     def __init__(self) -> None:
         super().__init__("A request to a member account was not made in a root session.")
@@ -46,9 +46,7 @@ class SessionClients:
         self._credentials = _CurrentCredentials()
         self._config = config
         self._session = session
-        self._session.register_component(
-            "credential_provider", CredentialResolver(providers=[_Provider(self._credentials)])
-        )
+        self._session.register_component("credential_provider", self._credentials)
         # A botocore session must not be used by two threads at once; its clients may.
         self._lock = threading.Lock()
         self._create = functools.lru_cache(maxsize=_MAX_CLIENTS)(self._create_client)
@@ -76,7 +74,7 @@ class _CurrentCredentials(Credentials):
     """The credentials of the session that a thread acts for; botocore asks for them as often as it signs."""
 
     def __init__(self) -> None:
-        # Whoever reads these instead of the frozen ones gets keys that AWS refuses.
+        # Code that reads these instead of the frozen ones gets keys that AWS refuses.
         super().__init__(access_key="", secret_key="", method="root-session")
         self._of_thread = threading.local()
 
@@ -95,13 +93,6 @@ class _CurrentCredentials(Credentials):
             raise NoRootSessionError
         return credentials
 
-
-class _Provider(CredentialProvider):
-    METHOD = "root-session"
-
-    def __init__(self, credentials: _CurrentCredentials) -> None:
-        super().__init__()
-        self._credentials = credentials
-
-    def load(self) -> Credentials:
-        return self._credentials
+    def load_credentials(self) -> Credentials:
+        """Return the credentials of the clients: these."""
+        return self

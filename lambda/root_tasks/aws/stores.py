@@ -129,7 +129,7 @@ class RunStore:
         return self._read(Run, self._key(run_id, "run.json"), checksum)
 
     def find_execution_arn(self, run_id: str) -> str | None:
-        """Return the execution that a stored run names: anybody may have stored it. None: there is no run."""
+        """Return the execution that a run names, which anyone may have stored; None if there is no run."""
         try:
             run = decode(Run, self._bucket.read_foreign(self._key(run_id, "run.json")))
         except (DecodingError, UnreadableObjectError):

@@ -11,6 +11,7 @@ import dataclasses
 import io
 import json
 import types
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -47,8 +48,9 @@ class Document:
 D = TypeVar("D", bound=Document)
 
 
+@dataclass(eq=False, kw_only=True)
 class DecodingError(ValueError):
-    """Raised for bytes that are not the expected document. Its message repeats nothing of their content.
+    """Bytes are not the expected document. The message repeats nothing of their content.
 
     Attributes:
         kind: The expected kind of document.
@@ -56,38 +58,36 @@ class DecodingError(ValueError):
         path: Where, such as ``results[3].outcome``; None for the whole document.
     """
 
-    def __init__(self, *, kind: str, problem: str, path: str | None = None) -> None:
-        super().__init__(kind, problem, path)
-        self.kind = kind
-        self.problem = problem
-        self.path = path
+    kind: str
+    problem: str
+    path: str | None = None
 
     def __str__(self) -> str:
         return f"This {self.kind} is damaged: {self.path or 'it'} {self.problem}."
 
 
+@dataclass(eq=False, kw_only=True)
 class OtherKindError(DecodingError):
-    """Raised for a document of another kind, and for JSON that is not a document."""
+    """A document is of another kind, or JSON is not a document."""
 
-    def __init__(self, *, kind: str) -> None:
-        super().__init__(kind=kind, problem="is another document")
+    problem: str = "is another document"
 
     def __str__(self) -> str:
         return f"This is not a {self.kind} of root tasks."
 
 
+@dataclass(eq=False, kw_only=True)
 class OtherVersionError(DecodingError):
-    """Raised for a document of another version.
+    """A document has another version.
 
     Attributes:
         version: The document's version; None if it is not a number.
         supported: The version that this release reads.
     """
 
-    def __init__(self, *, kind: str, version: int | None, supported: int) -> None:
-        super().__init__(kind=kind, problem="has another version")
-        self.version = version
-        self.supported = supported
+    problem: str = "has another version"
+    version: int | None
+    supported: int
 
     def __str__(self) -> str:
         version = "an unknown version" if self.version is None else f"version {self.version}"
@@ -180,13 +180,12 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
+@dataclass(eq=False)
 class _FieldError(Exception):
     """A value is not of its field's type. The value is never a part of the error."""
 
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(path, problem)
-        self.path = path
-        self.problem = problem
+    path: str
+    problem: str
 
 
 def _parse(kind: str, data: bytes, *, object_hook: Callable[[dict[str, Any]], object] | None) -> object:

@@ -165,14 +165,20 @@ class MemberDirectory:
 
     def _find_organization(self, task: Task, features: Future[Response]) -> OrganizationContext:
         organization = self._describe_organization()
+        data = {"management_account_id": organization.management_account_id}
+        try:
+            enabled = features.result().get("EnabledFeatures", ())
+        except CallError as error:
+            if error.failure.name == "AccountNotManagementOrDelegatedAdministrator":
+                raise RunRefusedError(
+                    RefusalReason.NOT_AN_ADMINISTRATOR, account_id=self.aws.account_id, **data
+                ) from error
+            if error.failure.kind is FailureKind.TRUSTED_ACCESS_DISABLED:
+                raise RunRefusedError(RefusalReason.TRUSTED_ACCESS_NOT_ENABLED, task=task, **data) from error
+            raise
         feature = DEFINITIONS[task].feature
-        if feature not in self._enabled_features(features, task, organization.management_account_id):
-            raise RunRefusedError(
-                RefusalReason.FEATURE_NOT_ENABLED,
-                task=task,
-                feature=feature,
-                management_account_id=organization.management_account_id,
-            )
+        if feature not in enabled:
+            raise RunRefusedError(RefusalReason.FEATURE_NOT_ENABLED, task=task, feature=feature, **data)
         return organization
 
     def _list_features(self) -> Response:
@@ -197,28 +203,6 @@ class MemberDirectory:
             organization_id=require(organization, "Id", operation=_DESCRIBE_ORGANIZATION),
             management_account_id=require(organization, "MasterAccountId", operation=_DESCRIBE_ORGANIZATION),
         )
-
-    def _enabled_features(
-        self, features: Future[Response], task: Task, management_account_id: str
-    ) -> Collection[str]:
-        try:
-            response = features.result()
-        except CallError as error:
-            if error.failure.name == "AccountNotManagementOrDelegatedAdministrator":
-                raise RunRefusedError(
-                    RefusalReason.NOT_AN_ADMINISTRATOR,
-                    account_id=self.aws.account_id,
-                    management_account_id=management_account_id,
-                ) from error
-            if error.failure.kind is FailureKind.TRUSTED_ACCESS_DISABLED:
-                raise RunRefusedError(
-                    RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
-                    task=task,
-                    management_account_id=management_account_id,
-                ) from error
-            raise
-        enabled: Collection[str] = response.get("EnabledFeatures", ())
-        return enabled
 
     # Its accounts
 

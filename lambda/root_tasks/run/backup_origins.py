@@ -71,7 +71,7 @@ def _doubts(
         yield from ((reference, error.why) for reference in references)
         return
     listed = {item.backup for result in report.results for item in result.items}
-    # A run that lost a batch names what was stored as its backups, whoever stored it.
+    # A run that lost a batch names what was stored as its backups, by anyone.
     found = [result.reason or "" for result in report.results if result.outcome is Outcome.UNKNOWN]
     for reference in references:
         if reference in listed:

@@ -61,50 +61,27 @@ class OutdatedRunError(RootAccessError):
         )
 
 
-def write_report(aws: Aws, event: Mapping[str, Any], *, settings: WriteReportSettings) -> dict[str, Any]:
-    """Write the report of an audit or a plan, even if batches have no result.
+def write_report(
+    aws: Aws, event: Mapping[str, Any], *, settings: WriteReportSettings, makes_changes: bool = False
+) -> dict[str, Any]:
+    """Write the report of a run, even if batches have no result.
 
     Args:
         aws: The function.
         event: `runId`, `runSha256` and `results`, as the state machine passes them.
         settings: The function's settings.
+        makes_changes: Whether the run executes a plan.
 
     Returns:
-        The execution's output: `runId`, `task`, `mode`, `report`, `reportSha256`, `totals`, without names;
-        `planSha256` of a plan.
+        The execution's output, without names: `runId`, `task`, `mode`, `report`, `reportSha256`, `totals`,
+        `summary`; `planSha256` of a plan, and whether the execution of one `failed`.
 
     Raises:
         ChecksumMismatchError: The run was altered.
-        OutdatedRunError: The run started over a day ago.
+        OutdatedRunError: The run is read-only, and started over a day ago.
     """
     storage = Storage.of(aws, settings.bucket)
-    return _finish(aws, storage, storage.runs, event, settings)
-
-
-def write_execution_report(
-    aws: Aws, event: Mapping[str, Any], *, settings: WriteReportSettings
-) -> dict[str, Any]:
-    """Write the report of an execution, even if batches have no result.
-
-    Args:
-        aws: The function.
-        event: `runId`, `runSha256` and `results`, as the state machine passes them.
-        settings: The function's settings.
-
-    Returns:
-        The execution's output: `runId`, `task`, `mode`, `report`, `reportSha256`, `totals`, `failed`,
-        `summary`, without names.
-
-    Raises:
-        ChecksumMismatchError: The run was altered.
-    """
-    storage = Storage.of(aws, settings.bucket)
-    return _finish(aws, storage, storage.executions, event, settings)
-
-
-def _finish(
-    aws: Aws, storage: Storage, runs: RunStore, event: Mapping[str, Any], settings: WriteReportSettings
-) -> dict[str, Any]:
+    runs = storage.executions if makes_changes else storage.runs
     began = aws.now()
     run, report, plan = _make(aws, storage, runs, event, settings)
     notice, imported = None, None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_AGE = timedelta(days=1)
 
 _LIST_EXECUTIONS = "states:ListExecutions"
-# Whoever may start executions can start more than a function has the time to describe.
+# Anyone who may start executions can start more than a function has the time to describe.
 _MAX_EXECUTIONS = 100
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from dataclasses import dataclass
@@ -233,7 +232,9 @@ class Plans:
         budget = self.aws.budget.ending_in(_MAX_DELAY_SECONDS)
         message = "the execution is not as expected"
         outdated = error_of_call(DESCRIBE_EXECUTION, FailureKind.INCONSISTENT_READS, message)
-        for times in itertools.count(1):
+        times = 0
+        while True:
+            times += 1
             response = self._describe_now(execution_arn)
             if response is not None and until(response):
                 return response
@@ -241,7 +242,6 @@ class Plans:
                 budget.pause(times=times, error=outdated)
             except CallError:
                 return response
-        raise AssertionError("unreachable")
 
     def _describe_now(self, execution_arn: str) -> Response | None:
         try:

@@ -254,10 +254,8 @@ def parse(input_: TaskInput) -> Scope:
     Raises:
         RunRefusedError: It names no accounts, or something unclear.
     """
-    input_.require_no_other_keys(*_INPUT_KEYS)
-    accounts = {key: value for key, value in input_.values.items() if key not in _SELECTION_KEYS}
     return replace(
-        parse_accounts(replace(input_, values=accounts)),
+        parse_accounts(input_, *_SELECTION_KEYS),
         credential_types=_parse_credential_types(input_),
         unused_for=_parse_unused_for(input_),
     )

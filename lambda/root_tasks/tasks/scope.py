@@ -234,13 +234,17 @@ def quote(value: object) -> str:
     return json.dumps(value)[:_MAX_QUOTED_CHARACTERS]
 
 
-def parse_accounts(input_: TaskInput) -> Scope:
+def parse_accounts(input_: TaskInput, *other_keys: str) -> Scope:
     """Return the accounts of an input that may name accounts, organizational units or all.
+
+    Args:
+        input_: The input.
+        other_keys: The keys that it may have besides.
 
     Raises:
         RunRefusedError: It names nothing, or something unclear.
     """
-    input_.require_no_other_keys(*SCOPE_KEYS)
+    input_.require_no_other_keys(*SCOPE_KEYS, *other_keys)
     _require_one_of(input_, ACCOUNT_KEYS)
     units = input_.strings(ORGANIZATIONAL_UNITS, _UNIT, "IDs, names or paths of organizational units")
     exclusions = input_.strings(

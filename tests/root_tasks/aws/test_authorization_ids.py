@@ -1,4 +1,4 @@
-"""AWS's own reason for a denied call: its ID is kept apart, so that the same denial has the same reason."""
+"""AWS's own reason for a denied call: its ID is kept apart, and the same denial has the same reason."""
 
 from __future__ import annotations
 

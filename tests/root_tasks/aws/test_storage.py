@@ -178,7 +178,7 @@ def test_a_plan_is_claimed_by_one_execution(s3: Any, storage: Storage) -> None:
     assert storage.runs.claim_plan("run-1", MARK)
     assert not storage.runs.claim_plan("run-1", OTHER_MARK)
     s3.put_object(Bucket=BUCKET, Key=KEY_OF_MARK, Body=b"{}")
-    assert not storage.runs.claim_plan("run-1", MARK), "somebody has damaged the mark"
+    assert not storage.runs.claim_plan("run-1", MARK), "the mark was damaged"
 
 
 def upload_in_parts(s3: Any, body: bytes) -> None:
@@ -197,7 +197,7 @@ FORGERIES: dict[str, Callable[[Any], object]] = {
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
-def test_a_mark_that_is_forged_after_a_claim_lets_nobody_else_claim_the_plan(
+def test_a_mark_that_is_forged_after_a_claim_lets_no_other_one_claim_the_plan(
     s3: Any, storage: Storage, forgery: str
 ) -> None:
     assert storage.runs.claim_plan("run-1", MARK)
@@ -205,7 +205,7 @@ def test_a_mark_that_is_forged_after_a_claim_lets_nobody_else_claim_the_plan(
     assert not storage.runs.claim_plan("run-1", OTHER_MARK)
 
 
-def test_a_mark_whose_versions_do_not_fit_a_page_is_claimed_by_nobody(s3: Any, storage: Storage) -> None:
+def test_a_mark_whose_versions_do_not_fit_a_page_is_never_claimed(s3: Any, storage: Storage) -> None:
     assert storage.runs.claim_plan("run-1", MARK)
     s3.put_object(Bucket=BUCKET, Key=KEY_OF_MARK, Body=encode(OTHER_MARK))
     s3.meta.events.register(

@@ -211,7 +211,7 @@ def test_many_named_accounts_are_listed_where_that_takes_fewer_calls(root_tasks:
         return made["ListAccounts"], made["DescribeAccount"]
 
     assert calls_for(many[:MAX_DESCRIBED]) == (0, MAX_DESCRIBED)
-    # The list has ten pages, and is left where nobody is missing any more.
+    # The list has ten pages, and is left once no account is missing.
     assert calls_for(many[-50:]) == (10, 0)
     assert calls_for(many[:36]) == (2, 0)
     # Also where as many pages were read as accounts are missing.
