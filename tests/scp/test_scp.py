@@ -28,7 +28,6 @@ from support.scp import (
     GET_ACCOUNT_SUMMARY,
     GET_USER,
     LIST_BUCKETS,
-    ORGANIZATION_ID,
     SESSION,
     Sample,
     bucket_call,
@@ -54,12 +53,6 @@ if TYPE_CHECKING:
 SAMPLES = samples()
 ALLOWED, DENIED, UNKNOWN = Decision.ALLOWED, Decision.DENIED, Decision.UNKNOWN
 
-CARVE_OUT = statement(
-    Condition={
-        "ArnLike": {"aws:PrincipalArn": ["arn:aws:iam::*:root"]},
-        "Null": {"aws:AssumedRoot": "true"},
-    }
-)
 ROOT_DENY = statement(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}})
 # Applies if a key is there that nothing is known of.
 PERHAPS: dict[str, Any] = {"Condition": {"StringEquals": {"aws:SomethingNew": "yes"}}}
@@ -84,8 +77,6 @@ def decide(call: Call, *attached: Sequence[Policy]) -> Decision:
             (DENIED, ALLOWED, DENIED),
         ),
         (([FULL_ACCESS], [allow("s3:*"), allow("iam:*")], [FULL_ACCESS]), (ALLOWED, ALLOWED, DENIED)),
-        (([FULL_ACCESS, policy(ROOT_DENY)], [FULL_ACCESS], [FULL_ACCESS]), (DENIED, DENIED, DENIED)),
-        (([FULL_ACCESS, policy(CARVE_OUT)], [FULL_ACCESS], [FULL_ACCESS]), (ALLOWED, ALLOWED, ALLOWED)),
         (([FULL_ACCESS], [], [FULL_ACCESS]), (DENIED, DENIED, DENIED)),
         (([FULL_ACCESS], [FULL_ACCESS], [policy(ROOT_DENY)]), (DENIED, DENIED, DENIED)),
     ],
@@ -382,20 +373,12 @@ def test_an_unknown_allow_is_named_if_nothing_else_allows() -> None:
 
 # Resource control policies
 
-OWN_ORGANIZATION_ONLY = statement(
-    Condition={
-        "StringNotEqualsIfExists": {"aws:PrincipalOrgID": ORGANIZATION_ID},
-        "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
-    }
-)
-
 
 @pytest.mark.parametrize(
     ("denies", "call", "expected"),
     [
         (statement(Action="s3:*"), bucket_call("payroll"), DENIED),
         (statement(Action="s3:*"), queue_call("jobs"), ALLOWED),
-        (OWN_ORGANIZATION_ONLY, bucket_call("payroll"), ALLOWED),
         (ROOT_DENY, bucket_call("payroll"), DENIED),
         # They never apply to IAM.
         (ROOT_DENY, GET_USER, ALLOWED),

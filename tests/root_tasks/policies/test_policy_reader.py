@@ -88,27 +88,6 @@ def calls(organization: LocalOrganization) -> Counter[str]:
     return Counter(call.operation for call in organization.calls)
 
 
-@pytest.mark.slow
-def test_ten_thousand_accounts_and_three_policies_cost_fifty_calls(organization: LocalOrganization) -> None:
-    attach(organization, "everywhere", DENY_OTHERS, [organization.root_id])
-    accounts = add_accounts(organization, 10_000)
-    attach(organization, "denying", DENY_IT, accounts[:30])
-    attach(organization, "allowing", ALLOW_OTHERS, accounts[9_990:])
-    detach_full_access(organization, accounts[-1])
-    found = read(organization, accounts)
-    denied = {account_id for account_id, decision in found.items() if decision is Decision.DENIED}
-    assert denied == {*accounts[:30], accounts[-1]}
-    assert set(found.values()) == {Decision.ALLOWED, Decision.DENIED}
-    assert calls(organization) == {
-        "ListRoots": 1,
-        "ListPolicies": 1,
-        # Thirty targets are two pages.
-        "ListTargetsForPolicy": 4,
-        "ListPoliciesForTarget": 41,
-        "DescribePolicy": 3,
-    }
-
-
 def test_for_many_accounts_targets_with_policies_of_their_own_are_read(
     organization: LocalOrganization,
 ) -> None:

@@ -142,6 +142,7 @@ def test_an_address_outside_of_the_domains_is_a_finding_of_its_own(
     assert (own.check, about_email.check) == ("member-root-credentials", "root-user-email")
     assert (own.status, about_email.status) == (ComplianceStatus.PASSED, status)
     assert "@" not in about_email.description
+    assert ("root_email_domains" in about_email.recommendation) is outside
 
 
 def test_an_account_that_was_not_audited_keeps_the_reason() -> None:
