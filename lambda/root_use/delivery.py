@@ -110,8 +110,7 @@ def on_delivery(event: object, context: LambdaContext) -> None:
     """
     log_sdk()
     settings = Settings.from_environment(os.environ)
-    sns = create_client("sns")
-    notify(event, context, settings=settings, sns=sns, clock=system_clock(), log=write_line)
+    notify(event, context, settings=settings, sns=create_client("sns"), clock=system_clock(), log=write_line)
 
 
 def notify(
