@@ -135,9 +135,16 @@ def test_a_task_is_denied_if_its_plan_or_its_execution_gets_no_session(
     assert {cause.calls for cause in judged.causes} <= {("sts:AssumeRoot",)}
 
 
-def test_an_account_whose_path_is_not_known_is_unknown() -> None:
-    check = check_of_denial("*")
-    verdict = check.verdict("iam:GetAccountSummary", account_id=ACCOUNT_ID, unit_ids=None)
+@pytest.mark.parametrize(
+    ("check", "unit_ids"),
+    [
+        (check_of_denial("*"), None),
+        (check_of(policies_of({}, {ACCOUNT_ID: []}, without_full_access={ACCOUNT_ID})), UNIT_IDS),
+    ],
+    ids=["the path is not known", "no policy is listed"],
+)
+def test_what_was_not_read_is_unknown(check: PolicyCheck, unit_ids: tuple[str, ...] | None) -> None:
+    verdict = check.verdict("iam:GetAccountSummary", account_id=ACCOUNT_ID, unit_ids=unit_ids)
     assert verdict.decision is Decision.UNKNOWN
 
 
