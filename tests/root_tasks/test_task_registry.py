@@ -170,26 +170,3 @@ def test_the_input_of_a_sixth_task_is_checked_by_its_definition(root_tasks: Root
     assert refusal(refused)[0] is RefusalReason.ACCOUNTS_NOT_NAMED
     reason, data = refusal(root_tasks.run({"accounts": [MEMBER], "reason": "rotation"}))
     assert (reason, data["keys"]) == (RefusalReason.KEYS_NOT_ACCEPTED, ["reason"])
-
-
-def test_a_sixth_read_only_task_has_no_plan_and_never_replaces_the_latest_audit(
-    root_tasks: RootTasks,
-    organization: LocalOrganization,
-    sixth_task: Task,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def look(task: AccountTask) -> Finding:
-        return finding_of(task.session.account_id, [])
-
-    monkeypatch.setitem(
-        DEFINITIONS,
-        sixth_task,
-        replace(DEFINITION, parse=lambda _: Scope(all_accounts=True), plan=look, execute=None),
-    )
-    execution = root_tasks.run({"task": NAME})
-    assert execution.output["mode"] == "audit"
-    assert "planSha256" not in execution.output
-    assert not root_tasks.report(execution)["full"]
-    assert root_tasks.keys("latest/") == []
-    assert organization.writes == ()
-    assert refusal(root_tasks.execute(execution))[0] is RefusalReason.NOT_A_PLAN

@@ -410,20 +410,6 @@ class RootTasks:
         """Leave a member out of a call's responses."""
         omit_member(self.on_event, action, *path)
 
-    def empty_first_page_of_roots(self) -> None:
-        """Let AWS return the organization's root on the second page of the list."""
-
-        def ask(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-            # The emulation knows no page but the first one.
-            context["is_second"] = params.pop("NextToken", None) is not None
-
-        def empty(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-            if not context["is_second"]:
-                parsed |= {"Roots": [], "NextToken": "second"}
-
-        self.on_event("provide-client-params.organizations.ListRoots", ask)
-        self.on_event("after-call.organizations.ListRoots", empty)
-
     def omit_paths(self) -> None:
         """Leave the paths of accounts out of responses, as SDKs before botocore 1.42.80 do."""
         self.omit_of_accounts("Paths")

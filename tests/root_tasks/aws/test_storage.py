@@ -12,7 +12,6 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
-from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 from moto import mock_aws
 
@@ -409,24 +408,3 @@ def test_endless_contention_for_the_latest_file_is_an_error(s3: Any, storage: St
 
 
 # Reads
-
-
-def test_a_transient_failure_repeats_its_page_of_a_list_only(s3: Any, storage: Storage) -> None:
-    responses: list[dict[str, Any] | Exception] = [
-        {"Contents": [{"Key": "backups/run-1/1/a"}], "NextContinuationToken": "two"},
-        ReadTimeoutError(endpoint_url="https://s3"),
-        {"Contents": [{"Key": "backups/run-1/1/b"}]},
-    ]
-    pages = iter(responses)
-    tokens: list[str | None] = []
-
-    def list_objects_v2(**arguments: str) -> dict[str, Any]:
-        tokens.append(arguments.get("ContinuationToken"))
-        page = next(pages)
-        if isinstance(page, Exception):
-            raise page
-        return page
-
-    s3.list_objects_v2 = list_objects_v2
-    assert storage.backups.references("run-1", "1") == ["backups/run-1/1/a", "backups/run-1/1/b"]
-    assert tokens == [None, "two", "two"]

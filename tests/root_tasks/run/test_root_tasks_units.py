@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 import pytest
@@ -180,26 +180,6 @@ def test_an_audit_does_without_the_names_of_units_that_cannot_be_read(
     assert code in str(event["reason"])
     # What is denied for good delays no run.
     assert ("Gave up" in str(event["reason"])) == (code == "TooManyRequestsException")
-
-
-def test_a_root_on_the_second_page_is_found(root_tasks: RootTasks, units: Mapping[str, str]) -> None:
-    root_tasks.empty_first_page_of_roots()
-    assert sorted(root_tasks.outcomes(root_tasks.run({"organizationalUnits": ["Workloads"]}))) == [
-        MEMBER,
-        OTHER,
-    ]
-
-
-def test_a_list_without_a_root_is_a_failure_and_not_an_organization_without_units(
-    root_tasks: RootTasks, units: Mapping[str, str]
-) -> None:
-    def forget(parsed: dict[str, Any], **_: object) -> None:
-        parsed["Roots"] = []
-
-    root_tasks.on_event("after-call.organizations.ListRoots", forget)
-    reason, data = refusal(root_tasks.run({"organizationalUnits": ["Workloads"]}))
-    assert reason is RefusalReason.CALL_FAILED
-    assert "the response has no root" in str(data["failure"])
 
 
 def test_a_unit_that_is_moved_during_the_start_of_a_run_costs_its_names_alone(
