@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.reader import PolicyReader
 from scp.calls import SessionFacts
 from scp.documents import PolicyType
 from scp.evaluate import Decision
+from support.accounts import MEMBER
 from support.function import FakeTime
 from support.scp import document, statement
 
@@ -101,6 +104,27 @@ def test_for_many_accounts_targets_with_policies_of_their_own_are_read(
         5,
         1,
     )
+
+
+def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(
+    organization: LocalOrganization,
+) -> None:
+    attach(organization, "deleted", DENY_IT, [organization.root_id])
+    client = organization.client("organizations")
+
+    def list_targets_for_policy(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "PolicyNotFoundException"}}, "ListTargetsForPolicy")
+
+    organizations: Any = SimpleNamespace(
+        list_roots=client.list_roots,
+        list_policies=client.list_policies,
+        list_targets_for_policy=list_targets_for_policy,
+    )
+    reader = PolicyReader(organizations=organizations, clock=FakeTime().clock(), deadline=1000.0)
+    unit_ids = {MEMBER: (organization.root_id,)}
+    attached = reader.attachments([PolicyType.SERVICE_CONTROL_POLICY], unit_ids=unit_ids, everywhere=True)
+    policies = reader.read(attached, unit_ids=unit_ids, target_names={})
+    assert decisions(organization, policies, [MEMBER]) == {MEMBER: Decision.ALLOWED}
 
 
 def test_a_few_accounts_of_many_cost_what_is_on_their_paths(organization: LocalOrganization) -> None:
