@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,19 +28,7 @@ class Placeholders:
     lists: Mapping[tuple[str, str], str]
 
     def replace(self, value: Any) -> Any:
-        """Return a value in which parameters have taken the places.
-
-        Raises:
-            ValueError: One is in a place where a parameter cannot be.
-        """
-        replaced = self._replace(value)
-        text = json.dumps(replaced)
-        for element in (element for pair in self.lists for element in pair):
-            if element in text:
-                raise ValueError(f"{element} stands for a list that a parameter cannot replace there.")
-        return replaced
-
-    def _replace(self, value: Any) -> Any:
+        """Return a value in which parameters have taken the places."""
         match value:
             case int():
                 return self.numbers.get(value, value)
@@ -50,16 +37,16 @@ class Placeholders:
             case {"Fn::Join": ["", [*parts]]}:
                 return join_text([*self._flat(parts)])
             case dict():
-                return {key: self._replace(member) for key, member in value.items()}
+                return {key: self.replace(member) for key, member in value.items()}
             case [str(first), str(second)]:
-                return self._list(first, second) or [self._replace(first), self._replace(second)]
+                return self._list(first, second) or [self.replace(first), self.replace(second)]
             case list():
-                return [self._replace(element) for element in value]
+                return [self.replace(element) for element in value]
         return value
 
     def _flat(self, parts: list[Any]) -> Iterator[Any]:
         for part in parts:
-            match self._replace(part):
+            match self.replace(part):
                 case {"Fn::Join": ["", [*inner]]}:
                     yield from inner
                 case replaced:

@@ -251,14 +251,13 @@ def require_max_concurrency(max_concurrency: object) -> None:
     """Refuse a concurrency that a Distributed Map is not to have.
 
     Raises:
-        ValueError: It is not from 1 to 1,000.
-        TypeError: It is not an int.
+        ValueError: It is not an int from 1 to 1,000.
     """
-    remedy = f"Write a number from 1 to {_MAX_CONCURRENCY}."
-    if not isinstance(max_concurrency, int) or isinstance(max_concurrency, bool):
-        raise wrong_type("max_concurrency", max_concurrency, expected="an int", remedy=remedy)
-    if not 1 <= max_concurrency <= _MAX_CONCURRENCY:
-        raise ValueError(f"max_concurrency is {max_concurrency}. {remedy}")
+    # True is an int as well.
+    if type(max_concurrency) is not int or not 1 <= max_concurrency <= _MAX_CONCURRENCY:
+        raise ValueError(
+            f"max_concurrency is {max_concurrency!r}. Write a number from 1 to {_MAX_CONCURRENCY}."
+        )
 
 
 def require_partition(construct: Construct, *, manages_credentials: bool = False) -> None:

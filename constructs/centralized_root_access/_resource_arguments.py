@@ -33,32 +33,27 @@ class _Kind:
         noun: What it is called.
         attribute: What every such resource has, new or imported.
         remedy: What to write for an existing one.
-        why: Why it has to be in the stack's Region.
     """
 
     noun: str
     attribute: str
     remedy: str
-    why: str
 
 
 _TOPIC = _Kind(
     noun="topic",
     attribute="topic_arn",
     remedy='For an existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).',
-    why="an alarm can only notify a topic in its own Region",
 )
 _LOG_GROUP = _Kind(
     noun="log group",
     attribute="log_group_name",
     remedy='Write logs.LogGroup.from_log_group_name(stack, "Trail", name), for example.',
-    why="a metric filter watches the group of this name in its own Region",
 )
 _KEY = _Kind(
     noun="key",
     attribute="key_arn",
     remedy='For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).',
-    why="S3 and CloudWatch Logs use keys of their own Region",
 )
 
 
@@ -172,7 +167,7 @@ def _require_resource(argument: str, value: IConstruct, kind: _Kind, *, stack: S
         return
     if region != stack.region:
         raise ValueError(
-            f"{argument} is {value.node.path}, in {region}; the stack is in {stack.region}, and {kind.why}. "
+            f"{argument} is {value.node.path}, in {region}; the stack is in {stack.region}. "
             f"Use a {kind.noun} in {stack.region}."
         )
 

@@ -41,9 +41,7 @@ _STATEMENTS = {
         "The names of the executions of the construct's own state machines are not known at synth.",
     ),
 }
-_KEY_OF_TOPIC = (
-    "Publishing to an encrypted topic: the CDK allows all calls that generate a data key of its one key."
-)
+_KEY_OF_TOPIC = "Publishing to an encrypted topic: the CDK allows both calls that generate a data key."
 # Why resources break rules, by their paths in the constructs. The CDK writes the state machines' policies.
 _RESOURCES = {
     "AwsSolutions-S1": (

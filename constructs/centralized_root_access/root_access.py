@@ -233,14 +233,11 @@ class CentralizedRootAccess(Construct):
 
     def _add_warnings(self) -> None:
         """Warn of what a list that leaves something out does to the whole organization."""
-        # There is nothing to disable.
-        not_offered = (
-            {RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT}
-            if Stack.of(self).region.startswith(GOVCLOUD)
-            else set()
-        )
-        for feature in RootAccessFeature:
-            if feature not in {*self._features, *not_offered}:
+        # AWS GovCloud (US) has no management of root credentials to disable.
+        govcloud = Stack.of(self).region.startswith(GOVCLOUD)
+        offered = (RootAccessFeature.ROOT_SESSIONS,) if govcloud else RootAccessFeature
+        for feature in offered:
+            if feature not in self._features:
                 Annotations.of(self).add_warning_v2(
                     f"centralized-root-access:disables{feature}",
                     f"features leaves out {feature}: this disables it for the whole organization, "

@@ -229,8 +229,6 @@ ANOTHER_TYPE: list[tuple[Build, str, Any, str]] = [
     (root_tasks, "encryption_key", True, "a key of the CDK, .*kms.Key.from_key_arn"),
     (root_access, "log_retention", 365, "a RetentionDays, .*RetentionDays.ONE_YEAR"),
     (root_tasks, "log_retention", None, "a RetentionDays, .*RetentionDays.ONE_YEAR"),
-    (root_tasks, "max_concurrency", True, "an int, .*Write a number from 1 to 1000"),
-    (root_tasks, "max_concurrency", "10", "an int, .*Write a number from 1 to 1000"),
     (root_tasks, "accepted_credentials", "x", "a mapping, .*AcceptedCredentials"),
 ]
 
@@ -378,7 +376,8 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_access, {"encryption_key": lambda stack: key(stack, "key/1", "eu-west-1")}, KEY_ELSEWHERE),
     (root_access, {"encryption_key": lambda stack: kms.Key(elsewhere(stack), "Key")}, KEY_ELSEWHERE),
     (root_tasks, {"encryption_key": lambda stack: key(stack, "alias/audits")}, ALIAS),
-    (root_tasks, {"max_concurrency": -1}, NUMBER.format(-1)),
+    (root_tasks, {"max_concurrency": True}, NUMBER.format(True)),
+    (root_tasks, {"max_concurrency": "10"}, NUMBER.format("'10'")),
     (root_tasks, {"max_concurrency": 0}, NUMBER.format(0)),
     (root_tasks, {"max_concurrency": 1001}, NUMBER.format(1001)),
 ]
