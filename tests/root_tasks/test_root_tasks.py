@@ -380,7 +380,7 @@ def test_a_batch_that_dies_loses_only_itself_and_shows_in_the_report(root_tasks:
     assert len(root_tasks.results(execution)) == 34
 
 
-def test_a_batch_that_acts_is_never_run_twice(root_tasks: RootTasks) -> None:
+def test_a_batch_that_makes_changes_is_never_run_twice(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(
         account_id=MEMBER, password=True, access_keys=1, mfa_devices=1
     )
@@ -391,7 +391,7 @@ def test_a_batch_that_acts_is_never_run_twice(root_tasks: RootTasks) -> None:
     assert deleted == ["DeleteLoginProfile", "DeleteAccessKey", "DeactivateMFADevice"]
 
 
-def test_a_batch_that_looks_may_run_twice(root_tasks: RootTasks) -> None:
+def test_a_read_only_batch_may_run_twice(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     root_tasks.twice = True
     assert root_tasks.run().output["totals"] == {"clean": 2, "has credentials": 1, "skipped": 1}
@@ -462,7 +462,7 @@ def test_a_plan_has_nothing_that_its_report_does_not_show_as_planned(root_tasks:
     assert [target["type"] for target in assignment["targets"]] == ["password"]
 
 
-def test_a_function_that_looks_does_no_work_that_acts(root_tasks: RootTasks) -> None:
+def test_a_read_only_function_does_no_work_that_makes_changes(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     plan = root_tasks.run(DELETE)
     root_tasks.execute(plan, name="executed")

@@ -119,7 +119,7 @@ def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
     assert session_calls(root_tasks.organization) == []
 
 
-def test_what_acts_takes_the_run_id_of_a_plan_and_nothing_else(root_tasks: RootTasks) -> None:
+def test_an_execution_takes_the_run_id_of_a_plan_and_nothing_else(root_tasks: RootTasks) -> None:
     root_tasks.run(DELETE, name="the-plan")
     root_tasks.organization.clear_calls()
     inputs: list[object] = [{}, [], None, DELETE]

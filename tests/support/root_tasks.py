@@ -329,13 +329,13 @@ class RootTasks:
         return self.invoke("start_execution", _start_event(input_, arn, started_at))
 
     def run_batch(self, run: Mapping[str, Any], *, batch: int) -> dict[str, Any]:
-        """Invoke the function that looks for the run's task."""
+        """Invoke the function of read-only runs for the run's task."""
         task = Task(run["task"])
         self.function = f"Plan {task}" if DEFINITIONS[task].policy_type else Task.AUDIT
         return self.invoke("run_batch", _batch_event(run, batch))
 
     def execute_batch(self, run: Mapping[str, Any], *, batch: int) -> dict[str, Any]:
-        """Invoke the function that acts for the run's task."""
+        """Invoke the function that makes changes for the run's task."""
         self.function = run["task"]
         return self.invoke("execute_batch", _batch_event(run, batch))
 

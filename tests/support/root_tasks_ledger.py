@@ -75,7 +75,7 @@ class Drive:
         arn: Its ARN, which an execution has that used the name before.
         input_: Its input.
         started_at: Its start.
-        acts: Whether it is of the state machine that acts.
+        acts: Whether it is of the Execute state machine.
         plan: The plan that it executes, as a person has seen it.
         looks: Whether an account had credentials at the last look.
         changed: What has changed in member accounts: account, type, ID.
@@ -155,7 +155,7 @@ class Ledger:
         if operation.startswith(_READS):
             return
         drive = self.running
-        assert drive.acts, f"{operation} by an execution that only looks"
+        assert drive.acts, f"{operation} by a read-only run"
         plan = drive.plan
         assert plan is not None, f"{operation} without a plan that was seen"
         type_, parameter = WRITES[operation]

@@ -65,7 +65,7 @@ class PlanRequest:
 
 
 def parse_plan_request(input_: object) -> PlanRequest:
-    """Return what the input of an execution that acts asks for: the run ID of a plan, and nothing else.
+    """Return what the input of the Execute state machine asks for: the run ID of a plan, and nothing else.
 
     Raises:
         RunRefusedError: The input is something else.

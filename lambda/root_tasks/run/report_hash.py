@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-# A key of an execution's output, and of the input of an execution that acts.
+# A key of an execution's output, and of the input of the Execute state machine.
 REPORT_SHA256 = "reportSha256"
 
 # An execution that failed has no output, but this at the end of its cause.

@@ -76,7 +76,7 @@ class TaskDefinition:
             to be named.
         plan: Looks into an account and changes nothing. Of a task that makes changes, the finding has the
             targets of the plan.
-        execute: Acts on the targets of the plan, and on nothing else; None for a task that only looks.
+        execute: Changes the targets of the plan, and nothing else; None for a read-only task.
         policy_type: The policies that the task removes and restores; None if it does not.
         planned_by: The task whose policy the sessions of a plan have, which can change nothing;
             None if AWS has no such policy, and a plan needs the task's own.
