@@ -95,11 +95,9 @@ UNCLEAR_SELECTIONS: Mapping[str, Sequence[object]] = {
 REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] = {
     RefusalReason.INPUT_NOT_AN_OBJECT: [
         ([], {"value": "[]"}),
-        ("all", {"value": '"all"'}),
     ],
     RefusalReason.UNKNOWN_KEYS: [
         ({"Accounts": "all"}, {"keys": ["Accounts"]}),
-        ({"execute": "run-1"}, {"keys": ["execute"]}),
     ],
     RefusalReason.UNKNOWN_TASK: [
         ({"task": "audit"}, {"value": '"audit"'}),
@@ -109,12 +107,10 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"accounts": []}, {"key": "accounts", "value": "[]"}),
         ({"accounts": MEMBER}, {"key": "accounts"}),
         ({"accounts": None}, {"key": "accounts", "value": "null"}),
-        ({"organizationalUnits": []}, {"key": "organizationalUnits"}),
         ({"task": BUCKETS, "buckets": ["a-bucket"]}, {"key": "buckets"}),
         ({"task": BUCKETS, "buckets": {}}, {"key": "buckets"}),
         ({"task": BUCKETS, "buckets": {MEMBER: []}}, {"key": MEMBER}),
         ({"task": QUEUES, "queues": [QUEUE], "skipBackup": "yes"}, {"key": "skipBackup", "value": '"yes"'}),
-        ({"task": QUEUES, "restore": []}, {"key": "restore"}),
         *(
             ({"task": DELETE, "accounts": "all", key: value}, {"key": key})
             for key, values in UNCLEAR_SELECTIONS.items()
@@ -129,7 +125,6 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"organizationalUnits": ["x" * 1001]}, {"key": "organizationalUnits"}),
         ({"organizationalUnits": [["Root"]]}, {"value": '["Root"]'}),
         ({"task": BUCKETS, "buckets": {"me": ["a-bucket"]}}, {"value": '"me"'}),
-        ({"task": BUCKETS, "buckets": {MEMBER: ["a bucket"]}}, {"key": MEMBER, "value": '"a bucket"'}),
         ({"task": QUEUES, "queues": ["orders"]}, {"value": '"orders"'}),
         ({"task": QUEUES, "restore": [f"runs/{BACKUP}"]}, {"key": "restore"}),
         ({"task": BUCKETS, "buckets": {MEMBER: ["x" * 256]}}, {"key": MEMBER}),
@@ -150,7 +145,6 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "skipBackup": True}, {"keys": ["skipBackup"]}),
         ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "policyOverride": {}}, {"keys": ["policyOverride"]}),
         ({"task": QUEUES, "restore": [BACKUP], "queues": [QUEUE]}, {"keys": ["queues"]}),
-        ({"task": QUEUES, "queues": [QUEUE], "policyOverride": {}}, {"keys": ["policyOverride"]}),
         *(
             ({"task": task, "accounts": [MEMBER], key: 1}, {"task": task, "keys": [key]})
             for task in (Task.AUDIT, RECOVER)
@@ -159,7 +153,6 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
     ],
     RefusalReason.PLAN_NOT_EXECUTED_HERE: [
         ({"plan": "run-1"}, {}),
-        ({"task": DELETE, "plan": "run-1"}, {}),
     ],
     RefusalReason.MISSING_KEY: [
         ({"task": DELETE}, {"keys": ("accounts", "organizationalUnits")}),
