@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import re
 import runpy
-import shlex
-import sys
 import tomllib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-import centralized_root_access
 from cloudformation.templates import TEMPLATES
 from root_tasks.report.key_use import key_query
 from support.apps import ROOT
-from support.pages import PAGES, blocks, script
+from support.pages import PAGES, blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
@@ -34,14 +34,6 @@ def inline_code(page: str) -> list[str]:
     return re.findall(r"`([^`\n]+)`", prose)
 
 
-def commands_for_contributors() -> list[str]:
-    """Return what a contributor would type: code blocks by line, and inline code that runs a program."""
-    own = [block for block in blocks("") if block.page.name == "CONTRIBUTING.md"]
-    lines = [line for block in own for line in script(block, ("make", ".venv/bin/pytest")).splitlines()]
-    lines += [code for code in inline_code(CONTRIBUTING) if re.match(r"make |source |\.venv/bin/", code)]
-    return sorted({line.partition("  #")[0].strip() for line in lines})
-
-
 def test_the_api_reference_describes_every_argument() -> None:
     for section in re.split("^##+ ", API, flags=re.MULTILINE):
         table = re.search(r"^\| argument .*?\n\n", section, re.MULTILINE | re.DOTALL)
@@ -52,11 +44,6 @@ def test_the_api_reference_describes_every_argument() -> None:
 def test_the_api_reference_is_up_to_date() -> None:
     generator = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     assert generator["reference"]() == API, "Run `make docs`."
-
-
-def test_the_api_reference_has_every_public_name() -> None:
-    headings = re.findall(r"^## (\w+)$", API, re.MULTILINE)
-    assert headings == centralized_root_access.__all__
 
 
 def anchors(page: Path) -> set[str]:
@@ -83,21 +70,6 @@ def test_every_documented_make_target_exists() -> None:
         for target in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE)
     }
     assert {"local-deploy", "test"} <= documented <= MAKE_TARGETS
-
-
-@pytest.mark.parametrize("command", commands_for_contributors())
-def test_every_command_for_contributors_does_something(command: str) -> None:
-    program, *arguments = shlex.split(command)
-    match program, *arguments:
-        case "make", target:
-            assert target in MAKE_TARGETS
-        case ".venv/bin/pytest", file, *selection:
-            names = re.findall(r"^def (test_\w+)", (ROOT / file).read_text(), re.MULTILINE)
-            assert [name for name in names if all(word in name for word in selection[1:])]
-        case ("source", path) | (path, "install"):
-            assert Path(sys.executable).with_name(Path(path).name).is_file()
-        case _:
-            pytest.fail(f"Say here how to check {program}.")
 
 
 def test_every_file_that_contributors_are_sent_to_exists() -> None:

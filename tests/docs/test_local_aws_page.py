@@ -17,7 +17,6 @@ from support.apps import ROOT
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
-    from local_aws.services import LocalAws
 
 PAGE = (ROOT / "docs" / "local-aws.md").read_text()
 BLOCKS = dict(re.findall(r"<!-- test: (.*?) -->\n```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
@@ -71,22 +70,6 @@ def test_the_commands_work_in_any_folder_and_leave_nothing(block: str, environme
     ran = run(BLOCKS[block], environment)
     assert ran.returncode == 0, ran.stdout
     assert list(Path(environment["TMPDIR"]).iterdir()) == []
-
-
-def test_the_callers_own_packages_are_deployed(environment: dict[str, str]) -> None:
-    app = Path(environment["TMPDIR"]).with_name("app")
-    (app / "centralized_root_access.py").write_text("raise SystemExit('the package of the caller')")
-    ran = run("local-aws run -- cdk synth", {**environment, "PYTHONPATH": str(app)})
-    assert "the package of the caller" in ran.stdout
-
-
-def test_a_script_changes_the_organization(running_aws: LocalAws) -> None:
-    running_aws.organization.reset()
-    environment = {**running_aws.callers_environment, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", BLOCKS["prepare.py"]], env=environment, check=True)
-    credentials = running_aws.organization.root_credentials("333333333333")
-    assert credentials.password
-    assert len(credentials.access_keys) == 1
 
 
 def test_the_accounts_are_those_of_the_page(organization: LocalOrganization) -> None:

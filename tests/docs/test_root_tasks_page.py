@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from datetime import timedelta
@@ -14,6 +13,7 @@ from botocore import xform_name
 
 from root_tasks.model.report import Outcome
 from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.command_line import Typed
 from support.pages import blocks, run_with_stubs, script
 from support.responding import respond_to
 
@@ -29,14 +29,6 @@ COMMANDS = "\n".join(
 )
 # How each command of the command line ends.
 FOUND, DONE = 1, 0
-
-
-class Terminal(io.StringIO):
-    """A person who agrees."""
-
-    def isatty(self) -> bool:
-        """Return that a person is there."""
-        return True
 
 
 @pytest.fixture
@@ -78,7 +70,7 @@ def test_the_commands_of_the_page_lead_from_an_audit_to_no_credentials(
         if program == "aws":
             call_aws(command_line, arguments)
         else:
-            monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+            monkeypatch.setattr("sys.stdin", Typed("y\n"))
             exit_codes.append((arguments[0], command_line.run(*arguments).exit_code))
             command_line.now += timedelta(minutes=1)
     assert exit_codes == [

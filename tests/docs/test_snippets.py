@@ -105,10 +105,6 @@ def test_a_command_on_a_page_exists_with_its_arguments(block: Block, tmp_path: P
         CHECKS[program](arguments)
 
 
-def test_most_pages_have_a_command_or_a_snippet() -> None:
-    assert len({block.page for block in (*PYTHON, *TYPED)}) >= 10
-
-
 def check_aws(arguments: Sequence[str]) -> None:
     service, command, *rest = arguments
     if f"{service} {command}" in OWN_COMMANDS:

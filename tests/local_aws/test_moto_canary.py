@@ -1,13 +1,9 @@
 """These tests fail when moto or MiniStack supports what the local AWS adds, which can then be removed."""
 
 from collections.abc import Callable
-from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from ministack.services.cloudformation import provisioners
-from moto import mock_aws
 from moto.core.responses import BaseResponse
 from moto.core.utils import camelcase_to_underscores, method_names_from_class
 from moto.iam.responses import IamResponse
@@ -51,20 +47,6 @@ def test_moto_does_not_take_an_account_id_as_an_access_key_id_yet() -> None:
     assert known is None, _REMOVE_OUR_COPY.format("account ids as access key ids")
 
 
-def test_moto_imports_findings_where_security_hub_is_not_enabled_yet() -> None:
-    with mock_aws():
-        client: Any = boto3.client(
-            "securityhub",
-            "us-east-1",
-            aws_access_key_id="x",
-            aws_secret_access_key="x",
-            config=Config(parameter_validation=False),
-        )
-        imported = client.batch_import_findings(Findings=[{"Id": "x", "Resources": [{}]}])
-
-    assert imported["SuccessCount"] == 1, _REMOVE_OUR_COPY.format("Security Hub's import")
-
-
 def test_ministack_refuses_an_alarm_on_metric_math_yet() -> None:
     with pytest.raises(ValueError, match="metric math"):
         provisioners._cw_metric_alarm_record("Alarm", {"Metrics": [{"Id": "e", "Expression": "FILL(m, 0)"}]})
@@ -74,22 +56,3 @@ def test_ministack_refuses_a_policy_of_organizations_yet() -> None:
     known = "AWS::Organizations::Policy" in provisioners._RESOURCE_HANDLERS
 
     assert not known, "MiniStack deploys policies of Organizations itself: remove it from the local AWS."
-
-
-def test_moto_attaches_a_policy_whose_type_is_disabled_yet() -> None:
-    with mock_aws():
-        organizations = boto3.client(
-            "organizations", "us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
-        )
-        organizations.create_organization(FeatureSet="ALL")
-        root_id = organizations.list_roots()["Roots"][0]["Id"]
-        created = organizations.create_policy(
-            Name="policy", Description="", Type="SERVICE_CONTROL_POLICY", Content="not JSON"
-        )
-        policy_id = created["Policy"]["PolicySummary"]["Id"]
-        for _ in range(2):
-            organizations.attach_policy(PolicyId=policy_id, TargetId=root_id)
-
-        attached = organizations.list_policies_for_target(TargetId=root_id, Filter="SERVICE_CONTROL_POLICY")
-
-    assert len(attached["Policies"]) == 2, _REMOVE_OUR_COPY.format("Organizations' rules for policies")
