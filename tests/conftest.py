@@ -39,7 +39,6 @@ _SLOWEST_FILES = 10
 _FIRST_FILES = (
     "test_root_tasks_properties.py",
     "test_lambda_runtime.py",
-    "test_permissions.py",
 )
 
 # What takes long and seldom breaks: `make test-slow` and CI run it. The gate does not even import it.

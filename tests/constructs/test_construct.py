@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from aws_cdk import App, CfnOutput, Environment, NestedStack, Stack, Stage
-from aws_cdk import aws_logs as logs
 from aws_cdk.assertions import Annotations, Match
 
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
@@ -20,7 +19,6 @@ from support.many_apps import add_all_arguments
 from support.templates import (
     MANAGEMENT,
     bootstrap_stack,
-    new_key,
     only_resource,
     resources,
     root_access_template,
@@ -110,26 +108,6 @@ def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(
     service_timeout = only_resource(smallest, RESOURCE_TYPE)["Properties"]["ServiceTimeout"]
     first_wait, second_wait = 60, 120  # which Lambda documents
     assert int(service_timeout) > 180 + first_wait + 180 + second_wait + 180
-
-
-def test_a_key_and_a_retention_are_those_of_every_log_group() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    CentralizedRootAccess(
-        stack,
-        "RootAccess",
-        encryption_key=new_key(stack),
-        log_retention=logs.RetentionDays.TEN_YEARS,
-    ).add_drift_check()
-    whole = template(stack)
-    (key_id,) = resources(whole, "AWS::KMS::Key")
-    log_groups = resources(whole, "AWS::Logs::LogGroup").values()
-    assert [
-        (group["Properties"]["KmsKeyId"], group["Properties"]["RetentionInDays"]) for group in log_groups
-    ] == 2 * [({"Fn::GetAtt": [key_id, "Arn"]}, 3653)]
-    policy = only_resource(whole, "AWS::KMS::Key")["Properties"]["KeyPolicy"]
-    (statement,) = [statement for statement in policy["Statement"] if "Sid" in statement]
-    assert statement["Principal"] == {"Service": "logs.us-east-1.amazonaws.com"}
-    assert "log-group:*" in json.dumps(statement["Condition"]["ArnLike"])
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,3 @@ def test_it_shows_what_is_given_and_nothing_else() -> None:
 def test_an_empty_dashboard_is_refused() -> None:
     with pytest.raises(ValueError, match="give root_tasks, drift_check, or both"):
         RootAccessDashboard(bootstrap_stack(), "Dashboard")
-
-
-def test_the_name_in_the_template_is_pinned() -> None:
-    assert list(resources(build(), "AWS::CloudWatch::Dashboard")) == ["Dashboard7A714131"]
