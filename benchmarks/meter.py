@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.function import BUCKET, invoke
 from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID
-from root_tasks.model.report import Outcome
+from root_tasks.model.report_schema import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

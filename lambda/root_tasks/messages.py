@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aws_calls.failures import Failure
 
-    from .model.report import Preflight
+    from .model.report_schema import Preflight
 
 MANAGEMENT_ACCOUNT = "Root sessions are not supported for the management account."
 PROTECTED = "The stack lists this account in protected_accounts."

@@ -12,7 +12,7 @@ from aws_calls.failures import Failure, describe
 from aws_calls.untrusted import excerpt, printable
 
 if TYPE_CHECKING:
-    from .model.report import Task
+    from .model.report_schema import Task
 
 # Step Functions keeps 32 KB of a cause; a person reads less.
 MAX_REFUSAL_BYTES = 3000

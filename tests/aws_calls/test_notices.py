@@ -14,7 +14,7 @@ import pytest
 
 from aws_calls.notices import NextStep, Notice
 from root_access.root_access_errors import ConvergenceError
-from root_tasks.model.report import Outcome, RootCredentials
+from root_tasks.model.report_schema import Outcome, RootCredentials
 from root_tasks.report.changes import notice as audit_notice
 from root_tasks.report.changes import with_history
 from support.accounts import MANAGEMENT, OTHER
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local_aws.emulation import LocalOrganization
-    from root_tasks.model.report import AccountResult
+    from root_tasks.model.report_schema import AccountResult
     from support.notices import Published
 
 

@@ -33,7 +33,7 @@ from benchmarks.stand_in import Scenario, StandIn
 from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID, TASK_POLICY, UNITS
 from benchmarks.stand_in_server import running_stand_in
 from centralized_root_access import RootTasks
-from root_tasks.model.report import Outcome
+from root_tasks.model.report_schema import Outcome
 from support import accounts
 from support.root_tasks import FUNCTIONS
 

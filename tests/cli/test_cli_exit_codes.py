@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from centralized_root_access.cli.command_errors import ExitCode
 from centralized_root_access.cli.follow_up import exit_code, explicit_accounts
-from root_tasks.model.report import Item, ItemType, Outcome, Task
+from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
 from support.accounts import MEMBER, OTHER, THIRD
 from support.command_line import DELETE, NAME, give_credentials, has_password
 from support.properties import property_test
@@ -20,7 +20,7 @@ from support.reports import report, result
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from root_tasks.model.report import Report
+    from root_tasks.model.report_schema import Report
     from support.command_line import CommandLine, Shown
 
 BUCKET = f"{MEMBER}:locked"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from root_tasks.model.report import Task
+from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER
 from support.command_line import NOW
 from support.root_tasks import EXECUTE_MACHINE, Settings

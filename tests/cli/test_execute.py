@@ -13,7 +13,7 @@ import pytest
 from aws_calls.failures import FailureKind, error_of_call
 from centralized_root_access.cli.follow_up import PlanState
 from root_tasks.aws.bucket import Bucket
-from root_tasks.model.report import Task
+from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER, OTHER
 from support.command_line import (
     AUDIT,

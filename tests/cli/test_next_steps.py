@@ -13,7 +13,7 @@ import pytest
 from centralized_root_access.cli.follow_up import audit_of_plan, key_use_steps, next_steps
 from centralized_root_access.cli.options import TargetOptions
 from centralized_root_access.cli.terminal import Environment
-from root_tasks.model.report import Action, Item, ItemType, Outcome, RootCredentials, Task
+from root_tasks.model.report_schema import Action, Item, ItemType, Outcome, RootCredentials, Task
 from root_tasks.report.risk import RECENT
 from support import reports
 from support.accounts import MEMBER, OTHER

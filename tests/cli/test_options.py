@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
-from root_tasks.model.report import Task
+from root_tasks.model.report_schema import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.command_line import (
     AUDIT,

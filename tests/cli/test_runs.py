@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from centralized_root_access.cli import screen
-from root_tasks.model.report import Task
+from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER
 from support.command_line import (
     AUDIT,

@@ -14,7 +14,7 @@ import pytest
 from centralized_root_access.cli import screen
 from centralized_root_access.cli.report_rows import rows_of
 from root_tasks.messages import MANAGEMENT_ACCOUNT, NO_SUCH_BUCKET
-from root_tasks.model.report import (
+from root_tasks.model.report_schema import (
     CredentialDetails,
     Item,
     ItemType,
@@ -40,7 +40,7 @@ from support.command_line import (
 from support.root_tasks import EXECUTE_MACHINE
 
 if TYPE_CHECKING:
-    from root_tasks.model.report import AccountResult, Report
+    from root_tasks.model.report_schema import AccountResult, Report
     from support.command_line import CommandLine
 
 QUEUE = f"arn:aws:sqs:us-east-1:{MEMBER}:q"

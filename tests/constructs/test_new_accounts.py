@@ -10,7 +10,7 @@ import pytest
 from aws_cdk import aws_sns as sns
 from moto.events.models import EventPattern
 
-from root_tasks.model.report import Outcome
+from root_tasks.model.report_schema import Outcome
 from support import root_tasks as running
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.accounts import MEMBER, OTHER, STRANGER

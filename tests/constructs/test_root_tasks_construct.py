@@ -14,7 +14,7 @@ from aws_cdk import aws_logs as logs
 
 from centralized_root_access import RootTask, RootTasks
 from centralized_root_access._permissions import MAX_PROTECTED_ACCOUNTS
-from root_tasks.model.report import Task
+from root_tasks.model.report_schema import Task
 from support.templates import (
     MANAGEMENT,
     actions,

@@ -9,7 +9,7 @@ import pytest
 
 from centralized_root_access import RootTask
 from local_aws.emulation import mock_organization
-from root_tasks.model.report import Task
+from root_tasks.model.report_schema import Task
 from support import root_tasks as running
 from support.accounts import MEMBER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access

@@ -11,7 +11,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from root_tasks.model.report import Outcome
+from root_tasks.model.report_schema import Outcome
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.command_line import Typed
 from support.pages import blocks, run_with_stubs, script

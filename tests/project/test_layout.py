@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,6 +40,13 @@ def test_the_import_roots_are_not_packages(import_root: str) -> None:
         f"{import_root}/ is an import root, like src/. As a package, constructs/ would shadow the PyPI "
         "package that aws-cdk-lib needs, and lambda is a keyword."
     )
+
+
+def test_no_two_modules_of_the_product_share_a_name() -> None:
+    folders = (ROOT / "constructs", FUNCTIONS, ROOT / "cloudformation")
+    files = [file for folder in folders for file in folder.rglob("*.py")]
+    names = Counter(file.name for file in files if not file.name.startswith("__"))
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 def test_the_functions_need_nothing_but_boto3(boto3_python: Path) -> None:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from centralized_root_access.cli import screen
-from root_tasks.model.report import Item, ItemType, Outcome, Report
+from root_tasks.model.report_schema import Item, ItemType, Outcome, Report
 from root_tasks.report.render import as_csv
 from root_tasks.report.summary import headline, summary, title, what_it_does
 from root_tasks.tasks import DEFINITIONS
 from support.reports import page_of, report, result
 
 if TYPE_CHECKING:
-    from root_tasks.model.report import Action, Task
+    from root_tasks.model.report_schema import Action, Task
 
 ACTIONS = [
     (task, words.action)

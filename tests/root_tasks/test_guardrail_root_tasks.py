@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from centralized_root_access import RootUserGuardrail
-from root_tasks.model.report import Task
+from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER, OTHER
 from support.root_tasks import RootTasks
 from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template

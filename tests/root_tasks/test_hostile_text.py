@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from aws_calls.failures import Failure, FailureKind
 from centralized_root_access.cli.screen import show_report
 from root_tasks.messages import AUDIT_THIS_ACCOUNT, DAMAGED_RESULT, NOTHING_CHANGED, hint
-from root_tasks.model.report import Item, ItemType, Outcome, Task
+from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
 from root_tasks.refusals import MAX_REFUSAL_BYTES, RefusalReason, RunRefusedError
 from root_tasks.report.changes import NotComparableError, parse_previous_audit
 from root_tasks.report.render import as_csv, as_json

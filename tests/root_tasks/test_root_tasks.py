@@ -17,7 +17,7 @@ from local_aws.emulation import mock_organization
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED_AUDIT
 from root_tasks.model.codec import encode
-from root_tasks.model.report import Item, ItemType, Outcome, Task
+from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
 from root_tasks.model.run import BatchResult, Finding, Mode, Target
 from root_tasks.refusals import RefusalReason
 from root_tasks.run.batch import WrongFunctionError

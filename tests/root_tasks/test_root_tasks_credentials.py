@@ -26,7 +26,7 @@ from root_tasks.messages import (
     STOPPED,
 )
 from root_tasks.model.codec import encode, format_time
-from root_tasks.model.report import Task
+from root_tasks.model.report_schema import Task
 from root_tasks.model.run import ExecutionMark
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD

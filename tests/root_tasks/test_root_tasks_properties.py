@@ -24,7 +24,7 @@ from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.emulation.state import AccessKey, Emulation, current_emulation
 from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import DecodingError, decode, encode
-from root_tasks.model.report import Outcome, Report, Task
+from root_tasks.model.report_schema import Outcome, Report, Task
 from root_tasks.model.run import ExecutionMark, Mode
 from root_tasks.refusals import RefusalReason
 from root_tasks.run.batch import BatchClaimedError

@@ -30,7 +30,7 @@ from root_tasks.messages import (
     backup_note,
 )
 from root_tasks.model.codec import encode
-from root_tasks.model.report import ItemType, Task
+from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run import Backup
 from root_tasks.refusals import RefusalReason
 from root_tasks.run.report_hash import REPORT_SHA256

@@ -12,7 +12,7 @@ import pytest
 from local_aws.emulation.task_policies import TASK_POLICIES, TaskPolicy
 from local_aws.emulation.task_policies import Feature as EmulatedFeature
 from root_access.state import Feature
-from root_tasks.model.report import Action, ItemType, Outcome, Task
+from root_tasks.model.report_schema import Action, ItemType, Outcome, Task
 from root_tasks.model.run import Target
 from root_tasks.refusals import RefusalReason
 from root_tasks.tasks import DEFINITIONS

@@ -29,7 +29,7 @@ from root_tasks.aws.clients import Clients, create_clients
 from root_tasks.aws.context import Aws
 from root_tasks.aws.session_clients import SessionClients
 from root_tasks.aws.stores import Storage
-from root_tasks.model.report import Outcome, RootCredentials, Task
+from root_tasks.model.report_schema import Outcome, RootCredentials, Task
 from root_tasks.model.run import Account, BatchResult, Finding, Mode, Run, Work
 from root_tasks.run import finish
 from root_tasks.run.settings import WriteReportSettings

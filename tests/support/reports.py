@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from root_tasks.messages import AUDIT_THIS_ACCOUNT, DETAILS_UNAVAILABLE, NO_RESULT, PROTECTED, in_use_since
-from root_tasks.model.report import (
+from root_tasks.model.report_schema import (
     AccessKey,
     AccountResult,
     Action,

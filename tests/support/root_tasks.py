@@ -22,7 +22,7 @@ from root_tasks.aws.clients import Clients
 from root_tasks.aws.context import Aws
 from root_tasks.aws.session_clients import SessionClients
 from root_tasks.model.codec import DecodingError
-from root_tasks.model.report import Task
+from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RunRefusedError
 from root_tasks.run.batch import BatchClaimedError, execute_batch, run_batch
 from root_tasks.run.finish import write_report

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from local_aws.emulation.state import current_emulation
-from root_tasks.model.report import ItemType, Outcome
+from root_tasks.model.report_schema import ItemType, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from aws_calls.failures import CallError, FailureKind
 from root_tasks.aws.bucket import Bucket
 from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, Storage, sha256
 from root_tasks.model.codec import DecodingError, decode
-from root_tasks.model.report import Outcome, Task
+from root_tasks.model.report_schema import Outcome, Task
 from root_tasks.model.run import ExecutionMark, Finding
 from root_tasks.report.render import as_json
 from root_tasks.run.collect import collect_results
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from root_tasks.model.report import Report
+    from root_tasks.model.report_schema import Report
 
     from .caller import Caller
     from .command_errors import ExitCode

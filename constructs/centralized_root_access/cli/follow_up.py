@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.untrusted import ACCOUNT_ID
 from root_tasks.messages import quantity
-from root_tasks.model.report import Action, ItemType, Outcome, Task
+from root_tasks.model.report_schema import Action, ItemType, Outcome, Task
 from root_tasks.report.key_use import key_query
 from root_tasks.report.risk import RECENT, is_all_in_use
 from root_tasks.report.summary import is_audited, is_plan, minute
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from root_tasks.model.report import AccountResult, Report
+    from root_tasks.model.report_schema import AccountResult, Report
 
     from .options import TargetOptions
 

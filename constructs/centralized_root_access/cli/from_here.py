@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.pace import Pace
 from root_tasks.aws.clients import MAX_CALLS_IN_PARALLEL
-from root_tasks.model.report import Task
+from root_tasks.model.report_schema import Task
 from root_tasks.model.run import Assignment
 from root_tasks.run.accounts import MemberDirectory, classify
 from root_tasks.run.batch import AccountRunner
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from root_tasks.aws.context import Aws
-    from root_tasks.model.report import Report
+    from root_tasks.model.report_schema import Report
     from root_tasks.model.run import Account, Finding
     from root_tasks.run.accounts import OrganizationContext
 

@@ -12,7 +12,7 @@ from aws_calls.untrusted import ACCOUNT_ID
 from root_tasks.policies.attachments import FULL_ACCESS, Attachments, OrganizationPolicies
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.fixes import find_fixes
-from root_tasks.policies.preflight import CLOCK_SKEW_SECONDS
+from root_tasks.policies.planned_accounts import CLOCK_SKEW_SECONDS
 from root_tasks.policies.reader import PolicyReader
 from root_tasks.policies.verdicts import judge_account
 from root_tasks.run.accounts import MemberDirectory, classify

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from root_tasks.messages import quantity
-from root_tasks.model.report import ItemType, Outcome
+from root_tasks.model.report_schema import ItemType, Outcome
 from root_tasks.report.management_root_user import credentials_in_words
 from root_tasks.report.summary import credentials_of, item_counts, types_without_list
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from root_tasks.model.report import (
+    from root_tasks.model.report_schema import (
         AccessKey,
         AccountResult,
         CredentialDetails,

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from aws_calls.untrusted import printable, unique_keys
 from root_tasks.messages import describe_preflight, quantity
-from root_tasks.model.report import Outcome
+from root_tasks.model.report_schema import Outcome
 from root_tasks.report.summary import duration, minute, summary, words_of
 
 from .report_rows import ReportRow, rows_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from root_tasks.model.report import AccountResult, Report
+    from root_tasks.model.report_schema import AccountResult, Report
 
     from .follow_up import PlanState
     from .step_functions import RunExecution

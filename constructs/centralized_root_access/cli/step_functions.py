@@ -15,7 +15,7 @@ from botocore import xform_name
 
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.responses import pages, require
-from root_tasks.model.report import Task
+from root_tasks.model.report_schema import Task
 from root_tasks.model.run import RUN_ID
 from root_tasks.refusals import CAUSE, REFUSED
 from root_tasks.run.plans import PLAN, PLAN_EXPIRES_AT

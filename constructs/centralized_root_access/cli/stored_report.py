@@ -15,7 +15,7 @@ import click
 
 from root_tasks.aws.stores import REPORT_JSON
 from root_tasks.model.codec import decode
-from root_tasks.model.report import Report
+from root_tasks.model.report_schema import Report
 from root_tasks.report.render import as_csv, as_html
 
 from . import screen

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aws_calls.pace import Pace
     from aws_calls.responses import Response
 
-    from ..model.report import Task
+    from ..model.report_schema import Task
     from .context import Aws
     from .session_clients import SessionClients
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError
 
 from ..model.codec import D, DecodingError, decode, encode, format_time
-from ..model.report import Report
+from ..model.report_schema import Report
 from ..model.run import Backup, BatchResult, ExecutionMark, Mode, Plan, Run, Work
 from .bucket import IF_NEW, Bucket, ObjectError, UnreadableObjectError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ..model.report import Task
+    from ..model.report_schema import Task
     from .context import Aws
 
 _LOOKED_AT = "looked-at"

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from .codec import Document
-from .report import ItemType, Result, RunDetails, Task
+from .report_schema import ItemType, Result, RunDetails, Task
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from scp.calls import ASSUME_ROOT
 from scp.evaluate import Decision, strictest
 
-from ..model.report import Action
+from ..model.report_schema import Action
 from ..model.run import Target
 from ..tasks import DEFINITIONS
 

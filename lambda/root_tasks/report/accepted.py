@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..model.report import Outcome
+from ..model.report_schema import Outcome
 from .summary import credentials_of, item_counts, types_without_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from ..model.report import AccountResult, ItemType
+    from ..model.report_schema import AccountResult, ItemType
     from ..model.run import AcceptedCredentials
 
 _CONCERNED = (Outcome.HAS_CREDENTIALS, Outcome.PLANNED, Outcome.IN_USE)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 
 from ..messages import enumeration
-from ..model.report import AccountResult, ChangeType, Outcome
+from ..model.report_schema import AccountResult, ChangeType, Outcome
 from .management_root_user import credentials_in_words, is_unprotected, management_result
 from .summary import credentials_of, item_counts, types_without_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..model.report import Report, RootCredentials
+    from ..model.report_schema import Report, RootCredentials
 
 MEMBER_CHECK = "member-root-credentials"
 MANAGEMENT_CHECK = "management-root-user"

@@ -13,14 +13,14 @@ from aws_calls.untrusted import excerpt, printable
 
 from ..messages import enumeration, quantity
 from ..model.codec import DecodingError, decode, encode_in_pieces
-from ..model.report import AuditTotals, Change, ChangeType, ItemType, Outcome, Report, Task
+from ..model.report_schema import AuditTotals, Change, ChangeType, ItemType, Outcome, Report, Task
 from .management_root_user import is_unprotected, management_credentials, management_root_user
 from .summary import credentials_of, is_audited, item_counts, minute, summary, types_without_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from ..model.report import AccountResult
+    from ..model.report_schema import AccountResult
     from .management_root_user import ManagementRootUser
 
 _FIRST_AUDIT = "Root credentials: first full audit"

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..model.report import Outcome
+from ..model.report_schema import Outcome
 from .summary import is_audited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..model.report import Report, RootCredentials
+    from ..model.report_schema import Report, RootCredentials
 
 # In the ARN of a virtual device. A hardware token has a serial number, a security key an ARN with u2f.
 _VIRTUAL_DEVICE = ":mfa/"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..messages import enumeration
 
 if TYPE_CHECKING:
-    from ..model.report import AccountResult, Report, RootCredentials
+    from ..model.report_schema import AccountResult, Report, RootCredentials
 
 _OWN = "The management account's root user"
 

@@ -16,7 +16,7 @@ from aws_calls.untrusted import printable
 
 from ..messages import describe_preflight
 from ..model.codec import encode, encode_in_pieces, format_time
-from ..model.report import Outcome
+from ..model.report_schema import Outcome
 from ..tasks import DEFINITIONS
 from .controls import evidence
 from .key_use import KEY_QUERY
@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from ..model.report import AccessKey, AccountResult, CredentialDetails, Item, Report, RootCredentials
+    from ..model.report_schema import (
+        AccessKey,
+        AccountResult,
+        CredentialDetails,
+        Item,
+        Report,
+        RootCredentials,
+    )
 
 _PAGE = Path(__file__).with_name("page.html")
 

@@ -6,13 +6,13 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from ..model.report import ItemType
+from ..model.report_schema import ItemType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from ..model.report import AccessKey, AccountResult, CredentialDetails
+    from ..model.report_schema import AccessKey, AccountResult, CredentialDetails
 
 # A use this long ago is a recent one; a plan leaves out by default what has been used since.
 RECENT = timedelta(days=90)

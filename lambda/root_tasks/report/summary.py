@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from ..messages import enumeration, quantity
-from ..model.report import AccountResult, Action, ItemType, Outcome, Report
+from ..model.report_schema import AccountResult, Action, ItemType, Outcome, Report
 from ..tasks import DEFINITIONS
 from .management_root_user import management_root_user
 

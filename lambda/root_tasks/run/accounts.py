@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from aws_calls.responses import Response
 
     from ..aws.context import Aws
-    from ..model.report import Task
+    from ..model.report_schema import Task
 
 _DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
 _DESCRIBE_ACCOUNT = "organizations:DescribeAccount"

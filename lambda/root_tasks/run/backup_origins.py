@@ -14,7 +14,7 @@ from ..aws.bucket import UnreadableObjectError
 from ..aws.executions import describe_execution
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
-from ..model.report import Outcome
+from ..model.report_schema import Outcome
 from ..refusals import RefusalReason, RunRefusedError
 from .report_hash import report_sha256_of
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..aws.context import Aws
     from ..aws.stores import RunStore
-    from ..model.report import Report
+    from ..model.report_schema import Report
 
 _STATE_MACHINE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 

@@ -19,7 +19,7 @@ from ..aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL
 from ..aws.executions import was_stopped
 from ..aws.sessions import open_session
 from ..aws.stores import Storage
-from ..model.report import Outcome, Task
+from ..model.report_schema import Outcome, Task
 from ..model.run import Backup, BatchResult, Finding, Mode, Work
 from ..tasks import DEFINITIONS
 from ..tasks.definition import AccountTask

@@ -13,7 +13,7 @@ from .. import messages
 from ..aws.bucket import UnreadableObjectError
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
-from ..model.report import Outcome
+from ..model.report_schema import Outcome
 from ..model.run import Finding, Mode
 from ..tasks import DEFINITIONS
 

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from scp.calls import SessionOpener
 
-from ..model.report import Outcome
+from ..model.report_schema import Outcome
 from ..model.run import Finding, Mode
 from ..policies.explanation import DeniedAccount, explain_denials
-from ..policies.preflight import STORING_SECONDS, PlannedAccounts, check_plan
+from ..policies.planned_accounts import STORING_SECONDS, PlannedAccounts, check_plan
 from .make_report import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ..aws.context import Aws
-    from ..model.report import Preflight
+    from ..model.report_schema import Preflight
     from ..model.run import Account, Run
-    from ..policies.preflight import PreflightResult
+    from ..policies.planned_accounts import PreflightResult
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..aws.context import Aws
-    from ..model.report import Report
+    from ..model.report_schema import Report
 
 # A hundred calls, at ten a second, and as long again for AWS to accept them. Then the report is written.
 _IMPORT_SECONDS = 180.0

@@ -11,7 +11,7 @@ from aws_calls.untrusted import printable
 
 from ..aws.stores import REPORT_JSON, File, Storage, sha256
 from ..model.codec import format_time
-from ..model.report import Outcome
+from ..model.report_schema import Outcome
 from ..model.run import Mode
 from ..report.render import as_csv, as_html, as_json
 from ..report.summary import minute, summary
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ..aws.context import Aws
     from ..aws.stores import RunStore
-    from ..model.report import Report
+    from ..model.report_schema import Report
     from ..model.run import Plan, Run
     from .settings import WriteReportSettings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..model.report import AccountResult, Outcome, Report, Result
+from ..model.report_schema import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Mode, Plan
 from ..report.accepted import with_acceptance
 from ..report.email_domains import is_outside

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aws_calls.responses import pages, require
 
 from ..aws.executions import describe_execution
-from ..model.report import Task
+from ..model.report_schema import Task
 from ..refusals import REFUSED, RunRefusedError
 from .request import parse_request
 

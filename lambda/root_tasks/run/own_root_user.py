@@ -8,7 +8,7 @@ from aws_calls.failures import CallError, describe
 from aws_calls.responses import call
 
 from ..messages import MANAGEMENT_ACCOUNT, management_account_unread
-from ..model.report import ItemType, Outcome, Result, RootCredentials
+from ..model.report_schema import ItemType, Outcome, Result, RootCredentials
 from ..tasks.credentials import GET_ACCOUNT_SUMMARY, types_in_summary
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from aws_calls.failures import CallError, FailureKind, error_of_call
 from ..aws.executions import DESCRIBE_EXECUTION, describe_execution
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
-from ..model.report import Task
+from ..model.report_schema import Task
 from ..model.run import RUN_ID, ExecutionMark
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS

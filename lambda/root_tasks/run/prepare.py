@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..messages import NO_LONGER_A_MEMBER
-from ..model.report import Task
+from ..model.report_schema import Task
 from ..model.run import Account, Mode, Run, Work
 from ..refusals import RefusalReason, RunRefusedError
 from .accounts import classify

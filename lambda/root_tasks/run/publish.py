@@ -10,7 +10,7 @@ from aws_calls.notices import publish
 
 from ..aws.bucket import UnreadableObjectError
 from ..aws.stores import REPORT_JSON
-from ..model.report import Outcome
+from ..model.report_schema import Outcome
 from ..report import changes
 from ..report.management_root_user import is_unprotected, management_credentials
 from ..report.summary import is_audited
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..aws.context import Aws
     from ..aws.stores import File, ReportStore
-    from ..model.report import Report
+    from ..model.report_schema import Report
     from ..model.run import Run
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from aws_calls.settings_reader import FunctionSettings, Setting
 
-from ..model.report import ItemType, Task
+from ..model.report_schema import ItemType, Task
 from ..model.run import AcceptedCredentials
 
 if TYPE_CHECKING:

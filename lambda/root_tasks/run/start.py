@@ -13,7 +13,7 @@ from aws_calls.metrics import STATE_MACHINE_NAME, metric_line
 from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError
 from ..model.run import Mode, Restore, Target
-from ..policies.preflight import PlannedAccounts, check_plan
+from ..policies.planned_accounts import PlannedAccounts, check_plan
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope, assignments_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ..aws.context import Aws
     from ..aws.stores import RunStore
-    from ..model.report import Task
+    from ..model.report_schema import Task
     from ..model.run import Assignment, Backup, Plan, Run, Work
     from ..tasks.scope import RestoreRequest
     from .prepare import Preparation

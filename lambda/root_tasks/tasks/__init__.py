@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..model.report import Task
-from . import allow_password_recovery, audit, delete_credentials, unlock_policy
+from ..model.report_schema import Task
+from . import allow_password_recovery, audit_credentials, delete_credentials, unlock_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .definition import TaskDefinition
 
 DEFINITIONS: Mapping[Task, TaskDefinition] = {
-    Task.AUDIT: audit.DEFINITION,
+    Task.AUDIT: audit_credentials.DEFINITION,
     Task.DELETE_CREDENTIALS: delete_credentials.DEFINITION,
     Task.ALLOW_PASSWORD_RECOVERY: allow_password_recovery.DEFINITION,
     Task.UNLOCK_BUCKET_POLICY: unlock_policy.BUCKET_DEFINITION,

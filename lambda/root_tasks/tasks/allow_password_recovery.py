@@ -8,7 +8,7 @@ from aws_calls.failures import CallError
 from root_access.state import Feature
 
 from ..messages import HAS_PASSWORD
-from ..model.report import Action, ItemType, Outcome, Task
+from ..model.report_schema import Action, ItemType, Outcome, Task
 from ..model.run import Target
 from .credentials import LISTING_CALLS, password_created_at
 from .definition import ActionWords, TaskDefinition

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError
 from aws_calls.responses import require
 
-from ..model.report import CredentialDetails, ItemType
+from ..model.report_schema import CredentialDetails, ItemType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..model.report import Action, Outcome
+from ..model.report_schema import Action, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from root_access.state import Feature
 
     from ..aws.sessions import RootSession
-    from ..model.report import ItemType, Task
+    from ..model.report_schema import ItemType, Task
     from ..model.run import CredentialSelection, Finding, Target
     from .scope import Scope, TaskInput
 

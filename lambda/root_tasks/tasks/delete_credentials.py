@@ -10,7 +10,7 @@ from aws_calls.failures import CallError, FailureKind, describe, error_of_call
 from root_access.state import Feature
 
 from .. import messages
-from ..model.report import Action, ItemType, Outcome, Task
+from ..model.report_schema import Action, ItemType, Outcome, Task
 from ..model.run import Finding, Target
 from .credentials import (
     DETAIL_CALLS,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_iam import IAMClient
 
-    from ..model.report import Item
+    from ..model.report_schema import Item
     from ..model.run import CredentialSelection
     from .credentials import Credential
     from .definition import AccountTask

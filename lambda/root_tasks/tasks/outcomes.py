@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..messages import describe_with_hint
-from ..model.report import Item, Outcome
+from ..model.report_schema import Item, Outcome
 from ..model.run import Finding
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError
 from aws_calls.responses import require
 
-from ..model.report import ItemType
+from ..model.report_schema import ItemType
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime, timedelta
 
-    from ..model.report import ItemType, Task
+    from ..model.report_schema import ItemType, Task
     from ..model.run import Target
 
 ACCOUNTS = "accounts"

@@ -14,7 +14,7 @@ from root_access.state import Feature
 
 from .. import messages
 from ..aws.stores import sha256
-from ..model.report import Action, ItemType, Outcome
+from ..model.report_schema import Action, ItemType, Outcome
 from ..model.run import Target
 from ..refusals import RefusalReason, RunRefusedError
 from .definition import ActionWords, TaskDefinition
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from aws_calls.failures import Failure
 
     from ..aws.sessions import RootSession
-    from ..model.report import Item
+    from ..model.report_schema import Item
     from ..model.run import Finding, Restore
     from .definition import AccountTask
     from .resource_policies import ResourcePolicy

@@ -31,7 +31,7 @@ from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL, Clients
 from root_tasks.aws.context import Aws
 from root_tasks.aws.session_clients import NoRootSessionError, SessionClients
 from root_tasks.aws.sessions import RootSession, open_session
-from root_tasks.model.report import Outcome, Task
+from root_tasks.model.report_schema import Outcome, Task
 from root_tasks.model.run import Assignment, Finding
 from root_tasks.run.batch import AccountRunner
 from root_tasks.tasks import DEFINITIONS

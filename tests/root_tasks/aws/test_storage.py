@@ -27,7 +27,7 @@ from root_tasks.aws.stores import (
     sha256,
 )
 from root_tasks.model.codec import Document, encode
-from root_tasks.model.report import ItemType, Outcome, Task
+from root_tasks.model.report_schema import ItemType, Outcome, Task
 from root_tasks.model.run import (
     Assignment,
     Backup,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import strategies as st
 
-from root_tasks.model.report import ItemType, Task
+from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run import Account, Restore, Target
 from root_tasks.policies.attachments import FULL_ACCESS
 from root_tasks.policies.check import PolicyCheck

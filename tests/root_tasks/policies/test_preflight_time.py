@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from root_tasks.model.report import ItemType, Task
+from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run import Target
 from root_tasks.policies.verdicts import TaskResult, judge_task
 from scp.conditions import condition_holds

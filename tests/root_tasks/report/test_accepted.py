@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.model.report import ItemType, Outcome, RootCredentials, Task
+from root_tasks.model.report_schema import ItemType, Outcome, RootCredentials, Task
 from root_tasks.model.run import AcceptedCredentials
 from root_tasks.report.accepted import with_acceptance
 from root_tasks.report.email_domains import is_outside
@@ -17,7 +17,7 @@ from support.reports import inaccessible, key, result
 from support.root_tasks import Settings
 
 if TYPE_CHECKING:
-    from root_tasks.model.report import AccountResult
+    from root_tasks.model.report_schema import AccountResult
     from support.root_tasks import RootTasks
 
 ROOT, UNIT, INNER = "r-a1b2", "ou-a1b2-11111111", "ou-a1b2-22222222"

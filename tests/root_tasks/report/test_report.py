@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from aws_calls.untrusted import printable
 from root_tasks.model.codec import decode
-from root_tasks.model.report import (
+from root_tasks.model.report_schema import (
     AccountResult,
     AuditTotals,
     Change,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aws_calls.untrusted import printable
-from root_tasks.model.report import (
+from root_tasks.model.report_schema import (
     Action,
     Change,
     ChangeType,

@@ -8,7 +8,7 @@ import pytest
 
 from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import encode
-from root_tasks.model.report import Outcome, Task
+from root_tasks.model.report_schema import Outcome, Task
 from root_tasks.model.run import BatchResult, Finding
 from support.accounts import MEMBER
 

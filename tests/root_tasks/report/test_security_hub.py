@@ -15,7 +15,7 @@ from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
 from root_access.drift.repair import CheckFailedError
-from root_tasks.model.report import AccessKey, Outcome, RootCredentials
+from root_tasks.model.report_schema import AccessKey, Outcome, RootCredentials
 from root_tasks.report.asff import findings_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import PRINCIPAL, SESSIONS, set_feature
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from local_aws.emulation import LocalOrganization
-    from root_tasks.model.report import AccountResult
+    from root_tasks.model.report_schema import AccountResult
     from support.root_tasks import FinishedExecution, RootTasks
 
 FUNCTION = FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT, name="Report")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from root_tasks.messages import UNEXPECTED_ERROR
-from root_tasks.model.report import ItemType, Task
+from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run import Mode, Target
 from root_tasks.policies.sentences import denial_hint, denial_reason
 from root_tasks.tasks import DEFINITIONS

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aws_calls.failures import Failure, FailureKind
-from root_tasks.model.report import ItemType, Task
+from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run import Assignment, Target
 from root_tasks.refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from root_tasks.run.plans import parse_plan_request

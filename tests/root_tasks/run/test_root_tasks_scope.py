@@ -10,7 +10,7 @@ import pytest
 
 from local_aws.emulation import mock_organization
 from root_tasks.messages import NO_LONGER_A_MEMBER
-from root_tasks.model.report import Task
+from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access

@@ -13,7 +13,7 @@ from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 from root_tasks.aws.clients import Clients
 from root_tasks.aws.context import Aws
-from root_tasks.model.report import Task
+from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
 from root_tasks.run.accounts import MemberDirectory, Selection
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD

@@ -91,7 +91,7 @@ def _require_plan(stored: StoredReport, run: str, *, approved_report: Path | Non
 def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     """Show a plan, and ask whether to execute it. Ctrl-C and the end of the input mean no."""
     from root_tasks.messages import quantity
-    from root_tasks.model.report import Outcome
+    from root_tasks.model.report_schema import Outcome
     from root_tasks.report.summary import what_it_does, words_of
 
     from ..screen import show_report

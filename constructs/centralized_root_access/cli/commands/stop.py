@@ -81,7 +81,7 @@ def _show(runs: Runs, execution: RunExecution) -> ExitCode:
     """Show what an execution had done, as far as its batches have ended."""
     audit = f"Audit every account of plan {execution.plan}"
     with failures_as(f"Run {execution.run_id} was stopped, but what it had done cannot be shown. {audit}"):
-        from root_tasks.model.report import Outcome
+        from root_tasks.model.report_schema import Outcome
 
         from .. import screen
         from ..stored_report import print_doubt

@@ -9,7 +9,7 @@ from aws_calls.failures import CallError, Failure, describe
 from root_access.state import Feature
 
 from ..messages import DETAILS_UNAVAILABLE, contradiction, hint
-from ..model.report import AccessKey, Action, CredentialDetails, ItemType, Outcome, RootCredentials
+from ..model.report_schema import AccessKey, Action, CredentialDetails, ItemType, Outcome, RootCredentials
 from ..model.run import Finding
 from .credentials import (
     DETAIL_CALLS,

@@ -10,7 +10,7 @@ from scp.documents import PolicyType
 from scp.evaluate import Decision
 
 from ..messages import DENIED_IN_PART, UNEXPECTED_ERROR
-from ..model.report import Action, Preflight
+from ..model.report_schema import Action, Preflight
 from ..model.run import Denial
 from ..tasks import DEFINITIONS
 from .check import PolicyCheck
