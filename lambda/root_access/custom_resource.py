@@ -11,7 +11,7 @@ from aws_calls.runtime import FunctionArn, LambdaContext
 
 from .converge import Convergence
 from .organization import Organization
-from .state import desired_state
+from .state import InvalidValueError, desired_state
 from .steps import plan
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def apply_request(
     Return the members of the response that say so: the physical ID, and the attributes that the stack reads.
     Once `abandoned` is set it is too late: no call starts after that.
     """
+    if (request_type := event.get("RequestType")) not in ("Create", "Update"):
+        raise InvalidValueError(name="RequestType", value=request_type, expected="Create, Update or Delete")
     properties = event["ResourceProperties"]
     desired = desired_state(
         features=properties.get("Features"),

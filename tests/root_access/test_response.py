@@ -274,6 +274,7 @@ def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint,
 @pytest.mark.parametrize(
     ("change", "mentioned"),
     [
+        ({"RequestType": None}, "RequestType must be Create, Update or Delete"),
         ({"ResourceProperties": None}, "failed unexpectedly: KeyError: 'ResourceProperties'"),
         ({"ResourceProperties": {}}, "Features must be a list"),
         ({"ResourceProperties": {"Features": ""}}, "Features must be a list"),
