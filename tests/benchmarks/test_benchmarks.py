@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -16,14 +12,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from benchmarks.function import SETTINGS
 from benchmarks.limits import Limit, TokenBucket
 from benchmarks.meter import (
     MAX_CONCURRENCY,
     AuditFailedError,
-    Comparison,
-    DeployedRun,
-    Figures,
     Meter,
     correct_outcomes,
     require_outcomes,
@@ -35,7 +27,6 @@ from benchmarks.stand_in_server import running_stand_in
 from centralized_root_access import RootTasks
 from root_tasks.model.report_schema import Outcome
 from support import accounts
-from support.root_tasks import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,35 +58,6 @@ def test_an_audit_counts_only_with_the_right_outcome_for_each_account_once(
 
 def test_as_many_batches_run_at_once_as_in_a_stack_that_sets_nothing() -> None:
     assert signature(RootTasks.__init__).parameters["max_concurrency"].default == MAX_CONCURRENCY
-
-
-def test_the_audits_set_what_each_function_reads() -> None:
-    assert SETTINGS.keys() == FUNCTIONS.keys()
-    for handler, settings in SETTINGS.items():
-        FUNCTIONS[handler][1].from_environment({"SETTINGS": json.dumps(settings)})
-
-
-def test_the_page_has_a_row_for_each_comparison_and_each_deployed_run() -> None:
-    scenario = Scenario(members=1_000, latency=0.3)
-    ours = Figures(seconds=20.0, calls=2117, throttled=9, cpu=0.0066)
-    gave_up = Figures(seconds=80.0, lost=900, runs=None, calls=5322, throttled=271, cpu=0.004)
-    one = Comparison(scenario=scenario, one_account=True, from_here=ours, lean_client=ours)
-    all_of_them = Comparison(scenario=scenario, one_account=False, from_here=ours, lean_client=gave_up)
-    deployed = DeployedRun(
-        name="audit", scenario=scenario, figures=ours, function_seconds=54.0, dollars=0.0016
-    )
-
-    shown = page(Measurements(from_here=[one, all_of_them], deployed=[deployed])).splitlines()
-
-    assert (
-        "| one of 1,000 accounts, 300 ms a call | 20.00 s | 20.00 s | 1.00 "
-        "| 2,117 | 2,117 | 9 | 9 | 0 | 1 | 7 ms | 7 ms |"
-    ) in shown
-    assert (
-        "| 1,000 accounts, 300 ms a call | 20.00 s | more than 80.00 s | 0.25 "
-        "| 2,117 | 5,322 | 9 | 271 | 900 | - | 7 ms | 4 ms |"
-    ) in shown
-    assert "| audit, 1,000 accounts, 300 ms a call | 20.00 s | 2,117 | 9 | 7 ms | 54 | $0.0016 |" in shown
 
 
 def test_a_token_bucket_lets_its_burst_through_and_then_its_rate() -> None:
@@ -198,32 +160,6 @@ def test_the_stand_in_throttles_each_service_with_its_own_error_and_counts_it(st
     assert traffic.calls["AssumeRoot"] == 2
 
 
-def test_the_lean_client_is_run_again_for_what_was_throttled_too_often(
-    stand_in: StandIn,
-) -> None:
-    scenario = Scenario(members=150, assume_root=Limit(rate=200, burst=20))
-    stand_in.begin(scenario)
-    environment = {
-        "AWS_ACCESS_KEY_ID": MANAGEMENT_ACCOUNT_ID,
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        **stand_in.environment,
-    }
-    measured = json.loads(
-        subprocess.run(
-            [sys.executable, "-m", "benchmarks.lean_client"],
-            env={**os.environ, **environment},
-            check=True,
-            stdout=subprocess.PIPE,
-        ).stdout
-    )
-    calls = stand_in.traffic().calls
-    assert measured["lost"][-1] == 0
-    assert calls["ListAccounts"] >= 8
-    for operation in ("GetLoginProfile", "ListAccessKeys", "ListMFADevices", "ListSigningCertificates"):
-        assert calls[operation] == scenario.members
-    assert calls["AssumeRoot"] > scenario.members
-
-
 def test_every_row_is_measured_with_the_right_results(stand_in: StandIn, running_aws: LocalAws) -> None:
     meter = Meter(running_aws, stand_in)
     one = meter.compare(MEMBERS, one_account=True)
@@ -232,3 +168,5 @@ def test_every_row_is_measured_with_the_right_results(stand_in: StandIn, running
     assert [run.name for run in runs] == ["audit", "plan delete", "execute"]
     assert one.from_here.calls < everybody.from_here.calls
     assert (one.lean_client.lost, everybody.lean_client.lost) == (0, 0)
+    shown = page(Measurements(from_here=[one, everybody], deployed=runs))
+    assert shown.count("3 accounts, ") == 5

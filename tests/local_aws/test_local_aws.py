@@ -386,13 +386,6 @@ def test_the_environment_of_a_service_has_no_variable_of_the_user() -> None:
     assert environment.keys().isdisjoint({*USER_SETTINGS, "EDITOR"})
 
 
-def test_the_cdk_cli_is_the_pinned_one(running_aws: LocalAws) -> None:
-    pinned = json.loads((REPOSITORY / "package.json").read_text())["devDependencies"]["aws-cdk"]
-    version = running_aws.cdk("--version")
-    assert version.returncode == 0
-    assert version.stdout.split()[0] == pinned
-
-
 def test_the_lock_file_has_no_download_addresses() -> None:
     packages = json.loads((REPOSITORY / "package-lock.json").read_text())["packages"]
     assert all("resolved" not in package for package in packages.values())
