@@ -29,6 +29,7 @@ from acceptance.state import State, StateField
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from support.acceptance import (
     EmulatedAws,
+    Terminal,
     enable_policies,
     local_aws_of,
     names_of,
@@ -44,57 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from click.testing import Result as Finished
-
 READS = ("Assume", "Describe", "Get", "List")
-
-
-class Terminal:
-    """The command in this process, on an emulated organization."""
-
-    def __init__(
-        self, organization: LocalOrganization, folder: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        self.organization = organization
-        self.folder = folder
-        self.connections: list[EmulatedAws] = []
-        self.options: dict[str, Any] = {}
-        monkeypatch.setattr(command, "connect", self._connect)
-
-    def _connect(self, profile: str | None, region: str) -> EmulatedAws:
-        del profile, region
-        aws = EmulatedAws(self.organization, **self.options)
-        self.connections.append(aws)
-        return aws
-
-    def run(self, *arguments: str, typed: str | None = None, **options: str) -> Finished:
-        """Run the command.
-
-        Args:
-            *arguments: Its arguments, after those that name the organization.
-            typed: What is typed for the confirmation; default: the organization's id.
-            **options: Other values than the organization's own.
-        """
-        named = {"organization": self.organization.id, "account": MANAGEMENT, **options}
-        line = [word for name, value in named.items() for word in (f"--{name}", value)]
-        entered = f"{self.organization.id if typed is None else typed}\n"
-        return CliRunner().invoke(
-            command.main, [*line, "--folder", str(self.folder), *arguments], input=entered
-        )
-
-    def restore(self, path: Path, *, typed: str | None = None) -> Finished:
-        """Run the command that restores a snapshot.
-
-        Args:
-            path: The snapshot.
-            typed: What is typed for the confirmation; default: the organization's id.
-        """
-        entered = f"{self.organization.id}\n" if typed is None else typed
-        return CliRunner().invoke(command.main, ["--restore", str(path)], input=entered)
-
-    def snapshots(self) -> list[Path]:
-        """Return the snapshots in the folder."""
-        return sorted(self.folder.glob("*.snapshot.json"))
 
 
 @pytest.fixture

@@ -7,64 +7,36 @@ import runpy
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from click.testing import CliRunner
 
 from acceptance import __main__ as command
 from acceptance.model import Level
 from centralized_root_access import RootTask
-from local_aws.emulation import mock_organization
-from support.acceptance import EmulatedAws, enable_policies, names_of
+from support.acceptance import Terminal, enable_policies
 from support.acceptance_role import ROLE, actions_of, policies_of, role_actions, role_template
 from support.accounts import MEMBER, OTHER
 from support.apps import ROOT
 from support.processes import run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-class RecordingAws(EmulatedAws):
-    """An emulated organization that knows which calls the management account's own credentials made."""
-
-    def __init__(self, organization: Any) -> None:
-        super().__init__(organization)
-        self.own: set[str] = set()
-
-    def _create_client(self, service: str, credentials: Mapping[str, Any] | None, host: str | None) -> Any:
-        client = super()._create_client(service, credentials, host)
-        if credentials is None:
-            client.meta.events.register(
-                "before-call", lambda model, **_: self.own.add(f"{service}:{model.name}")
-            )
-        return client
-
-
-def own_calls(level: Level, folder: Path) -> set[str]:
-    """Return the calls that a run of a level makes with its own credentials."""
-    with mock_organization() as organization:
-        enable_policies(organization)
-        aws = RecordingAws(organization)
-        names = names_of(organization)
-        arguments = ["--organization", organization.id, "--account", names.management, "--level", level.value]
-        if level is not Level.READ:
-            arguments += ["--member", str(names.member), "--delegate", str(names.delegate)]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(command, "connect", lambda profile, region: aws)
-            finished = CliRunner().invoke(
-                command.main, [*arguments, "--run", "--folder", str(folder)], input=f"{organization.id}\n"
-            )
-        assert finished.exit_code == 0, finished.output
-        return aws.own
+    from local_aws.emulation import LocalOrganization
 
 
 @pytest.mark.parametrize("level", [Level.READ, Level.FEATURE, Level.MEMBER])
-def test_the_role_is_allowed_the_calls_of_the_level_and_no_others(level: Level, tmp_path: Path) -> None:
+def test_the_role_is_allowed_the_calls_of_the_level_and_no_others(
+    organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, level: Level
+) -> None:
     """The level `deploy` is in the end-to-end test."""
-    assert actions_of(own_calls(level, tmp_path), level) == role_actions(level)
+    accounts = {} if level is Level.READ else {"member": OTHER, "delegate": MEMBER}
+    enable_policies(organization)
+    terminal = Terminal(organization, tmp_path, monkeypatch)
+    finished = terminal.run("--level", level.value, "--run", **accounts)
+    assert finished.exit_code == 0, finished.output
+    [aws] = terminal.connections
+    assert actions_of(aws.own, level) == role_actions(level)
 
 
 def may_open(level: Level, task: str, account: str) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from click.testing import CliRunner
+
+from acceptance import __main__ as command
 from acceptance.aws import name_host
 from acceptance.callers import Callers
 from acceptance.local import LocalAws
@@ -13,8 +16,12 @@ from acceptance.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-    from local_aws.emulation import Organization
+    import pytest
+    from click.testing import Result as Finished
+
+    from local_aws.emulation import LocalOrganization, Organization
 
 RUN = "0123456789ab"
 
@@ -30,6 +37,7 @@ class EmulatedAws(LocalAws):
 
     Attributes:
         operations: Each call, named as in an IAM policy.
+        own: Those with the caller's own credentials.
     """
 
     def __init__(
@@ -44,6 +52,7 @@ class EmulatedAws(LocalAws):
         self._skipped = 0.0
         self.on_call = on_call
         self.operations: list[str] = []
+        self.own: set[str] = set()
         self.created = created
         self._options = options
         self._clients: dict[object, Any] = {}
@@ -69,6 +78,10 @@ class EmulatedAws(LocalAws):
         if service == "s3":
             client.meta.events.register("after-call.s3.ListBuckets", _add_regions)
         client.meta.events.register("after-call", lambda model, **_: self._notice(service, model.name))
+        if credentials is None:
+            client.meta.events.register(
+                "before-call", lambda model, **_: self.own.add(f"{service}:{model.name}")
+            )
         self.created(client)
         return client
 
@@ -147,3 +160,55 @@ def snapshot(organization: Organization, names: Names) -> dict[str, Any]:
         "policies": sorted(policy["Id"] for policy in policies),
         "attached": sorted(policy["Id"] for policy in attached["Policies"]),
     }
+
+
+class Terminal:
+    """The command in this process, on an emulated organization."""
+
+    def __init__(
+        self, organization: LocalOrganization, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.organization = organization
+        self.folder = folder
+        self.connections: list[EmulatedAws] = []
+        self.options: dict[str, Any] = {}
+        monkeypatch.setattr(command, "connect", self._connect)
+
+    def _connect(self, profile: str | None, region: str) -> EmulatedAws:
+        del profile, region
+        aws = EmulatedAws(self.organization, **self.options)
+        self.connections.append(aws)
+        return aws
+
+    def run(self, *arguments: str, typed: str | None = None, **options: str) -> Finished:
+        """Run the command.
+
+        Args:
+            *arguments: Its arguments, after those that name the organization.
+            typed: What is typed for the confirmation; default: the organization's id.
+            **options: Other values than the organization's own.
+        """
+        named = {
+            "organization": self.organization.id,
+            "account": self.organization.management_account_id,
+            **options,
+        }
+        line = [word for name, value in named.items() for word in (f"--{name}", value)]
+        entered = f"{self.organization.id if typed is None else typed}\n"
+        return CliRunner().invoke(
+            command.main, [*line, "--folder", str(self.folder), *arguments], input=entered
+        )
+
+    def restore(self, path: Path, *, typed: str | None = None) -> Finished:
+        """Run the command that restores a snapshot.
+
+        Args:
+            path: The snapshot.
+            typed: What is typed for the confirmation; default: the organization's id.
+        """
+        entered = f"{self.organization.id}\n" if typed is None else typed
+        return CliRunner().invoke(command.main, ["--restore", str(path)], input=entered)
+
+    def snapshots(self) -> list[Path]:
+        """Return the snapshots in the folder."""
+        return sorted(self.folder.glob("*.snapshot.json"))
