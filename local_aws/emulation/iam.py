@@ -8,13 +8,11 @@ from moto.iam.responses import IamResponse
 
 from .authorization import root_arn
 from .errors import AwsError, no_such_entity, validation_error
-from .paging import page_of
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID
 from .requests import EmulatedResponse, HttpResponse, access_key_id, security_token
 from .state import RootSession, RootUser, current_emulation, in_listed_order, is_root_session_token
 from .task_policies import TASK_POLICIES, Feature
 
-_DEFAULT_PAGE = 100
 _ROOT_USER_OPERATIONS = frozenset(
     action.removeprefix("iam:")
     for task_policy in TASK_POLICIES.values()
@@ -263,12 +261,5 @@ class _RootUserResponse(EmulatedIamResponse):
         )
 
     def _list_result(self, member: str, entries: Mapping[str, dict[str, object]]) -> ActionResult:
-        size = int(self._get_param("MaxItems") or _DEFAULT_PAGE)
-        page, next_token = page_of(entries, token=self._get_param("Marker"), size=size)
-        result: dict[str, object] = {
-            member: [entries[id_] for id_ in page],
-            "IsTruncated": next_token is not None,
-        }
-        if next_token is not None:
-            result["Marker"] = next_token
-        return ActionResult(result)
+        # A root user has fewer credentials than a page.
+        return ActionResult({member: [entries[id_] for id_ in sorted(entries)], "IsTruncated": False})

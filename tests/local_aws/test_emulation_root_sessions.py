@@ -3,8 +3,8 @@
 from typing import Any
 
 from local_aws.emulation import LocalOrganization
-from support.accounts import MANAGEMENT, OTHER, THIRD
-from support.emulation import AUDIT, DELETE, error_of, open_root_session
+from support.accounts import MANAGEMENT, THIRD
+from support.emulation import AUDIT, error_of, open_root_session
 
 
 def test_a_suspended_account_looks_like_a_missing_permission(with_root_access: LocalOrganization) -> None:
@@ -42,23 +42,3 @@ def test_the_token_of_a_root_session_is_valid_for_its_account_only(
     forgotten = error_of(with_root_access.client("iam", credentials=session).get_user)
 
     assert moved["code"] == forgotten["code"] == "InvalidClientTokenId"
-
-
-def test_pages_of_root_credentials_lose_none_while_others_are_deleted(
-    with_root_access: LocalOrganization,
-) -> None:
-    with_root_access.put_root_credentials(account_id=OTHER, access_keys=3)
-    keys = with_root_access.root_credentials(OTHER).access_keys
-    iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, DELETE))
-
-    seen = []
-    page = iam.list_access_keys(MaxItems=1)
-    while True:
-        (key,) = page["AccessKeyMetadata"]
-        seen.append(key["AccessKeyId"])
-        iam.delete_access_key(AccessKeyId=key["AccessKeyId"])
-        if not page["IsTruncated"]:
-            break
-        page = iam.list_access_keys(MaxItems=1, Marker=page["Marker"])
-
-    assert tuple(seen) == keys
