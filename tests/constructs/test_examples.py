@@ -112,14 +112,11 @@ def test_the_guardrail_has_one_target_and_the_audits_role_fires_no_alarm(example
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
-def test_a_workflow_has_no_stored_key_and_pins_every_action(file: Path) -> None:
+def test_a_workflow_has_no_stored_key_and_least_permissions(file: Path) -> None:
     workflow = yaml.safe_load(file.read_text())
     (job,) = workflow["jobs"].values()
     assert workflow["permissions"] == {"contents": "read"}
     assert job["permissions"] == {"contents": "read", "id-token": "write"}
-    actions = [step["uses"] for step in job["steps"] if "uses" in step]
-    for action in actions:
-        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action)
     (credentials,) = [step for step in job["steps"] if "aws-actions/" in step.get("uses", "")]
     assert not [name for name in credentials["with"] if "key" in name]
     assert "secrets." not in file.read_text()

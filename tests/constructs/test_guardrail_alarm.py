@@ -153,18 +153,6 @@ def test_the_path_of_the_roles_is_one_pattern() -> None:
         assert alarms_of(event, found) == (set() if allowed else {"UnexpectedAssumeRoot"})
 
 
-def test_the_session_roles_are_those_that_may_open_root_sessions() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    tasks = RootTasks(stack, "RootTasks", tasks=list(RootTask))
-    own = {stack.resolve(role.role_name)["Ref"] for role in tasks.session_roles}
-    may_assume_root = {
-        policy["Properties"]["Roles"][0]["Ref"]
-        for policy in resources(template(stack), "AWS::IAM::Policy").values()
-        if "sts:AssumeRoot" in json.dumps(policy)
-    }
-    assert own == may_assume_root
-
-
 def test_notices_are_of_exactly_the_events_that_fire_the_alarm_on_root_users() -> None:
     stack = alarm_stack(notification_topic=lambda stack: sns.Topic(stack, "Topic"), root_user_notices=True)
     found = template(stack)
@@ -175,11 +163,6 @@ def test_notices_are_of_exactly_the_events_that_fire_the_alarm_on_root_users() -
     # CloudWatch Logs refuses a subscription of a function that it may not invoke.
     (permission,) = resources(found, "AWS::Lambda::Permission")
     assert permission in subscription["DependsOn"]
-    # Where a notice fails, the topic is notified.
-    (alarm,) = properties_of(found, "AWS::CloudWatch::Alarm", "Notices").values()
-    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Errors")
-    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": function}}]
-    assert alarm["AlarmActions"] == [{"Ref": topic} for topic in resources(found, "AWS::SNS::Topic")]
 
 
 def test_an_alarm_has_the_pages_query_even_with_the_longest_name_of_a_log_group() -> None:

@@ -41,44 +41,6 @@ def policies(**arguments: Any) -> dict[str, dict[str, Any]]:
     return {properties["Type"]: properties for properties in found}
 
 
-def test_the_template_is_pinned() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    roles = [f"arn:aws:iam::{MANAGEMENT_ID}:role/Break", PATH]
-    guardrail(stack, tasks=[RootTask.AUDIT], session_roles={*roles})
-    tasks = ["arn:*:iam::aws:policy/root-task/IAMAuditRootUserCredentials"]
-
-    def policy(type_: str, name: str, target: str, **principal: str) -> dict[str, Any]:
-        denied = {"Effect": "Deny", **principal, "Action": "sts:AssumeRoot", "Resource": "*"}
-        only_roles = {"Condition": {"ArnNotLike": {"aws:PrincipalArn": roles}}}
-        only_tasks = {"Condition": {"StringNotLike": {"sts:TaskPolicyArn": tasks}}}
-        return {
-            "Type": "AWS::Organizations::Policy",
-            "Properties": {
-                "Name": f"OrganizationBootstrap-Guardrail-A697190F-{name}-us-east-1",
-                "Description": (
-                    "Denies sts:AssumeRoot to everyone but certain roles. From the CloudFormation stack "
-                    "OrganizationBootstrap."
-                ),
-                "Type": type_,
-                "TargetIds": [target],
-                "Content": {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {"Sid": "OnlySessionRoles", **denied, **only_roles},
-                        {"Sid": "OnlyTheirTasks", **denied, **only_tasks},
-                    ],
-                },
-            },
-        }
-
-    assert template(stack)["Resources"] == {
-        "GuardrailDelegatePolicy34248A7F": policy("SERVICE_CONTROL_POLICY", "Delegates", DELEGATE),
-        "GuardrailMemberPolicyBCA8F6BD": policy(
-            "RESOURCE_CONTROL_POLICY", "Members", "r-a1b2", Principal="*"
-        ),
-    }
-
-
 @pytest.mark.parametrize(
     ("omitted", "left"),
     [("targets", "SERVICE_CONTROL_POLICY"), ("delegated_administrators", "RESOURCE_CONTROL_POLICY")],

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from aws_cdk import App, Duration, Environment, NestedStack, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
 
 from centralized_root_access import RootTask, RootTasks
 from centralized_root_access._permissions import MAX_PROTECTED_ACCOUNTS
@@ -133,18 +132,10 @@ def test_a_function_that_makes_changes_is_invoked_again_only_if_it_did_not_start
         assert state["TimeoutSeconds"] == 660
 
 
-def test_a_key_encrypts_the_bucket_and_the_log_group_and_every_function_may_use_it() -> None:
-    whole = root_tasks_template(
-        tasks=RootTask, encryption_key=new_key, log_retention=logs.RetentionDays.ONE_MONTH
-    )
+def test_every_function_may_use_the_key() -> None:
+    whole = root_tasks_template(tasks=RootTask, encryption_key=new_key)
     (key_id,) = resources(whole, "AWS::KMS::Key")
     arn = {"Fn::GetAtt": [key_id, "Arn"]}
-    log_group = only_resource(whole, "AWS::Logs::LogGroup")["Properties"]
-    assert (log_group["KmsKeyId"], log_group["RetentionInDays"]) == (arn, 30)
-    bucket = only_resource(whole, "AWS::S3::Bucket")["Properties"]["BucketEncryption"]
-    (rule,) = bucket["ServerSideEncryptionConfiguration"]
-    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn}
-    assert rule["BucketKeyEnabled"] is True
     for role in function_roles(whole):
         (use,) = [statement for statement in policy_statements(whole, role) if statement["Resource"] == arn]
         assert actions(use) == ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -370,7 +361,7 @@ def test_a_function_is_denied_protected_accounts_before_it_exists(whole: dict[st
             assert denying in depends_on(whole, id_)
 
 
-def test_the_roles_that_open_root_sessions_and_no_others_have_the_path() -> None:
+def test_the_session_roles_alone_open_root_sessions_and_have_the_path() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     tasks = RootTasks(stack, "RootTasks", tasks=RootTask)
     other = RootTasks(stack, "Other", role_path="/a/b/")
@@ -379,5 +370,11 @@ def test_the_roles_that_open_root_sessions_and_no_others_have_the_path() -> None
         for construct, path in ((tasks, "/centralized-root-access/"), (other, "/a/b/"))
         for role in construct.session_roles
     }
+    may_open = {
+        policy["Roles"][0]["Ref"]
+        for policy in properties_of(template(stack), "AWS::IAM::Policy").values()
+        if "sts:AssumeRoot" in json.dumps(policy)
+    }
+    assert expected.keys() == may_open
     roles = properties_of(template(stack), "AWS::IAM::Role")
     assert {id_: role["Path"] for id_, role in roles.items() if "Path" in role} == expected
