@@ -210,7 +210,7 @@ def test_no_call_starts_once_the_response_is_sent(
     abandoned.set()
     with pytest.raises(ConvergenceError):
         apply_request(
-            {"ResourceProperties": {"Features": BOTH}},
+            {"RequestType": "Create", "ResourceProperties": {"Features": BOTH}},
             FakeContext(
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootAccess",
                 remaining_seconds=180,
