@@ -156,6 +156,13 @@ def root_tasks(organization: LocalOrganization) -> RootTasks:
     return RootTasks(organization=organization)
 
 
+@pytest.fixture(params=[True, False], ids=["with paths", "without paths"])
+def each_sdk(root_tasks: RootTasks, request: pytest.FixtureRequest) -> None:
+    """Run a test with the paths of accounts, and without them as with SDKs before botocore 1.42.80."""
+    if not request.param:
+        root_tasks.omit_of_accounts("Paths")
+
+
 @pytest.fixture
 def other_services_unchanged(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test of `organization` that changes the trusted access or the delegates of another service."""

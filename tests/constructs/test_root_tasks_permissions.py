@@ -88,7 +88,7 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         root_tasks.client("securityhub").enable_security_hub()
         root_tasks.twice = True
         # Where the SDK knows the paths, fewer calls are made.
-        root_tasks.omit_paths()
+        root_tasks.omit_of_accounts("Paths")
         organizations, root_id = organization.client("organizations"), organization.root_id
         organization.attach_service_control_policy(
             name="no-machines",

@@ -515,21 +515,10 @@ def plan_and_execute_every_task(deployed: Deployed) -> None:
     """Plan and execute each task that makes changes."""
     root_tasks = deployed.root_tasks
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    lock = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::locked"}
-    s3 = root_tasks.client("s3", account_id=MEMBER)
-    s3.create_bucket(Bucket="locked")
-    s3.put_bucket_policy(Bucket="locked", Policy=json.dumps({"Version": "2012-10-17", "Statement": [lock]}))
-    queue = f"arn:aws:sqs:us-east-1:{MEMBER}:locked"
-    lock = {**lock, "Action": "sqs:*", "Resource": queue}
-    root_tasks.client("sqs", account_id=MEMBER).create_queue(
-        QueueName="locked",
-        Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [lock]})},
-    )
-    inputs: dict[RootTask, dict[str, object]] = {
+    inputs: dict[str, dict[str, object]] = {
         RootTask.DELETE_CREDENTIALS: {"accounts": "all"},
         RootTask.ALLOW_PASSWORD_RECOVERY: {"accounts": [MEMBER]},
-        RootTask.UNLOCK_BUCKET_POLICY: {"buckets": {MEMBER: ["locked"]}},
-        RootTask.UNLOCK_QUEUE_POLICY: {"queues": [queue]},
+        **running.lock_out(root_tasks),
     }
     assert {RootTask.AUDIT, *inputs} == set(RootTask)
     for task, input_ in inputs.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -177,14 +176,6 @@ def test_a_feature_that_is_disabled_again_and_again_ends_as_an_error(
     error = create_error(stack)
     assert error.failure.kind is FailureKind.NOT_PERSISTED
     assert function.time.seconds <= LAST_START
-
-
-def test_trusted_access_that_is_disabled_meanwhile_is_enabled_again(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
-) -> None:
-    change_before(function.on_event, ENABLE_SESSIONS, partial(disable_trusted_access, organization))
-    assert stack.create(Features=BOTH).succeeded
-    assert organization.root_access().features == set(BOTH)
 
 
 def test_an_error_names_the_read_that_failed_and_not_an_earlier_step(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,27 +10,11 @@ from centralized_root_access import RootUserGuardrail
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER, OTHER
 from support.root_tasks import RootTasks
+from support.scp import document, statement
 from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
-
-ROOT_DENIAL = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Deny",
-            "Action": "iam:DeleteLoginProfile",
-            "Resource": "*",
-            "Condition": {"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}},
-        }
-    ],
-}
-
-
-def arn(organization: LocalOrganization, policy_id: str) -> str:
-    owner = f"arn:aws:organizations::{MANAGEMENT.account}:policy/{organization.id}"
-    return f"{owner}/service_control_policy/{policy_id}"
 
 
 @pytest.fixture
@@ -49,31 +32,26 @@ def guardrail() -> dict[str, Any]:
     return content
 
 
-def skip_preflight(tasks: RootTasks) -> None:
-    """Deny the pre-flight, which would find the denial before AWS does."""
-    tasks.fail("organizations:ListRoots", "AccessDeniedException")
-
-
 def test_an_item_that_aws_denies_names_the_policy(tasks: RootTasks) -> None:
-    skip_preflight(tasks)
+    # The pre-flight would find the denial before AWS does.
+    tasks.fail("organizations:ListRoots", "AccessDeniedException")
     tasks.organization.put_root_credentials(account_id=OTHER, password=True)
     policy_id = tasks.organization.attach_service_control_policy(
-        name="keep-passwords", document=ROOT_DENIAL, target_id=tasks.organization.root_id
+        name="keep-passwords", document=document(statement(Action="iam:DeleteLoginProfile")), target_id=OTHER
     )
 
     plan = tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]})
     execution = tasks.execute(plan)
 
     assert execution.status == "FAILED"
-    assert arn(tasks.organization, policy_id) in json.dumps(tasks.results(execution)[OTHER])
+    (item,) = tasks.results(execution)[OTHER]["items"]
+    assert f"/service_control_policy/{policy_id}" in item["message"]
     assert tasks.organization.root_credentials(OTHER).password
 
 
-def deny_root_users(organization: LocalOrganization, name: str, target_id: str, **elements: Any) -> str:
-    """Attach the guardrail, some of its elements changed; return the ID of the policy."""
-    (statement,) = guardrail()["Statement"]
-    document = {"Version": "2012-10-17", "Statement": [{**statement, **elements}]}
-    return organization.attach_service_control_policy(name=name, document=document, target_id=target_id)
+def deny_root_users(organization: LocalOrganization, name: str, target_id: str) -> str:
+    """Attach the guardrail; return the ID of the policy."""
+    return organization.attach_service_control_policy(name=name, document=guardrail(), target_id=target_id)
 
 
 def test_a_plan_to_recover_names_each_policy_that_leaves_the_root_user_nothing(
@@ -108,12 +86,9 @@ def test_a_plan_to_recover_names_each_policy_that_leaves_the_root_user_nothing(
 def test_a_recovered_root_user_that_may_do_something_is_not_told_otherwise(
     tasks: RootTasks, elements: dict[str, Any]
 ) -> None:
-    (statement,) = guardrail()["Statement"]
-    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    (denial,) = guardrail()["Statement"]
     tasks.organization.attach_service_control_policy(
-        name="other",
-        document={"Version": "2012-10-17", "Statement": [allowed, {**statement, **elements}]},
-        target_id=OTHER,
+        name="other", document=document(statement("Allow"), {**denial, **elements}), target_id=OTHER
     )
     plan = tasks.run({"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [OTHER]})
     assert "could do nothing" not in (tasks.results(plan)[OTHER]["reason"] or "")
@@ -129,9 +104,7 @@ def test_an_account_with_a_password_has_no_note_about_its_recovery(tasks: RootTa
 def test_behind_the_guardrail_credentials_are_audited_deleted_and_recovered(tasks: RootTasks) -> None:
     organization = tasks.organization
     organization.put_root_credentials(account_id=OTHER, password=True, access_keys=1, mfa_devices=1)
-    organization.attach_service_control_policy(
-        name="guardrail", document=guardrail(), target_id=organization.root_id
-    )
+    deny_root_users(organization, "guardrail", organization.root_id)
 
     audit = tasks.run()
     deletion = tasks.execute(tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]}))

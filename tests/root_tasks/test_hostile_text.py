@@ -24,7 +24,7 @@ from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request
 from support.accounts import MEMBER, OTHER
 from support.reports import HIDDEN_CHARACTERS, hostile_audit, report, result
-from support.root_tasks import BUCKET, RootTasks
+from support.root_tasks import BUCKET, RootTasks, lock_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -345,13 +345,7 @@ def test_a_surprise_in_one_account_costs_that_account_alone(root_tasks: RootTask
 
 
 def test_a_surprise_while_acting_is_unknown_and_names_the_backups(root_tasks: RootTasks) -> None:
-    s3 = root_tasks.client("s3", account_id=MEMBER)
-    s3.create_bucket(Bucket="locked")
-    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::locked"}
-    s3.put_bucket_policy(
-        Bucket="locked", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    )
-    plan = root_tasks.run({"task": BUCKETS, "buckets": {MEMBER: ["locked"]}})
+    plan = root_tasks.run({"task": BUCKETS, **lock_out(root_tasks)[BUCKETS]})
     surprise(root_tasks, service="s3.DeleteBucketPolicy", account_id=MEMBER)
     executed = root_tasks.execute(plan)
     result = root_tasks.results(executed)[MEMBER]

@@ -411,13 +411,10 @@ def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
         (90, {}, "in use"),
         (91, {}, "planned"),
         (91, {"unusedForDays": 91}, "in use"),
-        (91, {"unusedForDays": 3650}, "in use"),
         (1, {"unusedForDays": 0}, "planned"),
         # It is being used now.
         (0, {"unusedForDays": 0}, "in use"),
         (0, {"includeInUse": True}, "planned"),
-        (0, {"includeInUse": True, "unusedForDays": 365}, "planned"),
-        (0, {"includeInUse": False}, "in use"),
         (None, {"unusedForDays": 3650}, "planned"),
     ]
     for days_ago, input_, outcome in cases:

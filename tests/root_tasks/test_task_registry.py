@@ -100,14 +100,6 @@ def root_tasks(organization: LocalOrganization, sixth_task: Task) -> RootTasks:
     return RootTasks(organization=organization, settings=Settings(tasks=tuple(Task)))
 
 
-def test_every_task_has_a_definition() -> None:
-    assert set(DEFINITIONS) == set(Task)
-
-
-def test_only_the_audit_makes_no_changes() -> None:
-    assert {task for task, definition in DEFINITIONS.items() if not definition.makes_changes} == {Task.AUDIT}
-
-
 def test_a_sixth_task_is_planned_executed_and_reported(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:

@@ -34,7 +34,7 @@ from root_tasks.run.settings import (
 )
 from root_tasks.run.start import start_execution, start_run
 from root_tasks.tasks import DEFINITIONS
-from support.accounts import MANAGEMENT
+from support.accounts import MANAGEMENT, MEMBER
 from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import NO_RESPONSE_AFTER, error_response
 from support.function import FakeContext, FakeTime
@@ -410,10 +410,6 @@ class RootTasks:
         """Leave a member out of a call's responses."""
         omit_member(self.on_event, action, *path)
 
-    def omit_paths(self) -> None:
-        """Leave the paths of accounts out of responses, as SDKs before botocore 1.42.80 do."""
-        self.omit_of_accounts("Paths")
-
     def omit_of_accounts(self, member: str, *, instead: str | None = None) -> None:
         """Omit a member of accounts, as an SDK does that does not know it, or put it under another name."""
 
@@ -680,6 +676,24 @@ def create_report_bucket(s3: Any) -> None:
     """Create the construct's bucket; in us-east-1 an owner may do so again."""
     s3.create_bucket(Bucket=BUCKET)
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+
+
+def lock_out(root_tasks: RootTasks) -> dict[Task, dict[str, Any]]:
+    """Create a bucket and a queue that deny everything; return the input that names each, by task."""
+    s3, sqs = (root_tasks.client(service, account_id=MEMBER) for service in ("s3", "sqs"))
+    s3.create_bucket(Bucket="locked")
+    s3.put_bucket_policy(Bucket="locked", Policy=_denial("s3:*", "arn:aws:s3:::locked"))
+    queue = f"arn:aws:sqs:us-east-1:{MEMBER}:locked"
+    sqs.create_queue(QueueName="locked", Attributes={"Policy": _denial("sqs:*", queue)})
+    return {
+        Task.UNLOCK_BUCKET_POLICY: {"buckets": {MEMBER: ["locked"]}},
+        Task.UNLOCK_QUEUE_POLICY: {"queues": [queue]},
+    }
+
+
+def _denial(action: str, resource: str) -> str:
+    statement = {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _client_error(code: str, operation: str) -> ClientError:

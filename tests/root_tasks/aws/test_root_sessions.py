@@ -190,15 +190,6 @@ def test_a_request_outside_of_a_session_is_not_signed_and_not_sent(recorder: Rec
     assert recorder.signed == [(KEY, KEY, KEY)]
 
 
-def test_a_thread_that_a_session_starts_does_not_act_for_it(recorder: Recorder) -> None:
-    clients, iam = recorder.clients, recorder.iam
-    with ThreadPoolExecutor(1) as pool, clients.acting_as(credentials_of(MEMBER)):
-        future = pool.submit(iam.get_access_key_last_used, AccessKeyId=KEY)
-        with pytest.raises(NoRootSessionError):
-            future.result()
-    assert recorder.signed == []
-
-
 def test_reading_a_list_leaves_the_thread_without_a_session_between_its_pages(recorder: Recorder) -> None:
     clients, iam = recorder.clients, recorder.iam
     pages: Iterator[dict[str, Any]] = iter(
@@ -465,13 +456,14 @@ def run_batch(sts: Any, clock: Clock, account_ids: Iterable[str]) -> list[Findin
 
 
 def test_nothing_waits_for_the_list_of_the_accounts_that_need_not(root_tasks: RootTasks) -> None:
-    all_began = threading.Barrier(3)
+    all_began = threading.Barrier(4)
 
     def wait_for_others(**_: object) -> None:
         all_began.wait(timeout=10)
 
     for event in (
         "organizations.ListAccounts",
+        "organizations.ListOrganizationalUnitsForParent",
         "organizations.DescribeOrganization",
         "iam.ListOrganizationsFeatures",
     ):
@@ -480,38 +472,31 @@ def test_nothing_waits_for_the_list_of_the_accounts_that_need_not(root_tasks: Ro
     assert audit.status == "SUCCEEDED"
 
 
-def test_the_names_of_units_are_read_while_the_accounts_are_listed(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
-    names_read = threading.Event()
-
-    def wait_for_names(**_: object) -> None:
-        assert names_read.wait(timeout=10)
-
-    root_tasks.on_event("before-call.organizations.ListAccounts", wait_for_names)
-    root_tasks.on_event(
-        "after-call.organizations.ListOrganizationalUnitsForParent", lambda **_: names_read.set()
-    )
-    root_tasks.run()
-    calls = Counter(call.operation for call in organization.calls)
-    assert calls["ListAccounts"] == 1
-
-
+@pytest.mark.parametrize(
+    ("input_", "operation"),
+    [({}, "ListAccounts"), ({"organizationalUnits": ["Root"]}, "ListAccountsForParent")],
+    ids=["all accounts", "a unit"],
+)
 def test_a_run_that_is_refused_does_not_wait_for_the_list_of_the_accounts(
-    root_tasks: RootTasks, organization: LocalOrganization
+    root_tasks: RootTasks, organization: LocalOrganization, input_: object, operation: str
 ) -> None:
     organization.client("iam").disable_organizations_root_credentials_management()
-    refused = threading.Event()
+    listing, refused = threading.Event(), threading.Event()
+
+    def wait_for_list(**_: object) -> None:
+        listing.wait(timeout=10)
 
     def wait_for_refusal(**_: object) -> None:
+        listing.set()
         refused.wait(timeout=10)
         # Time for the thread that was refused to say so.
-        time.sleep(0.1)
+        time.sleep(0.25)
 
+    root_tasks.on_event("before-call.iam.ListOrganizationsFeatures", wait_for_list)
     root_tasks.on_event("after-call.iam.ListOrganizationsFeatures", lambda **_: refused.set())
-    root_tasks.on_event("before-call.organizations.ListAccounts", wait_for_refusal)
+    root_tasks.on_event(f"before-call.organizations.{operation}", wait_for_refusal)
     root_tasks.on_event(
-        "after-call.organizations.ListAccounts", lambda parsed, **_: parsed.update(NextToken="more")
+        f"after-call.organizations.{operation}", lambda parsed, **_: parsed.update(NextToken="more")
     )
-    assert root_tasks.run().status == "FAILED"
-    assert Counter(call.operation for call in organization.calls)["ListAccounts"] == 1
+    assert root_tasks.run(input_).status == "FAILED"
+    assert Counter(call.operation for call in organization.calls)[operation] == 1

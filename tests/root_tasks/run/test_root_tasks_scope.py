@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.root_tasks import RootTasks, refusal
+from support.root_tasks import RootTasks, lock_out, refusal
 from support.scp import document, statement
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 SEEDED = 4
 MAX_DESCRIBED = 20
 LISTS = ("ListAccounts", "ListPolicies", "ListTargetsForPolicy", "ListOrganizationalUnitsForParent")
-each_sdk = pytest.mark.parametrize("has_paths", [True, False], ids=["with paths", "without paths"])
 
 
 def add_unit(organization: LocalOrganization, name: str, *, parent_id: str, accounts: Sequence[str]) -> str:
@@ -75,7 +73,7 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
         enable_root_access(organization, CREDENTIALS, SESSIONS)
         root_tasks = RootTasks(organization=organization)
         if not has_paths:
-            root_tasks.omit_paths()
+            root_tasks.omit_of_accounts("Paths")
         workloads = add_unit(organization, "Workloads", parent_id=organization.root_id, accounts=[])
         prod = add_unit(organization, "Prod", parent_id=workloads, accounts=[MEMBER])
         for number in range(units):
@@ -84,15 +82,6 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
         for target_id in (organization.root_id, prod, MEMBER, OTHER):
             attach(organization, target_id)
         add_accounts(organization, accounts - SEEDED)
-        sqs = root_tasks.client("sqs", account_id=MEMBER)
-        arn = f"arn:aws:sqs:us-east-1:{MEMBER}:locked"
-        policy = json.dumps(document(statement(Principal="*", Action="sqs:*", Resource=arn)))
-        sqs.create_queue(QueueName="locked", Attributes={"Policy": policy})
-        s3 = root_tasks.client("s3", account_id=MEMBER)
-        s3.create_bucket(Bucket="locked")
-        s3.put_bucket_policy(
-            Bucket="locked", Policy=policy.replace(arn, "arn:aws:s3:::locked").replace("sqs:", "s3:")
-        )
         organization.put_root_credentials(account_id=MEMBER, access_keys=1)
         made: dict[str, Counter[str]] = {}
 
@@ -112,10 +101,7 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
         run("audit", {"accounts": [MEMBER]})
         execute("delete", run("plan delete", {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}))
         execute("recover", run("plan recover", {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}))
-        for task, target in (
-            (Task.UNLOCK_BUCKET_POLICY, {"buckets": {MEMBER: ["locked"]}}),
-            (Task.UNLOCK_QUEUE_POLICY, {"queues": [arn]}),
-        ):
+        for task, target in lock_out(root_tasks).items():
             unlocked = execute(f"unlock: {task}", run(f"plan unlock: {task}", {"task": task, **target}))
             (item,) = root_tasks.results(unlocked)[MEMBER]["items"]
             plan = run(f"plan restore: {task}", {"task": task, "restore": [item["backup"]]})
@@ -123,7 +109,7 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
         return made
 
 
-@each_sdk
+@pytest.mark.parametrize("has_paths", [True, False], ids=["with paths", "without paths"])
 @pytest.mark.parametrize("accounts", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_a_run_of_one_account_makes_the_same_calls_in_any_organization(
     accounts: int, has_paths: bool
@@ -160,16 +146,14 @@ def rows(root_tasks: RootTasks, input_: object) -> dict[str, dict[str, Any]]:
     return root_tasks.results(execution)
 
 
-@each_sdk
+@pytest.mark.usefixtures("each_sdk")
 def test_the_results_of_named_accounts_and_of_units_are_those_of_all_accounts(
-    root_tasks: RootTasks, has_paths: bool
+    root_tasks: RootTasks,
 ) -> None:
     organization = root_tasks.organization
     arrange_organization(organization)
     suspended, *many = add_accounts(organization, 30)
     organization.suspend(suspended)
-    if not has_paths:
-        root_tasks.omit_paths()
     everybody = rows(root_tasks, {})
     # A full audit alone reads the root user of the account that it runs in.
     everybody[MANAGEMENT] = {**everybody[MANAGEMENT], "credentials": None}
@@ -243,7 +227,7 @@ def test_a_run_of_named_accounts_does_without_units_that_cannot_be_read(
     root_tasks: RootTasks, operation: str
 ) -> None:
     arrange_organization(root_tasks.organization)
-    root_tasks.omit_paths()
+    root_tasks.omit_of_accounts("Paths")
     root_tasks.fail(f"organizations:{operation}", "AccessDeniedException")
     results = root_tasks.results(root_tasks.run({"accounts": [MANAGEMENT, THIRD]}))
     assert results[THIRD]["outcome"] == "clean"

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
-from unittest.mock import Mock
 
 import pytest
 
-from aws_calls.failures import CallError, FailureKind
-from aws_calls.retry import RetryBudget
-from aws_calls.runtime import FunctionArn
-from root_tasks.aws.clients import Clients
-from root_tasks.aws.context import Aws
 from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
-from root_tasks.run.accounts import MemberDirectory, Selection
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.function import FakeTime
 from support.root_tasks import RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
@@ -25,8 +17,6 @@ if TYPE_CHECKING:
 
     from local_aws.emulation import LocalOrganization
     from support.root_tasks import FinishedExecution
-
-each_sdk = pytest.mark.parametrize("has_paths", [True, False], ids=["with paths", "without paths"])
 
 
 @pytest.fixture
@@ -72,12 +62,10 @@ def test_a_unit_is_named_by_its_path_or_the_end_of_it(
         assert sorted(root_tasks.outcomes(execution)) == chosen, named
 
 
-@each_sdk
+@pytest.mark.usefixtures("each_sdk")
 def test_accounts_and_units_are_left_out_and_the_run_is_then_not_a_full_audit(
-    root_tasks: RootTasks, units: Mapping[str, str], has_paths: bool
+    root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
-    if not has_paths:
-        root_tasks.omit_paths()
     for input_, chosen in (
         ({"exclude": ["Root/Workloads"]}, [MANAGEMENT, THIRD]),
         ({"exclude": [OTHER, units["Root/Sandbox"]]}, [MANAGEMENT, MEMBER]),
@@ -115,24 +103,20 @@ def test_a_name_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
         assert refusal(refused) == (RefusalReason.UNIT_NOT_FOUND, {"unit": name})
 
 
-@each_sdk
+@pytest.mark.usefixtures("each_sdk")
 def test_an_id_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
-    root_tasks: RootTasks, units: Mapping[str, str], has_paths: bool
+    root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
-    if not has_paths:
-        root_tasks.omit_paths()
     for key in ("organizationalUnits", "exclude"):
         refused = root_tasks.run({key: [units["Root/Workloads"], "ou-a1b2-c3d4e5f6"]})
         assert refusal(refused) == (RefusalReason.UNIT_NOT_FOUND, {"unit": "ou-a1b2-c3d4e5f6"})
     assert not root_tasks.outcomes(root_tasks.run({"organizationalUnits": [units["Root/Sand/box"]]}))
 
 
-@each_sdk
+@pytest.mark.usefixtures("each_sdk")
 def test_the_report_has_the_names_of_each_accounts_units(
-    root_tasks: RootTasks, units: Mapping[str, str], has_paths: bool
+    root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
-    if not has_paths:
-        root_tasks.omit_paths()
     expected = {
         MANAGEMENT: "Root",
         MEMBER: "Root/Workloads",
@@ -154,13 +138,11 @@ def test_the_report_of_an_execution_has_the_names_of_the_units(
     assert _units_in_report(root_tasks, execution) == {OTHER: "Root/Workloads/Prod"}
 
 
-@each_sdk
+@pytest.mark.usefixtures("each_sdk")
 @pytest.mark.parametrize("code", ["AccessDeniedException", "TooManyRequestsException"])
 def test_an_audit_does_without_the_names_of_units_that_cannot_be_read(
-    root_tasks: RootTasks, units: Mapping[str, str], code: str, has_paths: bool
+    root_tasks: RootTasks, units: Mapping[str, str], code: str
 ) -> None:
-    if not has_paths:
-        root_tasks.omit_paths()
     root_tasks.fail("organizations:ListOrganizationalUnitsForParent", code)
     execution = root_tasks.run()
     assert root_tasks.outcomes(execution) == {
@@ -201,27 +183,6 @@ def test_a_unit_that_is_moved_during_the_start_of_a_run_costs_its_names_alone(
     root_tasks.change_before("organizations:ListOrganizationalUnitsForParent", delete_unit)
     found = _units_in_report(root_tasks, root_tasks.run())
     assert (found[THIRD], found[OTHER]) == (None, "Root/Workloads/Prod")
-
-
-@pytest.mark.parametrize(
-    "selection",
-    [Selection(all_accounts=True), Selection(organizational_units=("Root",))],
-    ids=["all accounts", "a unit"],
-)
-def test_nothing_is_listed_for_a_run_that_was_refused_meanwhile(
-    organization: LocalOrganization, selection: Selection
-) -> None:
-    client, clock = organization.client("organizations"), FakeTime().clock()
-    aws = Aws(
-        function=FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT),
-        clients=Clients(lambda service: client, sessions=Mock()),
-        now=Mock(),
-        log=Mock(),
-        budget=RetryBudget(clock=clock, deadline=180),
-    )
-    with pytest.raises(CallError) as ended:
-        MemberDirectory.of(aws.until(lambda: True)).read(selection)
-    assert (ended.value.failure.kind, organization.calls) == (FailureKind.OUT_OF_TIME, ())
 
 
 def _units_in_report(root_tasks: RootTasks, execution: FinishedExecution) -> dict[str, str | None]:
