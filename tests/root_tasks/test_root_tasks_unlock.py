@@ -256,17 +256,12 @@ def test_a_policy_that_cannot_be_read_any_more_stays(locked: Locked) -> None:
 
 def test_a_policy_that_cannot_be_read_again_after_its_backup_stays(locked: Locked) -> None:
     plan = locked.plan()
-    backed_up: list[bool] = []
-    locked.root_tasks.change_before("s3:PutObject", lambda: backed_up.append(True), url="backups/")
 
-    def deny(**_: object) -> None:
-        if backed_up:
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "This is a test."}}, "Read")
+    def deny() -> None:
+        locked.root_tasks.fail(READ[locked.kind], "AccessDenied", account_id=MEMBER, times=1)
 
-    event = READ[locked.kind].replace(":", ".")
-    locked.root_tasks.on_event(f"before-call.{event}", deny, account_id=MEMBER)
+    locked.root_tasks.change_before("s3:PutObject", deny, url="backups/")
     executed = locked.execute(plan)
-    backed_up.clear()
     assert locked.outcome(executed)[0] == "failed"
     assert [locked.item(executed)["backup"]] == locked.backups
     assert locked.policy == "Everybody"
