@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,27 +19,18 @@ if TYPE_CHECKING:
 AUDIT = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
 
 
-def comparable(report: dict[str, Any]) -> dict[str, Any]:
-    """Return a report without what differs from run to run."""
-    of_its_run = ("runId", "startedAt", "finishedAt", "trend")
-    return {key: value for key, value in report.items() if key not in of_its_run}
-
-
-def test_the_report_is_that_of_a_deployment_and_nothing_is_changed(
+def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     organization = command_line.root_tasks.organization
     organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=2, mfa_devices=1)
     organization.put_root_credentials(account_id=OTHER, access_keys=1, certificates=1)
     organization.deny(account_id=THIRD, action="iam:GetAccountSummary")
-    deployed = command_line.run("audit", "--format", "json")
-    command_line.services.requests.clear()
     organization.clear_calls()
     # The stack of the shell is no obstacle.
     monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK)
     from_here = command_line.run("audit", "--from-here", "--format", "json", "--output", str(tmp_path))
-    assert (from_here.exit_code, deployed.exit_code) == (1, 1)
-    assert comparable(json.loads(from_here.stdout)) == comparable(json.loads(deployed.stdout))
+    assert from_here.exit_code == 1
     assert {row["accountId"]: row["outcome"] for row in json.loads(from_here.stdout)["results"]} == {
         MANAGEMENT: "skipped",
         MEMBER: "has credentials",

