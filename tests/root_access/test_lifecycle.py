@@ -15,11 +15,15 @@ from root_access.root_access_errors import ConvergenceError
 from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, set_feature
+from support.cloudformation import FakeCloudFormation
 from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import (
     ACCESS_DENIED,
+    INVALID_INPUT,
+    NO_RESPONSE_BEFORE,
     THROTTLED,
     THROTTLING_EXCEPTION,
+    TRUSTED_ACCESS_NOT_VISIBLE,
     error_response,
 )
 from support.function import BOTH, FakeContext, Function
@@ -34,7 +38,6 @@ from support.invariants import (
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
-    from support.cloudformation import FakeCloudFormation
     from support.faults.vocabulary import Fault
 
 pytestmark = pytest.mark.usefixtures("other_services_unchanged")
@@ -156,6 +159,23 @@ def test_a_denial_that_stays_is_final_after_ninety_seconds(
     assert (error.failure.operation, error.failure.kind) == (ENABLE_SESSIONS, FailureKind.ACCESS_DENIED)
     assert f"denies {ENABLE_SESSIONS}: allow it and deploy again" in str(error)
     assert 90 <= function.time.seconds < 100
+
+
+def test_a_deployment_in_a_member_account_fails_without_waiting(organization: LocalOrganization) -> None:
+    function = Function(account_id=MEMBER)
+    assert not FakeCloudFormation(function=function).create(Features=BOTH).succeeded
+    assert function.time.seconds == 0
+
+
+def test_a_change_in_doubt_that_aws_confirms_later_is_applied(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+) -> None:
+    inject(function.on_event, ENABLE_CREDENTIALS, NO_RESPONSE_BEFORE, times=1)
+    inject(function.on_event, ENABLE_CREDENTIALS, TRUSTED_ACCESS_NOT_VISIBLE, times=1)
+    inject(function.on_event, ENABLE_SESSIONS, INVALID_INPUT)
+    error = create_error(stack)
+    assert Step(operation=Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT) in error.applied
+    assert error.possibly_applied == ()
 
 
 def test_a_feature_that_is_disabled_again_and_again_ends_as_an_error(
