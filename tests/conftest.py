@@ -51,6 +51,7 @@ _SLOW_FILES = (
     "test_end_to_end_root_tasks.py",
     "test_end_to_end_two_accounts.py",
     "test_examples.py",
+    "test_github.py",
     "test_layout.py",
     "test_local_aws.py",
     "test_local_aws_page.py",

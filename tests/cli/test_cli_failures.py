@@ -164,12 +164,14 @@ def run(command: str | list[str], *, variables: Mapping[str, str]) -> subprocess
 PROGRAM = [sys.executable, "-m", "centralized_root_access"]
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_gone_is_neither_a_traceback_nor_a_deviation(keys: dict[str, str]) -> None:
     for command in ("audit --from-here", "plan delete --help"):
         line = f"{{ {' '.join(PROGRAM)} {command}; echo $? >&2; }} | head -c 0"
         assert run(line, variables=keys).stderr == "141\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "redirection", "exit_codes"),
     [
@@ -218,6 +220,7 @@ def test_an_interrupt_exits_130_without_a_traceback(interruptible: None, tmp_pat
     assert "Traceback" not in shown
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_a_pre_flight_whose_calls_are_throttled(
     interruptible: None, served: LocalOrganization
 ) -> None:

@@ -223,7 +223,9 @@ def test_each_function_may_do_exactly_what_it_does(
     assert compare_policy(policy(whole, FUNCTIONS[function]), made) == PolicyComparison()
 
 
-@pytest.mark.parametrize("acting", [(), (RootTask.UNLOCK_QUEUE_POLICY,)])
+@pytest.mark.parametrize(
+    "acting", [pytest.param((), marks=pytest.mark.slow), (RootTask.UNLOCK_QUEUE_POLICY,)], ids=["none", "one"]
+)
 def test_no_function_may_do_more_than_the_listed_tasks_need(acting: Sequence[RootTask]) -> None:
     whole = synthesized(RootTask.AUDIT, *acting)
     requests = requests_of_every_path(RootTask.AUDIT, *acting)

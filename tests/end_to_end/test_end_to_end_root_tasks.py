@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
+from centralized_root_access import (
+    AcceptedCredentials,
+    CentralizedRootAccess,
+    CredentialType,
+    RootTask,
+    RootTasks,
+)
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from support.accounts import MANAGEMENT
 from support.deploying import Deployer, assert_succeeded, stack_outputs
@@ -172,7 +178,18 @@ def add_accounts(organization: Organization) -> None:
 def build(stack: Stack) -> None:
     """Add the constructs to the stack."""
     CentralizedRootAccess(stack, "RootAccess")
-    RootTasks(stack, "RootTasks", tasks=RootTask, protected_accounts=[PROTECTED], security_hub_findings=True)
+    RootTasks(
+        stack,
+        "RootTasks",
+        tasks=RootTask,
+        protected_accounts=[PROTECTED],
+        # One whose last day has not come yet, and one whose last day has passed.
+        accepted_credentials={
+            account_id: AcceptedCredentials(types=[CredentialType.PASSWORD], reason="A trial", until=until)
+            for account_id, until in ((PROTECTED, "9999-12-31"), (PASSWORD, "2026-01-01"))
+        },
+        security_hub_findings=True,
+    )
 
 
 @pytest.mark.slow
@@ -204,8 +221,15 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
 
 def audit_every_account(deployed: Deployed) -> None:
     audit = deployed.run_successfully()
-    assert audit.output["totals"] == {"clean": 51, "has credentials": 6, "skipped": 2, "inaccessible": 1}
-    assert deployed.accounts(audit, "has credentials") == {*DELETABLE, PROTECTED}
+    assert audit.output["totals"] == {
+        "clean": 51,
+        "has credentials": 5,
+        "accepted": 1,
+        "skipped": 2,
+        "inaccessible": 1,
+    }
+    assert deployed.accounts(audit, "has credentials") == DELETABLE
+    assert deployed.accounts(audit, "accepted") == {PROTECTED}
     assert deployed.accounts(audit, "skipped") == {MANAGEMENT, SUSPENDED}
     denied = deployed.results(audit)[DENIED]
     assert denied["outcome"] == "inaccessible"
@@ -320,7 +344,8 @@ def refuse_what_was_executed(deployed: Deployed, plan: Execution) -> None:
 def audit_again(deployed: Deployed) -> None:
     audit = deployed.run_successfully()
     assert deployed.accounts(audit, "clean") >= DELETABLE
-    assert deployed.accounts(audit, "has credentials") == {LOCKED_OUT, PROTECTED}
+    assert deployed.accounts(audit, "has credentials") == {LOCKED_OUT}
+    assert deployed.accounts(audit, "accepted") == {PROTECTED}
     for account_id in (SUSPENDED, PROTECTED):
         assert deployed.organization.root_credentials(account_id).password, "not changed"
     assert deployed.read("latest/report.json") == deployed.read(f"runs/{audit.run_id}/report.json")

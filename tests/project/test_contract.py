@@ -163,6 +163,7 @@ def test_the_handlers_are_all_the_python_functions_of_the_template(everything: S
     assert found == set(HANDLERS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_a_functions_code_has_what_it_imports_and_nothing_else(everything: Synthesized, handler: str) -> None:
     asset, package = everything.asset(handler), handler.partition(".")[0]

@@ -110,7 +110,7 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
 
 
 @pytest.mark.parametrize("has_paths", [True, False], ids=["with paths", "without paths"])
-@pytest.mark.parametrize("accounts", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("accounts", [60, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_a_run_of_one_account_makes_the_same_calls_in_any_organization(
     accounts: int, has_paths: bool
 ) -> None:
