@@ -237,7 +237,7 @@ def test_a_denial_is_retried_while_a_new_policy_may_take_effect_unless_it_is_fin
     assert str(raised.value) == f"{OPERATION}: AccessDenied: This is a test."
 
 
-def test_a_failure_that_has_used_up_the_budget_keeps_its_attempts_in_an_outer_attempt() -> None:
+def test_a_failure_that_used_up_the_budget_keeps_its_attempts_in_an_outer_attempt() -> None:
     time = FakeTime()
     budget = budget_of(60, time)
 
