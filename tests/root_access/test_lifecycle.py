@@ -20,6 +20,7 @@ from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import (
     ACCESS_DENIED,
     INVALID_INPUT,
+    NO_RESPONSE_AFTER,
     NO_RESPONSE_BEFORE,
     THROTTLED,
     THROTTLING_EXCEPTION,
@@ -70,6 +71,16 @@ def test_a_deregistered_delegate_is_registered_again_in_time(
     assert error.failure.timed_out
     assert registered(organization) == (MEMBER,)
     assert function.time.seconds <= LAST_START
+
+
+def test_a_delegate_that_may_have_been_deregistered_is_registered_again(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+) -> None:
+    organization.set_delegated_administrator_limit(1)
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
+    inject(function.on_event, DEREGISTER, NO_RESPONSE_AFTER)
+    create_error(stack, DelegatedAdministrators=[OTHER])
+    assert registered(organization) == (MEMBER,)
 
 
 def test_the_first_error_is_reported_first_when_registering_again_fails_too(
