@@ -70,6 +70,11 @@ def invalid_input(reason: str, message: str) -> AwsError:
     return AwsError("InvalidInputException", message, reason=reason)
 
 
+def not_emulated(action: str) -> AwsError:
+    """Return the error for what the local AWS lacks. The SDKs would retry what is not a 4xx."""
+    return AwsError("NotEmulated", f"The local AWS does not emulate {action}.", http_status=400)
+
+
 def no_such_entity(message: str) -> AwsError:
     """Return IAM's error for what does not exist."""
     return AwsError("NoSuchEntity", message)

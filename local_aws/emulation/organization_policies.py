@@ -38,7 +38,7 @@ _ABSENT_KEYS = re.compile(
 )
 
 
-class UnsupportedPolicyError(NotImplementedError):
+class UnsupportedPolicyError(Exception):
     """A policy that this evaluator cannot decide."""
 
 

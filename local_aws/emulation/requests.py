@@ -20,8 +20,7 @@ from .authorization import (
     root_arn,
     root_caller,
 )
-from .errors import QUERY_ERRORS, AuthorizationErrors, AwsError
-from .organization_policies import UnsupportedPolicyError
+from .errors import QUERY_ERRORS, AuthorizationErrors, AwsError, not_emulated
 from .state import Emulation, RootSession, current_emulation, is_root_session_token
 from .values import Call
 
@@ -262,12 +261,9 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
             return self._error_response(error)
         try:
             response: HttpResponse = super().call_action()
-        except UnsupportedPolicyError:
-            raise
         except NotImplementedError:
-            message = f"The local AWS does not emulate {self.action}."
-            # The SDKs would retry what is not a 4xx.
-            return self._error_response(AwsError("NotEmulated", message, http_status=400))
+            # moto's, for an operation that it lacks.
+            return self._error_response(not_emulated(self.action))
         return response
 
     def _error_response(self, error: Exception) -> HttpResponse:

@@ -167,8 +167,9 @@ def test_a_denial_in_a_member_account_is_an_scp_in_its_root_sessions(
     [
         ("iam", "generate_service_last_accessed_details", {"Arn": "arn:aws:iam::111111111111:role/role"}),
         ("organizations", "describe_resource_policy", {}),
+        ("organizations", "list_delegated_administrators", {}),
     ],
-    ids=["iam", "organizations"],
+    ids=["iam", "organizations", "without a service"],
 )
 def test_an_operation_that_is_not_emulated_is_named_and_not_retried(
     organization: LocalOrganization, service: str, operation: str, parameters: dict[str, str]
