@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -325,6 +325,10 @@ class Report(RunDetails, Document):
     changes: tuple[Change, ...] | None = None
     plan_expires_at: datetime | None = None
     trend: tuple[AuditTotals, ...] = ()
+
+    def with_warning(self, warning: str) -> Report:
+        """Return the report with one more warning."""
+        return replace(self, warnings=(*self.warnings, warning))
 
     @property
     def totals(self) -> dict[Outcome, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError
@@ -41,9 +40,8 @@ def import_audit(
             return report, None
     except CallError as error:
         aws.log(event="findings_unknown", runId=report.run_id, reason=str(error))
-        return _with_warning(
-            report, f"Whether Security Hub has this audit's findings is not known. {error}"
-        ), None
+        warning = f"Whether Security Hub has this audit's findings is not known. {error}"
+        return report.with_warning(warning), None
     imported = import_findings(
         findings_of(report), client=aws.clients.security_hub, importer=aws.function, budget=aws.budget
     )
@@ -57,9 +55,5 @@ def import_audit(
     if imported.refused:
         findings = quantity(imported.imported + len(imported.refused), "finding")
         warning = f"Security Hub did not import {len(imported.refused):,} of {findings}."
-        report = _with_warning(report, f"{warning} {next(iter(imported.refused.values()))}")
+        report = report.with_warning(f"{warning} {next(iter(imported.refused.values()))}")
     return report, imported
-
-
-def _with_warning(report: Report, warning: str) -> Report:
-    return replace(report, warnings=(*report.warnings, warning))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aws_calls.metrics import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
@@ -34,8 +33,7 @@ def compare(aws: Aws, reports: ReportStore, report: Report) -> tuple[Report, Not
     previous, problem = _previous_audit(reports, report)
     if problem is not None:
         aws.log(event="comparison_skipped", runId=report.run_id, reason=problem)
-        warning = f"This audit was not compared with the latest one. {problem}"
-        report = replace(report, warnings=(*report.warnings, warning))
+        report = report.with_warning(f"This audit was not compared with the latest one. {problem}")
     report = changes.with_history(report, previous=previous)
     return report, changes.notice(report, previous=previous, problem=problem)
 
