@@ -70,7 +70,7 @@ def invalid_input(reason: str, message: str) -> AwsError:
     return AwsError("InvalidInputException", message, reason=reason)
 
 
-def not_emulated(action: str) -> AwsError:
+def not_emulated_error(action: str) -> AwsError:
     """Return the error for what the local AWS lacks. The SDKs would retry what is not a 4xx."""
     return AwsError("NotEmulated", f"The local AWS does not emulate {action}.", http_status=400)
 

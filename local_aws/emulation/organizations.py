@@ -17,7 +17,7 @@ from moto.organizations.exceptions import (
 from moto.organizations.models import FakeDelegatedAdministrator, FakeServiceAccess
 from moto.organizations.responses import OrganizationsResponse
 
-from .errors import JSON_ERRORS, AwsError, constraint_violation, invalid_input, not_emulated
+from .errors import JSON_ERRORS, AwsError, constraint_violation, invalid_input, not_emulated_error
 from .organization_policies import (
     MAX_POLICIES_PER_TARGET,
     POLICY_TYPE_NAMES,
@@ -177,7 +177,7 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
     def list_delegated_administrators(self) -> ActionResult:
         """ListDelegatedAdministrators."""
         if self._get_param("ServicePrincipal") is None:
-            raise not_emulated(self.action)
+            raise not_emulated_error(self.action)
         dates = self.organization.delegated_administrators(self._delegating_service())
         return self._list(
             "DelegatedAdministrators",

@@ -20,7 +20,7 @@ from .authorization import (
     root_arn,
     root_caller,
 )
-from .errors import QUERY_ERRORS, AuthorizationErrors, AwsError, not_emulated
+from .errors import QUERY_ERRORS, AuthorizationErrors, AwsError, not_emulated_error
 from .state import Emulation, RootSession, current_emulation, is_root_session_token
 from .values import Call
 
@@ -263,7 +263,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
             response: HttpResponse = super().call_action()
         except NotImplementedError:
             # moto's, for an operation that it lacks.
-            return self._error_response(not_emulated(self.action))
+            return self._error_response(not_emulated_error(self.action))
         return response
 
     def _error_response(self, error: Exception) -> HttpResponse:
