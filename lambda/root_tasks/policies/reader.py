@@ -96,13 +96,21 @@ class PolicyReader:
         """
         target_ids = _target_ids(unit_ids)
         everywhere |= len(target_ids) > MAX_ENTRIES_PER_PAGE
-        return tuple(
-            self._attachments(policy_type, target_ids, everywhere=everywhere)
-            if self._statuses[policy_type] == _ENABLED
-            else Attachments(policy_type=policy_type, is_pending=True)
-            for policy_type in PolicyType
-            if policy_type in types and policy_type in self._statuses
-        )
+        # All at once: what is listed, or fails, for a type that is not enabled does not count.
+        with self._pool() as pool:
+            statuses = pool.submit(lambda: self._statuses)
+            listed = {
+                policy_type: pool.submit(self._attachments, policy_type, target_ids, everywhere=everywhere)
+                for policy_type in PolicyType
+                if policy_type in types
+            }
+            return tuple(
+                attachments.result()
+                if statuses.result()[policy_type] == _ENABLED
+                else Attachments(policy_type=policy_type, is_pending=True)
+                for policy_type, attachments in listed.items()
+                if policy_type in statuses.result()
+            )
 
     def read(
         self,

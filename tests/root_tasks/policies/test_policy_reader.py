@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from support.function import FakeTime
 from support.scp import document, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from local_aws.emulation import LocalOrganization
     from root_tasks.policies.attachments import OrganizationPolicies
@@ -132,6 +133,31 @@ def test_a_few_accounts_of_many_cost_what_is_on_their_paths(organization: LocalO
     attach(organization, "some", DENY_OTHERS, accounts[:50])
     assert read(organization, accounts[:1]) == {accounts[0]: Decision.ALLOWED}
     assert calls(organization) == {"ListRoots": 1, "ListPoliciesForTarget": 2, "DescribePolicy": 1}
+
+
+def test_both_types_of_policies_on_a_path_are_listed_in_one_round_trip(
+    organization: LocalOrganization,
+) -> None:
+    attach(organization, "some", DENY_OTHERS, [MEMBER])
+    client = organization.client("organizations")
+    # The types, and the lists of the root and of the account for each.
+    all_at_once = threading.Barrier(5, timeout=30)
+
+    def together(function: Callable[..., Any]) -> Callable[..., Any]:
+        def wait(**parameters: object) -> Any:
+            all_at_once.wait()
+            return function(**parameters)
+
+        return wait
+
+    organizations: Any = SimpleNamespace(
+        list_roots=together(client.list_roots),
+        list_policies_for_target=together(client.list_policies_for_target),
+    )
+    reader = PolicyReader(organizations=organizations, clock=FakeTime().clock(), deadline=1000.0)
+    # Resource control policies are not enabled.
+    (attached,) = reader.attachments(tuple(PolicyType), unit_ids={MEMBER: (organization.root_id,)})
+    assert attached.policy_type is PolicyType.SERVICE_CONTROL_POLICY
 
 
 def test_documents_are_read_once_as_fast_as_aws_allows_those_of_the_root_first(
