@@ -95,8 +95,10 @@ def start_execution(
     with _starting(aws, event) as execution:
         request = parse_plan_request(event["input"])
         plans = Plans(aws=aws, runs=storage.runs, settings=settings)
-        plans.require_running(execution)
-        plan, expires_at = plans.find(request)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            found = pool.submit(plans.find, request)
+            plans.require_running(execution)
+        plan, expires_at = found.result()
         _require_backups_of_others(plan, execution)
         order = Order(
             task=plan.task,
