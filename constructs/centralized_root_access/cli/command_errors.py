@@ -24,8 +24,6 @@ class ExitCode(IntEnum):
     NOT_AS_WANTED = 1
     NO_RESULT = 2
     INTERRUPTED = 130
-    # As in shells, for a command that wrote to a closed pipe.
-    BROKEN_PIPE = 141
 
 
 class CommandError(click.ClickException):

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
+from botocore.session import get_session
 
 from aws_calls.runtime import one_attempt
 
@@ -70,11 +71,9 @@ class Clients:
 @functools.cache
 def create_clients() -> Clients:
     """Return clients that make one attempt a call; created once in a sandbox."""
-    import boto3
-    from botocore.session import get_session
-
     config = one_attempt().merge(
         Config(max_pool_connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL)
     )
-    create = functools.partial(boto3.client, region_name=os.environ["AWS_REGION"], config=config)
+    region = os.environ["AWS_REGION"]
+    create = functools.partial(get_session().create_client, region_name=region, config=config)
     return Clients(create, sessions=SessionClients(get_session(), config=config))

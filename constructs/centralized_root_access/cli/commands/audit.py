@@ -69,7 +69,8 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
 
         # The imports take as long as the call, which this thread makes: the SDK may ask for an MFA code,
         # and a terminal shows again what is typed after Ctrl-C only if this thread has asked.
-        ThreadPoolExecutor(max_workers=1).submit(import_module, "centralized_root_access.cli.from_here")
+        modules = ("centralized_root_access.cli.from_here", "centralized_root_access.cli.stored_report")
+        ThreadPoolExecutor(max_workers=1).map(import_module, modules)
         caller = find_caller(target)
         from root_tasks.refusals import RefusalReason, RunRefusedError
         from root_tasks.report.render import as_json
