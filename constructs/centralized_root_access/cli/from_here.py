@@ -131,7 +131,7 @@ class _Looks:
     def begin(self, account_ids: Iterable[str]) -> dict[str, Future[Finding]]:
         """Begin to look into the accounts of which no page was taken, and return the findings to come."""
         wanted = [*account_ids]
-        self._submit(wanted)
+        self._submit(wanted, alone=len(wanted) == 1)
         # Not every account that was found is looked into.
         self._count(found=len(self._looks) - self._found)
         return {id_: self._looks[id_] for id_ in wanted}
@@ -141,16 +141,17 @@ class _Looks:
         for pool in (self.pool, self._accounts, self._calls):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, account_ids: Iterable[str]) -> None:
+    def _submit(self, account_ids: Iterable[str], *, alone: bool = False) -> None:
         for account_id in account_ids:
             if account_id not in self._looks:
-                self._looks[account_id] = self._accounts.submit(self._look, account_id)
+                self._looks[account_id] = self._accounts.submit(self._look, account_id, alone)
 
-    def _look(self, account_id: str) -> Finding:
+    def _look(self, account_id: str, alone: bool) -> Finding:
+        aws, assignment = self._aws.ending_in(_ACCOUNT_SECONDS), Assignment(account_id=account_id)
         runner = AccountRunner.of_audit(
-            self._aws.ending_in(_ACCOUNT_SECONDS), run_id=self._run_id, pace=self._pace
+            aws, run_id=self._run_id, pace=self._pace, only=assignment if alone else None
         )
-        finding = runner.run(Assignment(account_id=account_id), executor=self._calls)
+        finding = runner.run(assignment, executor=self._calls)
         self._count(done=1)
         return finding
 

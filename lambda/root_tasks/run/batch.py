@@ -163,9 +163,9 @@ class AccountRunner:
     back_up: Callable[[Backup], str | None]
 
     @classmethod
-    def of_audit(cls, aws: Aws, *, run_id: str, pace: Pace) -> AccountRunner:
-        """Return what audits accounts before it is known which accounts there are."""
-        work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=())
+    def of_audit(cls, aws: Aws, *, run_id: str, pace: Pace, only: Assignment | None = None) -> AccountRunner:
+        """Return what audits accounts before it is known which accounts there are, or one account alone."""
+        work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=((only,),) if only else ())
         # An audit removes no policy.
         return cls(aws=aws, work=work, pace=pace, back_up=lambda backup: None)  # noqa: ARG005
 
@@ -248,6 +248,8 @@ class AccountRunner:
                 targets=assignment.targets,
                 credentials=self.work.credentials,
                 back_up=back_up,
+                # For one account, time counts more than calls.
+                eager=sum(map(len, self.work.batches)) == 1,
             )
         )
 

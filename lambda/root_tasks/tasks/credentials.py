@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from aws_calls.responses import require
 from ..model.report_schema import CredentialDetails, ItemType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from mypy_boto3_iam import IAMClient
@@ -151,19 +150,43 @@ def types_in_summary(response: Response) -> frozenset[ItemType]:
     return frozenset(type_ for type_, count in present.items() if count != 0)
 
 
-def credentials_of_types(
-    session: RootSession, iam: IAMClient, types: Sequence[ItemType]
-) -> list[tuple[Credential, ...]]:
-    """Return the credentials of each type, with what to decide by: two round trips, however many there are.
+def list_credentials(
+    session: RootSession, iam: IAMClient, types: Iterable[ItemType], *, eager: bool
+) -> tuple[frozenset[ItemType], dict[ItemType, tuple[Credential, ...] | Failure]]:
+    """Return which types exist, and the credentials of those, without their last uses.
+
+    Args:
+        session: The session.
+        iam: Its client.
+        types: The types to list. One that exists and cannot be listed has the failure instead.
+        eager: Whether to list them before it is known which exist: one round trip less, but more calls.
 
     Raises:
-        CallError: Those of a type could not be listed. A last use that cannot be read raises nothing.
+        CallError: Which types exist could not be read.
     """
-    listed = session.in_parallel(
-        *(functools.partial(credentials_of_type, session, iam, type_) for type_ in types)
-    )
-    complete = iter(with_last_uses(session, iam, list(itertools.chain(*listed))))
-    return [tuple(itertools.islice(complete, len(credentials))) for credentials in listed]
+
+    def read(type_: ItemType) -> tuple[tuple[Credential, ...] | Failure, list[str]]:
+        # The denial of a list counts only if there is something to list.
+        ids: list[str] = []
+        try:
+            return credentials_of_type(replace(session, authorization_ids=ids), iam, type_), ids
+        except CallError as error:
+            return error.failure, ids
+
+    reads: dict[ItemType, Callable[[], Any]] = {type_: functools.partial(read, type_) for type_ in types}
+    if eager:
+        summary = functools.partial(existing_types, session, iam)
+        existing, *responses = session.in_parallel(summary, *reads.values())
+    else:
+        existing = existing_types(session, iam)
+        reads = {type_: reads[type_] for type_ in reads if type_ in existing}
+        responses = session.in_parallel(*reads.values())
+    listed = {}
+    for type_, (credentials, ids) in zip(reads, responses, strict=True):
+        if type_ in existing:
+            listed[type_] = credentials
+            session.authorization_ids.extend(ids)
+    return existing, listed
 
 
 def credentials_of_type(session: RootSession, iam: IAMClient, type_: ItemType) -> tuple[Credential, ...]:

@@ -28,12 +28,14 @@ class AccountTask:
         credentials: Which credentials a plan may list.
         back_up: Stores the policy of a target, and returns the backup's reference; None if something else is
             stored there.
+        eager: Whether credentials are listed before it is known which exist: some calls more, but sooner.
     """
 
     session: RootSession
     targets: tuple[Target, ...]
     credentials: CredentialSelection
     back_up: Callable[[Target, str], str | None]
+    eager: bool
 
 
 @dataclass(frozen=True, kw_only=True)

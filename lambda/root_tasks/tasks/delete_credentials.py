@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError, FailureKind, describe, error_of_call
+from aws_calls.failures import CallError, Failure, FailureKind, describe, error_of_call
 from root_access.state import Feature
 
 from .. import messages
@@ -17,8 +19,8 @@ from .credentials import (
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,
     credentials_of_type,
-    credentials_of_types,
-    existing_types,
+    list_credentials,
+    with_last_uses,
 )
 from .definition import ActionWords, TaskDefinition
 from .outcomes import already_done, failure_item, finding_of, item_of
@@ -75,27 +77,30 @@ def plan(task: AccountTask) -> Finding:
     """
     session = task.session
     iam: IAMClient = session.client("iam")
-    existing = existing_types(session, iam)
-    types = [type_ for type_ in _ORDER if type_ in existing]
-    selected = [type_ for type_ in types if not task.credentials.types or type_ in task.credentials.types]
-    items: list[Item] = []
-    planned: list[Target] = []
-    mfa_is_needed = any(type_ not in (*selected, ItemType.MFA_DEVICE) for type_ in types)
-    for type_, found in zip(selected, credentials_of_types(session, iam, selected), strict=True):
+    wanted = [type_ for type_ in _ORDER if not task.credentials.types or type_ in task.credentials.types]
+    existing, listed = list_credentials(session, iam, wanted, eager=task.eager)
+    exist: list[Credential] = []
+    for type_, found in listed.items():
+        if isinstance(found, Failure):
+            raise CallError(found)
         if not found:
             return Finding(
                 account_id=session.account_id,
                 outcome=Outcome.INACCESSIBLE,
                 reason=messages.contradiction(GET_ACCOUNT_SUMMARY, LISTING_CALLS[type_]),
             )
-        for credential in found:
-            target = _target(credential)
-            outcome, message = _decision(credential, task.credentials, mfa_is_needed=mfa_is_needed)
-            items.append(replace(item_of(target, outcome, message), credential=credential.details))
-            if outcome is Outcome.PLANNED:
-                planned.append(target)
-            else:
-                mfa_is_needed = True
+        exist += found
+    items: list[Item] = []
+    planned: list[Target] = []
+    mfa_is_needed = any(type_ not in (*wanted, ItemType.MFA_DEVICE) for type_ in existing)
+    for credential in with_last_uses(session, iam, exist):
+        target = _target(credential)
+        outcome, message = _decision(credential, task.credentials, mfa_is_needed=mfa_is_needed)
+        items.append(replace(item_of(target, outcome, message), credential=credential.details))
+        if outcome is Outcome.PLANNED:
+            planned.append(target)
+        else:
+            mfa_is_needed = True
     return finding_of(session.account_id, items, planned=planned)
 
 
@@ -167,14 +172,16 @@ class _Deletion:
     def look(self) -> tuple[Target, ...] | None:
         """Return which credentials exist that MFA protects; None if that could not be read."""
         try:
-            exist = tuple(
-                _target(credential)
-                for type_ in _PROTECTED_BY_MFA
-                for credential in credentials_of_type(self._session, self._iam, type_)
+            found = self._session.in_parallel(
+                *(
+                    functools.partial(credentials_of_type, self._session, self._iam, type_)
+                    for type_ in _PROTECTED_BY_MFA
+                )
             )
         except CallError as error:
             self.look_failure = f"{messages.OTHERS_NOT_READ} {describe(error.failure)}"
             return None
+        exist = tuple(map(_target, itertools.chain(*found)))
         self._others |= dict.fromkeys(target for target in exist if target not in self._reported)
         return exist
 

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from root_tasks.aws.authorization_ids import keep_apart
+from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER, OTHER
 
 if TYPE_CHECKING:
@@ -42,15 +43,30 @@ def test_the_id_of_a_denied_call_is_kept_apart_from_its_reason(
     assert "service control policy" in result["hint"]
 
 
-def test_the_id_of_a_detail_that_could_not_be_read_is_kept_too(root_tasks: RootTasks) -> None:
+# A run of one account does not wait for the summary to list its credentials.
+@pytest.mark.parametrize("accounts", [[MEMBER], [MEMBER, OTHER]], ids=["one account", "two accounts"])
+def test_the_id_of_a_detail_that_could_not_be_read_is_kept_too(
+    root_tasks: RootTasks, accounts: list[str]
+) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     message = "Denied" + ENDS[0].format(id=ID)
-    root_tasks.fail("iam:ListAccessKeys", "AccessDenied", message=message, account_id=MEMBER)
-    results = root_tasks.results(root_tasks.run())
-    assert results[MEMBER]["outcome"] == "has credentials"
-    assert results[MEMBER]["authorizationId"] == ID
-    assert ID not in results[MEMBER]["reason"]
-    assert results[OTHER]["authorizationId"] is None
+    root_tasks.fail("iam:ListAccessKeys", "AccessDenied", message=message)
+    member, *others = root_tasks.results(root_tasks.run({"accounts": accounts})).values()
+    assert (member["outcome"], member["authorizationId"]) == ("has credentials", ID)
+    assert ID not in member["reason"]
+    assert [other["authorizationId"] for other in others] == [None] * len(others)
+
+
+@pytest.mark.parametrize(
+    ("task", "outcome"), [(Task.AUDIT, "clean"), (Task.DELETE_CREDENTIALS, "nothing to do")]
+)
+def test_a_denied_list_of_what_does_not_exist_is_no_finding(
+    root_tasks: RootTasks, task: Task, outcome: str
+) -> None:
+    message = "Denied" + ENDS[0].format(id=ID)
+    root_tasks.fail("iam:ListAccessKeys", "AccessDenied", message=message)
+    result = root_tasks.results(root_tasks.run({"task": task, "accounts": [MEMBER]}))[MEMBER]
+    assert (result["outcome"], result["reason"], result["authorizationId"]) == (outcome, None, None)
 
 
 @pytest.mark.parametrize("message", [DENIED, "with the following authorization id: not an id!", ""])
