@@ -82,5 +82,6 @@ def test_the_accounts_are_selected_as_in_a_deployment(command_line: CommandLine)
     ):
         shown = command_line.run("audit", "--from-here", "--format", "json", *option)
         assert {result["accountId"] for result in json.loads(shown.stdout)["results"]} == accounts
+        assert not shown.stderr, "a program is not told how to keep the report"
     for option in (("--account", STRANGER), ("--organizational-unit", "Nowhere")):
         assert option[1] in command_line.refusal("audit", "--from-here", *option)

@@ -153,7 +153,8 @@ def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
     start_execution(command_line)
     assert "There is no terminal to ask at. Use --yes." in command_line.refusal("stop", RUN)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+    # No, and that to a question on stderr: stdout may be a file.
+    monkeypatch.setattr("click.confirm", lambda *_, err, **__: not err)
     assert command_line.refusal("stop", RUN).splitlines() == [
         f"Run {RUN}, which executes run-1, started at 2026-11-25 04:32 UTC. Changes that it has made stay "
         "made, and its plan cannot be executed again.",

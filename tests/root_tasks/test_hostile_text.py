@@ -22,6 +22,7 @@ from root_tasks.report.changes import NotComparableError, parse_previous_audit
 from root_tasks.report.render import as_csv, as_json
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request
+from root_tasks.tasks.scope import require_bounded
 from support.accounts import MEMBER, OTHER
 from support.reports import HIDDEN_CHARACTERS, hostile_audit, report, result
 from support.root_tasks import BUCKET, RootTasks, lock_out
@@ -105,6 +106,13 @@ def assert_short(message: str) -> None:
     """One line of what Step Functions keeps of an error."""
     assert len(json.dumps(message)) <= MAX_REFUSAL_BYTES
     assert message.isprintable()
+
+
+def test_an_input_is_read_up_to_32_levels() -> None:
+    require_bounded(nested(31), key="accounts")
+    with pytest.raises(RunRefusedError) as refused:
+        require_bounded(nested(32), key="accounts")
+    assert refused.value.reason is RefusalReason.INPUT_TOO_DEEP
 
 
 @pytest.mark.parametrize(("reason", "input_"), MALFORMED)

@@ -443,13 +443,14 @@ def test_no_forged_latest_report_hides_what_an_audit_found(root_tasks: RootTasks
     assert f"{MEMBER}: 1 access key" in message
 
 
-def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+@pytest.mark.parametrize("password", [True, False])
+def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=password)
     root_tasks.organization.deny(account_id=OTHER, action="iam:*")
     root_tasks.run()
     (counted,) = metrics(root_tasks)
     assert counted["AccountsAudited"] == 2
-    assert counted["AccountsWithRootCredentials"] == 1
+    assert counted["AccountsWithRootCredentials"] == int(password)
     assert counted["AccountsInaccessible"] == 1
     (directive,) = counted["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "CentralizedRootAccess"

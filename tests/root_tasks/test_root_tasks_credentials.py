@@ -26,9 +26,10 @@ from root_tasks.messages import (
     STOPPED,
 )
 from root_tasks.model.codec import encode, format_time
-from root_tasks.model.report_schema import Task
-from root_tasks.model.run import ExecutionMark
+from root_tasks.model.report_schema import ItemType, Task
+from root_tasks.model.run import ExecutionMark, Target
 from root_tasks.refusals import RefusalReason, RunRefusedError
+from root_tasks.tasks.delete_credentials import DEFINITION, necessary_calls
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import enable_root_access
 from support.root_tasks import EXECUTE_MACHINE, RootTasks, refusal, session_calls
@@ -479,6 +480,15 @@ def test_mfa_is_not_planned_while_another_credential_stays(
 
 
 # Deleting
+
+
+def test_only_what_is_known_by_its_date_has_to_be_read_again_to_be_deleted() -> None:
+    assert {type_: necessary_calls(Target(type=type_)) for type_ in DEFINITION.item_types} == {
+        ItemType.PASSWORD: ("iam:GetLoginProfile", "iam:DeleteLoginProfile"),
+        ItemType.ACCESS_KEY: ("iam:DeleteAccessKey",),
+        ItemType.SIGNING_CERTIFICATE: ("iam:DeleteSigningCertificate",),
+        ItemType.MFA_DEVICE: ("iam:ListMFADevices", "iam:DeactivateMFADevice"),
+    }
 
 
 def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(root_tasks: RootTasks) -> None:

@@ -29,7 +29,7 @@ class Behavior(StrEnum):
 
     ACCEPT = "accept"
     REFUSE = "403"
-    SERVER_ERROR = "503"
+    SERVER_ERROR = "500"
     RESET = "reset"
     HANG = "hang"
 
