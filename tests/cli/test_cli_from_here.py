@@ -67,6 +67,18 @@ def test_an_audit_that_cannot_start_says_why_and_opens_no_session(
     assert "AssumeRoot" not in {call.operation for call in organization.calls}
 
 
+def test_an_error_that_nothing_expects_ends_in_a_sentence(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("centralized_root_access.cli.screen.show_report", fail)
+    said = command_line.refusal("audit", "--from-here")
+    assert "ZeroDivisionError" in said
+    assert len(said.splitlines()) == 1
+
+
 def test_a_person_does_not_wait_for_a_permission_that_is_missing(command_line: CommandLine) -> None:
     organization = command_line.root_tasks.organization
     organization.deny(account_id=MANAGEMENT, action="organizations:ListAccounts")
