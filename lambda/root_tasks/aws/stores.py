@@ -267,7 +267,7 @@ class ReportStore:
 
         Args:
             file: The file.
-            looked_at: When its run looked last.
+            looked_at: When its run last read an account.
             now: The time in UTC.
             log: Writes one event, given as keyword arguments.
 
@@ -282,7 +282,7 @@ class ReportStore:
             etag = self._bucket.find_etag(key)
             latest_look = self._latest_look(key, now=now) if etag else _LONG_AGO
             if latest_look is None:
-                log(event="latest_replaced", key=key, reason="When its run looked is not known.")
+                log(event="latest_replaced", key=key, reason="The time of its last look is unknown.")
             elif latest_look > looked_at:
                 return False
             if self._bucket.write(

@@ -80,7 +80,7 @@ def _previous_audit(reports: ReportStore, report: Report) -> tuple[Report | None
         return None, str(error)
     if previous.finished_at > report.finished_at:
         # An audit that looked later and ended earlier, or no audit at all: it must not hide a change.
-        return None, "The run of this report has looked later."
+        return None, "Its run read the accounts after this one."
     return previous, None
 
 
