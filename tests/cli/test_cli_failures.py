@@ -69,6 +69,7 @@ def refused_sentence(command_line: CommandLine, *command: str) -> str:
     assert said.startswith("Unable to "), said
     assert len(said.splitlines()) == 1
     assert "does not expect" not in said
+    assert not said.endswith(": None\n")
     assert command_line.services.requests == []
     return said
 
