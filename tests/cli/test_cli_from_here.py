@@ -73,10 +73,11 @@ def test_an_error_that_nothing_expects_ends_in_a_sentence(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("centralized_root_access.cli.screen.show_report", fail)
-    said = command_line.refusal("audit", "--from-here")
-    assert "ZeroDivisionError" in said
-    assert len(said.splitlines()) == 1
+    monkeypatch.setattr("centralized_root_access.cli.stored_report.keep_report", fail)
+    shown = command_line.run("audit", "--from-here", "--format", "json")
+    assert shown.exit_code == 2
+    assert "ZeroDivisionError" in shown.stderr
+    assert len(shown.stderr.splitlines()) == 1
 
 
 def test_a_person_does_not_wait_for_a_permission_that_is_missing(command_line: CommandLine) -> None:
