@@ -190,6 +190,7 @@ def _audit(states: Construct, state_machine: sfn.IStateMachine) -> sfn.IChainabl
             sfn.Condition.or_(
                 sfn.Condition.is_present("$.output.totals.clean"),
                 sfn.Condition.is_present("$.output.totals['has credentials']"),
+                sfn.Condition.is_present("$.output.totals.accepted"),
             ),
             sfn.Pass(states, "Audited"),
         )

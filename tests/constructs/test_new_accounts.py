@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -174,6 +174,19 @@ def test_an_account_without_credentials_is_audited_alone_without_a_notice(
     assert not deployed.publications
     assert not deployed.root_tasks.keys("latest/")
     assert not [line for line in deployed.root_tasks.log if "_aws" in line]
+
+
+def test_an_account_whose_credentials_are_all_accepted_was_audited(
+    deployed: Deployed, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    setting = {"types": ["password"], "reason": "billing", "until": "2099-12-31"}
+    deployed.root_tasks.settings = replace(
+        deployed.root_tasks.settings, accepted_credentials={MEMBER: setting}
+    )
+    deployed.receive(INVITED)
+    assert deployed.outcomes() == [{MEMBER: Outcome.ACCEPTED}]
+    assert not deployed.publications
 
 
 def notice(deployed: Deployed) -> str:
