@@ -286,6 +286,16 @@ def test_accounts_are_audited_before_the_next_page_is_listed(organization: Local
     assert len(sessions(organization)) == 43
 
 
+def test_the_next_page_is_listed_while_a_page_is_taken(organization: LocalOrganization) -> None:
+    arrange(organization, [Member()] * 40)
+    listed = threading.Event()
+
+    def show(done: int, found: int, noun: str) -> None:
+        assert found > PAGE or listed.wait(timeout=20)
+
+    audit(lambda page: listed.set() if page == 2 else None, show=show)
+
+
 def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrganization) -> None:
     arrange(organization, [Member()] * 40)
     listed: list[dict[str, Any]] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +73,5 @@ def create_clients() -> Clients:
     config = one_attempt().merge(
         Config(max_pool_connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL)
     )
-    region = os.environ["AWS_REGION"]
-    create = functools.partial(get_session().create_client, region_name=region, config=config)
+    create = functools.partial(get_session().create_client, config=config)
     return Clients(create, sessions=SessionClients(get_session(), config=config))

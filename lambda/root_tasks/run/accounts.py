@@ -233,9 +233,15 @@ class MemberDirectory:
         started = self.aws.clock.now()
         members: dict[str, Account] = {}
         accounts = self._list()
-        while page := _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE)):
-            found({id_: member for id_, member in page.items() if id_ not in members})
-            members |= page
+
+        def pages() -> Iterator[dict[str, Account]]:
+            while page := _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE)):
+                yield {id_: member for id_, member in page.items() if id_ not in members}
+                members.update(page)
+
+        # Each page is taken while the next one is listed.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            list(pool.map(found, pages()))
         # Nothing makes a run wait longer that this library could not make faster.
         milliseconds = round((self.aws.clock.now() - started) * 1000)
         self.aws.log(event="accounts_listed", accounts=len(members), milliseconds=milliseconds)
