@@ -16,15 +16,13 @@ if TYPE_CHECKING:
     from ..model.report_schema import AccountResult, ItemType
     from ..model.run import AcceptedCredentials
 
-_CONCERNED = (Outcome.HAS_CREDENTIALS, Outcome.PLANNED, Outcome.IN_USE)
-
 
 def with_acceptance(
     result: AccountResult, accepted: Mapping[str, AcceptedCredentials], *, unit_path: str | None, on: date
 ) -> AccountResult:
     """Return a result that says which of the account's root credentials are accepted, and why.
 
-    The outcome becomes *accepted* if all of them are. A plan that lists them only says so.
+    The outcome becomes *accepted* if all of them are. A plan that lists one only says so.
 
     Args:
         result: The result.
@@ -35,7 +33,9 @@ def with_acceptance(
     # What is said of the account itself comes first, then what is said of its nearest unit.
     ids = (result.account_id, *reversed((unit_path or "").split("/")))
     entry = next((accepted[id_] for id_ in ids if id_ in accepted), None)
-    if entry is None or result.outcome not in _CONCERNED:
+    # Of a plan, only one to delete has the details of credentials.
+    types = {item.type for item in result.items if item.credential is not None}
+    if entry is None or (result.outcome is not Outcome.HAS_CREDENTIALS and types.isdisjoint(entry.types)):
         return result
     note = f"Accepted until {entry.until}: {entry.reason.rstrip('.')}."
     outcome = result.outcome

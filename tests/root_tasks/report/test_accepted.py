@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.model.report_schema import ItemType, Outcome, RootCredentials, Task
+from root_tasks.model.report_schema import (
+    CredentialDetails,
+    Item,
+    ItemType,
+    Outcome,
+    RootCredentials,
+    Task,
+)
 from root_tasks.model.run import AcceptedCredentials
 from root_tasks.report.accepted import with_acceptance
 from root_tasks.report.email_domains import is_outside
@@ -106,9 +113,22 @@ def test_what_was_not_audited_and_what_is_clean_stays_as_it_is() -> None:
         assert judged(found) == found
 
 
-def test_a_plan_says_what_is_accepted_and_stays_a_plan() -> None:
-    planned = judged(result(MEMBER, Outcome.PLANNED))
-    assert (planned.outcome, planned.reason) == (Outcome.PLANNED, ACCEPTED)
+@pytest.mark.parametrize(
+    ("type_", "details", "reason"),
+    [
+        (ItemType.PASSWORD, CredentialDetails(), ACCEPTED),
+        (ItemType.ACCESS_KEY, CredentialDetails(), None),
+        (ItemType.PASSWORD, None, None),
+        (ItemType.BUCKET_POLICY, None, None),
+    ],
+    ids=["to delete it", "to delete another", "to recover", "to unlock"],
+)
+def test_a_plan_says_that_what_it_lists_is_accepted_and_stays_a_plan(
+    type_: ItemType, details: CredentialDetails | None, reason: str | None
+) -> None:
+    item = Item(type=type_, outcome=Outcome.PLANNED, credential=details)
+    planned = judged(result(MEMBER, Outcome.PLANNED, items=(item,)))
+    assert (planned.outcome, planned.reason) == (Outcome.PLANNED, reason)
 
 
 @pytest.mark.parametrize(
