@@ -440,7 +440,11 @@ def test_an_account_with_something_planned_and_something_in_use_is_planned(
     ]
     assert plan.output["totals"]["planned"] == 1
     executed = root_tasks.execute(plan)
-    assert root_tasks.items(executed, MEMBER) == [("password", "done"), (f"access key {KEY}", "skipped")]
+    assert root_tasks.items(executed, MEMBER) == [
+        ("password", "done"),
+        (f"access key {KEY}", "skipped"),
+        (f"MFA device {MFA}", "skipped"),
+    ]
     left = root_tasks.organization.root_credentials(MEMBER)
     assert (left.access_keys, left.mfa_devices) == ((KEY,), (MFA,))
 
@@ -497,7 +501,7 @@ def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(root_task
     root_tasks.execute(plan)
     calls = [call.partition(" ")[2] for call in session_calls(root_tasks.organization)]
     # These are read at once.
-    calls[4:7] = sorted(calls[4:7])
+    calls[4:8] = sorted(calls[4:8])
     assert calls == [
         "GetLoginProfile",
         "DeleteLoginProfile",
@@ -505,6 +509,7 @@ def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(root_task
         "DeleteSigningCertificate",
         "GetLoginProfile",
         "ListAccessKeys",
+        "ListMFADevices",
         "ListSigningCertificates",
         "ListMFADevices",
         "DeactivateMFADevice",
@@ -576,15 +581,16 @@ def test_a_planned_password_without_a_creation_date_is_not_deleted(root_tasks: R
     assert json.loads(root_tasks.read(f"runs/{plan.run_id}/plan.json"))["assignments"] == []
 
 
-def test_a_key_that_was_created_after_the_plan_is_left_and_reported(root_tasks: RootTasks) -> None:
+def test_what_was_created_after_the_plan_is_left_and_reported(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     plan = root_tasks.run(DELETE)
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=2)
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=2, mfa_devices=1)
     executed = root_tasks.execute(plan)
     new = KEY.replace("0001", "0002")
     assert root_tasks.items(executed, MEMBER) == [
         (f"access key {KEY}", "done"),
         (f"access key {new}", "skipped"),
+        (f"MFA device {MFA}", "skipped"),
     ]
     assert root_tasks.results(executed)[MEMBER]["items"][1]["message"] == NOT_IN_PLAN
     assert root_tasks.outcomes(executed) == {MEMBER: "done"}

@@ -171,23 +171,22 @@ class _Deletion:
 
     def look(self) -> tuple[Target, ...] | None:
         """Return which credentials exist that MFA protects; None if that could not be read."""
+        lists = (functools.partial(credentials_of_type, self._session, self._iam, type_) for type_ in _ORDER)
         try:
-            found = self._session.in_parallel(
-                *(
-                    functools.partial(credentials_of_type, self._session, self._iam, type_)
-                    for type_ in _PROTECTED_BY_MFA
-                )
-            )
+            found = self._session.in_parallel(*lists)
         except CallError as error:
             self.look_failure = f"{messages.OTHERS_NOT_READ} {describe(error.failure)}"
             return None
         exist = tuple(map(_target, itertools.chain(*found)))
-        self._others |= dict.fromkeys(target for target in exist if target not in self._reported)
-        return exist
+        self._others |= dict.fromkeys(exist)
+        return tuple(target for target in exist if target.type in _PROTECTED_BY_MFA)
 
     def others(self) -> list[Item]:
         """Return what was seen that is not in the plan, and so was left unchanged."""
-        return [item_of(target, Outcome.SKIPPED, messages.NOT_IN_PLAN) for target in self._others]
+        # A device that was enabled again has the same ID.
+        ids = {target.id for target in self._reported if target.id}
+        others = [each for each in self._others if each not in self._reported and each.id not in ids]
+        return [item_of(target, Outcome.SKIPPED, messages.NOT_IN_PLAN) for target in others]
 
     def _reason_to_keep_mfa(self) -> str | None:
         """Look again: a key may have been created since, and a deletion may have failed."""
