@@ -486,12 +486,18 @@ def test_mfa_is_not_planned_while_another_credential_stays(
 # Deleting
 
 
-def test_only_what_is_known_by_its_date_has_to_be_read_again_to_be_deleted() -> None:
+def test_a_deletion_needs_the_lists_that_it_reads_again() -> None:
     assert {type_: necessary_calls(Target(type=type_)) for type_ in DEFINITION.item_types} == {
         ItemType.PASSWORD: ("iam:GetLoginProfile", "iam:DeleteLoginProfile"),
         ItemType.ACCESS_KEY: ("iam:DeleteAccessKey",),
         ItemType.SIGNING_CERTIFICATE: ("iam:DeleteSigningCertificate",),
-        ItemType.MFA_DEVICE: ("iam:ListMFADevices", "iam:DeactivateMFADevice"),
+        ItemType.MFA_DEVICE: (
+            "iam:GetLoginProfile",
+            "iam:ListAccessKeys",
+            "iam:ListSigningCertificates",
+            "iam:ListMFADevices",
+            "iam:DeactivateMFADevice",
+        ),
     }
 
 

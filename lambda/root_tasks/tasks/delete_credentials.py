@@ -246,9 +246,9 @@ _SENTENCES = {
 
 def necessary_calls(target: Target) -> tuple[str, ...]:
     """Return the calls without which a credential cannot be deleted."""
-    # Whether it is the planned one is read again.
-    reads = (LISTING_CALLS[target.type],) if target.type in _IDENTIFIED_BY_DATE else ()
-    return (*reads, _DELETING_CALLS[target.type])
+    # Whether it is the planned one is read again, and before MFA goes, whether anything else is left.
+    reads = {ItemType.PASSWORD: (ItemType.PASSWORD,), ItemType.MFA_DEVICE: _ORDER}.get(target.type, ())
+    return (*(LISTING_CALLS[type_] for type_ in reads), _DELETING_CALLS[target.type])
 
 
 # The input

@@ -212,6 +212,11 @@ def test_a_plan_leaves_out_what_its_execution_would_be_denied(
 def test_a_plan_is_denied_by_what_denies_all_that_it_lists(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
+    organization.put_root_credentials(account_id=OTHER, mfa_devices=1)
+    # Whether a key is left has to be read before MFA is deactivated.
+    deny(organization, OTHER, "iam:ListAccessKeys")
+    of_other = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]})
+    assert root_tasks.outcomes(of_other) == {OTHER: "inaccessible"}
     organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1)
     deny(organization, MEMBER, ["iam:DeleteLoginProfile", "iam:GetUser"])
     of_member = {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}
