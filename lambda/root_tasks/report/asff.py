@@ -64,13 +64,10 @@ def findings_of(report: Report) -> Iterator[SecurityFinding]:
             is_accepted = result.outcome is Outcome.ACCEPTED
             yield replace(finding, recommendation=_NOTHING_TO_DO, archived=True) if is_accepted else finding
     if (own := management_result(report)) is not None:
-        management = _finding(own, _management_verdict(own), report)
-        yield replace(
-            management,
-            check=MANAGEMENT_CHECK,
-            title=_MANAGEMENT_TITLE,
-            recommendation=_MANAGEMENT_RECOMMENDATION,
-        )
+        found = _finding(own, _management_verdict(own), report)
+        failed = found.status is ComplianceStatus.FAILED
+        advice = _MANAGEMENT_RECOMMENDATION if failed else found.recommendation
+        yield replace(found, check=MANAGEMENT_CHECK, title=_MANAGEMENT_TITLE, recommendation=advice)
     for result in report.results:
         if result.email_outside is not None:
             yield _email_finding(result, _email_verdict(result, report), report)

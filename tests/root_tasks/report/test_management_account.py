@@ -35,8 +35,8 @@ def metric(root_tasks: RootTasks) -> object:
     return line.get(METRIC)
 
 
-def finding(root_tasks: RootTasks) -> tuple[str, str] | None:
-    """Return the status and the severity of the management account's finding."""
+def finding(root_tasks: RootTasks) -> tuple[str, str, str] | None:
+    """Return the status, the severity and the first word of advice of the management account's finding."""
     found = [
         finding
         for finding in root_tasks.client("securityhub").get_findings()["Findings"]
@@ -46,7 +46,12 @@ def finding(root_tasks: RootTasks) -> tuple[str, str] | None:
         return None
     (only,) = found
     assert only["GeneratorId"] == "centralized-root-access/management-root-user"
-    return only["Compliance"]["Status"], only["FindingProviderFields"]["Severity"]["Label"]
+    advice = only["Remediation"]["Recommendation"]["Text"]
+    return (
+        only["Compliance"]["Status"],
+        only["FindingProviderFields"]["Severity"]["Label"],
+        advice.partition(" ")[0],
+    )
 
 
 def page(root_tasks: RootTasks, execution: FinishedExecution) -> str:
@@ -60,13 +65,17 @@ def page(root_tasks: RootTasks, execution: FinishedExecution) -> str:
             {"password": True, "mfa_devices": 2},
             "a password, MFA and no access key",
             0,
-            ("PASSED", "INFORMATIONAL"),
+            ("PASSED", "INFORMATIONAL", "Nothing"),
         ),
-        ({}, "no password, no MFA and no access key", 1, ("FAILED", "HIGH")),
+        ({}, "no password, no MFA and no access key", 1, ("FAILED", "HIGH", "Sign")),
     ],
 )
 def test_report_page_metric_notice_and_finding_say_what_it_has(
-    root_tasks: RootTasks, credentials: dict[str, Any], words: str, unprotected: int, verdict: tuple[str, str]
+    root_tasks: RootTasks,
+    credentials: dict[str, Any],
+    words: str,
+    unprotected: int,
+    verdict: tuple[str, str, str],
 ) -> None:
     give(root_tasks, **credentials)
     audit = root_tasks.run()
@@ -117,7 +126,7 @@ def test_if_it_cannot_be_read_the_audit_says_so_and_claims_nothing(root_tasks: R
     assert "could not be read. iam:GetAccountSummary: AccessDenied: This is a test." in result["reason"]
     assert "root user was not looked at: it could not be read" in root_tasks.notices[0][1]
     assert metric(root_tasks) is None
-    assert finding(root_tasks) == ("NOT_AVAILABLE", "MEDIUM")
+    assert finding(root_tasks) == ("NOT_AVAILABLE", "MEDIUM", "Read")
 
 
 def test_only_a_full_audit_reads_it(root_tasks: RootTasks) -> None:
