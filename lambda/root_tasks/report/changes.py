@@ -231,18 +231,19 @@ def _notice(report: Report, *, subject: str, message: str) -> Notice:
 
 def _next_steps(report: Report) -> Iterator[NextStep]:
     yield _READ
-    by_type: dict[ChangeType, dict[str, None]] = {}
+    outcomes = {result.account_id: result.outcome for result in report.results}
+    concerned: dict[tuple[ChangeType, Outcome | None], dict[str, None]] = {}
     for change in report.changes or ():
-        by_type.setdefault(_kind(change), {})[change.account_id] = None
-    having = {result.account_id for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS}
-    if having:
+        key = _kind(change), outcomes.get(change.account_id)
+        concerned.setdefault(key, {})[change.account_id] = None
+    if Outcome.HAS_CREDENTIALS in report.totals:
         # What is accepted stays.
-        appeared = [id_ for id_ in by_type.get(ChangeType.CREDENTIALS_APPEARED, {}) if id_ in having]
+        appeared = concerned.get((ChangeType.CREDENTIALS_APPEARED, Outcome.HAS_CREDENTIALS), {})
         yield from _command("Plan what to delete", "plan delete", appeared, report)
-    unseen = by_type.get(ChangeType.NO_LONGER_AUDITED, {})
-    if unseen:
+    # What was closed is skipped, and stays so.
+    if unseen := concerned.get((ChangeType.NO_LONGER_AUDITED, Outcome.INACCESSIBLE)):
         yield from _command("When the cause is fixed, audit them again", "audit", unseen, report)
-    if ChangeType.EMAIL_OUTSIDE in by_type:
+    if any(type_ is ChangeType.EMAIL_OUTSIDE for type_, _ in concerned):
         yield _CHANGE_EMAIL
     own = management_credentials(report)
     if own is not None and is_unprotected(own):

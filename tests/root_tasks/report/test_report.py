@@ -653,6 +653,20 @@ def test_accounts_with_new_credentials_are_named_in_the_command_unless_accepted(
     assert f"centralized-root-access plan delete --account {FIRST},{SECOND}" in commands
 
 
+@pytest.mark.parametrize("number", [1, 6])
+def test_only_inaccessible_accounts_are_to_be_audited_again(number: int) -> None:
+    ids = [f"{300000000001 + place}" for place in range(number)]
+    before = report(*map(result, ids))
+    closed = report(*(result(id_, Outcome.SKIPPED) for id_ in ids), run_id="newer")
+    denied = report(*map(inaccessible, ids), run_id="newer")
+    named = f"--account {FIRST}" if number == 1 else "--from-report newer --outcome inaccessible"
+    command = f"centralized-root-access audit {named}"
+    for after, is_named in ((closed, False), (denied, True)):
+        sent = notice(with_history(after, previous=before), previous=before, problem=None)
+        assert sent is not None
+        assert [step.command for step in sent.next_steps][1:] == [command] * is_named
+
+
 def test_the_message_has_no_names_and_no_addresses() -> None:
     after = dataclasses.replace(hostile_audit(), organization_id="o-8j81brsjuj")
     text = change_message(changes(report(), after), after, previous=report())
