@@ -51,7 +51,8 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
         findings: The finding of each account, by account ID.
         seconds: How long an explanation may take.
     """
-    denied = [finding for finding in findings.values() if finding.outcome is Outcome.INACCESSIBLE]
+    # An account in which a part was denied has a reason as well.
+    denied = [finding for finding in findings.values() if finding.reason is not None]
     planned = plan_of(run, findings).assignments if run.mode is Mode.PLAN else ()
     if not denied and not planned:
         return Explained(findings=findings)
@@ -72,19 +73,15 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
         target_names=unit_names,
         seconds=min(seconds, aws.deadline - STORING_SECONDS - aws.clock.now()),
     )
-    explained = {
-        account_id: replace(
-            findings[account_id],
-            reason=f"{findings[account_id].reason} {explanation.reason}",
-            hint=explanation.hint,
-        )
-        for account_id, explanation in explanations.by_account.items()
-    }
+    explained = {**findings}
+    for account_id, explanation in explanations.by_account.items():
+        reason = f"{findings[account_id].reason} {explanation.reason}"
+        explained[account_id] = replace(findings[account_id], reason=reason, hint=explanation.hint)
     warnings: tuple[str, ...] = ()
     if explanations.problem:
         warnings = (f"The policies that deny calls could not all be read. {explanations.problem}",)
     if not planned:
-        return Explained(findings={**findings, **explained}, warnings=warnings)
+        return Explained(findings=explained, warnings=warnings)
     accounts = PlannedAccounts(
         task=run.task,
         assignments=planned,
@@ -95,7 +92,7 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
     )
     checked = check_plan(aws, accounts)
     return Explained(
-        findings={**findings, **explained, **_with_policies(findings, checked)},
+        findings={**explained, **_with_policies(explained, checked)},
         preflight=checked.preflight,
         warnings=warnings,
     )

@@ -122,6 +122,23 @@ def test_a_denied_account_has_the_answer_of_aws_and_the_statement_that_denies(
     assert root_tasks.report(execution)["warnings"] == []
 
 
+@pytest.mark.parametrize(
+    ("input_", "outcome"),
+    [({}, "has credentials"), ({"task": Task.DELETE_CREDENTIALS}, "planned")],
+    ids=["an audit", "a plan"],
+)
+def test_a_part_that_is_denied_has_the_statement_that_denies_as_well(
+    root_tasks: RootTasks, organization: LocalOrganization, input_: dict[str, Any], outcome: str
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True, certificates=1)
+    policy_id = deny(organization, MEMBER, "iam:GetUser")
+    execution = root_tasks.run({**input_, "accounts": [MEMBER]})
+    result = root_tasks.results(execution)[MEMBER]
+    assert result["outcome"] == outcome
+    assert f"({policy_id}), statement DenyIt, attached to {MEMBER}, denies iam:GetUser." in result["reason"]
+    assert "preflight" in result["hint"]
+
+
 def test_a_delegated_administrator_reads_the_policies_as_well(organization: LocalOrganization) -> None:
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
     deny_root(organization, OTHER)
