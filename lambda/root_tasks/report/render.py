@@ -228,9 +228,10 @@ def _notice(report: Report) -> str:
     what = f"This is a plan to {what_it_does(report)}."
     if Outcome.PLANNED not in report.totals:
         return f"{what} It lists nothing to execute."
-    until = "" if report.plan_expires_at is None else f", until {minute(report.plan_expires_at)}"
-    sentences = (f"{what} It can be executed once, exactly as listed{until}.", words_of(report).warning)
-    return " ".join(filter(None, sentences))
+    if report.plan_expires_at is None:
+        return f"{what} It cannot be executed: its run ended without a report."
+    once = f"It can be executed once, exactly as listed, until {minute(report.plan_expires_at)}."
+    return " ".join(filter(None, (what, once, words_of(report).warning)))
 
 
 def _facts(report: Report) -> Iterable[tuple[str, str]]:

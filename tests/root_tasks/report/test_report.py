@@ -467,8 +467,7 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
                 "It can be executed once, exactly as listed, until 2026-11-25 04:33 UTC.",
             ],
         ),
-        # A plan of an earlier release.
-        (dataclasses.replace(example_plan(), plan_expires_at=None), ["exactly as listed."]),
+        (dataclasses.replace(example_plan(), plan_expires_at=None), ["It cannot be executed: its run ended"]),
         (NOTHING_PLANNED, ["It lists nothing to execute."]),
         (example_execution(), ["Delete root credentials", "Execution of plan plan-2026-11-20"]),
         (
@@ -476,7 +475,7 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
             ["111111111111, the management account", "2026-11-20 04:10 UTC, took 1 min 37 s"],
         ),
     ],
-    ids=["audit", "selected", "plan", "old plan", "empty plan", "execution", "management account"],
+    ids=["audit", "selected", "plan", "unfinished plan", "empty plan", "execution", "management account"],
 )
 def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None:
     before_the_data = page_of(written).partition('<script type="application/json"')[0]

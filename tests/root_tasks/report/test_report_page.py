@@ -488,6 +488,7 @@ NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Tas
             ["execute plan-2026-11-20", "execute plan-2026-11-20 --approved-report report.json"],
         ),
         (plan_that_expires(in_hours=-1), []),
+        (dataclasses.replace(example_plan(), plan_expires_at=None), []),
         (NOTHING_PLANNED, []),
         (RECOVERED, ["plan delete --include-in-use --account 300000000001"]),
         (
@@ -496,7 +497,15 @@ NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Tas
         ),
         (example_execution(), ["audit --account 300000000006,300000000002,300000000004"]),
     ],
-    ids=["a plan", "a plan that has expired", "a plan of nothing", "a recovery", "many", "an execution"],
+    ids=[
+        "a plan",
+        "a plan that has expired",
+        "a plan whose run did not end",
+        "a plan of nothing",
+        "a recovery",
+        "many",
+        "an execution",
+    ],
 )
 def test_a_run_ends_in_the_command_that_comes_next(
     shown: Show, written: Report, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
