@@ -116,11 +116,11 @@ def test_a_run_that_was_altered_is_not_shown(command_line: CommandLine) -> None:
     assert f"cannot be shown. Audit every account of plan {PLAN}: {key} was altered" in stopped.stderr
 
 
-def time_out_without_report(command_line: CommandLine, task: Task) -> None:
-    """Let run-1 of a task end before its report is written, in an account that has a password."""
+def time_out_without_report(command_line: CommandLine, task: Task, accounts: list[str] | str = "all") -> None:
+    """Let run-1 of a task end before its report is written; one account has a password."""
     root_tasks, services = command_line.root_tasks, command_line.services
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    input_ = {"task": task, "accounts": [MEMBER]}
+    input_ = {"task": task, "accounts": accounts}
     execution = root_tasks.run(input_, name="run-1")
     arn = root_tasks.arn("run-1")
     services.started[arn] = run = root_tasks.start_run(input_, arn=arn, started_at=execution.started_at)
@@ -131,14 +131,21 @@ def time_out_without_report(command_line: CommandLine, task: Task) -> None:
 def test_an_audit_without_its_report_shows_what_is_accepted(command_line: CommandLine) -> None:
     accepted = {"types": ["password"], "reason": "billing", "until": "2030-01-01"}
     command_line.root_tasks.settings = Settings(accepted_credentials={MEMBER: accepted})
-    time_out_without_report(command_line, Task.AUDIT)
+    time_out_without_report(command_line, Task.AUDIT, [MEMBER])
     shown = command_line.run("report", "run-1", "--format", "json")
     (row,) = json.loads(shown.stdout)["results"]
     assert (row["outcome"], row["reason"]) == ("accepted", "Accepted until 2030-01-01: billing.")
 
 
+def test_a_full_audit_without_its_report_says_why_it_has_no_own_root_user(command_line: CommandLine) -> None:
+    time_out_without_report(command_line, Task.AUDIT)
+    shown = command_line.run("report", "run-1", "--format", "json")
+    summary = json.loads(shown.stdout)["managementRootUser"]["summary"]
+    assert summary == "The management account's root user was not looked at: the run ended early."
+
+
 def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(command_line: CommandLine) -> None:
-    time_out_without_report(command_line, Task.DELETE_CREDENTIALS)
+    time_out_without_report(command_line, Task.DELETE_CREDENTIALS, [MEMBER])
     shown = command_line.run("report", "run-1")
     assert shown.exit_code == 2
     assert "To be deleted in 1 of 1 account: 1 password." in shown.lines[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..messages import enumeration
+from ..messages import MANAGEMENT_ACCOUNT, enumeration
 
 if TYPE_CHECKING:
     from ..model.report_schema import AccountResult, Report, RootCredentials
@@ -49,8 +49,9 @@ def management_root_user(report: Report) -> ManagementRootUser | None:
             summary=f"{_OWN} has {credentials_in_words(has)}.",
         )
     reason = f"the audit ran in account {report.account_id}."
-    if report.account_id == report.management_account_id:
-        reason = "it could not be read; its row has the reason."
+    if (own := management_result(report)) is not None:
+        ended_early = own.reason == MANAGEMENT_ACCOUNT
+        reason = "the run ended early." if ended_early else "it could not be read; its row has the reason."
     return ManagementRootUser(looked_at=False, summary=f"{_OWN} was not looked at: {reason}")
 
 
