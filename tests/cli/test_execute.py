@@ -150,6 +150,28 @@ def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
     assert [run["execution"] for run in listed if run["run"] == plan] == ["executing"]
 
 
+def test_an_execution_that_could_not_start_is_not_said_to_have_executed_its_plan(
+    command_line: CommandLine,
+) -> None:
+    def execution_of(plan: str) -> str | None:
+        listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+        execution: str | None
+        (execution,) = (run["execution"] for run in listed if run["run"] == plan)
+        return execution
+
+    plan, root_tasks = plan_deletion(command_line), command_line.root_tasks
+    command_line.now, command_line.services.polls = root_tasks.now, 0
+    root_tasks.fail("organizations:DescribeAccount", "AccessDeniedException", times=1)
+    assert root_tasks.run_execute_machine({"plan": plan}, name="not-started").status == "FAILED"
+    assert execution_of(plan) is None
+    assert next_command(command_line.run("report", plan)) == ["execute", plan]
+    root_tasks.run_execute_machine({"plan": plan}, name="executing")
+    assert execution_of(plan) == "executing"
+    # It was stopped: the mark says that it had begun.
+    root_tasks.executions[root_tasks.arn("executing", machine=EXECUTE_MACHINE)].status = "ABORTED"
+    assert execution_of(plan) == "executing"
+
+
 @pytest.mark.parametrize("options", [("--yes",), ()], ids=["yes", "asked"])
 def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]

@@ -26,7 +26,7 @@ from .command_errors import CommandError, InterruptedRunError, NoReportError, Ru
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, find_deployment
 from .follow_up import PlanState, audit_of_plan, is_executable, key_use_steps, next_steps
 from .options import JSON, TABLE
-from .step_functions import REFUSED_STATUS, RUN_SHA256, Executions, run_failed_error
+from .step_functions import RUN_SHA256, Executions, run_failed_error
 from .stored_report import StoredReport, keep_report, show_report
 from .terminal import print_note
 
@@ -328,7 +328,8 @@ class Runs:
 
     def states_of(self, executions: Sequence[RunExecution]) -> dict[str, PlanState]:
         """Return the states of the plans among executions, by their names, if these can be read."""
-        executed = {each.plan: each.run_id for each in executions if each.status != REFUSED_STATUS}
+        # Of one that ended without a report the mark says whether it had begun, and so used up its plan.
+        executed = {each.plan: each.run_id for each in executions if each.running or each.has_report}
         now = self.target.environment.now()
         states = {}
         for execution in executions:
