@@ -9,10 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.credentials import SSOProvider
+from botocore.httpsession import URLLib3Session
 from botocore.tokens import SSOTokenProvider
 
 from local_aws.emulation import serve_organization
@@ -102,9 +106,19 @@ START = "sso_start_url = https://example.com/start\nsso_region = us-east-1\n"
 SESSION = (f"[default]\nsso_session = s\n{SSO_ROLE}[sso-session s]\n{START}", "s")
 LEGACY = (f"[default]\n{START}{SSO_ROLE}", "https://example.com/start")
 EXPIRED = json.dumps({"accessToken": "x", "expiresAt": "2020-01-01T00:00:00Z", "startUrl": "https://x"})
+VALID = EXPIRED.replace("2020", "2099")
 
 
-@pytest.mark.parametrize("cached", [None, "[]", EXPIRED], ids=["none", "damaged", "expired"])
+def forbid(*_: object) -> AWSResponse:
+    """Respond as the portal of SSO does to a token that is no longer good for the role."""
+    headers = HTTPHeaders()
+    headers["x-amzn-ErrorType"] = "ForbiddenException"
+    return AWSResponse("", 403, headers, SimpleNamespace(stream=lambda: [b'{"message": "No access"}']))
+
+
+@pytest.mark.parametrize(
+    "cached", [None, "[]", EXPIRED, VALID], ids=["none", "damaged", "expired", "forbidden"]
+)
 @pytest.mark.parametrize(("text", "key"), [SESSION, LEGACY], ids=["session", "legacy"])
 def test_a_session_of_sso_that_cannot_be_used_says_how_to_sign_in(
     command_line: CommandLine,
@@ -117,6 +131,8 @@ def test_a_session_of_sso_that_cannot_be_used_says_how_to_sign_in(
     use_no_keys(monkeypatch)
     for provider in (SSOProvider, SSOTokenProvider):
         monkeypatch.setattr(provider, "_SSO_TOKEN_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SSO", "http://127.0.0.1:9")
+    monkeypatch.setattr(URLLib3Session, "send", forbid)
     configure(monkeypatch, tmp_path, text)
     if cached is not None:
         token = tmp_path / f"{hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()}.json"

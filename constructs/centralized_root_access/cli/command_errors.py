@@ -51,7 +51,7 @@ class InterruptedRunError(click.Abort):
 
 _SIGN_IN = "Sign in again, for example with `aws sso login`, or use another --profile."
 _KEYS = "Use credentials that are valid, for example with --profile."
-# Advice, by AWS's code or the name of the SDK's exception.
+# Advice, by AWS's code without "Exception", or by the name of the SDK's exception.
 _ADVICE = {
     "NoCredentialsError": "Use --profile, or sign in, for example with `aws sso login`.",
     "PartialCredentialsError": "Use --profile, or set all of the credentials' environment variables.",
@@ -66,8 +66,7 @@ _ADVICE = {
     "TokenRetrievalError": _SIGN_IN,
     # The SDK raises it for a damaged file.
     "KeyError": f"A file in ~/.aws/sso/cache or ~/.aws/cli/cache may be damaged. {_SIGN_IN}",
-    "ForbiddenException": _SIGN_IN,
-    "UnauthorizedException": _SIGN_IN,
+    "Forbidden": _SIGN_IN,
     "InvalidClientTokenId": _KEYS,
     "UnrecognizedClient": _KEYS,
     "SignatureDoesNotMatch": _KEYS,
