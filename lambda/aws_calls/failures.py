@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _THROTTLING = frozenset(
     {
+        # SNS's, for the key of an encrypted topic.
+        "KMSThrottling",
         "RequestLimitExceeded",
         "RequestThrottled",
         "SlowDown",

@@ -152,6 +152,7 @@ def test_a_list_that_is_not_truncated_ends_regardless_of_its_token() -> None:
     ("error", "kind", "may_have_taken_effect"),
     [
         (client_error("ThrottlingException"), FailureKind.THROTTLED, False),
+        (client_error("KMSThrottling"), FailureKind.THROTTLED, False),
         (client_error("SlowDown", status=503), FailureKind.THROTTLED, False),
         (client_error("ServiceFailure", status=500), FailureKind.SERVER_ERROR, True),
         (client_error("ServiceException"), FailureKind.SERVER_ERROR, True),
