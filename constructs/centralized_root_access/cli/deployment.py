@@ -66,7 +66,8 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
     found = [
         deployment
         for deployment in _deployments(_stacks(caller, name))
-        if not construct_id or deployment.construct_id == construct_id
+        # As the outputs have it: their keys are letters and digits.
+        if re.sub("[^A-Za-z0-9]", "", construct_id) in ("", deployment.construct_id)
     ]
     if len(found) == 1:
         return found[0]
