@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER
-from support.command_line import NOW
+from support.command_line import NOW, lock_bucket
 from support.root_tasks import EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
@@ -105,6 +105,24 @@ def test_a_result_that_was_altered_is_never_shown_as_a_fact(command_line: Comman
     found = rows_of(command_line)
     assert {id_ for id_, (outcome, _) in found.items() if outcome == "unknown"} == set(accounts[:10])
     assert found[accounts[10]] == ("skipped", "Not started: the run ended before this account's turn.")
+
+
+def test_a_backup_of_an_execution_without_a_report_can_be_restored(command_line: CommandLine) -> None:
+    root_tasks, services = command_line.root_tasks, command_line.services
+    lock_bucket(command_line)
+    plan = root_tasks.run({"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: ["locked"]}})
+    arn = root_tasks.arn(RUN, machine=EXECUTE_MACHINE)
+    root_tasks.begin(RUN, {"plan": plan.run_id}, machine=EXECUTE_MACHINE, started_at=NOW)
+    services.started[arn] = run = root_tasks.start_execution({"plan": plan.run_id}, arn=arn, started_at=NOW)
+    root_tasks.execute_batch(run, batch=0)
+    # Its function was lost before it returned.
+    services.batches[arn] = [(0, {})]
+    assert command_line.run("stop", RUN, "--yes").exit_code == 0
+    (backup,) = root_tasks.keys(f"backups/{RUN}/")
+    assert f"Backups of this run: {backup}." in str(rows_of(command_line)[MEMBER][1])
+    planned = command_line.run("plan", "restore", "--backup", backup)
+    assert planned.exit_code == 0, planned
+    assert "does not hold the SHA-256 of a report" in planned.stdout
 
 
 def test_a_run_that_was_altered_is_not_shown(command_line: CommandLine) -> None:

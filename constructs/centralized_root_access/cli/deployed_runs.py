@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
 from root_tasks.aws.bucket import Bucket
-from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, Storage, sha256
+from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, RUN_JSON, Storage, sha256
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report_schema import Outcome, Task
-from root_tasks.model.run import ExecutionMark, Finding
+from root_tasks.model.run import ExecutionMark, Finding, Run
 from root_tasks.report.render import as_json
 from root_tasks.run.collect import collect_results
 from root_tasks.run.make_report import make_report
@@ -258,7 +258,7 @@ class Runs:
         """Return the task that removed, and so restores, the policies of backups.
 
         Raises:
-            CommandError: They are of several tasks, or of a run whose report does not name them.
+            CommandError: They are of several tasks, or of a run that is not stored.
         """
         tasks = set()
         for reference in references:
@@ -269,7 +269,7 @@ class Runs:
                     "has it."
                 )
             run_id = match["run_id"]
-            task = StoredReport.of(self._read(f"{EXECUTE_FOLDER}/{run_id}", REPORT_JSON)).report.task
+            task = decode(Run, self._read(f"{EXECUTE_FOLDER}/{run_id}", RUN_JSON)).task
             if DEFINITIONS[task].policy_type is None:
                 raise CommandError(f"Run {run_id} did not remove policies, so it has no backup {reference}.")
             tasks.add(task)

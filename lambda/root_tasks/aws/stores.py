@@ -31,7 +31,7 @@ _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
 # More than a run has: what follows was written by others, and its first objects are enough to know.
 _MAX_LISTED_RESULTS = 10_000
 _MAX_REFERENCES = 1000
-REPORT_JSON = "report.json"
+RUN_JSON, REPORT_JSON = "run.json", "report.json"
 # Marks a plan as used; names the execution.
 EXECUTION_MARK = "executed-by.json"
 
@@ -111,7 +111,7 @@ class RunStore:
 
         A retry of the same execution replaces its own run.
         """
-        key, body = self._key(run.run_id, "run.json"), encode(run)
+        key, body = self._key(run.run_id, RUN_JSON), encode(run)
         if not self._bucket.write(key, body, condition=IF_NEW):
             try:
                 existing = decode(Run, self._bucket.read(key))
@@ -126,12 +126,12 @@ class RunStore:
 
     def read_run(self, run_id: str, *, checksum: str) -> Run:
         """Return a run."""
-        return self._read(Run, self._key(run_id, "run.json"), checksum)
+        return self._read(Run, self._key(run_id, RUN_JSON), checksum)
 
     def find_execution_arn(self, run_id: str) -> str | None:
         """Return the execution that a run names, which anyone may have stored; None if there is no run."""
         try:
-            run = decode(Run, self._bucket.read_foreign(self._key(run_id, "run.json")))
+            run = decode(Run, self._bucket.read_foreign(self._key(run_id, RUN_JSON)))
         except (DecodingError, UnreadableObjectError):
             return None
         return run.execution_arn
