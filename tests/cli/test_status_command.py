@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore
 import pytest
 
+from centralized_root_access.cli.caller import Caller
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, writes
+from support.faults.clients import omit_member
 from support.function import BOTH
 
 if TYPE_CHECKING:
@@ -54,6 +56,23 @@ def test_what_cannot_be_seen_is_not_shown_as_disabled_or_not_registered(
         shown = command_line.run("status")
         assert (shown.exit_code, shown.lines[4].rpartition("  ")[2]) == (0, said)
         organization.deny(account_id=MANAGEMENT, action="organizations:ListDelegatedAdministrators")
+
+
+def test_trusted_access_since_an_unknown_time_is_not_shown_as_disabled(
+    organization: LocalOrganization, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Caller.client
+
+    def create_client(caller: Caller, service: str, **options: Any) -> Any:
+        client = create(caller, service, **options)
+        action = "organizations:ListAWSServiceAccessForOrganization"
+        omit_member(client.meta.events.register, action, "EnabledServicePrincipals", "DateEnabled")
+        return client
+
+    monkeypatch.setattr(Caller, "client", create_client)
+    enable_root_access(organization, CREDENTIALS)
+    lines = command_line.run("status").lines[1:4]
+    assert [line.rpartition("  ")[2] for line in lines] == ["enabled", "enabled", "disabled"]
 
 
 def test_what_the_construct_would_change_is_shown_and_exits_1(

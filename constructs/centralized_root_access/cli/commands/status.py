@@ -103,12 +103,12 @@ def _to_text(observed: RootAccess, deviations: Mapping[str, str], desired: Desir
     """Return root access and what would change in words."""
     from root_access.state import SERVICE_PRINCIPAL, Feature
 
-    since = observed.trusted_access_enabled_at
-    hidden = "disabled" if since else "disabled, or hidden while trusted access is disabled"
+    at = observed.trusted_access_enabled_at
+    since = f" since {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at else ""
+    enabled = observed.trusted_access
+    hidden = "disabled" if enabled else "disabled, or hidden while trusted access is disabled"
     rows: dict[str, str] = {
-        f"trusted access for {SERVICE_PRINCIPAL}": (
-            f"enabled since {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if since else "disabled"
-        ),
+        f"trusted access for {SERVICE_PRINCIPAL}": f"enabled{since}" if enabled else "disabled",
         **{feature: "enabled" if feature in observed.features else hidden for feature in Feature},
         "delegated administrators": _join_accounts(observed.delegated_administrators),
     }
