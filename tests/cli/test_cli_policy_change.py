@@ -125,6 +125,9 @@ def test_a_new_document_keeps_the_name_and_is_checked_where_it_is_attached(
     assert account["accountId"] == MEMBER
     (finding,) = account["findings"]
     assert (finding["policyId"], finding["policyName"]) == (policy_id, "there")
+    # Where the policy is attached is read for the chosen accounts alone.
+    said = command_line.refusal("preflight", *change, "--account", OTHER)
+    assert f"{policy_id}: no service control policy of this ID applies to an account to check." in said
 
 
 def test_a_resource_control_policy_is_known_by_its_principal(

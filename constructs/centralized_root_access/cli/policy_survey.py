@@ -64,7 +64,7 @@ class PolicyChange:
         """Return the IDs of the root, units and accounts where something changes.
 
         Raises:
-            CommandError: The policy that is there is not attached to anything.
+            CommandError: The policy that is there is attached nowhere, as far as was read.
         """
         if self.replaced_id is None:
             return frozenset(self.target_ids)
@@ -77,7 +77,7 @@ class PolicyChange:
         )
         if not places:
             kind = self.policy_type.lower().replace("_", " ")
-            raise CommandError(f"{self.replaced_id}: no {kind} of this ID is attached to anything.")
+            raise CommandError(f"{self.replaced_id}: no {kind} of this ID applies to an account to check.")
         return places
 
     def resulting_policies(self, policies: OrganizationPolicies) -> OrganizationPolicies:
