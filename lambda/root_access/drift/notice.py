@@ -175,7 +175,7 @@ def contradiction_notice(
         contradictions,
         [
             _ASK_THE_CALLER,
-            _lookup("See who opened root sessions in between", "AssumeRoot"),
+            _lookup("See who opened root sessions since, per REGION and delegate", "AssumeRoot", "REGION"),
             _lookup("See what undid it", undone_by),
             _SEE,
         ],
@@ -298,8 +298,9 @@ def _corrections(steps: Sequence[Step]) -> list[NextStep]:
     ]
 
 
-def _lookup(what: str, event_name: str) -> NextStep:
-    lookup = "aws cloudtrail lookup-events --region us-east-1 --lookup-attributes"
+def _lookup(what: str, event_name: str, region: str = "us-east-1") -> NextStep:
+    """Return how to find a call. Those of IAM and Organizations are in one Region, those of STS in any."""
+    lookup = f"aws cloudtrail lookup-events --region {region} --lookup-attributes"
     return NextStep(what=what, command=f"{lookup} AttributeKey=EventName,AttributeValue={event_name}")
 
 
