@@ -238,6 +238,24 @@ def test_an_execution_is_called_executed_also_if_its_report_cannot_be_shown(
     assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
 
 
+def test_an_execution_that_was_stopped_meanwhile_says_how_to_see_what_it_had_done(
+    command_line: CommandLine,
+) -> None:
+    plan, root_tasks = plan_deletion(command_line), command_line.root_tasks
+
+    def stop() -> None:
+        for execution in root_tasks.executions.values():
+            if execution.run_id == EXECUTION:
+                execution.status, execution.cause = "ABORTED", "Stopped by Jane."
+
+    command_line.services.before["DescribeExecution"] = stop
+    stopped = command_line.run("execute", plan, "--yes")
+    assert not has_password(command_line)
+    assert (stopped.exit_code, stopped.stdout) == (2, "")
+    assert f"Run {EXECUTION} ended as ABORTED: Stopped by Jane." in stopped.stderr
+    assert f"To see what it had done: centralized-root-access report {EXECUTION}\n" in stopped.stderr
+
+
 # Restoring
 
 

@@ -26,7 +26,7 @@ from .command_errors import CommandError, InterruptedRunError, NoReportError, Ru
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, find_deployment
 from .follow_up import PlanState, audit_of_plan, is_executable, key_use_steps, next_steps
 from .options import JSON, TABLE
-from .step_functions import RUN_SHA256, Executions, run_failed_error
+from .step_functions import REFUSED_STATUS, RUN_SHA256, Executions, run_failed_error
 from .stored_report import StoredReport, keep_report, show_report
 from .terminal import print_note
 
@@ -100,6 +100,8 @@ class Runs:
         with self._resumable(name):
             execution = self._wait(self.executions.start(folder, name=name, input_=stated))
         if not execution.has_report:
+            if execution.status != REFUSED_STATUS:
+                print_note(f"To see what it had done: {self.target.command('report', name)}")
             raise run_failed_error(execution)
         return execution
 
