@@ -277,7 +277,7 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
 
 @pytest.mark.parametrize(
     ("command", "sentence"),
-    [(("runs",), "Stack OrgRoot has no runs yet."), (("report",), "There is no report at s3://")],
+    [(("runs",), "Stack OrgRoot has no runs yet."), (("report",), "There is no report.json at s3://")],
     ids=["runs", "report"],
 )
 def test_a_deployment_without_runs_says_where_earlier_ones_may_be(

@@ -379,7 +379,7 @@ class Runs:
             if error.failure.name not in ("NoSuchKey", "AccessDenied"):
                 raise
             raise NoReportError(
-                f"There is no report at {self._location(folder, name)}, or these credentials may not read it "
+                f"There is no {name} at {self._location(folder, name)}, or these credentials may not read it "
                 f"({error.failure.code}). It needs grant_read_reports; the latest report is there once a "
                 "full audit has ended. A RootTasks that was renamed or moved starts with an empty bucket."
             ) from error
