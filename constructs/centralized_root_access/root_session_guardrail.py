@@ -16,6 +16,7 @@ from ._organization_policies import (
     attach_policy,
     policy_name,
 )
+from ._permissions import looking_session
 from ._resource_arguments import parse_roles, role_arn
 from .enums import RootTask
 from .root_tasks import RootTasks
@@ -145,8 +146,9 @@ class RootSessionGuardrail(Construct):
             account_id = Stack.of(root_tasks).account
             if not self._targets and account_id not in self._delegates:
                 continue
-            if others := [task for task in root_tasks.tasks if task not in self._tasks]:
-                yield f"tasks lacks {', '.join(others)}, which {root_tasks.node.path} lists. Add it."
+            needed = {session for task in root_tasks.tasks for session in (task, looking_session(task))}
+            if others := sorted(needed.difference(self._tasks)):
+                yield f"tasks lacks {', '.join(others)}, which {root_tasks.node.path} needs. Add it."
             if not all(self._admits(role, root_tasks) for role in root_tasks.session_roles):
                 arn = f"arn:aws:iam::{account_id}:role{root_tasks.role_path}*"
                 yield f"session_roles lacks roles of {root_tasks.node.path}. Add {arn}, for example."
@@ -166,10 +168,8 @@ def _may_name(arn: str, *, account_id: str, path: str) -> bool:
     resource = arn.partition(":role")[2]
     if not Token.is_unresolved(account_id) and arn.split(":")[4] != account_id:
         return False
-    if resource.endswith("*"):
-        beginning = resource.removesuffix("*")
-        return path.startswith(beginning) or beginning.startswith(path)
-    return resource.rpartition("/")[0] == path.removesuffix("/")
+    is_above = resource.endswith("*") and path.startswith(resource.removesuffix("*"))
+    return is_above or resource.rpartition("/")[0] == path.removesuffix("/")
 
 
 @jsii.implements(IValidation)

@@ -145,7 +145,12 @@ LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
     "a role without the path": ({"session_roles": [f"arn:aws:iam::{DELEGATE}:role/Audit"]}, NO_ROLES),
     "another role of the app": ({"session_roles": new_role}, NO_ROLES),
     "by the delegate's policy alone": ({"session_roles": new_role, "targets": ()}, NO_ROLES),
-    "another task": ({"tasks": [RootTask.AUDIT]}, "tasks lacks IAMDelete.*, which Security/RootTasks lists"),
+    "a path below theirs": ({"session_roles": [PATH.replace("*", "other/*")]}, NO_ROLES),
+    "another task": ({"tasks": [RootTask.AUDIT]}, "tasks lacks IAMDelete.*, which Security/RootTasks needs"),
+    "the task of its plans": (
+        {"tasks": [RootTask.DELETE_CREDENTIALS]},
+        "tasks lacks IAMAudit.*, which Security/RootTasks needs",
+    ),
 }
 ADMITTED: dict[str, dict[str, Any]] = {
     "the path": {},
@@ -160,8 +165,8 @@ def organization_app(arguments: dict[str, Any]) -> App:
     app = App(analytics_reporting=False)
     stack = Stack(app, "Management", env=MANAGEMENT)
     guardrail(stack, **{key: value(stack) if callable(value) else value for key, value in arguments.items()})
-    tasks = [RootTask.AUDIT, RootTask.DELETE_CREDENTIALS]
-    RootTasks(Stack(app, "Security", env=SECURITY), "RootTasks", tasks=tasks)
+    security = Stack(app, "Security", env=SECURITY)
+    RootTasks(security, "RootTasks", tasks=[RootTask.DELETE_CREDENTIALS])
     return app
 
 
