@@ -29,7 +29,7 @@ _TARGET = r"(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|[0-9]{12})"
 _ACCOUNTS = r"[0-9]{12}(,[0-9]{12})"
 _EXAMPLE_ACCOUNTS = "such as 222222222222,333333333333"
 _SEPARATED = "separated by commas without spaces"
-_LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653)
+_DAYS = (1, 3, 5, 7, 14, *range(30, 181, 30), 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 
 # Nothing but the interval, and how long a new alarm waits, differs between them.
 _HOURS = {"1 hour": 1, "6 hours": 6, "12 hours": 12, "1 day": 24}
@@ -132,7 +132,7 @@ _OPERATION = {
         "none, or the ARN of a KMS key; an alias is not one",
         default="none",
     ),
-    "LogRetentionDays": _one_of("How many days the logs are kept.", _LOG_RETENTION_DAYS, 365),
+    "LogRetentionDays": _one_of("How many days the logs are kept.", _DAYS, 365),
     "PermissionsBoundaryArn": _text(
         "The permissions boundary of each role.",
         r"none|arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+",

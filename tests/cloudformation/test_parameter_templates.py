@@ -246,6 +246,18 @@ def test_every_value_that_a_parameter_allows_is_compared() -> None:
                 assert set(parameter["AllowedValues"]) == set(values[name]), name
 
 
+def test_logs_are_kept_for_each_number_of_days_that_the_construct_takes() -> None:
+    stack = bootstrap_stack()
+    for retention in logs.RetentionDays:
+        logs.LogGroup(stack, retention.name, retention=retention)
+    groups = resources(synthesized(stack), "AWS::Logs::LogGroup").values()
+    days = [group.get("Properties", {}).get("RetentionInDays") for group in groups]
+    for name in ("root-access", "root-tasks"):
+        (parameters,) = [it.parameters for it in TEMPLATES if it.name == name]
+        # Without an end there is no number.
+        assert {*parameters["LogRetentionDays"]["AllowedValues"], None} == set(days)
+
+
 def test_every_file_has_its_checksum(folder: Path) -> None:
     names = {file.name for file in folder.iterdir()} - {"SHA256SUMS"}
     lines = (folder / "SHA256SUMS").read_text().splitlines()
