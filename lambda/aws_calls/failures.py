@@ -165,8 +165,8 @@ def _kind(failure: Failure, *, status: int) -> FailureKind:
     if failure.name == "RequestTimeout":
         # S3 ends an upload that has stalled with status 400.
         return FailureKind.NO_RESPONSE
-    # The second is S3's, of a conditional write.
-    if failure.name in ("ConcurrentModification", "ConditionalRequestConflict"):
+    # The others are S3's: of a conditional write, and of a bucket that someone else configures.
+    if failure.name in ("ConcurrentModification", "ConditionalRequestConflict", "OperationAborted"):
         return FailureKind.CONCURRENT_MODIFICATION
     if failure.name == "AccessDenied":
         return FailureKind.ACCESS_DENIED
