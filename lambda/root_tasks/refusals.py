@@ -72,6 +72,7 @@ class RefusalReason(Enum):
     OVERRIDE_OF_SEVERAL_BACKUPS = (
         '"policyOverride" replaces the policy of one backup: list exactly one in "restore".'
     )
+    SEVERAL_BACKUPS = '"restore" lists several backups of {ids}: list the one to attach.'
     OVERRIDE_NOT_JSON = '"policyOverride" is not valid JSON: {error}.'
 
     NO_ORGANIZATION = _Failing(

@@ -380,6 +380,14 @@ def test_restoring_is_planned_then_done(locked: Locked) -> None:
     assert locked.outcome(locked.execute(another)) == ("nothing to do", None)
 
 
+def test_a_restore_of_two_backups_of_one_policy_is_refused(locked: Locked) -> None:
+    older = locked.unlock()
+    locked.attach("Another")
+    newer = locked.unlock()
+    several = {"ids": [ID[locked.kind]]}
+    assert refusal(locked.restore(older, newer)) == (RefusalReason.SEVERAL_BACKUPS, several)
+
+
 def test_restoring_does_not_overwrite_a_policy_that_was_attached_since(locked: Locked) -> None:
     reference = locked.unlock()
     plan = locked.restore(reference)

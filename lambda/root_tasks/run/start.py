@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -57,9 +58,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
     storage, began = Storage.of(aws, settings.bucket), aws.clock.now()
     with _starting(aws, event) as execution:
         order = parse_request(
-            event["input"],
-            tasks=settings.tasks,
-            allow_policy_override=settings.allow_policy_override,
+            event["input"], tasks=settings.tasks, allow_policy_override=settings.allow_policy_override
         )
         if order.scope.restores:
             order = replace(order, assignments=_assignments_to_restore(aws, storage, order))
@@ -213,11 +212,8 @@ def _require_backups_of_others(plan: Plan, execution: Execution) -> None:
     for assignment in plan.assignments:
         for target in assignment.targets:
             if target.restore is not None and run_id_of(target.restore.reference) == execution.name:
-                raise RunRefusedError(
-                    RefusalReason.PLAN_RESTORES_BACKUP_OF_SAME_NAME,
-                    run_id=plan.run_id,
-                    name=execution.name,
-                )
+                same_name = RefusalReason.PLAN_RESTORES_BACKUP_OF_SAME_NAME
+                raise RunRefusedError(same_name, run_id=plan.run_id, name=execution.name)
 
 
 # Restoring
@@ -227,6 +223,9 @@ def _assignments_to_restore(aws: Aws, storage: Storage, order: Order) -> dict[st
     restores = order.scope.restores
     backups = [_backup(storage, restore, task=order.task) for restore in restores]
     notes = backup_notes(aws, storage.executions, [restore.reference for restore in restores])
+    policies = Counter((backup.account_id, backup.id) for backup in backups)
+    if several := [id_ for (_, id_), count in policies.items() if count > 1]:
+        raise RunRefusedError(RefusalReason.SEVERAL_BACKUPS, ids=several)
     targets = [
         Target(
             type=backup.type,
