@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from scp.calls import ASSUME_ROOT
 from scp.documents import PolicyType
 
-_DENIED_CALL = re.compile(r"is not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)(.*)", re.DOTALL)
+_DENIED = "is not authorized to perform: "
+_DENIED_CALL = re.compile(rf"{_DENIED}([a-z0-9-]+:[A-Za-z0-9]+)(.*?)(?={_DENIED}|\Z)", re.DOTALL)
 _POLICY_TYPE = re.compile(r"\b(service|resource) control policy\b")
 # AWS names the policy since January 2026, not yet in every service.
 _POLICY_ARN = re.compile(
@@ -42,14 +43,10 @@ class AwsDenial:
 
 
 def parse_denial(message: str) -> AwsDenial | None:
-    """Return the denial that AWS's message describes; None if no policy of the organization is its cause."""
-    denied = _DENIED_CALL.search(message)
-    if denied is None:
-        return None
-    action, cause = denied.groups()
-    if named := _POLICY_ARN.search(cause):
-        return AwsDenial(action=action, policy_type=_POLICY_TYPES[named[1]], policy_id=named[2])
-    policy_type = _POLICY_TYPE.search(cause)
-    if policy_type is None:
-        return None
-    return AwsDenial(action=action, policy_type=_POLICY_TYPES[policy_type[1]], policy_id=None)
+    """Return the first denial in messages of AWS's whose cause is a policy of the organization, if any."""
+    for action, cause in _DENIED_CALL.findall(message):
+        if named := _POLICY_ARN.search(cause):
+            return AwsDenial(action=action, policy_type=_POLICY_TYPES[named[1]], policy_id=named[2])
+        if policy_type := _POLICY_TYPE.search(cause):
+            return AwsDenial(action=action, policy_type=_POLICY_TYPES[policy_type[1]], policy_id=None)
+    return None

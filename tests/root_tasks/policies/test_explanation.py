@@ -64,6 +64,12 @@ def named(policy_id: str) -> str:
         pytest.param(
             f"{NOT_AUTHORIZED} because no identity-based policy allows the {ACTION} action", None, id="role"
         ),
+        pytest.param(
+            "User is not authorized to perform: iam:ListAccessKeys because no session policy allows it. "
+            f"{NOT_AUTHORIZED} with an explicit deny in a service control policy",
+            ("SERVICE_CONTROL_POLICY", None),
+            id="the second call",
+        ),
         pytest.param("Root sessions feature is not enabled for your AWS Organization.", None, id="feature"),
     ],
 )
