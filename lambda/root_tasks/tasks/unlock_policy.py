@@ -59,7 +59,7 @@ _POLICY_OVERRIDE = "policyOverride"
 # Until 2018 us-east-1 allowed capitals, underscores and 255 characters.
 _BUCKET_NAME = re.compile(r"(?!.*\.\.)(?![0-9]+(\.[0-9]+){3}\Z)[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _QUEUE_ARN = re.compile(
-    r"arn:aws(-[a-z]+)*:sqs:[a-z]{2}(-[a-z]+)+-[0-9]:[0-9]{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?"
+    r"arn:aws(-[a-z]+)*:sqs:[a-z]{2,4}(-[a-z]+)+-[0-9]:[0-9]{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?"
 )
 _BACKUP_REFERENCE = re.compile(r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json")
 # More than S3 (20 KB) and SQS accept.

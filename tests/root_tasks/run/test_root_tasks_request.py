@@ -190,7 +190,7 @@ def test_a_bucket_may_have_a_name_of_the_time_when_capitals_were_allowed(name: s
 
 
 @pytest.mark.parametrize(
-    "region", ["us-east-1", "us-gov-west-1", "ap-southeast-7", "us-isob-east-1", "mx-central-1"]
+    "region", ["us-east-1", "us-gov-west-1", "ap-southeast-7", "us-isob-east-1", "eusc-de-east-1"]
 )
 def test_a_queue_is_in_a_region(region: str) -> None:
     arn = f"arn:aws:sqs:{region}:{MEMBER}:orders"
