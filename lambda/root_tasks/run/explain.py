@@ -51,8 +51,12 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
         findings: The finding of each account, by account ID.
         seconds: How long an explanation may take.
     """
-    # An account in which a part was denied has a reason as well.
-    denied = [finding for finding in findings.values() if finding.reason is not None]
+    # The reason of an account in which a part was denied can be about another part.
+    denied = {
+        id_: " ".join(filter(None, (finding.reason, *(item.message for item in finding.items))))
+        for id_, finding in findings.items()
+        if finding.reason is not None or any(item.message for item in finding.items)
+    }
     planned = plan_of(run, findings).assignments if run.mode is Mode.PLAN else ()
     if not denied and not planned:
         return Explained(findings=findings)
@@ -60,12 +64,8 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
     unit_names = dict(_unit_names(run.accounts))
     explanations = explain_denials(
         [
-            DeniedAccount(
-                account_id=finding.account_id,
-                message=finding.reason or "",
-                unit_ids=unit_ids[finding.account_id],
-            )
-            for finding in denied
+            DeniedAccount(account_id=account_id, message=message, unit_ids=unit_ids[account_id])
+            for account_id, message in denied.items()
         ],
         organizations=aws.clients.organizations,
         clock=aws.clock,
@@ -75,7 +75,7 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
     )
     explained = {**findings}
     for account_id, explanation in explanations.by_account.items():
-        reason = f"{findings[account_id].reason} {explanation.reason}"
+        reason = " ".join(filter(None, (findings[account_id].reason, explanation.reason)))
         explained[account_id] = replace(findings[account_id], reason=reason, hint=explanation.hint)
     warnings: tuple[str, ...] = ()
     if explanations.problem:

@@ -124,8 +124,12 @@ def test_a_denied_account_has_the_answer_of_aws_and_the_statement_that_denies(
 
 @pytest.mark.parametrize(
     ("input_", "outcome"),
-    [({}, "has credentials"), ({"task": Task.DELETE_CREDENTIALS}, "planned")],
-    ids=["an audit", "a plan"],
+    [
+        ({}, "has credentials"),
+        ({"task": Task.DELETE_CREDENTIALS}, "planned"),
+        ({"task": Task.DELETE_CREDENTIALS, "includeInUse": True}, "planned"),
+    ],
+    ids=["an audit", "a plan", "a plan of all"],
 )
 def test_a_part_that_is_denied_has_the_statement_that_denies_as_well(
     root_tasks: RootTasks, organization: LocalOrganization, input_: dict[str, Any], outcome: str
