@@ -495,7 +495,7 @@ def test_a_run_that_is_refused_does_not_wait_for_the_list_of_the_accounts(
         listing.set()
         refused.wait(timeout=10)
         # Time for the thread that was refused to say so.
-        time.sleep(0.25)
+        time.sleep(0.5)
 
     root_tasks.on_event("before-call.iam.ListOrganizationsFeatures", wait_for_list)
     root_tasks.on_event("after-call.iam.ListOrganizationsFeatures", lambda **_: refused.set())
