@@ -29,6 +29,7 @@ _TARGET = r"(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|[0-9]{12})"
 _ACCOUNTS = r"[0-9]{12}(,[0-9]{12})"
 _EXAMPLE_ACCOUNTS = "such as 222222222222,333333333333"
 _SEPARATED = "separated by commas without spaces"
+# What CloudWatch Logs offers.
 _DAYS = (1, 3, 5, 7, 14, *range(30, 181, 30), 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 
 # Nothing but the interval, and how long a new alarm waits, differs between them.

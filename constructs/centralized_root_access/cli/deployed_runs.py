@@ -330,7 +330,7 @@ class Runs:
 
     def states_of(self, executions: Sequence[RunExecution]) -> dict[str, PlanState]:
         """Return the states of the plans among executions, by their names, if these can be read."""
-        # Of one that ended without a report the mark says whether it had begun, and so used up its plan.
+        # If an execution ended without a report, the mark says whether it had begun and used up its plan.
         executed = {each.plan: each.run_id for each in executions if each.running or each.has_report}
         now = self.target.environment.now()
         states = {}

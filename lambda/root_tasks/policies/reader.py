@@ -98,7 +98,6 @@ class PolicyReader:
         everywhere |= len(target_ids) > MAX_ENTRIES_PER_PAGE
         # All at once: what is listed, or fails, for a type that is not enabled does not count.
         with self._pool() as pool:
-            statuses = pool.submit(lambda: self._statuses)
             listed = {
                 policy_type: pool.submit(self._attachments, policy_type, target_ids, everywhere=everywhere)
                 for policy_type in PolicyType
@@ -106,10 +105,10 @@ class PolicyReader:
             }
             return tuple(
                 attachments.result()
-                if statuses.result()[policy_type] == _ENABLED
+                if self._statuses[policy_type] == _ENABLED
                 else Attachments(policy_type=policy_type, is_pending=True)
                 for policy_type, attachments in listed.items()
-                if policy_type in statuses.result()
+                if policy_type in self._statuses
             )
 
     def read(

@@ -33,7 +33,7 @@ def with_acceptance(
     # What is said of the account itself comes first, then what is said of its nearest unit.
     ids = (result.account_id, *reversed((unit_path or "").split("/")))
     entry = next((accepted[id_] for id_ in ids if id_ in accepted), None)
-    # Of a plan, only one to delete has the details of credentials.
+    # Only a plan to delete credentials has their details.
     types = {item.type for item in result.items if item.credential is not None}
     if entry is None or (result.outcome is not Outcome.HAS_CREDENTIALS and types.isdisjoint(entry.types)):
         return result

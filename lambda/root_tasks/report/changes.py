@@ -232,18 +232,21 @@ def _notice(report: Report, *, subject: str, message: str) -> Notice:
 def _next_steps(report: Report) -> Iterator[NextStep]:
     yield _READ
     outcomes = {result.account_id: result.outcome for result in report.results}
-    concerned: dict[tuple[ChangeType, Outcome | None], dict[str, None]] = {}
+    by_type: dict[ChangeType, dict[str, None]] = {}
     for change in report.changes or ():
-        key = _kind(change), outcomes.get(change.account_id)
-        concerned.setdefault(key, {})[change.account_id] = None
+        by_type.setdefault(_kind(change), {})[change.account_id] = None
+
+    def accounts(type_: ChangeType, outcome: Outcome) -> list[str]:
+        return [id_ for id_ in by_type.get(type_, ()) if outcomes.get(id_) is outcome]
+
     if Outcome.HAS_CREDENTIALS in report.totals:
         # What is accepted stays.
-        appeared = concerned.get((ChangeType.CREDENTIALS_APPEARED, Outcome.HAS_CREDENTIALS), {})
+        appeared = accounts(ChangeType.CREDENTIALS_APPEARED, Outcome.HAS_CREDENTIALS)
         yield from _command("Plan what to delete", "plan delete", appeared, report)
     # What was closed is skipped, and stays so.
-    if unseen := concerned.get((ChangeType.NO_LONGER_AUDITED, Outcome.INACCESSIBLE)):
+    if unseen := accounts(ChangeType.NO_LONGER_AUDITED, Outcome.INACCESSIBLE):
         yield from _command("When the cause is fixed, audit them again", "audit", unseen, report)
-    if any(type_ is ChangeType.EMAIL_OUTSIDE for type_, _ in concerned):
+    if ChangeType.EMAIL_OUTSIDE in by_type:
         yield _CHANGE_EMAIL
     own = management_credentials(report)
     if own is not None and is_unprotected(own):

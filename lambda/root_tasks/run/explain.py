@@ -51,22 +51,19 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
         findings: The finding of each account, by account ID.
         seconds: How long an explanation may take.
     """
+    unit_ids = {account.account_id: account.unit_ids for account in run.accounts}
     # The reason of an account in which a part was denied can be about another part.
-    denied = {
-        id_: " ".join(filter(None, (finding.reason, *(item.message for item in finding.items))))
+    denied = [
+        DeniedAccount(account_id=id_, message=" ".join(messages), unit_ids=unit_ids[id_])
         for id_, finding in findings.items()
-        if finding.reason is not None or any(item.message for item in finding.items)
-    }
+        if (messages := [*filter(None, (finding.reason, *(item.message for item in finding.items)))])
+    ]
     planned = plan_of(run, findings).assignments if run.mode is Mode.PLAN else ()
     if not denied and not planned:
         return Explained(findings=findings)
-    unit_ids = {account.account_id: account.unit_ids for account in run.accounts}
     unit_names = dict(_unit_names(run.accounts))
     explanations = explain_denials(
-        [
-            DeniedAccount(account_id=account_id, message=message, unit_ids=unit_ids[account_id])
-            for account_id, message in denied.items()
-        ],
+        denied,
         organizations=aws.clients.organizations,
         clock=aws.clock,
         session=replace(aws.root_session, organization_id=run.organization_id),

@@ -212,8 +212,8 @@ def _require_backups_of_others(plan: Plan, execution: Execution) -> None:
     for assignment in plan.assignments:
         for target in assignment.targets:
             if target.restore is not None and run_id_of(target.restore.reference) == execution.name:
-                same_name = RefusalReason.PLAN_RESTORES_BACKUP_OF_SAME_NAME
-                raise RunRefusedError(same_name, run_id=plan.run_id, name=execution.name)
+                reason = RefusalReason.PLAN_RESTORES_BACKUP_OF_SAME_NAME
+                raise RunRefusedError(reason, run_id=plan.run_id, name=execution.name)
 
 
 # Restoring
