@@ -135,13 +135,13 @@ def test_a_few_accounts_of_many_cost_what_is_on_their_paths(organization: LocalO
     assert calls(organization) == {"ListRoots": 1, "ListPoliciesForTarget": 2, "DescribePolicy": 1}
 
 
-def test_both_types_of_policies_on_a_path_are_listed_in_one_round_trip(
+def test_service_control_policies_on_a_path_are_listed_beside_the_types_of_policies(
     organization: LocalOrganization,
 ) -> None:
     attach(organization, "some", DENY_OTHERS, [MEMBER])
     client = organization.client("organizations")
-    # The types, and the lists of the root and of the account for each.
-    all_at_once = threading.Barrier(5, timeout=30)
+    # The types, and the lists of the root and of the account.
+    all_at_once = threading.Barrier(3, timeout=30)
 
     def together(function: Callable[..., Any]) -> Callable[..., Any]:
         def wait(**parameters: object) -> Any:
@@ -155,7 +155,6 @@ def test_both_types_of_policies_on_a_path_are_listed_in_one_round_trip(
         list_policies_for_target=together(client.list_policies_for_target),
     )
     reader = PolicyReader(organizations=organizations, clock=FakeTime().clock(), deadline=1000.0)
-    # Resource control policies are not enabled.
     (attached,) = reader.attachments(tuple(PolicyType), unit_ids={MEMBER: (organization.root_id,)})
     assert attached.policy_type is PolicyType.SERVICE_CONTROL_POLICY
 

@@ -203,8 +203,8 @@ def test_a_plan_reads_the_policies_of_planned_accounts_alone(
     organization.clear_calls()
     assert plan(root_tasks) == {"checked": True, "reason": None, "denied": 0, "unknown": 0}
     made = reads(organization)
-    # The root and the account, for both types of policies: these are listed at once.
-    assert (made["ListPoliciesForTarget"], made["DescribePolicy"]) == (4, 2)
+    # The root and the account.
+    assert (made["ListPoliciesForTarget"], made["DescribePolicy"]) == (2, 2)
 
 
 def test_a_plan_leaves_out_what_its_execution_would_be_denied(

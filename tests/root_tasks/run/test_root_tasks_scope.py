@@ -119,9 +119,9 @@ def test_a_run_of_one_account_makes_the_same_calls_in_any_organization(
     assert small == large
     for name, made in large.items():
         assert not set(LISTS).intersection(made)
-        # The root, two units, the account, for both types of policies; three documents. An audit reads none.
+        # The root, two units, the account; the documents of three of these. An audit reads none.
         reads = (made["ListPoliciesForTarget"], made["DescribePolicy"])
-        assert reads == ((0, 0) if name == "audit" else (8, 3))
+        assert reads == ((0, 0) if name == "audit" else (4, 3))
         assert (made["DescribeAccount"], made["DescribeOrganizationalUnit"]) == (1, 2)
         assert made["ListParents"] == (0 if has_paths else 3)
 
