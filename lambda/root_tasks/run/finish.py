@@ -85,8 +85,8 @@ def write_report(
     began = aws.now()
     run, report, plan = _make(aws, storage, runs, event, settings)
     notice, imported = None, None
-    # Step Functions is asked once.
-    find_standing = functools.cache(functools.partial(standing, aws, run, looked_at=report.finished_at))
+    # Asked again after an import of findings: another audit may have ended in these minutes.
+    find_standing = functools.partial(standing, aws, run, looked_at=report.finished_at)
     if run.full:
         report, notice = compare(aws, storage.reports, report)
         if settings.security_hub_findings:
