@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from aws_calls.failures import Failure, FailureKind
 from centralized_root_access.cli.screen import show_report
 from root_tasks.messages import AUDIT_THIS_ACCOUNT, DAMAGED_RESULT, NOTHING_CHANGED, hint
-from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
+from root_tasks.model.report_schema import ChangeType, Item, ItemType, Outcome, Task
 from root_tasks.refusals import MAX_REFUSAL_BYTES, RefusalReason, RunRefusedError
 from root_tasks.report.changes import NotComparableError, parse_previous_audit
 from root_tasks.report.render import as_csv, as_json
@@ -246,6 +246,8 @@ LATEST = {
     "of another task": full_audit(task=Task.DELETE_CREDENTIALS),
     "of another organization": full_audit(organizationId=SECRET),
     "with a damaged time": full_audit(startedAt=SECRET),
+    "with text for an account": full_audit(results=[{"accountId": SECRET, "outcome": Outcome.CLEAN}]),
+    "with text for a changed account": full_audit(changes=[{"accountId": SECRET, "type": ChangeType.LEFT}]),
 }
 LATEST_FILES = ("report.json", "report.csv", "report.html")
 

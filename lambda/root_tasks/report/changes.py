@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shlex
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_calls.notices import NextStep, Notice
-from aws_calls.untrusted import excerpt, printable
+from aws_calls.untrusted import ACCOUNT_ID, excerpt, printable
 
 from ..messages import enumeration, quantity
 from ..model.codec import DecodingError, decode, encode_in_pieces
@@ -82,6 +83,10 @@ def parse_previous_audit(data: bytes, *, current: Report) -> Report:
         raise NotComparableError("This report is not a full audit.")
     if previous.organization_id != current.organization_id:
         raise NotComparableError("This report is of another organization.")
+    named: Iterator[AccountResult | Change] = itertools.chain(previous.results, previous.changes or ())
+    # They get into notices and findings.
+    if not all(ACCOUNT_ID.fullmatch(each.account_id) for each in named):
+        raise NotComparableError("This report has an account ID that is not 12 digits.")
     return previous
 
 

@@ -446,11 +446,6 @@ def classify(
             skip_reason = PROTECTED
         elif account.state != _ACTIVE:
             skip_reason = skip_reason_for_state(account.state or "unknown")
-        classified.append(
-            replace(
-                account,
-                skip_reason=skip_reason,
-                note=PROTECTED_AUDIT if protected and audits else None,
-            )
-        )
+        note = PROTECTED_AUDIT if protected and audits else None
+        classified.append(replace(account, skip_reason=skip_reason, note=note))
     return tuple(classified)
