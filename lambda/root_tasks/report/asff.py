@@ -71,8 +71,10 @@ def findings_of(report: Report) -> Iterator[SecurityFinding]:
     for result in report.results:
         if result.email_outside is not None:
             yield _email_finding(result, _email_verdict(result, report), report)
+    audited = {result.account_id for result in report.results}
     for change in report.changes or ():
-        if change.type is ChangeType.LEFT:
+        # The changes of a report that is written again come from the bucket.
+        if change.type is ChangeType.LEFT and change.account_id not in audited:
             left = AccountResult(account_id=change.account_id, outcome=Outcome.SKIPPED)
             yield replace(_finding(left, _LEFT, report), recommendation=_NOTHING_TO_DO, archived=True)
             if report.root_email_domains:

@@ -15,7 +15,7 @@ from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
 from root_access.drift.repair import CheckFailedError
-from root_tasks.model.report_schema import AccessKey, Outcome, RootCredentials
+from root_tasks.model.report_schema import AccessKey, Change, ChangeType, Outcome, RootCredentials
 from root_tasks.report.asff import findings_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import PRINCIPAL, SESSIONS, set_feature
@@ -146,6 +146,13 @@ def test_an_address_outside_of_the_domains_is_a_finding_of_its_own(
     assert (own.status, about_email.status) == (ComplianceStatus.PASSED, status)
     assert "@" not in about_email.description
     assert ("root_email_domains" in about_email.recommendation) is outside
+
+
+def test_no_finding_of_an_account_that_was_audited_is_archived() -> None:
+    """A writer to the bucket can put a change into the report of a run that is about to be written."""
+    left = tuple(Change(type=ChangeType.LEFT, account_id=id_) for id_ in (MEMBER, OTHER))
+    found = findings_of(replace(report(having(key(1))), changes=left))
+    assert [(finding.account_id, finding.archived) for finding in found] == [(MEMBER, False), (OTHER, True)]
 
 
 def test_an_account_that_was_not_audited_keeps_the_reason() -> None:
