@@ -27,6 +27,7 @@ DAMAGED_RESULT = "The result of its batch is damaged."
 NOTHING_CHANGED = "Nothing was changed."
 EXPIRED = "Not attempted: the plan expired before this account's turn. Create a new plan."
 STOPPED = "Not attempted: the execution was stopped. Create a new plan."
+STOP_UNREAD = "Not attempted: whether the execution was stopped could not be read. Create a new plan."
 DETAILS_UNAVAILABLE = "Some details could not be read."
 HAS_PASSWORD = (
     "The root user has a password. To replace it, choose Forgot password on AWS's sign-in page, or delete it "

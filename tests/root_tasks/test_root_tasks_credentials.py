@@ -23,6 +23,7 @@ from root_tasks.messages import (
     OTHERS_NOT_READ,
     PASSWORD_REPLACED,
     PROTECTED,
+    STOP_UNREAD,
     STOPPED,
 )
 from root_tasks.model.codec import encode, format_time
@@ -220,6 +221,22 @@ def test_no_batch_makes_changes_once_its_execution_was_stopped(
         execution = root_tasks.redrive(execution, {"plan": plan.run_id})
     (result,) = root_tasks.results(execution).values()
     assert (result["outcome"], result["reason"]) == ("failed", STOPPED)
+    assert root_tasks.organization.writes == ()
+
+
+def test_a_batch_that_cannot_ask_if_it_was_stopped_says_that_it_did_nothing(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+
+    def deny(batch: int) -> bool:
+        root_tasks.fail_descriptions = "AccessDeniedException"
+        return False
+
+    root_tasks.lose_batches = deny
+    (result,) = root_tasks.results(root_tasks.execute(plan)).values()
+    assert (result["outcome"], result["reason"]) == (
+        "failed",
+        f"{STOP_UNREAD} states:DescribeExecution: AccessDeniedException: This is a test.",
+    )
     assert root_tasks.organization.writes == ()
 
 

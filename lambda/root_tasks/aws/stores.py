@@ -198,9 +198,7 @@ class RunStore:
             elif run.mode is not Mode.EXECUTE:
                 if match["claim"]:
                     yield key
-            elif match["checksum"] and match["checksum"] != checksums.get(
-                int(match["batch"]), match["checksum"]
-            ):
+            elif match["checksum"] not in (None, checksums.get(int(match["batch"]), match["checksum"])):
                 yield key
 
     def _result_keys(self, run_id: str) -> Iterator[str]:
@@ -313,9 +311,7 @@ class ReportStore:
                 raise
             return None
         looked_at = _parse_time(head.get("Metadata", {}).get(_LOOKED_AT))
-        if looked_at is None or looked_at > now + _MAX_CLOCK_DIFFERENCE:
-            return None
-        return looked_at
+        return looked_at if looked_at and looked_at <= now + _MAX_CLOCK_DIFFERENCE else None
 
 
 class BackupStore:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 # A batch opens no session in its last minute: the results of its other accounts have to be stored.
 _RESULT_RESERVE_SECONDS = 60.0
+# How long to retry reading whether the execution was stopped: the accounts come after it.
+_STOP_SECONDS = 60.0
 
 
 @dataclass(eq=False, kw_only=True)
@@ -113,12 +115,22 @@ def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSetti
     # First of all: a batch that was started earlier may have made changes, whether or not the plan is valid.
     if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
         raise BatchClaimedError(run_id=run_id, batch=batch)
-    if work.execution_arn and was_stopped(aws, work.execution_arn):
+    if reason := _reason_to_stop(aws, work):
         findings = tuple(
-            _finding_without_change(work, assignment, messages.STOPPED) for assignment in work.batches[batch]
+            _finding_without_change(work, assignment, reason) for assignment in work.batches[batch]
         )
         return _store(aws, storage.executions, work, batch, findings)
     return _run(aws, storage, storage.executions, work, batch)
+
+
+def _reason_to_stop(aws: Aws, work: Work) -> str | None:
+    """Return why a batch that is claimed makes no changes; None if it may."""
+    try:
+        if work.execution_arn and was_stopped(aws.ending_in(_STOP_SECONDS), work.execution_arn):
+            return messages.STOPPED
+    except CallError as error:
+        return f"{messages.STOP_UNREAD} {describe(error.failure)}"
+    return None
 
 
 def _run(aws: Aws, storage: Storage, runs: RunStore, work: Work, batch: int) -> dict[str, Any]:

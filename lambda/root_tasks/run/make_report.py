@@ -44,13 +44,12 @@ def make_report(
         with_acceptance(result, accepted, unit_path=account.unit_path, on=run.started_at.date())
         for account, result in zip(run.accounts, _results(run, findings, own_root_user), strict=True)
     )
-    is_plan = run.mode is Mode.PLAN and plan_lifetime is not None
     return Report(
         **run.details(),
         finished_at=finished_at,
         results=tuple(in_order_of_risk(results, at=finished_at)),
         warnings=tuple(warnings),
-        plan_expires_at=run.started_at + plan_lifetime if is_plan and plan_lifetime else None,
+        plan_expires_at=run.started_at + plan_lifetime if plan_lifetime and run.mode is Mode.PLAN else None,
     )
 
 

@@ -16,7 +16,6 @@ from ..model.codec import DecodingError
 from ..model.report_schema import Task
 from ..model.run import RUN_ID, ExecutionMark
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
-from ..tasks import DEFINITIONS
 from ..tasks.scope import REQUESTED_BY, invalid_value, parse_requester, quote, require_bounded
 from .report_hash import REPORT_SHA256
 
@@ -154,8 +153,6 @@ class Plans:
         task = Task(output[TASK])
         if task not in self.settings.tasks:
             raise task_not_in_stack(task, tasks=self.settings.tasks)
-        if not DEFINITIONS[task].makes_changes:
-            raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
         _require_report(request, output)
         plan = self._read(run_id, checksum=output[PLAN_SHA256])
         # The hash is of this plan: if these differ, no run of this construct has created it.
