@@ -115,7 +115,7 @@ def describe_response(failure: Failure) -> str:
     """Return AWS's code and message, and how long the call was retried."""
     reason = f" ({failure.reason})" if failure.reason else ""
     message = truncate_json(failure.message.rstrip("."), max_bytes=_MAX_AWS_MESSAGE_BYTES)
-    return f"{failure.code}{reason}: {message}.{_retry_note(failure)}"
+    return ": ".join(filter(None, (f"{failure.code}{reason}", message))) + f".{_retry_note(failure)}"
 
 
 def _retry_note(failure: Failure) -> str:
@@ -147,7 +147,8 @@ def _from_client_error(operation: str, error: ClientError) -> Failure:
         operation=operation,
         kind=FailureKind.REFUSED,
         code=detail.get("Code", "Unknown"),
-        message=detail.get("Message", ""),
+        # The SDK returns None for an element without text.
+        message=detail.get("Message") or "",
         reason=response.get("Reason", ""),
     )
     kind = _kind(failure, status=response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

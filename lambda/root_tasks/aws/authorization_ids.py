@@ -35,7 +35,7 @@ def keep_apart(
             return function(**parameters)
         except ClientError as error:
             detail = error.response.get("Error", {})
-            if found := _ID_IN_MESSAGE.search(detail.get("Message", "")):
+            if found := _ID_IN_MESSAGE.search(detail.get("Message") or ""):
                 detail["Message"] = detail["Message"][: found.start()]
                 ids.append(found["id"])
             raise

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from aws_calls.failures import CallError, call_errors
 from root_tasks.aws.authorization_ids import keep_apart
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER, OTHER
@@ -77,14 +78,12 @@ def test_a_message_without_an_id_stays_as_it_is(root_tasks: RootTasks, message: 
     assert message in result["reason"]
 
 
-@pytest.mark.parametrize("response", [{}, {"Error": {"Code": "AccessDenied"}}])
-def test_an_error_without_a_message_stays_as_it_is(response: Mapping[str, Any]) -> None:
-    error = ClientError(response, "AssumeRoot")  # type: ignore[arg-type]
-
+@pytest.mark.parametrize("error", [{}, {"Code": "Denied"}, {"Code": "Denied", "Message": None}], ids=str)
+def test_an_error_without_a_message_stays_as_it_is(error: Mapping[str, Any]) -> None:
     def fail() -> Mapping[str, Any]:
-        raise error
+        raise ClientError({"Error": error}, "AssumeRoot")  # type: ignore[typeddict-item]
 
     ids: list[str] = []
-    with pytest.raises(ClientError) as raised:
+    with pytest.raises(CallError) as raised, call_errors("sts:AssumeRoot"):
         keep_apart(fail, ids)()
-    assert (raised.value, ids) == (error, [])
+    assert (str(raised.value), ids) == (f"sts:AssumeRoot: {error.get('Code', 'Unknown')}.", [])
