@@ -103,7 +103,8 @@ class CallError(RootAccessError):
 def error_of_call(operation: str, kind: FailureKind, message: str) -> CallError:
     """Return the error of a call that did not fail by AWS's response; its kind is its code."""
     code = kind.title().replace(" ", "")
-    return CallError(Failure(operation=operation, kind=kind, code=code, message=message))
+    timed_out = kind is FailureKind.OUT_OF_TIME
+    return CallError(Failure(operation=operation, kind=kind, code=code, message=message, timed_out=timed_out))
 
 
 def describe(failure: Failure) -> str:
@@ -119,7 +120,7 @@ def describe_response(failure: Failure) -> str:
 
 
 def _retry_note(failure: Failure) -> str:
-    if not failure.timed_out and failure.attempts < 2:
+    if failure.kind is FailureKind.OUT_OF_TIME or (not failure.timed_out and failure.attempts < 2):
         return ""
     attempts = "1 attempt" if failure.attempts == 1 else f"{failure.attempts} attempts"
     return f" Gave up after {attempts} over {failure.waited:.0f} s ({failure.kind})."

@@ -373,6 +373,14 @@ def test_a_body_that_is_cut_off_is_read_again(s3: Any, storage: Storage) -> None
     assert cut_off == []
 
 
+def test_what_there_is_no_time_to_read_is_not_called_unreadable(storage: Storage, time: FakeTime) -> None:
+    checksum = storage.runs.write_result(WORK, 0, RESULT)
+    time.seconds = 300
+    with pytest.raises(CallError) as raised:
+        storage.runs.read_result(RUN, 0, checksum=checksum)
+    assert str(raised.value) == "s3:GetObject: OutOfTime: the function ran out of time."
+
+
 def test_what_is_larger_than_any_document_is_not_read_into_memory(
     s3: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
