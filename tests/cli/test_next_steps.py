@@ -136,3 +136,13 @@ def test_a_password_to_replace_names_the_way_and_the_deletion(
     )
     assert delete.endswith(f": centralized-root-access plan delete --account {MEMBER} --include-in-use")
     assert next_steps(report_of_recovery(failed, executed_plan=executed_plan), target=HERE) == []
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.UNKNOWN, Outcome.FAILED, Outcome.NOTHING_TO_DO])
+def test_only_what_may_have_been_removed_is_hinted_at_to_be_restored(outcome: Outcome) -> None:
+    unlock = reports.example_unlock()
+    (item,) = unlock.results[0].items
+    items = (dataclasses.replace(item, outcome=outcome),)
+    first = dataclasses.replace(unlock.results[0], items=items)
+    (step,) = next_steps(dataclasses.replace(unlock, results=(first, *unlock.results[1:])), target=HERE)
+    assert (str(item.backup) in step) == (outcome in (Outcome.DONE, Outcome.UNKNOWN))

@@ -151,8 +151,10 @@ def next_steps(report: Report, *, target: TargetOptions) -> list[str]:
         item.backup
         for result in report.results
         for item in result.items
-        # A restored policy's backup comes from an earlier run.
-        if item.backup is not None and item.backup.startswith(f"backups/{report.run_id}/")
+        # A policy can be backed up and stay; a restored one's backup comes from an earlier run.
+        if item.outcome in (Outcome.DONE, Outcome.UNKNOWN)
+        and item.backup is not None
+        and item.backup.startswith(f"backups/{report.run_id}/")
     )
     if backups:
         words = [word for backup in backups for word in ("--backup", backup)]

@@ -539,6 +539,11 @@ def test_an_unlock_ends_in_the_command_that_restores_with_its_backups(shown: Sho
     page.click("#filter")
     page.type("legacy")
     assert commands(page) == [f"centralized-root-access plan restore --backup {references[1]}"]
+    # Its policy was backed up, and stays.
+    item = dataclasses.replace(unlock.results[0].items[0], outcome=Outcome.FAILED)
+    failed = dataclasses.replace(unlock.results[0], items=(item,))
+    page = shown(dataclasses.replace(unlock, results=(failed, unlock.results[1])))
+    assert commands(page) == [f"centralized-root-access plan restore --backup {references[1]}"]
 
 
 @pytest.mark.parametrize(
