@@ -36,7 +36,8 @@ HAS_PASSWORD = (
 MFA_STAYS = "Not deactivated: a password, an access key or a signing certificate still exists."
 MFA_NOT_CHECKED = "Not deactivated: whether other credentials still exist could not be read."
 UNEXPECTED_ERROR = "An error that this release does not expect:"
-AUDIT_THIS_ACCOUNT = "The task may have been partially completed. Audit this account."
+# An audit reads no policies.
+LOOK_AGAIN = "The task may have been partially completed. Audit this account; for a policy, plan again."
 MFA_LEFT_OUT = "Left out: an MFA device is deactivated only once no other credential is left."
 PASSWORD_REPLACED = "Not deleted: this password was created after the plan. Create a new plan."
 PASSWORD_NOT_CHECKED = "Not deleted: whether it is the planned password could not be read."

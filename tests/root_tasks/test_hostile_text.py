@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from aws_calls.failures import Failure, FailureKind
 from centralized_root_access.cli.screen import show_report
-from root_tasks.messages import AUDIT_THIS_ACCOUNT, DAMAGED_RESULT, NOTHING_CHANGED, hint
+from root_tasks.messages import DAMAGED_RESULT, LOOK_AGAIN, NOTHING_CHANGED, hint
 from root_tasks.model.report_schema import ChangeType, Item, ItemType, Outcome, Task
 from root_tasks.refusals import MAX_REFUSAL_BYTES, RefusalReason, RunRefusedError
 from root_tasks.report.changes import NotComparableError, parse_previous_audit
@@ -314,7 +314,7 @@ def test_a_damaged_result_costs_its_accounts_and_not_the_report(root_tasks: Root
     root_tasks.between = overwrite
     for execution, outcome, reason in (
         (root_tasks.run({"accounts": [MEMBER]}), "inaccessible", f"{DAMAGED_RESULT} {NOTHING_CHANGED}"),
-        (root_tasks.execute(plan), "unknown", f"{DAMAGED_RESULT} {AUDIT_THIS_ACCOUNT}"),
+        (root_tasks.execute(plan), "unknown", f"{DAMAGED_RESULT} {LOOK_AGAIN}"),
     ):
         result = root_tasks.results(execution)[MEMBER]
         assert (result["outcome"], result["reason"]) == (outcome, reason)

@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import (
-    AUDIT_THIS_ACCOUNT,
     BACKUP_EXISTS,
     BATCH_LOST,
     CHANGED_SINCE_BACKUP,
@@ -21,6 +20,7 @@ from root_tasks.messages import (
     EXECUTION_GONE,
     EXECUTION_NOT_ENDED,
     EXECUTION_WITHOUT_REPORT,
+    LOOK_AGAIN,
     NO_RESULT,
     NO_SUCH_BUCKET,
     POLICY_LOST,
@@ -574,7 +574,7 @@ def test_a_lost_batch_names_its_backups_and_vouches_for_nothing(locked: Locked) 
     locked.root_tasks.lose_results = lambda batch: False
     assert (failed.status, failed.totals, locked.policy) == ("FAILED", {"unknown": 1}, None)
     (reference,) = locked.backups
-    reason = f"{NO_RESULT} {AUDIT_THIS_ACCOUNT} Backups of this run: {reference}."
+    reason = f"{NO_RESULT} {LOOK_AGAIN} Backups of this run: {reference}."
     assert locked.root_tasks.results(failed)[MEMBER]["reason"] == reason
     later = locked.forge(run_id=failed.run_id)
     assert_forged(locked, later, RefusalReason.BACKUP_NOT_IN_REPORT)

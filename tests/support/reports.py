@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from root_tasks.messages import AUDIT_THIS_ACCOUNT, DETAILS_UNAVAILABLE, NO_RESULT, PROTECTED, in_use_since
+from root_tasks.messages import DETAILS_UNAVAILABLE, LOOK_AGAIN, NO_RESULT, PROTECTED, in_use_since
 from root_tasks.model.report_schema import (
     AccessKey,
     AccountResult,
@@ -344,7 +344,7 @@ def example_execution() -> Report:
             "300000000006",
             Outcome.UNKNOWN,
             name="legacy-mainframe-bridge",
-            reason=f"{NO_RESULT} {AUDIT_THIS_ACCOUNT}",
+            reason=f"{NO_RESULT} {LOOK_AGAIN}",
         ),
         task=Task.DELETE_CREDENTIALS,
         executed_plan="plan-2026-11-20",

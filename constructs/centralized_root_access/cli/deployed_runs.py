@@ -306,7 +306,8 @@ class Runs:
         """Print the next steps; for a plan, until when it can be executed, or why it no longer can."""
         report = stored.report
         if stored.unfinished:
-            if report.executed_plan is not None:
+            # An audit reads no policies.
+            if report.executed_plan is not None and DEFINITIONS[report.task].policy_type is None:
                 print_note(f"Next, to audit its accounts: {audit_of_plan(report, target=self.target)}")
             return
         if stored.doubt is not None:

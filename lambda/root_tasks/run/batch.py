@@ -279,7 +279,7 @@ class AccountRunner:
         return Finding(
             account_id=assignment.account_id,
             outcome=Outcome.UNKNOWN,
-            reason=f"{reason} {messages.AUDIT_THIS_ACCOUNT}",
+            reason=f"{reason} {messages.LOOK_AGAIN}",
             items=tuple(items),
         )
 

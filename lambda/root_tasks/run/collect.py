@@ -109,7 +109,7 @@ class _Collector:
         if self.run.mode is not Mode.EXECUTE:
             outcome, reason = Outcome.INACCESSIBLE, f"{why} {messages.NOTHING_CHANGED}"
         else:
-            outcome, reason = Outcome.UNKNOWN, f"{why} {messages.AUDIT_THIS_ACCOUNT}"
+            outcome, reason = Outcome.UNKNOWN, f"{why} {messages.LOOK_AGAIN}"
         return [
             Finding(account_id=id_, outcome=outcome, reason=f"{reason}{self._backups(id_)}")
             for id_ in account_ids
