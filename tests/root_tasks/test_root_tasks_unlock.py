@@ -96,6 +96,13 @@ class Locked:
         else:
             self._client.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": ""})
 
+    def delete(self) -> None:
+        """Delete the bucket or the queue."""
+        if self.kind == "bucket":
+            self._client.delete_bucket(Bucket=ID["bucket"])
+        else:
+            self._client.delete_queue(QueueUrl=self._url)
+
     @property
     def policy(self) -> str | None:
         """The `Sid` of the policy as it is; None: there is none."""
@@ -194,6 +201,14 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
     assert (backup["accountId"], backup["region"]) == (MEMBER, REGION)
     # What has no policy has nothing to do.
     assert locked.outcome(locked.plan()) == locked.outcome(locked.execute(another)) == ("nothing to do", None)
+
+
+def test_a_bucket_or_queue_that_was_deleted_since_the_plan_has_nothing_to_do(locked: Locked) -> None:
+    plan = locked.plan(**({"skipBackup": True} if locked.kind == "queue" else {}))
+    locked.delete()
+    outcome, message = locked.outcome(locked.execute(plan))
+    assert outcome == "nothing to do"
+    assert str(message).startswith(READ[locked.kind])
 
 
 @BUCKET_ONLY

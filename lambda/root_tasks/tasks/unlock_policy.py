@@ -62,6 +62,8 @@ _QUEUE_ARN = re.compile(
     r"arn:aws(-[a-z]+)*:sqs:[a-z]{2,4}(-[a-z]+)+-[0-9]:[0-9]{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?"
 )
 _BACKUP_REFERENCE = re.compile(r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json")
+# SQS has the same error by two names: its older protocol's, and its model's.
+_DOES_NOT_EXIST = ("NoSuchBucket", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 # More than S3 (20 KB) and SQS accept.
 _MAX_POLICY_BYTES = 65_536
 
@@ -168,6 +170,8 @@ def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
     try:
         text = policy.read()
     except CallError as error:
+        if error.failure.name in _DOES_NOT_EXIST:
+            return item_of(target, Outcome.NOTHING_TO_DO, messages.describe_with_hint(error.failure))
         if not (target.skip_backup and error.failure.kind is FailureKind.ACCESS_DENIED):
             raise
         if target.policy_sha256 is not None:
