@@ -274,9 +274,9 @@ def parse_named_accounts(input_: TaskInput) -> Scope:
     Raises:
         RunRefusedError: It does not name accounts, or something unclear.
     """
-    input_.require_no_other_keys(*ACCOUNT_KEYS)
     if ORGANIZATIONAL_UNITS in input_.values or input_.values.get(ACCOUNTS) == _ALL:
         raise RunRefusedError(RefusalReason.ACCOUNTS_NOT_NAMED, task=input_.task)
+    input_.require_no_other_keys(ACCOUNTS)
     _require_one_of(input_, (ACCOUNTS,))
     return Scope(account_ids=_account_ids(input_))
 

@@ -146,8 +146,11 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "policyOverride": {}}, {"keys": ["policyOverride"]}),
         ({"task": QUEUES, "restore": [BACKUP], "queues": [QUEUE]}, {"keys": ["queues"]}),
         *(
-            ({"task": task, "accounts": [MEMBER], key: 1}, {"task": task, "keys": [key]})
-            for task in (Task.AUDIT, RECOVER)
+            ({"task": task, "accounts": [MEMBER], key: 1}, {"task": task, "keys": [key], "valid": valid})
+            for task, valid in (
+                (Task.AUDIT, ("task", "accounts", "organizationalUnits", "exclude")),
+                (RECOVER, ("task", "accounts")),
+            )
             for key in ("unusedForDays", "includeInUse", "credentialTypes")
         ),
     ],
