@@ -174,11 +174,9 @@ def list_credentials(
             return error.failure, ids
 
     reads: dict[ItemType, Callable[[], Any]] = {type_: functools.partial(read, type_) for type_ in types}
-    if eager:
-        summary = functools.partial(existing_types, session, iam)
-        existing, *responses = session.in_parallel(summary, *reads.values())
-    else:
-        existing = existing_types(session, iam)
+    summary: Callable[[], Any] = functools.partial(existing_types, session, iam)
+    existing, *responses = session.in_parallel(summary, *(reads.values() if eager else ()))
+    if not eager:
         reads = {type_: reads[type_] for type_ in reads if type_ in existing}
         responses = session.in_parallel(*reads.values())
     listed = {}
