@@ -167,8 +167,10 @@ def _kind(failure: Failure, *, status: int) -> FailureKind:
     if failure.name == "RequestTimeout":
         # S3 ends an upload that has stalled with status 400.
         return FailureKind.NO_RESPONSE
-    # The others are S3's: of a conditional write, and of a bucket that someone else configures.
-    if failure.name in ("ConcurrentModification", "ConditionalRequestConflict", "OperationAborted"):
+    # Of a conditional write, and of a bucket that someone else configures.
+    of_s3 = ("ConditionalRequestConflict", "OperationAborted")
+    # The second one is IAM's, such as of an entity that was deleted and created again a moment ago.
+    if failure.name in ("ConcurrentModification", "EntityTemporarilyUnmodifiable", *of_s3):
         return FailureKind.CONCURRENT_MODIFICATION
     if failure.name == "AccessDenied":
         return FailureKind.ACCESS_DENIED

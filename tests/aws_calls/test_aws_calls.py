@@ -160,6 +160,7 @@ def test_a_list_that_is_not_truncated_ends_regardless_of_its_token() -> None:
         (client_error("RequestTimeout"), FailureKind.NO_RESPONSE, True),
         (client_error("ConcurrentModificationException"), FailureKind.CONCURRENT_MODIFICATION, False),
         (client_error("OperationAborted", status=409), FailureKind.CONCURRENT_MODIFICATION, False),
+        (client_error("EntityTemporarilyUnmodifiable"), FailureKind.CONCURRENT_MODIFICATION, False),
         (client_error("AccessDeniedException", status=403), FailureKind.ACCESS_DENIED, False),
         (client_error("ServiceAccessNotEnabledException"), FailureKind.TRUSTED_ACCESS_DISABLED, False),
         (
