@@ -94,7 +94,7 @@ class RetryBudget:
         """
         started = self.clock.now()
         if self._is_too_late(started) or not self._take_turn():
-            raise error_of_call(operation, FailureKind.OUT_OF_TIME, "the function ran out of time")
+            raise error_of_call(operation, FailureKind.OUT_OF_TIME, "no time was left for this call")
         may_have_taken_effect = False
         attempts = 0
         while True:

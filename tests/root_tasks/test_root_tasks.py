@@ -258,7 +258,7 @@ def test_accounts_that_a_batch_does_not_reach_in_time_are_reported(root_tasks: R
     results = root_tasks.results(execution)
     late = [result for result in results.values() if result["outcome"] == "inaccessible"]
     assert late
-    assert all("ran out of time" in result["reason"] for result in late)
+    assert all("no time was left" in result["reason"] for result in late)
     assert len(results) == 4
 
 

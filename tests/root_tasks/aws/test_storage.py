@@ -378,7 +378,7 @@ def test_what_there_is_no_time_to_read_is_not_called_unreadable(storage: Storage
     time.seconds = 300
     with pytest.raises(CallError) as raised:
         storage.runs.read_result(RUN, 0, checksum=checksum)
-    assert str(raised.value) == "s3:GetObject: OutOfTime: the function ran out of time."
+    assert str(raised.value) == "s3:GetObject: OutOfTime: no time was left for this call."
 
 
 def test_what_is_larger_than_any_document_is_not_read_into_memory(
