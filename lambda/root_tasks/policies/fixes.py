@@ -10,7 +10,7 @@ from scp.calls import ASSUME_ROOT
 from scp.evaluate import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from scp.evaluate import Cause
 
@@ -41,39 +41,36 @@ class StatementFix:
 
 def find_fixes(accounts: Iterable[AccountVerdict]) -> Iterator[StatementFix]:
     """Yield what would fix each denial, once for all accounts that it is in."""
-    by_place: dict[object, list[tuple[str, DenialCause]]] = {}
+    by_place: dict[object, list[tuple[str, DenialCause, str]]] = {}
     for account in accounts:
         for denial in account.causes:
-            if denial.decision is Decision.DENIED:
-                key = _statement_key(denial.cause)
-                by_place.setdefault(key, []).append((account.account.account_id, denial))
+            for action in denial.calls if denial.decision is Decision.DENIED else ():
+                key = _statement_key(denial.cause, action)
+                by_place.setdefault(key, []).append((account.account.account_id, denial, action))
     for denied in by_place.values():
-        account_ids = tuple(sorted({account_id for account_id, _ in denied}))
-        yield _fix([denial for _, denial in denied], account_ids)
+        account_ids = tuple(sorted({account_id for account_id, _, _ in denied}))
+        yield _fix(denied[0][1], {action for _, _, action in denied}, account_ids)
 
 
-def _statement_key(cause: Cause) -> tuple[str, ...]:
+def _statement_key(cause: Cause, action: str) -> tuple[object, ...]:
     """Return what one fix is about: a statement, wherever it is attached, or a level without an Allow."""
     if cause.policy is None or cause.statement is None:
-        return (cause.level.target_id,)
-    return cause.policy.policy_id, str(cause.statement.number)
+        # No one condition is met by root sessions and by the roles that open them.
+        return cause.level.target_id, action == ASSUME_ROOT
+    return cause.policy.policy_id, cause.statement.number
 
 
-def _fix(denied: Sequence[DenialCause], account_ids: tuple[str, ...]) -> StatementFix:
+def _fix(denial: DenialCause, actions: Collection[str], account_ids: tuple[str, ...]) -> StatementFix:
     """Return what fixes the denials of one statement, or by one level."""
-    denial = denied[0]
     policy, statement = denial.cause.policy, denial.cause.statement
     if policy is None or statement is None:
-        allow = {
-            "Effect": "Allow",
-            "Action": sorted({call for denial in denied for call in denial.calls}),
-            "Resource": "*",
-            "Condition": {_NULL: {_ASSUMED_ROOT: "false"}},
-        }
+        condition = {_NULL: {_ASSUMED_ROOT: "false"}}
+        if ASSUME_ROOT in actions:
+            condition = {"ArnLike": {_PRINCIPAL_ARN: _SESSION_ROLES}}
+        allow = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*", "Condition": condition}
         return StatementFix(denial=denial, account_ids=account_ids, statement=None, suggested=allow)
     listed = json.loads(policy.content)["Statement"]
     current = listed[statement.number - 1] if isinstance(listed, list) else listed
-    actions = {action for denial in denied for action in denial.calls}
     # What it does to root sessions on purpose stays.
     suggested = None if statement.is_about_root_sessions else statement_with_exemption(current, actions)
     return StatementFix(denial=denial, account_ids=account_ids, statement=current, suggested=suggested)

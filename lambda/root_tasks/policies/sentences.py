@@ -26,6 +26,7 @@ _EXEMPT_ROLES = (
     '{"aws:PrincipalArn": ["arn:*:iam::*:role/centralized-root-access/*"]}.'
 )
 _ALLOW_IT = "Allow it there, at least in root sessions."
+_ALLOW_ROLES = "Allow it there, at least to the roles that open root sessions."
 _DENIED_ON_PURPOSE = (
     "{} statement denies root sessions on purpose. Detach its policy from this account, or exempt it."
 )
@@ -66,16 +67,17 @@ def root_user_note(causes: Sequence[Cause]) -> str:
 
 def denial_hint(causes: Sequence[Cause], *, action: str) -> str:
     """Return what would end a denial by policies."""
-    if action == ASSUME_ROOT:
-        return f"{_EXEMPT_ROLES} {_PREFLIGHT_SHOWS}"
+    exempt, allow = _EXEMPT_ROOT_SESSIONS, _ALLOW_IT
+    if opens := action == ASSUME_ROOT:
+        exempt, allow = _EXEMPT_ROLES, _ALLOW_ROLES
     on_purpose = [
-        cause.statement is not None and cause.statement.is_about_root_sessions
+        not opens and cause.statement is not None and cause.statement.is_about_root_sessions
         for cause in causes
         if cause.policy is not None
     ]
     changes = [
-        "" if all(on_purpose) else _EXEMPT_ROOT_SESSIONS,
-        _ALLOW_IT if len(on_purpose) < len(causes) else "",
+        "" if all(on_purpose) else exempt,
+        allow if len(on_purpose) < len(causes) else "",
     ]
     sentences = [*changes, _PREFLIGHT_SHOWS] if any(changes) else []
     if any(on_purpose):

@@ -42,16 +42,23 @@ if TYPE_CHECKING:
 
     from root_tasks.policies.attachments import OrganizationPolicies
     from root_tasks.policies.verdicts import AccountVerdict
+    from scp.calls import SessionOpener
     from scp.evaluate import Verdict
 
 UNIT_IDS = LEVEL_IDS[:-1]
 EVERY_CALL = sorted({action for definition in DEFINITIONS.values() for action in definition.calls})
 
 
-def checked(policies: OrganizationPolicies, *tasks: Task) -> AccountVerdict:
+def checked(
+    policies: OrganizationPolicies, *tasks: Task, opener: SessionOpener | None = None
+) -> AccountVerdict:
     """Return what the command finds in the account, of some tasks or of every one."""
     account = Account(account_id=ACCOUNT_ID, name="workload", email="", skip_reason=None)
-    return judge_account(check_of(policies), account, unit_ids=UNIT_IDS, tasks=tasks or tuple(Task))
+    session = SessionFacts(
+        organization_id=ORGANIZATION_ID, region="eu-west-1", outside_vpc=True, opener=opener
+    )
+    check = PolicyCheck(policies, session=session)
+    return judge_account(check, account, unit_ids=UNIT_IDS, tasks=tasks or tuple(Task))
 
 
 def result(check: PolicyCheck, task: Task, *targets: Target) -> TaskResult:
@@ -122,14 +129,7 @@ def test_a_task_is_denied_if_its_plan_or_its_execution_gets_no_session(
 ) -> None:
     of_task = {"StringLike": {"sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{task_policy}"}}
     denies = document(statement(Action="sts:*", Condition=of_task))
-    policies = policies_of({"p-1": denies}, {DELEGATE_ID: ["p-1"]})
-    session = SessionFacts(organization_id=ORGANIZATION_ID, opener=OPENER)
-    judged = judge_account(
-        PolicyCheck(policies, session=session),
-        Account(account_id=ACCOUNT_ID, name="workload", email="", skip_reason=None),
-        unit_ids=UNIT_IDS,
-        tasks=(DELETE,),
-    )
+    judged = checked(policies_of({"p-1": denies}, {DELEGATE_ID: ["p-1"]}), DELETE, opener=OPENER)
     assert judged.result is delete
     assert judged.session is (Decision.ALLOWED if delete is TaskResult.ALLOWED else Decision.DENIED)
     assert {cause.calls for cause in judged.causes} <= {("sts:AssumeRoot",)}
@@ -175,12 +175,13 @@ def with_changes(
     attached: Mapping[str, Sequence[str]],
     *,
     without_full_access: Collection[str] = (),
+    opener: SessionOpener | None = None,
 ) -> AccountVerdict:
     """Return what the command finds once every change that it suggests is made."""
     policies = policies_of(documents, attached, without_full_access=without_full_access)
     documents_after: dict[str, Any] = json.loads(json.dumps(documents))
     attached_after = {id_: [*policy_ids] for id_, policy_ids in attached.items()}
-    for number, fix in enumerate(find_fixes([checked(policies)])):
+    for number, fix in enumerate(find_fixes([checked(policies, opener=opener)])):
         cause = fix.denial.cause
         if fix.suggested is None:
             continue
@@ -189,7 +190,8 @@ def with_changes(
             attached_after.setdefault(cause.level.target_id, []).append(f"p-allow-{number}")
         else:
             documents_after[cause.policy.policy_id]["Statement"][cause.statement.number - 1] = fix.suggested
-    return checked(policies_of(documents_after, attached_after, without_full_access=without_full_access))
+    after = policies_of(documents_after, attached_after, without_full_access=without_full_access)
+    return checked(after, opener=opener)
 
 
 def test_what_may_deny_is_not_fixed() -> None:
@@ -219,9 +221,10 @@ def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
 @property_test(
     placed=st.lists(st.tuples(documents(), st.sampled_from(LEVEL_IDS)), min_size=1, max_size=3),
     without_full_access=st.booleans(),
+    opener=st.sampled_from([None, OPENER]),
 )
 def test_with_every_change_nothing_is_denied_but_on_purpose(
-    placed: list[tuple[dict[str, Any], str]], without_full_access: bool
+    placed: list[tuple[dict[str, Any], str]], without_full_access: bool, opener: SessionOpener | None
 ) -> None:
     attached: dict[str, list[str]] = {}
     for number, (_, target_id) in enumerate(placed):
@@ -230,6 +233,7 @@ def test_with_every_change_nothing_is_denied_but_on_purpose(
         {f"p-{number}": content for number, (content, _) in enumerate(placed)},
         attached,
         without_full_access=set(attached) if without_full_access else (),
+        opener=opener,
     )
     for denial in after.causes:
         denies = denial.cause.statement

@@ -16,7 +16,7 @@ from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, enable_root_access
 from support.root_tasks import BUCKET, RootTasks, lock_out
-from support.scp import GET_USER, document, evaluate_call, levels, policy, statement, verdict
+from support.scp import GET_USER, OPEN_SESSION, document, evaluate_call, levels, policy, statement, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -397,6 +397,10 @@ def test_the_hint_has_all_that_a_denial_needs() -> None:
         "Another statement denies root sessions on purpose.",
     ):
         assert text in denial_hint(denied.causes, action=GET_USER.action)
+    not_allowed = evaluate_call(OPEN_SESSION, levels([]))
+    assert denial_hint(not_allowed.causes, action=OPEN_SESSION.action).startswith(
+        "Allow it there, at least to the roles that open root sessions. The command"
+    )
 
 
 # What a policy names differently from the API.
