@@ -71,8 +71,9 @@ def _fix(denial: DenialCause, actions: Collection[str], account_ids: tuple[str, 
         return StatementFix(denial=denial, account_ids=account_ids, statement=None, suggested=allow)
     listed = json.loads(policy.content)["Statement"]
     current = listed[statement.number - 1] if isinstance(listed, list) else listed
-    # What it does to root sessions on purpose stays.
-    suggested = None if statement.is_about_root_sessions else statement_with_exemption(current, actions)
+    # What it does to root sessions on purpose stays. The call that opens one is not in one.
+    on_purpose = statement.is_about_root_sessions and set(actions) != {ASSUME_ROOT}
+    suggested = None if on_purpose else statement_with_exemption(current, actions)
     return StatementFix(denial=denial, account_ids=account_ids, statement=current, suggested=suggested)
 
 
