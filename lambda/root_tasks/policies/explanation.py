@@ -213,7 +213,7 @@ def _denials(verdict: Verdict) -> Sequence[Cause]:
     if verdict.decision is Decision.DENIED:
         return verdict.causes
     reasons = {cause.reason for cause in verdict.causes}
-    is_certain = reasons == {Reason.UNCONFIRMED} or (
+    is_certain = reasons <= {Reason.UNCONFIRMED, Reason.NO_RESOURCE} or (
         reasons == {Reason.UNDECIDED_DENY} and len(verdict.causes) == 1
     )
     return verdict.causes if is_certain else ()

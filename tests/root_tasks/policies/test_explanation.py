@@ -220,13 +220,15 @@ class StoredPolicies:
         attached: Mapping[str, Sequence[str]],
         *,
         error: Exception | None = None,
+        policy_type: str = "SERVICE_CONTROL_POLICY",
     ) -> None:
         self._documents = documents
         self._attached = attached
         self._error = error
+        self._policy_type = policy_type
 
     def list_roots(self, **_: object) -> dict[str, Any]:
-        types = [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}]
+        types = [{"Type": self._policy_type, "Status": "ENABLED"}]
         return {"Roots": [{"Id": LEVEL_IDS[0], "PolicyTypes": types}]}
 
     def describe_policy(self, *, PolicyId: str) -> dict[str, Any]:  # noqa: N803
@@ -275,6 +277,16 @@ def test_a_policy_that_cannot_be_read_is_why_a_denial_is_not_explained() -> None
     explained = explain_from(throttled_policies(), UNNAMED)
     assert not explained.by_account
     assert (explained.problem or "").startswith("organizations:DescribePolicy: TooManyRequests")
+
+
+@pytest.mark.parametrize("action", ["s3:ListAllMyBuckets", "sts:AssumeRoot"])
+def test_aws_answers_whether_resource_control_policies_apply_to_a_call(action: str) -> None:
+    denies = document(statement(Sid="DenyIt", Principal="*", Action=action))
+    stored = StoredPolicies(
+        {"p-rcp": denies}, {LEVEL_IDS[1]: ["p-rcp"]}, policy_type="RESOURCE_CONTROL_POLICY"
+    )
+    message = UNNAMED.replace(ACTION, action).replace("service control", "resource control")
+    assert "statement DenyIt, attached to" in explain_from(stored, message).by_account[ACCOUNT_ID].reason
 
 
 @property_test(
