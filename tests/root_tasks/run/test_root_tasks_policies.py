@@ -143,6 +143,22 @@ def test_a_part_that_is_denied_has_the_statement_that_denies_as_well(
     assert "preflight" in result["hint"]
 
 
+def test_the_statement_is_named_that_denies_what_a_plan_names(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    named = lock_out(root_tasks)[Task.UNLOCK_QUEUE_POLICY]
+    (queue,) = named["queues"]
+    denials = [
+        statement(Sid=sid, Action="sqs:*", Resource=arn)
+        for sid, arn in (("DenyIt", queue), ("DenyAnother", f"{queue}-2"))
+    ]
+    policy_id = organization.attach_service_control_policy(
+        name="queues", document=document(*denials), target_id=MEMBER
+    )
+    planned = root_tasks.run({"task": Task.UNLOCK_QUEUE_POLICY, **named})
+    assert f"({policy_id}), statement DenyIt, attached to" in root_tasks.results(planned)[MEMBER]["reason"]
+
+
 def test_a_delegated_administrator_reads_the_policies_as_well(organization: LocalOrganization) -> None:
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
     deny_root(organization, OTHER)
