@@ -85,6 +85,8 @@ def hint(failure: Failure) -> str | None:
     """Return the likely cause of a failure in a member account; None if it is not known."""
     for policy in ("service control policy", "resource control policy"):
         if failure.kind is FailureKind.ACCESS_DENIED and policy in failure.message:
+            if f"no {policy} allows" in failure.message:
+                return f"On each level from the root to the caller, a {policy} has to allow this call."
             if failure.operation == ASSUME_ROOT:
                 return (
                     f"A {policy} denies the role that opens root sessions. Exempt this role in its statement."

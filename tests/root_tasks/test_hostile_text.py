@@ -168,6 +168,8 @@ def test_the_hint_knows_which_policy_of_the_organization_denies(policy: str) -> 
     )
     assert policy in (hint(failure) or "").lower()
     assert "the role that opens" in (hint(replace(failure, operation="sts:AssumeRoot")) or "")
+    missing = replace(failure, message=f"because no {policy} allows the s3:GetBucketPolicy action")
+    assert (hint(missing) or "").endswith(f"a {policy} has to allow this call."), "no statement denies it"
     assert hint(replace(failure, kind=FailureKind.REFUSED)) is None
     assert hint(replace(failure, message="no")) is None
 
