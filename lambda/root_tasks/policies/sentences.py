@@ -38,7 +38,7 @@ def denial_reason(causes: Sequence[Cause], *, action: str) -> str:
     sentences = [denial_cause(cause, action=action) for cause in causes[:_MAX_CAUSES]]
     more = len(causes) - len(sentences)
     if more:
-        sentences.append(f"{quantity(more, 'more policy')} also den{'ies' if more == 1 else 'y'} it.")
+        sentences.append(f"There {'is' if more == 1 else 'are'} {quantity(more, 'more reason')}.")
     return " ".join(sentences)
 
 

@@ -419,6 +419,12 @@ def test_the_hint_has_all_that_a_denial_needs() -> None:
     )
 
 
+def test_statements_beyond_the_third_are_not_counted_as_policies() -> None:
+    for count, says in ((4, "denies iam:GetUser. There is 1 more reason."), (5, "There are 2 more reasons.")):
+        denied = verdict(policy(*count * [statement()]))
+        assert denial_reason(denied.causes, action=GET_USER.action).endswith(says)
+
+
 # What a policy names differently from the API.
 _ACTIONS = {"s3:ListBuckets": "s3:ListAllMyBuckets"}
 
