@@ -143,10 +143,10 @@ def evaluate_request(
             None if the type is disabled.
     """
     call = request.call
-    results = [*_levels(service_control, PolicyType.SERVICE_CONTROL_POLICY, request)]
-    of_resources = _levels(resource_control, PolicyType.RESOURCE_CONTROL_POLICY, request)
-    if call.service in _RESOURCE_CONTROLLED_SERVICES:
-        results += [_with_doubt(call, *result) for result in of_resources]
+    results = [_level(level, PolicyType.SERVICE_CONTROL_POLICY, request) for level in service_control or ()]
+    if resource_control and call.service in _RESOURCE_CONTROLLED_SERVICES:
+        judged = (_level(level, PolicyType.RESOURCE_CONTROL_POLICY, request) for level in resource_control)
+        results += [_with_doubt(call, *result) for result in judged]
     decision = strictest({decision for decision, _ in results})
     return Verdict(
         call=call,
@@ -217,12 +217,6 @@ def _with_doubt(call: Call, decision: Decision, causes: tuple[Cause, ...]) -> _R
     if decision is not Decision.DENIED:
         return decision, causes
     return Decision.UNKNOWN, tuple(replace(cause, reason=doubt) for cause in causes)
-
-
-def _levels(
-    levels: Sequence[Level] | None, policy_type: PolicyType, request: SessionRequest
-) -> list[_Result]:
-    return [_level(level, policy_type, request) for level in levels or ()]
 
 
 def _level(level: Level, policy_type: PolicyType, request: SessionRequest) -> _Result:

@@ -157,13 +157,15 @@ class _Explainer:
     ) -> Iterator[tuple[DeniedAccount, list[Cause]]]:
         policy, targets = self.reader.policy_and_targets(denial.policy_id or "", denial.policy_type)
         for account in accounts:
+            session = self.session.in_account(account.account_id, account.unit_ids)
+            calls = (call_in(session, denial.action, target=target) for target in account.targets or (None,))
             path = () if denial.is_on_caller else (*(account.unit_ids or ()), account.account_id)
             # A single target must be the place, even if the account's units are not known.
             places = [id_ for id_ in path if id_ in targets] or ([*targets] if len(targets) == 1 else [""])
             statements = {
                 statement.number: statement
-                for target in account.targets or (None,)
-                for statement in denying_statements(policy, self._request(account, denial, target))
+                for call in calls
+                for statement in denying_statements(policy, SessionRequest(session=session, call=call))
             }
             yield (
                 account,
@@ -202,10 +204,6 @@ class _Explainer:
             if not causes:
                 self.problems.extend(_unread(verdicts))
             yield account, causes
-
-    def _request(self, account: DeniedAccount, denial: AwsDenial, target: Target | None) -> SessionRequest:
-        session = self.session.in_account(account.account_id, account.unit_ids)
-        return SessionRequest(session=session, call=call_in(session, denial.action, target=target))
 
 
 def _denials(verdict: Verdict) -> Sequence[Cause]:
