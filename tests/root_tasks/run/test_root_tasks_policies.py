@@ -320,7 +320,8 @@ def _delay(root_tasks: RootTasks) -> None:
     def wait(**_: object) -> None:
         root_tasks.time.seconds += 500
 
-    root_tasks.on_event("before-call.organizations.ListPoliciesForTarget", wait)
+    # No other call is on its way then, which would be too late.
+    root_tasks.on_event("before-call.organizations.DescribePolicy", wait)
 
 
 UNCHECKED: dict[str, tuple[Callable[[RootTasks], None], str]] = {
