@@ -484,6 +484,9 @@ MANY_RECOVERED = report(
     executed_plan="plan",
     run_id="recover-2026-11-20",
 )
+LOST_UNLOCK = report(
+    result("300000000001", Outcome.UNKNOWN), task=Task.UNLOCK_BUCKET_POLICY, executed_plan="plan"
+)
 NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)
 
 
@@ -503,6 +506,7 @@ NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Tas
             ["plan delete --include-in-use --from-report recover-2026-11-20 --outcome done"],
         ),
         (example_execution(), ["audit --account 300000000006,300000000002,300000000004"]),
+        (LOST_UNLOCK, []),
     ],
     ids=[
         "a plan",
@@ -512,6 +516,7 @@ NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Tas
         "a recovery",
         "many",
         "an execution",
+        "an unlock without results",
     ],
 )
 def test_a_run_ends_in_the_command_that_comes_next(
