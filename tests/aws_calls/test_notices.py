@@ -174,7 +174,7 @@ BEFORE = report(
 )
 AFTER = report(
     having("300000000001"),
-    dataclasses.replace(having("300000000002"), reason="No longer accepted, as of 2026-11-19: billing."),
+    dataclasses.replace(having("300000000002"), reason="No longer accepted after 2026-11-19: billing."),
     inaccessible("300000000003"),
     result("300000000004"),
     result("300000000005", email_outside=True),

@@ -40,7 +40,7 @@ def with_acceptance(
     note = f"Accepted until {entry.until}: {entry.reason.rstrip('.')}."
     outcome = result.outcome
     if on.isoformat() > entry.until:
-        note = f"No longer accepted, as of {entry.until}: {entry.reason.rstrip('.')}."
+        note = f"No longer accepted after {entry.until}: {entry.reason.rstrip('.')}."
     elif outcome is Outcome.HAS_CREDENTIALS:
         others = _excess(result, entry)
         if others:

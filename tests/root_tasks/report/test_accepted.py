@@ -86,7 +86,7 @@ def test_anything_else_makes_it_count_again_and_is_named(found: AccountResult, o
 def test_from_the_day_after_nothing_is_accepted() -> None:
     counted = judged(having(password=True), on=UNTIL + timedelta(days=1))
     assert counted.outcome is Outcome.HAS_CREDENTIALS
-    assert counted.reason == "No longer accepted, as of 2027-03-31: billing."
+    assert counted.reason == "No longer accepted after 2027-03-31: billing."
 
 
 @pytest.mark.parametrize(
