@@ -31,12 +31,8 @@ def _one_action_matches(template: Template, action: str) -> Truth:
         return Truth.UNKNOWN
     if not template.matches(action):
         return Truth.FALSE
-    service = template.raw.partition(":")[0]
-    return truth_of(service == action.partition(":")[0]) if not _has_wildcard(service) else Truth.UNKNOWN
-
-
-def _has_wildcard(text: str) -> bool:
-    return Wildcard.MANY in text or Wildcard.ONE in text
+    is_literal = template.raw.startswith(action[: action.index(":") + 1])
+    return Truth.TRUE if is_literal else Truth.UNKNOWN
 
 
 def resource_matches(statement: Statement, request: SessionRequest) -> Truth:
