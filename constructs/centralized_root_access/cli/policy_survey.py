@@ -262,7 +262,7 @@ def survey(
             if account.skip_reason is not None and account.account_id in selection.account_ids
         },
         change=change,
-        fixes=tuple(find_fixes(verdicts)),
+        fixes=tuple(find_fixes(verdicts, session_role=session_role)),
     )
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from scp.calls import ASSUME_ROOT
 from scp.evaluate import Decision
+from scp.policy_text import parse_template
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from scp.evaluate import Cause
 
@@ -39,8 +40,16 @@ class StatementFix:
     suggested: dict[str, Any] | None
 
 
-def find_fixes(accounts: Iterable[AccountVerdict]) -> Iterator[StatementFix]:
-    """Yield what would fix each denial, once for all accounts that it is in."""
+def find_fixes(accounts: Iterable[AccountVerdict], session_role: str | None = None) -> Iterator[StatementFix]:
+    """Yield what would fix each denial, once for all accounts that it is in.
+
+    Args:
+        accounts: The accounts.
+        session_role: The ARN of the role that opens root sessions; None if not known.
+    """
+    roles = session_role or _SESSION_ROLES
+    if parse_template(_SESSION_ROLES, variables=False).matches(roles):
+        roles = _SESSION_ROLES
     by_place: dict[object, list[tuple[str, DenialCause, str]]] = {}
     for account in accounts:
         for denial in account.causes:
@@ -49,7 +58,7 @@ def find_fixes(accounts: Iterable[AccountVerdict]) -> Iterator[StatementFix]:
                 by_place.setdefault(key, []).append((account.account.account_id, denial, action))
     for denied in by_place.values():
         account_ids = tuple(sorted({account_id for account_id, _, _ in denied}))
-        yield _fix(denied[0][1], {action for _, _, action in denied}, account_ids)
+        yield _fix(denied[0][1], {action for _, _, action in denied}, account_ids, roles)
 
 
 def _statement_key(cause: Cause, action: str) -> tuple[object, ...]:
@@ -60,35 +69,36 @@ def _statement_key(cause: Cause, action: str) -> tuple[object, ...]:
     return cause.policy.policy_id, cause.statement.number
 
 
-def _fix(denial: DenialCause, actions: Collection[str], account_ids: tuple[str, ...]) -> StatementFix:
+def _fix(denial: DenialCause, actions: set[str], account_ids: tuple[str, ...], roles: str) -> StatementFix:
     """Return what fixes the denials of one statement, or by one level."""
     policy, statement = denial.cause.policy, denial.cause.statement
     if policy is None or statement is None:
         condition = {_NULL: {_ASSUMED_ROOT: "false"}}
         if ASSUME_ROOT in actions:
-            condition = {"ArnLike": {_PRINCIPAL_ARN: _SESSION_ROLES}}
+            condition = {"ArnLike": {_PRINCIPAL_ARN: roles}}
         allow = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*", "Condition": condition}
         return StatementFix(denial=denial, account_ids=account_ids, statement=None, suggested=allow)
     listed = json.loads(policy.content)["Statement"]
     current = listed[statement.number - 1] if isinstance(listed, list) else listed
     # What it does to root sessions on purpose stays. The call that opens one is not in one.
-    on_purpose = statement.is_about_root_sessions and set(actions) != {ASSUME_ROOT}
-    suggested = None if on_purpose else statement_with_exemption(current, actions)
+    on_purpose = statement.is_about_root_sessions and actions != {ASSUME_ROOT}
+    suggested = None if on_purpose else statement_with_exemption(current, actions, roles)
     return StatementFix(denial=denial, account_ids=account_ids, statement=current, suggested=suggested)
 
 
-def statement_with_exemption(statement: Mapping[str, Any], actions: Collection[str]) -> dict[str, Any]:
+def statement_with_exemption(statement: Mapping[str, Any], actions: set[str], roles: str) -> dict[str, Any]:
     """Return a Deny statement that spares root sessions.
 
     Args:
         statement: The statement.
         actions: The calls that it denies: those in the sessions, or the one that opens them.
+        roles: The ARN of the roles that open them.
     """
     condition = dict(statement.get("Condition", {}))
-    if set(actions) != {ASSUME_ROOT}:
+    if actions != {ASSUME_ROOT}:
         condition[_NULL] = {**condition.get(_NULL, {}), _ASSUMED_ROOT: "true"}
     if ASSUME_ROOT in actions:
         arns = condition.get(_ARN_NOT_LIKE, {}).get(_PRINCIPAL_ARN, [])
-        exempt = [*(arns if isinstance(arns, list) else [arns]), _SESSION_ROLES]
+        exempt = [*(arns if isinstance(arns, list) else [arns]), roles]
         condition[_ARN_NOT_LIKE] = {**condition.get(_ARN_NOT_LIKE, {}), _PRINCIPAL_ARN: exempt}
     return {**statement, "Condition": condition}

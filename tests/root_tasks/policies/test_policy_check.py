@@ -72,6 +72,8 @@ def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
     return check_of(policies_of({"p-1": document(denied)}, {ACCOUNT_ID: ["p-1"]}))
 
 
+# A role with a path of its own.
+OWN_OPENER = replace(OPENER, principal_arn=f"arn:aws:iam::{DELEGATE_ID}:role/security/Audit")
 PASSWORD, ACCESS_KEY = Target(type=ItemType.PASSWORD), Target(type=ItemType.ACCESS_KEY, id="AKIA")
 QUEUE = Target(type=ItemType.QUEUE_POLICY, id=f"arn:aws:sqs:eu-west-1:{ACCOUNT_ID}:jobs", region="eu-west-1")
 BUCKET = Target(type=ItemType.BUCKET_POLICY, id="payroll", region="eu-west-1")
@@ -181,7 +183,8 @@ def with_changes(
     policies = policies_of(documents, attached, without_full_access=without_full_access)
     documents_after: dict[str, Any] = json.loads(json.dumps(documents))
     attached_after = {id_: [*policy_ids] for id_, policy_ids in attached.items()}
-    for number, fix in enumerate(find_fixes([checked(policies, opener=opener)])):
+    role = opener.principal_arn if opener else None
+    for number, fix in enumerate(find_fixes([checked(policies, opener=opener)], session_role=role)):
         cause = fix.denial.cause
         if fix.suggested is None:
             continue
@@ -221,7 +224,7 @@ def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
 @property_test(
     placed=st.lists(st.tuples(documents(), st.sampled_from(LEVEL_IDS)), min_size=1, max_size=3),
     without_full_access=st.booleans(),
-    opener=st.sampled_from([None, OPENER]),
+    opener=st.sampled_from([None, OPENER, OWN_OPENER]),
 )
 def test_with_every_change_nothing_is_denied_but_on_purpose(
     placed: list[tuple[dict[str, Any], str]], without_full_access: bool, opener: SessionOpener | None
@@ -255,16 +258,25 @@ def test_a_statement_about_root_sessions_denies_them_on_purpose(condition: dict[
     assert {fix.suggested for fix in find_fixes([checked(policies)])} == {None}
 
 
-def test_a_statement_that_spares_root_sessions_spares_no_role_on_purpose() -> None:
+@pytest.mark.parametrize(
+    ("opener", "exempt"),
+    [(OPENER, "arn:*:iam::*:role/centralized-root-access/*"), (OWN_OPENER, OWN_OPENER.principal_arn)],
+    ids=["the roles of RootTasks", "another role"],
+)
+def test_a_statement_that_spares_root_sessions_is_made_to_spare_the_role_that_opens_them(
+    opener: SessionOpener, exempt: str
+) -> None:
     spares = statement(Condition={"Null": {"aws:AssumedRoot": "true"}})
     policies = policies_of({"p-1": document(spares)}, {DELEGATE_ID: ["p-1"]})
-    (fix,) = find_fixes([checked(policies, opener=OPENER)])
-    assert fix.suggested == statement_with_exemption(spares, ["sts:AssumeRoot"])
+    (fix,) = find_fixes([checked(policies, opener=opener)], session_role=opener.principal_arn)
+    assert fix.suggested is not None
+    spared = {"Null": {"aws:AssumedRoot": "true"}, "ArnNotLike": {"aws:PrincipalArn": [exempt]}}
+    assert fix.suggested["Condition"] == spared
 
 
 def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
     denies = statement(Condition={"Null": {"aws:SourceVpc": "true"}})
-    suggested = statement_with_exemption(denies, ["iam:GetUser"])
+    suggested = statement_with_exemption(denies, {"iam:GetUser"}, "")
     kept = {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
     assert suggested == statement(Condition=kept)
 
