@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scp.evaluate import Cause, Level, Verdict
     from scp.task import Task
 
+    from ..model.report_schema import Item
     from ..model.run import Target
     from .attachments import OrganizationPolicies
 
@@ -44,7 +45,7 @@ class PolicyCheck:
         *,
         account_id: str,
         unit_ids: tuple[str, ...] | None,
-        target: Target | None = None,
+        target: Target | Item | None = None,
         task: Task | None = None,
     ) -> Verdict:
         """Return what the policies say of a call in an account.
@@ -114,7 +115,7 @@ def _path(account_id: str, unit_ids: tuple[str, ...] | None) -> tuple[str | None
 
 
 def call_in(
-    session: SessionFacts, action: str, *, target: Target | None = None, task: Task | None = None
+    session: SessionFacts, action: str, *, target: Target | Item | None = None, task: Task | None = None
 ) -> Call:
     """Return a call in a session: on a bucket, on a queue, or on a target that is not known yet."""
     # A queue's ID is its ARN.

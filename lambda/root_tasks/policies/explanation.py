@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from scp.calls import SessionFacts
     from scp.evaluate import Verdict
 
-    from ..model.run import Target
+    from ..model.report_schema import Item
     from .aws_denial import AwsDenial
 
 # An attempt takes up to 20 s: none starts in the last 20 s of the time for an explanation.
@@ -45,13 +45,13 @@ class DeniedAccount:
         account_id: The account.
         message: AWS's message, or a sentence that contains it.
         unit_ids: The units that the account is in, from the root down; None if they are not known.
-        targets: What the task was to act on.
+        items: What the task could not act on.
     """
 
     account_id: str
     message: str
     unit_ids: tuple[str, ...] | None
-    targets: tuple[Target, ...] = ()
+    items: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +158,7 @@ class _Explainer:
         policy, targets = self.reader.policy_and_targets(denial.policy_id or "", denial.policy_type)
         for account in accounts:
             session = self.session.in_account(account.account_id, account.unit_ids)
-            calls = (call_in(session, denial.action, target=target) for target in account.targets or (None,))
+            calls = (call_in(session, denial.action, target=item) for item in account.items or (None,))
             path = () if denial.is_on_caller else (*(account.unit_ids or ()), account.account_id)
             # A single target must be the place, even if the account's units are not known.
             places = [id_ for id_ in path if id_ in targets] or ([*targets] if len(targets) == 1 else [""])
@@ -196,9 +196,9 @@ class _Explainer:
         for account in accounts:
             verdicts = [
                 check.verdict(
-                    denial.action, account_id=account.account_id, unit_ids=account.unit_ids, target=target
+                    denial.action, account_id=account.account_id, unit_ids=account.unit_ids, target=item
                 )
-                for target in account.targets or (None,)
+                for item in account.items or (None,)
             ]
             causes = [cause for verdict in verdicts for cause in _denials(verdict)]
             if not causes:

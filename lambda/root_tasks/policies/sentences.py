@@ -67,9 +67,8 @@ def root_user_note(causes: Sequence[Cause]) -> str:
 
 def denial_hint(causes: Sequence[Cause], *, action: str) -> str:
     """Return what would end a denial by policies."""
-    exempt, allow = _EXEMPT_ROOT_SESSIONS, _ALLOW_IT
-    if opens := action == ASSUME_ROOT:
-        exempt, allow = _EXEMPT_ROLES, _ALLOW_ROLES
+    opens = action == ASSUME_ROOT
+    exempt, allow = (_EXEMPT_ROLES, _ALLOW_ROLES) if opens else (_EXEMPT_ROOT_SESSIONS, _ALLOW_IT)
     on_purpose = [
         not opens and cause.statement is not None and cause.statement.is_about_root_sessions
         for cause in causes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from scp.calls import SessionOpener
 
 from ..model.report_schema import Outcome
-from ..model.run import Finding, Mode, Target
+from ..model.run import Finding, Mode
 from ..policies.explanation import DeniedAccount, explain_denials
 from ..policies.planned_accounts import STORING_SECONDS, PlannedAccounts, check_plan
 from .make_report import plan_of
@@ -58,11 +58,7 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
             account_id=id_,
             message=" ".join(messages),
             unit_ids=unit_ids[id_],
-            targets=tuple(
-                Target(type=item.type, id=item.id, region=item.region)
-                for item in finding.items
-                if item.outcome is Outcome.INACCESSIBLE
-            ),
+            items=tuple(item for item in finding.items if item.outcome is Outcome.INACCESSIBLE),
         )
         for id_, finding in findings.items()
         if (messages := [*filter(None, (finding.reason, *(item.message for item in finding.items)))])
