@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsii
 from aws_cdk import Stack, Stage, Token
+from aws_cdk.region_info import RegionInfo
 from constructs import Construct, IValidation
 
 from ._arguments import parse_account_ids, parse_members, parse_targets, require_partition
@@ -143,33 +144,43 @@ class RootSessionGuardrail(Construct):
         for root_tasks in Stage.of(self).node.find_all():  # type: ignore[union-attr]
             if not isinstance(root_tasks, RootTasks):
                 continue
-            account_id = Stack.of(root_tasks).account
+            partition, account_id = _partition_and_account(root_tasks)
             if not self._targets and account_id not in self._delegates:
                 continue
             needed = {session for task in root_tasks.tasks for session in (task, looking_session(task))}
             if others := sorted(needed.difference(self._tasks)):
                 yield f"tasks lacks {', '.join(others)}, which {root_tasks.node.path} needs. Add it."
             if not all(self._admits(role, root_tasks) for role in root_tasks.session_roles):
-                arn = f"arn:aws:iam::{account_id}:role{root_tasks.role_path}*"
-                yield f"session_roles lacks roles of {root_tasks.node.path}. Add {arn}, for example."
+                arn = f"arn:{partition or 'aws'}:iam::{account_id or 'ACCOUNT'}:role{root_tasks.role_path}*"
+                # With the path / this would be every role of the account, which session_roles refuses.
+                fix = f"Add {arn}" if root_tasks.role_path != "/" else "Give it a role_path, and add that"
+                yield f"session_roles lacks roles of {root_tasks.node.path}. {fix}, for example."
 
     def _admits(self, role: iam.IRole, root_tasks: RootTasks) -> bool:
         """Return whether an entry is the role, or may be: its name is not known at synth."""
         return any(
-            entry.node.path == role.node.path
-            if not isinstance(entry, str)
-            else _may_name(entry, account_id=Stack.of(role).account, path=root_tasks.role_path)
+            _may_name(entry, root_tasks) if isinstance(entry, str) else entry.node.path == role.node.path
             for entry in self._roles
         )
 
 
-def _may_name(arn: str, *, account_id: str, path: str) -> bool:
-    """Return whether an ARN, with or without a * at its end, may be that of a role below a path."""
-    resource = arn.partition(":role")[2]
-    if not Token.is_unresolved(account_id) and arn.split(":")[4] != account_id:
+def _may_name(arn: str, root_tasks: RootTasks) -> bool:
+    """Return whether an ARN, with or without a * at its end, may be that of a session role."""
+    _, partition, _, _, account_id, resource = arn.split(":")
+    place = _partition_and_account(root_tasks)
+    if any(known not in (None, given) for given, known in zip((partition, account_id), place, strict=True)):
         return False
-    is_above = resource.endswith("*") and path.startswith(resource.removesuffix("*"))
-    return is_above or resource.rpartition("/")[0] == path.removesuffix("/")
+    path, name = root_tasks.role_path, resource.removeprefix("role")
+    is_above = name.endswith("*") and path.startswith(name.removesuffix("*"))
+    return is_above or name.rpartition("/")[0] == path.removesuffix("/")
+
+
+def _partition_and_account(root_tasks: RootTasks) -> tuple[str | None, str | None]:
+    """Return where the roles are; None for what is not known at synth."""
+    stack = Stack.of(root_tasks)
+    # The stack's own partition is a token in most apps.
+    partition = RegionInfo.get(stack.region).partition
+    return partition, None if Token.is_unresolved(stack.account) else stack.account
 
 
 @jsii.implements(IValidation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 DELEGATE = MEMBER
 PATH = f"arn:aws:iam::{DELEGATE}:role/centralized-root-access/*"
 SECURITY = Environment(account=DELEGATE, region="us-east-1")
+GOVCLOUD = Environment(account=DELEGATE, region="us-gov-west-1")
+PATH_IN_GOVCLOUD = PATH.replace("aws", "aws-us-gov")
 
 
 def guardrail(stack: Stack, **arguments: Any) -> RootSessionGuardrail:
@@ -146,6 +149,12 @@ LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
     "another role of the app": ({"session_roles": new_role}, NO_ROLES),
     "by the delegate's policy alone": ({"session_roles": new_role, "targets": ()}, NO_ROLES),
     "a path below theirs": ({"session_roles": [PATH.replace("*", "other/*")]}, NO_ROLES),
+    "another partition": ({"env": GOVCLOUD}, re.escape(f"Add {PATH_IN_GOVCLOUD}, for")),
+    "an unknown account": (
+        {"env": Environment(region="us-east-1"), "session_roles": new_role},
+        r"Add arn:aws:iam::ACCOUNT:role/centralized-root-access/\*, for",
+    ),
+    "no path": ({"role_path": "/"}, r"Give it a role_path, and add that, for"),
     "another task": ({"tasks": [RootTask.AUDIT]}, "tasks lacks IAMDelete.*, which Security/RootTasks needs"),
     "the task of its plans": (
         {"tasks": [RootTask.DELETE_CREDENTIALS]},
@@ -154,6 +163,7 @@ LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
 }
 ADMITTED: dict[str, dict[str, Any]] = {
     "the path": {},
+    "the path in another partition": {"env": GOVCLOUD, "session_roles": [PATH_IN_GOVCLOUD]},
     "a longer path": {"session_roles": [PATH.replace("*", "OrganizationRootTasks-*")]},
     "a shorter path": {"session_roles": [PATH.replace("root-access/*", "*")]},
     "a policy elsewhere": {"session_roles": new_role, "targets": (), "delegated_administrators": [OTHER]},
@@ -164,9 +174,11 @@ def organization_app(arguments: dict[str, Any]) -> App:
     """Return an app with a guardrail, and with root tasks in a delegated administrator, created later."""
     app = App(analytics_reporting=False)
     stack = Stack(app, "Management", env=MANAGEMENT)
-    guardrail(stack, **{key: value(stack) if callable(value) else value for key, value in arguments.items()})
-    security = Stack(app, "Security", env=SECURITY)
-    RootTasks(security, "RootTasks", tasks=[RootTask.DELETE_CREDENTIALS])
+    given = {key: value(stack) if callable(value) else value for key, value in arguments.items()}
+    security = Stack(app, "Security", env=given.pop("env", SECURITY))
+    of_tasks = {"role_path": given.pop("role_path")} if "role_path" in given else {}
+    guardrail(stack, **given)
+    RootTasks(security, "RootTasks", tasks=[RootTask.DELETE_CREDENTIALS], **of_tasks)
     return app
 
 
