@@ -290,14 +290,13 @@ ROOT_TASKS = ParameterTemplate(
         "SecurityHubFindings": _switch(
             "Whether each full audit imports a finding for every account into Security Hub CSPM."
         ),
-        "PlanLifetimeSeconds": {
-            "Type": "Number",
-            "Description": "How many seconds a plan can be executed: at most a day.",
-            "MinValue": 1,
-            "MaxValue": 86_400,
-            "Default": 86_400,
-            "ConstraintDescription": "must be a number from 1 to 86400.",
-        },
+        # Not a Number, which may also be 1.5 for CloudFormation: the functions refuse such settings.
+        "PlanLifetimeSeconds": _text(
+            "How many seconds a plan can be executed: at most a day.",
+            "[1-9][0-9]{0,3}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2}|86400",
+            "a whole number from 1 to 86400",
+            default="86400",
+        ),
         **_OPERATION,
     },
     rules={

@@ -372,6 +372,7 @@ def totals_of(aws: LocalAws, state_machine: str, input_: dict[str, Any]) -> dict
         ("root-access", "KmsKeyArn", f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/a"),
         ("root-access", "PermissionsBoundaryArn", "boundary"),
         ("root-tasks", "ProtectedAccounts", ",".join([MEMBER] * 201)),
+        *(("root-tasks", "PlanLifetimeSeconds", value) for value in ("0", "1.5", "060", "86401", "90000")),
         ("root-user-guardrail", "Targets", "r-ab12"),
         ("root-use-alarm", "AllowedRoleArn", "*"),
     ],
