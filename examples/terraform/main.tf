@@ -10,16 +10,18 @@ terraform {
 data "aws_region" "current" {}
 
 locals {
+  # With the stack's name: two modules with the same object would undo each other's tags, and delete it.
+  prefix   = "${var.prefix}${var.name}/"
   template = "${var.release}/${var.template}.template.json"
   has_code = contains(["root-access", "root-tasks"], var.template)
-  code     = local.has_code ? { CodeBucket = var.bucket, CodePrefix = var.prefix } : {}
+  code     = local.has_code ? { CodeBucket = var.bucket, CodePrefix = local.prefix } : {}
 }
 
 resource "aws_s3_object" "code" {
   for_each = local.has_code ? fileset(var.release, "*.zip") : toset([])
 
   bucket = var.bucket
-  key    = "${var.prefix}${each.value}"
+  key    = "${local.prefix}${each.value}"
   source = "${var.release}/${each.value}"
   tags   = var.tags
 
@@ -30,7 +32,7 @@ resource "aws_s3_object" "code" {
 # By its address, because root-tasks is too large to be passed as text; with its hash, which Terraform sees.
 resource "aws_s3_object" "template" {
   bucket = var.bucket
-  key    = "${var.prefix}${var.template}-${filemd5(local.template)}.template.json"
+  key    = "${local.prefix}${var.template}-${filemd5(local.template)}.template.json"
   source = local.template
   tags   = var.tags
 

@@ -9,7 +9,7 @@ variable "bucket" {
 }
 
 variable "prefix" {
-  description = "What the keys in the bucket begin with: empty, or ending with a slash."
+  description = "What the keys in the bucket begin with, before the stack's name: empty, or ending with a slash."
   type        = string
   default     = "centralized-root-access/"
 

@@ -57,6 +57,7 @@ def blocks(kind: str, *, labels: int = 1, texts: Sequence[str] = MODULE_TEXTS) -
 
 VARIABLES = blocks("variable")
 RESOURCES = blocks("resource", labels=2)
+(LOCALS,) = hcl2.loads((MODULE / "main.tf").read_text())["locals"]
 STACK = RESOURCES["aws_cloudformation_stack.stack"]
 BY_NAME = {template.name: template for template in TEMPLATES}
 
@@ -69,13 +70,19 @@ def test_every_argument_is_one_that_the_provider_documents() -> None:
 
 def test_the_code_is_uploaded_before_the_stack_that_has_its_parameters() -> None:
     code = RESOURCES["aws_s3_object.code"]
-    assert (code["bucket"], code["key"]) == ("${var.bucket}", '"${var.prefix}${each.value}"')
+    assert (code["bucket"], code["key"]) == ("${var.bucket}", '"${local.prefix}${each.value}"')
     assert STACK["depends_on"] == ["${aws_s3_object.code}"]
     # Otherwise an update deletes the code that its rollback needs.
     assert [body(lifecycle) for lifecycle in code["lifecycle"]] == [{"create_before_destroy": True}]
-    (local,) = hcl2.loads((MODULE / "main.tf").read_text())["locals"]
     with_code = {name for name, template in BY_NAME.items() if "CodeBucket" in template.parameters}
-    assert set(re.findall(r'"([a-z-]+)"', local["has_code"])) == with_code
+    assert set(re.findall(r'"([a-z-]+)"', LOCALS["has_code"])) == with_code
+
+
+def test_no_two_stacks_have_the_same_object() -> None:
+    assert LOCALS["prefix"] == '"${var.prefix}${var.name}/"'
+    assert "CodePrefix = local.prefix" in LOCALS["code"]
+    for name in ("code", "template"):
+        assert RESOURCES[f"aws_s3_object.{name}"]["key"].startswith('"${local.prefix}')
 
 
 def test_the_template_has_its_hash_in_its_address() -> None:
