@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import jsii
@@ -118,14 +119,13 @@ class RootSessionGuardrail(Construct):
             | {"Condition": condition}
             for sid, condition in self._conditions().items()
         ]
-        document = {"Version": "2012-10-17", "Statement": statements}
         return attach_policy(
             self,
             id,
             type=type,
             name=policy_name(self, part=part),
             description="Denies sts:AssumeRoot to everyone but certain roles.",
-            document=document,
+            document={"Version": "2012-10-17", "Statement": statements},
             target_ids=target_ids,
             listed=f"session_roles lists {len(self._roles)} roles",
             remedy="Put them below one path, and list the path.",
@@ -142,45 +142,45 @@ class RootSessionGuardrail(Construct):
     def _lockouts(self) -> Iterator[str]:
         """Yield why each RootTasks of the same organization would be denied root sessions."""
         for root_tasks in Stage.of(self).node.find_all():  # type: ignore[union-attr]
-            if not isinstance(root_tasks, RootTasks):
-                continue
-            partition, account_id = _partition_and_account(root_tasks)
-            if not self._targets and account_id not in self._delegates:
+            if not isinstance(root_tasks, RootTasks) or not (
+                self._targets or Stack.of(root_tasks).account in self._delegates
+            ):
                 continue
             needed = {session for task in root_tasks.tasks for session in (task, looking_session(task))}
             if others := sorted(needed.difference(self._tasks)):
                 yield f"tasks lacks {', '.join(others)}, which {root_tasks.node.path} needs. Add it."
             if not all(self._admits(role, root_tasks) for role in root_tasks.session_roles):
-                arn = f"arn:{partition or 'aws'}:iam::{account_id or 'ACCOUNT'}:role{root_tasks.role_path}*"
+                place = _place(root_tasks).replace("arn:*", "arn:aws").replace("::*", "::ACCOUNT")
                 # With the path / this would be every role of the account, which session_roles refuses.
-                fix = f"Add {arn}" if root_tasks.role_path != "/" else "Give it a role_path, and add that"
+                path = root_tasks.role_path
+                fix = "Give it a role_path, and add that" if path == "/" else f"Add {place}:role{path}*"
                 yield f"session_roles lacks roles of {root_tasks.node.path}. {fix}, for example."
 
     def _admits(self, role: iam.IRole, root_tasks: RootTasks) -> bool:
         """Return whether an entry is the role, or may be: its name is not known at synth."""
         return any(
-            _may_name(entry, root_tasks) if isinstance(entry, str) else entry.node.path == role.node.path
+            _may_name(role_arn(entry), root_tasks)
+            or (not isinstance(entry, str) and entry.node.path == role.node.path)
             for entry in self._roles
         )
 
 
 def _may_name(arn: str, root_tasks: RootTasks) -> bool:
     """Return whether an ARN, with or without a * at its end, may be that of a session role."""
-    _, partition, _, _, account_id, resource = arn.split(":")
-    place = _partition_and_account(root_tasks)
-    if any(known not in (None, given) for given, known in zip((partition, account_id), place, strict=True)):
-        return False
-    path, name = root_tasks.role_path, resource.removeprefix("role")
+    path, name = root_tasks.role_path, arn.partition(":role")[2]
     is_above = name.endswith("*") and path.startswith(name.removesuffix("*"))
-    return is_above or name.rpartition("/")[0] == path.removesuffix("/")
+    # A token has no such beginning.
+    return fnmatchcase(arn, f"{_place(root_tasks)}:role/*") and (
+        is_above or name.rpartition("/")[0] == path.removesuffix("/")
+    )
 
 
-def _partition_and_account(root_tasks: RootTasks) -> tuple[str | None, str | None]:
-    """Return where the roles are; None for what is not known at synth."""
+def _place(root_tasks: RootTasks) -> str:
+    """Return the beginning of the ARNs of the roles, with a * for what is not known at synth."""
     stack = Stack.of(root_tasks)
+    account_id = "*" if Token.is_unresolved(stack.account) else stack.account
     # The stack's own partition is a token in most apps.
-    partition = RegionInfo.get(stack.region).partition
-    return partition, None if Token.is_unresolved(stack.account) else stack.account
+    return f"arn:{RegionInfo.get(stack.region).partition or '*'}:iam::{account_id}"
 
 
 @jsii.implements(IValidation)

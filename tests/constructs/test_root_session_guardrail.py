@@ -141,6 +141,10 @@ def new_role(stack: Stack) -> list[iam.IRole | str]:
     return [iam.Role(stack, "Other", assumed_by=iam.AccountRootPrincipal())]
 
 
+def imported_role(stack: Stack) -> list[iam.IRole | str]:
+    return [iam.Role.from_role_arn(stack, "Imported", PATH.replace("*", "RootTasks-Audit-1A2B"))]
+
+
 NO_ROLES = r"session_roles lacks roles of Security/RootTasks\. Add .*:role/centralized-root-access/\*"
 LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
     "another account": ({"session_roles": [PATH.replace(DELEGATE, OTHER)]}, NO_ROLES),
@@ -166,6 +170,7 @@ ADMITTED: dict[str, dict[str, Any]] = {
     "the path in another partition": {"env": GOVCLOUD, "session_roles": [PATH_IN_GOVCLOUD]},
     "a longer path": {"session_roles": [PATH.replace("*", "OrganizationRootTasks-*")]},
     "a shorter path": {"session_roles": [PATH.replace("root-access/*", "*")]},
+    "an imported role below the path": {"session_roles": imported_role},
     "a policy elsewhere": {"session_roles": new_role, "targets": (), "delegated_administrators": [OTHER]},
 }
 
