@@ -145,6 +145,29 @@ def test_a_call_that_is_denied_makes_a_task_partly_possible(
     assert "DenyRootUsers: iam:DeleteLoginProfile" in row
 
 
+def test_a_statement_that_denies_some_tasks_and_a_part_of_others_has_a_row_for_each_result(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    attach(organization, {**DENY_ROOT, "Action": ["iam:GetUser", "s3:*", "sqs:*"]})
+    rows = [re.split(r" {2,}", line) for line in command_line.run("preflight").lines[1:3]]
+    assert [(row[0], row[3]) for row in rows] == [
+        ("denied", "unlock-bucket, unlock-queue"),
+        ("partly", "audit, delete"),
+    ]
+    listed = csv.DictReader(command_line.run("preflight", "--format", "csv").stdout.splitlines())
+    services = {
+        row["task"]: {call.partition(":")[0] for call in row["calls"].split()}
+        for row in listed
+        if row["calls"]
+    }
+    assert services == {
+        "IAMAuditRootUserCredentials": {"iam"},
+        "IAMDeleteRootUserCredentials": {"iam"},
+        "S3UnlockBucketPolicy": {"s3"},
+        "SQSUnlockQueuePolicy": {"sqs"},
+    }
+
+
 def test_a_member_without_a_delegation_is_told_that_its_account_is_wrong(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from root_tasks.messages import quantity
 from root_tasks.policies.sentences import denial_cause
-from root_tasks.policies.verdicts import TaskResult, worst
+from root_tasks.policies.verdicts import TaskResult
 from root_tasks.report.render import csv_table
 from scp.calls import ASSUME_ROOT
 from scp.evaluate import Reason
@@ -81,13 +81,11 @@ def _names(accounts: Sequence[AccountVerdict]) -> tuple[str, str]:
 
 def _reasons(account: AccountVerdict, found: Survey) -> Iterator[tuple[str, ...]]:
     """Yield the result, the tasks, the policy and its place for each reason."""
-    results = {task.task: task.result for task in account.tasks}
     for reason in account.causes:
-        result = worst(results[task] for task in reason.tasks)
-        names_calls = result is TaskResult.PARTLY or ASSUME_ROOT in reason.calls
+        names_calls = reason.result is TaskResult.PARTLY or ASSUME_ROOT in reason.calls
         calls = f": {', '.join(reason.calls)}" if names_calls else ""
         policy = f"{_policy(reason.cause)}{_condition(reason.cause)}{calls}"
-        yield result, _tasks(reason.tasks, of=found.tasks), policy, _place(reason.cause)
+        yield reason.result, _tasks(reason.tasks, of=found.tasks), policy, _place(reason.cause)
 
 
 def _tasks(tasks: Sequence[Task], *, of: Sequence[Task]) -> str:
@@ -259,6 +257,7 @@ def to_csv(found: Survey) -> str:
 
 def _csv_rows(account: AccountVerdict) -> Iterator[dict[str, Any]]:
     for task in account.tasks:
+        own = {call.call.action for call in task.calls}
         row = {
             "accountId": account.account.account_id,
             "name": account.account.name,
@@ -271,6 +270,6 @@ def _csv_rows(account: AccountVerdict) -> Iterator[dict[str, Any]]:
         for about in denials or [{}]:
             if about:
                 about["statement"] = about["sid"] or about["statement"]
-                about["calls"] = " ".join(about["calls"])
+                about["calls"] = " ".join(call for call in about["calls"] if call in own)
                 about["undecided"] = "; ".join(about["undecided"])
             yield about | row

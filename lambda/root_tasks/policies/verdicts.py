@@ -68,12 +68,14 @@ class DenialCause:
     Attributes:
         cause: The statement, and where it is attached.
         decision: Whether it denies or may deny.
-        tasks: The tasks, in their order.
+        result: What the policies let the tasks do.
+        tasks: The tasks with this result, in their order.
         calls: Their calls that it is about, in their order.
     """
 
     cause: Cause
     decision: Decision
+    result: TaskResult
     tasks: tuple[Task, ...]
     calls: tuple[str, ...]
 
@@ -105,22 +107,23 @@ class AccountVerdict:
 
     @cached_property
     def causes(self) -> list[DenialCause]:
-        """Why tasks are denied or undecided; the denials first."""
-        by_place: dict[tuple[Decision, object], list[tuple[Cause, Task, str]]] = {}
+        """Why tasks are denied or undecided; the worst first."""
+        by_place: dict[tuple[Decision, TaskResult, object], list[tuple[Cause, Task, str]]] = {}
         for task in self.tasks:
             for call, cause in task.deciding():
                 found = (cause, task.task, call.call.action)
-                by_place.setdefault((call.decision, cause.place), []).append(found)
+                by_place.setdefault((call.decision, task.result, cause.place), []).append(found)
         in_order = [
             DenialCause(
                 cause=found[0][0],
                 decision=decision,
+                result=result,
                 tasks=tuple(dict.fromkeys(task for _, task, _ in found)),
                 calls=tuple(dict.fromkeys(action for _, _, action in found)),
             )
-            for (decision, _), found in by_place.items()
+            for (decision, result, _), found in by_place.items()
         ]
-        return sorted(in_order, key=lambda cause: cause.decision is not Decision.DENIED)
+        return sorted(in_order, key=lambda cause: [*TaskResult].index(cause.result))
 
 
 def worst(results: Iterable[TaskResult]) -> TaskResult:
