@@ -233,6 +233,22 @@ def test_a_policy_on_a_delegate_is_judged_for_the_role_that_opens_sessions(
     assert {account["accountId"] for account in found} == {MEMBER, OTHER, THIRD}
 
 
+def test_a_delegate_that_checks_no_account_is_not_told_that_a_policy_denies_nothing(
+    command_line: CommandLine,
+    organization: LocalOrganization,
+    monkeypatch: pytest.MonkeyPatch,
+    file: Path,
+) -> None:
+    organizations = organization.client("organizations")
+    organizations.create_organizational_unit(ParentId=organization.root_id, Name="Empty")
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD)
+    for where in (("--target", THIRD), ("--replaces", attach(organization, HARMLESS, THIRD))):
+        policy = ("--policy", write(file, DENY_ROOT), *where)
+        said = command_line.refusal("preflight", *policy, "--organizational-unit", "Empty")
+        assert "There is no member account to check." in said
+
+
 def test_targets_without_a_policy_are_refused(command_line: CommandLine) -> None:
     ended = command_line.run("preflight", "--target", MEMBER)
     assert (ended.exit_code, "--target and --replaces need --policy." in ended.stderr) == (2, True)

@@ -223,6 +223,8 @@ def survey(
     paths = _paths(accounts, opener)
     attachments = reader.attachments(tuple(PolicyType), unit_ids=paths, everywhere=selection.all_accounts)
     if change is not None:
+        if not accounts:
+            raise CommandError("There is no member account to check.")
         targets = (
             id_ if ACCOUNT_ID.fullmatch(id_) else directory.units.id_of(id_) for id_ in change.target_ids
         )
