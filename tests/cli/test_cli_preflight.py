@@ -177,11 +177,13 @@ def test_a_member_without_a_delegation_is_told_that_its_account_is_wrong(
     assert "statement" not in refused
 
 
-def test_the_accounts_can_be_chosen(command_line: CommandLine, organization: LocalOrganization) -> None:
+def test_the_accounts_can_be_chosen_and_have_to_be_in_the_organization(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
     attach(organization, DENY_ROOT)
     assert command_line.run("preflight", "--account", OTHER).exit_code == 0
-    stranger = command_line.run("preflight", "--account", STRANGER)
-    assert (stranger.exit_code, STRANGER in stranger.stderr) == (2, True)
+    for option, value in (("--account", STRANGER), ("--session-role", f"arn:aws:iam::{STRANGER}:role/Audit")):
+        assert f"{STRANGER}: not in organization" in command_line.refusal("preflight", option, value)
 
 
 def test_an_account_that_was_named_and_skipped_never_ends_with_0(

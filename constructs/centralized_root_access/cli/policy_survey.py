@@ -206,7 +206,12 @@ def survey(
     organization, members = _find_members(directory, selection)
     # The policies on the account that opens a session count for that call.
     opener_id = session_role.split(":")[4] if session_role else aws.account_id
-    opener = replace(directory.opener(organization, members, opener_id), principal_arn=session_role)
+    try:
+        opener = replace(directory.opener(organization, members, opener_id), principal_arn=session_role)
+    except CallError as error:
+        if error.failure.name != "ChildNotFound":
+            raise
+        raise CommandError(f"{opener_id}: not in organization {organization.organization_id}.") from error
     members = directory.with_unit_names(members, whole=selection.all_accounts)
     classified = classify(
         members.values(), management_account_id=organization.management_account_id, audits=True
