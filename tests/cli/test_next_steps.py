@@ -93,6 +93,19 @@ def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: Co
     )
 
 
+def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: CommandLine) -> None:
+    root_tasks = command_line.root_tasks
+    root_tasks.settings = dataclasses.replace(root_tasks.settings, protected_accounts=frozenset({MEMBER}))
+    give_credentials(command_line)
+    audit = command_line.run("audit")
+    assert (audit.exit_code, audit.stderr) == (1, "")
+    give_credentials(command_line, OTHER)
+    command_line.now += timedelta(minutes=1)
+    next_step = next_command(command_line.run("audit"))
+    assert next_step == ["plan", "delete", "--account", OTHER]
+    assert command_line.run(*next_step).exit_code == 0
+
+
 def test_what_is_in_use_is_what_was_when_the_audit_looked() -> None:
     """If an audit is redriven, its start may be a day earlier."""
     has = RootCredentials(password=True, password_last_used_at=reports.STARTED - RECENT)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.untrusted import ACCOUNT_ID
-from root_tasks.messages import quantity
+from root_tasks.messages import PROTECTED_AUDIT, quantity
 from root_tasks.model.report_schema import Action, ItemType, Outcome, Task
 from root_tasks.report.key_use import key_query
 from root_tasks.report.risk import RECENT, is_all_in_use
@@ -232,7 +232,11 @@ def _steps_after_empty_plan(report: Report, *, target: TargetOptions) -> list[st
 
 
 def _step_after_audit(report: Report, *, target: TargetOptions) -> list[str]:
-    accounts = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
+    accounts = [
+        result
+        for result in report.results
+        if result.outcome is Outcome.HAS_CREDENTIALS and PROTECTED_AUDIT not in (result.reason or "")
+    ]
     if not accounts:
         return []
     ids = [result.account_id for result in accounts]
