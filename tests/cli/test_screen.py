@@ -270,7 +270,7 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     assert [tuple(row[key] for key in keys) for row in rows] == [
         (EXECUTION, "Execute", "SUCCEEDED", "execute", PLAN, "", CALLER, "1"),
         (plan, "Audit", "SUCCEEDED", "plan delete", "", EXECUTION, CALLER, "1"),
-        ("'=1+1", "Audit", "SUCCEEDED", "", "", "", "", "4"),
+        ("'=1+1", "Audit", "SUCCEEDED", "audit", "", "", "", "4"),
     ]
     assert command_line.run("runs", "--limit", "1").lines == shown.lines[:2]
 

@@ -101,11 +101,9 @@ class RunExecution:
 
     @property
     def action(self) -> str:
-        """Its command; empty if its input is not known."""
+        """Its command."""
         if self.folder == EXECUTE_FOLDER:
             return "execute"
-        if not self.input:
-            return ""
         task = self.input.get("task", Task.AUDIT)
         if task == Task.AUDIT or task not in list(Task):
             return str(Task.AUDIT.command)

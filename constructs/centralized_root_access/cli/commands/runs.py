@@ -65,7 +65,7 @@ def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
     return {
         "run": execution.run_id,
         "stateMachine": execution.state_machine,
-        "action": execution.action or None,
+        "action": execution.action,
         "accounts": execution.accounts,
         "status": execution.status,
         "requestedBy": execution.requester or None,
