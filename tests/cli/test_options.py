@@ -212,9 +212,14 @@ def test_one_of_several_deployments_has_to_be_chosen(command_line: CommandLine) 
         command_line.refusal("runs", "--stack", stack)
 
 
-def test_without_a_deployment_the_next_step_is_named(command_line: CommandLine) -> None:
-    command_line.services.stacks = {}
-    command_line.services.stacks["Other"] = {}
+def test_without_a_deployment_the_region_and_the_next_step_are_named(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command_line.services.stacks = {"Other": {}}
     said = command_line.refusal(*DELETE)
     assert f"There is no RootTasks of account {MANAGEMENT} in us-east-1" in said
     assert "--from-here" in said
+    # The Region is that of the AWS CLI.
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert "in eu-west-1." in command_line.refusal(*DELETE)
+    assert "in eu-north-1." in command_line.refusal(*DELETE, "--region", "eu-north-1")

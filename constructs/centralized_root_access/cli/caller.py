@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +126,9 @@ def find_caller(target: TargetOptions) -> Caller:
     with call_errors(_GET_CALLER_IDENTITY):
         # boto3 would add nothing but the time of its import.
         session = _session(target.profile)
-        region = target.region or session.get_config_variable("region") or _DEFAULT_REGION
+        # The AWS CLI also reads AWS_REGION, and first; the SDK does not.
+        given = target.region or os.environ.get("AWS_REGION")
+        region = given or session.get_config_variable("region") or _DEFAULT_REGION
         sts: Any = session.create_client("sts", region_name=region, config=one_attempt())
     identity = call(sts.get_caller_identity, operation=_GET_CALLER_IDENTITY, budget=retry_budget(clock))
     arn: str = require(identity.members, "Arn", operation=_GET_CALLER_IDENTITY)
