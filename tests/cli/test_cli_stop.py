@@ -133,7 +133,8 @@ def test_a_run_that_was_altered_is_not_shown(command_line: CommandLine) -> None:
     command_line.root_tasks.write(key, command_line.root_tasks.read(key).replace(b"team-1", b"team-9"))
     stopped = command_line.run("stop", RUN, "--yes")
     assert (stopped.exit_code, stopped.stdout) == (2, "")
-    assert f"cannot be shown. Audit every account of plan {PLAN}: {key} was altered" in stopped.stderr
+    assert f"cannot be shown. Audit every account of plan {PLAN}, and see by" in stopped.stderr
+    assert f": {key} was altered" in stopped.stderr
 
 
 def time_out_without_report(command_line: CommandLine, task: Task, accounts: list[str] | str = "all") -> None:
@@ -184,7 +185,7 @@ def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
     monkeypatch.setattr("click.confirm", lambda *_, err, **__: not err)
     assert command_line.refusal("stop", RUN).splitlines() == [
         f"Run {RUN}, which executes run-1, started at 2026-11-25 04:32 UTC. Changes that it has made stay "
-        "made, and its plan cannot be executed again.",
+        "made, and its plan is used up, unless it is still being checked.",
         "Not stopped. The run continues.",
     ]
     audit = command_line.root_tasks.run({})
@@ -212,8 +213,12 @@ def test_a_stop_whose_end_cannot_be_read_is_not_called_a_failure_to_stop(command
     assert said == f"Whether run {RUN} was stopped is not known: states:DescribeExecution: InvalidArn: No.\n"
 
 
-def test_an_execution_that_is_stopped_before_it_has_accounts_shows_none(command_line: CommandLine) -> None:
+def test_an_execution_that_is_stopped_before_it_has_accounts_shows_none_and_leaves_its_plan(
+    command_line: CommandLine,
+) -> None:
     start_execution(command_line, runs=False)
     stopped = command_line.run("stop", RUN, "--yes")
     assert (stopped.exit_code, stopped.stdout) == (2, "")
     assert f"Run {RUN} ended as ABORTED: Stopped by" in stopped.stderr
+    assert f"see by `report {PLAN}` whether it can still be executed" in stopped.stderr
+    assert f"centralized-root-access execute {PLAN}" in command_line.run("report", PLAN).stderr

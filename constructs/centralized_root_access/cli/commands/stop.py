@@ -65,7 +65,7 @@ def _is_confirmed(execution: RunExecution, *, changes: bool) -> bool:
     from root_tasks.report.summary import minute
 
     effect = (
-        "Changes that it has made stay made, and its plan cannot be executed again."
+        "Changes that it has made stay made, and its plan is used up, unless it is still being checked."
         if changes
         else "It changes nothing in any account."
     )
@@ -79,7 +79,8 @@ def _is_confirmed(execution: RunExecution, *, changes: bool) -> bool:
 
 def _show(runs: Runs, execution: RunExecution) -> ExitCode:
     """Show what an execution had done, as far as its batches have ended."""
-    audit = f"Audit every account of plan {execution.plan}"
+    plan = execution.plan
+    audit = f"Audit every account of plan {plan}, and see by `report {plan}` whether it can still be executed"
     with failures_as(f"Run {execution.run_id} was stopped, but what it had done cannot be shown. {audit}"):
         from root_tasks.model.report_schema import Outcome
 
