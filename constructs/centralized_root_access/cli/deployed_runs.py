@@ -306,8 +306,10 @@ class Runs:
         """Print the next steps; for a plan, until when it can be executed, or why it no longer can."""
         report = stored.report
         if stored.unfinished:
-            # An audit reads no policies.
-            if report.executed_plan is not None and DEFINITIONS[report.task].policy_type is None:
+            if DEFINITIONS[report.task].policy_type is not None:
+                # An audit reads no policies.
+                print_note("Next, to see what is left to do: plan the same again.")
+            elif report.executed_plan is not None:
                 print_note(f"Next, to audit its accounts: {audit_of_plan(report, target=self.target)}")
             return
         if stored.doubt is not None:
