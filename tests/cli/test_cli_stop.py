@@ -136,7 +136,7 @@ def test_a_run_that_was_altered_is_not_shown(command_line: CommandLine) -> None:
     command_line.root_tasks.write(key, command_line.root_tasks.read(key).replace(b"team-1", b"team-9"))
     stopped = command_line.run("stop", RUN, "--yes")
     assert (stopped.exit_code, stopped.stdout) == (2, "")
-    assert f"cannot be shown. Audit every account of plan {PLAN}, and see by" in stopped.stderr
+    assert f"cannot be shown. Audit every account of plan {PLAN}; " in stopped.stderr
     assert f": {key} was altered" in stopped.stderr
 
 
@@ -223,5 +223,5 @@ def test_an_execution_that_is_stopped_before_it_has_accounts_shows_none_and_leav
     stopped = command_line.run("stop", RUN, "--yes")
     assert (stopped.exit_code, stopped.stdout) == (2, "")
     assert f"Run {RUN} ended as ABORTED: Stopped by" in stopped.stderr
-    assert f"see by `report {PLAN}` whether it can still be executed" in stopped.stderr
+    assert "its report says if it can still be executed" in stopped.stderr
     assert f"centralized-root-access execute {PLAN}" in command_line.run("report", PLAN).stderr

@@ -22,7 +22,7 @@ _DESCRIBE_STACKS = "cloudformation:DescribeStacks"
 _MAX_PAGES = 400
 _MAX_SECONDS = 120.0
 # Folders of the bucket, for the runs of each state machine.
-AUDIT_FOLDER, EXECUTE_FOLDER = FOLDERS = ("runs", "executions")
+AUDIT_FOLDER, EXECUTE_FOLDER = ("runs", "executions")
 _AUDIT = "AuditStateMachineArn"
 _STATE_MACHINES = {AUDIT_FOLDER: _AUDIT, EXECUTE_FOLDER: "ExecuteStateMachineArn"}
 _REPORT_LOCATION = re.compile(r"s3://(?P<bucket>[a-z0-9.-]{3,63})/latest/report\.html")

@@ -232,11 +232,8 @@ def _steps_after_empty_plan(report: Report, *, target: TargetOptions) -> list[st
 
 
 def _step_after_audit(report: Report, *, target: TargetOptions) -> list[str]:
-    accounts = [
-        result
-        for result in report.results
-        if result.outcome is Outcome.HAS_CREDENTIALS and PROTECTED_AUDIT not in (result.reason or "")
-    ]
+    having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
+    accounts = [result for result in having if PROTECTED_AUDIT not in (result.reason or "")]
     if not accounts:
         return []
     ids = [result.account_id for result in accounts]

@@ -96,17 +96,12 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
         for result in report.results
         if everything or (result.outcome is Outcome.PLANNED if to_decide else result.outcome not in _COUNTED)
     ]
-    _print(target, _report_table(report, listed, width=target.width))
+    show_lines(_report_table(report, listed, width=target.width), target=target)
     for line in _policies_of_plan(report):
         # Not by rich, which wraps lines, and drops blanks where it does.
         click.echo(line, err=to_decide)
-    _print(
-        target,
-        [
-            *(safe_text(f"Warning: {warning}", "yellow") for warning in report.warnings),
-            safe_text(summary(report), "bold"),
-        ],
-    )
+    warnings = (safe_text(f"Warning: {warning}", "yellow") for warning in report.warnings)
+    show_lines([*warnings, safe_text(summary(report), "bold")], target=target)
 
 
 def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -> None:
@@ -129,11 +124,6 @@ def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState
         )
         lines.append(Padding(safe_text(", ".join(filter(None, facts))), (0, 0, 0, 2)))
     show_lines(lines)
-
-
-def show_lines(lines: Iterable[RenderableType]) -> None:
-    """Show tables and lines."""
-    _print(console(), lines)
 
 
 @contextmanager
@@ -246,7 +236,14 @@ def new_table(*columns: str) -> Table:
     return table
 
 
-def _print(target: Console, lines: Iterable[RenderableType]) -> None:
+def show_lines(lines: Iterable[RenderableType], *, target: Console | None = None) -> None:
+    """Show tables and lines.
+
+    Args:
+        lines: The tables and lines.
+        target: Where to show them; None for stdout.
+    """
+    target = target or console()
     # Through click: rich ends the process by itself if the pipe is closed.
     with target.capture() as captured:
         for line in lines:

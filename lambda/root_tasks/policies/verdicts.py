@@ -97,8 +97,8 @@ class AccountVerdict:
 
     @property
     def result(self) -> TaskResult:
-        """The worst result of a task."""
-        return worst(task.result for task in self.tasks)
+        """The worst result of a task; allowed if there is none."""
+        return min((task.result for task in self.tasks), key=[*TaskResult].index, default=TaskResult.ALLOWED)
 
     @property
     def session(self) -> Decision:
@@ -124,11 +124,6 @@ class AccountVerdict:
             for (decision, result, _), found in by_place.items()
         ]
         return sorted(in_order, key=lambda cause: [*TaskResult].index(cause.result))
-
-
-def worst(results: Iterable[TaskResult]) -> TaskResult:
-    """Return the worst of some results; allowed if there is none."""
-    return min(results, key=[*TaskResult].index, default=TaskResult.ALLOWED)
 
 
 def judge_account(

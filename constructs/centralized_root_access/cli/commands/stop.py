@@ -79,8 +79,7 @@ def _is_confirmed(execution: RunExecution, *, changes: bool) -> bool:
 
 def _show(runs: Runs, execution: RunExecution) -> ExitCode:
     """Show what an execution had done, as far as its batches have ended."""
-    plan = execution.plan
-    audit = f"Audit every account of plan {plan}, and see by `report {plan}` whether it can still be executed"
+    audit = f"Audit every account of plan {execution.plan}; its report says if it can still be executed"
     with failures_as(f"Run {execution.run_id} was stopped, but what it had done cannot be shown. {audit}"):
         from root_tasks.model.report_schema import Outcome
 
