@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER
-from support.command_line import NOW, lock_bucket
+from support.command_line import NOW, Typed, lock_bucket
 from support.root_tasks import EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
@@ -183,18 +184,20 @@ def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
 ) -> None:
     start_execution(command_line)
     assert "There is no terminal to ask at. Use --yes." in command_line.refusal("stop", RUN)
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    # No, and that to a question on stderr: stdout may be a file.
-    monkeypatch.setattr("click.confirm", lambda *_, err, **__: not err)
-    assert command_line.refusal("stop", RUN).splitlines() == [
-        f"Run {RUN}, which executes run-1, started at 2026-11-25 04:32 UTC. Changes that it has made stay "
-        "made, and its plan is used up, unless it is still being checked.",
-        "Not stopped. The run continues.",
-    ]
+    for said, exit_code in (("n\n", 2), ("", 130)):
+        monkeypatch.setattr(sys, "stdin", Typed(said))
+        shown = command_line.run("stop", RUN)
+        # The question is on stderr: stdout may be a file.
+        assert (shown.exit_code, shown.stdout) == (exit_code, "")
+        assert shown.stderr.startswith(
+            f"Run {RUN}, which executes run-1, started at 2026-11-25 04:32 UTC. Changes that it has made "
+            "stay made, and its plan is used up, unless it is still being checked.\nStop it? [y/N]: "
+        )
+        assert shown.stderr.endswith("Not stopped. The run continues.\n")
     audit = command_line.root_tasks.run({})
     command_line.services.polls = 0
-    said = command_line.refusal("stop", audit.run_id, "--yes")
-    assert said == f"Unable to stop the run: Run {audit.run_id} is not running: it ended as SUCCEEDED.\n"
+    ended = command_line.refusal("stop", audit.run_id, "--yes")
+    assert ended == f"Unable to stop the run: Run {audit.run_id} is not running: it ended as SUCCEEDED.\n"
     assert command_line.services.calls("StopExecution") == []
 
 

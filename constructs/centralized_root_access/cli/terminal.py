@@ -66,3 +66,20 @@ def print_note(*sentences: str) -> None:
             lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False) or [""]
             text = "\n".join([*lines, *([f"  {command}{options}"] if command else [])])
         click.echo(text, err=True)
+
+
+def confirm(question: str, *, otherwise: str) -> bool:
+    """Ask a person on stderr. Ctrl-C and the end of the input mean no, and end the command.
+
+    Args:
+        question: The question.
+        otherwise: What a no means, as a sentence.
+    """
+    try:
+        confirmed = click.confirm(question, err=True)
+    except click.Abort:
+        print_note("", otherwise)
+        raise
+    if not confirmed:
+        print_note(otherwise)
+    return confirmed

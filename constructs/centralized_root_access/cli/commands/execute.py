@@ -10,7 +10,7 @@ import click
 
 from ..command_errors import CommandError, ExitCode, RunNotFoundError, failures_as
 from ..options import JSON, output_options, run_id, target_options
-from ..terminal import print_note
+from ..terminal import confirm
 from . import find_runs
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _require_plan(stored: StoredReport, run: str, *, approved_report: Path | Non
 
 
 def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
-    """Show a plan, and ask whether to execute it. Ctrl-C and the end of the input mean no."""
+    """Show a plan, and ask whether to execute it."""
     from root_tasks.messages import quantity
     from root_tasks.model.report_schema import Outcome
     from root_tasks.report.summary import what_it_does, words_of
@@ -103,11 +103,4 @@ def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     question = (
         f"Execute this plan to {what_it_does(plan.report)} in {accounts}? {words_of(plan.report).warning}"
     )
-    try:
-        confirmed = click.confirm(question.rstrip(), err=True)
-    except click.Abort:
-        print_note("", "Not executed. Nothing was changed.")
-        raise
-    if not confirmed:
-        print_note("Not executed. Nothing was changed.")
-    return confirmed
+    return confirm(question.rstrip(), otherwise="Not executed. Nothing was changed.")

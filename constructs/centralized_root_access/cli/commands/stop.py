@@ -9,7 +9,7 @@ import click
 
 from ..command_errors import CommandError, ExitCode, failures_as
 from ..options import run_id_or_key, target_options
-from ..terminal import print_note
+from ..terminal import confirm, print_note
 from . import find_runs
 
 if TYPE_CHECKING:
@@ -71,10 +71,7 @@ def _is_confirmed(execution: RunExecution, *, changes: bool) -> bool:
     )
     plan = f", which executes {execution.plan}," if execution.plan else ""
     print_note(f"Run {execution.run_id}{plan} started at {minute(execution.started_at)}. {effect}")
-    confirmed = click.confirm("Stop it?", err=True)
-    if not confirmed:
-        print_note("Not stopped. The run continues.")
-    return confirmed
+    return confirm("Stop it?", otherwise="Not stopped. The run continues.")
 
 
 def _show(runs: Runs, execution: RunExecution) -> ExitCode:
