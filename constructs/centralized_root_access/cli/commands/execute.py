@@ -80,8 +80,8 @@ def _require_plan(stored: StoredReport, run: str, *, approved_report: Path | Non
     if not is_plan(stored.report):
         raise CommandError(f"Run {run} is not a plan. Create one with `plan`. Nothing was changed.")
     if stored.unfinished or not is_executable(stored.report):
-        why = f"ended without its report, or lists nothing to execute; `report {run}` shows which"
-        raise CommandError(f"Plan {run} {why}. Nothing was changed.")
+        problem = "ended without its report" if stored.unfinished else "lists nothing to execute"
+        raise CommandError(f"Plan {run} {problem}; `report {run}` shows why. Nothing was changed.")
     if approved_report is not None and approved_report.read_bytes() != stored.body:
         raise CommandError(
             f"{approved_report} is not the report.json of plan {run} as it is stored now. Read that one with "
