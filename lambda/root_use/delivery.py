@@ -170,7 +170,7 @@ def _notice(uses: Sequence[RootUse], delivery: Mapping[str, object], *, account_
         subject=f"Root user {worst.name.lower().replace('_', ' ')}: {where}",
         thread=f"{organization[1] if organization else account_id}-root-use",
         runbook="root-use",
-        next_steps=_next_steps(sorted({use.account_id for use in uses} - {UNKNOWN})[:MAX_LISTED]),
+        next_steps=_next_steps([*dict.fromkeys(use.account_id for use in uses)]),
         message=paragraphs(
             bullets("Root use, other than through AssumeRoot:", [use.line for use in uses]),
             "After a recovery this is expected.",
@@ -180,7 +180,7 @@ def _notice(uses: Sequence[RootUse], delivery: Mapping[str, object], *, account_
 
 
 def _next_steps(account_ids: Sequence[str]) -> Sequence[NextStep]:
-    accounts = account_ids or ["ACCOUNT"]
+    accounts = [account for account in account_ids if account != UNKNOWN][:MAX_LISTED] or ["ACCOUNT"]
     listed = ",".join(accounts)
     quoted = ", ".join(f'"{account}"' for account in accounts)
     fields = "fields eventTime, recipientAccountId, eventSource, eventName, userIdentity.arn, sourceIPAddress"

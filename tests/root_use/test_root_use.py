@@ -11,6 +11,7 @@ import pytest
 from aws_calls.notices import NotPublishedError
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.drift_check import TOPIC_ARN
+from support.notices import text_by_mail
 from support.root_events import ACCESS_KEY, IAM, SIGN_IN, USED, root
 from support.root_use import LOG_STREAM, RootUseNotices, delivery, delivery_of
 
@@ -87,7 +88,12 @@ def test_the_subject_says_the_worst(events: list[dict[str, Any]], subject_: str)
 
 
 def test_calls_that_were_denied_hide_no_sign_in() -> None:
-    assert "ConsoleLogin" in lines(delivery(*[DENIED] * 30, SUCCESS))[0]
+    elsewhere = [{"userIdentity": {"type": "Root", "accountId": f"{number:012}"}} for number in range(30)]
+    function = RootUseNotices()
+    function(delivery(*(DENIED | account for account in elsewhere), SUCCESS))
+    (notice,) = function.published
+    assert "ConsoleLogin" in notice.message.split("\n")[1]
+    assert f"for account in {MEMBER} " in text_by_mail(notice.publication), "its account comes first"
 
 
 @pytest.mark.parametrize(
