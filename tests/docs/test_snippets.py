@@ -107,6 +107,7 @@ def test_a_command_on_a_page_exists_with_its_arguments(block: Block, tmp_path: P
 
 def check_aws(arguments: Sequence[str]) -> None:
     service, command, *rest = arguments
+    assert command != "describe-stack-resources", "of a large stack it lists the first 100 alone"
     if f"{service} {command}" in OWN_COMMANDS:
         return
     model = botocore.session.get_session().get_service_model(service)
