@@ -117,6 +117,10 @@ def test_a_scheduled_check_reports_all_and_a_repair_only_enables(
     assert len({line["_aws"]["Timestamp"] for line in lines}) == 1, "a later 1 would end the alarm"
     assert len(lines) == 1 + bool(applied)
     assert len(repairing.published) == bool(applied)
+    for notice in repairing.published:
+        state, worst = notice.subject.split(f" in {organization.id}: ")
+        assert state == f"Root access drift {'partly repaired' if remaining else 'repaired'}"
+        assert worst.startswith(tuple(remaining or deviations))
 
 
 # A repair beside deployments

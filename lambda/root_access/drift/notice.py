@@ -199,11 +199,12 @@ def repair_notice(
         found: The steps that would have corrected the deviations before it.
         remaining: The steps that would correct those that are left; None: the repair did not finish.
     """
-    left = found if remaining is None else remaining
     if remaining is None:
+        left = [step for step in found if step not in repair.convergence.applied]
         reason = excerpt(str(repair.error or repair.deployment), _MAX_REASON_CHARACTERS)
         outcome = f"The repair did not finish. {reason}\nEach scheduled check tries again."
     else:
+        left = [*remaining]
         still_different = _deviations("Still different from the stack:", remaining)
         outcome = still_different or "The organization matches the stack now."
     # Without trusted access IAM hides the features: their own calls need not have happened.
@@ -213,10 +214,11 @@ def repair_notice(
         for step in worst_first(found)
         if not (hides and step.operation in ENABLE_FEATURE.values())
     )
+    finished = "partly repaired" if left else "repaired"
     return _notice(
-        f"Root access drift {'not repaired' if remaining is None else 'repaired'}",
+        f"Root access drift {'not repaired' if remaining is None else finished}",
         organization_id,
-        found,
+        left or found,
         [
             *(_lookup("Find the caller, in CloudTrail", name) for name in causes),
             _ASK_THE_CALLER,
