@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +28,7 @@ from support.drift_check import (
 from support.faults.clients import change_before, inject
 from support.faults.vocabulary import ACCESS_DENIED, NO_RESPONSE_AFTER, NO_RESPONSE_BEFORE, THROTTLED
 from support.function import BOTH, Function
+from support.notices import text_by_mail
 from support.responding import client_error
 
 if TYPE_CHECKING:
@@ -78,6 +80,13 @@ DEVIATIONS: dict[str, tuple[Sequence[str], dict[str, Any], list[str], list[str],
         ["EnableAWSServiceAccess"],
         [UNLISTED_SESSIONS],
     ),
+    "hidden, and one disabled": (
+        ["hidden", CREDENTIALS],
+        {},
+        [NO_TRUSTED_ACCESS, "RootCredentialsManagement is disabled", NO_SESSIONS],
+        ["EnableAWSServiceAccess", ENABLE_SESSIONS],
+        [],
+    ),
     "delegates, perhaps removed on purpose": (
         [CREDENTIALS, OTHER],
         {"delegated_administrators": (MEMBER,)},
@@ -121,6 +130,9 @@ def test_a_scheduled_check_reports_all_and_a_repair_only_enables(
         state, worst = notice.subject.split(f" in {organization.id}: ")
         assert state == f"Root access drift {'partly repaired' if remaining else 'repaired'}"
         assert worst.startswith(tuple(remaining or deviations))
+        looked_up = re.findall(r"EventName,AttributeValue=(\w+)", text_by_mail(notice.publication))
+        undone = {name.replace("Enable", "Disable") for name in applied}
+        assert undone == {name for name in looked_up if name.startswith("Disable")}, "each has a caller"
 
 
 # A repair beside deployments

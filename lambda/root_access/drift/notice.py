@@ -207,13 +207,11 @@ def repair_notice(
         left = [*remaining]
         still_different = _deviations("Still different from the stack:", remaining)
         outcome = still_different or "The organization matches the stack now."
-    # Without trusted access IAM hides the features: their own calls need not have happened.
+    # Without trusted access IAM hides the features: one that came back with it had no call of its own.
     hides = any(step.operation is Operation.ENABLE_TRUSTED_ACCESS for step in found)
-    causes = dict.fromkeys(
-        cause(step.operation)
-        for step in worst_first(found)
-        if not (hides and step.operation in ENABLE_FEATURE.values())
-    )
+    shown = [step for step in found if not hides or step.operation not in ENABLE_FEATURE.values()]
+    known = worst_first([*shown, *repair.convergence.applied, *(remaining or ())])
+    causes = dict.fromkeys(cause(step.operation) for step in known)
     finished = "partly repaired" if left else "repaired"
     return _notice(
         f"Root access drift {'not repaired' if remaining is None else finished}",
