@@ -121,7 +121,7 @@ class DriftCheck(Construct):
             description=describe(
                 "Centralized root access did not match the stack at the last drift check. The check may have "
                 "repaired it since.",
-                "See what differs now: centralized-root-access status",
+                "See what differs now (options: the stack's lists): centralized-root-access status",
                 f"See the check, and any caller: {follow_logs}",
                 runbook="drift",
             ),
@@ -139,7 +139,7 @@ class DriftCheck(Construct):
                 "The drift check of centralized root access has not succeeded for "
                 f"{INTERVALS_UNTIL_STOPPED} intervals: drift would not be noticed.",
                 f"See why: {follow_logs}",
-                "See whether there is drift: centralized-root-access status",
+                "See whether there is drift (options: the stack's lists): centralized-root-access status",
                 runbook="the-drift-check-stopped",
             ),
             interval=interval,

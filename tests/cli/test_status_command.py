@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import botocore
 import pytest
 
 from centralized_root_access.cli.caller import Caller
-from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, writes
+from support.drift_check import DriftCheck, by_event
 from support.faults.clients import omit_member
 from support.function import BOTH
+from support.notices import text_by_mail
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
@@ -113,15 +116,24 @@ def test_json_is_one_line_with_the_outputs_keys_and_what_would_change(
     ]
 
 
-def test_empty_lists_are_given_as_the_construct_takes_them(
-    organization: LocalOrganization, command_line: CommandLine
+@pytest.mark.parametrize(
+    ("features", "delegates"),
+    [(BOTH, None), ((), ()), ((SESSIONS,), (MEMBER, THIRD))],
+    ids=["defaults", "empty lists", "other lists"],
+)
+def test_the_command_in_a_notice_of_drift_shows_what_the_check_found(
+    organization: LocalOrganization,
+    command_line: CommandLine,
+    features: tuple[str, ...],
+    delegates: tuple[str, ...] | None,
 ) -> None:
-    enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
-    shown = command_line.run("status", "--no-features", "--no-delegated-administrators", "--format", "json")
-    assert json.loads(shown.stdout)["deviations"] == [
-        "RootCredentialsManagement is enabled but not listed",
-        f"{MEMBER} is registered but not listed",
-    ]
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[OTHER])
+    drift_check = DriftCheck(features=features, delegated_administrators=delegates)
+    (line,) = drift_check(by_event(eventName="unknown"))
+    (notice,) = drift_check.published
+    (command,) = re.findall(" centralized-root-access (status.*)", text_by_mail(notice.publication))
+    shown = command_line.run(*command.split(), "--format", "json")
+    assert json.loads(shown.stdout)["deviations"] == line["deviations"]
 
 
 @pytest.mark.parametrize(

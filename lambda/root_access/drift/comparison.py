@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aws_calls.failures import CallError
 from aws_calls.metrics import ORGANIZATION_ID, log_sdk, metric_line, write_line
-from aws_calls.notices import publish_or_fail
+from aws_calls.notices import NextStep, publish_or_fail
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, create_client, system_clock
 from aws_calls.security_hub import import_findings
@@ -20,7 +20,7 @@ from aws_calls.untrusted import UNKNOWN
 from ..organization import Organization
 from ..state import DesiredState, desired_state
 from ..steps import Step, plan
-from .deviations import deviation, plan_repair
+from .deviations import deviation, plan_repair, status_command
 from .notice import RecordedCall, contradiction_notice, drift_finding, drift_notice, repair_notice
 from .repair import CheckFailedError, Repair, WatchedStack
 
@@ -265,9 +265,10 @@ class DriftCheck:
         self.log(event="finding_imported" if reason is None else "finding_refused", reason=reason)
 
     def _publish(self, notice: Notice) -> None:
+        see = NextStep(what="See what differs now", command=status_command(self._desired))
         if self.settings.notification_topic_arn:
             publish_or_fail(
-                notice,
+                replace(notice, next_steps=[see, *notice.next_steps]),
                 sns=self.client("sns"),
                 topic_arn=self.settings.notification_topic_arn,
                 budget=self._notice_budget,

@@ -78,6 +78,17 @@ def correction(step: Step) -> str:
     return f"aws {service} {command}{account}{principal}"
 
 
+def status_command(desired: DesiredState) -> str:
+    """Return the command that shows what differs from the lists, which it takes as options."""
+    options = []
+    if desired.features != set(Feature):
+        options += [f"--feature {feature}" for feature in sorted(desired.features)] or ["--no-features"]
+    if (delegates := desired.delegated_administrators) is not None:
+        listed = [f"--delegated-administrator {account_id}" for account_id in sorted(delegates)]
+        options += listed or ["--no-delegated-administrators"]
+    return " ".join(["centralized-root-access status", *options])
+
+
 def plan_repair(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
     """Return the part of the plan that enables something and changes no delegated administrator.
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _MAX_CHARACTERS = 400
 _MAX_REASON_CHARACTERS = 1500
 _MAX_CORRECTIONS = 5
-_SEE = NextStep(what="See what differs now", command="centralized-root-access status")
 _ASK_THE_CALLER = NextStep(
     what="Ask the caller. If no one intended it, treat the caller's credentials as compromised."
 )
@@ -140,7 +139,7 @@ def drift_notice(
         "Root access drift",
         organization_id,
         caused,
-        [_ASK_THE_CALLER, _SEE, *_corrections([*caused, *others])],
+        [_ASK_THE_CALLER, *_corrections([*caused, *others])],
         f"After this call, organization {organization_id} does not match the stack.",
         _paragraph_of(call),
         _deviations("Deviations:", caused),
@@ -177,7 +176,6 @@ def contradiction_notice(
             _ASK_THE_CALLER,
             _lookup("See who opened root sessions since, per REGION and delegate", "AssumeRoot", "REGION"),
             _lookup("See what undid it", undone_by),
-            _SEE,
         ],
         f"This call contradicted the stack. Its effect was undone before the drift check looked at "
         f"organization {organization_id}: in between, root access or a delegated administrator may have "
@@ -220,7 +218,6 @@ def repair_notice(
         [
             *(_lookup("Find the caller, in CloudTrail", name) for name in causes),
             _ASK_THE_CALLER,
-            _SEE,
             *_corrections(left),
             _TERRAFORM,
         ],
@@ -257,8 +254,8 @@ def drift_finding(
         status=ComplianceStatus.FAILED if steps else ComplianceStatus.PASSED,
         severity=Severity.HIGH if steps else Severity.INFORMATIONAL,
         recommendation=(
-            "See what differs: centralized-root-access status. Correct it, or change the stack's lists and "
-            "deploy."
+            "See what differs (options: the stack's lists): centralized-root-access status. Correct it, or "
+            "change the stack's lists and deploy."
         ),
         # The check remembers nothing: only this date stays the same from one check to the next.
         created_at=observed.trusted_access_enabled_at or checked_at,
