@@ -31,6 +31,7 @@ class Convergence:
     plan: Callable[[RootAccess], tuple[Step, ...]]
     apply: Callable[[Step, RetryBudget | None], frozenset[str] | None]
     account_id: str
+    again: str
     budget: RetryBudget
     log: Callable[..., None]
     applied: list[Step] = field(default_factory=list, init=False)
@@ -68,6 +69,7 @@ class Convergence:
             failure=failure,
             step=self._failed,
             account_id=self.account_id,
+            again=self.again,
             applied=tuple(self.applied),
             possibly_applied=tuple(self.possibly_applied),
             not_applied=tuple(step for step in missing if step not in known),

@@ -64,6 +64,7 @@ def apply_request(
         plan=lambda observed: plan(desired=desired, observed=observed),
         apply=organization.apply,
         account_id=account_id,
+        again="Deploy again.",
         budget=budget,
         log=log,
     ).run()

@@ -93,14 +93,17 @@ class ConvergenceError(RootAccessError):
     possibly_applied: Sequence[Step]
     # The steps that were still missing.
     not_applied: Sequence[Step]
+    # How to try again; empty: that happens by itself.
+    again: str
     # Failed steps for accounts deregistered to free a slot, with the cause of each.
     not_reregistered: Sequence[tuple[Step, Failure]] = ()
 
     def __str__(self) -> str:
-        sentences = [describe_step(self.failure, step=self.step, account_id=self.account_id)]
+        account_id, again = self.account_id, self.again
+        sentences = [describe_step(self.failure, step=self.step, account_id=account_id, again=again)]
         sentences += [
             f"{step.account_id} could not be re-registered: "
-            + describe_step(failure, step=step, account_id=self.account_id)
+            + describe_step(failure, step=step, account_id=account_id, again=again)
             for step, failure in self.not_reregistered
         ]
         for title, steps in (
@@ -115,21 +118,21 @@ class ConvergenceError(RootAccessError):
         return " ".join(sentences)
 
 
-def describe_step(failure: Failure, *, step: Step | None = None, account_id: str) -> str:
+def describe_step(failure: Failure, *, step: Step | None = None, account_id: str, again: str) -> str:
     """Return what failed, in which account, AWS's code and message, and what to do about it."""
     sentence = f"{step or failure.operation} failed in account {account_id}: {describe_response(failure)}"
-    return f"{sentence} {_remedy(failure, step=step)}".rstrip()
+    return f"{sentence} {_remedy(failure, step=step, again=again)}".rstrip()
 
 
-def _remedy(failure: Failure, *, step: Step | None) -> str:
+def _remedy(failure: Failure, *, step: Step | None, again: str) -> str:
     match failure.kind:
         case FailureKind.ACCESS_DENIED:
             return (
                 f"A policy or a permissions boundary of the function's role denies {failure.operation}: "
-                "allow it and deploy again. (Service control policies never apply to the management account.)"
+                f"allow it. (Service control policies never apply to the management account.) {again}"
             )
         case FailureKind.INCONSISTENT_READS | FailureKind.INCOMPLETE_RESPONSE:
-            return "The state of root access is unknown, which is not the same as disabled. Deploy again."
+            return f"The state of root access is unknown, which is not the same as disabled. {again}"
         case FailureKind.REFUSED if step and step.operation is Operation.REGISTER:
             remedy = _REGISTER_REMEDIES.get(
                 failure.reason or failure.name, "Check {} in delegated_administrators."
@@ -138,4 +141,4 @@ def _remedy(failure: Failure, *, step: Step | None) -> str:
         case FailureKind.REFUSED:
             return ""
         case _:
-            return "Deploy again."
+            return again

@@ -256,6 +256,7 @@ def test_a_check_that_could_not_read_its_stack_has_failed_and_reports_drift_alon
     assert line.get("InDesiredState") == metric
     assert ("_aws" in line) == (metric is not None)
     assert [str(raised.value) in notice.message for notice in drift_check.published] == [True] * notices
+    assert "Deploy" not in str(raised.value), "an unchanged stack runs no function"
     assert drift_check.function.time.seconds <= 30, "a slow CloudFormation does not take the check's time"
 
 

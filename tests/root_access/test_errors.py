@@ -23,7 +23,8 @@ def refusal(**values: Any) -> Failure:
 
 def message(**values: Any) -> str:
     nothing: dict[str, Any] = {"step": None, "applied": (), "possibly_applied": (), "not_applied": ()}
-    return str(ConvergenceError(**{"failure": refusal(), "account_id": MANAGEMENT, **nothing, **values}))
+    about = {"failure": refusal(), "account_id": MANAGEMENT, "again": "Deploy again."}
+    return str(ConvergenceError(**{**about, **nothing, **values}))
 
 
 def test_the_error_says_what_failed_what_was_applied_and_what_was_not() -> None:

@@ -41,7 +41,7 @@ class CheckFailedError(RootAccessError):
     account_id: str
 
     def __str__(self) -> str:
-        failed = describe_step(self.failure, account_id=self.account_id)
+        failed = describe_step(self.failure, account_id=self.account_id, again="")
         return f"The drift check could not read {self.unread}: {failed}"
 
 
@@ -136,6 +136,7 @@ class Repair:
             plan=self.plan,
             apply=self._apply,
             account_id=self.stack.account_id,
+            again="",
             budget=self.stack.budget,
             log=self.log,
         )
