@@ -162,7 +162,9 @@ class DriftCheck:
             calledAt=recorded.time,
             cloudTrailEventId=recorded.event_id,
         )
-        caused = [step for step in steps if recorded.may_have_caused(step)]
+        # With trusted access the features are back: what is disabled now was disabled by another call.
+        undone = recorded.name == "DisableAWSServiceAccess" and observed.trusted_access
+        caused = [step for step in steps if recorded.may_have_caused(step) and not undone]
         others = [step for step in steps if step not in caused]
         if caused:
             self._publish(
