@@ -260,11 +260,12 @@ def test_a_check_that_could_not_read_its_stack_has_failed_and_reports_drift_alon
     assert drift_check.function.time.seconds <= 30, "a slow CloudFormation does not take the check's time"
 
 
+@pytest.mark.parametrize("stack_seconds", [0.0, 14.0], ids=["stack at once", "stack late"])
 def test_a_repair_whose_response_was_lost_is_published_although_no_time_is_left(
-    organization: LocalOrganization,
+    organization: LocalOrganization, stack_seconds: float
 ) -> None:
     enable_root_access(organization, CREDENTIALS)
-    drift_check = DriftCheck(repair=True)
+    drift_check = DriftCheck(repair=True, stack_seconds=stack_seconds)
     register, time = drift_check.function.on_event, drift_check.function.time
     change_before(register, f"iam:{ENABLE_SESSIONS}", lambda: time.sleep(20), times=99)
     inject(register, f"iam:{ENABLE_SESSIONS}", NO_RESPONSE_BEFORE)

@@ -103,6 +103,7 @@ class DriftCheck(Publisher):
         security_hub_findings: Whether it imports findings.
         settings: Its settings instead of these.
         stack: What CloudFormation returns of the stack, or raises, each time; the last one stays.
+        stack_seconds: How long that takes.
         seconds: The time of a check, since 1970.
         function: The organization's clients, and the time that passes in a check.
     """
@@ -114,6 +115,7 @@ class DriftCheck(Publisher):
     security_hub_findings: bool = False
     settings: Settings | None = None
     stack: list[Mapping[str, object] | Exception] = field(default_factory=lambda: [STABLE])
+    stack_seconds: float = 0.0
     seconds: float = 1_800_000_000.5
     function: Function = field(default_factory=Function)
 
@@ -149,6 +151,7 @@ class DriftCheck(Publisher):
         if operation != "DescribeStacks":
             return super().respond(operation, parameters)
         self.requests.append((DESCRIBE_STACKS, parameters["StackName"]))
+        self.function.time.seconds += self.stack_seconds
         state = self.stack.pop(0) if len(self.stack) > 1 else self.stack[0]
         if isinstance(state, Exception):
             raise state

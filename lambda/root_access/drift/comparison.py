@@ -38,8 +38,9 @@ SCHEDULED = "Scheduled Event"
 RECORDED = "AWS API Call via CloudTrail"
 _INTERVAL = "interval"
 
-# The end of a check belongs to its notice: one attempt, and the wait before a second one.
-_NOTICE_RESERVE_SECONDS = 25.0
+# The end of a check belongs to its notice: the last attempt to write reads the stack before, and the notice
+# then has an attempt, and the wait before a second one.
+_NOTICE_RESERVE_SECONDS = 45.0
 
 
 @dataclass(frozen=True, kw_only=True)
