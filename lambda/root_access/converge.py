@@ -30,9 +30,7 @@ class Convergence:
     organization: Organization
     plan: Callable[[RootAccess], tuple[Step, ...]]
     apply: Callable[[Step, RetryBudget | None], frozenset[str] | None]
-    account_id: str
     again: str
-    budget: RetryBudget
     log: Callable[..., None]
     applied: list[Step] = field(default_factory=list, init=False)
     possibly_applied: list[Step] = field(default_factory=list, init=False)
@@ -68,7 +66,7 @@ class Convergence:
         return ConvergenceError(
             failure=failure,
             step=self._failed,
-            account_id=self.account_id,
+            account_id=self.organization.account_id,
             again=self.again,
             applied=tuple(self.applied),
             possibly_applied=tuple(self.possibly_applied),
@@ -112,7 +110,7 @@ class Convergence:
     def _register(self, step: Step, *, removable: list[Step]) -> bool:
         """Register an account, and return whether AWS's quota made it deregister another one first."""
         freed: list[Step] = []
-        budget = self.budget
+        budget = self.organization.budget
         try:
             while True:
                 try:
@@ -122,7 +120,7 @@ class Convergence:
                         raise
                 else:
                     return bool(freed)
-                budget = self.budget.reserving(_REREGISTRATION_RESERVE_SECONDS)
+                budget = self.organization.budget.reserving(_REREGISTRATION_RESERVE_SECONDS)
                 freed.append(removable.pop(0))
                 self._apply(freed[-1], budget)
         except CallError:
@@ -161,5 +159,5 @@ class Convergence:
 
     def _reobserve_after_backoff(self, error: CallError) -> RootAccess:
         self._pauses += 1
-        self.budget.pause(times=self._pauses, error=error)
+        self.organization.budget.pause(times=self._pauses, error=error)
         return self._reobserve()

@@ -44,7 +44,6 @@ def apply_request(
         features=properties.get("Features"),
         delegated_administrators=properties.get("DelegatedAdministrators"),
     )
-    account_id = FunctionArn.parse(context.invoked_function_arn).account_id
     started = clock.now()
     budget = RetryBudget(
         clock=clock,
@@ -54,7 +53,7 @@ def apply_request(
     )
     organization = Organization(
         client=client,
-        account_id=account_id,
+        account_id=FunctionArn.parse(context.invoked_function_arn).account_id,
         budget=budget,
         delegates_managed=desired.delegated_administrators is not None,
         executor=executor,
@@ -63,9 +62,7 @@ def apply_request(
         organization=organization,
         plan=lambda observed: plan(desired=desired, observed=observed),
         apply=organization.apply,
-        account_id=account_id,
         again="Deploy again.",
-        budget=budget,
         log=log,
     ).run()
     return {

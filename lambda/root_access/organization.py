@@ -57,8 +57,8 @@ class Organization:
         self._iam: IAMClient = client("iam")
         self._organizations: OrganizationsClient = client("organizations")
         self._delegates_managed = delegates_managed
-        self._account_id = account_id
-        self._budget = budget
+        self.account_id = account_id
+        self.budget = budget
         # A denial ends a read at once: a member account is recognized without waiting.
         self._read_budget = budget.with_final_denials()
         self._executor = executor
@@ -70,7 +70,7 @@ class Organization:
             RootAccessError: Root access cannot be enabled from this account.
             CallError: A read failed, or the reads contradict each other.
         """
-        return self._budget.attempt(self._observe_once, operation=DESCRIBE_ORGANIZATION)
+        return self.budget.attempt(self._observe_once, operation=DESCRIBE_ORGANIZATION)
 
     def apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
         """Apply one step, and return the features that are enabled now, if the response says.
@@ -87,7 +87,7 @@ class Organization:
         client = self._iam if service == "iam" else self._organizations
         change = functools.partial(getattr(client, xform_name(action)), **parameters)
         try:
-            response = call(change, operation=step.operation, budget=budget or self._budget)
+            response = call(change, operation=step.operation, budget=budget or self.budget)
         except CallError as error:
             if error.failure.name in _ALREADY_APPLIED.get(step.operation, ()):
                 return None
@@ -146,14 +146,14 @@ class Organization:
         raise CallError(delegates)
 
     def _require_management_account(self, identity: Mapping[str, Any]) -> None:
-        if identity["MasterAccountId"] != self._account_id:
+        if identity["MasterAccountId"] != self.account_id:
             raise NotTheManagementAccountError(
-                account_id=self._account_id,
+                account_id=self.account_id,
                 organization_id=identity["Id"],
                 management_account_id=identity["MasterAccountId"],
             )
         if identity["FeatureSet"] != "ALL":
-            raise NotAllFeaturesError(account_id=self._account_id, organization_id=identity["Id"])
+            raise NotAllFeaturesError(account_id=self.account_id, organization_id=identity["Id"])
 
     @functools.cached_property
     def _identity(self) -> Mapping[str, Any]:
@@ -162,7 +162,7 @@ class Organization:
             response = call(describe, operation=DESCRIBE_ORGANIZATION, budget=self._read_budget)
         except CallError as error:
             if error.failure.name == "AWSOrganizationsNotInUse":
-                raise NotInAnOrganizationError(account_id=self._account_id) from error
+                raise NotInAnOrganizationError(account_id=self.account_id) from error
             raise
         identity = response.require("Organization")
         return {

@@ -108,7 +108,6 @@ class DriftCheck:
     log: Callable[..., None]
     _desired: DesiredState = field(init=False)
     _function: FunctionArn = field(init=False)
-    _budget: RetryBudget = field(init=False)
     _notice_budget: RetryBudget = field(init=False)
     _organization: Organization = field(init=False)
     _finding: SecurityFinding | None = field(default=None, init=False)
@@ -121,13 +120,11 @@ class DriftCheck:
         self._function = FunctionArn.parse(self.context.invoked_function_arn)
         deadline = self.clock.now() + self.context.get_remaining_time_in_millis() / 1000
         self._notice_budget = RetryBudget(clock=self.clock, deadline=deadline)
-        self._budget = self._notice_budget.reserving(
-            _NOTICE_RESERVE_SECONDS if settings.notification_topic_arn else 0.0
-        )
+        reserved = _NOTICE_RESERVE_SECONDS if settings.notification_topic_arn else 0.0
         self._organization = Organization(
             client=self.client,
             account_id=self._function.account_id,
-            budget=self._budget,
+            budget=self._notice_budget.reserving(reserved),
             delegates_managed=settings.delegated_administrators is not None,
         )
 
@@ -189,7 +186,7 @@ class DriftCheck:
             stack_id=stack_id,
             cloudformation=self.client("cloudformation"),
             account_id=self._function.account_id,
-            budget=self._budget,
+            budget=self._organization.budget,
         )
         observed = self._observe()
         steps = self._report(observed, trigger=_INTERVAL, can_repair=stack.error is None)
@@ -246,12 +243,7 @@ class DriftCheck:
             **root_access.to_dict(),
             deviations=[deviation(step) for step in steps],
         )
-        self._finding = drift_finding(
-            root_access,
-            steps,
-            account_id=self._function.account_id,
-            checked_at=self.checked_at,
-        )
+        self._finding = drift_finding(root_access, steps, checked_at=self.checked_at)
         return steps
 
     def _import_finding(self) -> None:

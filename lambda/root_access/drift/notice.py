@@ -232,15 +232,12 @@ def repair_notice(
     )
 
 
-def drift_finding(
-    observed: RootAccess, steps: Sequence[Step], *, account_id: str, checked_at: datetime
-) -> SecurityFinding:
+def drift_finding(observed: RootAccess, steps: Sequence[Step], *, checked_at: datetime) -> SecurityFinding:
     """Return whether the organization matches the stack.
 
     Args:
         observed: The state that the check found.
         steps: The steps that would correct the deviations.
-        account_id: The management account.
         checked_at: The time of the check.
     """
     found = "; ".join(map(deviation, steps)) or "It matches the stack"
@@ -248,7 +245,7 @@ def drift_finding(
     none = " No delegated administrator is registered." if observed.delegated_administrators == () else ""
     return SecurityFinding(
         check="root-access",
-        account_id=account_id,
+        account_id=observed.management_account_id,
         title="Centralized root access should be enabled as the stack lists it",
         description=f"Organization {observed.organization_id}. {found}.{none}",
         status=ComplianceStatus.FAILED if steps else ComplianceStatus.PASSED,

@@ -135,9 +135,7 @@ class Repair:
             organization=self.organization,
             plan=self.plan,
             apply=self._apply,
-            account_id=self.stack.account_id,
             again="",
-            budget=self.stack.budget,
             log=self.log,
         )
 
@@ -175,7 +173,7 @@ class Repair:
             return False
 
         try:
-            return self.organization.apply(step, (budget or self.stack.budget).until(is_abandoned))
+            return self.organization.apply(step, (budget or self.organization.budget).until(is_abandoned))
         except (CheckFailedError, _DeploymentError):
             # Raised before a second attempt: the response of the first one may have been lost.
             if is_attempted:
