@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from botocore.exceptions import (
-    ClientError,
-    ConnectionClosedError,
-    EndpointConnectionError,
-    IncompleteReadError,
-)
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, IncompleteReadError
 from botocore.parsers import ResponseParserError
 
 from aws_calls.failures import CallError, Failure, FailureKind, call_errors, describe
@@ -19,25 +15,18 @@ from aws_calls.metrics import metric_line
 from aws_calls.responses import call, pages
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from aws_calls.settings_reader import FunctionSettings, Setting, SettingsError
+from support import responding
 from support.function import FakeTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 OPERATION = "iam:ListAccessKeys"
+client_error = functools.partial(responding.client_error, operation=OPERATION)
 
 
 def budget_of(seconds: float, time: FakeTime) -> RetryBudget:
     return RetryBudget(clock=time.clock(), deadline=seconds + ATTEMPT_RESERVE_SECONDS)
-
-
-def client_error(code: str, *, status: int = 400, reason: str = "") -> ClientError:
-    response: Any = {
-        "Error": {"Code": code, "Message": "This is a test."},
-        "ResponseMetadata": {"HTTPStatusCode": status},
-        "Reason": reason,
-    }
-    return ClientError(response, "Test")
 
 
 def failure_of(error: Exception) -> Failure:

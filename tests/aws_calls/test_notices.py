@@ -21,13 +21,7 @@ from support.accounts import MANAGEMENT, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access
 from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
 from support.function import BOTH
-from support.notices import (
-    card_in_chat,
-    read_or_write_golden,
-    rendering,
-    text_by_mail,
-    text_of_code_block,
-)
+from support.notices import card_in_chat, read_or_write_golden, rendering, text_by_mail, text_of_code_block
 from support.reports import STARTED, inaccessible, report, result
 from support.root_events import ACCESS_KEY, IAM, SIGN_IN, root
 from support.root_use import RootUseNotices, delivery

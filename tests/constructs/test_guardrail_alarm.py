@@ -17,15 +17,7 @@ from centralized_root_access import RootTask, RootTasks, RootUseAlarm
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.apps import ROOT
 from support.filter_pattern import is_match
-from support.root_events import (
-    ADMINISTRATOR,
-    EXPECTED,
-    FEDERATED,
-    STOLEN,
-    TOOL,
-    USED,
-    assume_root,
-)
+from support.root_events import ADMINISTRATOR, EXPECTED, FEDERATED, STOLEN, TOOL, USED, assume_root
 from support.templates import (
     MANAGEMENT,
     arguments_for,

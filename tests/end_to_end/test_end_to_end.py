@@ -198,9 +198,6 @@ def test_what_a_delegate_disables_is_repaired_and_nothing_else_changes(
     detected, repaired = checks(aws)[-2:]
     assert (detected["InDesiredState"], repaired["InDesiredState"]) == (0, 1)
     assert detected["deviations"] == ["RootSessions is disabled"]
-    assert [metric["Namespace"] for metric in detected["_aws"]["CloudWatchMetrics"]] == [
-        "CentralizedRootAccess"
-    ]
     (notice,) = inbox()
     assert "- RootSessions is disabled\n" in notice
     assert "- iam:EnableOrganizationsRootSessions\n" in notice

@@ -28,14 +28,7 @@ from support.faults.vocabulary import (
     error_response,
 )
 from support.function import BOTH, FakeContext, Function
-from support.invariants import (
-    DEREGISTER,
-    DESCRIBE,
-    ENABLE,
-    LIST_ADMINISTRATORS,
-    LIST_FEATURES,
-    REGISTER,
-)
+from support.invariants import DEREGISTER, DESCRIBE, ENABLE, LIST_ADMINISTRATORS, LIST_FEATURES, REGISTER
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization

@@ -21,11 +21,7 @@ from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, STRANGER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.faults.clients import inject, omit_member
-from support.faults.vocabulary import (
-    ACCESS_DENIED,
-    INVALID_INPUT,
-    TRUSTED_ACCESS_NOT_VISIBLE,
-)
+from support.faults.vocabulary import ACCESS_DENIED, INVALID_INPUT, TRUSTED_ACCESS_NOT_VISIBLE
 from support.function import Function
 
 

@@ -11,7 +11,7 @@ import pytest
 from aws_calls.notices import NotPublishedError
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.drift_check import TOPIC_ARN
-from support.notices import text_by_mail
+from support.notices import Published, text_by_mail
 from support.root_events import ACCESS_KEY, IAM, SIGN_IN, USED, root
 from support.root_use import LOG_STREAM, RootUseNotices, delivery, delivery_of
 
@@ -42,21 +42,19 @@ DENIED_LINE = (
 ID = f"{0:056}"
 
 
-def lines(event: object) -> list[str]:
-    """Return the lines of the list in the one notice that a delivery leads to."""
+def published(event: object) -> Published:
+    """Return the one notice that a delivery leads to."""
     function = RootUseNotices()
     function(event)
     (notice,) = function.published
-    title, *listed = notice.message.split("\n\n")[0].split("\n")
+    return notice
+
+
+def lines(event: object) -> list[str]:
+    """Return the lines of the list in that notice."""
+    title, *listed = published(event).message.split("\n\n")[0].split("\n")
     assert title == "Root use, other than through AssumeRoot:"
     return listed
-
-
-def subject(*events: dict[str, Any]) -> str:
-    function = RootUseNotices()
-    function(delivery(*events))
-    (notice,) = function.published
-    return notice.subject
 
 
 def test_what_fires_the_alarm_has_a_line_and_what_is_missing_there_is_unknown() -> None:
@@ -73,7 +71,7 @@ CALL = {name: value for name, value in DENIED.items() if name != "errorCode"}
 
 
 @pytest.mark.parametrize(
-    ("events", "subject_"),
+    ("events", "subject"),
     [
         ([DENIED, SIGNED_IN], f"Root user denied: account {MEMBER}"),
         ([DENIED, CALL], f"Root user used: account {MEMBER}"),
@@ -83,15 +81,13 @@ CALL = {name: value for name, value in DENIED.items() if name != "errorCode"}
     ],
     ids=["denied", "used", "signed in", "elsewhere", "two accounts"],
 )
-def test_the_subject_says_the_worst(events: list[dict[str, Any]], subject_: str) -> None:
-    assert subject(*events) == subject_
+def test_the_subject_says_the_worst(events: list[dict[str, Any]], subject: str) -> None:
+    assert published(delivery(*events)).subject == subject
 
 
 def test_calls_that_were_denied_hide_no_sign_in() -> None:
     elsewhere = [{"userIdentity": {"type": "Root", "accountId": f"{number:012}"}} for number in range(30)]
-    function = RootUseNotices()
-    function(delivery(*(DENIED | account for account in elsewhere), SUCCESS))
-    (notice,) = function.published
+    notice = published(delivery(*(DENIED | account for account in elsewhere), SUCCESS))
     assert "ConsoleLogin" in notice.message.split("\n")[1]
     assert f"for account in {MEMBER} " in text_by_mail(notice.publication), "its account comes first"
 
@@ -108,9 +104,7 @@ def test_calls_that_were_denied_hide_no_sign_in() -> None:
 def test_a_thread_is_the_organizations_or_of_the_account_that_has_the_log_group(
     log_stream: str | None, thread: str
 ) -> None:
-    function = RootUseNotices()
-    function(delivery(DENIED, logStream=log_stream))
-    assert [notice.thread for notice in function.published] == [thread]
+    assert published(delivery(DENIED, logStream=log_stream)).thread == thread
 
 
 # Events as they may arrive

@@ -42,6 +42,13 @@ def respond_to(
     register(f"before-call.{service}", call)
 
 
-def client_error(code: str, message: str, *, operation: str) -> ClientError:
+def client_error(
+    code: str, message: str = "This is a test.", *, operation: str, status: int = 400, reason: str = ""
+) -> ClientError:
     """Return what the SDK raises where AWS responds with an error."""
-    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+    response: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+        "Reason": reason,
+    }
+    return ClientError(response, operation)

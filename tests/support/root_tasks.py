@@ -13,7 +13,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
-from botocore.exceptions import ClientError
 from botocore.loaders import Loader, create_loader
 
 from aws_calls.errors import RootAccessError
@@ -41,6 +40,7 @@ from support.function import FakeContext, FakeTime
 from support.notices import card_in_chat, text_by_mail
 from support.policies import PolicyRequest
 from support.report_bucket import BUCKET as BUCKET
+from support.responding import client_error
 from support.state_machine import ExecutionFailedError, StateMachine
 
 if TYPE_CHECKING:
@@ -614,7 +614,7 @@ class _Topic:
         self.root_tasks.record_request("sns:Publish", TopicArn)
         if self.root_tasks.fail_notices:
             self.root_tasks.fail_notices -= 1
-            raise _client_error("KMSAccessDenied", "Publish")
+            raise client_error("KMSAccessDenied", operation="Publish")
         self.root_tasks.notices.append((publication["Subject"], text_by_mail(publication)))
         self.root_tasks.cards.append(card_in_chat(publication))
 
@@ -647,16 +647,16 @@ class _Executions:
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:  # noqa: N803
         self.root_tasks.record_request("states:DescribeExecution", executionArn)
         if code := self.root_tasks.fail_descriptions:
-            raise _client_error(code, "DescribeExecution")
+            raise client_error(code, operation="DescribeExecution")
         own = self.root_tasks.arn("", machine=EXECUTE_MACHINE)
         if self.root_tasks.function == "StartRun" and not executionArn.startswith(own):
             # Its role may read no other executions.
-            raise _client_error("AccessDeniedException", "DescribeExecution")
+            raise client_error("AccessDeniedException", operation="DescribeExecution")
         execution = self.root_tasks.executions.get(executionArn)
         outdated = self.root_tasks.outdated.get(executionArn)
         shown = outdated.pop(0) if outdated else {}
         if execution is None or shown is None:
-            raise _client_error("ExecutionDoesNotExist", "DescribeExecution")
+            raise client_error("ExecutionDoesNotExist", operation="DescribeExecution")
         response = {
             "name": execution.run_id,
             "status": execution.status,
@@ -694,10 +694,6 @@ def lock_out(root_tasks: RootTasks) -> dict[Task, dict[str, Any]]:
 def _denial(action: str, resource: str) -> str:
     statement = {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-def _client_error(code: str, operation: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "This is a test."}}, operation)
 
 
 def _start_event(input_: object, arn: str, started_at: datetime) -> dict[str, Any]:

@@ -78,7 +78,6 @@ def change_before(
     *,
     times: int = 1,
     url: str = "",
-    body: str = "",
 ) -> None:
     """Change something as others do, right before a call.
 
@@ -88,9 +87,8 @@ def change_before(
         change: The change.
         times: Before how many calls, from the next one on.
         url: Only calls whose URL contains this.
-        body: Only calls whose body contains this.
     """
-    matches = _matcher(times=times, url=url, body=body)
+    matches = _matcher(times=times, url=url, body="")
 
     def apply_change(params: Mapping[str, Any], **_: object) -> None:
         if matches(params):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionClosedError,
-    EndpointConnectionError,
-)
+from botocore.exceptions import BotoCoreError, ConnectionClosedError, EndpointConnectionError
+
+from ..responding import client_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,12 +59,7 @@ class Fault:
         if response is None:
             assert self.exception is not None, f"{self} is not a fault of {action}"
             return self.exception(endpoint_url=_ENDPOINT_URL)
-        parsed: dict[str, object] = {
-            "Error": {"Code": response.code, "Message": response.message},
-            "ResponseMetadata": {"HTTPStatusCode": response.status},
-            "Reason": response.reason,
-        }
-        return ClientError(parsed, action.partition(":")[2])  # type: ignore[arg-type]
+        return client_error(**asdict(response), operation=action.partition(":")[2])
 
 
 def error_response(code: str, *, status: int = 400, message: str = _MESSAGE) -> Fault:
