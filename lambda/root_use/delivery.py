@@ -38,6 +38,9 @@ _MAX_LOG_GROUP_CHARACTERS = 512
 # How CloudTrail begins the names of an organization trail's log streams.
 _ORGANIZATION_ID = re.compile("(o-[a-z0-9]{10,32})_")
 
+# Such as AccessDeniedException, and Client.UnauthorizedOperation of EC2. Who gets any other error may act.
+_DENIAL = re.compile("AccessDenied|Unauthorized")
+
 # As the guardrail has it: root sessions stay possible, and so does the deletion.
 _DENY_ROOT_USER = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":'
@@ -222,7 +225,7 @@ def _outcome(event: Mapping[str, object]) -> tuple[Use, list[str]]:
     error = event.get("errorCode")
     words = [_text(error)] if error else []
     if event.get("eventName") != "ConsoleLogin":
-        return (Use.DENIED if error else Use.USED), words
+        return (Use.DENIED if _DENIAL.search(_text(error)) else Use.USED), words
     result = _text(members(event.get("responseElements")).get("ConsoleLogin"))
     mfa = _text(members(event.get("additionalEventData")).get("MFAUsed"))
     return (Use.DENIED if result == "Failure" else Use.SIGNED_IN), [*words, result, f"MFA used: {mfa}"]

@@ -75,11 +75,12 @@ CALL = {name: value for name, value in DENIED.items() if name != "errorCode"}
     [
         ([DENIED, SIGNED_IN], f"Root user denied: account {MEMBER}"),
         ([DENIED, CALL], f"Root user used: account {MEMBER}"),
+        ([DENIED, CALL | {"errorCode": "NoSuchEntity"}], f"Root user used: account {MEMBER}"),
         ([DENIED, CALL, SUCCESS], f"Root user signed in: account {MEMBER}"),
         ([DENIED, SUCCESS | ELSEWHERE], f"Root user signed in: account {OTHER}"),
         ([CALL, CALL | ELSEWHERE, DENIED], "Root user used: 2 accounts"),
     ],
-    ids=["denied", "used", "signed in", "elsewhere", "two accounts"],
+    ids=["denied", "used", "used in vain", "signed in", "elsewhere", "two accounts"],
 )
 def test_the_subject_says_the_worst(events: list[dict[str, Any]], subject: str) -> None:
     assert published(delivery(*events)).subject == subject
