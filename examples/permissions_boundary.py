@@ -32,14 +32,15 @@ class Boundary(Stack):
                 iam.PolicyStatement(
                     resources=["*"],
                     actions=[
+                        # CentralizedRootAccess, RootTasks, RootUseAlarm
+                        "logs:CreateLogStream",
+                        "logs:PutLogEvents",
+                        # CentralizedRootAccess, RootTasks
+                        "iam:ListOrganizationsFeatures",
+                        "organizations:DescribeOrganization",
                         # CentralizedRootAccess
                         "iam:EnableOrganizationsRootCredentialsManagement",
                         "iam:EnableOrganizationsRootSessions",
-                        "iam:GetAccountSummary",
-                        "iam:ListOrganizationsFeatures",
-                        "logs:CreateLogStream",
-                        "logs:PutLogEvents",
-                        "organizations:DescribeOrganization",
                         "organizations:EnableAWSServiceAccess",
                         "organizations:ListAWSServiceAccessForOrganization",
                         "organizations:ListDelegatedAdministrators",
@@ -52,6 +53,7 @@ class Boundary(Stack):
                         # the drift check, with repair
                         "cloudformation:DescribeStacks",
                         # RootTasks
+                        "iam:GetAccountSummary",
                         "lambda:InvokeFunction",
                         "organizations:DescribeAccount",
                         "organizations:DescribeOrganizationalUnit",
@@ -75,7 +77,7 @@ class Boundary(Stack):
                         "states:StartExecution",
                         "states:StopExecution",
                         "sts:AssumeRoot",
-                        # encryption_key of RootTasks, and an encrypted topic
+                        # an encryption_key of RootTasks, and an encrypted topic
                         "kms:Decrypt",
                         "kms:GenerateDataKey",
                         "kms:GenerateDataKey*",
