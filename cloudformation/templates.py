@@ -278,7 +278,7 @@ ROOT_TASKS = ParameterTemplate(
             _AUDIT,
         ),
         "ProtectedAccounts": _text(
-            f"The accounts to exclude from every task, {_EXAMPLE_ACCOUNTS}. Empty: none.",
+            f"The accounts in which no run makes changes, {_EXAMPLE_ACCOUNTS}. Empty: none.",
             f"|{_ACCOUNTS}{{0,{MAX_PROTECTED_ACCOUNTS - 1}}}",
             f"empty, or at most {MAX_PROTECTED_ACCOUNTS} account IDs of 12 digits, {_SEPARATED}",
             default="",

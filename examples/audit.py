@@ -1,7 +1,7 @@
 """Root tasks: a daily audit of every member account, one of each account that joins, and all tasks on demand.
 
-Two accounts are protected: no execution opens a root session there. One role may audit and plan, another one
-executes plans, and both read the reports.
+Two accounts are protected: audits include them, and no run makes changes there. One role may audit and plan,
+another one executes plans, and both read the reports.
 """
 
 from aws_cdk import App, Duration, Environment, Stack

@@ -92,7 +92,8 @@ class RootTasks(Construct):
             other than letters and digits.
         tasks: The tasks that executions may ask for. Default: the audit alone, which changes nothing.
         protected_accounts: Account IDs of 12 digits in which no run makes changes: plans and executions skip
-            them, and the roles for these are denied root sessions there. Audits include them. Default: none.
+            them, and every role but the audit's is denied root sessions there. Audits include them. Default:
+            none.
         accepted_credentials: The root credentials that stay on purpose, by the ID of an account, or of an
             organizational unit for each account in it. Audits show them as *accepted*, and the alarm leaves
             them out. Default: none.
