@@ -71,7 +71,8 @@ FAILED = describe(
     "An audit, a plan or an execution failed, timed out or was stopped.",
     "See which: centralized-root-access runs",
     "See why, and what was done: centralized-root-access report RUN",
-    "Audit unknown accounts first: centralized-root-access audit --from-report RUN --outcome unknown",
+    "If policies are unknown, plan again. If credentials are, audit: "
+    "centralized-root-access audit --from-report RUN --outcome unknown",
     runbook="a-failed-execution",
 )
 NOT_STARTED = describe(
