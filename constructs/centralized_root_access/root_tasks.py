@@ -245,9 +245,8 @@ class RootTasks(Construct):
         self.session_roles: list[iam.IRole] = functions.session_roles
         """The roles that open root sessions, for the ``allowed_roles`` of a :class:`RootUseAlarm`.
 
-        The alarm is in the same stack, or gets roles that are imported by ARNs written out as text: another
-        stack of the app would import what it refers to, and CloudFormation would refuse to remove a task's
-        role while it does.
+        For an alarm in another stack, list their path: CloudFormation refuses to remove a role, such as that
+        of a task that is no longer listed, while another stack imports its ID or its ARN.
         """
         self.bucket: s3.Bucket = functions.bucket
         """The bucket that has the reports, the plans and the backups."""

@@ -88,9 +88,8 @@ class RootUseAlarm(Construct):
         allowed_roles: The roles that open root sessions: roles of the CDK, such as the
             ``RootTasks.session_roles`` of the same stack, or ARNs as strings, with a ``*`` at the end or
             without, such as ``arn:aws:iam::222222222222:role/centralized-root-access/*`` for a ``RootTasks``
-            of any other stack. (CloudFormation refuses to remove a role, such as that of a task that is no
-            longer listed, while another stack imports its ID or its ARN.) A pattern of CloudWatch Logs has
-            room for 14 roles of the same stack. Default: none, and every AssumeRoot fires.
+            of any other stack. A pattern of CloudWatch Logs has room for 14 roles of the same stack. Default:
+            none, and every AssumeRoot fires.
         notification_topic: SNS topic that the alarms notify: a standard topic in the stack's Region.
             CloudWatch and the function are allowed to publish to it; the policy of an imported topic must
             allow that itself. Default: none.
