@@ -160,7 +160,7 @@ def _docstring(item: griffe.Object) -> Iterator[str]:
 def _table(head: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     columns = len(rows[0])
     lines: list[list[str]] = [[head, *[""] * (columns - 1)], ["---"] * columns]
-    lines += [list(map(_line, row)) for row in rows]
+    lines += [[_line(cell).replace("|", "\\|") for cell in row] for row in rows]
     yield "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -308,7 +308,7 @@ def _options(command: click.Command) -> Iterator[tuple[str, str]]:
         record = option.get_help_record(click.Context(command)) if isinstance(option, click.Option) else None
         if record is not None:
             names, text = record
-            yield f"`{names}`".replace("|", "\\|"), text.replace("|", "\\|")
+            yield f"`{names}`", text
 
 
 if __name__ == "__main__":

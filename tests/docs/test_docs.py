@@ -63,6 +63,14 @@ def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_row_of_a_table_has_the_cells_of_its_head(page: Path) -> None:
+    """GitHub leaves out what is after the last one; a bar in a cell is escaped, even in code."""
+    for table in re.findall(r"(?:^\|.*\n)+", page.read_text(), re.MULTILINE):
+        head, *rows = (len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines())
+        assert {head} == set(rows), table
+
+
 def test_every_documented_make_target_exists() -> None:
     documented = {
         target
