@@ -46,7 +46,8 @@ def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
     def replace(link: re.Match[str]) -> str:
         return f"]({target(posixpath.normpath(posixpath.join(folder, link[1])))}{link[2] or ''})"
 
-    return _LINK.sub(replace, _BADGE.sub("", markdown))
+    # In the code of a cell, where GitHub needs a backslash, the site would show it.
+    return _LINK.sub(replace, _BADGE.sub("", markdown)).replace(r"\|", "|")
 
 
 def target(path: str) -> str:

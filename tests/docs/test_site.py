@@ -56,6 +56,11 @@ def test_the_search_has_a_title_with_the_words_that_an_operator_types(site: Path
     assert [entry["location"] for entry in entries if words in entry["title"].lower()]
 
 
+def test_a_table_shows_no_backslash_before_a_bar(site: Path) -> None:
+    """GitHub needs it."""
+    assert [page.name for page in site.glob("*.html") if re.search(r"<td>.*\\\|", page.read_text())] == []
+
+
 def test_a_page_asks_no_other_host_for_anything(site: Path) -> None:
     for page in site.glob("*.html"):
         loaded = re.findall(r'(?:src|<link[^>]* href)="(https?://[^"]+)"', page.read_text())
