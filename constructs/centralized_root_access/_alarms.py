@@ -71,8 +71,7 @@ FAILED = describe(
     "An audit, a plan or an execution failed, timed out or was stopped.",
     "See which: centralized-root-access runs",
     "See why, and what was done: centralized-root-access report RUN",
-    "If policies are unknown, plan again. If credentials are, audit: "
-    "centralized-root-access audit --from-report RUN --outcome unknown",
+    "Audit unknown accounts, but plan policies again: centralized-root-access audit --from-report RUN",
     runbook="a-failed-execution",
 )
 NOT_STARTED = describe(

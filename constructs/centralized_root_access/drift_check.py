@@ -121,7 +121,7 @@ class DriftCheck(Construct):
             description=describe(
                 "Centralized root access did not match the stack at the last drift check. The check may have "
                 "repaired it since.",
-                "See what differs now (options: the stack's lists): centralized-root-access status",
+                "See what differs (options: the stack's lists): centralized-root-access status",
                 f"See the check, and any caller: {follow_logs}",
                 runbook="drift",
             ),

@@ -82,8 +82,7 @@ def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_mor
     # What is under the name of a construct is left out without it, and no other construct needs it.
     source = (ROOT / "examples" / "permissions_boundary.py").read_text()
     for names, listed in re.findall(r"^ +# ([CR]\w+(?:, \w+)*)\n((?: +\"\S+\",\n)+)", source, re.MULTILINE):
-        for action in re.findall('"(.*)"', listed):
-            assert users[action] == set(names.split(", ")), action
+        assert all(users[action] == set(names.split(", ")) for action in re.findall('"(.*)"', listed)), names
     for role in roles.values():
         assert "policy/organization-bootstrap-boundary" in json.dumps(
             role["Properties"]["PermissionsBoundary"]
