@@ -89,7 +89,7 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
         assignments=planned,
         unit_ids={assignment.account_id: unit_ids[assignment.account_id] for assignment in planned},
         organization_id=run.organization_id,
-        target_names=lambda: unit_names,
+        target_names=unit_names,
         opener=lambda: _opener(aws, run),
     )
     checked = check_plan(aws, accounts)
