@@ -97,8 +97,8 @@ def hint(failure: Failure) -> str | None:
             )
     if failure.name == "RegionDisabled":
         return (
-            "This account has not enabled the stack's Region. Deploy RootTasks in a Region that is enabled "
-            "by default, for example us-east-1."
+            "This account has not enabled the Region of the call. Use one that is enabled by default, for "
+            "example us-east-1: deploy RootTasks there, or give `audit --from-here` this --region."
         )
     return None
 

@@ -248,7 +248,7 @@ def test_a_member_that_has_not_enabled_the_region_comes_with_another_region(root
     root_tasks.fail("sts:AssumeRoot", "RegionDisabledException", status=403)
     result = root_tasks.results(root_tasks.run())[MEMBER]
     assert result["outcome"] == "inaccessible"
-    assert "us-east-1" in result["hint"]
+    assert "us-east-1: deploy RootTasks there, or give `audit --from-here` this --region" in result["hint"]
 
 
 def test_accounts_that_a_batch_does_not_reach_in_time_are_reported(root_tasks: RootTasks) -> None:
