@@ -22,8 +22,8 @@ _EXEMPT_ROOT_SESSIONS = (
     'To exempt root sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to the statement.'
 )
 _EXEMPT_ROLES = (
-    'To exempt the roles that open root sessions, add their ARNs to the statement: "ArnNotLike": '
-    '{"aws:PrincipalArn": ["arn:*:iam::*:role/centralized-root-access/*"]}.'
+    "To exempt the roles that open root sessions, add their ARNs to the statement, here with the default "
+    'role_path: "ArnNotLike": {"aws:PrincipalArn": ["arn:*:iam::*:role/centralized-root-access/*"]}.'
 )
 _ALLOW_IT = "Allow it there, at least in root sessions."
 _ALLOW_ROLES = "Allow it there, at least to the roles that open root sessions."

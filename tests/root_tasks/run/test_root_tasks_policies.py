@@ -420,6 +420,8 @@ def test_the_hint_has_all_that_a_denial_needs() -> None:
         "Another statement denies root sessions on purpose.",
     ):
         assert text in denial_hint(denied.causes, action=GET_USER.action)
+    roles_denied = verdict(policy(statement()), call=OPEN_SESSION)
+    assert "here with the default role_path" in denial_hint(roles_denied.causes, action=OPEN_SESSION.action)
     not_allowed = evaluate_call(OPEN_SESSION, levels([]))
     assert denial_hint(not_allowed.causes, action=OPEN_SESSION.action).startswith(
         "Allow it there, at least to the roles that open root sessions. The command"
