@@ -29,6 +29,7 @@ EXPIRED = "Not attempted: the plan expired before this account's turn. Create a 
 STOPPED = "Not attempted: the execution was stopped. Create a new plan."
 STOP_UNREAD = "Not attempted: whether the execution was stopped could not be read. Create a new plan."
 DETAILS_UNAVAILABLE = "Some details could not be read."
+ACCEPTANCE_UNKNOWN = "Whether its credentials are accepted is not known: the units could not be read."
 HAS_PASSWORD = (
     "The root user has a password. To replace it, choose Forgot password on AWS's sign-in page, or delete it "
     "first."

@@ -6,6 +6,9 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from aws_calls.untrusted import ACCOUNT_ID
+
+from ..messages import ACCEPTANCE_UNKNOWN
 from ..model.report_schema import Outcome
 from .summary import credentials_of, item_counts, types_without_list
 
@@ -27,12 +30,15 @@ def with_acceptance(
     Args:
         result: The result.
         accepted: What is accepted, by the ID of an account or of an organizational unit.
-        unit_path: The IDs of the units that the account is in, from the root down.
+        unit_path: The IDs of the units that the account is in, from the root down; None if not known.
         on: The day of the run in UTC.
     """
     # What is said of the account itself comes first, then what is said of its nearest unit.
     ids = (result.account_id, *reversed((unit_path or "").split("/")))
     entry = next((accepted[id_] for id_ in ids if id_ in accepted), None)
+    of_units = not all(map(ACCOUNT_ID.fullmatch, accepted))
+    if result.outcome is Outcome.HAS_CREDENTIALS and entry is None and unit_path is None and of_units:
+        return replace(result, reason=" ".join(filter(None, (ACCEPTANCE_UNKNOWN, result.reason))))
     # Only a plan to delete credentials has their details.
     types = {item.type for item in result.items if item.credential is not None}
     if entry is None or (result.outcome is not Outcome.HAS_CREDENTIALS and types.isdisjoint(entry.types)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from root_tasks.messages import ACCEPTANCE_UNKNOWN
 from root_tasks.model.report_schema import (
     CredentialDetails,
     Item,
@@ -104,13 +105,15 @@ def test_a_unit_stands_for_its_accounts(accepted: dict[str, AcceptedCredentials]
     assert judged(having(password=True), accepted).outcome is outcome
 
 
-def test_a_unit_that_is_not_known_accepts_nothing() -> None:
-    assert judged(having(password=True), {UNIT: BOTH}, unit_path=None).outcome is Outcome.HAS_CREDENTIALS
+def test_a_unit_that_is_not_known_accepts_nothing_and_is_the_reason() -> None:
+    for accepted, reason in (({UNIT: BOTH}, ACCEPTANCE_UNKNOWN), ({OTHER: BOTH}, None)):
+        counted = judged(having(password=True), accepted, unit_path=None)
+        assert (counted.outcome, counted.reason) == (Outcome.HAS_CREDENTIALS, reason)
 
 
 def test_what_was_not_audited_and_what_is_clean_stays_as_it_is() -> None:
     for found in (inaccessible(MEMBER), result(MEMBER)):
-        assert judged(found) == found
+        assert judged(found) == judged(found, {UNIT: BOTH}, unit_path=None) == found
 
 
 @pytest.mark.parametrize(
