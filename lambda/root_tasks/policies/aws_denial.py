@@ -16,10 +16,6 @@ _POLICY_ARN = re.compile(
     r"arn:[a-z-]+:organizations::(?:\d{12}|aws):policy/(?:o-[a-z0-9]+/)?(service|resource)_control_policy/"
     r"(p-[0-9a-zA-Z_]{8,128})"
 )
-_POLICY_TYPES = {
-    "service": PolicyType.SERVICE_CONTROL_POLICY,
-    "resource": PolicyType.RESOURCE_CONTROL_POLICY,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +41,8 @@ class AwsDenial:
 def parse_denial(message: str) -> AwsDenial | None:
     """Return the first denial in messages of AWS's whose cause is a policy of the organization, if any."""
     for action, cause in _DENIED_CALL.findall(message):
-        if named := _POLICY_ARN.search(cause):
-            return AwsDenial(action=action, policy_type=_POLICY_TYPES[named[1]], policy_id=named[2])
-        if policy_type := _POLICY_TYPE.search(cause):
-            return AwsDenial(action=action, policy_type=_POLICY_TYPES[policy_type[1]], policy_id=None)
+        named = _POLICY_ARN.search(cause)
+        if found := named or _POLICY_TYPE.search(cause):
+            policy_type = PolicyType(f"{found[1].upper()}_CONTROL_POLICY")
+            return AwsDenial(action=action, policy_type=policy_type, policy_id=named and named[2])
     return None

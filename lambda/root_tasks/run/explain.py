@@ -84,13 +84,15 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
         warnings = (f"The policies that deny calls could not all be read. {explanations.problem}",)
     if not planned:
         return Explained(findings=explained, warnings=warnings)
+    opener = SessionOpener(account_id=aws.account_id, is_in_management_account=True)
     accounts = PlannedAccounts(
         task=run.task,
         assignments=planned,
         unit_ids={assignment.account_id: unit_ids[assignment.account_id] for assignment in planned},
         organization_id=run.organization_id,
         target_names=unit_names,
-        opener=lambda: _opener(aws, run),
+        # An execution judges the policies on a delegate's own account.
+        opener=lambda: opener if aws.account_id == run.management_account_id else None,
     )
     checked = check_plan(aws, accounts)
     return Explained(
@@ -98,13 +100,6 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
         preflight=checked.preflight,
         warnings=warnings,
     )
-
-
-def _opener(aws: Aws, run: Run) -> SessionOpener | None:
-    """Return who will open the sessions; an execution judges the policies on a delegate's own account."""
-    if aws.account_id != run.management_account_id:
-        return None
-    return SessionOpener(account_id=aws.account_id, is_in_management_account=True)
 
 
 def _with_policies(findings: Mapping[str, Finding], checked: PreflightResult) -> dict[str, Finding]:
