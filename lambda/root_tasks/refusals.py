@@ -81,7 +81,8 @@ class RefusalReason(Enum):
     NOT_AN_ADMINISTRATOR = _Failing(
         "Account {account_id} cannot open root sessions: it is neither the management account nor a "
         "delegated administrator for IAM. Add it to delegated_administrators of the construct "
-        "CentralizedRootAccess in the management account {management_account_id}, or deploy this stack there."
+        "CentralizedRootAccess in the management account {management_account_id}, or deploy this stack "
+        "there; `audit --from-here` needs credentials of one of these accounts."
     )
     TRUSTED_ACCESS_NOT_ENABLED = _Failing(
         "{task} needs centralized root access, and trusted access for IAM is not enabled in this "

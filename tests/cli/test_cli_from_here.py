@@ -50,7 +50,7 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     ("account_id", "sentence"),
     [
         (MANAGEMENT, "`aws iam enable-organizations-root-credentials-management`"),
-        (MEMBER, f"Account {MEMBER} cannot open root sessions"),
+        (MEMBER, "`audit --from-here` needs credentials of one of these accounts"),
     ],
     ids=["no feature", "no delegation"],
 )
