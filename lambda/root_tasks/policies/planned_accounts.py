@@ -47,7 +47,7 @@ class PlannedAccounts:
         assignments: What is planned in each account.
         unit_ids: The units that each account is in, by its ID; None if they are not known.
         organization_id: The organization.
-        target_names: The names of the accounts and of their units, by their IDs.
+        target_names: Returns the names of the accounts and of their units, by their IDs.
         opener: Returns who opens the sessions; None if the policies on its account are not judged.
     """
 
@@ -55,7 +55,7 @@ class PlannedAccounts:
     assignments: Sequence[Assignment]
     unit_ids: Mapping[str, tuple[str, ...] | None]
     organization_id: str
-    target_names: Mapping[str, str]
+    target_names: Callable[[], Mapping[str, str]]
     opener: Callable[[], SessionOpener | None]
 
 
@@ -119,7 +119,7 @@ def _read_policies(aws: Aws, accounts: PlannedAccounts, *, deadline: float) -> P
     policies = reader.read(
         reader.attachments(tuple(PolicyType), unit_ids=unit_ids),
         unit_ids=unit_ids,
-        target_names=accounts.target_names,
+        target_names=accounts.target_names(),
     )
     session = replace(
         aws.root_session,

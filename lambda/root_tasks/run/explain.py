@@ -90,7 +90,7 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
         assignments=planned,
         unit_ids={assignment.account_id: unit_ids[assignment.account_id] for assignment in planned},
         organization_id=run.organization_id,
-        target_names=unit_names,
+        target_names=lambda: unit_names,
         # An execution judges the policies on a delegate's own account.
         opener=lambda: opener if aws.account_id == run.management_account_id else None,
     )

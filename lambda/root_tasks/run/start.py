@@ -189,19 +189,23 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> d
 
 def _run_and_work(aws: Aws, prepared: Preparation, directory: MemberDirectory) -> tuple[Run, Work]:
     """Return an execution and its work, which opens no session where policies deny all that is planned."""
-    # Older SDKs do not know the units before.
-    prepared = with_unit_names(prepared, directory)
     assignments, members = prepared.assignments, prepared.members
-    accounts = PlannedAccounts(
-        task=prepared.order.task,
-        assignments=assignments,
-        unit_ids={work.account_id: members[work.account_id].unit_ids for work in assignments},
-        organization_id=prepared.organization.organization_id,
-        target_names=directory.target_names(members),
-        opener=lambda: directory.opener(prepared.organization, members),
-    )
-    found = check_plan(aws, accounts)
-    run = prepared.run(preflight=found.preflight)
+    # The names of the units are read while the policies are.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        named = pool.submit(with_unit_names, prepared, directory)
+        if any(members[work.account_id].unit_ids is None for work in assignments):
+            # Older SDKs return no paths: the units are known once they are listed.
+            members = named.result().members
+        accounts = PlannedAccounts(
+            task=prepared.order.task,
+            assignments=assignments,
+            unit_ids={work.account_id: members[work.account_id].unit_ids for work in assignments},
+            organization_id=prepared.organization.organization_id,
+            target_names=lambda: directory.target_names(named.result().members),
+            opener=lambda: directory.opener(prepared.organization, members),
+        )
+        found = check_plan(aws, accounts)
+    run = named.result().run(preflight=found.preflight)
     return run, prepared.work(run, denials=found.denials)
 
 
