@@ -17,7 +17,7 @@ from centralized_root_access.cli.from_here import MAX_ACCOUNTS_IN_PARALLEL, audi
 from local_aws.emulation import mock_organization
 from root_tasks.report.render import as_json
 from support.accounts import MANAGEMENT
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.arrange import CREDENTIALS, SESSIONS, add_unit, enable_root_access
 from support.command_line import NOW
 from support.function import FakeTime
 from support.properties import property_test
@@ -112,8 +112,7 @@ def arrange(organization: LocalOrganization, members: Sequence[Member]) -> None:
     organizations, root_id = organization.client("organizations"), organization.root_id
     units = {"Root": root_id}
     for name in UNITS[1:]:
-        created = organizations.create_organizational_unit(ParentId=root_id, Name=name)
-        units[name] = created["OrganizationalUnit"]["Id"]
+        units[name] = add_unit(organization, name)
     for number, member in enumerate(members):
         account_id = id_of(number)
         organization.add_account(name=f"m-{number}", email=f"{number}@example.com", account_id=account_id)

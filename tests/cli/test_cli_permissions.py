@@ -18,6 +18,7 @@ import pytest
 from centralized_root_access.cli.caller import Caller
 from support import root_tasks as running
 from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.arrange import add_unit
 from support.command_line import STACK
 from support.policies import PolicyRequest, compare_policy, parse_statements
 from support.responding import client_error, respond_to
@@ -314,9 +315,7 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
         document={"Version": "2012-10-17", "Statement": [statement]},
         target_id=organization.root_id,
     )
-    organizations, root = organization.client("organizations"), organization.root_id
-    unit = organizations.create_organizational_unit(ParentId=root, Name="Workloads")["OrganizationalUnit"]
-    organizations.move_account(AccountId=MEMBER, SourceParentId=root, DestinationParentId=unit["Id"])
+    add_unit(organization, "Workloads", MEMBER)
     person.permissions = documented("audit --from-here")
     for person.omits_paths in (False, True):
         for options in (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, enable_root_access, writes
+from support.arrange import CREDENTIALS, add_unit, enable_root_access, writes
 from support.scp import document, statement
 
 if TYPE_CHECKING:
@@ -40,11 +40,6 @@ def attach(organization: LocalOrganization, denial: Mapping[str, object], target
     )
 
 
-def root_of(organization: LocalOrganization) -> str:
-    (root,) = organization.client("organizations").list_roots()["Roots"]
-    return str(root["Id"])
-
-
 def denied(command_line: CommandLine, *arguments: str) -> tuple[int, list[str]]:
     """Return the exit code, and the accounts in which something would be denied."""
     ended = command_line.run("preflight", "--format", "json", *arguments)
@@ -57,7 +52,7 @@ def test_a_policy_is_judged_where_it_would_be_attached(
 ) -> None:
     policy = write(file, DENY_ROOT)
     assert denied(command_line, "--policy", policy, "--target", MEMBER) == (1, [MEMBER])
-    root_id = root_of(organization)
+    root_id = organization.root_id
     assert denied(command_line, "--policy", policy, "--target", root_id) == (1, [MEMBER, OTHER, THIRD])
     both = ("--target", MEMBER, "--target", OTHER)
     assert denied(command_line, "--policy", policy, *both) == (1, [MEMBER, OTHER])
@@ -69,7 +64,7 @@ def test_a_policy_that_lets_root_sessions_through_passes(
     command_line: CommandLine, organization: LocalOrganization, file: Path, denial: dict[str, object]
 ) -> None:
     attach(organization, HARMLESS)
-    for target_id in (MEMBER, root_of(organization)):
+    for target_id in (MEMBER, organization.root_id):
         assert denied(command_line, "--policy", write(file, denial), "--target", target_id) == (0, [])
 
 
@@ -191,13 +186,7 @@ def test_a_change_that_nothing_can_be_said_about_ends_with_a_sentence(
 def test_a_target_can_be_given_by_its_name(
     command_line: CommandLine, organization: LocalOrganization, file: Path
 ) -> None:
-    organizations = organization.client("organizations")
-    unit = organizations.create_organizational_unit(ParentId=organization.root_id, Name="Workloads")
-    organizations.move_account(
-        AccountId=MEMBER,
-        SourceParentId=organization.root_id,
-        DestinationParentId=str(unit["OrganizationalUnit"]["Id"]),
-    )
+    add_unit(organization, "Workloads", MEMBER)
     assert denied(command_line, "--policy", write(file, DENY_ROOT), "--target", "Workloads") == (1, [MEMBER])
 
 
@@ -239,8 +228,7 @@ def test_a_delegate_that_checks_no_account_is_not_told_that_a_policy_denies_noth
     monkeypatch: pytest.MonkeyPatch,
     file: Path,
 ) -> None:
-    organizations = organization.client("organizations")
-    organizations.create_organizational_unit(ParentId=organization.root_id, Name="Empty")
+    add_unit(organization, "Empty")
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD)
     for where in (("--target", THIRD), ("--replaces", attach(organization, HARMLESS, THIRD))):

@@ -10,12 +10,12 @@ import pytest
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
 from root_tasks.model.report_schema import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.arrange import add_unit
 from support.command_line import (
     AUDIT,
     DELETE,
     NAME,
     STACK,
-    add_unit,
     alter_report,
     give_credentials,
     last_input,
@@ -84,7 +84,7 @@ EVERY_OPTION = (
 def test_options_are_the_input_of_an_execution(
     command_line: CommandLine, command: str, prefix: str, input_: dict[str, object]
 ) -> None:
-    add_unit(command_line, "Prod")
+    add_unit(command_line.root_tasks.organization, "Prod")
     command_line.services.errors["StartExecution"] = ("AccessDeniedException", "The input is enough.")
     command_line.refusal(*command.split())
     assert command_line.services.inputs == {f"{prefix}-{NAME}": input_}
@@ -154,8 +154,9 @@ def test_a_file_without_accounts_is_refused(
 def test_exclusions_are_ids_and_names_with_commas_or_in_a_file(
     command_line: CommandLine, tmp_path: Path, given: str
 ) -> None:
-    red = add_unit(command_line, "Red, Blue")
-    add_unit(command_line, "Team #1")
+    organization = command_line.root_tasks.organization
+    red = add_unit(organization, "Red, Blue")
+    add_unit(organization, "Team #1")
     file = tmp_path / "units.txt"
     file.write_text(f"# Units\r\n{red},\r\n\r\n{OTHER},  # both\r\nRoot/Team #1\r\n#\r\n")
     assert (

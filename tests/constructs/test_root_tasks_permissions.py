@@ -12,7 +12,7 @@ from local_aws.emulation import mock_organization
 from root_tasks.model.report_schema import Task
 from support import root_tasks as running
 from support.accounts import MEMBER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.arrange import CREDENTIALS, SESSIONS, add_unit, enable_root_access
 from support.policies import (
     PolicyComparison,
     PolicyRequest,
@@ -98,9 +98,7 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             },
             target_id=root_id,
         )
-        unit = organizations.create_organizational_unit(ParentId=root_id, Name="Workloads")
-        unit_id = unit["OrganizationalUnit"]["Id"]
-        organizations.move_account(AccountId=MEMBER, SourceParentId=root_id, DestinationParentId=unit_id)
+        unit_id = add_unit(organization, "Workloads", MEMBER)
         root_tasks.run({"organizationalUnits": ["Workloads"]})
         root_tasks.run({"accounts": [MEMBER]})
         root_tasks.run(name="audited")

@@ -13,6 +13,7 @@ from botocore import xform_name
 
 from root_tasks.model.report_schema import Outcome
 from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.arrange import add_unit
 from support.command_line import Typed
 from support.pages import blocks, run_with_stubs, script
 from support.responding import respond_to
@@ -48,14 +49,7 @@ def two_people(command_line: CommandLine, tmp_path: Path, monkeypatch: pytest.Mo
 def workloads(command_line: CommandLine) -> None:
     """Put one of the two accounts that have credentials into the units that the page names."""
     organization = command_line.root_tasks.organization
-    organizations: Any = organization.client("organizations")
-
-    def create(parent_id: str, name: str) -> str:
-        created = organizations.create_organizational_unit(ParentId=parent_id, Name=name)
-        return str(created["OrganizationalUnit"]["Id"])
-
-    unit = create(create(organization.root_id, "Workloads"), "New")
-    organizations.move_account(AccountId=OTHER, SourceParentId=organization.root_id, DestinationParentId=unit)
+    add_unit(organization, "New", OTHER, parent_id=add_unit(organization, "Workloads"))
     for account_id in (MEMBER, OTHER):
         organization.put_root_credentials(account_id=account_id, password=True, mfa_devices=1)
 

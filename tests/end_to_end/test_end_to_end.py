@@ -22,7 +22,7 @@ from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAla
 from local_aws.seed import DENY_ROOT_USERS
 from root_access.steps import Operation
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import PRINCIPAL, SESSIONS, set_feature
+from support.arrange import PRINCIPAL, SESSIONS, add_unit, set_feature
 from support.deploying import (
     STACK,
     Deployer,
@@ -67,17 +67,14 @@ class Deployed:
 def deployed(bootstrapped_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     organization = bootstrapped_aws.organization
     organization.reset()
-    organizations, root_id = organization.client("organizations"), organization.root_id
-    organizations.enable_policy_type(RootId=root_id, PolicyType="SERVICE_CONTROL_POLICY")
+    organization.client("organizations").enable_policy_type(
+        RootId=organization.root_id, PolicyType="SERVICE_CONTROL_POLICY"
+    )
     units = {}
     for name, account_ids in (("Guarded", (OTHER,)), ("Old", (MEMBER, THIRD))):
-        unit = organizations.create_organizational_unit(ParentId=root_id, Name=name)
-        units[name] = unit["OrganizationalUnit"]["Id"]
+        units[name] = add_unit(organization, name, *account_ids)
         for account_id in account_ids:
             organization.put_root_credentials(account_id=account_id, access_keys=1)
-            organizations.move_account(
-                AccountId=account_id, SourceParentId=root_id, DestinationParentId=units[name]
-            )
 
     def build(stack: Stack) -> None:
         root_access = CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[MEMBER])

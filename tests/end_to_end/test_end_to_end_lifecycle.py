@@ -10,7 +10,7 @@ from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess, RootUserGuardrail
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.arrange import CREDENTIALS, SESSIONS, add_unit, enable_root_access
 from support.deploying import (
     STACK,
     Deployer,
@@ -162,14 +162,9 @@ def test_a_guardrail_denies_root_users_not_root_sessions_until_it_is_removed(
     organization = local_aws.organization
     enable_root_access(organization, CREDENTIALS, SESSIONS)
     organizations = organization.client("organizations")
-    unit = organizations.create_organizational_unit(ParentId=organization.root_id, Name="Workloads")
-    unit_id = unit["OrganizationalUnit"]["Id"]
+    unit_id = add_unit(organization, "Workloads", MEMBER, OTHER)
     for account_id in (MEMBER, OTHER, THIRD):
         organization.put_root_credentials(account_id=account_id, access_keys=1)
-    for account_id in (MEMBER, OTHER):
-        organizations.move_account(
-            AccountId=account_id, SourceParentId=organization.root_id, DestinationParentId=unit_id
-        )
 
     failed = deployer.deploy(guardrail(targets=[unit_id]))
     assert failed.returncode != 0

@@ -64,6 +64,16 @@ def set_feature_by_client(iam: IAMClient, feature: str, *, enabled: bool) -> Non
             raise ValueError(feature)
 
 
+def add_unit(organization: Organization, name: str, *account_ids: str, parent_id: str = "") -> str:
+    """Create a unit, by default right under the root, move accounts from there into it, and return its ID."""
+    organizations, root_id = organization.client("organizations"), organization.root_id
+    created = organizations.create_organizational_unit(ParentId=parent_id or root_id, Name=name)
+    unit_id = str(created["OrganizationalUnit"]["Id"])
+    for account_id in account_ids:
+        organizations.move_account(AccountId=account_id, SourceParentId=root_id, DestinationParentId=unit_id)
+    return unit_id
+
+
 def writes(organization: Organization) -> list[str]:
     """Return the writes that reached the organization, in order, as "Operation" or "Operation account"."""
     return [

@@ -389,13 +389,3 @@ def alter_report(command_line: CommandLine, folder: str, old: str, new: str) -> 
     key = f"{folder}/report.json"
     altered = command_line.root_tasks.read(key).replace(old.encode(), new.encode())
     command_line.root_tasks.write(key, altered)
-
-
-def add_unit(command_line: CommandLine, name: str, *account_ids: str) -> str:
-    """Create an organizational unit with accounts, and return its ID."""
-    organization = command_line.root_tasks.organization
-    organizations, root = organization.client("organizations"), organization.root_id
-    unit = organizations.create_organizational_unit(ParentId=root, Name=name)["OrganizationalUnit"]["Id"]
-    for account_id in account_ids:
-        organizations.move_account(AccountId=account_id, SourceParentId=root, DestinationParentId=unit)
-    return str(unit)

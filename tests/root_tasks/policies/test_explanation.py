@@ -18,6 +18,7 @@ from scp.calls import SessionFacts
 from scp.documents import PolicyType
 from scp.evaluate import Decision
 from support.accounts import MEMBER, OTHER, THIRD
+from support.arrange import add_unit
 from support.function import FakeTime
 from support.properties import property_test
 from support.scp import ACCOUNT_ID, LEVEL_IDS, ORGANIZATION_ID, check_of, document, policies_of, statement
@@ -82,15 +83,7 @@ def test_the_policy_is_taken_from_the_message(message: str, expected: tuple[str,
 @pytest.fixture
 def unit_id(organization: LocalOrganization) -> str:
     """A unit with two of the three members."""
-    organizations = organization.client("organizations")
-    unit = organizations.create_organizational_unit(ParentId=organization.root_id, Name="Workloads")
-    for account_id in (MEMBER, OTHER):
-        organizations.move_account(
-            AccountId=account_id,
-            SourceParentId=organization.root_id,
-            DestinationParentId=str(unit["OrganizationalUnit"]["Id"]),
-        )
-    return str(unit["OrganizationalUnit"]["Id"])
+    return add_unit(organization, "Workloads", MEMBER, OTHER)
 
 
 def attach(organization: LocalOrganization, target_id: str, *statements: Mapping[str, object]) -> str:
@@ -141,10 +134,7 @@ def test_without_a_name_the_policies_on_the_path_explain_the_denial(
 ) -> None:
     attach(organization, organization.root_id, SPARES)
     policy_id = attach(organization, unit_id, denies)
-    elsewhere = organization.client("organizations").create_organizational_unit(
-        ParentId=organization.root_id, Name="Elsewhere"
-    )
-    attach(organization, str(elsewhere["OrganizationalUnit"]["Id"]), DENIES)
+    attach(organization, add_unit(organization, "Elsewhere"), DENIES)
     explained = explain(organization, unit_id, UNNAMED)
     assert f"({policy_id}), statement {denies['Sid']}," in explained.by_account[MEMBER].reason
     assert calls(organization)["DescribePolicy"] == 2

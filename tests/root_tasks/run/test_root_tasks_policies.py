@@ -14,7 +14,7 @@ from root_tasks.model.run import Mode, Target
 from root_tasks.policies.sentences import denial_hint, denial_reason
 from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, enable_root_access
+from support.arrange import CREDENTIALS, add_unit, enable_root_access
 from support.root_tasks import BUCKET, RootTasks, lock_out
 from support.scp import GET_USER, OPEN_SESSION, document, evaluate_call, levels, policy, statement, verdict
 
@@ -35,14 +35,7 @@ def denial(action: str | list[str] = "*", **elements: Any) -> dict[str, Any]:
 @pytest.fixture
 def unit_id(organization: LocalOrganization) -> str:
     """A unit with two of the three members."""
-    organizations = organization.client("organizations")
-    unit = organizations.create_organizational_unit(ParentId=organization.root_id, Name="Workloads")
-    unit_id = str(unit["OrganizationalUnit"]["Id"])
-    for account_id in (MEMBER, OTHER):
-        organizations.move_account(
-            AccountId=account_id, SourceParentId=organization.root_id, DestinationParentId=unit_id
-        )
-    return unit_id
+    return add_unit(organization, "Workloads", MEMBER, OTHER)
 
 
 def deny(

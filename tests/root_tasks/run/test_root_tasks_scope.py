@@ -12,7 +12,7 @@ from root_tasks.messages import NO_LONGER_A_MEMBER
 from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.arrange import CREDENTIALS, SESSIONS, add_unit, enable_root_access
 from support.root_tasks import RootTasks, lock_out, refusal
 from support.scp import document, statement
 
@@ -29,18 +29,6 @@ ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 SEEDED = 4
 MAX_DESCRIBED = 20
 LISTS = ("ListAccounts", "ListPolicies", "ListTargetsForPolicy", "ListOrganizationalUnitsForParent")
-
-
-def add_unit(organization: LocalOrganization, name: str, *, parent_id: str, accounts: Sequence[str]) -> str:
-    """Add a unit with accounts that are right under the root, and return its ID."""
-    organizations = organization.client("organizations")
-    created = organizations.create_organizational_unit(ParentId=parent_id, Name=name)
-    unit_id = str(created["OrganizationalUnit"]["Id"])
-    for account_id in accounts:
-        organizations.move_account(
-            AccountId=account_id, SourceParentId=organization.root_id, DestinationParentId=unit_id
-        )
-    return unit_id
 
 
 def add_accounts(organization: LocalOrganization, count: int) -> list[str]:
@@ -74,11 +62,9 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
         root_tasks = RootTasks(organization=organization)
         if not has_paths:
             root_tasks.omit_of_accounts("Paths")
-        workloads = add_unit(organization, "Workloads", parent_id=organization.root_id, accounts=[])
-        prod = add_unit(organization, "Prod", parent_id=workloads, accounts=[MEMBER])
+        prod = add_unit(organization, "Prod", MEMBER, parent_id=add_unit(organization, "Workloads"))
         for number in range(units):
-            other = add_unit(organization, f"unit-{number}", parent_id=organization.root_id, accounts=[])
-            attach(organization, other)
+            attach(organization, add_unit(organization, f"unit-{number}"))
         for target_id in (organization.root_id, prod, MEMBER, OTHER):
             attach(organization, target_id)
         add_accounts(organization, accounts - SEEDED)
@@ -128,11 +114,10 @@ def test_a_run_of_one_account_makes_the_same_calls_in_any_organization(
 
 def arrange_organization(organization: LocalOrganization) -> dict[str, str]:
     """Arrange units, policies and accounts of each kind, and return the IDs of the units by their names."""
-    root_id = organization.root_id
-    units = {"Workloads": add_unit(organization, "Workloads", parent_id=root_id, accounts=[MEMBER])}
-    units["Prod"] = add_unit(organization, "Prod", parent_id=units["Workloads"], accounts=[OTHER])
-    units["Sandbox"] = add_unit(organization, "Sandbox", parent_id=root_id, accounts=[THIRD])
-    attach(organization, root_id)
+    units = {"Workloads": add_unit(organization, "Workloads", MEMBER)}
+    units["Prod"] = add_unit(organization, "Prod", OTHER, parent_id=units["Workloads"])
+    units["Sandbox"] = add_unit(organization, "Sandbox", THIRD)
+    attach(organization, organization.root_id)
     attach(organization, units["Prod"], Action="*", Condition=ROOT_USERS)
     attach(organization, MEMBER, Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}}, Action="iam:*")
     organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1)

@@ -10,6 +10,7 @@ import pytest
 from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
+from support.arrange import add_unit
 from support.root_tasks import RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
@@ -22,26 +23,15 @@ if TYPE_CHECKING:
 @pytest.fixture
 def units(organization: LocalOrganization) -> Mapping[str, str]:
     """The IDs of the units by their paths: two are called Prod, and one is empty with a slash in its name."""
-    organizations = organization.client("organizations")
-    root_id = organization.root_id
-    ids = {"Root": root_id}
-    for parent, name in (
-        ("Root", "Workloads"),
+    ids = {"Root": organization.root_id}
+    for parent, name, *account_ids in (
+        ("Root", "Workloads", MEMBER),
         ("Root", "Sandbox"),
         ("Root", "Sand/box"),
-        ("Root/Workloads", "Prod"),
-        ("Root/Sandbox", "Prod"),
+        ("Root/Workloads", "Prod", OTHER),
+        ("Root/Sandbox", "Prod", THIRD),
     ):
-        created = organizations.create_organizational_unit(ParentId=ids[parent], Name=name)
-        ids[f"{parent}/{name}"] = created["OrganizationalUnit"]["Id"]
-    for account_id, path in (
-        (MEMBER, "Root/Workloads"),
-        (OTHER, "Root/Workloads/Prod"),
-        (THIRD, "Root/Sandbox/Prod"),
-    ):
-        organizations.move_account(
-            AccountId=account_id, SourceParentId=root_id, DestinationParentId=ids[path]
-        )
+        ids[f"{parent}/{name}"] = add_unit(organization, name, *account_ids, parent_id=ids[parent])
     return ids
 
 
