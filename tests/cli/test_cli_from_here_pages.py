@@ -23,7 +23,7 @@ from support.function import FakeTime
 from support.properties import property_test
 from support.responding import client_error
 from support.root_tasks import RootTasks
-from support.scp import document, statement
+from support.scp import attach_policy, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -126,13 +126,6 @@ def arrange(organization: LocalOrganization, members: Sequence[Member]) -> None:
             organization.deny(account_id=account_id, action="iam:GetAccountSummary")
         if member.suspended:
             organization.suspend(account_id)
-
-
-def attach(organization: LocalOrganization, action: str) -> None:
-    """Attach a policy that denies an action to the root."""
-    organization.attach_service_control_policy(
-        name="deny", document=document(statement(Action=action)), target_id=organization.root_id
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,7 +331,7 @@ def test_one_account_costs_three_calls_before_its_session_and_none_on_policies(
     organization: LocalOrganization,
 ) -> None:
     arrange(organization, [Member()])
-    attach(organization, "ec2:*")
+    attach_policy(organization, organization.root_id, statement(Action="ec2:*"))
     all_asked = threading.Barrier(3, timeout=20)
     at_once = (
         "organizations.DescribeAccount",
@@ -361,7 +354,7 @@ def test_one_account_costs_three_calls_before_its_session_and_none_on_policies(
 
 def test_a_person_does_not_wait_long_for_an_explanation(organization: LocalOrganization) -> None:
     arrange(organization, [Member()] * 5)
-    attach(organization, "iam:GetAccountSummary")
+    attach_policy(organization, organization.root_id, statement(Action="iam:GetAccountSummary"))
     time = FakeTime()
 
     def throttle() -> None:

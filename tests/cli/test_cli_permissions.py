@@ -22,6 +22,7 @@ from support.arrange import add_unit
 from support.command_line import STACK
 from support.policies import PolicyRequest, compare_policy, parse_statements
 from support.responding import client_error, respond_to
+from support.scp import attach_policy, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -309,12 +310,7 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
     for number in range(20):
         organization.add_account(name=f"m-{number}", email=f"m-{number}@example.com")
     others = {"StringNotEquals": {"aws:PrincipalAccount": MEMBER}}
-    statement = {"Effect": "Deny", "Action": "iam:*", "Resource": "*", "Condition": others}
-    organization.attach_service_control_policy(
-        name="keep-out",
-        document={"Version": "2012-10-17", "Statement": [statement]},
-        target_id=organization.root_id,
-    )
+    attach_policy(organization, organization.root_id, statement(Action="iam:*", Condition=others))
     add_unit(organization, "Workloads", MEMBER)
     person.permissions = documented("audit --from-here")
     for person.omits_paths in (False, True):

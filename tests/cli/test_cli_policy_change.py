@@ -9,7 +9,7 @@ import pytest
 
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, add_unit, enable_root_access, writes
-from support.scp import document, statement
+from support.scp import attach_policy, document, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,9 +35,7 @@ def write(file: Path, denial: Mapping[str, object]) -> str:
 
 
 def attach(organization: LocalOrganization, denial: Mapping[str, object], target_id: str = MEMBER) -> str:
-    return organization.attach_service_control_policy(
-        name="there", document=document(denial), target_id=target_id
-    )
+    return attach_policy(organization, target_id, denial, name="there")
 
 
 def denied(command_line: CommandLine, *arguments: str) -> tuple[int, list[str]]:
@@ -113,7 +111,7 @@ def test_a_new_document_keeps_the_name_and_is_checked_where_it_is_attached(
     command_line: CommandLine, organization: LocalOrganization, file: Path
 ) -> None:
     policy_id = attach(organization, HARMLESS)
-    organization.attach_service_control_policy(name="other", document=document(HARMLESS), target_id=OTHER)
+    attach_policy(organization, OTHER, HARMLESS)
     change = ("--policy", write(file, DENY_ROOT), "--replaces", policy_id)
     found = json.loads(command_line.run("preflight", "--format", "json", *change).stdout)
     (account,) = found["accounts"]

@@ -14,7 +14,7 @@ from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import set_feature, writes
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
-from support.scp import document, statement
+from support.scp import attach_policy, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,11 +28,7 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def attach(organization: LocalOrganization, denial: Mapping[str, object], target_id: str = MEMBER) -> str:
-    policy_id = organization.attach_service_control_policy(
-        name="deny", document=document(denial), target_id=target_id
-    )
-    organization.clear_calls()
-    return policy_id
+    return attach_policy(organization, target_id, denial, name="deny")
 
 
 def test_the_suggested_statement_can_be_copied_from_a_narrow_terminal(
@@ -98,10 +94,7 @@ def test_recovery_can_be_allowed_where_the_recovered_root_user_could_do_nothing(
 def test_what_cannot_be_decided_is_unknown_and_not_denied(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    attach(
-        organization,
-        {**DENY_ROOT, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}},
-    )
+    attach(organization, {**DENY_ROOT, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}})
     found = json.loads(command_line.run("preflight", "--task", "audit", "--format", "json").stdout)
     (undecided,) = [finding for account in found["accounts"] for finding in account["findings"]]
     assert undecided["undecided"] == ["Bool aws:MultiFactorAuthPresent false"]
@@ -109,7 +102,7 @@ def test_what_cannot_be_decided_is_unknown_and_not_denied(
     assert shown.exit_code == 0
     assert "DenyRootUsers: depends on Bool aws:MultiFactorAuthPresent false" in shown.lines[1]
     assert shown.lines[-1] == "Unknown: 1 account, allowed: 2 accounts."
-    organization.attach_service_control_policy(name="other", document=document(DENY_ROOT), target_id=OTHER)
+    attach_policy(organization, OTHER, DENY_ROOT)
     rows = [line.split()[:2] for line in command_line.run("preflight", "--task", "audit").lines[1:3]]
     assert rows == [["denied", OTHER], ["unknown", MEMBER]]
 
@@ -119,11 +112,7 @@ def test_accounts_with_the_same_result_are_one_line_on_a_terminal(
 ) -> None:
     perhaps = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
     attach(organization, {**DENY_ROOT, "Action": "sqs:*"}, organization.root_id)
-    organization.attach_service_control_policy(
-        name="mfa",
-        document=document({**DENY_ROOT, "Action": "iam:*", "Condition": perhaps}),
-        target_id=organization.root_id,
-    )
+    attach_policy(organization, organization.root_id, {**DENY_ROOT, "Action": "iam:*", "Condition": perhaps})
     in_pipe = [line.split()[:2] for line in command_line.run("preflight").lines[1:7]]
     assert [row[1] for row in in_pipe] == [MEMBER, MEMBER, OTHER, OTHER, THIRD, THIRD]
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
@@ -200,10 +189,8 @@ def test_an_account_that_was_named_and_skipped_never_ends_with_0(
 def test_the_csv_has_a_row_for_each_account_and_task(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    policy_id = organization.attach_service_control_policy(
-        name="deny",
-        document=document({**DENY_ROOT, "Sid": "", "Action": "sqs:*"}, {**DENY_ROOT, "Action": "s3:*"}),
-        target_id=MEMBER,
+    policy_id = attach_policy(
+        organization, MEMBER, {**DENY_ROOT, "Sid": "", "Action": "sqs:*"}, {**DENY_ROOT, "Action": "s3:*"}
     )
     shown = command_line.run("preflight", "--format", "csv")
     rows = list(csv.DictReader(shown.stdout.splitlines()))
@@ -267,9 +254,7 @@ def test_policies_that_may_not_be_read_are_a_sentence(
 def test_names_reach_no_terminal_unescaped(
     command_line: CommandLine, organization: LocalOrganization, format_: str
 ) -> None:
-    organization.attach_service_control_policy(
-        name="\x1b[31mred\u202e", document=document(DENY_ROOT), target_id=MEMBER
-    )
+    attach_policy(organization, MEMBER, DENY_ROOT, name="\x1b[31mred\u202e")
     shown = command_line.run("preflight", "--format", format_)
     assert shown.exit_code == 1
     assert not [char for char in shown.stdout if not char.isprintable() and char != "\n"]

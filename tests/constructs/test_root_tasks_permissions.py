@@ -20,6 +20,7 @@ from support.policies import (
     compare_policy,
     parse_statements,
 )
+from support.scp import attach_policy, statement
 from support.templates import new_topic, policy_statements, resources, root_tasks_template
 
 if TYPE_CHECKING:
@@ -90,14 +91,7 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         # Where the SDK knows the paths, fewer calls are made.
         root_tasks.omit_of_accounts("Paths")
         organizations, root_id = organization.client("organizations"), organization.root_id
-        organization.attach_service_control_policy(
-            name="no-machines",
-            document={
-                "Version": "2012-10-17",
-                "Statement": [{"Effect": "Deny", "Action": "ec2:*", "Resource": "*"}],
-            },
-            target_id=root_id,
-        )
+        attach_policy(organization, root_id, statement(Action="ec2:*"))
         unit_id = add_unit(organization, "Workloads", MEMBER)
         root_tasks.run({"organizationalUnits": ["Workloads"]})
         root_tasks.run({"accounts": [MEMBER]})
@@ -146,14 +140,8 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
 def _explain_denials(root_tasks: running.RootTasks) -> None:
     """Audit accounts that a policy denies, with the policy's name from AWS and without it."""
     organization = root_tasks.organization
-    organization.attach_service_control_policy(
-        name="no-summary",
-        document={
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Deny", "Action": "iam:GetAccountSummary", "Resource": "*"}],
-        },
-        target_id=organization.root_id,
-    )
+    denies = statement(Action="iam:GetAccountSummary")
+    attach_policy(organization, organization.root_id, denies, name="no-summary")
     root_tasks.run({"accounts": [MEMBER]})
     organization.hide_policy_arns()
     root_tasks.run({"accounts": [MEMBER]})

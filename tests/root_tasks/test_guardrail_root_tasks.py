@@ -10,7 +10,7 @@ from centralized_root_access import RootUserGuardrail
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER, OTHER
 from support.root_tasks import RootTasks
-from support.scp import document, statement
+from support.scp import attach_policy, statement
 from support.templates import MANAGEMENT, bootstrap_stack, only_resource, template
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ def test_an_item_that_aws_denies_names_the_policy(tasks: RootTasks) -> None:
     # The pre-flight would find the denial before AWS does.
     tasks.fail("organizations:ListRoots", "AccessDeniedException")
     tasks.organization.put_root_credentials(account_id=OTHER, password=True)
-    policy_id = tasks.organization.attach_service_control_policy(
-        name="keep-passwords", document=document(statement(Action="iam:DeleteLoginProfile")), target_id=OTHER
-    )
+    policy_id = attach_policy(tasks.organization, OTHER, statement(Action="iam:DeleteLoginProfile"))
 
     plan = tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]})
     execution = tasks.execute(plan)
@@ -87,9 +85,7 @@ def test_a_recovered_root_user_that_may_do_something_is_not_told_otherwise(
     tasks: RootTasks, elements: dict[str, Any]
 ) -> None:
     (denial,) = guardrail()["Statement"]
-    tasks.organization.attach_service_control_policy(
-        name="other", document=document(statement("Allow"), {**denial, **elements}), target_id=OTHER
-    )
+    attach_policy(tasks.organization, OTHER, statement("Allow"), {**denial, **elements})
     plan = tasks.run({"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [OTHER]})
     assert "could do nothing" not in (tasks.results(plan)[OTHER]["reason"] or "")
 

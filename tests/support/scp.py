@@ -24,6 +24,7 @@ from scp.truth import Truth
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from local_aws.emulation import LocalOrganization
     from scp.calls import Call
 
 ACCOUNT_ID = "222222222222"
@@ -79,6 +80,15 @@ def document(*statements: Mapping[str, object], version: str | None = "2012-10-1
     """Return a policy document."""
     members: dict[str, Any] = {"Statement": list(statements)}
     return members if version is None else {"Version": version, **members}
+
+
+def attach_policy(
+    organization: LocalOrganization, target_id: str, *statements: Mapping[str, object], name: str = ""
+) -> str:
+    """Attach a service control policy, by default with a name of its target's own, and return its ID."""
+    return organization.attach_service_control_policy(
+        name=name or f"deny-at-{target_id}", document=document(*statements), target_id=target_id
+    )
 
 
 def policy_of(

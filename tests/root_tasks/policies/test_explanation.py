@@ -21,7 +21,16 @@ from support.accounts import MEMBER, OTHER, THIRD
 from support.arrange import add_unit
 from support.function import FakeTime
 from support.properties import property_test
-from support.scp import ACCOUNT_ID, LEVEL_IDS, ORGANIZATION_ID, check_of, document, policies_of, statement
+from support.scp import (
+    ACCOUNT_ID,
+    LEVEL_IDS,
+    ORGANIZATION_ID,
+    attach_policy,
+    check_of,
+    document,
+    policies_of,
+    statement,
+)
 from support.scp_grammar import documents
 
 if TYPE_CHECKING:
@@ -86,12 +95,6 @@ def unit_id(organization: LocalOrganization) -> str:
     return add_unit(organization, "Workloads", MEMBER, OTHER)
 
 
-def attach(organization: LocalOrganization, target_id: str, *statements: Mapping[str, object]) -> str:
-    return organization.attach_service_control_policy(
-        name=f"guard-{target_id}", document=document(*statements), target_id=target_id
-    )
-
-
 def explain(organization: LocalOrganization, unit_id: str, message: str, *account_ids: str) -> Explanations:
     """Explain the same denial in accounts of the unit; the calls are counted from here."""
     organization.clear_calls()
@@ -114,15 +117,15 @@ def calls(organization: LocalOrganization) -> Counter[str]:
 def test_two_calls_explain_every_account_that_one_named_policy_denies(
     organization: LocalOrganization, unit_id: str
 ) -> None:
-    attach(organization, organization.root_id, SPARES)
-    policy_id = attach(organization, unit_id, SPARES, DENIES)
+    attach_policy(organization, organization.root_id, SPARES)
+    policy_id = attach_policy(organization, unit_id, SPARES, DENIES)
     explained = explain(organization, unit_id, named(policy_id), MEMBER, OTHER)
     assert calls(organization) == {"DescribePolicy": 1, "ListTargetsForPolicy": 1}
     assert explained.problem is None
     for account_id in (MEMBER, OTHER):
         explanation = explained.by_account[account_id]
         assert explanation.reason == (
-            f"The service control policy guard-{unit_id} ({policy_id}), statement DenyIt, attached to "
+            f"The service control policy deny-at-{unit_id} ({policy_id}), statement DenyIt, attached to "
             f"Workloads ({unit_id}), denies {ACTION}."
         )
         assert '"Null": {"aws:AssumedRoot": "true"}' in explanation.hint
@@ -132,16 +135,16 @@ def test_two_calls_explain_every_account_that_one_named_policy_denies(
 def test_without_a_name_the_policies_on_the_path_explain_the_denial(
     organization: LocalOrganization, unit_id: str, denies: dict[str, object]
 ) -> None:
-    attach(organization, organization.root_id, SPARES)
-    policy_id = attach(organization, unit_id, denies)
-    attach(organization, add_unit(organization, "Elsewhere"), DENIES)
+    attach_policy(organization, organization.root_id, SPARES)
+    policy_id = attach_policy(organization, unit_id, denies)
+    attach_policy(organization, add_unit(organization, "Elsewhere"), DENIES)
     explained = explain(organization, unit_id, UNNAMED)
     assert f"({policy_id}), statement {denies['Sid']}," in explained.by_account[MEMBER].reason
     assert calls(organization)["DescribePolicy"] == 2
 
 
 def test_a_level_that_allows_nothing_is_named(organization: LocalOrganization, unit_id: str) -> None:
-    attach(organization, unit_id, statement("Allow", Action="s3:*"))
+    attach_policy(organization, unit_id, statement("Allow", Action="s3:*"))
     organization.client("organizations").detach_policy(PolicyId="p-FullAWSAccess", TargetId=unit_id)
     message = f"{NOT_AUTHORIZED} because no service control policy allows the {ACTION} action"
     assert explain(organization, unit_id, message).by_account[MEMBER].reason == (
@@ -161,21 +164,21 @@ def test_a_level_that_allows_nothing_is_named(organization: LocalOrganization, u
 def test_aws_is_right_and_only_a_certain_statement_is_named(
     organization: LocalOrganization, unit_id: str, statements: list[dict[str, object]], says: str
 ) -> None:
-    policy_id = attach(organization, unit_id, *statements)
+    policy_id = attach_policy(organization, unit_id, *statements)
     reason = explain(organization, unit_id, named(policy_id)).by_account[MEMBER].reason
     assert says in reason
-    assert reason.startswith(f"The service control policy guard-{unit_id} ({policy_id})")
+    assert reason.startswith(f"The service control policy deny-at-{unit_id} ({policy_id})")
 
 
 def test_a_policy_on_the_delegate_explains_that_no_session_was_opened(
     organization: LocalOrganization, unit_id: str
 ) -> None:
-    policy_id = attach(organization, THIRD, SPARES, statement(Sid="NoSessions", Action="sts:*"))
+    policy_id = attach_policy(organization, THIRD, SPARES, statement(Sid="NoSessions", Action="sts:*"))
     message = named(policy_id).replace(ACTION, "sts:AssumeRoot")
     explained = explain(organization, unit_id, message).by_account[MEMBER]
     assert explained.reason == (
-        f"The service control policy guard-{THIRD} ({policy_id}), statement NoSessions, attached to {THIRD}, "
-        "denies sts:AssumeRoot."
+        f"The service control policy deny-at-{THIRD} ({policy_id}), statement NoSessions, attached to "
+        f"{THIRD}, denies sts:AssumeRoot."
     )
     assert "the roles that open root sessions" in explained.hint
     unnamed = UNNAMED.replace(ACTION, "sts:AssumeRoot")
@@ -186,7 +189,7 @@ def test_a_policy_on_the_delegate_explains_that_no_session_was_opened(
 def test_a_denial_that_the_policies_do_not_show_stays_as_aws_gave_it(
     organization: LocalOrganization, unit_id: str
 ) -> None:
-    attach(organization, unit_id, SPARES)
+    attach_policy(organization, unit_id, SPARES)
     assert explain(organization, unit_id, UNNAMED) == Explanations()
 
 
@@ -194,7 +197,7 @@ def test_a_denial_that_the_policies_do_not_show_stays_as_aws_gave_it(
 def test_a_failed_read_costs_the_explanation_alone(
     organization: LocalOrganization, unit_id: str, denied: str
 ) -> None:
-    policy_id = attach(organization, unit_id, DENIES)
+    policy_id = attach_policy(organization, unit_id, DENIES)
     organization.deny(account_id=organization.management_account_id, action=f"organizations:{denied}")
     explained = explain(organization, unit_id, named(policy_id))
     assert not explained.by_account

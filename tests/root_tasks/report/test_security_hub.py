@@ -23,7 +23,7 @@ from support.drift_check import DriftCheck
 from support.function import FakeTime
 from support.reports import inaccessible, key, report, result
 from support.root_tasks import Settings
-from support.scp import document, statement
+from support.scp import attach_policy, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -202,9 +202,7 @@ def test_names_and_addresses_reach_neither_security_hub_nor_a_batch(
     root_tasks: RootTasks,
 ) -> None:
     organization = root_tasks.organization
-    policy = organization.attach_service_control_policy(
-        name="deny-all", document=document(statement(Sid="DenyIt")), target_id=MEMBER
-    )
+    policy = attach_policy(organization, MEMBER, statement(Sid="DenyIt"), name="deny-all")
     audit = root_tasks.run()
     accounts = root_tasks.client("organizations").list_accounts()["Accounts"]
     for text in (str(findings(root_tasks)), root_tasks.read(f"runs/{audit.run_id}/work.json").decode()):

@@ -16,7 +16,17 @@ from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, add_unit, enable_root_access
 from support.root_tasks import BUCKET, RootTasks, lock_out
-from support.scp import GET_USER, OPEN_SESSION, document, evaluate_call, levels, policy, statement, verdict
+from support.scp import (
+    GET_USER,
+    OPEN_SESSION,
+    attach_policy,
+    document,
+    evaluate_call,
+    levels,
+    policy,
+    statement,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,16 +52,13 @@ def deny(
     organization: LocalOrganization, target_id: str, action: str | list[str] = "*", **elements: Any
 ) -> str:
     """Attach a policy that denies an action; return its ID."""
-    return organization.attach_service_control_policy(
-        name=f"deny-at-{target_id}", document=denial(action, **elements), target_id=target_id
-    )
+    return attach_policy(organization, target_id, statement(Sid="DenyIt", Action=action, **elements))
 
 
 def deny_root(organization: LocalOrganization, target_id: str) -> str:
     """Attach a policy that denies root users everything, root sessions included; return its ID."""
-    return organization.attach_service_control_policy(
-        name="deny-root", document=denial(Condition=ROOT_USERS), target_id=target_id
-    )
+    denies = statement(Sid="DenyIt", Condition=ROOT_USERS)
+    return attach_policy(organization, target_id, denies, name="deny-root")
 
 
 def sessions(organization: LocalOrganization) -> list[str]:
@@ -145,9 +152,7 @@ def test_the_statement_is_named_that_denies_what_a_plan_names(
         statement(Sid=sid, Action="sqs:*", Resource=arn)
         for sid, arn in (("DenyIt", queue), ("DenyAnother", f"{queue}-2"))
     ]
-    policy_id = organization.attach_service_control_policy(
-        name="queues", document=document(*denials), target_id=MEMBER
-    )
+    policy_id = attach_policy(organization, MEMBER, *denials)
     planned = root_tasks.run({"task": Task.UNLOCK_QUEUE_POLICY, **named})
     assert f"({policy_id}), statement DenyIt, attached to" in root_tasks.results(planned)[MEMBER]["reason"]
 

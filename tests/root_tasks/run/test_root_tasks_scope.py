@@ -14,7 +14,7 @@ from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, add_unit, enable_root_access
 from support.root_tasks import RootTasks, lock_out, refusal
-from support.scp import document, statement
+from support.scp import attach_policy, statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.no_cover
 
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
+HARMLESS = statement(Action="ec2:*")
 # The management account and the members that every test begins with.
 SEEDED = 4
 MAX_DESCRIBED = 20
@@ -36,15 +37,6 @@ def add_accounts(organization: LocalOrganization, count: int) -> list[str]:
     for id_ in ids:
         organization.add_account(name=f"many-{id_}", email=f"{id_}@example.com", account_id=id_)
     return ids
-
-
-def attach(organization: LocalOrganization, target_id: str, **elements: Any) -> str:
-    """Attach a policy that denies something, and return its ID."""
-    return organization.attach_service_control_policy(
-        name=f"at-{target_id}",
-        document=document(statement(**{"Action": "ec2:*", **elements})),
-        target_id=target_id,
-    )
 
 
 def calls(organization: LocalOrganization) -> Counter[str]:
@@ -64,9 +56,9 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
             root_tasks.omit_of_accounts("Paths")
         prod = add_unit(organization, "Prod", MEMBER, parent_id=add_unit(organization, "Workloads"))
         for number in range(units):
-            attach(organization, add_unit(organization, f"unit-{number}"))
+            attach_policy(organization, add_unit(organization, f"unit-{number}"), HARMLESS)
         for target_id in (organization.root_id, prod, MEMBER, OTHER):
-            attach(organization, target_id)
+            attach_policy(organization, target_id, HARMLESS)
         add_accounts(organization, accounts - SEEDED)
         organization.put_root_credentials(account_id=MEMBER, access_keys=1)
         made: dict[str, Counter[str]] = {}
@@ -117,9 +109,10 @@ def arrange_organization(organization: LocalOrganization) -> dict[str, str]:
     units = {"Workloads": add_unit(organization, "Workloads", MEMBER)}
     units["Prod"] = add_unit(organization, "Prod", OTHER, parent_id=units["Workloads"])
     units["Sandbox"] = add_unit(organization, "Sandbox", THIRD)
-    attach(organization, organization.root_id)
-    attach(organization, units["Prod"], Action="*", Condition=ROOT_USERS)
-    attach(organization, MEMBER, Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}}, Action="iam:*")
+    attach_policy(organization, organization.root_id, HARMLESS)
+    attach_policy(organization, units["Prod"], statement(Condition=ROOT_USERS))
+    perhaps = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
+    attach_policy(organization, MEMBER, statement(Action="iam:*", Condition=perhaps))
     organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1)
     return units
 
