@@ -1,4 +1,4 @@
-"""Root tasks behind service control policies: the report names the policy; the guardrail stops no task."""
+"""Root tasks behind service control policies: the report names the policy."""
 
 from __future__ import annotations
 
@@ -95,18 +95,3 @@ def test_an_account_with_a_password_has_no_note_about_its_recovery(tasks: RootTa
     tasks.organization.put_root_credentials(account_id=OTHER, password=True)
     plan = tasks.run({"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [OTHER]})
     assert (tasks.outcomes(plan), tasks.results(plan)[OTHER]["reason"]) == ({OTHER: "nothing to do"}, None)
-
-
-def test_behind_the_guardrail_credentials_are_audited_deleted_and_recovered(tasks: RootTasks) -> None:
-    organization = tasks.organization
-    organization.put_root_credentials(account_id=OTHER, password=True, access_keys=1, mfa_devices=1)
-    deny_root_users(organization, "guardrail", organization.root_id)
-
-    audit = tasks.run()
-    deletion = tasks.execute(tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]}))
-    recovery = tasks.execute(tasks.run({"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [OTHER]}))
-
-    assert tasks.outcomes(audit)[OTHER] == "has credentials"
-    assert [deletion.status, recovery.status] == ["SUCCEEDED", "SUCCEEDED"]
-    credentials = organization.root_credentials(OTHER)
-    assert (credentials.password, credentials.access_keys, credentials.mfa_devices) == (True, (), ())
