@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local_aws.emulation import mock_organization
-from root_tasks.messages import NO_LONGER_A_MEMBER
 from root_tasks.model.report_schema import Task
-from root_tasks.refusals import RefusalReason
-from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, add_unit, enable_root_access
-from support.root_tasks import RootTasks, lock_out, refusal
+from support.root_tasks import RootTasks, lock_out
 from support.scp import attach_policy, statement
 
 if TYPE_CHECKING:
@@ -144,22 +142,6 @@ def test_the_results_of_named_accounts_and_of_units_are_those_of_all_accounts(
         id_: everybody[id_] for id_ in (MEMBER, OTHER, THIRD)
     }
     assert rows(root_tasks, {"organizationalUnits": ["Root"]}) == everybody
-
-
-def test_an_account_that_left_is_refused_in_a_plan_and_skipped_in_an_execution(root_tasks: RootTasks) -> None:
-    organization = root_tasks.organization
-    for account_id in (MEMBER, OTHER):
-        organization.put_root_credentials(account_id=account_id, password=True)
-    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER]})
-    organization.client("organizations").remove_account_from_organization(AccountId=OTHER)
-    results = root_tasks.results(root_tasks.execute(plan))
-    assert {id_: (row["outcome"], row["reason"]) for id_, row in results.items()} == {
-        MEMBER: ("done", None),
-        OTHER: ("skipped", NO_LONGER_A_MEMBER),
-    }
-    again = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER, STRANGER]})
-    reason, data = refusal(again)
-    assert (reason, data["account_ids"]) == (RefusalReason.NOT_MEMBERS, sorted([OTHER, STRANGER]))
 
 
 def test_many_named_accounts_are_listed_where_that_takes_fewer_calls(root_tasks: RootTasks) -> None:

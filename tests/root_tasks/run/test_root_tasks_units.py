@@ -68,8 +68,9 @@ def test_accounts_and_units_are_left_out_and_the_run_is_then_not_a_full_audit(
 
 
 def test_what_is_left_out_has_to_exist(root_tasks: RootTasks, units: Mapping[str, str]) -> None:
-    refused = root_tasks.run({"exclude": [STRANGER]})
-    assert refusal(refused)[0] is RefusalReason.NOT_MEMBERS
+    strangers = [STRANGER, "999999999998"]
+    reason, data = refusal(root_tasks.run({"exclude": strangers}))
+    assert (reason, data["account_ids"]) == (RefusalReason.NOT_MEMBERS, sorted(strangers))
     assert refusal(root_tasks.run({"exclude": ["Root/Typo"]}))[0] is RefusalReason.UNIT_NOT_FOUND
     assert not session_calls(root_tasks.organization)
 
