@@ -289,6 +289,8 @@ def test_settings_are_read_as_they_were_written() -> None:
     environment = {"SETTINGS": '{"maxAccounts": null, "bucket": "b"}'}
     expected = Settings(bucket="b", max_accounts=None)
     assert Settings.from_environment(environment) == expected
+    with pytest.raises(SettingsError):
+        Settings.from_environment({})
 
 
 # Metrics

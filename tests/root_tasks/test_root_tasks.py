@@ -676,21 +676,6 @@ def test_names_emails_and_awss_messages_are_in_the_report_alone(root_tasks: Root
 # Settings
 
 
-@pytest.mark.parametrize("handler", FUNCTIONS)
-def test_a_setting_that_is_missing_or_misspelt_is_an_error_and_never_a_default(handler: str) -> None:
-    _, parser = FUNCTIONS[handler]
-    environment = Settings().environment(handler)
-    settings = json.loads(environment["SETTINGS"])
-    assert parser.from_environment(environment).bucket == "root-tasks"
-    for key in settings:
-        others = {name: value for name, value in settings.items() if name != key}
-        for wrong in (others, others | {key.upper(): settings[key]}, settings | {"another": True}):
-            with pytest.raises(SettingsError):
-                parser.from_environment({"SETTINGS": json.dumps(wrong)})
-    with pytest.raises(SettingsError):
-        parser.from_environment({})
-
-
 @pytest.mark.parametrize(
     ("key", "value"),
     [
