@@ -114,23 +114,6 @@ def calls(organization: LocalOrganization) -> Counter[str]:
     return Counter(call.operation for call in organization.calls)
 
 
-def test_two_calls_explain_every_account_that_one_named_policy_denies(
-    organization: LocalOrganization, unit_id: str
-) -> None:
-    attach_policy(organization, organization.root_id, SPARES)
-    policy_id = attach_policy(organization, unit_id, SPARES, DENIES)
-    explained = explain(organization, unit_id, named(policy_id), MEMBER, OTHER)
-    assert calls(organization) == {"DescribePolicy": 1, "ListTargetsForPolicy": 1}
-    assert explained.problem is None
-    for account_id in (MEMBER, OTHER):
-        explanation = explained.by_account[account_id]
-        assert explanation.reason == (
-            f"The service control policy deny-at-{unit_id} ({policy_id}), statement DenyIt, attached to "
-            f"Workloads ({unit_id}), denies {ACTION}."
-        )
-        assert '"Null": {"aws:AssumedRoot": "true"}' in explanation.hint
-
-
 @pytest.mark.parametrize("denies", [DENIES, MAY_DENY], ids=["certain", "the only one that may"])
 def test_without_a_name_the_policies_on_the_path_explain_the_denial(
     organization: LocalOrganization, unit_id: str, denies: dict[str, object]

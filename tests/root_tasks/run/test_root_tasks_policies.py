@@ -110,13 +110,14 @@ def test_a_denied_account_has_the_answer_of_aws_and_the_statement_that_denies(
         THIRD: "clean",
     }
     assert sorted(sessions(organization)) == [MEMBER, OTHER, THIRD]
-    answer, _, explanation = results[MEMBER]["reason"].partition(f"/{policy_id}. ")
-    assert answer.startswith("iam:GetAccountSummary: AccessDenied: User: ")
-    assert explanation == (
-        f"The service control policy deny-root ({policy_id}), statement DenyIt, attached to Workloads "
-        f"({unit_id}), denies iam:GetAccountSummary."
-    )
-    assert '"Null": {"aws:AssumedRoot": "true"}' in results[MEMBER]["hint"]
+    for account_id in (MEMBER, OTHER):
+        answer, _, explanation = results[account_id]["reason"].partition(f"/{policy_id}. ")
+        assert answer.startswith("iam:GetAccountSummary: AccessDenied: User: ")
+        assert explanation == (
+            f"The service control policy deny-root ({policy_id}), statement DenyIt, attached to Workloads "
+            f"({unit_id}), denies iam:GetAccountSummary."
+        )
+        assert '"Null": {"aws:AssumedRoot": "true"}' in results[account_id]["hint"]
     # The policy that AWS names, once for all its accounts.
     assert reads(organization) == {"DescribePolicy": 1, "ListTargetsForPolicy": 1}
     assert root_tasks.report(execution)["warnings"] == []
