@@ -205,6 +205,10 @@ def key(stack: Stack, name: str, region: str = "us-east-1") -> kms.IKey:
     return kms.Key.from_key_arn(stack, "Key", f"{KEY_ARN.replace('us-east-1', region)}:{name}")
 
 
+def trail_elsewhere(stack: Stack) -> logs.ILogGroup:
+    return logs.LogGroup.from_log_group_arn(stack, "There", TRAIL_ARN)
+
+
 ANOTHER_TYPE: list[tuple[Build, str, Any, str]] = [
     (drift_check, "interval", 3600, "a Duration, .*Write Duration.hours\\(1\\)"),
     (drift_check, "interval", timedelta(hours=1), "a Duration, .*Write Duration.hours\\(1\\)"),
@@ -280,6 +284,17 @@ REFUSED_ENTRIES: list[tuple[dict[str, Any], str]] = [
 NOT_TARGETS = ("ou-a1b2", "OU-A1B2-C3D4E5F6", f"{UNIT} ", "12345")
 DELETION = [RootTask.DELETE_CREDENTIALS]
 SECONDS = Duration.seconds(Token.as_number({"Ref": "Seconds"}))
+# A key by its alias: imported, imported with its key, new, and by an ARN with a token.
+ALIASES: list[Callable[[Stack], kms.IKey]] = [
+    lambda stack: kms.Alias.from_alias_name(stack, "Alias", "alias/audits"),
+    lambda stack: kms.Alias.from_alias_attributes(
+        stack, "Alias", alias_name="alias/audits", alias_target_key=new_key(stack)
+    ),
+    lambda stack: kms.Alias(stack, "Alias", alias_name="alias/audits", target_key=new_key(stack)),
+    lambda stack: kms.Key.from_key_arn(
+        stack, "Alias", f"arn:aws:kms:us-east-1:{Aws.ACCOUNT_ID}:alias/audits"
+    ),
+]
 
 # The first argument is the one that is refused. A function gets the stack.
 REFUSED: list[tuple[Build, dict[str, Any], str]] = [
@@ -373,9 +388,11 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_use_alarm, {"notification_topic": lambda stack: topic(stack, suffix=".fifo")}, FIFO),
     (drift_check, {"notification_topic": lambda stack: topic(stack, "eu-west-1")}, TOPIC_ELSEWHERE),
     (drift_check, {"notification_topic": lambda stack: sns.Topic(elsewhere(stack), "News")}, TOPIC_ELSEWHERE),
+    (root_use_alarm, {"trail_log_group": trail_elsewhere}, ELSEWHERE.format("There", "log group")),
     (root_access, {"encryption_key": lambda stack: key(stack, "key/1", "eu-west-1")}, KEY_ELSEWHERE),
     (root_access, {"encryption_key": lambda stack: kms.Key(elsewhere(stack), "Key")}, KEY_ELSEWHERE),
     (root_tasks, {"encryption_key": lambda stack: key(stack, "alias/audits")}, ALIAS),
+    *((root_access, {"encryption_key": alias}, ALIAS) for alias in ALIASES),
     (root_tasks, {"max_concurrency": True}, NUMBER.format(True)),
     (root_tasks, {"max_concurrency": "10"}, NUMBER.format("'10'")),
     (root_tasks, {"max_concurrency": 0}, NUMBER.format(0)),
@@ -401,38 +418,11 @@ def test_a_region_without_the_events_of_organizations_is_refused(region: str | N
         root_tasks(stack, audit_new_accounts=True, notification_topic=new_topic(stack))
 
 
-def test_a_trail_of_another_region_is_refused() -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    trail = logs.LogGroup.from_log_group_arn(stack, "There", TRAIL_ARN)
-    why = r"^trail_log_group is .*/There, in eu-west-1; the stack is in us-east-1"
-    with pytest.raises(ValueError, match=why):
-        root_use_alarm(stack, trail_log_group=trail)
-
-
 @pytest.mark.parametrize("build", [root_access, root_tasks, root_use_alarm, guardrail, session_guardrail])
 def test_the_china_regions_are_refused(build: Build) -> None:
     why = r"^OrganizationBootstrap/\w+ is in cn-north-1: .*China Regions\. Use a Region of another"
     with pytest.raises(ValueError, match=why):
         build(bootstrap_stack(env=CHINA))
-
-
-ALIASES: dict[str, Callable[[Stack], kms.IKey]] = {
-    "imported": lambda stack: kms.Alias.from_alias_name(stack, "Alias", "alias/audits"),
-    "imported with its key": lambda stack: kms.Alias.from_alias_attributes(
-        stack, "Alias", alias_name="alias/audits", alias_target_key=new_key(stack)
-    ),
-    "new": lambda stack: kms.Alias(stack, "Alias", alias_name="alias/audits", target_key=new_key(stack)),
-    "ARN with a token": lambda stack: kms.Key.from_key_arn(
-        stack, "Alias", f"arn:aws:kms:us-east-1:{Aws.ACCOUNT_ID}:alias/audits"
-    ),
-}
-
-
-@pytest.mark.parametrize("alias", ALIASES.values(), ids=ALIASES)
-def test_an_alias_of_a_key_is_refused_in_every_form(alias: Callable[[Stack], kms.IKey]) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    with pytest.raises(ValueError, match=f"^encryption_key {ALIAS}"):
-        root_access(stack, encryption_key=alias(stack))
 
 
 def test_a_second_drift_check_is_refused_with_a_sentence() -> None:
