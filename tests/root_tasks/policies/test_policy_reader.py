@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from botocore.exceptions import ClientError
 
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.reader import PolicyReader
@@ -16,11 +14,13 @@ from scp.calls import SessionFacts
 from scp.documents import PolicyType
 from scp.evaluate import Decision
 from support.accounts import MEMBER
+from support.faults.clients import inject
+from support.faults.vocabulary import error_response
 from support.function import FakeTime
 from support.scp import document, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from local_aws.emulation import LocalOrganization
     from root_tasks.policies.attachments import OrganizationPolicies
@@ -112,16 +112,9 @@ def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(
 ) -> None:
     attach(organization, "deleted", DENY_IT, [organization.root_id])
     client = organization.client("organizations")
-
-    def list_targets_for_policy(**_: object) -> None:
-        raise ClientError({"Error": {"Code": "PolicyNotFoundException"}}, "ListTargetsForPolicy")
-
-    organizations: Any = SimpleNamespace(
-        list_roots=client.list_roots,
-        list_policies=client.list_policies,
-        list_targets_for_policy=list_targets_for_policy,
-    )
-    reader = PolicyReader(organizations=organizations, clock=FakeTime().clock(), deadline=1000.0)
+    deleted = error_response("PolicyNotFoundException")
+    inject(client.meta.events.register, "organizations:ListTargetsForPolicy", deleted)
+    reader = PolicyReader(organizations=client, clock=FakeTime().clock(), deadline=1000.0)
     unit_ids = {MEMBER: (organization.root_id,)}
     attached = reader.attachments([PolicyType.SERVICE_CONTROL_POLICY], unit_ids=unit_ids, everywhere=True)
     policies = reader.read(attached, unit_ids=unit_ids, target_names={})
@@ -143,18 +136,12 @@ def test_service_control_policies_on_a_path_are_listed_beside_the_types_of_polic
     # The types, and the lists of the root and of the account.
     all_at_once = threading.Barrier(3, timeout=30)
 
-    def together(function: Callable[..., Any]) -> Callable[..., Any]:
-        def wait(**parameters: object) -> Any:
-            all_at_once.wait()
-            return function(**parameters)
+    def wait_for_others(**_: object) -> None:
+        all_at_once.wait()
 
-        return wait
-
-    organizations: Any = SimpleNamespace(
-        list_roots=together(client.list_roots),
-        list_policies_for_target=together(client.list_policies_for_target),
-    )
-    reader = PolicyReader(organizations=organizations, clock=FakeTime().clock(), deadline=1000.0)
+    for operation in ("ListRoots", "ListPoliciesForTarget"):
+        client.meta.events.register(f"before-call.organizations.{operation}", wait_for_others)
+    reader = PolicyReader(organizations=client, clock=FakeTime().clock(), deadline=1000.0)
     (attached,) = reader.attachments(tuple(PolicyType), unit_ids={MEMBER: (organization.root_id,)})
     assert attached.policy_type is PolicyType.SERVICE_CONTROL_POLICY
 
