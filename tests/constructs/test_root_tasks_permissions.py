@@ -20,7 +20,7 @@ from support.policies import (
     compare_policy,
     parse_statements,
 )
-from support.scp import attach_policy, statement
+from support.scp import attach_policy, document, statement
 from support.templates import new_topic, policy_statements, resources, root_tasks_template
 
 if TYPE_CHECKING:
@@ -115,14 +115,9 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             recovery = {"task": RootTask.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}
             _stop_and_redrive(root_tasks, root_tasks.run(recovery))
             _plan_and_execute(root_tasks, RootTask.ALLOW_PASSWORD_RECOVERY, accounts=[MEMBER])
-        if RootTask.UNLOCK_BUCKET_POLICY in tasks:
-            s3 = root_tasks.client("s3", account_id=MEMBER)
-            s3.create_bucket(Bucket="locked")
-            s3.put_bucket_policy(Bucket="locked", Policy=_policy("arn:aws:s3:::locked", "s3:*"))
-            _unlock_and_restore(root_tasks, RootTask.UNLOCK_BUCKET_POLICY, buckets={MEMBER: ["locked"]})
-        if RootTask.UNLOCK_QUEUE_POLICY in tasks:
-            arn = _lock_queue(root_tasks, MEMBER)
-            _unlock_and_restore(root_tasks, RootTask.UNLOCK_QUEUE_POLICY, queues=[arn])
+        for locked, named in running.lock_out(root_tasks).items():
+            if (task := RootTask(locked)) in tasks:
+                _unlock_and_restore(root_tasks, task, **named)
         # More than are read one by one.
         many = [organization.add_account(name=f"m-{n}", email=f"m-{n}@example.com") for n in range(21)]
         organizations.move_account(AccountId=many[0], SourceParentId=root_id, DestinationParentId=unit_id)
@@ -186,13 +181,9 @@ def _unlock_and_restore(root_tasks: running.RootTasks, task: RootTask, **named: 
 def _lock_queue(root_tasks: running.RootTasks, account_id: str) -> str:
     arn = f"arn:aws:sqs:us-east-1:{account_id}:locked"
     sqs = root_tasks.client("sqs", account_id=account_id)
-    sqs.create_queue(QueueName="locked", Attributes={"Policy": _policy(arn, "sqs:*")})
+    denies = document(statement(Principal="*", Action="sqs:*", Resource=arn))
+    sqs.create_queue(QueueName="locked", Attributes={"Policy": json.dumps(denies)})
     return arn
-
-
-def _policy(resource: str, action: str) -> str:
-    statement = {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 @pytest.fixture(scope="module")
