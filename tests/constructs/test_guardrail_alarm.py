@@ -43,9 +43,9 @@ QUERIES = [
 PATTERNS = ("RootUserUsed", "UnexpectedAssumeRoot")
 
 
-def alarm_stack(stack: Stack | None = None, **arguments: Any) -> Stack:
+def alarm_stack(**arguments: Any) -> Stack:
     """Return a stack with the alarms; a function among the arguments gets the stack."""
-    stack = stack or bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=MANAGEMENT)
     trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
     RootUseAlarm(stack, "RootUse", **{"trail_log_group": trail, **arguments_for(stack, arguments)})
     return stack

@@ -422,11 +422,9 @@ class RootTasks:
         for operation in ("DescribeAccount", "ListAccounts", "ListAccountsForParent"):
             self.on_event(f"after-call.organizations.{operation}", omit)
 
-    def change_before(
-        self, action: str, change: Callable[[], object], *, account_id: str = "", url: str = ""
-    ) -> None:
+    def change_before(self, action: str, change: Callable[[], object], *, url: str = "") -> None:
         """Change something right before a call, the first time."""
-        change_before(self._register(account_id), action, change, url=url)
+        change_before(self.on_event, action, change, url=url)
 
     def on_event(self, event: str, handler: Callable[..., object], *, account_id: str = "") -> None:
         """Register a handler of a botocore event with the functions' clients."""

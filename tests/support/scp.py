@@ -145,9 +145,9 @@ def verdict(*policies: Policy, call: Call = GET_USER, session: SessionFacts | No
     return evaluate_call(call, levels((FULL_ACCESS, *policies)), session=session)
 
 
-def decision(*policies: Policy, call: Call = GET_USER, session: SessionFacts | None = None) -> Decision:
+def decision(*policies: Policy, call: Call = GET_USER) -> Decision:
     """Return the decision with policies at the root, next to FullAWSAccess."""
-    return verdict(*policies, call=call, session=session).decision
+    return verdict(*policies, call=call).decision
 
 
 def task_decision(
@@ -215,12 +215,10 @@ class RequestWith(SessionRequest):
         return ABSENT
 
 
-def decision_with(
-    context: Mapping[str, Possible | Value], *policies: Policy, call: Call = GET_USER
-) -> Decision:
+def decision_with(context: Mapping[str, Possible | Value], *policies: Policy) -> Decision:
     """Return the decision with policies at the root, and nothing else, for a context."""
     return evaluate_request(
-        RequestWith(session=SESSION, call=call, context=context),
+        RequestWith(session=SESSION, call=GET_USER, context=context),
         service_control=levels(policies),
         resource_control=None,
     ).decision

@@ -28,10 +28,9 @@ def root_access_template(
     *,
     features: Iterable[RootAccessFeature | str] = tuple(RootAccessFeature),
     delegated_administrators: Iterable[str] | None = None,
-    env: Environment | None = None,
 ) -> dict[str, Any]:
     """Return the template of a stack that has the construct and nothing else."""
-    stack = bootstrap_stack(env=env)
+    stack = bootstrap_stack()
     CentralizedRootAccess(
         stack, "RootAccess", features=features, delegated_administrators=delegated_administrators
     )

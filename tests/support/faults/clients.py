@@ -72,12 +72,7 @@ def omit_member(register: Register, action: str, *path: str) -> None:
 
 
 def change_before(
-    register: Register,
-    action: str,
-    change: Callable[[], object],
-    *,
-    times: int = 1,
-    url: str = "",
+    register: Register, action: str, change: Callable[[], object], *, times: int = 1, url: str = ""
 ) -> None:
     """Change something as others do, right before a call.
 
@@ -88,7 +83,7 @@ def change_before(
         times: Before how many calls, from the next one on.
         url: Only calls whose URL contains this.
     """
-    matches = _matcher(times=times, url=url, body="")
+    matches = _matcher(times=times, url=url)
 
     def apply_change(params: Mapping[str, Any], **_: object) -> None:
         if matches(params):
@@ -97,7 +92,7 @@ def change_before(
     register(_event("before-call", action), apply_change)
 
 
-def _matcher(*, times: int | None, url: str, body: str) -> Callable[[Mapping[str, Any]], bool]:
+def _matcher(*, times: int | None, url: str, body: str = "") -> Callable[[Mapping[str, Any]], bool]:
     """Return a function that selects so many calls by their requests."""
     left = itertools.repeat(True) if times is None else itertools.repeat(True, times)
 
