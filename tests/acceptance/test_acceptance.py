@@ -38,7 +38,7 @@ from support.acceptance import (
 )
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.apps import ROOT
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access, writes
+from support.arrange import CREDENTIALS, SESSIONS, add_accounts, enable_root_access, writes
 from support.processes import run_successfully
 
 if TYPE_CHECKING:
@@ -99,11 +99,6 @@ class Danger:
     typed: str | None = None
 
 
-def add_accounts(organization: LocalOrganization) -> None:
-    for number in range(MAX_ACCOUNTS):
-        organization.add_account(name=f"account-{number}", email=f"{number}@example.com")
-
-
 IN_MEMBER = {"member": OTHER}
 DANGERS: dict[Refusal, Danger] = {
     Refusal.OTHER_ACCOUNT: Danger(options={"account": MEMBER}),
@@ -114,7 +109,7 @@ DANGERS: dict[Refusal, Danger] = {
         caller={"root_user": True},
     ),
     Refusal.NOT_ALL_FEATURES: Danger(),
-    Refusal.LARGE: Danger(arrange=add_accounts),
+    Refusal.LARGE: Danger(arrange=lambda organization: add_accounts(organization, MAX_ACCOUNTS)),
     Refusal.IN_USE: Danger(arrange=lambda organization: enable_root_access(organization, SESSIONS)),
     Refusal.DELEGATES: Danger(
         arrange=lambda organization: enable_root_access(organization, delegated_administrators=[MEMBER])
@@ -176,7 +171,7 @@ def test_the_level_read_changes_nothing_and_opens_no_root_session(
 ) -> None:
     organization = terminal.organization
     if is_in_use:
-        add_accounts(organization)
+        add_accounts(organization, MAX_ACCOUNTS)
         enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[THIRD])
     before = snapshot(organization, names_of(organization))
     organization.clear_calls()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER
+from support.arrange import add_accounts
 from support.command_line import NOW, Typed, lock_bucket
 from support.root_tasks import EXECUTE_MACHINE, Settings
 
@@ -31,9 +32,7 @@ def start_execution(command_line: CommandLine, *, runs: bool = True) -> list[str
     """
     root_tasks, services = command_line.root_tasks, command_line.services
     organization = root_tasks.organization
-    accounts = sorted(
-        organization.add_account(name=f"team-{number}", email=f"{number}@example.com") for number in range(11)
-    )
+    accounts = sorted(add_accounts(organization, 11))
     for account_id in accounts:
         organization.put_root_credentials(account_id=account_id, password=True)
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": accounts})

@@ -12,7 +12,7 @@ from local_aws.emulation import mock_organization
 from root_tasks.model.report_schema import Task
 from support import root_tasks as running
 from support.accounts import MEMBER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, add_unit, enable_root_access
+from support.arrange import CREDENTIALS, SESSIONS, add_accounts, add_unit, enable_root_access
 from support.policies import (
     PolicyComparison,
     PolicyRequest,
@@ -119,7 +119,7 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             if (task := RootTask(locked)) in tasks:
                 _unlock_and_restore(root_tasks, task, **named)
         # More than are read one by one.
-        many = [organization.add_account(name=f"m-{n}", email=f"m-{n}@example.com") for n in range(21)]
+        many = add_accounts(organization, 21)
         organizations.move_account(AccountId=many[0], SourceParentId=root_id, DestinationParentId=unit_id)
         if RootTask.DELETE_CREDENTIALS in tasks:
             for account_id in many:

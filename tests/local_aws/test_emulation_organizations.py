@@ -8,6 +8,7 @@ import pytest
 
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
 from support.accounts import MANAGEMENT, OTHER, STRANGER, THIRD
+from support.arrange import add_accounts
 from support.emulation import DELEGATE, IAM, error_of, register
 
 
@@ -98,8 +99,7 @@ def test_lists_come_in_pages_of_twenty(
     services = (IAM, *(f"service-{number:02}.amazonaws.com" for number in range(21)))
     with mock_organization(seed=Seed(members=(), trusted_services=services)) as organization:
         organization.set_delegated_administrator_limit(30)
-        for number in range(24):
-            organization.add_account(name=f"account-{number}", email=f"{number}@example.com")
+        add_accounts(organization, 24)
         for account_id in organization.members[:21]:
             register(organization, account_id)
 

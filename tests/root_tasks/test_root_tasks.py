@@ -24,7 +24,7 @@ from root_tasks.run.batch import WrongFunctionError
 from root_tasks.run.finish import OutdatedRunError
 from root_tasks.run.prepare import batches_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.arrange import CREDENTIALS, SESSIONS, add_accounts, enable_root_access
 from support.root_tasks import AUDIT_MACHINE, FUNCTIONS, RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
@@ -311,8 +311,7 @@ def test_a_run_whose_name_is_another_folder_on_a_disk_is_refused(root_tasks: Roo
 
 
 def test_a_batch_that_dies_loses_only_itself_and_shows_in_the_report(root_tasks: RootTasks) -> None:
-    for number in range(30):
-        root_tasks.organization.add_account(name=f"team-{number}", email=f"team-{number}@example.com")
+    add_accounts(root_tasks.organization, 30)
     root_tasks.lose_batches = lambda batch: batch == 1
     execution = root_tasks.run()
     assert execution.output["totals"] == {"clean": 25, "skipped": 1, "inaccessible": 8}

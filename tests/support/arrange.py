@@ -64,6 +64,12 @@ def set_feature_by_client(iam: IAMClient, feature: str, *, enabled: bool) -> Non
             raise ValueError(feature)
 
 
+def add_accounts(organization: Organization, count: int) -> list[str]:
+    """Add member accounts, and return their IDs."""
+    names = [f"team-{number}" for number in range(count)]
+    return [organization.add_account(name=name, email=f"{name}@example.com") for name in names]
+
+
 def add_unit(organization: Organization, name: str, *account_ids: str, parent_id: str = "") -> str:
     """Create a unit, by default right under the root, move accounts from there into it, and return its ID."""
     organizations, root_id = organization.client("organizations"), organization.root_id

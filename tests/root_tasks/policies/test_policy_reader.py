@@ -14,6 +14,7 @@ from scp.calls import SessionFacts
 from scp.documents import PolicyType
 from scp.evaluate import Decision
 from support.accounts import MEMBER
+from support.arrange import add_accounts
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
 from support.function import FakeTime
@@ -29,14 +30,6 @@ ACTION = "iam:GetAccountSummary"
 DENY_OTHERS = statement(Action="ec2:*")
 DENY_IT = statement(Action=ACTION)
 ALLOW_OTHERS = statement("Allow", Action="s3:*")
-
-
-def add_accounts(organization: LocalOrganization, count: int) -> list[str]:
-    """Add member accounts, and return their IDs."""
-    return [
-        organization.add_account(name=f"many-{number}", email=f"many-{number}@example.com")
-        for number in range(count)
-    ]
 
 
 def attach(
