@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from centralized_root_access.cli.caller import Caller
 from support import root_tasks as running
 from support.accounts import MANAGEMENT, MEMBER, OTHER
-from support.arrange import add_unit
-from support.command_line import STACK
+from support.arrange import add_accounts, add_unit
+from support.command_line import STACK, change_clients
 from support.policies import PolicyRequest, compare_policy, parse_statements
 from support.responding import client_error, respond_to
 from support.scp import attach_policy, statement
@@ -69,11 +68,8 @@ class Person:
 def person(monkeypatch: pytest.MonkeyPatch) -> Person:
     """Return the person who runs the commands, whose permissions are enforced."""
     person = Person()
-    original = Caller.client
 
-    def guarded_client(caller: Caller, service: str, **arguments: Any) -> Any:
-        client = original(caller, service, **arguments)
-
+    def guard(client: Any, service: str) -> None:
         def decide(operation: str, parameters: Mapping[str, Any]) -> None:
             if not person.authorize(policy_request(service, operation, parameters)):
                 raise client_error("AccessDenied", "You may not.", operation=operation)
@@ -86,9 +82,8 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Person:
         respond_to(client, decide, first=True)
         for operation in ("DescribeAccount", "ListAccounts", "ListAccountsForParent"):
             client.meta.events.register(f"after-call.organizations.{operation}", omit_paths)
-        return client
 
-    monkeypatch.setattr(Caller, "client", guarded_client)
+    change_clients(monkeypatch, guard)
     monkeypatch.setattr("webbrowser.open", lambda url: True)
     return person
 
@@ -307,8 +302,7 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
     organization = command_line.root_tasks.organization
     organization.put_root_credentials(account_id=MEMBER, password=True)
     # Policies are read to explain denials: for more than twenty targets in another way.
-    for number in range(20):
-        organization.add_account(name=f"m-{number}", email=f"m-{number}@example.com")
+    add_accounts(organization, 20)
     others = {"StringNotEquals": {"aws:PrincipalAccount": MEMBER}}
     attach_policy(organization, organization.root_id, statement(Action="iam:*", Condition=others))
     add_unit(organization, "Workloads", MEMBER)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from centralized_root_access.cli.caller import Caller
 from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import set_feature, writes
+from support.command_line import change_clients
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
 from support.scp import attach_policy, statement
@@ -216,17 +216,12 @@ def test_without_policies_everything_is_allowed(command_line: CommandLine) -> No
 def test_a_policy_that_cannot_be_read_is_never_taken_for_one_that_denies_nothing(
     command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create_client = Caller.client
     unread = attach(organization, DENY_ROOT)
-
-    def client_that_cannot_read(caller: Caller, service: str, **options: Any) -> Any:
-        client = create_client(caller, service, **options)
-        inject(
-            client.meta.events.register, "organizations:DescribePolicy", error_response("ServiceException")
-        )
-        return client
-
-    monkeypatch.setattr(Caller, "client", client_that_cannot_read)
+    fault = error_response("ServiceException")
+    change_clients(
+        monkeypatch,
+        lambda client, _: inject(client.meta.events.register, "organizations:DescribePolicy", fault),
+    )
     for format_ in ("table", "csv", "json"):
         shown = command_line.run("preflight", "--task", "audit", "--format", format_)
         assert shown.exit_code == 2

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import botocore
 import pytest
 
-from centralized_root_access.cli.caller import Caller
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, writes
+from support.command_line import change_clients
 from support.drift_check import DriftCheck, by_event
 from support.faults.clients import omit_member
 from support.function import BOTH
@@ -64,15 +64,11 @@ def test_what_cannot_be_seen_is_not_shown_as_disabled_or_not_registered(
 def test_trusted_access_since_an_unknown_time_is_not_shown_as_disabled(
     organization: LocalOrganization, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create = Caller.client
-
-    def create_client(caller: Caller, service: str, **options: Any) -> Any:
-        client = create(caller, service, **options)
+    def omit_time(client: Any, service: str) -> None:
         action = "organizations:ListAWSServiceAccessForOrganization"
         omit_member(client.meta.events.register, action, "EnabledServicePrincipals", "DateEnabled")
-        return client
 
-    monkeypatch.setattr(Caller, "client", create_client)
+    change_clients(monkeypatch, omit_time)
     enable_root_access(organization, CREDENTIALS)
     lines = command_line.run("status").lines[1:4]
     assert [line.rpartition("  ")[2] for line in lines] == ["enabled", "enabled", "disabled"]

@@ -290,6 +290,18 @@ class CommandLine:
         return shown.stderr
 
 
+def change_clients(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any, str], object]) -> None:
+    """Change each client that a command creates: it is given to a function, with the name of its service."""
+    create = Caller.client
+
+    def create_client(caller: Caller, service: str, **options: Any) -> Any:
+        client = create(caller, service, **options)
+        change(client, service)
+        return client
+
+    monkeypatch.setattr(Caller, "client", create_client)
+
+
 def variables_of(organization: LocalOrganization) -> dict[str, str]:
     """Return the variables of a process that works in a served organization, in its management account."""
     return {
@@ -309,15 +321,12 @@ def running_command_line(
     """Deploy RootTasks in an organization with root access, and return the command line of its account."""
     enable_root_access(organization, CREDENTIALS, SESSIONS)
     services = DeployedServices(root_tasks=RootTasks(organization=organization))
-    create = Caller.client
 
-    def create_client(caller: Caller, service: str, **options: Any) -> Any:
-        client = create(caller, service, **options)
+    def respond(client: Any, service: str) -> None:
         if service in ("cloudformation", "stepfunctions"):
             respond_to(client, services.respond)
-        return client
 
-    monkeypatch.setattr(Caller, "client", create_client)
+    change_clients(monkeypatch, respond)
     for name, value in {**_CREDENTIALS, "AWS_DEFAULT_REGION": "us-east-1"}.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "COLUMNS", "NO_COLOR"):
