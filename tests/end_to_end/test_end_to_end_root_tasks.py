@@ -22,6 +22,7 @@ from centralized_root_access import (
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from support.accounts import MANAGEMENT
 from support.deploying import Deployer, assert_succeeded, stack_outputs
+from support.root_tasks import lock_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,8 +38,6 @@ SUSPENDED, PROTECTED, DENIED = "100000000005", "100000000006", "100000000007"
 ALSO_PASSWORD, LOCKED_OUT = "100000000008", "100000000010"
 DELETABLE = {PASSWORD, KEYS, EVERYTHING, MFA_ONLY, ALSO_PASSWORD}
 DELETE = RootTask.DELETE_CREDENTIALS
-REGION = "us-east-1"
-BUCKET, QUEUE = "locked-bucket", f"arn:aws:sqs:{REGION}:{LOCKED_OUT}:locked-queue"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,12 +209,8 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     fail_with_a_report(deployed)
     lose_batches(deployed)
     stop_wave(local_aws, deployed)
-    lock_out(local_aws)
-    for kind, request in (
-        ("bucket", {"task": RootTask.UNLOCK_BUCKET_POLICY, "buckets": {LOCKED_OUT: [BUCKET]}}),
-        ("queue", {"task": RootTask.UNLOCK_QUEUE_POLICY, "queues": [QUEUE]}),
-    ):
-        unlock_and_restore(local_aws, deployed, kind, request)
+    for task, named in lock_out(local_aws, LOCKED_OUT).items():
+        unlock_and_restore(local_aws, deployed, {"task": task, **named})
     allow_recovery(deployed)
 
 
@@ -351,17 +346,10 @@ def audit_again(deployed: Deployed) -> None:
     assert deployed.read("latest/report.json") == deployed.read(f"runs/{audit.run_id}/report.json")
 
 
-def lock_out(aws: LocalAws) -> None:
-    s3 = aws.client("s3", account_id=LOCKED_OUT)
-    s3.create_bucket(Bucket=BUCKET)
-    s3.put_bucket_policy(Bucket=BUCKET, Policy=locking_policy("s3:*", f"arn:aws:s3:::{BUCKET}"))
-    aws.client("sqs", account_id=LOCKED_OUT).create_queue(
-        QueueName="locked-queue", Attributes={"Policy": locking_policy("sqs:*", QUEUE)}
-    )
-
-
-def unlock_and_restore(aws: LocalAws, deployed: Deployed, kind: str, request: Mapping[str, object]) -> None:
+def unlock_and_restore(aws: LocalAws, deployed: Deployed, request: Mapping[str, object]) -> None:
+    kind = "bucket" if "buckets" in request else "queue"
     locked = policy_of(aws, kind)
+    assert locked is not None
     plan = deployed.run_successfully(**request)
     assert deployed.accounts(plan, "planned") == {LOCKED_OUT}
     assert policy_of(aws, kind) == locked
@@ -382,24 +370,18 @@ def allow_recovery(deployed: Deployed) -> None:
     assert deployed.organization.root_credentials(PASSWORD).password
 
 
-def locking_policy(action: str, resource: str) -> str:
-    """Return a policy that locks everybody out."""
-    statement = {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
 def policy_of(aws: LocalAws, kind: str) -> object:
     """Return the policy of the bucket or the queue as its owner sees it, or None."""
     if kind == "bucket":
         try:
-            text = aws.client("s3", account_id=LOCKED_OUT).get_bucket_policy(Bucket=BUCKET)["Policy"]
+            text = aws.client("s3", account_id=LOCKED_OUT).get_bucket_policy(Bucket="locked")["Policy"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "NoSuchBucketPolicy":
                 raise
             return None
     else:
         sqs = aws.client("sqs", account_id=LOCKED_OUT)
-        url = sqs.get_queue_url(QueueName="locked-queue")["QueueUrl"]
+        url = sqs.get_queue_url(QueueName="locked")["QueueUrl"]
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"]).get("Attributes", {})
         text = attributes.get("Policy")
     return json.loads(text) if text else None

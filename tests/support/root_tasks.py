@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
     from local_aws.emulation import LocalOrganization
+    from local_aws.services import LocalAws
     from root_tasks.refusals import RefusalReason
     from support.faults.clients import Register
     from support.state_machine import History, Invoke
@@ -676,15 +677,15 @@ def create_report_bucket(s3: Any) -> None:
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
 
 
-def lock_out(root_tasks: RootTasks) -> dict[Task, dict[str, Any]]:
+def lock_out(aws: RootTasks | LocalAws, account_id: str = MEMBER) -> dict[Task, dict[str, Any]]:
     """Create a bucket and a queue that deny everything; return the input that names each, by task."""
-    s3, sqs = (root_tasks.client(service, account_id=MEMBER) for service in ("s3", "sqs"))
+    s3, sqs = (aws.client(service, account_id=account_id) for service in ("s3", "sqs"))
     s3.create_bucket(Bucket="locked")
     s3.put_bucket_policy(Bucket="locked", Policy=_denial("s3:*", "arn:aws:s3:::locked"))
-    queue = f"arn:aws:sqs:us-east-1:{MEMBER}:locked"
+    queue = f"arn:aws:sqs:us-east-1:{account_id}:locked"
     sqs.create_queue(QueueName="locked", Attributes={"Policy": _denial("sqs:*", queue)})
     return {
-        Task.UNLOCK_BUCKET_POLICY: {"buckets": {MEMBER: ["locked"]}},
+        Task.UNLOCK_BUCKET_POLICY: {"buckets": {account_id: ["locked"]}},
         Task.UNLOCK_QUEUE_POLICY: {"queues": [queue]},
     }
 
