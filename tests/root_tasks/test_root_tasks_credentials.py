@@ -565,12 +565,8 @@ def test_a_list_that_lags_behind_a_deletion_is_read_again_before_mfa_is_deactiva
 
     root_tasks.on_event("after-call.iam.ListAccessKeys", lag)
     executed = root_tasks.execute(plan)
-    assert root_tasks.items(executed, MEMBER) == [
-        ("password", "done"),
-        (f"access key {KEY}", "done"),
-        (f"signing certificate {CERTIFICATE}", "done"),
-        (f"MFA device {MFA}", outcome),
-    ]
+    outcomes = [item_outcome for _, item_outcome in root_tasks.items(executed, MEMBER)]
+    assert outcomes == ["done", "done", "done", outcome]
     assert root_tasks.organization.root_credentials(MEMBER).mfa_devices == left
     assert root_tasks.time.seconds > 0
 
@@ -661,12 +657,8 @@ def test_what_is_deleted_already_is_nothing_to_do(root_tasks: RootTasks) -> None
     root_user.access_keys.clear()
     root_user.certificates.clear()
     executed = root_tasks.execute(plan)
-    assert root_tasks.items(executed, MEMBER) == [
-        ("password", "nothing to do"),
-        (f"access key {KEY}", "nothing to do"),
-        (f"signing certificate {CERTIFICATE}", "nothing to do"),
-        (f"MFA device {MFA}", "done"),
-    ]
+    outcomes = [outcome for _, outcome in root_tasks.items(executed, MEMBER)]
+    assert outcomes == [*["nothing to do"] * 3, "done"]
     assert root_tasks.outcomes(executed) == {MEMBER: "done"}
 
 
