@@ -150,10 +150,7 @@ def run_and_report(command_line: CommandLine, *arguments: str, name: str) -> Sho
     ],
 )
 def test_an_account_that_was_named_and_skipped_never_ends_with_0(
-    command_line: CommandLine,
-    command: tuple[str, ...],
-    name: str,
-    skip: Callable[[CommandLine], None],
+    command_line: CommandLine, command: tuple[str, ...], name: str, skip: Callable[[CommandLine], None]
 ) -> None:
     give_credentials(command_line)
     skip(command_line)

@@ -86,10 +86,7 @@ def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_settings_that_cannot_be_used_are_a_sentence(
-    command_line: CommandLine,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    settings: dict[str, str] | str,
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, str] | str
 ) -> None:
     if isinstance(settings, str):
         use_no_keys(monkeypatch)

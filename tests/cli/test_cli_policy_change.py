@@ -221,10 +221,7 @@ def test_a_policy_on_a_delegate_is_judged_for_the_role_that_opens_sessions(
 
 
 def test_a_delegate_that_checks_no_account_is_not_told_that_a_policy_denies_nothing(
-    command_line: CommandLine,
-    organization: LocalOrganization,
-    monkeypatch: pytest.MonkeyPatch,
-    file: Path,
+    command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:
     add_unit(organization, "Empty")
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])

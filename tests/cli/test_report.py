@@ -158,9 +158,7 @@ def test_another_genuine_report_is_not_taken_for_the_latest_full_audit(command_l
     assert "latest/report.json is not the report of a full audit" in command_line.refusal("report")
 
 
-def test_a_run_of_the_other_state_machine_hides_no_report_of_the_same_name(
-    command_line: CommandLine,
-) -> None:
+def test_a_run_of_the_other_state_machine_hides_no_report_of_the_same_name(command_line: CommandLine) -> None:
     """Those who may start only audits, or only executions, choose their names."""
     root_tasks = command_line.root_tasks
     plan = plan_deletion(command_line)

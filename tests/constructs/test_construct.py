@@ -76,9 +76,7 @@ def test_the_custom_resource_waits_for_its_policy_and_stays_with_a_deleted_stack
     assert resource["UpdateReplacePolicy"] == "Retain"
 
 
-def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(
-    smallest: dict[str, Any],
-) -> None:
+def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(smallest: dict[str, Any]) -> None:
     function = smallest["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
     assert function["Timeout"] == 180
     assert "AWS::Lambda::EventInvokeConfig" not in {

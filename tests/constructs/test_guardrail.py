@@ -82,9 +82,7 @@ def test_the_order_of_the_lists_does_not_change_the_template() -> None:
 
 
 @pytest.mark.parametrize("names", [["A", "B"], ["B", "A"]])
-def test_a_token_is_a_target_once_in_a_place_of_its_own(
-    names: list[str],
-) -> None:
+def test_a_token_is_a_target_once_in_a_place_of_its_own(names: list[str]) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     tokens = [CfnParameter(stack, name).value_as_string for name in names]
     targets = [*tokens, UNIT, *tokens, UNIT]

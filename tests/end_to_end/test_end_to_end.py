@@ -301,9 +301,7 @@ def test_an_event_of_a_root_user_in_the_trails_log_group_reaches_the_topic(aws: 
     assert f"Log stream: {log_stream}\n" in notice
 
 
-def test_the_documented_eventbridge_condition_exempts_root_sessions_alone(
-    running_aws: LocalAws,
-) -> None:
+def test_the_documented_eventbridge_condition_exempts_root_sessions_alone(running_aws: LocalAws) -> None:
     rule = condition_for_rule("EventBridge, in the member account")
     pattern = json.dumps({"detail": json.loads(f"{{{rule}}}")})
     events = running_aws.client("events")

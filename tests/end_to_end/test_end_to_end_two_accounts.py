@@ -50,9 +50,7 @@ def prepare(aws: LocalAws) -> None:
 
 
 @pytest.mark.slow
-def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
-    tmp_path: Path,
-) -> None:
+def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples" / "two_accounts.py", tmp_path)
     with running_local_aws() as aws:
         organization = aws.organization

@@ -206,9 +206,7 @@ def test_a_signal_during_the_start_leaves_no_process_port_or_folder(run: Command
     assert_nothing_remains(run, children, ports=())
 
 
-def test_a_command_and_its_functions_see_only_the_local_aws_on_two_ports(
-    run: CommandLine,
-) -> None:
+def test_a_command_and_its_functions_see_only_the_local_aws_on_two_ports(run: CommandLine) -> None:
     seen = json.loads(run.read_line())
     assert seen["account"] == MANAGEMENT
     assert seen["function"]["Code"] == "ServiceAccessNotEnabledException"

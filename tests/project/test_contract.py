@@ -529,9 +529,7 @@ def plan_and_execute_every_task(deployed: Deployed) -> None:
         assert root_tasks.outcomes(executed)[MEMBER] == "done"
 
 
-def test_step_functions_holds_the_hash_of_an_executions_report(
-    deployed: Deployed,
-) -> None:
+def test_step_functions_holds_the_hash_of_an_executions_report(deployed: Deployed) -> None:
     organization = deployed.root_tasks.organization
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     input_ = {"task": RootTask.DELETE_CREDENTIALS, "accounts": [MEMBER]}

@@ -166,12 +166,7 @@ class Lifecycle(RuleBasedStateMachine):
         twice=st.booleans(),
     )
     def start(
-        self,
-        enabled: Sequence[str],
-        hidden: bool,
-        history: Sequence[ExternalAction],
-        limit: int,
-        twice: bool,
+        self, enabled: Sequence[str], hidden: bool, history: Sequence[ExternalAction], limit: int, twice: bool
     ) -> None:
         self._set_limit(limit)
         self._act(ExternalAction(intent=Intent.TOGGLE_TRUSTED_ACCESS))
@@ -272,12 +267,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     # How it is done
 
-    def _deploy(
-        self,
-        features: Sequence[str],
-        administrators: Sequence[str] | None,
-        **during: Any,
-    ) -> None:
+    def _deploy(self, features: Sequence[str], administrators: Sequence[str] | None, **during: Any) -> None:
         properties: dict[str, object] = {"Features": tuple(features)}
         if administrators is not None:
             properties["DelegatedAdministrators"] = tuple(administrators)

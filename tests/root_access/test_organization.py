@@ -29,9 +29,7 @@ def reads(organization: LocalOrganization) -> list[str]:
     return sorted(call.operation for call in organization.calls)
 
 
-def test_a_second_observation_does_not_read_the_organization_again(
-    organization: LocalOrganization,
-) -> None:
+def test_a_second_observation_does_not_read_the_organization_again(organization: LocalOrganization) -> None:
     subject = Function().organization()
     observed = subject.observe()
     organization.clear_calls()

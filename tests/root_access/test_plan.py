@@ -101,9 +101,7 @@ def accounts(names: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("row", rows(FEATURES), ids=" ".join)
-def test_listed_features_are_enabled_before_others_are_disabled(
-    row: list[str],
-) -> None:
+def test_listed_features_are_enabled_before_others_are_disabled(row: list[str]) -> None:
     was, wanted, *steps = row
     assert plan(
         desired=DesiredState(features=DESIRED[wanted]), observed=observed(features=OBSERVED[was])

@@ -297,10 +297,7 @@ def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint,
     ids=str,
 )
 def test_a_malformed_event_is_answered_with_a_sentence_before_any_call(
-    endpoint: ResponseEndpoint,
-    organization: LocalOrganization,
-    change: dict[str, Any],
-    mentioned: str,
+    endpoint: ResponseEndpoint, organization: LocalOrganization, change: dict[str, Any], mentioned: str
 ) -> None:
     event = {name: value for name, value in request(endpoint, **change).items() if value is not None}
     Function()(event)

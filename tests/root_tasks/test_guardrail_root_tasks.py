@@ -52,9 +52,7 @@ def deny_root_users(organization: LocalOrganization, name: str, target_id: str) 
     return organization.attach_service_control_policy(name=name, document=guardrail(), target_id=target_id)
 
 
-def test_a_plan_to_recover_names_each_policy_that_leaves_the_root_user_nothing(
-    tasks: RootTasks,
-) -> None:
+def test_a_plan_to_recover_names_each_policy_that_leaves_the_root_user_nothing(tasks: RootTasks) -> None:
     organization = tasks.organization
     policies = {
         name: (deny_root_users(organization, name, target_id), target_id)

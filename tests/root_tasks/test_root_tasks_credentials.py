@@ -386,9 +386,7 @@ def test_a_plan_is_not_executed_if_another_report_was_approved(root_tasks: RootT
     assert executed.output["totals"] == {"done": 2}
 
 
-def test_a_plan_of_a_release_without_the_reports_hash_is_not_called_altered(
-    root_tasks: RootTasks,
-) -> None:
+def test_a_plan_of_a_release_without_the_reports_hash_is_not_called_altered(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     held = plan.output.pop("reportSha256")
     refused = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": held})
@@ -443,9 +441,7 @@ def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
         assert root_tasks.outcomes(plan)[MEMBER] == outcome
 
 
-def test_an_account_with_something_planned_and_something_in_use_is_planned(
-    root_tasks: RootTasks,
-) -> None:
+def test_an_account_with_something_planned_and_something_in_use_is_planned(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(
         account_id=MEMBER, password=True, access_keys=1, mfa_devices=1, access_key_last_used=root_tasks.now
     )
@@ -662,9 +658,7 @@ def test_what_is_deleted_already_is_nothing_to_do(root_tasks: RootTasks) -> None
     assert root_tasks.outcomes(executed) == {MEMBER: "done"}
 
 
-def test_a_deletion_whose_response_was_lost_is_done_if_nothing_exists_then(
-    root_tasks: RootTasks,
-) -> None:
+def test_a_deletion_whose_response_was_lost_is_done_if_nothing_exists_then(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.lose_response("iam:DeleteAccessKey")
     root_tasks.lose_response("iam:DeleteSigningCertificate")

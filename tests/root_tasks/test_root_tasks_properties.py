@@ -1019,9 +1019,7 @@ def test_a_backup_of_a_stopped_execution_is_named_whenever_it_is_redriven(
     assert reference in drive.report["results"][0]["reason"]
 
 
-def test_an_execution_that_failed_in_accounts_repeats_nothing_when_redriven(
-    any_order: AnyOrder,
-) -> None:
+def test_an_execution_that_failed_in_accounts_repeats_nothing_when_redriven(any_order: AnyOrder) -> None:
     plan = any_order.start_looking(DELETE_BOTH)
     any_order.change_account(ChangeByOthers(change=Change.REPLACE_PASSWORD, account_id=MEMBER))
     drive = any_order.start(running.EXECUTE_MACHINE, {"plan": plan.run_id})

@@ -449,9 +449,7 @@ def test_what_is_not_the_backup_of_such_a_policy_is_not_restored(locked: Locked)
         assert refusal(root_tasks.run({"task": task, "restore": [reference]})) == (reason, data)
 
 
-def test_a_corrected_policy_is_attached_if_the_stack_allows_it_and_shown_as_such(
-    locked: Locked,
-) -> None:
+def test_a_corrected_policy_is_attached_if_the_stack_allows_it_and_shown_as_such(locked: Locked) -> None:
     reference, corrected = locked.unlock(), locked.text("Corrected")
     refused = locked.restore(reference, policyOverride=corrected)
     assert refusal(refused) == (RefusalReason.OVERRIDE_NOT_ALLOWED, {})

@@ -127,11 +127,7 @@ class FakeCloudFormation:
         self.data = {}
 
     def _send(
-        self,
-        request_type: str,
-        properties: Mapping[str, Any],
-        *,
-        old: Mapping[str, Any] | None = None,
+        self, request_type: str, properties: Mapping[str, Any], *, old: Mapping[str, Any] | None = None
     ) -> DeploymentOutcome:
         request_id = f"request-{next(_REQUEST_NUMBERS)}"
         event: dict[str, Any] = {

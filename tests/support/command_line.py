@@ -313,10 +313,7 @@ def variables_of(organization: LocalOrganization) -> dict[str, str]:
 
 
 def running_command_line(
-    organization: LocalOrganization,
-    *,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    organization: LocalOrganization, *, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> CommandLine:
     """Deploy RootTasks in an organization with root access, and return the command line of its account."""
     enable_root_access(organization, CREDENTIALS, SESSIONS)

@@ -100,9 +100,7 @@ def test_for_many_accounts_targets_with_policies_of_their_own_are_read(
     )
 
 
-def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(
-    organization: LocalOrganization,
-) -> None:
+def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(organization: LocalOrganization) -> None:
     attach(organization, "deleted", DENY_IT, [organization.root_id])
     client = organization.client("organizations")
     deleted = error_response("PolicyNotFoundException")

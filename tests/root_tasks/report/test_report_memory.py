@@ -63,9 +63,7 @@ def report_of(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_ten_thousand_accounts_need_hardly_more_memory_than_a_hundred(
-    tmp_path: Path,
-) -> None:
+def test_ten_thousand_accounts_need_hardly_more_memory_than_a_hundred(tmp_path: Path) -> None:
     small, large = (measured(tmp_path / str(accounts), accounts) for accounts in (100, 10_000))
     assert (small["output"]["totals"], large["output"]["totals"]) == (
         {"has credentials": 5, "clean": 95},

@@ -420,9 +420,7 @@ def test_the_command_for_many_accounts_names_the_report_that_has_them(shown: Sho
     assert len(accounts) == page.evaluate(f"{ROWS}.filter((row) => row.matches('.warn')).length")
 
 
-def test_a_page_that_is_not_stored_plans_for_all_only_after_an_audit_of_all(
-    shown: Show,
-) -> None:
+def test_a_page_that_is_not_stored_plans_for_all_only_after_an_audit_of_all(shown: Show) -> None:
     audit = large_audit(1_500)
     page = shown(page_of(audit, stored=False))
     assert commands(page)[0] == "centralized-root-access plan delete --account all"

@@ -46,9 +46,7 @@ def test_a_run_of_its_own_objects_alone_has_no_warnings(root_tasks: RootTasks) -
     assert root_tasks.report(root_tasks.execute(plan))["warnings"] == []
 
 
-def test_each_object_that_the_run_has_not_written_is_reported_and_not_followed(
-    root_tasks: RootTasks,
-) -> None:
+def test_each_object_that_the_run_has_not_written_is_reported_and_not_followed(root_tasks: RootTasks) -> None:
     names = [
         "00000.json",  # of no task
         "00007.json",

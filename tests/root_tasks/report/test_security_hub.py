@@ -198,9 +198,7 @@ def test_each_full_audit_imports_a_finding_for_each_account(root_tasks: RootTask
     assert warnings(root_tasks, audit) == []
 
 
-def test_names_and_addresses_reach_neither_security_hub_nor_a_batch(
-    root_tasks: RootTasks,
-) -> None:
+def test_names_and_addresses_reach_neither_security_hub_nor_a_batch(root_tasks: RootTasks) -> None:
     organization = root_tasks.organization
     policy = attach_policy(organization, MEMBER, statement(Sid="DenyIt"), name="deny-all")
     audit = root_tasks.run()
@@ -356,9 +354,7 @@ def test_an_audit_ends_no_alarm_that_another_one_set_off_during_the_import(root_
     assert line["AccountsWithRootCredentials"] == 1
 
 
-def test_an_audit_that_may_be_overtaken_imports_nothing_and_keeps_its_report(
-    root_tasks: RootTasks,
-) -> None:
+def test_an_audit_that_may_be_overtaken_imports_nothing_and_keeps_its_report(root_tasks: RootTasks) -> None:
     def audit_later() -> None:
         root_tasks.between = lambda: None
         root_tasks.advance(hours=1)

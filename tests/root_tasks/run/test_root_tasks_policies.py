@@ -341,10 +341,7 @@ UNCHECKED: dict[str, tuple[Callable[[RootTasks], None], str]] = {
 
 @pytest.mark.parametrize(("fail", "reason"), UNCHECKED.values(), ids=UNCHECKED)
 def test_a_plan_whose_policies_cannot_be_read_says_so(
-    root_tasks: RootTasks,
-    organization: LocalOrganization,
-    fail: Callable[[RootTasks], None],
-    reason: str,
+    root_tasks: RootTasks, organization: LocalOrganization, fail: Callable[[RootTasks], None], reason: str
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     deny(organization, MEMBER, "iam:DeleteAccessKey")

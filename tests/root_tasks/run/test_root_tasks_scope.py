@@ -123,9 +123,7 @@ def rows(root_tasks: RootTasks, input_: object) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("each_sdk")
-def test_the_results_of_named_accounts_and_of_units_are_those_of_all_accounts(
-    root_tasks: RootTasks,
-) -> None:
+def test_the_results_of_named_accounts_and_of_units_are_those_of_all_accounts(root_tasks: RootTasks) -> None:
     organization = root_tasks.organization
     arrange_organization(organization)
     suspended, *many = add_accounts(organization, 30)

@@ -19,13 +19,7 @@ _CONTEXT_KEY = "injected_fault"
 
 
 def inject(
-    register: Register,
-    action: str,
-    fault: Fault,
-    *,
-    times: int | None = None,
-    url: str = "",
-    body: str = "",
+    register: Register, action: str, fault: Fault, *, times: int | None = None, url: str = "", body: str = ""
 ) -> None:
     """Make calls fail.
 
