@@ -13,12 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from benchmarks.limits import Limit, TokenBucket
-from benchmarks.meter import (
-    MAX_CONCURRENCY,
-    AuditFailedError,
-    Meter,
-    require_outcomes,
-)
+from benchmarks.meter import MAX_CONCURRENCY, AuditFailedError, Meter, require_outcomes
 from benchmarks.page import Measurements, page
 from benchmarks.stand_in import Scenario, StandIn
 from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID, TASK_POLICY, UNITS

@@ -17,12 +17,7 @@ from root_tasks.model.report_schema import Action, Item, ItemType, Outcome, Root
 from root_tasks.report.risk import RECENT
 from support import reports
 from support.accounts import MEMBER, OTHER
-from support.command_line import (
-    AUDIT,
-    DELETE,
-    give_credentials,
-    next_command,
-)
+from support.command_line import AUDIT, DELETE, give_credentials, next_command
 
 if TYPE_CHECKING:
     from support.command_line import CommandLine

@@ -11,15 +11,7 @@ from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
 from root_tasks.model.report_schema import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import add_unit
-from support.command_line import (
-    AUDIT,
-    DELETE,
-    NAME,
-    STACK,
-    alter_report,
-    give_credentials,
-    last_input,
-)
+from support.command_line import AUDIT, DELETE, NAME, STACK, alter_report, give_credentials, last_input
 
 if TYPE_CHECKING:
     from pathlib import Path

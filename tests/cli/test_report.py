@@ -12,14 +12,7 @@ from unittest.mock import Mock
 import pytest
 
 from support.accounts import MEMBER, OTHER, STRANGER
-from support.command_line import (
-    AUDIT,
-    DELETE,
-    EXECUTION,
-    alter_report,
-    give_credentials,
-    plan_deletion,
-)
+from support.command_line import AUDIT, DELETE, EXECUTION, alter_report, give_credentials, plan_deletion
 from support.root_tasks import BUCKET
 
 if TYPE_CHECKING:

@@ -15,13 +15,7 @@ import pytest
 from support import many_apps
 from support.apps import ROOT
 from support.processes import run_successfully
-from support.pythons import (
-    build,
-    clean_variables,
-    create_environment,
-    find_pythons,
-    own_dependencies,
-)
+from support.pythons import build, clean_variables, create_environment, find_pythons, own_dependencies
 from support.templates import resources
 
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"

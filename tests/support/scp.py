@@ -7,11 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from root_tasks.policies.attachments import (
-    FULL_ACCESS,
-    Attachments,
-    OrganizationPolicies,
-)
+from root_tasks.policies.attachments import FULL_ACCESS, Attachments, OrganizationPolicies
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.tasks import DEFINITIONS
 from scp.calls import ASSUME_ROOT, SessionFacts, SessionOpener, call_of

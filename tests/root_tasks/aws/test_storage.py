@@ -19,13 +19,7 @@ from aws_calls.failures import CallError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import one_attempt
 from root_tasks.aws.bucket import Bucket, UnreadableObjectError
-from root_tasks.aws.stores import (
-    ChecksumMismatchError,
-    File,
-    Storage,
-    WriteContentionError,
-    sha256,
-)
+from root_tasks.aws.stores import ChecksumMismatchError, File, Storage, WriteContentionError, sha256
 from root_tasks.model.codec import Document, encode
 from root_tasks.model.report_schema import ItemType, Outcome, Task
 from root_tasks.model.run import (

@@ -13,15 +13,7 @@ from root_tasks.policies.verdicts import TaskResult, judge_task
 from scp.conditions import condition_holds
 from scp.policy_text import Template, Unresolved
 from scp.truth import Truth
-from support.scp import (
-    SESSION,
-    RequestWith,
-    check_of,
-    document,
-    policies_of,
-    policy,
-    statement,
-)
+from support.scp import SESSION, RequestWith, check_of, document, policies_of, policy, statement
 from support.scp_grammar import CALLS
 
 if TYPE_CHECKING:

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from root_tasks.messages import ACCEPTANCE_UNKNOWN
-from root_tasks.model.report_schema import (
-    CredentialDetails,
-    Item,
-    ItemType,
-    Outcome,
-    RootCredentials,
-    Task,
-)
+from root_tasks.model.report_schema import CredentialDetails, Item, ItemType, Outcome, RootCredentials, Task
 from root_tasks.model.run import AcceptedCredentials
 from root_tasks.report.accepted import with_acceptance
 from root_tasks.report.email_domains import is_outside
