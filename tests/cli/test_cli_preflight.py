@@ -36,7 +36,7 @@ def test_the_suggested_statement_can_be_copied_from_a_narrow_terminal(
 ) -> None:
     users = [
         *ROOT_USERS["ArnLike"].values(),
-        "arn:aws:iam::*:role/platform/a-role-with-a-long-name-of-its-own",
+        "arn:aws:iam::*:role/platform/a-role-with-a-long-name-of-its-own\xa0ü",
     ]
     attach(organization, {**DENY_ROOT, "Condition": {"ArnLike": {"aws:PrincipalArn": users}}})
     monkeypatch.setenv("COLUMNS", "60")

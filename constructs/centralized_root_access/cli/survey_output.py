@@ -141,7 +141,7 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
 
 
 def _json_lines(statement: object) -> list[str]:
-    return [f"  {line}" for line in json.dumps(statement, indent=2, ensure_ascii=False).splitlines()]
+    return [f"  {line}" for line in json.dumps(statement, indent=2).splitlines()]
 
 
 def _root_user_sentences(found: Survey) -> Iterator[str]:
