@@ -94,11 +94,21 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
     give_credentials(command_line)
     audit = command_line.run("audit")
     assert (audit.exit_code, audit.stderr) == (1, "")
+    assert "plan delete" not in str(root_tasks.cards)
+    of_report = ("plan", "delete", "--from-report", AUDIT)
+    left_out = "Left out of run {}: 1 protected account.\n"
+    assert command_line.refusal(*of_report) == (
+        f"{left_out.format(AUDIT)}Unable to plan: Run {AUDIT} reports no other account as has credentials.\n"
+    )
     give_credentials(command_line, OTHER)
     command_line.now += timedelta(minutes=1)
     next_step = next_command(command_line.run("audit"))
     assert next_step == ["plan", "delete", "--account", OTHER]
     assert command_line.run(*next_step).exit_code == 0
+    second = [*command_line.services.inputs][1]
+    command_line.now += timedelta(minutes=1)
+    planned = command_line.run("plan", "delete", "--from-report", second)
+    assert (planned.exit_code, planned.stderr.startswith(left_out.format(second))) == (0, True)
 
 
 def test_what_is_in_use_is_what_was_when_the_audit_looked() -> None:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError, FailureKind
 from root_tasks.aws.bucket import Bucket
 from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, RUN_JSON, Storage, sha256
+from root_tasks.messages import quantity
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report_schema import Outcome, Task
 from root_tasks.model.run import ExecutionMark, Finding, Run
 from root_tasks.report.render import as_json
+from root_tasks.report.summary import is_protected
 from root_tasks.run.collect import collect_results
 from root_tasks.run.make_report import make_report
 from root_tasks.tasks import DEFINITIONS
@@ -232,11 +234,12 @@ class Runs:
         stored = StoredReport.of(as_json(report), input_=execution.input)
         return replace(stored, unfinished=True, doubt=doubt)
 
-    def accounts_of_report(self, selection: Selection) -> dict[str, object]:
+    def accounts_of_report(self, selection: Selection, *, audits: bool) -> dict[str, object]:
         """Return the accounts that another run reports with certain outcomes, as an input has them.
 
         Args:
             selection: The run, if there is one, and the outcomes.
+            audits: Whether they are audited, also those that are protected.
 
         Raises:
             CommandError: There is no such report or outcome, its run did not write it, or no account has it.
@@ -249,12 +252,17 @@ class Runs:
         run_id = stored.report.run_id
         if stored.doubt is not None and not stored.unfinished:
             raise CommandError(f"The accounts of run {run_id} are not taken. {stored.doubt}")
-        found = [
-            result.account_id for result in stored.report.results if result.outcome in selection.outcomes
-        ]
-        if not found:
-            raise CommandError(f"Run {run_id} reports no account as {' or '.join(selection.outcomes)}.")
-        return {"accounts": found}
+        found = [result for result in stored.report.results if result.outcome in selection.outcomes]
+        accounts = [result.account_id for result in found if audits or not is_protected(result)]
+        other = ""
+        if protected := len(found) - len(accounts):
+            print_note(f"Left out of run {run_id}: {quantity(protected, 'protected account')}.")
+            other = " other"
+        if not accounts:
+            raise CommandError(
+                f"Run {run_id} reports no{other} account as {' or '.join(selection.outcomes)}."
+            )
+        return {"accounts": accounts}
 
     def task_of_backups(self, references: Sequence[str]) -> Task:
         """Return the task that removed, and so restores, the policies of backups.

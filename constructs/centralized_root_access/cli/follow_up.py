@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.untrusted import ACCOUNT_ID
-from root_tasks.messages import PROTECTED_AUDIT, quantity
+from root_tasks.messages import quantity
 from root_tasks.model.report_schema import Action, ItemType, Outcome, Task
 from root_tasks.report.key_use import key_query
 from root_tasks.report.risk import RECENT, is_all_in_use
-from root_tasks.report.summary import is_audited, is_plan, minute
+from root_tasks.report.summary import is_audited, is_plan, is_protected, minute
 from root_tasks.tasks import DEFINITIONS
 
 from .command_errors import ExitCode
@@ -233,7 +233,7 @@ def _steps_after_empty_plan(report: Report, *, target: TargetOptions) -> list[st
 
 def _step_after_audit(report: Report, *, target: TargetOptions) -> list[str]:
     having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
-    accounts = [result for result in having if PROTECTED_AUDIT not in (result.reason or "")]
+    accounts = [result for result in having if not is_protected(result)]
     if not accounts:
         return []
     ids = [result.account_id for result in accounts]

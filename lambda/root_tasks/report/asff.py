@@ -11,7 +11,7 @@ from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 from ..messages import enumeration
 from ..model.report_schema import AccountResult, ChangeType, Outcome
 from .management_root_user import credentials_in_words, is_unprotected, management_result
-from .summary import credentials_of, item_counts, types_without_list
+from .summary import credentials_of, is_protected, item_counts, types_without_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,7 @@ _MANAGEMENT_RECOMMENDATION = (
     "No root task can."
 )
 _NOTHING_TO_DO = "Nothing to do."
+_PROTECTED_RECOMMENDATION = "Before you can plan to delete them, take the account off protected_accounts."
 _ACTIVE = "Active"
 _RECOMMENDATIONS = {
     ComplianceStatus.FAILED: (
@@ -59,10 +60,7 @@ def findings_of(report: Report) -> Iterator[SecurityFinding]:
     """
     for result in report.results:
         if result.account_id != report.management_account_id:
-            finding = _finding(result, _verdict(result), report)
-            # Archived, not suppressed: an import can make it active again, but cannot change its workflow.
-            is_accepted = result.outcome is Outcome.ACCEPTED
-            yield replace(finding, recommendation=_NOTHING_TO_DO, archived=True) if is_accepted else finding
+            yield _member_finding(result, report)
     if (own := management_result(report)) is not None:
         found = _finding(own, _management_verdict(own), report)
         failed = found.status is ComplianceStatus.FAILED
@@ -79,6 +77,16 @@ def findings_of(report: Report) -> Iterator[SecurityFinding]:
             yield replace(_finding(left, _LEFT, report), recommendation=_NOTHING_TO_DO, archived=True)
             if report.root_email_domains:
                 yield replace(_email_finding(left, _LEFT, report), archived=True)
+
+
+def _member_finding(result: AccountResult, report: Report) -> SecurityFinding:
+    finding = _finding(result, _verdict(result), report)
+    if result.outcome is Outcome.ACCEPTED:
+        # Archived, not suppressed: an import can make it active again, but cannot change its workflow.
+        return replace(finding, recommendation=_NOTHING_TO_DO, archived=True)
+    if result.outcome is Outcome.HAS_CREDENTIALS and is_protected(result):
+        return replace(finding, recommendation=_PROTECTED_RECOMMENDATION)
+    return finding
 
 
 def _finding(result: AccountResult, verdict: _Verdict, report: Report) -> SecurityFinding:

@@ -16,7 +16,15 @@ from ..messages import enumeration, quantity
 from ..model.codec import DecodingError, decode, encode_in_pieces
 from ..model.report_schema import AuditTotals, Change, ChangeType, ItemType, Outcome, Report, Task
 from .management_root_user import is_unprotected, management_credentials, management_root_user
-from .summary import credentials_of, is_audited, item_counts, minute, summary, types_without_list
+from .summary import (
+    credentials_of,
+    is_audited,
+    is_protected,
+    item_counts,
+    minute,
+    summary,
+    types_without_list,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -236,7 +244,8 @@ def _notice(report: Report, *, subject: str, message: str) -> Notice:
 
 def _next_steps(report: Report) -> Iterator[NextStep]:
     yield _READ
-    outcomes = {result.account_id: result.outcome for result in report.results}
+    # A plan skips what is protected.
+    outcomes = {result.account_id: result.outcome for result in report.results if not is_protected(result)}
     by_type: dict[ChangeType, dict[str, None]] = {}
     for change in report.changes or ():
         by_type.setdefault(_kind(change), {})[change.account_id] = None
@@ -244,7 +253,7 @@ def _next_steps(report: Report) -> Iterator[NextStep]:
     def accounts(type_: ChangeType, outcome: Outcome) -> list[str]:
         return [id_ for id_ in by_type.get(type_, ()) if outcomes.get(id_) is outcome]
 
-    if Outcome.HAS_CREDENTIALS in report.totals:
+    if Outcome.HAS_CREDENTIALS in outcomes.values():
         # What is accepted stays.
         appeared = accounts(ChangeType.CREDENTIALS_APPEARED, Outcome.HAS_CREDENTIALS)
         yield from _command("Plan what to delete", "plan delete", appeared, report)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.untrusted import printable
 
-from ..messages import describe_preflight
+from ..messages import PROTECTED_AUDIT, describe_preflight
 from ..model.codec import encode, encode_in_pieces, format_time
 from ..model.report_schema import Outcome
 from ..tasks import DEFINITIONS
@@ -105,6 +105,7 @@ def as_html(report: Report, *, stored: bool = True) -> bytes:
         "key-query": _markup(KEY_QUERY),
         "planned": _markup(words.planned),
         "done": _markup(words.done),
+        "protected": _markup(PROTECTED_AUDIT),
         "stored": "yes" if stored else "",
         "organization": _markup(report.organization_id),
         "title": _markup(title(report)),

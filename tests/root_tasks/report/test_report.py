@@ -19,6 +19,7 @@ import pytest
 from hypothesis import strategies as st
 
 from aws_calls.untrusted import printable
+from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.codec import decode
 from root_tasks.model.report_schema import (
     AccountResult,
@@ -643,9 +644,10 @@ def test_the_message_says_why_an_account_is_no_longer_audited() -> None:
     assert f"  {FIRST}: {inaccessible(FIRST).reason}\n" in message
 
 
-def test_accounts_with_new_credentials_are_named_in_the_command_unless_accepted() -> None:
+def test_accounts_with_new_credentials_are_in_the_command_unless_accepted_or_protected() -> None:
     before = report(result(FIRST))
-    after = report(having(FIRST, 1), having(SECOND, 2), accepted(THIRD), run_id="newer")
+    protected = dataclasses.replace(having("300000000004", 1), reason=PROTECTED_AUDIT)
+    after = report(having(FIRST, 1), having(SECOND, 2), accepted(THIRD), protected, run_id="newer")
     sent = notice(with_history(after, previous=before), previous=before, problem=None)
     assert sent is not None
     commands = [step.command for step in sent.next_steps]

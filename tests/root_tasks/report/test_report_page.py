@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aws_calls.untrusted import printable
+from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.report_schema import (
     Action,
     Change,
@@ -391,7 +392,9 @@ def commands(page: Browser) -> list[str]:
 
 
 def test_an_audit_ends_in_the_command_that_plans_for_the_accounts_shown(shown: Show) -> None:
-    page = shown(example_audit())
+    audit = example_audit()
+    protected = dataclasses.replace(audit.results[0], account_id="300000000013", reason=PROTECTED_AUDIT)
+    page = shown(dataclasses.replace(audit, results=(*audit.results, protected)))
     catch_copies(page)
     of_all = ",".join(f"30000000000{number}" for number in (2, 6, 4))
     assert commands(page) == [

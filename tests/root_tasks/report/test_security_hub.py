@@ -15,6 +15,7 @@ from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
 from root_access.drift.repair import CheckFailedError
+from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.report_schema import AccessKey, Change, ChangeType, Outcome, RootCredentials
 from root_tasks.report.asff import findings_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
@@ -113,6 +114,9 @@ def test_an_active_key_is_more_urgent_than_a_password_and_that_than_the_rest(
     finding = finding_of(has)
     assert (finding.status, finding.severity) == (ComplianceStatus.FAILED, severity)
     assert finding.description == f"Account {MEMBER}. Its root user has {words}."
+    protected = finding_of(replace(has, reason=PROTECTED_AUDIT))
+    advice = (finding.recommendation, protected.recommendation)
+    assert [f"plan delete --account {MEMBER}" in each for each in advice] == [True, False]
 
 
 @pytest.mark.parametrize("outcome", Outcome)

@@ -56,7 +56,7 @@ def audit(
         return _audit_from_here(selection.input, output=output, target=target)
     with failures_as("Unable to audit", as_json=output.format == JSON):
         runs = find_runs(target)
-        execution = runs.run("audit", selection.input | runs.accounts_of_report(selection))
+        execution = runs.run("audit", selection.input | runs.accounts_of_report(selection, audits=True))
     return runs.show_result(execution, output=output)
 
 

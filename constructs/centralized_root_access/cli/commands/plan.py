@@ -62,7 +62,7 @@ def _planning(run_name: str, *, task: str | None = None) -> Decorator:
                 given = {key: value for key, value in function(**options).items() if value is not None}
                 runs = find_runs(target)
                 if (selection := options.get("selection")) is not None:
-                    given |= runs.accounts_of_report(selection)
+                    given |= runs.accounts_of_report(selection, audits=False)
                 of_task = task or runs.task_of_backups(options["backups"])
                 execution = runs.run(f"plan-{run_name}", {"task": of_task, **given})
             return runs.show_result(execution, output=output)
