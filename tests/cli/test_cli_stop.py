@@ -69,8 +69,8 @@ def test_a_stopped_execution_says_what_is_done_unknown_and_not_started(
     assert stopped.stderr.splitlines() == [
         f"Run {RUN} was stopped.",
         "Batches that had started may still be finishing, for up to 10 more minutes.",
-        "Next, to audit its accounts: centralized-root-access audit --from-report runs/run-1 --outcome "
-        "planned",
+        f"Next, to look again: centralized-root-access audit --from-report executions/{RUN} "
+        "--outcome unknown --outcome failed --outcome done",
     ]
     (call,) = command_line.services.calls("StopExecution")
     assert call["cause"].startswith("Stopped by arn:aws:")

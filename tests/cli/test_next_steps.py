@@ -10,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from centralized_root_access.cli.follow_up import audit_of_plan, key_use_steps, next_steps
+from centralized_root_access.cli.follow_up import key_use_steps, next_steps
 from centralized_root_access.cli.options import TargetOptions
 from centralized_root_access.cli.terminal import Environment
 from root_tasks.model.report_schema import Action, Item, ItemType, Outcome, RootCredentials, Task
@@ -44,14 +44,24 @@ def test_the_hint_after_an_audit_is_one_short_command(number: int, scope: str) -
 
 @pytest.mark.parametrize(
     ("number", "scope"),
-    [(5, "--account 0"), (6, "--from-report runs/plan --outcome planned")],
+    [
+        (1, f"--account {0:012}"),
+        (6, "--from-report executions/run --outcome unknown --outcome failed --outcome done"),
+    ],
     ids=["few", "many"],
 )
-def test_an_execution_names_the_audit_of_every_account_of_its_plan(number: int, scope: str) -> None:
+def test_an_execution_names_the_audit_of_every_account_that_it_may_have_changed(
+    number: int, scope: str
+) -> None:
     results = [reports.result(f"{place:012}", Outcome.DONE) for place in range(number)]
-    execution = reports.report(*results, task=Task.DELETE_CREDENTIALS, executed_plan="plan")
-    assert f" audit {scope}" in audit_of_plan(execution, target=HERE)
-    assert next_steps(execution, target=HERE)[0].endswith(audit_of_plan(execution, target=HERE))
+    # It may have left the organization.
+    results.append(reports.result(OTHER, Outcome.SKIPPED))
+    for listed, steps in (
+        (results, [f"Next, to look again: centralized-root-access audit {scope}"]),
+        (results[-1:], []),
+    ):
+        execution = reports.report(*listed, task=Task.DELETE_CREDENTIALS, executed_plan="plan", run_id="run")
+        assert next_steps(execution, target=HERE) == steps
 
 
 def test_each_command_of_a_notice_can_be_pasted(

@@ -26,7 +26,7 @@ from . import screen
 from .caller import MAX_WAIT_SECONDS, find_caller
 from .command_errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, find_deployment
-from .follow_up import PlanState, audit_of_plan, is_executable, key_use_steps, next_steps
+from .follow_up import PlanState, is_executable, key_use_steps, next_steps, step_to_look_again
 from .options import JSON, TABLE
 from .step_functions import REFUSED_STATUS, RUN_SHA256, Executions, run_failed_error
 from .stored_report import StoredReport, keep_report, show_report
@@ -318,7 +318,7 @@ class Runs:
                 # An audit reads no policies.
                 print_note("Next, to see what is left to do: plan the same again.")
             elif report.executed_plan is not None:
-                print_note(f"Next, to audit its accounts: {audit_of_plan(report, target=self.target)}")
+                print_note(*step_to_look_again(report, target=self.target))
             return
         if stored.doubt is not None:
             # Someone else may have chosen the accounts and the run.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _NOT_AS_WANTED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FAILED})
 _AS_PLANNED = frozenset({Outcome.DONE, Outcome.NOTHING_TO_DO})
+# An account that was skipped may have left: no audit that names it starts.
+_MAY_HAVE_CHANGED = (Outcome.UNKNOWN, Outcome.FAILED, Outcome.DONE)
 _MAX_ACCOUNTS_IN_HINT = 5
 # A query with more keys is hard to paste.
 _MAX_KEYS_IN_QUERY = 20
@@ -162,17 +164,20 @@ def next_steps(report: Report, *, target: TargetOptions) -> list[str]:
     if report.action is Action.ALLOW_RECOVERY:
         return _steps_after_recovery(report, target=target)
     if report.task is Task.DELETE_CREDENTIALS:
-        return [f"Next, to look again: {audit_of_plan(report, target=target)}"]
+        return step_to_look_again(report, target=target)
     return []
 
 
-def audit_of_plan(report: Report, *, target: TargetOptions) -> str:
-    """Return the command that audits every account of the plan that an execution was to execute."""
-    ids = [result.account_id for result in report.results]
-    if len(ids) <= _MAX_ACCOUNTS_IN_HINT:
-        return target.command("audit", "--account", ",".join(ids))
-    plan = f"runs/{report.executed_plan}"
-    return target.command("audit", "--from-report", plan, "--outcome", Outcome.PLANNED)
+def step_to_look_again(report: Report, *, target: TargetOptions) -> list[str]:
+    """Return the step that audits every account in which an execution may have made changes, if any."""
+    ids = [result.account_id for result in report.results if result.outcome in _MAY_HAVE_CHANGED]
+    if not ids:
+        return []
+    words = ["--account", ",".join(ids)]
+    if len(ids) > _MAX_ACCOUNTS_IN_HINT:
+        words = ["--from-report", f"executions/{report.run_id}"]
+        words += [word for outcome in _MAY_HAVE_CHANGED for word in ("--outcome", outcome)]
+    return [f"Next, to look again: {target.command('audit', *words)}"]
 
 
 def key_use_steps(report: Report) -> list[str]:
