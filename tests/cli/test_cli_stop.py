@@ -114,16 +114,16 @@ def test_a_backup_of_an_execution_without_a_report_can_be_restored(command_line:
     arn = root_tasks.arn(RUN, machine=EXECUTE_MACHINE)
     root_tasks.begin(RUN, {"plan": plan.run_id}, machine=EXECUTE_MACHINE, started_at=NOW)
     services.started[arn] = run = root_tasks.start_execution({"plan": plan.run_id}, arn=arn, started_at=NOW)
-    root_tasks.execute_batch(run, batch=0)
+    services.batches[arn] = [(0, root_tasks.execute_batch(run, batch=0))]
+    stopped = command_line.run("stop", RUN, "--yes")
+    (backup,) = root_tasks.keys(f"backups/{RUN}/")
+    # An audit would say nothing of its bucket.
+    plan_again = "Next, to see what is left to do: plan the same again."
+    restore = f"To plan to restore what was removed: centralized-root-access plan restore --backup {backup}"
+    assert (stopped.exit_code, stopped.stderr.splitlines()[1:]) == (0, [restore, plan_again])
     # Its function was lost before it returned.
     services.batches[arn] = [(0, {})]
-    stopped = command_line.run("stop", RUN, "--yes")
-    # An audit would say nothing of its bucket.
-    assert (stopped.exit_code, stopped.stderr.splitlines()[2:]) == (
-        0,
-        ["Next, to see what is left to do: plan the same again."],
-    )
-    (backup,) = root_tasks.keys(f"backups/{RUN}/")
+    assert command_line.run("report", RUN).stderr.splitlines()[0] == plan_again
     assert f"Backups of this run: {backup}." in str(rows_of(command_line)[MEMBER][1])
     planned = command_line.run("plan", "restore", "--backup", backup)
     assert planned.exit_code == 0, planned

@@ -26,7 +26,14 @@ from . import screen
 from .caller import MAX_WAIT_SECONDS, find_caller
 from .command_errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, find_deployment
-from .follow_up import PlanState, is_executable, key_use_steps, next_steps, step_to_look_again
+from .follow_up import (
+    PlanState,
+    is_executable,
+    key_use_steps,
+    next_steps,
+    step_to_look_again,
+    step_to_restore,
+)
 from .options import JSON, TABLE
 from .step_functions import REFUSED_STATUS, RUN_SHA256, Executions, run_failed_error
 from .stored_report import StoredReport, keep_report, show_report
@@ -316,7 +323,8 @@ class Runs:
         if stored.unfinished:
             if DEFINITIONS[report.task].policy_type is not None:
                 # An audit reads no policies.
-                print_note("Next, to see what is left to do: plan the same again.")
+                left = "Next, to see what is left to do: plan the same again."
+                print_note(*step_to_restore(report, target=self.target), left)
             elif report.executed_plan is not None:
                 print_note(*step_to_look_again(report, target=self.target))
             return

@@ -149,6 +149,15 @@ def next_steps(report: Report, *, target: TargetOptions) -> list[str]:
         return _step_after_audit(report, target=target)
     if report.executed_plan is None:
         return _steps_after_empty_plan(report, target=target)
+    if report.action is Action.ALLOW_RECOVERY:
+        return _steps_after_recovery(report, target=target)
+    if report.task is Task.DELETE_CREDENTIALS:
+        return step_to_look_again(report, target=target)
+    return step_to_restore(report, target=target)
+
+
+def step_to_restore(report: Report, *, target: TargetOptions) -> list[str]:
+    """Return the step that plans to restore what an execution removed, if anything."""
     backups = dict.fromkeys(
         item.backup
         for result in report.results
@@ -158,14 +167,10 @@ def next_steps(report: Report, *, target: TargetOptions) -> list[str]:
         and item.backup is not None
         and item.backup.startswith(f"backups/{report.run_id}/")
     )
-    if backups:
-        words = [word for backup in backups for word in ("--backup", backup)]
-        return [f"To plan to restore what was removed: {target.command('plan', 'restore', *words)}"]
-    if report.action is Action.ALLOW_RECOVERY:
-        return _steps_after_recovery(report, target=target)
-    if report.task is Task.DELETE_CREDENTIALS:
-        return step_to_look_again(report, target=target)
-    return []
+    if not backups:
+        return []
+    words = [word for backup in backups for word in ("--backup", backup)]
+    return [f"To plan to restore what was removed: {target.command('plan', 'restore', *words)}"]
 
 
 def step_to_look_again(report: Report, *, target: TargetOptions) -> list[str]:
