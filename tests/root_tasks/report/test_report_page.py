@@ -31,6 +31,7 @@ from support.pages import parse_command_line
 from support.reports import (
     HIDDEN_CHARACTERS,
     HOSTILE_NAMES,
+    MANAGEMENT,
     STARTED,
     example_audit,
     example_execution,
@@ -317,6 +318,11 @@ def test_what_could_not_be_listed_is_not_shown_as_none(shown: Show, width: int) 
     said = page.evaluate("document.querySelector('.details').innerText")
     assert said.count("There are some that could not be listed.") == 3
     assert "last used: could not be read" in said
+    # It is not asked what the management account's root user has, but only whether.
+    own = dataclasses.replace(partly_read_audit().results[0], account_id=MANAGEMENT)
+    page = shown(report(own), width=width)
+    page.click("#details")
+    assert not page.evaluate("document.querySelectorAll('.details').length")
 
 
 def test_a_policy_is_shown_as_text_and_its_backup_can_be_copied(shown: Show) -> None:
