@@ -101,7 +101,7 @@ def test_an_account_is_named_unless_its_input_leaves_it_out(
 @pytest.mark.parametrize(
     ("outcomes", "code"),
     [
-        ([Outcome.CLEAN, Outcome.SKIPPED], ExitCode.AS_WANTED),
+        ([Outcome.CLEAN, Outcome.ACCEPTED, Outcome.SKIPPED], ExitCode.AS_WANTED),
         ([Outcome.CLEAN, Outcome.INACCESSIBLE], ExitCode.NO_RESULT),
         ([Outcome.HAS_CREDENTIALS, Outcome.INACCESSIBLE], ExitCode.NOT_AS_WANTED),
         ([Outcome.SKIPPED, Outcome.SKIPPED], ExitCode.NO_RESULT),

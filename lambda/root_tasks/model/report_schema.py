@@ -309,7 +309,7 @@ class Report(RunDetails, Document):
         finished_at: When its last batch ended; when the report was written if none has a result.
         results: One result for each account in scope, in the order of risk; none missing, none twice.
         warnings: Sentences about what others wrote or altered in the bucket, which this run did not follow,
-            and about findings that Security Hub did not import.
+            and about what is missing: explanations, findings in Security Hub, the end of the run.
         changes: What has changed since the full audit before this one; None if there is none to compare
             with, and for other runs.
         plan_expires_at: When its plan can no longer be executed; None if it is not a plan.

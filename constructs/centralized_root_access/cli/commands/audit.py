@@ -44,8 +44,9 @@ def audit(
 
     Without accounts and organizational units: every account of the organization.
 
-    Exit code: 0 no root credentials; 1 root credentials were found; 2 none were found, but an account could
-    not be read, one that was named was skipped, or none was audited.
+    Exit code: 0 no root credentials, or only accepted ones; 1 root credentials were found that are not
+    accepted; 2 none were found, but an account could not be read, one that was named was skipped, or none was
+    audited.
     """
     given = click.get_current_context().get_parameter_source("stack")
     if from_here and given is ParameterSource.COMMANDLINE:
