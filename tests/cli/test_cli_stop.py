@@ -13,11 +13,12 @@ from support.command_line import NOW, Typed, lock_bucket
 from support.root_tasks import EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pytest
 
-    from support.command_line import CommandLine
+    from support.command_line import CommandLine, Shown
 
 RUN = "execute-20261125-0432-aaaa"
 PLAN = "run-1"
@@ -107,22 +108,34 @@ def test_a_result_that_was_altered_is_never_shown_as_a_fact(command_line: Comman
     assert found[accounts[10]] == ("skipped", "Not started: the run ended before this account's turn.")
 
 
-def test_a_backup_of_an_execution_without_a_report_can_be_restored(command_line: CommandLine) -> None:
+def execute_and_stop(command_line: CommandLine, input_: Mapping[str, object]) -> Shown:
+    """Plan, execute the only batch, and stop the execution before its report is written."""
     root_tasks, services = command_line.root_tasks, command_line.services
-    lock_bucket(command_line)
-    plan = root_tasks.run({"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: ["locked"]}})
+    plan = root_tasks.run(input_)
     arn = root_tasks.arn(RUN, machine=EXECUTE_MACHINE)
     root_tasks.begin(RUN, {"plan": plan.run_id}, machine=EXECUTE_MACHINE, started_at=NOW)
     services.started[arn] = run = root_tasks.start_execution({"plan": plan.run_id}, arn=arn, started_at=NOW)
     services.batches[arn] = [(0, root_tasks.execute_batch(run, batch=0))]
-    stopped = command_line.run("stop", RUN, "--yes")
+    return command_line.run("stop", RUN, "--yes")
+
+
+def test_a_recovery_without_its_report_says_how_to_replace_the_password(command_line: CommandLine) -> None:
+    input_ = {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}
+    assert f"for account {MEMBER}: on AWS's sign-in page" in execute_and_stop(command_line, input_).stderr
+
+
+def test_a_backup_of_an_execution_without_a_report_can_be_restored(command_line: CommandLine) -> None:
+    root_tasks, services = command_line.root_tasks, command_line.services
+    lock_bucket(command_line)
+    input_ = {"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: ["locked"]}}
+    stopped = execute_and_stop(command_line, input_)
     (backup,) = root_tasks.keys(f"backups/{RUN}/")
     # An audit would say nothing of its bucket.
     plan_again = "Next, to see what is left to do: plan the same again."
     restore = f"To plan to restore what was removed: centralized-root-access plan restore --backup {backup}"
     assert (stopped.exit_code, stopped.stderr.splitlines()[1:]) == (0, [restore, plan_again])
     # Its function was lost before it returned.
-    services.batches[arn] = [(0, {})]
+    services.batches[root_tasks.arn(RUN, machine=EXECUTE_MACHINE)] = [(0, {})]
     assert command_line.run("report", RUN).stderr.splitlines()[0] == plan_again
     assert f"Backups of this run: {backup}." in str(rows_of(command_line)[MEMBER][1])
     planned = command_line.run("plan", "restore", "--backup", backup)

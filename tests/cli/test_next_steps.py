@@ -166,6 +166,12 @@ def test_a_password_to_replace_names_the_way_and_the_deletion(
     assert next_steps(report_of_recovery(failed, executed_plan=executed_plan), target=HERE) == []
 
 
+def test_a_recovery_whose_end_is_not_known_leads_to_an_audit() -> None:
+    lost = report_of_recovery(reports.result(MEMBER, Outcome.UNKNOWN), executed_plan="plan")
+    (step,) = next_steps(lost, target=HERE)
+    assert step.endswith(f" audit --account {MEMBER}")
+
+
 @pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.UNKNOWN, Outcome.FAILED, Outcome.NOTHING_TO_DO])
 def test_only_what_may_have_been_removed_is_hinted_at_to_be_restored(outcome: Outcome) -> None:
     unlock = reports.example_unlock()

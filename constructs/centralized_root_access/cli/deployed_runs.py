@@ -26,14 +26,7 @@ from . import screen
 from .caller import MAX_WAIT_SECONDS, find_caller
 from .command_errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, find_deployment
-from .follow_up import (
-    PlanState,
-    is_executable,
-    key_use_steps,
-    next_steps,
-    step_to_look_again,
-    step_to_restore,
-)
+from .follow_up import PlanState, is_executable, key_use_steps, next_steps
 from .options import JSON, TABLE
 from .step_functions import REFUSED_STATUS, RUN_SHA256, Executions, run_failed_error
 from .stored_report import StoredReport, keep_report, show_report
@@ -321,12 +314,11 @@ class Runs:
         """Print the next steps; for a plan, until when it can be executed, or why it no longer can."""
         report = stored.report
         if stored.unfinished:
+            steps = [] if report.executed_plan is None else next_steps(report, target=self.target)
             if DEFINITIONS[report.task].policy_type is not None:
                 # An audit reads no policies.
-                left = "Next, to see what is left to do: plan the same again."
-                print_note(*step_to_restore(report, target=self.target), left)
-            elif report.executed_plan is not None:
-                print_note(*step_to_look_again(report, target=self.target))
+                steps.append("Next, to see what is left to do: plan the same again.")
+            print_note(*steps)
             return
         if stored.doubt is not None:
             # Someone else may have chosen the accounts and the run.

@@ -152,11 +152,11 @@ def next_steps(report: Report, *, target: TargetOptions) -> list[str]:
     if report.action is Action.ALLOW_RECOVERY:
         return _steps_after_recovery(report, target=target)
     if report.task is Task.DELETE_CREDENTIALS:
-        return step_to_look_again(report, target=target)
-    return step_to_restore(report, target=target)
+        return _step_to_look_again(report, *_MAY_HAVE_CHANGED, target=target)
+    return _step_to_restore(report, target=target)
 
 
-def step_to_restore(report: Report, *, target: TargetOptions) -> list[str]:
+def _step_to_restore(report: Report, *, target: TargetOptions) -> list[str]:
     """Return the step that plans to restore what an execution removed, if anything."""
     backups = dict.fromkeys(
         item.backup
@@ -173,15 +173,15 @@ def step_to_restore(report: Report, *, target: TargetOptions) -> list[str]:
     return [f"To plan to restore what was removed: {target.command('plan', 'restore', *words)}"]
 
 
-def step_to_look_again(report: Report, *, target: TargetOptions) -> list[str]:
-    """Return the step that audits every account in which an execution may have made changes, if any."""
-    ids = [result.account_id for result in report.results if result.outcome in _MAY_HAVE_CHANGED]
+def _step_to_look_again(report: Report, *outcomes: Outcome, target: TargetOptions) -> list[str]:
+    """Return the step that audits the accounts of an execution that have certain outcomes, if any."""
+    ids = [result.account_id for result in report.results if result.outcome in outcomes]
     if not ids:
         return []
     words = ["--account", ",".join(ids)]
     if len(ids) > _MAX_ACCOUNTS_IN_HINT:
         words = ["--from-report", f"executions/{report.run_id}"]
-        words += [word for outcome in _MAY_HAVE_CHANGED for word in ("--outcome", outcome)]
+        words += [word for outcome in outcomes for word in ("--outcome", outcome)]
     return [f"Next, to look again: {target.command('audit', *words)}"]
 
 
@@ -205,12 +205,11 @@ def _keys_in_use(report: Report) -> Iterator[str]:
 
 def _steps_after_recovery(report: Report, *, target: TargetOptions) -> list[str]:
     recovered = [result for result in report.results if result.outcome is Outcome.DONE]
-    if not recovered:
-        return []
-    return [
-        *(f"Next, for account {result.account_id}: {_forgot_password(result)}" for result in recovered),
-        f"When the work is done, to plan deleting the credentials again: {_delete(recovered, target=target)}",
-    ]
+    steps = [f"Next, for account {result.account_id}: {_forgot_password(result)}" for result in recovered]
+    if recovered:
+        deletion = _delete(recovered, target=target)
+        steps.append(f"When the work is done, to plan deleting the credentials again: {deletion}")
+    return [*steps, *_step_to_look_again(report, Outcome.UNKNOWN, target=target)]
 
 
 def _forgot_password(result: AccountResult) -> str:

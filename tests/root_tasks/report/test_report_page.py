@@ -479,14 +479,12 @@ def plan_that_expires(*, in_hours: float) -> Report:
 RECOVERED = report(
     result("300000000001", Outcome.DONE, items=(Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),)),
     result("300000000002", Outcome.NOTHING_TO_DO),
+    result("300000000003", Outcome.UNKNOWN),
     task=Task.ALLOW_PASSWORD_RECOVERY,
     executed_plan="plan",
 )
 MANY_RECOVERED = report(
-    *(
-        dataclasses.replace(RECOVERED.results[0], account_id=f"{300000000001 + number}")
-        for number in range(6)
-    ),
+    *(result(f"{300000000001 + number}", Outcome.DONE) for number in range(6)),
     task=Task.ALLOW_PASSWORD_RECOVERY,
     executed_plan="plan",
     run_id="recover-2026-11-20",
@@ -507,7 +505,10 @@ NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Tas
         (plan_that_expires(in_hours=-1), []),
         (dataclasses.replace(example_plan(), plan_expires_at=None), []),
         (NOTHING_PLANNED, []),
-        (RECOVERED, ["plan delete --include-in-use --account 300000000001"]),
+        (
+            RECOVERED,
+            ["plan delete --include-in-use --account 300000000001", "audit --account 300000000003"],
+        ),
         (
             MANY_RECOVERED,
             ["plan delete --include-in-use --from-report recover-2026-11-20 --outcome done"],
