@@ -244,23 +244,23 @@ def _notice(report: Report, *, subject: str, message: str) -> Notice:
 
 def _next_steps(report: Report) -> Iterator[NextStep]:
     yield _READ
+    found = report.changes or ()
     # A plan skips what is protected.
     outcomes = {result.account_id: result.outcome for result in report.results if not is_protected(result)}
-    by_type: dict[ChangeType, dict[str, None]] = {}
-    for change in report.changes or ():
-        by_type.setdefault(_kind(change), {})[change.account_id] = None
 
-    def accounts(type_: ChangeType, outcome: Outcome) -> list[str]:
-        return [id_ for id_ in by_type.get(type_, ()) if outcomes.get(id_) is outcome]
+    def accounts(outcome: Outcome, *types: ChangeType) -> dict[str, None]:
+        ids = (change.account_id for change in found if _kind(change) in types)
+        return {id_: None for id_ in ids if outcomes.get(id_) is outcome}
 
     if Outcome.HAS_CREDENTIALS in outcomes.values():
         # What is accepted stays.
-        appeared = accounts(ChangeType.CREDENTIALS_APPEARED, Outcome.HAS_CREDENTIALS)
-        yield from _command("Plan what to delete", "plan delete", appeared, report)
+        new = (ChangeType.CREDENTIALS_APPEARED, ChangeType.NO_LONGER_ACCEPTED)
+        having = accounts(Outcome.HAS_CREDENTIALS, *new)
+        yield from _command("Plan what to delete", "plan delete", having, report)
     # What was closed is skipped, and stays so.
-    if unseen := accounts(ChangeType.NO_LONGER_AUDITED, Outcome.INACCESSIBLE):
+    if unseen := accounts(Outcome.INACCESSIBLE, ChangeType.NO_LONGER_AUDITED):
         yield from _command("When the cause is fixed, audit them again", "audit", unseen, report)
-    if ChangeType.EMAIL_OUTSIDE in by_type:
+    if any(change.type is ChangeType.EMAIL_OUTSIDE for change in found):
         yield _CHANGE_EMAIL
     own = management_credentials(report)
     if own is not None and is_unprotected(own):
