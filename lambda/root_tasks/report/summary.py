@@ -158,9 +158,10 @@ def _sentence_of_one(report: Report, *, audited: int, having: Sequence[AccountRe
     accounts = len(report.results)
     if not audited:
         return "No account could be audited."
-    one = "The account" if accounts == 1 else "The one account that was audited"
     if Outcome.ACCEPTED in report.totals:
-        return f"{one} has root credentials, all of them accepted."
+        # The count of these accounts says it.
+        return ""
+    one = "The account" if accounts == 1 else "The one account that was audited"
     return f"{one} has {'' if having else 'no '}root credentials{_details(having)}."
 
 

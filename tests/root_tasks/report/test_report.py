@@ -406,6 +406,7 @@ def outside(account_id: str) -> AccountResult:
             "Delete root credentials. Deleted: 1 password. Done as planned in 1 of 1 account. "
             "Still there: 1 access key, in 1 account.",
         ),
+        (report(accepted(FIRST), full=False), "1 account has accepted credentials."),
         (
             report(accepted(FIRST), result(SECOND), full=False),
             "None of the 2 accounts has root credentials that are not accepted. "
