@@ -70,9 +70,9 @@ def said(*results: AccountResult, full: bool = False) -> list[tuple[str, str]]:
             reports.partly_read_audit(),
             [
                 "password, last use unknown",
-                "access key that could not be listed, last use unknown",
-                "signing certificate that could not be listed, last use unknown",
-                "MFA device that could not be listed, last use unknown",
+                "access key that could not be listed",
+                "signing certificate that could not be listed",
+                "MFA device that could not be listed",
                 "",
             ],
         ),

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     )
 
 
-_UNKNOWN = "last use unknown"
-
-
 @dataclass(frozen=True, kw_only=True)
 class ReportRow:
     """One row of a report. Its texts are not to be trusted.
@@ -116,7 +113,7 @@ def _credential_rows(result: AccountResult, has: RootCredentials, *, now: dateti
         yield row(others)
     for type_ in ItemType:
         if type_ in unlisted:
-            yield row(f"{type_} that could not be listed", _UNKNOWN)
+            yield row(f"{type_} that could not be listed")
 
 
 def _item_row(item: Item, *, now: datetime) -> ReportRow:
@@ -141,7 +138,7 @@ def _use_with_service(used: AccessKey | CredentialDetails, now: datetime) -> str
 
 def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> str:
     if unread:
-        return _UNKNOWN
+        return "last use unknown"
     if moment is None:
         return "never used"
     days = (now - moment).days
