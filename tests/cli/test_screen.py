@@ -62,7 +62,7 @@ def said(*results: AccountResult, full: bool = False) -> list[tuple[str, str]]:
             [
                 "password, used 2026-11-08 (12 days ago)",
                 "access key AKIAIOSFODNN00000001, Active, used 2026-11-17 (3 days ago) for s3",
-                "access key AKIAIOSFODNN00000002, Inactive, never used",
+                "access key AKIAIOSFODNN00000002, Inactive, no use known",
                 "1 MFA device",
             ],
         ),

@@ -140,7 +140,7 @@ def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> str:
     if unread:
         return "last use unknown"
     if moment is None:
-        return "never used"
+        return "no use known"
     days = (now - moment).days
     ago = "today" if days < 1 else f"{quantity(days, 'day')} ago"
     return f"used {moment:%Y-%m-%d} ({ago})"
