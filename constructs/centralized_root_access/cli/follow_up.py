@@ -225,13 +225,9 @@ def _delete(results: Iterable[AccountResult], *, target: TargetOptions) -> str:
 def _steps_after_empty_plan(report: Report, *, target: TargetOptions) -> list[str]:
     if report.action is Action.ALLOW_RECOVERY:
         having = [result for result in report.results if result.outcome is Outcome.NOTHING_TO_DO]
-        return [
-            *(
-                f"Account {result.account_id} has a password. To replace it, {_forgot_password(result)}"
-                for result in having
-            ),
-            *([f"To plan deleting it instead: {_delete(having, target=target)}"] if having else []),
-        ]
+        has = "Account {} has a password. To replace it, {}"
+        steps = [has.format(result.account_id, _forgot_password(result)) for result in having]
+        return [*steps, f"To plan deleting it instead: {_delete(having, target=target)}"] if having else []
     if Outcome.IN_USE not in report.totals:
         return []
     return [

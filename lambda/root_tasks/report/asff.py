@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 from ..messages import enumeration
 from ..model.report_schema import AccountResult, ChangeType, Outcome
 from .management_root_user import credentials_in_words, is_unprotected, management_result
-from .summary import credentials_of, is_protected, item_counts, types_without_list
+from .summary import credential_counts, is_protected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +136,7 @@ def _verdict(result: AccountResult) -> _Verdict:
         case Outcome.CLEAN:
             return ComplianceStatus.PASSED, Severity.INFORMATIONAL, "Its root user has no credentials."
         case Outcome.HAS_CREDENTIALS | Outcome.ACCEPTED if result.credentials is not None:
-            found = " ".join(filter(None, (_credentials(result), result.reason)))
+            found = f"Its root user has {credential_counts((result,))}. {result.reason or ''}".strip()
             return ComplianceStatus.FAILED, _severity(result.credentials), found
     # No one has seen whether there are credentials.
     inaccessible = result.outcome is not Outcome.SKIPPED
@@ -149,10 +148,3 @@ def _severity(has: RootCredentials) -> Severity:
     if has.access_keys is None or any(key.status == _ACTIVE for key in has.access_keys):
         return Severity.CRITICAL
     return Severity.HIGH if has.password else Severity.MEDIUM
-
-
-def _credentials(result: AccountResult) -> str:
-    at_least = "at least " if types_without_list(result) else ""
-    return (
-        f"Its root user has {at_least}{item_counts(Counter(type_ for type_, _ in credentials_of(result)))}."
-    )

@@ -121,6 +121,12 @@ def types_without_list(result: AccountResult) -> frozenset[ItemType]:
     )
 
 
+def credential_counts(results: Sequence[AccountResult]) -> str:
+    """Return how many credentials of each type accounts have; "at least" if some could not be listed."""
+    counts = item_counts(Counter(type_ for result in results for type_, _ in credentials_of(result)))
+    return f"at least {counts}" if any(map(types_without_list, results)) else counts
+
+
 def item_counts(counts: Mapping[ItemType, int]) -> str:
     """Return how many there are of each type, such as "1 password and 2 access keys"."""
     return enumeration([quantity(counts[type_], type_) for type_ in ItemType if counts.get(type_)])
@@ -140,8 +146,14 @@ def duration(start: datetime, end: datetime) -> str:
 def _audit_sentence(report: Report) -> str:
     audited = sum(is_audited(result) for result in report.results)
     having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
-    if audited <= 1:
-        return _sentence_of_one(report, audited=audited, having=having)
+    if not audited:
+        return "No account could be audited."
+    if audited == 1:
+        if Outcome.ACCEPTED in report.totals:
+            # The count of these accounts says it.
+            return ""
+        one = "The account" if len(report.results) == 1 else "The one account that was audited"
+        return f"{one} has {'' if having else 'no '}root credentials{_details(having)}."
     accounts = quantity(audited, "account")
     if audited < len(report.results):
         accounts += " that were audited"
@@ -154,17 +166,6 @@ def _audit_sentence(report: Report) -> str:
     return f"{len(having):,} of the {accounts} {have} {credentials}{_details(having)}."
 
 
-def _sentence_of_one(report: Report, *, audited: int, having: Sequence[AccountResult]) -> str:
-    accounts = len(report.results)
-    if not audited:
-        return "No account could be audited."
-    if Outcome.ACCEPTED in report.totals:
-        # The count of these accounts says it.
-        return ""
-    one = "The account" if accounts == 1 else "The one account that was audited"
-    return f"{one} has {'' if having else 'no '}root credentials{_details(having)}."
-
-
 def _email_sentence(report: Report) -> str:
     outside = sum(result.email_outside is True for result in report.results)
     if not outside:
@@ -174,9 +175,8 @@ def _email_sentence(report: Report) -> str:
 
 
 def _details(having: Sequence[AccountResult]) -> str:
-    credentials = item_counts(Counter(type_ for result in having for type_, _ in credentials_of(result)))
-    at_least = "at least " if any(map(types_without_list, having)) else ""
-    return f": {at_least}{credentials}" if credentials else ""
+    counts = credential_counts(having)
+    return f": {counts}" if counts else ""
 
 
 def _plan_sentence(report: Report) -> str:
