@@ -33,18 +33,14 @@ class ReportRow:
     Attributes:
         outcome: How the task ended in the account, or for this item.
         account_outcome: How it ended in the account.
-        account_id: The account; empty in its further rows.
-        name: Its name.
-        organizational_unit: Where it is in the organization.
+        names: The account, its name and where it is in the organization; empty in its further rows.
         item: The item, with its Region, its status, its creation and its last use.
         reason: Why it ended so, or what to know about it.
     """
 
     outcome: Outcome
     account_outcome: Outcome | None = None
-    account_id: str = ""
-    name: str = ""
-    organizational_unit: str = ""
+    names: tuple[str, ...] = ()
     item: str = ""
     reason: str = ""
 
@@ -62,19 +58,10 @@ def rows_of(report: Report, listed: Iterable[AccountResult], *, each_whole: bool
             rows = [_management_row(result)]
         else:
             rows = list(_rows_of_account(result, now=report.finished_at))
-        rows = rows or [ReportRow(outcome=result.outcome)]
-        for place, row in enumerate(rows):
-            whole = _with_account(row, result) if each_whole or not place else row
-            yield replace(whole, account_outcome=result.outcome)
-
-
-def _with_account(row: ReportRow, result: AccountResult) -> ReportRow:
-    return replace(
-        row,
-        account_id=result.account_id,
-        name=result.name or "",
-        organizational_unit=result.organizational_unit or "",
-    )
+        names = (result.account_id, result.name or "", result.organizational_unit or "")
+        for place, row in enumerate(rows or [ReportRow(outcome=result.outcome)]):
+            shown = names if each_whole or not place else ()
+            yield replace(row, account_outcome=result.outcome, names=shown)
 
 
 def _management_row(result: AccountResult) -> ReportRow:

@@ -200,8 +200,7 @@ def _row_table(shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str]
     table = new_table("outcome", "account", "name", "OU", "what")
     for row in shown:
         outcome = safe_text(in_words(row.outcome), _STYLES.get(row.outcome, ""))
-        cells = (row.account_id, row.name, row.organizational_unit, row.item + row.reason)
-        table.add_row(outcome, *map(safe_text, cells))
+        table.add_row(outcome, *map(safe_text, (*row.names, row.item + row.reason)))
     return table
 
 
@@ -211,15 +210,14 @@ def _account_lists(
     """Yield a list for each outcome, for a person: each account, and a line for each of its items below."""
     outcome: Outcome | None = None
     for row in shown:
-        if row.account_id:
+        if row.names:
             if row.account_outcome is not outcome:
                 if outcome is not None:
                     yield safe_text()
                 outcome = row.account_outcome or row.outcome
                 yield safe_text(in_words(outcome), _STYLES.get(outcome, "bold"))
             # Bold, to tell names from items.
-            names = (row.account_id, row.name, row.organizational_unit)
-            yield safe_text("  ".join(filter(None, names)), "bold")
+            yield safe_text("  ".join(filter(None, row.names)), "bold")
         said = f"{row.item}{row.reason}"
         line = said if row.outcome is outcome else f"{in_words(row.outcome)}: {said}"
         if line:
