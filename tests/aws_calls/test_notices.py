@@ -164,6 +164,7 @@ BEFORE = report(
     dataclasses.replace(having("300000000002"), outcome=Outcome.ACCEPTED),
     result("300000000003"),
     having("300000000004"),
+    result("300000000006"),
     result(MANAGEMENT, Outcome.SKIPPED, credentials=RootCredentials(password=False, mfa_devices=None)),
 )
 AFTER = report(
@@ -172,6 +173,7 @@ AFTER = report(
     inaccessible("300000000003"),
     result("300000000004"),
     result("300000000005", email_outside=True),
+    inaccessible("300000000007"),
     result(MANAGEMENT, Outcome.SKIPPED, credentials=RootCredentials(password=True, access_keys=None)),
     run_id="audit-2026-11-21",
     started_at=STARTED + timedelta(days=1),

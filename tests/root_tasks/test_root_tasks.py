@@ -410,12 +410,14 @@ def test_the_hashes_of_the_largest_organization_fit_into_a_state() -> None:
 # Reports
 
 
-def test_only_full_audits_are_the_latest(root_tasks: RootTasks) -> None:
+def test_only_full_audits_are_the_latest_and_published(root_tasks: RootTasks) -> None:
     root_tasks.run({"accounts": [MEMBER]})
     root_tasks.run(DELETE)
-    assert root_tasks.keys("latest/") == []
+    assert root_tasks.keys("latest/") == root_tasks.notices == []
     assert not any("_aws" in event for event in root_tasks.log)
     full = root_tasks.run()
+    ((subject, _),) = root_tasks.notices
+    assert subject == "Root credentials: first full audit"
     assert root_tasks.keys("latest/") == ["latest/report.csv", "latest/report.html", "latest/report.json"]
     assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{full.run_id}/report.json")
 
@@ -604,17 +606,6 @@ def test_a_change_since_the_last_full_audit_is_published_once_by_account_ids(roo
     ((subject, message),) = root_tasks.notices
     assert subject == "Root credentials appeared: 1 account"
     assert MEMBER in message
-
-
-def test_the_first_full_audit_is_told(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    root_tasks.run({"accounts": [MEMBER]})
-    assert root_tasks.notices == []
-    root_tasks.run()
-    ((subject, message),) = root_tasks.notices
-    assert subject == "Root credentials: first full audit"
-    assert f"{MEMBER}: 1 password" in message
-    assert OTHER not in message
 
 
 @pytest.mark.parametrize("redriven", [True, False])

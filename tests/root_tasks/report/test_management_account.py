@@ -108,12 +108,7 @@ def test_the_management_account_has_its_own_row_and_is_no_member(root_tasks: Roo
         "summary": "The management account's root user has a password, no MFA, an access key and a "
         "signing certificate.",
     }
-    evidence = {entry["control"]: entry for entry in root_tasks.report(audit)["evidence"]}
-    assert {control: entry["notMet"] for control, entry in evidence.items()} == {
-        "IAM.4": 0,
-        "IAM.6": 0,
-        "IAM.9": 0,
-    }
+    assert [entry["notMet"] for entry in root_tasks.report(audit)["evidence"]] == [0, 0, 0]
 
 
 def test_if_it_cannot_be_read_the_audit_says_so_and_claims_nothing(root_tasks: RootTasks) -> None:

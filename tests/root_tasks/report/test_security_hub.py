@@ -192,12 +192,8 @@ def test_each_full_audit_imports_a_finding_for_each_account(root_tasks: RootTask
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     organization.deny(account_id=OTHER, action="iam:*")
     audit = root_tasks.run()
-    assert statuses(root_tasks) == {
-        MANAGEMENT: PASSED,
-        MEMBER: FAILED,
-        OTHER: NOT_AVAILABLE,
-        THIRD: PASSED,
-    }
+    expected = {MANAGEMENT: PASSED, MEMBER: FAILED, OTHER: NOT_AVAILABLE, THIRD: PASSED}
+    assert statuses(root_tasks) == expected
     assert metric(root_tasks) == (4, 0)
     assert warnings(root_tasks, audit) == []
 
@@ -225,13 +221,7 @@ def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: Root
     root_tasks.run()
     after = findings(root_tasks)
     assert {id_: differences(before[id_], after[id_]) for id_ in before.keys() | after.keys()} == {
-        MEMBER: {
-            "UpdatedAt",
-            "Compliance",
-            "Description",
-            "FindingProviderFields",
-            "Remediation",
-        },
+        MEMBER: {"UpdatedAt", "Compliance", "Description", "FindingProviderFields", "Remediation"},
         MANAGEMENT: {"UpdatedAt"},
         OTHER: {"UpdatedAt"},
         THIRD: {"UpdatedAt"},
