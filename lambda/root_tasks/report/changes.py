@@ -258,7 +258,7 @@ def _next_steps(report: Report) -> Iterator[NextStep]:
         having = accounts(Outcome.HAS_CREDENTIALS, *new)
         yield from _command("Plan what to delete", "plan delete", having, report)
     # What was closed is skipped, and stays so.
-    if unseen := accounts(Outcome.INACCESSIBLE, ChangeType.NO_LONGER_AUDITED):
+    if unseen := accounts(Outcome.INACCESSIBLE, ChangeType.NO_LONGER_AUDITED, ChangeType.JOINED):
         yield from _command("When the cause is fixed, audit them again", "audit", unseen, report)
     if any(change.type is ChangeType.EMAIL_OUTSIDE for change in found):
         yield _CHANGE_EMAIL
