@@ -259,9 +259,8 @@ class Runs:
             print_note(f"Left out of run {run_id}: {quantity(protected, 'protected account')}.")
             other = " other"
         if not accounts:
-            raise CommandError(
-                f"Run {run_id} reports no{other} account as {' or '.join(selection.outcomes)}."
-            )
+            wanted = " or ".join(selection.outcomes)
+            raise CommandError(f"Run {run_id} reports no{other} account as {wanted}.")
         return {"accounts": accounts}
 
     def task_of_backups(self, references: Sequence[str]) -> Task:

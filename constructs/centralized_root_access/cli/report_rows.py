@@ -54,10 +54,8 @@ def rows_of(report: Report, listed: Iterable[AccountResult], *, each_whole: bool
         each_whole: Whether each row names its account, not only the first one.
     """
     for result in listed:
-        if report.full and result.account_id == report.management_account_id:
-            rows = [_management_row(result)]
-        else:
-            rows = list(_rows_of_account(result, now=report.finished_at))
+        own = report.full and result.account_id == report.management_account_id
+        rows = [_management_row(result)] if own else [*_rows_of_account(result, now=report.finished_at)]
         names = (result.account_id, result.name or "", result.organizational_unit or "")
         for place, row in enumerate(rows or [ReportRow(outcome=result.outcome)]):
             shown = names if each_whole or not place else ()
@@ -68,9 +66,8 @@ def _management_row(result: AccountResult) -> ReportRow:
     """Return the row of the management account's own root user, which no root session reaches."""
     if result.credentials is None:
         return ReportRow(outcome=result.outcome, item="root user not looked at", reason=result.reason or "")
-    return ReportRow(
-        outcome=result.outcome, item=f"root user with {credentials_in_words(result.credentials)}"
-    )
+    has = credentials_in_words(result.credentials)
+    return ReportRow(outcome=result.outcome, item=f"root user with {has}")
 
 
 def _rows_of_account(result: AccountResult, *, now: datetime) -> Iterator[ReportRow]:

@@ -9,7 +9,7 @@ from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 
 from ..messages import enumeration
 from ..model.report_schema import AccountResult, ChangeType, Outcome
-from .management_root_user import credentials_in_words, is_unprotected, management_result
+from .management_root_user import PROTECT_OWN, credentials_in_words, is_unprotected, management_result
 from .summary import credential_counts, is_protected
 
 if TYPE_CHECKING:
@@ -26,13 +26,8 @@ _EMAIL_RECOMMENDATION = (
     "Change the e-mail address of the root user, or list its domain in root_email_domains."
 )
 _MANAGEMENT_TITLE = "The management account's root user should have MFA and no access key"
-_MANAGEMENT_RECOMMENDATION = (
-    "Sign in to the management account as its root user, register an MFA device, and delete its access keys. "
-    "No root task can."
-)
 _NOTHING_TO_DO = "Nothing to do."
 _PROTECTED_RECOMMENDATION = "Before you can plan to delete them, take the account off protected_accounts."
-_ACTIVE = "Active"
 _RECOMMENDATIONS = {
     ComplianceStatus.FAILED: (
         "Plan the deletion of the root credentials, read the plan and execute it: "
@@ -63,7 +58,7 @@ def findings_of(report: Report) -> Iterator[SecurityFinding]:
     if (own := management_result(report)) is not None:
         found = _finding(own, _management_verdict(own), report)
         failed = found.status is ComplianceStatus.FAILED
-        advice = _MANAGEMENT_RECOMMENDATION if failed else found.recommendation
+        advice = PROTECT_OWN if failed else found.recommendation
         yield replace(found, check=MANAGEMENT_CHECK, title=_MANAGEMENT_TITLE, recommendation=advice)
     for result in report.results:
         if result.email_outside is not None:
@@ -145,6 +140,6 @@ def _verdict(result: AccountResult) -> _Verdict:
 
 
 def _severity(has: RootCredentials) -> Severity:
-    if has.access_keys is None or any(key.status == _ACTIVE for key in has.access_keys):
+    if has.access_keys is None or any(key.status == "Active" for key in has.access_keys):
         return Severity.CRITICAL
     return Severity.HIGH if has.password else Severity.MEDIUM

@@ -15,7 +15,7 @@ from aws_calls.untrusted import ACCOUNT_ID, excerpt, printable
 from ..messages import enumeration, quantity
 from ..model.codec import DecodingError, decode, encode_in_pieces
 from ..model.report_schema import AuditTotals, Change, ChangeType, ItemType, Outcome, Report, Task
-from .management_root_user import is_unprotected, management_credentials, management_root_user
+from .management_root_user import PROTECT_OWN, is_unprotected, management_credentials, management_root_user
 from .summary import (
     credentials_of,
     is_audited,
@@ -38,9 +38,6 @@ _NOT_COMPARED = "Root credentials: full audit without a comparison"
 _READ = NextStep(what="Read the report", command="centralized-root-access report --open")
 _CHANGE_EMAIL = NextStep(
     what="Change the e-mail addresses of these root users, or list their domains in root_email_domains."
-)
-_PROTECT_OWN = NextStep(
-    what="Sign in to the management account as its root user, register MFA, and delete its access keys."
 )
 # More accounts are named by the run.
 _MAX_NAMED = 5
@@ -158,16 +155,24 @@ def notice(report: Report, *, previous: Report | None, problem: str | None) -> N
     """
     if previous is None:
         subject = _FIRST_AUDIT if problem is None else _NOT_COMPARED
-        return _notice(report, subject=subject, message=first_audit_message(report, problem=problem))
-    # What is the latest report already has been sent before it was written.
-    if is_same_run(previous, report):
+        message = first_audit_message(report, problem=problem)
+    elif is_same_run(previous, report):
+        # What is the latest report already has been sent before it was written.
         return None
-    found = report.changes or ()
-    own = _management_change(management_root_user(previous), management_root_user(report))
-    if not found and own is None:
-        return None
-    message = change_message(found, report, previous=previous, own=own)
-    return _notice(report, subject=_subject(found, own), message=message)
+    else:
+        found = report.changes or ()
+        own = _management_change(management_root_user(previous), management_root_user(report))
+        if not found and own is None:
+            return None
+        subject = _subject(found, own)
+        message = change_message(found, report, previous=previous, own=own)
+    return Notice(
+        subject=subject,
+        message=message,
+        thread=f"{report.organization_id}-root-credentials",
+        next_steps=tuple(_next_steps(report)),
+        runbook="accounts-with-root-credentials",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,16 +237,6 @@ def _places(found: Iterable[Change], *, own: bool) -> str:
     return enumeration(list(filter(None, parts)))
 
 
-def _notice(report: Report, *, subject: str, message: str) -> Notice:
-    return Notice(
-        subject=subject,
-        message=message,
-        thread=f"{report.organization_id}-root-credentials",
-        next_steps=tuple(_next_steps(report)),
-        runbook="accounts-with-root-credentials",
-    )
-
-
 def _next_steps(report: Report) -> Iterator[NextStep]:
     yield _READ
     found = report.changes or ()
@@ -264,7 +259,7 @@ def _next_steps(report: Report) -> Iterator[NextStep]:
         yield _CHANGE_EMAIL
     own = management_credentials(report)
     if own is not None and is_unprotected(own):
-        yield _PROTECT_OWN
+        yield NextStep(what=PROTECT_OWN)
 
 
 def _command(what: str, command: str, account_ids: Collection[str], report: Report) -> Iterator[NextStep]:

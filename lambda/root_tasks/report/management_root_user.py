@@ -10,6 +10,8 @@ from ..messages import MANAGEMENT_ACCOUNT, enumeration
 if TYPE_CHECKING:
     from ..model.report_schema import AccountResult, Report, RootCredentials
 
+# What to do if it is unprotected.
+PROTECT_OWN = "Sign in to the management account as its root user, register MFA, and delete its access keys."
 _OWN = "The management account's root user"
 
 

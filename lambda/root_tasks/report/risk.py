@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 # A use this long ago is a recent one; a plan leaves out by default what has been used since.
 RECENT = timedelta(days=90)
-_ACTIVE = "Active"
 
 
 class Risk(IntEnum):
@@ -92,7 +91,7 @@ def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, datetime
 
 
 def _key_risk(key: AccessKey | CredentialDetails, at: datetime) -> Risk:
-    if key.status != _ACTIVE:
+    if key.status != "Active":
         return Risk.OTHER_CREDENTIAL
     if key.last_use_unread:
         return Risk.KEY_USE_UNKNOWN

@@ -126,15 +126,14 @@ def write_report(
         output[PLAN_SHA256] = runs.write_plan(plan)
     if Outcome.PLANNED in report.totals and report.plan_expires_at is not None:
         output[PLAN_EXPIRES_AT] = format_time(report.plan_expires_at)
+    # The notice of an account that has joined shows it.
+    output["summary"] = summary(report)
     if run.mode is Mode.EXECUTE:
         output["failed"] = not _FAILURES.isdisjoint(report.totals)
         # The cause of an execution that failed, which has no output.
         output["summary"] = cause_of_failure(
-            summary(report), url=urls[_HTML], report_sha256=output[REPORT_SHA256]
+            output["summary"], url=urls[_HTML], report_sha256=output[REPORT_SHA256]
         )
-    else:
-        # The notice of an account that has joined shows it.
-        output["summary"] = summary(report)
     return output
 
 
