@@ -150,8 +150,9 @@ def test_the_keys_in_use_are_in_the_query_that_finds_their_users() -> None:
     [
         (Outcome.DONE, "plan", f"Next, for account {MEMBER}: on"),
         (Outcome.NOTHING_TO_DO, None, f"Account {MEMBER} has a password. To replace it, on"),
+        (Outcome.NOTHING_TO_DO, "plan", f"Account {MEMBER} has a password. To replace it, on"),
     ],
-    ids=["recovered", "has a password"],
+    ids=["recovered", "has a password", "has one since the plan"],
 )
 def test_a_password_to_replace_names_the_way_and_the_deletion(
     outcome: Outcome, executed_plan: str | None, beginning: str

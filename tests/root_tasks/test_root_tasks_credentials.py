@@ -14,6 +14,7 @@ from local_aws.emulation.state import current_emulation
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import (
     EXPIRED,
+    HAS_PASSWORD,
     MFA_DEVICE_REPLACED,
     MFA_LEFT_OUT,
     MFA_STAYS,
@@ -699,13 +700,14 @@ def test_recovery_is_allowed_where_it_was_planned(root_tasks: RootTasks, lost_re
     assert [call.parameters for call in writes if {"UserName", "Password"} & set(call.parameters)] == []
 
 
-def test_recovery_has_nothing_to_do_where_there_is_a_password(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run(RECOVER)
-    assert root_tasks.outcomes(plan) == {MEMBER: "nothing to do"}
+def test_recovery_has_nothing_to_do_where_there_is_a_password_and_says_so(root_tasks: RootTasks) -> None:
+    having = root_tasks.run(RECOVER)
     root_tasks.organization.put_root_credentials(account_id=MEMBER)
     plan = root_tasks.run(RECOVER)
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "nothing to do"}
+    for finished in (having, root_tasks.execute(plan)):
+        assert root_tasks.outcomes(finished) == {MEMBER: "nothing to do"}
+        assert root_tasks.results(finished)[MEMBER]["items"][0]["message"] == HAS_PASSWORD
 
 
 def test_a_denied_recovery_fails_with_awss_words(root_tasks: RootTasks) -> None:

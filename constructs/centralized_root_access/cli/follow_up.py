@@ -17,10 +17,10 @@ from root_tasks.tasks import DEFINITIONS
 from .command_errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import datetime
 
-    from root_tasks.model.report_schema import AccountResult, Report
+    from root_tasks.model.report_schema import Report
 
     from .options import TargetOptions
 
@@ -31,6 +31,11 @@ _MAY_HAVE_CHANGED = (Outcome.UNKNOWN, Outcome.FAILED, Outcome.DONE)
 _MAX_ACCOUNTS_IN_HINT = 5
 # A query with more keys is hard to paste.
 _MAX_KEYS_IN_QUERY = 20
+# How a password is set, by what a recovery came to, and why one might delete it.
+_RECOVERY_STEPS = {
+    Outcome.DONE: ("Next, for account {}:", "When the work is done, to plan deleting the credentials again"),
+    Outcome.NOTHING_TO_DO: ("Account {} has a password. To replace it,", "To plan deleting it instead"),
+}
 
 
 # The exit code
@@ -147,10 +152,10 @@ def next_steps(report: Report, *, target: TargetOptions) -> list[str]:
     """Return the next steps after an audit, an empty plan or an execution."""
     if report.task is Task.AUDIT:
         return _step_after_audit(report, target=target)
-    if report.executed_plan is None:
-        return _steps_after_empty_plan(report, target=target)
     if report.action is Action.ALLOW_RECOVERY:
-        return _steps_after_recovery(report, target=target)
+        return _steps_of_recovery(report, target=target)
+    if report.executed_plan is None:
+        return _steps_after_empty_plan(report)
     if report.task is Task.DELETE_CREDENTIALS:
         return _step_to_look_again(report, *_MAY_HAVE_CHANGED, target=target)
     return _step_to_restore(report, target=target)
@@ -203,31 +208,25 @@ def _keys_in_use(report: Report) -> Iterator[str]:
                 yield item.id
 
 
-def _steps_after_recovery(report: Report, *, target: TargetOptions) -> list[str]:
-    recovered = [result for result in report.results if result.outcome is Outcome.DONE]
-    steps = [f"Next, for account {result.account_id}: {_forgot_password(result)}" for result in recovered]
-    if recovered:
-        deletion = _delete(recovered, target=target)
-        steps.append(f"When the work is done, to plan deleting the credentials again: {deletion}")
+def _steps_of_recovery(report: Report, *, target: TargetOptions) -> list[str]:
+    steps = []
+    for outcome, (beginning, deletion) in _RECOVERY_STEPS.items():
+        accounts = {
+            result.account_id: result.email or "the e-mail address of its root user"
+            for result in report.results
+            if result.outcome is outcome
+        }
+        steps += [
+            f"{beginning.format(id_)} on AWS's sign-in page, choose Forgot password for {email}."
+            for id_, email in accounts.items()
+        ]
+        if accounts:
+            delete = target.command("plan", "delete", "--account", ",".join(accounts), "--include-in-use")
+            steps.append(f"{deletion}: {delete}")
     return [*steps, *_step_to_look_again(report, Outcome.UNKNOWN, target=target)]
 
 
-def _forgot_password(result: AccountResult) -> str:
-    email = result.email or "the e-mail address of its root user"
-    return f"on AWS's sign-in page, choose Forgot password for {email}."
-
-
-def _delete(results: Iterable[AccountResult], *, target: TargetOptions) -> str:
-    accounts = ",".join(result.account_id for result in results)
-    return target.command("plan", "delete", "--account", accounts, "--include-in-use")
-
-
-def _steps_after_empty_plan(report: Report, *, target: TargetOptions) -> list[str]:
-    if report.action is Action.ALLOW_RECOVERY:
-        having = [result for result in report.results if result.outcome is Outcome.NOTHING_TO_DO]
-        has = "Account {} has a password. To replace it, {}"
-        steps = [has.format(result.account_id, _forgot_password(result)) for result in having]
-        return [*steps, f"To plan deleting it instead: {_delete(having, target=target)}"] if having else []
+def _steps_after_empty_plan(report: Report) -> list[str]:
     if Outcome.IN_USE not in report.totals:
         return []
     return [

@@ -43,8 +43,9 @@ def execute(task: AccountTask) -> Finding:
     try:
         task.session.call(iam.create_login_profile, operation=_CREATE_LOGIN_PROFILE)
     except CallError as error:
-        exists = error.failure.name == "EntityAlreadyExists"
-        item = (already_done if exists else failure_item)(_PASSWORD, error.failure)
+        item = failure_item(_PASSWORD, error.failure)
+        if error.failure.name == "EntityAlreadyExists":
+            item = already_done(_PASSWORD, error.failure, HAS_PASSWORD)
     else:
         item = item_of(_PASSWORD, Outcome.DONE)
     return finding_of(task.session.account_id, [item])

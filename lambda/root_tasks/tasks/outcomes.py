@@ -46,9 +46,11 @@ def failure_item(target: Target, failure: Failure) -> Item:
     return item_of(target, outcome, describe_with_hint(failure))
 
 
-def already_done(target: Target, failure: Failure) -> Item:
-    """Return the item of a target for which a call failed because nothing is left to do.
+def already_done(target: Target, failure: Failure, message: str | None = None) -> Item:
+    """Return the item of a target for which a call failed because nothing is left to do, and what to know.
 
     It is done if an earlier attempt of this call, whose response was lost, may have done it.
     """
-    return item_of(target, Outcome.DONE if failure.may_have_taken_effect else Outcome.NOTHING_TO_DO)
+    if failure.may_have_taken_effect:
+        return item_of(target, Outcome.DONE)
+    return item_of(target, Outcome.NOTHING_TO_DO, message)
