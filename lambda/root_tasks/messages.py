@@ -63,6 +63,7 @@ POLICY_UNREADABLE = (
     '"skipBackup": true in the input.'
 )
 BACKUP_EXISTS = "Not removed: something else is stored where this backup belongs. Create a new plan."
+BACKUPS_UNREAD = "The backups of this run could not be listed."
 RUN_NOT_KNOWN = "The bucket does not have this run."
 EXECUTION_DENIED = "Its execution is of another state machine, or this one may not read it."
 EXECUTION_GONE = "Step Functions does not have its execution, which it keeps for 90 days."

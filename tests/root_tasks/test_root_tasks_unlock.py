@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import (
     BACKUP_EXISTS,
+    BACKUPS_UNREAD,
     BATCH_LOST,
     CHANGED_SINCE_BACKUP,
     CHANGED_SINCE_PLAN,
@@ -579,18 +580,23 @@ def test_the_plan_says_that_no_run_is_known(locked: Locked, body: bytes | None) 
     assert locked.policy == "Forged"
 
 
-def test_a_lost_batch_names_its_backups_and_vouches_for_nothing(locked: Locked) -> None:
+@pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])
+def test_a_lost_batch_names_its_backups_and_vouches_for_nothing(locked: Locked, *, listed: bool) -> None:
     """Its report names whatever was under the prefix of its backups when it was written."""
     plan = locked.plan()
     locked.root_tasks.lose_results = lambda batch: True
+    if not listed:
+        locked.root_tasks.fail("s3:ListObjectsV2", "AccessDenied", url="backups", times=1)
     failed = locked.execute(plan)
     locked.root_tasks.lose_results = lambda batch: False
     assert (failed.status, failed.totals, locked.policy) == ("FAILED", {"unknown": 1}, None)
     (reference,) = locked.backups
-    reason = f"{NO_RESULT} {LOOK_AGAIN} Backups of this run: {reference}."
-    assert locked.root_tasks.results(failed)[MEMBER]["reason"] == reason
-    later = locked.forge(run_id=failed.run_id)
-    assert_forged(locked, later, RefusalReason.BACKUP_NOT_IN_REPORT)
+    unlisted = f"{BACKUPS_UNREAD} s3:ListBucket: AccessDenied: This is a test."
+    backups = f"Backups of this run: {reference}." if listed else unlisted
+    assert locked.root_tasks.results(failed)[MEMBER]["reason"] == f"{NO_RESULT} {LOOK_AGAIN} {backups}"
+    if listed:
+        later = locked.forge(run_id=failed.run_id)
+        assert_forged(locked, later, RefusalReason.BACKUP_NOT_IN_REPORT)
     assert_noted(locked, reference, BATCH_LOST)
 
 

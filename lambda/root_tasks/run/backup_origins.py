@@ -71,12 +71,13 @@ def _doubts(
         yield from ((reference, error.why) for reference in references)
         return
     listed = {item.backup for result in report.results for item in result.items}
-    # A run that lost a batch names what was stored as its backups, by anyone.
-    found = [result.reason or "" for result in report.results if result.outcome is Outcome.UNKNOWN]
+    # A run that lost a batch names what was stored as its backups, by anyone, if that could be listed.
+    lost = {each.account_id: each.reason for each in report.results if each.outcome is Outcome.UNKNOWN}
     for reference in references:
+        reason = lost.get(reference.split("/")[2]) or ""
         if reference in listed:
             yield reference, None
-        elif any(reference in reason for reason in found):
+        elif reference in reason or messages.BACKUPS_UNREAD in reason:
             yield reference, messages.BATCH_LOST
         else:
             raise RunRefusedError(RefusalReason.BACKUP_NOT_IN_REPORT, reference=reference, run_id=run_id)

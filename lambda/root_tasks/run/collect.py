@@ -119,7 +119,10 @@ class _Collector:
         """Return the sentence about the backups of a run that may have removed policies in an account."""
         if self.run.mode is not Mode.EXECUTE or DEFINITIONS[self.run.task].policy_type is None:
             return ""
-        references = self.backups.references(self.run.run_id, account_id)
+        try:
+            references = self.backups.references(self.run.run_id, account_id)
+        except CallError as error:
+            return f" {messages.BACKUPS_UNREAD} {describe(error.failure)}"
         return f" Backups of this run: {', '.join(references) or 'none'}."
 
     def _foreign_objects(self) -> tuple[str, ...]:
