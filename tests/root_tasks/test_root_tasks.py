@@ -463,6 +463,14 @@ SETS_OFF = {"AccountsAudited", "AccountsWithRootCredentials"}
 # What else ran, from when to when in minutes, and the metrics of an audit from 0 to 6 that looks until 4.
 OTHER_EXECUTIONS: dict[str, tuple[dict[str, Any], set[str] | None]] = {
     "started after the last look": ({"minutes": (5, 6)}, None),
+    "started after the last look and read one": (
+        {"minutes": (5, 6), "output": {"totals": {"inaccessible": 2, "clean": 1}}},
+        None,
+    ),
+    "started after the last look and read none": (
+        {"minutes": (5, 6), "output": {"totals": {"inaccessible": 3, "skipped": 1}}},
+        SETS_OFF,
+    ),
     "started after the last look and runs": ({"minutes": (5, None)}, SETS_OFF),
     "started after the last look and failed": ({"minutes": (5, 6), "status": "FAILED"}, SETS_OFF),
     "started later and looked earlier": ({"minutes": (1, 5)}, SETS_OFF),

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from ..tasks.definition import ActionWords
 
-_AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED, Outcome.CLEAN})
+# The outcomes of an account of which an audit read what its root user has.
+AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED, Outcome.CLEAN})
 
 # How a summary speaks of the accounts of an outcome: of one, and of several.
 _PREDICATES = {
@@ -86,7 +87,7 @@ def headline(report: Report) -> str:
 
 def is_audited(result: AccountResult) -> bool:
     """Return whether an audit read which credentials the account's root user has."""
-    return result.outcome in _AUDITED
+    return result.outcome in AUDITED
 
 
 def is_protected(result: AccountResult) -> bool:

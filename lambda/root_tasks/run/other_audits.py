@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from aws_calls.responses import pages, require
 
 from ..aws.executions import describe_execution
-from ..model.report_schema import Task
+from ..model.report_schema import Outcome, Task
 from ..refusals import REFUSED, RunRefusedError
+from ..report.summary import AUDITED
 from .request import parse_request
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Standing(Enum):
 
     ALONE: no other one ran while it did, so its zeros may end an alarm.
     OVERLAPPING: one may have found what it did not, so it only sets alarms off.
-    SUPERSEDED: one that started after its last look has succeeded, so the numbers of that one count.
+    SUPERSEDED: one that started after its last look has read accounts and succeeded: its numbers count.
     """
 
     ALONE = auto()
@@ -62,10 +63,14 @@ def standing(aws: Aws, run: Run, *, looked_at: datetime) -> Standing:
         if number == _MAX_EXECUTIONS:
             return Standing.OVERLAPPING
         other = describe_execution(aws, arn)
+        output = json.loads(other.get("output", "{}"))
         # One that was refused has not looked.
-        if REFUSED in json.loads(other.get("output", "{}")) or not _is_full(other.require("input")):
+        if REFUSED in output or not _is_full(other.require("input")):
             continue
-        if other.require("status") == "SUCCEEDED" and other.require("startDate") > looked_at:
+        is_later = other.require("status") == "SUCCEEDED" and other.require("startDate") > looked_at
+        # One that could read no account does not know how many have credentials.
+        totals = output.get("totals", ())
+        if is_later and not (Outcome.INACCESSIBLE in totals and AUDITED.isdisjoint(totals)):
             return Standing.SUPERSEDED
         found = Standing.OVERLAPPING
     return found
