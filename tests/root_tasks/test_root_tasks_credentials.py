@@ -539,9 +539,9 @@ def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(root_task
 def test_each_mfa_device_is_deactivated_only_after_a_look_of_its_own(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=2)
     plan = root_tasks.run(DELETE)
+    root_user = current_emulation().root_user(MEMBER)
     root_tasks.change_before(
-        "iam:DeactivateMFADevice",
-        lambda: root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1, mfa_devices=2),
+        "iam:DeactivateMFADevice", lambda: setattr(root_user, "password_created_at", root_tasks.now)
     )
     executed = root_tasks.execute(plan)
     assert [outcome for _, outcome in root_tasks.items(executed, MEMBER)] == ["done", "failed", "skipped"]
@@ -657,6 +657,17 @@ def test_what_is_deleted_already_is_nothing_to_do(root_tasks: RootTasks) -> None
     outcomes = [outcome for _, outcome in root_tasks.items(executed, MEMBER)]
     assert outcomes == [*["nothing to do"] * 3, "done"]
     assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+
+
+def test_an_mfa_device_that_is_gone_has_nothing_to_do_also_if_a_key_is_left(root_tasks: RootTasks) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
+    plan = root_tasks.run(DELETE)
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    executed = root_tasks.execute(plan)
+    assert root_tasks.items(executed, MEMBER) == [
+        (f"MFA device {MFA}", "nothing to do"),
+        (f"access key {KEY}", "skipped"),
+    ]
 
 
 def test_a_deletion_whose_response_was_lost_is_done_if_nothing_exists_then(root_tasks: RootTasks) -> None:

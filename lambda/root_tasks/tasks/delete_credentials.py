@@ -160,10 +160,11 @@ class _Deletion:
 
     def delete(self, target: Target) -> Item:
         """Delete a credential, unless that would weaken the account."""
-        if target.type is ItemType.MFA_DEVICE and (reason := self._reason_to_keep_mfa()):
-            return item_of(target, Outcome.FAILED, reason)
+        reason = self._reason_to_keep_mfa() if target.type is ItemType.MFA_DEVICE else None
         if target.type in _IDENTIFIED_BY_DATE and (item := self._item_of_another(target)):
             return item
+        if reason is not None:
+            return item_of(target, Outcome.FAILED, reason)
         item = self._call_deletion(target)
         if item.outcome in (Outcome.DONE, Outcome.NOTHING_TO_DO):
             self._deleted.add(target)
