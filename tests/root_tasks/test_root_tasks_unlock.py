@@ -513,6 +513,7 @@ def test_a_backup_whose_run_names_the_execution_of_others_is_not_restored(locked
         (f":{EXECUTE_MACHINE}:", ":"),
         # A run does not vouch for the backups of another one.
         (f":{run_id}", ":another"),
+        (arn, "no ARN"),
     ):
         assert own in arn
         root_tasks.write(key, run.replace(arn.encode(), arn.replace(own, foreign).encode()))

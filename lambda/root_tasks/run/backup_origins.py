@@ -103,9 +103,10 @@ def _report(aws: Aws, executions: RunStore, run_id: str, *, reference: str) -> R
 def _may_be_own(aws: Aws, arn: str, run_id: str) -> bool:
     """Return whether it is the ARN of this run in any state machine here: the role decides in which."""
     function = aws.function
-    own = ["arn", function.partition, "states", function.region, function.account_id, "execution"]
-    *beginning, name, last = arn.split(":")
-    return (beginning, last) == (own, run_id) and _STATE_MACHINE_NAME.fullmatch(name) is not None
+    own = f"arn:{function.partition}:states:{function.region}:{function.account_id}:execution"
+    beginning, _, last = arn.rpartition(":")
+    here, _, name = beginning.rpartition(":")
+    return (here, last) == (own, run_id) and _STATE_MACHINE_NAME.fullmatch(name) is not None
 
 
 def _describe(aws: Aws, arn: str) -> Response:
