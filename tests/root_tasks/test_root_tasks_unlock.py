@@ -159,8 +159,8 @@ class Locked:
         """Deploy the construct with `allow_policy_override`."""
         self.root_tasks.settings = replace(self.root_tasks.settings, allow_policy_override=True)
 
-    def forge(self, *, run_id: str) -> str:
-        """Store a backup as if a run had made it, consistent in itself, and return its reference."""
+    def forge(self, *, run_id: str, **others: Any) -> str:
+        """Store a backup as if a run had made it, but for some fields, and return its reference."""
         backup = Backup(
             run_id=run_id,
             account_id=MEMBER,
@@ -169,7 +169,7 @@ class Locked:
             region=REGION,
             policy=self.text("Forged"),
         )
-        body = encode(backup)
+        body = encode(replace(backup, **others))
         reference = f"backups/{run_id}/{MEMBER}/locked-{self.kind}/{sha256(body)}.json"
         self.root_tasks.write(reference, body)
         return reference
@@ -490,6 +490,20 @@ def test_a_backup_that_its_run_did_not_make_is_not_restored(locked: Locked) -> N
     assert_forged(locked, forged, RefusalReason.BACKUP_NOT_IN_REPORT)
     assert refusal(locked.restore(unlocked, forged))[0] is RefusalReason.BACKUP_NOT_IN_REPORT
     assert locked.policy is None
+
+
+@QUEUE_ONLY
+@pytest.mark.parametrize(
+    "others",
+    [{"account_id": OTHER}, {"region": "us-east-1"}, {"id": ID["queue"].replace(MEMBER, OTHER)}],
+    ids=["account", "Region", "ARN"],
+)
+def test_a_backup_that_is_not_of_the_place_that_it_names_is_not_restored(
+    locked: Locked, others: dict[str, str]
+) -> None:
+    """Its plan would show one queue, and its execution change another one."""
+    forged = locked.forge(run_id="never-run", **others)
+    assert refusal(locked.restore(forged)) == (RefusalReason.BACKUP_ALTERED, {"reference": forged})
 
 
 @BUCKET_ONLY

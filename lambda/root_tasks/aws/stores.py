@@ -326,8 +326,7 @@ class BackupStore:
         None if something else is stored under this key.
         """
         body = encode(backup)
-        name = urllib.parse.quote(backup.id.rpartition(":")[2], safe="")
-        reference = f"backups/{backup.run_id}/{backup.account_id}/{name}/{sha256(body)}.json"
+        reference = _reference(backup, body)
         stored = self._bucket.write(reference, body, condition=IF_NEW)
         # An earlier attempt may have stored it. Anything else there is not a backup.
         return reference if stored or self._bucket.read(reference) == body else None
@@ -341,7 +340,7 @@ class BackupStore:
 
         Raises:
             CallError: S3 refuses to return it, for example because of its encryption key.
-            ChecksumMismatchError: It is not what was stored.
+            ChecksumMismatchError: It is not what was stored, or of another place than its key or ARN says.
             DecodingError: It is not a backup, or of another version.
         """
         try:
@@ -355,7 +354,17 @@ class BackupStore:
             raise
         if reference.rpartition("/")[2] != f"{sha256(body)}.json":
             raise ChecksumMismatchError(reference)
-        return decode(Backup, body)
+        backup = decode(Backup, body)
+        # The ARN of a queue names its Region and its account; a bucket's name neither.
+        place = [backup.region, backup.account_id]
+        if _reference(backup, body) != reference or backup.id.split(":")[3:-1] not in ([], place):
+            raise ChecksumMismatchError(reference)
+        return backup
+
+
+def _reference(backup: Backup, body: bytes) -> str:
+    name = urllib.parse.quote(backup.id.rpartition(":")[2], safe="")
+    return f"backups/{backup.run_id}/{backup.account_id}/{name}/{sha256(body)}.json"
 
 
 def sha256(body: bytes) -> str:
