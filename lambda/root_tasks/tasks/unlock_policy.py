@@ -172,11 +172,10 @@ def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
     except CallError as error:
         if error.failure.name in _DOES_NOT_EXIST:
             return item_of(target, Outcome.NOTHING_TO_DO, messages.describe_with_hint(error.failure))
-        if not (target.skip_backup and error.failure.kind is FailureKind.ACCESS_DENIED):
+        # One that could be read for the plan, which shows it, has to be backed up.
+        is_lost = target.skip_backup and target.policy_sha256 is None
+        if not is_lost or error.failure.kind is not FailureKind.ACCESS_DENIED:
             raise
-        if target.policy_sha256 is not None:
-            # It was readable at planning time, so it has changed since.
-            return item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
         item = item_of(target, Outcome.DONE, messages.REMOVED_WITHOUT_BACKUP)
         return _apply_change(target, policy.remove, done=item)
     if text is None:
