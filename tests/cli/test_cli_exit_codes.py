@@ -13,7 +13,7 @@ from centralized_root_access.cli.command_errors import ExitCode
 from centralized_root_access.cli.follow_up import exit_code, explicit_accounts
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
 from support.accounts import MEMBER, OTHER, THIRD
-from support.command_line import DELETE, NAME, give_credentials, has_password
+from support.command_line import DELETE, NAME, give_credentials
 from support.properties import property_test
 from support.reports import report, result
 
@@ -164,12 +164,3 @@ def test_a_plan_of_nothing_says_so(command_line: CommandLine) -> None:
     assert (shown.exit_code, shown.stderr) == (2, "Exit code 2: Nothing is planned.\n")
     (listed,) = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     assert listed["planExpiresAt"] is None
-
-
-def test_a_plan_whose_account_was_skipped_is_not_called_executed(command_line: CommandLine) -> None:
-    give_credentials(command_line)
-    assert command_line.run(*DELETE).exit_code == 0
-    protect(command_line)
-    shown = run_and_report(command_line, "execute", f"plan-delete-{NAME}", "--yes", name="execute")
-    assert shown.exit_code == 1
-    assert has_password(command_line)

@@ -318,17 +318,6 @@ def test_a_batch_that_dies_loses_only_itself_and_shows_in_the_report(root_tasks:
     assert len(root_tasks.results(execution)) == 34
 
 
-def test_a_batch_that_makes_changes_is_never_run_twice(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(
-        account_id=MEMBER, password=True, access_keys=1, mfa_devices=1
-    )
-    root_tasks.twice = True
-    execution = root_tasks.execute(root_tasks.run(DELETE))
-    assert root_tasks.outcomes(execution) == {MEMBER: "done"}
-    deleted = [call.operation for call in root_tasks.organization.writes]
-    assert deleted == ["DeleteLoginProfile", "DeleteAccessKey", "DeactivateMFADevice"]
-
-
 def test_an_execution_in_which_an_account_failed_has_failed_after_its_report(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     plan = root_tasks.run(DELETE)

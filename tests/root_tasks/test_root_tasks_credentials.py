@@ -32,7 +32,7 @@ from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run import ExecutionMark, Target
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from root_tasks.tasks.delete_credentials import DEFINITION, necessary_calls
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import enable_root_access
 from support.root_tasks import EXECUTE_MACHINE, RootTasks, refusal, session_calls
 
@@ -120,20 +120,6 @@ def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
     ):
         assert refusal(root_tasks.execute(run_id)) == (reason, {"run_id": run_id})
     assert session_calls(root_tasks.organization) == []
-
-
-def test_an_execution_takes_the_run_id_of_a_plan_and_nothing_else(root_tasks: RootTasks) -> None:
-    root_tasks.run(DELETE, name="the-plan")
-    root_tasks.organization.clear_calls()
-    inputs: list[object] = [{}, [], None, DELETE]
-    inputs += [
-        {"plan": "the-plan", "task": Task.DELETE_CREDENTIALS},
-        {"plan": "the-plan", "accounts": [MEMBER]},
-    ]
-    for input_ in inputs:
-        reason, _ = refusal(root_tasks.run_execute_machine(input_))
-        assert reason is RefusalReason.INPUT_NOT_A_PLAN, input_
-    assert root_tasks.organization.calls == ()
 
 
 def test_a_task_that_the_stack_does_not_list_is_neither_planned_nor_executed(root_tasks: RootTasks) -> None:
@@ -411,6 +397,9 @@ def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now
         THIRD: PROTECTED,
     }
     assert executed.output["totals"] == {"skipped": 3}
+    # A new plan must not name it.
+    reason, data = refusal(root_tasks.run({**DELETE, "accounts": [MEMBER, OTHER, STRANGER]}))
+    assert (reason, data["account_ids"]) == (RefusalReason.NOT_MEMBERS, sorted([MEMBER, STRANGER]))
 
 
 # What is in use

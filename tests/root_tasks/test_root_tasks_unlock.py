@@ -49,6 +49,7 @@ NAMED: dict[str, dict[str, Any]] = {
     "queue": {"queues": [ID["queue"]]},
 }
 READ = {"bucket": "s3:GetBucketPolicy", "queue": "sqs:GetQueueAttributes"}
+SKIP_BACKUP: dict[str, dict[str, object]] = {"bucket": {}, "queue": {"skipBackup": True}}
 REMOVE = {"bucket": "s3:DeleteBucketPolicy", "queue": "sqs:SetQueueAttributes"}
 
 BUCKET_ONLY = pytest.mark.parametrize("kind", ["bucket"])
@@ -205,7 +206,7 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
 
 
 def test_a_bucket_or_queue_that_was_deleted_since_the_plan_has_nothing_to_do(locked: Locked) -> None:
-    plan = locked.plan(**({"skipBackup": True} if locked.kind == "queue" else {}))
+    plan = locked.plan(**SKIP_BACKUP[locked.kind])
     locked.delete()
     outcome, message = locked.outcome(locked.execute(plan))
     assert outcome == "nothing to do"
@@ -261,26 +262,24 @@ def test_a_policy_that_is_removed_while_it_is_backed_up_has_nothing_to_do(locked
     assert locked.outcome(locked.execute(plan)) == ("nothing to do", None)
 
 
-def test_a_policy_that_cannot_be_read_any_more_stays(locked: Locked) -> None:
-    plan = locked.plan()
-    locked.root_tasks.fail(READ[locked.kind], "AccessDenied", account_id=MEMBER, times=1)
-    outcome, message = locked.outcome(locked.execute(plan))
-    assert outcome == "failed"
-    assert f"{READ[locked.kind]}: AccessDenied" in str(message)
-    assert locked.policy == "Everybody"
-
-
-def test_a_policy_that_cannot_be_read_again_after_its_backup_stays(locked: Locked) -> None:
-    plan = locked.plan()
+@pytest.mark.parametrize("backed_up", [False, True], ids=["since the plan", "after its backup"])
+def test_a_policy_that_can_no_longer_be_read_stays(locked: Locked, *, backed_up: bool) -> None:
+    plan = locked.plan(**SKIP_BACKUP[locked.kind])
 
     def deny() -> None:
         locked.root_tasks.fail(READ[locked.kind], "AccessDenied", account_id=MEMBER, times=1)
 
-    locked.root_tasks.change_before("s3:PutObject", deny, url="backups/")
+    if backed_up:
+        locked.root_tasks.change_before("s3:PutObject", deny, url="backups/")
+    else:
+        deny()
     executed = locked.execute(plan)
-    assert locked.outcome(executed)[0] == "failed"
-    assert [locked.item(executed)["backup"]] == locked.backups
+    outcome, message = locked.outcome(executed)
+    # A policy of the organization may deny it by now: nothing says that this one has changed.
+    assert (outcome, str(message).partition(": This")[0]) == ("failed", f"{READ[locked.kind]}: AccessDenied")
     assert locked.policy == "Everybody"
+    assert len(locked.backups) == backed_up
+    assert [locked.item(executed)["backup"]] == [*locked.backups, None][:1]
 
 
 def test_what_is_stored_under_the_key_of_the_backup_is_never_trusted(locked: Locked) -> None:
@@ -369,13 +368,7 @@ def test_a_queue_whose_policy_cannot_be_read_for_another_reason_keeps_it(locked:
 
 
 @QUEUE_ONLY
-def test_a_queue_whose_policy_could_be_read_is_backed_up_despite_skip_backup(locked: Locked) -> None:
-    plan = locked.plan(skipBackup=True)
-    locked.root_tasks.fail(READ["queue"], "AccessDenied", account_id=MEMBER, times=1)
-    outcome, message = locked.outcome(locked.execute(plan))
-    # A policy of the organization may deny it by now: nothing says that the queue's own has changed.
-    assert (outcome, str(message).partition(": This")[0]) == ("failed", f"{READ['queue']}: AccessDenied")
-    assert locked.policy == "Everybody"
+def test_a_queue_whose_policy_can_be_read_is_backed_up_despite_skip_backup(locked: Locked) -> None:
     assert locked.outcome(locked.execute(locked.plan(skipBackup=True))) == ("done", None)
     assert locked.policy is None
     assert len(locked.backups) == 1
