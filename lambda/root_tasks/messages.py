@@ -46,10 +46,8 @@ MFA_DEVICE_REPLACED = "Not deactivated: this device was enabled after the plan. 
 MFA_DEVICE_NOT_CHECKED = "Not deactivated: whether it is the planned device could not be read."
 NOT_IN_PLAN = "Left out: it is not in the plan."
 OTHERS_NOT_READ = "Whether other credentials exist could not be read."
-LAST_USE_UNREAD = (
-    "Left out: whether it is in use could not be read. To plan it anyway: --include-in-use, or "
-    '"includeInUse": true in the input.'
-)
+_PLAN_ANYWAY = 'To plan it anyway: --include-in-use, or "includeInUse": true in the input.'
+LAST_USE_UNREAD = f"Left out: whether it is in use could not be read. {_PLAN_ANYWAY}"
 LAST_USE_UNKNOWN = "Whether it is in use could not be read."
 NO_SESSION = "Not attempted: there is no root session."
 DENIED_IN_PART = "The execution will be denied a part of this."
@@ -123,10 +121,7 @@ def contradiction(summary_call: str, listing_call: str) -> str:
 
 def in_use_since(moment: datetime) -> str:
     """Return why a credential that was used since a moment is left out of a plan."""
-    return (
-        f"Left out: it was last used on or after {moment.astimezone(UTC):%Y-%m-%d}. To plan it anyway: "
-        '--include-in-use, or "includeInUse": true in the input.'
-    )
+    return f"Left out: it was last used on or after {moment.astimezone(UTC):%Y-%m-%d}. {_PLAN_ANYWAY}"
 
 
 def management_account_unread(reason: str) -> str:

@@ -217,9 +217,8 @@ def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
 
 def test_an_execution_that_ends_before_it_is_stopped_is_not_called_stopped(command_line: CommandLine) -> None:
     start_execution(command_line)
-    (execution,) = (
-        execution for execution in command_line.root_tasks.executions.values() if execution.run_id == RUN
-    )
+    root_tasks = command_line.root_tasks
+    execution = root_tasks.executions[root_tasks.arn(RUN, machine=EXECUTE_MACHINE)]
     command_line.services.before["StopExecution"] = lambda: setattr(execution, "status", "SUCCEEDED")
     said = command_line.refusal("stop", RUN, "--yes")
     assert said == f"Run {RUN} is not running: it ended as SUCCEEDED.\n"

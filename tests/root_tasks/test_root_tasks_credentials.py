@@ -373,14 +373,6 @@ def test_a_plan_is_not_executed_if_another_report_was_approved(root_tasks: RootT
     assert executed.output["totals"] == {"done": 2}
 
 
-def test_a_plan_of_a_release_without_the_reports_hash_is_not_called_altered(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run(DELETE)
-    held = plan.output.pop("reportSha256")
-    refused = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": held})
-    assert refusal(refused) == (RefusalReason.PLAN_NOT_READABLE, {"run_id": plan.run_id})
-    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "done"}
-
-
 def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now(
     root_tasks: RootTasks,
 ) -> None:

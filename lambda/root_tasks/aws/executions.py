@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from .context import Aws
 
 DESCRIBE_EXECUTION = "states:DescribeExecution"
-_ABORTED = "ABORTED"
 
 
 def describe_execution(aws: Aws, arn: str) -> Response:
@@ -36,7 +35,7 @@ def was_stopped(aws: Aws, arn: str) -> bool:
         CallError: A read failed.
     """
     execution = describe_execution(aws, arn)
-    if execution.require("status") == _ABORTED:
+    if execution.require("status") == "ABORTED":
         return True
     if not execution.get("redriveCount"):
         return False

@@ -27,12 +27,9 @@ def own_root_user(aws: Aws, run: Run) -> Result | None:
     if not run.full or run.account_id != run.management_account_id:
         return None
     try:
+        budget = aws.budget.ending_in(_READ_SECONDS)
         existing = types_in_summary(
-            call(
-                aws.clients.iam.get_account_summary,
-                operation=GET_ACCOUNT_SUMMARY,
-                budget=aws.budget.ending_in(_READ_SECONDS),
-            )
+            call(aws.clients.iam.get_account_summary, operation=GET_ACCOUNT_SUMMARY, budget=budget)
         )
     except CallError as error:
         reason = management_account_unread(describe(error.failure))

@@ -91,19 +91,6 @@ def _parse_text(input_: dict[str, Any], key: str, *, pattern: re.Pattern[str], e
     return value
 
 
-def _require_report(request: PlanRequest, output: dict[str, Any]) -> None:
-    """Refuse a plan whose run has written another report than the one that was approved.
-
-    Raises:
-        RunRefusedError: It has; or the run was of a release that did not hold the hash.
-    """
-    approved, written = request.report_sha256, output.get(REPORT_SHA256)
-    if approved is None or approved == written:
-        return
-    altered = RefusalReason.PLAN_REPORT_ALTERED if written else RefusalReason.PLAN_NOT_READABLE
-    raise RunRefusedError(altered, run_id=request.run_id)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Plans:
     """The plans that the construct's Audit state machine has created.
@@ -153,7 +140,8 @@ class Plans:
         task = Task(output[TASK])
         if task not in self.settings.tasks:
             raise task_not_in_stack(task, tasks=self.settings.tasks)
-        _require_report(request, output)
+        if request.report_sha256 not in (None, output.get(REPORT_SHA256)):
+            raise RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id=run_id)
         plan = self._read(run_id, checksum=output[PLAN_SHA256])
         # The hash is of this plan: if these differ, no run of this construct has created it.
         if (plan.run_id, plan.task) != (run_id, task):

@@ -9,15 +9,12 @@ import re
 REPORT_SHA256 = "reportSha256"
 
 # An execution that failed has no output, but this at the end of its cause.
-_REPORT_IN_CAUSE = "(SHA-256 of report.json: {})"
-_CAUSE_WITH_REPORT = re.compile(
-    r".*" + re.escape(_REPORT_IN_CAUSE).replace(re.escape("{}"), "(?P<sha256>[0-9a-f]{64})"), re.DOTALL
-)
+_CAUSE_WITH_REPORT = re.compile(r".*\(SHA-256 of report\.json: (?P<sha256>[0-9a-f]{64})\)", re.DOTALL)
 
 
 def cause_of_failure(summary: str, *, url: str, report_sha256: str) -> str:
     """Return the cause of an execution in which accounts failed, which holds the hash of its report."""
-    return f"{summary} Report: {url} {_REPORT_IN_CAUSE.format(report_sha256)}"
+    return f"{summary} Report: {url} (SHA-256 of report.json: {report_sha256})"
 
 
 def report_sha256_of(*, status: str, output: str, cause: str) -> str | None:

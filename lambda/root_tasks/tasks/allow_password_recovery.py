@@ -51,11 +51,6 @@ def execute(task: AccountTask) -> Finding:
     return finding_of(task.session.account_id, [item])
 
 
-def necessary_calls(target: Target) -> tuple[str, ...]:  # noqa: ARG001
-    """Return the call without which recovery cannot be allowed."""
-    return (_CREATE_LOGIN_PROFILE,)
-
-
 DEFINITION = TaskDefinition(
     words=ActionWords(
         action=Action.ALLOW_RECOVERY,
@@ -70,7 +65,7 @@ DEFINITION = TaskDefinition(
     input_keys=(ACCOUNTS,),
     parse=parse_named_accounts,
     plan=plan,
-    necessary_calls=necessary_calls,
+    necessary_calls=lambda target: (_CREATE_LOGIN_PROFILE,),  # noqa: ARG005
     execute=execute,
     planned_by=Task.AUDIT,
 )

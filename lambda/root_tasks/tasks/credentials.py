@@ -57,14 +57,12 @@ class _Listing:
         """Yield the credentials as AWS lists them."""
         return session.pages(self.function(iam), operation=self.operation, items=self.items, token="Marker")
 
-    def id_of(self, entry: Mapping[str, Any]) -> str:
-        """Return the ID of a listed credential."""
-        return str(require(entry, self.id, operation=self.operation))
-
-    def details_of(self, entry: Mapping[str, Any]) -> CredentialDetails:
-        """Return the status and the age of a listed credential."""
+    def credential_of(self, type_: ItemType, entry: Mapping[str, Any]) -> Credential:
+        """Return a listed credential with its status and its age."""
+        id_ = str(require(entry, self.id, operation=self.operation))
         status = require(entry, "Status", operation=self.operation) if self.has_status else None
-        return CredentialDetails(status=status, created_at=entry.get(self.created_at))
+        details = CredentialDetails(status=status, created_at=entry.get(self.created_at))
+        return Credential(type=type_, id=id_, details=details)
 
 
 _LISTINGS = {
@@ -198,10 +196,7 @@ def credentials_of_type(session: RootSession, iam: IAMClient, type_: ItemType) -
         details = CredentialDetails(created_at=created_at)
         return () if created_at is None else (Credential(type=type_, details=details),)
     listing = _LISTINGS[type_]
-    return tuple(
-        Credential(type=type_, id=listing.id_of(entry), details=listing.details_of(entry))
-        for entry in listing.entries(session, iam)
-    )
+    return tuple(listing.credential_of(type_, entry) for entry in listing.entries(session, iam))
 
 
 def with_last_uses(

@@ -60,8 +60,12 @@ _DELETIONS: Mapping[ItemType, tuple[str, Callable[[IAMClient, str], Any]]] = {
     ),
 }
 _DELETING_CALLS = {type_: operation for type_, (operation, _) in _DELETIONS.items()}
-# What is identified by the time of its creation, too: that of an MFA device is when it was enabled.
-_IDENTIFIED_BY_DATE = frozenset({ItemType.PASSWORD, ItemType.MFA_DEVICE})
+# What is identified by the time of its creation, too: that of an MFA device is when it was enabled. With why
+# it stays: which one it is could not be read, or it is another one.
+_IDENTIFIED_BY_DATE = {
+    ItemType.PASSWORD: (messages.PASSWORD_NOT_CHECKED, messages.PASSWORD_REPLACED),
+    ItemType.MFA_DEVICE: (messages.MFA_DEVICE_NOT_CHECKED, messages.MFA_DEVICE_REPLACED),
+}
 # A list of IAM may still have what was deleted a moment ago.
 _MAX_LOOKS = 5
 
@@ -213,7 +217,7 @@ class _Deletion:
 
     def _item_of_another(self, target: Target) -> Item | None:
         """Return the item of a credential that is not the planned one; None if it may be deleted."""
-        not_checked, replaced = _SENTENCES[target.type]
+        not_checked, replaced = _IDENTIFIED_BY_DATE[target.type]
         try:
             exist = map(_target, credentials_of_type(self._session, self._iam, target.type))
             found = next((existing for existing in exist if existing.id == target.id), None)
@@ -236,13 +240,6 @@ class _Deletion:
                 return already_done(target, error.failure)
             return failure_item(target, error.failure)
         return item_of(target, Outcome.DONE)
-
-
-# Why a credential is left unchanged: which one it is could not be read, or it is another one.
-_SENTENCES = {
-    ItemType.PASSWORD: (messages.PASSWORD_NOT_CHECKED, messages.PASSWORD_REPLACED),
-    ItemType.MFA_DEVICE: (messages.MFA_DEVICE_NOT_CHECKED, messages.MFA_DEVICE_REPLACED),
-}
 
 
 def necessary_calls(target: Target) -> tuple[str, ...]:

@@ -275,13 +275,6 @@ SENTENCES = [
         RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id="run-1", hours="0.5"),
         "Run run-1 cannot be executed: it is older than 0.5 hours. Create a new plan. Nothing was changed.",
     ),
-    (
-        RunRefusedError(
-            RefusalReason.BACKUP_OF_ANOTHER_TYPE, reference="backups/x", type="queue policy", task=BUCKETS
-        ),
-        "backups/x cannot be restored: it is of a queue policy, and the task is S3UnlockBucketPolicy. "
-        "Nothing was changed.",
-    ),
 ]
 
 

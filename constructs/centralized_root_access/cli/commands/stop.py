@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ..options import TargetOptions
     from ..step_functions import RunExecution
 
-_MAX_MINUTES_LEFT = 10
-
 
 @click.command(short_help="Stop a run.")
 @click.argument("run", type=run_id_or_key)
@@ -87,9 +85,7 @@ def _show(runs: Runs, execution: RunExecution) -> ExitCode:
         screen.show_report(stored.report)
         print_doubt(stored)
         if Outcome.UNKNOWN in stored.report.totals:
-            print_note(
-                "Batches that had started may still be finishing, for up to "
-                f"{_MAX_MINUTES_LEFT} more minutes."
-            )
+            # As long as a function may run.
+            print_note("Batches that had started may still be finishing, for up to 10 more minutes.")
         runs.show_next_steps(stored)
     return ExitCode.AS_WANTED if stored.doubt is None else ExitCode.NO_RESULT
