@@ -272,8 +272,8 @@ SENTENCES = [
         "iam:GetUser: AccessDenied: no. (in account 222222222222; nothing was changed)",
     ),
     (
-        RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id="run-1", hours="0.5"),
-        "Run run-1 cannot be executed: it is older than 0.5 hours. Create a new plan. Nothing was changed.",
+        RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id="run-1", hours="1"),
+        "Run run-1 cannot be executed: it is older than 1 h. Create a new plan. Nothing was changed.",
     ),
 ]
 
