@@ -36,24 +36,28 @@ def with_acceptance(
     # What is said of the account itself comes first, then what is said of its nearest unit.
     ids = (result.account_id, *reversed((unit_path or "").split("/")))
     entry = next((accepted[id_] for id_ in ids if id_ in accepted), None)
-    of_units = not all(map(ACCOUNT_ID.fullmatch, accepted))
-    if result.outcome is Outcome.HAS_CREDENTIALS and entry is None and unit_path is None and of_units:
-        return replace(result, reason=" ".join(filter(None, (ACCEPTANCE_UNKNOWN, result.reason))))
     # Only a plan to delete credentials has their details.
     types = {item.type for item in result.items if item.credential is not None}
-    if entry is None or (result.outcome is not Outcome.HAS_CREDENTIALS and types.isdisjoint(entry.types)):
+    has_any = result.outcome is Outcome.HAS_CREDENTIALS
+    if entry is None:
+        of_units = not all(map(ACCOUNT_ID.fullmatch, accepted))
+        is_unknown = unit_path is None and of_units and (has_any or types)
+        return _with_note(result, ACCEPTANCE_UNKNOWN) if is_unknown else result
+    if not has_any and types.isdisjoint(entry.types):
         return result
     note = f"Accepted until {entry.until}: {entry.reason.rstrip('.')}."
-    outcome = result.outcome
     if on.isoformat() > entry.until:
         note = f"No longer accepted after {entry.until}: {entry.reason.rstrip('.')}."
-    elif outcome is Outcome.HAS_CREDENTIALS:
-        others = _excess(result, entry)
-        if others:
+    elif has_any:
+        if others := _excess(result, entry):
             note += f" Not accepted: {item_counts(others)}."
         else:
-            outcome = Outcome.ACCEPTED
-    return replace(result, outcome=outcome, reason=" ".join(filter(None, (note, result.reason))))
+            result = replace(result, outcome=Outcome.ACCEPTED)
+    return _with_note(result, note)
+
+
+def _with_note(result: AccountResult, note: str) -> AccountResult:
+    return replace(result, reason=" ".join(filter(None, (note, result.reason))))
 
 
 def _excess(result: AccountResult, entry: AcceptedCredentials) -> Counter[ItemType]:

@@ -110,21 +110,23 @@ def test_what_was_not_audited_and_what_is_clean_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_", "details", "reason"),
+    ("type_", "details", "reason", "without_units"),
     [
-        (ItemType.PASSWORD, CredentialDetails(), ACCEPTED),
-        (ItemType.ACCESS_KEY, CredentialDetails(), None),
-        (ItemType.PASSWORD, None, None),
-        (ItemType.BUCKET_POLICY, None, None),
+        (ItemType.PASSWORD, CredentialDetails(), ACCEPTED, ACCEPTANCE_UNKNOWN),
+        (ItemType.ACCESS_KEY, CredentialDetails(), None, ACCEPTANCE_UNKNOWN),
+        (ItemType.PASSWORD, None, None, None),
+        (ItemType.BUCKET_POLICY, None, None, None),
     ],
     ids=["to delete it", "to delete another", "to recover", "to unlock"],
 )
 def test_a_plan_says_that_what_it_lists_is_accepted_and_stays_a_plan(
-    type_: ItemType, details: CredentialDetails | None, reason: str | None
+    type_: ItemType, details: CredentialDetails | None, reason: str | None, without_units: str | None
 ) -> None:
     item = Item(type=type_, outcome=Outcome.PLANNED, credential=details)
-    planned = judged(result(MEMBER, Outcome.PLANNED, items=(item,)))
-    assert (planned.outcome, planned.reason) == (Outcome.PLANNED, reason)
+    planned = result(MEMBER, Outcome.PLANNED, items=(item,))
+    assert judged(planned) == replace(planned, reason=reason)
+    unknown = judged(planned, {UNIT: BOTH}, unit_path=None)
+    assert unknown == replace(planned, reason=without_units)
 
 
 @pytest.mark.parametrize(
