@@ -108,20 +108,19 @@ class AccountVerdict:
     @cached_property
     def causes(self) -> list[DenialCause]:
         """Why tasks are denied or undecided; the worst first."""
-        by_place: dict[tuple[Decision, TaskResult, object], list[tuple[Cause, Task, str]]] = {}
+        by_place: dict[tuple[TaskResult, object], list[tuple[Verdict, Cause, Task]]] = {}
         for task in self.tasks:
             for call, cause in task.deciding():
-                found = (cause, task.task, call.call.action)
-                by_place.setdefault((call.decision, task.result, cause.place), []).append(found)
+                by_place.setdefault((task.result, cause.place), []).append((call, cause, task.task))
         in_order = [
             DenialCause(
-                cause=found[0][0],
-                decision=decision,
+                cause=found[0][1],
+                decision=found[0][0].decision,
                 result=result,
-                tasks=tuple(dict.fromkeys(task for _, task, _ in found)),
-                calls=tuple(dict.fromkeys(action for _, _, action in found)),
+                tasks=tuple(dict.fromkeys(task for _, _, task in found)),
+                calls=tuple(dict.fromkeys(call.call.action for call, _, _ in found)),
             )
-            for (decision, result, _), found in by_place.items()
+            for (result, _), found in by_place.items()
         ]
         return sorted(in_order, key=lambda cause: [*TaskResult].index(cause.result))
 

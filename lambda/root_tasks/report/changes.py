@@ -119,12 +119,11 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
         previous: The latest full audit before it; None if there is none that can be compared.
     """
     found: tuple[Change, ...] | None = None
-    if previous is not None and is_same_run(previous, report):
+    earlier: tuple[AuditTotals, ...] = ()
+    if previous is not None:
+        earlier = previous.trend
         # Written before, by an earlier attempt: the comparison stays what it was.
-        found = previous.changes
-    elif previous is not None:
-        found = changes(previous, report)
-    earlier = () if previous is None else previous.trend
+        found = previous.changes if is_same_run(previous, report) else changes(previous, report)
     last = [audit for audit in earlier if audit.run_id != report.run_id][1 - _MAX_TREND :]
     return dataclasses.replace(report, changes=found, trend=(*last, _totals(report)))
 

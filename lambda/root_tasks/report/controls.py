@@ -38,14 +38,6 @@ class Evidence:
     not_known: int
 
 
-def _has_no_keys(has: RootCredentials) -> bool:
-    return has.access_keys == ()
-
-
-def _has_mfa_or_no_password(has: RootCredentials) -> bool:
-    return not has.password or has.mfa_devices != ()
-
-
 def _has_hardware_mfa_or_no_password(has: RootCredentials) -> bool | None:
     if not has.password:
         return True
@@ -56,9 +48,9 @@ def _has_hardware_mfa_or_no_password(has: RootCredentials) -> bool | None:
 
 # Whether root credentials meet each control; None if what was read does not decide it.
 _CONTROLS: Mapping[str, Callable[[RootCredentials], bool | None]] = {
-    "IAM.4": _has_no_keys,
+    "IAM.4": lambda has: has.access_keys == (),
     "IAM.6": _has_hardware_mfa_or_no_password,
-    "IAM.9": _has_mfa_or_no_password,
+    "IAM.9": lambda has: not has.password or has.mfa_devices != (),
 }
 
 

@@ -86,9 +86,10 @@ def parse_request(input_: object, *, tasks: Collection[Task], allow_policy_overr
     require_bounded(input_, key=INPUT)
     if not isinstance(input_, dict):
         raise RunRefusedError(RefusalReason.INPUT_NOT_AN_OBJECT, value=quote(input_))
-    valid = _valid_keys()
     if PLAN in input_:
         raise RunRefusedError(RefusalReason.PLAN_NOT_EXECUTED_HERE)
+    of_tasks = [key for definition in DEFINITIONS.values() for key in definition.input_keys]
+    valid = tuple(dict.fromkeys((_TASK, *of_tasks, REQUESTED_BY)))
     if unknown := sorted(set(input_).difference(valid)):
         raise RunRefusedError(RefusalReason.UNKNOWN_KEYS, keys=unknown, valid=valid)
     task = _parse_task(input_.get(_TASK, Task.AUDIT), tasks=tasks)
@@ -103,11 +104,6 @@ def parse_request(input_: object, *, tasks: Collection[Task], allow_policy_overr
         assignments={assignment.account_id: assignment for assignment in scope.assignments},
         requested_by=parse_requester(input_),
     )
-
-
-def _valid_keys() -> tuple[str, ...]:
-    of_tasks = [key for definition in DEFINITIONS.values() for key in definition.input_keys]
-    return tuple(dict.fromkeys((_TASK, *of_tasks, REQUESTED_BY)))
 
 
 def _parse_task(value: object, *, tasks: Collection[Task]) -> Task:
