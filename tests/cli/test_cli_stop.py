@@ -154,11 +154,11 @@ def test_a_run_that_was_altered_is_not_shown(command_line: CommandLine) -> None:
     assert f": {key} was altered" in stopped.stderr
 
 
-def time_out_without_report(command_line: CommandLine, task: Task, accounts: list[str] | str = "all") -> None:
+def time_out_without_report(command_line: CommandLine, task: Task, **named: object) -> None:
     """Let run-1 of a task end before its report is written; one account has a password."""
     root_tasks, services = command_line.root_tasks, command_line.services
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    input_ = {"task": task, "accounts": accounts}
+    input_ = {"task": task, **named}
     execution = root_tasks.run(input_, name="run-1")
     arn = root_tasks.arn("run-1")
     services.started[arn] = run = root_tasks.start_run(input_, arn=arn, started_at=execution.started_at)
@@ -169,7 +169,7 @@ def time_out_without_report(command_line: CommandLine, task: Task, accounts: lis
 def test_an_audit_without_its_report_shows_what_is_accepted(command_line: CommandLine) -> None:
     accepted = {"types": ["password"], "reason": "billing", "until": "2030-01-01"}
     command_line.root_tasks.settings = Settings(accepted_credentials={MEMBER: accepted})
-    time_out_without_report(command_line, Task.AUDIT, [MEMBER])
+    time_out_without_report(command_line, Task.AUDIT, accounts=[MEMBER])
     shown = command_line.run("report", "run-1", "--format", "json")
     (row,) = json.loads(shown.stdout)["results"]
     assert (row["outcome"], row["reason"]) == ("accepted", "Accepted until 2030-01-01: billing.")
@@ -183,7 +183,7 @@ def test_a_full_audit_without_its_report_says_why_it_has_no_own_root_user(comman
 
 
 def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(command_line: CommandLine) -> None:
-    time_out_without_report(command_line, Task.DELETE_CREDENTIALS, [MEMBER])
+    time_out_without_report(command_line, Task.DELETE_CREDENTIALS, accounts=[MEMBER])
     shown = command_line.run("report", "run-1")
     assert shown.exit_code == 2
     assert "To be deleted in 1 of 1 account: 1 password." in shown.lines[-1]
@@ -192,6 +192,13 @@ def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(command_li
     assert "ended without its report" in command_line.refusal("execute", "run-1", "--yes")
     assert command_line.services.calls("StartExecution") == []
     assert command_line.root_tasks.organization.root_credentials(MEMBER).password
+
+
+def test_a_plan_of_policies_without_its_report_has_left_nothing_to_do(command_line: CommandLine) -> None:
+    lock_bucket(command_line)
+    time_out_without_report(command_line, Task.UNLOCK_BUCKET_POLICY, buckets={MEMBER: ["locked"]})
+    shown = command_line.run("report", "run-1")
+    assert ("To be removed in 1 of 1" in shown.stdout, "what is left" in shown.stderr) == (True, False)
 
 
 def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(

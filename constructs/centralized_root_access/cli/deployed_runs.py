@@ -313,11 +313,11 @@ class Runs:
         """Print the next steps; for a plan, until when it can be executed, or why it no longer can."""
         report = stored.report
         if stored.unfinished:
-            steps = [] if report.executed_plan is None else next_steps(report, target=self.target)
-            if DEFINITIONS[report.task].policy_type is not None:
+            if report.executed_plan is not None:
                 # An audit reads no policies.
-                steps.append("Next, to see what is left to do: plan the same again.")
-            print_note(*steps)
+                is_of_policies = DEFINITIONS[report.task].policy_type is not None
+                again = ["Next, to see what is left to do: plan the same again."] if is_of_policies else []
+                print_note(*next_steps(report, target=self.target), *again)
             return
         if stored.doubt is not None:
             # Someone else may have chosen the accounts and the run.
