@@ -367,10 +367,7 @@ def outside(account_id: str) -> AccountResult:
             "1 signing certificate and 1 MFA device. 2 accounts were inaccessible and 2 were skipped. "
             f"{NOT_LOOKED_AT}",
         ),
-        (
-            report(inaccessible(FIRST), full=False),
-            "No account could be audited. 1 account was inaccessible.",
-        ),
+        (report(inaccessible(FIRST), full=False), "No account could be audited. 1 account was inaccessible."),
         (report(), "No account was selected."),
         (
             example_plan(),

@@ -505,14 +505,8 @@ NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Tas
         (plan_that_expires(in_hours=-1), []),
         (dataclasses.replace(example_plan(), plan_expires_at=None), []),
         (NOTHING_PLANNED, []),
-        (
-            RECOVERED,
-            ["plan delete --include-in-use --account 300000000001", "audit --account 300000000003"],
-        ),
-        (
-            MANY_RECOVERED,
-            ["plan delete --include-in-use --from-report recover-2026-11-20 --outcome done"],
-        ),
+        (RECOVERED, ["plan delete --include-in-use --account 300000000001", "audit --account 300000000003"]),
+        (MANY_RECOVERED, ["plan delete --include-in-use --from-report recover-2026-11-20 --outcome done"]),
         (example_execution(), ["audit --account 300000000006,300000000002,300000000004"]),
         (LOST_UNLOCK, []),
     ],
