@@ -208,14 +208,8 @@ def test_a_clean_account_is_listed_only_with_all(command_line: CommandLine) -> N
     ("policy", "line"),
     [
         ('{"Version":"2012-10-17","Statement":[]}', '  "Version": "2012-10-17",'),
-        (
-            '{"Version":"2012-10-17","Statement":[{"Sid":"\\u202e\\u001b[2J"}]}',
-            r'"Sid": "\u202e\u001b[2J"',
-        ),
-        (
-            '{"Version":"1","Version":"2012-10-17","Statement":[]}',
-            '{"Version":"1","Version":"2012-10-17"',
-        ),
+        ('{"Version":"2012-10-17","Statement":[{"Sid":"\\u202e\\u001b[2J"}]}', r'"Sid": "\u202e\u001b[2J"'),
+        ('{"Version":"1","Version":"2012-10-17","Statement":[]}', '{"Version":"1","Version":"2012-10-17"'),
         (f'{{"Id":"a{150 * " "}b","Statement":[]}}', f'  "Id": "a{150 * " "}b",'),
     ],
     ids=["plain", "control characters", "a key twice", "long"],

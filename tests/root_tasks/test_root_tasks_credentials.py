@@ -231,10 +231,7 @@ def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.execute(plan)
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    assert refusal(root_tasks.execute(plan)) == (
-        RefusalReason.PLAN_ALREADY_EXECUTED,
-        {"run_id": plan.run_id},
-    )
+    assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_ALREADY_EXECUTED, {"run_id": plan.run_id})
     assert root_tasks.organization.root_credentials(MEMBER).password, "it was set since"
 
 
@@ -303,10 +300,7 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     root_tasks: RootTasks, outdated: dict[str, list[dict[str, Any] | None]]
 ) -> None:
     plan = root_tasks.run(DELETE)
-    arns = {
-        "own": root_tasks.arn("execution", machine=EXECUTE_MACHINE),
-        "plan": root_tasks.arn(plan.run_id),
-    }
+    arns = {"own": root_tasks.arn("execution", machine=EXECUTE_MACHINE), "plan": root_tasks.arn(plan.run_id)}
     root_tasks.outdated = {arns[which]: list(shown) for which, shown in outdated.items()}
     assert root_tasks.outcomes(root_tasks.execute(plan, name="execution")) == {MEMBER: "done"}
     assert not any(root_tasks.outdated.values())

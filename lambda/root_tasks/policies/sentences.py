@@ -74,10 +74,7 @@ def denial_hint(causes: Sequence[Cause], *, action: str) -> str:
         for cause in causes
         if cause.policy is not None
     ]
-    changes = [
-        "" if all(on_purpose) else exempt,
-        allow if len(on_purpose) < len(causes) else "",
-    ]
+    changes = ["" if all(on_purpose) else exempt, allow if len(on_purpose) < len(causes) else ""]
     sentences = [*changes, _PREFLIGHT_SHOWS] if any(changes) else []
     if any(on_purpose):
         sentences.append(_DENIED_ON_PURPOSE.format("Another" if any(changes) else "The"))

@@ -29,14 +29,7 @@ from .resource_policies import (
     find_bucket_region,
     policy_of,
 )
-from .scope import (
-    RestoreRequest,
-    Scope,
-    assignments_of,
-    invalid_value,
-    require_bounded,
-    string_list,
-)
+from .scope import RestoreRequest, Scope, assignments_of, invalid_value, require_bounded, string_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable
