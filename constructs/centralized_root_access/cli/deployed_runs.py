@@ -314,10 +314,7 @@ class Runs:
         report = stored.report
         if stored.unfinished:
             if report.executed_plan is not None:
-                # An audit reads no policies.
-                is_of_policies = DEFINITIONS[report.task].policy_type is not None
-                again = ["Next, to see what is left to do: plan the same again."] if is_of_policies else []
-                print_note(*next_steps(report, target=self.target), *again)
+                print_note(*next_steps(report, target=self.target, unfinished=True))
             return
         if stored.doubt is not None:
             # Someone else may have chosen the accounts and the run.

@@ -148,8 +148,8 @@ class PlanState:
 # The next steps, as commands to paste
 
 
-def next_steps(report: Report, *, target: TargetOptions) -> list[str]:
-    """Return the next steps after an audit, an empty plan or an execution."""
+def next_steps(report: Report, *, target: TargetOptions, unfinished: bool = False) -> list[str]:
+    """Return the next steps after an audit, an empty plan or an execution, even one that ended early."""
     if report.task is Task.AUDIT:
         return _step_after_audit(report, target=target)
     if report.action is Action.ALLOW_RECOVERY:
@@ -158,7 +158,10 @@ def next_steps(report: Report, *, target: TargetOptions) -> list[str]:
         return _steps_after_empty_plan(report)
     if report.task is Task.DELETE_CREDENTIALS:
         return _step_to_look_again(report, *_MAY_HAVE_CHANGED, target=target)
-    return _step_to_restore(report, target=target)
+    # An audit reads no policies.
+    again = ["Next, to see what is left to do: plan the same again."]
+    is_known = not unfinished and Outcome.UNKNOWN not in report.totals
+    return [*_step_to_restore(report, target=target), *([] if is_known else again)]
 
 
 def _step_to_restore(report: Report, *, target: TargetOptions) -> list[str]:
