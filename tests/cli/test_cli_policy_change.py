@@ -9,6 +9,9 @@ import pytest
 
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, add_unit, enable_root_access, writes
+from support.command_line import change_clients
+from support.faults.clients import inject
+from support.faults.vocabulary import error_response
 from support.scp import attach_policy, document, statement
 
 if TYPE_CHECKING:
@@ -121,6 +124,21 @@ def test_a_new_document_keeps_the_name_and_is_checked_where_it_is_attached(
     # Where the policy is attached is read for the chosen accounts alone.
     said = command_line.refusal("preflight", *change, "--account", OTHER)
     assert f"{policy_id}: no service control policy of this ID applies to an account to check." in said
+
+
+def test_an_account_is_checked_if_it_cannot_be_read_whether_it_has_the_policy(
+    command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
+    replaced = ("--policy", write(file, DENY_ROOT), "--replaces", attach(organization, HARMLESS))
+    fault = error_response("ServiceException")
+    change_clients(
+        monkeypatch,
+        lambda client, _: inject(
+            client.meta.events.register, "organizations:ListPoliciesForTarget", fault, body=MEMBER
+        ),
+    )
+    shown = command_line.run("preflight", *replaced, "--account", MEMBER)
+    assert (shown.exit_code, shown.lines[1].split()[:2]) == (2, ["unknown", MEMBER])
 
 
 def test_a_resource_control_policy_is_known_by_its_principal(

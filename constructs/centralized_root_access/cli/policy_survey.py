@@ -61,7 +61,7 @@ class PolicyChange:
     replaced_id: str | None = None
 
     def places(self, attachments: Iterable[Attachments]) -> frozenset[str]:
-        """Return the IDs of the root, units and accounts where something changes.
+        """Return the IDs of the root, units and accounts where something changes, or may change.
 
         Raises:
             CommandError: The policy that is there is attached nowhere, as far as was read.
@@ -72,8 +72,9 @@ class PolicyChange:
             target_id
             for of_type in attachments
             if of_type.policy_type is self.policy_type
-            for target_id, policy_ids in of_type.policy_ids.items()
-            if self.replaced_id in policy_ids
+            for target_id in {*of_type.policy_ids, *of_type.problems}
+            # What could not be read of a target may be the policy.
+            if self.replaced_id in of_type.policy_ids.get(target_id, [self.replaced_id])
         )
         if not places:
             kind = self.policy_type.lower().replace("_", " ")
