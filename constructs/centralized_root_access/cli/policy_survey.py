@@ -112,8 +112,11 @@ def read_change(file: Path, *, target_ids: tuple[str, ...], replaced_id: str | N
         replaced_id: The policy whose document it replaces.
 
     Raises:
-        CommandError: The file cannot be read, or is not a policy in today's language.
+        CommandError: The file cannot be read or is not a policy in today's language, or nobody can replace
+            the policy.
     """
+    if replaced_id == FULL_ACCESS.policy_id:
+        raise CommandError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")
     try:
         content = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
