@@ -14,7 +14,7 @@ from support.arrange import set_feature, writes
 from support.command_line import change_clients
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
-from support.scp import attach_policy, statement
+from support.scp import attach_policy, document, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +105,22 @@ def test_what_cannot_be_decided_is_unknown_and_not_denied(
     attach_policy(organization, OTHER, DENY_ROOT)
     rows = [line.split()[:2] for line in command_line.run("preflight", "--task", "audit").lines[1:3]]
     assert rows == [["denied", OTHER], ["unknown", MEMBER]]
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [
+        ("sts:AssumeRoot", "probably denied: no response of AWS"),
+        ("s3:ListAllMyBuckets", "whether resource control policies apply to calls without a resource"),
+    ],
+)
+def test_a_row_says_why_it_is_not_known_whether_a_resource_control_policy_denies(
+    command_line: CommandLine, organization: LocalOrganization, action: str, reason: str
+) -> None:
+    denies = document({**statement(Action=action), "Principal": "*"})
+    organization.attach_resource_control_policy(name="deny", document=denies, target_id=MEMBER)
+    (row,) = [line for line in command_line.run("preflight").lines if line.startswith("unknown")]
+    assert f"statement 1: {reason}" in row
 
 
 def test_accounts_with_the_same_result_are_one_line_on_a_terminal(

@@ -108,7 +108,7 @@ def _type(cause: Cause) -> str:
 
 
 def _condition(cause: Cause) -> str:
-    if cause.reason is Reason.UNCONFIRMED:
+    if cause.reason in (Reason.UNCONFIRMED, Reason.NO_RESOURCE):
         return f": {cause.reason}"
     return f": depends on {'; '.join(_open_conditions(cause))}" if cause.undecided else ""
 
