@@ -51,7 +51,8 @@ class Undecided:
     """A part of a statement that could not be decided.
 
     Attributes:
-        part: Action, Resource, or the operator and the key of a condition, as written.
+        part: Action or Resource, NotAction or NotResource, or the operator and the key of a condition, as
+            written.
         values: What the policy says there, as written.
     """
 
@@ -274,8 +275,10 @@ def _parts(
     statement: Statement, request: SessionRequest
 ) -> Iterator[tuple[Truth, str, tuple[Template, ...]]]:
     """Yield whether each part of a statement holds, what it is, and what the statement says there."""
-    yield action_matches(statement, request.call), "Action", statement.actions
-    yield resource_matches(statement, request), "Resource", statement.resources
+    action = "NotAction" if statement.not_action else "Action"
+    yield action_matches(statement, request.call), action, statement.actions
+    resource = "NotResource" if statement.not_resource else "Resource"
+    yield resource_matches(statement, request), resource, statement.resources
     for condition in statement.conditions:
         part = f"{condition.operator_name} {condition.key}"
         yield condition_holds(condition, request), part, condition.values

@@ -306,7 +306,7 @@ def test_an_unknown_call_names_what_could_not_be_decided() -> None:
     perhaps = policy(
         statement(
             Action="*:*",
-            Resource="*:root",
+            NotResource="*:root",
             Condition={
                 "Bool": {"aws:MultiFactorAuthPresent": "false", "aws:SecureTransport": "true"},
                 "SomethingNew": {"aws:k": ["a", "b"]},
@@ -318,7 +318,7 @@ def test_an_unknown_call_names_what_could_not_be_decided() -> None:
     assert cause.reason is Reason.UNDECIDED_DENY
     assert cause.undecided == (
         Undecided(part="Action", values=("*:*",)),
-        Undecided(part="Resource", values=("*:root",)),
+        Undecided(part="NotResource", values=("*:root",)),
         Undecided(part="Bool aws:MultiFactorAuthPresent", values=("false",)),
         Undecided(part="SomethingNew aws:k", values=("a", "b")),
         Undecided(part="ArnLike aws:PrincipalArn", values=("*:root",)),
