@@ -106,7 +106,15 @@ class Template:
     @cached_property
     def arn_parts(self) -> tuple[Template, ...]:
         """The parts between the first five colons; colons within a variable do not count."""
-        return self._split(":", ARN_PARTS - 1)
+        parts: list[list[Token]] = [[]]
+        for token in self.tokens:
+            if not isinstance(token, str) or isinstance(token, Wildcard):
+                parts[-1].append(token)
+                continue
+            head, *others = token.split(":", ARN_PARTS - len(parts))
+            parts[-1].append(head)
+            parts.extend([other] for other in others)
+        return tuple(Template(raw=self.raw, tokens=tuple(filter(None, part))) for part in parts)
 
     @cached_property
     def is_arn(self) -> bool:
@@ -170,17 +178,6 @@ class Template:
                 result = value
             resolved.append(value)
         return result or Template(raw=self.raw, tokens=tuple(resolved))
-
-    def _split(self, separator: str, count: int) -> tuple[Template, ...]:
-        parts: list[list[Token]] = [[]]
-        for token in self.tokens:
-            if not isinstance(token, str) or isinstance(token, Wildcard):
-                parts[-1].append(token)
-                continue
-            head, *others = token.split(separator, count + 1 - len(parts))
-            parts[-1].append(head)
-            parts.extend([other] for other in others)
-        return tuple(Template(raw=self.raw, tokens=tuple(filter(None, part))) for part in parts)
 
 
 # The special characters are variables with fixed values: ${*}, ${?} and ${$}. A default value stands in
