@@ -6,6 +6,7 @@ import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind, describe
@@ -267,9 +268,10 @@ class PolicyReader:
         except CallError as error:
             if error.failure.kind is FailureKind.ACCESS_DENIED:
                 raise
-            return Policy(policy_id=policy_id, name="", problem=describe(error.failure))
+            return Policy(policy_id=policy_id, name="", problem=f"{policy_id}: {describe(error.failure)}")
         name = described.get("PolicySummary", {}).get("Name", "")
-        return parse_policy(content, policy_id=policy_id, name=name, policy_type=policy_type)
+        policy = parse_policy(content, policy_id=policy_id, name=name, policy_type=policy_type)
+        return replace(policy, problem=policy.problem and f"{policy_id}: {policy.problem}")
 
 
 def _target_ids(unit_ids: Mapping[str, Sequence[str] | None]) -> set[str]:

@@ -252,7 +252,8 @@ def test_an_explanation_ends_within_its_time() -> None:
 def test_a_policy_that_cannot_be_read_is_why_a_denial_is_not_explained() -> None:
     explained = explain_from(throttled_policies(), UNNAMED)
     assert not explained.by_account
-    assert (explained.problem or "").startswith("organizations:DescribePolicy: TooManyRequests")
+    unread = "p-examplepolicy: organizations:DescribePolicy: TooManyRequests"
+    assert (explained.problem or "").startswith(unread)
 
 
 @pytest.mark.parametrize("action", ["s3:ListAllMyBuckets", "sts:AssumeRoot"])
