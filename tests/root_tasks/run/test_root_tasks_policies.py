@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from root_tasks.messages import UNEXPECTED_ERROR
-from root_tasks.model.report_schema import ItemType, Task
+from root_tasks.model.report_schema import Task
 from root_tasks.model.run import Mode, Target
 from root_tasks.policies.sentences import denial_hint, denial_reason
 from root_tasks.tasks import DEFINITIONS
@@ -381,23 +381,13 @@ def test_an_execution_fails_for_an_account_that_a_policy_denies_by_now(
     assert organization.root_credentials(MEMBER).access_keys
 
 
-def _attach_resource_control_policy(organization: LocalOrganization, document: dict[str, Any]) -> None:
-    organizations = organization.client("organizations")
-    organizations.enable_policy_type(RootId=organization.root_id, PolicyType="RESOURCE_CONTROL_POLICY")
-    created = organizations.create_policy(
-        Content=json.dumps(document), Description="", Name="rcp", Type="RESOURCE_CONTROL_POLICY"
-    )
-    organizations.attach_policy(
-        PolicyId=created["Policy"]["PolicySummary"]["Id"], TargetId=organization.root_id
-    )
-
-
 def test_resource_control_policies_count_for_queues(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     task = Task.UNLOCK_QUEUE_POLICY
     named = lock_out(root_tasks)[task]
-    _attach_resource_control_policy(organization, denial("sqs:SetQueueAttributes", Principal="*"))
+    denies = denial("sqs:SetQueueAttributes", Principal="*")
+    organization.attach_resource_control_policy(name="rcp", document=denies, target_id=organization.root_id)
     planned = root_tasks.run({"task": task, **named})
     assert root_tasks.outcomes(planned) == {MEMBER: "inaccessible"}
     assert "The resource control policy rcp" in root_tasks.results(planned)[MEMBER]["reason"]
@@ -449,18 +439,6 @@ def _record_session_calls(root_tasks: RootTasks) -> set[str]:
     return made
 
 
-CREDENTIAL_TYPES = {
-    Task.AUDIT: (),
-    Task.DELETE_CREDENTIALS: (
-        ItemType.PASSWORD,
-        ItemType.ACCESS_KEY,
-        ItemType.SIGNING_CERTIFICATE,
-        ItemType.MFA_DEVICE,
-    ),
-    Task.ALLOW_PASSWORD_RECOVERY: (ItemType.PASSWORD,),
-}
-
-
 def _calls_of_each_mode(root_tasks: RootTasks, task: Task) -> dict[Mode, set[str]]:
     """Run a task in all modes, in an account that has everything, and return what its root sessions call."""
     has_password = task is not Task.ALLOW_PASSWORD_RECOVERY
@@ -499,10 +477,6 @@ def test_the_calls_that_policies_are_asked_about_are_those_that_root_sessions_ma
 
 
 def _necessary_calls(task: Task) -> set[str]:
-    types = [DEFINITIONS[task].policy_type] if DEFINITIONS[task].policy_type else CREDENTIAL_TYPES[task]
-    return {
-        action
-        for type_ in types
-        if type_ is not None
-        for action in DEFINITIONS[task].necessary_calls(Target(type=type_))
-    }
+    definition = DEFINITIONS[task]
+    types = definition.item_types or filter(None, [definition.policy_type])
+    return {action for type_ in types for action in definition.necessary_calls(Target(type=type_))}
