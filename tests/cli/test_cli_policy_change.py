@@ -58,6 +58,8 @@ def test_a_policy_is_judged_where_it_would_be_attached(
     both = ("--target", MEMBER, "--target", OTHER)
     assert denied(command_line, "--policy", policy, *both) == (1, [MEMBER, OTHER])
     assert writes(organization) == []
+    add_unit(organization, "Workloads", MEMBER)
+    assert denied(command_line, "--policy", policy, "--target", "Workloads") == (1, [MEMBER])
 
 
 @pytest.mark.parametrize("denial", [EXEMPTED, HARMLESS], ids=["root sessions exempted", "another service"])
@@ -198,13 +200,6 @@ def test_a_change_that_nothing_can_be_said_about_ends_with_a_sentence(
         file.write_text(json.dumps(content))
     ended = command_line.run("preflight", "--policy", str(file), *arguments)
     assert (ended.exit_code, sentence in " ".join(ended.stderr.split())) == (2, True), ended.stderr
-
-
-def test_a_target_can_be_given_by_its_name(
-    command_line: CommandLine, organization: LocalOrganization, file: Path
-) -> None:
-    add_unit(organization, "Workloads", MEMBER)
-    assert denied(command_line, "--policy", write(file, DENY_ROOT), "--target", "Workloads") == (1, [MEMBER])
 
 
 ONLY_THE_ROLES = statement(
