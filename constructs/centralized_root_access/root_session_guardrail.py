@@ -11,13 +11,7 @@ from aws_cdk.region_info import RegionInfo
 from constructs import Construct, IValidation
 
 from ._arguments import parse_account_ids, parse_members, parse_targets, require_partition
-from ._organization_policies import (
-    RESOURCE_CONTROL,
-    SERVICE_CONTROL,
-    PolicyType,
-    attach_policy,
-    policy_name,
-)
+from ._organization_policies import RESOURCE_CONTROL, SERVICE_CONTROL, PolicyType, attach_policy, policy_name
 from ._permissions import looking_session
 from ._resource_arguments import parse_roles, role_arn
 from .enums import RootTask

@@ -223,12 +223,8 @@ _ORDERS = {
 }
 _ARN = Operator(compare=_arn_like)
 OPERATORS = {
-    "StringEquals": Operator(
-        compare=_comparison_of_texts(lambda template, value: template.text == value),
-    ),
-    "StringEqualsIgnoreCase": Operator(
-        compare=_comparison_of_texts(_equals_ignoring_case),
-    ),
+    "StringEquals": Operator(compare=_comparison_of_texts(lambda template, value: template.text == value)),
+    "StringEqualsIgnoreCase": Operator(compare=_comparison_of_texts(_equals_ignoring_case)),
     "StringLike": Operator(compare=_string_like, takes_wildcards=True),
     **{
         f"{kind}{name}": Operator(compare=_comparison(parse, holds), is_order=holds is not eq)

@@ -210,11 +210,7 @@ ONLY_THE_ROLES = statement(
 
 @pytest.mark.parametrize(
     ("role", "expected"),
-    [
-        ("centralized-root-access/Audit", (0, "allowed")),
-        ("Audit", (1, "denied")),
-        (None, (0, "unknown")),
-    ],
+    [("centralized-root-access/Audit", (0, "allowed")), ("Audit", (1, "denied")), (None, (0, "unknown"))],
 )
 def test_a_policy_on_a_delegate_is_judged_for_the_role_that_opens_sessions(
     command_line: CommandLine,

@@ -72,10 +72,7 @@ def decide(call: Call, *attached: Sequence[Policy]) -> Decision:
 @pytest.mark.parametrize(
     ("attached", "expected"),
     [
-        (
-            ([allow("iam:*", "s3:*")], [allow("s3:*", "sqs:*")], [FULL_ACCESS]),
-            (DENIED, ALLOWED, DENIED),
-        ),
+        (([allow("iam:*", "s3:*")], [allow("s3:*", "sqs:*")], [FULL_ACCESS]), (DENIED, ALLOWED, DENIED)),
         (([FULL_ACCESS], [allow("s3:*"), allow("iam:*")], [FULL_ACCESS]), (ALLOWED, ALLOWED, DENIED)),
         (([FULL_ACCESS], [], [FULL_ACCESS]), (DENIED, DENIED, DENIED)),
         (([FULL_ACCESS], [FULL_ACCESS], [policy(ROOT_DENY)]), (DENIED, DENIED, DENIED)),

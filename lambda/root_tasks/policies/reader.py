@@ -21,12 +21,7 @@ from ..aws.organizations import (
     entries,
     organization_roots,
 )
-from .attachments import (
-    FULL_ACCESS,
-    RCP_FULL_ACCESS,
-    Attachments,
-    OrganizationPolicies,
-)
+from .attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
