@@ -156,6 +156,8 @@ class _Explainer:
         self, denial: AwsDenial, accounts: Sequence[DeniedAccount]
     ) -> Iterator[tuple[DeniedAccount, list[Cause]]]:
         policy, targets = self.reader.policy_and_targets(denial.policy_id or "", denial.policy_type)
+        if policy.problem:
+            self.problems.append(policy.problem)
         for account in accounts:
             session = self.session.in_account(account.account_id, account.unit_ids)
             calls = (call_in(session, denial.action, target=item) for item in account.items or (None,))

@@ -246,6 +246,7 @@ def test_an_explanation_ends_within_its_time() -> None:
         f"The service control policy p-examplepolicy, attached to r-ab12, denies {ACTION}; "
         "which of its statements does is unknown."
     )
+    assert (explained.problem or "").startswith("p-examplepolicy: organizations:DescribePolicy: TooMany")
     assert 5.0 < time.clock().now() <= 10.0, "an attempt that begins now and takes 20 s ends in time"
 
 
