@@ -82,12 +82,6 @@ def test_what_a_key_may_be_in_the_call_that_opens_a_session(key: str, expected: 
     assert SessionRequest(session=OPENED_SESSION, call=OPEN_SESSION).possible(key) == expected
 
 
-def check_of(*, opener: SessionOpener, attached: dict[str, list[str]]) -> PolicyCheck:
-    denies = document(statement(Action="sts:*"))
-    session = SessionFacts(organization_id=ORGANIZATION_ID, region="eu-west-1", opener=opener)
-    return PolicyCheck(policies_of({"p-sts": denies}, attached), session=session)
-
-
 @pytest.mark.parametrize(
     ("opener", "place", "expected"),
     [
@@ -101,7 +95,9 @@ def check_of(*, opener: SessionOpener, attached: dict[str, list[str]]) -> Policy
 def test_service_control_policies_bind_the_caller_of_assume_root(
     opener: SessionOpener, place: str, expected: Decision
 ) -> None:
-    check = check_of(opener=opener, attached={place: ["p-sts"]})
+    policies = policies_of({"p-sts": document(statement(Action="sts:*"))}, {place: ["p-sts"]})
+    session = SessionFacts(organization_id=ORGANIZATION_ID, region="eu-west-1", opener=opener)
+    check = PolicyCheck(policies, session=session)
     verdict = check.verdict(ASSUME_ROOT, account_id=ACCOUNT_ID, unit_ids=LEVEL_IDS[:-1], task=Task.AUDIT)
     assert verdict.decision is expected
 

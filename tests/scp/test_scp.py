@@ -280,12 +280,8 @@ def test_one_statement_may_stand_without_a_list() -> None:
 
 
 def test_a_denied_call_names_the_statements_that_deny_it_and_where_they_are_attached() -> None:
-    denies = policy(
-        statement("Allow", **PERHAPS),
-        {**ROOT_DENY, "Sid": "DenyRoot"},
-        ROOT_DENY,
-        policy_id="p-deny",
-    )
+    named = {**ROOT_DENY, "Sid": "DenyRoot"}
+    denies = policy(statement("Allow", **PERHAPS), named, ROOT_DENY, policy_id="p-deny")
     verdict = evaluate_call(
         GET_USER,
         service_control=levels([FULL_ACCESS, policy(statement(**PERHAPS))], [FULL_ACCESS, denies], []),
