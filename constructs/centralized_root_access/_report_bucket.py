@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_s3 as s3
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _REPORT_RETENTION = Duration.days(400)
 _NONCURRENT_RETENTION = Duration.days(90)
+# Except when their creation is rolled back: the bucket is empty then.
+_REMOVAL_POLICY = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 def report_bucket(scope: Construct, *, encryption_key: kms.IKey | None) -> s3.Bucket:
@@ -22,7 +24,7 @@ def report_bucket(scope: Construct, *, encryption_key: kms.IKey | None) -> s3.Bu
         scope: The construct that it belongs to.
         encryption_key: The KMS key; None: S3 has its own.
     """
-    return s3.Bucket(
+    bucket = s3.Bucket(
         scope,
         "Bucket",
         encryption=s3.BucketEncryption.S3_MANAGED if encryption_key is None else s3.BucketEncryption.KMS,
@@ -45,6 +47,8 @@ def report_bucket(scope: Construct, *, encryption_key: kms.IKey | None) -> s3.Bu
             s3.LifecycleRule(prefix="latest/", noncurrent_version_expiration=_NONCURRENT_RETENTION),
             s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
         ],
-        # Except when its creation is rolled back: it is empty then.
-        removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        removal_policy=_REMOVAL_POLICY,
     )
+    # It protects what stays: a backup is the only copy of a policy.
+    cast("s3.BucketPolicy", bucket.policy).apply_removal_policy(_REMOVAL_POLICY)
+    return bucket

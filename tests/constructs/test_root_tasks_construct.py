@@ -166,6 +166,15 @@ def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(whole: di
     assert [pair for pair in permutations(allowed, 2) if fnmatchcase(*pair)] == [], "no pattern is in another"
 
 
+def test_what_is_stored_stays_protected_when_the_stack_is_deleted(whole: dict[str, Any]) -> None:
+    for kind in ("Bucket", "BucketPolicy"):
+        stored = only_resource(whole, f"AWS::S3::{kind}")
+        assert (stored.get("DeletionPolicy"), stored.get("UpdateReplacePolicy")) == (
+            "RetainExceptOnCreate",
+            "Retain",
+        )
+
+
 def writers(statement: dict[str, Any]) -> set[str]:
     arns = as_list(statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"])
     return {arn["Fn::GetAtt"][0] for arn in arns}
