@@ -124,7 +124,8 @@ def _definition(
                 details=["$.audits[0].output.summary", "$.audits[0].output.report"],
                 next_steps=[
                     "Find out whether they are in use: `centralized-root-access audit --account {}`",
-                    "Plan their deletion: `centralized-root-access plan delete --account {}`",
+                    "Plan their deletion, unless the account is protected: "
+                    "`centralized-root-access plan delete --account {}`",
                     "Read the plan, and execute it: `centralized-root-access execute RUN`",
                 ],
                 runbook="accounts-with-root-credentials",
