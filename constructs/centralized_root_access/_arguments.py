@@ -130,8 +130,8 @@ def parse_role_path(path: str) -> str:
     require_known("role_path", path)
     if not isinstance(path, str) or not re.fullmatch(_PATH, path):
         raise ValueError(
-            f"role_path must begin and end with a slash, got {path!r}. Write /security/root-access/, for "
-            "example."
+            "role_path must be an IAM path of at most 512 characters that begins and ends with a slash, got "
+            f"{path!r}. Write /security/root-access/, for example."
         )
     return path
 
