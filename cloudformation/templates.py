@@ -118,8 +118,8 @@ _CODE = {
 _NOTIFICATION = {
     "NotificationTopicArn": _text(
         "The SNS topic for alarms and notices, in the stack's Region. Its policy must allow "
-        "cloudwatch.amazonaws.com to publish; the key of an encrypted topic must allow it and the functions' "
-        "roles. With none no one is notified.",
+        "cloudwatch.amazonaws.com to publish; the key of an encrypted topic must allow it and the roles "
+        "that publish. With none no one is notified.",
         r"none|arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
         "none, or the ARN of an SNS topic that is not a FIFO topic",
         # Not empty: the CDK's validation refuses an alarm's action that may be.

@@ -111,9 +111,10 @@ class RootTasks(Construct):
         allow_policy_override: Whether a backup may be restored with a corrected policy. Default: only the
             policy that a task removed can be restored.
         notification_topic: SNS topic for the alarms, and for notices: of what the first full audit found, of
-            what has changed at each later one, and of new accounts. CloudWatch and the functions are allowed
-            to publish to it; the policy of an imported topic must allow that itself. It is a standard topic
-            in the stack's Region: an alarm can notify no other. Default: none.
+            what has changed at each later one, and of new accounts. CloudWatch and the roles that publish are
+            allowed to do so; the policy of an imported topic, and the key of an encrypted one that is
+            imported, must allow that itself. It is a standard topic in the stack's Region: an alarm can
+            notify no other. Default: none.
         security_hub_findings: Whether each full audit imports a finding for every account into
             Security Hub CSPM of the stack's account and Region, which has to be enabled there. ``tasks`` has
             to list ``RootTask.AUDIT``. Default: no findings.

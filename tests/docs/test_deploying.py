@@ -18,6 +18,12 @@ def test_the_table_of_permissions_is_what_the_roles_are_allowed() -> None:
     )
 
 
+def test_the_page_about_the_topic_names_each_role_that_publishes() -> None:
+    rows = [row for row in PAGE.read_text().splitlines() if "`sns:Publish`" in row]
+    page = PAGE.with_name("drift.md").read_text()
+    assert set(re.findall(r"`\w+Role`", "".join(rows))) == set(re.findall(r"`\w+Role`", page))
+
+
 def test_the_page_lists_every_warning() -> None:
     warned = set()
     for region in ("us-gov-west-1", "af-south-1"):
