@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from aws_cdk import aws_sns as sns
 from moto.events.models import EventPattern
 
 from root_tasks.model.report_schema import Outcome
@@ -18,12 +17,8 @@ from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.notices import read_or_write_golden, rendering, text_by_mail
 from support.state_machine import ExecutionFailedError, StateMachine
 from support.templates import (
-    actions,
-    new_key,
     new_topic,
     only_resource,
-    policy_statements,
-    resources,
     root_tasks_template,
     state_machine_definition,
 )
@@ -214,16 +209,6 @@ def test_a_notice_that_sns_does_not_accept_at_first_is_published_later(
     deployed.lost = 5
     deployed.receive(INVITED)
     assert len(deployed.publications) == len(deployed.audits) == 1
-
-
-def test_a_notice_reaches_an_encrypted_topic() -> None:
-    whole = root_tasks_template(
-        audit_new_accounts=True,
-        notification_topic=lambda stack: sns.Topic(stack, "Topic", master_key=new_key(stack)),
-    )
-    (role,) = (id_ for id_ in resources(whole, "AWS::IAM::Role") if "NewAccountStateMachineRole" in id_)
-    allowed = {action for statement in policy_statements(whole, role) for action in actions(statement)}
-    assert {"sns:Publish", "kms:Decrypt", "kms:GenerateDataKey*"} <= allowed
 
 
 def test_an_account_is_looked_for_one_level_down_in_an_event_of_another_form(deployed: Deployed) -> None:

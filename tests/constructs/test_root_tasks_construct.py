@@ -132,15 +132,6 @@ def test_a_function_that_makes_changes_is_invoked_again_only_if_it_did_not_start
         assert state["TimeoutSeconds"] == 660
 
 
-def test_every_function_may_use_the_key() -> None:
-    whole = root_tasks_template(tasks=RootTask, encryption_key=new_key)
-    (key_id,) = resources(whole, "AWS::KMS::Key")
-    arn = {"Fn::GetAtt": [key_id, "Arn"]}
-    for role in function_roles(whole):
-        (use,) = [statement for statement in policy_statements(whole, role) if statement["Resource"] == arn]
-        assert actions(use) == ["kms:Decrypt", "kms:GenerateDataKey"]
-
-
 def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(whole: dict[str, Any]) -> None:
     roles = function_roles(whole)
     policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
