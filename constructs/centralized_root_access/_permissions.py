@@ -38,9 +38,8 @@ def looking_session(task: RootTask) -> RootTask:
     return task if task in UNLOCK_TASKS else RootTask.AUDIT
 
 
-def looking_id(task: RootTask) -> str:
-    """Return the id of the function that plans a task, or audits."""
-    session = looking_session(task)
+def looking_id(session: RootTask) -> str:
+    """Return the id of the function that plans in sessions of a task, or audits."""
     return acting_id(session) if session is RootTask.AUDIT else f"Plan{acting_id(session)}"
 
 
@@ -288,18 +287,16 @@ def map_run_arn(state_machine: sfn.StateMachine) -> str:
     return _arn_of_runs(state_machine, "mapRun", "/*")
 
 
-def stack_arn(scope: Construct) -> str:
-    """Return the ARN of a construct's own stack, by whose outputs the command line finds the construct."""
+def finding_the_stack(scope: Construct) -> Permission:
+    """Return the permission to read a construct's own stack alone, by whose outputs commands find it.
+
+    They then need the stack's name, as --stack.
+    """
     stack = Stack.of(scope)
     # Not Aws.STACK_NAME, which is the name of whichever stack the policy is in.
-    return stack.format_arn(
-        service="cloudformation", resource="stack", resource_name=f"{ScopedAws(stack).stack_name}/*"
-    )
-
-
-def finding_the_stack(scope: Construct) -> Permission:
-    """Return the permission to read this stack alone: the command line then needs its name, as --stack."""
-    return ["cloudformation:DescribeStacks"], [stack_arn(scope)]
+    name = ScopedAws(stack).stack_name
+    arn = stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{name}/*")
+    return ["cloudformation:DescribeStacks"], [arn]
 
 
 def root_session_statement(task: RootTask) -> iam.PolicyStatement:

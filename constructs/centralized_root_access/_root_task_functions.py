@@ -46,7 +46,6 @@ class RootTaskFunctions:
         protected_accounts: The accounts in which no run makes changes.
         role_path: The IAM path of the roles that open root sessions.
         notification_topic: The topic for notices.
-        security_hub_findings: Whether full audits import findings into Security Hub.
         settings: The settings of all functions; each gets those that it reads.
         writers: The role of each function that was built, with its access to the bucket.
         session_roles: The roles of those that open root sessions.
@@ -60,7 +59,6 @@ class RootTaskFunctions:
     protected_accounts: Sequence[str]
     role_path: str
     notification_topic: sns.ITopic | None
-    security_hub_findings: bool
     settings: Mapping[str, object]
     writers: list[tuple[iam.IRole, BucketAccess]] = field(default_factory=list)
     session_roles: list[iam.IRole] = field(default_factory=list)
@@ -118,10 +116,10 @@ class RootTaskFunctions:
                 access=_permissions.run_batch_access(tasks),
             )
             functions |= dict.fromkeys(tasks, function)
-        return {task: functions[task] for task in self.tasks}
+        return functions
 
     def _build_write_report(self) -> lambda_.Function:
-        audits = RootTask.AUDIT in self.tasks
+        audits, imports_findings = RootTask.AUDIT in self.tasks, self.settings["securityHubFindings"]
         function = self._build(
             "WriteReport",
             description="Writes the report of an audit or a plan.",
@@ -130,7 +128,7 @@ class RootTaskFunctions:
             statements=[
                 _permissions.policies_statement(),
                 *([_permissions.own_root_user_statement()] if audits else []),
-                *([_permissions.import_findings_statement(self.scope)] if self.security_hub_findings else []),
+                *([_permissions.import_findings_statement(self.scope)] if imports_findings else []),
             ],
             settings=_OF_REPORTS,
         )
