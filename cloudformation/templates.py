@@ -362,7 +362,7 @@ ROOT_TASKS = ParameterTemplate(
             condition="Acts",
             choices=(*_ACTING_TASKS,),
         ),
-        Row(ids="RootTasksNewAccount", condition="AuditsNewAccounts", choices=("protected",)),
+        Row(ids="RootTasksNewAccount", condition="AuditsNewAccounts"),
         Row(ids="RootTasks(Interval|AuditsStopped)", condition="Audits"),
         Row(ids="RootTasksNotStarted", condition="StartsAudits", choices=("interval", "new")),
         Row(ids="RootTasksBucket[0-9A-F]{8}$", choices=("key",)),
