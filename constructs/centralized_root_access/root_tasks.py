@@ -244,8 +244,9 @@ class RootTasks(Construct):
         self.session_roles: list[iam.IRole] = functions.session_roles
         """The roles that open root sessions, for the ``allowed_roles`` of a :class:`RootUseAlarm`.
 
-        For an alarm in another stack, list their path: CloudFormation refuses to remove a role, such as that
-        of a task that is no longer listed, while another stack imports its ID or its ARN.
+        For an alarm in another stack, list their path: while another stack imports a role's ID or its ARN,
+        CloudFormation refuses to remove it, such as that of a task that is no longer listed, and to replace
+        it, as a change of ``role_path`` does.
         """
         self.bucket: s3.Bucket = functions.bucket
         """The bucket that has the reports, the plans and the backups."""
