@@ -270,7 +270,8 @@ class RootTasks(Construct):
         Its input is ``{"plan": "<run id>"}``.
         """
         _permissions.protect_bucket(self.bucket, functions.writers)
-        state_machines = self._own_state_machines
+        self._own_state_machines = [*filter(None, (self.audit_state_machine, self.execute_state_machine))]
+        state_machines = [*self._own_state_machines]
         rules = [] if audit_interval is None else [self._build_schedule(audit_interval)]
         if audit_new_accounts and notification_topic is not None:
             # Loaded only where it is needed, as it takes a while.
@@ -380,10 +381,6 @@ class RootTasks(Construct):
             (["states:DescribeExecution", "states:ListMapRuns"], [execution_arn(state_machine)]),
             (["states:DescribeMapRun"], [_permissions.map_run_arn(state_machine)]),
         )
-
-    @property
-    def _own_state_machines(self) -> list[sfn.StateMachine]:
-        return [*filter(None, (self.audit_state_machine, self.execute_state_machine))]
 
     def _build_execute(
         self, functions: RootTaskFunctions, looking: RunFunctions, *, max_concurrency: int
