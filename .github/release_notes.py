@@ -25,7 +25,7 @@ def release_notes(*, tag: str, project: str, changelog: str) -> str:
     if tag != f"v{version}":
         raise ValueError(f"The tag is {tag}, but pyproject.toml has version {version}.")
     section = re.search(
-        rf"^## \[{re.escape(version)}\] - \d{{4}}-\d{{2}}-\d{{2}}\n(.*?)(?=^## |^\[|\Z)",
+        rf"^## \[{re.escape(version)}\] - \d{{4}}-\d{{2}}-\d{{2}}\n(.*?)(?=^## |\Z)",
         changelog,
         re.MULTILINE | re.DOTALL,
     )

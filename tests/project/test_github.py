@@ -117,16 +117,18 @@ CHANGELOG = """\
 
 ## [0.1.0] - 2026-11-25
 
-The first release.
+The first release. It is as
+[the page](docs/index.md) says.
 
 ## [0.0.1] - 2026-01-01
 
 Old.
 """
+NOTES = "The first release. It is as\n[the page](docs/index.md) says."
 
 
 def test_the_release_notes_are_the_changelogs_section_of_the_tag() -> None:
-    assert release_notes(tag="v0.1.0", project=PROJECT, changelog=CHANGELOG) == "The first release."
+    assert release_notes(tag="v0.1.0", project=PROJECT, changelog=CHANGELOG) == NOTES
 
 
 @pytest.mark.parametrize(
