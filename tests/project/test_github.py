@@ -1,4 +1,4 @@
-"""The workflows and forms of the repository: valid, pinned, with least permissions, and true."""
+"""The workflows, hooks and forms of the repository: valid, pinned, with least permissions, and true."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -53,6 +54,18 @@ def test_a_workflow_installs_nothing_but_what_the_makefile_pins(workflow: Path) 
     steps = [step for job in jobs(workflow).values() for step in job["steps"]]
     commands = [command for step in steps for command in step.get("run", "").splitlines()]
     assert {command.split()[0] for command in commands} <= {"make", "python", "gh"}
+
+
+def test_a_commit_is_checked_by_the_hook_that_its_files_are_about() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    checked = {
+        "import-linter": [f"{package}/module.py" for package in contracts["root_packages"]],
+        "workflows": [str(file.relative_to(ROOT)) for file in [*WORKFLOWS, *ROOT.glob("examples/*.yml")]],
+    }
+    for name, files in checked.items():
+        [pattern] = [hook["files"] for hook in hooks if hook["id"] == name]
+        assert [file for file in files if not re.search(pattern, file)] == []
 
 
 def test_zizmor_finds_no_weakness_in_a_workflow() -> None:
