@@ -234,9 +234,7 @@ def observe_root_access(callers: Callers) -> State:
         trusted_access=True,
         credentials=CREDENTIALS in features,
         sessions=SESSIONS in features,
-        delegate="also another account"
-        if callers.names.member in delegates
-        else bool(delegates & {callers.names.delegate}),
+        delegate="also another account" if delegates - {callers.names.delegate} else bool(delegates),
     )
 
 

@@ -50,7 +50,7 @@ class State:
         trusted_access: Whether IAM has trusted access.
         credentials: Whether RootCredentialsManagement is enabled; None while it cannot be listed.
         sessions: Whether RootSessions is enabled; None while it cannot be listed.
-        delegate: Whether the delegate is registered for IAM; a text if the member account is, too.
+        delegate: Whether the delegate is registered for IAM; a text if another account is.
         password: Whether the member's root user has a password.
         bucket: The policy of the run's bucket, "open" or "locked"; None if there is no bucket.
         queue: The same for the run's queue.

@@ -165,14 +165,16 @@ def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
 # Levels
 
 
-@pytest.mark.parametrize("is_in_use", [False, True], ids=["new", "large and in use"])
+@pytest.mark.parametrize(
+    "features", [None, (), (CREDENTIALS, SESSIONS)], ids=["new", "large and delegated", "large and in use"]
+)
 def test_the_level_read_changes_nothing_and_opens_no_root_session(
-    terminal: Terminal, *, is_in_use: bool
+    terminal: Terminal, features: tuple[str, ...] | None
 ) -> None:
     organization = terminal.organization
-    if is_in_use:
+    if features is not None:
         add_accounts(organization, MAX_ACCOUNTS)
-        enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[THIRD])
+        enable_root_access(organization, *features, delegated_administrators=[THIRD])
     before = snapshot(organization, names_of(organization))
     organization.clear_calls()
     finished = terminal.run("--run", member=OTHER, delegate=MEMBER)
