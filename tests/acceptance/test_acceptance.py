@@ -270,6 +270,7 @@ def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
     enable_policies(organization)
     results = run_cases(sort_cases(recorded[::8]), scene_of(organization), Level.MEMBER, settling_seconds=0)
     assert [(run.case.name, run.differences) for run in results if run.verdict is not Verdict.SAME] == []
+    assert {case.measures for case in all_cases(tmp_path)} == {case.measures for case in all_cases()}
 
 
 def test_a_recording_with_another_response_fails(
