@@ -149,12 +149,12 @@ def _run(options: dict[str, Any], level: Level, cases: Sequence[Case]) -> int:
             level,
             report=lambda result: click.echo(f"{result.verdict:<9} {result.case.name}"),
             keep=lambda before: Snapshot(names=names, level=level, before=before).write(snapshot),
+            restored=lambda: snapshot.unlink(missing_ok=True),
         )
     except BaseException:
         if snapshot.exists():
             click.echo(f"Restore it: python -m acceptance --restore {snapshot}", err=True)
         raise
-    snapshot.unlink(missing_ok=True)
     _write_results(results, level=level, path=path, where="the local AWS" if aws.is_local else "AWS")
     different = any(result.verdict is Verdict.DIFFERENT for result in results)
     return EXIT_DIFFERENT if different else EXIT_SAME

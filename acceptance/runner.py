@@ -77,6 +77,7 @@ def run_cases(
     settling_seconds: float = MAX_SETTLING_SECONDS,
     report: Callable[[Result], None] = lambda _: None,
     keep: Callable[[State], object] = lambda _: None,
+    restored: Callable[[], object] = lambda: None,
 ) -> list[Result]:
     """Run cases, and restore the state that the organization had before.
 
@@ -87,6 +88,7 @@ def run_cases(
         settling_seconds: How long to wait for a response that a change before may not have reached yet.
         report: Called with each result.
         keep: Called with the state before the run, before the first change, and once the features are known.
+        restored: Called once that state is restored, also if the run was interrupted.
     """
     if level is Level.READ:
         return list(_results(cases, scene, level, settling_seconds, report))
@@ -99,6 +101,7 @@ def run_cases(
         return list(_results(cases, scene, level, settling_seconds, report))
     finally:
         scene.restore(before, level)
+        restored()
 
 
 def _results(

@@ -392,6 +392,8 @@ def test_an_interrupted_run_restores_what_it_has_changed(terminal: Terminal, num
     finished = terminal.run("--level", "member", "--run", member=OTHER, delegate=MEMBER)
     assert finished.exit_code == 130
     assert snapshot(organization, names_of(organization)) == before
+    assert terminal.snapshots() == []
+    assert "Restore it" not in finished.stderr
 
 
 def test_a_policy_that_acts_for_a_while_after_it_is_detached_delays_the_restoration(
