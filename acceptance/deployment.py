@@ -71,17 +71,22 @@ class Deployment:
         self._profile = profile
         self._run_process = run
         self._stopped = ""
+        self._has_failed = False
         self._assembly = tempfile.TemporaryDirectory(prefix="root-access-acceptance-")
         self._is_synthesized = False
 
     def deploy(self) -> None:
-        """Deploy the stack with the CDK CLI.
+        """Deploy the stack with the CDK CLI, once.
 
         Raises:
             DeploymentError: The CLI failed.
         """
+        if self._has_failed:
+            raise DeploymentError("the stack could not be deployed")
+        self._has_failed = True
         if self._cdk("deploy", "--require-approval", "never") != 0:
             raise DeploymentError("`cdk deploy` failed; its output is in the run's log")
+        self._has_failed = False
 
     def destroy(self) -> None:
         """Delete the stack, and the bucket that it retains. It may be in any state, or gone."""
@@ -281,15 +286,19 @@ class Deployment:
             "AWS_DEFAULT_REGION": names.region,
             NAMES_VARIABLE: json.dumps(vars(names)),
         }
-        with self._log.open("ab") as log:
-            finished = self._run_process(
-                [str(_CDK), *arguments, names.stack, "--app", app, *output, *profile],
-                cwd=_ROOT,
-                env=environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                timeout=_MAX_CDK_SECONDS,
-                check=False,
-            )
+        try:
+            with self._log.open("ab") as log:
+                finished = self._run_process(
+                    [str(_CDK), *arguments, names.stack, "--app", app, *output, *profile],
+                    cwd=_ROOT,
+                    env=environment,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    timeout=_MAX_CDK_SECONDS,
+                    check=False,
+                )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            # Not its text, which names the stack and the profile.
+            raise DeploymentError(f"`cdk {arguments[0]}` did not end: {type(error).__name__}") from error
         self._is_synthesized = self._is_synthesized or finished.returncode == 0
         return finished.returncode

@@ -7,7 +7,7 @@ import itertools
 import json
 import sys
 from dataclasses import dataclass
-from subprocess import CompletedProcess
+from subprocess import CompletedProcess, TimeoutExpired
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +24,7 @@ from acceptance.measurements import measure_assume_root, measure_authorization_i
 from acceptance.model import Level, Response, Verdict
 from acceptance.resources import SUBJECTS
 from acceptance.runner import MAX_SETTLING_SECONDS, run_cases, sort_cases
+from acceptance.scene import Scene
 from acceptance.snapshot import Snapshot, SnapshotError, read_snapshot
 from acceptance.state import State, StateField
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
@@ -501,3 +502,23 @@ def test_the_cdk_deploys_with_the_profile_to_the_account_and_region_of_the_run(
     template = json.loads((tmp_path / f"{names.stack}.template.json").read_text())
     buckets = [r for r in template["Resources"].values() if r["Type"] == "AWS::S3::Bucket"]
     assert [bucket["Properties"]["BucketName"] for bucket in buckets] == [names.report_bucket]
+
+
+@pytest.mark.parametrize(
+    "error", [TimeoutExpired("cdk", 1), FileNotFoundError("cdk")], ids=["slow", "missing"]
+)
+def test_a_stack_that_cannot_be_deployed_is_tried_once_and_does_not_end_the_run(
+    organization: LocalOrganization, tmp_path: Path, error: Exception
+) -> None:
+    started: list[str] = []
+
+    def run(arguments: list[str], **_: object) -> CompletedProcess[bytes]:
+        started.append(arguments[1])
+        raise error
+
+    callers = Callers(EmulatedAws(organization, created=refuse_stacks), names_of(organization))
+    scene = Scene(callers, state=State(), deployment=Deployment(callers, tmp_path / "log", run=run))
+    cases = [case for case in all_cases() if case.level is Level.DEPLOY and case.local is None]
+    results = run_cases(cases[:2], scene, Level.DEPLOY)
+    assert [result.verdict for result in results] == [Verdict.DIFFERENT] * 2
+    assert started == ["deploy"]
