@@ -8,6 +8,7 @@ import json
 import sys
 from dataclasses import dataclass
 from subprocess import CompletedProcess, TimeoutExpired
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -335,7 +336,7 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
     assert len(sent) == 13
 
 
-def test_each_denied_call_says_whether_it_carries_an_authorization_id(
+def test_each_call_says_whether_its_denial_carries_an_authorization_id_and_none_ends_the_run(
     organization: LocalOrganization,
 ) -> None:
     enable_root_access(organization, CREDENTIALS)
@@ -345,14 +346,17 @@ def test_each_denied_call_says_whether_it_carries_an_authorization_id(
     def add_id(parsed: dict[str, Any], **_: object) -> None:
         parsed["Error"]["Message"] += f", or {call}"
 
-    local_aws_of(scene).created = lambda client: client.meta.events.register(
-        "after-call.iam.ListUsers", add_id
-    )
+    def register(client: Any) -> None:
+        client.meta.events.register("after-call.iam.ListUsers", add_id)
+        allowed: Any = (SimpleNamespace(status_code=200), {})
+        client.meta.events.register("before-call.sqs.ListQueues", lambda **_: allowed)
+
+    local_aws_of(scene).created = register
     scene.callers.root_session = scene.callers.open_root_session(AUDIT)
     assert measure_authorization_ids(scene.callers) == {
         "iam:ListUsers": True,
         "s3:ListBuckets": False,
-        "sqs:ListQueues": False,
+        "sqs:ListQueues": None,
     }
 
 
