@@ -139,7 +139,9 @@ def set_bucket(callers: Callers, value: str | None) -> None:
         callers.patiently(lambda: callers.root("s3", UNLOCK_BUCKET).delete_bucket_policy(Bucket=name))
     elif value is not None:
         location = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        s3.create_bucket(Bucket=name, **({} if region == "us-east-1" else location))
+        options = {} if region == "us-east-1" else location
+        # For a while its name may still be that of the bucket that was deleted before.
+        callers.patiently(lambda: s3.create_bucket(Bucket=name, **options))
     if value is None:
         _tolerate(callers, lambda: s3.delete_bucket(Bucket=name), "NoSuchBucket")
     elif value == "locked":
@@ -189,11 +191,13 @@ def set_policy(callers: Callers, value: str | None) -> None:
         _tolerate(callers, lambda: organizations.delete_policy(PolicyId=policy_id), "PolicyNotFoundException")
     if value is not None:
         policy = POLICIES[value]
-        created = organizations.create_policy(
-            Name=names.own_name,
-            Description="Created by the acceptance suite of centralized-root-access.",
-            Content=policy.content,
-            Type=policy.type,
+        created = callers.patiently(
+            lambda: organizations.create_policy(
+                Name=names.own_name,
+                Description="Created by the acceptance suite of centralized-root-access.",
+                Content=policy.content,
+                Type=policy.type,
+            )
         )
         policy_id = created["Policy"]["PolicySummary"]["Id"]
         target = names.to_real(policy.account)

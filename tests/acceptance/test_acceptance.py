@@ -401,21 +401,34 @@ def test_an_interrupted_run_restores_what_it_has_changed(terminal: Terminal, num
     assert "Restore it" not in finished.stderr
 
 
-def test_a_policy_that_acts_for_a_while_after_it_is_detached_delays_the_restoration(
-    organization: LocalOrganization,
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        # A detached policy still acts, the name of a deleted bucket is still taken, another change is made.
+        ("iam.DeleteLoginProfile", "AccessDenied"),
+        ("s3.CreateBucket", "OperationAborted"),
+        ("organizations.CreatePolicy", "ConcurrentModificationException"),
+    ],
+)
+def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
+    organization: LocalOrganization, call: str, code: str
 ) -> None:
+    enable_policies(organization)
     before = snapshot(organization, names_of(organization))
     refused: list[int] = []
 
     def refuse(**_: object) -> None:
         if len(refused) < 3:
             refused.append(1)
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "denied"}}, "DeleteLoginProfile")
+            raise ClientError({"Error": {"Code": code, "Message": "not yet"}}, call)
 
-    scene = scene_of(organization)
-    scene.converge(State(trusted_access=True, credentials=True, password=True))
-    event = "before-call.iam.DeleteLoginProfile"
-    local_aws_of(scene).created = lambda client: client.meta.events.register(event, refuse)
+    aws = EmulatedAws(
+        organization, created=lambda client: client.meta.events.register(f"before-call.{call}", refuse)
+    )
+    scene = Scene(Callers(aws, names_of(organization)), state=State())
+    scene.converge(
+        State(trusted_access=True, credentials=True, password=True, bucket="open", policy="on password")
+    )
     scene.restore(State(), Level.MEMBER)
     assert len(refused) == 3
     assert snapshot(organization, names_of(organization)) == before
