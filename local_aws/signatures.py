@@ -3,12 +3,14 @@
 MiniStack's process imports this module without the emulation, and with it moto.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
 from http.client import HTTPMessage
 from typing import Any, cast
 from urllib.parse import SplitResult, parse_qs
+from xml.sax.saxutils import escape
 
 from botocore.auth import HmacV1Auth
 from botocore.credentials import Credentials
@@ -43,10 +45,10 @@ class Refusal:
             request_type: The content type of the request.
         """
         if "json" in request_type:
-            return "application/x-amz-json-1.1", (
-                f'{{"__type": "{self.code}", "message": "{self.message}"}}'.encode()
-            )
-        error = f"<Code>{self.code}</Code><Message>{self.message}</Message>"
+            error = json.dumps({"__type": self.code, "message": self.message})
+            return "application/x-amz-json-1.1", error.encode()
+        # It names what was asked for: a key of S3 may have any character.
+        error = f"<Code>{self.code}</Code><Message>{escape(self.message)}</Message>"
         if request_type.startswith("application/x-www-form-urlencoded"):
             error = f"<ErrorResponse><Error>{error}</Error></ErrorResponse>"
         else:

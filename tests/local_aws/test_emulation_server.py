@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPConnection
+from typing import Any
 
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from botocore.parsers import create_parser
 
 from local_aws.emulation import (
     LocalOrganization,
@@ -25,6 +27,7 @@ from local_aws.emulation import (
     serve_organization,
 )
 from local_aws.emulation.control import authorization
+from local_aws.signatures import Refusal
 from support.accounts import MANAGEMENT, STRANGER
 from support.emulation import DELEGATE, DELETE, IAM, error_of, open_root_session, register
 
@@ -165,6 +168,19 @@ def test_aws_refuses_requests_without_the_secrets_signature_and_of_web_pages() -
         with pytest.raises(ClientError, match="AWS_SECRET_ACCESS_KEY") as raised:
             RemoteOrganization(str(served.url)).client("sts", account_id=STRANGER).get_caller_identity()
         assert raised.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "content_type"),
+    [("query", FORM["Content-Type"]), ("rest-xml", ""), ("json", "application/x-amz-json-1.0")],
+)
+def test_an_sdk_reads_a_refusal_whatever_it_names(protocol: str, content_type: str) -> None:
+    refusal = Refusal(code="AccessDenied", message='not authorized on resource: "a<b>" & c')
+    _, body = refusal.body(request_type=content_type)
+    parser: Any = create_parser(protocol)
+    parsed = parser.parse({"body": body, "headers": {}, "status_code": 403}, None)
+    assert parsed["Error"]["Code"] == refusal.code
+    assert parsed["Error"]["Message"] == refusal.message
 
 
 def test_all_credentials_that_the_emulation_issues_are_accepted() -> None:
