@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from acceptance.model import Level
-from acceptance.resources import (
-    find_delegates,
-    find_root_credentials,
-    observe_root_access,
-)
+from acceptance.resources import find_delegates, find_root_credentials, observe_root_access
 from acceptance.state import CREDENTIALS, SESSIONS, StateField
 
 if TYPE_CHECKING:

@@ -6,16 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from acceptance.callers import TASK_POLICY, UNLOCK_BUCKET, UNLOCK_QUEUE
-from acceptance.model import (
-    DELEGATE,
-    MEMBER,
-    ROOT_SESSION,
-    Call,
-    Case,
-    Level,
-    Response,
-    Source,
-)
+from acceptance.model import DELEGATE, MEMBER, ROOT_SESSION, Call, Case, Level, Response, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,16 +17,7 @@ from acceptance.cases._build import (
     refusal,
     succeeds,
 )
-from acceptance.model import (
-    CLOSED,
-    MANAGEMENT,
-    MEMBER,
-    MEMBERS_PARENT,
-    ROOT,
-    STRANGER,
-    Level,
-    Source,
-)
+from acceptance.model import CLOSED, MANAGEMENT, MEMBER, MEMBERS_PARENT, ROOT, STRANGER, Level, Source
 
 _case = partial(case, level=Level.READ)
 _assumed = partial(_case, source=Source.ASSUMED)

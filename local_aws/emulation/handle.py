@@ -16,15 +16,7 @@ from botocore.session import Session
 from .authorization import root_session_denial
 from .organization_policies import RESOURCE_CONTROL_POLICY, SERVICE_CONTROL_POLICY
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID
-from .state import (
-    AccessKey,
-    Denial,
-    Emulation,
-    RootUser,
-    current_emulation,
-    reset_moto,
-    root_access_key_id,
-)
+from .state import AccessKey, Denial, Emulation, RootUser, current_emulation, reset_moto, root_access_key_id
 from .values import Call, OtherServices, RootAccess, RootCredentials
 
 if TYPE_CHECKING:

@@ -25,11 +25,7 @@ from .organization_policies import (
     require_valid_policy,
 )
 from .paging import page_of
-from .records import (
-    IAM_SERVICE_PRINCIPAL,
-    MANAGEMENT_ACCOUNT_ID,
-    OrganizationRecords,
-)
+from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID, OrganizationRecords
 from .requests import EmulatedResponse
 
 _MAX_PAGE_SIZE = 20

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.organizations.models import (
-    FakeAccount,
-    organizations_backends,
-)
+from moto.organizations.models import FakeAccount, organizations_backends
 
 from .organization_policies import AttachedPolicy, require_valid_policy
 
