@@ -41,21 +41,14 @@ def test_the_role_is_allowed_the_calls_of_the_level_and_no_others(
 
 def may_open(level: Level, task: str, account: str) -> bool:
     """Return whether the role may open a root session in an account: the member account is `${Member}`."""
-    policy, target = (
-        f"arn:aws:iam::aws:policy/root-task/{task}",
-        f"arn:${{AWS::Partition}}:iam::{account}:root",
-    )
+    policy = f"arn:aws:iam::aws:policy/root-task/{task}"
+    target = {"Fn::Sub": f"arn:${{AWS::Partition}}:iam::{account}:root"}
     for statement in policies_of(level):
         if statement["Effect"] == "Deny" and statement["Action"] == "sts:AssumeRoot":
-            conditions = statement["Condition"]
-            if (
-                statement.get("NotResource") != {"Fn::Sub": target}
-                and fnmatchcase(policy, conditions["StringLike"]["sts:TaskPolicyArn"])
-                and not any(
-                    fnmatchcase(policy, pattern)
-                    for pattern in conditions["StringNotLike"]["sts:TaskPolicyArn"]
-                )
-            ):
+            operators = ("StringLike", "StringNotLike")
+            denied, spared = (statement["Condition"][name]["sts:TaskPolicyArn"] for name in operators)
+            is_spared = any(fnmatchcase(policy, pattern) for pattern in spared)
+            if statement.get("NotResource") != target and fnmatchcase(policy, denied) and not is_spared:
                 return False
     return "sts:AssumeRoot" in role_actions(level, resource="*")
 

@@ -5,12 +5,11 @@ Every recording in `acceptance/recordings` is a test; a run of the acceptance su
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from acceptance.cases.recorded import RECORDINGS, read_recordings
+from acceptance.cases.recorded import read_recordings
 from acceptance.model import Level, Verdict
 from acceptance.runner import run_cases, sort_cases
 from local_aws.emulation import mock_organization, serve_organization
@@ -37,10 +36,3 @@ def results(request: pytest.FixtureRequest) -> Mapping[str, Result]:
 @pytest.mark.parametrize("name", RECORDED)
 def test_the_emulation_responds_as_aws_did(results: Mapping[str, Result], name: str) -> None:
     assert (results[name].verdict, results[name].differences) == (Verdict.SAME, ())
-
-
-def test_every_recording_says_where_it_comes_from() -> None:
-    paths = sorted(RECORDINGS.glob("*.json"))
-    assert paths
-    for path in paths:
-        assert json.loads(path.read_text())["origin"], path

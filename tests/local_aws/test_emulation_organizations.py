@@ -85,12 +85,7 @@ def test_a_suspended_account_is_refused_before_the_quota_is_checked(
     [
         ("list_accounts", {}, "Accounts", [20, 5]),
         ("list_aws_service_access_for_organization", {}, "EnabledServicePrincipals", [20, 2]),
-        (
-            "list_delegated_administrators",
-            {"ServicePrincipal": IAM},
-            "DelegatedAdministrators",
-            [20, 1],
-        ),
+        ("list_delegated_administrators", {"ServicePrincipal": IAM}, "DelegatedAdministrators", [20, 1]),
     ],
 )
 def test_lists_come_in_pages_of_twenty(

@@ -39,9 +39,8 @@ def test_uv_gets_the_index_and_the_certificates_that_pip_is_configured_for() -> 
 
 
 def test_settings_that_uv_has_already_stay() -> None:
-    assert "UV_DEFAULT_INDEX" not in uv_variables(
-        PIP_SETTINGS, {"UV_DEFAULT_INDEX": "https://mine.example.com"}
-    )
+    own = {"UV_DEFAULT_INDEX": "https://mine.example.com"}
+    assert "UV_DEFAULT_INDEX" not in uv_variables(PIP_SETTINGS, own)
     assert uv_variables("", {}) == {}
 
 

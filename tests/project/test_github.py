@@ -6,7 +6,6 @@ import re
 import runpy
 import subprocess
 import sys
-import tomllib
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -58,14 +57,10 @@ def test_a_workflow_installs_nothing_but_what_the_makefile_pins(workflow: Path) 
 
 def test_a_commit_is_checked_by_the_hook_that_its_files_are_about() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-    checked = {
-        "import-linter": [f"{package}/module.py" for package in contracts["root_packages"]],
-        "workflows": [str(file.relative_to(ROOT)) for file in [*WORKFLOWS, *ROOT.glob("examples/*.yml")]],
-    }
-    for name, files in checked.items():
-        [pattern] = [hook["files"] for hook in hooks if hook["id"] == name]
-        assert [file for file in files if not re.search(pattern, file)] == []
+    files = {hook["id"]: hook["files"] for hook in hooks if "files" in hook}
+    assert re.search(files["import-linter"], "acceptance/model.py")
+    for workflow in [*WORKFLOWS, *ROOT.glob("examples/*.yml")]:
+        assert re.search(files["workflows"], str(workflow.relative_to(ROOT)))
 
 
 def test_zizmor_finds_no_weakness_in_a_workflow() -> None:
@@ -99,11 +94,8 @@ def test_what_an_acceptance_run_has_left_is_restored_before_the_job_ends_or_its_
 
 
 def test_every_package_that_npm_installs_is_kept_up_to_date() -> None:
-    (npm,) = [
-        update
-        for update in yaml.safe_load((GITHUB / "dependabot.yml").read_text())["updates"]
-        if update["package-ecosystem"] == "npm"
-    ]
+    updates = yaml.safe_load((GITHUB / "dependabot.yml").read_text())["updates"]
+    (npm,) = [update for update in updates if update["package-ecosystem"] == "npm"]
     (locks,) = re.findall(r"for package in (.*); do", (ROOT / "Makefile").read_text())
     folders = ["/", *(f"/{folder}" for folder in locks.split())]
     assert [folder for folder in folders if not any(map(PurePath(folder).match, npm["directories"]))] == []

@@ -67,12 +67,7 @@ OTHER_FILES = (
     "test_scp_properties.py",
 )
 # Tests that WebAssembly cannot run: they need threads, and an endpoint for CloudFormation's responses.
-CUSTOM_RESOURCE_FILES = (
-    "test_handler.py",
-    "test_lifecycle.py",
-    "test_response.py",
-    "test_status_command.py",
-)
+CUSTOM_RESOURCE_FILES = ("test_handler.py", "test_lifecycle.py", "test_response.py", "test_status_command.py")
 # What WebAssembly lacks, and not Python 3.14.
 EXCEPTIONS = (
     # How deep a document may be nested depends on the stack, which is Node's.
@@ -105,16 +100,8 @@ def enlarge_stack() -> None:
 def run_in_runtime(arguments: Sequence[str]) -> dict[str, Any]:
     """Run tests on CPython 3.14, with pytest's arguments."""
     assert WASM.is_dir(), "CPython 3.14 is not installed. Run `make test-slow`."
-    folders = {
-        "/project": ROOT,
-        "/wasm": WASM,
-        "/packages": Path(sysconfig.get_path("purelib")),
-    }
-    request = {
-        "root": "/project",
-        "path": ["/project/lambda", *list(folders)[1:]],
-        "pytest": list(arguments),
-    }
+    folders = {"/project": ROOT, "/wasm": WASM, "/packages": Path(sysconfig.get_path("purelib"))}
+    request = {"root": "/project", "path": ["/project/lambda", *list(folders)[1:]], "pytest": list(arguments)}
     finished = subprocess.run(
         [
             Path(sysconfig.get_path("scripts")) / "node",

@@ -132,13 +132,6 @@ def scene_of(organization: Organization) -> Scene:
     return Scene(callers, state=observe_root_access(callers))
 
 
-def local_aws_of(scene: Scene) -> EmulatedAws:
-    """Return the AWS of a scene in an emulated organization."""
-    aws = scene.callers.aws
-    assert isinstance(aws, EmulatedAws)
-    return aws
-
-
 def snapshot(organization: Organization, names: Names) -> dict[str, Any]:
     """Return everything that a run might leave behind."""
     root_access = organization.root_access()
