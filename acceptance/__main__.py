@@ -142,20 +142,28 @@ def _run(options: dict[str, Any], level: Level, cases: Sequence[Case]) -> int:
     path = folder / f"acceptance-{names.run}"
     snapshot = path.with_suffix(".snapshot.json")
     click.echo(f"If the run is killed: python -m acceptance --restore {snapshot}")
+    results: list[Result] = []
+
+    def report(result: Result) -> None:
+        results.append(result)
+        click.echo(f"{result.verdict:<9} {result.case.name}")
+
     try:
-        results = run_cases(
+        run_cases(
             cases,
             Scene(callers, state=state, deployment=_deployment(callers, level, options, snapshot)),
             level,
-            report=lambda result: click.echo(f"{result.verdict:<9} {result.case.name}"),
+            report=report,
             keep=lambda before: Snapshot(names=names, level=level, before=before).write(snapshot),
             restored=lambda: snapshot.unlink(missing_ok=True),
         )
-    except BaseException:
+    finally:
+        # Also of a run that was interrupted, or that could not restore everything.
+        where = "the local AWS" if aws.is_local else "AWS"
+        _write_results(results, level=level, path=path, where=where, is_whole=len(results) == len(cases))
         if snapshot.exists():
             click.echo(f"Restore it: python -m acceptance --restore {snapshot}", err=True)
-        raise
-    _write_results(results, level=level, path=path, where="the local AWS" if aws.is_local else "AWS")
+    click.echo("Everything is restored.")
     different = any(result.verdict is Verdict.DIFFERENT for result in results)
     return EXIT_DIFFERENT if different else EXIT_SAME
 
@@ -176,9 +184,13 @@ def _confirm(names: Names, what: str) -> None:
         raise guards.RunRefusedError(guards.Refusal.NOT_CONFIRMED)
 
 
-def _write_results(results: Sequence[Result], *, level: Level, path: Path, where: str) -> None:
+def _write_results(
+    results: Sequence[Result], *, level: Level, path: Path, where: str, is_whole: bool
+) -> None:
     versions = {name: version(name) for name in _PACKAGES}
-    origin = f"Recorded from {where} by an acceptance run of the level {level}; ids replaced, names left out."
+    run = f"{'an' if is_whole else 'a part of an'} acceptance run of the level {level}"
+    origin = f"Recorded from {where} by {run}; ids replaced, names left out."
+    where += "" if is_whole else ", which ended early"
     for suffix, text in (
         (".issue.txt", summary.to_issue(results, level=level, where=where, versions=versions)),
         (".recording.json", summary.to_recording(results, origin=origin)),
@@ -186,7 +198,7 @@ def _write_results(results: Sequence[Result], *, level: Level, path: Path, where
         path.with_suffix(suffix).write_text(text)
     click.echo(f"\n{summary.to_text(results)}\n")
     click.echo(
-        f"Everything is restored. The recording is {path.with_suffix('.recording.json')}, "
+        f"The recording is {path.with_suffix('.recording.json')}, "
         f"the summary for an issue {path.with_suffix('.issue.txt')}."
     )
 

@@ -414,7 +414,7 @@ def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
     assert snapshot(organization, names_of(organization)) == before
 
 
-def test_a_killed_run_is_restored_from_its_snapshot(terminal: Terminal) -> None:
+def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(terminal: Terminal) -> None:
     organization = terminal.organization
     enable_policies(organization)
     enable_root_access(organization, CREDENTIALS, hidden=True)
@@ -422,6 +422,9 @@ def test_a_killed_run_is_restored_from_its_snapshot(terminal: Terminal) -> None:
     terminal.options = {"on_call": end_at(600, SystemExit(137))}
     assert terminal.run("--level", "member", "--run", member=OTHER, delegate=MEMBER).exit_code == 137
     assert snapshot(organization, names_of(organization)) != before
+    recorded = json.loads(next(terminal.folder.glob("*.recording.json")).read_text())
+    assert len(recorded["responses"]) > 10
+    assert "by a part of an acceptance run" in recorded["origin"]
     [path] = terminal.snapshots()
     terminal.options = {}
     finished = terminal.restore(path)
