@@ -144,6 +144,28 @@ def test_the_latest_report_may_name_any_run(command_line: CommandLine) -> None:
     assert not any(arn.endswith(named) for arn in arns), "it cannot be the name of an execution"
 
 
+@pytest.mark.parametrize("folder", ["latest", f"runs/{AUDIT}"])
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("{", "[", "This report is damaged: it is not JSON."),
+        (
+            '"schemaVersion":1',
+            '"schemaVersion":2',
+            "This report has version 2, and this release reads version 1.",
+        ),
+    ],
+    ids=["not JSON", "of a later release"],
+)
+def test_a_report_that_cannot_be_read_is_refused_in_a_sentence(
+    command_line: CommandLine, folder: str, old: str, new: str, said: str
+) -> None:
+    command_line.run("audit")
+    alter_report(command_line, folder, old, new)
+    run = [] if folder == "latest" else [AUDIT]
+    assert command_line.refusal("report", *run) == f"Unable to show the report: {said}\n"
+
+
 def test_another_genuine_report_is_not_taken_for_the_latest_full_audit(command_line: CommandLine) -> None:
     command_line.run("audit", "--account", OTHER)
     genuine = command_line.root_tasks.read(f"runs/{AUDIT}/report.json")

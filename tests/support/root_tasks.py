@@ -20,7 +20,6 @@ from aws_calls.runtime import one_attempt
 from root_tasks.aws.clients import Clients
 from root_tasks.aws.context import Aws
 from root_tasks.aws.session_clients import SessionClients
-from root_tasks.model.codec import DecodingError
 from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RunRefusedError
 from root_tasks.run.batch import BatchClaimedError, execute_batch, run_batch
@@ -295,7 +294,7 @@ class RootTasks:
                 history=history,
             )
             execution.status = "SUCCEEDED"
-        except (RootAccessError, DecodingError, ExecutionFailedError) as error:
+        except (RootAccessError, ExecutionFailedError) as error:
             execution.status = "FAILED"
             execution.error = error if isinstance(error, RunRefusedError) else None
             execution.cause = error.cause if isinstance(error, ExecutionFailedError) else str(error)

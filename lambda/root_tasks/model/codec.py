@@ -17,6 +17,8 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
+from aws_calls.errors import RootAccessError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -49,7 +51,7 @@ D = TypeVar("D", bound=Document)
 
 
 @dataclass(eq=False, kw_only=True)
-class DecodingError(ValueError):
+class DecodingError(RootAccessError):
     """Bytes are not the expected document. The message repeats nothing of their content.
 
     Attributes:
