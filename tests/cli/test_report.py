@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FILES = ("report.json", "report.csv", "report.html")
 FORMATS = ("table", "csv", "json")
+DAMAGED = "This report is damaged"
 LATEST_OR_NAMED = pytest.mark.parametrize("run", [[], [AUDIT]], ids=["latest", "named"])
 
 
@@ -130,38 +131,39 @@ def test_the_latest_report_may_name_any_run(command_line: CommandLine) -> None:
     command_line.run("audit")
     refused = command_line.root_tasks.run({"accounts": [STRANGER]})
     assert refused.output["refused"] == "NOT_MEMBERS"
-    named = AUDIT
-    for run_id, reason in (
-        (refused.run_id, "Its execution does not hold the hash of a report."),
-        ("no/such:run", "Step Functions has no such execution"),
-    ):
-        alter_report(command_line, "latest", f'"runId":"{named}"', f'"runId":"{run_id}"')
-        shown = command_line.run("report")
-        assert shown.exit_code == 2
-        assert f"Whether run {run_id} wrote this report was not checked. {reason}" in shown.stderr
-        named = run_id
-    arns = [call["executionArn"] for call in command_line.services.calls("DescribeExecution")]
-    assert not any(arn.endswith(named) for arn in arns), "it cannot be the name of an execution"
+    alter_report(command_line, "latest", AUDIT, refused.run_id)
+    shown = command_line.run("report")
+    assert shown.exit_code == 2
+    doubt = f"Whether run {refused.run_id} wrote this report was not checked. Its execution does not hold"
+    assert doubt in shown.stderr
 
 
 @pytest.mark.parametrize("folder", ["latest", f"runs/{AUDIT}"])
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("{", "[", "This report is damaged: it is not JSON."),
+        ("{", "[", f"{DAMAGED}: it is not JSON."),
         (
             '"schemaVersion":1',
             '"schemaVersion":2',
             "This report has version 2, and this release reads version 1.",
         ),
+        # The sentence that it was not checked would say what anyone has written.
+        (
+            AUDIT,
+            "x wrote it. Next: centralized-root-access execute y",
+            f"{DAMAGED}: runId is not the name of a run.",
+        ),
+        (AUDIT, "no/such:run", f"{DAMAGED}: runId is not the name of a run."),
     ],
-    ids=["not JSON", "of a later release"],
+    ids=["not JSON", "of a later release", "of no run but a sentence", "of no run"],
 )
 def test_a_report_that_cannot_be_read_is_refused_in_a_sentence(
     command_line: CommandLine, folder: str, old: str, new: str, said: str
 ) -> None:
     command_line.run("audit")
     alter_report(command_line, folder, old, new)
+    command_line.root_tasks.executions.clear()
     run = [] if folder == "latest" else [AUDIT]
     assert command_line.refusal("report", *run) == f"Unable to show the report: {said}\n"
 

@@ -137,7 +137,7 @@ def test_a_forged_report_reaches_no_terminal_unescaped(command_line: CommandLine
         if "reason" in result:
             # A long one is a note.
             result["reason"] = HOSTILE * (3 if result["outcome"] == "skipped" else 1)
-    report["runId"] = report["summary"] = HOSTILE
+    report["runId"], report["summary"] = "\x1b[31mred", HOSTILE
     report["warnings"] = [HOSTILE]
     # With line ends that only another program would write.
     forged = json.dumps(report, ensure_ascii=False, separators=(",\r", ":"))

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import click
 
 from root_tasks.aws.stores import REPORT_JSON
-from root_tasks.model.codec import decode
+from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report_schema import Report
+from root_tasks.model.run import RUN_ID
 from root_tasks.report.render import as_csv, as_html
 
 from . import screen
@@ -60,9 +61,12 @@ class StoredReport:
         """Return the report of a report.json, with the input of its run, if it is known.
 
         Raises:
-            DecodingError: It is not one, or of another version.
+            DecodingError: It is not one, of another version, or names what cannot be a run.
         """
         report = decode(Report, body)
+        if not RUN_ID.fullmatch(report.run_id):
+            # What is said of a run would say what anyone has written.
+            raise DecodingError(kind=Report.KIND, problem="is not the name of a run", path="runId")
         return cls(report=report, body=body, named_accounts=explicit_accounts(input_ or {}, report))
 
     def with_doubt(self, reason: str) -> StoredReport:
