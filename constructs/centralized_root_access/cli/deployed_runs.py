@@ -14,7 +14,7 @@ from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, RUN_JSON, Storage
 from root_tasks.messages import quantity
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report_schema import Outcome, Task
-from root_tasks.model.run import ExecutionMark, Finding, Run
+from root_tasks.model.run import RUN_ID, ExecutionMark, Finding, Run
 from root_tasks.report.render import as_json
 from root_tasks.report.summary import is_protected
 from root_tasks.run.collect import collect_results
@@ -350,15 +350,16 @@ class Runs:
         return states
 
     def _plan_state(self, run_id: str, *, expires_at: datetime | None) -> PlanState:
-        executed_by = None
+        executed_by, unnamed = None, "an execution that its mark does not name"
         try:
             mark = decode(ExecutionMark, self._read(f"{AUDIT_FOLDER}/{run_id}", EXECUTION_MARK))
-            executed_by = mark.execution_arn.rpartition(":")[2]
+            name = mark.execution_arn.rpartition(":")[2]
+            executed_by = name if RUN_ID.fullmatch(name) else unnamed
         except (CallError, NoReportError):
             # There is none, or it cannot be read; the execution itself then refuses.
             pass
         except DecodingError:
-            executed_by = "an execution that its mark does not name"
+            executed_by = unnamed
         return PlanState(now=self.target.environment.now(), expires_at=expires_at, executed_by=executed_by)
 
     def _bucket(self, *, seconds: float = MAX_WAIT_SECONDS) -> Bucket:
