@@ -98,7 +98,7 @@ def test_a_report_that_its_run_did_not_write_is_not_shown(
     ids=["no hash", "denied", "after 90 days"],
 )
 def test_an_unchecked_report_says_why_ends_with_2_and_names_no_next_step(
-    command_line: CommandLine, run: list[str], reason: str
+    command_line: CommandLine, tmp_path: Path, run: list[str], reason: str
 ) -> None:
     assert command_line.run("audit").exit_code == 0
     assert command_line.run("report", *run).exit_code == 0
@@ -108,10 +108,12 @@ def test_an_unchecked_report_says_why_ends_with_2_and_names_no_next_step(
         command_line.services.errors["DescribeExecution"] = ("AccessDeniedException", "No.")
     else:
         command_line.root_tasks.executions.clear()
-    shown = command_line.run("report", *run, "--all")
+    page = tmp_path / "page.html"
+    shown = command_line.run("report", *run, "--all", "--output", str(page))
     assert shown.exit_code == 2
     assert MEMBER in shown.stdout
-    assert f"Whether run {AUDIT} wrote this report was not checked. {reason}" in shown.stderr
+    for said in (shown.stderr, page.read_text()):
+        assert f"Whether run {AUDIT} wrote this report was not checked. {reason}" in said
     assert "centralized-root-access" not in shown.stderr
 
 
