@@ -31,6 +31,7 @@ _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
 # More than a run has: what follows was written by others, and its first objects are enough to know.
 _MAX_LISTED_RESULTS = 10_000
 _MAX_REFERENCES = 1000
+BACKUP_REFERENCE = re.compile(r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json")
 RUN_JSON, REPORT_JSON = "run.json", "report.json"
 # Marks a plan as used; names the execution.
 EXECUTION_MARK = "executed-by.json"
@@ -333,7 +334,8 @@ class BackupStore:
 
     def references(self, run_id: str, account_id: str) -> list[str]:
         """Return the references of the backups that a run has stored in an account."""
-        return list(itertools.islice(self._bucket.keys(f"backups/{run_id}/{account_id}/"), _MAX_REFERENCES))
+        keys = itertools.islice(self._bucket.keys(f"backups/{run_id}/{account_id}/"), _MAX_REFERENCES)
+        return list(filter(BACKUP_REFERENCE.fullmatch, keys))
 
     def read(self, reference: str) -> Backup | None:
         """Return a policy that was backed up by this release or an earlier one; None if there is none.

@@ -13,7 +13,7 @@ from aws_calls.untrusted import ACCOUNT_ID, refuse_constant, unique_keys
 from root_access.state import Feature
 
 from .. import messages
-from ..aws.stores import sha256
+from ..aws.stores import BACKUP_REFERENCE, sha256
 from ..model.report_schema import Action, ItemType, Outcome
 from ..model.run import Target
 from ..refusals import RefusalReason, RunRefusedError
@@ -54,7 +54,6 @@ _BUCKET_NAME = re.compile(r"(?!.*\.\.)(?![0-9]+(\.[0-9]+){3}\Z)[A-Za-z0-9][A-Za-
 _QUEUE_ARN = re.compile(
     r"arn:aws(-[a-z]+)*:sqs:[a-z]{2,4}(-[a-z]+)+-[0-9]:[0-9]{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?"
 )
-_BACKUP_REFERENCE = re.compile(r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json")
 # SQS has the same error by two names: its older protocol's, and its model's.
 _DOES_NOT_EXIST = ("NoSuchBucket", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 # More than S3 (20 KB) and SQS accept.
@@ -248,7 +247,7 @@ def _require_value(input_: TaskInput, key: str, *others: str) -> Any:
 
 def _parse_restores(input_: TaskInput) -> Scope:
     input_.require_no_other_keys(_RESTORE, _POLICY_OVERRIDE)
-    references = input_.strings(_RESTORE, _BACKUP_REFERENCE, "references of backups from reports")
+    references = input_.strings(_RESTORE, BACKUP_REFERENCE, "references of backups from reports")
     if _POLICY_OVERRIDE not in input_.values:
         return Scope(restores=tuple(RestoreRequest(reference=reference) for reference in references))
     if not input_.allow_policy_override:

@@ -236,6 +236,8 @@ def test_a_backup_is_found_by_the_checksum_of_its_stored_bytes(s3: Any, storage:
     reference = stored(storage.backups.write(BACKUP))
     assert storage.backups.read(reference) == BACKUP
     assert reference == f"backups/run-1/{MEMBER}/locked/{sha256(objects(s3)[reference])}.json"
+    # A report names them, so none of them may be a sentence.
+    s3.put_object(Bucket=BUCKET, Key=f"backups/run-1/{MEMBER}/none. Run centralized-root-access y.json")
     assert storage.backups.references("run-1", MEMBER) == [reference]
     assert storage.backups.references("run-1", OTHER) == []
 
