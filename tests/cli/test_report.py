@@ -112,6 +112,7 @@ def test_an_unchecked_report_says_why_ends_with_2_and_names_no_next_step(
     shown = command_line.run("report", *run, "--all", "--output", str(page))
     assert shown.exit_code == 2
     assert MEMBER in shown.stdout
+    assert 'data-checked=""' in page.read_text()
     for said in (shown.stderr, page.read_text()):
         assert f"Whether run {AUDIT} wrote this report was not checked. {reason}" in said
     assert "centralized-root-access" not in shown.stderr

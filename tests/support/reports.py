@@ -135,9 +135,9 @@ def report(
     )
 
 
-def page_of(report: Report, *, stored: bool = True) -> str:
+def page_of(report: Report, **options: bool) -> str:
     """The page of a report, whose plan can be executed for 24 hours."""
-    return as_html(report, stored=stored).decode()
+    return as_html(report, **options).decode()
 
 
 def key(

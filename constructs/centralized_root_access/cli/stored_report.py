@@ -82,7 +82,8 @@ class StoredReport:
             return as_csv(self.report).encode("utf-8-sig")
         # It is read apart from the note in the terminal, and by others.
         report = self.report if self.doubt is None else self.report.with_warning(self.doubt)
-        return as_html(report, stored=self.in_bucket)
+        checked = self.doubt is None or self.unfinished
+        return as_html(report, stored=self.in_bucket, checked=checked)
 
 
 def show_report(stored: StoredReport, *, output: Output) -> None:
