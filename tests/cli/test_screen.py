@@ -267,6 +267,11 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
         ("'=1+1", "Audit", "SUCCEEDED", "audit", "", "", "", "4"),
     ]
     assert command_line.run("runs", "--limit", "1").lines == shown.lines[:2]
+    # What is refused may name a plan and a requester by a sentence.
+    command_line.now += timedelta(minutes=1)
+    sentence = "arn:x. Run centralized-root-access y"
+    command_line.root_tasks.run_execute_machine({"plan": sentence, "requestedBy": sentence}, name="refused")
+    assert "centralized-root-access" not in command_line.run("runs").stdout
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,13 @@ from root_tasks.model.run import RUN_ID
 from root_tasks.refusals import CAUSE, REFUSED
 from root_tasks.run.plans import PLAN, PLAN_EXPIRES_AT
 from root_tasks.run.report_hash import report_sha256_of
-from root_tasks.tasks.scope import REQUESTED_BY
+from root_tasks.tasks.scope import REQUESTED_BY, REQUESTER
 
 from .command_errors import CommandError, RunNotFoundError
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterator, Mapping
 
     from aws_calls.responses import Response
@@ -92,12 +93,17 @@ class RunExecution:
     @property
     def requester(self) -> str:
         """The ARN of the person who asked for it, as the command stated; otherwise empty."""
-        return str(self.input.get(REQUESTED_BY, ""))
+        return self._text(REQUESTED_BY, REQUESTER)
 
     @property
     def plan(self) -> str:
         """The plan that it executes; empty for an audit or a plan."""
-        return str(self.input.get(PLAN, "")) if self.folder == EXECUTE_FOLDER else ""
+        return self._text(PLAN, RUN_ID) if self.folder == EXECUTE_FOLDER else ""
+
+    def _text(self, key: str, pattern: re.Pattern[str]) -> str:
+        """Return a text of the input. One that is refused may say anything there."""
+        text = self.input.get(key)
+        return text if isinstance(text, str) and pattern.fullmatch(text) else ""
 
     @property
     def action(self) -> str:

@@ -24,7 +24,8 @@ ORGANIZATIONAL_UNITS = "organizationalUnits"
 EXCLUDE = "exclude"
 # In every input: the requester, as self-reported.
 REQUESTED_BY = "requestedBy"
-_REQUESTER = re.compile(r"[\x20-\x7e]{1,2048}")
+# No ARN of a caller has a blank: it is not a sentence.
+REQUESTER = re.compile(r"arn:[!-~]{1,2044}")
 ACCOUNT_KEYS = (ACCOUNTS, ORGANIZATIONAL_UNITS)
 SCOPE_KEYS = (*ACCOUNT_KEYS, EXCLUDE)
 
@@ -174,7 +175,7 @@ def parse_requester(input_: Mapping[str, Any]) -> str | None:
     if REQUESTED_BY not in input_:
         return None
     value = input_[REQUESTED_BY]
-    if not isinstance(value, str) or not _REQUESTER.fullmatch(value):
+    if not isinstance(value, str) or not REQUESTER.fullmatch(value):
         raise invalid_value(value, key=REQUESTED_BY, expected="the caller's ARN")
     return value
 
