@@ -645,7 +645,7 @@ def test_without_a_topic_no_notice_is_sent(root_tasks: RootTasks) -> None:
     assert root_tasks.notices == []
 
 
-def test_names_emails_and_awss_messages_are_in_the_report_alone(root_tasks: RootTasks) -> None:
+def test_names_emails_and_awss_messages_are_in_no_log_and_no_output(root_tasks: RootTasks) -> None:
     account_id = root_tasks.organization.add_account(name="secret-name", email="secret@example.com")
     root_tasks.organization.put_root_credentials(account_id=account_id, password=True)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:*", message="secret-message")
