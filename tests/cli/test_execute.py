@@ -299,7 +299,7 @@ def test_a_corrected_policy_comes_from_a_file_with_or_without_the_mark_of_an_edi
             f"Run {EXECUTION} did not remove policies",
         ),
         ("latest/report.json", "is not the key of a backup"),
-        (f"backups/{'x' * 81}/{MEMBER}/b/0.json", "There is no run.json at s3://"),
+        (f"backups/no-run/{MEMBER}/b/{'0' * 64}.json", "There is no run.json at s3://"),
     ],
     ids=["another task's", "a report", "no run"],
 )

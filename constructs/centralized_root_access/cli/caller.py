@@ -16,10 +16,9 @@ from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, one_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
-    from aws_calls.responses import Response
     from root_tasks.aws.context import Aws
 
     from .options import TargetOptions
@@ -67,12 +66,6 @@ class Caller:
                 service, region_name=self.region, config=config or one_attempt()
             )
 
-    def _new_session(self) -> Session:
-        """Return a session of the SDK with the same settings, for credentials of its own."""
-        session = _session(self.profile)
-        session.set_config_variable("region", self.region)
-        return session
-
     def aws(self, *, seconds: float, connections: int = 10) -> Aws:
         """Return what the functions' code works with, on this machine.
 
@@ -85,12 +78,15 @@ class Caller:
         from root_tasks.aws.context import Aws
         from root_tasks.aws.session_clients import SessionClients
 
+        # With the same settings, for credentials of their own.
+        session = _session(self.profile)
+        session.set_config_variable("region", self.region)
         config = one_attempt().merge(Config(max_pool_connections=connections))
         return Aws(
             function=FunctionArn(partition=self.partition, region=self.region, account_id=self.account_id),
             clients=Clients(
                 functools.partial(self.client, config=config),
-                sessions=SessionClients(self._new_session(), config=config),
+                sessions=SessionClients(session, config=config),
             ),
             now=self.now,
             # What the functions log is for their operators; a person reads the report.
@@ -102,14 +98,6 @@ class Caller:
     def budget(self, *, seconds: float = MAX_WAIT_SECONDS) -> RetryBudget:
         """Return how long a person waits for calls from now on."""
         return retry_budget(self.clock, seconds=seconds)
-
-    def call(self, function: Callable[[], Mapping[str, Any]], *, operation: str) -> Response:
-        """Call AWS.
-
-        Raises:
-            CallError: The call failed, or did not succeed in time.
-        """
-        return call(function, operation=operation, budget=self.budget())
 
 
 def find_caller(target: TargetOptions) -> Caller:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
 from root_tasks.aws.bucket import Bucket
-from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, RUN_JSON, Storage, sha256
+from root_tasks.aws.stores import BACKUP_REFERENCE, EXECUTION_MARK, REPORT_JSON, RUN_JSON, Storage, sha256
 from root_tasks.messages import quantity
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report_schema import Outcome, Task
 from root_tasks.model.run import RUN_ID, ExecutionMark, Finding, Run
 from root_tasks.report.render import as_json
 from root_tasks.report.summary import is_protected
+from root_tasks.run.backup_origins import run_id_of
 from root_tasks.run.collect import collect_results
 from root_tasks.run.make_report import make_report
 from root_tasks.tasks import DEFINITIONS
@@ -50,7 +50,6 @@ _DENIED = "These credentials may not read its execution."
 _NOT_HELD = "Its execution does not hold the hash of a report."
 # A plan can be executed for at most 24 hours; what became of it shows for as long again.
 _PLANS_SHOWN_FOR = timedelta(hours=48)
-_BACKUP = re.compile(r"backups/(?P<run_id>[^/]+)/.+")
 # A call for each batch, of which an organization can have a thousand.
 _MAX_SECONDS_FOR_RESULTS = 300.0
 _NOT_STARTED = "Not started: the run ended before this account's turn."
@@ -271,13 +270,12 @@ class Runs:
         """
         tasks = set()
         for reference in references:
-            match = _BACKUP.fullmatch(reference)
-            if match is None:
+            if not BACKUP_REFERENCE.fullmatch(reference):
                 raise CommandError(
                     f"{reference} is not the key of a backup. The report of the run that removed the policy "
                     "has it."
                 )
-            run_id = match["run_id"]
+            run_id = run_id_of(reference)
             task = decode(Run, self._read(f"{EXECUTE_FOLDER}/{run_id}", RUN_JSON)).task
             if DEFINITIONS[task].policy_type is None:
                 raise CommandError(f"Run {run_id} did not remove policies, so it has no backup {reference}.")

@@ -110,7 +110,6 @@ def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState
     for execution in executions:
         state = states.get(execution.run_id)
         of_plan = f"executes {execution.plan}" if execution.plan else state.words if state else ""
-        ended_at = execution.ended_at
         status = safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red"))
         lines.append(Text.assemble(status, "  ", safe_text(execution.run_id)))
         facts = (
@@ -120,7 +119,7 @@ def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState
             # Without the account and the role: the last part names the person.
             execution.requester and f"requested by {execution.requester.rpartition('/')[2]}",
             f"started {minute(execution.started_at)}",
-            f"took {duration(execution.started_at, ended_at)}" if ended_at else "",
+            f"took {duration(execution.started_at, execution.ended_at)}" if execution.ended_at else "",
         )
         lines.append(Padding(safe_text(", ".join(filter(None, facts))), (0, 0, 0, 2)))
     show_lines(lines)

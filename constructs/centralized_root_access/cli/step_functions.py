@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import xform_name
 
 from aws_calls.failures import CallError, FailureKind
-from aws_calls.responses import pages, require
+from aws_calls.responses import call, pages, require
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run import RUN_ID
 from root_tasks.refusals import CAUSE, REFUSED
@@ -26,7 +26,6 @@ from .command_errors import CommandError, RunNotFoundError
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable, Iterator, Mapping
 
     from aws_calls.responses import Response
@@ -93,17 +92,15 @@ class RunExecution:
     @property
     def requester(self) -> str:
         """The ARN of the person who asked for it, as the command stated; otherwise empty."""
-        return self._text(REQUESTED_BY, REQUESTER)
+        stated = str(self.input.get(REQUESTED_BY, ""))
+        # An input that is refused may say anything there.
+        return stated if REQUESTER.fullmatch(stated) else ""
 
     @property
     def plan(self) -> str:
         """The plan that it executes; empty for an audit or a plan."""
-        return self._text(PLAN, RUN_ID) if self.folder == EXECUTE_FOLDER else ""
-
-    def _text(self, key: str, pattern: re.Pattern[str]) -> str:
-        """Return a text of the input. One that is refused may say anything there."""
-        text = self.input.get(key)
-        return text if isinstance(text, str) and pattern.fullmatch(text) else ""
+        plan = str(self.input.get(PLAN, ""))
+        return plan if self.folder == EXECUTE_FOLDER and RUN_ID.fullmatch(plan) else ""
 
     @property
     def action(self) -> str:
@@ -165,8 +162,6 @@ class Executions:
             CommandError: Both state machines have one of this name.
         """
         given, _, run_id = run.rpartition("/")
-        if not RUN_ID.fullmatch(run_id):
-            raise RunNotFoundError(run_id)
         found: list[RunExecution] = []
         denied: CallError | None = None
         for folder in self._state_machine_arns:
@@ -312,7 +307,7 @@ class Executions:
 
     def _call(self, operation: str, **parameters: object) -> Response:
         function = functools.partial(getattr(self._client, xform_name(operation)), **parameters)
-        return self._caller.call(function, operation=f"states:{operation}")
+        return call(function, operation=f"states:{operation}", budget=self._caller.budget())
 
     def _arn(self, folder: str, run_id: str) -> str:
         return f"{self._state_machine_arns[folder].replace(':stateMachine:', ':execution:')}:{run_id}"
@@ -338,19 +333,14 @@ def _execution(members: Mapping[str, Any], *, folder: str) -> RunExecution:
         status=REFUSED_STATUS if refused else status,
         started_at=require(members, "startDate", operation=operation),
         ended_at=members.get("stopDate"),
-        cause=str(held.get(CAUSE, "")) if refused else _sentence_of(cause),
+        # If a function raised an error, it is an object of JSON.
+        cause=str(held.get(CAUSE, "") if refused else _object(cause).get("errorMessage", cause)),
         input=_object(members.get("input", "")),
         accounts=sum(held["totals"].values()) if "totals" in held else None,
         report_sha256=report_sha256_of(status=status, output=output, cause=cause),
         plan_expires_at=datetime.fromisoformat(held[PLAN_EXPIRES_AT]) if PLAN_EXPIRES_AT in held else None,
         complete=bool(output or cause) or status not in ("SUCCEEDED", "FAILED"),
     )
-
-
-def _sentence_of(cause: str) -> str:
-    """Return the sentence in a cause, which is an object of JSON if a function raised it."""
-    message = _object(cause).get("errorMessage")
-    return message if isinstance(message, str) else cause
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -80,10 +80,10 @@ class StoredReport:
             return self.body
         if name == _CSV:
             return as_csv(self.report).encode("utf-8-sig")
+        if self.doubt is None or self.unfinished:
+            return as_html(self.report, stored=self.in_bucket)
         # It is read apart from the note in the terminal, and by others.
-        report = self.report if self.doubt is None else self.report.with_warning(self.doubt)
-        checked = self.doubt is None or self.unfinished
-        return as_html(report, stored=self.in_bucket, checked=checked)
+        return as_html(self.report.with_warning(self.doubt), checked=False)
 
 
 def show_report(stored: StoredReport, *, output: Output) -> None:

@@ -132,10 +132,9 @@ class RunStore:
     def find_execution_arn(self, run_id: str) -> str | None:
         """Return the execution that a run names, which anyone may have stored; None if there is no run."""
         try:
-            run = decode(Run, self._bucket.read_foreign(self._key(run_id, RUN_JSON)))
+            return decode(Run, self._bucket.read_foreign(self._key(run_id, RUN_JSON))).execution_arn
         except (DecodingError, UnreadableObjectError):
             return None
-        return run.execution_arn
 
     def read_report(self, run_id: str, *, checksum: str) -> Report:
         """Return the report of a run. S3 may refuse to return it (UnreadableObjectError)."""
