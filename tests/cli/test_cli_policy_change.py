@@ -186,7 +186,10 @@ def test_the_table_names_the_file_and_what_would_mend_it(
             document({**HARMLESS, "Principal": "*"}),
             "p-nothing1: no resource control policy of",
         ),
-        (["--replaces", "p-FullAWSAccess"], document(HARMLESS), "p-FullAWSAccess is AWS's own policy: its"),
+        *(
+            (["--replaces", own], document(HARMLESS), f"{own} is AWS's own policy: its")
+            for own in ("p-FullAWSAccess", "p-RCPFullAWSAccess")
+        ),
         (["--target", MEMBER], "text", "is not a policy that AWS would accept."),
         (["--target", MEMBER], None, "guard.json cannot be read"),
         ([], document(HARMLESS), "--policy needs --target or --replaces"),

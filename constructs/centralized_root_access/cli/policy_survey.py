@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
 from aws_calls.untrusted import ACCOUNT_ID
-from root_tasks.policies.attachments import FULL_ACCESS, Attachments, OrganizationPolicies
+from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.fixes import find_fixes
 from root_tasks.policies.planned_accounts import CLOCK_SKEW_SECONDS
@@ -115,7 +115,7 @@ def read_change(file: Path, *, target_ids: tuple[str, ...], replaced_id: str | N
         CommandError: The file cannot be read or is not a policy in today's language, or nobody can replace
             the policy.
     """
-    if replaced_id == FULL_ACCESS.policy_id:
+    if replaced_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
         raise CommandError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")
     try:
         content = file.read_text(encoding="utf-8-sig")
