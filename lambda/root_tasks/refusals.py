@@ -134,7 +134,7 @@ class RefusalReason(Enum):
     )
 
     BACKUP_NOT_FOUND = _backup_refusal("there is no such backup.")
-    BACKUP_ALTERED = _Failing(_backup_refusal("it was altered after it was created."))
+    BACKUP_ALTERED = _Failing(_backup_refusal("it is not what a run stores under this key."))
     NOT_A_BACKUP = _backup_refusal("it is not a backup.")
     BACKUP_OF_ANOTHER_TYPE = _backup_refusal("it is of a {type}, and the task is {task}.")
     BACKUP_OF_FOREIGN_RUN = _Failing(

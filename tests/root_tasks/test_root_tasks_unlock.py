@@ -498,7 +498,9 @@ def test_a_backup_that_is_not_of_the_place_that_it_names_is_not_restored(
 ) -> None:
     """Its plan would show one queue, and its execution change another one."""
     forged = locked.forge(run_id="never-run", **others)
-    assert refusal(locked.restore(forged)) == (RefusalReason.BACKUP_ALTERED, {"reference": forged})
+    refused = locked.restore(forged)
+    assert refusal(refused) == (RefusalReason.BACKUP_ALTERED, {"reference": forged})
+    assert "is not what a run stores under this key" in refused.cause, "nobody has altered it"
 
 
 @BUCKET_ONLY
