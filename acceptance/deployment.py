@@ -76,7 +76,7 @@ class Deployment:
         self._is_synthesized = False
 
     def deploy(self) -> None:
-        """Deploy the stack with the CDK CLI, once.
+        """Deploy the stack with the CDK CLI, unless it has failed before.
 
         Raises:
             DeploymentError: The CLI failed.
