@@ -12,12 +12,7 @@ from aws_calls.runtime import system_clock
 from .aws.clients import create_clients
 from .aws.context import Aws
 from .run import batch, finish, start
-from .run.settings import (
-    RunBatchSettings,
-    StartExecutionSettings,
-    StartRunSettings,
-    WriteReportSettings,
-)
+from .run.settings import RunBatchSettings, StartExecutionSettings, StartRunSettings, WriteReportSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -29,14 +29,7 @@ from acceptance.scene import Scene
 from acceptance.snapshot import Snapshot, SnapshotError, read_snapshot
 from acceptance.state import State, StateField
 from local_aws.emulation import LocalOrganization, Seed, mock_organization
-from support.acceptance import (
-    EmulatedAws,
-    Terminal,
-    enable_policies,
-    names_of,
-    scene_of,
-    snapshot,
-)
+from support.acceptance import EmulatedAws, Terminal, enable_policies, names_of, scene_of, snapshot
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.apps import ROOT
 from support.arrange import CREDENTIALS, SESSIONS, add_accounts, enable_root_access, writes

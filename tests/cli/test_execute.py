@@ -294,10 +294,7 @@ def test_a_corrected_policy_comes_from_a_file_with_or_without_the_mark_of_an_edi
 @pytest.mark.parametrize(
     ("reference", "sentence"),
     [
-        (
-            f"backups/{EXECUTION}/{MEMBER}/b/{'0' * 64}.json",
-            f"Run {EXECUTION} did not remove policies",
-        ),
+        (f"backups/{EXECUTION}/{MEMBER}/b/{'0' * 64}.json", f"Run {EXECUTION} did not remove policies"),
         ("latest/report.json", "is not the key of a backup"),
         (f"backups/no-run/{MEMBER}/b/{'0' * 64}.json", "There is no run.json at s3://"),
     ],

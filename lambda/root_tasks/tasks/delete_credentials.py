@@ -298,12 +298,7 @@ DEFINITION = TaskDefinition(
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     necessary_reads=(GET_ACCOUNT_SUMMARY,),
     item_types=_ORDER,
-    calls=(
-        GET_ACCOUNT_SUMMARY,
-        LISTING_CALLS[ItemType.PASSWORD],
-        *DETAIL_CALLS,
-        *_DELETING_CALLS.values(),
-    ),
+    calls=(GET_ACCOUNT_SUMMARY, LISTING_CALLS[ItemType.PASSWORD], *DETAIL_CALLS, *_DELETING_CALLS.values()),
     input_keys=_INPUT_KEYS,
     parse=parse,
     plan=plan,

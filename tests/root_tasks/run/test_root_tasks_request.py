@@ -93,12 +93,8 @@ UNCLEAR_SELECTIONS: Mapping[str, Sequence[object]] = {
     "credentialTypes": [[], "password", None, ["bucket policy"], ["password", 1], [["password"]], [{}]],
 }
 REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] = {
-    RefusalReason.INPUT_NOT_AN_OBJECT: [
-        ([], {"value": "[]"}),
-    ],
-    RefusalReason.UNKNOWN_KEYS: [
-        ({"Accounts": "all"}, {"keys": ["Accounts"]}),
-    ],
+    RefusalReason.INPUT_NOT_AN_OBJECT: [([], {"value": "[]"})],
+    RefusalReason.UNKNOWN_KEYS: [({"Accounts": "all"}, {"keys": ["Accounts"]})],
     RefusalReason.UNKNOWN_TASK: [
         ({"task": "audit"}, {"value": '"audit"'}),
         ({"task": ["x"]}, {"value": '["x"]'}),
@@ -135,9 +131,7 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
             for region in NOT_REGIONS
         ),
     ],
-    RefusalReason.ALL_ACCOUNTS_AND_UNITS: [
-        ({"organizationalUnits": ["r-a1b2"], "accounts": "all"}, {}),
-    ],
+    RefusalReason.ALL_ACCOUNTS_AND_UNITS: [({"organizationalUnits": ["r-a1b2"], "accounts": "all"}, {})],
     RefusalReason.KEYS_NOT_ACCEPTED: [
         ({"buckets": {MEMBER: ["a-bucket"]}}, {"task": Task.AUDIT, "keys": ["buckets"]}),
         ({"task": DELETE, "accounts": [MEMBER], "skipBackup": True}, {"keys": ["skipBackup"]}),
@@ -154,9 +148,7 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
             for key in ("unusedForDays", "includeInUse", "credentialTypes")
         ),
     ],
-    RefusalReason.PLAN_NOT_EXECUTED_HERE: [
-        ({"plan": "run-1"}, {}),
-    ],
+    RefusalReason.PLAN_NOT_EXECUTED_HERE: [({"plan": "run-1"}, {})],
     RefusalReason.MISSING_KEY: [
         ({"task": DELETE}, {"keys": ("accounts", "organizationalUnits")}),
         ({"task": RECOVER}, {"task": RECOVER, "keys": ("accounts",)}),
@@ -167,9 +159,7 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": RECOVER, "accounts": "all"}, {"task": RECOVER}),
         ({"task": RECOVER, "organizationalUnits": ["r-a1b2"]}, {}),
     ],
-    RefusalReason.OVERRIDE_NOT_ALLOWED: [
-        ({"task": QUEUES, "restore": [BACKUP], "policyOverride": {}}, {}),
-    ],
+    RefusalReason.OVERRIDE_NOT_ALLOWED: [({"task": QUEUES, "restore": [BACKUP], "policyOverride": {}}, {})],
 }
 
 
