@@ -35,7 +35,6 @@ HAS_PASSWORD = (
     "first."
 )
 MFA_STAYS = "Not deactivated: a password, an access key or a signing certificate still exists."
-MFA_NOT_CHECKED = "Not deactivated."
 UNEXPECTED_ERROR = "An error that this release does not expect:"
 # An audit reads no policies.
 LOOK_AGAIN = "The task may have been partially completed. Audit this account; for a policy, plan again."

@@ -198,7 +198,7 @@ class _Deletion:
         for attempt in range(1, _MAX_LOOKS + 1):
             exist = self.look()
             if exist is None:
-                return f"{messages.MFA_NOT_CHECKED} {self.look_failure}"
+                return f"Not deactivated. {self.look_failure}"
             if not exist:
                 return None
             if not self._deleted.issuperset(exist) or not self._wait(attempt):
