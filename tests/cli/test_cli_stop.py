@@ -247,5 +247,5 @@ def test_an_execution_that_is_stopped_before_it_has_accounts_shows_none_and_leav
     stopped = command_line.run("stop", RUN, "--yes")
     assert (stopped.exit_code, stopped.stdout) == (2, "")
     assert f"Run {RUN} ended as ABORTED: Stopped by" in stopped.stderr
-    assert "its report says if it can still be executed" in stopped.stderr
+    assert "the plan's report says if it can still be executed" in stopped.stderr
     assert f"centralized-root-access execute {PLAN}" in command_line.run("report", PLAN).stderr

@@ -75,8 +75,8 @@ def _is_confirmed(execution: RunExecution, *, changes: bool) -> bool:
 def _show(runs: Runs, execution: RunExecution) -> ExitCode:
     """Show what an execution had done, as far as its batches have ended."""
     unseen = f"Run {execution.run_id} was stopped, but what it had done cannot be shown."
-    plan = f"Audit every account of plan {execution.plan}, or plan again for policies"
-    with failures_as(f"{unseen} {plan}; its report says if it can still be executed"):
+    to_do = f"Audit every account of plan {execution.plan}, or plan again for policies"
+    with failures_as(f"{unseen} {to_do}; the plan's report says if it can still be executed"):
         from root_tasks.model.report_schema import Outcome
 
         from .. import screen
