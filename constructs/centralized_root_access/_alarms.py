@@ -70,7 +70,7 @@ INACCESSIBLE = describe(
 FAILED = describe(
     "An audit, a plan or an execution failed, timed out or was stopped.",
     "See which: centralized-root-access runs",
-    "If none of them has, the audit of an account that has joined did: centralized-root-access audit",
+    "If none of them did, an account that has joined may not be audited: centralized-root-access audit",
     "See why, and what was done: centralized-root-access report RUN",
     "Audit unknown accounts, but plan policies again: centralized-root-access audit --from-report RUN",
     runbook="a-failed-execution",
