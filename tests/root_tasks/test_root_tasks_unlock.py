@@ -244,6 +244,18 @@ def test_no_backup_no_removal(locked: Locked) -> None:
     assert locked.policy == "Everybody"
 
 
+@BUCKET_ONLY
+def test_a_backup_that_s3_does_not_accept_leaves_time_to_store_the_result(locked: Locked) -> None:
+    plan, time = locked.plan(), locked.root_tasks.time
+
+    def time_out(params: dict[str, Any], **_: object) -> None:
+        time.seconds += 20 * ("backups/" in params["url"])
+
+    locked.root_tasks.on_event("before-call.s3.PutObject", time_out)
+    locked.root_tasks.fail("s3:PutObject", "SlowDown", url="backups/")
+    assert locked.outcome(locked.execute(plan))[0] == "failed"
+
+
 @pytest.mark.parametrize("when", ["since the plan", "while it is backed up"])
 def test_a_policy_that_has_changed_is_not_removed(locked: Locked, when: str) -> None:
     plan = locked.plan()

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from ..aws.context import Aws
     from ..aws.sessions import RootSession
-    from ..aws.stores import RunStore
+    from ..aws.stores import BackupStore, RunStore
     from ..model.run import Assignment, Target
     from .settings import RunBatchSettings
 
-# A batch opens no session in its last minute: the results of its other accounts have to be stored.
+# A batch opens no session and stores no backup in its last minute: all of its results have to be stored.
 _RESULT_RESERVE_SECONDS = 60.0
 # How long to retry reading whether the execution was stopped: the accounts come after it.
 _STOP_SECONDS = 60.0
@@ -89,7 +89,7 @@ def run_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSettings)
     work = storage.runs.read_work(event["runId"], checksum=event["workSha256"])
     if work.mode is Mode.EXECUTE:
         raise WrongFunctionError(work.mode)
-    return _run(aws, storage, storage.runs, work, event["batch"])
+    return _run(aws, storage.runs, work, event["batch"], backups=storage.backups)
 
 
 def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSettings) -> dict[str, Any]:
@@ -120,7 +120,9 @@ def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSetti
             _finding_without_change(work, assignment, reason) for assignment in work.batches[batch]
         )
         return _store(aws, storage.executions, work, batch, findings)
-    return _run(aws, storage, storage.executions, work, batch)
+    earlier = aws.with_budget(aws.budget.reserving(_RESULT_RESERVE_SECONDS))
+    backups = Storage.of(earlier, settings.bucket).backups
+    return _run(aws, storage.executions, work, batch, backups=backups)
 
 
 def _reason_to_stop(aws: Aws, work: Work) -> str | None:
@@ -133,8 +135,8 @@ def _reason_to_stop(aws: Aws, work: Work) -> str | None:
     return None
 
 
-def _run(aws: Aws, storage: Storage, runs: RunStore, work: Work, batch: int) -> dict[str, Any]:
-    runner = AccountRunner(aws=aws, work=work, pace=Pace(clock=aws.clock), back_up=storage.backups.write)
+def _run(aws: Aws, runs: RunStore, work: Work, batch: int, *, backups: BackupStore) -> dict[str, Any]:
+    runner = AccountRunner(aws=aws, work=work, pace=Pace(clock=aws.clock), back_up=backups.write)
     # The threads that wait for calls are never those that make them.
     with (
         ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL) as accounts,
