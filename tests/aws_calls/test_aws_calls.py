@@ -173,30 +173,22 @@ def test_a_failure_says_whether_to_retry_and_whether_the_call_may_have_taken_eff
     assert failure.may_have_taken_effect is may_have_taken_effect
 
 
-@pytest.mark.parametrize(
-    ("attempts", "sentence"),
-    [
-        (1, "Gave up after 1 attempt over 41 s (throttled)."),
-        (3, "Gave up after 3 attempts over 41 s (throttled)."),
-    ],
-)
-def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries(
-    attempts: int, sentence: str
-) -> None:
+def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries() -> None:
     failure = Failure(
         operation=OPERATION,
         kind=FailureKind.THROTTLED,
         code="Throttling",
         message="Rate exceeded.",
         reason="RATE",
-        attempts=attempts,
+        attempts=3,
         waited=41.2,
         timed_out=True,
     )
-    assert describe(failure) == f"{OPERATION}: Throttling (RATE): Rate exceeded. {sentence}"
+    once, failed = replace(failure, attempts=1), f"{OPERATION}: Throttling (RATE): Rate exceeded."
+    assert describe(failure) == f"{failed} Gave up after 3 attempts over 41 s (throttled)."
+    assert describe(once) == f"{failed} Gave up after 1 attempt over 41 s (throttled)."
+    assert describe(replace(once, timed_out=False)) == failed
     assert len(describe(replace(failure, message="x" * 5_000))) < 800
-    once = replace(failure, attempts=1, timed_out=False)
-    assert describe(once) == f"{OPERATION}: Throttling (RATE): Rate exceeded."
 
 
 # Retries

@@ -274,15 +274,14 @@ class AccountRunner:
         reason, hint = self._reason_and_hint(assignment, error)
         if self.work.mode is not Mode.EXECUTE:
             return _finding_without_change(self.work, assignment, reason, hint)
-        items = (
-            replace(item_of(target, Outcome.UNKNOWN), backup=references.get(target))
-            for target in assignment.targets
-        )
         return Finding(
             account_id=assignment.account_id,
             outcome=Outcome.UNKNOWN,
             reason=f"{reason} {messages.LOOK_AGAIN}",
-            items=tuple(items),
+            items=tuple(
+                replace(item_of(target, Outcome.UNKNOWN), backup=references.get(target))
+                for target in assignment.targets
+            ),
         )
 
     def _reason_and_hint(self, assignment: Assignment, error: Exception) -> tuple[str, str | None]:

@@ -121,15 +121,6 @@ class Credential:
     unread: Failure | None = None
 
 
-def existing_types(session: RootSession, iam: IAMClient) -> frozenset[ItemType]:
-    """Return which types of credentials exist. This one call decides whether an account has credentials.
-
-    Raises:
-        CallError: The call failed, or its response is incomplete.
-    """
-    return types_in_summary(session.call(iam.get_account_summary, operation=GET_ACCOUNT_SUMMARY))
-
-
 def types_in_summary(response: Response) -> frozenset[ItemType]:
     """Return which types of credentials exist by a response to GetAccountSummary.
 
@@ -171,9 +162,12 @@ def list_credentials(
         except CallError as error:
             return error.failure, ids
 
+    def read_summary() -> Any:
+        # This one call decides whether an account has credentials.
+        return types_in_summary(session.call(iam.get_account_summary, operation=GET_ACCOUNT_SUMMARY))
+
     reads: dict[ItemType, Callable[[], Any]] = {type_: functools.partial(read, type_) for type_ in types}
-    summary: Callable[[], Any] = functools.partial(existing_types, session, iam)
-    existing, *responses = session.in_parallel(summary, *(reads.values() if eager else ()))
+    existing, *responses = session.in_parallel(read_summary, *(reads.values() if eager else ()))
     if not eager:
         reads = {type_: reads[type_] for type_ in reads if type_ in existing}
         responses = session.in_parallel(*reads.values())

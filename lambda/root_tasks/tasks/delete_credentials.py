@@ -285,7 +285,6 @@ def _parse_unused_for(input_: TaskInput) -> timedelta | None:
 
 
 _SELECTION_KEYS = (_CREDENTIAL_TYPES, _UNUSED_FOR_DAYS, _INCLUDE_IN_USE)
-_INPUT_KEYS = (*SCOPE_KEYS, *_SELECTION_KEYS)
 
 DEFINITION = TaskDefinition(
     words=ActionWords(
@@ -299,7 +298,7 @@ DEFINITION = TaskDefinition(
     necessary_reads=(GET_ACCOUNT_SUMMARY,),
     item_types=_ORDER,
     calls=(GET_ACCOUNT_SUMMARY, LISTING_CALLS[ItemType.PASSWORD], *DETAIL_CALLS, *_DELETING_CALLS.values()),
-    input_keys=_INPUT_KEYS,
+    input_keys=(*SCOPE_KEYS, *_SELECTION_KEYS),
     parse=parse,
     plan=plan,
     necessary_calls=necessary_calls,
