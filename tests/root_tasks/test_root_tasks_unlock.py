@@ -414,6 +414,13 @@ def test_restoring_does_not_overwrite_a_policy_that_was_attached_since(locked: L
     assert locked.policy == "Another"
 
 
+@BUCKET_ONLY
+@pytest.mark.parametrize("policy", ["no JSON", "[" * 100_000], ids=["text", "too deep"])
+def test_a_backup_that_is_no_json_is_not_the_policy_that_is_there(locked: Locked, policy: str) -> None:
+    plan = locked.restore(locked.forge(run_id="forged", policy=policy))
+    assert locked.outcome(plan) == ("failed", CHANGED_SINCE_BACKUP)
+
+
 def test_only_the_removal_of_a_queues_policy_asks_for_skip_backup(locked: Locked) -> None:
     reference = locked.unlock()
     locked.root_tasks.fail(READ[locked.kind], "AccessDenied", account_id=MEMBER)

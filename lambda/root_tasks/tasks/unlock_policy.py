@@ -118,7 +118,12 @@ def _obstacle(target: Target, restore: Restore, text: str | None) -> Item | None
     """Return the item of a restore that finds a policy: there is nothing to do, or it is in the way."""
     if text is None:
         return None
-    if json.loads(text) == json.loads(restore.policy):
+    try:
+        is_same = json.loads(text) == json.loads(restore.policy)
+    except (ValueError, RecursionError):
+        # Others chose both, and anyone who can write to the bucket can store what is no policy as a backup.
+        is_same = False
+    if is_same:
         return _restore_item(target, restore, Outcome.NOTHING_TO_DO)
     return _restore_item(target, restore, Outcome.FAILED, messages.CHANGED_SINCE_BACKUP)
 
