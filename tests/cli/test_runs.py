@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
@@ -21,6 +22,7 @@ from support.command_line import (
     give_credentials,
     plan_deletion,
 )
+from support.responding import client_error
 from support.root_tasks import Settings
 
 if TYPE_CHECKING:
@@ -111,10 +113,19 @@ def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
     assert command_line.services.calls("StopExecution") == []
 
 
-def test_credentials_that_expire_while_it_waits_do_not_lose_the_run(command_line: CommandLine) -> None:
-    command_line.services.before["DescribeExecution"] = lambda: command_line.services.errors.update(
-        DescribeExecution=("ExpiredTokenException", "The token has expired.")
-    )
+@pytest.mark.parametrize(
+    "error",
+    [
+        client_error("ExpiredTokenException", "The token has expired.", operation="DescribeExecution"),
+        # The credential process asks for a sign-in.
+        json.JSONDecodeError("Expecting value", "Sign in.", 0),
+    ],
+    ids=type,
+)
+def test_credentials_that_expire_while_it_waits_do_not_lose_the_run(
+    command_line: CommandLine, error: Exception
+) -> None:
+    command_line.services.before["DescribeExecution"] = Mock(side_effect=error)
     assert f"centralized-root-access report {AUDIT}" in command_line.refusal("audit")
 
 

@@ -401,8 +401,9 @@ class Runs:
                 f"Run {name} continues in AWS. To come back to it: {back}. "
                 f"To stop it: {self.target.command('stop', name)}"
             ) from error
-        except CallError as error:
-            failure = error.failure
-            if failure.operation != "states:StartExecution" or failure.may_have_taken_effect:
+        except Exception as error:
+            # The SDK raises any error, such as that of a credential process.
+            failure = error.failure if isinstance(error, CallError) else None
+            if not failure or failure.operation != "states:StartExecution" or failure.may_have_taken_effect:
                 print_note(f"If run {name} was started, it continues in AWS. To come back to it: {back}")
             raise
