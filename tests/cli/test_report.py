@@ -219,6 +219,17 @@ def test_a_report_that_cannot_be_saved_is_shown_all_the_same(
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
+def test_a_folder_that_is_gone_when_the_run_has_ended_is_named(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    command_line.services.before["StartExecution"] = folder.rmdir
+    shown = command_line.run("audit", "--output", str(folder))
+    said = f"Unable to save the report as {folder / 'report.json'}: No such file or directory.\n"
+    assert (shown.exit_code, shown.stderr) == (2, said)
+
+
 def test_a_page_that_cannot_be_saved_is_a_sentence_below_the_report(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,7 +134,8 @@ def _save_report(stored: StoredReport, path: Path) -> None:
     Raises:
         CommandError: It cannot be saved.
     """
-    if path.is_dir():
+    # A folder may be gone since the command began.
+    if path.is_dir() or path.suffix.lower() not in _BY_SUFFIX:
         targets = {path / name: name for name in _BY_SUFFIX.values()}
     else:
         targets = {path: _BY_SUFFIX[path.suffix.lower()]}
