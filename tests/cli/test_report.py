@@ -219,6 +219,16 @@ def test_a_report_that_cannot_be_saved_is_shown_all_the_same(
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
+def test_a_report_that_cannot_be_shown_is_saved_all_the_same(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing else has the report of an audit from here, which may take an hour."""
+    monkeypatch.setattr("centralized_root_access.cli.screen.show_report", Mock(side_effect=BrokenPipeError))
+    with pytest.raises(BrokenPipeError):
+        command_line.run("audit", "--from-here", "--output", str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {*FILES}
+
+
 def test_a_folder_that_is_gone_when_the_run_has_ended_is_named(
     command_line: CommandLine, tmp_path: Path
 ) -> None:

@@ -87,14 +87,19 @@ class StoredReport:
 
 
 def show_report(stored: StoredReport, *, output: Output) -> None:
-    """Show a report in the format of the output."""
-    if output.format == JSON:
-        # Encoded again: what no execution confirms may have any character.
-        click.echo(json.dumps(json.loads(stored.body), separators=(",", ":")))
-    elif output.format == CSV:
-        click.echo(as_csv(stored.report).replace("\r\n", "\n"), nl=False)
-    else:
-        screen.show_report(stored.report, everything=output.all)
+    """Show a report in the format of the output; if that cannot be written, save it all the same."""
+    try:
+        if output.format == JSON:
+            # Encoded again: what no execution confirms may have any character.
+            click.echo(json.dumps(json.loads(stored.body), separators=(",", ":")))
+        elif output.format == CSV:
+            click.echo(as_csv(stored.report).replace("\r\n", "\n"), nl=False)
+        else:
+            screen.show_report(stored.report, everything=output.all)
+    except OSError:
+        # Its reader is gone, or the disk is full. An audit from here is stored nowhere else.
+        _save_report(stored, output.path)
+        raise
     print_doubt(stored)
 
 
@@ -113,9 +118,7 @@ def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
     Raises:
         CommandError: It cannot be saved.
     """
-    if output.path is not None:
-        _save_report(stored, output.path)
-        print_note(f"Saved: {output.path}")
+    _save_report(stored, output.path)
     if output.open:
         print_note(f"Opening: {_open_page(stored)}")
     ended, missing = exit_code(
@@ -128,12 +131,18 @@ def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
     return ended
 
 
-def _save_report(stored: StoredReport, path: Path) -> None:
+def _save_report(stored: StoredReport, path: Path | None) -> None:
     """Save a report for its owner alone: the page, or JSON or CSV by the file's suffix; all in a folder.
+
+    Args:
+        stored: The report.
+        path: The file or folder; None to save nothing.
 
     Raises:
         CommandError: It cannot be saved.
     """
+    if path is None:
+        return
     # A folder may be gone since the command began.
     if path.is_dir() or path.suffix.lower() not in _BY_SUFFIX:
         targets = {path / name: name for name in _BY_SUFFIX.values()}
@@ -144,6 +153,7 @@ def _save_report(stored: StoredReport, path: Path) -> None:
             _write_private(target, stored.file(name))
         except OSError as error:
             raise CommandError(f"Unable to save the report as {target}: {error.strerror}.") from error
+    print_note(f"Saved: {path}")
 
 
 def _open_page(stored: StoredReport) -> Path:
