@@ -213,7 +213,10 @@ def test_no_stream_that_is_closed_or_full_ends_as_if_credentials_were_found(
         assert "The config profile (missing) could not be found" in result.stderr
 
 
-def test_an_interrupt_exits_130_without_a_traceback(interruptible: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_exits_130_without_a_traceback(
+    interruptible: None, tmp_path: Path, sent: signal.Signals
+) -> None:
     """The credential process never ends: the command is interrupted while it waits."""
     started = tmp_path / "started"
     config = tmp_path / "config"
@@ -228,7 +231,7 @@ def test_an_interrupt_exits_130_without_a_traceback(interruptible: None, tmp_pat
     deadline = time.monotonic() + 30
     while not started.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, sent)
     _, shown = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in shown
