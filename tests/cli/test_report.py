@@ -232,11 +232,9 @@ def test_a_report_that_cannot_be_shown_is_saved_all_the_same(
 def test_a_folder_that_is_gone_when_the_run_has_ended_is_named(
     command_line: CommandLine, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "reports"
-    folder.mkdir()
-    command_line.services.before["StartExecution"] = folder.rmdir
-    shown = command_line.run("audit", "--output", str(folder))
-    said = f"Unable to save the report as {folder / 'report.json'}: No such file or directory.\n"
+    command_line.services.before["StartExecution"] = tmp_path.rmdir
+    shown = command_line.run("audit", "--output", str(tmp_path))
+    said = f"Unable to save the report as {tmp_path / 'report.json'}: No such file or directory.\n"
     assert (shown.exit_code, shown.stderr) == (2, said)
 
 

@@ -113,15 +113,8 @@ def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
     assert command_line.services.calls("StopExecution") == []
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        client_error("ExpiredTokenException", "The token has expired.", operation="DescribeExecution"),
-        # The credential process asks for a sign-in.
-        json.JSONDecodeError("Expecting value", "Sign in.", 0),
-    ],
-    ids=type,
-)
+# The second one is that of a credential process which asks for a sign-in.
+@pytest.mark.parametrize("error", [client_error("ExpiredToken", operation="x"), ValueError("No JSON.")])
 def test_credentials_that_expire_while_it_waits_do_not_lose_the_run(
     command_line: CommandLine, error: Exception
 ) -> None:
