@@ -191,7 +191,7 @@ def test_the_table_names_the_file_and_what_would_mend_it(
             for own in ("p-FullAWSAccess", "p-RCPFullAWSAccess")
         ),
         (["--target", MEMBER], "text", "is not a policy that AWS would accept."),
-        (["--target", MEMBER], None, "guard.json cannot be read"),
+        (["--target", MEMBER], None, "guard.json cannot be read: No such file"),
         ([], document(HARMLESS), "--policy needs --target or --replaces"),
         (["--target", MEMBER, "--replaces", "p-1"], document(HARMLESS), "--policy needs --target or"),
     ],

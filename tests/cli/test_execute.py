@@ -284,7 +284,7 @@ def test_a_corrected_policy_comes_from_a_file_with_or_without_the_mark_of_an_edi
     file = tmp_path / "policy.json"
     file.write_text(POLICY, encoding="utf-16")
     refused = command_line.refusal(*next_command(unlocked), "--policy-override", str(file))
-    assert f"{file} is not UTF-8 text." in refused
+    assert f"{file} cannot be read: it is not UTF-8 text." in refused
     for encoding in ("utf-8", "utf-8-sig"):
         file.write_text(POLICY, encoding=encoding)
         assert run_next(command_line, unlocked, "--policy-override", str(file)).exit_code == 0

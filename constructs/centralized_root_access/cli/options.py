@@ -14,6 +14,7 @@ import click
 
 from aws_calls.untrusted import ACCOUNT_ID, printable
 
+from .command_errors import CommandError
 from .terminal import PROGRAM
 
 if TYPE_CHECKING:
@@ -64,17 +65,26 @@ def entries(value: str) -> tuple[str, ...]:
     """Return accounts or units: with commas, or those of a file that is given as @FILE, without comments."""
     lines = [value]
     if value.startswith("@"):
-        try:
-            text = Path(value[1:]).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise click.BadParameter(f"{printable(value[1:])} cannot be read: {why}.") from error
         # The name of a unit may have a `#`.
-        lines = [_COMMENT.sub("", line) for line in text.splitlines()]
+        lines = [_COMMENT.sub("", line) for line in read_text(Path(value[1:])).splitlines()]
     found = tuple(entry.strip() for line in lines for entry in line.split(",") if entry.strip())
     if not found:
         raise click.BadParameter(f"{printable(repr(value))} names nothing.")
     return found
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        CommandError: It cannot be read.
+    """
+    try:
+        # Editors on Windows put a mark before the text.
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise CommandError(f"{path} cannot be read: {why}.") from error
 
 
 def _flatten(_: click.Context, __: click.Parameter, values: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:

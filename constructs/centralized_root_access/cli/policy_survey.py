@@ -20,6 +20,7 @@ from scp.documents import PolicyType, parse_policy
 from scp.evaluate import Decision
 
 from .command_errors import CommandError
+from .options import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -117,10 +118,7 @@ def read_change(file: Path, *, target_ids: tuple[str, ...], replaced_id: str | N
     """
     if replaced_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
         raise CommandError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")
-    try:
-        content = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        raise CommandError(f"{file} cannot be read: {error}.") from error
+    content = read_text(file)
     policy_type = (
         PolicyType.RESOURCE_CONTROL_POLICY if _has_principal(content) else PolicyType.SERVICE_CONTROL_POLICY
     )

@@ -11,11 +11,12 @@ import click
 
 from aws_calls.untrusted import printable
 
-from ..command_errors import CommandError, failures_as
+from ..command_errors import failures_as
 from ..options import (
     JSON,
     account_option,
     output_options,
+    read_text,
     repeatable_option,
     selection_options,
     target_options,
@@ -168,9 +169,5 @@ def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool) -> dict[str, obj
 @_planning("restore")
 def restore(*, backups: tuple[str, ...], policy_override: Path | None) -> dict[str, object]:
     """Plan to restore policies that an execution removed. It never overwrites one attached since."""
-    try:
-        # Editors on Windows put a mark before the text.
-        override = policy_override and policy_override.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{policy_override} is not UTF-8 text. Save the policy as UTF-8.") from error
+    override = policy_override and read_text(policy_override)
     return {"restore": list(backups), "policyOverride": override}
