@@ -26,7 +26,7 @@ def main() -> int:
         from .cli.main import run
         from .cli.terminal import Environment
 
-        exit_code = run(sys.argv[1:], environment=Environment.of_this_machine())
+        exit_code = run(sys.argv[1:], environment=Environment())
         sys.stdout.flush()
     except KeyboardInterrupt:
         exit_code = _INTERRUPTED

@@ -22,7 +22,7 @@ from support.command_line import AUDIT, DELETE, give_credentials, next_command
 if TYPE_CHECKING:
     from support.command_line import CommandLine
 
-HERE = TargetOptions(environment=Environment.of_this_machine(), profile=None, region=None, stack=None)
+HERE = TargetOptions(environment=Environment(), profile=None, region=None, stack=None)
 report_of_recovery = functools.partial(
     reports.report, task=Task.ALLOW_PASSWORD_RECOVERY, action=Action.ALLOW_RECOVERY
 )

@@ -28,20 +28,10 @@ _SUFFIX_LENGTH = 4
 class Environment:
     """The machine: the time in UTC, a clock that never goes back, waiting, and numbers from 0 up to 1."""
 
-    now: Callable[[], datetime]
-    monotonic: Callable[[], float]
-    sleep: Callable[[float], None]
-    random: Callable[[], float]
-
-    @classmethod
-    def of_this_machine(cls) -> Environment:
-        """Return the machine's own."""
-        return cls(
-            now=lambda: datetime.now(UTC),
-            monotonic=time.monotonic,
-            sleep=time.sleep,
-            random=random.random,
-        )
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[], float] = random.random
 
     def run_name(self, prefix: str) -> str:
         """Return a name for a run that people can read, say and sort, such as audit-20261125-0432-x7k2.

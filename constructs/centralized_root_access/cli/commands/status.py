@@ -13,7 +13,7 @@ from ..command_errors import ExitCode, failures_as
 from ..options import JSON, TABLE, account_id, caller_options, format_option, repeatable_option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from root_access.state import DesiredState, RootAccess
 
@@ -107,10 +107,12 @@ def _to_text(observed: RootAccess, deviations: Mapping[str, str], desired: Desir
     since = f" since {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at else ""
     enabled = observed.trusted_access
     hidden = "disabled" if enabled else "disabled, or hidden while trusted access is disabled"
+    accounts = observed.delegated_administrators
+    registered = "unknown (could not be read)" if accounts is None else ", ".join(accounts)
     rows: dict[str, str] = {
         f"trusted access for {SERVICE_PRINCIPAL}": f"enabled{since}" if enabled else "disabled",
         **{feature: "enabled" if feature in observed.features else hidden for feature in Feature},
-        "delegated administrators": _join_accounts(observed.delegated_administrators),
+        "delegated administrators": registered or "none is registered",
     }
     width = max(map(len, rows))
     lines = [
@@ -137,9 +139,3 @@ def _list_text(desired: DesiredState) -> str:
         accounts = " ".join(sorted(desired.delegated_administrators))
         listed.append(f"delegated administrators {accounts}" if accounts else "no delegated administrators")
     return ", ".join(listed)
-
-
-def _join_accounts(account_ids: Sequence[str] | None) -> str:
-    if account_ids is None:
-        return "unknown (could not be read)"
-    return ", ".join(account_ids) or "none is registered"
