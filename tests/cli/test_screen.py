@@ -274,14 +274,8 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     assert "centralized-root-access" not in command_line.run("runs").stdout
 
 
-@pytest.mark.parametrize(
-    ("command", "sentence"),
-    [(("runs",), "Stack OrgRoot has no runs yet."), (("report",), "There is no report.json at s3://")],
-    ids=["runs", "report"],
-)
-def test_a_deployment_without_runs_says_where_earlier_ones_may_be(
-    command_line: CommandLine, command: tuple[str, ...], sentence: str
-) -> None:
-    shown = command_line.run(*command)
-    assert sentence in shown.stderr
-    assert "renamed or moved" in shown.stderr
+def test_a_deployment_without_runs_says_where_earlier_ones_may_be(command_line: CommandLine) -> None:
+    for command, sentence in (("runs", "OrgRoot has no runs yet."), ("report", "There is no report.json at")):
+        said = command_line.run(command).stderr
+        assert sentence in said
+        assert "renamed or moved" in said
