@@ -108,7 +108,8 @@ def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
     shown = command_line.run("audit", "--stack", STACK)
     assert shown.exit_code == 130
     for command in ("report", "stop"):
-        assert f"it: centralized-root-access {command} {AUDIT} --stack {STACK}" in shown.stderr
+        # A period would become a part of the stack's name.
+        assert f"it: `centralized-root-access {command} {AUDIT} --stack {STACK}`." in shown.stderr
     assert "Traceback" not in shown.stderr
     assert command_line.services.calls("StopExecution") == []
 

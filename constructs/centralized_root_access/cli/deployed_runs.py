@@ -398,8 +398,8 @@ class Runs:
             yield
         except KeyboardInterrupt as error:
             raise InterruptedRunError(
-                f"Run {name} continues in AWS. To come back to it: {back}. "
-                f"To stop it: {self.target.command('stop', name)}"
+                f"Run {name} continues in AWS. To come back to it: `{back}`. "
+                f"To stop it: `{self.target.command('stop', name)}`."
             ) from error
         except Exception as error:
             # The SDK raises any error, such as that of a credential process.
