@@ -30,8 +30,6 @@ from support.root_tasks import AUDIT_MACHINE, FUNCTIONS, RootTasks, Settings, re
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from local_aws.emulation import LocalOrganization
-
 ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
 ALL_METRICS = {"AccountsAudited", "AccountsWithRootCredentials", "AccountsInaccessible"}
@@ -546,16 +544,17 @@ def test_no_input_of_a_later_execution_stops_an_audit(root_tasks: RootTasks, inp
 @pytest.mark.parametrize(
     ("arrange", "is_now"),
     [
-        (lambda organization: None, False),
-        (lambda organization: organization.deny(account_id=MEMBER, action="iam:*"), True),
-        (lambda organization: organization.put_root_credentials(account_id=MEMBER, access_keys=1), True),
+        (lambda stack: None, False),
+        (lambda stack: stack.organization.deny(account_id=MEMBER, action="iam:*"), True),
+        (lambda stack: stack.organization.put_root_credentials(account_id=MEMBER, access_keys=1), True),
+        (lambda stack: setattr(stack, "lose_batches", lambda batch: True), True),
     ],
-    ids=["clean", "inaccessible", "credentials"],
+    ids=["clean", "inaccessible", "credentials", "without results"],
 )
 def test_a_redriven_audit_is_as_old_as_its_look_but_sets_off_alarms_now(
-    root_tasks: RootTasks, arrange: Callable[[LocalOrganization], object], is_now: bool
+    root_tasks: RootTasks, arrange: Callable[[RootTasks], object], is_now: bool
 ) -> None:
-    arrange(root_tasks.organization)
+    arrange(root_tasks)
     looked_at = root_tasks.now
     root_tasks.between = lambda: root_tasks.advance(hours=20)
     root_tasks.run()

@@ -306,7 +306,8 @@ class Report(RunDetails, Document):
     """The result of a run.
 
     Attributes:
-        finished_at: When its last batch ended; when the report was written if none has a result.
+        finished_at: When its last batch ended. If none has a result, when an audit or a plan started, and
+            when the report of an execution was written.
         results: One result for each account in scope, in the order of risk; none missing, none twice.
         warnings: Sentences about what others wrote or altered in the bucket, which this run did not follow,
             and about what is missing: explanations, findings in Security Hub, the end of the run.

@@ -37,7 +37,8 @@ class Results:
     Attributes:
         findings: The finding of each account whose batch has one, by account ID.
         warnings: What was stored in the bucket that is not followed, in sentences.
-        finished_at: When the last batch ended. That is not now: this can be a redrive.
+        finished_at: When the last batch ended. That is not now: this can be a redrive. If none has a result,
+            the start of a read-only run, or now.
     """
 
     findings: Mapping[str, Finding]
@@ -80,11 +81,12 @@ class _Collector:
                 ends += [ended_at] if ended_at else []
                 problems += [f"The result of batch {batch} was not followed. {problem}"] if problem else []
         damaged = messages.first_sentences(problems, of="results")
+        # Without a result, a read-only run has seen nothing since its start: one that started later counts.
+        seen = self.run.started_at if self.run.mode is not Mode.EXECUTE else self.aws.now()
         return Results(
             findings=findings,
             warnings=(*damaged, *self._foreign_objects()),
-            # If no batch has a result, nothing can be old.
-            finished_at=max(ends, default=self.aws.now()),
+            finished_at=max(ends, default=seen),
         )
 
     def _read(self, batch: int) -> tuple[Sequence[Finding], datetime | None, str | None]:
