@@ -301,8 +301,10 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
 ) -> None:
     plan = root_tasks.run(DELETE)
     arns = {"own": root_tasks.arn("execution", machine=EXECUTE_MACHINE), "plan": root_tasks.arn(plan.run_id)}
-    root_tasks.outdated = {arns[which]: list(shown) for which, shown in outdated.items()}
+    root_tasks.outdated = {arns[which]: [*outdated.get(which, ())] for which in arns}
     assert root_tasks.outcomes(root_tasks.execute(plan, name="execution")) == {MEMBER: "done"}
+    root_tasks.outdated[arns["own"]] += [None]
+    assert refusal(root_tasks.execute(plan))[0] is RefusalReason.PLAN_ALREADY_EXECUTED
     assert not any(root_tasks.outdated.values())
 
 

@@ -168,7 +168,7 @@ class Plans:
         """Return whether an execution of the same state machine can have written a mark."""
         if mark.execution_arn.rpartition(":")[0] != execution.arn.rpartition(":")[0]:
             return False
-        response = self._describe_now(mark.execution_arn)
+        response = self._describe(mark.execution_arn, until=lambda _: True)
         return response is not None and _has_started_at(response, mark.started_at)
 
     def _read(self, run_id: str, *, checksum: str) -> Plan:
