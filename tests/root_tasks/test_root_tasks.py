@@ -541,6 +541,13 @@ def test_no_input_of_a_later_execution_stops_an_audit(root_tasks: RootTasks, inp
     assert [ALL_METRICS & line.keys() for line in metrics(root_tasks)] == [ALL_METRICS]
 
 
+def test_an_audit_that_is_listed_and_not_yet_described_fails_no_other_one(root_tasks: RootTasks) -> None:
+    add_execution(root_tasks, minutes=(1, None))
+    root_tasks.outdated = {root_tasks.arn("other"): [None]}
+    root_tasks.run()
+    assert [ALL_METRICS & line.keys() for line in metrics(root_tasks)] == [{"AccountsAudited"}]
+
+
 @pytest.mark.parametrize(
     ("arrange", "is_now"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from aws_calls.failures import CallError
 from aws_calls.responses import call, pages
 
 if TYPE_CHECKING:
@@ -26,6 +27,20 @@ def describe_execution(aws: Aws, arn: str) -> Response:
         operation=DESCRIBE_EXECUTION,
         budget=aws.budget,
     )
+
+
+def find_execution(aws: Aws, arn: str) -> Response | None:
+    """Return an execution; None if there is none, or if it has just started.
+
+    Raises:
+        CallError: The call failed.
+    """
+    try:
+        return describe_execution(aws, arn)
+    except CallError as error:
+        if error.failure.name != "ExecutionDoesNotExist":
+            raise
+        return None
 
 
 def was_stopped(aws: Aws, arn: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.responses import pages, require
 
-from ..aws.executions import describe_execution
+from ..aws.executions import find_execution
 from ..model.report_schema import Outcome, Task
 from ..refusals import REFUSED, RunRefusedError
 from ..report.summary import AUDITED
@@ -62,7 +62,11 @@ def standing(aws: Aws, run: Run, *, looked_at: datetime) -> Standing:
     for number, arn in enumerate(_arns_of_others(aws, run)):
         if number == _MAX_EXECUTIONS:
             return Standing.OVERLAPPING
-        other = describe_execution(aws, arn)
+        other = find_execution(aws, arn)
+        if other is None:
+            # It is listed already, and not yet described.
+            found = Standing.OVERLAPPING
+            continue
         output = json.loads(other.get("output", "{}"))
         # One that was refused has not looked.
         if REFUSED in output or not _is_full(other.require("input")):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind, error_of_call
 
-from ..aws.executions import DESCRIBE_EXECUTION, describe_execution
+from ..aws.executions import DESCRIBE_EXECUTION, find_execution
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
 from ..model.report_schema import Task
@@ -220,21 +220,13 @@ class Plans:
         times = 0
         while True:
             times += 1
-            response = self._describe_now(execution_arn)
+            response = find_execution(self.aws, execution_arn)
             if response is not None and until(response):
                 return response
             try:
                 budget.pause(times=times, error=outdated)
             except CallError:
                 return response
-
-    def _describe_now(self, execution_arn: str) -> Response | None:
-        try:
-            return describe_execution(self.aws, execution_arn)
-        except CallError as error:
-            if error.failure.name != "ExecutionDoesNotExist":
-                raise
-            return None
 
 
 def _has_started_at(execution: Response, moment: datetime) -> bool:
