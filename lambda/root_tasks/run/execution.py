@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..model.run import RUN_ID
-from ..refusals import RefusalReason, RunRefusedError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -35,17 +32,3 @@ class Execution:
             name=payload["name"],
             started_at=datetime.fromisoformat(payload["startedAt"]),
         )
-
-    def require_run_id(self) -> None:
-        """Refuse a name that cannot be a part of a key in the bucket.
-
-        Raises:
-            RunRefusedError: The name is not the ID of a run.
-        """
-        if not RUN_ID.fullmatch(self.name):
-            raise RunRefusedError(RefusalReason.INVALID_NAME, name=self.name)
-
-    @property
-    def state_machine_name(self) -> str:
-        """The name of its state machine."""
-        return self.arn.split(":")[6]

@@ -13,7 +13,7 @@ from aws_calls.metrics import STATE_MACHINE_NAME, metric_line
 
 from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError
-from ..model.run import Mode, Restore, Target
+from ..model.run import RUN_ID, Mode, Restore, Target
 from ..policies.planned_accounts import PlannedAccounts, check_plan
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
@@ -139,7 +139,7 @@ def start_or_refuse(
             raise
         execution = Execution.parse(event["execution"])
         metric = metric_line(
-            dimensions={STATE_MACHINE_NAME: execution.state_machine_name},
+            dimensions={STATE_MACHINE_NAME: execution.arn.split(":")[6]},
             values={_EXECUTIONS_REFUSED: 1},
             timestamp=aws.now().timestamp(),
         )
@@ -151,7 +151,9 @@ def start_or_refuse(
 def _starting(aws: Aws, event: Mapping[str, Any]) -> Iterator[Execution]:
     """Yield the execution; a call that fails is a refusal."""
     execution = Execution.parse(event["execution"])
-    execution.require_run_id()
+    # Its name becomes a part of keys in the bucket.
+    if not RUN_ID.fullmatch(execution.name):
+        raise RunRefusedError(RefusalReason.INVALID_NAME, name=execution.name)
     try:
         yield execution
     except CallError as error:
