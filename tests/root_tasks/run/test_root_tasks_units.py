@@ -136,19 +136,11 @@ def test_an_audit_does_without_the_names_of_units_that_cannot_be_read(
 ) -> None:
     root_tasks.fail("organizations:ListOrganizationalUnitsForParent", code)
     execution = root_tasks.run()
-    assert root_tasks.outcomes(execution) == {
-        MANAGEMENT: "skipped",
-        MEMBER: "clean",
-        OTHER: "clean",
-        THIRD: "clean",
-    }
+    outcomes = {MANAGEMENT: "skipped", MEMBER: "clean", OTHER: "clean", THIRD: "clean"}
+    assert root_tasks.outcomes(execution) == outcomes
     # The root is known without a list of units.
-    assert _units_in_report(root_tasks, execution) == {
-        MANAGEMENT: "Root",
-        MEMBER: None,
-        OTHER: None,
-        THIRD: None,
-    }
+    units_in_report = {MANAGEMENT: "Root", MEMBER: None, OTHER: None, THIRD: None}
+    assert _units_in_report(root_tasks, execution) == units_in_report
     (event,) = [event for event in root_tasks.log if event.get("event") == "organizational_units_unread"]
     assert code in str(event["reason"])
     # What is denied for good delays no run.
