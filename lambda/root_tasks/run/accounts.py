@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 _DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
 _DESCRIBE_ACCOUNT = "organizations:DescribeAccount"
-_LIST_ACCOUNTS = "organizations:ListAccounts"
 _ACTIVE = "ACTIVE"
 # The names of units are for readers of the report: they do not delay a run for longer than this. 500 units
 # take less, at the five lists a second that Organizations allows.
@@ -250,7 +249,7 @@ class MemberDirectory:
     def _list(self) -> Iterator[AccountTypeDef]:
         return entries(
             self.aws.clients.organizations.list_accounts,
-            operation=_LIST_ACCOUNTS,
+            operation="organizations:ListAccounts",
             items="Accounts",
             budget=self.aws.budget,
         )

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 # A schedule's first audit may come before the new role's policy is in effect everywhere.
 _NEW_PERMISSIONS_SECONDS = 60.0
-_EXECUTIONS_REFUSED = "ExecutionsRefused"
 
 
 def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings) -> dict[str, Any]:
@@ -140,7 +139,7 @@ def start_or_refuse(
         execution = Execution.parse(event["execution"])
         metric = metric_line(
             dimensions={STATE_MACHINE_NAME: execution.arn.split(":")[6]},
-            values={_EXECUTIONS_REFUSED: 1},
+            values={"ExecutionsRefused": 1},
             timestamp=aws.now().timestamp(),
         )
         aws.log(event="run_refused", runId=execution.name, reason=error.reason.name, **metric)
