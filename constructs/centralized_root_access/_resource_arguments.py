@@ -33,11 +33,13 @@ class _Kind:
         noun: What it is called.
         attribute: What every such resource has, new or imported.
         remedy: What to write for an existing one.
+        shared: What of its environment has to be the stack's.
     """
 
     noun: str
     attribute: str
     remedy: str
+    shared: tuple[str, ...] = ("region",)
 
 
 _TOPIC = _Kind(
@@ -49,6 +51,7 @@ _LOG_GROUP = _Kind(
     noun="log group",
     attribute="log_group_name",
     remedy='Write logs.LogGroup.from_log_group_name(stack, "Trail", name), for example.',
+    shared=("region", "account"),
 )
 _KEY = _Kind(
     noun="key",
@@ -78,7 +81,7 @@ def require_log_group(argument: str, log_group: logs.ILogGroup, *, stack: Stack)
     """Refuse a log group that a metric filter of the stack could not watch, and what is not a log group.
 
     Raises:
-        ValueError: It is known to be in another Region than the stack.
+        ValueError: It is known to be in another Region or account than the stack.
         TypeError: It is not a log group.
     """
     _require_resource(argument, log_group, _LOG_GROUP, stack=stack)
@@ -159,17 +162,17 @@ def attribute_of(construct: object, name: str) -> Any:
 
 
 def _require_resource(argument: str, value: IConstruct, kind: _Kind, *, stack: Stack) -> None:
-    """Refuse what is not of the kind, or known to be in another Region than the stack."""
+    """Refuse what is not of the kind, or known to be elsewhere than the stack."""
     if not isinstance(getattr(value, kind.attribute, None), str):
         raise wrong_type(argument, value, expected=f"a {kind.noun} of the CDK", remedy=kind.remedy)
-    region = attribute_of(attribute_of(value, "env"), "region")
-    if not isinstance(region, str) or Token.is_unresolved(region) or Token.is_unresolved(stack.region):
-        return
-    if region != stack.region:
-        raise ValueError(
-            f"{argument} is {value.node.path}, in {region}; the stack is in {stack.region}. "
-            f"Use a {kind.noun} in {stack.region}."
-        )
+    environment = attribute_of(value, "env")
+    for name in kind.shared:
+        place, own = attribute_of(environment, name), getattr(stack, name)
+        if isinstance(place, str) and not any(map(Token.is_unresolved, (place, own))) and place != own:
+            raise ValueError(
+                f"{argument} is {value.node.path}, in {place}; the stack is in {own}. "
+                f"Use a {kind.noun} in {own}."
+            )
 
 
 def _require_key(argument: str, key: kms.IKey, *, stack: Stack) -> None:

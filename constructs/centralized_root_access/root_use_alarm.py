@@ -109,7 +109,8 @@ class RootUseAlarm(Construct):
     Raises:
         ValueError: The pattern has no room for so many roles; ``root_user_notices`` without a
             ``notification_topic``; the topic is a FIFO topic; the topic or the log group is in another Region
-            than the stack; the stack is in a China Region. A Region that is a token is not checked.
+            than the stack, or the log group in another account; the stack is in a China Region. A Region or
+            an account that is a token is not checked.
         TypeError: An argument has another type.
     """
 

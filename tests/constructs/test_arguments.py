@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 TOPIC_ARN = "arn:aws:sns:us-east-1:111111111111:News"
 KEY_ARN = "arn:aws:kms:us-east-1:111111111111"
-TRAIL_ARN = "arn:aws:logs:eu-west-1:111111111111:log-group:trail:*"
 ROLES = "arn:aws:iam::222222222222:role/centralized-root-access/*"
 CHINA = Environment(account="111111111111", region="cn-north-1")
 
@@ -205,8 +204,9 @@ def key(stack: Stack, name: str, region: str = "us-east-1") -> kms.IKey:
     return kms.Key.from_key_arn(stack, "Key", f"{KEY_ARN.replace('us-east-1', region)}:{name}")
 
 
-def trail_elsewhere(stack: Stack) -> logs.ILogGroup:
-    return logs.LogGroup.from_log_group_arn(stack, "There", TRAIL_ARN)
+def trail_in(place: str) -> Callable[[Stack], logs.ILogGroup]:
+    arn = f"arn:aws:logs:{place}:log-group:trail:*"
+    return lambda stack: logs.LogGroup.from_log_group_arn(stack, "There", arn)
 
 
 ANOTHER_TYPE: list[tuple[Build, str, Any, str]] = [
@@ -387,7 +387,16 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_use_alarm, {"notification_topic": lambda stack: topic(stack, suffix=".fifo")}, FIFO),
     (drift_check, {"notification_topic": lambda stack: topic(stack, "eu-west-1")}, TOPIC_ELSEWHERE),
     (drift_check, {"notification_topic": lambda stack: sns.Topic(elsewhere(stack), "News")}, TOPIC_ELSEWHERE),
-    (root_use_alarm, {"trail_log_group": trail_elsewhere}, ELSEWHERE.format("There", "log group")),
+    (
+        root_use_alarm,
+        {"trail_log_group": trail_in("eu-west-1:111111111111")},
+        ELSEWHERE.format("There", "log group"),
+    ),
+    (
+        root_use_alarm,
+        {"trail_log_group": trail_in("us-east-1:222222222222")},
+        "is .*/There, in 222222222222; the stack is in 111111111111. Use a log group in 111111111111",
+    ),
     (root_access, {"encryption_key": lambda stack: key(stack, "key/1", "eu-west-1")}, KEY_ELSEWHERE),
     (root_access, {"encryption_key": lambda stack: kms.Key(elsewhere(stack), "Key")}, KEY_ELSEWHERE),
     (root_tasks, {"encryption_key": lambda stack: key(stack, "alias/audits")}, ALIAS),
