@@ -98,13 +98,14 @@ def _rules(resource: IConstruct, path: str) -> Iterator[tuple[str, str]]:
         yield from reasons.items()
         return
     for statement in Stack.of(resource).resolve(resource.policy_document)["Statement"]:
-        resources = statement["Resource"]
+        # What an app adds may have NotResource and NotAction instead.
+        resources = statement.get("Resource", [])
         for value in resources if isinstance(resources, list) else [resources]:
             text = _nag_text(value)
             reason = _STATEMENTS.get(statement.get("Sid")) or reasons.get("AwsSolutions-IAM5")
             if "*" in text and reason:
                 yield f"AwsSolutions-IAM5[Resource::{text}]", reason
-        if "kms:GenerateDataKey*" in statement["Action"]:
+        if "kms:GenerateDataKey*" in statement.get("Action", []):
             yield "AwsSolutions-IAM5[Action::kms:GenerateDataKey*]", _KEY_OF_TOPIC
 
 
