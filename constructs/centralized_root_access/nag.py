@@ -97,16 +97,19 @@ def _rules(resource: IConstruct, path: str) -> Iterator[tuple[str, str]]:
     if not isinstance(resource, iam.CfnPolicy):
         yield from reasons.items()
         return
+    reasons_of: dict[str, list[str]] = {}
     for statement in Stack.of(resource).resolve(resource.policy_document)["Statement"]:
         # What an app adds may have NotResource and NotAction instead.
         resources = statement.get("Resource", [])
         for value in resources if isinstance(resources, list) else [resources]:
-            text = _nag_text(value)
-            reason = _STATEMENTS.get(statement.get("Sid")) or reasons.get("AwsSolutions-IAM5")
-            if "*" in text and reason:
-                yield f"AwsSolutions-IAM5[Resource::{text}]", reason
+            reason = _STATEMENTS.get(statement.get("Sid")) or reasons.get("AwsSolutions-IAM5", "")
+            reasons_of.setdefault(_nag_text(value), []).append(reason)
         if "kms:GenerateDataKey*" in statement.get("Action", []):
             yield "AwsSolutions-IAM5[Action::kms:GenerateDataKey*]", _KEY_OF_TOPIC
+    for text, given in reasons_of.items():
+        # One finding stands for all statements with the value, also for those that an app has added.
+        if "*" in text and all(given):
+            yield f"AwsSolutions-IAM5[Resource::{text}]", given[0]
 
 
 def _nag_text(value: Any) -> str:

@@ -87,8 +87,10 @@ def findings_in_constructs(app: CheckedApp, env: aws_cdk.Environment | None, *, 
     )
     if widen:
         root_tasks.bucket.grant_read(cast("iam.Role", root_tasks.node.find_child("AuditRole")))
-        other = iam.PolicyStatement(not_actions=["iam:*"], not_resources=["arn:aws:s3:::reports"])
-        cast("iam.Role", root_access.node.find_child("Role")).add_to_policy(other)
+        role = cast("iam.Role", root_access.node.find_child("Role"))
+        role.add_to_policy(iam.PolicyStatement(actions=["s3:DeleteObject"], resources=["*"]))
+        role = cast("iam.Role", root_access.node.find_child("DriftCheck").node.find_child("Role"))
+        role.add_to_policy(iam.PolicyStatement(not_actions=["iam:*"], not_resources=["arn:aws:s3:::reports"]))
     for construct in (root_access, root_tasks, root_use):
         acknowledge_nag(construct)
     with ignore_findings:
@@ -112,8 +114,8 @@ def test_every_construct_passes_with_its_acknowledgments(
 def test_what_an_app_adds_to_a_role_is_still_found(tmp_path: Path) -> None:
     app = CheckedApp(outdir=str(tmp_path), analytics_reporting=False)
     found = findings_in_constructs(app, MANAGEMENT, widen=True)
-    assert {path for path, _ in found} == {
-        "organization-bootstrap/RootAccess/Role/DefaultPolicy/Resource",
-        "organization-bootstrap/RootTasks/AuditRole/DefaultPolicy/Resource",
-    }
+    policies = ("RootAccess/DriftCheck/Role", "RootAccess/Role", "RootTasks/AuditRole")
+    paths = [f"organization-bootstrap/{policy}/DefaultPolicy/Resource" for policy in policies]
+    assert {path for path, _ in found} == {*paths}
+    assert (paths[1], "AwsSolutions-IAM5[Resource::*]") in found
     assert any("Action::s3:GetObject*" in rule for _, rule in found)
