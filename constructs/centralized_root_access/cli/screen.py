@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -137,7 +137,9 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
         TimeElapsedColumn(),
     )
     shown = target.is_terminal and target.file.isatty()
-    with Progress(*columns, console=target, transient=True, disable=not shown) as progress:
+    progress = Progress(*columns, console=target, transient=True, disable=not shown)
+    # The oldest supported rich ends a disabled one with an empty line.
+    with progress if shown else nullcontext():
         task = progress.add_task(printable(what), total=None, counted="")
 
         def update(done: int, total: int, noun: str) -> None:
