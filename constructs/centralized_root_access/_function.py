@@ -43,11 +43,7 @@ def log_group(scope: Construct, settings: LogSettings) -> logs.LogGroup:
     if key is not None:
         _allow_log_encryption(scope, key)
     return logs.LogGroup(
-        scope,
-        "Logs",
-        retention=settings.retention,
-        encryption_key=key,
-        removal_policy=RemovalPolicy.DESTROY,
+        scope, "Logs", retention=settings.retention, encryption_key=key, removal_policy=RemovalPolicy.DESTROY
     )
 
 

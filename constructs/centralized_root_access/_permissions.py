@@ -357,10 +357,7 @@ def _read_root_access(*, enable_trusted_access: bool) -> list[iam.PolicyStatemen
         "organizations:ListAWSServiceAccessForOrganization",
     ]
     trusted_access = [*enable, "organizations:ListDelegatedAdministrators"]
-    return [
-        _allow("ReadRootAccess", reads),
-        _allow("TrustedAccess", trusted_access, conditions=_FOR_IAM),
-    ]
+    return [_allow("ReadRootAccess", reads), _allow("TrustedAccess", trusted_access, conditions=_FOR_IAM)]
 
 
 def _allow(

@@ -190,11 +190,7 @@ class RootTasks(Construct):
         domains = parse_root_email_domains(root_email_domains)
         accepted = parse_accepted_credentials({} if accepted_credentials is None else accepted_credentials)
         require_room(
-            {
-                "protected_accounts": protected,
-                "root_email_domains": domains,
-                "accepted_credentials": accepted,
-            }
+            {"protected_accounts": protected, "root_email_domains": domains, "accepted_credentials": accepted}
         )
         self.role_path: str = parse_role_path(role_path)
         """The IAM path of the roles that open root sessions."""

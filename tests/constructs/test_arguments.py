@@ -204,9 +204,9 @@ def key(stack: Stack, name: str, region: str = "us-east-1") -> kms.IKey:
     return kms.Key.from_key_arn(stack, "Key", f"{KEY_ARN.replace('us-east-1', region)}:{name}")
 
 
-def trail_in(place: str) -> Callable[[Stack], logs.ILogGroup]:
-    arn = f"arn:aws:logs:{place}:log-group:trail:*"
-    return lambda stack: logs.LogGroup.from_log_group_arn(stack, "There", arn)
+def trail(stack: Stack, region: str = "us-east-1", account: str = "111111111111") -> logs.ILogGroup:
+    arn = f"arn:aws:logs:{region}:{account}:log-group:trail:*"
+    return logs.LogGroup.from_log_group_arn(stack, "There", arn)
 
 
 ANOTHER_TYPE: list[tuple[Build, str, Any, str]] = [
@@ -257,6 +257,8 @@ LIFETIME = r"must be whole seconds, from 1 second to 1 day, got .*\. Write Durat
 NOT_ROLES = "must contain roles of the CDK and ARNs of roles, .*; '{}'"
 FIFO = r"is .*/News, a FIFO topic, .*Use a standard topic"
 ELSEWHERE = "is .*/{0}, in eu-west-1; the stack is in us-east-1.*Use a {1} in us-east-1"
+TRAIL_ELSEWHERE = ELSEWHERE.format("There", "log group")
+TRAIL_OF_ANOTHER = TRAIL_ELSEWHERE.replace("eu-west-1", MEMBER).replace("us-east-1", "111111111111")
 TOPIC_ELSEWHERE, KEY_ELSEWHERE = ELSEWHERE.format("News", "topic"), ELSEWHERE.format("Key", "key")
 ALIAS = r"is the alias [^$]*[aA]lias[^$]*: .*kms\.Key\.from_lookup.*kms\.Key\.from_key_arn"
 NUMBER = r"is {}\. Write a number from 1 to 1000"
@@ -387,16 +389,8 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_use_alarm, {"notification_topic": lambda stack: topic(stack, suffix=".fifo")}, FIFO),
     (drift_check, {"notification_topic": lambda stack: topic(stack, "eu-west-1")}, TOPIC_ELSEWHERE),
     (drift_check, {"notification_topic": lambda stack: sns.Topic(elsewhere(stack), "News")}, TOPIC_ELSEWHERE),
-    (
-        root_use_alarm,
-        {"trail_log_group": trail_in("eu-west-1:111111111111")},
-        ELSEWHERE.format("There", "log group"),
-    ),
-    (
-        root_use_alarm,
-        {"trail_log_group": trail_in("us-east-1:222222222222")},
-        "is .*/There, in 222222222222; the stack is in 111111111111. Use a log group in 111111111111",
-    ),
+    (root_use_alarm, {"trail_log_group": lambda stack: trail(stack, "eu-west-1")}, TRAIL_ELSEWHERE),
+    (root_use_alarm, {"trail_log_group": lambda stack: trail(stack, account=MEMBER)}, TRAIL_OF_ANOTHER),
     (root_access, {"encryption_key": lambda stack: key(stack, "key/1", "eu-west-1")}, KEY_ELSEWHERE),
     (root_access, {"encryption_key": lambda stack: kms.Key(elsewhere(stack), "Key")}, KEY_ELSEWHERE),
     (root_tasks, {"encryption_key": lambda stack: key(stack, "alias/audits")}, ALIAS),

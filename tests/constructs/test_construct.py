@@ -47,14 +47,10 @@ def test_the_output_shows_the_status_and_its_key_follows_the_construct_id() -> N
     }
 
 
-def _own_output(stack: Stack, id_: str) -> None:
-    CfnOutput(stack, id_, value="mine")
-    CentralizedRootAccess(stack, "RootAccess")
-
-
 def test_the_same_key_in_another_stack_and_an_output_of_another_key_are_accepted() -> None:
     stack = bootstrap_stack()
-    _own_output(stack, "Mine")
+    CfnOutput(stack, "Mine", value="mine")
+    CentralizedRootAccess(stack, "RootAccess")
     RootTasks(stack, "RootTasks")
     nested = NestedStack(stack, "Nested")
     RootTasks(nested, "RootTasks")
@@ -79,9 +75,7 @@ def test_the_custom_resource_waits_for_its_policy_and_stays_with_a_deleted_stack
 def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(smallest: dict[str, Any]) -> None:
     function = smallest["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
     assert function["Timeout"] == 180
-    assert "AWS::Lambda::EventInvokeConfig" not in {
-        resource["Type"] for resource in smallest["Resources"].values()
-    }
+    assert not resources(smallest, "AWS::Lambda::EventInvokeConfig")
     service_timeout = only_resource(smallest, RESOURCE_TYPE)["Properties"]["ServiceTimeout"]
     first_wait, second_wait = 60, 120  # which Lambda documents
     assert int(service_timeout) > 180 + first_wait + 180 + second_wait + 180

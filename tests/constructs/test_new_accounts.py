@@ -16,12 +16,7 @@ from support.accounts import MEMBER, OTHER, STRANGER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.notices import read_or_write_golden, rendering, text_by_mail
 from support.state_machine import ExecutionFailedError, StateMachine
-from support.templates import (
-    new_topic,
-    only_resource,
-    root_tasks_template,
-    state_machine_definition,
-)
+from support.templates import new_topic, only_resource, root_tasks_template, state_machine_definition
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization

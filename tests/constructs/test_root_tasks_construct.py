@@ -269,10 +269,7 @@ def test_the_interval_starts_no_audit_before_the_roles_have_their_policies() -> 
     assert resources(only_audits, "AWS::IAM::Policy").keys() <= depends_on(only_audits, rule)
 
 
-@pytest.mark.parametrize(
-    ("region", "warned"),
-    [("mx-central-1", True), ("us-east-1", False), (None, False)],
-)
+@pytest.mark.parametrize(("region", "warned"), [("mx-central-1", True), ("us-east-1", False), (None, False)])
 def test_a_region_that_member_accounts_may_not_have_enabled_warns(region: str | None, warned: bool) -> None:
     stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
     RootTasks(stack, "RootTasks")

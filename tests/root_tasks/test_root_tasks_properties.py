@@ -94,12 +94,7 @@ class Change(Enum):
     SUSPEND = "suspend the account"
 
 
-DELETIONS = (
-    Change.DELETE_PASSWORD,
-    Change.DELETE_KEYS,
-    Change.DELETE_CERTIFICATES,
-    Change.DELETE_MFA,
-)
+DELETIONS = (Change.DELETE_PASSWORD, Change.DELETE_KEYS, Change.DELETE_CERTIFICATES, Change.DELETE_MFA)
 
 
 class Forgery(Enum):

@@ -202,12 +202,7 @@ def test_reading_a_list_leaves_the_thread_without_a_session_between_its_pages(re
 
     with ThreadPoolExecutor(1) as executor:
         session = session_of(MEMBER, clients, executor)
-        items = session.pages(
-            list_page,
-            operation="iam:ListAccessKeys",
-            items="Items",
-            token="Marker",
-        )
+        items = session.pages(list_page, operation="iam:ListAccessKeys", items="Items", token="Marker")
         for _ in items:
             with pytest.raises(NoRootSessionError):
                 iam.get_access_key_last_used(AccessKeyId=KEY)

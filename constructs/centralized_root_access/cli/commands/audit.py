@@ -33,13 +33,7 @@ _WITHOUT_CONSTRUCT = (
 )
 @output_options
 @target_options
-def audit(
-    *,
-    selection: Selection,
-    from_here: bool,
-    output: Output,
-    target: TargetOptions,
-) -> ExitCode:
+def audit(*, selection: Selection, from_here: bool, output: Output, target: TargetOptions) -> ExitCode:
     """Audit which root users have credentials. This changes nothing.
 
     Without accounts and organizational units: every account of the organization.
