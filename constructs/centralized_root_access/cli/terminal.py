@@ -7,6 +7,7 @@ import shutil
 import sys
 import textwrap
 import time
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -66,7 +67,9 @@ def confirm(question: str, *, otherwise: str) -> bool:
         otherwise: What a no means, as a sentence.
     """
     try:
-        confirmed = click.confirm(question, err=True)
+        # The oldest supported click writes a space to stdout, where the output in CSV or JSON follows.
+        with redirect_stdout(sys.stderr):
+            confirmed = click.confirm(question, err=True)
     except click.Abort:
         print_note("", otherwise)
         raise
