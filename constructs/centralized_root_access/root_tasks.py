@@ -53,6 +53,7 @@ from .enums import RootTask
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_sns as sns
@@ -282,10 +283,11 @@ class RootTasks(Construct):
             rule.node.add_dependency(*reads_other_audits)
         self._build_alarms(audit_interval, rules=rules, state_machines=state_machines)
         audits = self.audit_state_machine
-        self.metric_findings_imported, self.metric_findings_refused = (
-            audit_metric(audits, name) if security_hub_findings else None
-            for name in ("FindingsImported", "FindingsRefused")
-        )
+        self.metric_findings_imported: cloudwatch.Metric | None = None
+        self.metric_findings_refused: cloudwatch.Metric | None = None
+        if security_hub_findings:
+            self.metric_findings_imported = audit_metric(audits, "FindingsImported")
+            self.metric_findings_refused = audit_metric(audits, "FindingsRefused")
         notify_of_alarms(notification_topic, self)
         self._build_outputs()
 

@@ -35,6 +35,16 @@ _THROTTLING = frozenset(
         "TooManyRequests",
     }
 )
+_CONCURRENT_MODIFICATION = frozenset(
+    {
+        "ConcurrentModification",
+        # IAM's, for an entity that was deleted and created again a moment ago.
+        "EntityTemporarilyUnmodifiable",
+        # S3's, for a conditional write, and for a bucket that is being configured.
+        "ConditionalRequestConflict",
+        "OperationAborted",
+    }
+)
 _SERVER_ERRORS = frozenset(
     {"InternalError", "InternalFailure", "Service", "ServiceFailure", "ServiceUnavailable"}
 )
@@ -167,10 +177,7 @@ def _kind(failure: Failure, *, status: int) -> FailureKind:
     if failure.name == "RequestTimeout":
         # S3 ends an upload that has stalled with status 400.
         return FailureKind.NO_RESPONSE
-    # Of a conditional write, and of a bucket that someone else configures.
-    of_s3 = ("ConditionalRequestConflict", "OperationAborted")
-    # The second one is IAM's, such as of an entity that was deleted and created again a moment ago.
-    if failure.name in ("ConcurrentModification", "EntityTemporarilyUnmodifiable", *of_s3):
+    if failure.name in _CONCURRENT_MODIFICATION:
         return FailureKind.CONCURRENT_MODIFICATION
     if failure.name == "AccessDenied":
         return FailureKind.ACCESS_DENIED

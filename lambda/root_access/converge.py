@@ -30,7 +30,7 @@ class Convergence:
     organization: Organization
     plan: Callable[[RootAccess], tuple[Step, ...]]
     apply: Callable[[Step, RetryBudget | None], frozenset[str] | None]
-    again: str
+    retry_advice: str
     log: Callable[..., None]
     applied: list[Step] = field(default_factory=list, init=False)
     possibly_applied: list[Step] = field(default_factory=list, init=False)
@@ -67,7 +67,7 @@ class Convergence:
             failure=failure,
             step=self._failed,
             account_id=self.organization.account_id,
-            again=self.again,
+            retry_advice=self.retry_advice,
             applied=tuple(self.applied),
             possibly_applied=tuple(self.possibly_applied),
             not_applied=tuple(step for step in missing if step not in known),

@@ -62,7 +62,7 @@ def apply_request(
         organization=organization,
         plan=lambda observed: plan(desired=desired, observed=observed),
         apply=organization.apply,
-        again="Deploy again.",
+        retry_advice="Deploy again.",
         log=log,
     ).run()
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,16 +95,17 @@ class ConvergenceError(RootAccessError):
     # The steps that were still missing.
     not_applied: Sequence[Step]
     # How to try again; empty: that happens by itself.
-    again: str
+    retry_advice: str
     # Failed steps for accounts deregistered to free a slot, with the cause of each.
     not_reregistered: Sequence[tuple[Step, Failure]] = ()
 
     def __str__(self) -> str:
-        account_id, again = self.account_id, self.again
-        sentences = [describe_step(self.failure, step=self.step, account_id=account_id, again=again)]
+        describe = functools.partial(
+            describe_step, account_id=self.account_id, retry_advice=self.retry_advice
+        )
+        sentences = [describe(self.failure, step=self.step)]
         sentences += [
-            f"{step.account_id} could not be re-registered: "
-            + describe_step(failure, step=step, account_id=account_id, again=again)
+            f"{step.account_id} could not be re-registered: {describe(failure, step=step)}"
             for step, failure in self.not_reregistered
         ]
         for title, steps in (
@@ -118,21 +120,23 @@ class ConvergenceError(RootAccessError):
         return " ".join(sentences)
 
 
-def describe_step(failure: Failure, *, step: Step | None = None, account_id: str, again: str) -> str:
+def describe_step(
+    failure: Failure, *, step: Step | None = None, account_id: str, retry_advice: str = ""
+) -> str:
     """Return what failed, in which account, AWS's code and message, and what to do about it."""
     sentence = f"{step or failure.operation} failed in account {account_id}: {describe_response(failure)}"
-    return f"{sentence} {_remedy(failure, step=step, again=again)}".rstrip()
+    return f"{sentence} {_remedy(failure, step=step, retry_advice=retry_advice)}".rstrip()
 
 
-def _remedy(failure: Failure, *, step: Step | None, again: str) -> str:
+def _remedy(failure: Failure, *, step: Step | None, retry_advice: str) -> str:
     match failure.kind:
         case FailureKind.ACCESS_DENIED:
             return (
                 f"A policy or a permissions boundary of the function's role denies {failure.operation}: "
-                f"allow it. (Service control policies never apply to the management account.) {again}"
+                f"allow it. (Service control policies never apply to the management account.) {retry_advice}"
             )
         case FailureKind.INCONSISTENT_READS | FailureKind.INCOMPLETE_RESPONSE:
-            return f"The state of root access is unknown, which is not the same as disabled. {again}"
+            return f"The state of root access is unknown, which is not the same as disabled. {retry_advice}"
         case FailureKind.REFUSED if step and step.operation is Operation.REGISTER:
             remedy = _REGISTER_REMEDIES.get(
                 failure.reason or failure.name, "Check {} in delegated_administrators."
@@ -141,4 +145,4 @@ def _remedy(failure: Failure, *, step: Step | None, again: str) -> str:
         case FailureKind.REFUSED:
             return ""
         case _:
-            return again
+            return retry_advice

@@ -38,7 +38,7 @@ _MAX_LOG_GROUP_CHARACTERS = 512
 # How CloudTrail begins the names of an organization trail's log streams.
 _ORGANIZATION_ID = re.compile("(o-[a-z0-9]{10,32})_")
 
-# Such as AccessDeniedException, and Client.UnauthorizedOperation of EC2. Who gets any other error may act.
+# Such as AccessDeniedException, and EC2's Client.UnauthorizedOperation. With others the call was allowed.
 _DENIAL = re.compile("AccessDenied|Unauthorized")
 
 # As the guardrail has it: root sessions stay possible, and so does the deletion.

@@ -23,7 +23,7 @@ def refusal(**values: Any) -> Failure:
 
 def message(**values: Any) -> str:
     nothing: dict[str, Any] = {"step": None, "applied": (), "possibly_applied": (), "not_applied": ()}
-    about = {"failure": refusal(), "account_id": MANAGEMENT, "again": "Deploy again."}
+    about = {"failure": refusal(), "account_id": MANAGEMENT, "retry_advice": "Deploy again."}
     return str(ConvergenceError(**{**about, **nothing, **values}))
 
 

@@ -113,8 +113,8 @@ def read_change(file: Path, *, target_ids: tuple[str, ...], replaced_id: str | N
         replaced_id: The policy whose document it replaces.
 
     Raises:
-        CommandError: The file cannot be read or is not a policy in today's language, or nobody can replace
-            the policy.
+        CommandError: The file cannot be read, is not a policy in today's language, or would replace AWS's
+            own policy.
     """
     if replaced_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
         raise CommandError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")

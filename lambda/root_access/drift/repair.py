@@ -41,7 +41,7 @@ class CheckFailedError(RootAccessError):
     account_id: str
 
     def __str__(self) -> str:
-        failed = describe_step(self.failure, account_id=self.account_id, again="")
+        failed = describe_step(self.failure, account_id=self.account_id)
         return f"The drift check could not read {self.unread}: {failed}"
 
 
@@ -135,7 +135,7 @@ class Repair:
             organization=self.organization,
             plan=self.plan,
             apply=self._apply,
-            again="",
+            retry_advice="",
             log=self.log,
         )
 

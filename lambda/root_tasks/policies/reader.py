@@ -94,18 +94,18 @@ class PolicyReader:
         everywhere |= len(target_ids) > MAX_ENTRIES_PER_PAGE
         wanted = [of_type for of_type in PolicyType if of_type in types]
 
-        def submit(of_type: PolicyType) -> Future[Attachments]:
-            return pool.submit(self._attachments, of_type, target_ids, everywhere=everywhere)
-
+        listed: dict[PolicyType, Future[Attachments]] = {}
         with self._pool() as pool:
-            # The first is listed beside the statuses: if it is not enabled, its list does not count. Both at
-            # once are more lists than AWS allows on a path of four units.
-            listed = {of_type: submit(of_type) for of_type in wanted[:1]}
-            enabled = [of_type for of_type in wanted if self._statuses.get(of_type) == _ENABLED]
-            listed |= {of_type: submit(of_type) for of_type in enabled if of_type not in listed}
+            for of_type in wanted:
+                # The first is listed beside the statuses: if it is not enabled, its list does not count. Both
+                # at once are more lists than AWS allows on a path of four units.
+                if not listed or self._statuses.get(of_type) == _ENABLED:
+                    listed[of_type] = pool.submit(
+                        self._attachments, of_type, target_ids, everywhere=everywhere
+                    )
             return tuple(
                 listed[of_type].result()
-                if of_type in enabled
+                if self._statuses[of_type] == _ENABLED
                 else Attachments(policy_type=of_type, is_pending=True)
                 for of_type in wanted
                 if of_type in self._statuses

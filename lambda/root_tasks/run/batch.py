@@ -120,8 +120,8 @@ def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSetti
             _finding_without_change(work, assignment, reason) for assignment in work.batches[batch]
         )
         return _store(aws, storage.executions, work, batch, findings)
-    earlier = aws.with_budget(aws.budget.reserving(_RESULT_RESERVE_SECONDS))
-    backups = Storage.of(earlier, settings.bucket).backups
+    before_results = aws.with_budget(aws.budget.reserving(_RESULT_RESERVE_SECONDS))
+    backups = Storage.of(before_results, settings.bucket).backups
     return _run(aws, storage.executions, work, batch, backups=backups)
 
 
