@@ -35,10 +35,9 @@ _LIST_POLICIES = "organizations:ListPolicies"
 _LIST_TARGETS = "organizations:ListTargetsForPolicy"
 _LIST_OF_TARGET = "organizations:ListPoliciesForTarget"
 _DESCRIBE_POLICY = "organizations:DescribePolicy"
-# Each call has a limit of its own. AWS allows two documents per second, and two at once: calls that leave
-# evenly do not arrive evenly.
+# Each call has a limit of its own. AWS allows two documents per second, and two at once.
 _PERIODS = dict.fromkeys((LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _LIST_OF_TARGET), 0.0) | {
-    _DESCRIBE_POLICY: 0.52
+    _DESCRIBE_POLICY: 0.5
 }
 _ENABLED = "ENABLED"
 _UNREAD = "The policies that are attached to it could not be read. {}"
