@@ -393,8 +393,9 @@ def test_restoring_is_planned_then_done(locked: Locked) -> None:
     assert locked.policy is None
     assert locked.outcome(locked.execute(plan)) == ("done", None)
     assert locked.policy == "Everybody"
-    assert locked.outcome(locked.restore(reference)) == ("nothing to do", None)
-    assert locked.outcome(locked.execute(another)) == ("nothing to do", None)
+    empty = locked.restore(reference)
+    assert locked.outcome(empty) == locked.outcome(locked.execute(another)) == ("nothing to do", None)
+    assert locked.root_tasks.report(locked.execute(empty))["action"] == "restore"
 
 
 def test_a_restore_of_two_backups_of_one_policy_is_refused(locked: Locked) -> None:

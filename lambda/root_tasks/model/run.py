@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from .codec import Document
-from .report_schema import ItemType, Result, RunDetails, Task
+from .report_schema import Action, ItemType, Result, RunDetails, Task
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -93,12 +93,20 @@ class Assignment:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Document):
-    """What a run that executes this plan acts on: exactly these accounts, exactly these targets."""
+    """What a run that executes this plan acts on: exactly these accounts, exactly these targets.
+
+    Attributes:
+        run_id: The run that created it.
+        task: Its task.
+        action: What it plans; None in plans of earlier releases.
+        assignments: The accounts and the targets.
+    """
 
     KIND: ClassVar[str] = "plan"
 
     run_id: str
     task: Task
+    action: Action | None = None
     assignments: tuple[Assignment, ...]
 
 

@@ -62,6 +62,7 @@ def plan_of(run: Run, findings: Mapping[str, Finding]) -> Plan:
     return Plan(
         run_id=run.run_id,
         task=run.task,
+        action=run.action,
         assignments=tuple(assignment for assignment in assignments if assignment.targets),
     )
 

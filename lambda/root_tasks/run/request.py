@@ -32,6 +32,7 @@ class Order:
         mode: What the run is for.
         scope: The accounts that it is about, besides those that have an assignment.
         assignments: What to act on, by account.
+        planned_action: The action of the plan that it executes; None if there is none, or it does not say.
         executed_plan: The run of the plan that it executes.
         expires_at: From when on no batch may make changes.
         requested_by: The requester, as the input states.
@@ -41,6 +42,7 @@ class Order:
     mode: Mode
     scope: Scope
     assignments: Mapping[str, Assignment]
+    planned_action: Action | None = None
     executed_plan: str | None = None
     expires_at: datetime | None = None
     requested_by: str | None = None
@@ -65,7 +67,9 @@ class Order:
         """What the run does: an input, and so a plan, restores policies or removes them, never both."""
         targets = itertools.chain.from_iterable(each.targets for each in self.assignments.values())
         restores = any(target.restore for target in targets)
-        return DEFINITIONS[self.task].words_of(Action.RESTORE if restores else None).action
+        own = DEFINITIONS[self.task].words_of(Action.RESTORE if restores else None).action
+        # With nothing planned, no target says it.
+        return self.planned_action or own
 
     def assignment(self, account_id: str) -> Assignment:
         """Return what to do in an account."""

@@ -103,6 +103,7 @@ def start_execution(
             mode=Mode.EXECUTE,
             scope=Scope(),
             assignments={assignment.account_id: assignment for assignment in plan.assignments},
+            planned_action=plan.action,
             executed_plan=plan.run_id,
             expires_at=expires_at,
             requested_by=request.requested_by,

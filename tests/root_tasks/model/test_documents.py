@@ -26,6 +26,8 @@ EARLIER = frozenset(
         "batch-result-with-details-that-could-not-be-read",
         "batch-result-with-its-end",
         "plan",
+        "plan-of-a-restore-with-a-note",
+        "plan-of-an-mfa-device",
         "run",
         "run-with-organizational-units",
         "work",
