@@ -205,6 +205,13 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
     assert locked.outcome(locked.plan()) == locked.outcome(locked.execute(another)) == ("nothing to do", None)
 
 
+def test_a_plan_fails_for_a_bucket_or_queue_that_does_not_exist(locked: Locked) -> None:
+    reference = locked.unlock()
+    locked.root_tasks.change_before(READ[locked.kind], locked.delete)
+    for plan in (locked.plan(**SKIP_BACKUP[locked.kind]), locked.restore(reference)):
+        assert locked.outcome(plan)[0] == "failed"
+
+
 def test_a_bucket_or_queue_that_was_deleted_since_the_plan_has_nothing_to_do(locked: Locked) -> None:
     plan = locked.plan(**SKIP_BACKUP[locked.kind])
     locked.delete()
@@ -331,11 +338,6 @@ def test_a_bucket_whose_region_is_not_named_is_not_touched(locked: Locked) -> No
     outcome, message = locked.outcome(locked.plan())
     assert outcome == "inaccessible"
     assert "the response has no BucketRegion" in str(message)
-
-
-@QUEUE_ONLY
-def test_a_queue_that_does_not_exist_is_inaccessible(locked: Locked) -> None:
-    assert locked.outcome(locked.plan(queues=[f"{ID['queue']}-2"], skipBackup=True))[0] == "inaccessible"
 
 
 @QUEUE_ONLY
