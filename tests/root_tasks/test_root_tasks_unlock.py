@@ -51,6 +51,7 @@ NAMED: dict[str, dict[str, Any]] = {
 READ = {"bucket": "s3:GetBucketPolicy", "queue": "sqs:GetQueueAttributes"}
 SKIP_BACKUP: dict[str, dict[str, object]] = {"bucket": {}, "queue": {"skipBackup": True}}
 REMOVE = {"bucket": "s3:DeleteBucketPolicy", "queue": "sqs:SetQueueAttributes"}
+ATTACH = {**REMOVE, "bucket": "s3:PutBucketPolicy"}
 
 BUCKET_ONLY = pytest.mark.parametrize("kind", ["bucket"])
 QUEUE_ONLY = pytest.mark.parametrize("kind", ["queue"])
@@ -212,12 +213,28 @@ def test_a_plan_fails_for_a_bucket_or_queue_that_does_not_exist(locked: Locked) 
         assert locked.outcome(plan)[0] == "failed"
 
 
-def test_a_bucket_or_queue_that_was_deleted_since_the_plan_has_nothing_to_do(locked: Locked) -> None:
+@pytest.mark.parametrize(
+    ("calls", "url"),
+    [(READ, ""), (dict.fromkeys(READ, "s3:PutObject"), "backups/"), (REMOVE, "")],
+    ids=["since the plan", "while it is backed up", "before its removal"],
+)
+def test_a_bucket_or_queue_that_was_deleted_has_nothing_to_do(
+    locked: Locked, calls: dict[str, str], url: str
+) -> None:
     plan = locked.plan(**SKIP_BACKUP[locked.kind])
-    locked.delete()
+    locked.root_tasks.change_before(calls[locked.kind], locked.delete, url=url)
     outcome, message = locked.outcome(locked.execute(plan))
     assert outcome == "nothing to do"
-    assert str(message).startswith(READ[locked.kind])
+    assert str(message).startswith((REMOVE if calls is REMOVE else READ)[locked.kind])
+
+
+@pytest.mark.parametrize("calls", [READ, ATTACH], ids=["since the plan", "before it is restored"])
+def test_a_policy_is_not_restored_in_a_bucket_or_queue_that_was_deleted(
+    locked: Locked, calls: dict[str, str]
+) -> None:
+    plan = locked.restore(locked.unlock())
+    locked.root_tasks.change_before(calls[locked.kind], locked.delete)
+    assert locked.outcome(locked.execute(plan))[0] == "failed"
 
 
 @BUCKET_ONLY

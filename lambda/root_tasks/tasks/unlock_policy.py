@@ -169,12 +169,10 @@ def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
     try:
         text = policy.read()
     except CallError as error:
-        if error.failure.name in _DOES_NOT_EXIST:
-            return item_of(target, Outcome.NOTHING_TO_DO, messages.describe_with_hint(error.failure))
         # One that could be read for the plan, which shows it, has to be backed up.
         is_lost = target.skip_backup and target.policy_sha256 is None
         if not is_lost or error.failure.kind is not FailureKind.ACCESS_DENIED:
-            raise
+            return _unread_item(target, error.failure)
         item = item_of(target, Outcome.DONE, messages.REMOVED_WITHOUT_BACKUP)
         return _apply_change(target, policy.remove, done=item)
     if text is None:
@@ -187,12 +185,18 @@ def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
     return replace(_remove_backed_up(policy, target, text), backup=reference)
 
 
+def _unread_item(target: Target, failure: Failure) -> Item:
+    """Return the item of a policy to remove that is unchanged, or gone with its bucket or queue."""
+    outcome = Outcome.NOTHING_TO_DO if failure.name in _DOES_NOT_EXIST else Outcome.FAILED
+    return item_of(target, outcome, messages.describe_with_hint(failure))
+
+
 def _remove_backed_up(policy: ResourcePolicy, target: Target, text: str) -> Item:
     """Remove a policy if it is still the one that was backed up: storing the backup can take minutes."""
     try:
         current = policy.read()
     except CallError as error:
-        return item_of(target, Outcome.FAILED, messages.describe_with_hint(error.failure))
+        return _unread_item(target, error.failure)
     if current is None:
         return item_of(target, Outcome.NOTHING_TO_DO)
     if current != text:
@@ -205,8 +209,9 @@ def _apply_change(target: Target, change: Callable[[], None], *, done: Item) -> 
     try:
         change()
     except CallError as error:
-        failed = failure_item(target, error.failure)
-        return replace(done, outcome=failed.outcome, message=failed.message)
+        is_gone = target.restore is None and error.failure.name in _DOES_NOT_EXIST
+        item = (_unread_item if is_gone else failure_item)(target, error.failure)
+        return replace(done, outcome=item.outcome, message=item.message)
     return done
 
 
