@@ -59,7 +59,7 @@ class SecurityFinding:
         recommendation: What to do about it.
         created_at: When the finding was imported first.
         updated_at: When the check looked.
-        archived: Whether the check is over, because the account has left.
+        archived: Whether it no longer counts, for example because the account has left.
     """
 
     check: str

@@ -13,7 +13,7 @@ from .management_root_user import PROTECT_OWN, credentials_in_words, is_unprotec
 from .summary import credential_counts, is_protected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from ..model.report_schema import Report, RootCredentials
 
@@ -40,17 +40,20 @@ _RECOMMENDATIONS = {
 
 # Whether the check passed, how urgent that is, and what it found.
 _Verdict = tuple[ComplianceStatus, Severity, str]
-_LEFT: _Verdict = (
-    ComplianceStatus.NOT_AVAILABLE,
-    Severity.INFORMATIONAL,
-    "The account has left the organization.",
-)
+_NO_LONGER_CHECKED = (ComplianceStatus.NOT_AVAILABLE, Severity.INFORMATIONAL)
+_LEFT: _Verdict = (*_NO_LONGER_CHECKED, "The account has left the organization.")
+_NO_DOMAINS: _Verdict = (*_NO_LONGER_CHECKED, "Its root user's e-mail address is no longer checked.")
 
 
-def findings_of(report: Report) -> Iterator[SecurityFinding]:
+def findings_of(report: Report, *, checked: Collection[str] = ()) -> Iterator[SecurityFinding]:
     """Yield the finding of each member account, and of the management account if the audit ran there.
 
     Those of accounts that have left since the audit before come last, and are archived.
+
+    Args:
+        report: The report of a full audit.
+        checked: The accounts whose root user's e-mail address the audit before checked. Where this one does
+            not, the finding about it is archived.
     """
     for result in report.results:
         if result.account_id != report.management_account_id:
@@ -63,13 +66,15 @@ def findings_of(report: Report) -> Iterator[SecurityFinding]:
     for result in report.results:
         if result.email_outside is not None:
             yield _email_finding(result, _email_verdict(result, report), report)
+        elif result.account_id in checked:
+            yield replace(_email_finding(result, _NO_DOMAINS, report), archived=True)
     audited = {result.account_id for result in report.results}
     for change in report.changes or ():
         # The changes of a report that is written again come from the bucket.
         if change.type is ChangeType.LEFT and change.account_id not in audited:
             left = AccountResult(account_id=change.account_id, outcome=Outcome.SKIPPED)
             yield replace(_finding(left, _LEFT, report), recommendation=_NOTHING_TO_DO, archived=True)
-            if report.root_email_domains:
+            if left.account_id in checked:
                 yield replace(_email_finding(left, _LEFT, report), archived=True)
 
 

@@ -12,7 +12,7 @@ from ..report.asff import findings_of
 from .other_audits import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from ..aws.context import Aws
     from ..model.report_schema import Report
@@ -22,13 +22,14 @@ _IMPORT_SECONDS = 180.0
 
 
 def import_audit(
-    aws: Aws, report: Report, *, find_standing: Callable[[], Standing]
+    aws: Aws, report: Report, *, checked: Collection[str], find_standing: Callable[[], Standing]
 ) -> tuple[Report, ImportResult | None]:
     """Import the findings of a full audit, and return its report with a warning if that did not succeed.
 
     Args:
         aws: The function that imports them.
         report: The report.
+        checked: The accounts whose root user's e-mail address the audit before checked.
         find_standing: Returns what it is next to the other audits.
 
     Returns:
@@ -42,8 +43,9 @@ def import_audit(
         aws.log(event="findings_unknown", runId=report.run_id, reason=str(error))
         warning = f"Whether Security Hub has this audit's findings is not known. {error}"
         return report.with_warning(warning), None
+    found = findings_of(report, checked=checked)
     imported = import_findings(
-        findings_of(report), client=aws.clients.security_hub, importer=aws.function, budget=aws.budget
+        found, client=aws.clients.security_hub, importer=aws.function, budget=aws.budget
     )
     aws.log(
         event="findings_imported",

@@ -88,9 +88,9 @@ def write_report(
     # Asked again after an import of findings: another audit may have ended in these minutes.
     find_standing = functools.partial(standing, aws, run, looked_at=report.finished_at)
     if run.full:
-        report, notice = compare(aws, storage.reports, report)
+        report, notice, checked = compare(aws, storage.reports, report)
         if settings.security_hub_findings:
-            report, imported = import_audit(aws, report, find_standing=find_standing)
+            report, imported = import_audit(aws, report, checked=checked, find_standing=find_standing)
     files = functools.partial(_files, report)
     urls, checksums = {}, {}
     for file in files():

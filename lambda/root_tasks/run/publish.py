@@ -28,14 +28,20 @@ if TYPE_CHECKING:
     from ..model.run import Run
 
 
-def compare(aws: Aws, reports: ReportStore, report: Report) -> tuple[Report, Notice | None]:
-    """Return a full audit with its history, and the notice about it."""
+def compare(aws: Aws, reports: ReportStore, report: Report) -> tuple[Report, Notice | None, frozenset[str]]:
+    """Return a full audit with its history, and the notice about it.
+
+    And, of all that the audit before found, which would take too much memory: the accounts whose root user's
+    e-mail address it checked.
+    """
     previous, problem = _previous_audit(reports, report)
     if problem is not None:
         aws.log(event="comparison_skipped", runId=report.run_id, reason=problem)
         report = report.with_warning(f"This audit was not compared with the latest one. {problem}")
     report = changes.with_history(report, previous=previous)
-    return report, changes.notice(report, previous=previous, problem=problem)
+    before = () if previous is None else previous.results
+    checked = frozenset(result.account_id for result in before if result.email_outside is not None)
+    return report, changes.notice(report, previous=previous, problem=problem), checked
 
 
 def publish_audit(

@@ -48,19 +48,20 @@ def root_tasks(root_tasks: RootTasks) -> RootTasks:
     return root_tasks
 
 
-def findings(root_tasks: RootTasks) -> dict[str, dict[str, Any]]:
-    """Return the findings in Security Hub, by the account that each is about."""
+def findings(root_tasks: RootTasks, check: str = "") -> dict[str, dict[str, Any]]:
+    """Return the findings of a check in Security Hub, by the account that each is about."""
     pages = root_tasks.client("securityhub").get_paginator("get_findings").paginate()
-    found = [finding for page in pages for finding in page["Findings"]]
+    every = (finding for page in pages for finding in page["Findings"])
+    found = [finding for finding in every if finding["GeneratorId"].endswith(check)]
     by_account = {finding["Resources"][0]["Id"].removeprefix("AWS::::Account:"): finding for finding in found}
     assert len(by_account) == len(found), "an account has two findings"
     return by_account
 
 
-def statuses(root_tasks: RootTasks) -> dict[str, tuple[str, str]]:
+def statuses(root_tasks: RootTasks, check: str = "") -> dict[str, tuple[str, str]]:
     return {
         id_: (finding["Compliance"]["Status"], finding["RecordState"])
-        for id_, finding in findings(root_tasks).items()
+        for id_, finding in findings(root_tasks, check).items()
     }
 
 
@@ -239,6 +240,21 @@ def test_the_finding_of_an_account_that_left_is_archived(root_tasks: RootTasks) 
     root_tasks.advance(days=1)
     root_tasks.run()
     assert statuses(root_tasks)[OTHER] == ARCHIVED
+
+
+def test_what_was_said_of_an_address_is_archived_once_nothing_is_said_of_it(root_tasks: RootTasks) -> None:
+    root_tasks.settings = Settings(security_hub_findings=True, root_email_domains=("elsewhere.example",))
+    root_tasks.run()
+    accounts = (MANAGEMENT, MEMBER, OTHER, THIRD)
+    assert statuses(root_tasks, "root-user-email") == dict.fromkeys(accounts, FAILED)
+    root_tasks.client("organizations").remove_account_from_organization(AccountId=OTHER)
+    root_tasks.settings = Settings(security_hub_findings=True)
+    root_tasks.advance(days=1)
+    root_tasks.run()
+    assert statuses(root_tasks, "root-user-email") == dict.fromkeys(accounts, ARCHIVED)
+    root_tasks.advance(days=1)
+    root_tasks.run()
+    assert metric(root_tasks) == (3, 0)
 
 
 def test_an_audit_that_looked_earlier_replaces_no_finding(root_tasks: RootTasks) -> None:
