@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from ..model.report_schema import AccountResult, ItemType
+    from ..model.report_schema import AccountResult
     from ..model.run import AcceptedCredentials
 
 
@@ -49,7 +49,9 @@ def with_acceptance(
     if on.isoformat() > entry.until:
         note = f"No longer accepted after {entry.until}: {entry.reason.rstrip('.')}."
     elif has_any:
-        if others := _excess(result, entry):
+        # One of each listed type is accepted. A type that could not be listed may have more than one.
+        one_each = Counter(set(entry.types) - types_without_list(result))
+        if others := Counter(type_ for type_, _ in credentials_of(result)) - one_each:
             note += f" Not accepted: {item_counts(others)}."
         else:
             result = replace(result, outcome=Outcome.ACCEPTED)
@@ -58,10 +60,3 @@ def with_acceptance(
 
 def _with_note(result: AccountResult, note: str) -> AccountResult:
     return replace(result, reason=" ".join(filter(None, (note, result.reason))))
-
-
-def _excess(result: AccountResult, entry: AcceptedCredentials) -> Counter[ItemType]:
-    """Return how many credentials of each type are not accepted. One of each listed type is."""
-    found = Counter(type_ for type_, _ in credentials_of(result))
-    # A type that could not be listed may have more than one.
-    return found - Counter(set(entry.types) - types_without_list(result))

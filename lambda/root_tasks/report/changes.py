@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"
 
-_READ = NextStep(what="Read the report", command="centralized-root-access report --open")
 _CHANGE_EMAIL = NextStep(
     what="Change the e-mail addresses of these root users, or list their domains in root_email_domains."
 )
@@ -237,7 +236,7 @@ def _places(found: Iterable[Change], *, own: bool) -> str:
 
 
 def _next_steps(report: Report) -> Iterator[NextStep]:
-    yield _READ
+    yield NextStep(what="Read the report", command="centralized-root-access report --open")
     found = report.changes or ()
     # A plan skips what is protected.
     outcomes = {result.account_id: result.outcome for result in report.results if not is_protected(result)}

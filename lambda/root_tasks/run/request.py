@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,8 +64,7 @@ class Order:
     @property
     def action(self) -> Action:
         """What the run does: an input, and so a plan, restores policies or removes them, never both."""
-        targets = itertools.chain.from_iterable(each.targets for each in self.assignments.values())
-        restores = any(target.restore for target in targets)
+        restores = any(target.restore for work in self.assignments.values() for target in work.targets)
         own = DEFINITIONS[self.task].words_of(Action.RESTORE if restores else None).action
         # With nothing planned, no target says it.
         return self.planned_action or own

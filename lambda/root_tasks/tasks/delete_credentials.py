@@ -195,25 +195,22 @@ class _Deletion:
 
     def _reason_to_keep_mfa(self) -> str | None:
         """Look again: a key may have been created since, and a deletion may have failed."""
+        message = "the list still has what was deleted"
+        outdated = error_of_call("iam:ListAccessKeys", FailureKind.INCONSISTENT_READS, message)
         for attempt in range(1, _MAX_LOOKS + 1):
             exist = self.look()
             if exist is None:
                 return f"Not deactivated. {self.look_failure}"
             if not exist:
                 return None
-            if not self._deleted.issuperset(exist) or not self._wait(attempt):
+            if not self._deleted.issuperset(exist):
+                break
+            try:
+                self._session.budget.pause(times=attempt, error=outdated)
+            except CallError:
+                # The time is up.
                 break
         return messages.MFA_STAYS
-
-    def _wait(self, attempt: int) -> bool:
-        """Wait until a deletion is visible, and return whether there was time for it."""
-        message = "the list still has what was deleted"
-        error = error_of_call("iam:ListAccessKeys", FailureKind.INCONSISTENT_READS, message)
-        try:
-            self._session.budget.pause(times=attempt, error=error)
-        except CallError:
-            return False
-        return True
 
     def _item_of_another(self, target: Target) -> Item | None:
         """Return the item of a credential that is not the planned one; None if it may be deleted."""
