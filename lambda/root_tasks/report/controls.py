@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from ..model.report_schema import Report, RootCredentials
 
-# In the ARN of a virtual device. A hardware token has a serial number, a security key an ARN with u2f.
-_VIRTUAL_DEVICE = ":mfa/"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
@@ -43,7 +40,8 @@ def _has_hardware_mfa_or_no_password(has: RootCredentials) -> bool | None:
         return True
     if has.mfa_devices is None:
         return None
-    return bool(has.mfa_devices) and not any(_VIRTUAL_DEVICE in serial for serial in has.mfa_devices)
+    # Of a virtual device. A hardware token has a serial number, a security key an ARN with u2f.
+    return bool(has.mfa_devices) and not any(":mfa/" in serial for serial in has.mfa_devices)
 
 
 # Whether root credentials meet each control; None if what was read does not decide it.

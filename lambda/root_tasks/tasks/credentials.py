@@ -29,9 +29,6 @@ _GET_LOGIN_PROFILE = "iam:GetLoginProfile"
 # The service name that GetAccessKeyLastUsed returns for a key that was never used.
 _NEVER_USED = "N/A"
 
-# AWS never reports a last use for signing certificates and MFA devices.
-_LAST_USE_IS_KNOWN = (ItemType.PASSWORD, ItemType.ACCESS_KEY)
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Listing:
@@ -197,7 +194,8 @@ def with_last_uses(
     session: RootSession, iam: IAMClient, credentials: Sequence[Credential]
 ) -> list[Credential]:
     """Return credentials with their last uses, where AWS knows them. One that cannot be read is noted."""
-    known = [credential for credential in credentials if credential.type in _LAST_USE_IS_KNOWN]
+    # AWS never reports a last use for signing certificates and MFA devices.
+    known = [each for each in credentials if each.type in (ItemType.PASSWORD, ItemType.ACCESS_KEY)]
     complete = session.in_parallel(
         *(functools.partial(_with_last_use, session, iam, credential) for credential in known)
     )
