@@ -208,9 +208,7 @@ LAST_USES = ("iam:GetUser", "iam:GetAccessKeyLastUsed")
 def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
     root_tasks: RootTasks, action: str, member: str, unlisted: str | None, fault: str
 ) -> None:
-    root_tasks.organization.put_root_credentials(
-        account_id=MEMBER, password=True, access_keys=2, mfa_devices=1, certificates=1
-    )
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, **{**ONE_OF_EACH, "access_keys": 2})
     whole = everything_of(root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]["credentials"])
     if fault == "denied":
         root_tasks.organization.deny(account_id=MEMBER, action=action)

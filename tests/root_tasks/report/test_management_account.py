@@ -31,8 +31,7 @@ def give(root_tasks: RootTasks, **credentials: Any) -> None:
 
 
 def metric(root_tasks: RootTasks) -> object:
-    line = [line for line in root_tasks.log if "AccountsAudited" in line][-1]
-    return line.get(METRIC)
+    return [line for line in root_tasks.log if "AccountsAudited" in line][-1].get(METRIC)
 
 
 def finding(root_tasks: RootTasks) -> tuple[str, str, str] | None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from aws_calls.untrusted import printable
 from root_tasks.messages import PROTECTED_AUDIT
-from root_tasks.model.codec import decode
+from root_tasks.model.codec import decode, format_time
 from root_tasks.model.report_schema import (
     AccountResult,
     AuditTotals,
@@ -217,15 +217,10 @@ def test_the_csv_has_what_a_root_user_has() -> None:
 
 
 def test_a_key_of_an_unknown_age_is_not_the_oldest_in_the_csv() -> None:
-    audit = example_audit()
-    first = next(result for result in audit.results if result.credentials)
-    assert first.credentials
-    assert first.credentials.access_keys
-    keys = first.credentials.access_keys
-    unknown = dataclasses.replace(keys[0], created_at=None)
-    credentials = dataclasses.replace(first.credentials, access_keys=(*keys, unknown))
-    written = dataclasses.replace(audit, results=(dataclasses.replace(first, credentials=credentials),))
-    assert rows(as_csv(written))[0]["oldestAccessKeyCreatedAt"] == "2021-02-19T04:10:00Z"
+    keys = (dataclasses.replace(key(1), created_at=None), key(2, age=0))
+    has = RootCredentials(password=False, access_keys=keys)
+    written = report(result(FIRST, Outcome.HAS_CREDENTIALS, credentials=has))
+    assert rows(as_csv(written))[0]["oldestAccessKeyCreatedAt"] == format_time(STARTED)
 
 
 @pytest.mark.parametrize(

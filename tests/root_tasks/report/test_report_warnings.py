@@ -13,7 +13,6 @@ from root_tasks.model.run import BatchResult, Finding
 from support.accounts import MEMBER
 
 if TYPE_CHECKING:
-    from local_aws.emulation import LocalOrganization
     from support.root_tasks import RootTasks
 
 FORGED = encode(BatchResult(findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),)))
@@ -31,11 +30,9 @@ def audit(root_tasks: RootTasks, *objects: str) -> list[str]:
     """Return the warnings of an audit named audit-1 with these objects among its results."""
     for key in objects:
         root_tasks.write(key, FORGED)
-    report = root_tasks.report(root_tasks.run(name="audit-1"))
-    assert {result["accountId"]: result["outcome"] for result in report["results"]}[
-        MEMBER
-    ] == "has credentials"
-    warnings: list[str] = report["warnings"]
+    finished = root_tasks.run(name="audit-1")
+    assert root_tasks.outcomes(finished)[MEMBER] == "has credentials"
+    warnings: list[str] = root_tasks.report(finished)["warnings"]
     return warnings
 
 
@@ -68,9 +65,7 @@ def test_a_second_result_of_a_batch_that_looks_can_be_the_runs_own(root_tasks: R
     assert audit(root_tasks, f"runs/audit-1/results/{Task.AUDIT}/{HASHED}") == []
 
 
-def test_a_second_result_of_a_batch_that_acts_is_reported(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
+def test_a_second_result_of_a_batch_that_acts_is_reported(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     key = f"executions/execution-1/results/{Task.DELETE_CREDENTIALS}/{HASHED}"
     root_tasks.write(key, FORGED)

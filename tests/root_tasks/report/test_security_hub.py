@@ -22,7 +22,7 @@ from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import PRINCIPAL, SESSIONS, set_feature
 from support.drift_check import DriftCheck
 from support.function import FakeTime
-from support.reports import inaccessible, key, report, result
+from support.reports import key, report, result
 from support.root_tasks import Settings
 from support.scp import attach_policy, statement
 
@@ -121,12 +121,15 @@ def test_an_active_key_is_more_urgent_than_a_password_and_that_than_the_rest(
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_only_a_clean_account_passes(outcome: Outcome) -> None:
+def test_only_a_clean_account_passes_and_one_not_audited_keeps_the_reason(outcome: Outcome) -> None:
     finding = finding_of(result(MEMBER, outcome, reason="AccessDenied: no."))
     # The limits of the AWS Security Finding Format.
     assert len(finding.title) <= 256
     assert len(finding.recommendation) <= 512
-    assert (finding.status is ComplianceStatus.PASSED) == (outcome is Outcome.CLEAN)
+    passes, urgent = outcome is Outcome.CLEAN, outcome not in (Outcome.CLEAN, Outcome.SKIPPED)
+    assert finding.status is (ComplianceStatus.PASSED if passes else ComplianceStatus.NOT_AVAILABLE)
+    assert finding.severity is (Severity.MEDIUM if urgent else Severity.INFORMATIONAL)
+    assert passes or "AccessDenied: no." in finding.description
 
 
 def test_accepted_credentials_are_archived_with_the_reason() -> None:
@@ -158,12 +161,6 @@ def test_no_finding_of_an_account_that_was_audited_is_archived() -> None:
     left = tuple(Change(type=ChangeType.LEFT, account_id=id_) for id_ in (MEMBER, OTHER))
     found = findings_of(replace(report(having(key(1))), changes=left))
     assert [(finding.account_id, finding.archived) for finding in found] == [(MEMBER, False), (OTHER, True)]
-
-
-def test_an_account_that_was_not_audited_keeps_the_reason() -> None:
-    finding = finding_of(inaccessible(MEMBER))
-    assert (finding.status, finding.severity) == (ComplianceStatus.NOT_AVAILABLE, Severity.MEDIUM)
-    assert str(inaccessible(MEMBER).reason) in finding.description
 
 
 def test_a_finding_is_of_the_importing_account_and_about_the_member() -> None:
@@ -234,15 +231,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
-def test_the_finding_of_an_account_that_left_is_archived(root_tasks: RootTasks) -> None:
-    root_tasks.run()
-    root_tasks.client("organizations").remove_account_from_organization(AccountId=OTHER)
-    root_tasks.advance(days=1)
-    root_tasks.run()
-    assert statuses(root_tasks)[OTHER] == ARCHIVED
-
-
-def test_what_was_said_of_an_address_is_archived_once_nothing_is_said_of_it(root_tasks: RootTasks) -> None:
+def test_findings_on_accounts_that_left_and_addresses_no_longer_checked_end(root_tasks: RootTasks) -> None:
     root_tasks.settings = Settings(security_hub_findings=True, root_email_domains=("elsewhere.example",))
     root_tasks.run()
     accounts = (MANAGEMENT, MEMBER, OTHER, THIRD)
@@ -251,6 +240,7 @@ def test_what_was_said_of_an_address_is_archived_once_nothing_is_said_of_it(root
     root_tasks.settings = Settings(security_hub_findings=True)
     root_tasks.advance(days=1)
     root_tasks.run()
+    assert statuses(root_tasks, "member-root-credentials") == {MEMBER: PASSED, OTHER: ARCHIVED, THIRD: PASSED}
     assert statuses(root_tasks, "root-user-email") == dict.fromkeys(accounts, ARCHIVED)
     root_tasks.advance(days=1)
     root_tasks.run()
