@@ -553,12 +553,14 @@ def test_an_audit_that_is_listed_and_not_yet_described_fails_no_other_one(root_t
         (lambda stack: stack.organization.deny(account_id=MEMBER, action="iam:*"), True),
         (lambda stack: stack.organization.put_root_credentials(account_id=MEMBER, access_keys=1), True),
         (lambda stack: setattr(stack, "lose_batches", lambda batch: True), True),
+        (lambda stack: stack.organization.put_root_credentials(account_id=MANAGEMENT), True),
     ],
-    ids=["clean", "inaccessible", "credentials", "without results"],
+    ids=["clean", "inaccessible", "credentials", "without results", "no MFA in the management account"],
 )
 def test_a_redriven_audit_is_as_old_as_its_look_but_sets_off_alarms_now(
     root_tasks: RootTasks, arrange: Callable[[RootTasks], object], is_now: bool
 ) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, mfa_devices=1)
     arrange(root_tasks)
     looked_at = root_tasks.now
     root_tasks.between = lambda: root_tasks.advance(hours=20)

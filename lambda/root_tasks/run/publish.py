@@ -114,8 +114,9 @@ def _metrics(
     if inaccessible or ends_alarms:
         values["AccountsInaccessible"] = inaccessible
     own = management_credentials(report)
-    if own is not None and (ends_alarms or is_unprotected(own)):
-        values["ManagementRootUserUnprotected"] = int(is_unprotected(own))
+    unprotected = own is not None and is_unprotected(own)
+    if unprotected or (own is not None and ends_alarms):
+        values["ManagementRootUserUnprotected"] = int(unprotected)
     if imported is not None:
         values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
     return metric_line(
@@ -123,5 +124,5 @@ def _metrics(
         # The construct's alarms use it: the construct does not know the organization.
         other_dimensions={STATE_MACHINE_NAME: run.execution_arn.split(":")[6]},
         values=values,
-        timestamp=(now if with_credentials or inaccessible else looked_at).timestamp(),
+        timestamp=(now if with_credentials or inaccessible or unprotected else looked_at).timestamp(),
     )
