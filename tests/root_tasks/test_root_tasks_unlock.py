@@ -219,9 +219,7 @@ def test_a_plan_fails_for_a_bucket_or_queue_that_does_not_exist(locked: Locked) 
     [(READ, ""), (dict.fromkeys(READ, "s3:PutObject"), "backups/"), (REMOVE, "")],
     ids=["since the plan", "while it is backed up", "before its removal"],
 )
-def test_a_bucket_or_queue_that_was_deleted_has_nothing_to_do(
-    locked: Locked, calls: dict[str, str], url: str
-) -> None:
+def test_what_was_deleted_has_nothing_to_do(locked: Locked, calls: dict[str, str], url: str) -> None:
     plan = locked.plan(**SKIP_BACKUP[locked.kind])
     locked.root_tasks.change_before(calls[locked.kind], locked.delete, url=url)
     outcome, message = locked.outcome(locked.execute(plan))
@@ -230,9 +228,7 @@ def test_a_bucket_or_queue_that_was_deleted_has_nothing_to_do(
 
 
 @pytest.mark.parametrize("calls", [READ, ATTACH], ids=["since the plan", "before it is restored"])
-def test_a_policy_is_not_restored_in_a_bucket_or_queue_that_was_deleted(
-    locked: Locked, calls: dict[str, str]
-) -> None:
+def test_no_policy_is_restored_in_what_was_deleted(locked: Locked, calls: dict[str, str]) -> None:
     plan = locked.restore(locked.unlock())
     locked.root_tasks.change_before(calls[locked.kind], locked.delete)
     assert locked.outcome(locked.execute(plan))[0] == "failed"

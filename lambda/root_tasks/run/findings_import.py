@@ -44,18 +44,16 @@ def import_audit(
         warning = f"Whether Security Hub has this audit's findings is not known. {error}"
         return report.with_warning(warning), None
     found = findings_of(report, checked=checked)
-    imported = import_findings(
-        found, client=aws.clients.security_hub, importer=aws.function, budget=aws.budget
-    )
+    result = import_findings(found, client=aws.clients.security_hub, importer=aws.function, budget=aws.budget)
     aws.log(
         event="findings_imported",
         runId=report.run_id,
-        imported=imported.imported,
-        refused=len(imported.refused),
-        reason=next(iter(imported.refused.values()), None),
+        imported=result.imported,
+        refused=len(result.refused),
+        reason=next(iter(result.refused.values()), None),
     )
-    if imported.refused:
-        findings = quantity(imported.imported + len(imported.refused), "finding")
-        warning = f"Security Hub did not import {len(imported.refused):,} of {findings}."
-        report = report.with_warning(f"{warning} {next(iter(imported.refused.values()))}")
-    return report, imported
+    if result.refused:
+        findings = quantity(result.imported + len(result.refused), "finding")
+        warning = f"Security Hub did not import {len(result.refused):,} of {findings}."
+        report = report.with_warning(f"{warning} {next(iter(result.refused.values()))}")
+    return report, result
