@@ -554,8 +554,9 @@ def test_an_audit_that_is_listed_and_not_yet_described_fails_no_other_one(root_t
         (lambda stack: stack.organization.put_root_credentials(account_id=MEMBER, access_keys=1), True),
         (lambda stack: setattr(stack, "lose_batches", lambda batch: True), True),
         (lambda stack: stack.organization.put_root_credentials(account_id=MANAGEMENT), True),
+        (lambda stack: setattr(stack, "settings", Settings(security_hub_findings=True)), True),
     ],
-    ids=["clean", "inaccessible", "credentials", "without results", "no MFA in the management account"],
+    ids=["clean", "inaccessible", "credentials", "without results", "management account", "refused findings"],
 )
 def test_a_redriven_audit_is_as_old_as_its_look_but_sets_off_alarms_now(
     root_tasks: RootTasks, arrange: Callable[[RootTasks], object], is_now: bool

@@ -114,15 +114,16 @@ def _metrics(
     if inaccessible or ends_alarms:
         values["AccountsInaccessible"] = inaccessible
     own = management_credentials(report)
-    unprotected = own is not None and is_unprotected(own)
-    if unprotected or (own is not None and ends_alarms):
-        values["ManagementRootUserUnprotected"] = int(unprotected)
+    if own is not None and (ends_alarms or is_unprotected(own)):
+        values["ManagementRootUserUnprotected"] = int(is_unprotected(own))
     if imported is not None:
         values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
+    # Any number of these is as wanted.
+    is_alarming = any(values[name] for name in values.keys() - {"AccountsAudited", "FindingsImported"})
     return metric_line(
         dimensions={ORGANIZATION_ID: report.organization_id},
         # The construct's alarms use it: the construct does not know the organization.
         other_dimensions={STATE_MACHINE_NAME: run.execution_arn.split(":")[6]},
         values=values,
-        timestamp=(now if with_credentials or inaccessible or unprotected else looked_at).timestamp(),
+        timestamp=(now if is_alarming else looked_at).timestamp(),
     )
