@@ -102,6 +102,7 @@ def test_options_are_the_input_of_an_execution(
         ("audit --output {folder}/report.json", "{folder} is not a folder, or not writable."),
         (f"audit --from-here --stack {STACK}", "works without a stack"),
         ("audit --outcome planned", "use both"),
+        (f"preflight --target {MEMBER}", "--target and --replaces need --policy."),
         (f"audit --from-report {AUDIT} --from-here", "use it without --from-here"),
         (f"audit --from-report {AUDIT} --account {MEMBER}", "add --exclude"),
         (f"audit --from-report {AUDIT} --organizational-unit Root/Prod", "--organizational-unit alone"),
@@ -190,10 +191,12 @@ def test_one_of_several_deployments_has_to_be_chosen(command_line: CommandLine) 
     assert "--stack OrgRoot:RootTasks or --stack Two:First or --stack Two:Second" in command_line.refusal(
         "runs"
     )
+    arn = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/Two/0123"
+    services.stacks[arn] = services.stacks["Two"]
     # The outputs' keys lack what is neither a letter nor a digit.
-    for stack in (STACK, "Two:Second", "Two:Sec-ond"):
+    for stack in (STACK, "Two:Second", "Two:Sec-ond", f"{arn}:Second"):
         assert command_line.run("runs", "--stack", stack).exit_code == 0
-    for stack in ("Two", "Two:Third", "Three", "Other"):
+    for stack in ("Two", "Two:Third", "Three", "Other", arn):
         command_line.refusal("runs", "--stack", stack)
 
 

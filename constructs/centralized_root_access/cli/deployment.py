@@ -56,13 +56,17 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
 
     Args:
         caller: The caller.
-        stack: A stack by its name, or with the construct in it as stack:construct; None to look at all.
+        stack: A stack by its name or ARN, or with the construct in it as stack:construct; None to look at
+            all.
 
     Raises:
         CallError: The stacks cannot be read.
         CommandError: There is none or more than one, or the caller may not read all stacks.
     """
-    name, _, construct_id = (stack or "").partition(":")
+    parts = (stack or "").split(":")
+    # An ARN has colons of its own.
+    end = 6 if parts[0] == "arn" else 1
+    name, construct_id = ":".join(parts[:end]), ":".join(parts[end:])
     found = [
         deployment
         for deployment in _deployments(_stacks(caller, name))

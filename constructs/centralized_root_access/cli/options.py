@@ -164,7 +164,7 @@ def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="STACK",
         envvar="CENTRALIZED_ROOT_ACCESS_STACK",
         show_envvar=True,
-        help="The stack of RootTasks, or STACK:CONSTRUCT. Default: the only one in the Region.",
+        help="The stack of RootTasks, its ARN, or STACK:CONSTRUCT. Default: the only one in the Region.",
     )
     return caller_options(stack(function))
 
