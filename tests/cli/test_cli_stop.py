@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER
@@ -238,6 +239,18 @@ def test_a_stop_whose_end_cannot_be_read_is_not_called_a_failure_to_stop(command
     services.before["StopExecution"] = lambda: services.errors.update(DescribeExecution=("InvalidArn", "No."))
     said = command_line.refusal("stop", RUN, "--yes")
     assert said == f"Whether run {RUN} was stopped is not known: states:DescribeExecution: InvalidArn: No.\n"
+
+
+def test_an_interrupted_stop_says_that_the_run_may_have_been_stopped(command_line: CommandLine) -> None:
+    start_execution(command_line)
+    before, interrupt = command_line.services.before, Mock(side_effect=KeyboardInterrupt)
+    for during_stop in (interrupt, lambda: before.update(DescribeExecution=interrupt)):
+        before["StopExecution"] = during_stop
+        shown = command_line.run("stop", RUN, "--yes")
+        assert (shown.exit_code, shown.stdout) == (130, "")
+        assert shown.stderr.strip() == (
+            f"Whether run {RUN} was stopped is not known. To look: `centralized-root-access report {RUN}`."
+        )
 
 
 def test_an_execution_that_is_stopped_before_it_has_accounts_shows_none_and_leaves_its_plan(

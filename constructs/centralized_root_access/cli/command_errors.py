@@ -46,7 +46,7 @@ class NoReportError(CommandError):
 
 
 class InterruptedRunError(click.Abort):
-    """A person interrupted a command whose execution continues; the message says how to come back to it."""
+    """A person interrupted a command whose execution may continue; the message says how to look at it."""
 
 
 _SIGN_IN = "Sign in again, for example with `aws sso login`, or use another --profile."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..command_errors import CommandError, ExitCode, failures_as
+from ..command_errors import CommandError, ExitCode, InterruptedRunError, failures_as
 from ..options import run_id_or_key, target_options
 from ..terminal import confirm, print_note
 from . import find_runs
@@ -41,11 +41,16 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
         changes = execution.folder == EXECUTE_FOLDER
         if not yes and not _is_confirmed(execution, changes=changes):
             return ExitCode.NO_RESULT
-        cause = f"Stopped by {runs.caller.arn}, as its command line states."
-        runs.executions.stop(execution, cause=cause)
-    with failures_as(f"Whether run {execution.run_id} was stopped is not known"):
-        # StopExecution has no error for an execution that has ended meanwhile.
-        ended = runs.executions.wait(execution, show=lambda done, total: None)  # noqa: ARG005
+    cause = f"Stopped by {runs.caller.arn}, as its command line states."
+    unknown = f"Whether run {execution.run_id} was stopped is not known"
+    try:
+        with failures_as("Unable to stop the run"):
+            runs.executions.stop(execution, cause=cause)
+        with failures_as(unknown):
+            # StopExecution has no error for an execution that has ended meanwhile.
+            ended = runs.executions.wait(execution, show=lambda done, total: None)  # noqa: ARG005
+    except KeyboardInterrupt as error:
+        raise InterruptedRunError(f"{unknown}. To look: `{target.command('report', run)}`.") from error
     if ended.status != "ABORTED":
         raise _not_running_error(ended)
     print_note(f"Run {ended.run_id} was stopped.")
