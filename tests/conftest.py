@@ -79,6 +79,8 @@ def pytest_configure() -> None:
     # Its check of each template costs more than the synthesis. `make local-deploy` has it.
     os.environ["CDK_VALIDATION"] = "false"
     os.environ["CDK_DISABLE_STACK_TRACE"] = "true"
+    # Some CI systems set it, and tests read what a pipe gets.
+    os.environ.pop("FORCE_COLOR", None)
 
 
 @pytest.hookimpl(tryfirst=True)

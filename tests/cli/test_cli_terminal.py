@@ -93,12 +93,12 @@ def test_progress_is_counted_while_accounts_are_audited_and_then_taken_back(
 
 
 @pytest.mark.parametrize("format_", ["table", "csv", "json"])
-def test_a_name_that_stdout_cannot_encode_loses_no_report(
+def test_a_pipe_loses_no_name_that_it_cannot_encode_and_gets_no_colours_in_a_format_for_programs(
     organization: LocalOrganization, format_: str
 ) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "centralized_root_access", "audit", "--from-here", "--format", format_],
-        env=environment_of(organization, PYTHONIOENCODING="latin-1"),
+        env=environment_of(organization, PYTHONIOENCODING="latin-1", FORCE_COLOR="1"),
         capture_output=True,
         check=False,
     )
@@ -106,6 +106,7 @@ def test_a_name_that_stdout_cannot_encode_loses_no_report(
     shown = result.stdout.decode("latin-1")
     assert KEY in shown
     assert r"\u6771\u4eac" in shown
+    assert bool(COLOUR.search(shown)) is (format_ == "table")
 
 
 def test_an_interrupted_question_for_an_mfa_code_leaves_a_terminal_that_echoes(
