@@ -88,6 +88,23 @@ def test_what_is_denied_today_is_not_held_against_the_policy(
 
 
 @pytest.mark.parametrize(
+    ("there", "expected"),
+    [("iam:D*", (0, [])), ("iam:DeleteLoginProfile", (1, [MEMBER]))],
+    ids=["nothing was possible", "a part was"],
+)
+def test_a_task_of_which_nothing_was_possible_is_not_newly_denied(
+    command_line: CommandLine,
+    organization: LocalOrganization,
+    file: Path,
+    there: str,
+    expected: tuple[int, list[str]],
+) -> None:
+    attach(organization, {**DENY_ROOT, "Action": there})
+    more = ("--policy", write(file, {**DENY_ROOT, "Action": "iam:*"}))
+    assert denied(command_line, *more, "--target", MEMBER, "--task", "delete") == expected
+
+
+@pytest.mark.parametrize(
     ("there", "target_id", "new", "expected"),
     [
         (HARMLESS, MEMBER, DENY_ROOT, (1, [MEMBER])),

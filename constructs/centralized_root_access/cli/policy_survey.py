@@ -14,7 +14,7 @@ from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.fixes import find_fixes
 from root_tasks.policies.planned_accounts import CLOCK_SKEW_SECONDS
 from root_tasks.policies.reader import PolicyReader
-from root_tasks.policies.verdicts import judge_account
+from root_tasks.policies.verdicts import TaskResult, judge_account
 from root_tasks.run.accounts import MemberDirectory, classify
 from scp.documents import PolicyType, parse_policy
 from scp.evaluate import Decision
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from root_tasks.model.run import Account
     from root_tasks.policies.fixes import StatementFix
-    from root_tasks.policies.verdicts import AccountVerdict, TaskResult, TaskVerdict
+    from root_tasks.policies.verdicts import AccountVerdict, TaskVerdict
     from root_tasks.run.accounts import OrganizationContext, Selection
     from scp.calls import SessionOpener
     from scp.documents import Policy
@@ -152,8 +152,8 @@ class Survey:
         enabled_types: The types of policies that are enabled.
         accounts: The accounts, by their IDs; without those in which no root session is possible anyway.
         skipped: Why accounts that were named are not among them, by their IDs.
-        change: The change that they were checked with: for the tasks of which it denies more than is denied
-            today, and for those that stay possible. None: they were checked as they are.
+        change: The change that they were checked with: for the tasks that are not denied today and of which
+            it denies more, and for those that stay possible. None: they were checked as they are.
         fixes: What would let root sessions through where they are denied.
     """
 
@@ -324,12 +324,13 @@ def _require_places(target_ids: Iterable[str], paths: Mapping[str, UnitIds]) -> 
 def _new_results(
     before: Iterable[AccountVerdict], after: Iterable[AccountVerdict]
 ) -> Iterator[AccountVerdict]:
-    """Yield the accounts after a change, without tasks that are denied today already."""
+    """Yield the accounts after a change, without tasks that are denied today, or in which nothing more is."""
     for old, new in zip(before, after, strict=True):
         tasks = tuple(
             task
             for was, task in zip(old.tasks, new.tasks, strict=True)
-            if not (denied := _denials_of(task)) or denied - _denials_of(was)
+            if not (denied := _denials_of(task))
+            or (was.result is not TaskResult.DENIED and denied - _denials_of(was))
         )
         if tasks:
             yield replace(new, tasks=tasks)
