@@ -25,6 +25,7 @@ ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)
 EXEMPTED = {**DENY_ROOT, "Condition": {**ROOT_USERS, "Null": {"aws:AssumedRoot": "true"}}}
 HARMLESS = statement(Action="ec2:*")
+RCP = {**HARMLESS, "Principal": "*"}
 
 
 @pytest.fixture
@@ -87,21 +88,14 @@ def test_what_is_denied_today_is_not_held_against_the_policy(
     assert denied(command_line, *same) == (0, [])
 
 
-@pytest.mark.parametrize(
-    ("there", "expected"),
-    [("iam:D*", (0, [])), ("iam:DeleteLoginProfile", (1, [MEMBER]))],
-    ids=["nothing was possible", "a part was"],
-)
 def test_a_task_of_which_nothing_was_possible_is_not_newly_denied(
-    command_line: CommandLine,
-    organization: LocalOrganization,
-    file: Path,
-    there: str,
-    expected: tuple[int, list[str]],
+    command_line: CommandLine, organization: LocalOrganization, file: Path
 ) -> None:
-    attach(organization, {**DENY_ROOT, "Action": there})
-    more = ("--policy", write(file, {**DENY_ROOT, "Action": "iam:*"}))
-    assert denied(command_line, *more, "--target", MEMBER, "--task", "delete") == expected
+    more = ("--policy", write(file, {**DENY_ROOT, "Action": "iam:*"}), "--task", "delete")
+    for account_id, there in ((MEMBER, "iam:D*"), (OTHER, "iam:DeleteLoginProfile")):
+        attach_policy(organization, account_id, {**DENY_ROOT, "Action": there})
+    assert denied(command_line, *more, "--target", MEMBER) == (0, [])
+    assert denied(command_line, *more, "--target", OTHER) == (1, [OTHER])
 
 
 @pytest.mark.parametrize(
@@ -200,7 +194,7 @@ def test_the_table_names_the_file_and_what_would_mend_it(
         (["--target", MANAGEMENT], document(HARMLESS), f"{MANAGEMENT}: there is no member account to check."),
         (
             ["--replaces", "p-nothing1"],
-            document({**HARMLESS, "Principal": "*"}),
+            document(RCP),
             "p-nothing1: no resource control policy of",
         ),
         *(
@@ -208,6 +202,8 @@ def test_the_table_names_the_file_and_what_would_mend_it(
             for own in ("p-FullAWSAccess", "p-RCPFullAWSAccess")
         ),
         (["--target", MEMBER], "text", "is not a policy that AWS would accept."),
+        (["--target", MEMBER], document({**HARMLESS, "Sid": 10_240 * "a"}), "space: AWS accepts 10,240."),
+        (["--replaces", "p-1"], document({**RCP, "Sid": 5_120 * "a"}), "AWS accepts 5,120."),
         (["--target", MEMBER], None, "guard.json cannot be read: No such file"),
         ([], document(HARMLESS), "--policy needs --target or --replaces"),
         (["--target", MEMBER, "--replaces", "p-1"], document(HARMLESS), "--policy needs --target or"),
@@ -262,6 +258,14 @@ def test_a_delegate_that_checks_no_account_is_not_told_that_a_policy_denies_noth
         assert "There is no member account to check." in said
 
 
-def test_targets_without_a_policy_are_refused(command_line: CommandLine) -> None:
-    ended = command_line.run("preflight", "--target", MEMBER)
-    assert (ended.exit_code, "--target and --replaces need --policy." in ended.stderr) == (2, True)
+def test_a_policy_that_aws_would_not_attach_to_a_full_target_is_refused(
+    command_line: CommandLine, organization: LocalOrganization, file: Path
+) -> None:
+    change = ("--policy", write(file, DENY_ROOT), "--target", MEMBER)
+    for number in range(8):
+        attach_policy(organization, MEMBER, HARMLESS, name=f"policy-{number}")
+    assert denied(command_line, *change) == (1, [MEMBER])
+    attach(organization, HARMLESS)
+    for selected in ((), ("--account", MEMBER)):
+        said = command_line.refusal("preflight", *change, *selected)
+        assert f"{MEMBER} has 10 service control policies: AWS allows no more." in said

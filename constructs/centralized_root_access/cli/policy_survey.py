@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
 from aws_calls.untrusted import ACCOUNT_ID
+from root_tasks.messages import quantity
 from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.fixes import find_fixes
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 
 # Two documents a second, of which an organization can have thousands.
 _MAX_SECONDS = 1800.0
+# AWS's limits since May 2026: the characters of a policy, and the policies of a target. FullAWSAccess counts.
+_MAX_CHARACTERS = {PolicyType.SERVICE_CONTROL_POLICY: 10_240, PolicyType.RESOURCE_CONTROL_POLICY: 5_120}
+_MAX_ATTACHED = {PolicyType.SERVICE_CONTROL_POLICY: 10, PolicyType.RESOURCE_CONTROL_POLICY: 5}
 
 
 # A change
@@ -65,20 +70,25 @@ class PolicyChange:
         """Return the IDs of the root, units and accounts where something changes, or may change.
 
         Raises:
-            CommandError: The policy that is there is attached nowhere, as far as was read.
+            CommandError: The policy that is there is attached nowhere, as far as was read, or a target takes
+                no other one.
         """
+        kind = self.policy_type.lower().replace("_", " ")
+        own = [of_type for of_type in attachments if of_type.policy_type is self.policy_type]
         if self.replaced_id is None:
+            for target_id, of_type in itertools.product(self.target_ids, own):
+                count = len(of_type.policy_ids.get(target_id, ()))
+                if count >= _MAX_ATTACHED[self.policy_type]:
+                    raise CommandError(f"{target_id} has {quantity(count, kind)}: AWS allows no more.")
             return frozenset(self.target_ids)
         places = frozenset(
             target_id
-            for of_type in attachments
-            if of_type.policy_type is self.policy_type
+            for of_type in own
             for target_id in {*of_type.policy_ids, *of_type.problems}
             # What could not be read of a target may be the policy.
             if self.replaced_id in of_type.policy_ids.get(target_id, [self.replaced_id])
         )
         if not places:
-            kind = self.policy_type.lower().replace("_", " ")
             raise CommandError(f"{self.replaced_id}: no {kind} of this ID applies to an account to check.")
         return places
 
@@ -113,8 +123,7 @@ def read_change(file: Path, *, target_ids: tuple[str, ...], replaced_id: str | N
         replaced_id: The policy whose document it replaces.
 
     Raises:
-        CommandError: The file cannot be read, is not a policy in today's language, or would replace AWS's
-            own policy.
+        CommandError: The file cannot be read, is not a policy that AWS accepts, or would replace AWS's own.
     """
     if replaced_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
         raise CommandError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")
@@ -125,6 +134,10 @@ def read_change(file: Path, *, target_ids: tuple[str, ...], replaced_id: str | N
     policy = parse_policy(content, policy_id="not attached yet", name=file.stem, policy_type=policy_type)
     if policy.problem:
         raise CommandError(f"{file} is not a policy that AWS would accept. {policy.problem}")
+    # AWS counts white space, but its console and some tools take it away before.
+    characters = len(json.dumps(json.loads(content), ensure_ascii=False, separators=(",", ":")))
+    if characters > (most := _MAX_CHARACTERS[policy_type]):
+        raise CommandError(f"{file} has {characters:,} characters without white space: AWS accepts {most:,}.")
     return PolicyChange(
         policy=policy, policy_type=policy_type, target_ids=target_ids, replaced_id=replaced_id
     )
