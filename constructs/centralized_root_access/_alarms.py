@@ -33,13 +33,14 @@ _MAX_WARM_UP_MINUTES = 2880
 
 def audit_metric(state_machine: sfn.StateMachine, name: str) -> cloudwatch.Metric:
     """Return a metric of the full audits of a state machine."""
+    # Attached: a dashboard of another Region has to name this one.
     return cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name=name,
         dimensions_map={"StateMachineName": state_machine.state_machine_name},
         statistic="Maximum",
         period=Duration.minutes(5),
-    )
+    ).attach_to(state_machine)
 
 
 def describe(what: str, *steps: str, runbook: str) -> str:

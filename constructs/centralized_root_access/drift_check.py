@@ -112,7 +112,7 @@ class DriftCheck(Construct):
             dimensions_map={"OrganizationId": resource.get_att_string("OrganizationId")},
             statistic="Minimum",
             period=interval,
-        )
+        ).attach_to(self)
         follow_logs = f"aws logs tail {logs.log_group_name} --since 1d"
         self.drift_alarm = create_alarm(
             self,

@@ -29,7 +29,7 @@ class RootAccessDashboard(Construct):
     inaccessible ones at each day's full audits, whether the management account's own root user was
     protected, the findings for Security Hub, and the executions by their end; with ``drift_check`` whether
     the organization matched the stack. CloudWatch charges for a dashboard, with the first three of an
-    account free.
+    account free. In another Region than theirs, both stacks need ``cross_region_references=True``.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Dashboards.html
 
@@ -41,8 +41,8 @@ class RootAccessDashboard(Construct):
     Args:
         scope: The stack, or a construct in it.
         id: The construct's id, which is part of the dashboard's name.
-        root_tasks: The root tasks to show, of the same account and Region. Default: none.
-        drift_check: The drift check to show, of the same account and Region. Default: none.
+        root_tasks: The root tasks to show, of the same account. Default: none.
+        drift_check: The drift check to show, of the same account. Default: none.
 
     Attributes:
         dashboard: The dashboard.

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import Duration
+from aws_cdk import App, Duration, Environment, Stack
 
 from centralized_root_access import CentralizedRootAccess, RootAccessDashboard, RootTask, RootTasks
 from support.templates import MANAGEMENT, bootstrap_stack, only_resource, resources, template, text
@@ -73,6 +73,18 @@ def test_it_shows_the_state_of_every_alarm() -> None:
 def test_it_shows_what_is_given_and_nothing_else() -> None:
     assert metrics(build(tasks=[])) == [("CentralizedRootAccess", "InDesiredState")]
     assert ("CentralizedRootAccess", "InDesiredState") not in metrics(build(drift=False))
+
+
+def test_a_dashboard_in_another_region_names_the_region_of_each_metric() -> None:
+    app = App(analytics_reporting=False)
+    home, abroad = (
+        Stack(app, region, env=Environment(account="1" * 12, region=region), cross_region_references=True)
+        for region in ("us-east-1", "eu-west-1")
+    )
+    drift_check = CentralizedRootAccess(home, "RootAccess").add_drift_check()
+    RootAccessDashboard(abroad, "Dashboard", root_tasks=RootTasks(home, "RootTasks"), drift_check=drift_check)
+    widgets = [widget["properties"].get("metrics", []) for widget in body(template(abroad))["widgets"]]
+    assert {options.get("region") for shown in widgets for *_, options in shown} == {"us-east-1"}
 
 
 def test_an_empty_dashboard_is_refused() -> None:
