@@ -12,7 +12,6 @@ import pytest
 
 from aws_calls.failures import FailureKind, error_of_call
 from centralized_root_access.cli.follow_up import PlanState
-from centralized_root_access.cli.terminal import confirm
 from root_tasks.aws.bucket import Bucket
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER, OTHER
@@ -63,15 +62,6 @@ def test_a_person_sees_the_plan_and_decides(
     assert ("Not executed. Nothing was changed." in shown.stderr) is (exit_code != 0)
     assert has_password(command_line) is (exit_code != 0)
     assert bool(shown.stdout) is (exit_code == 0)
-
-
-def test_a_question_leaves_stdout_to_the_output_with_the_oldest_click_as_well(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It passes a space to `input`, which writes it to stdout."""
-    monkeypatch.setattr("click.confirm", lambda *_, **__: print(" ", end=""))
-    assert not confirm("Execute?", otherwise="Not executed.")
-    assert capsys.readouterr().out == ""
 
 
 def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(

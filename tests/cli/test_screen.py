@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from rich.progress import Progress
 
 from centralized_root_access.cli import screen
 from centralized_root_access.cli.report_rows import rows_of
@@ -280,13 +279,3 @@ def test_a_deployment_without_runs_says_where_earlier_ones_may_be(command_line: 
         said = command_line.run(command).stderr
         assert sentence in said
         assert "renamed or moved" in said
-
-
-def test_without_a_terminal_progress_writes_nothing_with_the_oldest_rich_either(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It ends a progress bar that is disabled with an empty line."""
-    monkeypatch.setattr(Progress, "stop", lambda progress: progress.console.print())
-    with screen.progress_bar("audit") as update:
-        update(1, 2, "accounts")
-    assert capsys.readouterr().err == ""

@@ -1,4 +1,4 @@
-"""The functions on CPython 3.14, which they have in AWS, and with older SDKs."""
+"""The functions on CPython 3.14, which they have in AWS; they and the command line with older packages."""
 
 from __future__ import annotations
 
@@ -163,7 +163,8 @@ def run_with(sdk: Path, code: str, *arguments: str) -> subprocess.CompletedProce
 @pytest.mark.parametrize(
     ("sdk", "requirements", "files"),
     [
-        (LOWEST, "requirements-lowest.txt", AWS_FILES),
+        # With the lowest click and rich, too: runs, questions and progress of the command line.
+        (LOWEST, "requirements-lowest.txt", (*AWS_FILES, "test_cli_cycle.py", "test_execute.py")),
         (OLDEST, "tests/oldest_sdk/requirements.txt", CUSTOM_RESOURCE_FILES),
     ],
     ids=["the lowest supported, all functions", "the oldest of a runtime, the custom resource"],
