@@ -43,11 +43,7 @@ _EXPLANATION_SECONDS = 30.0
 
 
 def audit_from_here(
-    caller: Caller,
-    input_: Mapping[str, object],
-    *,
-    name: str,
-    show: Callable[[int, int, str], None],
+    caller: Caller, input_: Mapping[str, object], *, name: str, show: Callable[[int, int, str], None]
 ) -> Report:
     """Audit the accounts that an input names, and return the report.
 
@@ -68,9 +64,7 @@ def audit_from_here(
         started_at=caller.now(),
     )
     order = parse_request(
-        {**input_, REQUESTED_BY: caller.arn},
-        tasks=(Task.AUDIT,),
-        allow_policy_override=False,
+        {**input_, REQUESTED_BY: caller.arn}, tasks=(Task.AUDIT,), allow_policy_override=False
     )
     directory = MemberDirectory.of(aws.ending_in(_LIST_SECONDS))
     looks = _Looks(aws, run_id=name, show=lambda done, found: show(done, found, "accounts"))

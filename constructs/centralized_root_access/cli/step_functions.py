@@ -75,11 +75,6 @@ class RunExecution:
     complete: bool = True
 
     @property
-    def state_machine(self) -> str:
-        """The state machine, as the stack's outputs name it."""
-        return "Audit" if self.folder == AUDIT_FOLDER else "Execute"
-
-    @property
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.status in _RUNNING

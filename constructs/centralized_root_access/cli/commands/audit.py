@@ -11,7 +11,6 @@ from click.core import ParameterSource
 from ..command_errors import CommandError, failures_as
 from ..options import JSON, TABLE, output_options, selection_options, target_options
 from ..terminal import print_note
-from . import find_runs
 
 if TYPE_CHECKING:
     from ..command_errors import ExitCode
@@ -50,7 +49,9 @@ def audit(*, selection: Selection, from_here: bool, output: Output, target: Targ
     if from_here:
         return _audit_from_here(selection.input, output=output, target=target)
     with failures_as("Unable to audit", as_json=output.format == JSON):
-        runs = find_runs(target)
+        from ..deployed_runs import Runs
+
+        runs = Runs.find(target)
         execution = runs.run("audit", selection.input | runs.accounts_of_report(selection, audits=True))
     return runs.show_result(execution, output=output)
 

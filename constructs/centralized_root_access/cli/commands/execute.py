@@ -11,7 +11,6 @@ import click
 from ..command_errors import CommandError, ExitCode, RunNotFoundError, failures_as
 from ..options import JSON, output_options, run_id, target_options
 from ..terminal import confirm
-from . import find_runs
 
 if TYPE_CHECKING:
     from ..options import Output, TargetOptions
@@ -41,13 +40,14 @@ def execute(
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Read the plan, then use --yes.")
     with failures_as("Unable to execute", as_json=output.format == JSON):
-        runs = find_runs(target)
         from root_tasks.aws.stores import sha256
         from root_tasks.run.plans import PLAN
         from root_tasks.run.report_hash import REPORT_SHA256
 
+        from ..deployed_runs import Runs
         from ..deployment import AUDIT_FOLDER, EXECUTE_FOLDER
 
+        runs = Runs.find(target)
         if EXECUTE_FOLDER not in runs.deployment.state_machine_arns:
             raise CommandError(
                 f"Stack {runs.deployment.stack} lists no task that makes changes, so it cannot execute "

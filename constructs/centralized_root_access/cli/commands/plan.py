@@ -21,7 +21,6 @@ from ..options import (
     selection_options,
     target_options,
 )
-from . import find_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +60,9 @@ def _planning(run_name: str, *, task: str | None = None) -> Decorator:
         def wrapper(*, output: Output, target: TargetOptions, **options: Any) -> ExitCode:
             with failures_as("Unable to plan", as_json=output.format == JSON):
                 given = {key: value for key, value in function(**options).items() if value is not None}
-                runs = find_runs(target)
+                from ..deployed_runs import Runs
+
+                runs = Runs.find(target)
                 if (selection := options.get("selection")) is not None:
                     given |= runs.accounts_of_report(selection, audits=False)
                 of_task = task or runs.task_of_backups(options["backups"])

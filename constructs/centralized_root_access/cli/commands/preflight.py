@@ -25,10 +25,8 @@ def _role_arn(context: click.Context, parameter: click.Parameter, value: str | N
 
 
 @click.command(short_help="Show which root tasks policies deny, and what would allow them.")
-@click.option(
-    "--task",
-    "tasks",
-    multiple=True,
+@repeatable_option(
+    "task",
     type=click.Choice([task.command for task in Task]),
     help="Check this task. Repeatable. Default: every task.",
 )

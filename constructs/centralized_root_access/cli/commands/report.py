@@ -9,7 +9,6 @@ import click
 from ..command_errors import failures_as
 from ..options import JSON, TABLE, output_options, run_id_or_key, target_options
 from ..terminal import print_note
-from . import find_runs
 
 if TYPE_CHECKING:
     from ..command_errors import ExitCode
@@ -28,11 +27,12 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
     Exit code: as that of the command that started the run.
     """
     with failures_as("Unable to show the report", as_json=output.format == JSON):
-        runs = find_runs(target)
         from root_tasks.report.summary import minute
 
+        from ..deployed_runs import Runs
         from ..stored_report import keep_report, show_report
 
+        runs = Runs.find(target)
         stored = runs.latest_report() if run is None else runs.find_report(run)
         show_report(stored, output=output)
         if run is None:

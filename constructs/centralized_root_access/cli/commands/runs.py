@@ -10,7 +10,6 @@ import click
 from ..command_errors import ExitCode, failures_as
 from ..options import CSV, JSON, TABLE, format_option, target_options
 from ..terminal import print_note
-from . import find_runs
 
 if TYPE_CHECKING:
     from ..follow_up import PlanState
@@ -20,12 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="List the latest runs.")
 @click.option(
-    "--limit",
-    type=click.IntRange(1, 1000),
-    metavar="N",
-    default=20,
-    show_default=True,
-    help="How many.",
+    "--limit", type=click.IntRange(1, 1000), metavar="N", default=20, show_default=True, help="How many."
 )
 @format_option(TABLE, JSON, CSV)
 @target_options
@@ -35,13 +29,14 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
     Exit code: 0 listed; 2 not listed.
     """
     with failures_as("Unable to list the runs", as_json=format_ == JSON):
-        runs_ = find_runs(target)
-        found = runs_.executions.latest(limit=limit)
-        states = runs_.states_of(found)
         from root_tasks.report.render import csv_table
 
         from .. import screen
+        from ..deployed_runs import Runs
 
+        runs_ = Runs.find(target)
+        found = runs_.executions.latest(limit=limit)
+        states = runs_.states_of(found)
         if not found:
             print_note(
                 f"Stack {runs_.deployment.stack} has no runs yet. A RootTasks that was renamed or moved "
@@ -61,10 +56,13 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
 def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
     from root_tasks.model.codec import format_time
 
+    from ..deployment import AUDIT_FOLDER
+
     expires_at, executed_by = (state.expires_at, state.executed_by) if state else (None, None)
     return {
         "run": execution.run_id,
-        "stateMachine": execution.state_machine,
+        # As the stack's outputs name it.
+        "stateMachine": "Audit" if execution.folder == AUDIT_FOLDER else "Execute",
         "action": execution.action,
         "accounts": execution.accounts,
         "status": execution.status,

@@ -10,7 +10,6 @@ import click
 from ..command_errors import CommandError, ExitCode, InterruptedRunError, failures_as
 from ..options import run_id_or_key, target_options
 from ..terminal import confirm, print_note
-from . import find_runs
 
 if TYPE_CHECKING:
     from ..deployed_runs import Runs
@@ -32,9 +31,10 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Use --yes.")
     with failures_as("Unable to stop the run"):
-        runs = find_runs(target)
+        from ..deployed_runs import Runs
         from ..deployment import EXECUTE_FOLDER
 
+        runs = Runs.find(target)
         execution = runs.executions.find(run)
         if not execution.running:
             raise _not_running_error(execution)
