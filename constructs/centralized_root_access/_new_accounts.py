@@ -32,10 +32,7 @@ _ACCOUNT = "States.ArrayGetItem($.accountIds, 0)"
 
 
 def audit_of_new_accounts(
-    scope: Construct,
-    *,
-    audit_state_machine: sfn.IStateMachine,
-    notification_topic: sns.ITopic,
+    scope: Construct, *, audit_state_machine: sfn.IStateMachine, notification_topic: sns.ITopic
 ) -> tuple[sfn.StateMachine, events.Rule]:
     """Return the state machine that audits an account that has joined, and the rule that starts it.
 

@@ -289,11 +289,7 @@ def test_settings_are_read_as_they_were_written() -> None:
 
 
 def test_a_metric_line_is_in_the_embedded_metric_format() -> None:
-    line = metric_line(
-        dimensions={"Of": "o-1"},
-        values={"One": 1, "Two": 2},
-        timestamp=1_800_000_000.5,
-    )
+    line = metric_line(dimensions={"Of": "o-1"}, values={"One": 1, "Two": 2}, timestamp=1_800_000_000.5)
     assert line == {
         "_aws": {
             "Timestamp": 1_800_000_000_500,

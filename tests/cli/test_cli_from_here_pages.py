@@ -95,8 +95,7 @@ SCENES = st.builds(
         max_size=65,
     ),
     changes=st.lists(
-        st.builds(Change, page=st.integers(1, 4), member=st.integers(0, 64), leaves=st.booleans()),
-        max_size=3,
+        st.builds(Change, page=st.integers(1, 4), member=st.integers(0, 64), leaves=st.booleans()), max_size=3
     ),
 )
 

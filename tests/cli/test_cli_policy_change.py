@@ -192,11 +192,7 @@ def test_the_table_names_the_file_and_what_would_mend_it(
             "There is no organizational unit ou-a1b2-c3d4e5f6.",
         ),
         (["--target", MANAGEMENT], document(HARMLESS), f"{MANAGEMENT}: there is no member account to check."),
-        (
-            ["--replaces", "p-nothing1"],
-            document(RCP),
-            "p-nothing1: no resource control policy of",
-        ),
+        (["--replaces", "p-nothing1"], document(RCP), "p-nothing1: no resource control policy of"),
         *(
             (["--replaces", own], document(HARMLESS), f"{own} is AWS's own policy: its")
             for own in ("p-FullAWSAccess", "p-RCPFullAWSAccess")

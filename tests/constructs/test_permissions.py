@@ -253,9 +253,7 @@ def drift_policy(configuration: DriftConfiguration) -> tuple[PolicyStatement, ..
     stack = bootstrap_stack(env=MANAGEMENT)
     topic = sns.Topic(stack, "Topic") if configuration.topic else None
     CentralizedRootAccess(stack, "RootAccess", features=configuration.features).add_drift_check(
-        repair=configuration.repair,
-        notification_topic=topic,
-        security_hub_findings=configuration.findings,
+        repair=configuration.repair, notification_topic=topic, security_hub_findings=configuration.findings
     )
     synthesized = template(stack)
     references = {"AWS::StackId": STACK_ID}

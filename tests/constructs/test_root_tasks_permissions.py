@@ -46,10 +46,7 @@ FUNCTIONS = {
 
 def synthesized(*tasks: RootTask) -> dict[str, Any]:
     return root_tasks_template(
-        tasks=tasks,
-        protected_accounts=[PROTECTED],
-        notification_topic=new_topic,
-        security_hub_findings=True,
+        tasks=tasks, protected_accounts=[PROTECTED], notification_topic=new_topic, security_hub_findings=True
     )
 
 

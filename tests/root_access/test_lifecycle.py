@@ -262,11 +262,7 @@ def test_a_refused_list_of_delegates_is_empty_while_trusted_access_is_disabled(
 
 @pytest.mark.parametrize(
     "fault",
-    [
-        error_response("InvalidInputException"),
-        ACCESS_DENIED,
-        THROTTLING_EXCEPTION,
-    ],
+    [error_response("InvalidInputException"), ACCESS_DENIED, THROTTLING_EXCEPTION],
     ids=["refused", "denied", "throttled"],
 )
 def test_an_unmanaged_list_of_delegates_never_fails_a_deployment_and_is_unknown(

@@ -80,9 +80,7 @@ def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
     monkeypatch.setitem(Task._value2member_map_, NAME, task)
     monkeypatch.setitem(DEFINITIONS, task, DEFINITION)
     policy = TaskPolicy(
-        name=NAME,
-        needs=EmulatedFeature.ROOT_CREDENTIALS_MANAGEMENT,
-        allows=frozenset(DEFINITION.calls),
+        name=NAME, needs=EmulatedFeature.ROOT_CREDENTIALS_MANAGEMENT, allows=frozenset(DEFINITION.calls)
     )
     monkeypatch.setitem(TASK_POLICIES, f"arn:aws:iam::aws:policy/root-task/{NAME}", policy)
     return task

@@ -21,14 +21,7 @@ if TYPE_CHECKING:
 
 BUCKET = "root-tasks"
 
-_OPERATIONS = {
-    "GetObject",
-    "HeadObject",
-    "PutObject",
-    "ListObjectsV2",
-    "ListObjectVersions",
-    "DeleteObject",
-}
+_OPERATIONS = {"GetObject", "HeadObject", "PutObject", "ListObjectsV2", "ListObjectVersions", "DeleteObject"}
 
 
 class ReportBuckets:

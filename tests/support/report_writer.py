@@ -139,8 +139,7 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
     aws = Aws(
         function=FunctionArn(partition="aws", region="us-east-1", account_id=_OWN_ACCOUNT),
         clients=Clients(
-            lambda service: stand_ins[service](),
-            sessions=SessionClients(Session(), config=one_attempt()),
+            lambda service: stand_ins[service](), sessions=SessionClients(Session(), config=one_attempt())
         ),
         now=lambda: datetime.fromisoformat(event["endedAt"]),
         log=lambda **event: None,

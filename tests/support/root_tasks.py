@@ -356,9 +356,7 @@ class RootTasks:
         result: dict[str, Any] = json.loads(
             json.dumps(
                 run(
-                    self.aws(),
-                    json.loads(json.dumps(event)),
-                    settings=settings.from_environment(environment),
+                    self.aws(), json.loads(json.dumps(event)), settings=settings.from_environment(environment)
                 )
             )
         )

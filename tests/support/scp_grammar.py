@@ -120,9 +120,7 @@ def _operators() -> SearchStrategy[str]:
     prefix = st.sampled_from(("", "", "", "ForAllValues:", "ForAnyValue:"))
     suffix = st.sampled_from(("", "", "IfExists"))
     return st.one_of(
-        st.builds("{}{}{}".format, prefix, base, suffix),
-        st.just("Null"),
-        st.just("SomethingNew"),
+        st.builds("{}{}{}".format, prefix, base, suffix), st.just("Null"), st.just("SomethingNew")
     )
 
 

@@ -85,8 +85,7 @@ class Caller:
         return Aws(
             function=FunctionArn(partition=self.partition, region=self.region, account_id=self.account_id),
             clients=Clients(
-                functools.partial(self.client, config=config),
-                sessions=SessionClients(session, config=config),
+                functools.partial(self.client, config=config), sessions=SessionClients(session, config=config)
             ),
             now=self.now,
             # What the functions log is for their operators; a person reads the report.

@@ -113,9 +113,7 @@ SERVER_ERROR_AFTER = replace(
 )
 CONNECTION_FAILED = Fault(name="no connection", exception=EndpointConnectionError)
 NO_RESPONSE_BEFORE = Fault(
-    name="connection closed before the call took effect",
-    exception=ConnectionClosedError,
-    is_ambiguous=True,
+    name="connection closed before the call took effect", exception=ConnectionClosedError, is_ambiguous=True
 )
 NO_RESPONSE_AFTER = replace(
     NO_RESPONSE_BEFORE, name="connection closed after the call took effect", takes_effect=True
