@@ -183,6 +183,16 @@ def test_the_table_names_the_file_and_what_would_mend_it(
     assert shown.lines[-1].startswith("With guard, 1 account would become denied.")
 
 
+def test_a_policy_whose_type_is_disabled_is_said_to_need_it(
+    command_line: CommandLine, organization: LocalOrganization, file: Path
+) -> None:
+    organization.attach_resource_control_policy(name="there", document=document(RCP), target_id=OTHER)
+    shown = command_line.run("preflight", "--policy", write(file, DENY_ROOT), "--target", MEMBER)
+    assert shown.lines[-1].endswith(
+        " AWS attaches it only when its type, service control policy, is enabled."
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "content", "sentence"),
     [
