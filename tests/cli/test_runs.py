@@ -101,16 +101,14 @@ def test_a_command_that_may_not_start_a_run_says_what_it_needs(
 def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
     command_line: CommandLine,
 ) -> None:
-    def interrupt(seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    command_line.sleep = interrupt
-    shown = command_line.run("audit", "--stack", STACK)
-    assert shown.exit_code == 130
-    for command in ("report", "stop"):
-        # A period would become a part of the stack's name.
-        assert f"it: `centralized-root-access {command} {AUDIT} --stack {STACK}`." in shown.stderr
-    assert "Traceback" not in shown.stderr
+    before = command_line.services.before
+    for operation, beginning in (("DescribeMapRun", "Run"), ("StartExecution", "If run")):
+        before[operation] = Mock(side_effect=KeyboardInterrupt)
+        shown = command_line.run("audit", "--stack", STACK)
+        assert (shown.exit_code, shown.stderr.lstrip().startswith(f"{beginning} {AUDIT} ")) == (130, True)
+        for command in ("report", "stop"):
+            # A period would become a part of the stack's name.
+            assert f"it: `centralized-root-access {command} {AUDIT} --stack {STACK}`." in shown.stderr
     assert command_line.services.calls("StopExecution") == []
 
 

@@ -98,8 +98,10 @@ class Runs:
         """
         name = self.target.environment.run_name(prefix)
         stated = {**input_, REQUESTED_BY: self.caller.arn}
+        with self._resumable(name, started=False):
+            execution = self.executions.start(folder, name=name, input_=stated)
         with self._resumable(name):
-            execution = self._wait(self.executions.start(folder, name=name, input_=stated))
+            execution = self._wait(execution)
         if not execution.has_report:
             if execution.status != REFUSED_STATUS:
                 print_note(f"To see what it had done: {self.target.command('report', name)}")
@@ -391,19 +393,20 @@ class Runs:
             ) from error
 
     @contextmanager
-    def _resumable(self, name: str) -> Iterator[None]:
-        """Say how to come back to an execution if the command ends early."""
+    def _resumable(self, name: str, *, started: bool = True) -> Iterator[None]:
+        """Say how to come back to an execution if the command ends early, which may be before its start."""
+        continues = f"Run {name} continues" if started else f"If run {name} was started, it continues"
         back = self.target.command("report", name)
         try:
             yield
         except KeyboardInterrupt as error:
             raise InterruptedRunError(
-                f"Run {name} continues in AWS. To come back to it: `{back}`. "
+                f"{continues} in AWS. To come back to it: `{back}`. "
                 f"To stop it: `{self.target.command('stop', name)}`."
             ) from error
         except Exception as error:
             # The SDK raises any error, such as that of a credential process.
             failure = error.failure if isinstance(error, CallError) else None
             if not failure or failure.operation != "states:StartExecution" or failure.may_have_taken_effect:
-                print_note(f"If run {name} was started, it continues in AWS. To come back to it: {back}")
+                print_note(f"{continues} in AWS. To come back to it: {back}")
             raise
