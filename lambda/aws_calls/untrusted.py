@@ -17,7 +17,7 @@ _FILLERS = re.compile(
 
 
 def printable(text: str) -> str:
-    """Return a text in which nothing can hide, move the cursor, change colours, reorder or forge a line.
+    """Return a text in which nothing can hide, move the cursor, change colors, reorder or forge a line.
 
     Account names, AWS's messages and policies come from member accounts. Everything that is not printable is
     escaped: control characters, line breaks, marks of direction, halves of surrogate pairs, fillers, tags.

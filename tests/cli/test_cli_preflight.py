@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def attach(organization: LocalOrganization, denial: Mapping[str, object], target_id: str = MEMBER) -> str:
@@ -127,7 +127,7 @@ def test_accounts_with_the_same_result_are_one_line_on_a_terminal(
     assert [row[1] for row in in_pipe] == [MEMBER, MEMBER, OTHER, OTHER, THIRD, THIRD]
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "200")
-    first, second, end = [COLOURS.sub("", line) for line in command_line.run("preflight").lines[1:4]]
+    first, second, end = [COLORS.sub("", line) for line in command_line.run("preflight").lines[1:4]]
     assert re.split(r" {2,}", first)[:3] == ["denied", "3 accounts", "Root"]
     assert re.split(r" {2,}", second)[:2] == ["unknown", "audit, delete, recover"]
     assert not end

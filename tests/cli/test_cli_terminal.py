@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KEY = f"AKIA{MEMBER}0001"
 NAME = "Zürich 東京"
-COLOUR = re.compile(r"\x1b\[(?:\d+;)*3[0-7](?:;\d+)*m")
+COLOR = re.compile(r"\x1b\[(?:\d+;)*3[0-7](?:;\d+)*m")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_a_report_fits_the_terminal_and_no_word_is_broken(
     assert any(KEY in line for line in shown.lines)
     assert shown.lines[0].startswith("has credentials")
     assert any(f"{MEMBER}  workload-a  Root" in line for line in shown.lines)
-    assert re.search(f"{COLOUR.pattern}has credentials", shown.text)
+    assert re.search(f"{COLOR.pattern}has credentials", shown.text)
     note = " ".join(line for line in shown.lines if line and KEY not in line)
     assert "To keep the report: --output FILE. To read it as a page: --open." in " ".join(note.split())
 
@@ -89,11 +89,11 @@ def test_progress_is_counted_while_accounts_are_audited_and_then_taken_back(
     shown = run_in_terminal(organization, "audit", "--from-here", columns=80, NO_COLOR="1")
     assert "of 4 accounts" in CONTROL.sub("", shown.text)
     assert not any("of 4 accounts" in line for line in shown.lines[:2])
-    assert not COLOUR.search(shown.text), "colours can be disabled"
+    assert not COLOR.search(shown.text), "colors can be disabled"
 
 
 @pytest.mark.parametrize("format_", ["table", "csv", "json"])
-def test_a_pipe_loses_no_name_that_it_cannot_encode_and_gets_no_colours_in_a_format_for_programs(
+def test_a_pipe_loses_no_name_that_it_cannot_encode_and_gets_no_colors_in_a_format_for_programs(
     organization: LocalOrganization, format_: str
 ) -> None:
     result = subprocess.run(
@@ -106,7 +106,7 @@ def test_a_pipe_loses_no_name_that_it_cannot_encode_and_gets_no_colours_in_a_for
     shown = result.stdout.decode("latin-1")
     assert KEY in shown
     assert r"\u6771\u4eac" in shown
-    assert bool(COLOUR.search(shown)) is (format_ == "table")
+    assert bool(COLOR.search(shown)) is (format_ == "table")
 
 
 def test_an_interrupted_question_for_an_mfa_code_leaves_a_terminal_that_echoes(

@@ -56,7 +56,7 @@ _STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "REFUSED": "yellow"}
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console that has colours on a terminal or with FORCE_COLOR, and takes no text for markup."""
+    """Return a console that has colors on a terminal or with FORCE_COLOR, and takes no text for markup."""
     stream = sys.stderr if stderr else sys.stdout
     probe = Console(file=stream)
     # Not is_terminal: FORCE_COLOR makes it true of a pipe, which has no width.
