@@ -17,6 +17,7 @@ from unittest.mock import patch
 import botocore.useragent
 import moto.core.responses
 from botocore.client import ClientCreator
+from botocore.hooks import _PrefixTrie  # type: ignore[attr-defined]
 from botocore.session import Session
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def client_pool(prepare: Callable[[Any], None]) -> Iterator[None]:
         return client
 
     handlers = Session().get_component("event_emitter")
+    handlers._emitter._handlers = _SharingTrie(handlers._emitter._handlers._root)
 
     def register_builtin_handlers(session: Any, events: Any) -> None:
         session._events = _copy_emitter(handlers)
@@ -91,6 +93,35 @@ def _copy_emitter(shared: Any) -> Any:
     # Which names are aliases depends on nothing but botocore.
     events._alias_name_cache = shared._alias_name_cache
     return events
+
+
+class _SharingTrie(_PrefixTrie):  # type: ignore[misc]
+    """The handlers of an emitter: a copy shares all nodes but those on the way to its own changes."""
+
+    def __init__(self, root: dict[str, Any]) -> None:
+        self._root = root
+
+    def __copy__(self) -> _SharingTrie:
+        return _SharingTrie(self._root)
+
+    def append_item(self, key: str, *item: object, **section: object) -> None:
+        self._own_nodes(key)
+        super().append_item(key, *item, **section)
+
+    def remove_item(self, key: str, value: object) -> None:
+        self._own_nodes(key)
+        super().remove_item(key, value)
+
+    def _own_nodes(self, key: str) -> None:
+        node = self._root = _copy_node(self._root)
+        for part in key.split("."):
+            if part not in node["children"]:
+                break
+            node["children"][part] = node = _copy_node(node["children"][part])
+
+
+def _copy_node(node: dict[str, Any]) -> dict[str, Any]:
+    return node | {"children": node["children"].copy(), "values": copy.copy(node["values"])}
 
 
 def _settings() -> list[tuple[str, str]]:
