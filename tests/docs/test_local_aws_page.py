@@ -41,6 +41,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
         **os.environ,
         **USER_SETTINGS,
         "HOME": str(home),
+        # Otherwise each new home has the CDK unpacked again.
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(Path.home() / ".cache/aws/jsii/package-cache"),
         "PATH": f"{programs}:/usr/bin:/bin",
         "SHELL": "/bin/sh",
         "TMPDIR": str(folder),
