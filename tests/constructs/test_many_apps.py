@@ -37,9 +37,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def synthesize_by(interpreter: Path, folder: Path, *, wheel: Path, dependencies: Path) -> Path:
     """Synthesize the apps by the wheel, in an environment of its own."""
-    python = create_environment(interpreter, folder / "venv", wheel=wheel, dependencies=dependencies).python
+    installed = create_environment(interpreter, folder / "venv", wheel=wheel, dependencies=dependencies)
     script = shutil.copy(many_apps.__file__, folder)
-    run_successfully(python, script, folder / "apps", cwd=folder, env=clean_variables())
+    run_successfully(installed.python, script, folder / "apps", cwd=folder, env=clean_variables())
+    assert list(installed.site_packages.rglob("_lambda/**/*.pyc")), "left out of the assets"
     return folder / "apps"
 
 

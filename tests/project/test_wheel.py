@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.apps import ROOT, synthesize
+from support.apps import ROOT
 from support.processes import run, run_successfully
 from support.pythons import Environment, build, clean_variables, create_environment, own_dependencies
 
@@ -70,20 +70,6 @@ def test_the_sdist_has_what_the_wheel_is_built_from(built: tuple[Path, Path]) ->
         "lambda",
         "pyproject.toml",
     }
-
-
-def test_the_template_from_the_wheel_is_the_checkouts_byte_for_byte(
-    elsewhere: Environment, tmp_path: Path
-) -> None:
-    """Asset hash and all, although pip leaves bytecode next to the functions' code."""
-    app = Path(shutil.copy(ROOT / "examples" / "smallest.py", tmp_path / "app.py"))
-    context = '{"aws:cdk:version-reporting": false}'
-    variables = {**clean_variables(), "CDK_OUTDIR": "cdk.out", "CDK_CONTEXT_JSON": context}
-    run_successfully(elsewhere.python, app, cwd=tmp_path, env=variables)
-    here = synthesize(app, tmp_path / "here")
-    assert list(elsewhere.site_packages.glob("centralized_root_access/_lambda/root_access/__pycache__/*.pyc"))
-    for name in ("OrganizationBootstrap.template.json", "OrganizationBootstrap.assets.json"):
-        assert (tmp_path / "cdk.out" / name).read_bytes() == (here.folder / name).read_bytes()
 
 
 def test_installed_elsewhere_the_project_comes_from_its_wheel(elsewhere: Environment, tmp_path: Path) -> None:
