@@ -12,7 +12,7 @@ import pytest
 from aws_cdk import App, Stack
 
 from centralized_root_access import CentralizedRootAccess
-from local_aws.local_deploy import LOGS, STACK, DemonstrationError, demonstrate, deploy, print_next_steps
+from local_aws.local_deploy import LOGS, STACK, DemonstrationError, deploy
 from support.accounts import MANAGEMENT, STRANGER
 from support.apps import ROOT
 from support.arrange import CREDENTIALS, SESSIONS
@@ -25,18 +25,35 @@ if TYPE_CHECKING:
     from local_aws.services import LocalAws
 
 MAX_LINES = 60
-COMMAND = (sys.executable, "-m", "local_aws.local_deploy")
+SEEN_IN_THE_SHELL = """
+from local_aws.emulation import RemoteOrganization
+
+organization = RemoteOrganization.of_environment()
+print("Features:", *sorted(organization.root_access().features))
+print("Last writes:", *[call.operation for call in organization.writes[-2:]])
+"""
+SHELL = f"""
+{sys.executable} -m centralized_root_access status --format json
+cdk --version
+{sys.executable} -c '{SEEN_IN_THE_SHELL}'
+exit 5
+"""
 
 
-def test_it_shows_the_product_in_less_than_sixty_lines_and_ends_in_a_verdict(
-    local_aws: LocalAws, capfd: pytest.CaptureFixture[str]
-) -> None:
-    demonstrate(local_aws)
-    print_next_steps(keep=False)
-
-    output, errors = capfd.readouterr()
-    lines = [*output.splitlines(), *errors.splitlines()]
-    assert len(lines) < MAX_LINES, output + errors
+def test_it_shows_the_product_in_less_than_sixty_lines_and_leaves_it_in_a_shell(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "local_aws.local_deploy", "--keep"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path), "SHELL": "/bin/sh"},
+        input=SHELL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    demonstration, _, shell = ran.stdout.partition("Done in ")
+    lines = [*demonstration.splitlines(), *ran.stderr.splitlines()]
+    assert len(lines) < MAX_LINES, lines
     (verdict,) = [line for line in lines if line.startswith("== Verdict:")]
     assert "3 root users have credentials" in verdict
     assert [line[:2] for line in lines[lines.index(verdict) + 1 :]][:3] == ["1.", "2.", "3."]
@@ -51,15 +68,20 @@ def test_it_shows_the_product_in_less_than_sixty_lines_and_ends_in_a_verdict(
     assert "  | Deviations: RootSessions is disabled" in lines
     assert "  | Applied by the repair: iam:EnableOrganizationsRootSessions" in lines
 
-    assert local_aws.organization.root_access().features == {CREDENTIALS, SESSIONS}
-    calls = [call.operation for call in local_aws.organization.writes]
-    assert calls[-2:] == ["DisableOrganizationsRootSessions", "EnableOrganizationsRootSessions"]
     report = json.loads((LOGS / "report.json").read_text())
     assert report["totals"] == {"has credentials": 3, "inaccessible": 1, "clean": 2, "skipped": 2}
     assert (LOGS / "report.html").exists()
-    log = (LOGS / "cdk.log").read_text()
-    assert "CREATE_COMPLETE" in log
+    assert "CREATE_COMPLETE" in (LOGS / "cdk.log").read_text()
     assert not [line for line in lines if "CREATE_COMPLETE" in line], "folded to a line"
+
+    in_shell = shell.splitlines()
+    (status,) = [line for line in in_shell if line.startswith('{"status"')]
+    assert json.loads(status)["status"] == "ENABLED"
+    assert json.loads(status)["managementAccountId"] == MANAGEMENT
+    assert f"Features: {CREDENTIALS} {SESSIONS}" in in_shell
+    assert "Last writes: DisableOrganizationsRootSessions EnableOrganizationsRootSessions" in in_shell
+    assert in_shell[-1].startswith("The local AWS has ended")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_deployment_shows_our_sentence_and_where_the_rest_is(
@@ -89,24 +111,3 @@ def test_a_failed_deployment_shows_our_sentence_and_where_the_rest_is(
 def test_make_passes_on_that_a_shell_is_wanted() -> None:
     printed = run_successfully("make", "--dry-run", "local-deploy", "KEEP=1", cwd=ROOT)
     assert "-m local_aws.local_deploy --keep\n" in printed
-
-
-def test_the_shell_at_the_end_is_in_the_local_aws_as_it_was_left(tmp_path: Path) -> None:
-    script = f"{sys.executable} -m centralized_root_access status --format json; cdk --version; exit 5\n"
-    with subprocess.Popen(
-        [*COMMAND, "--keep"],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path), "SHELL": "/bin/sh"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as ran:
-        output, _ = ran.communicate(script)
-    assert ran.returncode == 0
-    lines = output.splitlines()
-    (status,) = [line for line in lines if line.startswith('{"status"')]
-    assert json.loads(status)["status"] == "ENABLED"
-    assert json.loads(status)["managementAccountId"] == MANAGEMENT
-    assert lines.index(status) > next(at for at, line in enumerate(lines) if line.startswith("== Verdict"))
-    assert lines[-1].startswith("The local AWS has ended")
-    assert list(tmp_path.iterdir()) == []
