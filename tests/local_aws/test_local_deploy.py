@@ -101,6 +101,7 @@ def test_a_failed_deployment_shows_our_sentence_and_where_the_rest_is(
     assert sentence.startswith("organizations:RegisterDelegatedAdministrator(")
     assert sentence.endswith(f"Not applied: organizations:RegisterDelegatedAdministrator({STRANGER}).")
     assert where == "All that the CDK CLI printed is in .local-aws/cdk.log."
+    assert local_aws.organization.root_access().features == {CREDENTIALS, SESSIONS}, "applied steps stay"
     output, errors = capfd.readouterr()
     assert errors == ""
     (line,) = output.splitlines()
