@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from acceptance.model import Case
 
 _LOCAL_VARIABLE = "LOCAL_AWS_ORGANIZATION_URL"
-_ACCOUNT_ID = r"[0-9]{12}"
 _PACKAGES = ("centralized-root-access", "aws-cdk-lib", "boto3")
 
 EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
