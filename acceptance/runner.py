@@ -16,7 +16,7 @@ from acceptance.resources import field_changed_by
 from acceptance.state import State, StateField, is_time_bound, parse_step, split_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from acceptance.model import Case, Response
     from acceptance.scene import Scene
@@ -90,31 +90,26 @@ def run_cases(
         keep: Called with the state before the run, before the first change, and once the features are known.
         restored: Called once that state is restored, also if the run was interrupted.
     """
+
+    def results() -> list[Result]:
+        seen = []
+        for case in cases:
+            seen.append(_run_case(case, scene, level, settling_seconds))
+            report(seen[-1])
+        return seen
+
     if level is Level.READ:
-        return list(_results(cases, scene, level, settling_seconds, report))
+        return results()
     before = scene.state
     keep(before)
     try:
         scene.reveal_features()
         before = replace(before, credentials=scene.state.credentials, sessions=scene.state.sessions)
         keep(before)
-        return list(_results(cases, scene, level, settling_seconds, report))
+        return results()
     finally:
         scene.restore(before, level)
         restored()
-
-
-def _results(
-    cases: Iterable[Case],
-    scene: Scene,
-    level: Level,
-    settling_seconds: float,
-    report: Callable[[Result], None],
-) -> Iterator[Result]:
-    for case in cases:
-        result = _run_case(case, scene, level, settling_seconds)
-        report(result)
-        yield result
 
 
 def _run_case(case: Case, scene: Scene, level: Level, settling_seconds: float) -> Result:
