@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 ACTION = "iam:GetAccountSummary"
 DENY_OTHERS = statement(Action="ec2:*")
 DENY_IT = statement(Action=ACTION)
-ALLOW_OTHERS = statement("Allow", Action="s3:*")
 
 
 def attach(
