@@ -177,9 +177,7 @@ class Organization:
             message: The message of the response; default: AWS's own for a missing permission, or for
                 an SCP in a root session.
         """
-        self._emulation.denials[account_id, action] = Denial(
-            account_id=account_id, action=action, message=message
-        )
+        self._emulation.denials[account_id, action] = Denial(message=message)
 
     def allow(self, *, account_id: str, action: str) -> None:
         """Remove a denial, if there is one."""

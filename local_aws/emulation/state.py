@@ -75,10 +75,8 @@ class RootSession:
 
 @dataclass(frozen=True, kw_only=True)
 class Denial:
-    """A denied action; without a message the response has AWS's own."""
+    """A denial; without a message the response has AWS's own."""
 
-    account_id: str
-    action: str
     message: str | None
 
 
@@ -110,8 +108,8 @@ class Emulation:
 
     def denial(self, *, account_id: str, action: str) -> Denial | None:
         """Return the denial that applies to an account's action, or None."""
-        for denial in self.denials.values():
-            if denial.account_id == account_id and fnmatchcase(action, denial.action):
+        for (denied_account_id, denied_action), denial in self.denials.items():
+            if denied_account_id == account_id and fnmatchcase(action, denied_action):
                 return denial
         return None
 
