@@ -10,7 +10,7 @@ from .authorization import root_arn
 from .errors import AwsError, no_such_entity, validation_error
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID
 from .requests import EmulatedResponse, HttpResponse, access_key_id, security_token
-from .state import RootSession, RootUser, current_emulation, in_listed_order, is_root_session_token
+from .state import RootSession, RootUser, current_emulation, is_root_session_token
 from .task_policies import TASK_POLICIES, Feature
 
 _ROOT_USER_OPERATIONS = frozenset(
@@ -92,7 +92,8 @@ class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
         return ActionResult(
             {
                 "OrganizationId": self.emulation.organization.id,
-                "EnabledFeatures": in_listed_order(self.emulation.features),
+                # In AWS's order.
+                "EnabledFeatures": [feature for feature in Feature if feature in self.emulation.features],
             }
         )
 

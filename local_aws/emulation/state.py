@@ -7,7 +7,6 @@ resets it.
 import re
 import secrets
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -209,9 +208,3 @@ def reset_moto() -> None:
 def is_root_session_token(token: str | None) -> bool:
     """Return whether a security token looks like one that AssumeRoot issued."""
     return token is not None and token.startswith(_TOKEN_PREFIX)
-
-
-def in_listed_order(features: Iterable[Feature]) -> list[str]:
-    """Return features in the order in which AWS lists them."""
-    present = set(features)
-    return [feature.value for feature in Feature if feature in present]
