@@ -24,7 +24,6 @@ from .organization_policies import (
     MalformedPolicyError,
     require_valid_policy,
 )
-from .paging import page_of
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID, OrganizationRecords
 from .requests import EmulatedResponse
 
@@ -327,8 +326,11 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         size = int(self._get_param("MaxResults") or _MAX_PAGE_SIZE)
         if size > _MAX_PAGE_SIZE:
             raise invalid_input("MAX_VALUE_EXCEEDED", f"MaxResults must be at most {_MAX_PAGE_SIZE}.")
-        page, next_token = page_of(ids, token=self._get_param("NextToken"), size=size)
-        more = {} if next_token is None else {"NextToken": next_token}
+        # The token is the last ID of the page before: no item is lost when others are deleted in between.
+        token = self._get_param("NextToken")
+        rest = [id_ for id_ in sorted(ids) if token is None or id_ > token]
+        page = rest[:size]
+        more = {"NextToken": page[-1]} if len(rest) > size else {}
         return self._result({member: describe(page), **more})
 
     def _result(self, members: dict[str, object]) -> ActionResult:
