@@ -36,7 +36,7 @@ def condition_holds(condition: Condition, request: SessionRequest) -> Truth:
 
 
 def _outcome(condition: Condition, possible: Possible, value_of: ValueOf) -> Truth:
-    if condition.operator is None and not condition.is_null:
+    if condition.operator is None and condition.operator_name != "Null":
         return Truth.UNKNOWN
     cases = [_holds(condition, value, value_of) for value in possible.values]
     if possible.absent:

@@ -60,11 +60,6 @@ class Condition:
     quantifier: Quantifier | None
     if_exists: bool
 
-    @property
-    def is_null(self) -> bool:
-        """Whether the operator is Null."""
-        return self.operator_name == "Null"
-
     @cached_property
     def outcomes(self) -> dict[object, Truth]:
         """Whether it held for the last requests, by what it reads of them."""
