@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from .errors import RootAccessError
 from .failures import CallError, describe_response
@@ -32,14 +32,6 @@ MAX_SUBJECT_CHARACTERS = 100
 _MAX_CHAT_CHARACTERS = 2900
 # What ends a block of code in Markdown, and what Slack reads inside of one: <!channel>, <url|text>.
 _INERT = str.maketrans({"`": "'", "&": "&amp;", "<": "&lt;", ">": "&gt;"})
-
-
-class Publication(TypedDict):
-    """The parameters of sns:Publish, without the topic."""
-
-    Subject: str
-    Message: str
-    MessageStructure: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +69,10 @@ class Notice:
     next_steps: Sequence[NextStep]
     runbook: str
 
-    def publication(self) -> Publication:
-        """Return what to publish: a text for mail and everything else, and a card for HTTPS."""
+    def publication(self) -> dict[str, str]:
+        """Return the parameters of sns:Publish: a text for mail and everything else, and a card for HTTPS."""
         messages = {"default": self.text(), "https": json.dumps(self._card())}
-        return Publication(Subject=self.subject, Message=json.dumps(messages), MessageStructure="json")
+        return {"Subject": self.subject, "Message": json.dumps(messages), "MessageStructure": "json"}
 
     def text(self) -> str:
         """Return the text for mail: what happened, what to do, and where more is said."""
