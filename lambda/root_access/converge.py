@@ -47,7 +47,7 @@ class Convergence:
                 may have applied and did not apply.
         """
         try:
-            observed = self._record(self.organization.observe())
+            observed = self._observe()
             while steps := self.plan(observed):
                 if undone := [step for step in steps if step in self.applied]:
                     message = f"AWS confirmed {undone[0]}, but a later read did not show it"
@@ -74,11 +74,6 @@ class Convergence:
             not_reregistered=tuple(self._not_reregistered),
         )
 
-    def _record(self, observed: RootAccess) -> RootAccess:
-        self._observed = observed
-        self.log(event="observed", **observed.to_dict())
-        return observed
-
     def _apply_steps(self, steps: Sequence[Step], observed: RootAccess) -> RootAccess:
         """Apply the steps for as long as the plan holds, and return the state after that."""
         removable = [step for step in steps if step.operation is Operation.DEREGISTER]
@@ -88,10 +83,10 @@ class Convergence:
                 if step.operation is Operation.ENABLE_TRUSTED_ACCESS:
                     self._apply(step)
                     # The features may have been enabled all along, hidden.
-                    return self._reobserve()
+                    return self._observe()
                 if step.operation is Operation.REGISTER:
                     if self._register(step, removable=removable):
-                        return self._reobserve()
+                        return self._observe()
                     features = None
                 else:
                     features = self._apply(step)
@@ -105,7 +100,7 @@ class Convergence:
             else:
                 observed = replace(observed, features=features)
                 self._observed = observed
-        return observed if features_reported else self._reobserve()
+        return observed if features_reported else self._observe()
 
     def _register(self, step: Step, *, removable: list[Step]) -> bool:
         """Register an account, and return whether AWS's quota made it deregister another one first."""
@@ -153,11 +148,13 @@ class Convergence:
         self.log(event="applied", step=str(step))
         return features
 
-    def _reobserve(self) -> RootAccess:
+    def _observe(self) -> RootAccess:
         self._failed = None
-        return self._record(self.organization.observe())
+        self._observed = self.organization.observe()
+        self.log(event="observed", **self._observed.to_dict())
+        return self._observed
 
     def _reobserve_after_backoff(self, error: CallError) -> RootAccess:
         self._pauses += 1
         self.organization.budget.pause(times=self._pauses, error=error)
-        return self._reobserve()
+        return self._observe()
