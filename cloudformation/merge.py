@@ -21,13 +21,11 @@ def merge_values(condition: str, first: Any, second: Any) -> Any:
 
     Args:
         condition: The name of the condition.
-        first: The value under it; None if there is none, and the other one will do.
+        first: The value under it.
         second: The value otherwise; None if there is none.
     """
     if first == second or second is None:
         return first
-    if first is None:
-        return second
     match first, second:
         case dict(), dict() if not _is_function(first) and not _is_function(second):
             return {
