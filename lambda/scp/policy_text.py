@@ -48,8 +48,6 @@ class Variable:
 class BrokenVariable:
     """Something that starts like a policy variable; what AWS makes of it is not documented."""
 
-    text: str
-
 
 Token = str | Wildcard | Variable | BrokenVariable
 
@@ -211,6 +209,6 @@ def _token(match: re.Match[str]) -> Token:
         case "special":
             return match["special"]
         case "broken":
-            return BrokenVariable(text=match[0])
+            return BrokenVariable()
         case _:
             return Variable(key=match["key"], default=match["default"])
