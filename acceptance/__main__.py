@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from acceptance.model import Case
 
-_LOCAL_VARIABLE = "LOCAL_AWS_ORGANIZATION_URL"
 _PACKAGES = ("centralized-root-access", "aws-cdk-lib", "boto3")
 
 EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -78,7 +77,7 @@ def main(**options: Any) -> None:
 def connect(profile: str | None, region: str) -> Aws:
     """Return the AWS of the environment: the local one if the environment names it."""
     session = boto3.Session(profile_name=profile, region_name=region)
-    if _LOCAL_VARIABLE in os.environ:
+    if "LOCAL_AWS_ORGANIZATION_URL" in os.environ:
         from acceptance.local import connect_local
 
         return connect_local(session)

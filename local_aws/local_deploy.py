@@ -42,7 +42,6 @@ _COLUMNS = 120
 _PAGE, _REPORT = LOGS / "report.html", LOGS / "report.json"
 
 _DRIFT_CHECK = "RootAccessDriftCheckFunctionB47D14F6"
-_TOPIC_TYPE = "AWS::SNS::Topic"
 # As EventBridge's schedule invokes the check.
 _SCHEDULED = {"detail-type": "Scheduled Event", "source": "aws.events"}
 
@@ -213,7 +212,7 @@ def _show_drift(aws: LocalAws) -> None:
     sqs, sns = aws.client("sqs"), aws.client("sns")
     resources = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     function = next(found for found in resources if found["LogicalResourceId"] == _DRIFT_CHECK)
-    topic = next(found for found in resources if found["ResourceType"] == _TOPIC_TYPE)
+    topic = next(found for found in resources if found["ResourceType"] == "AWS::SNS::Topic")
     inbox = sqs.create_queue(QueueName="local-deploy")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=inbox, AttributeNames=["QueueArn"])["Attributes"]
     sns.subscribe(TopicArn=topic["PhysicalResourceId"], Protocol="sqs", Endpoint=attributes["QueueArn"])

@@ -46,7 +46,6 @@ _HEALTH = "/_ministack/health"
 _CALLBACKS = ("/_ministack/cfn-response/", "/_ministack/cfn-signal/")
 _POLICY_VIOLATION = 1008
 
-_ORGANIZATIONS_POLICY = "AWS::Organizations::Policy"
 _CONTROL_PATH = "/_local_aws/control"
 _CONTROL_SECONDS = 30.0
 
@@ -319,7 +318,7 @@ if __name__ == "__main__":
     provisioners._physical_name = shorten_names(provisioners._physical_name)
     for module in (lambda_runtime, lambda_svc):
         module.execution_credentials = name_role(module.execution_credentials)
-    provisioners._RESOURCE_HANDLERS[_ORGANIZATIONS_POLICY] = {
+    provisioners._RESOURCE_HANDLERS["AWS::Organizations::Policy"] = {
         "create": create_policy,
         "update": update_policy,
         "delete": delete_policy,

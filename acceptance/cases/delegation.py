@@ -14,7 +14,6 @@ _register, _deregister = (
     for verb in ("Register", "Deregister")
 )
 _ACCOUNT = {"Id": "{any}", "{and more}": True}
-_LIST_DELEGATES = "organizations:ListDelegatedAdministrators"
 
 CASES = (
     _register(
@@ -60,7 +59,7 @@ CASES = (
         AccountId=DELEGATE,
     ),
     _case(
-        _LIST_DELEGATES,
+        "organizations:ListDelegatedAdministrators",
         "a delegated administrator is listed with the time since when",
         succeeds(
             {

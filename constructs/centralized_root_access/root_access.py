@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from .drift_check import DriftCheck
 
-_RESOURCE_TYPE = "Custom::CentralizedRootAccess"
-
 # CloudFormation's event is asynchronous: if the response could not be delivered, Lambda runs the event
 # again after one minute, and once more after two. Three invocations of three minutes take twelve minutes in
 # all; the rest is for a queue that Lambda is slow to read.
@@ -268,7 +266,7 @@ class CentralizedRootAccess(Construct):
         resource = CustomResource(
             self,
             "Resource",
-            resource_type=_RESOURCE_TYPE,
+            resource_type="Custom::CentralizedRootAccess",
             service_token=function.function_arn,
             service_timeout=_SERVICE_TIMEOUT,
             properties=properties,

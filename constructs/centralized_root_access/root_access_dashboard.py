@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from .drift_check import DriftCheck
     from .root_tasks import RootTasks
 
-_SHOWN = Duration.days(91)
 # A point a day: audits are rarer than CloudWatch's default period, and a line between points needs neighbors.
 _PERIOD = Duration.days(1)
 _FULL_WIDTH = 24
@@ -63,7 +62,7 @@ class RootAccessDashboard(Construct):
         shown = [construct for construct in (root_tasks, drift_check) if construct is not None]
         if not shown:
             raise ValueError("The dashboard would be empty: give root_tasks, drift_check, or both.")
-        self.dashboard = cloudwatch.Dashboard(self, "Dashboard", default_interval=_SHOWN)
+        self.dashboard = cloudwatch.Dashboard(self, "Dashboard", default_interval=Duration.days(91))
         self.dashboard.add_widgets(
             cloudwatch.AlarmStatusWidget(
                 title="Alarms",

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 _DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
 _DESCRIBE_ACCOUNT = "organizations:DescribeAccount"
-_ACTIVE = "ACTIVE"
 # The names of units are for readers of the report: they do not delay a run for longer than this. 500 units
 # take less, at the five lists a second that Organizations allows.
 _UNIT_NAMES_SECONDS = 120.0
@@ -443,7 +442,7 @@ def classify(
             skip_reason = MANAGEMENT_ACCOUNT
         elif protected and not audits:
             skip_reason = PROTECTED
-        elif account.state != _ACTIVE:
+        elif account.state != "ACTIVE":
             skip_reason = skip_reason_for_state(account.state or "unknown")
         note = PROTECTED_AUDIT if protected and audits else None
         classified.append(replace(account, skip_reason=skip_reason, note=note))
