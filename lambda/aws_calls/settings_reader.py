@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from .errors import RootAccessError
 
@@ -61,15 +61,14 @@ class Setting:
         raise SettingsError(problem=f"has {value!r} as {key}, which must be {expected}")
 
 
+def setting(type_: type, **how: Any) -> dict[str, Setting]:
+    """Return the metadata of a setting's field: the type of its value in JSON, and how else to read it."""
+    return {"setting": Setting(type=type_, **how)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class FunctionSettings:
-    """The settings of a function: its dataclass has a field for each.
-
-    Attributes:
-        KNOWN: How each setting is read, by the name of its field.
-    """
-
-    KNOWN: ClassVar[Mapping[str, Setting]]
+    """The settings of a function: its dataclass has a field for each, whose metadata is its `setting`."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -78,8 +77,8 @@ class FunctionSettings:
         Raises:
             SettingsError: A key is missing or unknown, or has a value that cannot be used.
         """
-        names = [field.name for field in dataclasses.fields(cls)]
-        keys = {name: cls.KNOWN[name].key or _camel_case(name) for name in names}
+        known = {field.name: field.metadata["setting"] for field in dataclasses.fields(cls)}
+        keys = {name: how.key or _camel_case(name) for name, how in known.items()}
         try:
             values = dict(json.loads(environment.get(SETTINGS, "")))
         except (TypeError, ValueError) as error:
@@ -87,7 +86,7 @@ class FunctionSettings:
         if set(values) != set(keys.values()):
             given, read = sorted(values), sorted(keys.values())
             raise SettingsError(problem=f"has the keys {', '.join(given)}; its code reads {', '.join(read)}")
-        return cls(**{name: cls.KNOWN[name].read(values[key], key=key) for name, key in keys.items()})
+        return cls(**{name: known[name].read(values[key], key=key) for name, key in keys.items()})
 
 
 def _camel_case(name: str) -> str:

@@ -10,15 +10,15 @@ import json
 import os
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from aws_calls.metrics import log_sdk, write_line
 from aws_calls.notices import MAX_LISTED, NextStep, Notice, bullets, paragraphs, publish_or_fail
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, create_client, system_clock
-from aws_calls.settings_reader import FunctionSettings, Setting
+from aws_calls.settings_reader import FunctionSettings, setting
 from aws_calls.untrusted import UNKNOWN, account_id_or_unknown, members, text_or_unknown
 
 if TYPE_CHECKING:
@@ -58,9 +58,7 @@ _WAYS_BACK = (
 class Settings(FunctionSettings):
     """The topic that the construct configures."""
 
-    KNOWN: ClassVar[Mapping[str, Setting]] = {"notification_topic_arn": Setting(type=str)}
-
-    notification_topic_arn: str
+    notification_topic_arn: str = field(metadata=setting(str))
 
 
 class Use(IntEnum):

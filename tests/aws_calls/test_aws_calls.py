@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, IncompleteReadError
@@ -14,7 +14,7 @@ from aws_calls.failures import CallError, Failure, FailureKind, call_errors, des
 from aws_calls.metrics import metric_line
 from aws_calls.responses import call, pages
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
-from aws_calls.settings_reader import FunctionSettings, Setting, SettingsError
+from aws_calls.settings_reader import FunctionSettings, SettingsError, setting
 from support import responding
 from support.function import FakeTime
 
@@ -240,13 +240,8 @@ def test_a_failure_that_used_up_the_budget_keeps_its_attempts_in_an_outer_attemp
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(FunctionSettings):
-    KNOWN: ClassVar[Mapping[str, Setting]] = {
-        "bucket": Setting(type=str),
-        "max_accounts": Setting(type=int, optional=True),
-    }
-
-    bucket: str
-    max_accounts: int | None
+    bucket: str = field(metadata=setting(str))
+    max_accounts: int | None = field(metadata=setting(int, optional=True))
 
 
 @pytest.mark.parametrize(

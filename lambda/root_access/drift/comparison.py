@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError
 from aws_calls.metrics import ORGANIZATION_ID, log_sdk, metric_line, write_line
@@ -14,7 +14,7 @@ from aws_calls.notices import NextStep, publish_or_fail
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, create_client, system_clock
 from aws_calls.security_hub import import_findings
-from aws_calls.settings_reader import FunctionSettings, Setting
+from aws_calls.settings_reader import FunctionSettings, setting
 from aws_calls.untrusted import UNKNOWN
 
 from ..organization import Organization
@@ -53,19 +53,11 @@ class Settings(FunctionSettings):
         notification_topic_arn: The topic for notices; None: there are none.
     """
 
-    KNOWN: ClassVar[Mapping[str, Setting]] = {
-        "features": Setting(type=list),
-        "delegated_administrators": Setting(type=list, optional=True),
-        "repaired_stack_id": Setting(type=str, optional=True),
-        "notification_topic_arn": Setting(type=str, optional=True),
-        "security_hub_findings": Setting(type=bool),
-    }
-
-    features: Sequence[str]
-    delegated_administrators: Sequence[str] | None
-    repaired_stack_id: str | None
-    notification_topic_arn: str | None
-    security_hub_findings: bool
+    features: Sequence[str] = field(metadata=setting(list))
+    delegated_administrators: Sequence[str] | None = field(metadata=setting(list, optional=True))
+    repaired_stack_id: str | None = field(metadata=setting(str, optional=True))
+    notification_topic_arn: str | None = field(metadata=setting(str, optional=True))
+    security_hub_findings: bool = field(metadata=setting(bool))
 
 
 def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:

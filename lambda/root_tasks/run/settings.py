@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from aws_calls.settings_reader import FunctionSettings, Setting
+from aws_calls.settings_reader import FunctionSettings, setting
 
 from ..model.report_schema import ItemType, Task
 from ..model.run import AcceptedCredentials
@@ -27,32 +27,15 @@ def _read_acceptance(accepted: Mapping[str, Any]) -> tuple[AcceptedCredentials, 
     )
 
 
+_TASKS = setting(list, parse=lambda names: tuple(map(Task, names)), expected=f"a list of {', '.join(Task)}")
+_SET = setting(list, parse=frozenset)
+_ACCEPTANCE = setting(dict, parse=_read_acceptance, expected="what is accepted by account or unit")
+_LIFETIME = setting(int, key="planLifetimeSeconds", parse=lambda seconds: timedelta(seconds=seconds))
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Settings(FunctionSettings):
-    KNOWN: ClassVar[Mapping[str, Setting]] = {
-        "bucket": Setting(type=str),
-        "tasks": Setting(
-            type=list,
-            parse=lambda names: tuple(map(Task, names)),
-            expected=f"a list of {', '.join(Task)}",
-        ),
-        "protected_accounts": Setting(type=list, parse=frozenset),
-        "root_email_domains": Setting(type=list, parse=frozenset),
-        "accepted_credentials": Setting(
-            type=dict,
-            parse=_read_acceptance,
-            expected="what is accepted by account or unit",
-        ),
-        "allow_policy_override": Setting(type=bool),
-        "plan_lifetime": Setting(
-            type=int, key="planLifetimeSeconds", parse=lambda seconds: timedelta(seconds=seconds)
-        ),
-        "audit_state_machine_arn": Setting(type=str),
-        "security_hub_findings": Setting(type=bool),
-        "notification_topic_arn": Setting(type=str, optional=True),
-    }
-
-    bucket: str
+    bucket: str = field(metadata=setting(str))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +51,11 @@ class StartRunSettings(_Settings):
         accepted_credentials: What stays on purpose.
     """
 
-    tasks: tuple[Task, ...]
-    protected_accounts: frozenset[str]
-    accepted_credentials: tuple[AcceptedCredentials, ...]
-    root_email_domains: frozenset[str]
-    allow_policy_override: bool
+    tasks: tuple[Task, ...] = field(metadata=_TASKS)
+    protected_accounts: frozenset[str] = field(metadata=_SET)
+    accepted_credentials: tuple[AcceptedCredentials, ...] = field(metadata=_ACCEPTANCE)
+    root_email_domains: frozenset[str] = field(metadata=_SET)
+    allow_policy_override: bool = field(metadata=setting(bool))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +70,10 @@ class StartExecutionSettings(_Settings):
         audit_state_machine_arn: The state machine that creates the plans.
     """
 
-    tasks: tuple[Task, ...]
-    protected_accounts: frozenset[str]
-    plan_lifetime: timedelta
-    audit_state_machine_arn: str
+    tasks: tuple[Task, ...] = field(metadata=_TASKS)
+    protected_accounts: frozenset[str] = field(metadata=_SET)
+    plan_lifetime: timedelta = field(metadata=_LIFETIME)
+    audit_state_machine_arn: str = field(metadata=setting(str))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +96,6 @@ class WriteReportSettings(_Settings):
         plan_lifetime: How long a plan can be executed, for its page.
     """
 
-    notification_topic_arn: str | None
-    security_hub_findings: bool
-    plan_lifetime: timedelta
+    notification_topic_arn: str | None = field(metadata=setting(str, optional=True))
+    security_hub_findings: bool = field(metadata=setting(bool))
+    plan_lifetime: timedelta = field(metadata=_LIFETIME)
