@@ -214,7 +214,7 @@ class Runs:
         batches = self.executions.batches(execution)
         storage = Storage(self._bucket(seconds=_MAX_SECONDS_FOR_RESULTS))
         runs = storage.executions if execution.folder == EXECUTE_FOLDER else storage.runs
-        run = runs.read_run(execution.run_id, checksum=started[RUN_SHA256])
+        run = runs.read(Run, execution.run_id, checksum=started[RUN_SHA256])
         aws = self.caller.aws(seconds=_MAX_SECONDS_FOR_RESULTS)
         results = collect_results(aws, runs, run, [*batches.values()], backups=storage.backups)
         # One that has just started may not be listed yet.

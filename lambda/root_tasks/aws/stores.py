@@ -125,9 +125,16 @@ class RunStore:
             self._bucket.write(key, body)
         return sha256(body)
 
-    def read_run(self, run_id: str, *, checksum: str) -> Run:
-        """Return a run."""
-        return self._read(Run, self._key(run_id, RUN_JSON), checksum)
+    def write(self, document: Work | Plan) -> str:
+        """Store the work of a run or its plan, and return its SHA-256."""
+        body = encode(document)
+        self._bucket.write(self._key(document.run_id, f"{document.KIND}.json"), body)
+        return sha256(body)
+
+    def read(self, type_: type[D], run_id: str, *, checksum: str) -> D:
+        """Return a run, its work or its plan."""
+        key = self._key(run_id, f"{type_.KIND}.json")
+        return decode(type_, _verify(key, self._bucket.read(key), checksum))
 
     def find_execution_arn(self, run_id: str) -> str | None:
         """Return the execution that a run names, which anyone may have stored; None if there is no run."""
@@ -140,14 +147,6 @@ class RunStore:
         """Return the report of a run. S3 may refuse to return it (UnreadableObjectError)."""
         key = self._key(run_id, REPORT_JSON)
         return decode(Report, _verify(key, self._bucket.read_foreign(key), checksum))
-
-    def write_work(self, work: Work) -> str:
-        """Store the work of a run, and return its SHA-256."""
-        return self._write_and_hash(self._key(work.run_id, "work.json"), encode(work))
-
-    def read_work(self, run_id: str, *, checksum: str) -> Work:
-        """Return the work of a run."""
-        return self._read(Work, self._key(run_id, "work.json"), checksum)
 
     def claim_batch(self, work: Work, batch: int, *, token: str) -> bool:
         """Claim a batch, and return whether it is claimed by this token. A batch is claimed only once."""
@@ -205,14 +204,6 @@ class RunStore:
         keys = self._bucket.keys(f"{self._folder}/{run_id}/results/")
         return itertools.islice(keys, _MAX_LISTED_RESULTS)
 
-    def write_plan(self, plan: Plan) -> str:
-        """Store a plan, and return its SHA-256."""
-        return self._write_and_hash(self._key(plan.run_id, "plan.json"), encode(plan))
-
-    def read_plan(self, run_id: str, *, checksum: str) -> Plan:
-        """Return a plan."""
-        return self._read(Plan, self._key(run_id, "plan.json"), checksum)
-
     def claim_plan(self, run_id: str, mark: ExecutionMark) -> bool:
         """Mark a plan as executed, and return whether it is this execution's: a plan is executed once."""
         return self._bucket.claim(self._key(run_id, EXECUTION_MARK), encode(mark))
@@ -240,13 +231,6 @@ class RunStore:
 
     def _result_key(self, run_id: str, task: Task, batch: int, checksum: str) -> str:
         return f"{self._results(run_id, task)}{batch:05}-{checksum}.json"
-
-    def _write_and_hash(self, key: str, body: bytes) -> str:
-        self._bucket.write(key, body)
-        return sha256(body)
-
-    def _read(self, type_: type[D], key: str, checksum: str) -> D:
-        return decode(type_, _verify(key, self._bucket.read(key), checksum))
 
 
 class ReportStore:

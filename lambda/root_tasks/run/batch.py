@@ -86,7 +86,7 @@ def run_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSettings)
         WrongFunctionError: The work makes changes.
     """
     storage = Storage.of(aws, settings.bucket)
-    work = storage.runs.read_work(event["runId"], checksum=event["workSha256"])
+    work = storage.runs.read(Work, event["runId"], checksum=event["workSha256"])
     if work.mode is Mode.EXECUTE:
         raise WrongFunctionError(work.mode)
     return _run(aws, storage.runs, work, event["batch"], backups=storage.backups)
@@ -109,7 +109,7 @@ def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSetti
     """
     storage = Storage.of(aws, settings.bucket)
     run_id, batch = event["runId"], event["batch"]
-    work = storage.executions.read_work(run_id, checksum=event["workSha256"])
+    work = storage.executions.read(Work, run_id, checksum=event["workSha256"])
     if work.mode is not Mode.EXECUTE or work.expires_at is None:
         raise WrongFunctionError(work.mode)
     # First of all: a batch that was started earlier may have made changes, whether or not the plan is valid.

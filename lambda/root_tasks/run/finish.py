@@ -12,7 +12,7 @@ from aws_calls.untrusted import printable
 from ..aws.stores import REPORT_JSON, File, Storage, sha256
 from ..model.codec import format_time
 from ..model.report_schema import Outcome
-from ..model.run import Mode
+from ..model.run import Mode, Run
 from ..report.render import as_csv, as_html, as_json
 from ..report.summary import minute, summary
 from .collect import collect_results
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..aws.context import Aws
     from ..aws.stores import RunStore
     from ..model.report_schema import Report
-    from ..model.run import Plan, Run
+    from ..model.run import Plan
     from .settings import WriteReportSettings
 
 # An execution in which an account has one of these has failed.
@@ -123,7 +123,7 @@ def write_report(
         "totals": totals,
     }
     if plan is not None:
-        output[PLAN_SHA256] = runs.write_plan(plan)
+        output[PLAN_SHA256] = runs.write(plan)
     if Outcome.PLANNED in report.totals and report.plan_expires_at is not None:
         output[PLAN_EXPIRES_AT] = format_time(report.plan_expires_at)
     # The notice of an account that has joined shows it.
@@ -141,7 +141,7 @@ def _make(
     aws: Aws, storage: Storage, runs: RunStore, event: Mapping[str, Any], settings: WriteReportSettings
 ) -> tuple[Run, Report, Plan | None]:
     """Return a run without its accounts, which are half of the memory, its report, and its plan."""
-    run = runs.read_run(event["runId"], checksum=event["runSha256"])
+    run = runs.read(Run, event["runId"], checksum=event["runSha256"])
     if run.mode is not Mode.EXECUTE and aws.now() - run.started_at > MAX_AGE:
         raise OutdatedRunError(run_id=run.run_id, started_at=run.started_at)
     results = collect_results(aws, runs, run, event["results"], backups=storage.backups)

@@ -14,7 +14,7 @@ from ..aws.executions import DESCRIBE_EXECUTION, find_execution
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
 from ..model.report_schema import Task
-from ..model.run import RUN_ID, ExecutionMark
+from ..model.run import RUN_ID, ExecutionMark, Plan
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks.scope import REQUESTED_BY, invalid_value, parse_requester, quote, require_bounded
 from .report_hash import REPORT_SHA256
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from ..aws.context import Aws
     from ..aws.stores import RunStore
-    from ..model.run import Plan
     from .execution import Execution
     from .settings import StartExecutionSettings
 
@@ -173,7 +172,7 @@ class Plans:
 
     def _read(self, run_id: str, *, checksum: str) -> Plan:
         try:
-            return self.runs.read_plan(run_id, checksum=checksum)
+            return self.runs.read(Plan, run_id, checksum=checksum)
         except ChecksumMismatchError as error:
             raise RunRefusedError(RefusalReason.PLAN_ALTERED, run_id=run_id) from error
         except DecodingError as error:

@@ -179,7 +179,7 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> d
         "runId": run.run_id,
         "task": run.task,
         "runSha256": run_sha256,
-        "workSha256": runs.write_work(work),
+        "workSha256": runs.write(work),
     }
     milliseconds = round((aws.clock.now() - began) * 1000)
     aws.log(event="run_started", **stored, batches=len(run.batches), milliseconds=milliseconds)

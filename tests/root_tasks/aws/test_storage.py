@@ -143,14 +143,14 @@ def test_a_run_of_another_execution_is_never_replaced(s3: Any, storage: Storage)
         replace(RUN, execution_arn=f"{RUN.execution_arn}-2"),
     ):
         assert storage.runs.write_run(other) is None
-    assert storage.runs.read_run("run-1", checksum=checksum) == RUN
+    assert storage.runs.read(Run, "run-1", checksum=checksum) == RUN
 
 
 def test_a_retry_replaces_its_own_run_and_takes_nothing_over(s3: Any, storage: Storage) -> None:
     storage.runs.write_run(RUN)
     again = replace(RUN, batches=((MEMBER,),))
     checksum = stored(storage.runs.write_run(again))
-    assert storage.runs.read_run("run-1", checksum=checksum) == again
+    assert storage.runs.read(Run, "run-1", checksum=checksum) == again
 
 
 @pytest.mark.parametrize("body", [b"{}", b"no JSON"])
@@ -214,18 +214,18 @@ def test_a_key_that_begins_like_a_mark_is_not_one_of_its_versions(s3: Any, stora
 
 def test_run_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: Storage) -> None:
     runs = storage.runs
-    documents: dict[str, tuple[Callable[..., Document], str, Document]] = {
-        "run": (runs.read_run, stored(runs.write_run(RUN)), RUN),
-        "work": (runs.read_work, runs.write_work(WORK), WORK),
-        "plan": (runs.read_plan, runs.write_plan(PLAN), PLAN),
+    documents: dict[str, tuple[str, Document]] = {
+        "run": (stored(runs.write_run(RUN)), RUN),
+        "work": (runs.write(WORK), WORK),
+        "plan": (runs.write(PLAN), PLAN),
     }
-    for name, (read, checksum, document) in documents.items():
-        assert read("run-1", checksum=checksum) == document
+    for name, (checksum, document) in documents.items():
+        assert runs.read(type(document), "run-1", checksum=checksum) == document
         key = f"runs/run-1/{name}.json"
         altered = objects(s3)[key].replace(b"1111", b"2222").replace(b"2222", b"3333")
         s3.put_object(Bucket=BUCKET, Key=key, Body=altered)
         with pytest.raises(ChecksumMismatchError) as raised:
-            read("run-1", checksum=checksum)
+            runs.read(type(document), "run-1", checksum=checksum)
         assert raised.value.key == key
 
 
