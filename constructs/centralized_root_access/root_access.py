@@ -69,6 +69,21 @@ class CentralizedRootAccess(Construct):
             then needs. Default: CloudWatch Logs encrypts with its own.
         log_retention: How long the logs are kept. Default: a year.
 
+    Attributes:
+        status: ENABLED with both features, PARTIAL with one, DISABLED with none; a token. For this stack
+            only: see ``organization_id``.
+        status_json: The value of the output: the status as one line of JSON; a token. For this stack only:
+            see ``organization_id``.
+        organization_id: The organization's id, for example o-8j81brsjuj; a token. The only attribute for
+            other stacks, because its value never changes. Each other one changes with the lists, and
+            CloudFormation refuses to change an export that another stack imports: the update would change
+            the organization, fail, and change it back. Other stacks and programs read the stack's output, or
+            an SSM parameter of this stack.
+        enabled_features: The enabled features in AWS's response: sorted, separated by commas; "none" without
+            any; a token. For this stack only: see ``organization_id``.
+        trusted_access_enabled_at: The time at which trusted access was enabled, in ISO 8601, UTC; or
+            "unknown"; a token. For this stack only: see ``organization_id``.
+
     Raises:
         ValueError: A feature is unknown; an account ID is not 12 digits, or is the stack's own account;
             ``encryption_key`` is an alias; the stack is in a
@@ -104,55 +119,17 @@ class CentralizedRootAccess(Construct):
         self._add_warnings()
 
         self._resource = self._build_resource()
+        self.status: str = self._resource.get_att_string("Status")
+        self.status_json: str = self._resource.get_att_string("StatusJson")
+        self.organization_id: str = self._resource.get_att_string("OrganizationId")
+        self.enabled_features: str = self._resource.get_att_string("EnabledFeatures")
+        self.trusted_access_enabled_at: str = self._resource.get_att_string("TrustedAccessEnabledAt")
         add_output(
             self,
             "Status",
             description="Status of centralized root access at the last change of its lists.",
             value=self.status_json,
         )
-
-    @property
-    def status(self) -> str:
-        """ENABLED with both features, PARTIAL with one, DISABLED with none; a token.
-
-        For this stack only: see ``organization_id``.
-        """
-        return self._resource.get_att_string("Status")
-
-    @property
-    def status_json(self) -> str:
-        """The value of the output: the status as one line of JSON; a token.
-
-        For this stack only: see ``organization_id``.
-        """
-        return self._resource.get_att_string("StatusJson")
-
-    @property
-    def organization_id(self) -> str:
-        """The organization's id, for example o-8j81brsjuj; a token.
-
-        The only attribute for other stacks, because its value never changes. Each other one changes with the
-        lists, and CloudFormation refuses to change an export that another stack imports: the update would
-        change the organization, fail, and change it back. Other stacks and programs read the stack's output,
-        or an SSM parameter of this stack.
-        """
-        return self._resource.get_att_string("OrganizationId")
-
-    @property
-    def enabled_features(self) -> str:
-        """The enabled features in AWS's response: sorted, separated by commas; "none" without any; a token.
-
-        For this stack only: see ``organization_id``.
-        """
-        return self._resource.get_att_string("EnabledFeatures")
-
-    @property
-    def trusted_access_enabled_at(self) -> str:
-        """The time at which trusted access was enabled, in ISO 8601, UTC; or "unknown"; a token.
-
-        For this stack only: see ``organization_id``.
-        """
-        return self._resource.get_att_string("TrustedAccessEnabledAt")
 
     def add_drift_check(
         self,
