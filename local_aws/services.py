@@ -36,7 +36,6 @@ _POLL_OFTEN = Path(__file__).with_name("poll_often.cjs")
 
 # As a file of this folder, whose modules the process must not import by accident.
 MINISTACK = (sys.executable, "-P", str(Path(__file__).with_name("ministack_server.py")))
-ORGANIZATION_SERVER = (sys.executable, "-m", "local_aws.emulation")
 _START_SECONDS = 60.0
 
 
@@ -135,7 +134,6 @@ def running_local_aws(
     region: str = "us-east-1",
     logs: Path | None = None,
     ministack: Sequence[str] = MINISTACK,
-    organization_server: Sequence[str] = ORGANIZATION_SERVER,
     start_within: float = _START_SECONDS,
 ) -> Iterator[LocalAws]:
     """Run a new local AWS on free ports of 127.0.0.1.
@@ -144,7 +142,6 @@ def running_local_aws(
         region: The Region of the clients.
         logs: A folder for the servers' logs; default: they are deleted at the end.
         ministack: The command that starts MiniStack.
-        organization_server: The command that starts the moto server; `--port` and the port are added.
         start_within: How many seconds to wait for each server.
 
     Raises:
@@ -181,7 +178,7 @@ def running_local_aws(
             ),
             Service(
                 name="The moto server",
-                command=(*organization_server, "--port", str(organization_port)),
+                command=(sys.executable, "-m", "local_aws.emulation", "--port", str(organization_port)),
                 environment=service_environment(os.environ, addresses, settings={}),
                 folder=REPOSITORY,
                 health_url=f"{addresses.organization_url}/_local_aws/health",
