@@ -188,9 +188,7 @@ def _record_organization(organization: LocalOrganization) -> Iterator[_Recorded]
         organization.add_account(name=f"team-{account_id}", email=email, account_id=account_id)
         client.move_account(AccountId=account_id, SourceParentId=ids["Root"], DestinationParentId=unit_id)
     policy_ids = [
-        organization.attach_service_control_policy(
-            name=f"policy {number} on {name}", document=_DENIAL, target_id=target_id
-        )
+        organization.attach_policy(name=f"policy {number} on {name}", document=_DENIAL, target_id=target_id)
         for name, target_id in ids.items()
         for number in range(POLICIES_PER_TARGET)
     ]

@@ -74,8 +74,6 @@ def seed_organization(organization: Organization) -> None:
     )
     organization.put_root_credentials(account_id=SANDBOX, password=True, certificates=1)
     organization.put_root_credentials(account_id=ACQUIRED, password=True, access_keys=2)
-    organization.attach_service_control_policy(
-        name="DenyRootUsers", document=DENY_ROOT_USERS, target_id=ACQUIRED
-    )
+    organization.attach_policy(name="DenyRootUsers", document=DENY_ROOT_USERS, target_id=ACQUIRED)
     organization.suspend(CLOSED)
     organization.clear_calls()

@@ -14,7 +14,7 @@ from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from .authorization import root_session_denial
-from .organization_policies import RESOURCE_CONTROL_POLICY, SERVICE_CONTROL_POLICY
+from .organization_policies import SERVICE_CONTROL_POLICY
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID
 from .state import AccessKey, Denial, Emulation, RootUser, current_emulation, reset_moto, root_access_key_id
 from .values import Call, OtherServices, RootAccess, RootCredentials
@@ -187,35 +187,31 @@ class Organization:
         """Deny without the policy's ARN, as services did until January 2026 and some still do."""
         self._emulation.shows_policy_arns = False
 
-    def attach_service_control_policy(
-        self, *, name: str, document: Mapping[str, object], target_id: str
+    def attach_policy(
+        self,
+        *,
+        name: str,
+        document: Mapping[str, object],
+        target_id: str,
+        policy_type: str = SERVICE_CONTROL_POLICY,
     ) -> str:
-        """Create a service control policy, attach it, and return its ID.
+        """Create a policy, attach it, and return its ID.
 
-        If the policy type is disabled, this enables it. In the member accounts on or under the target the
-        policy then applies to root users, to root sessions, and to AssumeRoot of a delegated administrator.
+        If the policy type is disabled, this enables it. In the member accounts on or under the target, a
+        service control policy then applies to root users, to root sessions, and to AssumeRoot of a delegated
+        administrator; a resource control policy to AssumeRoot from every account, and to S3 and SQS in root
+        sessions.
 
         Args:
             name: The name of the policy, unique in the organization.
             document: Its content.
             target_id: The organization's root, an organizational unit or an account.
+            policy_type: SERVICE_CONTROL_POLICY or RESOURCE_CONTROL_POLICY.
         """
-        return self._attach_policy(name, document, target_id, SERVICE_CONTROL_POLICY)
-
-    def attach_resource_control_policy(
-        self, *, name: str, document: Mapping[str, object], target_id: str
-    ) -> str:
-        """Create a resource control policy, attach it, and return its ID.
-
-        If the policy type is disabled, this enables it. The policy then applies to AssumeRoot in the member
-        accounts on or under the target, from every account, and to S3 and SQS in root sessions there.
-
-        Args:
-            name: The name of the policy, unique in the organization.
-            document: Its content.
-            target_id: The organization's root, an organizational unit or an account.
-        """
-        return self._attach_policy(name, document, target_id, RESOURCE_CONTROL_POLICY)
+        with self._emulation.lock:
+            return self._emulation.organization.attach_new_policy(
+                name=name, content=json.dumps(document), target_id=target_id, policy_type=policy_type
+            )
 
     def root_session_denial(self, *, token: str, action: str, resource: str, region: str) -> str | None:
         """Return the message with which a call of another service is denied in a root session, or None.
@@ -371,14 +367,6 @@ class Organization:
                 ),
             )
         return client
-
-    def _attach_policy(
-        self, name: str, document: Mapping[str, object], target_id: str, policy_type: str
-    ) -> str:
-        with self._emulation.lock:
-            return self._emulation.organization.attach_new_policy(
-                name=name, content=json.dumps(document), target_id=target_id, policy_type=policy_type
-            )
 
     def _require_account(self, account_id: str) -> None:
         if self._emulation.organization.account(account_id) is None:

@@ -60,13 +60,14 @@ def guarded(organization: LocalOrganization) -> LocalOrganization:
     """The organization with a delegated administrator, and the guardrail that admits its roles alone."""
     enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
     for properties in policies(tasks=[RootTask.AUDIT]).values():
-        attach = {
-            "SERVICE_CONTROL_POLICY": organization.attach_service_control_policy,
-            "RESOURCE_CONTROL_POLICY": organization.attach_resource_control_policy,
-        }[properties["Type"]]
         (target,) = properties["TargetIds"]
         target = organization.root_id if target.startswith("r-") else target
-        attach(name=properties["Name"], document=properties["Content"], target_id=target)
+        organization.attach_policy(
+            name=properties["Name"],
+            document=properties["Content"],
+            target_id=target,
+            policy_type=properties["Type"],
+        )
     return organization
 
 

@@ -330,7 +330,7 @@ def run_command(aws: LocalAws, *arguments: str) -> tuple[int, dict[str, Any]]:
 def denying_policy(deployed: Deployed) -> Iterator[str]:
     """The ID of a policy on the unit *Old* that denies root sessions as well."""
     organization, unit_id = deployed.aws.organization, deployed.units["Old"]
-    policy_id = organization.attach_service_control_policy(
+    policy_id = organization.attach_policy(
         name="deny-root-users", document=DENY_ROOT_USERS, target_id=unit_id
     )
     yield policy_id

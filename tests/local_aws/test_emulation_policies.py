@@ -47,11 +47,12 @@ def served(organization: LocalOrganization) -> LocalOrganization:
 
 def attach(organization: Organization, kind: str, document: dict[str, Any], target_id: str) -> str:
     """Attach a policy of a kind, and return its ARN."""
-    attach_policy = organization.attach_service_control_policy
     if kind == "resource":
-        attach_policy = organization.attach_resource_control_policy
         document = {**document, "Statement": [{**document["Statement"][0], "Principal": "*"}]}
-    policy_id = attach_policy(name="policy", document=document, target_id=target_id)
+    policy_type = f"{kind.upper()}_CONTROL_POLICY"
+    policy_id = organization.attach_policy(
+        name="policy", document=document, target_id=target_id, policy_type=policy_type
+    )
     described = organization.client("organizations").describe_policy(PolicyId=policy_id)
     return described["Policy"]["PolicySummary"]["Arn"]
 
@@ -153,7 +154,7 @@ def test_a_document_that_aws_refuses_is_refused(
 def test_organizations_refuses_attachments_as_aws_does(organization: LocalOrganization) -> None:
     organizations = organization.client("organizations")
     attached = [
-        organization.attach_service_control_policy(name=f"{number}", document=DENY_ROOT, target_id=OTHER)
+        organization.attach_policy(name=f"{number}", document=DENY_ROOT, target_id=OTHER)
         for number in range(9)
     ]
     created = organizations.create_policy(

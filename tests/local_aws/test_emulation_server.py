@@ -69,7 +69,7 @@ def is_healthy(port: int) -> bool:
 
 def deny_everything(organization: Organization, target_id: str) -> None:
     document = {"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}
-    organization.attach_service_control_policy(name=target_id, document=document, target_id=target_id)
+    organization.attach_policy(name=target_id, document=document, target_id=target_id)
 
 
 def observe_a_lifetime(organization: Organization) -> list[object]:

@@ -49,7 +49,7 @@ def test_an_item_that_aws_denies_names_the_policy(tasks: RootTasks) -> None:
 
 def deny_root_users(organization: LocalOrganization, name: str, target_id: str) -> str:
     """Attach the guardrail; return the ID of the policy."""
-    return organization.attach_service_control_policy(name=name, document=guardrail(), target_id=target_id)
+    return organization.attach_policy(name=name, document=guardrail(), target_id=target_id)
 
 
 def test_a_plan_to_recover_names_each_policy_that_leaves_the_root_user_nothing(tasks: RootTasks) -> None:

@@ -125,7 +125,7 @@ def test_the_pre_flight_of_a_run_knows_the_calls_of_a_sixth_task(
 ) -> None:
     for account_id in (MEMBER, OTHER):
         organization.put_root_credentials(account_id=account_id, access_keys=1)
-    organization.attach_service_control_policy(name="keep", document=DENY_KEYS, target_id=MEMBER)
+    organization.attach_policy(name="keep", document=DENY_KEYS, target_id=MEMBER)
     plan = root_tasks.run({"task": NAME, "accounts": [MEMBER, OTHER]})
     assert root_tasks.outcomes(plan) == {MEMBER: "inaccessible", OTHER: "planned"}
     assert "statement KeepKeys" in root_tasks.results(plan)[MEMBER]["reason"]
@@ -146,7 +146,7 @@ def test_the_command_line_checks_a_sixth_task_by_its_name(
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setitem(main.commands, "preflight", module.preflight)
-    organization.attach_service_control_policy(name="keep", document=DENY_KEYS, target_id=MEMBER)
+    organization.attach_policy(name="keep", document=DENY_KEYS, target_id=MEMBER)
     shown = command_line.run("preflight", "--task", "delete-oldest-key", "--account", MEMBER)
     assert (shown.exit_code, shown.lines[-1]) == (1, "Denied: 1 account.")
     everything = command_line.run("preflight", "--account", MEMBER, "--format", "json")

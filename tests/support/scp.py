@@ -82,7 +82,7 @@ def attach_policy(
     organization: LocalOrganization, target_id: str, *statements: Mapping[str, object], name: str = ""
 ) -> str:
     """Attach a service control policy, by default with a name of its target's own, and return its ID."""
-    return organization.attach_service_control_policy(
+    return organization.attach_policy(
         name=name or f"deny-at-{target_id}", document=document(*statements), target_id=target_id
     )
 

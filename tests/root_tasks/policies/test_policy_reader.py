@@ -36,9 +36,7 @@ def attach(
 ) -> None:
     """Attach one policy to some targets."""
     first, *others = target_ids
-    policy_id = organization.attach_service_control_policy(
-        name=name, document=document(listed), target_id=first
-    )
+    policy_id = organization.attach_policy(name=name, document=document(listed), target_id=first)
     organizations = organization.client("organizations")
     for target_id in others:
         organizations.attach_policy(PolicyId=policy_id, TargetId=target_id)

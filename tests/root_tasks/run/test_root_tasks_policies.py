@@ -387,7 +387,9 @@ def test_resource_control_policies_count_for_queues(
     task = Task.UNLOCK_QUEUE_POLICY
     named = lock_out(root_tasks)[task]
     denies = denial("sqs:SetQueueAttributes", Principal="*")
-    organization.attach_resource_control_policy(name="rcp", document=denies, target_id=organization.root_id)
+    organization.attach_policy(
+        name="rcp", document=denies, target_id=organization.root_id, policy_type="RESOURCE_CONTROL_POLICY"
+    )
     planned = root_tasks.run({"task": task, **named})
     assert root_tasks.outcomes(planned) == {MEMBER: "inaccessible"}
     assert "The resource control policy rcp" in root_tasks.results(planned)[MEMBER]["reason"]
