@@ -186,7 +186,9 @@ def test_the_table_names_the_file_and_what_would_mend_it(
 def test_a_policy_whose_type_is_disabled_is_said_to_need_it(
     command_line: CommandLine, organization: LocalOrganization, file: Path
 ) -> None:
-    organization.attach_resource_control_policy(name="there", document=document(RCP), target_id=OTHER)
+    organization.attach_policy(
+        name="there", document=document(RCP), target_id=OTHER, policy_type="RESOURCE_CONTROL_POLICY"
+    )
     shown = command_line.run("preflight", "--policy", write(file, DENY_ROOT), "--target", MEMBER)
     assert shown.lines[-1].endswith(
         " AWS attaches it only when its type, service control policy, is enabled."
