@@ -92,7 +92,9 @@ def result(
     )
 
 
-def _having(account_id: str, name: str, unit: str, *, password: bool, **others: Any) -> AccountResult:
+def having(
+    account_id: str, name: str = "", unit: str | None = None, *, password: bool = False, **others: Any
+) -> AccountResult:
     """An account whose root user has credentials."""
     credentials = RootCredentials(password=password, **others)
     return result(account_id, Outcome.HAS_CREDENTIALS, name=name, unit=unit, credentials=credentials)
@@ -165,7 +167,7 @@ def example_audit() -> Report:
         ),
         result(SECURITY, unit="Root/Security", name="security"),
         result("300000000001", unit="Root/Security", name="log-archive"),
-        _having(
+        having(
             "300000000002",
             "payments-production",
             "Root/Workloads/Production",
@@ -175,7 +177,7 @@ def example_audit() -> Report:
             mfa_devices=("arn:aws:iam::300000000002:mfa/root-account-mfa-device",),
         ),
         result("300000000003", unit="Root/Workloads/Staging", name="payments-staging"),
-        _having(
+        having(
             "300000000004",
             "data-lake",
             "Root/Workloads/Production",
@@ -183,11 +185,10 @@ def example_audit() -> Report:
             password_last_used_at=STARTED - timedelta(days=1240),
         ),
         inaccessible("300000000005", name="acquired-shop"),
-        _having(
+        having(
             "300000000006",
             "legacy-mainframe-bridge",
             "Root/Workloads/Production",
-            password=False,
             access_keys=(key(3, age=4100, used=46, service="sqs"),),
             signing_certificates=("KXQ4L2N6TZPEXAMPLE7CERTIFICATE22",),
         ),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from root_tasks.messages import ACCEPTANCE_UNKNOWN
-from root_tasks.model.report_schema import CredentialDetails, Item, ItemType, Outcome, RootCredentials, Task
+from root_tasks.model.report_schema import CredentialDetails, Item, ItemType, Outcome, Task
 from root_tasks.model.run import AcceptedCredentials
 from root_tasks.report.accepted import with_acceptance
 from root_tasks.report.email_domains import is_outside
+from support import reports
 from support.accounts import MEMBER, OTHER
 from support.reports import inaccessible, key, result
 from support.root_tasks import Settings
@@ -30,12 +32,8 @@ BOTH = AcceptedCredentials(
     until=UNTIL.isoformat(),
 )
 KEY = replace(BOTH, types=(ItemType.ACCESS_KEY,), reason="a script")
+having = functools.partial(reports.having, MEMBER)
 ACCEPTED = "Accepted until 2027-03-31: billing."
-
-
-def having(**credentials: Any) -> AccountResult:
-    has = RootCredentials(**{"password": False, **credentials})
-    return result(MEMBER, Outcome.HAS_CREDENTIALS, credentials=has)
 
 
 def judged(

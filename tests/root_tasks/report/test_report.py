@@ -13,7 +13,7 @@ import types
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import strategies as st
@@ -50,6 +50,7 @@ from support.reports import (
     example_audit,
     example_execution,
     example_plan,
+    having,
     hostile_audit,
     inaccessible,
     key,
@@ -58,6 +59,9 @@ from support.reports import (
     report,
     result,
 )
+
+if TYPE_CHECKING:
+    from aws_calls.notices import Notice
 
 DOCS = Path(__file__).parents[3] / "docs"
 EARLIER = STARTED - timedelta(days=1)
@@ -218,8 +222,7 @@ def test_the_csv_has_what_a_root_user_has() -> None:
 
 def test_a_key_of_an_unknown_age_is_not_the_oldest_in_the_csv() -> None:
     keys = (dataclasses.replace(key(1), created_at=None), key(2, age=0))
-    has = RootCredentials(password=False, access_keys=keys)
-    written = report(result(FIRST, Outcome.HAS_CREDENTIALS, credentials=has))
+    written = report(having(FIRST, access_keys=keys))
     assert rows(as_csv(written))[0]["oldestAccessKeyCreatedAt"] == format_time(STARTED)
 
 
@@ -329,18 +332,9 @@ def deletion(*results: AccountResult) -> Report:
     return report(*results, task=Task.DELETE_CREDENTIALS, executed_plan="plan")
 
 
-def having(account_id: str, *keys: int, password: bool = False, mfa: bool = False) -> AccountResult:
+def keyed(account_id: str, *numbers: int, password: bool = False) -> AccountResult:
     """An account whose root user has these access keys."""
-    return result(
-        account_id,
-        Outcome.HAS_CREDENTIALS,
-        name="<a name>",
-        credentials=RootCredentials(
-            password=password,
-            access_keys=tuple(key(number) for number in keys),
-            mfa_devices=("a device",) if mfa else (),
-        ),
-    )
+    return having(account_id, password=password, access_keys=tuple(map(key, numbers)))
 
 
 def accepted(account_id: str) -> AccountResult:
@@ -478,19 +472,13 @@ def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None
     assert ("This is a plan" in before_the_data) is is_plan
 
 
-def unlisted(account_id: str) -> AccountResult:
-    """An account whose root user has access keys that could not be listed."""
-    credentials = RootCredentials(password=False, access_keys=None)
-    return result(account_id, Outcome.HAS_CREDENTIALS, credentials=credentials)
-
-
 def change(type_: ChangeType, *credentials: ItemType, audited: bool = True) -> Change:
     """A change in the first account."""
     return Change(type=type_, account_id=FIRST, credentials=credentials, audited=audited)
 
 
 PASSWORD, ACCESS_KEY, MFA_DEVICE = ItemType.PASSWORD, ItemType.ACCESS_KEY, ItemType.MFA_DEVICE
-SKIPPED = result(FIRST, Outcome.SKIPPED)
+SKIPPED, UNLISTED = result(FIRST, Outcome.SKIPPED), having(FIRST, access_keys=None)
 APPEARED, DISAPPEARED = ChangeType.CREDENTIALS_APPEARED, ChangeType.CREDENTIALS_DISAPPEARED
 JOINED, AGAIN = ChangeType.JOINED, ChangeType.AUDITED_AGAIN
 NO_LONGER_ACCEPTED = ChangeType.NO_LONGER_ACCEPTED
@@ -503,25 +491,29 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
         (result(FIRST), result(FIRST), []),
         (
             result(FIRST),
-            having(FIRST, 1, 2, password=True),
+            keyed(FIRST, 1, 2, password=True),
             [change(APPEARED, PASSWORD, ACCESS_KEY, ACCESS_KEY)],
         ),
-        (having(FIRST, 1), having(FIRST, 2), [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, ACCESS_KEY)]),
-        (having(FIRST, 1, 2), unlisted(FIRST), []),
-        (unlisted(FIRST), having(FIRST, 1, 2), []),
-        (result(FIRST), unlisted(FIRST), [change(APPEARED, ACCESS_KEY)]),
+        (
+            keyed(FIRST, 1),
+            keyed(FIRST, 2),
+            [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, ACCESS_KEY)],
+        ),
+        (keyed(FIRST, 1, 2), UNLISTED, []),
+        (UNLISTED, keyed(FIRST, 1, 2), []),
+        (result(FIRST), UNLISTED, [change(APPEARED, ACCESS_KEY)]),
         (
             having(FIRST, password=True),
-            unlisted(FIRST),
+            UNLISTED,
             [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, PASSWORD)],
         ),
-        (unlisted(FIRST), result(FIRST), [change(DISAPPEARED, ACCESS_KEY)]),
+        (UNLISTED, result(FIRST), [change(DISAPPEARED, ACCESS_KEY)]),
         (result(FIRST), SKIPPED, [NO_LONGER]),
-        (inaccessible(FIRST), having(FIRST, 1), [change(AGAIN, ACCESS_KEY)]),
+        (inaccessible(FIRST), keyed(FIRST, 1), [change(AGAIN, ACCESS_KEY)]),
         (SKIPPED, result(FIRST), [change(AGAIN)]),
         (None, result(FIRST), [change(JOINED)]),
         (None, inaccessible(FIRST), [change(JOINED, audited=False)]),
-        (having(FIRST, 1), None, [change(ChangeType.LEFT, audited=False)]),
+        (keyed(FIRST, 1), None, [change(ChangeType.LEFT, audited=False)]),
         (accepted(FIRST), having(FIRST, password=True), [change(NO_LONGER_ACCEPTED, PASSWORD)]),
         (having(FIRST, password=True), accepted(FIRST), []),
         (outside(FIRST), outside(FIRST), []),
@@ -541,13 +533,21 @@ def own_root_user(**has: Any) -> Report:
     default: dict[str, Any] = {"password": False, "mfa_devices": None}
     read = RootCredentials(**default | has) if has else None
     own = result(MANAGEMENT, Outcome.SKIPPED, credentials=read)
-    return dataclasses.replace(report(own), account_id=MANAGEMENT, run_id="own")
+    return dataclasses.replace(report(own), account_id=MANAGEMENT)
+
+
+def sent(before: Report, after: Report) -> Notice:
+    """The notice about an audit that comes after another one."""
+    after = dataclasses.replace(after, run_id="newer")
+    published = notice(with_history(after, previous=before), previous=before, problem=None)
+    assert published is not None
+    return published
 
 
 UNREAD, OWN, OWN_PASSWORD = own_root_user(), own_root_user(password=False), own_root_user(password=True)
 OWN_KEY = own_root_user(access_keys=None)
-CLEAN_UP = report(*(having(f"{300000000000 + number}", 1) for number in range(9)))
-CLEANED = report(*(result(each.account_id) for each in CLEAN_UP.results), run_id="newer")
+CLEAN_UP = report(*(keyed(f"{300000000000 + number}", 1) for number in range(9)))
+CLEANED = report(*(result(each.account_id) for each in CLEAN_UP.results))
 
 
 def with_results(*results: AccountResult) -> Report:
@@ -562,7 +562,7 @@ def with_results(*results: AccountResult) -> Report:
         (CLEAN_UP, CLEANED, "Root credentials disappeared: 9 accounts"),
         (
             CLEAN_UP,
-            with_results(having(FIRST, 1, 2), having("400000000001", 1), result("400000000002")),
+            with_results(keyed(FIRST, 1, 2), keyed("400000000001", 1), result("400000000002")),
             "Root credentials appeared: 2 accounts",
         ),
         (OWN, OWN_PASSWORD, "Root credentials appeared: the management account"),
@@ -580,10 +580,7 @@ def with_results(*results: AccountResult) -> Report:
     ids=["clean-up", "new", "own", "own better", "own unread", "own again", "until", "e-mail", "unread"],
 )
 def test_the_subject_says_the_worst_first(before: Report, after: Report, subject: str) -> None:
-    after = dataclasses.replace(after, run_id="newer")
-    sent = notice(with_history(after, previous=before), previous=before, problem=None)
-    assert sent is not None
-    assert sent.subject == subject
+    assert sent(before, after).subject == subject
 
 
 @pytest.mark.parametrize(
@@ -600,10 +597,8 @@ def test_the_subject_says_the_worst_first(before: Report, after: Report, subject
 def test_the_message_says_what_changed_at_the_management_accounts_root_user(
     before: Report, after: Report, said: str
 ) -> None:
-    after = dataclasses.replace(after, run_id="newer")
-    sent = notice(with_history(after, previous=before), previous=before, problem=None)
-    assert sent is not None
-    assert f"\nThe management account's root user {said}\n\nNothing changed in the member" in sent.message
+    message = sent(before, after).message
+    assert f"\nThe management account's root user {said}\n\nNothing changed in the member" in message
 
 
 def test_an_audit_that_found_what_the_one_before_did_is_no_notice() -> None:
@@ -613,11 +608,9 @@ def test_an_audit_that_found_what_the_one_before_did_is_no_notice() -> None:
 
 def test_accounts_with_new_credentials_are_in_the_command_unless_accepted_or_protected() -> None:
     before = report(result(FIRST))
-    protected = dataclasses.replace(having("300000000004", 1), reason=PROTECTED_AUDIT)
-    after = report(having(FIRST, 1), having(SECOND, 2), accepted(THIRD), protected, run_id="newer")
-    sent = notice(with_history(after, previous=before), previous=before, problem=None)
-    assert sent is not None
-    commands = [step.command for step in sent.next_steps]
+    protected = dataclasses.replace(keyed("300000000004", 1), reason=PROTECTED_AUDIT)
+    after = report(keyed(FIRST, 1), keyed(SECOND, 2), accepted(THIRD), protected)
+    commands = [step.command for step in sent(before, after).next_steps]
     assert f"centralized-root-access plan delete --account {FIRST},{SECOND}" in commands
 
 
@@ -625,14 +618,13 @@ def test_accounts_with_new_credentials_are_in_the_command_unless_accepted_or_pro
 def test_only_inaccessible_accounts_are_to_be_audited_again(number: int) -> None:
     ids = [f"{300000000001 + place}" for place in range(number)]
     before = report(*map(result, ids))
-    closed = report(*(result(id_, Outcome.SKIPPED) for id_ in ids), run_id="newer")
-    denied = report(*map(inaccessible, ids), run_id="newer")
+    closed = report(*(result(id_, Outcome.SKIPPED) for id_ in ids))
+    denied = report(*map(inaccessible, ids))
     named = f"--account {FIRST}" if number == 1 else "--from-report newer --outcome inaccessible"
     command = f"centralized-root-access audit {named}"
     for after, is_named in ((closed, False), (denied, True)):
-        sent = notice(with_history(after, previous=before), previous=before, problem=None)
-        assert sent is not None
-        assert [step.command for step in sent.next_steps][1:] == [command] * is_named
+        steps = sent(before, after).next_steps
+        assert [step.command for step in steps][1:] == [command] * is_named
 
 
 def test_the_message_has_no_names_and_no_addresses() -> None:
@@ -647,7 +639,7 @@ def test_the_message_has_no_names_and_no_addresses() -> None:
 @pytest.mark.parametrize("accounts", [0, 1, 250, 2_000])
 def test_the_message_stays_short_and_counts_what_it_leaves_out(accounts: int) -> None:
     ids = [f"{300000000000 + number}" for number in range(accounts)]
-    after = report(*(having(account_id, 1) for account_id in ids))
+    after = report(*(keyed(account_id, 1) for account_id in ids))
     text = change_message(changes(report(), after), after, previous=report())
     listed = re.findall(r"^  ([0-9]{12})", text, re.MULTILINE)
     left_out = accounts - len(listed)
@@ -657,7 +649,7 @@ def test_the_message_stays_short_and_counts_what_it_leaves_out(accounts: int) ->
 
 
 def test_the_trend_has_the_last_twelve_full_audits_and_ends_with_this_one() -> None:
-    found = report(result(FIRST), having(SECOND, 1), inaccessible(THIRD))
+    found = report(result(FIRST), keyed(SECOND, 1), inaccessible(THIRD))
     audit = None
     for number in range(20):
         next_ = dataclasses.replace(
@@ -677,7 +669,7 @@ def test_the_trend_has_the_last_twelve_full_audits_and_ends_with_this_one() -> N
 
 def test_a_report_that_is_written_again_keeps_its_changes_and_its_place_in_the_trend() -> None:
     first = with_history(
-        report(having(FIRST, 1)), previous=report(result(FIRST), run_id="before", started_at=EARLIER)
+        report(keyed(FIRST, 1)), previous=report(result(FIRST), run_id="before", started_at=EARLIER)
     )
     again = with_history(dataclasses.replace(first, changes=None, trend=()), previous=first)
     assert again == first

@@ -16,13 +16,13 @@ from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
 from root_access.drift.repair import CheckFailedError
 from root_tasks.messages import PROTECTED_AUDIT
-from root_tasks.model.report_schema import AccessKey, Change, ChangeType, Outcome, RootCredentials
+from root_tasks.model.report_schema import Change, ChangeType, Outcome
 from root_tasks.report.asff import findings_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import PRINCIPAL, SESSIONS, set_feature
 from support.drift_check import DriftCheck
 from support.function import FakeTime
-from support.reports import key, report, result
+from support.reports import having, key, report, result
 from support.root_tasks import Settings
 from support.scp import attach_policy, statement
 
@@ -85,28 +85,23 @@ def finding_of(result: AccountResult) -> SecurityFinding:
     return finding
 
 
-def having(*keys: AccessKey, password: bool = False, unlisted: bool = False, mfa: int = 0) -> AccountResult:
-    credentials = RootCredentials(
-        password=password,
-        access_keys=None if unlisted else keys,
-        mfa_devices=tuple(f"arn:aws:iam::{MEMBER}:mfa/{number}" for number in range(mfa)),
-    )
-    return result(MEMBER, Outcome.HAS_CREDENTIALS, credentials=credentials)
-
-
 @pytest.mark.parametrize(
     ("has", "severity", "words"),
     [
-        (having(key(1)), Severity.CRITICAL, "1 access key"),
+        (having(MEMBER, access_keys=(key(1),)), Severity.CRITICAL, "1 access key"),
         (
-            having(key(1, active=False), key(2), password=True),
+            having(MEMBER, password=True, access_keys=(key(1, active=False), key(2))),
             Severity.CRITICAL,
             "1 password and 2 access keys",
         ),
-        (having(unlisted=True), Severity.CRITICAL, "at least 1 access key"),
-        (having(password=True, mfa=1), Severity.HIGH, "1 password and 1 MFA device"),
-        (having(key(1, active=False)), Severity.MEDIUM, "1 access key"),
-        (having(mfa=1), Severity.MEDIUM, "1 MFA device"),
+        (having(MEMBER, access_keys=None), Severity.CRITICAL, "at least 1 access key"),
+        (
+            having(MEMBER, password=True, mfa_devices=("1",)),
+            Severity.HIGH,
+            "1 password and 1 MFA device",
+        ),
+        (having(MEMBER, access_keys=(key(1, active=False),)), Severity.MEDIUM, "1 access key"),
+        (having(MEMBER, mfa_devices=("1",)), Severity.MEDIUM, "1 MFA device"),
     ],
 )
 def test_an_active_key_is_more_urgent_than_a_password_and_that_than_the_rest(
@@ -133,9 +128,8 @@ def test_only_a_clean_account_passes_and_one_not_audited_keeps_the_reason(outcom
 
 
 def test_accepted_credentials_are_archived_with_the_reason() -> None:
-    has = RootCredentials(password=True)
     reason = "Accepted until 2027-03-31: billing."
-    finding = finding_of(result(MEMBER, Outcome.ACCEPTED, credentials=has, reason=reason))
+    finding = finding_of(replace(having(MEMBER, password=True), outcome=Outcome.ACCEPTED, reason=reason))
     assert (finding.status, finding.archived) == (ComplianceStatus.FAILED, True)
     assert finding.description == f"Account {MEMBER}. Its root user has 1 password. {reason}"
 
@@ -159,12 +153,12 @@ def test_an_address_outside_of_the_domains_is_a_finding_of_its_own(
 def test_no_finding_of_an_account_that_was_audited_is_archived() -> None:
     """A writer to the bucket can put a change into the report of a run that is about to be written."""
     left = tuple(Change(type=ChangeType.LEFT, account_id=id_) for id_ in (MEMBER, OTHER))
-    found = findings_of(replace(report(having(key(1))), changes=left))
+    found = findings_of(replace(report(having(MEMBER, access_keys=(key(1),))), changes=left))
     assert [(finding.account_id, finding.archived) for finding in found] == [(MEMBER, False), (OTHER, True)]
 
 
 def test_a_finding_is_of_the_importing_account_and_about_the_member() -> None:
-    finding = finding_of(having(password=True)).as_asff(FUNCTION)
+    finding = finding_of(having(MEMBER, password=True)).as_asff(FUNCTION)
     assert finding["AwsAccountId"] == MANAGEMENT
     assert finding["ProductArn"] == f"arn:aws:securityhub:us-east-1:{MANAGEMENT}:product/{MANAGEMENT}/default"
     (resource,) = finding["Resources"]
@@ -280,7 +274,7 @@ def test_nothing_but_a_full_audit_that_is_to_import_findings_does(
 
 def test_the_findings_of_two_constructs_in_one_account_have_ids_of_their_own() -> None:
     """Otherwise the second one would overwrite what the first one found, and back."""
-    finding = finding_of(having(password=True))
+    finding = finding_of(having(MEMBER, password=True))
     ids = [finding.as_asff(replace(FUNCTION, name=name))["Id"] for name in ("Report", "OtherReport")]
     assert ids == [
         f"centralized-root-access/{finding.check}/{name}/{MEMBER}" for name in ("Report", "OtherReport")
