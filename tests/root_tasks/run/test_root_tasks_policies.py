@@ -14,7 +14,7 @@ from root_tasks.model.run import Mode, Target
 from root_tasks.policies.sentences import denial_hint, denial_reason
 from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, add_unit, enable_root_access
+from support.arrange import CREDENTIALS, add_accounts, add_unit, enable_root_access
 from support.root_tasks import BUCKET, RootTasks, lock_out
 from support.scp import (
     GET_USER,
@@ -103,12 +103,8 @@ def test_a_denied_account_has_the_answer_of_aws_and_the_statement_that_denies(
     organization.clear_calls()
     execution = root_tasks.run()
     results = root_tasks.results(execution)
-    assert root_tasks.outcomes(execution) == {
-        MANAGEMENT: "skipped",
-        MEMBER: "inaccessible",
-        OTHER: "inaccessible",
-        THIRD: "clean",
-    }
+    denied = dict.fromkeys((MEMBER, OTHER), "inaccessible")
+    assert root_tasks.outcomes(execution) == {MANAGEMENT: "skipped", **denied, THIRD: "clean"}
     assert sorted(sessions(organization)) == [MEMBER, OTHER, THIRD]
     for account_id in (MEMBER, OTHER):
         answer, _, explanation = results[account_id]["reason"].partition(f"/{policy_id}. ")
@@ -173,12 +169,7 @@ def test_an_explanation_that_fails_costs_no_result(
     policy_id = deny_root(organization, MEMBER)
     root_tasks.omit_from_response("organizations:DescribePolicy", "Policy")
     execution = root_tasks.run()
-    assert root_tasks.outcomes(execution) == {
-        MANAGEMENT: "skipped",
-        MEMBER: "inaccessible",
-        OTHER: "clean",
-        THIRD: "clean",
-    }
+    assert execution.totals == {"clean": 2, "inaccessible": 1, "skipped": 1}
     assert policy_id in root_tasks.results(execution)[MEMBER]["reason"], "AWS's answer stays"
     assert '"Null": {"aws:AssumedRoot": "true"}' in root_tasks.results(execution)[MEMBER]["hint"]
 
@@ -362,9 +353,7 @@ def test_an_execution_fails_for_an_account_that_a_policy_denies_by_now(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     # More than are looked for one by one.
-    others = [str(900_000_000_000 + number) for number in range(21)]
-    for id_ in others:
-        organization.add_account(name=id_, email=f"{id_}@example.com", account_id=id_)
+    others = add_accounts(organization, 21)
     for account_id in (MEMBER, *others):
         organization.put_root_credentials(account_id=account_id, access_keys=1)
     planned = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, *others]})
@@ -373,7 +362,7 @@ def test_an_execution_fails_for_an_account_that_a_policy_denies_by_now(
     executed = root_tasks.execute(planned)
     assert executed.status == "FAILED"
     assert root_tasks.outcomes(executed) == {MEMBER: "failed", **dict.fromkeys(others, "done")}
-    assert sorted(sessions(organization)) == others
+    assert sorted(sessions(organization)) == sorted(others)
     assert root_tasks.results(executed)[MEMBER]["reason"].startswith(
         f"No root session was opened. The service control policy deny-root ({policy_id}), statement DenyIt, "
     )

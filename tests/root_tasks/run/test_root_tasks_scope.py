@@ -10,7 +10,7 @@ import pytest
 from local_aws.emulation import mock_organization
 from root_tasks.model.report_schema import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, add_unit, enable_root_access
+from support.arrange import CREDENTIALS, SESSIONS, add_accounts, add_unit, enable_root_access
 from support.root_tasks import RootTasks, lock_out
 from support.scp import attach_policy, statement
 
@@ -28,13 +28,6 @@ HARMLESS = statement(Action="ec2:*")
 SEEDED = 4
 MAX_DESCRIBED = 20
 LISTS = ("ListAccounts", "ListPolicies", "ListTargetsForPolicy", "ListOrganizationalUnitsForParent")
-
-
-def add_accounts(organization: LocalOrganization, count: int) -> list[str]:
-    ids = [str(900_000_000_000 + number) for number in range(count)]
-    for id_ in ids:
-        organization.add_account(name=f"many-{id_}", email=f"{id_}@example.com", account_id=id_)
-    return ids
 
 
 def calls(organization: LocalOrganization) -> Counter[str]:
@@ -144,7 +137,7 @@ def test_the_results_of_named_accounts_and_of_units_are_those_of_all_accounts(ro
 
 def test_many_named_accounts_are_listed_where_that_takes_fewer_calls(root_tasks: RootTasks) -> None:
     organization = root_tasks.organization
-    many = add_accounts(organization, 200 - SEEDED)
+    many = sorted(add_accounts(organization, 200 - SEEDED))
 
     def calls_for(account_ids: Sequence[str]) -> tuple[int, int]:
         organization.clear_calls()
