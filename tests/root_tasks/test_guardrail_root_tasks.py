@@ -32,21 +32,6 @@ def guardrail() -> dict[str, Any]:
     return content
 
 
-def test_an_item_that_aws_denies_names_the_policy(tasks: RootTasks) -> None:
-    # The pre-flight would find the denial before AWS does.
-    tasks.fail("organizations:ListRoots", "AccessDeniedException")
-    tasks.organization.put_root_credentials(account_id=OTHER, password=True)
-    policy_id = attach_policy(tasks.organization, OTHER, statement(Action="iam:DeleteLoginProfile"))
-
-    plan = tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]})
-    execution = tasks.execute(plan)
-
-    assert execution.status == "FAILED"
-    (item,) = tasks.results(execution)[OTHER]["items"]
-    assert f"/service_control_policy/{policy_id}" in item["message"]
-    assert tasks.organization.root_credentials(OTHER).password
-
-
 def deny_root_users(organization: LocalOrganization, name: str, target_id: str) -> str:
     """Attach the guardrail; return the ID of the policy."""
     return organization.attach_policy(name=name, document=guardrail(), target_id=target_id)
