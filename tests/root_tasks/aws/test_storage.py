@@ -226,7 +226,7 @@ def test_run_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: S
         s3.put_object(Bucket=BUCKET, Key=key, Body=altered)
         with pytest.raises(ChecksumMismatchError) as raised:
             runs.read(type(document), "run-1", checksum=checksum)
-        assert raised.value.key == key
+        assert (raised.value.key, str(raised.value)) == (key, f"{key} was altered after it was stored.")
 
 
 # Backups
@@ -240,15 +240,6 @@ def test_a_backup_is_found_by_the_checksum_of_its_stored_bytes(s3: Any, storage:
     s3.put_object(Bucket=BUCKET, Key=f"backups/run-1/{MEMBER}/none. Run centralized-root-access y.json")
     assert storage.backups.references("run-1", MEMBER) == [reference]
     assert storage.backups.references("run-1", OTHER) == []
-
-
-def test_a_backup_that_was_altered_is_never_read(s3: Any, storage: Storage) -> None:
-    reference = stored(storage.backups.write(BACKUP))
-    s3.put_object(Bucket=BUCKET, Key=reference, Body=encode(replace(BACKUP, policy='{"Statement": [1]}')))
-    with pytest.raises(ChecksumMismatchError) as altered:
-        storage.backups.read(reference)
-    assert altered.value.key == reference
-    assert str(altered.value) == f"{reference} was altered after it was stored."
 
 
 @pytest.mark.parametrize("code", ["NoSuchKey", "AccessDenied"])

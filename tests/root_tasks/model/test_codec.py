@@ -129,18 +129,14 @@ def test_a_time_is_written_in_utc_and_needs_a_time_zone() -> None:
     [
         (b'{"kind":"\xff"}', "is not UTF-8"),
         (b"{", "is not JSON"),
-        (b"", "is not JSON"),
         (page_bytes() + page_bytes(), "is not JSON"),
-        (b'{"a":' * 100_000, "is nested too deeply"),
         (b"[" * 100_000 + b"]" * 100_000, "is nested too deeply"),
         (b'{"kind":"page","schemaVersion":' + b"9" * 5_000 + b"}", "is not JSON"),
     ],
     ids=[
         "a byte that is not UTF-8",
         "the beginning",
-        "nothing",
         "two documents",
-        "objects in objects",
         "lists in lists",
         "a number of 5,000 digits",
     ],
