@@ -1,13 +1,8 @@
 """The emulation behind HTTP behaves as it does in process."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from typing import Any
@@ -27,6 +22,7 @@ from local_aws.emulation import (
     serve_organization,
 )
 from local_aws.emulation.control import authorization
+from local_aws.services import LocalAws
 from local_aws.signatures import Refusal
 from support.accounts import MANAGEMENT, STRANGER
 from support.emulation import DELEGATE, DELETE, IAM, error_of, open_root_session, register
@@ -34,37 +30,6 @@ from support.emulation import DELEGATE, DELETE, IAM, error_of, open_root_session
 SECRET = "the secret of this run"
 ROLE = f"arn:aws:iam::{DELEGATE}:role/deployer"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-@contextmanager
-def server_process() -> Iterator[RemoteOrganization]:
-    """Run a server in a process of its own, which must print nothing."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    command = [sys.executable, "-m", "local_aws.emulation", "--port", str(port)]
-    environment = {**os.environ, "AWS_SECRET_ACCESS_KEY": SECRET}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as server:
-        try:
-            deadline = time.monotonic() + 30
-            while not is_healthy(port):
-                assert server.poll() is None, "The server ended."
-                assert time.monotonic() < deadline, "The server did not start."
-                time.sleep(0.05)
-            yield RemoteOrganization(f"http://127.0.0.1:{port}", secret_access_key=SECRET)
-        finally:
-            server.terminate()
-            _, log = server.communicate(timeout=10)
-    assert log == b""
-
-
-def is_healthy(port: int) -> bool:
-    with closing(HTTPConnection("127.0.0.1", port, timeout=1)) as connection:
-        try:
-            connection.request("GET", "/_local_aws/health")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
 
 
 def deny_everything(organization: Organization, target_id: str) -> None:
@@ -120,12 +85,15 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
     return seen
 
 
-def test_a_server_in_its_own_process_behaves_as_the_emulation_in_process() -> None:
+def test_a_server_in_its_own_process_behaves_as_the_emulation_in_process(running_aws: LocalAws) -> None:
     with mock_organization() as local:
         expected = observe_a_lifetime(local)
 
-    with server_process() as remote:
-        assert observe_a_lifetime(remote) == expected
+    running_aws.organization.reset()
+    log = running_aws.addresses.folder / "moto.log"
+    before = log.read_bytes()
+    assert observe_a_lifetime(running_aws.organization) == expected
+    assert log.read_bytes() == before, "it prints nothing"
 
 
 JSON = {"Content-Type": "application/json"}
