@@ -94,12 +94,6 @@ def test_delegated_administrators_are_reported_oldest_first(organization: LocalO
     [
         ("iam:ListOrganizationsFeatures", {}, ("AccessDenied", 403), "*"),
         (
-            "organizations:EnableAWSServiceAccess",
-            {"ServicePrincipal": IAM},
-            ("AccessDeniedException", 400),
-            "*",
-        ),
-        (
             "organizations:RegisterDelegatedAdministrator",
             {"ServicePrincipal": IAM, "AccountId": OTHER},
             ("AccessDeniedException", 400),
@@ -112,7 +106,7 @@ def test_delegated_administrators_are_reported_oldest_first(organization: LocalO
             f"arn:aws:iam::{OTHER}:root",
         ),
     ],
-    ids=["of a list", "of a service", "of an account", "of a root user"],
+    ids=["of a list", "of an account", "of a root user"],
 )
 def test_a_denial_has_the_services_error_and_names_what_the_call_acts_on(
     organization: LocalOrganization,
