@@ -60,7 +60,8 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
             made[name] = calls(organization)
             return execution
 
-        def execute(name: str, plan: FinishedExecution) -> FinishedExecution:
+        def plan_and_execute(name: str, **input_: object) -> FinishedExecution:
+            plan = run(f"plan to {name}", input_)
             organization.clear_calls()
             execution = root_tasks.execute(plan)
             assert execution.status == "SUCCEEDED", execution.cause
@@ -68,13 +69,12 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
             return execution
 
         run("audit", {"accounts": [MEMBER]})
-        execute("delete", run("plan delete", {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]}))
-        execute("recover", run("plan recover", {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}))
+        for task in (Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY):
+            plan_and_execute(task, task=task, accounts=[MEMBER])
         for task, target in lock_out(root_tasks).items():
-            unlocked = execute(f"unlock: {task}", run(f"plan unlock: {task}", {"task": task, **target}))
+            unlocked = plan_and_execute(f"unlock: {task}", task=task, **target)
             (item,) = root_tasks.results(unlocked)[MEMBER]["items"]
-            plan = run(f"plan restore: {task}", {"task": task, "restore": [item["backup"]]})
-            execute(f"restore: {task}", plan)
+            plan_and_execute(f"restore: {task}", task=task, restore=[item["backup"]])
         return made
 
 
