@@ -13,7 +13,6 @@ import pytest
 
 from aws_calls.failures import CallError, Failure
 from aws_calls.settings_reader import SettingsError
-from local_aws.emulation import mock_organization
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED_AUDIT
 from root_tasks.model.codec import encode
@@ -24,11 +23,13 @@ from root_tasks.run.batch import WrongFunctionError
 from root_tasks.run.finish import OutdatedRunError
 from root_tasks.run.prepare import batches_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, add_accounts, enable_root_access
+from support.arrange import CREDENTIALS, SESSIONS, add_accounts, set_feature
 from support.root_tasks import AUDIT_MACHINE, FUNCTIONS, RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from local_aws.emulation import LocalOrganization
 
 ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
@@ -39,43 +40,33 @@ ALL_METRICS = {"AccountsAudited", "AccountsWithRootCredentials", "AccountsInacce
 
 
 @pytest.mark.parametrize(
-    ("features", "task", "missing"),
+    ("task", "scope", "missing"),
     [
-        ([SESSIONS], Task.AUDIT, CREDENTIALS),
-        ([SESSIONS], Task.DELETE_CREDENTIALS, CREDENTIALS),
-        ([SESSIONS], Task.ALLOW_PASSWORD_RECOVERY, CREDENTIALS),
-        ([CREDENTIALS], Task.UNLOCK_BUCKET_POLICY, SESSIONS),
-        ([CREDENTIALS], Task.UNLOCK_QUEUE_POLICY, SESSIONS),
+        (Task.AUDIT, {}, CREDENTIALS),
+        (Task.DELETE_CREDENTIALS, {"accounts": [MEMBER]}, CREDENTIALS),
+        (Task.ALLOW_PASSWORD_RECOVERY, {"accounts": [MEMBER]}, CREDENTIALS),
+        (Task.UNLOCK_BUCKET_POLICY, {"buckets": {MEMBER: ["a-bucket"]}}, SESSIONS),
+        (Task.UNLOCK_QUEUE_POLICY, {"queues": [f"arn:aws:sqs:us-east-1:{MEMBER}:q"]}, SESSIONS),
     ],
 )
 def test_a_task_whose_feature_is_not_enabled_fails_once(
-    features: list[str], task: Task, missing: str
+    root_tasks: RootTasks, task: Task, scope: dict[str, object], missing: str
 ) -> None:
-    targets: dict[Task, dict[str, object]] = {
-        Task.AUDIT: {},
-        Task.UNLOCK_BUCKET_POLICY: {"buckets": {MEMBER: ["a-bucket"]}},
-        Task.UNLOCK_QUEUE_POLICY: {"queues": [f"arn:aws:sqs:us-east-1:{MEMBER}:q"]},
-    }
-    with mock_organization() as organization:
-        enable_root_access(organization, *features)
-        execution = RootTasks(organization=organization).run(
-            {"task": task, **targets.get(task, {"accounts": [MEMBER]})}
-        )
-        assert execution.status == "FAILED"
-        assert refusal(execution) == (
-            RefusalReason.FEATURE_NOT_ENABLED,
-            {"task": task, "feature": missing, "management_account_id": MANAGEMENT},
-        )
-        assert "AssumeRoot" not in [call.operation for call in organization.calls]
+    set_feature(root_tasks.organization, missing, enabled=False)
+    execution = root_tasks.run({"task": task, **scope})
+    assert execution.status == "FAILED"
+    assert refusal(execution) == (
+        RefusalReason.FEATURE_NOT_ENABLED,
+        {"task": task, "feature": missing, "management_account_id": MANAGEMENT},
+    )
+    assert "AssumeRoot" not in [call.operation for call in root_tasks.organization.calls]
 
 
-def test_trusted_access_that_is_not_enabled_fails_once() -> None:
-    with mock_organization() as organization:
-        execution = RootTasks(organization=organization).run()
-        assert refusal(execution) == (
-            RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
-            {"task": Task.AUDIT, "management_account_id": MANAGEMENT},
-        )
+def test_trusted_access_that_is_not_enabled_fails_once(organization: LocalOrganization) -> None:
+    assert refusal(RootTasks(organization=organization).run()) == (
+        RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
+        {"task": Task.AUDIT, "management_account_id": MANAGEMENT},
+    )
 
 
 def test_a_member_account_that_is_not_a_delegated_administrator_is_refused(root_tasks: RootTasks) -> None:
@@ -221,7 +212,7 @@ def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
     assert everything_of(credentials) == {**whole, **({unlisted: None} if unlisted else {})}
     keys = [key["lastUseUnread"] for key in credentials["accessKeys"] or ()]
     assert (credentials["passwordLastUseUnread"], any(keys)) == tuple(action == use for use in LAST_USES)
-    (metric,) = [event for event in root_tasks.log[-3:] if "AccountsWithRootCredentials" in event]
+    (metric,) = root_tasks.metrics()
     assert metric["AccountsWithRootCredentials"] == 1
     assert metric["AccountsInaccessible"] == 0
 
@@ -399,17 +390,12 @@ def test_only_full_audits_are_the_latest_and_published(root_tasks: RootTasks) ->
     root_tasks.run({"accounts": [MEMBER]})
     root_tasks.run(DELETE)
     assert root_tasks.keys("latest/") == root_tasks.notices == []
-    assert not any("_aws" in event for event in root_tasks.log)
+    assert root_tasks.metrics() == []
     full = root_tasks.run()
     ((subject, _),) = root_tasks.notices
     assert subject == "Root credentials: first full audit"
     assert root_tasks.keys("latest/") == ["latest/report.csv", "latest/report.html", "latest/report.json"]
     assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{full.run_id}/report.json")
-
-
-def metrics(root_tasks: RootTasks) -> list[Mapping[str, Any]]:
-    """The metrics that were logged."""
-    return [event for event in root_tasks.log if "_aws" in event]
 
 
 def test_no_forged_latest_report_hides_what_an_audit_found(root_tasks: RootTasks) -> None:
@@ -423,7 +409,7 @@ def test_no_forged_latest_report_hides_what_an_audit_found(root_tasks: RootTasks
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     root_tasks.notices.clear()
     root_tasks.run()
-    assert metrics(root_tasks)[-1]["AccountsWithRootCredentials"] == 1
+    assert root_tasks.metrics()[-1]["AccountsWithRootCredentials"] == 1
     ((subject, message),) = root_tasks.notices
     assert subject == "Root credentials: full audit without a comparison"
     assert f"{MEMBER}: 1 access key" in message
@@ -434,7 +420,7 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=password)
     root_tasks.organization.deny(account_id=OTHER, action="iam:*")
     root_tasks.run()
-    (counted,) = metrics(root_tasks)
+    (counted,) = root_tasks.metrics()
     assert counted["AccountsAudited"] == 2
     assert counted["AccountsWithRootCredentials"] == int(password)
     assert counted["AccountsInaccessible"] == 1
@@ -499,7 +485,7 @@ def test_an_audit_ends_an_alarm_only_if_no_other_one_may_have_set_it_off(
     root_tasks.change_before("sts:AssumeRoot", lambda: root_tasks.advance(minutes=4))
     root_tasks.between = lambda: root_tasks.advance(minutes=2)
     root_tasks.run()
-    lines = metrics(root_tasks)
+    lines = root_tasks.metrics()
     assert [ALL_METRICS & line.keys() for line in lines] == ([] if keys is None else [keys])
     assert [line["AccountsWithRootCredentials"] for line in lines] == [1] * len(lines)
 
@@ -512,7 +498,7 @@ def test_an_audit_is_not_overtaken_by_itself(root_tasks: RootTasks) -> None:
 
     root_tasks.between = start_later
     root_tasks.run(name="audit")
-    assert [ALL_METRICS & line.keys() for line in metrics(root_tasks)] == [ALL_METRICS]
+    assert [ALL_METRICS & line.keys() for line in root_tasks.metrics()] == [ALL_METRICS]
 
 
 def test_no_number_of_other_executions_hides_a_later_full_audit(root_tasks: RootTasks) -> None:
@@ -526,7 +512,7 @@ def test_no_number_of_other_executions_hides_a_later_full_audit(root_tasks: Root
             input_={"task": "none"},
         )
     root_tasks.run()
-    assert [ALL_METRICS & line.keys() for line in metrics(root_tasks)] == [{"AccountsAudited"}]
+    assert [ALL_METRICS & line.keys() for line in root_tasks.metrics()] == [{"AccountsAudited"}]
 
 
 @pytest.mark.parametrize(
@@ -536,14 +522,14 @@ def test_no_input_of_a_later_execution_stops_an_audit(root_tasks: RootTasks, inp
     add_execution(root_tasks, minutes=(1, 2), status="FAILED")
     root_tasks.outdated = {root_tasks.arn("other"): [{"input": input_}]}
     root_tasks.run()
-    assert [ALL_METRICS & line.keys() for line in metrics(root_tasks)] == [ALL_METRICS]
+    assert [ALL_METRICS & line.keys() for line in root_tasks.metrics()] == [ALL_METRICS]
 
 
 def test_an_audit_that_is_listed_and_not_yet_described_fails_no_other_one(root_tasks: RootTasks) -> None:
     add_execution(root_tasks, minutes=(1, None))
     root_tasks.outdated = {root_tasks.arn("other"): [None]}
     root_tasks.run()
-    assert [ALL_METRICS & line.keys() for line in metrics(root_tasks)] == [{"AccountsAudited"}]
+    assert [ALL_METRICS & line.keys() for line in root_tasks.metrics()] == [{"AccountsAudited"}]
 
 
 @pytest.mark.parametrize(
@@ -566,7 +552,7 @@ def test_a_redriven_audit_is_as_old_as_its_look_but_sets_off_alarms_now(
     looked_at = root_tasks.now
     root_tasks.between = lambda: root_tasks.advance(hours=20)
     root_tasks.run()
-    (counted,) = metrics(root_tasks)
+    (counted,) = root_tasks.metrics()
     moment = root_tasks.now if is_now else looked_at
     assert counted["_aws"]["Timestamp"] == moment.timestamp() * 1000
     report = json.loads(root_tasks.read("latest/report.json"))
@@ -584,14 +570,14 @@ def test_a_run_that_looked_over_a_day_ago_is_not_finished(
         "Run old started at 2026-11-24 12:00 UTC, over a day ago: its results are outdated, so no report was "
         "written. Start a new run."
     )
-    assert (metrics(root_tasks), root_tasks.notices, root_tasks.keys("runs/old/report")) == ([], [], [])
+    assert (root_tasks.metrics(), root_tasks.notices, root_tasks.keys("runs/old/report")) == ([], [], [])
 
 
 def test_an_audit_that_saw_no_account_does_not_say_that_none_has_credentials(root_tasks: RootTasks) -> None:
     root_tasks.lose_batches = lambda batch: True
     audit = root_tasks.run()
     assert (audit.status, audit.totals) == ("SUCCEEDED", {"inaccessible": 3, "skipped": 1})
-    (counted,) = metrics(root_tasks)
+    (counted,) = root_tasks.metrics()
     assert counted["AccountsAudited"] == 0
     assert counted["AccountsInaccessible"] == 3
     assert "AccountsWithRootCredentials" not in counted
@@ -631,7 +617,7 @@ def test_a_notice_that_sns_refused_once_is_sent_later(root_tasks: RootTasks, *, 
         root_tasks.run()
     ((_, message),) = root_tasks.notices
     assert MEMBER in message
-    assert len([event for event in root_tasks.log if "_aws" in event]) == 1, "it counts"
+    assert len(root_tasks.metrics()) == 1, "it counts"
 
 
 def test_a_notice_is_sent_once_although_its_report_is_written_again(root_tasks: RootTasks) -> None:

@@ -446,6 +446,22 @@ class RootTasks:
     def _register(self, account_id: str) -> Register:
         return functools.partial(self.on_event, account_id=account_id)
 
+    # What is logged and imported
+
+    def metrics(self) -> list[Mapping[str, Any]]:
+        """The metrics that full audits have logged."""
+        return [event for event in self.log if "_aws" in event]
+
+    def findings(self, check: str = "") -> dict[str, dict[str, Any]]:
+        """The findings in Security Hub, or those of one check, by the account that each is about."""
+        client = self.client("securityhub", account_id=self.account_id)
+        pages = client.get_paginator("get_findings").paginate()
+        every = (each for page in pages for each in page["Findings"])
+        found = [each for each in every if each["GeneratorId"].endswith(check)]
+        by_account = {each["Resources"][0]["Id"].removeprefix("AWS::::Account:"): each for each in found}
+        assert len(by_account) == len(found), "an account has two findings"
+        return by_account
+
     # What is requested of AWS
 
     def record_request(self, action: str, resource: str = "*", **context: str) -> None:

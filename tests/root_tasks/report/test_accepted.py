@@ -147,7 +147,7 @@ def accept(root_tasks: RootTasks, until: date) -> None:
 
 def metric(root_tasks: RootTasks) -> object:
     """Return what the alarm of root credentials gets from the last full audit."""
-    return [line for line in root_tasks.log if "AccountsAudited" in line][-1]["AccountsWithRootCredentials"]
+    return root_tasks.metrics()[-1]["AccountsWithRootCredentials"]
 
 
 def test_accepted_credentials_are_no_alarm_until_their_date_passes(root_tasks: RootTasks) -> None:

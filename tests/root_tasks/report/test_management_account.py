@@ -14,7 +14,6 @@ from support.root_tasks import RootTasks, Settings
 if TYPE_CHECKING:
     from support.root_tasks import FinishedExecution
 
-METRIC = "ManagementRootUserUnprotected"
 GET_ACCOUNT_SUMMARY = "iam:GetAccountSummary"
 
 
@@ -31,19 +30,14 @@ def give(root_tasks: RootTasks, **credentials: Any) -> None:
 
 
 def metric(root_tasks: RootTasks) -> object:
-    return [line for line in root_tasks.log if "AccountsAudited" in line][-1].get(METRIC)
+    return root_tasks.metrics()[-1].get("ManagementRootUserUnprotected")
 
 
 def finding(root_tasks: RootTasks) -> tuple[str, str, str] | None:
     """Return the status, the severity and the first word of advice of the management account's finding."""
-    found = [
-        finding
-        for finding in root_tasks.client("securityhub").get_findings()["Findings"]
-        if finding["Resources"][0]["Id"] == f"AWS::::Account:{MANAGEMENT}"
-    ]
-    if not found:
+    only = root_tasks.findings().get(MANAGEMENT)
+    if only is None:
         return None
-    (only,) = found
     assert only["GeneratorId"] == "centralized-root-access/management-root-user"
     advice = only["Remediation"]["Recommendation"]["Text"]
     return (

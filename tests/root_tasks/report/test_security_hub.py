@@ -48,26 +48,16 @@ def root_tasks(root_tasks: RootTasks) -> RootTasks:
     return root_tasks
 
 
-def findings(root_tasks: RootTasks, check: str = "") -> dict[str, dict[str, Any]]:
-    """Return the findings of a check in Security Hub, by the account that each is about."""
-    pages = root_tasks.client("securityhub").get_paginator("get_findings").paginate()
-    every = (finding for page in pages for finding in page["Findings"])
-    found = [finding for finding in every if finding["GeneratorId"].endswith(check)]
-    by_account = {finding["Resources"][0]["Id"].removeprefix("AWS::::Account:"): finding for finding in found}
-    assert len(by_account) == len(found), "an account has two findings"
-    return by_account
-
-
 def statuses(root_tasks: RootTasks, check: str = "") -> dict[str, tuple[str, str]]:
     return {
         id_: (finding["Compliance"]["Status"], finding["RecordState"])
-        for id_, finding in findings(root_tasks, check).items()
+        for id_, finding in root_tasks.findings(check).items()
     }
 
 
 def metric(root_tasks: RootTasks) -> tuple[object, object]:
     """Return how many findings the last full audit imported, and how many were refused."""
-    line = [line for line in root_tasks.log if "AccountsAudited" in line][-1]
+    line = root_tasks.metrics()[-1]
     return line.get("FindingsImported"), line.get("FindingsRefused")
 
 
@@ -195,23 +185,23 @@ def test_names_and_addresses_reach_neither_security_hub_nor_a_batch(root_tasks: 
     policy = attach_policy(organization, MEMBER, statement(Sid="DenyIt"), name="deny-all")
     audit = root_tasks.run()
     accounts = root_tasks.client("organizations").list_accounts()["Accounts"]
-    for text in (str(findings(root_tasks)), root_tasks.read(f"runs/{audit.run_id}/work.json").decode()):
+    for text in (str(root_tasks.findings()), root_tasks.read(f"runs/{audit.run_id}/work.json").decode()):
         assert [account["Name"] for account in accounts if account["Name"] in text] == []
         assert "@" not in text
     assert f"deny-all ({policy}), statement DenyIt, attached to {MEMBER}," in str(
-        findings(root_tasks)[MEMBER]
+        root_tasks.findings()[MEMBER]
     )
 
 
 def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     root_tasks.run()
-    before = findings(root_tasks)
+    before = root_tasks.findings()
     root_tasks.advance(days=1)
     root_tasks.organization.put_root_credentials(account_id=MEMBER)
     root_tasks.change_before("sts:AssumeRoot", lambda: root_tasks.advance(minutes=1))
     root_tasks.run()
-    after = findings(root_tasks)
+    after = root_tasks.findings()
     assert {id_: differences(before[id_], after[id_]) for id_ in before.keys() | after.keys()} == {
         MEMBER: {"UpdatedAt", "Compliance", "Description", "FindingProviderFields", "Remediation"},
         MANAGEMENT: {"UpdatedAt"},
@@ -269,7 +259,7 @@ def test_nothing_but_a_full_audit_that_is_to_import_findings_does(
 ) -> None:
     root_tasks.settings = Settings(security_hub_findings=is_wanted)
     root_tasks.run(input_)
-    assert findings(root_tasks) == {}
+    assert root_tasks.findings() == {}
 
 
 def test_the_findings_of_two_constructs_in_one_account_have_ids_of_their_own() -> None:
@@ -331,9 +321,9 @@ def test_numbers_that_end_alarms_are_no_older_for_an_import_that_takes_minutes(r
     looked_at = root_tasks.now
     root_tasks.change_before(ACTION, lambda: root_tasks.advance(minutes=3))
     root_tasks.run()
-    (line,) = [line for line in root_tasks.log if "AccountsWithRootCredentials" in line]
+    (line,) = root_tasks.metrics()
     assert line["AccountsWithRootCredentials"] == 0
-    assert line["_aws"]["Timestamp"] == (looked_at + timedelta(minutes=3)).timestamp() * 1000  # type: ignore[index]
+    assert line["_aws"]["Timestamp"] == (looked_at + timedelta(minutes=3)).timestamp() * 1000
 
 
 def test_an_audit_ends_no_alarm_that_another_one_set_off_during_the_import(root_tasks: RootTasks) -> None:
