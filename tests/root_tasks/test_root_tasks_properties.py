@@ -30,9 +30,8 @@ from root_tasks.refusals import RefusalReason
 from root_tasks.run.batch import BatchClaimedError
 from root_tasks.run.report_hash import REPORT_SHA256
 from support import root_tasks as running
-from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.accounts import MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, set_feature_by_client
+from support.arrange import CREDENTIALS, SESSIONS, add_unit, enable_root_access
 from support.root_tasks_ledger import Drive, Ledger, Shown, at
 from support.state_machine import ExecutionFailedError
 from support.templates import MANAGEMENT, bootstrap_stack, resources, state_machine_definition, template
@@ -194,10 +193,6 @@ class World:
     situations: Counter[str] = field(default_factory=Counter)
     lifecycle: AnyOrder | None = None
 
-    def client(self, service: str, account_id: str = MANAGEMENT_ID) -> Any:
-        """Return a client of others."""
-        return self.organization.client(service, account_id=account_id)
-
     def watch(self) -> None:
         """Let the example see each call of the functions."""
 
@@ -343,24 +338,17 @@ class AnyOrder(RuleBasedStateMachine):
         mock_random.seed(0)
         self.root_tasks.now = running.RootTasks.now
         self.organization.reset()
-        self.world.client("organizations").enable_aws_service_access(ServicePrincipal=PRINCIPAL)
-        for feature in (CREDENTIALS, SESSIONS):
-            set_feature_by_client(self.world.client("iam"), feature, enabled=True)
+        enable_root_access(self.organization, CREDENTIALS, SESSIONS)
         self.root_tasks.executions.clear()
         self.root_tasks.log.clear()
         self.root_tasks.requests.clear()
         self.root_tasks.notices.clear()
         self.root_tasks.time.seconds = 0.0
         self.ledger = Ledger(lifetime=LIFETIME, now=self.root_tasks.now)
-        running.create_report_bucket(self.world.client("s3"))
-        self.units = [
-            self.world.client("organizations").create_organizational_unit(
-                ParentId=self.organization.root_id, Name=name
-            )["OrganizationalUnit"]["Id"]
-            for name in ("One", "Two")
-        ]
+        running.create_report_bucket(self.root_tasks.client("s3"))
+        self.units = [add_unit(self.organization, name) for name in ("One", "Two")]
         for account_id in MEMBERS:
-            self.world.client("s3", account_id).create_bucket(Bucket=BUCKETS[account_id])
+            self._s3(account_id).create_bucket(Bucket=BUCKETS[account_id])
             for change in (Change.ADD_KEY, Change.CHANGE_POLICY):
                 self.change_account(ChangeByOthers(change=change, account_id=account_id))
         for change in (Change.REPLACE_PASSWORD, Change.ADD_MFA):
@@ -459,14 +447,6 @@ class AnyOrder(RuleBasedStateMachine):
 
     # Others
 
-    @rule(change=changes)
-    def others_change_an_account(self, change: ChangeByOthers) -> None:
-        self.change_account(change)
-
-    @rule(forgery=forgeries)
-    def others_write_to_the_bucket(self, forgery: ForgeryInBucket) -> None:
-        self._forge(forgery)
-
     @rule(hours=st.sampled_from((1, 13, 25, 24 * 92)))
     def time_passes(self, hours: int) -> None:
         self.root_tasks.advance(hours=hours)
@@ -529,9 +509,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _approve(self, run_id: str) -> str | None:
         """Return the hash of the report.json that is stored now; None where it shows nothing."""
-        s3 = self.world.client("s3")
         try:
-            body = s3.get_object(Bucket=running.BUCKET, Key=f"runs/{run_id}/report.json")["Body"].read()
+            body = self.root_tasks.read(f"runs/{run_id}/report.json")
             decode(Report, body)
         except (ClientError, DecodingError):
             return None
@@ -561,7 +540,7 @@ class AnyOrder(RuleBasedStateMachine):
             case ChangeByOthers():
                 self.change_account(event)
             case ForgeryInBucket():
-                self._forge(event)
+                self.forge(event)
             case Wait():
                 self.time_passes(event.hours)
 
@@ -714,6 +693,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     # What others do
 
+    @rule(change=changes)
     def change_account(self, change: ChangeByOthers) -> None:
         account_id = change.account_id
         watching, self.is_watching = self.is_watching, False
@@ -724,7 +704,7 @@ class AnyOrder(RuleBasedStateMachine):
             case Change.CHANGE_POLICY:
                 self._put_policy(account_id)
             case Change.DELETE_POLICY:
-                self.world.client("s3", account_id).delete_bucket_policy(Bucket=BUCKETS[account_id])
+                self._s3(account_id).delete_bucket_policy(Bucket=BUCKETS[account_id])
                 self.ledger.policies[BUCKETS[account_id]] = None
             case Change.DENY:
                 self._toggle_denial(account_id)
@@ -756,6 +736,9 @@ class AnyOrder(RuleBasedStateMachine):
             case Change.DELETE_CERTIFICATES:
                 user.certificates.clear()
 
+    def _s3(self, account_id: str) -> Any:
+        return self.root_tasks.client("s3", account_id=account_id)
+
     def _put_policy(self, account_id: str) -> None:
         bucket = BUCKETS[account_id]
         statement = {
@@ -766,7 +749,7 @@ class AnyOrder(RuleBasedStateMachine):
             "Resource": f"arn:aws:s3:::{bucket}/*",
         }
         text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        self.world.client("s3", account_id).put_bucket_policy(Bucket=bucket, Policy=text)
+        self._s3(account_id).put_bucket_policy(Bucket=bucket, Policy=text)
         self.ledger.policies[bucket] = text
 
     def _toggle_denial(self, account_id: str) -> None:
@@ -778,48 +761,42 @@ class AnyOrder(RuleBasedStateMachine):
             self.organization.deny(account_id=account_id, action="iam:Get*")
 
     def _move(self, account_id: str) -> None:
-        organizations = self.world.client("organizations")
+        organizations = self.organization.client("organizations")
         (parent,) = organizations.list_parents(ChildId=account_id)["Parents"]
         target = next(unit for unit in self.units if unit != parent["Id"])
         organizations.move_account(
             AccountId=account_id, SourceParentId=parent["Id"], DestinationParentId=target
         )
 
-    def _forge(self, forgery: ForgeryInBucket) -> None:
+    @rule(forgery=forgeries)
+    def forge(self, forgery: ForgeryInBucket) -> None:
         watching, self.is_watching = self.is_watching, False
-        s3 = self.world.client("s3")
-        listed = s3.list_objects_v2(Bucket=running.BUCKET, Prefix="").get("Contents", ())
         # Those of the functions come last, as they were stored.
         order = {key: number for number, key in enumerate(self.ledger.stored)}
-        all_keys = sorted((entry["Key"] for entry in listed), key=lambda key: (order.get(key, -1), key))
+        all_keys = sorted(self.root_tasks.keys(), key=lambda key: (order.get(key, -1), key))
         keys = [key for key in all_keys if forgery.text in key]
         if keys:
             key = keys[-1 - forgery.place % len(keys)]
-            body = s3.get_object(Bucket=running.BUCKET, Key=key)["Body"].read()
-            self._forge_object(forgery.forgery, key, body, all_keys)
+            self._forge_object(forgery.forgery, key, self.root_tasks.read(key), all_keys)
             self.world.situations[forgery.forgery.value] += 1
         self.is_watching = watching
 
     def _forge_object(self, forgery: Forgery, key: str, body: bytes, keys: Sequence[str]) -> None:
-        s3 = self.world.client("s3")
-
-        def put(name: str, content: bytes) -> None:
-            s3.put_object(Bucket=running.BUCKET, Key=name, Body=content)
-
+        write = self.root_tasks.write
         match forgery:
             case Forgery.MARK:
                 drive = self.ledger.running
-                put(key, encode(ExecutionMark(execution_arn=drive.arn, started_at=drive.started_at)))
+                write(key, encode(ExecutionMark(execution_arn=drive.arn, started_at=drive.started_at)))
             case Forgery.DELETE if not key.startswith("backups/"):
                 # The bucket's policy lets no one delete a backup.
-                s3.delete_object(Bucket=running.BUCKET, Key=key)
+                self.root_tasks.client("s3").delete_object(Bucket=running.BUCKET, Key=key)
             case Forgery.COPY:
                 name = key.rpartition("/")[2]
                 for other in keys:
                     if other != key and other.rpartition("/")[2] == name:
-                        put(other, body)
+                        write(other, body)
             case _:
-                put(key, forged_text(forgery, body))
+                write(key, forged_text(forgery, body))
 
 
 def forged_text(forgery: Forgery, body: bytes) -> bytes:
