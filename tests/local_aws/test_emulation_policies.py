@@ -16,8 +16,7 @@ from local_aws.emulation.organization_policies import (
 from root_tasks.tasks import DEFINITIONS
 from scp.evaluate import Decision
 from support.accounts import MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
-from support.emulation import AUDIT, error_of, open_root_session, register
+from support.emulation import AUDIT, error_of, open_root_session
 from support.scp import samples
 
 if TYPE_CHECKING:
@@ -35,14 +34,6 @@ def deny(action: str | list[str], condition: dict[str, Any], **elements: str) ->
 
 DENY_ROOT = deny("*", {"ArnLike": {"aws:PrincipalArn": "arn:*:iam::*:root"}})
 ONLY_SESSION_ROLES = {"ArnNotLike": {"aws:PrincipalArn": SESSION_ROLES}}
-
-
-@pytest.fixture
-def served(organization: LocalOrganization) -> LocalOrganization:
-    """Return the organization with root access enabled, and a delegated administrator."""
-    enable_root_access(organization, CREDENTIALS, SESSIONS)
-    register(organization, DELEGATE)
-    return organization
 
 
 def attach(organization: Organization, kind: str, document: dict[str, Any], target_id: str) -> str:
@@ -64,10 +55,10 @@ def assume_root(organization: Organization) -> None:
 
 
 @pytest.mark.parametrize("kind", ["service", "resource"])
-def test_a_denial_names_the_policy(served: LocalOrganization, kind: str) -> None:
-    arn = attach(served, kind, deny("sts:AssumeRoot", ONLY_SESSION_ROLES), served.root_id)
+def test_a_denial_names_the_policy(with_root_access: LocalOrganization, kind: str) -> None:
+    arn = attach(with_root_access, kind, deny("sts:AssumeRoot", ONLY_SESSION_ROLES), with_root_access.root_id)
 
-    error = error_of(lambda: assume_root(served))
+    error = error_of(lambda: assume_root(with_root_access))
 
     assert (error["code"], error["http"]) == ("AccessDenied", 403)
     assert error["message"] == (
@@ -76,26 +67,26 @@ def test_a_denial_names_the_policy(served: LocalOrganization, kind: str) -> None
     )
 
 
-def test_no_policy_applies_after_its_type_was_disabled(served: LocalOrganization) -> None:
-    attach(served, "service", deny("sts:AssumeRoot", ONLY_SESSION_ROLES), served.root_id)
+def test_no_policy_applies_after_its_type_was_disabled(with_root_access: LocalOrganization) -> None:
+    attach(with_root_access, "service", deny("sts:AssumeRoot", ONLY_SESSION_ROLES), with_root_access.root_id)
     policy_type = "SERVICE_CONTROL_POLICY"
-    organizations: Any = served.client("organizations")
+    organizations: Any = with_root_access.client("organizations")
 
-    organizations.disable_policy_type(RootId=served.root_id, PolicyType=policy_type)
-    assume_root(served)
-    organizations.enable_policy_type(RootId=served.root_id, PolicyType=policy_type)
-    assume_root(served)
+    organizations.disable_policy_type(RootId=with_root_access.root_id, PolicyType=policy_type)
+    assume_root(with_root_access)
+    organizations.enable_policy_type(RootId=with_root_access.root_id, PolicyType=policy_type)
+    assume_root(with_root_access)
 
     (attached,) = organizations.list_policies_for_target(TargetId=OTHER, Filter=policy_type)["Policies"]
     assert attached["AwsManaged"]
 
 
 @pytest.mark.parametrize("kind", ["service", "resource"])
-def test_a_policy_denies_root_sessions_in_s3_and_sqs(served: LocalOrganization, kind: str) -> None:
-    served.client("s3", account_id=OTHER).create_bucket(Bucket="locked")
-    queue = served.client("sqs", account_id=OTHER).create_queue(QueueName="locked")["QueueUrl"]
+def test_a_policy_denies_root_sessions_in_s3_and_sqs(with_root_access: LocalOrganization, kind: str) -> None:
+    with_root_access.client("s3", account_id=OTHER).create_bucket(Bucket="locked")
+    queue = with_root_access.client("sqs", account_id=OTHER).create_queue(QueueName="locked")["QueueUrl"]
     clients: list[Any] = [
-        served.client(service, credentials=open_root_session(served, {"arn": arn}, OTHER))
+        with_root_access.client(service, credentials=open_root_session(with_root_access, {"arn": arn}, OTHER))
         for service, arn in (
             ("s3", "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy"),
             ("sqs", "arn:aws:iam::aws:policy/root-task/SQSUnlockQueuePolicy"),
@@ -109,7 +100,7 @@ def test_a_policy_denies_root_sessions_in_s3_and_sqs(served: LocalOrganization, 
     for call, parameters, _ in calls:
         call(**parameters)
     document = deny(["s3:*", "sqs:*"], {"Null": {"aws:AssumedRoot": "false"}})
-    arn = attach(served, kind, document, OTHER)
+    arn = attach(with_root_access, kind, document, OTHER)
 
     for call, parameters, resource in calls:
         error = error_of(call, **parameters)
@@ -118,11 +109,11 @@ def test_a_policy_denies_root_sessions_in_s3_and_sqs(served: LocalOrganization, 
         assert error["message"].endswith(arn)
 
 
-def test_get_caller_identity_is_never_denied(served: LocalOrganization) -> None:
-    attach(served, "service", DENY_ROOT, OTHER)
-    served.put_root_credentials(account_id=OTHER, access_keys=1)
+def test_get_caller_identity_is_never_denied(with_root_access: LocalOrganization) -> None:
+    attach(with_root_access, "service", DENY_ROOT, OTHER)
+    with_root_access.put_root_credentials(account_id=OTHER, access_keys=1)
 
-    identity = served.client("sts", account_id=OTHER, root_user=True).get_caller_identity()
+    identity = with_root_access.client("sts", account_id=OTHER, root_user=True).get_caller_identity()
 
     assert identity["Arn"] == f"arn:aws:iam::{OTHER}:root"
 
@@ -188,12 +179,12 @@ def test_organizations_refuses_attachments_as_aws_does(organization: LocalOrgani
     ids=str,
 )
 def test_a_policy_that_the_emulation_cannot_decide_is_never_guessed(
-    served: LocalOrganization, condition: dict[str, Any]
+    with_root_access: LocalOrganization, condition: dict[str, Any]
 ) -> None:
-    attach(served, "service", deny("sts:*", condition), DELEGATE)
+    attach(with_root_access, "service", deny("sts:*", condition), DELEGATE)
 
     with pytest.raises(UnsupportedPolicyError):
-        assume_root(served)
+        assume_root(with_root_access)
 
 
 def test_the_emulation_agrees_with_what_is_known_of_published_policies() -> None:
