@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 BUCKET = "root-tasks"
 
-_OPERATIONS = {"GetObject", "HeadObject", "PutObject", "ListObjectsV2", "ListObjectVersions", "DeleteObject"}
-
 
 class ReportBuckets:
     """The objects of the buckets of that name that moto has had in this process."""
@@ -36,14 +34,15 @@ class ReportBuckets:
             respond_to(client, self._respond)
 
     def _respond(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any] | None:
-        if parameters.get("Bucket") != BUCKET or operation not in _OPERATIONS:
+        method = xform_name(operation)
+        if parameters.get("Bucket") != BUCKET or not hasattr(MemoryBucket, method):
             return None
         bucket = _find_bucket()
         if bucket is None:
             return None
         if bucket not in self._objects:
             self._objects[bucket] = MemoryBucket()
-        response: Mapping[str, Any] = getattr(self._objects[bucket], xform_name(operation))(**parameters)
+        response: Mapping[str, Any] = getattr(self._objects[bucket], method)(**parameters)
         return response
 
 
@@ -63,14 +62,10 @@ class MemoryBucket:
         self._objects: dict[str, tuple[bytes, Mapping[str, str]]] = {}
         self._versions: Counter[str] = Counter()
 
-    def body(self, key: str) -> bytes:
-        """Return an object's bytes."""
-        with self._lock:
-            return self._find(key, "GetObject")[0]
-
     def get_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
         """Return an object, as S3 does."""
-        return {"Body": io.BytesIO(self.body(Key))}
+        with self._lock:
+            return {"Body": io.BytesIO(self._find(Key, "GetObject")[0])}
 
     def head_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
         """Return an object's metadata, as S3 does."""
