@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -35,21 +35,15 @@ from root_tasks.model.run import (
 )
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.function import FakeTime
+from support.reports import STARTED, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # Of another name than the one that other tests keep in memory: these calls are for an S3.
 BUCKET = "in-s3"
-STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
 RUN = Run(
-    run_id="run-1",
-    task=Task.AUDIT,
-    full=True,
-    organization_id="o-8j81brsjuj",
-    management_account_id=MANAGEMENT,
-    account_id=MANAGEMENT,
-    started_at=STARTED,
+    **report(run_id="run-1").details(),
     execution_arn=f"arn:aws:states:us-east-1:{MANAGEMENT}:execution:RootTasks:run-1",
     mode=Mode.AUDIT,
     accounts=(),
