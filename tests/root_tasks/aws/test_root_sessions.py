@@ -326,15 +326,14 @@ class VirtualTime:
 
     Args:
         threads: How many threads there are.
-        seed: The seed of the jitter.
     """
 
-    def __init__(self, *, threads: int, seed: int) -> None:
+    def __init__(self, *, threads: int) -> None:
         self.seconds = 0.0
         self._lock = threading.Lock()
         self._awake = threads
         self._sleepers: list[tuple[float, int, threading.Event]] = []
-        self._random = random.Random(seed)
+        self._random = random.Random(0)
 
     def clock(self) -> Clock:
         """Return the clock."""
@@ -396,7 +395,7 @@ def test_no_account_is_lost_where_batches_share_a_limit_of_sts(
     burst: int, rate: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches, size = 5, 25
-    virtual = VirtualTime(threads=batches * size, seed=0)
+    virtual = VirtualTime(threads=batches * size)
     sts = LimitedSts(virtual, burst=burst, rate=rate)
 
     def look(task: AccountTask) -> Finding:
@@ -414,8 +413,7 @@ def test_no_account_is_lost_where_batches_share_a_limit_of_sts(
 
 
 def test_a_limit_that_others_have_used_up_is_not_taken_for_a_low_one() -> None:
-    virtual = VirtualTime(threads=1, seed=1)
-    pace = Pace(clock=virtual.clock())
+    pace = Pace(clock=FakeTime().clock())
     assert pace.take_turn() == 0
     pace.note_throttling()
     assert pace.take_turn() == 0
