@@ -38,9 +38,6 @@ from support.root_tasks import EXECUTE_MACHINE, RootTasks, refusal, session_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
-
-    from local_aws.emulation import LocalOrganization
 
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
 ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
@@ -393,13 +390,6 @@ def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now
 # What is in use
 
 
-def used(organization: LocalOrganization, moment: datetime | None, **credentials: Any) -> None:
-    """Give the member these credentials, last used at this moment."""
-    organization.put_root_credentials(
-        account_id=MEMBER, password_last_used=moment, access_key_last_used=moment, **credentials
-    )
-
-
 def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
     cases: list[tuple[int | None, dict[str, object], str]] = [
         (90, {}, "in use"),
@@ -413,7 +403,13 @@ def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
     ]
     for days_ago, input_, outcome in cases:
         moment = None if days_ago is None else root_tasks.now - timedelta(days=days_ago)
-        used(root_tasks.organization, moment, password=True, access_keys=1)
+        root_tasks.organization.put_root_credentials(
+            account_id=MEMBER,
+            password=True,
+            access_keys=1,
+            password_last_used=moment,
+            access_key_last_used=moment,
+        )
         plan = root_tasks.run({**DELETE, **input_})
         assert root_tasks.items(plan, MEMBER) == [("password", outcome), (f"access key {KEY}", outcome)]
         assert root_tasks.outcomes(plan)[MEMBER] == outcome
