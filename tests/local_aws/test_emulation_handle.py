@@ -15,10 +15,8 @@ from support.emulation import (
     DELEGATE,
     GUARDDUTY,
     IAM,
-    RECOVER,
     deregister,
     error_of,
-    open_root_session,
     register,
 )
 
@@ -140,22 +138,6 @@ def test_a_denial_has_a_message_for_one_account_and_can_be_removed(organization:
     assert len(organizations.list_accounts()["Accounts"]) == 4
 
 
-def test_a_denial_in_a_member_account_is_an_scp_in_its_root_sessions(
-    with_root_access: LocalOrganization,
-) -> None:
-    with_root_access.deny(account_id=OTHER, action="iam:GetAccountSummary")
-    iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, AUDIT))
-
-    error = error_of(iam.get_account_summary)
-
-    assert (error["code"], error["http"]) == ("AccessDenied", 403)
-    assert error["message"] == (
-        f"User: arn:aws:iam::{OTHER}:root is not authorized to perform: iam:GetAccountSummary "
-        "on resource: * with an explicit deny in a service control policy"
-    )
-    assert iam.list_access_keys()["AccessKeyMetadata"] == []
-
-
 @pytest.mark.parametrize(
     ("service", "operation", "parameters"),
     [
@@ -175,32 +157,3 @@ def test_an_operation_that_is_not_emulated_is_named_and_not_retried(
     assert (error["code"], error["http"]) == ("NotEmulated", 400)
     action = f"{service}:{operation.title().replace('_', '')}"
     assert error["message"] == f"The local AWS does not emulate {action}."
-
-
-# The record of calls
-
-
-def test_every_call_is_recorded_with_its_parameters_and_its_error(
-    with_root_access: LocalOrganization,
-) -> None:
-    with_root_access.client("organizations").list_delegated_administrators(ServicePrincipal=IAM)
-    error_of(with_root_access.client("iam", account_id=OTHER).disable_organizations_root_sessions)
-    iam = with_root_access.client("iam", credentials=open_root_session(with_root_access, RECOVER))
-    iam.create_login_profile()
-
-    recorded = [
-        (call.service, call.operation, call.account_id, call.parameters, call.error, call.root_session)
-        for call in with_root_access.calls
-    ]
-    refused = "AccountNotManagementOrDelegatedAdministratorException"
-    opened = {"TargetPrincipal": OTHER, "TaskPolicyArn": RECOVER}
-    assert recorded == [
-        ("organizations", "ListDelegatedAdministrators", MANAGEMENT, {"ServicePrincipal": IAM}, None, False),
-        ("iam", "DisableOrganizationsRootSessions", OTHER, {}, refused, False),
-        ("sts", "AssumeRoot", MANAGEMENT, opened, None, False),
-        ("iam", "CreateLoginProfile", OTHER, {}, None, True),
-    ]
-    writes = [call.operation for call in with_root_access.writes]
-    assert writes == ["DisableOrganizationsRootSessions", "CreateLoginProfile"]
-    with_root_access.clear_calls()
-    assert with_root_access.calls == ()
