@@ -54,19 +54,6 @@ def assume_root(organization: Organization) -> None:
     client.assume_root(TargetPrincipal=OTHER, TaskPolicyArn=AUDIT)
 
 
-@pytest.mark.parametrize("kind", ["service", "resource"])
-def test_a_denial_names_the_policy(with_root_access: LocalOrganization, kind: str) -> None:
-    arn = attach(with_root_access, kind, deny("sts:AssumeRoot", ONLY_SESSION_ROLES), with_root_access.root_id)
-
-    error = error_of(lambda: assume_root(with_root_access))
-
-    assert (error["code"], error["http"]) == ("AccessDenied", 403)
-    assert error["message"] == (
-        f"User: arn:aws:iam::{DELEGATE}:user/local is not authorized to perform: sts:AssumeRoot "
-        f"on resource: arn:aws:iam::{OTHER}:root with an explicit deny in a {kind} control policy: {arn}"
-    )
-
-
 def test_no_policy_applies_after_its_type_was_disabled(with_root_access: LocalOrganization) -> None:
     attach(with_root_access, "service", deny("sts:AssumeRoot", ONLY_SESSION_ROLES), with_root_access.root_id)
     policy_type = "SERVICE_CONTROL_POLICY"
