@@ -140,9 +140,9 @@ def test_only_the_domain_of_an_address_counts(email: str | None, outside: bool |
 # In a run
 
 
-def accept(root_tasks: RootTasks, until: date) -> None:
+def accept(root_tasks: RootTasks, target_id: str, until: date) -> None:
     setting = {"types": ["password"], "reason": "billing", "until": until.isoformat()}
-    root_tasks.settings = replace(root_tasks.settings, accepted_credentials={MEMBER: setting})
+    root_tasks.settings = Settings(accepted_credentials={target_id: setting})
 
 
 def metric(root_tasks: RootTasks) -> object:
@@ -152,7 +152,7 @@ def metric(root_tasks: RootTasks) -> object:
 
 def test_accepted_credentials_are_no_alarm_until_their_date_passes(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    accept(root_tasks, root_tasks.now.date())
+    accept(root_tasks, MEMBER, root_tasks.now.date())
     audit = root_tasks.run()
     assert (root_tasks.outcomes(audit)[MEMBER], metric(root_tasks)) == (Outcome.ACCEPTED, 0)
     root_tasks.advance(days=1)
@@ -165,9 +165,7 @@ def test_accepted_credentials_are_no_alarm_until_their_date_passes(root_tasks: R
 
 def test_the_accounts_of_a_unit_are_accepted_in_a_run(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    setting = {"types": ["password"], "reason": "billing", "until": "2030-01-01"}
-    root = root_tasks.client("organizations").list_roots()["Roots"][0]["Id"]
-    root_tasks.settings = Settings(accepted_credentials={root: setting})
+    accept(root_tasks, root_tasks.organization.root_id, UNTIL)
     full, named = root_tasks.run(), root_tasks.run({"accounts": [MEMBER]})
     assert [root_tasks.outcomes(audit)[MEMBER] for audit in (full, named)] == [Outcome.ACCEPTED] * 2
 
