@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ def add_unit(organization: Organization, name: str, *account_ids: str, parent_id
     for account_id in account_ids:
         organizations.move_account(AccountId=account_id, SourceParentId=root_id, DestinationParentId=unit_id)
     return unit_id
+
+
+def calls(organization: Organization) -> Counter[str]:
+    """Return how often each operation was called."""
+    return Counter(call.operation for call in organization.calls)
 
 
 def writes(organization: Organization) -> list[str]:

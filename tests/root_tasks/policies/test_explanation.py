@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +17,7 @@ from scp.calls import SessionFacts
 from scp.documents import PolicyType
 from scp.evaluate import Decision
 from support.accounts import MEMBER, OTHER, THIRD
-from support.arrange import add_unit
+from support.arrange import add_unit, calls
 from support.function import FakeTime
 from support.properties import property_test
 from support.scp import (
@@ -108,10 +107,6 @@ def explain(organization: LocalOrganization, unit_id: str, message: str, *accoun
         session=SessionFacts(organization_id=organization.id, region="us-east-1", outside_vpc=True),
         target_names={unit_id: "Workloads", organization.root_id: "Root"},
     )
-
-
-def calls(organization: LocalOrganization) -> Counter[str]:
-    return Counter(call.operation for call in organization.calls)
 
 
 @pytest.mark.parametrize("denies", [DENIES, MAY_DENY], ids=["certain", "the only one that may"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +13,7 @@ from scp.calls import SessionFacts
 from scp.documents import PolicyType
 from scp.evaluate import Decision
 from support.accounts import MEMBER
-from support.arrange import add_accounts
+from support.arrange import add_accounts, calls
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
 from support.function import FakeTime
@@ -76,10 +75,6 @@ def read(organization: LocalOrganization, accounts: Sequence[str]) -> dict[str, 
         target_names={},
     )
     return decisions(organization, policies, accounts)
-
-
-def calls(organization: LocalOrganization) -> Counter[str]:
-    return Counter(call.operation for call in organization.calls)
 
 
 def test_for_many_accounts_targets_with_policies_of_their_own_are_read(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,11 +9,12 @@ import pytest
 from local_aws.emulation import mock_organization
 from root_tasks.model.report_schema import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
-from support.arrange import CREDENTIALS, SESSIONS, add_accounts, add_unit, enable_root_access
+from support.arrange import CREDENTIALS, SESSIONS, add_accounts, add_unit, calls, enable_root_access
 from support.root_tasks import RootTasks, lock_out
 from support.scp import attach_policy, statement
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
 
     from local_aws.emulation import LocalOrganization
@@ -28,11 +28,6 @@ HARMLESS = statement(Action="ec2:*")
 SEEDED = 4
 MAX_DESCRIBED = 20
 LISTS = ("ListAccounts", "ListPolicies", "ListTargetsForPolicy", "ListOrganizationalUnitsForParent")
-
-
-def calls(organization: LocalOrganization) -> Counter[str]:
-    """Return how often each call was made to Organizations."""
-    return Counter(call.operation for call in organization.calls if call.service == "organizations")
 
 
 def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str, Counter[str]]:
