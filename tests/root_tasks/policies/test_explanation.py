@@ -94,14 +94,11 @@ def unit_id(organization: LocalOrganization) -> str:
     return add_unit(organization, "Workloads", MEMBER, OTHER)
 
 
-def explain(organization: LocalOrganization, unit_id: str, message: str, *account_ids: str) -> Explanations:
-    """Explain the same denial in accounts of the unit; the calls are counted from here."""
+def explain(organization: LocalOrganization, unit_id: str, message: str) -> Explanations:
+    """Explain a denial in an account of the unit; the calls are counted from here."""
     organization.clear_calls()
     return explain_denials(
-        [
-            DeniedAccount(account_id=account_id, message=message, unit_ids=(organization.root_id, unit_id))
-            for account_id in account_ids or (MEMBER,)
-        ],
+        [DeniedAccount(account_id=MEMBER, message=message, unit_ids=(organization.root_id, unit_id))],
         organizations=organization.client("organizations"),
         clock=FakeTime().clock(),
         session=SessionFacts(organization_id=organization.id, region="us-east-1", outside_vpc=True),
