@@ -58,8 +58,8 @@ ROOT_DENY = statement(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*
 PERHAPS: dict[str, Any] = {"Condition": {"StringEquals": {"aws:SomethingNew": "yes"}}}
 
 
-def allow(*actions: str, **elements: object) -> Policy:
-    return policy(statement("Allow", Action=list(actions), **elements), policy_id="p-allow")
+def allow(*actions: str) -> Policy:
+    return policy(statement("Allow", Action=list(actions)), policy_id="p-allow")
 
 
 def decide(call: Call, *attached: Sequence[Policy]) -> Decision:

@@ -190,9 +190,9 @@ def test_an_explanation_leaves_time_to_store_the_report(
 # Plans
 
 
-def plan(root_tasks: RootTasks, **input_: object) -> dict[str, Any]:
+def plan(root_tasks: RootTasks) -> dict[str, Any]:
     """Plan to delete every credential, and return what the report says of the policies."""
-    found = root_tasks.report(root_tasks.run({**DELETE, **input_}))["preflight"]
+    found = root_tasks.report(root_tasks.run(DELETE))["preflight"]
     assert isinstance(found, dict)
     return found
 
