@@ -1,7 +1,4 @@
-"""The entry points of the state machines' functions: start a run, run a batch, write the report.
-
-Each imports what it runs, and nothing else: the imports are most of a cold start.
-"""
+"""The entry points of the state machines' functions: start a run, run a batch, write the report."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from aws_calls.runtime import system_clock
 
 from .aws.clients import create_clients
 from .aws.context import Aws
+from .run import batch, finish, start
 from .run.settings import RunBatchSettings, StartExecutionSettings, StartRunSettings, WriteReportSettings
 
 if TYPE_CHECKING:
@@ -28,23 +26,17 @@ def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any
     Raises:
         RunRefusedError: The run cannot start, and the reason is not its input; the message says what to do.
     """
-    from .run import start
-
     aws, settings = _aws(context), StartRunSettings.from_environment(os.environ)
     return start.start_or_refuse(aws, event, lambda: start.start_run(aws, event, settings=settings))
 
 
 def run_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Look into a batch of accounts; the entry point of the functions that audit and plan."""
-    from .run import batch
-
     return batch.run_batch(_aws(context), event, settings=RunBatchSettings.from_environment(os.environ))
 
 
 def write_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the report of an audit or a plan; the entry point of the state machine's last function."""
-    from .run import finish
-
     settings = WriteReportSettings.from_environment(os.environ)
     return finish.write_report(_aws(context), event, settings=settings)
 
@@ -55,23 +47,17 @@ def start_execution(event: Mapping[str, Any], context: LambdaContext) -> dict[st
     Raises:
         RunRefusedError: It cannot start, and the reason is not its input; the message says what to do.
     """
-    from .run import start
-
     aws, settings = _aws(context), StartExecutionSettings.from_environment(os.environ)
     return start.start_or_refuse(aws, event, lambda: start.start_execution(aws, event, settings=settings))
 
 
 def execute_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Make the planned changes in a batch of accounts; the entry point of each changing task's function."""
-    from .run import batch
-
     return batch.execute_batch(_aws(context), event, settings=RunBatchSettings.from_environment(os.environ))
 
 
 def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the report of an execution; the entry point of the Execute state machine's last function."""
-    from .run import finish
-
     settings = WriteReportSettings.from_environment(os.environ)
     return finish.write_report(_aws(context), event, settings=settings, makes_changes=True)
 
