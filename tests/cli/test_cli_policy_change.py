@@ -269,11 +269,17 @@ def test_a_delegate_that_checks_no_account_is_not_told_that_a_policy_denies_noth
 def test_a_policy_that_aws_would_not_attach_to_a_full_target_is_refused(
     command_line: CommandLine, organization: LocalOrganization, file: Path
 ) -> None:
-    change = ("--policy", write(file, DENY_ROOT), "--target", MEMBER)
-    for number in range(8):
-        attach_policy(organization, MEMBER, HARMLESS, name=f"policy-{number}")
-    assert denied(command_line, *change) == (1, [MEMBER])
-    attach(organization, HARMLESS)
-    for selected in ((), ("--account", MEMBER)):
-        said = command_line.refusal("preflight", *change, *selected)
-        assert f"{MEMBER} has 10 service control policies: AWS allows no more." in said
+    # AWS's own policy is another one.
+    for kind, denial, others in (("service", HARMLESS, 9), ("resource", RCP, 4)):
+        change = ("--policy", write(file, denial), "--target", MEMBER)
+        for number in range(others):
+            assert denied(command_line, *change) == (0, [])
+            organization.attach_policy(
+                name=f"{kind}-{number}",
+                document=document(denial),
+                target_id=MEMBER,
+                policy_type=f"{kind.upper()}_CONTROL_POLICY",
+            )
+        for selected in ((), ("--account", MEMBER)):
+            said = command_line.refusal("preflight", *change, *selected)
+            assert f"{MEMBER} has as many policies as AWS allows: no other {kind} control policy." in said

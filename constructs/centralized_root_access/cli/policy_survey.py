@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
 from aws_calls.untrusted import ACCOUNT_ID
-from root_tasks.messages import quantity
 from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.fixes import find_fixes
@@ -42,9 +41,10 @@ if TYPE_CHECKING:
 
 # Two documents a second, of which an organization can have thousands.
 _MAX_SECONDS = 1800.0
-# AWS's limits since May 2026: the characters of a policy, and the policies of a target. FullAWSAccess counts.
+# AWS's limits since May 2026: the characters of a policy, and the policies of a target. AWS's own one counts,
+# also as the fifth resource control policy, but that one is not read.
 _MAX_CHARACTERS = {PolicyType.SERVICE_CONTROL_POLICY: 10_240, PolicyType.RESOURCE_CONTROL_POLICY: 5_120}
-_MAX_ATTACHED = {PolicyType.SERVICE_CONTROL_POLICY: 10, PolicyType.RESOURCE_CONTROL_POLICY: 5}
+_MAX_ATTACHED = {PolicyType.SERVICE_CONTROL_POLICY: 10, PolicyType.RESOURCE_CONTROL_POLICY: 4}
 
 
 # A change
@@ -77,9 +77,8 @@ class PolicyChange:
         own = [of_type for of_type in attachments if of_type.policy_type is self.policy_type]
         if self.replaced_id is None:
             for target_id, of_type in itertools.product(self.target_ids, own):
-                count = len(of_type.policy_ids.get(target_id, ()))
-                if count >= _MAX_ATTACHED[self.policy_type]:
-                    raise CommandError(f"{target_id} has {quantity(count, kind)}: AWS allows no more.")
+                if len(of_type.policy_ids.get(target_id, ())) >= _MAX_ATTACHED[self.policy_type]:
+                    raise CommandError(f"{target_id} has as many policies as AWS allows: no other {kind}.")
             return frozenset(self.target_ids)
         places = frozenset(
             target_id
