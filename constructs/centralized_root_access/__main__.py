@@ -18,7 +18,7 @@ _NO_RESULT, _INTERRUPTED, _BROKEN_PIPE = 2, 130, 141
 def main() -> int:
     """Run the command line, and return its exit code. It never ends in a traceback."""
     _prepare_streams()
-    # A pipeline that is cancelled, or a timeout, is an interrupt: the run that continues is named.
+    # A pipeline that is canceled, or a timeout, is an interrupt: the run that continues is named.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # The commands use the functions' code, which is not a part of this package.
     sys.path.insert(0, str(lambda_root()))
