@@ -152,10 +152,9 @@ def test_a_plan_can_be_executed_as_long_as_its_report_says(
     root_tasks.advance(minutes=minutes)
     assert root_tasks.outcomes(root_tasks.execute(in_time)) == {MEMBER: "done"}
     root_tasks.advance(seconds=1)
-    assert refusal(root_tasks.execute(late)) == (
-        RefusalReason.PLAN_EXPIRED,
-        {"run_id": late.run_id, "hours": hours},
-    )
+    refused = root_tasks.execute(late)
+    assert refusal(refused)[0] is RefusalReason.PLAN_EXPIRED
+    assert f"Run {late.run_id} cannot be executed: it is older than {hours} h. Create" in refused.cause
 
 
 def test_an_account_whose_turn_comes_after_the_plan_has_expired_is_not_changed(root_tasks: RootTasks) -> None:
