@@ -65,9 +65,5 @@ def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> 
 def _aws(context: LambdaContext) -> Aws:
     log_sdk()
     return Aws.of_invocation(
-        context,
-        clients=create_clients(),
-        clock=system_clock(),
-        now=lambda: datetime.now(UTC),
-        log=write_line,
+        context, clients=create_clients(), clock=system_clock(), now=lambda: datetime.now(UTC), log=write_line
     )

@@ -9,16 +9,7 @@ from moto.core.base_backend import BackendDict
 
 from local_aws.emulation import LocalOrganization, mock_organization
 from support.accounts import MANAGEMENT, OTHER, THIRD
-from support.emulation import (
-    AUDIT,
-    CLOUDTRAIL,
-    DELEGATE,
-    GUARDDUTY,
-    IAM,
-    deregister,
-    error_of,
-    register,
-)
+from support.emulation import AUDIT, CLOUDTRAIL, DELEGATE, GUARDDUTY, IAM, deregister, error_of, register
 
 
 def test_the_emulation_is_undone_at_the_end() -> None:

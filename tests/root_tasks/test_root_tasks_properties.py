@@ -268,11 +268,7 @@ forgeries_before_the_report = st.builds(
 disturbances = st.lists(
     st.one_of(
         st.builds(
-            Disturbance,
-            timing=timings,
-            invocation=st.integers(0, 4),
-            number=st.integers(0, 14),
-            event=events,
+            Disturbance, timing=timings, invocation=st.integers(0, 4), number=st.integers(0, 14), event=events
         ),
         st.builds(Disturbance, timing=timings, kind=st.just("write"), number=st.integers(0, 4), event=events),
     ),

@@ -132,11 +132,7 @@ class Repair:
 
     def __post_init__(self) -> None:
         self.convergence = Convergence(
-            organization=self.organization,
-            plan=self.plan,
-            apply=self._apply,
-            retry_advice="",
-            log=self.log,
+            organization=self.organization, plan=self.plan, apply=self._apply, retry_advice="", log=self.log
         )
 
     @property

@@ -253,8 +253,7 @@ class Book(Document):
 
 
 BOOK = Book(
-    title="A book",
-    chapters=(Chapter(title="One", author="A", lines=(Line(text="a"),)), Chapter(title="Two")),
+    title="A book", chapters=(Chapter(title="One", author="A", lines=(Line(text="a"),)), Chapter(title="Two"))
 )
 
 

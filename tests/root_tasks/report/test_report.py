@@ -494,11 +494,7 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
             keyed(FIRST, 1, 2, password=True),
             [change(APPEARED, PASSWORD, ACCESS_KEY, ACCESS_KEY)],
         ),
-        (
-            keyed(FIRST, 1),
-            keyed(FIRST, 2),
-            [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, ACCESS_KEY)],
-        ),
+        (keyed(FIRST, 1), keyed(FIRST, 2), [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, ACCESS_KEY)]),
         (keyed(FIRST, 1, 2), UNLISTED, []),
         (UNLISTED, keyed(FIRST, 1, 2), []),
         (result(FIRST), UNLISTED, [change(APPEARED, ACCESS_KEY)]),

@@ -85,11 +85,7 @@ def finding_of(result: AccountResult) -> SecurityFinding:
             "1 password and 2 access keys",
         ),
         (having(MEMBER, access_keys=None), Severity.CRITICAL, "at least 1 access key"),
-        (
-            having(MEMBER, password=True, mfa_devices=("1",)),
-            Severity.HIGH,
-            "1 password and 1 MFA device",
-        ),
+        (having(MEMBER, password=True, mfa_devices=("1",)), Severity.HIGH, "1 password and 1 MFA device"),
         (having(MEMBER, access_keys=(key(1, active=False),)), Severity.MEDIUM, "1 access key"),
         (having(MEMBER, mfa_devices=("1",)), Severity.MEDIUM, "1 MFA device"),
     ],
