@@ -282,4 +282,4 @@ def test_a_policy_that_aws_would_not_attach_to_a_full_target_is_refused(
             )
         for selected in ((), ("--account", MEMBER)):
             said = command_line.refusal("preflight", *change, *selected)
-            assert f"{MEMBER} has as many policies as AWS allows: no other {kind} control policy." in said
+            assert f"{MEMBER} takes no other {kind} control policy by AWS's limit. To change one" in said

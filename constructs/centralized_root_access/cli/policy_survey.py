@@ -78,7 +78,9 @@ class PolicyChange:
         if self.replaced_id is None:
             for target_id, of_type in itertools.product(self.target_ids, own):
                 if len(of_type.policy_ids.get(target_id, ())) >= _MAX_ATTACHED[self.policy_type]:
-                    raise CommandError(f"{target_id} has as many policies as AWS allows: no other {kind}.")
+                    raise CommandError(
+                        f"{target_id} takes no other {kind} by AWS's limit. To change one, use --replaces."
+                    )
             return frozenset(self.target_ids)
         places = frozenset(
             target_id
