@@ -101,7 +101,7 @@ def test_options_are_the_input_of_an_execution(
         ("audit --output=", "it is empty"),
         ("audit --output {folder}/report.json", "{folder} is not a folder, or not writable."),
         (f"audit --from-here --stack {STACK}", "works without a stack"),
-        ("audit --outcome planned", "use both"),
+        ("audit --outcome planned", "--outcome needs --from-report."),
         (f"preflight --target {MEMBER}", "--target and --replaces need --policy."),
         (f"audit --from-report {AUDIT} --from-here", "use it without --from-here"),
         (f"audit --from-report {AUDIT} --account {MEMBER}", "add --exclude"),

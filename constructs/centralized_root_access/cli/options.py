@@ -292,7 +292,7 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
             **options: Any,
         ) -> Any:
             if outcomes and from_report is None:
-                raise click.UsageError("--outcome is of --from-report: use both.")
+                raise click.UsageError("--outcome needs --from-report.")
             if from_report is not None and (accounts or organizational_units):
                 raise click.UsageError(
                     "--from-report takes its accounts from a report, so --account and --organizational-unit "
