@@ -160,7 +160,7 @@ def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
     assert list(command_line.services.inputs.values()) == [{}, {"accounts": [OTHER]}]
     for outcome, sentence in (
         ("dirty", "dirty is not an outcome. Outcomes: has credentials, unknown,"),
-        ("planned", f"Run {AUDIT} reports no account as planned."),
+        ("planned", f"Run {AUDIT} reports no account with these outcomes: planned."),
     ):
         assert sentence in command_line.refusal("audit", "--from-report", AUDIT, "--outcome", outcome)
     alter_report(command_line, f"runs/{AUDIT}", OTHER, MEMBER)

@@ -260,8 +260,8 @@ class Runs:
             print_note(f"Left out of run {run_id}: {quantity(protected, 'protected account')}.")
             other = " other"
         if not accounts:
-            wanted = " or ".join(selection.outcomes)
-            raise CommandError(f"Run {run_id} reports no{other} account as {wanted}.")
+            wanted = ", ".join(selection.outcomes)
+            raise CommandError(f"Run {run_id} reports no{other} account with these outcomes: {wanted}.")
         return {"accounts": accounts}
 
     def task_of_backups(self, references: Sequence[str]) -> Task:

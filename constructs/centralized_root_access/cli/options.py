@@ -274,7 +274,7 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
             "--from-report",
             type=run_id_or_key,
             metavar="RUN",
-            help=f"The accounts that another run reports as {' or '.join(outcomes)}.",
+            help=f"The accounts with these outcomes in another run's report: {', '.join(outcomes)}.",
         )
         @repeatable_option(
             "outcome",
