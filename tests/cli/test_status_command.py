@@ -80,8 +80,8 @@ def test_what_the_construct_would_change_is_shown_and_exits_1(
     enable_root_access(organization, SESSIONS, delegated_administrators=[OTHER])
     organization.clear_calls()
     shown = command_line.run("status", "--feature", CREDENTIALS, "--delegated-administrator", MEMBER)
-    assert shown.exit_code == 1
-    assert shown.lines[2].split() == [CREDENTIALS, "disabled"]
+    assert (shown.exit_code, shown.lines[2].split()) == (1, [CREDENTIALS, "disabled"])
+    assert shown.lines[-6].startswith(f"With {CREDENTIALS}, and delegated administrators {MEMBER}, a ")
     assert [line.split()[0] for line in shown.lines[-5:-1]] == [
         "iam:EnableOrganizationsRootCredentialsManagement",
         "iam:DisableOrganizationsRootSessions",

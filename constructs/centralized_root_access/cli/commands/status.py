@@ -136,6 +136,6 @@ def _sdk() -> str:
 def _list_text(desired: DesiredState) -> str:
     listed = [" and ".join(sorted(desired.features)) or "no features"]
     if desired.delegated_administrators is not None:
-        accounts = " ".join(sorted(desired.delegated_administrators))
+        accounts = " and ".join(sorted(desired.delegated_administrators))
         listed.append(f"delegated administrators {accounts}" if accounts else "no delegated administrators")
-    return ", ".join(listed)
+    return ", and ".join(listed)
