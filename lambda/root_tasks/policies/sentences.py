@@ -75,7 +75,9 @@ def denial_hint(causes: Sequence[Cause], *, action: str) -> str:
         if cause.policy is not None
     ]
     changes = ["" if all(on_purpose) else exempt, allow if len(on_purpose) < len(causes) else ""]
-    sentences = [*changes, _PREFLIGHT_SHOWS] if any(changes) else []
+    # If none of the statements is known to deny the call, the command shows none.
+    shown = any(cause.policy is None or cause.statement or cause.policy.problem for cause in causes)
+    sentences = [*changes, _PREFLIGHT_SHOWS if shown else ""] if any(changes) else []
     if any(on_purpose):
         sentences.append(_DENIED_ON_PURPOSE.format("Another" if any(changes) else "The"))
     return " ".join(filter(None, sentences))

@@ -140,9 +140,10 @@ def test_aws_is_right_and_only_a_certain_statement_is_named(
     organization: LocalOrganization, unit_id: str, statements: list[dict[str, object]], says: str
 ) -> None:
     policy_id = attach_policy(organization, unit_id, *statements)
-    reason = explain(organization, unit_id, named(policy_id)).by_account[MEMBER].reason
-    assert says in reason
-    assert reason.startswith(f"The service control policy deny-at-{unit_id} ({policy_id})")
+    explained = explain(organization, unit_id, named(policy_id)).by_account[MEMBER]
+    assert says in explained.reason
+    assert ("preflight" in explained.hint) == ("which of" not in says), "it shows what it can decide"
+    assert explained.reason.startswith(f"The service control policy deny-at-{unit_id} ({policy_id})")
 
 
 def test_a_policy_on_the_delegate_explains_that_no_session_was_opened(
