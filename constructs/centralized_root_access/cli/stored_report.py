@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 import webbrowser
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,7 +119,7 @@ def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
     """
     _save_report(stored, output.path)
     if output.open:
-        print_note(f"Opening: {_open_page(stored)}")
+        print_note(_open_page(stored))
     ended, missing = exit_code(
         stored.report, named_accounts=stored.named_accounts, checked=stored.doubt is None
     )
@@ -156,11 +155,11 @@ def _save_report(stored: StoredReport, path: Path | None) -> None:
     print_note(f"Saved: {path}")
 
 
-def _open_page(stored: StoredReport) -> Path:
+def _open_page(stored: StoredReport) -> str:
     """Open the report's page in the browser, if there is one, from a file that only its owner can read.
 
     Returns:
-        The file, which stays as long as the machine keeps temporary files.
+        Whether it opens, and the file, which stays as long as the machine keeps temporary files.
 
     Raises:
         CommandError: It cannot be saved.
@@ -170,9 +169,8 @@ def _open_page(stored: StoredReport) -> Path:
         _write_private(page, stored.file(_HTML))
     except OSError as error:
         raise CommandError(f"Unable to save the page in a temporary folder: {error.strerror}.") from error
-    with suppress(webbrowser.Error):
-        webbrowser.open(page.as_uri())
-    return page
+    opened = webbrowser.open(page.as_uri())
+    return f"{'Opening' if opened else 'No browser opened. The page'}: {page}"
 
 
 def _write_private(path: Path, body: bytes) -> None:
