@@ -70,7 +70,7 @@ EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
     "--restore", type=click.Path(path_type=Path, exists=True), metavar="SNAPSHOT", help="Undo a run."
 )
 def main(**options: Any) -> None:
-    """Compare what centralized-root-access assumes about AWS with an organization for tests."""
+    """Compare what centralized-root-access assumes about AWS with a test organization."""
     sys.exit(run(options))
 
 

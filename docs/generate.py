@@ -73,9 +73,9 @@ def _confirmation(recordings: Path) -> str:
         what for level, what in _LEVELS.items() if what and level not in _levels_of(highest)
     )
     text = (
-        f"{first} **Confirmed on AWS**: {len(names)} responses, which are recorded, and which the local AWS "
-        f"is tested by. {f'Not confirmed: {unconfirmed}. ' if unconfirmed else ''}"
-        "[`python -m acceptance`](docs/acceptance.md) checks it in an organization for tests, in one "
+        f"{first} **Confirmed on AWS**: {len(names)} responses, which are recorded; the local AWS is "
+        f"tested against them. {f'Not confirmed: {unconfirmed}. ' if unconfirmed else ''}"
+        "[`python -m acceptance`](docs/acceptance.md) checks it in a test organization, in one "
         "command, and restores everything."
     )
     return textwrap.fill(text, 150, break_long_words=False, break_on_hyphens=False) + "\n"
