@@ -188,7 +188,7 @@ def run_command(command: Sequence[str], *, environment: Mapping[str, str]) -> in
                 child.terminate(grace=_COMMAND_GRACE_SECONDS, signum=interruption.signum)
                 return child.wait()
     except OSError as error:
-        print(f"The command did not start: {error}.", file=sys.stderr)
+        print(f"{command[0]} did not start: {error.strerror}.", file=sys.stderr)
         return _COMMAND_NOT_FOUND
 
 
