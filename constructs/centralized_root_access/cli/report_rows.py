@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from root_tasks.messages import quantity
@@ -13,7 +13,7 @@ from root_tasks.report.management_root_user import credentials_in_words
 from root_tasks.report.summary import credentials_of, item_counts, types_without_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from root_tasks.model.report_schema import (
@@ -32,34 +32,20 @@ class ReportRow:
 
     Attributes:
         outcome: How the task ended in the account, or for this item.
-        account_outcome: How it ended in the account.
-        names: The account, its name and where it is in the organization; empty in its further rows.
         item: The item, with its Region, its status, its creation and its last use.
         reason: Why it ended so, or what to know about it.
     """
 
     outcome: Outcome
-    account_outcome: Outcome | None = None
-    names: tuple[str, ...] = ()
     item: str = ""
     reason: str = ""
 
 
-def rows_of(report: Report, listed: Iterable[AccountResult], *, each_whole: bool) -> Iterator[ReportRow]:
-    """Yield the rows of accounts.
-
-    Args:
-        report: The report.
-        listed: Its results to list.
-        each_whole: Whether each row names its account, not only the first one.
-    """
-    for result in listed:
-        own = report.full and result.account_id == report.management_account_id
-        rows = [_management_row(result)] if own else [*_rows_of_account(result, now=report.finished_at)]
-        names = (result.account_id, result.name or "", result.organizational_unit or "")
-        for place, row in enumerate(rows or [ReportRow(outcome=result.outcome)]):
-            shown = names if each_whole or not place else ()
-            yield replace(row, account_outcome=result.outcome, names=shown)
+def rows_of(report: Report, result: AccountResult) -> list[ReportRow]:
+    """Return the rows of an account in a report."""
+    if report.full and result.account_id == report.management_account_id:
+        return [_management_row(result)]
+    return [*_rows_of_account(result, now=report.finished_at)] or [ReportRow(outcome=result.outcome)]
 
 
 def _management_row(result: AccountResult) -> ReportRow:

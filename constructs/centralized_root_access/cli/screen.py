@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from contextlib import contextmanager, nullcontext
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from .follow_up import PlanState
     from .step_functions import RunExecution
+
+    _AccountRows = tuple[AccountResult, Sequence[ReportRow]]
 
 # For a program or a file, which finds a name in its whole line.
 _UNWRAPPED = 1_000_000
@@ -149,9 +152,11 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
 
 
 def _report_table(report: Report, listed: Iterable[AccountResult], *, width: int) -> Iterator[RenderableType]:
-    rows = rows_of(report, listed, each_whole=width == _UNWRAPPED)
     notes: dict[str, int] = {}
-    shown = [replace(row, reason=_remark(row, notes)) for row in rows]
+    shown = [
+        (result, [replace(row, reason=_remark(row, notes)) for row in rows_of(report, result)])
+        for result in listed
+    ]
     in_words = words_of(report).outcome
     if shown and width == _UNWRAPPED:
         yield _row_table(shown, in_words=in_words)
@@ -196,35 +201,36 @@ def _pretty(policy: str) -> str:
         return policy
 
 
-def _row_table(shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str]) -> Table:
-    """Return a table for a program or a file: a line for each row."""
+def _row_table(shown: Sequence[_AccountRows], *, in_words: Callable[[Outcome], str]) -> Table:
+    """Return a table for a program or a file: a line for each row, which names its account."""
     table = new_table("outcome", "account", "name", "OU", "what")
-    for row in shown:
-        outcome = safe_text(in_words(row.outcome), _STYLES.get(row.outcome, ""))
-        table.add_row(outcome, *map(safe_text, (*row.names, row.item + row.reason)))
+    for result, rows in shown:
+        for row in rows:
+            outcome = safe_text(in_words(row.outcome), _STYLES.get(row.outcome, ""))
+            table.add_row(outcome, *map(safe_text, (*_names(result), row.item + row.reason)))
     return table
 
 
 def _account_lists(
-    shown: Sequence[ReportRow], *, in_words: Callable[[Outcome], str]
+    shown: Sequence[_AccountRows], *, in_words: Callable[[Outcome], str]
 ) -> Iterator[RenderableType]:
     """Yield a list for each outcome, for a person: each account, and a line for each of its items below."""
-    outcome: Outcome | None = None
-    for row in shown:
-        if row.names:
-            if row.account_outcome is not outcome:
-                if outcome is not None:
-                    yield safe_text()
-                outcome = row.account_outcome or row.outcome
-                yield safe_text(in_words(outcome), _STYLES.get(outcome, "bold"))
+    for outcome, accounts in itertools.groupby(shown, key=lambda account: account[0].outcome):
+        yield safe_text(in_words(outcome), _STYLES.get(outcome, "bold"))
+        for result, rows in accounts:
             # Bold, to tell names from items.
-            yield safe_text("  ".join(filter(None, row.names)), "bold")
-        said = f"{row.item}{row.reason}"
-        line = said if row.outcome is outcome else f"{in_words(row.outcome)}: {said}"
-        if line:
-            yield Padding(safe_text(line), (0, 0, 0, 2))
-    if shown:
+            yield safe_text("  ".join(filter(None, _names(result))), "bold")
+            for row in rows:
+                said = f"{row.item}{row.reason}"
+                line = said if row.outcome is outcome else f"{in_words(row.outcome)}: {said}"
+                if line:
+                    yield Padding(safe_text(line), (0, 0, 0, 2))
         yield safe_text()
+
+
+def _names(result: AccountResult) -> tuple[str, str, str]:
+    """Return an account, its name and where it is in the organization."""
+    return result.account_id, result.name or "", result.organizational_unit or ""
 
 
 def new_table(*columns: str) -> Table:
