@@ -53,21 +53,23 @@ def pages(
     operation: str,
     budget: RetryBudget,
     items: str,
-    request_token: str = "NextToken",
-    response_token: str = "NextToken",
+    token: str = "NextToken",
+    response_token: str | None = None,
     max_pages: int = MAX_PAGES,
 ) -> Iterator[Any]:
     """Yield the entries of a list; a transient failure repeats its page alone. A page may be empty.
 
-    The response has the entries in `items`, and in `response_token` the `request_token` of the next page.
+    The response has the entries in `items`, and the `token` of the next page by the same name, unless
+    `response_token` is another one.
 
     Raises:
         CallError: A page failed or is incomplete, a token came twice, or there are more than `max_pages`.
     """
-    token: dict[str, str] = {}
+    response_token = response_token or token
+    next_page: dict[str, str] = {}
     seen: set[str] = set()
     for _ in range(max_pages):
-        page = call(functools.partial(function, **token), operation=operation, budget=budget)
+        page = call(functools.partial(function, **next_page), operation=operation, budget=budget)
         yield from page.require(items)
         value = page.require(response_token) if page.get("IsTruncated") else page.get(response_token)
         if not value or page.get("IsTruncated") is False:
@@ -75,7 +77,7 @@ def pages(
         if value in seen:
             raise _endless(operation, "RepeatedPageToken", "the list repeats a page")
         seen.add(value)
-        token = {request_token: value}
+        next_page = {token: value}
     raise _endless(operation, "TooManyPages", f"the list has more than {max_pages} pages")
 
 

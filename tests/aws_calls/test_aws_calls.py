@@ -58,7 +58,7 @@ def list_of(
         operation=OPERATION,
         budget=budget_of(60, time or FakeTime()),
         items="Items",
-        request_token="Marker",
+        token="Marker",
         response_token="NextMarker",
         max_pages=max_pages,
     )

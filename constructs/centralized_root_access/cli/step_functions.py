@@ -296,8 +296,7 @@ class Executions:
             operation=f"states:{operation}",
             budget=self._caller.budget(),
             items=items,
-            request_token="nextToken",
-            response_token="nextToken",
+            token="nextToken",
         )
 
     def _call(self, operation: str, **parameters: object) -> Response:

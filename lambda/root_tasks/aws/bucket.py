@@ -176,7 +176,7 @@ class Bucket:
             operation=_LIST,
             budget=self.budget,
             items="Contents",
-            request_token="ContinuationToken",
+            token="ContinuationToken",
             response_token="NextContinuationToken",
         )
 

@@ -62,7 +62,6 @@ def was_stopped(aws: Aws, arn: str) -> bool:
         operation="states:GetExecutionHistory",
         budget=aws.budget,
         items="events",
-        request_token="nextToken",
-        response_token="nextToken",
+        token="nextToken",
     )
     return any(event["type"] == "ExecutionAborted" for event in events)

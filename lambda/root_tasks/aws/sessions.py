@@ -86,8 +86,7 @@ class RootSession:
             operation=operation,
             budget=self.budget,
             items=items,
-            request_token=token,
-            response_token=token,
+            token=token,
         )
 
     def in_parallel(self, *functions: Callable[[], T]) -> list[T]:

@@ -90,8 +90,7 @@ def _arns_of_others(aws: Aws, run: Run) -> Iterator[str]:
         operation=_LIST_EXECUTIONS,
         budget=aws.budget,
         items="executions",
-        request_token="nextToken",
-        response_token="nextToken",
+        token="nextToken",
     )
     for execution in newest_first:
         if require(execution, "startDate", operation=_LIST_EXECUTIONS) < run.started_at - MAX_AGE:
