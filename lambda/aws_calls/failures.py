@@ -151,6 +151,16 @@ def call_errors(operation: str) -> Iterator[None]:
         raise CallError(_from_transport_error(operation, FailureKind.REFUSED, error)) from error
 
 
+@contextmanager
+def ignoring(*names: str) -> Iterator[None]:
+    """Ignore a failed call if AWS gave one of these codes, such as that for what does not exist."""
+    try:
+        yield
+    except CallError as error:
+        if error.failure.name not in names:
+            raise
+
+
 def _from_client_error(operation: str, error: ClientError) -> Failure:
     response: Any = error.response
     detail = response.get("Error", {})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 
-from aws_calls.failures import CallError, Failure, FailureKind, error_of_call
+from aws_calls.failures import CallError, Failure, FailureKind, error_of_call, ignoring
 from aws_calls.responses import call, pages, require
 
 from .root_access_errors import NotAllFeaturesError, NotInAnOrganizationError, NotTheManagementAccountError
@@ -86,14 +86,11 @@ class Organization:
             parameters["AccountId"] = step.account_id
         client = self._iam if service == "iam" else self._organizations
         change = functools.partial(getattr(client, xform_name(action)), **parameters)
-        try:
+        with ignoring(*_ALREADY_APPLIED.get(step.operation, ())):
             response = call(change, operation=step.operation, budget=budget or self.budget)
-        except CallError as error:
-            if error.failure.name in _ALREADY_APPLIED.get(step.operation, ()):
-                return None
-            raise
-        features = response.get("EnabledFeatures")
-        return None if features is None else frozenset(features)
+            features = response.get("EnabledFeatures")
+            return None if features is None else frozenset(features)
+        return None
 
     def _observe_once(self) -> RootAccess:
         with self._executor() as pool:

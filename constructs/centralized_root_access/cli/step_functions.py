@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 
-from aws_calls.failures import CallError, FailureKind
+from aws_calls.failures import CallError, FailureKind, ignoring
 from aws_calls.responses import call, pages, require
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run import RUN_ID
@@ -180,11 +180,8 @@ class Executions:
     def _describe_new(self, folder: str, run_id: str) -> RunExecution:
         """Return an execution that has just started: Step Functions may not know it for a moment."""
         for wait in _OUTDATED_WAITS:
-            try:
+            with ignoring("ExecutionDoesNotExist"):
                 return self._describe(folder, run_id)
-            except CallError as error:
-                if error.failure.name != "ExecutionDoesNotExist":
-                    raise
             self._caller.clock.sleep(wait)
         return self._describe(folder, run_id)
 

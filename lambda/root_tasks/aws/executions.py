@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from aws_calls.failures import CallError
+from aws_calls.failures import ignoring
 from aws_calls.responses import call, pages
 
 if TYPE_CHECKING:
@@ -35,12 +35,9 @@ def find_execution(aws: Aws, arn: str) -> Response | None:
     Raises:
         CallError: The call failed.
     """
-    try:
+    with ignoring("ExecutionDoesNotExist"):
         return describe_execution(aws, arn)
-    except CallError as error:
-        if error.failure.name != "ExecutionDoesNotExist":
-            raise
-        return None
+    return None
 
 
 def was_stopped(aws: Aws, arn: str) -> bool:

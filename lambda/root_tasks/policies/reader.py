@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError, FailureKind, describe
+from aws_calls.failures import CallError, FailureKind, describe, ignoring
 from aws_calls.pace import Pace, PacedRetryBudget
 from aws_calls.responses import call, require
 from scp.documents import Policy, PolicyType, parse_policy
@@ -208,13 +208,10 @@ class PolicyReader:
         return attached
 
     def _target_ids_if_any(self, policy_id: str) -> list[str]:
-        try:
+        # Deleted after listing, so no longer attached anywhere.
+        with ignoring("PolicyNotFound"):
             return [target_id for target_id, _ in self._targets(policy_id)]
-        except CallError as error:
-            if error.failure.name != "PolicyNotFound":
-                raise
-            # Deleted after listing, so no longer attached anywhere.
-            return []
+        return []
 
     def _policies_of(self, target_id: str, policy_type: PolicyType) -> list[str]:
         """Return the IDs of a target's policies, without the one that every target has."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import botocore
 
-from aws_calls.failures import CallError, FailureKind, describe, error_of_call
+from aws_calls.failures import CallError, FailureKind, describe, error_of_call, ignoring
 from aws_calls.responses import call, require
 from scp.calls import SessionOpener
 
@@ -278,17 +278,14 @@ class MemberDirectory:
             return _by_id(account for account in described if account is not None)
 
     def _describe(self, account_id: str) -> AccountTypeDef | None:
-        try:
+        with ignoring("AccountNotFound"):
             account: AccountTypeDef = call(
                 lambda: self.aws.clients.organizations.describe_account(AccountId=account_id),
                 operation=_DESCRIBE_ACCOUNT,
                 budget=self.aws.budget,
             ).require("Account")
-        except CallError as error:
-            if error.failure.name != "AccountNotFound":
-                raise
-            return None
-        return account
+            return account
+        return None
 
     def in_units(self, units: Iterable[str]) -> dict[str, Account]:
         """Return the accounts in organizational units and in the units in these, by their IDs.

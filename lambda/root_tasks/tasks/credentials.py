@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError
+from aws_calls.failures import CallError, ignoring
 from aws_calls.responses import require
 
 from ..model.report_schema import CredentialDetails, ItemType
@@ -209,14 +209,11 @@ def password_created_at(session: RootSession, iam: IAMClient) -> datetime | None
     Raises:
         CallError: The call failed, or its response is incomplete.
     """
-    try:
+    with ignoring("NoSuchEntity"):
         profile = session.call(iam.get_login_profile, operation=_GET_LOGIN_PROFILE).require("LoginProfile")
-    except CallError as error:
-        if error.failure.name != "NoSuchEntity":
-            raise
-        return None
-    created_at: datetime = require(profile, "CreateDate", operation=_GET_LOGIN_PROFILE)
-    return created_at
+        created_at: datetime = require(profile, "CreateDate", operation=_GET_LOGIN_PROFILE)
+        return created_at
+    return None
 
 
 def _with_last_use(session: RootSession, iam: IAMClient, credential: Credential) -> Credential:

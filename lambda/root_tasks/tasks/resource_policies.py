@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError
+from aws_calls.failures import ignoring
 from aws_calls.responses import require
 
 from ..model.report_schema import ItemType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+
+    from aws_calls.responses import Response
 
     from ..aws.sessions import RootSession
     from ..model.run import Target
@@ -37,40 +41,24 @@ class _BucketPolicy:
 
     def read(self) -> str | None:
         """Return the policy; None if there is none."""
-        try:
-            policy: str = self._session.call(
-                lambda: self._s3.get_bucket_policy(
-                    Bucket=self._bucket, ExpectedBucketOwner=self._session.account_id
-                ),
-                operation=GET_BUCKET_POLICY,
-            ).require("Policy")
-        except CallError as error:
-            if error.failure.name != "NoSuchBucketPolicy":
-                raise
-            return None
-        return policy
+        with ignoring("NoSuchBucketPolicy"):
+            policy: str = self._call(self._s3.get_bucket_policy, GET_BUCKET_POLICY).require("Policy")
+            return policy
+        return None
 
     def remove(self) -> None:
         """Remove the policy."""
-        self._session.call(
-            lambda: self._s3.delete_bucket_policy(
-                Bucket=self._bucket, ExpectedBucketOwner=self._session.account_id
-            ),
-            operation=DELETE_BUCKET_POLICY,
-        )
+        self._call(self._s3.delete_bucket_policy, DELETE_BUCKET_POLICY)
 
     def attach(self, text: str) -> None:
         """Attach a policy."""
-        self._session.call(
-            lambda: self._s3.put_bucket_policy(
-                Bucket=self._bucket,
-                Policy=text,
-                # The plan shows the policy, and the root user can remove it again.
-                ConfirmRemoveSelfBucketAccess=True,
-                ExpectedBucketOwner=self._session.account_id,
-            ),
-            operation=PUT_BUCKET_POLICY,
-        )
+        # The plan shows the policy, and the root user can remove it again.
+        confirmed = {"Policy": text, "ConfirmRemoveSelfBucketAccess": True}
+        self._call(self._s3.put_bucket_policy, PUT_BUCKET_POLICY, **confirmed)
+
+    def _call(self, function: Callable[..., Any], operation: str, **parameters: object) -> Response:
+        own = {"Bucket": self._bucket, "ExpectedBucketOwner": self._session.account_id}
+        return self._session.call(functools.partial(function, **own, **parameters), operation=operation)
 
 
 class _QueuePolicy:
