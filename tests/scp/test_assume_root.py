@@ -17,10 +17,10 @@ from scp.documents import PolicyType
 from scp.evaluate import Decision, Reason
 from scp.task import Task
 from support.scp import (
+    ACCOUNT,
     ACCOUNT_ID,
     DELEGATE_ID,
     GET_USER,
-    LEVEL_IDS,
     OPEN_SESSION,
     OPENED_SESSION,
     OPENER,
@@ -98,7 +98,7 @@ def test_service_control_policies_bind_the_caller_of_assume_root(
     policies = policies_of({"p-sts": document(statement(Action="sts:*"))}, {place: ["p-sts"]})
     session = SessionFacts(organization_id=ORGANIZATION_ID, region="eu-west-1", opener=opener)
     check = PolicyCheck(policies, session=session)
-    verdict = check.verdict(ASSUME_ROOT, account_id=ACCOUNT_ID, unit_ids=LEVEL_IDS[:-1], task=Task.AUDIT)
+    verdict = check.verdict(ASSUME_ROOT, ACCOUNT, task=Task.AUDIT)
     assert verdict.decision is expected
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from root_tasks.model.run import Account
 from root_tasks.policies.attachments import FULL_ACCESS, Attachments, OrganizationPolicies
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.tasks import DEFINITIONS
@@ -27,6 +28,8 @@ ACCOUNT_ID = "222222222222"
 ORGANIZATION_ID = "o-exampleorgid"
 ORGANIZATION_PATH = f"{ORGANIZATION_ID}/r-ab12/ou-ab12-workload/ou-ab12-payments/"
 LEVEL_IDS = ("r-ab12", "ou-ab12-workload", "ou-ab12-payments", ACCOUNT_ID)
+
+ACCOUNT = Account(account_id=ACCOUNT_ID, name="workload", unit_path="/".join(LEVEL_IDS[:-1]))
 
 SESSION = SessionFacts(
     account_id=ACCOUNT_ID,

@@ -269,7 +269,7 @@ def survey(
 
     def judge(policies: OrganizationPolicies) -> list[AccountVerdict]:
         check = PolicyCheck(policies, session=session)
-        return [judge_account(check, account, unit_ids=account.unit_ids, tasks=tasks) for account in accounts]
+        return [judge_account(check, account, tasks=tasks) for account in accounts]
 
     verdicts = judge(policies)
     if change is not None:

@@ -12,12 +12,12 @@ from scp.evaluate import evaluate_request, without_certainties
 from scp.root_user import RootUserRequest, denials_of_everything
 
 if TYPE_CHECKING:
-    from scp.calls import Call, SessionFacts
+    from scp.calls import Call, SessionFacts, SessionOpener
     from scp.evaluate import Cause, Level, Verdict
     from scp.task import Task
 
     from ..model.report_schema import Item
-    from ..model.run import Target
+    from ..model.run import Account, Target
     from .attachments import OrganizationPolicies
 
 
@@ -42,9 +42,8 @@ class PolicyCheck:
     def verdict(
         self,
         action: str,
+        account: Account,
         *,
-        account_id: str,
-        unit_ids: tuple[str, ...] | None,
         target: Target | Item | None = None,
         task: Task | None = None,
     ) -> Verdict:
@@ -52,38 +51,31 @@ class PolicyCheck:
 
         Args:
             action: The call, one that a task makes.
-            account_id: The account.
-            unit_ids: The units that it is in, from the root down; None if they are not known.
+            account: The account.
             target: The bucket or queue; None if there is none yet.
             task: For the call that opens the session, the task whose policy it gets.
         """
-        session = self._session.in_account(account_id, unit_ids)
+        session = self._session.in_account(account.account_id, account.unit_ids)
         call = call_in(session, action, target=target, task=task)
-        account_path = _path(account_id, unit_ids)
+        account_path = _path(account)
         # Service control policies apply to the caller, resource control policies to what it acts on.
         caller_path: tuple[str | None, ...] | None = account_path
         if action == ASSUME_ROOT and (opener := session.opener) is not None:
-            is_bound = not opener.is_in_management_account
-            caller_path = _path(opener.account_id, opener.unit_ids) if is_bound else None
+            caller_path = None if opener.is_in_management_account else _path(opener)
         return evaluate_request(
             SessionRequest(session=session, call=call),
             service_control=self._levels_on(caller_path, PolicyType.SERVICE_CONTROL_POLICY, call),
             resource_control=self._levels_on(account_path, PolicyType.RESOURCE_CONTROL_POLICY, call),
         )
 
-    def root_user_denials(self, *, account_id: str, unit_ids: tuple[str, ...] | None) -> tuple[Cause, ...]:
-        """Return what denies the root user itself every action, outside root sessions.
-
-        Args:
-            account_id: The account.
-            unit_ids: The units that it is in, from the root down; None if they are not known.
-        """
+    def root_user_denials(self, account: Account) -> tuple[Cause, ...]:
+        """Return what denies the root user itself every action, outside root sessions."""
         policy_type = PolicyType.SERVICE_CONTROL_POLICY
-        if policy_type not in self._policies.attachments or unit_ids is None:
+        if policy_type not in self._policies.attachments or account.unit_ids is None:
             return ()
-        session = self._session.in_account(account_id, unit_ids)
+        session = self._session.in_account(account.account_id, account.unit_ids)
         request = RootUserRequest(session=session, call=call_of("iam:GetUser", session=session))
-        levels = (self._policies.level(policy_type, target_id) for target_id in (*unit_ids, account_id))
+        levels = (self._policies.level(policy_type, target_id) for target_id in _path(account))
         return tuple(denials_of_everything(levels, request))
 
     def _levels_on(
@@ -110,8 +102,8 @@ class PolicyCheck:
         return replace(level, policies=tuple(policies))
 
 
-def _path(account_id: str, unit_ids: tuple[str, ...] | None) -> tuple[str | None, ...]:
-    return (None,) if unit_ids is None else (*unit_ids, account_id)
+def _path(account: Account | SessionOpener) -> tuple[str | None, ...]:
+    return (None,) if account.unit_ids is None else (*account.unit_ids, account.account_id)
 
 
 def call_in(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from scp.evaluate import Verdict
 
     from ..model.report_schema import Item
+    from ..model.run import Account
     from .aws_denial import AwsDenial
 
 # An attempt takes up to 20 s: none starts in the last 20 s of the time for an explanation.
@@ -42,15 +43,13 @@ class DeniedAccount:
     """An account in which AWS denied a call.
 
     Attributes:
-        account_id: The account.
+        account: The account.
         message: AWS's message, or a sentence that contains it.
-        unit_ids: The units that the account is in, from the root down; None if they are not known.
         items: What the task could not act on.
     """
 
-    account_id: str
+    account: Account
     message: str
-    unit_ids: tuple[str, ...] | None
     items: tuple[Item, ...] = ()
 
 
@@ -108,11 +107,11 @@ def explain_denials(
     )
     explainer = _Explainer(reader=reader, session=session, target_names=target_names)
     groups: dict[AwsDenial, list[DeniedAccount]] = {}
-    for account in denied:
-        denial = parse_denial(account.message)
+    for each in denied:
+        denial = parse_denial(each.message)
         is_readable = denial is not None and (denial.policy_id or not denial.is_on_caller)
         if denial is not None and is_readable and denial.action in _KNOWN_CALLS:
-            groups.setdefault(denial, []).append(account)
+            groups.setdefault(denial, []).append(each)
     explanations: dict[str, Explanation] = {}
     problems = explainer.problems
     for denial, accounts in groups.items():
@@ -139,28 +138,26 @@ class _Explainer:
     problems: list[str] = field(default_factory=list)
 
     def explain(
-        self, denial: AwsDenial, accounts: Sequence[DeniedAccount]
+        self, denial: AwsDenial, denied: Sequence[DeniedAccount]
     ) -> Iterator[tuple[str, Explanation]]:
         """Yield the explanation of one denial for each account that has one."""
         find = self._causes_in_named_policy if denial.policy_id else self._causes_on_path
-        for account, causes in find(denial, accounts):
+        for account_id, causes in find(denial, denied):
             found = tuple({cause.place: cause for cause in causes}.values())
             if found:
                 reason = denial_reason(found, action=denial.action)
-                yield (
-                    account.account_id,
-                    Explanation(reason=reason, hint=denial_hint(found, action=denial.action)),
-                )
+                yield account_id, Explanation(reason=reason, hint=denial_hint(found, action=denial.action))
 
     def _causes_in_named_policy(
-        self, denial: AwsDenial, accounts: Sequence[DeniedAccount]
-    ) -> Iterator[tuple[DeniedAccount, list[Cause]]]:
+        self, denial: AwsDenial, denied: Sequence[DeniedAccount]
+    ) -> Iterator[tuple[str, list[Cause]]]:
         policy, targets = self.reader.policy_and_targets(denial.policy_id or "", denial.policy_type)
         if policy.problem:
             self.problems.append(policy.problem)
-        for account in accounts:
+        for each in denied:
+            account = each.account
             session = self.session.in_account(account.account_id, account.unit_ids)
-            calls = (call_in(session, denial.action, target=item) for item in account.items or (None,))
+            calls = (call_in(session, denial.action, target=item) for item in each.items or (None,))
             path = () if denial.is_on_caller else (*(account.unit_ids or ()), account.account_id)
             # A single target must be the place, even if the account's units are not known.
             places = [id_ for id_ in path if id_ in targets] or ([*targets] if len(targets) == 1 else [""])
@@ -169,43 +166,38 @@ class _Explainer:
                 for call in calls
                 for statement in denying_statements(policy, SessionRequest(session=session, call=call))
             }
-            yield (
-                account,
-                [
-                    Cause(
-                        reason=Reason.EXPLICIT_DENY,
-                        policy_type=denial.policy_type,
-                        level=Level(target_id=place, name=targets.get(place, ""), policies=(policy,)),
-                        policy=policy,
-                        # AWS is right even if none of the statements seems to deny the call.
-                        statement=statement,
-                    )
-                    for place in places
-                    for statement in statements.values() or (None,)
-                ],
-            )
+            causes = [
+                Cause(
+                    reason=Reason.EXPLICIT_DENY,
+                    policy_type=denial.policy_type,
+                    level=Level(target_id=place, name=targets.get(place, ""), policies=(policy,)),
+                    policy=policy,
+                    # AWS is right even if none of the statements seems to deny the call.
+                    statement=statement,
+                )
+                for place in places
+                for statement in statements.values() or (None,)
+            ]
+            yield account.account_id, causes
 
     def _causes_on_path(
-        self, denial: AwsDenial, accounts: Sequence[DeniedAccount]
-    ) -> Iterator[tuple[DeniedAccount, list[Cause]]]:
-        unit_ids = {account.account_id: account.unit_ids for account in accounts}
+        self, denial: AwsDenial, denied: Sequence[DeniedAccount]
+    ) -> Iterator[tuple[str, list[Cause]]]:
+        unit_ids = {each.account.account_id: each.account.unit_ids for each in denied}
         policies = self.reader.read(
             self.reader.attachments({denial.policy_type}, unit_ids=unit_ids),
             unit_ids=unit_ids,
             target_names=self.target_names,
         )
         check = PolicyCheck(policies, session=self.session)
-        for account in accounts:
+        for each in denied:
             verdicts = [
-                check.verdict(
-                    denial.action, account_id=account.account_id, unit_ids=account.unit_ids, target=item
-                )
-                for item in account.items or (None,)
+                check.verdict(denial.action, each.account, target=item) for item in each.items or (None,)
             ]
             causes = [cause for verdict in verdicts for cause in _denials(verdict)]
             if not causes:
                 self.problems.extend(_unread(verdicts))
-            yield account, causes
+            yield each.account.account_id, causes
 
 
 def _denials(verdict: Verdict) -> Sequence[Cause]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scp.task import Task
 
     from ..aws.context import Aws
-    from ..model.run import Assignment
+    from ..model.run import Account, Assignment
     from .verdicts import TaskVerdict
 
 # A run waits no longer for policies: 10,000 accounts and 500 policies take less at AWS's limits.
@@ -45,7 +45,7 @@ class PlannedAccounts:
     Attributes:
         task: The task.
         assignments: What is planned in each account.
-        unit_ids: The units that each account is in, by its ID; None if they are not known.
+        members: The accounts, by their IDs.
         organization_id: The organization.
         target_names: Returns the names of the accounts and of their units, by their IDs.
         opener: Returns who opens the sessions; None if the policies on its account are not judged.
@@ -53,7 +53,7 @@ class PlannedAccounts:
 
     task: Task
     assignments: Sequence[Assignment]
-    unit_ids: Mapping[str, tuple[str, ...] | None]
+    members: Mapping[str, Account]
     organization_id: str
     target_names: Callable[[], Mapping[str, str]]
     opener: Callable[[], SessionOpener | None]
@@ -87,13 +87,8 @@ def check_plan(aws: Aws, accounts: PlannedAccounts) -> PreflightResult:
         for number, assignment in enumerate(accounts.assignments):
             if aws.clock.now() > deadline:
                 return _skip(aws, _OUT_OF_TIME.format(number, total))
-            checked[assignment.account_id] = judge_task(
-                check,
-                accounts.task,
-                account_id=assignment.account_id,
-                unit_ids=accounts.unit_ids[assignment.account_id],
-                targets=assignment.targets,
-            )
+            member = accounts.members[assignment.account_id]
+            checked[member.account_id] = judge_task(check, accounts.task, member, targets=assignment.targets)
         notes = dict(_notes(check, accounts, checked))
     except CallError as error:
         return _skip(aws, describe(error.failure))
@@ -112,7 +107,8 @@ def check_plan(aws: Aws, accounts: PlannedAccounts) -> PreflightResult:
 
 def _read_policies(aws: Aws, accounts: PlannedAccounts, *, deadline: float) -> PolicyCheck:
     opener = accounts.opener()
-    unit_ids = dict(accounts.unit_ids)
+    planned = (accounts.members[assignment.account_id] for assignment in accounts.assignments)
+    unit_ids = {member.account_id: member.unit_ids for member in planned}
     if opener is not None and not opener.is_in_management_account:
         unit_ids[opener.account_id] = opener.unit_ids
     reader = PolicyReader(organizations=aws.clients.organizations, clock=aws.clock, deadline=deadline)
@@ -140,8 +136,7 @@ def _notes(
         if verdict.result is TaskResult.PARTLY:
             causes, action = _first_denial(verdict)
             notes.append(f"{DENIED_IN_PART} {denial_reason(causes, action=action)}")
-        unit_ids = accounts.unit_ids[account_id]
-        if recovers and (causes := check.root_user_denials(account_id=account_id, unit_ids=unit_ids)):
+        if recovers and (causes := check.root_user_denials(accounts.members[account_id])):
             notes.append(root_user_note(causes))
         if notes:
             yield account_id, " ".join(notes)

@@ -125,43 +125,33 @@ class AccountVerdict:
         return sorted(in_order, key=lambda cause: [*TaskResult].index(cause.result))
 
 
-def judge_account(
-    check: PolicyCheck, account: Account, *, unit_ids: tuple[str, ...] | None, tasks: Iterable[Task]
-) -> AccountVerdict:
+def judge_account(check: PolicyCheck, account: Account, *, tasks: Iterable[Task]) -> AccountVerdict:
     """Return what policies let tasks do in an account, regardless of what there is to do.
 
     Args:
         check: The policies.
         account: The account.
-        unit_ids: The units that it is in, from the root down; None if they are not known.
         tasks: The tasks.
     """
-    account_id = account.account_id
-    verdicts = tuple(judge_task(check, task, account_id=account_id, unit_ids=unit_ids) for task in tasks)
+    verdicts = tuple(judge_task(check, task, account) for task in tasks)
     recovers = any(
         DEFINITIONS[verdict.task].words.action is Action.ALLOW_RECOVERY
         and verdict.result is not TaskResult.DENIED
         for verdict in verdicts
     )
-    denials = check.root_user_denials(account_id=account_id, unit_ids=unit_ids) if recovers else ()
+    denials = check.root_user_denials(account) if recovers else ()
     return AccountVerdict(account=account, tasks=verdicts, root_user_denials=denials)
 
 
 def judge_task(
-    check: PolicyCheck,
-    task: Task,
-    *,
-    account_id: str,
-    unit_ids: tuple[str, ...] | None,
-    targets: Sequence[Target] = (),
+    check: PolicyCheck, task: Task, account: Account, *, targets: Sequence[Target] = ()
 ) -> TaskVerdict:
     """Return what policies let a task do in an account.
 
     Args:
         check: The policies.
         task: The task.
-        account_id: The account.
-        unit_ids: The units that it is in, from the root down; None if they are not known.
+        account: The account.
         targets: What an execution is to act on; without targets, an audit, or a plan and its execution.
     """
     definition = DEFINITIONS[task]
@@ -172,9 +162,7 @@ def judge_task(
     def judge(action: str, target: Target | None = None, session: Task | None = None) -> Verdict:
         key = action, target or session
         if key not in verdicts:
-            verdicts[key] = check.verdict(
-                action, account_id=account_id, unit_ids=unit_ids, target=target, task=session
-            )
+            verdicts[key] = check.verdict(action, account, target=target, task=session)
         return verdicts[key]
 
     opening = [judge(ASSUME_ROOT, session=session) for session in sessions if check.knows_opener]

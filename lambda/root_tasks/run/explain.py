@@ -51,13 +51,12 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
         findings: The finding of each account, by account ID.
         seconds: How long an explanation may take.
     """
-    unit_ids = {account.account_id: account.unit_ids for account in run.accounts}
+    members = {account.account_id: account for account in run.accounts}
     # The reason of an account in which a part was denied can be about another part.
     denied = [
         DeniedAccount(
-            account_id=id_,
+            account=members[id_],
             message=" ".join(messages),
-            unit_ids=unit_ids[id_],
             items=tuple(item for item in finding.items if item.outcome is Outcome.INACCESSIBLE),
         )
         for id_, finding in findings.items()
@@ -88,7 +87,7 @@ def explain(aws: Aws, run: Run, findings: Mapping[str, Finding], *, seconds: flo
     accounts = PlannedAccounts(
         task=run.task,
         assignments=planned,
-        unit_ids={assignment.account_id: unit_ids[assignment.account_id] for assignment in planned},
+        members=members,
         organization_id=run.organization_id,
         target_names=lambda: unit_names,
         # An execution judges the policies on a delegate's own account.

@@ -201,7 +201,7 @@ def _run_and_work(aws: Aws, prepared: Preparation, directory: MemberDirectory) -
         accounts = PlannedAccounts(
             task=prepared.order.task,
             assignments=assignments,
-            unit_ids={work.account_id: members[work.account_id].unit_ids for work in assignments},
+            members=members,
             organization_id=prepared.organization.organization_id,
             target_names=lambda: directory.target_names(named.result().members),
             opener=lambda: directory.opener(prepared.organization, members),

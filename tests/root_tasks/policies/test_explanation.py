@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import strategies as st
 
+from root_tasks.model.run import Account
 from root_tasks.policies.aws_denial import AwsDenial, parse_denial
 from root_tasks.policies.explanation import DeniedAccount, Explanations, explain_denials
 from root_tasks.policies.sentences import denial_hint, denial_reason
@@ -21,6 +22,7 @@ from support.arrange import add_unit, calls
 from support.function import FakeTime
 from support.properties import property_test
 from support.scp import (
+    ACCOUNT,
     ACCOUNT_ID,
     LEVEL_IDS,
     ORGANIZATION_ID,
@@ -97,8 +99,9 @@ def unit_id(organization: LocalOrganization) -> str:
 def explain(organization: LocalOrganization, unit_id: str, message: str) -> Explanations:
     """Explain a denial in an account of the unit; the calls are counted from here."""
     organization.clear_calls()
+    account = Account(account_id=MEMBER, unit_path=f"{organization.root_id}/{unit_id}")
     return explain_denials(
-        [DeniedAccount(account_id=MEMBER, message=message, unit_ids=(organization.root_id, unit_id))],
+        [DeniedAccount(account=account, message=message)],
         organizations=organization.client("organizations"),
         clock=FakeTime().clock(),
         session=SessionFacts(organization_id=organization.id, region="us-east-1", outside_vpc=True),
@@ -217,7 +220,7 @@ class StoredPolicies:
 def explain_from(policies: Any, message: str, time: FakeTime | None = None) -> Explanations:
     """Explain a denial in the one account by policies in memory."""
     return explain_denials(
-        [DeniedAccount(account_id=ACCOUNT_ID, message=message, unit_ids=LEVEL_IDS[:-1])],
+        [DeniedAccount(account=ACCOUNT, message=message)],
         organizations=policies,
         clock=(time or FakeTime()).clock(),
         session=SessionFacts(organization_id=ORGANIZATION_ID, region="eu-west-1", outside_vpc=True),
@@ -276,9 +279,7 @@ def test_an_explanation_names_the_statements_that_the_evaluator_finds(
         )
     }
     stored = dict(zip(ids, drawn, strict=True))
-    verdict = check_of(policies_of(stored, attached)).verdict(
-        ACTION, account_id=ACCOUNT_ID, unit_ids=LEVEL_IDS[:-1]
-    )
+    verdict = check_of(policies_of(stored, attached)).verdict(ACTION, ACCOUNT)
     if verdict.decision is not Decision.DENIED:
         return
     # If several policies deny a call, AWS names one.

@@ -20,6 +20,7 @@ from scp.calls import SessionFacts, call_of
 from scp.evaluate import Decision, Reason
 from support.properties import property_test
 from support.scp import (
+    ACCOUNT,
     ACCOUNT_ID,
     DELEGATE_ID,
     LEVEL_IDS,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from scp.calls import SessionOpener
     from scp.evaluate import Verdict
 
-UNIT_IDS = LEVEL_IDS[:-1]
 EVERY_CALL = sorted({action for definition in DEFINITIONS.values() for action in definition.calls})
 
 
@@ -53,17 +53,16 @@ def checked(
     policies: OrganizationPolicies, *tasks: Task, opener: SessionOpener | None = None
 ) -> AccountVerdict:
     """Return what the command finds in the account, of some tasks or of every one."""
-    account = Account(account_id=ACCOUNT_ID, name="workload", email="", skip_reason=None)
     session = SessionFacts(
         organization_id=ORGANIZATION_ID, region="eu-west-1", outside_vpc=True, opener=opener
     )
     check = PolicyCheck(policies, session=session)
-    return judge_account(check, account, unit_ids=UNIT_IDS, tasks=tasks or tuple(Task))
+    return judge_account(check, ACCOUNT, tasks=tasks or tuple(Task))
 
 
 def result(check: PolicyCheck, task: Task, *targets: Target) -> TaskResult:
     """Return the result of a task in the account, or of its execution on some targets."""
-    return judge_task(check, task, account_id=ACCOUNT_ID, unit_ids=UNIT_IDS, targets=targets).result
+    return judge_task(check, task, ACCOUNT, targets=targets).result
 
 
 def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
@@ -138,15 +137,15 @@ def test_a_task_is_denied_if_its_plan_or_its_execution_gets_no_session(
 
 
 @pytest.mark.parametrize(
-    ("check", "unit_ids"),
+    ("check", "account"),
     [
-        (check_of_denial("*"), None),
-        (check_of(policies_of({}, {ACCOUNT_ID: []}, without_full_access={ACCOUNT_ID})), UNIT_IDS),
+        (check_of_denial("*"), replace(ACCOUNT, unit_path=None)),
+        (check_of(policies_of({}, {ACCOUNT_ID: []}, without_full_access={ACCOUNT_ID})), ACCOUNT),
     ],
     ids=["the path is not known", "no policy is listed"],
 )
-def test_what_was_not_read_is_unknown(check: PolicyCheck, unit_ids: tuple[str, ...] | None) -> None:
-    verdict = check.verdict("iam:GetAccountSummary", account_id=ACCOUNT_ID, unit_ids=unit_ids)
+def test_what_was_not_read_is_unknown(check: PolicyCheck, account: Account) -> None:
+    verdict = check.verdict("iam:GetAccountSummary", account)
     assert verdict.decision is Decision.UNKNOWN
 
 
@@ -169,7 +168,7 @@ def test_a_root_user_is_denied_everything_only_by_what_holds_for_its_own_calls()
     own = {"Null": {"aws:AssumedRoot": "true"}}
     for condition, number in ((own, 1), ({**own, "Bool": {"aws:SecureTransport": "true"}}, 0)):
         check = check_of_denial("*", Condition=condition)
-        assert len(check.root_user_denials(account_id=ACCOUNT_ID, unit_ids=UNIT_IDS)) == number
+        assert len(check.root_user_denials(ACCOUNT)) == number
 
 
 def with_changes(
@@ -203,7 +202,7 @@ def test_what_may_deny_is_not_fixed() -> None:
 
 
 def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
-    root_id = UNIT_IDS[0]
+    root_id = LEVEL_IDS[0]
     both = document(
         statement("Allow", Action="s3:*"),
         statement(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}),
@@ -310,7 +309,7 @@ def found_and_expected(
             region = None if target is None else target.region
             call = call_of(action, session=session, target=name, target_region=region)
             yield (
-                check.verdict(action, account_id=account_id, unit_ids=UNIT_IDS, target=target),
+                check.verdict(action, replace(ACCOUNT, account_id=account_id), target=target),
                 evaluate_call(call, session=session, service_control=whole),
             )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from root_tasks.model.run import Account
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.reader import PolicyReader
 from scp.calls import SessionFacts
@@ -59,7 +60,9 @@ def decisions(
     """Return what the policies say of a call in accounts right under the root."""
     check = PolicyCheck(policies, session=SessionFacts(organization_id="o-a1b2c3d4e5"))
     return {
-        account_id: check.verdict(ACTION, account_id=account_id, unit_ids=(organization.root_id,)).decision
+        account_id: check.verdict(
+            ACTION, Account(account_id=account_id, unit_path=organization.root_id)
+        ).decision
         for account_id in accounts
     }
 

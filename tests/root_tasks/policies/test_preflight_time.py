@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from root_tasks.model.report_schema import ItemType, Task
-from root_tasks.model.run import Target
+from root_tasks.model.run import Account, Target
 from root_tasks.policies.verdicts import TaskResult, judge_task
 from scp.conditions import condition_holds
 from scp.policy_text import Template, Unresolved
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scp.condition_keys import Value
     from scp.operators import ValueOf
 
-UNITS = tuple(("r-ab12", f"ou-ab12-{number:08d}") for number in range(2))
+UNITS = tuple(f"r-ab12/ou-ab12-{number:08d}" for number in range(2))
 ACCOUNT_IDS = tuple(f"{100000000000 + number}" for number in range(20))
 TARGETS = (Target(type=ItemType.PASSWORD), Target(type=ItemType.ACCESS_KEY, id="AKIA"))
 OTHER_IDS = [f"{900000000000 + number}" for number in range(660)]
@@ -55,9 +55,12 @@ def results(check: PolicyCheck, account_ids: Iterable[str]) -> list[TaskResult]:
     """Return the results of a deletion of credentials, in accounts of two units in turn."""
     return [
         judge_task(
-            check, Task.DELETE_CREDENTIALS, account_id=account_id, unit_ids=unit_ids, targets=TARGETS
+            check,
+            Task.DELETE_CREDENTIALS,
+            Account(account_id=account_id, unit_path=unit_path),
+            targets=TARGETS,
         ).result
-        for account_id, unit_ids in zip(account_ids, itertools.cycle(UNITS), strict=False)
+        for account_id, unit_path in zip(account_ids, itertools.cycle(UNITS), strict=False)
     ]
 
 
