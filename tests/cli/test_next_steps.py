@@ -61,7 +61,7 @@ def test_an_execution_names_the_audit_of_every_account_that_it_may_have_changed(
         (results[-1:], []),
     ):
         execution = reports.report(*listed, task=Task.DELETE_CREDENTIALS, executed_plan="plan", run_id="run")
-        assert next_steps(execution, target=HERE) == steps
+        assert list(next_steps(execution, target=HERE)) == steps
 
 
 def test_each_command_of_a_notice_can_be_pasted(
@@ -126,7 +126,7 @@ def test_what_is_in_use_is_what_was_when_the_audit_looked() -> None:
     """If an audit is redriven, its start may be a day earlier."""
     has = RootCredentials(password=True, password_last_used_at=reports.STARTED - RECENT)
     audit = reports.report(reports.result(MEMBER, Outcome.HAS_CREDENTIALS, credentials=has))
-    assert next_steps(audit, target=HERE) == [
+    assert list(next_steps(audit, target=HERE)) == [
         f"Next, to plan their deletion: centralized-root-access plan delete --account {MEMBER}"
     ]
 
@@ -143,7 +143,7 @@ def test_the_keys_in_use_are_in_the_query_that_finds_their_users() -> None:
     plan = reports.report(reports.result(MEMBER, Outcome.PLANNED, items=items), task=Task.DELETE_CREDENTIALS)
     (step,) = key_use_steps(plan)
     assert f'in ["AKIA{Outcome.IN_USE.rank:012}"]' in step
-    assert key_use_steps(reports.report()) == []
+    assert list(key_use_steps(reports.report())) == []
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_password_to_replace_names_the_way_and_the_deletion(
         f"{beginning} AWS's sign-in page, choose Forgot password for the e-mail address of its root user."
     )
     assert delete.endswith(f": centralized-root-access plan delete --account {MEMBER} --include-in-use")
-    assert next_steps(report_of_recovery(failed, executed_plan=executed_plan), target=HERE) == []
+    assert list(next_steps(report_of_recovery(failed, executed_plan=executed_plan), target=HERE)) == []
 
 
 def test_a_recovery_whose_end_is_not_known_leads_to_an_audit() -> None:

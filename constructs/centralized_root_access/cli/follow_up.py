@@ -31,6 +31,10 @@ _MAY_HAVE_CHANGED = (Outcome.UNKNOWN, Outcome.FAILED, Outcome.DONE)
 _MAX_ACCOUNTS_IN_HINT = 5
 # A query with more keys is hard to paste.
 _MAX_KEYS_IN_QUERY = 20
+_IN_USE_LEFT_OUT = (
+    "Credentials in use are left out. Find out who uses them. Then plan them with --include-in-use, or plan "
+    "again when they are no longer in use."
+)
 # How a password is set, by what a recovery came to, and why one might delete it.
 _RECOVERY_STEPS = {
     Outcome.DONE: ("Next, for account {}:", "When the work is done, to plan deleting the credentials again"),
@@ -148,24 +152,26 @@ class PlanState:
 # The next steps, as commands to paste
 
 
-def next_steps(report: Report, *, target: TargetOptions, unfinished: bool = False) -> list[str]:
-    """Return the next steps after an audit, an empty plan or an execution, even one that ended early."""
+def next_steps(report: Report, *, target: TargetOptions, unfinished: bool = False) -> Iterator[str]:
+    """Yield the next steps after an audit, an empty plan or an execution, even one that ended early."""
     if report.task is Task.AUDIT:
-        return _step_after_audit(report, target=target)
-    if report.action is Action.ALLOW_RECOVERY:
-        return _steps_of_recovery(report, target=target)
-    if report.executed_plan is None:
-        return _steps_after_empty_plan(report)
-    if report.task is Task.DELETE_CREDENTIALS:
-        return _step_to_look_again(report, *_MAY_HAVE_CHANGED, target=target)
-    # An audit reads no policies.
-    again = ["Next, to see what is left to do: plan the same again."]
-    is_known = not unfinished and Outcome.UNKNOWN not in report.totals
-    return [*_step_to_restore(report, target=target), *([] if is_known else again)]
+        yield from _steps_after_audit(report, target=target)
+    elif report.action is Action.ALLOW_RECOVERY:
+        yield from _steps_of_recovery(report, target=target)
+    elif report.executed_plan is None:
+        if Outcome.IN_USE in report.totals:
+            yield _IN_USE_LEFT_OUT
+    elif report.task is Task.DELETE_CREDENTIALS:
+        yield from _step_to_look_again(report, *_MAY_HAVE_CHANGED, target=target)
+    else:
+        yield from _step_to_restore(report, target=target)
+        if unfinished or Outcome.UNKNOWN in report.totals:
+            # An audit reads no policies.
+            yield "Next, to see what is left to do: plan the same again."
 
 
-def _step_to_restore(report: Report, *, target: TargetOptions) -> list[str]:
-    """Return the step that plans to restore what an execution removed, if anything."""
+def _step_to_restore(report: Report, *, target: TargetOptions) -> Iterator[str]:
+    """Yield the step that plans to restore what an execution removed, if anything."""
     backups = dict.fromkeys(
         item.backup
         for result in report.results
@@ -175,30 +181,28 @@ def _step_to_restore(report: Report, *, target: TargetOptions) -> list[str]:
         and item.backup is not None
         and item.backup.startswith(f"backups/{report.run_id}/")
     )
-    if not backups:
-        return []
-    words = [word for backup in backups for word in ("--backup", backup)]
-    return [f"To plan to restore what was removed: {target.command('plan', 'restore', *words)}"]
+    if backups:
+        words = [word for backup in backups for word in ("--backup", backup)]
+        yield f"To plan to restore what was removed: {target.command('plan', 'restore', *words)}"
 
 
-def _step_to_look_again(report: Report, *outcomes: Outcome, target: TargetOptions) -> list[str]:
-    """Return the step that audits the accounts of an execution that have certain outcomes, if any."""
+def _step_to_look_again(report: Report, *outcomes: Outcome, target: TargetOptions) -> Iterator[str]:
+    """Yield the step that audits the accounts of an execution that have certain outcomes, if any."""
     ids = [result.account_id for result in report.results if result.outcome in outcomes]
-    if not ids:
-        return []
     words = ["--account", ",".join(ids)]
     if len(ids) > _MAX_ACCOUNTS_IN_HINT:
         words = ["--from-report", f"executions/{report.run_id}"]
         words += [word for outcome in outcomes for word in ("--outcome", outcome)]
-    return [f"Next, to look again: {target.command('audit', *words)}"]
+    if ids:
+        yield f"Next, to look again: {target.command('audit', *words)}"
 
 
-def key_use_steps(report: Report) -> list[str]:
-    """Return how to find out who uses the access keys of a report that were used recently."""
+def key_use_steps(report: Report) -> Iterator[str]:
+    """Yield how to find out who uses the access keys of a report that were used recently."""
     keys = dict.fromkeys(_keys_in_use(report))
-    query = key_query(itertools.islice(keys, _MAX_KEYS_IN_QUERY))
-    where = "in CloudWatch Logs Insights, on the log group of the organization's trail"
-    return [f"To find out who uses the access keys, {where}: {query}"] if query else []
+    if query := key_query(itertools.islice(keys, _MAX_KEYS_IN_QUERY)):
+        where = "in CloudWatch Logs Insights, on the log group of the organization's trail"
+        yield f"To find out who uses the access keys, {where}: {query}"
 
 
 def _keys_in_use(report: Report) -> Iterator[str]:
@@ -211,38 +215,26 @@ def _keys_in_use(report: Report) -> Iterator[str]:
                 yield item.id
 
 
-def _steps_of_recovery(report: Report, *, target: TargetOptions) -> list[str]:
-    steps = []
+def _steps_of_recovery(report: Report, *, target: TargetOptions) -> Iterator[str]:
     for outcome, (beginning, deletion) in _RECOVERY_STEPS.items():
         accounts = {
             result.account_id: result.email or "the e-mail address of its root user"
             for result in report.results
             if result.outcome is outcome
         }
-        steps += [
-            f"{beginning.format(id_)} on AWS's sign-in page, choose Forgot password for {email}."
-            for id_, email in accounts.items()
-        ]
+        for id_, email in accounts.items():
+            yield f"{beginning.format(id_)} on AWS's sign-in page, choose Forgot password for {email}."
         if accounts:
             delete = target.command("plan", "delete", "--account", ",".join(accounts), "--include-in-use")
-            steps.append(f"{deletion}: {delete}")
-    return [*steps, *_step_to_look_again(report, Outcome.UNKNOWN, target=target)]
+            yield f"{deletion}: {delete}"
+    yield from _step_to_look_again(report, Outcome.UNKNOWN, target=target)
 
 
-def _steps_after_empty_plan(report: Report) -> list[str]:
-    if Outcome.IN_USE not in report.totals:
-        return []
-    return [
-        "Credentials in use are left out. Find out who uses them. Then plan them with --include-in-use, or "
-        "plan again when they are no longer in use."
-    ]
-
-
-def _step_after_audit(report: Report, *, target: TargetOptions) -> list[str]:
+def _steps_after_audit(report: Report, *, target: TargetOptions) -> Iterator[str]:
     having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
     accounts = [result for result in having if not is_protected(result)]
     if not accounts:
-        return []
+        return
     ids = [result.account_id for result in accounts]
     words = ("--from-report", report.run_id)
     if len(ids) <= _MAX_ACCOUNTS_IN_HINT:
@@ -250,14 +242,15 @@ def _step_after_audit(report: Report, *, target: TargetOptions) -> list[str]:
     in_use = sum(is_all_in_use(result, at=report.finished_at) for result in accounts)
     if in_use == len(accounts):
         anyway = target.command("plan", "delete", *words, "--include-in-use")
-        return [
+        yield (
             f"All credentials found were used in the last {RECENT.days} days, so a plan leaves them out. "
             f"Find out who uses them. Then, to plan them anyway: {anyway}"
-        ]
-    have = "account has" if in_use == 1 else "accounts have"
-    in_use_only = (
-        f"{in_use:,} {have} only credentials that were used in the last {RECENT.days} days: a plan leaves "
-        "them out."
-    )
-    next_step = f"Next, to plan their deletion: {target.command('plan', 'delete', *words)}"
-    return [in_use_only, next_step] if in_use else [next_step]
+        )
+        return
+    if in_use:
+        have = "account has" if in_use == 1 else "accounts have"
+        yield (
+            f"{in_use:,} {have} only credentials that were used in the last {RECENT.days} days: a plan "
+            "leaves them out."
+        )
+    yield f"Next, to plan their deletion: {target.command('plan', 'delete', *words)}"
