@@ -6,6 +6,8 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore import xform_name
+
 from .failures import CallError, Failure, FailureKind, call_errors, error_of_call
 
 if TYPE_CHECKING:
@@ -45,6 +47,12 @@ def call(function: Callable[[], Mapping[str, Any]], *, operation: str, budget: R
             return function()
 
     return Response(operation=operation, members=budget.attempt(attempt, operation=operation))
+
+
+def function_of(client: object, operation: str) -> Callable[..., Mapping[str, Any]]:
+    """Return the function of a client that makes a call, which is named as in an IAM policy."""
+    function: Callable[..., Mapping[str, Any]] = getattr(client, xform_name(operation.partition(":")[2]))
+    return function
 
 
 def pages(

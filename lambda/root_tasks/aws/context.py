@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from aws_calls.responses import call, function_of
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 from scp.calls import SessionFacts
 
+from .organizations import entries
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from aws_calls.responses import Response
     from aws_calls.retry import Clock
     from aws_calls.runtime import LambdaContext
 
     from .clients import Clients
+
+# The client of a service, by the prefix of its calls.
+_CLIENTS = {"iam": "iam", "organizations": "organizations", "states": "step_functions"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +89,20 @@ class Aws:
         return SessionFacts(
             partition=function.partition, region=function.region, outside_vpc=self.outside_vpc
         )
+
+    def call(self, operation: str, **parameters: str) -> Response:
+        """Call IAM, Organizations or Step Functions; the call is named as in an IAM policy.
+
+        Raises:
+            CallError: The call failed, or did not succeed in time.
+        """
+        client = getattr(self.clients, _CLIENTS[operation.partition(":")[0]])
+        function = functools.partial(function_of(client, operation), **parameters)
+        return call(function, operation=operation, budget=self.budget)
+
+    def entries(self, operation: str, *, items: str, **parameters: str) -> Iterator[Any]:
+        """Yield the entries of a list of Organizations, as `organizations.entries` does."""
+        return entries(self.clients.organizations, operation, items=items, budget=self.budget, **parameters)
 
     def with_budget(self, budget: RetryBudget) -> Aws:
         """Return the same with another budget."""

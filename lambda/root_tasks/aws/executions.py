@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import ignoring
-from aws_calls.responses import call, pages
+from aws_calls.responses import pages
 
 if TYPE_CHECKING:
     from aws_calls.responses import Response
@@ -22,11 +22,7 @@ def describe_execution(aws: Aws, arn: str) -> Response:
     Raises:
         CallError: It does not exist (ExecutionDoesNotExist), or the call failed.
     """
-    return call(
-        lambda: aws.clients.step_functions.describe_execution(executionArn=arn),
-        operation=DESCRIBE_EXECUTION,
-        budget=aws.budget,
-    )
+    return aws.call(DESCRIBE_EXECUTION, executionArn=arn)
 
 
 def find_execution(aws: Aws, arn: str) -> Response | None:

@@ -6,10 +6,10 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import FailureKind, error_of_call
-from aws_calls.responses import MAX_PAGES, pages
+from aws_calls.responses import MAX_PAGES, function_of, pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from mypy_boto3_organizations import OrganizationsClient
 
@@ -26,21 +26,24 @@ _MAX_SHORT_PAGES = 20
 
 
 def entries(
-    function: Callable[..., Mapping[str, Any]], *, operation: str, items: str, budget: RetryBudget
+    organizations: OrganizationsClient, operation: str, *, items: str, budget: RetryBudget, **parameters: str
 ) -> Iterator[Any]:
     """Yield the entries of a list of Organizations.
 
     Args:
-        function: Reads one page by a client that makes one attempt.
+        organizations: A client that makes one attempt per call.
         operation: The call, named as in an IAM policy.
         items: The member of the response that has the entries.
         budget: How long to retry transient failures of each page.
+        parameters: What the call is about, such as a ParentId.
 
     Raises:
         CallError: A page failed or is incomplete, or the list does not end.
     """
     return pages(
-        functools.partial(function, MaxResults=MAX_ENTRIES_PER_PAGE),
+        functools.partial(
+            function_of(organizations, operation), MaxResults=MAX_ENTRIES_PER_PAGE, **parameters
+        ),
         operation=operation,
         budget=budget,
         items=items,
@@ -52,13 +55,13 @@ def organization_roots(organizations: OrganizationsClient, *, budget: RetryBudge
     """Return the roots of the organization, of which it has one.
 
     Args:
-        organizations: A client that makes one attempt a call.
+        organizations: A client that makes one attempt per call.
         budget: How long to retry transient failures.
 
     Raises:
         CallError: The read failed, or no root came back: nothing may be concluded from that.
     """
-    roots = list(entries(organizations.list_roots, operation=LIST_ROOTS, items="Roots", budget=budget))
+    roots = list(entries(organizations, LIST_ROOTS, items="Roots", budget=budget))
     if not roots:
         raise error_of_call(LIST_ROOTS, FailureKind.INCOMPLETE_RESPONSE, "the response has no root")
     return roots

@@ -195,9 +195,7 @@ class PolicyReader:
 
     def _policies_by_target(self, policy_type: PolicyType) -> dict[str, list[str]]:
         """Return the IDs of the policies of each target that has others than AWS's own."""
-        summaries = self._entries(
-            self._organizations.list_policies, _LIST_POLICIES, items="Policies", Filter=policy_type.value
-        )
+        summaries = self._entries(_LIST_POLICIES, items="Policies", Filter=policy_type.value)
         ids = [require(summary, "Id", operation=_LIST_POLICIES) for summary in summaries]
         ids = [id_ for id_ in ids if id_ not in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id)]
         attached: dict[str, list[str]] = {}
@@ -216,31 +214,19 @@ class PolicyReader:
     def _policies_of(self, target_id: str, policy_type: PolicyType) -> list[str]:
         """Return the IDs of a target's policies, without the one that every target has."""
         summaries = self._entries(
-            self._organizations.list_policies_for_target,
-            _LIST_OF_TARGET,
-            items="Policies",
-            TargetId=target_id,
-            Filter=policy_type.value,
+            _LIST_OF_TARGET, items="Policies", TargetId=target_id, Filter=policy_type.value
         )
         ids = (require(summary, "Id", operation=_LIST_OF_TARGET) for summary in summaries)
         return [id_ for id_ in ids if id_ != RCP_FULL_ACCESS.policy_id]
 
     def _targets(self, policy_id: str) -> Iterator[tuple[str, str]]:
         """Yield the ID and the name of each target of a policy."""
-        for target in self._entries(
-            self._organizations.list_targets_for_policy, _LIST_TARGETS, items="Targets", PolicyId=policy_id
-        ):
+        for target in self._entries(_LIST_TARGETS, items="Targets", PolicyId=policy_id):
             yield require(target, "TargetId", operation=_LIST_TARGETS), target.get("Name", "")
 
-    def _entries(
-        self, function: Callable[..., Mapping[str, Any]], operation: str, *, items: str, **parameters: str
-    ) -> Iterator[Any]:
-        return entries(
-            functools.partial(function, **parameters),
-            operation=operation,
-            items=items,
-            budget=self._budgets[operation],
-        )
+    def _entries(self, operation: str, *, items: str, **parameters: str) -> Iterator[Any]:
+        budget = self._budgets[operation]
+        return entries(self._organizations, operation, items=items, budget=budget, **parameters)
 
     def _document(self, policy_id: str, policy_type: PolicyType) -> Policy:
         """Return a policy, whose document is read once."""

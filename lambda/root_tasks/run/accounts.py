@@ -7,7 +7,6 @@ that is about all of them.
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +16,10 @@ from typing import TYPE_CHECKING
 import botocore
 
 from aws_calls.failures import CallError, FailureKind, describe, error_of_call, ignoring
-from aws_calls.responses import call, require
+from aws_calls.responses import require
 from scp.calls import SessionOpener
 
-from ..aws.organizations import MAX_CALLS_IN_PARALLEL, MAX_ENTRIES_PER_PAGE, entries
+from ..aws.organizations import MAX_CALLS_IN_PARALLEL, MAX_ENTRIES_PER_PAGE
 from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, PROTECTED_AUDIT, skip_reason_for_state
 from ..model.run import Account
 from ..refusals import RefusalReason, RunRefusedError
@@ -115,7 +114,7 @@ class MemberDirectory:
         reader = self._by(self.aws.until(ended.is_set))
         with ThreadPoolExecutor(max_workers=4) as pool:
             try:
-                features = pool.submit(reader._list_features)
+                features = pool.submit(reader.aws.call, "iam:ListOrganizationsFeatures")
                 possible = pool.submit(self._find_organization, task, features)
 
                 def take(page: Mapping[str, Account]) -> None:
@@ -179,20 +178,9 @@ class MemberDirectory:
             raise RunRefusedError(RefusalReason.FEATURE_NOT_ENABLED, task=task, feature=feature, **data)
         return organization
 
-    def _list_features(self) -> Response:
-        return call(
-            self.aws.clients.iam.list_organizations_features,
-            operation="iam:ListOrganizationsFeatures",
-            budget=self.aws.budget,
-        )
-
     def _describe_organization(self) -> OrganizationContext:
         try:
-            organization = call(
-                self.aws.clients.organizations.describe_organization,
-                operation=_DESCRIBE_ORGANIZATION,
-                budget=self.aws.budget,
-            ).require("Organization")
+            organization = self.aws.call(_DESCRIBE_ORGANIZATION).require("Organization")
         except CallError as error:
             if error.failure.name != "AWSOrganizationsNotInUse":
                 raise
@@ -246,12 +234,7 @@ class MemberDirectory:
         return members
 
     def _list(self) -> Iterator[AccountTypeDef]:
-        return entries(
-            self.aws.clients.organizations.list_accounts,
-            operation="organizations:ListAccounts",
-            items="Accounts",
-            budget=self.aws.budget,
-        )
+        return self.aws.entries("organizations:ListAccounts", items="Accounts")
 
     def _find_by_id(self, account_ids: Collection[str]) -> dict[str, Account]:
         """Return some accounts: one call for each, or one for twenty where they are most of the organization.
@@ -279,11 +262,8 @@ class MemberDirectory:
 
     def _describe(self, account_id: str) -> AccountTypeDef | None:
         with ignoring("AccountNotFound"):
-            account: AccountTypeDef = call(
-                lambda: self.aws.clients.organizations.describe_account(AccountId=account_id),
-                operation=_DESCRIBE_ACCOUNT,
-                budget=self.aws.budget,
-            ).require("Account")
+            response = self.aws.call(_DESCRIBE_ACCOUNT, AccountId=account_id)
+            account: AccountTypeDef = response.require("Account")
             return account
         return None
 
@@ -302,15 +282,8 @@ class MemberDirectory:
             return {id_: member for members in listed for id_, member in members.items()}
 
     def _directly_in(self, parent_id: str) -> dict[str, Account]:
-        list_accounts = self.aws.clients.organizations.list_accounts_for_parent
-        members = _by_id(
-            entries(
-                functools.partial(list_accounts, ParentId=parent_id),
-                operation="organizations:ListAccountsForParent",
-                items="Accounts",
-                budget=self.aws.budget,
-            )
-        )
+        operation = "organizations:ListAccountsForParent"
+        members = _by_id(self.aws.entries(operation, items="Accounts", ParentId=parent_id))
         self.units.parent_ids.update(dict.fromkeys(members, parent_id))
         return members
 

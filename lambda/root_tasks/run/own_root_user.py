@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
-from aws_calls.responses import call
 
 from ..messages import MANAGEMENT_ACCOUNT, management_account_unread
 from ..model.report_schema import ItemType, Outcome, Result, RootCredentials
@@ -27,10 +26,7 @@ def own_root_user(aws: Aws, run: Run) -> Result | None:
     if not run.full or run.account_id != run.management_account_id:
         return None
     try:
-        budget = aws.budget.ending_in(_READ_SECONDS)
-        existing = types_in_summary(
-            call(aws.clients.iam.get_account_summary, operation=GET_ACCOUNT_SUMMARY, budget=budget)
-        )
+        existing = types_in_summary(aws.ending_in(_READ_SECONDS).call(GET_ACCOUNT_SUMMARY))
     except CallError as error:
         reason = management_account_unread(describe(error.failure))
         return Result(account_id=run.account_id, outcome=Outcome.SKIPPED, reason=reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -10,13 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind, error_of_call
-from aws_calls.responses import call, require
+from aws_calls.responses import require
 
 from ..aws.organizations import (
     LIST_ROOTS,
     MAX_CALLS_IN_PARALLEL,
     MAX_ENTRIES_PER_PAGE,
-    entries,
     organization_roots,
 )
 from ..refusals import RefusalReason, RunRefusedError
@@ -89,14 +87,7 @@ class UnitTree:
             CallError: The read failed, for example because the parent does not exist.
         """
         if parent_id not in self.names:
-            units = entries(
-                functools.partial(
-                    self.aws.clients.organizations.list_organizational_units_for_parent, ParentId=parent_id
-                ),
-                operation=_LIST_UNITS,
-                items="OrganizationalUnits",
-                budget=self.aws.budget,
-            )
+            units = self.aws.entries(_LIST_UNITS, items="OrganizationalUnits", ParentId=parent_id)
             self.names[parent_id] = {
                 require(unit, "Id", operation=_LIST_UNITS): require(unit, "Name", operation=_LIST_UNITS)
                 for unit in units
@@ -113,13 +104,7 @@ class UnitTree:
         if child_id.startswith("r-"):
             return ()
         if child_id not in self.parent_ids:
-            parents = entries(
-                functools.partial(self.aws.clients.organizations.list_parents, ChildId=child_id),
-                operation=_LIST_PARENTS,
-                items="Parents",
-                budget=self.aws.budget,
-            )
-            for parent in parents:
+            for parent in self.aws.entries(_LIST_PARENTS, items="Parents", ChildId=child_id):
                 self.parent_ids[child_id] = require(parent, "Id", operation=_LIST_PARENTS)
         if child_id not in self.parent_ids:
             message = "the response has no parent"
@@ -146,11 +131,8 @@ class UnitTree:
 
     def _describe(self, unit_id: str) -> None:
         self.described[unit_id] = None
-        unit = call(
-            lambda: self.aws.clients.organizations.describe_organizational_unit(OrganizationalUnitId=unit_id),
-            operation=_DESCRIBE_UNIT,
-            budget=self.aws.budget,
-        ).require("OrganizationalUnit")
+        response = self.aws.call(_DESCRIBE_UNIT, OrganizationalUnitId=unit_id)
+        unit = response.require("OrganizationalUnit")
         self.described[unit_id] = require(unit, "Name", operation=_DESCRIBE_UNIT)
 
     def unit_names(self) -> dict[str, str]:
