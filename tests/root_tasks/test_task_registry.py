@@ -50,10 +50,7 @@ def plan(task: AccountTask) -> Finding:
 def execute(task: AccountTask) -> Finding:
     iam = task.session.client("iam")
     for target in task.targets:
-        task.session.call(
-            lambda id_=target.id: iam.delete_access_key(AccessKeyId=id_),  # type: ignore[misc]
-            operation="iam:DeleteAccessKey",
-        )
+        task.session.call(iam, "iam:DeleteAccessKey", AccessKeyId=target.id)
     return finding_of(task.session.account_id, [item_of(target, Outcome.DONE) for target in task.targets])
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aws_calls.pace import PacedRetryBudget
-from aws_calls.responses import call, pages
+from aws_calls.responses import call, function_of, pages
 from aws_calls.retry import RetryBudget
 from scp.calls import ASSUME_ROOT
 
@@ -65,13 +65,14 @@ class RootSession:
         """
         return self.clients.client(service, region=region)
 
-    def call(self, function: Callable[[], Mapping[str, Any]], *, operation: str) -> Response:
-        """Call AWS.
+    def call(self, client: object, operation: str, **parameters: object) -> Response:
+        """Call AWS by a client; the call is named as in an IAM policy.
 
         Raises:
             CallError: The call failed, or did not succeed in time.
         """
-        return call(self._with_credentials(function), operation=operation, budget=self.budget)
+        function = functools.partial(self._with_credentials(function_of(client, operation)), **parameters)
+        return call(function, operation=operation, budget=self.budget)
 
     def pages(
         self, function: Callable[..., Mapping[str, Any]], *, operation: str, items: str, token: str

@@ -41,7 +41,7 @@ def execute(task: AccountTask) -> Finding:
     """Allow recovery."""
     iam: IAMClient = task.session.client("iam")
     try:
-        task.session.call(iam.create_login_profile, operation=_CREATE_LOGIN_PROFILE)
+        task.session.call(iam, _CREATE_LOGIN_PROFILE)
     except CallError as error:
         item = failure_item(_PASSWORD, error.failure)
         if error.failure.name == "EntityAlreadyExists":

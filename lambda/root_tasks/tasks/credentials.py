@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, ignoring
-from aws_calls.responses import require
+from aws_calls.responses import function_of, require
 
 from ..model.report_schema import CredentialDetails, ItemType
 
@@ -36,7 +36,6 @@ class _Listing:
 
     Attributes:
         operation: The call.
-        function: Makes it, by a client.
         items: The member of the response that has the credentials.
         id: The member of a credential that has its ID.
         created_at: The member that has the time of its creation.
@@ -44,7 +43,6 @@ class _Listing:
     """
 
     operation: str
-    function: Callable[[IAMClient], Callable[..., Any]]
     items: str
     id: str
     created_at: str
@@ -52,7 +50,8 @@ class _Listing:
 
     def entries(self, session: RootSession, iam: IAMClient) -> Iterator[Mapping[str, Any]]:
         """Yield the credentials as AWS lists them."""
-        return session.pages(self.function(iam), operation=self.operation, items=self.items, token="Marker")
+        function = function_of(iam, self.operation)
+        return session.pages(function, operation=self.operation, items=self.items, token="Marker")
 
     def credential_of(self, type_: ItemType, entry: Mapping[str, Any]) -> Credential:
         """Return a listed credential with its status and its age."""
@@ -65,21 +64,18 @@ class _Listing:
 _LISTINGS = {
     ItemType.ACCESS_KEY: _Listing(
         operation="iam:ListAccessKeys",
-        function=lambda iam: iam.list_access_keys,
         items="AccessKeyMetadata",
         id="AccessKeyId",
         created_at="CreateDate",
     ),
     ItemType.SIGNING_CERTIFICATE: _Listing(
         operation="iam:ListSigningCertificates",
-        function=lambda iam: iam.list_signing_certificates,
         items="Certificates",
         id="CertificateId",
         created_at="UploadDate",
     ),
     ItemType.MFA_DEVICE: _Listing(
         operation="iam:ListMFADevices",
-        function=lambda iam: iam.list_mfa_devices,
         items="MFADevices",
         id="SerialNumber",
         created_at="EnableDate",
@@ -161,7 +157,7 @@ def list_credentials(
 
     def read_summary() -> Any:
         # This one call decides whether an account has credentials.
-        return types_in_summary(session.call(iam.get_account_summary, operation=GET_ACCOUNT_SUMMARY))
+        return types_in_summary(session.call(iam, GET_ACCOUNT_SUMMARY))
 
     reads: dict[ItemType, Callable[[], Any]] = {type_: functools.partial(read, type_) for type_ in types}
     existing, *responses = session.in_parallel(read_summary, *(reads.values() if eager else ()))
@@ -210,7 +206,7 @@ def password_created_at(session: RootSession, iam: IAMClient) -> datetime | None
         CallError: The call failed, or its response is incomplete.
     """
     with ignoring("NoSuchEntity"):
-        profile = session.call(iam.get_login_profile, operation=_GET_LOGIN_PROFILE).require("LoginProfile")
+        profile = session.call(iam, _GET_LOGIN_PROFILE).require("LoginProfile")
         created_at: datetime = require(profile, "CreateDate", operation=_GET_LOGIN_PROFILE)
         return created_at
     return None
@@ -221,12 +217,10 @@ def _with_last_use(session: RootSession, iam: IAMClient, credential: Credential)
     details = credential.details
     try:
         if credential.type is ItemType.PASSWORD:
-            user = session.call(iam.get_user, operation=_GET_USER).require("User")
+            user = session.call(iam, _GET_USER).require("User")
             return replace(credential, details=replace(details, last_used_at=user.get("PasswordLastUsed")))
-        use = session.call(
-            functools.partial(iam.get_access_key_last_used, AccessKeyId=credential.id or ""),
-            operation=_GET_ACCESS_KEY_LAST_USED,
-        ).require("AccessKeyLastUsed")
+        response = session.call(iam, _GET_ACCESS_KEY_LAST_USED, AccessKeyId=credential.id or "")
+        use = response.require("AccessKeyLastUsed")
     except CallError as error:
         return replace(credential, details=replace(details, last_use_unread=True), unread=error.failure)
     service = use.get("ServiceName", _NEVER_USED)

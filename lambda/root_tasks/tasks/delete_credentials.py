@@ -6,7 +6,7 @@ import functools
 import itertools
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, Failure, FailureKind, describe, error_of_call
 from root_access.state import Feature
@@ -27,8 +27,6 @@ from .outcomes import already_done, failure_item, finding_of, item_of
 from .scope import SCOPE_KEYS, invalid_value, parse_accounts, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from mypy_boto3_iam import IAMClient
 
     from ..model.report_schema import Item
@@ -46,18 +44,12 @@ _MAX_UNUSED_FOR_DAYS = 3650
 _PROTECTED_BY_MFA = (ItemType.PASSWORD, ItemType.ACCESS_KEY, ItemType.SIGNING_CERTIFICATE)
 # MFA comes last: as long as another credential exists, it protects the account.
 _ORDER = (*_PROTECTED_BY_MFA, ItemType.MFA_DEVICE)
-# The call that deletes a credential, and what makes it, by its ID.
-_DELETIONS: Mapping[ItemType, tuple[str, Callable[[IAMClient, str], Any]]] = {
-    ItemType.PASSWORD: ("iam:DeleteLoginProfile", lambda iam, _: iam.delete_login_profile()),
-    ItemType.ACCESS_KEY: ("iam:DeleteAccessKey", lambda iam, id_: iam.delete_access_key(AccessKeyId=id_)),
-    ItemType.SIGNING_CERTIFICATE: (
-        "iam:DeleteSigningCertificate",
-        lambda iam, id_: iam.delete_signing_certificate(CertificateId=id_),
-    ),
-    ItemType.MFA_DEVICE: (
-        "iam:DeactivateMFADevice",
-        lambda iam, id_: iam.deactivate_mfa_device(SerialNumber=id_),
-    ),
+# The call that deletes a credential, and its parameter for the credential's ID. A password has none.
+_DELETIONS = {
+    ItemType.PASSWORD: ("iam:DeleteLoginProfile", None),
+    ItemType.ACCESS_KEY: ("iam:DeleteAccessKey", "AccessKeyId"),
+    ItemType.SIGNING_CERTIFICATE: ("iam:DeleteSigningCertificate", "CertificateId"),
+    ItemType.MFA_DEVICE: ("iam:DeactivateMFADevice", "SerialNumber"),
 }
 _DELETING_CALLS = {type_: operation for type_, (operation, _) in _DELETIONS.items()}
 # What is identified by the time of its creation, too: that of an MFA device is when it was enabled. With why
@@ -229,9 +221,9 @@ class _Deletion:
         return None
 
     def _call_deletion(self, target: Target) -> Item:
-        operation, delete = _DELETIONS[target.type]
+        operation, parameter = _DELETIONS[target.type]
         try:
-            self._session.call(lambda: delete(self._iam, target.id or ""), operation=operation)
+            self._session.call(self._iam, operation, **({parameter: target.id} if parameter else {}))
         except CallError as error:
             if error.failure.name == "NoSuchEntity":
                 return already_done(target, error.failure)

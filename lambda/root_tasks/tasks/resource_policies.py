@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aws_calls.failures import ignoring
 from aws_calls.responses import require
@@ -11,8 +11,6 @@ from aws_calls.responses import require
 from ..model.report_schema import ItemType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
@@ -42,23 +40,22 @@ class _BucketPolicy:
     def read(self) -> str | None:
         """Return the policy; None if there is none."""
         with ignoring("NoSuchBucketPolicy"):
-            policy: str = self._call(self._s3.get_bucket_policy, GET_BUCKET_POLICY).require("Policy")
+            policy: str = self._call(GET_BUCKET_POLICY).require("Policy")
             return policy
         return None
 
     def remove(self) -> None:
         """Remove the policy."""
-        self._call(self._s3.delete_bucket_policy, DELETE_BUCKET_POLICY)
+        self._call(DELETE_BUCKET_POLICY)
 
     def attach(self, text: str) -> None:
         """Attach a policy."""
         # The plan shows the policy, and the root user can remove it again.
-        confirmed = {"Policy": text, "ConfirmRemoveSelfBucketAccess": True}
-        self._call(self._s3.put_bucket_policy, PUT_BUCKET_POLICY, **confirmed)
+        self._call(PUT_BUCKET_POLICY, Policy=text, ConfirmRemoveSelfBucketAccess=True)
 
-    def _call(self, function: Callable[..., Any], operation: str, **parameters: object) -> Response:
+    def _call(self, operation: str, **parameters: object) -> Response:
         own = {"Bucket": self._bucket, "ExpectedBucketOwner": self._session.account_id}
-        return self._session.call(functools.partial(function, **own, **parameters), operation=operation)
+        return self._session.call(self._s3, operation, **own, **parameters)
 
 
 class _QueuePolicy:
@@ -74,8 +71,7 @@ class _QueuePolicy:
     def read(self) -> str | None:
         """Return the policy; None if there is none."""
         response = self._session.call(
-            lambda: self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["Policy"]),
-            operation=GET_QUEUE_ATTRIBUTES,
+            self._sqs, GET_QUEUE_ATTRIBUTES, QueueUrl=self._url, AttributeNames=["Policy"]
         )
         # A queue without a policy has no such attribute.
         return response.get("Attributes", {}).get("Policy") or None
@@ -86,10 +82,7 @@ class _QueuePolicy:
 
     def attach(self, text: str) -> None:
         """Attach a policy."""
-        self._session.call(
-            lambda: self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": text}),
-            operation=SET_QUEUE_ATTRIBUTES,
-        )
+        self._session.call(self._sqs, SET_QUEUE_ATTRIBUTES, QueueUrl=self._url, Attributes={"Policy": text})
 
 
 ResourcePolicy = _BucketPolicy | _QueuePolicy

@@ -13,6 +13,7 @@ import urllib.parse
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -156,10 +157,7 @@ def open_audit_session(sts: Any, clock: Clock, executor: ThreadPoolExecutor) -> 
 
 def last_use_of_key(session: RootSession) -> None:
     iam = session.client("iam", region="us-east-1")
-    session.call(
-        functools.partial(iam.get_access_key_last_used, AccessKeyId=key_of(session.account_id)),
-        operation="iam:GetAccessKeyLastUsed",
-    )
+    session.call(iam, "iam:GetAccessKeyLastUsed", AccessKeyId=key_of(session.account_id))
 
 
 def test_no_request_of_many_threads_is_signed_with_the_keys_of_another_account(recorder: Recorder) -> None:
@@ -233,7 +231,7 @@ def test_the_calls_in_a_session_end_before_it_does() -> None:
     with ThreadPoolExecutor(1) as executor:
         session = open_audit_session(Sts(), time.clock(), executor)
         with pytest.raises(CallError):
-            session.call(fail, operation="iam:GetUser")
+            session.call(SimpleNamespace(get_user=fail), "iam:GetUser")
     # The last attempt and the call that opened the session take up to 20 seconds each.
     assert time.starts[-1] + 40 < durations[0]
     # No session lasts longer than it is needed.
