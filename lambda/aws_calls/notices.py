@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
 
 from __future__ import annotations
 
-import functools
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -137,8 +136,7 @@ def publish(notice: Notice, *, sns: SNSClient, topic_arn: str, budget: RetryBudg
     Raises:
         CallError: SNS did not accept it.
     """
-    request = functools.partial(sns.publish, TopicArn=topic_arn, **notice.publication())
-    call(request, operation=PUBLISH, budget=budget)
+    call(sns.publish, operation=PUBLISH, budget=budget, TopicArn=topic_arn, **notice.publication())
 
 
 def publish_or_fail(

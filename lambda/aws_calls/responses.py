@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +34,9 @@ class Response:
         return self.members.get(name, default)
 
 
-def call(function: Callable[[], Mapping[str, Any]], *, operation: str, budget: RetryBudget) -> Response:
+def call(
+    function: Callable[..., Mapping[str, Any]], *, operation: str, budget: RetryBudget, **parameters: object
+) -> Response:
     """Call AWS by a client that makes one attempt, and retry transient failures.
 
     Raises:
@@ -44,7 +45,7 @@ def call(function: Callable[[], Mapping[str, Any]], *, operation: str, budget: R
 
     def attempt() -> Mapping[str, Any]:
         with call_errors(operation):
-            return function()
+            return function(**parameters)
 
     return Response(operation=operation, members=budget.attempt(attempt, operation=operation))
 
@@ -64,6 +65,7 @@ def pages(
     token: str = "NextToken",
     response_token: str | None = None,
     max_pages: int = MAX_PAGES,
+    **parameters: object,
 ) -> Iterator[Any]:
     """Yield the entries of a list; a transient failure repeats its page alone. A page may be empty.
 
@@ -77,7 +79,7 @@ def pages(
     next_page: dict[str, str] = {}
     seen: set[str] = set()
     for _ in range(max_pages):
-        page = call(functools.partial(function, **next_page), operation=operation, budget=budget)
+        page = call(function, operation=operation, budget=budget, **parameters, **next_page)
         yield from page.require(items)
         value = page.require(response_token) if page.get("IsTruncated") else page.get(response_token)
         if not value or page.get("IsTruncated") is False:

@@ -85,9 +85,9 @@ class Organization:
         if step.account_id:
             parameters["AccountId"] = step.account_id
         client = self._iam if service == "iam" else self._organizations
-        change = functools.partial(getattr(client, xform_name(action)), **parameters)
+        change = getattr(client, xform_name(action))
         with ignoring(*_ALREADY_APPLIED.get(step.operation, ())):
-            response = call(change, operation=step.operation, budget=budget or self.budget)
+            response = call(change, operation=step.operation, budget=budget or self.budget, **parameters)
             features = response.get("EnabledFeatures")
             return None if features is None else frozenset(features)
         return None
@@ -182,12 +182,11 @@ class Organization:
     def _read_trusted_access(self) -> Mapping[str, Any]:
         """Return IAM's entry in the list of services; empty if it is not listed."""
         services: Iterator[Mapping[str, Any]] = pages(
-            functools.partial(
-                self._organizations.list_aws_service_access_for_organization, MaxResults=_PAGE_SIZE
-            ),
+            self._organizations.list_aws_service_access_for_organization,
             operation=LIST_TRUSTED_ACCESS,
             budget=self._read_budget,
             items="EnabledServicePrincipals",
+            MaxResults=_PAGE_SIZE,
         )
         for service in services:
             if require(service, "ServicePrincipal", operation=LIST_TRUSTED_ACCESS) == SERVICE_PRINCIPAL:
@@ -198,14 +197,12 @@ class Organization:
         """Return the accounts, or the refusal if it does not end the observation."""
         budget = self._read_budget
         accounts = pages(
-            functools.partial(
-                self._organizations.list_delegated_administrators,
-                ServicePrincipal=SERVICE_PRINCIPAL,
-                MaxResults=_PAGE_SIZE,
-            ),
+            self._organizations.list_delegated_administrators,
             operation=LIST_DELEGATED_ADMINISTRATORS,
             budget=budget if self._delegates_managed else budget.ending_in(_OPTIONAL_READ_SECONDS),
             items="DelegatedAdministrators",
+            ServicePrincipal=SERVICE_PRINCIPAL,
+            MaxResults=_PAGE_SIZE,
         )
         try:
             registered = sorted(

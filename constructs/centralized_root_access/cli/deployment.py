@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -86,15 +85,14 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
 
 
 def _stacks(caller: Caller, name: str) -> Iterator[Any]:
-    cloudformation = caller.client("cloudformation")
-    describe = functools.partial(cloudformation.describe_stacks, **({"StackName": name} if name else {}))
     try:
         yield from pages(
-            describe,
+            caller.client("cloudformation").describe_stacks,
             operation=_DESCRIBE_STACKS,
             budget=caller.budget(seconds=_MAX_SECONDS),
             items="Stacks",
             max_pages=_MAX_PAGES,
+            **({"StackName": name} if name else {}),
         )
     except CallError as error:
         if not name and error.failure.kind is FailureKind.ACCESS_DENIED:

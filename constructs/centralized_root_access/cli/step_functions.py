@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -287,18 +286,19 @@ class Executions:
         for map_run in self._call("ListMapRuns", executionArn=arn).get("mapRuns", ()):
             yield from self._pages("ListExecutions", items="executions", mapRunArn=map_run["mapRunArn"])
 
-    def _pages(self, operation: str, *, items: str, **parameters: object) -> Iterator[Any]:
+    def _pages(self, operation: str, *, items: str, **parameters: Any) -> Iterator[Any]:
         return pages(
-            functools.partial(getattr(self._client, xform_name(operation)), **parameters),
+            getattr(self._client, xform_name(operation)),
             operation=f"states:{operation}",
             budget=self._caller.budget(),
             items=items,
             token="nextToken",
+            **parameters,
         )
 
     def _call(self, operation: str, **parameters: object) -> Response:
-        function = functools.partial(getattr(self._client, xform_name(operation)), **parameters)
-        return call(function, operation=f"states:{operation}", budget=self._caller.budget())
+        function = getattr(self._client, xform_name(operation))
+        return call(function, operation=f"states:{operation}", budget=self._caller.budget(), **parameters)
 
     def _arn(self, folder: str, run_id: str) -> str:
         return f"{self._state_machine_arns[folder].replace(':stateMachine:', ':execution:')}:{run_id}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -99,9 +98,10 @@ class WatchedStack:
 
     def _read(self, budget: RetryBudget) -> tuple[str, datetime | None]:
         """Return the stack's status, and when its last update began; None: it was only created."""
-        describe = functools.partial(self.cloudformation.describe_stacks, StackName=self.stack_id)
+        describe = self.cloudformation.describe_stacks
         try:
-            (stack,) = call(describe, operation=DESCRIBE_STACKS, budget=budget).require("Stacks")
+            response = call(describe, operation=DESCRIBE_STACKS, budget=budget, StackName=self.stack_id)
+            (stack,) = response.require("Stacks")
             return require(stack, "StackStatus", operation=DESCRIBE_STACKS), stack.get("LastUpdatedTime")
         except CallError as error:
             raise CheckFailedError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -97,8 +96,8 @@ class Aws:
             CallError: The call failed, or did not succeed in time.
         """
         client = getattr(self.clients, _CLIENTS[operation.partition(":")[0]])
-        function = functools.partial(function_of(client, operation), **parameters)
-        return call(function, operation=operation, budget=self.budget)
+        function = function_of(client, operation)
+        return call(function, operation=operation, budget=self.budget, **parameters)
 
     def entries(self, operation: str, *, items: str, **parameters: str) -> Iterator[Any]:
         """Yield the entries of a list of Organizations, as `organizations.entries` does."""

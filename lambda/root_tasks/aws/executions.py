@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import ignoring
@@ -48,13 +47,13 @@ def was_stopped(aws: Aws, arn: str) -> bool:
     if not execution.get("redriveCount"):
         return False
     events = pages(
-        # What stopped it is near the end.
-        functools.partial(
-            aws.clients.step_functions.get_execution_history, executionArn=arn, reverseOrder=True
-        ),
+        aws.clients.step_functions.get_execution_history,
         operation="states:GetExecutionHistory",
         budget=aws.budget,
         items="events",
         token="nextToken",
+        executionArn=arn,
+        # What stopped it is near the end.
+        reverseOrder=True,
     )
     return any(event["type"] == "ExecutionAborted" for event in events)

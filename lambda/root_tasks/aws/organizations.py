@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import FailureKind, error_of_call
@@ -41,13 +40,13 @@ def entries(
         CallError: A page failed or is incomplete, or the list does not end.
     """
     return pages(
-        functools.partial(
-            function_of(organizations, operation), MaxResults=MAX_ENTRIES_PER_PAGE, **parameters
-        ),
+        function_of(organizations, operation),
         operation=operation,
         budget=budget,
         items=items,
         max_pages=_MAX_SHORT_PAGES if operation in _SHORT_LISTS else MAX_PAGES,
+        MaxResults=MAX_ENTRIES_PER_PAGE,
+        **parameters,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -71,8 +70,8 @@ class RootSession:
         Raises:
             CallError: The call failed, or did not succeed in time.
         """
-        function = functools.partial(self._with_credentials(function_of(client, operation)), **parameters)
-        return call(function, operation=operation, budget=self.budget)
+        function = self._with_credentials(function_of(client, operation))
+        return call(function, operation=operation, budget=self.budget, **parameters)
 
     def pages(
         self, function: Callable[..., Mapping[str, Any]], *, operation: str, items: str, token: str
@@ -146,16 +145,13 @@ def open_session(
         CallError: AWS refused, or did not respond in time.
     """
     clock = aws.clock
-    assume_root = functools.partial(
-        aws.clients.sts.assume_root,
+    response = call(
+        keep_apart(aws.clients.sts.assume_root, authorization_ids),
+        operation=ASSUME_ROOT,
+        budget=PacedRetryBudget(clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS, pace=pace),
         TargetPrincipal=account_id,
         TaskPolicyArn={"arn": f"arn:{aws.function.partition}:iam::aws:policy/root-task/{task}"},
         DurationSeconds=_SESSION_SECONDS,
-    )
-    response = call(
-        keep_apart(assume_root, authorization_ids),
-        operation=ASSUME_ROOT,
-        budget=PacedRetryBudget(clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS, pace=pace),
     )
     return RootSession(
         account_id=account_id,

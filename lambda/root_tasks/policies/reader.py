@@ -237,9 +237,10 @@ class PolicyReader:
     def _describe(self, policy_id: str, policy_type: PolicyType) -> Policy:
         try:
             described = call(
-                lambda: self._organizations.describe_policy(PolicyId=policy_id),
+                self._organizations.describe_policy,
                 operation=_DESCRIBE_POLICY,
                 budget=self._budgets[_DESCRIBE_POLICY],
+                PolicyId=policy_id,
             ).require("Policy")
             content: str = require(described, "Content", operation=_DESCRIBE_POLICY)
         except CallError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from datetime import timedelta
 from enum import Enum, auto
@@ -83,14 +82,12 @@ def standing(aws: Aws, run: Run, *, looked_at: datetime) -> Standing:
 def _arns_of_others(aws: Aws, run: Run) -> Iterator[str]:
     """Yield the executions that can have looked after the start of a run, the one that started last first."""
     newest_first = pages(
-        functools.partial(
-            aws.clients.step_functions.list_executions,
-            stateMachineArn=run.execution_arn.replace(":execution:", ":stateMachine:", 1).rpartition(":")[0],
-        ),
+        aws.clients.step_functions.list_executions,
         operation=_LIST_EXECUTIONS,
         budget=aws.budget,
         items="executions",
         token="nextToken",
+        stateMachineArn=run.execution_arn.replace(":execution:", ":stateMachine:", 1).rpartition(":")[0],
     )
     for execution in newest_first:
         if require(execution, "startDate", operation=_LIST_EXECUTIONS) < run.started_at - MAX_AGE:
