@@ -13,11 +13,10 @@ from aws_calls.responses import call, pages, require
 from ..model.codec import MAX_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
 
     from aws_calls.responses import Response
     from aws_calls.retry import RetryBudget
@@ -56,12 +55,12 @@ class Bucket:
     def read(self, key: str) -> bytes:
         """Return an object's bytes."""
 
-        def get_object() -> Mapping[str, bytes]:
-            response = self.s3.get_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self.account_id)
+        def get_object(**parameters: Any) -> Mapping[str, bytes]:
+            response = self.s3.get_object(**parameters)
             # The connection can break while the body is read: that is a part of the attempt.
             return {"Body": _body(response["Body"])}
 
-        body: bytes = call(get_object, operation="s3:GetObject", budget=self.budget).require("Body")
+        body: bytes = self._call(get_object, "s3:GetObject", Key=key).require("Body")
         return body
 
     def read_foreign(self, key: str) -> bytes:
@@ -79,11 +78,7 @@ class Bucket:
 
     def head(self, key: str) -> Response:
         """Return an object's ETag and metadata."""
-        return call(
-            lambda: self.s3.head_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self.account_id),
-            operation="s3:GetObject",
-            budget=self.budget,
-        )
+        return self._call(self.s3.head_object, "s3:GetObject", Key=key)
 
     def write(
         self,
@@ -98,17 +93,16 @@ class Bucket:
 
         A conflict with another write in progress (409) says nothing of the condition: it is retried.
         """
-        request: PutObjectRequestTypeDef = {
-            "Bucket": self.name,
-            "Key": key,
-            "Body": body,
-            "ContentType": content_type,
-            "ExpectedBucketOwner": self.account_id,
-            "Metadata": metadata or {},
-            **(condition or {}),  # type: ignore[misc]
-        }
         try:
-            call(lambda: self.s3.put_object(**request), operation="s3:PutObject", budget=self.budget)
+            self._call(
+                self.s3.put_object,
+                "s3:PutObject",
+                Key=key,
+                Body=body,
+                ContentType=content_type,
+                Metadata=metadata or {},
+                **(condition or {}),
+            )
         except CallError as error:
             # An object that was deleted after its ETag was read has no ETag to match.
             deleted = "NoSuchKey" if "IfMatch" in (condition or {}) else None
@@ -140,13 +134,7 @@ class Bucket:
 
     def _has_one_version(self, key: str) -> bool:
         """Return whether an object has, and had, no other version."""
-        page = call(
-            lambda: self.s3.list_object_versions(
-                Bucket=self.name, Prefix=key, ExpectedBucketOwner=self.account_id
-            ),
-            operation="s3:ListBucketVersions",
-            budget=self.budget,
-        )
+        page = self._call(self.s3.list_object_versions, "s3:ListBucketVersions", Prefix=key)
         # A key sorts before all longer keys with the same prefix.
         entries = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
         # A page may be short, and the next one have more of them.
@@ -165,6 +153,10 @@ class Bucket:
         if entry is None or entry["Key"] != key:
             return None
         return str(require(entry, "ETag", operation=_LIST))
+
+    def _call(self, function: Callable[..., Any], operation: str, **parameters: object) -> Response:
+        own = {"Bucket": self.name, "ExpectedBucketOwner": self.account_id}
+        return call(function, operation=operation, budget=self.budget, **own, **parameters)
 
     def _list(self, prefix: str) -> Iterator[Any]:
         list_page = functools.partial(
