@@ -7,10 +7,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore import xform_name
-
 from aws_calls.failures import CallError, Failure, FailureKind, error_of_call, ignoring
-from aws_calls.responses import call, pages, require
+from aws_calls.responses import call, function_of, pages, require
 
 from .root_access_errors import NotAllFeaturesError, NotInAnOrganizationError, NotTheManagementAccountError
 from .state import SERVICE_PRINCIPAL, RootAccess
@@ -80,12 +78,12 @@ class Organization:
         Raises:
             CallError: AWS refused the call, or it did not succeed in time.
         """
-        service, _, action = step.operation.partition(":")
+        service = step.operation.partition(":")[0]
         parameters = {} if service == "iam" else {"ServicePrincipal": SERVICE_PRINCIPAL}
         if step.account_id:
             parameters["AccountId"] = step.account_id
         client = self._iam if service == "iam" else self._organizations
-        change = getattr(client, xform_name(action))
+        change = function_of(client, step.operation)
         with ignoring(*_ALREADY_APPLIED.get(step.operation, ())):
             response = call(change, operation=step.operation, budget=budget or self.budget, **parameters)
             features = response.get("EnabledFeatures")
