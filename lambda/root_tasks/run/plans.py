@@ -16,7 +16,7 @@ from ..model.codec import DecodingError
 from ..model.report_schema import Task
 from ..model.run import RUN_ID, ExecutionMark, Plan
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
-from ..tasks.scope import REQUESTED_BY, invalid_value, parse_requester, quote, require_bounded
+from ..tasks.scope import REQUESTED_BY, parse_requester, quote, require_bounded, text_of
 from .report_hash import REPORT_SHA256
 
 if TYPE_CHECKING:
@@ -73,21 +73,14 @@ def parse_plan_request(input_: object) -> PlanRequest:
         raise RunRefusedError(RefusalReason.INPUT_NOT_A_PLAN, value=quote(input_))
     report_sha256 = None
     if REPORT_SHA256 in input_:
-        text = _parse_text(input_, REPORT_SHA256, pattern=_SHA256, expected="64 hexadecimal digits")
+        text = text_of(input_, REPORT_SHA256, pattern=_SHA256, expected="64 hexadecimal digits")
         # Some tools write capital letters.
         report_sha256 = text.lower()
     return PlanRequest(
-        run_id=_parse_text(input_, PLAN, pattern=RUN_ID, expected="the run ID of a plan"),
+        run_id=text_of(input_, PLAN, pattern=RUN_ID, expected="the run ID of a plan"),
         report_sha256=report_sha256,
         requested_by=parse_requester(input_),
     )
-
-
-def _parse_text(input_: dict[str, Any], key: str, *, pattern: re.Pattern[str], expected: str) -> str:
-    value = input_[key]
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise invalid_value(value, key=key, expected=expected)
-    return value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -174,9 +174,18 @@ def parse_requester(input_: Mapping[str, Any]) -> str | None:
     """
     if REQUESTED_BY not in input_:
         return None
-    value = input_[REQUESTED_BY]
-    if not isinstance(value, str) or not REQUESTER.fullmatch(value):
-        raise invalid_value(value, key=REQUESTED_BY, expected="the caller's ARN")
+    return text_of(input_, REQUESTED_BY, pattern=REQUESTER, expected="the caller's ARN")
+
+
+def text_of(input_: Mapping[str, Any], key: str, *, pattern: re.Pattern[str], expected: str) -> str:
+    """Return the text that an input has by a key.
+
+    Raises:
+        RunRefusedError: It is not a text, or does not match the pattern.
+    """
+    value = input_[key]
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise invalid_value(value, key=key, expected=expected)
     return value
 
 
