@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ..model.report_schema import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Mode, Plan
 from ..report.accepted import with_acceptance
-from ..report.email_domains import is_outside
 from ..report.risk import in_order_of_risk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime, timedelta
 
     from ..model.run import Account, Finding, Run, Target
@@ -98,6 +97,16 @@ def _results(
             joined_at=account.joined_at,
             email_outside=is_outside(account.email, run.root_email_domains),
         )
+
+
+def is_outside(email: str | None, domains: Collection[str]) -> bool | None:
+    """Return whether an address is in another domain; None if no domain is listed, or no address is known.
+
+    A subdomain is another domain. What is before the @ does not count: accounts may share a mailbox.
+    """
+    if not domains or email is None:
+        return None
+    return email.rpartition("@")[2].lower() not in {domain.lower() for domain in domains}
 
 
 def _result(account: Account, findings: Mapping[str, Finding], own_root_user: Result | None) -> Result:

@@ -13,7 +13,7 @@ from root_tasks.messages import ACCEPTANCE_UNKNOWN
 from root_tasks.model.report_schema import CredentialDetails, Item, ItemType, Outcome, Task
 from root_tasks.model.run import AcceptedCredentials
 from root_tasks.report.accepted import with_acceptance
-from root_tasks.report.email_domains import is_outside
+from root_tasks.run.make_report import is_outside
 from support import reports
 from support.accounts import MEMBER, OTHER
 from support.reports import inaccessible, key, result
