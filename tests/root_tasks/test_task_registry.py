@@ -41,16 +41,15 @@ def parse(input_: TaskInput) -> Scope:
 
 
 def plan(task: AccountTask) -> Finding:
-    oldest = credentials_of_type(task.session, task.session.client("iam"), ItemType.ACCESS_KEY)[:1]
+    oldest = credentials_of_type(task.session, ItemType.ACCESS_KEY)[:1]
     targets = [Target(type=ItemType.ACCESS_KEY, id=key.id) for key in oldest]
     items = [item_of(target, Outcome.PLANNED) for target in targets]
     return finding_of(task.session.account_id, items, planned=targets)
 
 
 def execute(task: AccountTask) -> Finding:
-    iam = task.session.client("iam")
     for target in task.targets:
-        task.session.call(iam, "iam:DeleteAccessKey", AccessKeyId=target.id)
+        task.session.call("iam:DeleteAccessKey", AccessKeyId=target.id)
     return finding_of(task.session.account_id, [item_of(target, Outcome.DONE) for target in task.targets])
 
 

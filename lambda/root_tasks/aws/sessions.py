@@ -64,12 +64,13 @@ class RootSession:
         """
         return self.clients.client(service, region=region)
 
-    def call(self, client: object, operation: str, **parameters: object) -> Response:
-        """Call AWS by a client; the call is named as in an IAM policy.
+    def call(self, operation: str, *, region: str | None = None, **parameters: object) -> Response:
+        """Call AWS, by default in the function's Region; the call is named as in an IAM policy.
 
         Raises:
             CallError: The call failed, or did not succeed in time.
         """
+        client = self.client(operation.partition(":")[0], region=region)
         function = self._with_credentials(function_of(client, operation))
         return call(function, operation=operation, budget=self.budget, **parameters)
 

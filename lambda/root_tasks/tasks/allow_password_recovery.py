@@ -16,8 +16,6 @@ from .outcomes import already_done, failure_item, finding_of, item_of
 from .scope import ACCOUNTS, parse_named_accounts
 
 if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
-
     from ..model.run import Finding
     from .definition import AccountTask
 
@@ -32,16 +30,15 @@ def plan(task: AccountTask) -> Finding:
         CallError: Whether there is a password could not be read.
     """
     account_id = task.session.account_id
-    if password_created_at(task.session, task.session.client("iam")) is not None:
+    if password_created_at(task.session) is not None:
         return finding_of(account_id, [item_of(_PASSWORD, Outcome.NOTHING_TO_DO, HAS_PASSWORD)])
     return finding_of(account_id, [item_of(_PASSWORD, Outcome.PLANNED)], planned=[_PASSWORD])
 
 
 def execute(task: AccountTask) -> Finding:
     """Allow recovery."""
-    iam: IAMClient = task.session.client("iam")
     try:
-        task.session.call(iam, _CREATE_LOGIN_PROFILE)
+        task.session.call(_CREATE_LOGIN_PROFILE)
     except CallError as error:
         item = failure_item(_PASSWORD, error.failure)
         if error.failure.name == "EntityAlreadyExists":

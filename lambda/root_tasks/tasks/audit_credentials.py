@@ -22,8 +22,6 @@ from .definition import ActionWords, TaskDefinition
 from .scope import SCOPE_KEYS, parse_accounts_or_all
 
 if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
-
     from .definition import AccountTask
 
 # The types of which AWS returns a list.
@@ -42,8 +40,7 @@ def audit(task: AccountTask) -> Finding:
         CallError: Whether there are any could not be read.
     """
     session = task.session
-    iam: IAMClient = session.client("iam")
-    existing, listed = list_credentials(session, iam, _LISTED, eager=task.eager)
+    existing, listed = list_credentials(session, _LISTED, eager=task.eager)
     if not existing:
         return Finding(
             account_id=session.account_id,
@@ -63,7 +60,7 @@ def audit(task: AccountTask) -> Finding:
     # Whether there is one is known, and the audit shows nothing else that only GetLoginProfile has.
     passwords = [_PASSWORD] if ItemType.PASSWORD in existing else []
     keys = credentials.get(ItemType.ACCESS_KEY, ())
-    used = with_last_uses(session, iam, [*passwords, *(keys or ())])
+    used = with_last_uses(session, [*passwords, *(keys or ())])
     failures += [credential.unread for credential in used if credential.unread is not None]
     password = used[0].details if passwords else _PASSWORD.details
     # A failure of several keys is reported once.

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from mypy_boto3_iam import IAMClient
-
     from aws_calls.failures import Failure
     from aws_calls.responses import Response
 
@@ -48,9 +46,9 @@ class _Listing:
     created_at: str
     has_status: bool = True
 
-    def entries(self, session: RootSession, iam: IAMClient) -> Iterator[Mapping[str, Any]]:
+    def entries(self, session: RootSession) -> Iterator[Mapping[str, Any]]:
         """Yield the credentials as AWS lists them."""
-        function = function_of(iam, self.operation)
+        function = function_of(session.client("iam"), self.operation)
         return session.pages(function, operation=self.operation, items=self.items, token="Marker")
 
     def credential_of(self, type_: ItemType, entry: Mapping[str, Any]) -> Credential:
@@ -133,13 +131,12 @@ def types_in_summary(response: Response) -> frozenset[ItemType]:
 
 
 def list_credentials(
-    session: RootSession, iam: IAMClient, types: Iterable[ItemType], *, eager: bool
+    session: RootSession, types: Iterable[ItemType], *, eager: bool
 ) -> tuple[frozenset[ItemType], dict[ItemType, tuple[Credential, ...] | Failure]]:
     """Return which types exist, and the credentials of those, without their last uses.
 
     Args:
         session: The session.
-        iam: Its client.
         types: The types to list. One that exists and cannot be listed has the failure instead.
         eager: Whether to list them before it is known which exist: one round trip less, but more calls.
 
@@ -151,13 +148,13 @@ def list_credentials(
         # The denial of a list counts only if there is something to list.
         ids: list[str] = []
         try:
-            return credentials_of_type(replace(session, authorization_ids=ids), iam, type_), ids
+            return credentials_of_type(replace(session, authorization_ids=ids), type_), ids
         except CallError as error:
             return error.failure, ids
 
     def read_summary() -> Any:
         # This one call decides whether an account has credentials.
-        return types_in_summary(session.call(iam, GET_ACCOUNT_SUMMARY))
+        return types_in_summary(session.call(GET_ACCOUNT_SUMMARY))
 
     reads: dict[ItemType, Callable[[], Any]] = {type_: functools.partial(read, type_) for type_ in types}
     existing, *responses = session.in_parallel(read_summary, *(reads.values() if eager else ()))
@@ -172,54 +169,52 @@ def list_credentials(
     return existing, listed
 
 
-def credentials_of_type(session: RootSession, iam: IAMClient, type_: ItemType) -> tuple[Credential, ...]:
+def credentials_of_type(session: RootSession, type_: ItemType) -> tuple[Credential, ...]:
     """Return the credentials of a type, without their last uses.
 
     Raises:
         CallError: They could not be listed.
     """
     if type_ is ItemType.PASSWORD:
-        created_at = password_created_at(session, iam)
+        created_at = password_created_at(session)
         details = CredentialDetails(created_at=created_at)
         return () if created_at is None else (Credential(type=type_, details=details),)
     listing = _LISTINGS[type_]
-    return tuple(listing.credential_of(type_, entry) for entry in listing.entries(session, iam))
+    return tuple(listing.credential_of(type_, entry) for entry in listing.entries(session))
 
 
-def with_last_uses(
-    session: RootSession, iam: IAMClient, credentials: Sequence[Credential]
-) -> list[Credential]:
+def with_last_uses(session: RootSession, credentials: Sequence[Credential]) -> list[Credential]:
     """Return credentials with their last uses, where AWS knows them. One that cannot be read is noted."""
     # AWS never reports a last use for signing certificates and MFA devices.
     known = [each for each in credentials if each.type in (ItemType.PASSWORD, ItemType.ACCESS_KEY)]
     complete = session.in_parallel(
-        *(functools.partial(_with_last_use, session, iam, credential) for credential in known)
+        *(functools.partial(_with_last_use, session, credential) for credential in known)
     )
     used = {(credential.type, credential.id): credential for credential in complete}
     return [used.get((credential.type, credential.id), credential) for credential in credentials]
 
 
-def password_created_at(session: RootSession, iam: IAMClient) -> datetime | None:
+def password_created_at(session: RootSession) -> datetime | None:
     """Return when the password was created; None if there is no password.
 
     Raises:
         CallError: The call failed, or its response is incomplete.
     """
     with ignoring("NoSuchEntity"):
-        profile = session.call(iam, _GET_LOGIN_PROFILE).require("LoginProfile")
+        profile = session.call(_GET_LOGIN_PROFILE).require("LoginProfile")
         created_at: datetime = require(profile, "CreateDate", operation=_GET_LOGIN_PROFILE)
         return created_at
     return None
 
 
-def _with_last_use(session: RootSession, iam: IAMClient, credential: Credential) -> Credential:
+def _with_last_use(session: RootSession, credential: Credential) -> Credential:
     """Return a credential with its last use, or with why that could not be read."""
     details = credential.details
     try:
         if credential.type is ItemType.PASSWORD:
-            user = session.call(iam, _GET_USER).require("User")
+            user = session.call(_GET_USER).require("User")
             return replace(credential, details=replace(details, last_used_at=user.get("PasswordLastUsed")))
-        response = session.call(iam, _GET_ACCESS_KEY_LAST_USED, AccessKeyId=credential.id or "")
+        response = session.call(_GET_ACCESS_KEY_LAST_USED, AccessKeyId=credential.id or "")
         use = response.require("AccessKeyLastUsed")
     except CallError as error:
         return replace(credential, details=replace(details, last_use_unread=True), unread=error.failure)

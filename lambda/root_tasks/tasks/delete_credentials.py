@@ -27,8 +27,6 @@ from .outcomes import already_done, failure_item, finding_of, item_of
 from .scope import SCOPE_KEYS, invalid_value, parse_accounts, quote
 
 if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
-
     from ..model.report_schema import Item
     from ..model.run import CredentialSelection
     from .credentials import Credential
@@ -72,9 +70,8 @@ def plan(task: AccountTask) -> Finding:
         CallError: The credentials could not be read.
     """
     session = task.session
-    iam: IAMClient = session.client("iam")
     wanted = [type_ for type_ in _ORDER if not task.credentials.types or type_ in task.credentials.types]
-    existing, listed = list_credentials(session, iam, wanted, eager=task.eager)
+    existing, listed = list_credentials(session, wanted, eager=task.eager)
     exist: list[Credential] = []
     for type_, found in listed.items():
         if isinstance(found, Failure):
@@ -89,7 +86,7 @@ def plan(task: AccountTask) -> Finding:
     items: list[Item] = []
     planned: list[Target] = []
     mfa_is_needed = any(type_ not in (*wanted, ItemType.MFA_DEVICE) for type_ in existing)
-    for credential in with_last_uses(session, iam, exist):
+    for credential in with_last_uses(session, exist):
         target = _target(credential)
         outcome, message = _decision(credential, task.credentials, mfa_is_needed=mfa_is_needed)
         items.append(replace(item_of(target, outcome, message), credential=credential.details))
@@ -147,7 +144,6 @@ class _Deletion:
 
     def __init__(self, task: AccountTask) -> None:
         self._session = task.session
-        self._iam: IAMClient = task.session.client("iam")
         # What has an item.
         self._reported = set(task.targets)
         self._deleted: set[Target] = set()
@@ -168,7 +164,7 @@ class _Deletion:
 
     def look(self) -> tuple[Target, ...] | None:
         """Return which credentials exist that MFA protects; None if that could not be read."""
-        lists = (functools.partial(credentials_of_type, self._session, self._iam, type_) for type_ in _ORDER)
+        lists = (functools.partial(credentials_of_type, self._session, type_) for type_ in _ORDER)
         try:
             found = self._session.in_parallel(*lists)
         except CallError as error:
@@ -208,7 +204,7 @@ class _Deletion:
         """Return the item of a credential that is not the planned one; None if it may be deleted."""
         not_checked, replaced = _IDENTIFIED_BY_DATE[target.type]
         try:
-            exist = map(_target, credentials_of_type(self._session, self._iam, target.type))
+            exist = map(_target, credentials_of_type(self._session, target.type))
             found = next((existing for existing in exist if existing.id == target.id), None)
         except CallError as error:
             message = f"{not_checked} {messages.describe_with_hint(error.failure)}"
@@ -223,7 +219,7 @@ class _Deletion:
     def _call_deletion(self, target: Target) -> Item:
         operation, parameter = _DELETIONS[target.type]
         try:
-            self._session.call(self._iam, operation, **({parameter: target.id} if parameter else {}))
+            self._session.call(operation, **({parameter: target.id} if parameter else {}))
         except CallError as error:
             if error.failure.name == "NoSuchEntity":
                 return already_done(target, error.failure)

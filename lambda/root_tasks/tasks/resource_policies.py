@@ -34,8 +34,8 @@ class _BucketPolicy:
 
     def __init__(self, session: RootSession, target: Target) -> None:
         self._session = session
-        self._s3: S3Client = session.client("s3", region=target.region)
         self._bucket = target.id or ""
+        self._region = target.region
 
     def read(self) -> str | None:
         """Return the policy; None if there is none."""
@@ -55,7 +55,7 @@ class _BucketPolicy:
 
     def _call(self, operation: str, **parameters: object) -> Response:
         own = {"Bucket": self._bucket, "ExpectedBucketOwner": self._session.account_id}
-        return self._session.call(self._s3, operation, **own, **parameters)
+        return self._session.call(operation, region=self._region, **own, **parameters)
 
 
 class _QueuePolicy:
@@ -63,16 +63,15 @@ class _QueuePolicy:
 
     def __init__(self, session: RootSession, target: Target) -> None:
         self._session = session
-        self._sqs: SQSClient = session.client("sqs", region=target.region)
+        self._region = target.region
+        sqs: SQSClient = session.client("sqs", region=target.region)
         # Composed, because GetQueueUrl is one more call that the queue's policy may deny.
         name = (target.id or "").rpartition(":")[2]
-        self._url = f"{self._sqs.meta.endpoint_url}/{session.account_id}/{name}"
+        self._url = f"{sqs.meta.endpoint_url}/{session.account_id}/{name}"
 
     def read(self) -> str | None:
         """Return the policy; None if there is none."""
-        response = self._session.call(
-            self._sqs, GET_QUEUE_ATTRIBUTES, QueueUrl=self._url, AttributeNames=["Policy"]
-        )
+        response = self._call(GET_QUEUE_ATTRIBUTES, AttributeNames=["Policy"])
         # A queue without a policy has no such attribute.
         return response.get("Attributes", {}).get("Policy") or None
 
@@ -82,7 +81,10 @@ class _QueuePolicy:
 
     def attach(self, text: str) -> None:
         """Attach a policy."""
-        self._session.call(self._sqs, SET_QUEUE_ATTRIBUTES, QueueUrl=self._url, Attributes={"Policy": text})
+        self._call(SET_QUEUE_ATTRIBUTES, Attributes={"Policy": text})
+
+    def _call(self, operation: str, **parameters: object) -> Response:
+        return self._session.call(operation, region=self._region, QueueUrl=self._url, **parameters)
 
 
 ResourcePolicy = _BucketPolicy | _QueuePolicy

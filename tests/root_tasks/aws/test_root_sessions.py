@@ -156,8 +156,7 @@ def open_audit_session(sts: Any, clock: Clock, executor: ThreadPoolExecutor) -> 
 
 
 def last_use_of_key(session: RootSession) -> None:
-    iam = session.client("iam", region="us-east-1")
-    session.call(iam, "iam:GetAccessKeyLastUsed", AccessKeyId=key_of(session.account_id))
+    session.call("iam:GetAccessKeyLastUsed", region="us-east-1", AccessKeyId=key_of(session.account_id))
 
 
 def test_no_request_of_many_threads_is_signed_with_the_keys_of_another_account(recorder: Recorder) -> None:
@@ -216,7 +215,7 @@ def test_a_region_has_one_client_and_their_number_has_a_bound() -> None:
     assert clients.client("sqs", region="eu-west-1") is not sqs
 
 
-def test_the_calls_in_a_session_end_before_it_does() -> None:
+def test_the_calls_in_a_session_end_before_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
     time = FakeTime()
     durations: list[float] = []
 
@@ -228,10 +227,11 @@ def test_the_calls_in_a_session_end_before_it_does() -> None:
     def fail() -> dict[str, Any]:
         raise ClientError({"Error": {"Code": "Throttling", "Message": ""}}, "GetUser")
 
+    monkeypatch.setattr(SessionClients, "client", lambda *_, **__: SimpleNamespace(get_user=fail))
     with ThreadPoolExecutor(1) as executor:
         session = open_audit_session(Sts(), time.clock(), executor)
         with pytest.raises(CallError):
-            session.call(SimpleNamespace(get_user=fail), "iam:GetUser")
+            session.call("iam:GetUser")
     # The last attempt and the call that opened the session take up to 20 seconds each.
     assert time.starts[-1] + 40 < durations[0]
     # No session lasts longer than it is needed.
