@@ -15,23 +15,16 @@ if TYPE_CHECKING:
 DESCRIBE_EXECUTION = "states:DescribeExecution"
 
 
-def describe_execution(aws: Aws, arn: str) -> Response:
-    """Return an execution. DescribeExecution is eventually consistent: it may be some seconds old.
-
-    Raises:
-        CallError: It does not exist (ExecutionDoesNotExist), or the call failed.
-    """
-    return aws.call(DESCRIBE_EXECUTION, executionArn=arn)
-
-
 def find_execution(aws: Aws, arn: str) -> Response | None:
     """Return an execution; None if there is none, or if it has just started.
+
+    DescribeExecution is eventually consistent: what it returns may be some seconds old.
 
     Raises:
         CallError: The call failed.
     """
     with ignoring("ExecutionDoesNotExist"):
-        return describe_execution(aws, arn)
+        return aws.call(DESCRIBE_EXECUTION, executionArn=arn)
     return None
 
 
@@ -41,7 +34,7 @@ def was_stopped(aws: Aws, arn: str) -> bool:
     Raises:
         CallError: A read failed.
     """
-    execution = describe_execution(aws, arn)
+    execution = aws.call(DESCRIBE_EXECUTION, executionArn=arn)
     if execution.require("status") == "ABORTED":
         return True
     if not execution.get("redriveCount"):

@@ -11,7 +11,7 @@ from aws_calls.failures import CallError, FailureKind
 
 from .. import messages
 from ..aws.bucket import UnreadableObjectError
-from ..aws.executions import describe_execution
+from ..aws.executions import DESCRIBE_EXECUTION
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
 from ..model.report_schema import Outcome
@@ -111,7 +111,7 @@ def _may_be_own(aws: Aws, arn: str, run_id: str) -> bool:
 
 def _describe(aws: Aws, arn: str) -> Response:
     try:
-        return describe_execution(aws, arn)
+        return aws.call(DESCRIBE_EXECUTION, executionArn=arn)
     except CallError as error:
         if error.failure.name == "ExecutionDoesNotExist":
             raise _NotKnownError(messages.EXECUTION_GONE) from error
