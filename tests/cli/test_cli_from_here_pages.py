@@ -160,7 +160,7 @@ class ListeningCaller(Caller):
 def audit(
     before_page: Callable[[int], None] = lambda page: None,
     *,
-    show: Callable[[int, int, str], None] = lambda done, found, noun: None,
+    show: Callable[[int, int], None] = lambda done, found: None,
     time: FakeTime | None = None,
     input_: Mapping[str, object] | None = None,
     **listening: Any,
@@ -264,7 +264,7 @@ def test_accounts_are_audited_before_the_next_page_is_listed(organization: Local
 
     shown: list[tuple[int, int]] = []
 
-    def show(done: int, found: int, noun: str) -> None:
+    def show(done: int, found: int) -> None:
         shown.append((done, found))
         if done:
             asked.release()
@@ -281,7 +281,7 @@ def test_the_next_page_is_listed_while_a_page_is_taken(organization: LocalOrgani
     arrange(organization, [Member()] * 40)
     listed = threading.Event()
 
-    def show(done: int, found: int, noun: str) -> None:
+    def show(done: int, found: int) -> None:
         assert found > PAGE or listed.wait(timeout=20)
 
     audit(lambda page: listed.set() if page == 2 else None, show=show)
@@ -296,7 +296,7 @@ def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrga
         accounts += listed[-5:]
         listed.extend(accounts)
 
-    report = audit(change_page=repeat_accounts, show=lambda done, total, noun: found.add(total))
+    report = audit(change_page=repeat_accounts, show=lambda done, total: found.add(total))
     assert report["totals"] == {"clean": 43, "skipped": 1}
     assert len(sessions(organization)) == 43
     assert max(found) == 44
@@ -312,7 +312,7 @@ def test_no_look_waits_for_the_names_of_units(
     is_done = threading.Event()
     waits: list[bool] = []
 
-    def show(done: int, found: int, noun: str) -> None:
+    def show(done: int, found: int) -> None:
         if done == looks:
             is_done.set()
 

@@ -177,8 +177,8 @@ def test_progress_is_shown_and_is_not_worth_failing_for(
     counted: list[tuple[int, int, str]] = []
 
     @contextmanager
-    def record(what: str) -> Iterator[Callable[[int, int, str], None]]:
-        yield lambda *numbers: counted.append(numbers)
+    def record(what: str, *, of: str) -> Iterator[Callable[[int, int], None]]:
+        yield lambda done, total: counted.append((done, total, of))
 
     monkeypatch.setattr(screen, "progress_bar", record)
     command_line.services.errors |= errors

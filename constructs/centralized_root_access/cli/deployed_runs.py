@@ -110,10 +110,8 @@ class Runs:
 
     def _wait(self, execution: RunExecution) -> RunExecution:
         """Wait until an execution has ended, and show its progress."""
-        with screen.progress_bar(execution.run_id) as update:
-            return self.executions.wait(
-                execution, show=lambda done, total: update(done, total, "batches of accounts")
-            )
+        with screen.progress_bar(execution.run_id, of="batches of accounts") as update:
+            return self.executions.wait(execution, show=update)
 
     def report_of(self, execution: RunExecution) -> StoredReport:
         """Return the report of an execution that has ended; if it has none, what its results say.

@@ -43,7 +43,7 @@ _EXPLANATION_SECONDS = 30.0
 
 
 def audit_from_here(
-    caller: Caller, input_: Mapping[str, object], *, name: str, show: Callable[[int, int, str], None]
+    caller: Caller, input_: Mapping[str, object], *, name: str, show: Callable[[int, int], None]
 ) -> Report:
     """Audit the accounts that an input names, and return the report.
 
@@ -67,7 +67,7 @@ def audit_from_here(
         {**input_, REQUESTED_BY: caller.arn}, tasks=(Task.AUDIT,), allow_policy_override=False
     )
     directory = MemberDirectory.of(aws.ending_in(_LIST_SECONDS))
-    looks = _Looks(aws, run_id=name, show=lambda done, found: show(done, found, "accounts"))
+    looks = _Looks(aws, run_id=name, show=show)
     try:
         prepared = prepare(directory, order, execution=execution, on_page=looks.take if order.full else None)
         findings = looks.begin(assignment.account_id for assignment in prepared.assignments)

@@ -200,7 +200,7 @@ def survey(
     selection: Selection,
     change: PolicyChange | None,
     session_role: str | None,
-    show: Callable[[int, int, str], None],
+    show: Callable[[int, int], None],
 ) -> Survey:
     """Read the organization's policies, and return what they let root tasks do.
 
@@ -210,7 +210,7 @@ def survey(
         selection: The accounts.
         change: A change of the policies to check; None to check them as they are.
         session_role: The ARN of the role that opens root sessions; None if not known.
-        show: Shows how much is read, and of how much.
+        show: Shows how many policies are read, and of how many.
 
     Raises:
         CallError: A read failed.
@@ -257,7 +257,7 @@ def survey(
         attachments,
         unit_ids=paths,
         target_names=directory.target_names(members),
-        show=lambda done, total: show(done, total, "policies"),
+        show=show,
     )
     session = replace(
         aws.root_session,

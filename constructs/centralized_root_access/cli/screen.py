@@ -129,8 +129,13 @@ def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a progress bar on stderr, if that is a terminal, and yield the function that updates it."""
+def progress_bar(what: str, *, of: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on stderr, if that is a terminal, and yield the function that updates it.
+
+    Args:
+        what: What it shows the progress of.
+        of: What is counted, in the plural.
+    """
     target = console(stderr=True)
     columns = (
         SpinnerColumn(),
@@ -145,8 +150,8 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
     with progress if shown else nullcontext():
         task = progress.add_task(printable(what), total=None, counted="")
 
-        def update(done: int, total: int, noun: str) -> None:
-            progress.update(task, completed=done, total=total, counted=f"{done:,} of {total:,} {noun}")
+        def update(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, counted=f"{done:,} of {total:,} {of}")
 
         yield update
 

@@ -77,7 +77,7 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
 
         name = target.environment.run_name("audit")
         try:
-            with progress_bar(name) as update:
+            with progress_bar(name, of="accounts") as update:
                 report = audit_from_here(caller, input_, name=name, show=update)
         except RunRefusedError as error:
             if error.reason not in (

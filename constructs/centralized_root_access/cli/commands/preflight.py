@@ -93,7 +93,7 @@ def preflight(
         if policy_file is not None:
             change = read_change(policy_file, target_ids=targets, replaced_id=replaces)
         caller = find_caller(target)
-        with progress_bar("preflight") as update:
+        with progress_bar("preflight", of="policies") as update:
             found = survey(
                 caller,
                 tasks=tuple(task for task in Task if not tasks or task.command in tasks),
