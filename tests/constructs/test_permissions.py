@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,47 +47,28 @@ pytestmark = pytest.mark.no_cover
 DEREGISTER = "organizations:DeregisterDelegatedAdministrator"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Configuration:
-    """The arguments of the construct."""
-
-    features: tuple[str, ...]
-    delegated_administrators: tuple[str, ...] | None
-
-    def __str__(self) -> str:
-        features = "+".join(self.features) or "nothing"
-        if self.delegated_administrators is None:
-            return features
-        return f"{features} for {'+'.join(self.delegated_administrators) or 'no one'}"
-
-    @property
-    def properties(self) -> dict[str, list[str]]:
-        """The properties of the custom resource."""
-        properties = {"Features": list(self.features)}
-        if self.delegated_administrators is not None:
-            properties["DelegatedAdministrators"] = list(self.delegated_administrators)
-        return properties
-
+Properties = dict[str, list[str]]
 
 FEATURES: tuple[tuple[str, ...], ...] = ((), (CREDENTIALS,), (SESSIONS,), BOTH)
+DELEGATES: tuple[Properties, ...] = ({}, *({"DelegatedAdministrators": ids} for ids in ([], [MEMBER])))
+# What a stack can list: the properties of its custom resource.
 CONFIGURATIONS = [
-    Configuration(features=features, delegated_administrators=administrators)
-    for features, administrators in itertools.product(FEATURES, (None, (), (MEMBER,)))
+    {"Features": [*features], **delegates} for features, delegates in itertools.product(FEATURES, DELEGATES)
 ]
+WIDEST: Properties = {"Features": [CREDENTIALS], "DelegatedAdministrators": [MEMBER]}
 # Each list on its own decides its statement: here each value of each list occurs.
-COMPARED = [
-    Configuration(features=(), delegated_administrators=None),
-    Configuration(features=(CREDENTIALS,), delegated_administrators=(MEMBER,)),
-    Configuration(features=(SESSIONS,), delegated_administrators=()),
-    Configuration(features=BOTH, delegated_administrators=(MEMBER,)),
-]
-WIDEST = Configuration(features=(CREDENTIALS,), delegated_administrators=(MEMBER,))
+COMPARED: dict[str, Properties] = {
+    "nothing": {"Features": []},
+    "credentials for a delegate": WIDEST,
+    "sessions for no one": {"Features": [SESSIONS], "DelegatedAdministrators": []},
+    "both for a delegate": {"Features": [*BOTH], "DelegatedAdministrators": [MEMBER]},
+}
 
 
-def policy(configuration: Configuration) -> tuple[PolicyStatement, ...]:
+def policy(properties: Properties) -> tuple[PolicyStatement, ...]:
     """Return what the function's role may do besides logging."""
     synthesized = root_access_template(
-        features=configuration.features, delegated_administrators=configuration.delegated_administrators
+        features=properties["Features"], delegated_administrators=properties.get("DelegatedAdministrators")
     )
     return parse_statements(
         statement
@@ -102,15 +82,15 @@ def _is_for_logs(statement: Mapping[str, Any]) -> bool:
 
 
 class Role:
-    """What the function requests of AWS while the policy of one configuration is in effect.
+    """What the function requests of AWS while the policy of some properties is in effect.
 
     CloudFormation changes the role before the custom resource: an Update runs under the policy of its new
     properties, and the Update that rolls it back under that of the old ones. So an event's own properties
     say which policy is in effect.
     """
 
-    def __init__(self, configuration: Configuration, organization: LocalOrganization) -> None:
-        self.configuration = configuration
+    def __init__(self, properties: Properties, organization: LocalOrganization) -> None:
+        self.properties = properties
         self.organization = organization
         self.requests: list[PolicyRequest] = []
         self._function = Function()
@@ -131,7 +111,7 @@ class Role:
             try:
                 return function(event)
             finally:
-                if is_request_for(event, self.configuration.properties):
+                if is_request_for(event, self.properties):
                     self.requests += (
                         policy_request(call, organization_id=self.organization.id)
                         for call in self.organization.calls
@@ -142,7 +122,7 @@ class Role:
 
 def create(role: Role) -> None:
     """Create the resource in every state of an organization, and delete it."""
-    assert role.stack().create(**role.configuration.properties).succeeded
+    assert role.stack().create(**role.properties).succeeded
     for features, administrators in (
         *((features, ()) for features in FEATURES),
         (BOTH, (MEMBER,)),
@@ -150,29 +130,30 @@ def create(role: Role) -> None:
     ):
         stack = role.stack()
         enable_root_access(role.organization, *features, delegated_administrators=administrators)
-        assert stack.create(**role.configuration.properties).succeeded
+        assert stack.create(**role.properties).succeeded
         assert stack.delete().succeeded
     hidden = role.stack()
     enable_root_access(role.organization, *BOTH, hidden=True)
-    assert hidden.create(**role.configuration.properties).succeeded
+    assert hidden.create(**role.properties).succeeded
 
 
 def update(role: Role) -> None:
-    """Update the resource from the configurations that differ in one argument: narrower, wider, other."""
-    new = role.configuration
+    """Update the resource from the properties that differ in one list: narrower, wider, other."""
+    new = role.properties
     stack = role.stack()
-    assert stack.create(**new.properties).succeeded
+    assert stack.create(**new).succeeded
     for old in CONFIGURATIONS:
-        if (old.features == new.features) != (old.delegated_administrators == new.delegated_administrators):
-            assert stack.update(**old.properties).succeeded
-            assert stack.update(**new.properties).succeeded
+        same = [old.get(name) == new.get(name) for name in ("Features", "DelegatedAdministrators")]
+        if any(same) and not all(same):
+            assert stack.update(**old).succeeded
+            assert stack.update(**new).succeeded
 
 
 def roll_back(role: Role) -> None:
     """Make an Update to the opposite fail at its last step: the old properties are sent again."""
-    features = [feature for feature in BOTH if feature not in role.configuration.features]
+    features = [feature for feature in BOTH if feature not in role.properties["Features"]]
     stack = role.stack()
-    assert stack.create(**role.configuration.properties).succeeded
+    assert stack.create(**role.properties).succeeded
     assert not stack.update(Features=features, DelegatedAdministrators=[THIRD, STRANGER]).succeeded
     assert stack.rolled_back
     assert stack.rolled_back.succeeded
@@ -182,28 +163,28 @@ def reach_the_limit(role: Role) -> None:
     """Create the resource where an account is deregistered first, and again where the new one is refused."""
     stack = role.stack(limit=1)
     enable_root_access(role.organization, delegated_administrators=[THIRD])
-    stack.create(**role.configuration.properties)
+    stack.create(**role.properties)
     refused = role.stack(limit=1, before_deregistering=lambda: role.organization.suspend(MEMBER))
     enable_root_access(role.organization, delegated_administrators=[THIRD])
-    refused.create(**role.configuration.properties)
+    refused.create(**role.properties)
 
 
 PATHS = (create, update, roll_back, reach_the_limit)
 
 
-def requests_of_every_path(configuration: Configuration) -> tuple[PolicyRequest, ...]:
-    """Return what the function requests of AWS on every path while a configuration's policy is in effect."""
+def requests_of_every_path(properties: Properties) -> tuple[PolicyRequest, ...]:
+    """Return what the function requests of AWS on every path under the policy of some properties."""
     with mock_organization() as organization:
-        role = Role(configuration, organization)
+        role = Role(properties, organization)
         for path in PATHS:
             path(role)
     return tuple(role.requests)
 
 
-@pytest.mark.parametrize("configuration", COMPARED, ids=str)
-def test_the_role_may_do_exactly_what_the_function_does_on_every_path(configuration: Configuration) -> None:
-    requests = requests_of_every_path(configuration)
-    assert compare_policy(policy(configuration), requests) == PolicyComparison()
+@pytest.mark.parametrize("properties", COMPARED.values(), ids=COMPARED)
+def test_the_role_may_do_exactly_what_the_function_does_on_every_path(properties: Properties) -> None:
+    requests = requests_of_every_path(properties)
+    assert compare_policy(policy(properties), requests) == PolicyComparison()
 
 
 def test_trusted_access_and_delegation_are_allowed_for_iam_alone() -> None:
@@ -222,38 +203,30 @@ def test_trusted_access_and_delegation_are_allowed_for_iam_alone() -> None:
 # The drift check
 
 
-@dataclass(frozen=True, kw_only=True)
-class DriftConfiguration:
-    """The arguments of the drift check, and the features that the stack lists."""
-
-    features: tuple[str, ...]
-    repair: bool
-    topic: bool
-
-    @property
-    def findings(self) -> bool:
-        """Whether it imports findings: one more thing that nothing else depends on."""
-        return self.topic
-
-    def __str__(self) -> str:
-        parts = [*self.features, "repair" if self.repair else "report", "topic" if self.topic else "no topic"]
-        return " ".join(parts)
-
-
-DRIFT_CONFIGURATIONS = [
-    DriftConfiguration(features=(), repair=True, topic=False),
-    DriftConfiguration(features=(CREDENTIALS,), repair=False, topic=True),
-    DriftConfiguration(features=(SESSIONS,), repair=False, topic=False),
-    DriftConfiguration(features=BOTH, repair=True, topic=True),
-]
+# What the stack lists, and the arguments of the drift check. Nothing else depends on findings.
+DRIFT_CHECKS: dict[str, dict[str, Any]] = {
+    "a repair of nothing": {"features": (), "repair": True, "topic": False, "security_hub_findings": False},
+    "reports of credentials": {
+        "features": (CREDENTIALS,),
+        "repair": False,
+        "topic": True,
+        "security_hub_findings": True,
+    },
+    "a log of sessions": {
+        "features": (SESSIONS,),
+        "repair": False,
+        "topic": False,
+        "security_hub_findings": False,
+    },
+    "a repair of both": {"features": BOTH, "repair": True, "topic": True, "security_hub_findings": True},
+}
 
 
-def drift_policy(configuration: DriftConfiguration) -> tuple[PolicyStatement, ...]:
+def drift_policy(*, features: tuple[str, ...], topic: bool, **of_check: Any) -> tuple[PolicyStatement, ...]:
     """Return what the drift check's role may do besides logging."""
     stack = bootstrap_stack(env=MANAGEMENT)
-    topic = sns.Topic(stack, "Topic") if configuration.topic else None
-    CentralizedRootAccess(stack, "RootAccess", features=configuration.features).add_drift_check(
-        repair=configuration.repair, notification_topic=topic, security_hub_findings=configuration.findings
+    CentralizedRootAccess(stack, "RootAccess", features=features).add_drift_check(
+        notification_topic=sns.Topic(stack, "Topic") if topic else None, **of_check
     )
     synthesized = template(stack)
     references = {"AWS::StackId": STACK_ID}
@@ -264,7 +237,7 @@ def drift_policy(configuration: DriftConfiguration) -> tuple[PolicyStatement, ..
     )
 
 
-def drift_requests(configuration: DriftConfiguration) -> list[PolicyRequest]:
+def drift_requests(**configured: Any) -> list[PolicyRequest]:
     """Return what the drift check requests of AWS in every state of an organization, by every event."""
     requests: list[PolicyRequest] = []
     # A notice names a call only for what it can have caused.
@@ -275,12 +248,7 @@ def drift_requests(configuration: DriftConfiguration) -> list[PolicyRequest]:
         for (features, hidden), event in itertools.product(states, events):
             organization.reset()
             enable_root_access(organization, *features, hidden=hidden)
-            drift_check = DriftCheck(
-                features=configuration.features,
-                repair=configuration.repair,
-                topic=configuration.topic,
-                security_hub_findings=configuration.findings,
-            )
+            drift_check = DriftCheck(**configured)
             drift_check(event)
             requests += (policy_request(call, organization_id=organization.id) for call in organization.calls)
             requests += (
@@ -289,16 +257,14 @@ def drift_requests(configuration: DriftConfiguration) -> list[PolicyRequest]:
     return requests
 
 
-@pytest.mark.parametrize("configuration", DRIFT_CONFIGURATIONS, ids=str)
-def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(
-    configuration: DriftConfiguration,
-) -> None:
-    compared = compare_policy(drift_policy(configuration), drift_requests(configuration))
+@pytest.mark.parametrize("configured", DRIFT_CHECKS.values(), ids=DRIFT_CHECKS)
+def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(configured: dict[str, Any]) -> None:
+    compared = compare_policy(drift_policy(**configured), drift_requests(**configured))
     assert compared == PolicyComparison()
 
 
 def test_the_drift_checks_role_reads_its_own_stack_and_topic_alone() -> None:
-    widest = drift_policy(DriftConfiguration(features=BOTH, repair=True, topic=True))
+    widest = drift_policy(**DRIFT_CHECKS["a repair of both"])
     allowed = {action: statement.resources for statement in widest for action in statement.actions}
     assert allowed["cloudformation:DescribeStacks"] == (STACK_ID,)
     assert allowed["sns:Publish"] == (TOPIC_ARN,)
