@@ -19,7 +19,7 @@ from support import root_tasks as running
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import add_accounts, add_unit
 from support.command_line import STACK, change_clients
-from support.policies import PolicyRequest, compare_policy, parse_statements
+from support.policies import PolicyRequest, compare_policy, parse_statements, request_of
 from support.responding import client_error, respond_to
 from support.scp import attach_policy, statement
 
@@ -97,25 +97,9 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
         case "stepfunctions", _:
             (arn,) = (value for name, value in parameters.items() if name.endswith("Arn"))
             return PolicyRequest(action=f"states:{operation}", resource=arn)
-        case "s3", "GetObject":
-            key = f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
-            return PolicyRequest(action="s3:GetObject", resource=key)
-        case "s3", "ListObjectsV2":
-            return PolicyRequest(
-                action="s3:ListBucket",
-                resource=f"arn:aws:s3:::{parameters['Bucket']}",
-                context={"s3:prefix": parameters["Prefix"]},
-            )
-        case "sts", "AssumeRoot":
-            return PolicyRequest(
-                action="sts:AssumeRoot",
-                resource=f"arn:aws:iam::{parameters['TargetPrincipal']}:root",
-                context={"sts:TaskPolicyArn": parameters["TaskPolicyArn"]["arn"]},
-            )
         case "organizations", "ListDelegatedAdministrators":
             return PolicyRequest(action=f"organizations:{operation}", context=FOR_IAM)
-        case _:
-            return PolicyRequest(action=f"{service}:{operation}")
+    return request_of(f"{service}:{operation}", parameters)
 
 
 def granted(*grants: str) -> tuple[PolicyStatement, ...]:

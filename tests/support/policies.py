@@ -140,10 +140,8 @@ def parse_statements(
 
 
 def policy_request(call: Call, *, organization_id: str) -> PolicyRequest:
-    """Return the request by which a policy decides about a call to the emulation."""
+    """Return the request by which a policy decides about a call of root access to the emulation."""
     action = f"{call.service}:{call.operation}"
-    if action == "sts:AssumeRoot":
-        return _assume_root_request(call.parameters)
     resource = "*"
     if action in _ON_AN_ACCOUNT:
         resource = (
@@ -155,13 +153,27 @@ def policy_request(call: Call, *, organization_id: str) -> PolicyRequest:
     return PolicyRequest(action=action, resource=resource, context=context)
 
 
-def _assume_root_request(parameters: Mapping[str, Any]) -> PolicyRequest:
-    target = str(parameters["TargetPrincipal"])
-    return PolicyRequest(
-        action="sts:AssumeRoot",
-        resource=target if target.startswith("arn:") else f"arn:aws:iam::{target}:root",
-        context={"sts:TaskPolicyArn": str(parameters["TaskPolicyArn"]["arn"])},
-    )
+def request_of(action: str, parameters: Mapping[str, Any]) -> PolicyRequest:
+    """Return the request by which a policy decides about a call of root tasks with these parameters."""
+    match action:
+        case "s3:ListObjectsV2" | "s3:ListObjectVersions":
+            return PolicyRequest(
+                action="s3:ListBucket" if action == "s3:ListObjectsV2" else "s3:ListBucketVersions",
+                resource=f"arn:aws:s3:::{parameters['Bucket']}",
+                context={"s3:prefix": parameters["Prefix"]},
+            )
+        case "s3:HeadObject" | "s3:GetObject" | "s3:PutObject":
+            key = f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
+            return PolicyRequest(action=action.replace("Head", "Get"), resource=key)
+        case "sts:AssumeRoot":
+            return PolicyRequest(
+                action=action,
+                resource=f"arn:aws:iam::{parameters['TargetPrincipal']}:root",
+                context={"sts:TaskPolicyArn": parameters["TaskPolicyArn"]["arn"]},
+            )
+        case "securityhub:BatchImportFindings":
+            return PolicyRequest(action=action, resource=parameters["Findings"][0]["ProductArn"])
+    return PolicyRequest(action=action)
 
 
 def _parse_statement(statement: Mapping[str, Any], references: Mapping[str, str]) -> PolicyStatement:

@@ -37,7 +37,7 @@ from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import NO_RESPONSE_AFTER, error_response
 from support.function import FakeContext, FakeTime
 from support.notices import card_in_chat, text_by_mail
-from support.policies import PolicyRequest
+from support.policies import PolicyRequest, request_of
 from support.report_bucket import BUCKET as BUCKET
 from support.responding import client_error
 from support.state_machine import ExecutionFailedError, StateMachine
@@ -464,32 +464,9 @@ class RootTasks:
 
     # What is requested of AWS
 
-    def record_request(self, action: str, resource: str = "*", **context: str) -> None:
+    def record_request(self, action: str, resource: str) -> None:
         """Record what the running function requests of AWS."""
-        context = {key.replace("_", ":"): value for key, value in context.items()}
-        request = PolicyRequest(action=action, resource=resource, context=context)
-        self.requests.append((self.function, request))
-
-    def _record_call(self, action: str, params: Mapping[str, Any]) -> None:
-        match action:
-            case "s3:ListObjectsV2":
-                self.record_request(
-                    "s3:ListBucket", f"arn:aws:s3:::{params['Bucket']}", s3_prefix=params["Prefix"]
-                )
-            case "s3:ListObjectVersions":
-                self.record_request(
-                    "s3:ListBucketVersions", f"arn:aws:s3:::{params['Bucket']}", s3_prefix=params["Prefix"]
-                )
-            case "s3:HeadObject" | "s3:GetObject" | "s3:PutObject":
-                resource = f"arn:aws:s3:::{params['Bucket']}/{params['Key']}"
-                self.record_request(action.replace("Head", "Get"), resource)
-            case "securityhub:BatchImportFindings":
-                self.record_request(action, params["Findings"][0]["ProductArn"])
-            case "sts:AssumeRoot":
-                resource = f"arn:aws:iam::{params['TargetPrincipal']}:root"
-                self.record_request(action, resource, sts_TaskPolicyArn=params["TaskPolicyArn"]["arn"])
-            case _:
-                self.record_request(action)
+        self.requests.append((self.function, PolicyRequest(action=action, resource=resource)))
 
     # State
 
@@ -549,7 +526,7 @@ class RootTasks:
         client = self.client(service, account_id=self.account_id)
 
         def record(params: Any, model: Any, **_: object) -> None:
-            self._record_call(f"{service}:{model.name}", params)
+            self.requests.append((self.function, request_of(f"{service}:{model.name}", params)))
 
         client.meta.events.register(f"provide-client-params.{service}", record)
         self._own[service] = client
