@@ -7,7 +7,6 @@ import io
 import os
 import re
 import shlex
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from centralized_root_access.cli.main import main
 from support.accounts import MEMBER
 from support.command_line import NOW
+from support.processes import run_successfully
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,12 +83,6 @@ def test_the_page_names_the_grants_of_every_command() -> None:
 def test_completion_is_set_up_as_documented() -> None:
     page = (ROOT / "docs" / "command-line.md").read_text()
     assert all(f"{shell}_source" in page for shell in ("bash", "zsh", "fish"))
-    result = subprocess.run(
-        [sys.executable, "-m", "centralized_root_access"],
-        env={"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "zsh_source", "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    assert "_CENTRALIZED_ROOT_ACCESS_COMPLETE" in result.stdout
+    environment = {"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "zsh_source", "PATH": os.environ["PATH"]}
+    script = run_successfully(sys.executable, "-m", "centralized_root_access", env=environment)
+    assert "_CENTRALIZED_ROOT_ACCESS_COMPLETE" in script

@@ -24,6 +24,7 @@ from support.accounts import MEMBER
 from support.arrange import enable_root_access
 from support.command_line import variables_of
 from support.function import BOTH
+from support.processes import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -162,27 +163,14 @@ def served() -> Iterator[LocalOrganization]:
         yield organization
 
 
-@pytest.fixture
-def keys(served: LocalOrganization) -> dict[str, str]:
-    """Return the variables of a process that works in an organization."""
-    return variables_of(served)
-
-
-def run(command: str | list[str], *, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a process to its end, or a line in a shell."""
-    return subprocess.run(
-        command, shell=isinstance(command, str), env=variables, capture_output=True, text=True, check=False
-    )
-
-
 PROGRAM = [sys.executable, "-m", "centralized_root_access"]
 
 
 @pytest.mark.slow
-def test_a_reader_that_is_gone_is_neither_a_traceback_nor_a_deviation(keys: dict[str, str]) -> None:
+def test_a_reader_that_is_gone_is_neither_a_traceback_nor_a_deviation(served: LocalOrganization) -> None:
     for command in ("audit --from-here", "plan delete --help"):
         line = f"{{ {' '.join(PROGRAM)} {command}; echo $? >&2; }} | head -c 0"
-        assert run(line, variables=keys).stderr == "141\n"
+        assert run("sh", "-c", line, env=variables_of(served)).stderr == "141\n"
 
 
 @pytest.mark.slow
@@ -201,9 +189,10 @@ def test_a_reader_that_is_gone_is_neither_a_traceback_nor_a_deviation(keys: dict
     ],
 )
 def test_no_stream_that_is_closed_or_full_ends_as_if_credentials_were_found(
-    keys: dict[str, str], command: str, redirection: str, exit_codes: set[int]
+    served: LocalOrganization, command: str, redirection: str, exit_codes: set[int]
 ) -> None:
-    result = run(f"{' '.join(PROGRAM)} {command} {redirection}", variables=keys)
+    line = f"{' '.join(PROGRAM)} {command} {redirection}"
+    result = run("sh", "-c", line, env=variables_of(served))
     for word in ("Traceback", "BrokenPipe", "does not expect"):
         assert word not in result.stderr
     assert result.returncode in exit_codes, result.stderr
@@ -295,8 +284,8 @@ def run(arguments, *, environment):
 cli.run = run
 sys.exit(main())
 """
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=30)
-    assert (result.returncode, result.stderr) == (2, b"not read\n")
+    result = run(sys.executable, "-c", program, timeout=30)
+    assert (result.returncode, result.stderr) == (2, "not read\n")
 
 
 # What it needs
@@ -304,7 +293,7 @@ sys.exit(main())
 
 def modules_of(*arguments: str, variables: Mapping[str, str]) -> set[str]:
     """Return the packages that a command imports."""
-    result = run([*PROGRAM, *arguments], variables={**variables, "PYTHONPROFILEIMPORTTIME": "1"})
+    result = run(*PROGRAM, *arguments, env={**variables, "PYTHONPROFILEIMPORTTIME": "1"})
     lines = [line for line in result.stderr.splitlines() if line.startswith("import time:")]
     assert lines, result.stderr
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import runpy
-import subprocess
 import sys
 from pathlib import Path, PurePath
 from typing import Any
@@ -39,13 +38,7 @@ def jobs(workflow: Path) -> dict[str, Any]:
     ids=["workflows", "timeouts", "forms", "form-configuration", "dependabot"],
 )
 def test_github_accepts_the_files(schema: str, files: list[Path]) -> None:
-    checked = subprocess.run(
-        [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", schema, *files],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert checked.returncode == 0, checked.stdout
+    run_successfully(Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", schema, *files)
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import subprocess
 import sys
 import sysconfig
 from importlib.metadata import version
@@ -16,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.apps import ROOT
+from support.processes import run, run_successfully
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
 
 pytestmark = pytest.mark.slow
@@ -102,38 +103,25 @@ def run_in_runtime(arguments: Sequence[str]) -> dict[str, Any]:
     assert WASM.is_dir(), "CPython 3.14 is not installed. Run `make test-slow`."
     folders = {"/project": ROOT, "/wasm": WASM, "/packages": Path(sysconfig.get_path("purelib"))}
     request = {"root": "/project", "path": ["/project/lambda", *list(folders)[1:]], "pytest": list(arguments)}
-    finished = subprocess.run(
-        [
-            Path(sysconfig.get_path("scripts")) / "node",
-            f"--stack-size={STACK_BYTES // 1024 - 4096}",
-            RUNTIME / "python.mjs",
-            json.dumps(folders, default=str),
-            "/project/tests/node/run_tests.py",
-            json.dumps(request),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+    finished = run_successfully(
+        Path(sysconfig.get_path("scripts")) / "node",
+        f"--stack-size={STACK_BYTES // 1024 - 4096}",
+        RUNTIME / "python.mjs",
+        json.dumps(folders, default=str),
+        "/project/tests/node/run_tests.py",
+        json.dumps(request),
         timeout=1_200,
         preexec_fn=enlarge_stack,
     )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    *output, results = finished.stdout.splitlines()
+    *output, results = finished.splitlines()
     print("\n".join(output))
     return dict(json.loads(results))
 
 
 def collect(arguments: Sequence[str]) -> set[str]:
     """Return the tests that pytest finds on this Python."""
-    collected = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
-    assert collected.returncode == 0, collected.stdout
-    return {line for line in collected.stdout.splitlines() if "::" in line}
+    collected = run_successfully(sys.executable, "-m", "pytest", "--collect-only", *arguments, cwd=ROOT)
+    return {line for line in collected.splitlines() if "::" in line}
 
 
 def test_the_functions_work_on_python_3_14() -> None:
@@ -150,11 +138,8 @@ def test_the_functions_work_on_python_3_14() -> None:
 def run_with(sdk: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run code with an older SDK; the first line that it prints is the SDK's version."""
     assert sdk.is_dir(), "The SDK is not installed. Run `make test-slow`."
-    return subprocess.run(
-        [sys.executable, "-c", f"import botocore; print(botocore.__version__)\n{code}", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
+    return run(
+        *(sys.executable, "-c", f"import botocore; print(botocore.__version__)\n{code}", *arguments),
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (sdk, ROOT, ROOT / "tests")))},
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from root_access.handler import NOT_CREATED, ResponseNotDeliveredError, respond
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import enable_root_access
 from support.function import BOTH, Function
+from support.processes import run_successfully
 from support.response_endpoint import SIGNATURE, Behavior, ResponseEndpoint, response_endpoint
 
 if TYPE_CHECKING:
@@ -196,11 +196,7 @@ def test_an_import_error_is_answered_because_the_entry_point_needs_no_package(tm
             "    def get_remaining_time_in_millis(self): return 60000\n"
             "on_event(json.loads(sys.argv[1]), Context())"
         )
-        subprocess.run(
-            [sys.executable, "-I", "-S", "-c", code, json.dumps(request(endpoint))],
-            check=True,
-            capture_output=True,
-        )
+        run_successfully(sys.executable, "-I", "-S", "-c", code, json.dumps(request(endpoint)))
         (response,) = endpoint.take("1")
     assert response["Status"] == "FAILED"
     assert "ModuleNotFoundError" in response["Reason"]

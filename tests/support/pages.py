@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import click
 from centralized_root_access.cli.main import main
 
 from .apps import ROOT
+from .processes import run_successfully
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,12 +103,6 @@ def run_with_stubs(text: str, *, programs: Sequence[str], folder: Path) -> list[
             f'printf \'%s\\0\' "{program}" "$@" >>"{calls}"\nprintf \'\\n\' >>"{calls}"\necho placeholder\n'
         )
         stub.chmod(0o755)
-    subprocess.run(
-        ["sh", "-e", "-c", text],
-        cwd=folder,
-        env=os.environ | {"PATH": f"{bin_folder}:/usr/bin:/bin"},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    environment = os.environ | {"PATH": f"{bin_folder}:/usr/bin:/bin"}
+    run_successfully("sh", "-e", "-c", text, cwd=folder, env=environment)
     return [call.decode().split("\0")[:-1] for call in calls.read_bytes().splitlines()]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import venv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .processes import run, run_successfully
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ def _interpreters(version: str) -> Iterator[Path]:
 
 
 def _starts(interpreter: Path) -> bool:
-    return subprocess.run([interpreter, "-c", ""], capture_output=True, check=False).returncode == 0
+    return run(interpreter, "-c", "").returncode == 0
 
 
 def build(project: Path, folder: Path) -> tuple[Path, Path]:
@@ -61,7 +62,7 @@ def build(project: Path, folder: Path) -> tuple[Path, Path]:
     Returns:
         The sdist and the wheel.
     """
-    _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, project)
+    run_successfully(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, project)
     (sdist,) = folder.glob("*.tar.gz")
     (wheel,) = folder.glob("*.whl")
     return sdist, wheel
@@ -77,11 +78,13 @@ def create_environment(interpreter: Path, folder: Path, *, wheel: Path, dependen
         dependencies: A folder of installed packages, which are not copied. They are pure Python, as all
             dependencies of this project are.
     """
-    _run(interpreter, "-m", "venv", "--without-pip", folder)
+    run_successfully(interpreter, "-m", "venv", "--without-pip", folder)
     python = folder / "bin" / "python"
     # Before the dependencies: their folder may have this project too.
-    _run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-index", "--no-deps", wheel)
-    site_packages = Path(_run(python, "-c", _SITE_PACKAGES).strip())
+    run_successfully(
+        sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-index", "--no-deps", wheel
+    )
+    site_packages = Path(run_successfully(python, "-c", _SITE_PACKAGES).strip())
     (site_packages / "dependencies.pth").write_text(f"{dependencies}\n")
     return Environment(python=python, site_packages=site_packages)
 
@@ -104,7 +107,7 @@ def create_boto3_environment(folder: Path) -> Path:
 
 def own_dependencies() -> Path:
     """Return the folder of this Python's packages: the newest ones, which are pinned."""
-    return Path(_run(sys.executable, "-c", _SITE_PACKAGES).strip())
+    return Path(run_successfully(sys.executable, "-c", _SITE_PACKAGES).strip())
 
 
 def clean_variables() -> dict[str, str]:
@@ -114,10 +117,3 @@ def clean_variables() -> dict[str, str]:
         raise FileNotFoundError("node is not on the PATH. Run `make setup`, and the tests by `make test`.")
     kept = {name: os.environ[name] for name in ("CDK_VALIDATION", "NODE_COMPILE_CACHE") if name in os.environ}
     return {"PATH": f"{Path(node).parent}{os.pathsep}{os.defpath}", "HOME": str(Path.home()), **kept}
-
-
-def _run(*command: str | Path) -> str:
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    if finished.returncode:
-        raise AssertionError(f"{' '.join(map(str, command))}\n{finished.stdout}{finished.stderr}")
-    return finished.stdout
