@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+import venv
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 
 from support.apps import ROOT
 from support.processes import run_successfully
-from support.pythons import create_boto3_environment
+from support.pythons import own_dependencies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,13 @@ MODULES = sorted(
 
 @pytest.fixture(scope="module")
 def boto3_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return create_boto3_environment(tmp_path_factory.mktemp("boto3") / "venv")
+    """The Python of an environment that has boto3 and its dependencies alone, as Lambda's runtime does."""
+    folder = tmp_path_factory.mktemp("boto3")
+    venv.create(folder, with_pip=False)
+    (site_packages,) = folder.glob("lib/python*/site-packages")
+    for package in ("boto3", "botocore", "jmespath", "s3transfer", "urllib3", "dateutil", "six.py"):
+        (site_packages / package).symlink_to(own_dependencies() / package)
+    return folder / "bin" / "python"
 
 
 def run(python: Path, code: str, *, region: str = "us-east-1") -> str:

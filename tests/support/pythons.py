@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import venv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,22 +86,6 @@ def create_environment(interpreter: Path, folder: Path, *, wheel: Path, dependen
     site_packages = Path(run_successfully(python, "-c", _SITE_PACKAGES).strip())
     (site_packages / "dependencies.pth").write_text(f"{dependencies}\n")
     return Environment(python=python, site_packages=site_packages)
-
-
-def create_boto3_environment(folder: Path) -> Path:
-    """Create a virtual environment that has boto3 and its dependencies alone, as Lambda's runtime does.
-
-    Args:
-        folder: Its folder.
-
-    Returns:
-        Its interpreter.
-    """
-    venv.create(folder, with_pip=False)
-    (site_packages,) = folder.glob("lib/python*/site-packages")
-    for package in ("boto3", "botocore", "jmespath", "s3transfer", "urllib3", "dateutil", "six.py"):
-        (site_packages / package).symlink_to(own_dependencies() / package)
-    return folder / "bin" / "python"
 
 
 def own_dependencies() -> Path:
