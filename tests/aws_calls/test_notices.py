@@ -23,7 +23,7 @@ from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
 from support.function import BOTH
 from support.notices import card_in_chat, read_or_write_golden, rendering, text_by_mail, text_of_code_block
 from support.reports import STARTED, inaccessible, report, result
-from support.root_events import ACCESS_KEY, IAM, SIGN_IN, root
+from support.root_events import DENIED, SIGNED_IN
 from support.root_use import RootUseNotices, delivery
 
 if TYPE_CHECKING:
@@ -123,20 +123,6 @@ def used(*events: dict[str, Any]) -> Callable[[LocalOrganization], Published]:
     return publish
 
 
-WHERE: dict[str, Any] = {
-    "eventTime": "2026-11-25T04:00:01Z",
-    "awsRegion": "us-east-1",
-    "sourceIPAddress": "192.0.2.7",
-}
-SIGNED_IN = root(
-    key=None,
-    eventName="ConsoleLogin",
-    responseElements={"ConsoleLogin": "Success"},
-    additionalEventData={"MFAUsed": "No"},
-    **SIGN_IN,
-    **WHERE,
-)
-DENIED = root(key=ACCESS_KEY, eventName="GetUser", errorCode="AccessDenied", **IAM, **WHERE)
 DISABLED = by_event(eventName="DisableAWSServiceAccess", requestParameters={"servicePrincipal": PRINCIPAL})
 NOTICES = {
     "drift": drift(CREDENTIALS),

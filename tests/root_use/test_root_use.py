@@ -12,29 +12,10 @@ from aws_calls.notices import NotPublishedError
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.drift_check import TOPIC_ARN
 from support.notices import Published, text_by_mail
-from support.root_events import ACCESS_KEY, IAM, SIGN_IN, USED, root
+from support.root_events import DENIED, SIGNED_IN, USED
 from support.root_use import LOG_STREAM, RootUseNotices, delivery, delivery_of
 
-WHERE: dict[str, Any] = {
-    "eventTime": "2026-11-25T04:00:01Z",
-    "awsRegion": "us-east-1",
-    "sourceIPAddress": "192.0.2.7",
-    "recipientAccountId": MEMBER,
-    "eventID": "3fcfb182-98f8-4744-bd45-10a395ab61cb",
-    # Neither a notice nor a log has any of these.
-    "userAgent": "secret-agent",
-    "requestParameters": {"userName": "secret-name", "email": "secret@example.com"},
-}
-SIGNED_IN = root(
-    key=None,
-    eventName="ConsoleLogin",
-    responseElements={"ConsoleLogin": "Failure"},
-    additionalEventData={"LoginTo": "https://secret.example.com", "MFAUsed": "No"},
-    errorMessage="Failed authentication",
-    **SIGN_IN,
-    **WHERE,
-)
-DENIED = root(key=ACCESS_KEY, eventName="GetUser", errorCode="AccessDenied", **IAM, **WHERE)
+FAILED_SIGN_IN = SIGNED_IN | {"responseElements": {"ConsoleLogin": "Failure"}}
 DENIED_LINE = (
     f"- 2026-11-25T04:00:01Z, account {MEMBER}: GetUser of iam.amazonaws.com from 192.0.2.7 in us-east-1, "
     "AccessDenied"
@@ -66,18 +47,17 @@ def test_what_fires_the_alarm_has_a_line_and_what_is_missing_there_is_unknown() 
 
 
 ELSEWHERE = {"userIdentity": {"type": "Root", "accountId": OTHER}}
-SUCCESS = SIGNED_IN | {"responseElements": {"ConsoleLogin": "Success"}}
 CALL = {name: value for name, value in DENIED.items() if name != "errorCode"}
 
 
 @pytest.mark.parametrize(
     ("events", "subject"),
     [
-        ([DENIED, SIGNED_IN], f"Root user denied: account {MEMBER}"),
+        ([DENIED, FAILED_SIGN_IN], f"Root user denied: account {MEMBER}"),
         ([DENIED, CALL], f"Root user used: account {MEMBER}"),
         ([DENIED, CALL | {"errorCode": "NoSuchEntity"}], f"Root user used: account {MEMBER}"),
-        ([DENIED, CALL, SUCCESS], f"Root user signed in: account {MEMBER}"),
-        ([DENIED, SUCCESS | ELSEWHERE], f"Root user signed in: account {OTHER}"),
+        ([DENIED, CALL, SIGNED_IN], f"Root user signed in: account {MEMBER}"),
+        ([DENIED, SIGNED_IN | ELSEWHERE], f"Root user signed in: account {OTHER}"),
         ([CALL, CALL | ELSEWHERE, DENIED], "Root user used: 2 accounts"),
     ],
     ids=["denied", "used", "used in vain", "signed in", "elsewhere", "two accounts"],
@@ -88,7 +68,7 @@ def test_the_subject_says_the_worst(events: list[dict[str, Any]], subject: str) 
 
 def test_calls_that_were_denied_hide_no_sign_in() -> None:
     elsewhere = [{"userIdentity": {"type": "Root", "accountId": f"{number:012}"}} for number in range(30)]
-    notice = published(delivery(*(DENIED | account for account in elsewhere), SUCCESS))
+    notice = published(delivery(*(DENIED | account for account in elsewhere), SIGNED_IN))
     assert "ConsoleLogin" in notice.message.split("\n")[1]
     assert f"for account in {MEMBER} " in text_by_mail(notice.publication), "its account comes first"
 

@@ -123,6 +123,25 @@ FEDERATED: dict[str, dict[str, Any]] = {
     }
     for source in (S3, {"eventSource": "ec2.amazonaws.com"})
 }
+_WHERE: dict[str, Any] = {
+    "eventTime": "2026-11-25T04:00:01Z",
+    "awsRegion": "us-east-1",
+    "sourceIPAddress": "192.0.2.7",
+    "recipientAccountId": MEMBER,
+    "eventID": "3fcfb182-98f8-4744-bd45-10a395ab61cb",
+    # Neither a notice nor a log has any of these.
+    "userAgent": "secret-agent",
+    "requestParameters": {"userName": "secret-name", "email": "secret@example.com"},
+}
+SIGNED_IN = root(
+    key=None,
+    eventName="ConsoleLogin",
+    responseElements={"ConsoleLogin": "Success"},
+    additionalEventData={"LoginTo": "https://secret.example.com", "MFAUsed": "No"},
+    **SIGN_IN,
+    **_WHERE,
+)
+DENIED = root(key=ACCESS_KEY, eventName="GetUser", errorCode="AccessDenied", **IAM, **_WHERE)
 BY_IAM_USER = assume_root(principal_id="AIDAUSERUSERUSERUSER", issuer=None, identity_type="IAMUser")
 STOLEN: dict[str, dict[str, Any]] = {
     "another role": assume_root(
