@@ -109,6 +109,10 @@ class Synthesized:
             name: text(value).replace(f"${{{bucket}}}", running.BUCKET) for name, value in variables.items()
         }
 
+    def settings(self, handler: str) -> Any:
+        """Return what the handler's function reads of its variables."""
+        return SETTINGS[handler](self.environment(handler))
+
     def reference(self, value: Any) -> str:
         """Return the name of the attribute that a value of the template is."""
         (resource,) = resources(self.template, "Custom::CentralizedRootAccess")
@@ -231,9 +235,7 @@ def test_each_function_logs_the_version_of_its_sdk_once(
 
 
 def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None:
-    def read(handler: str) -> object:
-        return SETTINGS[handler](everything.environment(handler))
-
+    read = everything.settings
     (topic,) = resources(everything.template, "AWS::SNS::Topic")
     assert read("root_access.drift.comparison.on_check") == comparison.Settings(
         features=[SESSIONS],
@@ -283,9 +285,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
 
 
 def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
-    def read(handler: str) -> object:
-        return SETTINGS[handler](defaults.environment(handler))
-
+    read = defaults.settings
     assert read("root_access.drift.comparison.on_check") == comparison.Settings(
         features=[CREDENTIALS, SESSIONS],
         delegated_administrators=None,
@@ -349,10 +349,7 @@ def test_the_function_reads_the_properties_and_returns_the_attributes(
 def test_the_alarms_read_the_metric_that_the_drift_check_logs(
     everything: Synthesized, organization: LocalOrganization
 ) -> None:
-    settings = comparison.Settings.from_environment(
-        everything.environment("root_access.drift.comparison.on_check")
-    )
-    drift_check = DriftCheck(settings=settings)
+    drift_check = DriftCheck(settings=everything.settings("root_access.drift.comparison.on_check"))
     drift_check()
     detected, _repaired = drift_check.checks()
     (metrics,) = detected["_aws"]["CloudWatchMetrics"]
