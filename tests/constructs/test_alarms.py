@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from aws_cdk import App, Stack
 
-from centralized_root_access.cli.main import main
+from support.accounts import MEMBER
 from support.apps import ROOT
 from support.many_apps import MANAGEMENT, add_all_arguments
 from support.notices import GOLDEN, read_or_write_golden
+from support.pages import parse_command_line
 from support.templates import properties_of, template, text
 
 RUNBOOK = (ROOT / "docs" / "operating.md").read_text()
@@ -65,11 +66,4 @@ def test_the_runbook_has_what_a_notice_or_an_alarm_names(path: Any) -> None:
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
 def test_each_command_in_a_notice_or_an_alarm_can_be_run(path: Any) -> None:
     for line in set(re.findall(r"(?:^ *|: )(centralized-root-access .+)$", path.read_text(), re.MULTILINE)):
-        name, *arguments = shlex.split(line.replace("ACCOUNT", "222222222222"))[1:]
-        command: Any = main
-        context = main.make_context("centralized-root-access", [name, *arguments], resilient_parsing=False)
-        while hasattr(command, "commands"):
-            name, command, arguments = command.resolve_command(context, [name, *arguments])
-            if hasattr(command, "commands"):
-                name, *arguments = arguments
-        command.make_context(name, list(arguments), parent=context)
+        parse_command_line(shlex.split(line.replace("ACCOUNT", MEMBER))[1:])
