@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from local_aws.services import LocalAws
 
+    Assemblies = Callable[[str], Assembly]
+
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 BOOTSTRAP = "OrganizationBootstrap"
 WORKFLOW = ROOT / "examples" / "github-actions.yml"
@@ -31,26 +33,16 @@ WORKFLOWS = [WORKFLOW, POLICIES_WORKFLOW]
 
 
 @pytest.fixture(scope="module")
-def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Assembly]:
+def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Assemblies:
     """Return a function that returns the assembly of an example."""
     return functools.cache(
         lambda name: synthesize(ROOT / "examples" / name, tmp_path_factory.mktemp("example") / "cdk.out")
     )
 
 
-@pytest.fixture
-def example(request: pytest.FixtureRequest, assemblies: Callable[[str], Assembly]) -> Assembly:
-    """The assembly of the example that the test names."""
-    return assemblies(request.param)
-
-
-def of(name: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("example", [name], indirect=True, ids=[name])
-
-
 @pytest.mark.parametrize("name", [example.name for example in EXAMPLES])
 def test_every_example_deploys_the_construct_and_warns_of_what_it_means_to_do(
-    name: str, assemblies: Callable[[str], Assembly]
+    name: str, assemblies: Assemblies
 ) -> None:
     assert resources(assemblies(name).template(BOOTSTRAP), RESOURCE_TYPE)
     warned = [warning.rpartition("[ack: ")[2].rstrip("]") for warning in assemblies(name).warnings()]
@@ -62,14 +54,16 @@ def test_every_example_deploys_the_construct_and_warns_of_what_it_means_to_do(
     assert warned == (disabling if name == "disable_everything.py" else []), "`cdk synth --strict` would fail"
 
 
-@of("smallest.py")
-def test_the_smallest_app_fits_any_account_and_region(example: Assembly) -> None:
+def test_the_smallest_app_fits_any_account_and_region(assemblies: Assemblies) -> None:
+    example = assemblies("smallest.py")
     manifest = json.loads((example.folder / "manifest.json").read_text())
     assert manifest["artifacts"][BOOTSTRAP]["environment"] == "aws://unknown-account/unknown-region"
 
 
-@of("permissions_boundary.py")
-def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_more(example: Assembly) -> None:
+def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_more(
+    assemblies: Assemblies,
+) -> None:
+    example = assemblies("permissions_boundary.py")
     template = example.template(BOOTSTRAP)
     roles = resources(template, "AWS::IAM::Role")
     (boundary,) = only_resource(example.template("Boundary"), "AWS::IAM::ManagedPolicy")["Properties"][
@@ -92,8 +86,8 @@ def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_mor
         assert "KmsKeyId" in log_group
 
 
-@of("pipeline.py")
-def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(example: Assembly) -> None:
+def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(assemblies: Assemblies) -> None:
+    example = assemblies("pipeline.py")
     pipeline = only_resource(example.template("OrganizationPipeline"), "AWS::CodePipeline::Pipeline")
     (stage,) = [stage for stage in pipeline["Properties"]["Stages"] if stage["Name"] == "Management"]
     prepare, deploy, check = sorted(stage["Actions"], key=lambda action: int(action["RunOrder"]))
@@ -108,8 +102,8 @@ def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(ex
     assert connection == ["codestar-connections:UseConnection", "codeconnections:UseConnection"]
 
 
-@of("guardrail.py")
-def test_the_guardrail_has_one_target_and_the_audits_role_fires_no_alarm(example: Assembly) -> None:
+def test_the_guardrail_has_one_target_and_the_audits_role_fires_no_alarm(assemblies: Assemblies) -> None:
+    example = assemblies("guardrail.py")
     template = example.template(BOOTSTRAP)
     guardrail = only_resource(template, "AWS::Organizations::Policy")["Properties"]
     filters = list(properties_of(template, "AWS::Logs::MetricFilter").values())
@@ -199,9 +193,9 @@ def test_what_deploys_to_the_management_account_is_a_pinned_cdk_cli() -> None:
 
 
 @pytest.fixture
-def deployed(example: Assembly, local_aws: LocalAws, tmp_path: Path) -> Iterator[LocalAws]:
+def deployed(assemblies: Assemblies, local_aws: LocalAws, tmp_path: Path) -> Iterator[LocalAws]:
     """The local AWS with all stacks of the example, those that use another one's exports deleted first."""
-    app = ("--app", str(example.folder))
+    app = ("--app", str(assemblies("reading_the_status.py").folder))
     deployed = local_aws.cdk("deploy", "--all", "--require-approval", "never", *app, folder=tmp_path)
     assert deployed.returncode == 0, deployed.stdout
     yield local_aws
@@ -210,7 +204,6 @@ def deployed(example: Assembly, local_aws: LocalAws, tmp_path: Path) -> Iterator
 
 
 @pytest.mark.slow
-@of("reading_the_status.py")
 def test_the_status_is_read_from_the_output_the_parameter_and_another_stack(deployed: LocalAws) -> None:
     described = deployed.client("cloudformation").describe_stacks(StackName=BOOTSTRAP)
     queries = documented_queries()
