@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import termios
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,23 +39,16 @@ def organization() -> Iterator[LocalOrganization]:
         yield organization
 
 
-@dataclass(kw_only=True)
-class CommandTerminal(Terminal):
-    """What a terminal got from a command that has ended."""
-
-    exit_code: int | None = None
-
-
 def environment_of(organization: LocalOrganization, **variables: str) -> dict[str, str]:
     return {**variables_of(organization), "LANG": "C.UTF-8", **variables}
 
 
 def run_in_terminal(
     organization: LocalOrganization, *arguments: str, columns: int, **variables: str
-) -> CommandTerminal:
+) -> Terminal:
     environment = environment_of(organization, **{"TERM": "xterm-256color", **variables})
     command = [sys.executable, "-m", "centralized_root_access", *arguments]
-    terminal = CommandTerminal()
+    terminal = Terminal()
     keyboard, its_end = open_terminal(columns=columns)
     with subprocess.Popen(
         command, env=environment, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True

@@ -20,9 +20,11 @@ class Terminal:
 
     Attributes:
         blocks: The bytes that it got, with those that control it.
+        exit_code: How the command ended.
     """
 
     blocks: list[bytes] = field(default_factory=list)
+    exit_code: int | None = None
 
     @property
     def text(self) -> str:
