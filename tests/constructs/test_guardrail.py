@@ -61,7 +61,7 @@ def test_it_denies_every_action_to_a_root_user_that_is_signed_in_and_to_no_one_e
         "aws:principalaccount": account_id,
         **({"aws:assumedroot": "true"} if assumed_root else {}),
     }
-    full_access = AttachedPolicy(arn="full", content=json.dumps(_ALLOW_ALL))
+    full_access = AttachedPolicy(arn="full", content=FULL_ACCESS.content)
 
     denial = find_policy_denial(
         [[full_access, AttachedPolicy(arn="guardrail", content=content)]],
@@ -71,9 +71,6 @@ def test_it_denies_every_action_to_a_root_user_that_is_signed_in_and_to_no_one_e
     )
 
     assert (denial is not None) is denied
-
-
-_ALLOW_ALL = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
 
 
 def test_the_order_of_the_lists_does_not_change_the_template() -> None:
