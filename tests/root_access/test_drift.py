@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aws_calls.metrics import metric_line
-from aws_calls.notices import PUBLISH, NotPublishedError
+from aws_calls.notices import NotPublishedError
 from root_access.drift.notice import RecordedCall
 from root_access.drift.repair import DESCRIBE_STACKS, CheckFailedError
-from root_access.root_access_errors import ConvergenceError, NotTheManagementAccountError
+from root_access.root_access_errors import ConvergenceError
 from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access, writes
@@ -27,7 +27,7 @@ from support.drift_check import (
 )
 from support.faults.clients import change_before, inject
 from support.faults.vocabulary import ACCESS_DENIED, NO_RESPONSE_AFTER, NO_RESPONSE_BEFORE, THROTTLED
-from support.function import BOTH, Function
+from support.function import BOTH
 from support.notices import text_by_mail
 from support.responding import client_error
 
@@ -220,13 +220,6 @@ def test_a_check_that_could_not_read_has_no_metric_and_repairs_nothing(
     assert writes(organization) == []
 
 
-def test_the_wrong_account_is_a_failed_check(organization: LocalOrganization) -> None:
-    drift_check = DriftCheck(account_id=MEMBER, function=Function(account_id=MEMBER))
-    with pytest.raises(NotTheManagementAccountError):
-        drift_check()
-    assert drift_check.log == []
-
-
 @pytest.mark.parametrize(
     ("features", "delegates", "metric", "notices"),
     [(BOTH, None, None, 0), (BOTH, (MEMBER,), 0, 0), ([CREDENTIALS], None, 0, 1)],
@@ -273,14 +266,6 @@ def test_a_repair_whose_response_was_lost_is_published_although_no_time_is_left(
         drift_check()
     (notice,) = drift_check.published
     assert f"May have been applied:\n- iam:{ENABLE_SESSIONS}\n" in notice.message
-
-
-@pytest.mark.parametrize("event", [BY_INTERVAL, BY_EVENT], ids=["interval", "event"])
-def test_without_a_topic_nothing_is_published(organization: LocalOrganization, event: object) -> None:
-    enable_root_access(organization, CREDENTIALS)
-    drift_check = DriftCheck(repair=True, topic=False)
-    assert drift_check(event)
-    assert PUBLISH not in {operation for operation, _ in drift_check.requests}
 
 
 @pytest.mark.parametrize(

@@ -51,14 +51,12 @@ class Publisher:
     """A function that publishes notices.
 
     Attributes:
-        account_id: The account that it runs in.
         publishes: Whether the topic accepts notices.
         log: The lines of its log.
         published: The notices that the topic accepted.
         requests: What it requested of AWS: the call, and its resource.
     """
 
-    account_id: str = MANAGEMENT
     publishes: bool = True
     log: list[Mapping[str, Any]] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
@@ -70,7 +68,7 @@ class Publisher:
             service,  # type: ignore[call-overload]
             region_name="us-east-1",
             # To moto, an access key ID of twelve digits is an account.
-            aws_access_key_id=self.account_id,
+            aws_access_key_id=MANAGEMENT,
             aws_secret_access_key="secret",
         )
         respond_to(client, self.respond)
@@ -123,7 +121,7 @@ class DriftCheck(Publisher):
         """Run it, and return the lines of its checks."""
         comparison.DriftCheck(
             context=FakeContext(
-                invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.account_id}:function:Drift",
+                invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:Drift",
                 remaining_seconds=180,
             ),
             settings=self.settings or self._settings(),
