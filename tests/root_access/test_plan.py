@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from root_access.drift.deviations import plan_repair
 from root_access.state import DesiredState, Feature, RootAccess
 from root_access.steps import Operation, Step, plan
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
@@ -137,12 +136,3 @@ def test_a_feature_that_this_version_does_not_know_is_left_unchanged() -> None:
         desired=DesiredState(features=frozenset(Feature)),
         observed=observed(features=frozenset({*Feature, "RootSomethingNew"})),
     )
-
-
-@pytest.mark.parametrize("row", rows(FEATURES), ids=" ".join)
-def test_a_repair_is_the_part_of_the_plan_that_enables(row: list[str]) -> None:
-    was, wanted, *steps = row
-    desired = DesiredState(features=DESIRED[wanted], delegated_administrators=frozenset(accounts("a")))
-    assert plan_repair(
-        desired=desired, observed=observed(features=OBSERVED[was], registered=accounts("b"))
-    ) == tuple(Step(operation=STEPS[step]) for step in steps if step[0] != "-")
