@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from aws_cdk import App, CfnParameter, Environment, NestedStack, Stack
+from aws_cdk import App, Environment, NestedStack, Stack
 from aws_cdk import aws_organizations as organizations
 from aws_cdk.assertions import Annotations, Match
 
@@ -76,14 +76,6 @@ def test_it_denies_every_action_to_a_root_user_that_is_signed_in_and_to_no_one_e
 def test_the_order_of_the_lists_does_not_change_the_template() -> None:
     one = guardrail(targets=[UNIT, MEMBER, OTHER], exempt_accounts=(THIRD, "999999999999"))
     assert one == guardrail(targets={OTHER, UNIT, MEMBER, UNIT}, exempt_accounts={"999999999999", THIRD})
-
-
-@pytest.mark.parametrize("names", [["A", "B"], ["B", "A"]])
-def test_a_token_is_a_target_once_in_a_place_of_its_own(names: list[str]) -> None:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    tokens = [CfnParameter(stack, name).value_as_string for name in names]
-    targets = [*tokens, UNIT, *tokens, UNIT]
-    assert guardrail(stack, targets=targets)["TargetIds"] == [UNIT, {"Ref": "A"}, {"Ref": "B"}]
 
 
 def test_the_name_is_another_one_in_another_place_and_never_too_long() -> None:
