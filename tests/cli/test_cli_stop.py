@@ -10,7 +10,7 @@ from unittest.mock import Mock
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER
 from support.arrange import add_accounts
-from support.command_line import NOW, Typed, lock_bucket
+from support.command_line import NOW, Typed, give_credentials, lock_bucket
 from support.root_tasks import EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
@@ -25,26 +25,32 @@ RUN = "execute-20261125-0432-aaaa"
 PLAN = "run-1"
 
 
-def start_execution(command_line: CommandLine, *, runs: bool = True) -> list[str]:
-    """Let an execution of three batches end its first one, and lose the second; return its accounts.
+def begin_execution(command_line: CommandLine, input_: Mapping[str, object]) -> dict[str, str]:
+    """Plan, and let the execution of the plan begin; return its input."""
+    root_tasks = command_line.root_tasks
+    of_execution = {"plan": root_tasks.run(input_).run_id}
+    root_tasks.begin(RUN, of_execution, machine=EXECUTE_MACHINE, started_at=NOW)
+    return of_execution
 
-    Args:
-        command_line: The command line.
-        runs: Whether it comes so far.
-    """
+
+def execute_first_batch(command_line: CommandLine, input_: Mapping[str, object]) -> None:
+    """Plan, and let the execution of the plan end its first batch."""
     root_tasks, services = command_line.root_tasks, command_line.services
-    organization = root_tasks.organization
+    of_execution = begin_execution(command_line, input_)
+    arn = root_tasks.arn(RUN, machine=EXECUTE_MACHINE)
+    services.started[arn] = run = root_tasks.start_execution(of_execution, arn=arn, started_at=NOW)
+    services.batches[arn] = [(0, root_tasks.execute_batch(run, batch=0))]
+
+
+def start_execution(command_line: CommandLine) -> list[str]:
+    """Let an execution of three batches end its first one, and lose the second; return its accounts."""
+    organization = command_line.root_tasks.organization
     accounts = sorted(add_accounts(organization, 11))
     for account_id in accounts:
         organization.put_root_credentials(account_id=account_id, password=True)
-    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": accounts})
-    arn = root_tasks.arn(RUN, machine=EXECUTE_MACHINE)
-    root_tasks.begin(RUN, {"plan": plan.run_id}, machine=EXECUTE_MACHINE, started_at=NOW)
-    if runs:
-        services.started[arn] = run = root_tasks.start_execution(
-            {"plan": plan.run_id}, arn=arn, started_at=NOW
-        )
-        services.batches[arn] = [(0, root_tasks.execute_batch(run, batch=0)), (1, {})]
+    execute_first_batch(command_line, {"task": Task.DELETE_CREDENTIALS, "accounts": accounts})
+    (batches,) = command_line.services.batches.values()
+    batches.append((1, {}))
     return accounts
 
 
@@ -111,12 +117,7 @@ def test_a_result_that_was_altered_is_never_shown_as_a_fact(command_line: Comman
 
 def execute_and_stop(command_line: CommandLine, input_: Mapping[str, object]) -> Shown:
     """Plan, execute the only batch, and stop the execution before its report is written."""
-    root_tasks, services = command_line.root_tasks, command_line.services
-    plan = root_tasks.run(input_)
-    arn = root_tasks.arn(RUN, machine=EXECUTE_MACHINE)
-    root_tasks.begin(RUN, {"plan": plan.run_id}, machine=EXECUTE_MACHINE, started_at=NOW)
-    services.started[arn] = run = root_tasks.start_execution({"plan": plan.run_id}, arn=arn, started_at=NOW)
-    services.batches[arn] = [(0, root_tasks.execute_batch(run, batch=0))]
+    execute_first_batch(command_line, input_)
     return command_line.run("stop", RUN, "--yes")
 
 
@@ -256,7 +257,8 @@ def test_an_interrupted_stop_says_that_the_run_may_have_been_stopped(command_lin
 def test_an_execution_that_is_stopped_before_it_has_accounts_shows_none_and_leaves_its_plan(
     command_line: CommandLine,
 ) -> None:
-    start_execution(command_line, runs=False)
+    give_credentials(command_line)
+    begin_execution(command_line, {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
     stopped = command_line.run("stop", RUN, "--yes")
     assert (stopped.exit_code, stopped.stdout) == (2, "")
     assert f"Run {RUN} ended as ABORTED: Stopped by" in stopped.stderr
