@@ -25,14 +25,8 @@ OPERATION = "iam:ListAccessKeys"
 client_error = functools.partial(responding.client_error, operation=OPERATION)
 
 
-def budget_of(seconds: float, time: FakeTime) -> RetryBudget:
-    return RetryBudget(clock=time.clock(), deadline=seconds + ATTEMPT_RESERVE_SECONDS)
-
-
-def failure_of(error: Exception) -> Failure:
-    with pytest.raises(CallError) as raised, call_errors(OPERATION):
-        raise error
-    return raised.value.failure
+def budget_of(time: FakeTime) -> RetryBudget:
+    return RetryBudget(clock=time.clock(), deadline=60 + ATTEMPT_RESERVE_SECONDS)
 
 
 class Service:
@@ -56,7 +50,7 @@ def list_of(
     return pages(
         function,
         operation=OPERATION,
-        budget=budget_of(60, time or FakeTime()),
+        budget=budget_of(time or FakeTime()),
         items="Items",
         token="Marker",
         response_token="NextMarker",
@@ -68,9 +62,7 @@ def list_of(
 
 
 def test_a_response_knows_which_call_it_belongs_to() -> None:
-    response = call(
-        lambda: {"User": {"Arn": "arn"}}, operation="iam:GetUser", budget=budget_of(60, FakeTime())
-    )
+    response = call(lambda: {"User": {"Arn": "arn"}}, operation="iam:GetUser", budget=budget_of(FakeTime()))
     assert response.require("User") == {"Arn": "arn"}
     assert response.get("Marker", "none") == "none"
     with pytest.raises(CallError) as raised:
@@ -168,9 +160,10 @@ def test_a_list_that_is_not_truncated_ends_regardless_of_its_token() -> None:
 def test_a_failure_says_whether_to_retry_and_whether_the_call_may_have_taken_effect(
     error: Exception, kind: FailureKind, may_have_taken_effect: bool
 ) -> None:
-    failure = failure_of(error)
-    assert failure.kind is kind
-    assert failure.may_have_taken_effect is may_have_taken_effect
+    with pytest.raises(CallError) as raised, call_errors(OPERATION):
+        raise error
+    assert raised.value.failure.kind is kind
+    assert raised.value.failure.may_have_taken_effect is may_have_taken_effect
 
 
 def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries() -> None:
@@ -196,7 +189,7 @@ def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries() -> N
 
 def test_a_reserve_ends_a_budget_earlier_and_leaves_the_original_as_it_was() -> None:
     time = FakeTime()
-    budget = budget_of(60, time)
+    budget = budget_of(time)
     with pytest.raises(CallError) as raised:
         call(Service(*[client_error("Throttling")] * 99), operation=OPERATION, budget=budget.reserving(25))
     assert raised.value.failure.timed_out
@@ -223,7 +216,7 @@ def test_a_denial_is_retried_while_a_new_policy_may_take_effect_unless_it_is_fin
 
 def test_a_failure_that_used_up_the_budget_keeps_its_attempts_in_an_outer_attempt() -> None:
     time = FakeTime()
-    budget = budget_of(60, time)
+    budget = budget_of(time)
 
     def outer() -> object:
         return call(Service(*[client_error("Throttling")] * 99), operation=OPERATION, budget=budget)

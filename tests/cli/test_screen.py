@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from root_tasks.model.report_schema import AccountResult, Report
     from support.command_line import CommandLine
 
-QUEUE = f"arn:aws:sqs:us-east-1:{MEMBER}:q"
 OTHERS = (Outcome.INACCESSIBLE, Outcome.IN_USE, Outcome.NOTHING_TO_DO, Outcome.SKIPPED)
 HOSTILE = "\x1b[31mred\x1b[0m\r\nclean [bold]x[/bold] \u202e\x9b2J"
 

@@ -138,10 +138,6 @@ def test_no_construct_warns_of_what_its_user_did_not_cause() -> None:
     assert warnings(stack) == ["centralized-root-access:disablesRootCredentialsManagement"]
 
 
-def in_nested_stack(stack: Stack) -> Stack:
-    return NestedStack(stack, "Nested")
-
-
 def in_another_stack(stack: Stack) -> Stack:
     env = Environment(account="111111111111", region="eu-central-1")
     return Stack(Stage(cast("App", stack.node.root), "Stage"), "Two", env=env)
@@ -151,7 +147,7 @@ def in_another_stack(stack: Stack) -> Stack:
     ("env", "second", "where"),
     [
         (None, lambda stack: stack, "stack OrganizationBootstrap"),
-        (None, in_nested_stack, "stack OrganizationBootstrap"),
+        (None, lambda stack: NestedStack(stack, "Nested"), "stack OrganizationBootstrap"),
         (MANAGEMENT, in_another_stack, "account 111111111111"),
     ],
     ids=["same stack", "nested stack", "another stack of the account"],

@@ -207,16 +207,12 @@ def test_an_error_names_the_read_that_failed_and_not_an_earlier_step(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
     def disable() -> None:
-        disable_trusted_access(organization)
+        organization.client("organizations").disable_aws_service_access(ServicePrincipal=PRINCIPAL)
         inject(function.on_event, LIST_FEATURES, ACCESS_DENIED)
 
     change_before(function.on_event, ENABLE_SESSIONS, disable)
     error = create_error(stack)
     assert (error.step, error.failure.operation) == (None, LIST_FEATURES)
-
-
-def disable_trusted_access(organization: LocalOrganization) -> None:
-    organization.client("organizations").disable_aws_service_access(ServicePrincipal=PRINCIPAL)
 
 
 def test_no_call_starts_once_the_response_is_sent(

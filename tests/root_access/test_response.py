@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +34,11 @@ class Clock:
 
     seconds: float
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:111111111111:function:RootAccess"
-    waits: list[float] = field(default_factory=list)
 
     def get_remaining_time_in_millis(self) -> int:
         return int(self.seconds * 1000)
 
     def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
         self.seconds -= seconds
 
 
