@@ -13,19 +13,13 @@ from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 CREDENTIALS = Feature.ROOT_CREDENTIALS_MANAGEMENT
 SESSIONS = Feature.ROOT_SESSIONS
 
-OBSERVED = {
-    "disabled": None,
-    "none": frozenset[str](),
-    "credentials": frozenset({"RootCredentialsManagement"}),
-    "sessions": frozenset({"RootSessions"}),
-    "both": frozenset({"RootCredentialsManagement", "RootSessions"}),
-}
 DESIRED = {
     "none": frozenset[Feature](),
     "credentials": frozenset({CREDENTIALS}),
     "sessions": frozenset({SESSIONS}),
     "both": frozenset({CREDENTIALS, SESSIONS}),
 }
+OBSERVED = {"disabled": None, **DESIRED}
 STEPS = {
     "trusted": Operation.ENABLE_TRUSTED_ACCESS,
     "+credentials": Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT,
