@@ -11,7 +11,6 @@ from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, 
 from botocore.parsers import ResponseParserError
 
 from aws_calls.failures import CallError, Failure, FailureKind, call_errors, describe
-from aws_calls.metrics import metric_line
 from aws_calls.responses import call, pages
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from aws_calls.settings_reader import FunctionSettings, SettingsError, setting
@@ -271,25 +270,3 @@ def test_settings_are_read_as_they_were_written() -> None:
     assert Settings.from_environment(environment) == expected
     with pytest.raises(SettingsError):
         Settings.from_environment({})
-
-
-# Metrics
-
-
-def test_a_metric_line_is_in_the_embedded_metric_format() -> None:
-    line = metric_line(dimensions={"Of": "o-1"}, values={"One": 1, "Two": 2}, timestamp=1_800_000_000.5)
-    assert line == {
-        "_aws": {
-            "Timestamp": 1_800_000_000_500,
-            "CloudWatchMetrics": [
-                {
-                    "Namespace": "CentralizedRootAccess",
-                    "Dimensions": [["Of"]],
-                    "Metrics": [{"Name": "One", "Unit": "Count"}, {"Name": "Two", "Unit": "Count"}],
-                }
-            ],
-        },
-        "Of": "o-1",
-        "One": 1,
-        "Two": 2,
-    }

@@ -352,6 +352,7 @@ def test_the_alarms_read_the_metric_that_the_drift_check_logs(
     drift_check = DriftCheck(settings=everything.settings("root_access.drift.comparison.on_check"))
     drift_check()
     detected, _repaired = drift_check.checks()
+    assert isinstance(detected["_aws"]["Timestamp"], int)
     (metrics,) = detected["_aws"]["CloudWatchMetrics"]
     alarms = properties_of(everything.template, "AWS::CloudWatch::Alarm", "DriftCheck").values()
     assert len(alarms) == 2
@@ -484,7 +485,7 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
         (dimension,) = read["Dimensions"]
         assert read["Namespace"] == logged["Namespace"]
         assert [dimension["Name"]] in logged["Dimensions"]
-        assert read["MetricName"] in [metric["Name"] for metric in logged["Metrics"]]
+        assert {"Name": read["MetricName"], "Unit": "Count"} in logged["Metrics"]
         # The name of the state machine, as the template and an execution's ARN have it.
         assert "AuditStateMachine" in dimension["Value"]["Fn::GetAtt"][0]
         assert line[dimension["Name"]] == running.AUDIT_MACHINE
