@@ -38,10 +38,6 @@ def write(file: Path, denial: Mapping[str, object]) -> str:
     return str(file)
 
 
-def attach(organization: LocalOrganization, denial: Mapping[str, object], target_id: str = MEMBER) -> str:
-    return attach_policy(organization, target_id, denial, name="there")
-
-
 def denied(command_line: CommandLine, *arguments: str) -> tuple[int, list[str]]:
     """Return the exit code, and the accounts in which something would be denied."""
     ended = command_line.run("preflight", "--format", "json", *arguments)
@@ -67,7 +63,7 @@ def test_a_policy_is_judged_where_it_would_be_attached(
 def test_a_policy_that_lets_root_sessions_through_passes(
     command_line: CommandLine, organization: LocalOrganization, file: Path, denial: dict[str, object]
 ) -> None:
-    attach(organization, HARMLESS)
+    attach_policy(organization, MEMBER, HARMLESS)
     for target_id in (MEMBER, organization.root_id):
         assert denied(command_line, "--policy", write(file, denial), "--target", target_id) == (0, [])
 
@@ -75,7 +71,7 @@ def test_a_policy_that_lets_root_sessions_through_passes(
 def test_what_is_denied_today_is_not_held_against_the_policy(
     command_line: CommandLine, organization: LocalOrganization, file: Path
 ) -> None:
-    attach(organization, {**DENY_ROOT, "Action": "sqs:*"})
+    attach_policy(organization, MEMBER, {**DENY_ROOT, "Action": "sqs:*"})
     policy = ("--policy", write(file, {**DENY_ROOT, "Action": ["sqs:*", "s3:*"]}), "--target", MEMBER)
     found = json.loads(command_line.run("preflight", "--format", "json", *policy).stdout)
     assert found["accounts"][0]["tasks"] == {
@@ -117,7 +113,7 @@ def test_a_new_document_is_judged_where_the_policy_is_attached(
     new: dict[str, object],
     expected: tuple[int, list[str]],
 ) -> None:
-    policy_id = attach(organization, there, target_id)
+    policy_id = attach_policy(organization, target_id, there)
     organization.clear_calls()
     assert denied(command_line, "--policy", write(file, new), "--replaces", policy_id) == expected
     assert writes(organization) == []
@@ -126,14 +122,14 @@ def test_a_new_document_is_judged_where_the_policy_is_attached(
 def test_a_new_document_keeps_the_name_and_is_checked_where_it_is_attached(
     command_line: CommandLine, organization: LocalOrganization, file: Path
 ) -> None:
-    policy_id = attach(organization, HARMLESS)
+    policy_id = attach_policy(organization, MEMBER, HARMLESS)
     attach_policy(organization, OTHER, HARMLESS)
     change = ("--policy", write(file, DENY_ROOT), "--replaces", policy_id)
     found = json.loads(command_line.run("preflight", "--format", "json", *change).stdout)
     (account,) = found["accounts"]
     assert account["accountId"] == MEMBER
     (finding,) = account["findings"]
-    assert (finding["policyId"], finding["policyName"]) == (policy_id, "there")
+    assert (finding["policyId"], finding["policyName"]) == (policy_id, f"deny-at-{MEMBER}")
     # Where the policy is attached is read for the chosen accounts alone.
     said = command_line.refusal("preflight", *change, "--account", OTHER)
     assert f"{policy_id}: no service control policy of this ID applies to an account to check." in said
@@ -142,7 +138,8 @@ def test_a_new_document_keeps_the_name_and_is_checked_where_it_is_attached(
 def test_an_account_is_checked_if_it_cannot_be_read_whether_it_has_the_policy(
     command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:
-    replaced = ("--policy", write(file, DENY_ROOT), "--replaces", attach(organization, HARMLESS))
+    policy_id = attach_policy(organization, MEMBER, HARMLESS)
+    replaced = ("--policy", write(file, DENY_ROOT), "--replaces", policy_id)
     fault = error_response("ServiceException")
     change_clients(
         monkeypatch,
@@ -260,7 +257,7 @@ def test_a_delegate_that_checks_no_account_is_not_told_that_a_policy_denies_noth
     add_unit(organization, "Empty")
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD)
-    for where in (("--target", THIRD), ("--replaces", attach(organization, HARMLESS, THIRD))):
+    for where in (("--target", THIRD), ("--replaces", attach_policy(organization, THIRD, HARMLESS))):
         policy = ("--policy", write(file, DENY_ROOT), *where)
         said = command_line.refusal("preflight", *policy, "--organizational-unit", "Empty")
         assert "There is no member account to check." in said

@@ -17,18 +17,12 @@ from support.faults.vocabulary import error_response
 from support.scp import attach_policy, document, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from local_aws.emulation import LocalOrganization
     from support.command_line import CommandLine
 
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def attach(organization: LocalOrganization, denial: Mapping[str, object], target_id: str = MEMBER) -> str:
-    return attach_policy(organization, target_id, denial, name="deny")
 
 
 def test_the_suggested_statement_can_be_copied_from_a_narrow_terminal(
@@ -38,7 +32,7 @@ def test_the_suggested_statement_can_be_copied_from_a_narrow_terminal(
         *ROOT_USERS["ArnLike"].values(),
         "arn:aws:iam::*:role/platform/a-role-with-a-long-name-of-its-own\xa0ü",
     ]
-    attach(organization, {**DENY_ROOT, "Condition": {"ArnLike": {"aws:PrincipalArn": users}}})
+    attach_policy(organization, MEMBER, {**DENY_ROOT, "Condition": {"ArnLike": {"aws:PrincipalArn": users}}})
     monkeypatch.setenv("COLUMNS", "60")
     _, _, shown = command_line.run("preflight").stdout.partition("change it to:\n")
     suggested, _ = json.JSONDecoder().raw_decode(shown.lstrip())
@@ -56,7 +50,7 @@ def test_the_suggested_statement_can_be_copied_from_a_narrow_terminal(
 def test_a_row_names_the_tasks_or_says_that_it_is_about_all_that_were_chosen(
     command_line: CommandLine, organization: LocalOrganization, chosen: list[str], shown_as: str
 ) -> None:
-    attach(organization, {**DENY_ROOT, "Action": "iam:*"})
+    attach_policy(organization, MEMBER, {**DENY_ROOT, "Action": "iam:*"})
     shown = command_line.run("preflight", *(text for task in chosen for text in ("--task", task)))
     (row,) = [line for line in shown.lines if line.startswith("denied")]
     assert re.split(r" {2,}", row)[3] == shown_as
@@ -65,7 +59,7 @@ def test_a_row_names_the_tasks_or_says_that_it_is_about_all_that_were_chosen(
 def test_it_needs_no_deployment_opens_no_session_and_changes_nothing(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    attach(organization, DENY_ROOT)
+    attach_policy(organization, MEMBER, DENY_ROOT)
     command_line.services.stacks.clear()
     set_feature(organization, "RootSessions", enabled=False)
     set_feature(organization, "RootCredentialsManagement", enabled=False)
@@ -79,7 +73,7 @@ def test_recovery_can_be_allowed_where_the_recovered_root_user_could_do_nothing(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
     guardrail = {**DENY_ROOT, "Condition": {**ROOT_USERS, "Null": {"aws:AssumedRoot": "true"}}}
-    policy_id = attach(organization, guardrail, organization.root_id)
+    policy_id = attach_policy(organization, organization.root_id, guardrail, name="deny")
     shown = command_line.run("preflight", "--task", "recover")
     assert shown.exit_code == 0
     (said,) = [line for line in shown.lines if "could do nothing" in line]
@@ -94,7 +88,8 @@ def test_recovery_can_be_allowed_where_the_recovered_root_user_could_do_nothing(
 def test_what_cannot_be_decided_is_unknown_and_not_denied(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    attach(organization, {**DENY_ROOT, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}})
+    perhaps = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
+    attach_policy(organization, MEMBER, {**DENY_ROOT, "Condition": perhaps})
     found = json.loads(command_line.run("preflight", "--task", "audit", "--format", "json").stdout)
     (undecided,) = [finding for account in found["accounts"] for finding in account["findings"]]
     assert undecided["undecided"] == ["Bool aws:MultiFactorAuthPresent false"]
@@ -123,7 +118,7 @@ def test_accounts_with_the_same_result_are_one_line_on_a_terminal(
     command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     perhaps = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
-    attach(organization, {**DENY_ROOT, "Action": "sqs:*"}, organization.root_id)
+    attach_policy(organization, organization.root_id, {**DENY_ROOT, "Action": "sqs:*"}, name="deny")
     attach_policy(organization, organization.root_id, {**DENY_ROOT, "Action": "iam:*", "Condition": perhaps})
     in_pipe = [line.split()[:2] for line in command_line.run("preflight").lines[1:7]]
     assert [row[1] for row in in_pipe] == [MEMBER, MEMBER, OTHER, OTHER, THIRD, THIRD]
@@ -138,7 +133,7 @@ def test_accounts_with_the_same_result_are_one_line_on_a_terminal(
 def test_a_call_that_is_denied_makes_a_task_partly_possible(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    attach(organization, {**DENY_ROOT, "Action": "iam:DeleteLoginProfile"})
+    attach_policy(organization, MEMBER, {**DENY_ROOT, "Action": "iam:DeleteLoginProfile"})
     shown = command_line.run("preflight")
     assert (shown.exit_code, shown.lines[-1]) == (1, "Partly: 1 account, allowed: 2 accounts.")
     (row,) = [line for line in shown.lines if line.startswith("partly")]
@@ -149,7 +144,7 @@ def test_a_call_that_is_denied_makes_a_task_partly_possible(
 def test_a_statement_that_denies_some_tasks_and_a_part_of_others_has_a_row_for_each_result(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    attach(organization, {**DENY_ROOT, "Action": ["iam:GetUser", "s3:*", "sqs:*"]})
+    attach_policy(organization, MEMBER, {**DENY_ROOT, "Action": ["iam:GetUser", "s3:*", "sqs:*"]})
     rows = [re.split(r" {2,}", line) for line in command_line.run("preflight").lines[1:3]]
     assert [(row[0], row[3]) for row in rows] == [
         ("denied", "unlock-bucket, unlock-queue"),
@@ -181,7 +176,7 @@ def test_a_member_without_a_delegation_is_told_that_its_account_is_wrong(
 def test_the_accounts_can_be_chosen_and_have_to_be_in_the_organization(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    attach(organization, DENY_ROOT)
+    attach_policy(organization, MEMBER, DENY_ROOT)
     assert command_line.run("preflight", "--account", OTHER).exit_code == 0
     for option, value in (("--account", STRANGER), ("--session-role", f"arn:aws:iam::{STRANGER}:role/Audit")):
         assert f"{STRANGER}: not in organization" in command_line.refusal("preflight", option, value)
@@ -228,7 +223,7 @@ def test_without_policies_everything_is_allowed(command_line: CommandLine) -> No
 def test_a_policy_that_cannot_be_read_is_never_taken_for_one_that_denies_nothing(
     command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unread = attach(organization, DENY_ROOT)
+    unread = attach_policy(organization, MEMBER, DENY_ROOT, name="deny")
     fault = error_response("ServiceException")
     change_clients(
         monkeypatch,
@@ -248,7 +243,7 @@ def test_a_policy_that_cannot_be_read_is_never_taken_for_one_that_denies_nothing
 def test_policies_that_may_not_be_read_are_a_sentence(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    attach(organization, DENY_ROOT)
+    attach_policy(organization, MEMBER, DENY_ROOT)
     organization.deny(account_id=organization.management_account_id, action="organizations:DescribePolicy")
     shown = command_line.run("preflight", "--format", "json")
     assert shown.exit_code == 2
@@ -270,7 +265,7 @@ def test_names_reach_no_terminal_unescaped(
 def test_a_statement_that_denies_root_sessions_on_purpose_is_not_changed(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    attach(organization, {**DENY_ROOT, "Condition": {"Bool": {"aws:AssumedRoot": "true"}}})
+    attach_policy(organization, MEMBER, {**DENY_ROOT, "Condition": {"Bool": {"aws:AssumedRoot": "true"}}})
     shown = command_line.run("preflight", "--task", "audit").stdout
     assert "It denies root sessions on purpose." in shown
     assert "To exempt root sessions" not in shown
