@@ -251,9 +251,7 @@ def drift_requests(**configured: Any) -> list[PolicyRequest]:
             drift_check = DriftCheck(**configured)
             drift_check(event)
             requests += (policy_request(call, organization_id=organization.id) for call in organization.calls)
-            requests += (
-                PolicyRequest(action=action, resource=resource) for action, resource in drift_check.requests
-            )
+            requests += drift_check.requests
     return requests
 
 
@@ -286,5 +284,4 @@ def test_the_role_for_notices_of_root_use_may_publish_and_nothing_else() -> None
     function(delivery(USED["a console sign-in"]))
     statements = policy_statements(template(stack), "RootUseNoticesRole")
     allowed = parse_statements(statement for statement in statements if not _is_for_logs(statement))
-    requests = [PolicyRequest(action=action, resource=resource) for action, resource in function.requests]
-    assert compare_policy(allowed, requests) == PolicyComparison()
+    assert compare_policy(allowed, function.requests) == PolicyComparison()

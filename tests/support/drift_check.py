@@ -17,6 +17,7 @@ from root_access.drift.repair import DESCRIBE_STACKS
 from support.accounts import MANAGEMENT
 from support.function import BOTH, FakeContext, Function
 from support.notices import Published
+from support.policies import PolicyRequest, request_of
 from support.responding import client_error, respond_to
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ class Publisher:
         publishes: Whether the topic accepts notices.
         log: The lines of its log.
         published: The notices that the topic accepted.
-        requests: What it requested of AWS: the call, and its resource.
+        requests: What it requested of AWS.
     """
 
     publishes: bool = True
     log: list[Mapping[str, Any]] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
-    requests: list[tuple[str, str]] = field(default_factory=list)
+    requests: list[PolicyRequest] = field(default_factory=list)
 
     def client(self, service: str) -> Any:
         """Return a client that it creates. The SDK checks its requests, which are responded to here."""
@@ -78,7 +79,7 @@ class Publisher:
         """Respond to a call, or raise what the SDK does; None: moto is to respond."""
         if operation != "Publish":
             return None
-        self.requests.append((PUBLISH, parameters.pop("TopicArn")))
+        self.requests.append(PolicyRequest(action=PUBLISH, resource=parameters.pop("TopicArn")))
         if not self.publishes:
             raise client_error("AccessDenied", "denied", operation=operation)
         self.published.append(Published(publication=parameters))
@@ -145,10 +146,10 @@ class DriftCheck(Publisher):
     def respond(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any] | None:
         """Respond to a call."""
         if operation == "BatchImportFindings":
-            self.requests.append((IMPORT_FINDINGS, parameters["Findings"][0]["ProductArn"]))
+            self.requests.append(request_of(IMPORT_FINDINGS, parameters))
         if operation != "DescribeStacks":
             return super().respond(operation, parameters)
-        self.requests.append((DESCRIBE_STACKS, parameters["StackName"]))
+        self.requests.append(PolicyRequest(action=DESCRIBE_STACKS, resource=parameters["StackName"]))
         self.function.time.seconds += self.stack_seconds
         state = self.stack.pop(0) if len(self.stack) > 1 else self.stack[0]
         if isinstance(state, Exception):
