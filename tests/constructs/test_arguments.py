@@ -469,7 +469,6 @@ def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
 @pytest.mark.parametrize(
     ("build", "arguments"),
     [
-        (drift_check, {"interval": Duration.minutes(1)}),
         (root_tasks, {"audit_interval": Duration.days(365)}),
         (root_tasks, {"plan_lifetime": Duration.seconds(1)}),
         (root_tasks, {"plan_lifetime": Duration.hours(24)}),
