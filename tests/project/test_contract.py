@@ -429,7 +429,7 @@ class Deployed:
         handler = self.synthesized.template["Resources"][logical_id]["Properties"]["Handler"]
         environment = self.synthesized.environment(handler)
         (audit_machine,) = properties_of(self.synthesized.template, STATE_MACHINE, "AuditStateMachine")
-        arn = self.root_tasks.arn("x").rpartition(":")[0].replace(":execution:", ":stateMachine:")
+        arn = running.ARN_OF_AUDIT_MACHINE
         given = SETTINGS[handler](
             {name: value.replace(f"${{{audit_machine}}}", arn) for name, value in environment.items()}
         )
