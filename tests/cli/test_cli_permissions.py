@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from support.command_line import CommandLine
     from support.policies import PolicyStatement
 
-STACK_ARN = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/{STACK}/0123"
-ALL_STACKS = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/*/*"
-FOR_IAM = {"organizations:ServicePrincipal": "iam.amazonaws.com"}
 IN_STACK = ("--stack", STACK)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "command-line.md"
 
@@ -92,13 +89,15 @@ def policy_request(service: str, operation: str, parameters: Mapping[str, Any]) 
     """Return what IAM decides about, by the Service Authorization Reference."""
     match service, operation:
         case "cloudformation", "DescribeStacks":
-            resource = STACK_ARN if parameters.get("StackName") else ALL_STACKS
+            stack = f"{STACK}/0123" if parameters.get("StackName") else "*/*"
+            resource = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/{stack}"
             return PolicyRequest(action="cloudformation:DescribeStacks", resource=resource)
         case "stepfunctions", _:
             (arn,) = (value for name, value in parameters.items() if name.endswith("Arn"))
             return PolicyRequest(action=f"states:{operation}", resource=arn)
         case "organizations", "ListDelegatedAdministrators":
-            return PolicyRequest(action=f"organizations:{operation}", context=FOR_IAM)
+            context = {"organizations:ServicePrincipal": "iam.amazonaws.com"}
+            return PolicyRequest(action=f"organizations:{operation}", context=context)
     return request_of(f"{service}:{operation}", parameters)
 
 

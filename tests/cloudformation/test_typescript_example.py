@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-EXAMPLE = ROOT / "examples" / "typescript"
 # What `cdk init` writes into cdk.json.
 FEATURE_FLAGS = ROOT / "node_modules/aws-cdk/lib/init-templates/.recommended-feature-flags.json"
 PACKAGES = Path(sys.prefix) / "typescript" / "node_modules"
@@ -34,7 +33,7 @@ STACK = "OrganizationBootstrap"
 def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The app in a folder of its own, with its packages and a release."""
     folder = tmp_path_factory.mktemp("app")
-    for file in EXAMPLE.iterdir():
+    for file in (ROOT / "examples" / "typescript").iterdir():
         shutil.copy(file, folder)
     (folder / "node_modules").symlink_to(PACKAGES)
     build_parameter_template(ROOT_ACCESS, output=folder / "release")

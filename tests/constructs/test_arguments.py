@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 TOPIC_ARN = "arn:aws:sns:us-east-1:111111111111:News"
 KEY_ARN = "arn:aws:kms:us-east-1:111111111111"
 ROLES = "arn:aws:iam::222222222222:role/centralized-root-access/*"
-CHINA = Environment(account="111111111111", region="cn-north-1")
 
 
 def root_access(stack: Stack, **arguments: Any) -> None:
@@ -424,7 +423,7 @@ def test_a_region_without_the_events_of_organizations_is_refused(region: str | N
 def test_the_china_regions_are_refused(build: Build) -> None:
     why = r"^OrganizationBootstrap/\w+ is in cn-north-1: .*China Regions\. Use a Region of another"
     with pytest.raises(ValueError, match=why):
-        build(bootstrap_stack(env=CHINA))
+        build(bootstrap_stack(env=Environment(account="111111111111", region="cn-north-1")))
 
 
 def test_a_second_drift_check_is_refused_with_a_sentence() -> None:

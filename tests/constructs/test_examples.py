@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     Assemblies = Callable[[str], Assembly]
 
-RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 BOOTSTRAP = "OrganizationBootstrap"
 WORKFLOW = ROOT / "examples" / "github-actions.yml"
 POLICIES_WORKFLOW = ROOT / "examples" / "policies-workflow.yml"
@@ -44,7 +43,7 @@ def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Assemblies:
 def test_every_example_deploys_the_construct_and_warns_of_what_it_means_to_do(
     name: str, assemblies: Assemblies
 ) -> None:
-    assert resources(assemblies(name).template(BOOTSTRAP), RESOURCE_TYPE)
+    assert resources(assemblies(name).template(BOOTSTRAP), "Custom::CentralizedRootAccess")
     warned = [warning.rpartition("[ack: ")[2].rstrip("]") for warning in assemblies(name).warnings()]
     disabling = [
         "centralized-root-access:disablesRootCredentialsManagement",

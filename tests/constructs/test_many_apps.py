@@ -18,7 +18,6 @@ from support.processes import run_successfully
 from support.pythons import build, clean_variables, create_environment, find_pythons, own_dependencies
 from support.templates import resources
 
-RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 LOWEST = Path(sys.prefix) / "lowest"
 
 
@@ -66,7 +65,7 @@ def test_every_form_of_app_has_the_construct_once_per_organization(checkout: Pat
     found = [
         resource
         for template in templates(checkout / app).values()
-        for resource in resources(template, RESOURCE_TYPE).values()
+        for resource in resources(template, "Custom::CentralizedRootAccess").values()
     ]
     assert len(found) == (2 if app == "stages" else 1)
 

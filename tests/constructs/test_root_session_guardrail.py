@@ -15,7 +15,7 @@ from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.emulation import AUDIT, DELETE, error_of
-from support.templates import MANAGEMENT, bootstrap_stack, properties_of, template
+from support.templates import MANAGEMENT, arguments_for, bootstrap_stack, properties_of, template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,7 +180,7 @@ def organization_app(arguments: dict[str, Any]) -> App:
     """Return an app with a guardrail, and with root tasks in a delegated administrator, created later."""
     app = App(analytics_reporting=False)
     stack = Stack(app, "Management", env=MANAGEMENT)
-    given = {key: value(stack) if callable(value) else value for key, value in arguments.items()}
+    given = arguments_for(stack, arguments)
     security = Stack(app, "Security", env=given.pop("env", SECURITY))
     of_tasks = {"role_path": given.pop("role_path")} if "role_path" in given else {}
     guardrail(stack, **given)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-RUNTIME = ROOT / "tests" / "node"
 # AWS does not publish which boto3 the python3.14 runtime has; it differs by Region and over time. The lowest
 # one that this project allows knows the state of an account, which one that the runtime had does not.
 LOWEST = Path(sys.prefix) / "lowest"
@@ -106,7 +105,7 @@ def run_in_runtime(arguments: Sequence[str]) -> dict[str, Any]:
     finished = run_successfully(
         Path(sysconfig.get_path("scripts")) / "node",
         f"--stack-size={STACK_BYTES // 1024 - 4096}",
-        RUNTIME / "python.mjs",
+        ROOT / "tests" / "node" / "python.mjs",
         json.dumps(folders, default=str),
         "/project/tests/node/run_tests.py",
         json.dumps(request),

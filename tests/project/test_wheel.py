@@ -18,7 +18,6 @@ from support.pythons import Environment, build, clean_variables, create_environm
 
 pytestmark = pytest.mark.slow
 
-LIBRARY = ROOT / "constructs" / "centralized_root_access"
 FUNCTIONS = ROOT / "lambda"
 
 
@@ -45,7 +44,7 @@ def sources(folder: Path) -> set[str]:
 
 def test_the_wheel_has_the_library_and_the_functions_and_nothing_else(built: tuple[Path, Path]) -> None:
     names = {name for name in zipfile.ZipFile(built[1]).namelist() if ".dist-info/" not in name}
-    library = {f"centralized_root_access/{file}" for file in sources(LIBRARY)}
+    library = sources(ROOT / "constructs")
     functions = {f"centralized_root_access/_lambda/{file}" for file in sources(FUNCTIONS)}
     assert names == library | functions
     assert "centralized_root_access/py.typed" in names
