@@ -191,20 +191,6 @@ def granted(grant: str, **arguments: Any) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("grant", "own", "other"),
-    [
-        ("grant_audit", "AuditStateMachine", "ExecuteStateMachine"),
-        ("grant_plan", "AuditStateMachine", "ExecuteStateMachine"),
-        ("grant_execute", "ExecuteStateMachine", "AuditStateMachine"),
-    ],
-)
-def test_planning_and_executing_are_two_permissions(grant: str, own: str, other: str) -> None:
-    found = granted(grant, tasks=RootTask)
-    del found["cloudformation:DescribeStacks"]
-    assert all(own in resource and other not in resource for arns in found.values() for resource in arns)
-
-
 @pytest.mark.parametrize("nested", [False, True], ids=["beside", "nested"])
 def test_a_person_of_another_stack_finds_the_stack_of_the_tasks_and_no_other(nested: bool) -> None:
     app = App()
