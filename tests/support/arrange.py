@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from botocore import xform_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -52,17 +54,8 @@ def set_feature(
 
 def set_feature_by_client(iam: IAMClient, feature: str, *, enabled: bool) -> None:
     """Enable or disable a feature with an existing client."""
-    match feature, enabled:
-        case "RootCredentialsManagement", True:
-            iam.enable_organizations_root_credentials_management()
-        case "RootCredentialsManagement", False:
-            iam.disable_organizations_root_credentials_management()
-        case "RootSessions", True:
-            iam.enable_organizations_root_sessions()
-        case "RootSessions", False:
-            iam.disable_organizations_root_sessions()
-        case _:
-            raise ValueError(feature)
+    verb = "Enable" if enabled else "Disable"
+    getattr(iam, xform_name(f"{verb}Organizations{feature}"))()
 
 
 def add_accounts(organization: Organization, count: int) -> list[str]:
