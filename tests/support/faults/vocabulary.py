@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ConnectionClosedError, EndpointConnectionError
 
@@ -12,19 +12,7 @@ from ..responding import client_error
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MESSAGE = "This is a test."
-_ENDPOINT_URL = "https://aws.example"
 _EVERY_SERVICE = "*"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ErrorResponse:
-    """An error as a service returns it."""
-
-    code: str
-    status: int = 400
-    message: str = _MESSAGE
-    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -33,14 +21,15 @@ class Fault:
 
     Attributes:
         name: Its name, for the names of test cases.
-        responses: The error response of each service. Empty if no response arrives.
+        responses: The error response of each service, as arguments of `client_error`. Empty if no response
+            arrives.
         exception: What botocore raises if no response arrives.
         takes_effect: Whether the call takes effect although it fails.
         is_ambiguous: Whether its caller cannot know if it took effect.
     """
 
     name: str
-    responses: Mapping[str, ErrorResponse] = field(default_factory=dict)
+    responses: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     exception: type[BotoCoreError] | None = None
     takes_effect: bool = False
     is_ambiguous: bool = False
@@ -48,63 +37,57 @@ class Fault:
     def __repr__(self) -> str:
         return self.name
 
-    def response_to(self, action: str) -> ErrorResponse | None:
-        """Return the error response to a call, named as in an IAM policy; None if no response arrives."""
-        service = action.partition(":")[0]
-        return self.responses.get(service) or self.responses.get(_EVERY_SERVICE)
-
     def error_of(self, action: str) -> Exception:
-        """Return what botocore raises for a call."""
-        response = self.response_to(action)
+        """Return what botocore raises for a call, named as in an IAM policy."""
+        service, _, operation = action.partition(":")
+        response = self.responses.get(service) or self.responses.get(_EVERY_SERVICE)
         if response is None:
             assert self.exception is not None, f"{self} is not a fault of {action}"
-            return self.exception(endpoint_url=_ENDPOINT_URL)
-        return client_error(**asdict(response), operation=action.partition(":")[2])
+            return self.exception(endpoint_url="https://aws.example")
+        return client_error(**response, operation=operation)
 
 
-def error_response(code: str, *, status: int = 400, message: str = _MESSAGE) -> Fault:
+def error_response(code: str, *, status: int = 400, message: str = "This is a test.") -> Fault:
     """Return the fault that every service refuses the call with an error."""
-    response = ErrorResponse(code=code, status=status, message=message)
+    response = {"code": code, "status": status, "message": message}
     return Fault(name=code, responses={_EVERY_SERVICE: response}, is_ambiguous=status >= 500)
 
 
 THROTTLED = Fault(
     name="throttled",
     responses={
-        "iam": ErrorResponse(code="Throttling"),
-        "organizations": ErrorResponse(code="TooManyRequestsException"),
+        "iam": {"code": "Throttling"},
+        "organizations": {"code": "TooManyRequestsException"},
     },
 )
 THROTTLING_EXCEPTION = error_response("ThrottlingException")
 CONCURRENT_MODIFICATION = Fault(
     name="concurrent modification",
     responses={
-        "iam": ErrorResponse(code="ConcurrentModification", status=409),
-        "organizations": ErrorResponse(code="ConcurrentModificationException"),
+        "iam": {"code": "ConcurrentModification", "status": 409},
+        "organizations": {"code": "ConcurrentModificationException"},
     },
 )
 ACCESS_DENIED = Fault(
     name="access denied",
     responses={
-        "iam": ErrorResponse(code="AccessDenied", status=403),
-        "organizations": ErrorResponse(code="AccessDeniedException"),
+        "iam": {"code": "AccessDenied", "status": 403},
+        "organizations": {"code": "AccessDeniedException"},
     },
 )
 TRUSTED_ACCESS_NOT_VISIBLE = Fault(
     name="trusted access not visible yet",
     responses={
-        "iam": ErrorResponse(code="ServiceAccessNotEnabledException"),
-        "organizations": ErrorResponse(
-            code="ConstraintViolationException", reason="SERVICE_ACCESS_NOT_ENABLED"
-        ),
+        "iam": {"code": "ServiceAccessNotEnabledException"},
+        "organizations": {"code": "ConstraintViolationException", "reason": "SERVICE_ACCESS_NOT_ENABLED"},
     },
 )
 INVALID_INPUT = error_response("InvalidInputException")
 SERVER_ERROR_BEFORE = Fault(
     name="server error before the call took effect",
     responses={
-        "iam": ErrorResponse(code="ServiceFailure", status=500),
-        "organizations": ErrorResponse(code="ServiceException", status=500),
+        "iam": {"code": "ServiceFailure", "status": 500},
+        "organizations": {"code": "ServiceException", "status": 500},
     },
     is_ambiguous=True,
 )
