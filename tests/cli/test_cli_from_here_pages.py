@@ -68,35 +68,19 @@ class Change:
     leaves: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scene:
-    """A generated organization, and what happens while it is listed.
-
-    Attributes:
-        members: The accounts.
-        changes: What happens.
-    """
-
-    members: Sequence[Member] = ()
-    changes: Sequence[Change] = ()
-
-
-SCENES = st.builds(
-    Scene,
-    members=st.lists(
-        st.builds(
-            Member,
-            unit=st.sampled_from(UNITS),
-            keys=st.sampled_from([0, 0, 0, 1, 2]),
-            suspended=st.sampled_from([False, False, False, True]),
-            denied=st.sampled_from([False, False, False, True]),
-        ),
-        min_size=1,
-        max_size=65,
+MEMBERS = st.lists(
+    st.builds(
+        Member,
+        unit=st.sampled_from(UNITS),
+        keys=st.sampled_from([0, 0, 0, 1, 2]),
+        suspended=st.sampled_from([False, False, False, True]),
+        denied=st.sampled_from([False, False, False, True]),
     ),
-    changes=st.lists(
-        st.builds(Change, page=st.integers(1, 4), member=st.integers(0, 64), leaves=st.booleans()), max_size=3
-    ),
+    min_size=1,
+    max_size=65,
+)
+CHANGES = st.lists(
+    st.builds(Change, page=st.integers(1, 4), member=st.integers(0, 64), leaves=st.booleans()), max_size=3
 )
 
 
@@ -185,14 +169,16 @@ def audit(
     return report
 
 
-def audit_scene(scene: Scene, *, deployed: bool) -> dict[str, Any]:
+def comparable_report(
+    members: Sequence[Member], changes: Sequence[Change], *, deployed: bool
+) -> dict[str, Any]:
     """Audit a generated organization while things happen, and return what can be compared of the report."""
     with mock_organization() as organization:
-        arrange(organization, scene.members)
+        arrange(organization, members)
         organizations = organization.client("organizations")
 
         def happen(page: int) -> None:
-            for change in scene.changes:
+            for change in changes:
                 account_id = id_of(change.member)
                 if change.page != page or account_id not in present:
                     continue
@@ -202,7 +188,7 @@ def audit_scene(scene: Scene, *, deployed: bool) -> dict[str, Any]:
                 else:
                     organization.suspend(account_id)
 
-        present = {id_of(number) for number in range(len(scene.members))}
+        present = {id_of(number) for number in range(len(members))}
         if deployed:
             # It lists all accounts first.
             root_tasks, pages = RootTasks(organization=organization), iter(range(1, 1_000))
@@ -218,12 +204,13 @@ def audit_scene(scene: Scene, *, deployed: bool) -> dict[str, Any]:
     return comparable
 
 
-def require_same_reports(scene: Scene) -> None:
+def require_same_reports(members: Sequence[Member], changes: Sequence[Change]) -> None:
     """Require that an audit from here reports what a deployed one does."""
-    here, deployed = audit_scene(scene, deployed=False), audit_scene(scene, deployed=True)
+    here = comparable_report(members, changes, deployed=False)
+    deployed = comparable_report(members, changes, deployed=True)
     # An account that leaves, or is suspended, after it was listed is audited before or after that.
     listed = {
-        id_of(change.member) for change in scene.changes if (SEEDED + change.member) // PAGE + 1 < change.page
+        id_of(change.member) for change in changes if (SEEDED + change.member) // PAGE + 1 < change.page
     }
     rows = [
         {row["accountId"]: row for row in report.pop("results") if row["accountId"] not in listed}
@@ -237,14 +224,16 @@ def require_same_reports(scene: Scene) -> None:
     assert here == deployed
 
 
-@property_test(examples=60, scene=SCENES)
-def test_the_report_is_that_of_a_deployment_which_lists_first(scene: Scene) -> None:
-    require_same_reports(scene)
+@property_test(examples=60, members=MEMBERS, changes=CHANGES)
+def test_the_report_is_that_of_a_deployment_which_lists_first(
+    members: Sequence[Member], changes: Sequence[Change]
+) -> None:
+    require_same_reports(members, changes)
 
 
 @pytest.mark.parametrize("leaves", [True, False], ids=["leaves", "is suspended"])
 def test_an_account_that_changes_after_it_was_listed_costs_its_row_alone(leaves: bool) -> None:
-    require_same_reports(Scene(members=[Member()] * PAGE, changes=[Change(page=2, member=3, leaves=leaves)]))
+    require_same_reports([Member()] * PAGE, [Change(page=2, member=3, leaves=leaves)])
 
 
 def sessions(organization: LocalOrganization) -> list[str]:
