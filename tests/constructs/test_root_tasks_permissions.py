@@ -104,13 +104,10 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         root_tasks.advance(hours=1)
         root_tasks.run()
         if RootTask.DELETE_CREDENTIALS in tasks:
-            _stop_and_redrive(
-                root_tasks, root_tasks.run({"task": RootTask.DELETE_CREDENTIALS, "accounts": "all"})
-            )
+            _stop_and_redrive(root_tasks, RootTask.DELETE_CREDENTIALS, accounts="all")
             _plan_and_execute(root_tasks, RootTask.DELETE_CREDENTIALS, accounts="all")
         if RootTask.ALLOW_PASSWORD_RECOVERY in tasks:
-            recovery = {"task": RootTask.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}
-            _stop_and_redrive(root_tasks, root_tasks.run(recovery))
+            _stop_and_redrive(root_tasks, RootTask.ALLOW_PASSWORD_RECOVERY, accounts=[MEMBER])
             _plan_and_execute(root_tasks, RootTask.ALLOW_PASSWORD_RECOVERY, accounts=[MEMBER])
         for locked, named in running.lock_out(root_tasks).items():
             if (task := RootTask(locked)) in tasks:
@@ -151,7 +148,8 @@ def _plan_and_execute(root_tasks: running.RootTasks, task: RootTask, **named: ob
     return executed
 
 
-def _stop_and_redrive(root_tasks: running.RootTasks, plan: running.FinishedExecution) -> None:
+def _stop_and_redrive(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
+    plan = root_tasks.run({"task": task, **named})
     root_tasks.lose_batches = lambda batch: True
     stopped = root_tasks.execute(plan)
     stopped.status, root_tasks.lose_batches = "ABORTED", lambda batch: False
@@ -159,20 +157,17 @@ def _stop_and_redrive(root_tasks: running.RootTasks, plan: running.FinishedExecu
     assert set(redriven.totals) == {"failed"}, redriven.cause
 
 
-def _lose_a_batch(root_tasks: running.RootTasks, plan: running.FinishedExecution) -> None:
-    root_tasks.lose_results = lambda batch: True
-    assert set(root_tasks.execute(plan).totals) == {"unknown"}
-    root_tasks.lose_results = lambda batch: False
-
-
 def _unlock_and_restore(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
-    _stop_and_redrive(root_tasks, root_tasks.run({"task": task, **named}))
+    _stop_and_redrive(root_tasks, task, **named)
     root_tasks.lose_response("s3:PutObject", url="backups/")
     (item,) = root_tasks.results(_plan_and_execute(root_tasks, task, **named))[MEMBER]["items"]
     root_tasks.fail("s3:GetObject", "AccessDenied", url="backups/", times=1)
     assert root_tasks.run({"task": task, "restore": [item["backup"]]}).status == "FAILED"
     _plan_and_execute(root_tasks, task, restore=[item["backup"]])
-    _lose_a_batch(root_tasks, root_tasks.run({"task": task, **named}))
+    plan = root_tasks.run({"task": task, **named})
+    root_tasks.lose_results = lambda batch: True
+    assert set(root_tasks.execute(plan).totals) == {"unknown"}
+    root_tasks.lose_results = lambda batch: False
 
 
 def _lock_queue(root_tasks: running.RootTasks, account_id: str) -> str:
