@@ -34,13 +34,11 @@ class Block:
     Attributes:
         page: The page's file.
         line: The line of the page where it begins.
-        language: What the page calls it; empty where it says nothing.
         text: The code.
     """
 
     page: Path
     line: int
-    language: str
     text: str
 
     def __str__(self) -> str:
@@ -55,7 +53,7 @@ def blocks(*languages: str) -> Iterator[Block]:
             _, language, text = found.groups()
             if language in languages:
                 line = content.count("\n", 0, found.start()) + 1
-                yield Block(page=page, line=line, language=language, text=textwrap.dedent(text))
+                yield Block(page=page, line=line, text=textwrap.dedent(text))
 
 
 def script(block: Block, programs: Sequence[str]) -> str:
