@@ -19,14 +19,10 @@ from root_access.root_access_errors import (
 )
 from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, STRANGER
-from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
+from support.arrange import CREDENTIALS, SESSIONS, calls, enable_root_access
 from support.faults.clients import inject, omit_member
 from support.faults.vocabulary import ACCESS_DENIED, INVALID_INPUT, TRUSTED_ACCESS_NOT_VISIBLE
 from support.function import Function
-
-
-def reads(organization: LocalOrganization) -> list[str]:
-    return sorted(call.operation for call in organization.calls)
 
 
 def test_a_second_observation_does_not_read_the_organization_again(organization: LocalOrganization) -> None:
@@ -34,7 +30,7 @@ def test_a_second_observation_does_not_read_the_organization_again(organization:
     observed = subject.observe()
     organization.clear_calls()
     assert subject.observe() == observed
-    assert "DescribeOrganization" not in reads(organization)
+    assert "DescribeOrganization" not in calls(organization)
     assert len(organization.calls) == 3
 
 
@@ -48,7 +44,7 @@ def test_trusted_access_is_found_behind_other_services_and_no_further_page_is_re
     with mock_organization(seed=Seed(trusted_services=names)) as organization:
         enable_root_access(organization)
         assert Function().organization().observe().trusted_access
-        assert reads(organization).count("ListAWSServiceAccessForOrganization") == pages
+        assert calls(organization)["ListAWSServiceAccessForOrganization"] == pages
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from support.drift_check import TOPIC_ARN, Publisher
 from support.function import FakeContext, FakeTime
 
 ORGANIZATION_ID = "o-8j81brsjuj"
-LOG_GROUP = "organization-trail"
 LOG_STREAM = f"{ORGANIZATION_ID}_{MANAGEMENT}_CloudTrail_us-east-1"
 
 
@@ -30,7 +29,7 @@ def delivery(*messages: object, **members: object) -> dict[str, Any]:
     data = {
         "messageType": "DATA_MESSAGE",
         "owner": MANAGEMENT,
-        "logGroup": LOG_GROUP,
+        "logGroup": "organization-trail",
         "logStream": LOG_STREAM,
         "subscriptionFilters": ["RootUse"],
         "logEvents": log_events,
