@@ -333,6 +333,7 @@ def test_the_function_reads_the_properties_and_returns_the_attributes(
     assert set(names.values()) == set(stack.data)
     status_json = names.pop(output_key("status_json"))
     status = json.loads(stack.data[status_json])
+    assert stack.data[status_json] == json.dumps(status, separators=(",", ":"))
     since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
     assert {key: stack.data[name] for key, name in names.items()} == {
         output_key("status"): status["status"],

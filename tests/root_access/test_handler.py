@@ -1,4 +1,4 @@
-"""The custom resource's function behind a fake CloudFormation: what it does, returns and logs."""
+"""The custom resource's function behind a fake CloudFormation: what it does, and logs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.accounts import MEMBER, OTHER
-from support.arrange import PRINCIPAL, enable_root_access, writes
+from support.arrange import writes
 from support.function import BOTH, Function
 
 if TYPE_CHECKING:
@@ -62,23 +61,3 @@ def test_a_fresh_organization_needs_three_writes_in_this_order_in_five_round_tri
     ]
     assert len(organization.calls) == 10
     assert trips.number == 5
-
-
-def test_the_status_is_one_line_of_json_with_the_same_keys_in_the_same_order(
-    organization: LocalOrganization, stack: FakeCloudFormation
-) -> None:
-    enable_root_access(organization, delegated_administrators=[OTHER, MEMBER])
-    assert stack.create(Features=BOTH).succeeded
-    since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert stack.data == {
-        "Status": "ENABLED",
-        "StatusJson": (
-            f'{{"status":"ENABLED","organizationId":"{organization.id}",'
-            f'"managementAccountId":"111111111111","trustedAccessEnabledAt":"{since}",'
-            '"features":["RootCredentialsManagement","RootSessions"],'
-            '"delegatedAdministrators":["222222222222","333333333333"]}'
-        ),
-        "OrganizationId": organization.id,
-        "EnabledFeatures": "RootCredentialsManagement,RootSessions",
-        "TrustedAccessEnabledAt": since,
-    }
