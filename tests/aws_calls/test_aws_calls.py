@@ -57,21 +57,6 @@ def list_of(
     )
 
 
-# Responses
-
-
-def test_a_response_knows_which_call_it_belongs_to() -> None:
-    response = call(lambda: {"User": {"Arn": "arn"}}, operation="iam:GetUser", budget=budget_of(FakeTime()))
-    assert response.require("User") == {"Arn": "arn"}
-    assert response.get("Marker", "none") == "none"
-    with pytest.raises(CallError) as raised:
-        response.require("Marker")
-    assert raised.value.failure.operation == "iam:GetUser"
-    assert raised.value.failure.code == "IncompleteResponse"
-    assert raised.value.failure.kind is FailureKind.INCOMPLETE_RESPONSE
-    assert str(raised.value) == "iam:GetUser: IncompleteResponse: the response has no Marker."
-
-
 # Pages
 
 
