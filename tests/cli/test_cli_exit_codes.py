@@ -13,7 +13,7 @@ from centralized_root_access.cli.command_errors import ExitCode
 from centralized_root_access.cli.follow_up import exit_code, explicit_accounts
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
 from support.accounts import MEMBER, OTHER, THIRD
-from support.command_line import DELETE, NAME, give_credentials
+from support.command_line import DELETE, give_credentials
 from support.properties import property_test
 from support.reports import report, result
 
@@ -121,34 +121,35 @@ def suspend(command_line: CommandLine) -> None:
     command_line.root_tasks.organization.suspend(MEMBER)
 
 
-def run_and_report(command_line: CommandLine, *arguments: str, name: str) -> Shown:
+def run_and_report(command_line: CommandLine, *arguments: str) -> Shown:
     """Run a command, show its report again, and return what was shown: both end alike."""
     shown = command_line.run(*arguments)
-    again = command_line.run("report", f"{name}-{NAME}")
+    *_, started = command_line.services.inputs
+    again = command_line.run("report", started)
     assert (again.exit_code, again.stderr) == (shown.exit_code, shown.stderr)
     return shown
 
 
 @pytest.mark.parametrize(
-    ("command", "name", "skip"),
+    ("command", "skip"),
     [
-        (("audit", "--account", MEMBER, "--organizational-unit", "Root"), "audit", suspend),
-        (DELETE, "plan-delete", protect),
-        (("plan", "unlock-bucket", "--bucket", BUCKET), "plan-unlock", suspend),
+        (("audit", "--account", MEMBER, "--organizational-unit", "Root"), suspend),
+        (DELETE, protect),
+        (("plan", "unlock-bucket", "--bucket", BUCKET), suspend),
     ],
 )
 def test_an_account_that_was_named_and_skipped_never_ends_with_0(
-    command_line: CommandLine, command: tuple[str, ...], name: str, skip: Callable[[CommandLine], None]
+    command_line: CommandLine, command: tuple[str, ...], skip: Callable[[CommandLine], None]
 ) -> None:
     give_credentials(command_line)
     skip(command_line)
-    shown = run_and_report(command_line, *command, name=name)
+    shown = run_and_report(command_line, *command)
     assert shown.exit_code == 2
     assert "Exit code 2: 1 account that you named was skipped." in shown.stderr
 
 
 def test_a_plan_of_nothing_says_so(command_line: CommandLine) -> None:
-    shown = run_and_report(command_line, *DELETE, name="plan-delete")
+    shown = run_and_report(command_line, *DELETE)
     assert (shown.exit_code, shown.stderr) == (2, "Exit code 2: Nothing is planned.\n")
     (listed,) = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     assert listed["planExpiresAt"] is None
