@@ -172,16 +172,6 @@ def test_the_order_of_the_roles_does_not_change_the_template() -> None:
     assert patterns(one) == patterns(alarm_stack(allowed_roles=lambda stack: roles(stack)[::-1]))
 
 
-def test_more_roles_than_the_pattern_has_room_for_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"allowed_roles lists 30 roles.*CloudWatch Logs allows 1024"):
-        alarm_stack(
-            allowed_roles=lambda stack: [
-                iam.Role.from_role_arn(stack, f"Role{number}", f"{ADMINISTRATOR}{number}")
-                for number in range(30)
-            ]
-        )
-
-
 def test_an_arn_that_is_known_at_deployment_alone_counts_as_long_as_it_can_be() -> None:
     def of_another_stack(stack: Stack) -> list[iam.IRole]:
         other = Stack(cast("App", stack.node.root), "Other", env=MANAGEMENT)
