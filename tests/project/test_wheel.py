@@ -18,8 +18,6 @@ from support.pythons import Environment, build, clean_variables, create_environm
 
 pytestmark = pytest.mark.slow
 
-FUNCTIONS = ROOT / "lambda"
-
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
@@ -45,7 +43,7 @@ def sources(folder: Path) -> set[str]:
 def test_the_wheel_has_the_library_and_the_functions_and_nothing_else(built: tuple[Path, Path]) -> None:
     names = {name for name in zipfile.ZipFile(built[1]).namelist() if ".dist-info/" not in name}
     library = sources(ROOT / "constructs")
-    functions = {f"centralized_root_access/_lambda/{file}" for file in sources(FUNCTIONS)}
+    functions = {f"centralized_root_access/_lambda/{file}" for file in sources(ROOT / "lambda")}
     assert names == library | functions
     assert "centralized_root_access/py.typed" in names
     packages = {name.split("/")[2] for name in names if "/_lambda/" in name}
