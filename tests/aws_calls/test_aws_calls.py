@@ -231,7 +231,6 @@ class Settings(FunctionSettings):
             "has the keys bucket, m, maxAccounts; its code reads bucket, maxAccounts",
         ),
         ("7", "is not a JSON object"),
-        ("bucket", "is not a JSON object"),
         ("", "is not a JSON object"),
         (
             '{"bucket": "b", "maxAccounts": true}',

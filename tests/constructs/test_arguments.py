@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -210,11 +210,9 @@ def trail(stack: Stack, region: str = "us-east-1", account: str = "111111111111"
 
 ANOTHER_TYPE: list[tuple[Build, str, Any, str]] = [
     (drift_check, "interval", 3600, "a Duration, .*Write Duration.hours\\(1\\)"),
-    (drift_check, "interval", timedelta(hours=1), "a Duration, .*Write Duration.hours\\(1\\)"),
     (root_tasks, "audit_interval", 86400, "a Duration, .*Write Duration.hours\\(1\\)"),
     (root_tasks, "plan_lifetime", 1.5, "a Duration, .*Write Duration.hours\\(1\\)"),
     (drift_check, "repair", "false", "True or False, .*Write True or False"),
-    (drift_check, "repair", None, "True or False, .*Write True or False"),
     (drift_check, "security_hub_findings", "false", "True or False, .*Write True or False"),
     (root_tasks, "security_hub_findings", "true", "True or False, .*Write True or False"),
     (root_tasks, "allow_policy_override", 1, "True or False, .*Write True or False"),
@@ -307,7 +305,6 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_tasks, {"tasks": []}, "is empty. List RootTask.AUDIT, for example"),
     (root_tasks, {"tasks": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_tasks, {"protected_accounts": ["2222"]}, WITHOUT_DIGITS),
-    (root_tasks, {"protected_accounts": ["\u0662" * 12]}, "must contain 12-digit account IDs"),
     (root_tasks, {"protected_accounts": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_tasks, {"protected_accounts": [UNIT]}, f".* '{UNIT}' is an organizational unit. List its accounts"),
     *(

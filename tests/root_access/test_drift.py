@@ -328,7 +328,6 @@ CALLS: dict[str, tuple[Sequence[str], tuple[str, ...] | None, Mapping[str, objec
         f"drift undone: {NO_TRUSTED_ACCESS}",
     ),
     "unmanaged delegate": (BOTH, None, REGISTER_OTHER, None),
-    "unmanaged delegate removed": (BOTH, None, DEREGISTER_OTHER, None),
     "delegate undone": (BOTH, (MEMBER,), REGISTER_OTHER, OTHER_DELEGATE),
     "unknown delegate undone": (BOTH, (MEMBER,), NO_ACCOUNT, UNKNOWN_DELEGATE),
     "removal undone": (BOTH, (MEMBER,), DEREGISTER_MEMBER, NO_DELEGATE),

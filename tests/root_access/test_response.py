@@ -272,7 +272,6 @@ def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint,
         ({"ResourceProperties": None}, "failed unexpectedly: KeyError: 'ResourceProperties'"),
         ({"ResourceProperties": {}}, "Features must be a list"),
         ({"ResourceProperties": {"Features": ""}}, "Features must be a list"),
-        ({"ResourceProperties": {"Features": "RootSessions"}}, "Features must be a list"),
         ({"ResourceProperties": {"Features": {"RootSessions": "false"}}}, "Features must be a list"),
         ({"ResourceProperties": {"Features": [["RootSessions"]]}}, "Features must be a list"),
         (
