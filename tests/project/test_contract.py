@@ -515,23 +515,6 @@ def test_a_refused_run_does_not_fail_and_is_counted_by_the_metric_of_its_own(dep
         assert STRANGER not in json.dumps(event)
 
 
-def plan_and_execute_every_task(deployed: Deployed) -> None:
-    """Plan and execute each task that makes changes."""
-    root_tasks = deployed.root_tasks
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    inputs: dict[str, dict[str, object]] = {
-        RootTask.DELETE_CREDENTIALS: {"accounts": "all"},
-        RootTask.ALLOW_PASSWORD_RECOVERY: {"accounts": [MEMBER]},
-        **running.lock_out(root_tasks),
-    }
-    assert {RootTask.AUDIT, *inputs} == set(RootTask)
-    for task, input_ in inputs.items():
-        plan = deployed.run({"task": task, **input_})
-        executed = deployed.execute(plan)
-        assert executed.status == "SUCCEEDED", executed.cause
-        assert root_tasks.outcomes(executed)[MEMBER] == "done"
-
-
 def test_step_functions_holds_the_hash_of_an_executions_report(deployed: Deployed) -> None:
     organization = deployed.root_tasks.organization
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
@@ -557,10 +540,22 @@ def test_what_runs_leave_expires_and_backups_do_not(everything: Synthesized, dep
         for rule in properties["LifecycleConfiguration"]["Rules"]
         if "ExpirationInDays" in rule or "NoncurrentVersionExpiration" in rule
     ]
-    plan_and_execute_every_task(deployed)
-    keys = deployed.root_tasks.keys("")
+    root_tasks = deployed.root_tasks
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    inputs: dict[str, dict[str, object]] = {
+        RootTask.DELETE_CREDENTIALS: {"accounts": "all"},
+        RootTask.ALLOW_PASSWORD_RECOVERY: {"accounts": [MEMBER]},
+        **running.lock_out(root_tasks),
+    }
+    assert {RootTask.AUDIT, *inputs} == set(RootTask)
+    for task, input_ in inputs.items():
+        plan = deployed.run({"task": task, **input_})
+        executed = deployed.execute(plan)
+        assert executed.status == "SUCCEEDED", executed.cause
+        assert root_tasks.outcomes(executed)[MEMBER] == "done"
+    keys = root_tasks.keys("")
     kept = [key for key in keys if not key.startswith(tuple(expiring))]
-    assert kept == deployed.root_tasks.keys("backups/") != []
+    assert kept == root_tasks.keys("backups/") != []
 
 
 # Arguments and documentation
