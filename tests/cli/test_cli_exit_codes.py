@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from root_tasks.model.report_schema import Report
     from support.command_line import CommandLine, Shown
 
-BUCKET = f"{MEMBER}:locked"
-
 # Reports
 
 IDS = (MEMBER, OTHER, THIRD)
@@ -135,7 +133,7 @@ def run_and_report(command_line: CommandLine, *arguments: str) -> Shown:
     [
         (("audit", "--account", MEMBER, "--organizational-unit", "Root"), suspend),
         (DELETE, protect),
-        (("plan", "unlock-bucket", "--bucket", BUCKET), suspend),
+        (("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked"), suspend),
     ],
 )
 def test_an_account_that_was_named_and_skipped_never_ends_with_0(

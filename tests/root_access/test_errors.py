@@ -11,7 +11,6 @@ from root_access.root_access_errors import ConvergenceError
 from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 
-NOTHING_CHANGED = "Nothing was changed by this invocation."
 STEPS = [Step(operation=Operation.REGISTER, account_id=f"{number:012}") for number in range(1, 11)]
 
 
@@ -60,4 +59,4 @@ def test_nothing_was_changed_only_if_no_step_was_or_may_have_been_applied(
     applied: list[Step], possibly_applied: list[Step], not_applied: list[Step]
 ) -> None:
     text = message(applied=applied, possibly_applied=possibly_applied, not_applied=not_applied)
-    assert (NOTHING_CHANGED in text) == (not applied and not possibly_applied)
+    assert ("Nothing was changed by this invocation." in text) == (not applied and not possibly_applied)

@@ -107,12 +107,11 @@ external_actions = st.builds(
     feature=st.sampled_from(BOTH),
     account_id=st.sampled_from(MEMBERS),
 )
-timings = st.sampled_from(("before", "after"))
 
 
 def around_calls(event: st.SearchStrategy[Any]) -> st.SearchStrategy[Disturbance]:
     """Return something that happens around one of the first calls, or of the first writes."""
-    around = partial(st.builds, Disturbance, event=event, timing=timings)
+    around = partial(st.builds, Disturbance, event=event, timing=st.sampled_from(("before", "after")))
     return st.one_of(
         around(kind=st.just("call"), number=st.integers(0, 10)),
         around(kind=st.just("write"), number=st.integers(0, 3)),
