@@ -356,6 +356,13 @@ def test_a_call_that_led_to_a_deviation_is_published_at_once_even_if_it_was_undo
     assert all(f"Caller: {CALLER}\n" in notice.message for notice in drift_check.published)
 
 
+def test_enabling_trusted_access_contradicts_no_stack(organization: LocalOrganization) -> None:
+    enable_root_access(organization, CREDENTIALS)
+    drift_check = DriftCheck(features=(CREDENTIALS,))
+    drift_check(by_event(eventName="EnableAWSServiceAccess"))
+    assert drift_check.published == []
+
+
 def test_an_undone_call_is_not_the_reason_for_what_else_differs(organization: LocalOrganization) -> None:
     enable_root_access(organization, CREDENTIALS)
     drift_check = DriftCheck()
