@@ -396,4 +396,19 @@ def test_endless_contention_for_the_latest_file_is_an_error(s3: Any, storage: St
     assert refused.value.key == "latest/report.csv"
 
 
-# Reads
+# The owner
+
+
+def test_every_call_requires_that_the_bucket_is_still_the_accounts_own(s3: Any, storage: Storage) -> None:
+    called: set[tuple[str, str]] = set()
+
+    def record(model: Any, params: dict[str, Any], **_: object) -> None:
+        called.add((model.name, params["headers"].get("x-amz-expected-bucket-owner")))
+
+    s3.meta.events.register("before-call.s3", record)
+    write_latest(storage, "old", looked_at=STARTED)
+    write_latest(storage, "new", looked_at=STARTED + timedelta(hours=1))
+    assert storage.runs.claim_plan("run-1", MARK)
+    assert not storage.runs.claim_plan("run-1", OTHER_MARK)
+    operations = ("GetObject", "HeadObject", "ListObjectVersions", "ListObjectsV2", "PutObject")
+    assert sorted(called) == [(operation, "123456789012") for operation in operations]
