@@ -240,14 +240,15 @@ def test_a_policy_that_cannot_be_read_is_never_taken_for_one_that_denies_nothing
     assert command_line.run("preflight").exit_code == 0
 
 
+@pytest.mark.parametrize("denied", ["DescribePolicy", "ListTargetsForPolicy"])
 def test_policies_that_may_not_be_read_are_a_sentence(
-    command_line: CommandLine, organization: LocalOrganization
+    command_line: CommandLine, organization: LocalOrganization, denied: str
 ) -> None:
     attach_policy(organization, MEMBER, DENY_ROOT)
-    organization.deny(account_id=organization.management_account_id, action="organizations:DescribePolicy")
+    organization.deny(account_id=organization.management_account_id, action=f"organizations:{denied}")
     shown = command_line.run("preflight", "--format", "json")
     assert shown.exit_code == 2
-    assert "organizations:DescribePolicy: AccessDenied" in shown.stderr
+    assert f"organizations:{denied}: AccessDenied" in shown.stderr
     assert "Traceback" not in shown.stderr
     assert json.loads(shown.stdout)["error"] in shown.stderr
 
