@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -42,16 +42,8 @@ def attach(
         organizations.attach_policy(PolicyId=policy_id, TargetId=target_id)
 
 
-def detach_full_access(organization: LocalOrganization, target_id: str) -> None:
-    organization.client("organizations").detach_policy(PolicyId="p-FullAWSAccess", TargetId=target_id)
-
-
-def reader_of(organization: LocalOrganization, *, time: FakeTime | None = None) -> PolicyReader:
-    return PolicyReader(
-        organizations=organization.client("organizations"),
-        clock=(time or FakeTime()).clock(),
-        deadline=1000.0,
-    )
+def reader_of(client: Any, *, time: FakeTime | None = None) -> PolicyReader:
+    return PolicyReader(organizations=client, clock=(time or FakeTime()).clock(), deadline=1000.0)
 
 
 def decisions(
@@ -69,7 +61,7 @@ def decisions(
 
 def read(organization: LocalOrganization, accounts: Sequence[str]) -> dict[str, Decision]:
     """Read the policies of accounts right under the root, and return what they say of a call."""
-    reader = reader_of(organization)
+    reader = reader_of(organization.client("organizations"))
     organization.clear_calls()
     unit_ids = dict.fromkeys(accounts, (organization.root_id,))
     policies = reader.read(
@@ -85,14 +77,12 @@ def test_for_many_accounts_targets_with_policies_of_their_own_are_read(
 ) -> None:
     accounts = add_accounts(organization, 60)
     attach(organization, "some", DENY_OTHERS, accounts[:5])
-    detach_full_access(organization, accounts[4])
+    organization.client("organizations").detach_policy(PolicyId="p-FullAWSAccess", TargetId=accounts[4])
     found = read(organization, accounts)
     assert {id_ for id_, decision in found.items() if decision is Decision.DENIED} == {accounts[4]}
     assert set(found.values()) == {Decision.ALLOWED, Decision.DENIED}
-    assert (calls(organization)["ListPoliciesForTarget"], calls(organization)["ListTargetsForPolicy"]) == (
-        5,
-        1,
-    )
+    assert calls(organization)["ListPoliciesForTarget"] == 5
+    assert calls(organization)["ListTargetsForPolicy"] == 1
 
 
 def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(organization: LocalOrganization) -> None:
@@ -100,7 +90,7 @@ def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(organizatio
     client = organization.client("organizations")
     deleted = error_response("PolicyNotFoundException")
     inject(client.meta.events.register, "organizations:ListTargetsForPolicy", deleted)
-    reader = PolicyReader(organizations=client, clock=FakeTime().clock(), deadline=1000.0)
+    reader = reader_of(client)
     unit_ids = {MEMBER: (organization.root_id,)}
     attached = reader.attachments([PolicyType.SERVICE_CONTROL_POLICY], unit_ids=unit_ids, everywhere=True)
     policies = reader.read(attached, unit_ids=unit_ids, target_names={})
@@ -127,7 +117,7 @@ def test_service_control_policies_on_a_path_are_listed_beside_the_types_of_polic
 
     for operation in ("ListRoots", "ListPoliciesForTarget"):
         client.meta.events.register(f"before-call.organizations.{operation}", wait_for_others)
-    reader = PolicyReader(organizations=client, clock=FakeTime().clock(), deadline=1000.0)
+    reader = reader_of(client)
     (attached,) = reader.attachments(tuple(PolicyType), unit_ids={MEMBER: (organization.root_id,)})
     assert attached.policy_type is PolicyType.SERVICE_CONTROL_POLICY
 
@@ -139,7 +129,7 @@ def test_documents_are_read_once_as_fast_as_aws_allows_those_of_the_root_first(
     for target_id in (*accounts, organization.root_id):
         attach(organization, f"at {target_id}", DENY_OTHERS, [target_id])
     time = FakeTime()
-    reader = reader_of(organization, time=time)
+    reader = reader_of(organization.client("organizations"), time=time)
     unit_ids = dict.fromkeys(accounts, (organization.root_id,))
     attachments = reader.attachments([PolicyType.SERVICE_CONTROL_POLICY], unit_ids=unit_ids)
     organization.clear_calls()
