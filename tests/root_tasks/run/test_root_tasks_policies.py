@@ -33,13 +33,8 @@ if TYPE_CHECKING:
 
     from local_aws.emulation import LocalOrganization
 
-ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 READS = ("ListPolicies", "ListTargetsForPolicy", "ListPoliciesForTarget", "DescribePolicy")
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
-
-
-def denial(action: str | list[str] = "*", **elements: Any) -> dict[str, Any]:
-    return document(statement(Sid="DenyIt", Action=action, **elements))
 
 
 @pytest.fixture
@@ -57,7 +52,7 @@ def deny(
 
 def deny_root(organization: LocalOrganization, target_id: str) -> str:
     """Attach a policy that denies root users everything, root sessions included; return its ID."""
-    denies = statement(Sid="DenyIt", Condition=ROOT_USERS)
+    denies = statement(Sid="DenyIt", Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}})
     return attach_policy(organization, target_id, denies, name="deny-root")
 
 
@@ -83,7 +78,7 @@ def test_an_audit_in_which_nothing_is_denied_reads_no_policy(
     deny(organization, unit_id, "ec2:*")
     for number in range(policies - 1):
         client.create_policy(
-            Content=json.dumps(denial("ec2:*")),
+            Content=json.dumps(document(statement(Action="ec2:*"))),
             Description="",
             Name=f"policy-{number}",
             Type="SERVICE_CONTROL_POLICY",
@@ -375,7 +370,7 @@ def test_resource_control_policies_count_for_queues(
 ) -> None:
     task = Task.UNLOCK_QUEUE_POLICY
     named = lock_out(root_tasks)[task]
-    denies = denial("sqs:SetQueueAttributes", Principal="*")
+    denies = document(statement(Action="sqs:SetQueueAttributes", Principal="*"))
     organization.attach_policy(
         name="rcp", document=denies, target_id=organization.root_id, policy_type="RESOURCE_CONTROL_POLICY"
     )

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.no_cover
 
-ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 HARMLESS = statement(Action="ec2:*")
 # The management account and the members that every test begins with.
 SEEDED = 4
@@ -96,7 +95,7 @@ def arrange_organization(organization: LocalOrganization) -> dict[str, str]:
     units["Prod"] = add_unit(organization, "Prod", OTHER, parent_id=units["Workloads"])
     units["Sandbox"] = add_unit(organization, "Sandbox", THIRD)
     attach_policy(organization, organization.root_id, HARMLESS)
-    attach_policy(organization, units["Prod"], statement(Condition=ROOT_USERS))
+    attach_policy(organization, units["Prod"], statement())
     perhaps = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
     attach_policy(organization, MEMBER, statement(Action="iam:*", Condition=perhaps))
     organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=1)
