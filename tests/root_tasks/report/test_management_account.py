@@ -117,6 +117,12 @@ def test_if_it_cannot_be_read_the_audit_says_so_and_claims_nothing(root_tasks: R
     assert finding(root_tasks) == ("NOT_AVAILABLE", "MEDIUM", "Read")
 
 
+def test_the_report_does_not_wait_for_it_for_long(root_tasks: RootTasks) -> None:
+    root_tasks.fail(GET_ACCOUNT_SUMMARY, "Throttling", account_id=MANAGEMENT)
+    assert root_tasks.run().totals == {"clean": 3, "skipped": 1}
+    assert root_tasks.time.seconds < 100
+
+
 def test_only_a_full_audit_reads_it(root_tasks: RootTasks) -> None:
     give(root_tasks, password=True)
     audit = root_tasks.run({"accounts": [MANAGEMENT, MEMBER]})
