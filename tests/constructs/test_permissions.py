@@ -203,30 +203,23 @@ def test_trusted_access_and_delegation_are_allowed_for_iam_alone() -> None:
 # The drift check
 
 
-# What the stack lists, and the arguments of the drift check. Nothing else depends on findings.
+# What the stack lists, and the arguments of the drift check. Nothing else depends on findings: it imports
+# them where it has a topic.
 DRIFT_CHECKS: dict[str, dict[str, Any]] = {
-    "a repair of nothing": {"features": (), "repair": True, "topic": False, "security_hub_findings": False},
-    "reports of credentials": {
-        "features": (CREDENTIALS,),
-        "repair": False,
-        "topic": True,
-        "security_hub_findings": True,
-    },
-    "a log of sessions": {
-        "features": (SESSIONS,),
-        "repair": False,
-        "topic": False,
-        "security_hub_findings": False,
-    },
-    "a repair of both": {"features": BOTH, "repair": True, "topic": True, "security_hub_findings": True},
+    "a repair of nothing": {"features": (), "repair": True, "topic": False},
+    "reports of credentials": {"features": (CREDENTIALS,), "repair": False, "topic": True},
+    "a log of sessions": {"features": (SESSIONS,), "repair": False, "topic": False},
+    "a repair of both": {"features": BOTH, "repair": True, "topic": True},
 }
 
 
-def drift_policy(*, features: tuple[str, ...], topic: bool, **of_check: Any) -> tuple[PolicyStatement, ...]:
+def drift_policy(*, features: tuple[str, ...], repair: bool, topic: bool) -> tuple[PolicyStatement, ...]:
     """Return what the drift check's role may do besides logging."""
     stack = bootstrap_stack(env=MANAGEMENT)
     CentralizedRootAccess(stack, "RootAccess", features=features).add_drift_check(
-        notification_topic=sns.Topic(stack, "Topic") if topic else None, **of_check
+        repair=repair,
+        notification_topic=sns.Topic(stack, "Topic") if topic else None,
+        security_hub_findings=topic,
     )
     synthesized = template(stack)
     references = {"AWS::StackId": STACK_ID}
@@ -248,7 +241,7 @@ def drift_requests(**configured: Any) -> list[PolicyRequest]:
         for (features, hidden), event in itertools.product(states, events):
             organization.reset()
             enable_root_access(organization, *features, hidden=hidden)
-            drift_check = DriftCheck(**configured)
+            drift_check = DriftCheck(security_hub_findings=configured["topic"], **configured)
             drift_check(event)
             requests += (policy_request(call, organization_id=organization.id) for call in organization.calls)
             requests += drift_check.requests

@@ -321,12 +321,7 @@ CALLS: dict[str, tuple[Sequence[str], tuple[str, ...] | None, Mapping[str, objec
     "enabled": (BOTH, None, {"eventName": "EnableAWSServiceAccess"}, None),
     "unknown": (BOTH, None, {"eventName": "DisableOrganizationsEverything"}, None),
     "trusted access undone": (BOTH, None, DISABLE_TRUSTED_ACCESS, f"drift undone: {NO_TRUSTED_ACCESS}"),
-    "trusted access back": (
-        [CREDENTIALS],
-        None,
-        DISABLE_TRUSTED_ACCESS,
-        f"drift undone: {NO_TRUSTED_ACCESS}",
-    ),
+    "enabled again": ([CREDENTIALS], None, DISABLE_TRUSTED_ACCESS, f"drift undone: {NO_TRUSTED_ACCESS}"),
     "unmanaged delegate": (BOTH, None, REGISTER_OTHER, None),
     "delegate undone": (BOTH, (MEMBER,), REGISTER_OTHER, OTHER_DELEGATE),
     "unknown delegate undone": (BOTH, (MEMBER,), NO_ACCOUNT, UNKNOWN_DELEGATE),

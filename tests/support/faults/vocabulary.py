@@ -55,10 +55,7 @@ def error_response(code: str, *, status: int = 400, message: str = "This is a te
 
 THROTTLED = Fault(
     name="throttled",
-    responses={
-        "iam": {"code": "Throttling"},
-        "organizations": {"code": "TooManyRequestsException"},
-    },
+    responses={"iam": {"code": "Throttling"}, "organizations": {"code": "TooManyRequestsException"}},
 )
 THROTTLING_EXCEPTION = error_response("ThrottlingException")
 CONCURRENT_MODIFICATION = Fault(
