@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/securityhub/latest/partnerguide/guidelines-batchimpo
 
 from __future__ import annotations
 
-import functools
 import itertools
 from dataclasses import dataclass
 from datetime import UTC
@@ -155,9 +154,9 @@ def import_findings(
     imported, refused = 0, dict[str, str]()
     while batch := list(itertools.islice(waiting, _MAX_BATCH)):
         in_format = [finding.as_asff(importer) for finding in batch]
-        request = functools.partial(client.batch_import_findings, Findings=in_format)
+        import_batch = client.batch_import_findings
         try:
-            response = call(request, operation=IMPORT_FINDINGS, budget=budget)
+            response = call(import_batch, operation=IMPORT_FINDINGS, budget=budget, Findings=in_format)
             failed = {failure["Id"]: _reason(failure) for failure in response.get("FailedFindings", ())}
         except CallError as error:
             batch += waiting

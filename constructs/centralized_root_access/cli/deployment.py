@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from .caller import Caller
 
-_DESCRIBE_STACKS = "cloudformation:DescribeStacks"
 # A page has some 50 stacks; an account may have 2,000 in a Region unless its quota was raised.
 _MAX_PAGES = 400
 _MAX_SECONDS = 120.0
@@ -88,7 +87,7 @@ def _stacks(caller: Caller, name: str) -> Iterator[Any]:
     try:
         yield from pages(
             caller.client("cloudformation").describe_stacks,
-            operation=_DESCRIBE_STACKS,
+            operation="cloudformation:DescribeStacks",
             budget=caller.budget(seconds=_MAX_SECONDS),
             items="Stacks",
             max_pages=_MAX_PAGES,
