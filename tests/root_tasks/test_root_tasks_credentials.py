@@ -271,6 +271,12 @@ def test_an_execution_that_cannot_start_does_not_use_up_its_plan(
     assert root_tasks.outcomes(again) == {MEMBER: "done"}
 
 
+def test_an_execution_that_may_not_be_described_is_not_taken_for_none(root_tasks: RootTasks) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.fail_descriptions = "AccessDeniedException"
+    assert refusal(root_tasks.execute(plan))[0] is RefusalReason.CALL_FAILED
+
+
 def test_a_name_that_is_used_again_does_not_use_up_the_plan(root_tasks: RootTasks) -> None:
     first = root_tasks.execute(root_tasks.run(DELETE), name="weekly")
     root_tasks.advance(days=95)
