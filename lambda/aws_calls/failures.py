@@ -177,10 +177,8 @@ def _from_client_error(operation: str, error: ClientError) -> Failure:
 
 
 def _kind(failure: Failure, *, status: int) -> FailureKind:
-    if failure.name in _THROTTLING:
-        return FailureKind.THROTTLED
-    # In other services a quota is reached; Security Hub documents it for throttling, too.
-    if failure.name == "LimitExceeded" and failure.operation.startswith("securityhub:"):
+    # By its status alone: Security Hub's LimitExceeded, whose code means a quota in other services.
+    if failure.name in _THROTTLING or status == 429:
         return FailureKind.THROTTLED
     if status >= 500 or failure.name in _SERVER_ERRORS:
         return FailureKind.SERVER_ERROR
