@@ -110,7 +110,7 @@ def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
     root_tasks.execute("the-plan", name="the-execution")
     root_tasks.organization.clear_calls()
     for run_id, reason in (
-        ("never-run", RefusalReason.PLAN_NOT_FOUND),
+        ("<run>", RefusalReason.PLAN_NOT_FOUND),
         ("the-audit", RefusalReason.NOT_A_PLAN),
         ("the-refused", RefusalReason.NOT_A_PLAN),
         ("the-execution", RefusalReason.PLAN_NOT_FOUND),
@@ -238,7 +238,7 @@ def _mark(root_tasks: RootTasks, name: str) -> bytes:
 
 FORGED_MARKS: Mapping[str, Callable[[RootTasks], list[bytes]]] = {
     "no mark": lambda root_tasks: [b"{}"],
-    "of no execution": lambda root_tasks: [_mark(root_tasks, "never-run")],
+    "of no execution": lambda root_tasks: [_mark(root_tasks, "<run>")],
     "several": lambda root_tasks: [_mark(root_tasks, "first"), _mark(root_tasks, "first")],
 }
 

@@ -645,7 +645,9 @@ class _Executions:
         outdated = self.root_tasks.outdated.get(executionArn)
         shown = outdated.pop(0) if outdated else {}
         if execution is None or shown is None:
-            raise client_error("ExecutionDoesNotExist", operation="DescribeExecution")
+            # No execution can have brackets in its name.
+            code = "InvalidArn" if "<" in executionArn else "ExecutionDoesNotExist"
+            raise client_error(code, operation="DescribeExecution")
         response = {
             "name": execution.run_id,
             "status": execution.status,

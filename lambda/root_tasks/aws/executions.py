@@ -23,7 +23,8 @@ def find_execution(aws: Aws, arn: str) -> Response | None:
     Raises:
         CallError: The call failed.
     """
-    with ignoring("ExecutionDoesNotExist"):
+    # The input of a run and the bucket may name what cannot be one.
+    with ignoring("ExecutionDoesNotExist", "InvalidArn"):
         return aws.call(DESCRIBE_EXECUTION, executionArn=arn)
     return None
 
