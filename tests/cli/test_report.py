@@ -121,9 +121,10 @@ def test_a_report_is_not_shown_if_its_execution_cannot_be_read(
     command_line: CommandLine, run: list[str]
 ) -> None:
     command_line.run("audit")
-    command_line.services.errors["DescribeExecution"] = ("InvalidArn", "Not an ARN.")
+    command_line.services.errors["DescribeExecution"] = ("InvalidSignatureException", "Signature expired.")
     assert command_line.refusal("report", *run) == (
-        "Unable to show the report: states:DescribeExecution: InvalidArn: Not an ARN.\n"
+        "Unable to show the report: states:DescribeExecution: InvalidSignatureException: Signature expired. "
+        "Set this machine's clock; if it is right, use other credentials, for example with --profile.\n"
     )
 
 

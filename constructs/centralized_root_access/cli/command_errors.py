@@ -51,6 +51,8 @@ class InterruptedRunError(click.Abort):
 
 _SIGN_IN = "Sign in again, for example with `aws sso login`, or use another --profile."
 _KEYS = "Use credentials that are valid, for example with --profile."
+# AWS has one code for a wrong key and for a time too far from its own.
+_CLOCK = "Set this machine's clock; if it is right, use other credentials, for example with --profile."
 # Advice, by AWS's code without "Exception", or by the name of the SDK's exception.
 _ADVICE = {
     "NoCredentialsError": "Use --profile, or sign in, for example with `aws sso login`.",
@@ -69,7 +71,8 @@ _ADVICE = {
     "Forbidden": _SIGN_IN,
     "InvalidClientTokenId": _KEYS,
     "UnrecognizedClient": _KEYS,
-    "SignatureDoesNotMatch": _KEYS,
+    "SignatureDoesNotMatch": _CLOCK,
+    "InvalidSignature": _CLOCK,
     "InvalidAccessKeyId": _KEYS,
 }
 _DENIED = frozenset({"AccessDenied", "UnauthorizedOperation"})
