@@ -75,7 +75,6 @@ _ADVICE = {
     "InvalidSignature": _CLOCK,
     "InvalidAccessKeyId": _KEYS,
 }
-_DENIED = frozenset({"AccessDenied", "UnauthorizedOperation"})
 _GRANTS = {
     "states:StartExecution": "grant_audit, grant_plan or grant_execute",
     "states:StopExecution": "grant_stop",
@@ -92,12 +91,12 @@ _SDK = frozenset({"boto3", "botocore", "urllib3"})
 def sentence(error: Exception) -> str:
     """Return what failed, and what to do."""
     from aws_calls.errors import RootAccessError
-    from aws_calls.failures import CallError, describe
+    from aws_calls.failures import CallError, FailureKind, describe
     from root_access.root_access_errors import NotTheManagementAccountError
 
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if isinstance(error, CallError) and error.failure.name in _DENIED:
+    if isinstance(error, CallError) and error.failure.kind is FailureKind.ACCESS_DENIED:
         return f"{describe(error.failure)} {_permission(error.failure.operation)}"
     if isinstance(error, CallError):
         return _with_advice(describe(error.failure), error.failure.name)
