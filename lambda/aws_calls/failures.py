@@ -15,6 +15,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     HTTPClientError,
     IncompleteReadError,
+    ProxyConnectionError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -143,7 +144,7 @@ def call_errors(operation: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise CallError(_from_client_error(operation, error)) from error
-    except (EndpointConnectionError, ConnectTimeoutError) as error:
+    except (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError) as error:
         raise CallError(_from_transport_error(operation, FailureKind.CONNECTION_FAILED, error)) from error
     except (HTTPClientError, ConnectionError, IncompleteReadError, ResponseParserError) as error:
         raise CallError(_from_transport_error(operation, FailureKind.NO_RESPONSE, error)) from error

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, IncompleteReadError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    ProxyConnectionError,
+)
 from botocore.parsers import ResponseParserError
 
 from aws_calls.failures import CallError, Failure, FailureKind, call_errors, describe
@@ -138,6 +143,7 @@ def test_a_list_that_is_not_truncated_ends_regardless_of_its_token() -> None:
         (IncompleteReadError(actual_bytes=1, expected_bytes=2), FailureKind.NO_RESPONSE, True),
         (ResponseParserError("cut off"), FailureKind.NO_RESPONSE, True),
         (EndpointConnectionError(endpoint_url="https://aws"), FailureKind.CONNECTION_FAILED, False),
+        (ProxyConnectionError(proxy_url="http://proxy"), FailureKind.CONNECTION_FAILED, False),
     ],
     ids=lambda value: str(value)[:40],
 )
