@@ -117,13 +117,14 @@ def test_an_unchecked_report_says_why_ends_with_2_and_names_no_next_step(
 
 
 @LATEST_OR_NAMED
+@pytest.mark.parametrize("code", ["InvalidSignatureException", "RequestExpired"])
 def test_a_report_is_not_shown_if_its_execution_cannot_be_read(
-    command_line: CommandLine, run: list[str]
+    command_line: CommandLine, run: list[str], code: str
 ) -> None:
     command_line.run("audit")
-    command_line.services.errors["DescribeExecution"] = ("InvalidSignatureException", "Signature expired.")
+    command_line.services.errors["DescribeExecution"] = (code, "The time is another.")
     assert command_line.refusal("report", *run) == (
-        "Unable to show the report: states:DescribeExecution: InvalidSignatureException: Signature expired. "
+        f"Unable to show the report: states:DescribeExecution: {code}: The time is another. "
         "Set this machine's clock; if it is right, use other credentials, for example with --profile.\n"
     )
 

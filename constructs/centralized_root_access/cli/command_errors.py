@@ -63,7 +63,6 @@ _ADVICE = {
     "InvalidRegionError": "Use --region with a Region such as us-east-1.",
     "EndpointConnectionError": "Check --region, the network and the endpoint of the profile.",
     "ExpiredToken": _SIGN_IN,
-    "RequestExpired": _SIGN_IN,
     "SSOTokenLoadError": _SIGN_IN,
     "TokenRetrievalError": _SIGN_IN,
     # The SDK raises it for a damaged file.
@@ -73,6 +72,7 @@ _ADVICE = {
     "UnrecognizedClient": _KEYS,
     "SignatureDoesNotMatch": _CLOCK,
     "InvalidSignature": _CLOCK,
+    "RequestExpired": _CLOCK,
     "InvalidAccessKeyId": _KEYS,
 }
 _GRANTS = {
