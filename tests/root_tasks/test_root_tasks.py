@@ -93,6 +93,11 @@ def test_a_denied_call_before_any_account_fails_with_awss_words(root_tasks: Root
     assert failure.attempts == 15
 
 
+def test_features_that_a_response_omits_are_not_taken_for_disabled(root_tasks: RootTasks) -> None:
+    root_tasks.omit_from_response("iam:ListOrganizationsFeatures", "EnabledFeatures")
+    assert refusal(root_tasks.run())[0] is RefusalReason.CALL_FAILED
+
+
 @pytest.mark.parametrize("call", ["organizations:DescribeOrganization", "iam:ListOrganizationsFeatures"])
 def test_a_run_starts_although_its_roles_policy_is_not_in_effect_yet(
     root_tasks: RootTasks, call: str

@@ -164,7 +164,7 @@ class MemberDirectory:
         organization = self._describe_organization()
         data = {"management_account_id": organization.management_account_id}
         try:
-            enabled = features.result().get("EnabledFeatures", ())
+            enabled = features.result().require("EnabledFeatures")
         except CallError as error:
             if error.failure.name == "AccountNotManagementOrDelegatedAdministrator":
                 raise RunRefusedError(
