@@ -111,7 +111,7 @@ class Convergence:
                 try:
                     self._apply(step, budget)
                 except CallError as error:
-                    if error.failure.reason != QUOTA_REACHED or not removable:
+                    if error.failure.reason not in QUOTA_REACHED or not removable:
                         raise
                 else:
                     return bool(freed)

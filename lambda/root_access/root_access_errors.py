@@ -14,16 +14,21 @@ from .steps import Operation, Step
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-QUOTA_REACHED = "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"
+# AWS's reasons for a service that has as many delegated administrators as it can have: several, or one.
+QUOTA_REACHED = (
+    "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED",
+    "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE",
+)
 # What to do about an account that AWS does not register, by its code or its reason.
 _REGISTER_REMEDIES = {
     "AccountNotFound": (
         "Account {} is not a member of this organization: remove it from delegated_administrators, or add it "
         "to the organization first."
     ),
-    QUOTA_REACHED: (
+    **dict.fromkeys(
+        QUOTA_REACHED,
         "The quota of delegated administrators for IAM has been reached, so {} was not registered: list "
-        "fewer delegated_administrators."
+        "fewer delegated_administrators.",
     ),
     "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR": (
         "Account {} is the management account, which cannot be a delegated administrator: remove it from "

@@ -76,6 +76,17 @@ def test_a_delegate_that_may_have_been_deregistered_is_registered_again(
     assert registered(organization) == (MEMBER,)
 
 
+def test_the_one_delegate_that_a_service_can_have_is_replaced(
+    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+) -> None:
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
+    exists = "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE"
+    fault = error_response("ConstraintViolationException", reason=exists)
+    inject(function.on_event, REGISTER, fault, times=1)
+    assert stack.create(Features=BOTH, DelegatedAdministrators=[OTHER]).succeeded
+    assert registered(organization) == (OTHER,)
+
+
 def test_the_first_error_is_reported_first_when_registering_again_fails_too(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:

@@ -47,9 +47,11 @@ class Fault:
         return client_error(**response, operation=operation)
 
 
-def error_response(code: str, *, status: int = 400, message: str = "This is a test.") -> Fault:
+def error_response(
+    code: str, *, status: int = 400, message: str = "This is a test.", reason: str = ""
+) -> Fault:
     """Return the fault that every service refuses the call with an error."""
-    response = {"code": code, "status": status, "message": message}
+    response = {"code": code, "status": status, "message": message, "reason": reason}
     return Fault(name=code, responses={_EVERY_SERVICE: response}, is_ambiguous=status >= 500)
 
 
