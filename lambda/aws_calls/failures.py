@@ -127,14 +127,11 @@ def describe_response(failure: Failure) -> str:
     """Return AWS's code and message, and how long the call was retried."""
     reason = f" ({failure.reason})" if failure.reason else ""
     message = truncate_json(failure.message.rstrip("."), max_bytes=_MAX_AWS_MESSAGE_BYTES)
-    return ": ".join(filter(None, (f"{failure.code}{reason}", message))) + f".{_retry_note(failure)}"
-
-
-def _retry_note(failure: Failure) -> str:
+    response = ": ".join(filter(None, (f"{failure.code}{reason}", message)))
     if failure.kind is FailureKind.OUT_OF_TIME or (not failure.timed_out and failure.attempts < 2):
-        return ""
+        return f"{response}."
     attempts = "1 attempt" if failure.attempts == 1 else f"{failure.attempts} attempts"
-    return f" Gave up after {attempts} over {failure.waited:.0f} s ({failure.kind})."
+    return f"{response}. Gave up after {attempts} over {failure.waited:.0f} s ({failure.kind})."
 
 
 @contextmanager

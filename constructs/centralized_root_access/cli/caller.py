@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 # A person waits at a terminal.
 MAX_WAIT_SECONDS = 20.0
-# Organizations and IAM are global; the SDK needs a Region all the same.
-_DEFAULT_REGION = "us-east-1"
 _GET_CALLER_IDENTITY = "sts:GetCallerIdentity"
 
 
@@ -115,7 +113,8 @@ def find_caller(target: TargetOptions) -> Caller:
         session = _session(target.profile)
         # The AWS CLI also reads AWS_REGION, and first; the SDK does not.
         given = target.region or os.environ.get("AWS_REGION")
-        region = given or session.get_config_variable("region") or _DEFAULT_REGION
+        # Organizations and IAM are global; the SDK needs a Region all the same.
+        region = given or session.get_config_variable("region") or "us-east-1"
         sts: Any = session.create_client("sts", region_name=region, config=one_attempt())
     identity = call(sts.get_caller_identity, operation=_GET_CALLER_IDENTITY, budget=retry_budget(clock))
     arn: str = require(identity.members, "Arn", operation=_GET_CALLER_IDENTITY)

@@ -155,5 +155,4 @@ def _permission(operation: str) -> str:
 
 
 def _with_advice(text: str, code: str) -> str:
-    advice = _ADVICE.get(code, "")
-    return f"{text} {advice}".rstrip() if text.endswith(".") else f"{text}. {advice}".rstrip()
+    return f"{text.removesuffix('.')}. {_ADVICE.get(code, '')}".rstrip()

@@ -37,7 +37,6 @@ REFUSED_STATUS = "REFUSED"
 # A key of the output of the function that starts a run.
 RUN_SHA256 = "runSha256"
 _MAX_READS_IN_PARALLEL = 8
-_RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.25, 3.0
 # DescribeExecution is eventually consistent: what it returns may be some seconds old.
 _OUTDATED_WAITS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -76,7 +75,7 @@ class RunExecution:
     @property
     def running(self) -> bool:
         """Whether it has not ended."""
-        return self.status in _RUNNING
+        return self.status in ("RUNNING", "PENDING_REDRIVE")
 
     @property
     def has_report(self) -> bool:
