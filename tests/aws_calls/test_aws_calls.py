@@ -255,8 +255,7 @@ def test_settings_that_are_not_those_that_the_function_reads_are_an_error(
 
 
 def test_settings_are_read_as_they_were_written() -> None:
-    environment = {"SETTINGS": '{"maxAccounts": null, "bucket": "b"}'}
-    expected = Settings(bucket="b", max_accounts=None)
-    assert Settings.from_environment(environment) == expected
+    read = Settings.from_environment({"SETTINGS": '{"maxAccounts": null, "bucket": "b"}'})
+    assert read == Settings(bucket="b", max_accounts=None)
     with pytest.raises(SettingsError):
         Settings.from_environment({})

@@ -50,7 +50,7 @@ class InterruptedRunError(click.Abort):
 
 
 _SIGN_IN = "Sign in again, for example with `aws sso login`, or use another --profile."
-_KEYS = "Use credentials that are valid, for example with --profile."
+_KEYS = "Use credentials that are valid (--profile), in a Region that is enabled for them (--region)."
 # AWS has one code for a wrong key and for a time too far from its own.
 _CLOCK = "Set this machine's clock; if it is right, use other credentials, for example with --profile."
 # Advice, by AWS's code without "Exception", or by the name of the SDK's exception.
