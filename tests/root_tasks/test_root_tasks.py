@@ -506,6 +506,13 @@ def test_an_audit_is_not_overtaken_by_itself(root_tasks: RootTasks) -> None:
     assert [ALL_METRICS & line.keys() for line in root_tasks.metrics()] == [ALL_METRICS]
 
 
+def test_no_old_execution_that_ended_last_hides_a_later_full_audit(root_tasks: RootTasks) -> None:
+    add_execution(root_tasks, minutes=(1, 2), name="audit")
+    add_execution(root_tasks, minutes=(-25 * 60, 3), status="FAILED")
+    root_tasks.run()
+    assert root_tasks.metrics() == []
+
+
 def test_no_number_of_other_executions_hides_a_later_full_audit(root_tasks: RootTasks) -> None:
     add_execution(root_tasks, minutes=(1, 2), name="audit")
     for minute in range(2, 102):

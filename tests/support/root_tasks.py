@@ -9,7 +9,6 @@ import json
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -615,7 +614,7 @@ class _Executions:
     def list_executions(self, *, stateMachineArn: str) -> dict[str, Any]:  # noqa: N803
         self.root_tasks.record_request("states:ListExecutions", stateMachineArn)
         prefix = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:"
-        listed = [
+        listed: list[dict[str, Any]] = [
             {
                 "executionArn": arn,
                 "startDate": execution.started_at,
@@ -625,7 +624,9 @@ class _Executions:
             for arn, execution in self.root_tasks.executions.items()
             if arn.startswith(prefix)
         ]
-        return {"executions": sorted(listed, key=itemgetter("startDate"), reverse=True)}
+        # Those that have ended are sorted by when they did.
+        listed.sort(key=lambda each: each["startDate" if each["status"] == "RUNNING" else "stopDate"])
+        return {"executions": listed[::-1]}
 
     def get_execution_history(self, *, executionArn: str, reverseOrder: bool) -> dict[str, Any]:  # noqa: N803
         self.root_tasks.record_request("states:GetExecutionHistory", executionArn)

@@ -80,8 +80,11 @@ def standing(aws: Aws, run: Run, *, looked_at: datetime) -> Standing:
 
 
 def _arns_of_others(aws: Aws, run: Run) -> Iterator[str]:
-    """Yield the executions that can have looked after the start of a run, the one that started last first."""
-    newest_first = pages(
+    """Yield the executions that can have looked after the start of a run, in AWS's order.
+
+    Those that run are sorted by when they started or were redriven, the others by when they ended.
+    """
+    listed = pages(
         aws.clients.step_functions.list_executions,
         operation=_LIST_EXECUTIONS,
         budget=aws.budget,
@@ -89,13 +92,15 @@ def _arns_of_others(aws: Aws, run: Run) -> Iterator[str]:
         token="nextToken",
         stateMachineArn=run.execution_arn.replace(":execution:", ":stateMachine:", 1).rpartition(":")[0],
     )
-    for execution in newest_first:
-        if require(execution, "startDate", operation=_LIST_EXECUTIONS) < run.started_at - MAX_AGE:
-            return
+    oldest = run.started_at - MAX_AGE
+    for execution in listed:
+        started_at = require(execution, "startDate", operation=_LIST_EXECUTIONS)
         # One that is redriven runs again.
         ended_at = None if execution.get("status") == "RUNNING" else execution.get("stopDate")
-        ended_before = ended_at is not None and ended_at <= run.started_at
-        if execution["executionArn"] != run.execution_arn and not ended_before:
+        if (ended_at or execution.get("redriveDate") or started_at) < oldest:
+            return
+        is_too_early = started_at < oldest or (ended_at is not None and ended_at <= run.started_at)
+        if execution["executionArn"] != run.execution_arn and not is_too_early:
             yield execution["executionArn"]
 
 
