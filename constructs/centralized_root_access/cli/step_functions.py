@@ -221,7 +221,7 @@ class Executions:
                     show(ended, counts["total"])
 
     def latest(self, *, limit: int) -> list[RunExecution]:
-        """Return the executions of both state machines that started last.
+        """Return the executions of both state machines that ran last.
 
         Raises:
             CallError: They cannot be listed.

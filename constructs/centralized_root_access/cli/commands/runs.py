@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @format_option(TABLE, JSON, CSV)
 @target_options
 def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
-    """List the audits, plans and executions that started last; `report` shows one of them.
+    """List the audits, plans and executions that ran last; `report` shows one of them.
 
     Exit code: 0 listed; 2 not listed.
     """
