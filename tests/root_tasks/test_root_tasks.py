@@ -515,14 +515,9 @@ def test_no_old_execution_that_ended_last_hides_a_later_full_audit(root_tasks: R
 
 def test_no_number_of_other_executions_hides_a_later_full_audit(root_tasks: RootTasks) -> None:
     add_execution(root_tasks, minutes=(1, 2), name="audit")
+    unclear: dict[str, Any] = {"status": "FAILED", "input_": {"task": "none"}}
     for minute in range(2, 102):
-        add_execution(
-            root_tasks,
-            minutes=(minute, minute + 1),
-            name=f"other-{minute}",
-            status="FAILED",
-            input_={"task": "none"},
-        )
+        add_execution(root_tasks, minutes=(minute, minute + 1), name=f"other-{minute}", **unclear)
     root_tasks.run()
     assert [ALL_METRICS & line.keys() for line in root_tasks.metrics()] == [{"AccountsAudited"}]
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .context import Aws
 
 _LOOKED_AT = "looked-at"
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _MAX_WRITES_OF_LATEST = 10
 # Allowed clock skew between Step Functions and Lambda.
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
@@ -262,7 +261,7 @@ class ReportStore:
         key = f"latest/{file.name}"
         for _ in range(_MAX_WRITES_OF_LATEST):
             etag = self._bucket.find_etag(key)
-            latest_look = self._latest_look(key, now=now) if etag else _LONG_AGO
+            latest_look = self._latest_look(key, now=now) if etag else datetime.min.replace(tzinfo=UTC)
             if latest_look is None:
                 log(event="latest_replaced", key=key, reason="The time of its last look is unknown.")
             elif latest_look > looked_at:
