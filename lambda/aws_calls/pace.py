@@ -26,8 +26,9 @@ _INCREASE = 2.0
 # limit.
 _FIRST_RATE = 4.0
 _MIN_RATE = 0.2
-# Of two calls that a documented limit allows at once: calls that leave evenly do not arrive evenly.
-_AT_ONCE = 0.9
+# How many calls may follow one at once. AWS's burst is one more; a tenth of it is kept, because calls that
+# leave evenly do not arrive evenly.
+_BURST = 0.9
 # Refused for what they ask, not for their number: they count as calls that AWS has let through.
 _LET_THROUGH = frozenset({FailureKind.ACCESS_DENIED, FailureKind.REFUSED})
 
@@ -42,7 +43,7 @@ class Pace:
 
     Attributes:
         clock: The time.
-        period: The seconds for a call by AWS's documented limit, after two at once; 0 without one.
+        period: The seconds for a call by AWS's documented rate, with a burst of two; 0 without one.
     """
 
     clock: Clock
@@ -58,7 +59,7 @@ class Pace:
         """Take a turn and return 0; or return in how many seconds to ask again."""
         with self._lock:
             now = self.clock.now()
-            turn = max(self._next_turn, self._periods_end - _AT_ONCE * self.period)
+            turn = max(self._next_turn, self._periods_end - _BURST * self.period)
             if now >= turn:
                 self._periods_end = max(self._periods_end, now) + self.period
                 # With jitter: the functions that were throttled together must not stay in step.

@@ -23,6 +23,11 @@ class PolicyType(StrEnum):
     SERVICE_CONTROL_POLICY = "SERVICE_CONTROL_POLICY"
     RESOURCE_CONTROL_POLICY = "RESOURCE_CONTROL_POLICY"
 
+    @property
+    def in_words(self) -> str:
+        """Its name in a sentence."""
+        return self.lower().replace("_", " ")
+
 
 class Effect(StrEnum):
     """What a statement does."""

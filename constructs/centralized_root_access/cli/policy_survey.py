@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 # Two documents a second, of which an organization can have thousands.
 _MAX_SECONDS = 1800.0
-# AWS's limits since May 2026: the characters of a policy, and the policies of a target. AWS's own one counts,
-# also as the fifth resource control policy, but that one is not read.
+# AWS's limits since May 2026: the characters of a policy, and the policies of a target. FullAWSAccess counts,
+# and so does RCPFullAWSAccess: AWS allows five, but this one is never read.
 _MAX_CHARACTERS = {PolicyType.SERVICE_CONTROL_POLICY: 10_240, PolicyType.RESOURCE_CONTROL_POLICY: 5_120}
 _MAX_ATTACHED = {PolicyType.SERVICE_CONTROL_POLICY: 10, PolicyType.RESOURCE_CONTROL_POLICY: 4}
 
@@ -73,7 +73,7 @@ class PolicyChange:
             CommandError: The policy that is there is attached nowhere, as far as was read, or a target takes
                 no other one.
         """
-        kind = self.policy_type.lower().replace("_", " ")
+        kind = self.policy_type.in_words
         own = [of_type for of_type in attachments if of_type.policy_type is self.policy_type]
         if self.replaced_id is None:
             for target_id, of_type in itertools.product(self.target_ids, own):

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from root_tasks.policies.fixes import StatementFix
     from root_tasks.policies.verdicts import AccountVerdict, DenialCause
-    from scp.documents import PolicyType
     from scp.evaluate import Cause
     from scp.task import Task
 
@@ -97,15 +96,11 @@ def _tasks(tasks: Sequence[Task], *, of: Sequence[Task]) -> str:
 
 def _policy(cause: Cause) -> str:
     if cause.policy is None:
-        return f"no {_words_of(cause.policy_type)} allows it"
+        return f"no {cause.policy_type.in_words} allows it"
     if cause.statement is None:
         return cause.policy.problem
     statement = cause.statement.sid or f"statement {cause.statement.number}"
     return f"{cause.policy.name} ({cause.policy.policy_id}), {statement}"
-
-
-def _words_of(policy_type: PolicyType) -> str:
-    return policy_type.lower().replace("_", " ")
 
 
 def _condition(cause: Cause) -> str:
@@ -128,7 +123,7 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
     cause = fix.denial.cause
     accounts = quantity(len(fix.account_ids), "account")
     if fix.statement is None:
-        where = f"a {_words_of(cause.policy_type)} attached to {_place(cause)}"
+        where = f"a {cause.policy_type.in_words} attached to {_place(cause)}"
         yield f"To allow root sessions in {accounts}, add this statement to {where}:"
         yield from _json_lines(fix.suggested)
         return
@@ -178,7 +173,7 @@ def _summary(found: Survey) -> str:
     if not found.enabled_types:
         sentences.append("Service control policies and resource control policies are disabled.")
     elif found.change is not None and found.change.policy_type not in found.enabled_types:
-        kind = _words_of(found.change.policy_type)
+        kind = found.change.policy_type.in_words
         sentences.append(f"AWS attaches it only when its type, {kind}, is enabled.")
     if found.has_unread_policies:
         sentences.append("Not every policy could be read.")

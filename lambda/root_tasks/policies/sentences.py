@@ -44,7 +44,7 @@ def denial_reason(causes: Sequence[Cause], *, action: str) -> str:
 
 def denial_cause(cause: Cause, *, action: str) -> str:
     """Return which policy denies a call, and where it is attached. People chose the names."""
-    policies = cause.policy_type.lower().replace("_", " ")
+    policies = cause.policy_type.in_words
     # An account's name belongs in its own row only: findings and functions that make changes get this, too.
     is_account = cause.level.target_id.isdigit()
     place = _name_and_id("" if is_account else cause.level.name, cause.level.target_id)

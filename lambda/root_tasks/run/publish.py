@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 
 
 def compare(aws: Aws, reports: ReportStore, report: Report) -> tuple[Report, Notice | None, frozenset[str]]:
-    """Return a full audit with its history, and the notice about it.
+    """Return a full audit with its history, the notice about it, and the accounts of the audit before.
 
-    And, of all that the audit before found, which would take too much memory: the accounts whose root user's
-    e-mail address it checked.
+    These are only those whose root user's e-mail address was checked: the whole report would take up memory.
     """
     previous, problem = _previous_audit(reports, report)
     if problem is not None:
@@ -118,7 +117,7 @@ def _metrics(
         values["ManagementRootUserUnprotected"] = int(is_unprotected(own))
     if imported is not None:
         values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
-    # Any number of these is as wanted.
+    # No value of these two sets off an alarm.
     is_alarming = any(values[name] for name in values.keys() - {"AccountsAudited", "FindingsImported"})
     return metric_line(
         dimensions={ORGANIZATION_ID: report.organization_id},

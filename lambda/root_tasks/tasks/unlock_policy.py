@@ -105,7 +105,7 @@ def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | N
 
 
 def _plan_without_reading(target: Target, failure: Failure) -> tuple[Item, Target | None]:
-    # An answer, as for a bucket that is not in the account's list: the name may be a typing error.
+    # AWS has answered, as for a bucket that is not in the account's list: the name may be mistyped.
     outcome = Outcome.FAILED if failure.name in _DOES_NOT_EXIST else Outcome.INACCESSIBLE
     item = item_of(target, outcome, messages.describe_with_hint(failure))
     removable = target.type is ItemType.QUEUE_POLICY and not target.restore

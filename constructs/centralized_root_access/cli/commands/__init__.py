@@ -1,1 +1,4 @@
-"""The commands, one module each."""
+"""The commands, one module each.
+
+They import what needs the SDK when they run, because it takes a second to import.
+"""
