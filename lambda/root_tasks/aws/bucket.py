@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -154,22 +153,24 @@ class Bucket:
             return None
         return str(require(entry, "ETag", operation=_LIST))
 
+    @property
+    def _own(self) -> dict[str, Any]:
+        return {"Bucket": self.name, "ExpectedBucketOwner": self.account_id}
+
     def _call(self, function: Callable[..., Any], operation: str, **parameters: object) -> Response:
-        own = {"Bucket": self.name, "ExpectedBucketOwner": self.account_id}
-        return call(function, operation=operation, budget=self.budget, **own, **parameters)
+        return call(function, operation=operation, budget=self.budget, **self._own, **parameters)
 
     def _list(self, prefix: str) -> Iterator[Any]:
-        list_page = functools.partial(
-            self.s3.list_objects_v2, Bucket=self.name, Prefix=prefix, ExpectedBucketOwner=self.account_id
-        )
         return pages(
             # S3 leaves the list out where it is empty.
-            lambda **token: {"Contents": (), **list_page(**token)},
+            lambda **parameters: {"Contents": (), **self.s3.list_objects_v2(**parameters)},
             operation=_LIST,
             budget=self.budget,
             items="Contents",
             token="ContinuationToken",
             response_token="NextContinuationToken",
+            Prefix=prefix,
+            **self._own,
         )
 
 
