@@ -19,7 +19,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from .errors import RootAccessError, truncate_json
+from common.errors import RootAccessError, truncate_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

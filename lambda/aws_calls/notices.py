@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .errors import RootAccessError
+from common.errors import RootAccessError
+
 from .failures import CallError, describe_response
 from .responses import call
 

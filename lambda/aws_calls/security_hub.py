@@ -11,9 +11,10 @@ from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from common.untrusted import printable
+
 from .failures import CallError, describe
 from .responses import call
-from .untrusted import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

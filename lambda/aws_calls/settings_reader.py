@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from .errors import RootAccessError
+from common.errors import RootAccessError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,8 +6,8 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_calls.errors import RootAccessError
 from aws_calls.failures import Failure, FailureKind, describe_response
+from common.errors import RootAccessError
 
 from .steps import Operation, Step
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from aws_calls.errors import RootAccessError
+from common.errors import RootAccessError
 
 SERVICE_PRINCIPAL = "iam.amazonaws.com"
 

@@ -6,8 +6,8 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.metrics import log_sdk, write_line
 from aws_calls.runtime import system_clock
+from common.metrics import log_sdk, write_line
 
 from .aws.clients import create_clients
 from .aws.context import Aws

@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import FailureKind, describe
-from aws_calls.untrusted import printable
+from common.untrusted import printable
 from scp.calls import ASSUME_ROOT
 
 if TYPE_CHECKING:

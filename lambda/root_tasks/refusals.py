@@ -7,9 +7,9 @@ from collections.abc import Collection
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from aws_calls.errors import RootAccessError, truncate_json
 from aws_calls.failures import Failure, describe
-from aws_calls.untrusted import excerpt, printable
+from common.errors import RootAccessError, truncate_json
+from common.untrusted import excerpt, printable
 
 if TYPE_CHECKING:
     from .model.report_schema import Task

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aws_calls.untrusted import refuse_constant, unique_keys
+from common.untrusted import refuse_constant, unique_keys
 
 from .operators import OPERATORS, Operator
 from .policy_text import Template, Variable, lowercase, parse_template

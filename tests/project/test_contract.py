@@ -18,10 +18,10 @@ import botocore
 import pytest
 from aws_cdk import App, CfnOutput, Stack
 
-from aws_calls.errors import RootAccessError
-from aws_calls.metrics import log_sdk
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access._arguments import parse_account_ids, parse_delegated_administrators
+from common.errors import RootAccessError
+from common.metrics import log_sdk
 from root_access.drift import comparison
 from root_access.handler import ResponseNotDeliveredError
 from root_access.state import desired_state

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aws_calls.errors import RootAccessError
+from common.errors import RootAccessError
 from root_access.handler import NOT_CREATED, ResponseNotDeliveredError, respond
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import enable_root_access

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.loaders import Loader, create_loader
 
-from aws_calls.errors import RootAccessError
 from aws_calls.runtime import one_attempt
+from common.errors import RootAccessError
 from root_tasks.aws.clients import Clients
 from root_tasks.aws.context import Aws
 from root_tasks.aws.session_clients import SessionClients

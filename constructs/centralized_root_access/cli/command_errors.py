@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from aws_calls.untrusted import printable
+from common.untrusted import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,8 +90,8 @@ _SDK = frozenset({"boto3", "botocore", "urllib3"})
 
 def sentence(error: Exception) -> str:
     """Return what failed, and what to do."""
-    from aws_calls.errors import RootAccessError
     from aws_calls.failures import CallError, FailureKind, describe
+    from common.errors import RootAccessError
     from root_access.root_access_errors import NotTheManagementAccountError
 
     if isinstance(error, click.ClickException):

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.untrusted import ACCOUNT_ID
+from common.untrusted import ACCOUNT_ID
 from root_tasks.messages import quantity
 from root_tasks.model.report_schema import Action, ItemType, Outcome, Task
 from root_tasks.report.key_use import key_query

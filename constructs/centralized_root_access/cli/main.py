@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aws_calls.untrusted import printable
+from common.untrusted import printable
 
 from .command_errors import ExitCode, InterruptedRunError, sentence
 from .commands.audit import audit

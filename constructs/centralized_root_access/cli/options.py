@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aws_calls.untrusted import ACCOUNT_ID, printable
+from common.untrusted import ACCOUNT_ID, printable
 
 from .command_errors import CommandError
 from .terminal import PROGRAM

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
-from aws_calls.untrusted import ACCOUNT_ID
+from common.untrusted import ACCOUNT_ID
 from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.fixes import find_fixes

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from aws_calls.untrusted import printable, unique_keys
+from common.untrusted import printable, unique_keys
 from root_tasks.messages import describe_preflight, quantity
 from root_tasks.model.report_schema import Outcome
 from root_tasks.report.summary import duration, minute, summary, words_of

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aws_calls.untrusted import printable
+from common.untrusted import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

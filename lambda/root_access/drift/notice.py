@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.notices import MAX_SUBJECT_CHARACTERS, NextStep, Notice, bullets, paragraphs
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
-from aws_calls.untrusted import UNKNOWN, account_id_or_unknown, excerpt, members, text_or_unknown
+from common.untrusted import UNKNOWN, account_id_or_unknown, excerpt, members, text_or_unknown
 
 from ..state import SERVICE_PRINCIPAL, Feature
 from ..steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, plan

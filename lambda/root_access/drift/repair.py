@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError
 from aws_calls.responses import call, require
+from common.errors import RootAccessError
 
 from ..converge import Convergence
 from ..root_access_errors import describe_step

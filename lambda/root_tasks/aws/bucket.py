@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError
 from aws_calls.responses import call, pages, require
+from common.errors import RootAccessError
 
 from ..model.codec import MAX_DOCUMENT_BYTES
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
-from aws_calls.errors import RootAccessError
+from common.errors import RootAccessError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

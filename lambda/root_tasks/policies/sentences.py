@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_calls.untrusted import excerpt
+from common.untrusted import excerpt
 from scp.calls import ASSUME_ROOT
 
 from ..messages import quantity

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aws_calls.untrusted import ACCOUNT_ID
+from common.untrusted import ACCOUNT_ID
 
 from ..messages import ACCEPTANCE_UNKNOWN
 from ..model.report_schema import Outcome

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_calls.notices import NextStep, Notice
-from aws_calls.untrusted import ACCOUNT_ID, excerpt, printable
+from common.untrusted import ACCOUNT_ID, excerpt, printable
 
 from ..messages import enumeration, quantity
 from ..model.codec import DecodingError, decode, encode_in_pieces

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aws_calls.untrusted import printable
+from common.untrusted import printable
 
 from ..messages import PROTECTED_AUDIT, describe_preflight
 from ..model.codec import encode, encode_in_pieces, format_time

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, FailureKind
+from common.errors import RootAccessError
 
 from .. import messages
 from ..aws.bucket import UnreadableObjectError

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.errors import RootAccessError
 from aws_calls.failures import CallError, describe
 from aws_calls.pace import Pace
+from common.errors import RootAccessError
 
 from .. import messages
 from ..aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL

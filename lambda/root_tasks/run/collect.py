@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
-from aws_calls.untrusted import excerpt
+from common.untrusted import excerpt
 
 from .. import messages
 from ..aws.bucket import UnreadableObjectError

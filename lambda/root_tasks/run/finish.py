@@ -6,8 +6,8 @@ import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.errors import RootAccessError
-from aws_calls.untrusted import printable
+from common.errors import RootAccessError
+from common.untrusted import printable
 
 from ..aws.stores import REPORT_JSON, File, Storage, sha256
 from ..model.codec import format_time

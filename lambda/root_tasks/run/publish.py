@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_calls.metrics import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
 from aws_calls.notices import publish
+from common.metrics import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
 
 from ..aws.bucket import UnreadableObjectError
 from ..aws.stores import REPORT_JSON

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError
-from aws_calls.metrics import STATE_MACHINE_NAME, metric_line
+from common.metrics import STATE_MACHINE_NAME, metric_line
 
 from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.untrusted import ACCOUNT_ID
+from common.untrusted import ACCOUNT_ID
 
 from ..model.run import Assignment, CredentialSelection
 from ..refusals import RefusalReason, RunRefusedError

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind
-from aws_calls.untrusted import ACCOUNT_ID, refuse_constant, unique_keys
+from common.untrusted import ACCOUNT_ID, refuse_constant, unique_keys
 from root_access.state import Feature
 
 from .. import messages

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 import pytest
 from hypothesis import strategies as st
 
-from aws_calls.untrusted import printable
+from common.untrusted import printable
 from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.codec import decode, format_time
 from root_tasks.model.report_schema import (

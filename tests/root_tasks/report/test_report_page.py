@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aws_calls.untrusted import printable
+from common.untrusted import printable
 from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.report_schema import (
     Action,

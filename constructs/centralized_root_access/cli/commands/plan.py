@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aws_calls.untrusted import printable
+from common.untrusted import printable
 
 from ..command_errors import failures_as
 from ..options import (
