@@ -82,7 +82,7 @@ class DriftCheck(Construct):
             self,
             "Function",
             description="Checks that centralized root access matches the stack.",
-            handler="root_access.drift.comparison.on_check",
+            handler="root_access.drift.detection.on_check",
             log_group=logs,
             statements=[
                 *(

@@ -22,7 +22,7 @@ from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access._arguments import parse_account_ids, parse_delegated_administrators
 from common.errors import RootAccessError
 from common.metrics import log_sdk
-from root_access.drift import comparison
+from root_access.drift import detection
 from root_access.handler import ResponseNotDeliveredError
 from root_access.state import desired_state
 from root_access.steps import Operation
@@ -68,7 +68,7 @@ PROTECTED = THIRD
 STATE_MACHINE = "AWS::StepFunctions::StateMachine"
 
 SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
-    "root_access.drift.comparison.on_check": comparison.Settings.from_environment,
+    "root_access.drift.detection.on_check": detection.Settings.from_environment,
     "root_use.delivery.on_delivery": delivery.Settings.from_environment,
     "root_tasks.handlers.start_run": StartRunSettings.from_environment,
     "root_tasks.handlers.run_batch": RunBatchSettings.from_environment,
@@ -237,7 +237,7 @@ def test_each_function_logs_the_version_of_its_sdk_once(
 def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None:
     read = everything.settings
     (topic,) = resources(everything.template, "AWS::SNS::Topic")
-    assert read("root_access.drift.comparison.on_check") == comparison.Settings(
+    assert read("root_access.drift.detection.on_check") == detection.Settings(
         features=[SESSIONS],
         delegated_administrators=[MEMBER],
         repaired_stack_id="${AWS::StackId}",
@@ -286,7 +286,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
 
 def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
     read = defaults.settings
-    assert read("root_access.drift.comparison.on_check") == comparison.Settings(
+    assert read("root_access.drift.detection.on_check") == detection.Settings(
         features=[CREDENTIALS, SESSIONS],
         delegated_administrators=None,
         repaired_stack_id=None,
@@ -350,7 +350,7 @@ def test_the_function_reads_the_properties_and_returns_the_attributes(
 def test_the_alarms_read_the_metric_that_the_drift_check_logs(
     everything: Synthesized, organization: LocalOrganization
 ) -> None:
-    drift_check = DriftCheck(settings=everything.settings("root_access.drift.comparison.on_check"))
+    drift_check = DriftCheck(settings=everything.settings("root_access.drift.detection.on_check"))
     drift_check()
     detected, _repaired = drift_check.checks()
     assert isinstance(detected["_aws"]["Timestamp"], int)

@@ -11,8 +11,8 @@ import boto3
 
 from aws_calls.notices import PUBLISH
 from aws_calls.security_hub import IMPORT_FINDINGS
-from root_access.drift import comparison
-from root_access.drift.comparison import Settings
+from root_access.drift import detection
+from root_access.drift.detection import Settings
 from root_access.drift.repair import DESCRIBE_STACKS
 from support.accounts import MANAGEMENT
 from support.function import BOTH, FakeContext, Function
@@ -120,7 +120,7 @@ class DriftCheck(Publisher):
 
     def __call__(self, event: object = BY_INTERVAL) -> list[Mapping[str, Any]]:
         """Run it, and return the lines of its checks."""
-        comparison.DriftCheck(
+        detection.DriftCheck(
             context=FakeContext(
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:Drift",
                 remaining_seconds=180,
