@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from acceptance.callers import AUDIT, TASK_POLICY
+from acceptance.callers import AUDIT, TASK_POLICY, UNLOCK_BUCKET
 from acceptance.model import ROOT_SESSION
-from acceptance.policies import POLICIES
+from acceptance.policies import POLICIES, locking_policy
+from acceptance.resources import create_bucket
 from root_tasks.aws.authorization_ids import keep_apart
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 # Slower than AWS's own script for audits, which waits 0.1 s between accounts, up to twice as fast.
 _RATES_PER_SECOND = (2.0, 5.0, 10.0, 20.0)
 _CALLS_AT_EACH_RATE = 10
+_EFFECTIVE_AFTER_SECONDS = 30.0
 _DENIALS = ("AccessDenied", "AccessDeniedException")
 # Denied to every audit: one call per service that has root tasks.
 DENIED_CALLS = ("iam:ListUsers", "s3:ListBuckets", "sqs:ListQueues")
@@ -69,6 +72,32 @@ def _carries_id(callers: Callers, service: str, operation: str) -> bool | None:
     return None
 
 
+def measure_confirmed_policy(callers: Callers) -> dict[str, Any]:
+    """Return how S3 responds to root that confirms to give up changing a policy, and then deletes it."""
+    name = f"{callers.names.own_name}-confirmed"
+    create_bucket(callers, name)
+    s3, root = callers.member("s3"), callers.root("s3", UNLOCK_BUCKET)
+    policy = locking_policy("s3", f"arn:aws:s3:::{name}")
+    confirmed = {"Bucket": name, "Policy": policy, "ConfirmRemoveSelfBucketAccess": True}
+    try:
+        found = {"PutBucketPolicy": _code_of(functools.partial(root.put_bucket_policy, **confirmed))}
+        # A policy takes a moment to be effective.
+        callers.aws.wait(_EFFECTIVE_AFTER_SECONDS)
+    finally:
+        code = _code_of(functools.partial(root.delete_bucket_policy, Bucket=name))
+        if code is None:
+            callers.patiently(lambda: s3.delete_bucket(Bucket=name))
+    return {**found, "DeleteBucketPolicy": code}
+
+
+def _code_of(call: Callable[[], object]) -> str | None:
+    try:
+        call()
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return None
+
+
 def measure_simulation(callers: Callers) -> dict[str, Any]:
     """Return how IAM's simulator judges an audit under a policy on root users, by its exemption."""
     allow = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}], "Version": "2012-10-17"}
@@ -97,5 +126,6 @@ def measure_simulation(callers: Callers) -> dict[str, Any]:
 MEASUREMENTS: Mapping[str, Callable[[Callers], dict[str, Any]]] = {
     "AssumeRoot": measure_assume_root,
     "AuthorizationIds": measure_authorization_ids,
+    "ConfirmedPolicy": measure_confirmed_policy,
     "Simulation": measure_simulation,
 }

@@ -134,19 +134,27 @@ def set_password(callers: Callers, value: bool) -> None:
 
 def set_bucket(callers: Callers, value: str | None) -> None:
     """Create the bucket, lock it, unlock it, or delete it."""
-    s3, name, region = callers.member("s3"), callers.names.own_name, callers.names.region
+    s3, name = callers.member("s3"), callers.names.own_name
     if find_bucket(callers):
         callers.patiently(lambda: callers.root("s3", UNLOCK_BUCKET).delete_bucket_policy(Bucket=name))
     elif value is not None:
-        location = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        options = {} if region == "us-east-1" else location
-        # For a while its name may still be that of the bucket that was deleted before.
-        callers.patiently(lambda: s3.create_bucket(Bucket=name, **options))
+        create_bucket(callers, name)
     if value is None:
         _tolerate(callers, lambda: s3.delete_bucket(Bucket=name), "NoSuchBucket")
     elif value == "locked":
         policy = locking_policy("s3", f"arn:aws:s3:::{name}")
-        callers.patiently(lambda: s3.put_bucket_policy(Bucket=name, Policy=policy))
+        # By root, as a restore, and not confirmed: so root can delete it again.
+        root = callers.root("s3", UNLOCK_BUCKET)
+        callers.patiently(lambda: root.put_bucket_policy(Bucket=name, Policy=policy))
+
+
+def create_bucket(callers: Callers, name: str) -> None:
+    """Create a bucket in the member account."""
+    s3, region = callers.member("s3"), callers.names.region
+    location = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    options = {} if region == "us-east-1" else location
+    # For a while its name may still be that of the bucket that was deleted before.
+    callers.patiently(lambda: s3.create_bucket(Bucket=name, **options))
 
 
 def set_queue(callers: Callers, value: str | None) -> None:

@@ -18,9 +18,7 @@ _QUEUE: Mapping[str, Any] = {"QueueUrl": "{queue url}"}
 _POLICY_OF_QUEUE: Mapping[str, Any] = {**_QUEUE, "AttributeNames": ["Policy"]}
 
 _as_owner = partial(case, level=Level.MEMBER, caller=MEMBER, local=NO_ENFORCEMENT)
-_locked_bucket, _open_bucket = (
-    partial(in_session(UNLOCK_BUCKET, f"bucket {state}"), Bucket=_NAME) for state in ("locked", "open")
-)
+_open_bucket = partial(in_session(UNLOCK_BUCKET, "bucket open"), Bucket=_NAME)
 _locked_queue = in_session(UNLOCK_QUEUE, "queue locked", source=Source.ASSUMED)
 
 _BUCKETS = [
@@ -31,13 +29,24 @@ _BUCKETS = [
         given=("bucket locked",),
         Bucket=_NAME,
     ),
-    _locked_bucket(
+    in_session(UNLOCK_BUCKET, "bucket locked")(
         "s3:GetBucketPolicy",
         "a root session reads the policy of a locked bucket",
         succeeds({"Policy": "{text}"}),
+        Bucket=_NAME,
     ),
-    _locked_bucket(
-        "s3:DeleteBucketPolicy", "a root session deletes the policy of a locked bucket", succeeds()
+    in_session(UNLOCK_BUCKET, "bucket locked", "30 seconds later")(
+        "s3:DeleteBucketPolicy",
+        "a root session deletes a policy that denies everyone everything, which root has put",
+        succeeds(),
+        Bucket=_NAME,
+    ),
+    in_session(UNLOCK_BUCKET, source=Source.ASSUMED)(
+        "measurement:ConfirmedPolicy",
+        "a root session may be denied to delete such a policy that root has put and confirmed",
+        succeeds({"PutBucketPolicy": "{any}", "DeleteBucketPolicy": "{any}"}),
+        measures="how S3 responds to root that deletes a policy put with ConfirmRemoveSelfBucketAccess",
+        risk="may leave an empty bucket that only AWS Support can delete",
     ),
     _open_bucket(
         "s3:GetBucketPolicy",

@@ -50,8 +50,8 @@ class _BucketPolicy:
 
     def attach(self, text: str) -> None:
         """Attach a policy."""
-        # The plan shows the policy, and the root user can remove it again.
-        self._call(PUT_BUCKET_POLICY, Policy=text, ConfirmRemoveSelfBucketAccess=True)
+        # Without ConfirmRemoveSelfBucketAccess, by which the caller, root, may give up changing the policy.
+        self._call(PUT_BUCKET_POLICY, Policy=text)
 
     def _call(self, operation: str, **parameters: object) -> Response:
         own = {"Bucket": self._bucket, "ExpectedBucketOwner": self._session.account_id}
