@@ -57,8 +57,8 @@ test-slow: setup $(SLOW_READY)  ## run the long searches, and every Python and p
 coverage:  ## run the gate, and measure how much of the library and the functions its tests cover (SLOW=1: run all tests)
 	@$(MAKE) test COVERAGE=1
 
-bench: setup  ## measure audits next to a lean client; writes benchmarks/README.md (about ten minutes)
-	@$(BIN)/python -m benchmarks
+bench: setup  ## measure audits (PEER=path: aws-root-manager's too); writes benchmarks/README.md (about ten minutes on two idle cores)
+	@$(BIN)/python -m benchmarks $(if $(PEER),--peer $(PEER))
 
 build: $(PYTHON_READY)  ## build the sdist, and the wheel from it, into dist/, and check both
 	rm -rf dist

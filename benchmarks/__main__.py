@@ -1,12 +1,14 @@
 """`make bench`: measure audits, and a plan and its execution; write benchmarks/README.md.
 
-`python -m benchmarks --accounts 30 100` measures audits of these sizes from here, and prints them.
+`python -m benchmarks --accounts 1 30` measures only audits from here, of one account of ten and of 30
+accounts, and prints them. `--peer` also measures a binary of aws-root-manager, in turn.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 _PAGE = Path(__file__).with_name("README.md")
 _SLOW, _FAST = 0.3, 0.1
 _SINGLE_ACCOUNTS = (10, 10_000)
-_SIZES = (30, 100, 300, 1_000, 10_000)
+# How often each is audited: a second more or less counts only where an audit takes few.
+_SIZES = {30: 5, 100: 5, 300: 3, 1_000: 1, 10_000: 1}
+_TIMES = 5
 _DEPLOYED = (1_000, 10_000)
 _LARGE = 10_000
 
@@ -35,11 +39,12 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, write the page, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--accounts", type=int, nargs="+", help="only audits of so many accounts, from here")
+    parser.add_argument("--peer", type=Path, help="a binary of aws-root-manager to measure, too")
     options = parser.parse_args(arguments)
     raise_interrupted_on_signals()
     started_at = time.monotonic()
     try:
-        measurements = _measure(options.accounts)
+        measurements = _measure(options.accounts, options.peer)
     except (StartError, AuditFailedError, StandInFailedError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -51,20 +56,21 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _measure(sizes: Sequence[int] | None) -> Measurements:
-    found = Measurements(load=os.getloadavg()[0])
+def _measure(sizes: Sequence[int] | None, peer: Path | None) -> Measurements:
+    found = Measurements(load=os.getloadavg()[0], peer=_version_of(peer) if peer else None)
     with (
         tempfile.TemporaryDirectory(prefix="benchmarks-") as folder,
         running_local_aws() as aws,
         running_stand_in(Path(folder)) as stand_in,
     ):
-        meter = Meter(aws, stand_in)
-        for members in () if sizes else _SINGLE_ACCOUNTS:
+        meter = Meter(aws, stand_in, peer=peer)
+        for members in _SINGLE_ACCOUNTS if not sizes else [10] * (1 in sizes):
             _say(f"One account of {members:,}")
-            found.from_here.append(meter.compare(Scenario(members=members, latency=_SLOW), one_account=True))
-        for scenario in map(_scenario, sizes or _SIZES):
-            _say(f"{scenario.members:,} accounts, from here")
-            found.from_here.append(meter.compare(scenario))
+            one = Scenario(members=members, latency=_SLOW)
+            found.from_here.append(meter.compare(one, one_account=True, times=_TIMES))
+        for size in _SIZES if not sizes else [size for size in sizes if size > 1]:
+            _say(f"{size:,} accounts, from here")
+            found.from_here.append(meter.compare(_scenario(size), times=_SIZES.get(size, 1)))
         for scenario in () if sizes else map(_scenario, _DEPLOYED):
             _say(f"{scenario.members:,} accounts, by the deployed functions")
             found.deployed.append(meter.audit(scenario))
@@ -76,6 +82,11 @@ def _measure(sizes: Sequence[int] | None) -> Measurements:
 
 def _scenario(members: int) -> Scenario:
     return Scenario(members=members, latency=_FAST if members >= _LARGE else _SLOW)
+
+
+def _version_of(peer: Path) -> str:
+    shown = subprocess.run([peer, "version"], check=True, capture_output=True, text=True).stdout
+    return shown.removeprefix("Version:").strip()
 
 
 def _say(sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""Measures runs: by the deployed functions, by the command line from here, and by a lean client."""
+"""Measures runs: by the deployed functions, by the command line from here, and by aws-root-manager."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from root_tasks.model.report_schema import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from benchmarks.stand_in import Scenario, StandIn, Traffic
     from local_aws.services import LocalAws
@@ -43,12 +44,11 @@ class AuditFailedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """The numbers of one client.
+    """The numbers of one client, in one run.
 
     Attributes:
-        seconds: The time until no account is lost.
-        lost: The accounts without a result in the first run.
-        runs: The number of runs until none is lost; None if it gave up before.
+        seconds: The time.
+        lost: The accounts without a result.
         calls: The calls that reached the stand-in.
         throttled: The throttled ones among them.
         cpu: The CPU time per account.
@@ -56,7 +56,6 @@ class Figures:
 
     seconds: float
     lost: int = 0
-    runs: int | None = 1
     calls: int
     throttled: int
     cpu: float
@@ -64,12 +63,15 @@ class Figures:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """An audit of the same accounts by the command line and by the lean client."""
+    """An audit of the same accounts by the command line, and by the peer if there is one.
+
+    Each has the median of its runs by time.
+    """
 
     scenario: Scenario
     one_account: bool
     from_here: Figures
-    lean_client: Figures
+    peer: Figures | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,16 +107,18 @@ class Meter:
     Args:
         aws: The local AWS, whose S3 the functions use.
         stand_in: The stand-in for everything else.
+        peer: The binary of aws-root-manager.
     """
 
-    def __init__(self, aws: LocalAws, stand_in: StandIn) -> None:
+    def __init__(self, aws: LocalAws, stand_in: StandIn, *, peer: Path | None = None) -> None:
+        self._peer = peer
         self._stand_in = stand_in
         self._environment = {**aws.environment, **stand_in.environment}
         self._s3 = aws.client("s3")
         self._s3.create_bucket(Bucket=BUCKET)
 
-    def compare(self, scenario: Scenario, *, one_account: bool = False) -> Comparison:
-        """Audit an organization, or its first member alone, by the command line and by the lean client.
+    def compare(self, scenario: Scenario, *, one_account: bool = False, times: int = 1) -> Comparison:
+        """Audit an organization, or only its first member, by the command line and by the peer in turn.
 
         Raises:
             AuditFailedError: An account is missing in the report, or has a wrong outcome.
@@ -123,11 +127,17 @@ class Meter:
         chosen = scenario.member_ids[:1] if one_account else ()
         if chosen:
             expected = {account_id: expected[account_id] for account_id in chosen}
+        scenario = replace(scenario, status=self._peer is not None)
+        ours, peers = [], []
+        for _ in range(times):
+            ours.append(self._audit_from_here(scenario, chosen, expected))
+            if self._peer is not None:
+                peers.append(self._audit_by_peer(self._peer, scenario, chosen))
         return Comparison(
             scenario=scenario,
             one_account=one_account,
-            from_here=self._audit_from_here(scenario, chosen, expected),
-            lean_client=self._audit_by_lean_client(scenario, chosen, len(expected)),
+            from_here=_median(ours),
+            peer=_median(peers) if peers else None,
         )
 
     def audit(self, scenario: Scenario) -> DeployedRun:
@@ -161,32 +171,18 @@ class Meter:
     def _audit_from_here(
         self, scenario: Scenario, chosen: Sequence[str], expected: Mapping[str, Outcome]
     ) -> Figures:
-        self._stand_in.begin(scenario)
         accounts = [argument for account_id in chosen for argument in ("--account", account_id)]
         command = ("-m", "centralized_root_access", "audit", "--from-here", "--format", "json", *accounts)
-        started_at, cpu = time.monotonic(), _cpu_of_processes()
         # An account has credentials.
-        report = json.loads(self._run(*command, exit_code=1))
-        seconds = time.monotonic() - started_at
+        report, figures = self._run(scenario, sys.executable, *command, exit_code=1, accounts=len(expected))
         require_outcomes(report["results"], expected=expected)
-        return Figures(
-            seconds=seconds,
-            cpu=(_cpu_of_processes() - cpu) / len(expected),
-            **_totals(self._stand_in.traffic()),
-        )
+        return figures
 
-    def _audit_by_lean_client(self, scenario: Scenario, chosen: Sequence[str], accounts: int) -> Figures:
-        self._stand_in.begin(scenario)
-        started_at = time.monotonic()
-        measured = json.loads(self._run("-m", "benchmarks.lean_client", *chosen))
-        lost = measured["lost"]
-        return Figures(
-            seconds=time.monotonic() - started_at,
-            lost=lost[0],
-            runs=None if lost[-1] else len(lost),
-            cpu=measured["cpu"] / accounts,
-            **_totals(self._stand_in.traffic()),
-        )
+    def _audit_by_peer(self, peer: Path, scenario: Scenario, chosen: Sequence[str]) -> Figures:
+        command = (str(peer), "audit", "--output", "json", "--accounts", ",".join(chosen) or "all")
+        accounts = len(chosen) or scenario.members
+        found, figures = self._run(scenario, *command, accounts=accounts)
+        return replace(figures, lost=accounts - len(found))
 
     def _run_functions(
         self,
@@ -230,14 +226,26 @@ class Meter:
         )
         return deployed, finished.response
 
-    def _run(self, *arguments: str, exit_code: int = 0) -> str:
-        command = [sys.executable, *arguments]
-        finished = subprocess.run(
-            command, env=self._environment, check=False, stdout=subprocess.PIPE, text=True
-        )
-        if finished.returncode != exit_code:
+    def _run(
+        self, scenario: Scenario, *command: str, accounts: int, exit_code: int | None = None
+    ) -> tuple[Any, Figures]:
+        """Run a command for a number of accounts; return its output and its figures."""
+        self._stand_in.begin(scenario)
+        started_at, cpu = time.monotonic(), _cpu_of_processes()
+        finished = subprocess.run(command, env=self._environment, check=False, capture_output=True, text=True)
+        seconds = time.monotonic() - started_at
+        try:
+            output = json.loads(finished.stdout)
+        except json.JSONDecodeError as error:
+            raise AuditFailedError(f"{command} has no result: {finished.stderr[-2000:]}") from error
+        if exit_code not in (None, finished.returncode):
             raise AuditFailedError(f"{command} ended with {finished.returncode}")
-        return finished.stdout
+        cpu = (_cpu_of_processes() - cpu) / accounts
+        return output, Figures(seconds=seconds, cpu=cpu, **_totals(self._stand_in.traffic()))
+
+
+def _median(figures: list[Figures]) -> Figures:
+    return sorted(figures, key=lambda run: run.seconds)[len(figures) // 2]
 
 
 def _totals(traffic: Traffic) -> dict[str, int]:

@@ -19,31 +19,38 @@ if TYPE_CHECKING:
 
     from benchmarks.meter import Comparison, DeployedRun, Figures
 
+_PEERS_COLUMNS = (
+    *("aws-root-manager", "its calls", "its throttled", "its CPU per account", "lost"),
+    "from here / aws-root-manager",
+)
 _VERSIONS = ("boto3", "ministack", "moto")
 
 _INTRODUCTION = """\
 # Benchmarks
 
-`make bench` measures audits, and a plan with its execution, and writes this page.
+`make bench` measures audits, and a plan with its execution, and writes this page; `make bench PEER=path` also
+measures a binary of [aws-root-manager](https://github.com/unicrons/aws-root-manager).
 
 Everything but S3 is a stand-in for STS, IAM, Organizations and Step Functions that is made for load, over
 TLS. Its organization has {units} units in two levels, and {policies} service control policies: {per_target}
 on the root and on each unit, and `FullAWSAccess`. Lists have AWS's pages, and each call of Organizations has
 the limit that AWS documents: ListAccounts {list_accounts:.0f} a second, DescribePolicy {documents:.0f}. AWS
 has published no limit for AssumeRoot: {assume_root:.0f} a second is that of STS's other calls. One account in
-{one_in_n} has root credentials.
+{one_in_n} has root credentials. Clients trust the authorities of a machine, and the stand-in's. [The
+stand-in](stand_in.py) says where it is still kinder than AWS.
 
-Measured once, on {machine} with a load of {load:.1f} before; {versions}.
+Measured on {machine} with a load of {load:.1f} before; {versions}.
 
 ## Audit
 
-- **from here**: `audit --from-here`, as a process of its own.
-- **lean client**: the list, then all accounts at once, five calls in each, one pool of connections, three
-  attempts per call and a retry quota, as the SDKs have them. It names no units, writes no report, and reads
-  no policies. It is run again for the accounts that it lost.
+`audit --from-here`{peer}, each as a process of its own{in_turn}. The time is the median of five
+runs, of three for 300 accounts, and of one for more.
+"""
 
-Time is until no account is lost. *Lost* are the accounts without a result in the lean client's first run;
-from here none is.
+_PEER = """\
+aws-root-manager makes five calls in each account, and names no units. *Lost* are the accounts without a
+result; from here none is. It still needs the `Status` of an account, which AWS no longer sends and the
+stand-in does.
 """
 
 _DEPLOYED = """\
@@ -58,8 +65,13 @@ execution delete the credentials of one account.
 
 @dataclass(kw_only=True)
 class Measurements:
-    """All measurements; the load is that of the machine before, which makes the times longer."""
+    """All measurements; the load is that of the machine before, which makes the times longer.
 
+    Attributes:
+        peer: The version of aws-root-manager, if it was measured.
+    """
+
+    peer: str | None = None
     from_here: list[Comparison] = field(default_factory=list)
     deployed: list[DeployedRun] = field(default_factory=list)
     load: float = 0.0
@@ -80,17 +92,18 @@ def _sections(measurements: Measurements) -> Iterable[str]:
         assume_root=ASSUME_ROOT.rate,
         one_in_n=ONE_IN_N_HAS_CREDENTIALS,
         load=measurements.load,
+        peer=f" and aws-root-manager {measurements.peer}" if measurements.peer else "",
+        in_turn=", in turn" if measurements.peer else "",
         machine=f"{os.cpu_count()} cores ({platform.system()}, {platform.machine()})",
         versions=", ".join(
             [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _VERSIONS)]
         ),
     )
+    ours = ("from here", "calls", "throttled", "CPU per account")
+    if measurements.peer:
+        yield _PEER
     yield table(
-        (
-            *("", "from here", "lean client", "from here / lean client", "calls", "lean client's calls"),
-            *("throttled", "lean client's throttled", "lost", "runs until none is lost"),
-            *("CPU per account", "lean client's CPU"),
-        ),
+        ("", *ours, *(_PEERS_COLUMNS if measurements.peer else ())),
         map(_comparison_row, measurements.from_here),
     )
     if measurements.deployed:
@@ -102,32 +115,27 @@ def _sections(measurements: Measurements) -> Iterable[str]:
 
 
 def _comparison_row(comparison: Comparison) -> Sequence[str]:
-    ours, lean, scenario = comparison.from_here, comparison.lean_client, comparison.scenario
+    ours, peer, scenario = comparison.from_here, comparison.peer, comparison.scenario
     chosen = "one of " if comparison.one_account else ""
-    return (
-        f"{chosen}{scenario.members:,} accounts, {_milliseconds(scenario.latency)} a call",
-        f"{ours.seconds:.2f} s",
-        ("more than " if lean.runs is None else "") + f"{lean.seconds:.2f} s",
-        f"{ours.seconds / lean.seconds:.2f}",
-        f"{ours.calls:,}",
-        f"{lean.calls:,}",
-        f"{ours.throttled:,}",
-        f"{lean.throttled:,}",
-        f"{lean.lost:,}",
-        "-" if lean.runs is None else f"{lean.runs}",
-        _milliseconds(ours.cpu),
-        _milliseconds(lean.cpu),
-    )
+    row = f"{chosen}{scenario.members:,} accounts, {_milliseconds(scenario.latency)} a call"
+    if peer is None:
+        return row, *_figures(ours)
+    return row, *_figures(ours), *_figures(peer), f"{peer.lost:,}", f"{ours.seconds / peer.seconds:.2f}"
 
 
-def _deployment_row(run: DeployedRun) -> Sequence[str]:
-    figures: Figures = run.figures
+def _figures(figures: Figures) -> Sequence[str]:
     return (
-        f"{run.name}, {run.scenario.members:,} accounts, {_milliseconds(run.scenario.latency)} a call",
         f"{figures.seconds:.2f} s",
         f"{figures.calls:,}",
         f"{figures.throttled:,}",
         _milliseconds(figures.cpu),
+    )
+
+
+def _deployment_row(run: DeployedRun) -> Sequence[str]:
+    return (
+        f"{run.name}, {run.scenario.members:,} accounts, {_milliseconds(run.scenario.latency)} a call",
+        *_figures(run.figures),
         f"{run.function_seconds:.0f}",
         f"${run.dollars:.4f}",
     )

@@ -1,7 +1,16 @@
 """A stand-in for STS, IAM, Organizations and Step Functions, made for load: what a run calls, over TLS.
 
 It has AWS's latency and AWS's limits, and serves several thousand calls a second from one core, so a
-benchmark measures the client. It does not verify signatures; its responses are recorded from the local AWS.
+benchmark measures the client. Its clients trust the authorities that they have without it, and its own: the
+SDKs read all of these. Its responses are recorded from the local AWS. Kinder than AWS are still:
+
+- Each call has the same latency, where some of AWS's are slow, and opening a connection has none, where the
+  network takes two round trips.
+- Its certificate is its own authority, where two more are between AWS's and an authority.
+- It leaves idle connections open.
+- No call fails except by a limit, no account is denied, and each page but the last one is full.
+- IAM has no limit, because AWS publishes none. That of AssumeRoot is assumed.
+- It verifies no signature.
 """
 
 from __future__ import annotations
@@ -33,11 +42,13 @@ class Scenario:
     Attributes:
         members: The number of member accounts.
         latency: How many seconds each call takes.
+        status: True if accounts have their former `Status`, too, which aws-root-manager needs.
         assume_root: The limit of AssumeRoot.
     """
 
     members: int
     latency: float = 0.0
+    status: bool = False
     assume_root: Limit = ASSUME_ROOT
 
     @property
@@ -72,25 +83,25 @@ class StandIn:
 
     Args:
         connection: The connection to its process.
-        certificate: The file with the only authority that its clients trust.
+        authorities: The file with the authorities that its clients trust.
 
     Attributes:
         urls: Where each service is served.
-        certificate: The same file.
+        authorities: The same file.
     """
 
-    def __init__(self, connection: Connection, *, certificate: str) -> None:
+    def __init__(self, connection: Connection, *, authorities: str) -> None:
         self._connection = connection
         ports = self._receive()
         self.urls = {service: f"https://{HOST}:{port}" for service, port in zip(SERVICES, ports, strict=True)}
-        self.certificate = certificate
+        self.authorities = authorities
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment variables by which the SDKs call it."""
         return {
             **{f"AWS_ENDPOINT_URL_{SERVICES[service]}": url for service, url in self.urls.items()},
-            "AWS_CA_BUNDLE": self.certificate,
+            "AWS_CA_BUNDLE": self.authorities,
         }
 
     def begin(self, scenario: Scenario) -> None:

@@ -53,6 +53,12 @@ _DENIAL = {
 }
 # What a call of Organizations is about.
 _SUBJECTS = ("NextToken", "ParentId", "OrganizationalUnitId", "PolicyId", "TargetId")
+# AWS's responses have these, and clients parse them.
+_HEADERS = (
+    "x-amzn-RequestId: 2f9c1d0e-6a52-4b1c-9a57-0c4d2f1b7e63\r\n"
+    "Content-Type: text/xml\r\n"
+    "Date: Wed, 25 Nov 2026 04:32:00 GMT\r\n"
+)
 _THROTTLED = {
     "organizations": b'{"__type": "TooManyRequestsException", "Message": "Slow down."}',
     "sts": b"<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>",
@@ -93,6 +99,9 @@ class Aws:
             for id_, (recorded_id, text) in zip(scenario.member_ids, texts, strict=False)
         )
         self._accounts = {account["Id"]: account for account in (management, *members)}
+        if scenario.status:
+            for account in self._accounts.values():
+                account["Status"] = account["State"]
 
     @functools.cached_property
     def _targets_of_full_access(self) -> Sequence[Mapping[str, str]]:
@@ -253,4 +262,4 @@ def _page(parameters: Mapping[str, Any], member: str, items: Sequence[Mapping[st
 
 
 def _http_response(status: int, body: bytes) -> bytes:
-    return f"HTTP/1.1 {status} -\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    return f"HTTP/1.1 {status} -\r\n{_HEADERS}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -7,8 +7,10 @@ import contextlib
 import re
 import ssl
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from botocore.httpsession import where
 from werkzeug.serving import make_ssl_devcert
 
 from benchmarks.stand_in import HOST, SERVICES, Scenario, StandIn, allow_many_connections
@@ -17,7 +19,6 @@ from benchmarks.stand_in_aws import Aws, AwsRequest
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
-    from pathlib import Path
 
 _BACKLOG = 4096
 _CREDENTIAL = re.compile(rb"credential=([0-9]+)/[0-9]{8}/[a-z0-9-]+/([a-z]+)/")
@@ -126,13 +127,15 @@ def running_stand_in(folder: Path) -> Iterator[StandIn]:
         folder: An empty folder for its certificate.
     """
     chain, key = make_ssl_devcert(str(folder / "stand-in"), host=HOST)
+    authorities = folder / "authorities.pem"
+    authorities.write_bytes(Path(where()).read_bytes() + Path(chain).read_bytes())
     context = get_context("spawn")
     commands, received = context.Pipe()
     process = context.Process(target=_serve, args=(chain, key, received), daemon=True)
     process.start()
     received.close()
     try:
-        yield StandIn(commands, certificate=chain)
+        yield StandIn(commands, authorities=str(authorities))
     finally:
         process.terminate()
         process.join()

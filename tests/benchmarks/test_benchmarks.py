@@ -24,6 +24,7 @@ from support import accounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from local_aws.services import LocalAws
 
@@ -78,7 +79,7 @@ def client_of(stand_in: StandIn, service: str) -> Any:
     return boto3.Session(region_name="us-east-1").client(
         service,  # type: ignore[call-overload]
         endpoint_url=stand_in.urls[service],
-        verify=stand_in.certificate,
+        verify=stand_in.authorities,
         aws_access_key_id=MANAGEMENT_ACCOUNT_ID,
         aws_secret_access_key="secret",
         config=Config(proxies={}, retries={"total_max_attempts": 1}, user_agent_extra=uuid4().hex),
@@ -124,15 +125,35 @@ def test_the_stand_in_throttles_each_service_with_its_own_error_and_counts_it(st
     assert traffic.calls["AssumeRoot"] == 2
 
 
-def test_every_row_is_measured_with_the_right_results(stand_in: StandIn, running_aws: LocalAws) -> None:
-    meter = Meter(running_aws, stand_in)
+PEER = """#!/bin/sh
+[ "$1" = version ] && echo Version: 1.2.3
+echo '[{"Account": "200000000000"}]'
+"""
+
+
+def test_every_row_is_measured_with_the_right_results(
+    stand_in: StandIn, running_aws: LocalAws, tmp_path: Path
+) -> None:
+    peer = tmp_path / "peer"
+    peer.write_text(PEER)
+    peer.chmod(0o700)
+    meter = Meter(running_aws, stand_in, peer=peer)
     # The management account is one more, so they come in two pages.
     scenario = Scenario(members=39)
     one = meter.compare(scenario, one_account=True)
-    everybody = meter.compare(scenario)
+    everybody = meter.compare(scenario, times=2)
     runs = [meter.audit(scenario), *meter.plan_and_execute(scenario)]
     assert [run.name for run in runs] == ["audit", "plan delete", "execute"]
     assert one.from_here.calls < everybody.from_here.calls
-    assert (one.lean_client.lost, everybody.lean_client.lost) == (0, 0)
-    shown = page(Measurements(from_here=[one, everybody], deployed=runs))
+    assert [compared.peer and compared.peer.lost for compared in (one, everybody)] == [0, 38]
+    shown = page(Measurements(from_here=[one, everybody], deployed=runs, peer="1.2.3"))
     assert shown.count("39 accounts, ") == 5
+    alone = page(Measurements(from_here=[replace(one, peer=None)]))
+    assert shown.count("aws-root-manager 1.2.3") == 1 > alone.count("root-manager 1.2.3")
+
+
+def test_only_a_peer_that_still_reads_the_status_of_accounts_gets_it(stand_in: StandIn) -> None:
+    for status in (False, True):
+        stand_in.begin(replace(MEMBERS, status=status))
+        (account, *_) = client_of(stand_in, "organizations").list_accounts()["Accounts"]
+        assert ("Status" in account, account["State"]) == (status, "ACTIVE")
