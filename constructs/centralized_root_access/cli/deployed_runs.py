@@ -15,7 +15,6 @@ from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report_schema import Outcome, Task
 from root_tasks.model.run import RUN_ID, ExecutionMark, Finding, Run
 from root_tasks.report.render import as_json
-from root_tasks.report.summary import is_protected
 from root_tasks.run.backup_origins import run_id_of
 from root_tasks.run.collect import collect_results
 from root_tasks.run.make_report import make_report
@@ -252,7 +251,7 @@ class Runs:
         if stored.doubt is not None and not stored.unfinished:
             raise CommandError(f"The accounts of run {run_id} are not taken. {stored.doubt}")
         found = [result for result in stored.report.results if result.outcome in selection.outcomes]
-        accounts = [result.account_id for result in found if audits or not is_protected(result)]
+        accounts = [result.account_id for result in found if audits or not result.protected]
         other = ""
         if protected := len(found) - len(accounts):
             print_note(f"Left out of run {run_id}: {quantity(protected, 'protected account')}.")

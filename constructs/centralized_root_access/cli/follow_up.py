@@ -11,7 +11,7 @@ from root_tasks.messages import quantity
 from root_tasks.model.report_schema import Action, ItemType, Outcome, Task
 from root_tasks.report.key_use import key_query
 from root_tasks.report.risk import RECENT, is_all_in_use
-from root_tasks.report.summary import is_audited, is_plan, is_protected, minute
+from root_tasks.report.summary import is_audited, is_plan, minute
 from root_tasks.tasks import DEFINITIONS
 
 from .command_errors import ExitCode
@@ -232,7 +232,7 @@ def _steps_of_recovery(report: Report, *, target: TargetOptions) -> Iterator[str
 
 def _steps_after_audit(report: Report, *, target: TargetOptions) -> Iterator[str]:
     having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
-    accounts = [result for result in having if not is_protected(result)]
+    accounts = [result for result in having if not result.protected]
     if not accounts:
         return
     ids = [result.account_id for result in accounts]

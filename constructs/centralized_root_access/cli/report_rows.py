@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from root_tasks.model.report_schema import (
-        AccessKey,
         AccountResult,
         CredentialDetails,
         Item,
@@ -101,7 +100,7 @@ def _short(id_: str | None) -> str | None:
     return re.split("[:/]", id_)[-1] if id_ is not None and id_.startswith("arn:") else id_
 
 
-def _use_with_service(used: AccessKey | CredentialDetails, now: datetime) -> str:
+def _use_with_service(used: CredentialDetails, now: datetime) -> str:
     use = _last_use(used.last_used_at, now, unread=used.last_use_unread)
     return f"{use} for {used.last_used_service}" if used.last_used_at and used.last_used_service else use
 

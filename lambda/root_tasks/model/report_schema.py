@@ -63,24 +63,34 @@ class ItemType(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AccessKey:
+class CredentialDetails:
+    """The facts by which one decides whether to delete a credential.
+
+    Attributes:
+        status: Active or Inactive; None for a password and for an MFA device, which have no status.
+        created_at: When it was created, uploaded or enabled.
+        last_used_at: When it was last used; None if AWS knows of no use, as always for signing certificates
+            and MFA devices.
+        last_used_service: The service that an access key was last used with.
+        last_use_unread: Whether its last use could not be read, and so is not known.
+    """
+
+    status: str | None = None
+    created_at: datetime | None = None
+    last_used_at: datetime | None = None
+    last_used_service: str | None = None
+    last_use_unread: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccessKey(CredentialDetails):
     """An access key of a root user.
 
     Attributes:
         access_key_id: Its ID.
-        status: Active or Inactive.
-        created_at: When it was created.
-        last_used_at: When it was last used; None if AWS knows of no use.
-        last_used_service: The service that it was last used with.
-        last_use_unread: Whether its last use could not be read, and so is not known.
     """
 
     access_key_id: str
-    status: str
-    created_at: datetime | None
-    last_used_at: datetime | None = None
-    last_used_service: str | None = None
-    last_use_unread: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,26 +114,6 @@ class RootCredentials:
     access_keys: tuple[AccessKey, ...] | None = ()
     mfa_devices: tuple[str, ...] | None = ()
     signing_certificates: tuple[str, ...] | None = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CredentialDetails:
-    """The facts by which one decides whether to delete a credential.
-
-    Attributes:
-        status: Active or Inactive; None for a password and for an MFA device, which have no status.
-        created_at: When it was created, uploaded or enabled.
-        last_used_at: When it was last used; None if AWS knows of no use, as always for signing certificates
-            and MFA devices.
-        last_used_service: The service that an access key was last used with.
-        last_use_unread: Whether its last use could not be read, and so is not known.
-    """
-
-    status: str | None = None
-    created_at: datetime | None = None
-    last_used_at: datetime | None = None
-    last_used_service: str | None = None
-    last_use_unread: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,6 +179,7 @@ class AccountResult(Result):
         joined_at: When it joined the organization; None in reports of releases that did not say.
         email_outside: Whether the address is in none of the run's domains; None if there are none, or the
             address is not known.
+        protected: Whether no run makes changes in the account.
     """
 
     name: str | None = None
@@ -196,6 +187,7 @@ class AccountResult(Result):
     organizational_unit: str | None = None
     joined_at: datetime | None = None
     email_outside: bool | None = None
+    protected: bool = False
 
 
 class ChangeType(StrEnum):
@@ -205,6 +197,7 @@ class ChangeType(StrEnum):
     NO_LONGER_ACCEPTED = "credentials no longer accepted"
     EMAIL_OUTSIDE = "e-mail address outside of the domains"
     NO_LONGER_AUDITED = "no longer audited"
+    ACCEPTED = "credentials accepted"
     JOINED = "joined the organization"
     AUDITED_AGAIN = "audited again"
     CREDENTIALS_DISAPPEARED = "credentials disappeared"

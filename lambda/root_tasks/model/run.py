@@ -122,7 +122,7 @@ class Account:
             not be read.
         state: Its state, such as ACTIVE or SUSPENDED; None if it is not in the organization.
         skip_reason: Why the run leaves it out; None if it does not.
-        note: What to know of a protected account, for the report only.
+        protected: Whether no run makes changes in it, for the report only.
         joined_at: When it joined the organization, for the report only.
         unit_path: The IDs of the units that it is in, from the root down, joined by "/"; None if they are not
             known: SDKs before botocore 1.42.80 leave them out, and reading them in another way takes time.
@@ -134,7 +134,7 @@ class Account:
     organizational_unit: str | None = None
     state: str | None = None
     skip_reason: str | None = None
-    note: str | None = None
+    protected: bool = False
     joined_at: datetime | None = None
     unit_path: str | None = None
 
@@ -175,7 +175,7 @@ class Run(RunDetails, Document):
 
     KIND: ClassVar[str] = "run"
     ENTRY: ClassVar[type] = Account
-    REPEATED: ClassVar[tuple[str, ...]] = ("organizationalUnit", "state", "skipReason", "note", "unitPath")
+    REPEATED: ClassVar[tuple[str, ...]] = ("organizationalUnit", "state", "skipReason", "unitPath")
 
     execution_arn: str
     mode: Mode

@@ -10,7 +10,7 @@ from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 from ..messages import enumeration
 from ..model.report_schema import AccountResult, ChangeType, Outcome
 from .management_root_user import PROTECT_OWN, credentials_in_words, is_unprotected, management_result
-from .summary import credential_counts, is_protected
+from .summary import credential_counts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -83,7 +83,7 @@ def _member_finding(result: AccountResult, report: Report) -> SecurityFinding:
     if result.outcome is Outcome.ACCEPTED:
         # Archived, not suppressed: an import can make it active again, but cannot change its workflow.
         return replace(finding, recommendation=_NOTHING_TO_DO, archived=True)
-    if result.outcome is Outcome.HAS_CREDENTIALS and is_protected(result):
+    if result.outcome is Outcome.HAS_CREDENTIALS and result.protected:
         return replace(finding, recommendation=_PROTECTED_RECOMMENDATION)
     return finding
 

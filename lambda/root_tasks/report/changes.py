@@ -19,7 +19,6 @@ from .management_root_user import PROTECT_OWN, is_unprotected, management_creden
 from .summary import (
     credentials_of,
     is_audited,
-    is_protected,
     item_counts,
     minute,
     summary,
@@ -46,9 +45,15 @@ _WORST = {
     ChangeType.NO_LONGER_ACCEPTED: "Root credentials no longer accepted",
     ChangeType.EMAIL_OUTSIDE: "Root e-mail addresses outside of the domains",
     ChangeType.NO_LONGER_AUDITED: "Root credentials no longer audited",
+    ChangeType.ACCEPTED: "Root credentials accepted",
+}
+# A new acceptance ends the alarm: by a deployment, or because an account was moved into a unit.
+_ACCEPTANCE = {
+    (Outcome.ACCEPTED, Outcome.HAS_CREDENTIALS): ChangeType.NO_LONGER_ACCEPTED,
+    (Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED): ChangeType.ACCEPTED,
 }
 # Changes that the reason in the account's row explains.
-_WITH_REASON = (ChangeType.NO_LONGER_ACCEPTED, ChangeType.NO_LONGER_AUDITED)
+_WITH_REASON = (ChangeType.NO_LONGER_ACCEPTED, ChangeType.NO_LONGER_AUDITED, ChangeType.ACCEPTED)
 _MAX_REASON_CHARACTERS = 400
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
@@ -238,8 +243,12 @@ def _places(found: Iterable[Change], *, own: bool) -> str:
 def _next_steps(report: Report) -> Iterator[NextStep]:
     yield NextStep(what="Read the report", command="centralized-root-access report --open")
     found = report.changes or ()
-    # A plan skips what is protected.
-    outcomes = {result.account_id: result.outcome for result in report.results if not is_protected(result)}
+    outcomes = {
+        result.account_id: result.outcome
+        for result in report.results
+        # A plan skips what is protected.
+        if not (result.protected and result.outcome is Outcome.HAS_CREDENTIALS)
+    }
 
     def accounts(outcome: Outcome, *types: ChangeType) -> dict[str, None]:
         ids = (change.account_id for change in found if _kind(change) in types)
@@ -343,8 +352,8 @@ def _account_changes(
         ):
             if credentials:
                 yield Change(type=type_, account_id=account_id, credentials=_types(credentials))
-        if before.outcome is Outcome.ACCEPTED and after.outcome is Outcome.HAS_CREDENTIALS:
-            yield _all_of(ChangeType.NO_LONGER_ACCEPTED, after)
+        if acceptance := _ACCEPTANCE.get((before.outcome, after.outcome)):
+            yield _all_of(acceptance, after)
     elif is_audited(before):
         yield _all_of(ChangeType.NO_LONGER_AUDITED, after)
     elif is_audited(after):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from common.untrusted import printable
 
-from ..messages import PROTECTED_AUDIT, describe_preflight
+from ..messages import describe_preflight
 from ..model.codec import encode, encode_in_pieces, format_time
 from ..model.report_schema import Outcome
 from ..tasks import DEFINITIONS
@@ -106,7 +106,6 @@ def as_html(report: Report, *, stored: bool = True, checked: bool = True) -> byt
         "key-query": _markup(KEY_QUERY),
         "planned": _markup(words.planned),
         "done": _markup(words.done),
-        "protected": _markup(PROTECTED_AUDIT),
         "stored": "yes" if stored else "",
         "checked": "yes" if checked else "",
         "organization": _markup(report.organization_id),

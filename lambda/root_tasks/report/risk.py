@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from ..model.report_schema import AccessKey, AccountResult, CredentialDetails
+    from ..model.report_schema import AccountResult, CredentialDetails
 
 # A use this long ago is a recent one; a plan leaves out by default what has been used since.
 RECENT = timedelta(days=90)
@@ -90,7 +90,7 @@ def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, datetime
             yield Risk.OTHER_CREDENTIAL, None
 
 
-def _key_risk(key: AccessKey | CredentialDetails, at: datetime) -> Risk:
+def _key_risk(key: CredentialDetails, at: datetime) -> Risk:
     if key.status != "Active":
         return Risk.OTHER_CREDENTIAL
     if key.last_use_unread:

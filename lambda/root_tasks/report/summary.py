@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from ..messages import PROTECTED_AUDIT, enumeration, quantity
+from ..messages import enumeration, quantity
 from ..model.report_schema import AccountResult, Action, ItemType, Outcome, Report
 from ..tasks import DEFINITIONS
 from .management_root_user import management_root_user
@@ -88,11 +88,6 @@ def headline(report: Report) -> str:
 def is_audited(result: AccountResult) -> bool:
     """Return whether an audit read which credentials the account's root user has."""
     return result.outcome in AUDITED
-
-
-def is_protected(result: AccountResult) -> bool:
-    """Return whether an audit says that a plan skips the account."""
-    return PROTECTED_AUDIT in (result.reason or "")
 
 
 def credentials_of(result: AccountResult) -> tuple[tuple[ItemType, str | None], ...]:

@@ -20,7 +20,7 @@ from aws_calls.responses import require
 from scp.calls import SessionOpener
 
 from ..aws.organizations import MAX_CALLS_IN_PARALLEL, MAX_ENTRIES_PER_PAGE
-from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, PROTECTED_AUDIT, skip_reason_for_state
+from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, skip_reason_for_state
 from ..model.run import Account
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
@@ -414,6 +414,5 @@ def classify(
             skip_reason = PROTECTED
         elif account.state != "ACTIVE":
             skip_reason = skip_reason_for_state(account.state or "unknown")
-        note = PROTECTED_AUDIT if protected and audits else None
-        classified.append(replace(account, skip_reason=skip_reason, note=note))
+        classified.append(replace(account, skip_reason=skip_reason, protected=protected))
     return tuple(classified)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..messages import PROTECTED_AUDIT
 from ..model.report_schema import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Mode, Plan
 from ..report.accepted import with_acceptance
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..model.run import Account, Finding, Run, Target
 
-# The outcomes with which the report shows an account's note.
+# The outcomes with which a protected account's row says so.
 _NOTED = frozenset({Outcome.CLEAN, Outcome.HAS_CREDENTIALS})
 
 
@@ -82,7 +83,7 @@ def _results(
 
     for account in run.accounts:
         result = _result(account, findings, own_root_user)
-        note = account.note if result.outcome in _NOTED else None
+        note = PROTECTED_AUDIT if account.protected and result.outcome in _NOTED else None
         yield AccountResult(
             account_id=result.account_id,
             outcome=result.outcome,
@@ -96,6 +97,7 @@ def _results(
             organizational_unit=once(account.organizational_unit),
             joined_at=account.joined_at,
             email_outside=is_outside(account.email, run.root_email_domains),
+            protected=account.protected,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import Failure, describe
@@ -86,14 +87,7 @@ def _ids(credentials: tuple[Credential, ...] | None) -> tuple[str, ...] | None:
 
 
 def _access_key(key: Credential) -> AccessKey:
-    return AccessKey(
-        access_key_id=key.id or "",
-        status=key.details.status or "",
-        created_at=key.details.created_at,
-        last_used_at=key.details.last_used_at,
-        last_used_service=key.details.last_used_service,
-        last_use_unread=key.details.last_use_unread,
-    )
+    return AccessKey(access_key_id=key.id or "", **asdict(key.details))
 
 
 DEFINITION = TaskDefinition(

@@ -19,7 +19,6 @@ import pytest
 from hypothesis import strategies as st
 
 from common.untrusted import printable
-from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.codec import decode, format_time
 from root_tasks.model.report_schema import (
     AccountResult,
@@ -511,7 +510,7 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
         (None, inaccessible(FIRST), [change(JOINED, audited=False)]),
         (keyed(FIRST, 1), None, [change(ChangeType.LEFT, audited=False)]),
         (accepted(FIRST), having(FIRST, password=True), [change(NO_LONGER_ACCEPTED, PASSWORD)]),
-        (having(FIRST, password=True), accepted(FIRST), []),
+        (having(FIRST, password=True), accepted(FIRST), [change(ChangeType.ACCEPTED, PASSWORD)]),
         (outside(FIRST), outside(FIRST), []),
         (result(FIRST), outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE)]),
         (None, outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE), change(JOINED)]),
@@ -570,10 +569,26 @@ def with_results(*results: AccountResult) -> Report:
             with_results(having(FIRST, password=True), outside(SECOND)),
             "Root credentials no longer accepted: 1 account",
         ),
+        (
+            report(having(FIRST, password=True)),
+            with_results(accepted(FIRST)),
+            "Root credentials accepted: 1 account",
+        ),
         (CLEAN_UP, with_results(outside(FIRST)), "Root e-mail addresses outside of the domains: 1 account"),
         (CLEAN_UP, with_results(inaccessible(FIRST)), "Root credentials no longer audited: 1 account"),
     ],
-    ids=["clean-up", "new", "own", "own better", "own unread", "own again", "until", "e-mail", "unread"],
+    ids=[
+        "clean-up",
+        "new",
+        "own",
+        "own better",
+        "own unread",
+        "own again",
+        "until",
+        "moved",
+        "e-mail",
+        "unread",
+    ],
 )
 def test_the_subject_says_the_worst_first(before: Report, after: Report, subject: str) -> None:
     assert sent(before, after).subject == subject
@@ -604,7 +619,7 @@ def test_an_audit_that_found_what_the_one_before_did_is_no_notice() -> None:
 
 def test_accounts_with_new_credentials_are_in_the_command_unless_accepted_or_protected() -> None:
     before = report(result(FIRST))
-    protected = dataclasses.replace(keyed("300000000004", 1), reason=PROTECTED_AUDIT)
+    protected = dataclasses.replace(keyed("300000000004", 1), protected=True)
     after = report(keyed(FIRST, 1), keyed(SECOND, 2), accepted(THIRD), protected)
     commands = [step.command for step in sent(before, after).next_steps]
     assert f"centralized-root-access plan delete --account {FIRST},{SECOND}" in commands

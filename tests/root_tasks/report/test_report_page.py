@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from common.untrusted import printable
-from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.report_schema import (
     Action,
     Change,
@@ -399,7 +398,7 @@ def commands(page: Browser) -> list[str]:
 
 def test_an_audit_ends_in_the_command_that_plans_for_the_accounts_shown(shown: Show) -> None:
     audit = example_audit()
-    protected = dataclasses.replace(audit.results[0], account_id="300000000013", reason=PROTECTED_AUDIT)
+    protected = dataclasses.replace(audit.results[0], account_id="300000000013", protected=True)
     audit = dataclasses.replace(audit, results=(*audit.results, protected))
     # What anyone may have written leads to nothing.
     assert commands(shown(page_of(audit, checked=False))) == []
