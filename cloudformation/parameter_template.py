@@ -85,7 +85,6 @@ class ParameterTemplate:
         conditions: The definitions of the conditions.
         choices: The options of each choice. The first ones together make everything.
         table: What each resource and output depends on; the first row that matches counts.
-        rules: Its section of rules, but the one that every template has.
         lists: The elements that stand for a list, and its parameter.
         texts: What stands for a text, and the function that takes its place.
         numbers: What stands for a number, and the function that takes its place.
@@ -98,7 +97,6 @@ class ParameterTemplate:
     conditions: Mapping[str, Any]
     choices: Mapping[str, tuple[Option, ...]]
     table: tuple[Row, ...]
-    rules: Mapping[str, Any] = field(default_factory=dict)
     lists: Mapping[tuple[str, str], str] = field(default_factory=dict)
     texts: Mapping[str, Any] = field(default_factory=dict)
     numbers: Mapping[int, Any] = field(default_factory=dict)
@@ -124,7 +122,7 @@ def build_parameter_template(template: ParameterTemplate, *, output: Path) -> tu
     document = {
         "Description": template.description,
         "Parameters": template.parameters,
-        "Rules": {"OfferedInRegion": {"Assertions": [_NOT_IN_CHINA]}, **template.rules},
+        "Rules": {"OfferedInRegion": {"Assertions": [_NOT_IN_CHINA]}},
         "Conditions": template.conditions,
         **sections,
     }

@@ -142,7 +142,6 @@ _OPERATION = {
         default="none",
     ),
 }
-_IN_REGION_OF_EVENTS = _equals("AWS::Region", REGION_OF_EVENTS)
 _NOTIFIES = _differs("NotificationTopicArn", "none")
 _OPERATION_CONDITIONS = {
     "Notifies": _NOTIFIES,
@@ -196,7 +195,7 @@ ROOT_ACCESS = ParameterTemplate(
         "UnmanagedDelegates": _equals("DelegatedAdministrators", "unmanaged"),
         "NoDelegates": _equals("DelegatedAdministrators", "none"),
         "Repairs": _equals("Repair", "true"),
-        "InRegionOfEvents": _IN_REGION_OF_EVENTS,
+        "InRegionOfEvents": _equals("AWS::Region", REGION_OF_EVENTS),
     },
     choices={
         **_OPERATION_CHOICES,
@@ -251,9 +250,7 @@ def _task_condition(name: str) -> str:
     return f"{name.title()}s"
 
 
-def _add_root_tasks(
-    stack: Stack, *, notification_topic: sns.ITopic | None, audit_new_accounts: bool, **arguments: Any
-) -> None:
+def _add_root_tasks(stack: Stack, *, notification_topic: sns.ITopic | None, **arguments: Any) -> None:
     acting = [task for name in _ACTING_TASKS for task in arguments.pop(name)]
     RootTasks(
         stack,
@@ -261,7 +258,6 @@ def _add_root_tasks(
         tasks=[RootTask.AUDIT, *acting],
         plan_lifetime=_LIFETIME,
         notification_topic=notification_topic,
-        audit_new_accounts=audit_new_accounts and notification_topic is not None,
         **arguments,
     )
 
@@ -284,10 +280,6 @@ ROOT_TASKS = ParameterTemplate(
             default="",
         ),
         "AuditInterval": _one_of("How often every account is audited.", ["never", *_HOURS], "never"),
-        "AuditNewAccounts": _switch(
-            "Whether each account that joins the organization is audited at once. It needs the topic, and a "
-            "stack in us-east-1."
-        ),
         "SecurityHubFindings": _switch(
             "Whether each full audit imports a finding for every account into Security Hub CSPM."
         ),
@@ -299,24 +291,6 @@ ROOT_TASKS = ParameterTemplate(
             default="86400",
         ),
         **_OPERATION,
-    },
-    rules={
-        "NewAccounts": {
-            "RuleCondition": _equals("AuditNewAccounts", "true"),
-            "Assertions": [
-                {
-                    "Assert": _NOTIFIES,
-                    "AssertDescription": "AuditNewAccounts publishes. Set NotificationTopicArn.",
-                },
-                {
-                    "Assert": _IN_REGION_OF_EVENTS,
-                    "AssertDescription": (
-                        f"AuditNewAccounts needs a stack in {REGION_OF_EVENTS}, where CloudTrail delivers "
-                        "the events of Organizations."
-                    ),
-                },
-            ],
-        },
     },
     conditions={
         **{
@@ -334,8 +308,6 @@ ROOT_TASKS = ParameterTemplate(
         "Audits": _differs("AuditInterval", "never"),
         # The last one is what remains.
         **{_interval_condition(name): _equals("AuditInterval", name) for name in list(_HOURS)[:-1]},
-        "AuditsNewAccounts": _equals("AuditNewAccounts", "true"),
-        "StartsAudits": {"Fn::Or": [{"Condition": "Audits"}, {"Condition": "AuditsNewAccounts"}]},
         "ImportsFindings": _equals("SecurityHubFindings", "true"),
         **_OPERATION_CONDITIONS,
     },
@@ -343,7 +315,6 @@ ROOT_TASKS = ParameterTemplate(
         "findings": _either("ImportsFindings", "security_hub_findings", True, False),
         "interval": _either("Audits", "audit_interval", _INTERVAL, None),
         "protected": _either("ProtectsAccounts", "protected_accounts", _PROTECTED, ()),
-        "new": _either("AuditsNewAccounts", "audit_new_accounts", True, False),
         **_OPERATION_CHOICES,
         **{name: _either(_task_condition(name), name, tasks, ()) for name, tasks in _ACTING_TASKS.items()},
     },
@@ -362,13 +333,11 @@ ROOT_TASKS = ParameterTemplate(
             condition="Acts",
             choices=(*_ACTING_TASKS,),
         ),
-        Row(ids="RootTasksNewAccount", condition="AuditsNewAccounts"),
-        Row(ids="RootTasks(Interval|AuditsStopped)", condition="Audits"),
-        Row(ids="RootTasksNotStarted", condition="StartsAudits", choices=("interval", "new")),
+        Row(ids="RootTasks(Interval|AuditsStopped|NotStarted)", condition="Audits"),
         Row(ids="RootTasksBucket[0-9A-F]{8}$", choices=("key",)),
         Row(ids="RootTasksStartRun[0-9A-F]{8}$", choices=("protected", *_ACTING_TASKS)),
         Row(ids="RootTasksWriteReport[0-9A-F]{8}$", choices=("notifies", "findings")),
-        Row(ids="RootTasksFailed", choices=("new", *_ACTING_TASKS)),
+        Row(ids="RootTasksFailed", choices=(*_ACTING_TASKS,)),
         Row(
             ids="RootTasks(BucketPolicy|StartRunRole|Audit[0-9A-F]{8}$|AuditRole|AuditStateMachine|WriteReportRole)",
             choices=(*_ACTING_TASKS,),

@@ -1,4 +1,4 @@
-"""Root tasks: a daily audit of every member account, one of each account that joins, and all tasks on demand.
+"""Root tasks: a daily audit of every member account, and all tasks on demand.
 
 Two accounts are protected: audits include them, and no run makes changes there. One role may audit and plan,
 another one executes plans, and both read the reports.
@@ -19,7 +19,6 @@ root_tasks = RootTasks(
     tasks=list(RootTask),
     protected_accounts=["444444444444", "555555555555"],
     audit_interval=Duration.days(1),
-    audit_new_accounts=True,
     notification_topic=sns.Topic(stack, "SecurityNews", enforce_ssl=True),
 )
 planner = iam.Role.from_role_name(stack, "Planner", "root-tasks-planner")

@@ -85,10 +85,6 @@ class Boundary(Stack):
                         "sns:Publish",
                         # security_hub_findings
                         "securityhub:BatchImportFindings",
-                        # audit_new_accounts
-                        "events:DescribeRule",
-                        "events:PutRule",
-                        "events:PutTargets",
                     ],
                 )
             ],

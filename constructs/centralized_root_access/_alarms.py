@@ -71,14 +71,12 @@ INACCESSIBLE = describe(
 FAILED = describe(
     "An audit, a plan or an execution failed, timed out or was stopped.",
     "See which: centralized-root-access runs",
-    "If none of them did, an account that has joined may not be audited: centralized-root-access audit",
     "See why, and what was done: centralized-root-access report RUN",
     "Audit unknown accounts, but plan policies again: centralized-root-access audit --from-report RUN",
     runbook="a-failed-execution",
 )
 NOT_STARTED = describe(
-    "EventBridge could not start an audit of root users. An account that has joined the organization may not "
-    "have been audited.",
+    "EventBridge could not start an audit of root users.",
     "Audit every account: centralized-root-access audit",
     runbook="an-audit-that-was-not-started",
 )
@@ -94,7 +92,7 @@ def alarm_of_audits(
 
 
 def alarm_of_events(
-    scope: Construct, id: str, metric: cloudwatch.MathExpression, *, description: str
+    scope: Construct, id: str, metric: cloudwatch.Metric | cloudwatch.MathExpression, *, description: str
 ) -> cloudwatch.Alarm:
     """Return an alarm for what should never happen, with time for CloudWatch to get the metric."""
     return create_alarm(scope, id, metric, description=description, periods=_MINUTES_UNTIL_METRIC)
@@ -119,19 +117,16 @@ def metric_of_refused_executions(state_machines: Iterable[sfn.StateMachine]) -> 
     return _sum(metrics, label="Executions that were refused")
 
 
-def metric_of_failed_starts(rules: Iterable[events.Rule]) -> cloudwatch.MathExpression:
-    """Return how many audits EventBridge gave up starting; it sends the metric only if it is not zero."""
-    metrics = {
-        f"failed{number}": cloudwatch.Metric(
-            namespace="AWS/Events",
-            metric_name="FailedInvocations",
-            dimensions_map={"RuleName": rule.rule_name},
-            statistic="Sum",
-            period=MINUTE,
-        )
-        for number, rule in enumerate(rules)
-    }
-    return _sum(metrics, label="Audits that were not started")
+def metric_of_failed_starts(rule: events.Rule) -> cloudwatch.Metric:
+    """Return the number of audits that EventBridge gave up starting; it is sent only if it is not zero."""
+    return cloudwatch.Metric(
+        namespace="AWS/Events",
+        metric_name="FailedInvocations",
+        dimensions_map={"RuleName": rule.rule_name},
+        statistic="Sum",
+        period=MINUTE,
+        label="Audits that were not started",
+    )
 
 
 def alarm_of_missing_audits(

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 Member = TypeVar("Member", bound=StrEnum)
 
-# IAM and Organizations are global; CloudTrail delivers their events here.
-REGION_OF_GLOBAL_EVENTS = "us-east-1"
-
 _MAX_CONCURRENCY = 1000
 
 # What CDK puts into the list that stands for a list token, such as that of a CommaDelimitedList.
@@ -220,21 +217,6 @@ def require_audit(argument: str, *, tasks: Iterable[RootTask]) -> None:
     """
     if RootTask.AUDIT not in tasks:
         raise ValueError(f"{argument} needs the audit. Add RootTask.AUDIT to tasks.")
-
-
-def require_events_of_organizations(argument: str, *, region: str) -> None:
-    """Refuse a Region that has no events of Organizations.
-
-    Raises:
-        ValueError: The Region is another one, or unknown.
-    """
-    if region != REGION_OF_GLOBAL_EVENTS:
-        where = "an unknown Region" if Token.is_unresolved(region) else region
-        raise ValueError(
-            f"{argument} needs a stack in {REGION_OF_GLOBAL_EVENTS}, where CloudTrail delivers the events of "
-            f'Organizations; this stack is in {where}. Give it env=Environment(region="'
-            f'{REGION_OF_GLOBAL_EVENTS}", …).'
-        )
 
 
 def require_bool(argument: str, value: object) -> None:

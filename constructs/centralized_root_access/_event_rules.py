@@ -1,4 +1,4 @@
-"""Rules of EventBridge that start a state machine, each with a role that this rule alone can assume."""
+"""The rule of EventBridge that starts audits, with a role that only this rule can assume."""
 
 from __future__ import annotations
 
@@ -10,36 +10,26 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from .enums import RootTask
+
 if TYPE_CHECKING:
+    from aws_cdk import Duration
     from aws_cdk import aws_stepfunctions as sfn
 
 _MAX_NAME_CHARACTERS = 64
 
 
-def rule_that_starts(
-    state_machine: sfn.IStateMachine,
-    scope: Construct,
-    id: str,
-    *,
-    description: str,
-    input: events.RuleTargetInput,
-    schedule: events.Schedule | None = None,
-    event_pattern: events.EventPattern | None = None,
-) -> events.Rule:
-    """Return a rule that starts executions of a state machine.
+def audit_rule(scope: Construct, state_machine: sfn.IStateMachine, *, interval: Duration) -> events.Rule:
+    """Return the rule that audits every account on an interval.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html
 
     Args:
-        state_machine: The state machine.
         scope: The construct that the rule belongs to.
-        id: The id of the construct that has the rule and its role.
-        description: The rule's purpose.
-        input: The input of the executions.
-        schedule: When it starts one. By default it does not.
-        event_pattern: The events for each of which it starts one. By default it does not.
+        state_machine: The state machine that audits.
+        interval: The interval.
     """
-    parent = Construct(scope, id)
+    parent = Construct(scope, "Interval")
     # The role names the rule and the rule names the role, so one of the names is known before the deployment.
     name = Names.unique_resource_name(parent, separator="-", max_length=_MAX_NAME_CHARACTERS)
     rule_arn = Stack.of(scope).format_arn(service="events", resource="rule", resource_name=name)
@@ -50,14 +40,14 @@ def rule_that_starts(
             "events.amazonaws.com", conditions={"ArnEquals": {"aws:SourceArn": rule_arn}}
         ),
     )
+    input_ = events.RuleTargetInput.from_object({"task": RootTask.AUDIT})
     rule = events.Rule(
         parent,
         "Rule",
         rule_name=name,
-        description=description,
-        schedule=schedule,
-        event_pattern=event_pattern,
-        targets=[targets.SfnStateMachine(state_machine, input=input, role=role)],
+        description="Audits the root users of every account of the organization.",
+        schedule=events.Schedule.rate(interval),
+        targets=[targets.SfnStateMachine(state_machine, input=input_, role=role)],
     )
     # With their policies: an execution that starts before them would fail.
     rule.node.add_dependency(role, state_machine)

@@ -118,7 +118,7 @@ def build_state_machine(
     return sfn.StateMachine(scope, f"{name}StateMachine", comment=comment, definition_body=body)
 
 
-def is_any_of(path: str, values: Sequence[str]) -> sfn.Condition:
+def _is_any_of(path: str, values: Sequence[str]) -> sfn.Condition:
     """Return the condition that a string of the state's input is one of some values."""
     first, *others = (sfn.Condition.string_equals(path, value) for value in values)
     return sfn.Condition.or_(first, *others) if others else first
@@ -136,7 +136,7 @@ def _batch(
     for id, listed in by_function.items():
         invoke = _invoke(states, id, functions[listed[0]], payload=None, acts=acts)
         invoke.add_catch(no_result)
-        choice.when(is_any_of("$.task", listed), invoke)
+        choice.when(_is_any_of("$.task", listed), invoke)
     return choice
 
 

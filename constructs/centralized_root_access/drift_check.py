@@ -20,7 +20,7 @@ from ._alarms import (
     describe,
     notify_of_alarms,
 )
-from ._arguments import REGION_OF_GLOBAL_EVENTS, require_bool, require_duration
+from ._arguments import require_bool, require_duration
 from ._function import log_group, python_function
 from ._resource_arguments import require_topic
 from .enums import RootAccessFeature
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from ._function import LogSettings
 
 _MAX_INTERVAL = Duration.hours(24)
+
+# IAM and Organizations are global; CloudTrail delivers their events here.
+_REGION_OF_GLOBAL_EVENTS = "us-east-1"
 
 _CALLS_THAT_CHANGE_ROOT_ACCESS = [
     "DeregisterDelegatedAdministrator",
@@ -159,11 +162,11 @@ class DriftCheck(Construct):
             schedule=events.Schedule.rate(interval),
             targets=[targets.LambdaFunction(function)],
         )
-        if stack.region != REGION_OF_GLOBAL_EVENTS:
+        if stack.region != _REGION_OF_GLOBAL_EVENTS:
             region = "unknown at synth" if Token.is_unresolved(stack.region) else stack.region
             Annotations.of(self).add_info(
                 f"The Region is {region}: the drift check runs on its interval alone. CloudTrail delivers "
-                f"the events of IAM and Organizations in {REGION_OF_GLOBAL_EVENTS}."
+                f"the events of IAM and Organizations in {_REGION_OF_GLOBAL_EVENTS}."
             )
             return [on_interval]
         on_calls = events.Rule(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aws_cdk import Duration, Stack
-from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -33,13 +32,12 @@ from ._arguments import (
     require_audit,
     require_bool,
     require_duration,
-    require_events_of_organizations,
     require_max_concurrency,
     require_partition,
     require_room,
     warn_of_opt_in_region,
 )
-from ._event_rules import rule_that_starts
+from ._event_rules import audit_rule
 from ._function import log_group
 from ._outputs import add_output
 from ._permissions import execution_arn
@@ -51,9 +49,10 @@ from .accepted_root_credentials import parse_accepted_credentials
 from .enums import RootTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from aws_cdk import aws_cloudwatch as cloudwatch
+    from aws_cdk import aws_events as events
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_sns as sns
@@ -102,19 +101,14 @@ class RootTasks(Construct):
             address in another domain, such as a subdomain. Default: any.
         audit_interval: How often every account of the organization is audited: whole minutes, from 1
             minute to 365 days. ``tasks`` has to list ``RootTask.AUDIT``. Default: no schedule.
-        audit_new_accounts: Whether each account that joins the organization is audited at once. The
-            ``notification_topic``, which is required, is notified if it has credentials, or if every attempt
-            in 32 hours found it inaccessible or not active. ``tasks`` has to list ``RootTask.AUDIT``, and the
-            stack's ``env`` has to name us-east-1. The events arrive in the management account, with a trail
-            that logs management events. Default: new accounts are audited with all others.
         plan_lifetime: How long a plan can be executed, at most 24 hours. Default: 24 hours.
         allow_policy_override: Whether a backup may be restored with a corrected policy. Default: only the
             policy that a task removed can be restored.
-        notification_topic: SNS topic for the alarms, and for notices: of what the first full audit found, of
-            what has changed at each later one, and of new accounts. CloudWatch and the roles that publish are
-            allowed to do so; the policy of an imported topic, and the key of an encrypted one that is
-            imported, must allow that itself. It is a standard topic in the stack's Region: an alarm can
-            notify no other. Default: none.
+        notification_topic: SNS topic for the alarms, and for notices: of what the first full audit found, and
+            of what has changed at each later one. CloudWatch and the role that publishes are allowed to do
+            so; the policy of an imported topic, and the key of an encrypted one that is imported, must allow
+            that itself. It is a standard topic in the stack's Region: an alarm can notify no other. Default:
+            none.
         security_hub_findings: Whether each full audit imports a finding for every account into
             Security Hub CSPM of the stack's account and Region, which has to be enabled there. ``tasks`` has
             to list ``RootTask.AUDIT``. Default: no findings.
@@ -133,10 +127,10 @@ class RootTasks(Construct):
     Attributes:
         credentials_alarm: In alarm while accounts had root credentials at the last full audit.
         inaccessible_alarm: In alarm while accounts were inaccessible at the last full audit.
-        failed_alarm: In alarm when an execution of any of the state machines did not succeed. One that was
-            refused for its input did not fail.
-        not_started_alarm: In alarm when EventBridge could not start an audit, on the interval or of a new
-            account, and gave up. None without both.
+        failed_alarm: In alarm when an execution of a state machine did not succeed. One that was refused for
+            its input did not fail.
+        not_started_alarm: In alarm when EventBridge could not start an audit, and gave up. None without an
+            interval.
         stopped_alarm: In alarm when no full audit has ended for three intervals; for two, if three are longer
             than a week. None without an interval, or where two are longer than a week.
         metric_accounts_audited: How many accounts a full audit could audit.
@@ -154,12 +148,9 @@ class RootTasks(Construct):
     Raises:
         ValueError: A task is unknown or none is listed; an ID, a domain or a path is malformed; a function's
             environment has no room for so long lists; a duration or number is out of its range;
-            ``audit_interval``, ``audit_new_accounts`` or ``security_hub_findings`` without
-            ``RootTask.AUDIT`` in ``tasks``;
-            ``audit_new_accounts`` without a ``notification_topic``, or in a stack whose ``env`` does not name
-            us-east-1; the topic is a FIFO topic, or known to be in another Region than the stack;
-            ``encryption_key`` is an alias; the stack is in a China
-            Region, if its ``env`` has the Region.
+            ``audit_interval`` or ``security_hub_findings`` without ``RootTask.AUDIT`` in ``tasks``; the topic
+            is a FIFO topic, or known to be in another Region than the stack; ``encryption_key`` is an alias;
+            the stack is in a China Region, if its ``env`` has the Region.
         TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
 
@@ -173,7 +164,6 @@ class RootTasks(Construct):
         accepted_credentials: Mapping[str, AcceptedCredentials] | None = None,
         root_email_domains: Iterable[str] = (),
         audit_interval: Duration | None = None,
-        audit_new_accounts: bool = False,
         plan_lifetime: Duration | None = None,
         allow_policy_override: bool = False,
         notification_topic: sns.ITopic | None = None,
@@ -202,12 +192,6 @@ class RootTasks(Construct):
         require_duration("plan_lifetime", lifetime, maximum=_MAX_PLAN_LIFETIME, unit="second")
         require_bool("allow_policy_override", allow_policy_override)
         require_topic("notification_topic", notification_topic, stack=stack)
-        require_bool("audit_new_accounts", audit_new_accounts)
-        if audit_new_accounts:
-            require_audit("audit_new_accounts", tasks=self.tasks)
-            if notification_topic is None:
-                raise ValueError("audit_new_accounts publishes what it finds. Add a notification_topic.")
-            require_events_of_organizations("audit_new_accounts", region=stack.region)
         require_bool("security_hub_findings", security_hub_findings)
         if security_hub_findings:
             require_audit("security_hub_findings", tasks=self.tasks)
@@ -268,20 +252,11 @@ class RootTasks(Construct):
         """
         _permissions.protect_bucket(self.bucket, functions.writers)
         self._own_state_machines = [*filter(None, (self.audit_state_machine, self.execute_state_machine))]
-        state_machines = [*self._own_state_machines]
-        rules = [] if audit_interval is None else [self._build_schedule(audit_interval)]
-        if audit_new_accounts and notification_topic is not None:
-            # Loaded only where it is needed, as it takes a while.
-            from ._new_accounts import audit_of_new_accounts
-
-            state_machine, rule = audit_of_new_accounts(
-                self, audit_state_machine=self.audit_state_machine, notification_topic=notification_topic
-            )
-            state_machines.append(state_machine)
-            rules.append(rule)
-        for rule in rules:
+        rule = None
+        if audit_interval is not None:
+            rule = audit_rule(self, self.audit_state_machine, interval=audit_interval)
             rule.node.add_dependency(*reads_other_audits)
-        self._build_alarms(audit_interval, rules=rules, state_machines=state_machines)
+        self._build_alarms(audit_interval, rule=rule)
         audits = self.audit_state_machine
         self.metric_findings_imported: cloudwatch.Metric | None = None
         self.metric_findings_refused: cloudwatch.Metric | None = None
@@ -394,29 +369,13 @@ class RootTasks(Construct):
             allow_reading_executions(self, state_machine, looking.start, "Restores")
         return state_machine
 
-    def _build_schedule(self, audit_interval: Duration) -> events.Rule:
-        return rule_that_starts(
-            self.audit_state_machine,
-            self,
-            "Interval",
-            description="Audits the root users of every account of the organization.",
-            schedule=events.Schedule.rate(audit_interval),
-            input=events.RuleTargetInput.from_object({"task": RootTask.AUDIT}),
-        )
-
-    def _build_alarms(
-        self,
-        audit_interval: Duration | None,
-        *,
-        rules: Sequence[events.Rule],
-        state_machines: Sequence[sfn.StateMachine],
-    ) -> None:
+    def _build_alarms(self, audit_interval: Duration | None, *, rule: events.Rule | None) -> None:
         audits = self.audit_state_machine
         self.metric_accounts_audited = audit_metric(audits, "AccountsAudited")
         self.metric_accounts_with_root_credentials = audit_metric(audits, "AccountsWithRootCredentials")
         self.metric_accounts_inaccessible = audit_metric(audits, "AccountsInaccessible")
         self.metric_management_root_user_unprotected = audit_metric(audits, "ManagementRootUserUnprotected")
-        self.metric_failed_executions = metric_of_failed_executions(state_machines)
+        self.metric_failed_executions = metric_of_failed_executions(self._own_state_machines)
         self.metric_refused_executions = metric_of_refused_executions(self._own_state_machines)
         self.credentials_alarm = alarm_of_audits(
             self, "Credentials", self.metric_accounts_with_root_credentials, description=CREDENTIALS
@@ -426,8 +385,8 @@ class RootTasks(Construct):
         )
         self.failed_alarm = alarm_of_events(self, "Failed", self.metric_failed_executions, description=FAILED)
         self.not_started_alarm = (
-            alarm_of_events(self, "NotStarted", metric_of_failed_starts(rules), description=NOT_STARTED)
-            if rules
+            alarm_of_events(self, "NotStarted", metric_of_failed_starts(rule), description=NOT_STARTED)
+            if rule
             else None
         )
         self.stopped_alarm = (

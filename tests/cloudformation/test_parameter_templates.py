@@ -128,7 +128,6 @@ VALUES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
                 for name, hours in {"1 hour": 1, "6 hours": 6, "12 hours": 12, "1 day": 24}.items()
             },
         },
-        "AuditNewAccounts": switch("audit_new_accounts"),
         "SecurityHubFindings": switch("security_hub_findings"),
         "PlanLifetimeSeconds": {"86400": {}, "60": {"plan_lifetime": Duration.minutes(1)}},
         **OPERATION,
@@ -174,21 +173,13 @@ def pairs(name: str) -> Iterator[dict[str, str]]:
     values = VALUES[name]
     factors = {(one, two) for one, two in itertools.combinations(values, 2)}
     missing = {((one, a), (two, b)) for one, two in factors for a in values[one] for b in values[two]}
-    missing -= {pair for pair in missing if not is_allowed(dict(pair))}
     while missing:
         row = dict(min(missing))
         for parameter in [name for name in values if name not in row]:
             rows = [{**row, parameter: value} for value in values[parameter]]
-            row = max(
-                filter(is_allowed, rows), key=lambda row: len(missing.intersection(pairs_of(row, values)))
-            )
+            row = max(rows, key=lambda row: len(missing.intersection(pairs_of(row, values))))
         missing -= set(pairs_of(row, values))
         yield {parameter: row[parameter] for parameter in values}
-
-
-def is_allowed(row: Mapping[str, str]) -> bool:
-    """Return whether CloudFormation accepts the values: audits of new accounts need a topic."""
-    return (row.get("AuditNewAccounts"), row.get("NotificationTopicArn")) != ("true", "none")
 
 
 def pairs_of(row: Mapping[str, str], values: Mapping[str, object]) -> Iterator[Any]:
@@ -385,9 +376,3 @@ def test_cloudformation_refuses_the_china_regions(folder: Path, name: str) -> No
     in_china = {"Fn::Contains": [["cn-north-1", "cn-northwest-1"], {"Ref": "AWS::Region"}]}
     (rule,) = template(folder, name)["Rules"]["OfferedInRegion"]["Assertions"]
     assert rule["Assert"] == {"Fn::Not": [in_china]}
-
-
-def test_new_accounts_are_audited_only_where_their_events_arrive(folder: Path) -> None:
-    rules = template(folder, "root-tasks")["Rules"]["NewAccounts"]["Assertions"]
-    (in_region,) = [rule for rule in rules if "us-east-1" in rule["AssertDescription"]]
-    assert in_region["Assert"] == {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]}

@@ -31,7 +31,6 @@ from support.templates import (
     arguments_for,
     bootstrap_stack,
     new_key,
-    new_topic,
     only_resource,
     template,
 )
@@ -216,7 +215,6 @@ ANOTHER_TYPE: list[tuple[Build, str, Any, str]] = [
     (drift_check, "security_hub_findings", "false", "True or False, .*Write True or False"),
     (root_tasks, "security_hub_findings", "true", "True or False, .*Write True or False"),
     (root_tasks, "allow_policy_override", 1, "True or False, .*Write True or False"),
-    (root_tasks, "audit_new_accounts", "yes", "True or False, .*Write True or False"),
     (root_use_alarm, "root_user_notices", "true", "True or False, .*Write True or False"),
     (guardrail, "allow_organization_root", "false", "True or False, .*Write True or False"),
     (drift_check, "notification_topic", TOPIC_ARN, "a topic of the CDK, .*sns.Topic.from_topic_arn"),
@@ -376,8 +374,6 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_tasks, {"plan_lifetime": Duration.millis(1500)}, LIFETIME),
     (root_tasks, {"plan_lifetime": Duration.seconds(86_401)}, LIFETIME),
     (root_tasks, {"plan_lifetime": SECONDS}, UNKNOWN),
-    (root_tasks, {"audit_new_accounts": True}, "publishes what it finds. Add a notification_topic"),
-    (root_tasks, {"audit_new_accounts": True, "notification_topic": topic, "tasks": DELETION}, AUDIT),
     (root_use_alarm, {"root_user_notices": True}, "publishes what root users do. Add a notification_topic"),
     (drift_check, {"notification_topic": lambda stack: sns.Topic(stack, "News", fifo=True)}, FIFO),
     (root_tasks, {"notification_topic": lambda stack: topic(stack, suffix=".fifo")}, FIFO),
@@ -404,15 +400,6 @@ def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
     stack = bootstrap_stack(env=MANAGEMENT)
     with pytest.raises(ValueError, match=rf"^{next(iter(arguments))}(\['\d+'\]\.\w+)? {why}.*\.$"):
         build(stack, **arguments_for(stack, arguments))
-
-
-@pytest.mark.parametrize(
-    ("region", "where"), [("eu-west-1", "eu-west-1"), (None, "an unknown Region")], ids=["another", "unknown"]
-)
-def test_a_region_without_the_events_of_organizations_is_refused(region: str | None, where: str) -> None:
-    stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
-    with pytest.raises(ValueError, match=rf"^audit_new_accounts needs .* us-east-1, .* is in {where}\."):
-        root_tasks(stack, audit_new_accounts=True, notification_topic=new_topic(stack))
 
 
 @pytest.mark.parametrize("build", [root_access, root_tasks, root_use_alarm, guardrail, session_guardrail])

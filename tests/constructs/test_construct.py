@@ -134,7 +134,7 @@ def test_what_govcloud_offers_adds_no_warning() -> None:
 
 def test_no_construct_warns_of_what_its_user_did_not_cause() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    add_all_arguments(stack, audit_new_accounts=True)
+    add_all_arguments(stack)
     assert warnings(stack) == ["centralized-root-access:disablesRootCredentialsManagement"]
 
 

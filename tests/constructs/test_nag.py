@@ -83,7 +83,6 @@ def findings_in_constructs(app: CheckedApp, env: aws_cdk.Environment | None, *, 
     root_access, root_tasks, root_use = add_all_arguments(
         aws_cdk.Stack(app, "organization-bootstrap", env=env),
         encrypted_topic=env is not None,
-        audit_new_accounts=env is not None,
     )
     if widen:
         root_tasks.bucket.grant_read(cast("iam.Role", root_tasks.node.find_child("AuditRole")))

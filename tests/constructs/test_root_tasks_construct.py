@@ -46,13 +46,12 @@ ACTING = {"start_execution", "execute_batch", "write_execution_report"}
 
 @pytest.fixture(scope="module")
 def whole() -> dict[str, Any]:
-    """The template with every task, both rules that start audits, a topic and a protected account."""
+    """The template with every task, the rule that starts audits, a topic and a protected account."""
     return root_tasks_template(
         tasks=RootTask,
         audit_interval=Duration.days(1),
         protected_accounts=["222222222222"],
         notification_topic=new_topic,
-        audit_new_accounts=True,
     )
 
 
@@ -224,24 +223,18 @@ def test_there_is_nothing_to_execute_where_no_task_acts() -> None:
         granted("grant_execute")
 
 
-def test_only_its_own_rule_can_start_a_state_machine_by_a_role(whole: dict[str, Any]) -> None:
+def test_only_its_own_rule_can_start_audits_by_its_role(whole: dict[str, Any]) -> None:
     """Anyone who may pass roles to EventBridge could otherwise start an execution with any input."""
-    rules = resources(whole, "AWS::Events::Rule").values()
-    names = {
-        target["RoleArn"]["Fn::GetAtt"][0]: rule["Properties"]["Name"]
-        for rule in rules
-        for target in rule["Properties"]["Targets"]
-    }
-    assert len(set(names.values())) == len(names) == len(rules) == 2
-    for role, name in names.items():
-        assert len(name) <= 64
-        (statement,) = whole["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
-        ((operator, condition),) = statement["Condition"].items()
-        assert (operator, text(condition["aws:SourceArn"])) == (
-            "ArnEquals",
-            f"arn:${{AWS::Partition}}:events:us-east-1:{MANAGEMENT.account}:rule/{name}",
-        )
+    rule = only_resource(whole, "AWS::Events::Rule")["Properties"]
+    assert len(rule["Name"]) <= 64
+    role = whole["Resources"][rule["Targets"][0]["RoleArn"]["Fn::GetAtt"][0]]
+    (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    ((operator, condition),) = statement["Condition"].items()
+    assert (operator, text(condition["aws:SourceArn"])) == (
+        "ArnEquals",
+        f"arn:${{AWS::Partition}}:events:us-east-1:{MANAGEMENT.account}:rule/{rule['Name']}",
+    )
 
 
 def test_the_interval_starts_no_audit_before_the_roles_have_their_policies() -> None:

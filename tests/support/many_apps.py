@@ -47,14 +47,13 @@ def all_arguments(app: App) -> None:
 
 
 def add_all_arguments(
-    stack: Stack, *, encrypted_topic: bool = False, audit_new_accounts: bool = False
+    stack: Stack, *, encrypted_topic: bool = False
 ) -> tuple[CentralizedRootAccess, RootTasks, RootUseAlarm]:
     """Add root access, root tasks and the alarms on root users with every argument to a stack.
 
     Args:
         stack: The stack.
         encrypted_topic: Whether the topic has a key.
-        audit_new_accounts: Whether new accounts are audited, which is refused where the Region is unknown.
     """
     key = kms.Key(stack, "Key", enable_key_rotation=True)
     topic = sns.Topic(stack, "Topic", enforce_ssl=True, master_key=key if encrypted_topic else None)
@@ -81,7 +80,6 @@ def add_all_arguments(
         },
         root_email_domains=["Example.com"],
         audit_interval=Duration.days(1),
-        audit_new_accounts=audit_new_accounts,
         plan_lifetime=Duration.hours(7),
         allow_policy_override=True,
         notification_topic=topic,

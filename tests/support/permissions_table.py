@@ -56,7 +56,7 @@ class Permission:
 def permissions_with_every_argument() -> frozenset[Permission]:
     """Return what the roles are allowed where the constructs have every argument."""
     stack = bootstrap_stack(env=MANAGEMENT)
-    add_all_arguments(stack, encrypted_topic=True, audit_new_accounts=True)
+    add_all_arguments(stack, encrypted_topic=True)
     # A feature is enabled or disabled.
     features = bootstrap_stack(env=MANAGEMENT)
     CentralizedRootAccess(features, "RootAccess").add_drift_check(repair=True)

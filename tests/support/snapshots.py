@@ -30,7 +30,7 @@ def snapshots(folder: Path) -> dict[str, dict[str, str]]:
     """
     everything = App(outdir=str(folder / "everything"), analytics_reporting=False)
     stack = Stack(everything, "OrganizationBootstrap", env=MANAGEMENT)
-    _, root_tasks, _ = add_all_arguments(stack, audit_new_accounts=True)
+    _, root_tasks, _ = add_all_arguments(stack)
     RootAccessDashboard(stack, "Dashboard", root_tasks=root_tasks)
     RootUserGuardrail(
         stack, "Guardrail", targets=["r-a1b2"], allow_organization_root=True, exempt_accounts=["555555555555"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ Invoke = Callable[[str, Any], Any]
 # What each state has ended with, by its name and the number of its item: the next state, and its input.
 History = MutableMapping[tuple[str, int], tuple[str | None, Any]]
 
-_STEP = re.compile(r"\.(?P<name>\*|\w+)|\[(?P<index>\d+)\]|\['(?P<quoted>[^']+)'\]")
+_STEP = re.compile(r"\.(?P<name>\w+)|\[(?P<index>\d+)\]")
 _MISSING = object()
 
 
@@ -39,12 +39,10 @@ class StateMachine:
     Attributes:
         definition: Its definition.
         invoke: Does the work of a task.
-        wait: Waits so many seconds before a retry.
     """
 
     definition: Mapping[str, Any]
     invoke: Invoke
-    wait: Callable[[float], object] = lambda seconds: None
 
     def run(self, input_: object, *, execution: Mapping[str, str], history: History | None = None) -> Any:
         """Run an execution, or redrive it, and return its output.
@@ -63,7 +61,7 @@ class StateMachine:
         while name:
             state = definition["States"][name]
             match state["Type"]:
-                case "Task" | "Parallel":
+                case "Task":
                     name, data = self._run_once(name, state, data, context)
                     continue
                 case "Choice":
@@ -72,7 +70,7 @@ class StateMachine:
                 case "Map":
                     data = _with_result(state, data, self._run_map(state, data, context))
                 case "Pass":
-                    data = _output_of_pass(state, data, context)
+                    data = _with_result(state, data, state["Result"]) if "Result" in state else data
                 case "Succeed":
                     return data
                 case "Fail":
@@ -118,18 +116,11 @@ class StateMachine:
                 number = _retrier(state, error)
                 if number is None or retries[number] == state["Retry"][number]["MaxAttempts"]:
                     raise
-                retrier = state["Retry"][number]
-                self.wait(retrier["IntervalSeconds"] * retrier.get("BackoffRate", 2) ** retries[number])
                 retries[number] += 1
 
     def _attempt(self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:
-        if state["Type"] == "Parallel":
-            # Its own retry repeats the tasks in it.
-            own = {**context, "history": None}
-            return [self._run(branch, data, own) for branch in state["Branches"]]
         payload = evaluate(state["Parameters"], data, context) if "Parameters" in state else data
-        result = self.invoke(state["Resource"], payload)
-        return evaluate(state["ResultSelector"], result, context) if "ResultSelector" in state else result
+        return self.invoke(state["Resource"], payload)
 
     def _run_map(self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> list[Any]:
         assert "ItemReader" not in state
@@ -146,12 +137,6 @@ def _retrier(state: Mapping[str, Any], error: Exception) -> int | None:
         if not {"States.ALL", _error_output(error)["Error"]}.isdisjoint(retrier["ErrorEquals"]):
             return number
     return None
-
-
-def _output_of_pass(state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:
-    if "Parameters" in state:
-        return _with_result(state, data, evaluate(state["Parameters"], data, context))
-    return _with_result(state, data, state["Result"]) if "Result" in state else data
 
 
 def _failure(state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> ExecutionFailedError:
@@ -182,66 +167,27 @@ def evaluate(template: Any, data: Any, context: Mapping[str, Any]) -> Any:
     }
 
 
-def _value(expression: str, data: Any, context: Mapping[str, Any]) -> Any:
-    """Return what a path or an intrinsic function stands for."""
-    if expression.startswith("States."):
-        name, _, arguments = expression.removesuffix(")").partition("(")
-        values = [_argument(argument, data, context) for argument in _split(arguments)]
-        match name:
-            case "States.Array":
-                return values
-            case "States.ArrayGetItem":
-                return values[0][values[1]]
-            case "States.JsonToString":
-                return json.dumps(values[0])
-            case "States.Format":
-                template, *others = values
-                assert template.count("{}") == len(others)
-                return template.format(*others)
-        raise ValueError(f"{name} is not supported")
-    found = _find(expression, data, context)
+def _value(path: str, data: Any, context: Mapping[str, Any]) -> Any:
+    """Return the value of a path."""
+    found = _find(path, data, context)
     if found is _MISSING:
-        raise LookupError(f"{expression} is missing")
+        raise LookupError(f"{path} is missing")
     return found
-
-
-def _argument(text: str, data: Any, context: Mapping[str, Any]) -> Any:
-    if text.startswith("'"):
-        return text[1:-1]
-    return int(text) if text.isdigit() else _value(text, data, context)
-
-
-def _split(arguments: str) -> Iterator[str]:
-    """Yield the arguments of an intrinsic function, which may be functions themselves."""
-    level, quoted, start = 0, False, 0
-    for place, character in enumerate(arguments):
-        quoted ^= character == "'"
-        level += 0 if quoted else (character == "(") - (character == ")")
-        if character == "," and not quoted and not level:
-            yield arguments[start:place].strip()
-            start = place + 1
-    yield arguments[start:].strip()
 
 
 def _find(path: str, data: Any, context: Mapping[str, Any]) -> Any:
     root = re.match(r"\$\$?", path)
     assert root, f"{path} is not a path"
-    values, several = [{"$": data, "$$": context}[root[0]]], False
+    value = {"$": data, "$$": context}[root[0]]
     steps = list(_STEP.finditer(path, root.end()))
     assert root[0] + "".join(step[0] for step in steps) == path, f"{path} is not supported"
     for step in steps:
-        several |= step["name"] == "*"
-        values = [found for value in values for found in _children(value, step)]
-    return values if several else next(iter(values), _MISSING)
-
-
-def _children(value: Any, step: re.Match[str]) -> Iterator[Any]:
-    if step["index"] is not None:
-        if isinstance(value, list) and int(step["index"]) < len(value):
-            yield value[int(step["index"])]
-    elif isinstance(value, Mapping):
-        name = step["quoted"] or step["name"]
-        yield from value.values() if name == "*" else [value[name]] if name in value else []
+        key: Any = step["name"] if step["index"] is None else int(step["index"])
+        try:
+            value = value[key]
+        except LookupError:
+            return _MISSING
+    return value
 
 
 def _error_output(error: Exception) -> dict[str, str]:
@@ -258,8 +204,6 @@ def _choice(state: Mapping[str, Any], data: Any) -> str:
 
 
 def _holds(condition: Mapping[str, Any], data: Any) -> bool:
-    if "And" in condition:
-        return all(_holds(part, data) for part in condition["And"])
     if "Or" in condition:
         return any(_holds(part, data) for part in condition["Or"])
     if "IsPresent" in condition:
