@@ -39,8 +39,8 @@ class AcceptedCredentials:
     until: str
 
 
-def parse_accepted_credentials(accepted: Mapping[str, AcceptedCredentials]) -> dict[str, object]:
-    """Return what is accepted as the functions' setting, by the ID of an account or of a unit.
+def parse_accepted_credentials(accepted: Mapping[str, AcceptedCredentials]) -> list[object]:
+    """Return what is accepted as the functions' setting, sorted by the IDs of accounts and units.
 
     Raises:
         ValueError: An ID is malformed, or its entry has a value that cannot be.
@@ -50,8 +50,8 @@ def parse_accepted_credentials(accepted: Mapping[str, AcceptedCredentials]) -> d
     if not isinstance(accepted, Mapping):
         remedy = 'Write {"222222222222": AcceptedCredentials(types=…, reason=…, until=…)}.'
         raise wrong_type(argument, accepted, expected="a mapping", remedy=remedy)
-    setting: dict[str, object] = {}
-    for id_, entry in accepted.items():
+    setting: list[object] = []
+    for id_, entry in sorted(accepted.items(), key=lambda item: str(item[0])):
         if not isinstance(id_, str) or not re.fullmatch(f"{ACCOUNT_ID}|{UNIT_ID}", id_):
             raise ValueError(
                 f"{argument} must have IDs of accounts or organizational units as keys; {id_!r} is not one. "
@@ -61,12 +61,15 @@ def parse_accepted_credentials(accepted: Mapping[str, AcceptedCredentials]) -> d
         if not isinstance(entry, AcceptedCredentials):
             remedy = "Write AcceptedCredentials(types=…, reason=…, until=…)."
             raise wrong_type(where, entry, expected="AcceptedCredentials", remedy=remedy)
-        setting[id_] = {
-            "types": parse_members(f"{where}.types", entry.types, CredentialType),
-            "reason": _parse_reason(f"{where}.reason", entry.reason),
-            "until": _parse_day(f"{where}.until", entry.until),
-        }
-    return {id_: setting[id_] for id_ in sorted(setting)}
+        setting.append(
+            {
+                "targetId": id_,
+                "types": parse_members(f"{where}.types", entry.types, CredentialType),
+                "reason": _parse_reason(f"{where}.reason", entry.reason),
+                "until": _parse_day(f"{where}.until", entry.until),
+            }
+        )
+    return setting
 
 
 def _parse_reason(argument: str, reason: object) -> str:

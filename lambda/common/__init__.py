@@ -1,1 +1,1 @@
-"""The base of all functions: errors, the log and its metrics, text from other accounts. Calls nothing."""
+"""The base of all functions, which calls nothing: errors, settings, JSON, log lines, text from others."""

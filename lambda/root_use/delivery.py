@@ -10,14 +10,14 @@ import json
 import os
 import re
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from aws_calls.notices import MAX_LISTED, NextStep, Notice, bullets, paragraphs, publish_or_fail
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, create_client, system_clock
-from aws_calls.settings_reader import FunctionSettings, setting
+from common.function_settings import FunctionSettings
 from common.metrics import log_sdk, write_line
 from common.untrusted import UNKNOWN, account_id_or_unknown, members, text_or_unknown
 
@@ -58,7 +58,7 @@ _WAYS_BACK = (
 class Settings(FunctionSettings):
     """The topic that the construct configures."""
 
-    notification_topic_arn: str = field(metadata=setting(str))
+    notification_topic_arn: str
 
 
 class Use(IntEnum):

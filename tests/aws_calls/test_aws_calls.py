@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +18,6 @@ from botocore.parsers import ResponseParserError
 from aws_calls.failures import CallError, Failure, FailureKind, call_errors, describe
 from aws_calls.responses import call, pages
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
-from aws_calls.settings_reader import FunctionSettings, SettingsError, setting
 from support import responding
 from support.function import FakeTime
 
@@ -216,46 +215,3 @@ def test_a_failure_that_used_up_the_budget_keeps_its_attempts_in_an_outer_attemp
     assert raised.value.failure.operation == OPERATION
     assert raised.value.failure.attempts == len(time.starts) + 1
     assert raised.value.failure.timed_out
-
-
-# Settings
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings(FunctionSettings):
-    bucket: str = field(metadata=setting(str))
-    max_accounts: int | None = field(metadata=setting(int, optional=True))
-
-
-@pytest.mark.parametrize(
-    ("settings", "problem"),
-    [
-        ("{}", "has the keys ; its code reads bucket, maxAccounts"),
-        ('{"bucket": "b", "max": 7}', "has the keys bucket, max; its code reads bucket, maxAccounts"),
-        (
-            '{"bucket": "b", "maxAccounts": 7, "m": 1}',
-            "has the keys bucket, m, maxAccounts; its code reads bucket, maxAccounts",
-        ),
-        ("7", "is not a JSON object"),
-        ("", "is not a JSON object"),
-        (
-            '{"bucket": "b", "maxAccounts": true}',
-            "has True as maxAccounts, which must be a value of type int",
-        ),
-        ('{"bucket": "b", "maxAccounts": "7"}', "has '7' as maxAccounts, which must be a value of type int"),
-    ],
-)
-def test_settings_that_are_not_those_that_the_function_reads_are_an_error(
-    settings: str, problem: str
-) -> None:
-    with pytest.raises(SettingsError) as raised:
-        Settings.from_environment({"SETTINGS": settings})
-    assert raised.value.problem == problem
-    assert str(raised.value).startswith(f"The function's environment variable SETTINGS {problem}. Deploy ")
-
-
-def test_settings_are_read_as_they_were_written() -> None:
-    read = Settings.from_environment({"SETTINGS": '{"maxAccounts": null, "bucket": "b"}'})
-    assert read == Settings(bucket="b", max_accounts=None)
-    with pytest.raises(SettingsError):
-        Settings.from_environment({})

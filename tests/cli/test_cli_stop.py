@@ -169,8 +169,8 @@ def time_out_without_report(command_line: CommandLine, task: Task, **named: obje
 
 
 def test_an_audit_without_its_report_shows_what_is_accepted(command_line: CommandLine) -> None:
-    accepted = {"types": ["password"], "reason": "billing", "until": "2030-01-01"}
-    command_line.root_tasks.settings = Settings(accepted_credentials={MEMBER: accepted})
+    accepted = {"targetId": MEMBER, "types": ["password"], "reason": "billing", "until": "2030-01-01"}
+    command_line.root_tasks.settings = Settings(accepted_credentials=[accepted])
     time_out_without_report(command_line, Task.AUDIT, accounts=[MEMBER])
     shown = command_line.run("report", "run-1", "--format", "json")
     (row,) = json.loads(shown.stdout)["results"]

@@ -57,7 +57,7 @@ def test_the_function_reads_empty_lists_as_empty_lists() -> None:
     CentralizedRootAccess(stack, "RootAccess", features=[], delegated_administrators=[]).add_drift_check()
     (function,) = functions(template(stack), "root_access.drift.detection.on_check")
     read = Settings.from_environment({"SETTINGS": json.dumps(settings(function))})
-    assert (read.features, read.delegated_administrators) == ([], [])
+    assert (read.features, read.delegated_administrators) == ((), ())
 
 
 def test_no_check_runs_with_new_lists_before_they_are_applied() -> None:

@@ -11,7 +11,6 @@ import json
 import re
 import sys
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import botocore
@@ -238,8 +237,8 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
     read = everything.settings
     (topic,) = resources(everything.template, "AWS::SNS::Topic")
     assert read("root_access.drift.detection.on_check") == detection.Settings(
-        features=[SESSIONS],
-        delegated_administrators=[MEMBER],
+        features=(SESSIONS,),
+        delegated_administrators=(MEMBER,),
         repaired_stack_id="${AWS::StackId}",
         notification_topic_arn=f"${{{topic}}}",
         security_hub_findings=True,
@@ -248,7 +247,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
         tasks=tuple(Task),
-        protected_accounts=frozenset({PROTECTED}),
+        protected_accounts=(PROTECTED,),
         accepted_credentials=(
             AcceptedCredentials(
                 target_id=MEMBER,
@@ -257,15 +256,15 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
                 until="2027-03-31",
             ),
         ),
-        root_email_domains=frozenset({"example.com"}),
+        root_email_domains=("example.com",),
         allow_policy_override=True,
     )
     (audit_machine,) = properties_of(everything.template, STATE_MACHINE, "AuditStateMachine")
     assert read("root_tasks.handlers.start_execution") == StartExecutionSettings(
         bucket=running.BUCKET,
         tasks=tuple(Task),
-        protected_accounts=frozenset({PROTECTED}),
-        plan_lifetime=timedelta(hours=7),
+        protected_accounts=(PROTECTED,),
+        plan_lifetime_seconds=7 * 3600,
         audit_state_machine_arn=f"${{{audit_machine}}}",
     )
     for handler in ("run_batch", "execute_batch"):
@@ -274,20 +273,20 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         bucket=running.BUCKET,
         notification_topic_arn=None,
         security_hub_findings=False,
-        plan_lifetime=timedelta(hours=7),
+        plan_lifetime_seconds=7 * 3600,
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
         bucket=running.BUCKET,
         notification_topic_arn=f"${{{topic}}}",
         security_hub_findings=True,
-        plan_lifetime=timedelta(hours=7),
+        plan_lifetime_seconds=7 * 3600,
     )
 
 
 def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
     read = defaults.settings
     assert read("root_access.drift.detection.on_check") == detection.Settings(
-        features=[CREDENTIALS, SESSIONS],
+        features=(CREDENTIALS, SESSIONS),
         delegated_administrators=None,
         repaired_stack_id=None,
         notification_topic_arn=None,
@@ -296,16 +295,16 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
         tasks=(Task.AUDIT,),
-        protected_accounts=frozenset(),
+        protected_accounts=(),
         accepted_credentials=(),
-        root_email_domains=frozenset(),
+        root_email_domains=(),
         allow_policy_override=False,
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
         bucket=running.BUCKET,
         notification_topic_arn=None,
         security_hub_findings=False,
-        plan_lifetime=timedelta(hours=24),
+        plan_lifetime_seconds=24 * 3600,
     )
 
 

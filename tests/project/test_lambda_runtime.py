@@ -58,6 +58,7 @@ AWS_FILES = (
 OTHER_FILES = (
     "test_codec.py",
     "test_errors.py",
+    "test_function_settings.py",
     "test_plan.py",
     "test_report.py",
     "test_root_tasks_request.py",

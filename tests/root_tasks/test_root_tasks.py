@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,6 @@ import botocore
 import pytest
 
 from aws_calls.failures import CallError, Failure
-from aws_calls.settings_reader import SettingsError
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED_AUDIT
 from root_tasks.model.codec import encode
@@ -24,7 +22,7 @@ from root_tasks.run.finish import OutdatedRunError
 from root_tasks.run.prepare import batches_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, add_accounts, set_feature
-from support.root_tasks import AUDIT_MACHINE, FUNCTIONS, RootTasks, Settings, refusal, session_calls
+from support.root_tasks import AUDIT_MACHINE, RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -658,31 +656,3 @@ def test_names_emails_and_awss_messages_are_in_no_log_and_no_output(root_tasks: 
     assert "example.com" not in published
     report = json.dumps(root_tasks.report(audit))
     assert all(secret in report for secret in ("secret-name", "secret@example.com", "secret-message"))
-
-
-# Settings
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("allowPolicyOverride", "true"),
-        ("planLifetimeSeconds", "86400"),
-        ("planLifetimeSeconds", True),
-        ("protectedAccounts", "222222222222,333333333333"),
-        ("tasks", "IAMAuditRootUserCredentials"),
-        ("tasks", ["audit"]),
-        ("bucket", None),
-        ("notificationTopicArn", 1),
-        ("auditStateMachineArn", None),
-    ],
-)
-def test_a_setting_of_another_type_is_an_error(key: str, value: object) -> None:
-    readers = 0
-    for handler, (_, parser) in FUNCTIONS.items():
-        settings = json.loads(Settings().environment(handler)["SETTINGS"])
-        if key in settings:
-            readers += 1
-            with pytest.raises(SettingsError, match=re.escape(f"has {value!r} as {key}, which must be ")):
-                parser.from_environment({"SETTINGS": json.dumps(settings | {key: value})})
-    assert readers

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from common.typed_json import format_time
 from local_aws.emulation.state import current_emulation
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import (
@@ -27,7 +28,7 @@ from root_tasks.messages import (
     STOP_UNREAD,
     STOPPED,
 )
-from root_tasks.model.codec import encode, format_time
+from root_tasks.model.codec import encode
 from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run import ExecutionMark, Target
 from root_tasks.refusals import RefusalReason, RunRefusedError

@@ -85,7 +85,7 @@ class Settings:
     tasks: tuple[Task, ...] = tuple(Task)
     protected_accounts: frozenset[str] = frozenset()
     root_email_domains: tuple[str, ...] = ()
-    accepted_credentials: Mapping[str, object] = field(default_factory=dict)
+    accepted_credentials: Sequence[Mapping[str, object]] = ()
     plan_lifetime: timedelta = timedelta(hours=24)
     allow_policy_override: bool = False
     notification_topic_arn: str | None = "arn:aws:sns:topic"

@@ -13,7 +13,7 @@ from aws_calls.notices import NextStep, publish_or_fail
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, create_client, system_clock
 from aws_calls.security_hub import import_findings
-from aws_calls.settings_reader import FunctionSettings, setting
+from common.function_settings import FunctionSettings
 from common.metrics import ORGANIZATION_ID, log_sdk, metric_line, write_line
 from common.untrusted import UNKNOWN
 
@@ -53,11 +53,11 @@ class Settings(FunctionSettings):
         notification_topic_arn: The topic for notices; None: there are none.
     """
 
-    features: Sequence[str] = field(metadata=setting(list))
-    delegated_administrators: Sequence[str] | None = field(metadata=setting(list, optional=True))
-    repaired_stack_id: str | None = field(metadata=setting(str, optional=True))
-    notification_topic_arn: str | None = field(metadata=setting(str, optional=True))
-    security_hub_findings: bool = field(metadata=setting(bool))
+    features: tuple[str, ...]
+    delegated_administrators: tuple[str, ...] | None
+    repaired_stack_id: str | None
+    notification_topic_arn: str | None
+    security_hub_findings: bool
 
 
 def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:

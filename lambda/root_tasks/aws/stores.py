@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError
+from common.typed_json import format_time
 
-from ..model.codec import D, DecodingError, decode, encode, format_time
+from ..model.codec import D, DecodingError, decode, encode
 from ..model.report_schema import Report
 from ..model.run import Backup, BatchResult, ExecutionMark, Mode, Plan, Run, Work
 from .bucket import IF_NEW, Bucket, ObjectError, UnreadableObjectError

@@ -10,14 +10,11 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import types
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
-from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from common.errors import RootAccessError
+from common.typed_json import FieldError, fields_by_key, from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -26,8 +23,6 @@ _KIND = "kind"
 _SCHEMA_VERSION = "schemaVersion"
 # The report of an organization with 100,000 accounts has about 50 MB.
 MAX_DOCUMENT_BYTES = 100_000_000
-# All numbers are numbers of accounts.
-_MAX_NUMBER = 1_000_000_000
 
 
 class Document:
@@ -125,7 +120,7 @@ def encode_in_pieces(document: Document, *, derived: Mapping[str, Any] | None = 
         _SCHEMA_VERSION: document.SCHEMA_VERSION,
         _KIND: document.KIND,
         **(derived or {}),
-        **{key: getattr(document, name) for key, (name, _) in _fields(type_).items()},
+        **{key: getattr(document, name) for key, (name, _) in fields_by_key(type_).items()},
     }
     for position, (key, value) in enumerate(values.items()):
         yield b"," if position else b"{"
@@ -133,10 +128,10 @@ def encode_in_pieces(document: Document, *, derived: Mapping[str, Any] | None = 
         if isinstance(value, tuple):
             yield b"["
             for place, entry in enumerate(value):
-                yield (b"," if place else b"") + _json_bytes(_to_json(entry))
+                yield (b"," if place else b"") + _json_bytes(to_json(entry))
             yield b"]"
         else:
-            yield _json_bytes(_to_json(value))
+            yield _json_bytes(to_json(value))
     yield b"}\n"
 
 
@@ -166,28 +161,9 @@ def decode(type_: type[D], data: bytes, *, omit: Collection[str] = ()) -> D:
             kind=type_.KIND, version=version if is_number else None, supported=type_.SCHEMA_VERSION
         )
     try:
-        return _from_json(type_, document, "")  # type: ignore[no-any-return]
-    except _FieldError as error:
+        return from_json(type_, document)  # type: ignore[no-any-return]
+    except FieldError as error:
         raise DecodingError(kind=type_.KIND, problem=error.problem, path=error.path or None) from None
-
-
-def format_time(moment: datetime) -> str:
-    """Return a time in ISO 8601, UTC, as all documents have it.
-
-    Raises:
-        ValueError: It has no time zone.
-    """
-    if moment.tzinfo is None:
-        raise ValueError(f"{moment.isoformat()} has no time zone.")
-    return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
-
-
-@dataclass(eq=False)
-class _FieldError(Exception):
-    """A value is not of its field's type. The value is never a part of the error."""
-
-    path: str
-    problem: str
 
 
 def _parse(kind: str, data: bytes, *, object_hook: Callable[[dict[str, Any]], object] | None) -> object:
@@ -208,7 +184,9 @@ def _decoder_of(
     entry: type, *, omit: Collection[str], repeated: Collection[str]
 ) -> Callable[[dict[str, Any]], object]:
     """Return a function that decodes what can be an entry of a list, and returns anything else unchanged."""
-    required = {key for key, (_, field) in _fields(entry).items() if field.default is dataclasses.MISSING}
+    required = {
+        key for key, (_, field) in fields_by_key(entry).items() if field.default is dataclasses.MISSING
+    }
     seen: dict[str, str] = {}
 
     def decode_entry(value: dict[str, Any]) -> object:
@@ -221,8 +199,8 @@ def _decoder_of(
             if isinstance(text, str):
                 value[key] = seen.setdefault(text, text)
         try:
-            return _dataclass_from_json(entry, value, "")
-        except _FieldError:
+            return from_json(entry, value)
+        except FieldError:
             # It is found again where its place is known.
             return value
 
@@ -231,105 +209,3 @@ def _decoder_of(
 
 def _json_bytes(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode("ascii")
-
-
-def _to_json(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {key: _to_json(getattr(value, name)) for key, (name, _) in _fields(type(value)).items()}
-    if isinstance(value, tuple):
-        return [_to_json(entry) for entry in value]
-    if isinstance(value, datetime):
-        return format_time(value)
-    if isinstance(value, str):
-        # A JSON response of AWS can have half of a surrogate pair, which UTF-8 cannot have.
-        return value.encode(errors="replace").decode()
-    return value
-
-
-def _from_json(type_: Any, value: Any, path: str) -> Any:
-    origin = get_origin(type_)
-    if origin is types.UnionType:
-        return None if value is None else _from_json(_not_none(type_), value, path)
-    if origin is tuple:
-        inner = get_args(type_)[0]
-        listed = _require_type(value, list, path, "is not a list")
-        return tuple(_from_json(inner, each, f"{path}[{place}]") for place, each in enumerate(listed))
-    if dataclasses.is_dataclass(type_):
-        return _dataclass_from_json(type_, value, path)
-    if type_ is bool:
-        return _require_type(value, bool, path, "is neither true nor false")
-    if type_ is int:
-        # A bool is an int, too.
-        if type(value) is not int or not 0 <= value <= _MAX_NUMBER:
-            raise _FieldError(path, f"is not a number from 0 to {_MAX_NUMBER:,}")
-        return value
-    text = _string(value, path)
-    if type_ is datetime:
-        return _parse_time(text, path)
-    if issubclass(type_, StrEnum):
-        enum: type[str] = type_
-        try:
-            return enum(text)
-        except ValueError:
-            raise _FieldError(path, f"is not a valid {type_.__name__}") from None
-    return text
-
-
-def _dataclass_from_json(type_: Any, value: Any, path: str) -> Any:
-    if type(value) is type_:
-        # An entry that was decoded as it was parsed.
-        return value
-    _require_type(value, dict, path, "is not an object")
-    arguments = {}
-    for key, (name, field) in _fields(type_).items():
-        inner = f"{path}.{key}" if path else key
-        if key in value:
-            arguments[name] = _from_json(_hints(type_)[name], value[key], inner)
-        elif field.default is dataclasses.MISSING:
-            raise _FieldError(inner, "is missing")
-    return type_(**arguments)
-
-
-def _require_type(value: Any, type_: type, path: str, problem: str) -> Any:
-    if not isinstance(value, type_):
-        raise _FieldError(path, problem)
-    return value
-
-
-def _string(value: Any, path: str) -> str:
-    text: str = _require_type(value, str, path, "is not a string")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise _FieldError(path, "has half of a surrogate pair") from None
-    return text
-
-
-def _parse_time(text: str, path: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise _FieldError(path, "is not a time") from None
-    raise _FieldError(path, "has no time zone")
-
-
-def _not_none(type_: Any) -> Any:
-    return next(member for member in get_args(type_) if member is not types.NoneType)
-
-
-@cache
-def _fields(type_: Any) -> dict[str, tuple[str, dataclasses.Field[Any]]]:
-    """Return a dataclass's fields by their JSON keys."""
-    return {_camel_case(field.name): (field.name, field) for field in dataclasses.fields(type_)}
-
-
-def _camel_case(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(other.capitalize() for other in others)
-
-
-@cache
-def _hints(type_: Any) -> dict[str, Any]:
-    return get_type_hints(type_, localns={"datetime": datetime})

@@ -12,10 +12,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.typed_json import format_time
 from common.untrusted import printable
 
 from ..messages import describe_preflight
-from ..model.codec import encode, encode_in_pieces, format_time
+from ..model.codec import encode, encode_in_pieces
 from ..model.report_schema import Outcome
 from ..tasks import DEFINITIONS
 from .controls import evidence

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from common.errors import RootAccessError
+from common.typed_json import format_time
 from common.untrusted import printable
 
 from ..aws.stores import REPORT_JSON, File, Storage, sha256
-from ..model.codec import format_time
 from ..model.report_schema import Outcome
 from ..model.run import Mode, Run
 from ..report.render import as_csv, as_html, as_json
@@ -154,7 +155,7 @@ def _make(
         finished_at=results.finished_at,
         own_root_user=own_root_user(aws, run),
         warnings=(*results.warnings, *explained.warnings),
-        plan_lifetime=settings.plan_lifetime,
+        plan_lifetime=timedelta(seconds=settings.plan_lifetime_seconds),
     )
     plan = plan_of(run, explained.findings) if run.mode is Mode.PLAN else None
     return replace(run, accounts=(), batches=()), report, plan

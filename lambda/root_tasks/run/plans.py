@@ -184,7 +184,7 @@ class Plans:
 
     def _expiry(self, run_id: str, planned_at: datetime) -> datetime:
         """Return when a plan expires: by the clock, because an execution can be redriven days later."""
-        lifetime = self.settings.plan_lifetime
+        lifetime = timedelta(seconds=self.settings.plan_lifetime_seconds)
         expires_at = planned_at + lifetime
         if self.aws.now() > expires_at:
             raise RunRefusedError(

@@ -13,7 +13,7 @@ from ..refusals import RefusalReason, RunRefusedError
 from .accounts import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from ..model.run import Assignment, Denial
     from .accounts import MemberDirectory, OrganizationContext
@@ -121,7 +121,7 @@ def prepare(
     order: Order,
     *,
     execution: Execution,
-    protected_accounts: frozenset[str] = frozenset(),
+    protected_accounts: Collection[str] = (),
     on_page: Callable[[OrganizationContext, Mapping[str, Account]], None] | None = None,
 ) -> Preparation:
     """Find the accounts that a run is about, if its task is possible.
@@ -153,7 +153,7 @@ def prepare(
         organization=organization,
         members={id_: member for id_, member in members.items() if id_ not in excluded},
         gone=tuple(absent),
-        protected_accounts=protected_accounts,
+        protected_accounts=frozenset(protected_accounts),
     )
 
 

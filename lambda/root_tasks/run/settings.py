@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
-from aws_calls.settings_reader import FunctionSettings, setting
+from common.function_settings import FunctionSettings
 
-from ..model.report_schema import ItemType, Task
+from ..model.report_schema import Task
 from ..model.run import AcceptedCredentials
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-def _read_acceptance(accepted: Mapping[str, Any]) -> tuple[AcceptedCredentials, ...]:
-    return tuple(
-        AcceptedCredentials(
-            target_id=target_id,
-            types=tuple(map(ItemType, entry["types"])),
-            reason=entry["reason"],
-            until=entry["until"],
-        )
-        for target_id, entry in accepted.items()
-    )
-
-
-_TASKS = setting(list, parse=lambda names: tuple(map(Task, names)), expected=f"a list of {', '.join(Task)}")
-_SET = setting(list, parse=frozenset)
-_ACCEPTANCE = setting(dict, parse=_read_acceptance, expected="what is accepted by account or unit")
-_LIFETIME = setting(int, key="planLifetimeSeconds", parse=lambda seconds: timedelta(seconds=seconds))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Settings(FunctionSettings):
-    bucket: str = field(metadata=setting(str))
+    bucket: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +28,11 @@ class StartRunSettings(_Settings):
         accepted_credentials: What stays on purpose.
     """
 
-    tasks: tuple[Task, ...] = field(metadata=_TASKS)
-    protected_accounts: frozenset[str] = field(metadata=_SET)
-    accepted_credentials: tuple[AcceptedCredentials, ...] = field(metadata=_ACCEPTANCE)
-    root_email_domains: frozenset[str] = field(metadata=_SET)
-    allow_policy_override: bool = field(metadata=setting(bool))
+    tasks: tuple[Task, ...]
+    protected_accounts: tuple[str, ...]
+    accepted_credentials: tuple[AcceptedCredentials, ...]
+    root_email_domains: tuple[str, ...]
+    allow_policy_override: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +43,14 @@ class StartExecutionSettings(_Settings):
         bucket: The bucket's name.
         tasks: The tasks that the stack was deployed with.
         protected_accounts: The accounts in which no run makes changes.
-        plan_lifetime: The maximum age of a plan that is executed.
+        plan_lifetime_seconds: The maximum age of a plan that is executed.
         audit_state_machine_arn: The state machine that creates the plans.
     """
 
-    tasks: tuple[Task, ...] = field(metadata=_TASKS)
-    protected_accounts: frozenset[str] = field(metadata=_SET)
-    plan_lifetime: timedelta = field(metadata=_LIFETIME)
-    audit_state_machine_arn: str = field(metadata=setting(str))
+    tasks: tuple[Task, ...]
+    protected_accounts: tuple[str, ...]
+    plan_lifetime_seconds: int
+    audit_state_machine_arn: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +70,9 @@ class WriteReportSettings(_Settings):
         bucket: The bucket's name.
         notification_topic_arn: The SNS topic for notices; None without notices.
         security_hub_findings: Whether a full audit imports its findings into Security Hub.
-        plan_lifetime: How long a plan can be executed, for its page.
+        plan_lifetime_seconds: How long a plan can be executed, for its page.
     """
 
-    notification_topic_arn: str | None = field(metadata=setting(str, optional=True))
-    security_hub_findings: bool = field(metadata=setting(bool))
-    plan_lifetime: timedelta = field(metadata=_LIFETIME)
+    notification_topic_arn: str | None
+    security_hub_findings: bool
+    plan_lifetime_seconds: int

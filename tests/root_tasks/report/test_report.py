@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 import pytest
 from hypothesis import strategies as st
 
+from common.typed_json import format_time
 from common.untrusted import printable
-from root_tasks.model.codec import decode, format_time
+from root_tasks.model.codec import decode
 from root_tasks.model.report_schema import (
     AccountResult,
     AuditTotals,

@@ -54,7 +54,7 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
 
 
 def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
-    from root_tasks.model.codec import format_time
+    from common.typed_json import format_time
 
     from ..deployment import AUDIT_FOLDER
 

@@ -1,0 +1,163 @@
+"""Dataclasses as JSON and back, by their types: documents in S3, and the functions' settings.
+
+Keys are camelCase. A field without a default must be there, and a value is of its field's type: a dataclass,
+a tuple, a StrEnum, a datetime, a string, a number, a boolean, or one of these or None.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any, get_args, get_origin, get_type_hints
+
+# All numbers are numbers of accounts.
+_MAX_NUMBER = 1_000_000_000
+
+
+@dataclass(eq=False)
+class FieldError(Exception):
+    """A value is not of its field's type. The value is never a part of the error."""
+
+    path: str
+    problem: str
+
+
+def format_time(moment: datetime) -> str:
+    """Return a time in ISO 8601, UTC, as all documents have it.
+
+    Raises:
+        ValueError: It has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} has no time zone.")
+    return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
+@cache
+def fields_by_key(type_: Any) -> dict[str, tuple[str, dataclasses.Field[Any]]]:
+    """Return a dataclass's fields by their JSON keys."""
+    return {_camel_case(field.name): (field.name, field) for field in dataclasses.fields(type_)}
+
+
+def to_json(value: Any) -> Any:
+    """Return a dataclass, or a value of one, as what `json.dumps` writes.
+
+    Raises:
+        ValueError: A time has no time zone.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {key: to_json(getattr(value, name)) for key, (name, _) in fields_by_key(type(value)).items()}
+    if isinstance(value, tuple):
+        return [to_json(entry) for entry in value]
+    if isinstance(value, datetime):
+        return format_time(value)
+    if isinstance(value, str):
+        # A JSON response of AWS can have half of a surrogate pair, which UTF-8 cannot have.
+        return value.encode(errors="replace").decode()
+    return value
+
+
+def from_json(type_: Any, value: Any, path: str = "", *, refuse_unknown: bool = False) -> Any:
+    """Return a value of a type from what `json.loads` returned.
+
+    Args:
+        type_: The type.
+        value: The value in JSON. An object that is such a dataclass already is returned.
+        path: Where it is, for an error.
+        refuse_unknown: Whether an object with a key that its dataclass does not have is an error.
+
+    Raises:
+        FieldError: The value is not of the type.
+    """
+    origin = get_origin(type_)
+    if origin is types.UnionType:
+        return (
+            None if value is None else from_json(_not_none(type_), value, path, refuse_unknown=refuse_unknown)
+        )
+    if origin is tuple:
+        inner = get_args(type_)[0]
+        listed = _require_type(value, list, path, "is not a list")
+        return tuple(
+            from_json(inner, each, f"{path}[{place}]", refuse_unknown=refuse_unknown)
+            for place, each in enumerate(listed)
+        )
+    if dataclasses.is_dataclass(type_):
+        return _object(type_, value, path, refuse_unknown=refuse_unknown)
+    if type_ is bool:
+        return _require_type(value, bool, path, "is neither true nor false")
+    if type_ is int:
+        # A bool is an int, too.
+        if type(value) is not int or not 0 <= value <= _MAX_NUMBER:
+            raise FieldError(path, f"is not a number from 0 to {_MAX_NUMBER:,}")
+        return value
+    text = _string(value, path)
+    if type_ is datetime:
+        return _parse_time(text, path)
+    if issubclass(type_, StrEnum):
+        enum: type[str] = type_
+        try:
+            return enum(text)
+        except ValueError:
+            raise FieldError(path, f"is not a valid {type_.__name__}") from None
+    return text
+
+
+def _object(type_: Any, value: Any, path: str, *, refuse_unknown: bool) -> Any:
+    if type(value) is type_:
+        # An entry that was decoded as it was parsed.
+        return value
+    _require_type(value, dict, path, "is not an object")
+    fields = fields_by_key(type_)
+    if refuse_unknown and (unknown := sorted(value.keys() - fields)):
+        raise FieldError(path, f"has unknown keys: {', '.join(unknown)}")
+    arguments = {}
+    for key, (name, field) in fields.items():
+        inner = f"{path}.{key}" if path else key
+        if key in value:
+            arguments[name] = from_json(_hints(type_)[name], value[key], inner, refuse_unknown=refuse_unknown)
+        elif field.default is dataclasses.MISSING:
+            raise FieldError(inner, "is missing")
+    return type_(**arguments)
+
+
+def _require_type(value: Any, type_: type, path: str, problem: str) -> Any:
+    if not isinstance(value, type_):
+        raise FieldError(path, problem)
+    return value
+
+
+def _string(value: Any, path: str) -> str:
+    text: str = _require_type(value, str, path, "is not a string")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise FieldError(path, "has half of a surrogate pair") from None
+    return text
+
+
+def _parse_time(text: str, path: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise FieldError(path, "is not a time") from None
+    raise FieldError(path, "has no time zone")
+
+
+def _not_none(type_: Any) -> Any:
+    return next(member for member in get_args(type_) if member is not types.NoneType)
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)
+
+
+@cache
+def _hints(type_: Any) -> dict[str, Any]:
+    return get_type_hints(type_, localns={"datetime": datetime})
