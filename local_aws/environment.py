@@ -32,7 +32,7 @@ class LocalAddresses:
         region: The Region of the clients.
         folder: The folder of this local AWS, which is deleted at the end.
         node: The Node program that CDK apps and Lambda functions run on.
-        secret_access_key: What all callers sign with; other users of this machine do not know it.
+        session_token: What all callers have; other users of this machine do not know it.
     """
 
     aws_url: str
@@ -40,7 +40,7 @@ class LocalAddresses:
     region: str
     folder: Path
     node: Path
-    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
 
     @property
     def programs(self) -> Path:
@@ -62,7 +62,8 @@ def aws_variables(addresses: LocalAddresses) -> dict[str, str]:
         },
         # To MiniStack and moto, an access key id of twelve digits is an account id.
         "AWS_ACCESS_KEY_ID": MANAGEMENT_ACCOUNT_ID,
-        "AWS_SECRET_ACCESS_KEY": addresses.secret_access_key,
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": addresses.session_token,
         "AWS_REGION": addresses.region,
         "AWS_DEFAULT_REGION": addresses.region,
         "AWS_CONFIG_FILE": os.devnull,

@@ -1,4 +1,4 @@
-"""Starts MiniStack for callers that know the secret of this run, and with what templates need.
+"""Starts MiniStack for callers that have the session token of this run, and with what templates need.
 
 That is alarms on metric math, which nothing evaluates, and policies of Organizations, which are moto's. Long
 names are cut as CloudFormation does, and functions call as their roles. In a root session, S3 and SQS
@@ -27,7 +27,7 @@ from ministack.services import lambda_svc
 from ministack.services.cloudformation import helpers, provisioners
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from local_aws.signatures import Refusal, find_refusal
+from local_aws.session_token import HEADER, ROOT_SESSION, Refusal, find_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -49,7 +49,6 @@ _POLICY_VIOLATION = 1008
 _CONTROL_PATH = "/_local_aws/control"
 _CONTROL_SECONDS = 30.0
 
-_ROOT_SESSION = "root-session/"
 _S3_ACTIONS = {
     "GetBucket": "ListBucket",
     "HeadBucket": "ListBucket",
@@ -125,7 +124,9 @@ def name_role(credentials: Credentials) -> Credentials:
     """
 
     def credentials_of_role(config: dict[str, Any]) -> dict[str, str]:
-        token = f"function-session/{config['FunctionName']}/{config['Role']}"
+        token = (
+            f"{os.environ['AWS_SESSION_TOKEN']}/function-session/{config['FunctionName']}/{config['Role']}"
+        )
         return {**credentials(config), "AWS_SESSION_TOKEN": token}
 
     return credentials_of_role
@@ -190,101 +191,84 @@ def _organizations() -> Any:
         "organizations",
         aws_access_key_id=provisioners.get_account_id(),
         aws_secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],
+        aws_session_token=os.environ["AWS_SESSION_TOKEN"],
     )
 
 
-class _HeldRequest:
-    """A request whose body was read, and can be read again."""
-
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        self.headers: dict[str, str] = {}
-        for raw_name, raw_value in scope["headers"]:
-            name, value = raw_name.decode("latin-1").lower(), decode_header_value(raw_value)
-            self.headers[name] = f"{self.headers[name]},{value}" if name in self.headers else value
-        self.query = scope["query_string"].decode("latin-1")
-        self._receive = receive
-        self._messages: list[dict[str, Any]] = []
-
-    async def body(self) -> bytes:
-        """Read the body."""
-        self._messages = [await self._receive()]
-        while self._messages[-1].get("more_body"):
-            self._messages.append(await self._receive())
-        return b"".join(message.get("body", b"") for message in self._messages)
-
-    async def receive(self) -> dict[str, Any]:
-        """Return what was read, and then what arrives."""
-        return self._messages.pop(0) if self._messages else await self._receive()
-
-
-def guard(application: Application, *, organization_url: str, secret_access_key: str) -> Application:
-    """Return an application that refuses what AWS would, and callers without the secret.
+def guard(application: Application, *, organization_url: str, session_token: str) -> Application:
+    """Return an application that refuses what AWS would, and callers without the token.
 
     Args:
         application: MiniStack.
         organization_url: The moto server, which has the root sessions and the policies.
-        secret_access_key: The secret.
+        session_token: The token.
     """
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await application(scope, receive, send)
             return
-        request = _HeldRequest(scope, receive)
-        body = await request.body()
-        refusal = _signature_refusal(scope, request, body, secret_access_key)
-        if refusal is None and request.headers.get("x-amz-security-token", "").startswith(_ROOT_SESSION):
-            refusal = await asyncio.to_thread(
-                _root_session_refusal, scope, request, body, organization_url, secret_access_key
-            )
+        headers = {
+            name.decode("latin-1").lower(): decode_header_value(value) for name, value in scope["headers"]
+        }
+        refusal = _refusal(scope, headers, session_token)
+        if refusal is None and ROOT_SESSION in headers.get(HEADER, ""):
+            body, receive = await _read_ahead(receive)
+            refusal = await asyncio.to_thread(_root_session_refusal, scope, headers, body, organization_url)
         if refusal is None:
-            await application(scope, request.receive, send)
+            await application(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         else:
-            content_type, error = refusal.body(request_type=request.headers.get("content-type", ""))
-            headers = [(b"content-type", content_type.encode())]
-            await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+            content_type, error = refusal.body(request_type=headers.get("content-type", ""))
+            response_headers = [(b"content-type", content_type.encode())]
+            await send({"type": "http.response.start", "status": refusal.status, "headers": response_headers})
             await send({"type": "http.response.body", "body": error})
 
     return respond
 
 
-def _signature_refusal(scope: Scope, request: _HeldRequest, body: bytes, secret: str) -> Refusal | None:
-    method = scope.get("method", "GET")
+async def _read_ahead(receive: Receive) -> tuple[bytes, Receive]:
+    """Return the body of a request, and what returns it again and then what arrives."""
+    messages = [await receive()]
+    while messages[-1].get("more_body"):
+        messages.append(await receive())
+    body = b"".join(message.get("body", b"") for message in messages)
+
+    async def receive_again() -> dict[str, Any]:
+        return messages.pop(0) if messages else await receive()
+
+    return body, receive_again
+
+
+def _refusal(scope: Scope, headers: Mapping[str, str], session_token: str) -> Refusal | None:
     path = scope["raw_path"].decode("latin-1").partition("?")[0]
     # By any other method MiniStack takes the path of a callback for a call of any service.
-    is_callback = method == "PUT" and path.startswith(_CALLBACKS)
-    if scope["type"] == "http" and (path == _HEALTH or is_callback) and "origin" not in request.headers:
+    is_callback = scope.get("method") == "PUT" and path.startswith(_CALLBACKS)
+    if scope["type"] == "http" and (path == _HEALTH or is_callback) and "origin" not in headers:
         return None
-    return find_refusal(
-        method=method,
-        path=path,
-        query=request.query,
-        headers=request.headers,
-        body=body,
-        secret_access_key=secret,
-    )
+    query = scope["query_string"].decode("latin-1")
+    return find_refusal(query=query, headers=headers, session_token=session_token)
 
 
 def _root_session_refusal(
-    scope: Scope, request: _HeldRequest, body: bytes, organization_url: str, secret: str
+    scope: Scope, headers: Mapping[str, str], body: bytes, organization_url: str
 ) -> Refusal | None:
     """Ask the moto server what the policies deny to a call of S3 or SQS in a root session."""
-    credential = _CREDENTIAL.search(request.headers.get("authorization", ""))
+    credential = _CREDENTIAL.search(headers.get("authorization", ""))
     if credential is None:
         return None
-    token = request.headers["x-amz-security-token"]
+    token = headers[HEADER]
     region = credential["region"]
     if credential["service"] == "s3":
-        action, resource = _s3_call(scope["method"], scope["path"], request.query)
+        action, resource = _s3_call(scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
     else:
-        action, resource = _sqs_call(request.headers, body, f"arn:aws:sqs:{region}:{credential['account']}:")
+        action, resource = _sqs_call(headers, body, f"arn:aws:sqs:{region}:{credential['account']}:")
     arguments = {"token": token, "action": action, "resource": resource, "region": region}
     control = Request(
         organization_url + _CONTROL_PATH,
         data=json.dumps({"member": "root_session_denial", "arguments": arguments}).encode(),
-        headers={"Content-Type": "application/json", "Authorization": f"Bearer {secret}"},
+        headers={HEADER: token},
     )
     # Without the user's proxies.
     with build_opener(ProxyHandler({})).open(control, timeout=_CONTROL_SECONDS) as response:
@@ -326,6 +310,6 @@ if __name__ == "__main__":
     ministack.app.app = guard(
         ministack.app.app,
         organization_url=os.environ["AWS_ENDPOINT_URL_ORGANIZATIONS"],
-        secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],
+        session_token=os.environ["AWS_SESSION_TOKEN"],
     )
     ministack.app.main()

@@ -163,7 +163,7 @@ def running_local_aws(
             region=region,
             folder=folder,
             node=node,
-            secret_access_key=secrets.token_urlsafe(30),
+            session_token=secrets.token_urlsafe(30),
         )
         services = (
             Service(
@@ -195,7 +195,7 @@ def running_local_aws(
                 ),
                 callers_environment=callers_environment(os.environ, addresses, programs=(CLI_PROGRAMS,)),
                 organization=RemoteOrganization(
-                    addresses.organization_url, secret_access_key=addresses.secret_access_key
+                    addresses.organization_url, session_token=addresses.session_token
                 ),
             )
 

@@ -108,10 +108,15 @@ _QUEUES = [
         succeeds({"QueueUrl": "{text}"}),
         QueueName=_NAME,
     ),
-    in_session(AUDIT, SESSIONS, "queue open")(
+    in_session(AUDIT, SESSIONS, "queue open", source=Source.ASSUMED)(
         "sqs:GetQueueAttributes",
-        "a root session that audits cannot look at a queue",
-        DENIED,
+        "a root session that audits cannot look at a queue, whose action SQS names in lower case",
+        refusal(
+            "AccessDenied",
+            "User: {caller} is not authorized to perform: sqs:getqueueattributes on resource: {queue arn} "
+            "with an explicit deny in a session policy",
+            http=403,
+        ),
         AttributeNames=["All"],
         **_QUEUE,
     ),

@@ -12,10 +12,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True, help="the port to listen on")
     arguments = parser.parse_args()
     # Not an argument: other users of this machine see the arguments of every process.
-    secret_access_key = os.environ.get("AWS_SECRET_ACCESS_KEY")
-    if secret_access_key is None:
-        parser.error("AWS_SECRET_ACCESS_KEY is not set: all callers sign with it")
-    with organization_server(port=arguments.port, secret_access_key=secret_access_key) as (server, _):
+    session_token = os.environ.get("AWS_SESSION_TOKEN")
+    if session_token is None:
+        parser.error("AWS_SESSION_TOKEN is not set: all callers have it")
+    with organization_server(port=arguments.port, session_token=session_token) as (server, _):
         server.serve_forever()
 
 

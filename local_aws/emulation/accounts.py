@@ -1,19 +1,11 @@
-"""The callers: an access key id of twelve digits is an account, and all sign with one secret."""
+"""The callers: an access key id of twelve digits is an account."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-from unittest.mock import patch
 
-import moto.iam.models
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.iam.models import AccessKey, iam_backends
+from moto.iam.models import iam_backends
 
 from .state import current_emulation
-
-# What every caller signs with, where a test does not say otherwise.
-DEFAULT_SECRET_ACCESS_KEY = "secret"
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 
@@ -44,32 +36,3 @@ def account_id_from(access_key: str) -> str:
             if access_key in backend.access_keys:
                 return str(account_id)
     return str(DEFAULT_ACCOUNT_ID)
-
-
-@contextmanager
-def issue_secret_access_key(secret_access_key: str) -> Iterator[None]:
-    """Let all credentials that the emulation issues have the same secret access key.
-
-    Without state, and without knowing who issued them, MiniStack and the emulation can then verify each
-    other's signatures.
-
-    Args:
-        secret_access_key: The secret access key.
-    """
-
-    class IssuedAccessKey(AccessKey):  # type: ignore[misc]
-        """An access key with the secret of all callers."""
-
-        issued_secret = secret_access_key
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.secret_access_key = self.issued_secret
-
-    with patch.object(moto.iam.models, "AccessKey", IssuedAccessKey):
-        yield
-
-
-def common_secret_access_key() -> str:
-    """Return the secret access key of all credentials that the emulation issues."""
-    return str(getattr(moto.iam.models.AccessKey, "issued_secret", DEFAULT_SECRET_ACCESS_KEY))

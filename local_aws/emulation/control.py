@@ -21,11 +21,6 @@ _ERRORS: Mapping[str, type[Exception]] = {error.__name__: error for error in (Lo
 Result = TypeVar("Result")
 
 
-def authorization(secret_access_key: str) -> str:
-    """Return the Authorization header of a control request."""
-    return f"Bearer {secret_access_key}"
-
-
 def control_request(member: str, arguments: Mapping[str, object]) -> bytes:
     """Return the body of a request for a member of the handle."""
     return json.dumps({"member": member, "arguments": _converter().unstructure(arguments)}).encode()

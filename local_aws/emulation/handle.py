@@ -87,10 +87,10 @@ class Organization:
     them to another process by the control API.
     """
 
-    def __init__(self, *, endpoint_url: str | None, secret_access_key: str, seed: Seed | None = None) -> None:
+    def __init__(self, *, endpoint_url: str | None, session_token: str, seed: Seed | None = None) -> None:
         """Create a handle whose clients call an endpoint, or moto in this process if None."""
         self._endpoint_url = endpoint_url
-        self._secret_access_key = secret_access_key
+        self._session_token = session_token
         self._seed = seed or Seed()
         self._session: Session | None = None
         self._session_lock = threading.Lock()
@@ -343,11 +343,11 @@ class Organization:
             access_key_id = options.get("account_id") or self.management_account_id
             if options.get("root_user", False):
                 access_key_id = self._root_access_key(access_key_id)
-            secret_access_key, session_token = self._secret_access_key, None
+            session_token = self._session_token
         else:
             access_key_id = credentials["AccessKeyId"]
-            secret_access_key = credentials["SecretAccessKey"]
-            session_token = str(credentials.get("SessionToken") or "") or None
+            # An access key has none of its own.
+            session_token = str(credentials.get("SessionToken") or self._session_token)
         # A botocore session is not thread-safe.
         with self._session_lock:
             if self._session is None:
@@ -357,8 +357,9 @@ class Organization:
                 service,
                 region_name=options.get("region", "us-east-1"),
                 aws_access_key_id=access_key_id,
-                aws_secret_access_key=secret_access_key,
-                aws_session_token=session_token,
+                # Nothing verifies signatures.
+                aws_secret_access_key="secret",
+                aws_session_token=session_token or None,
                 endpoint_url=options.get("endpoint_url") or self._endpoint_url,
                 # The user's proxies and endpoints must not apply to these calls.
                 config=Config(

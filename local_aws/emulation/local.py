@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from moto import mock_aws
 
-from .accounts import DEFAULT_SECRET_ACCESS_KEY
 from .extension import extend_moto
 from .handle import Organization, Seed
 
@@ -18,16 +17,16 @@ class LocalOrganization(Organization):
         *,
         seed: Seed | None = None,
         url: str | None = None,
-        secret_access_key: str = DEFAULT_SECRET_ACCESS_KEY,
+        session_token: str = "",
     ) -> None:
         """Create the organization.
 
         Args:
             seed: Its initial state; default: as `Seed` has it.
             url: Where it is served; clients then call over HTTP. Default: in this process alone.
-            secret_access_key: What its clients sign with.
+            session_token: What its clients have.
         """
-        super().__init__(endpoint_url=url, secret_access_key=secret_access_key, seed=seed)
+        super().__init__(endpoint_url=url, session_token=session_token, seed=seed)
         self.url = url
         self.reset()
 

@@ -9,8 +9,9 @@ from inspect import signature
 from typing import Any, Self, get_type_hints
 from urllib.parse import urlsplit
 
-from .accounts import DEFAULT_SECRET_ACCESS_KEY
-from .control import CONTROL_PATH, MEMBERS, authorization, control_request, control_result
+from local_aws.session_token import HEADER
+
+from .control import CONTROL_PATH, MEMBERS, control_request, control_result
 from .handle import Organization
 
 # Where the organization is served, in the environment of a command that uses the local AWS.
@@ -21,14 +22,14 @@ _TIMEOUT_SECONDS = 30.0
 class RemoteOrganization(Organization):
     """An organization behind HTTP: each member of the control API becomes a request."""
 
-    def __init__(self, url: str, *, secret_access_key: str = DEFAULT_SECRET_ACCESS_KEY) -> None:
+    def __init__(self, url: str, *, session_token: str = "") -> None:
         """Create the handle on an organization.
 
         Args:
             url: Where it is served, for example ``http://127.0.0.1:5000``.
-            secret_access_key: What the server expects its callers to sign with.
+            session_token: What the server expects its callers to have.
         """
-        super().__init__(endpoint_url=url, secret_access_key=secret_access_key)
+        super().__init__(endpoint_url=url, session_token=session_token)
         self.url = url
 
     @classmethod
@@ -39,7 +40,7 @@ class RemoteOrganization(Organization):
             LookupError: The environment variables are not those of a local AWS.
         """
         try:
-            return cls(os.environ[URL_VARIABLE], secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"])
+            return cls(os.environ[URL_VARIABLE], session_token=os.environ["AWS_SESSION_TOKEN"])
         except KeyError as error:
             raise LookupError(f"There is no local AWS in this environment: {error} is not set.") from error
 
@@ -47,10 +48,7 @@ class RemoteOrganization(Organization):
         """Send a request for a member of the handle to the control API, and return the result."""
         address = urlsplit(self.url).netloc
         with closing(HTTPConnection(address, timeout=_TIMEOUT_SECONDS)) as connection:
-            headers = {
-                "Authorization": authorization(self._secret_access_key),
-                "Content-Type": "application/json",
-            }
+            headers = {HEADER: self._session_token}
             connection.request("POST", CONTROL_PATH, body=control_request(member, arguments), headers=headers)
             response = connection.getresponse()
             return control_result(result_type, response.status, response.read())

@@ -10,6 +10,8 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.sts.models import sts_backends
 
+from local_aws.session_token import run_token
+
 from .accounts import is_account_id
 from .authorization import (
     Caller,
@@ -29,7 +31,7 @@ HttpResponse = tuple[int, dict[str, Any], str | bytes]
 _SECURITY_TOKEN = "X-Amz-Security-Token"
 _ACCESS_KEY_ID = re.compile(r"Credential=([A-Z0-9]+)/")
 # MiniStack's process gives it to a function: the function's name and the ARN of its role.
-_FUNCTION_TOKEN = re.compile(r"function-session/(?P<function>[^/]+)/(?P<role_arn>arn:.+)")
+_FUNCTION_TOKEN = re.compile(r"[^/]*/function-session/(?P<function>[^/]+)/(?P<role_arn>arn:.+)")
 # Of callers that are no root users, only this is asked of the organization's policies.
 _ASSUME_ROOT = "sts:AssumeRoot"
 
@@ -65,6 +67,11 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
     def emulation(self) -> Emulation:
         """The emulation."""
         return current_emulation()
+
+    @property
+    def run_token(self) -> str:
+        """The token of the local AWS's run, with which the token of each session begins."""
+        return run_token(security_token(self))
 
     @property
     def account_id(self) -> str:

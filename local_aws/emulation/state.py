@@ -16,6 +16,8 @@ from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.organizations.models import organizations_backends
 
+from local_aws.session_token import ROOT_SESSION
+
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID, OrganizationRecords
 from .task_policies import Feature, TaskPolicy
 
@@ -30,7 +32,6 @@ _TRUSTED_ACCESS_ENDS_AFTER = timedelta(seconds=180)
 _DELEGATION_RETURNS_AFTER = timedelta(seconds=15)
 _DELEGATION_ENDS_AFTER = timedelta(seconds=60)
 
-_TOKEN_PREFIX = "root-session/"
 _ROOT_ACCESS_KEY = re.compile(r"AKIA(?P<account_id>[0-9]{12})[0-9]{4}")
 
 
@@ -158,13 +159,13 @@ class Emulation:
         return match["account_id"] if root_user and access_key_id in root_user.access_keys else None
 
     def open_root_session(
-        self, *, account_id: str, task_policy: TaskPolicy, expires_at: datetime
+        self, *, run_token: str, account_id: str, task_policy: TaskPolicy, expires_at: datetime
     ) -> RootSession:
         """Open a root session in a member account."""
         session = RootSession(
             account_id=account_id,
             task_policy=task_policy,
-            token=_TOKEN_PREFIX + secrets.token_urlsafe(96),
+            token=run_token + ROOT_SESSION + secrets.token_urlsafe(96),
             expires_at=expires_at,
         )
         self._sessions[session.token] = session
@@ -207,4 +208,4 @@ def reset_moto() -> None:
 
 def is_root_session_token(token: str | None) -> bool:
     """Return whether a security token looks like one that AssumeRoot issued."""
-    return token is not None and token.startswith(_TOKEN_PREFIX)
+    return token is not None and ROOT_SESSION in token

@@ -7,7 +7,7 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.sts.responses import TokenResponse
 
-from .accounts import common_secret_access_key, is_account_id
+from .accounts import is_account_id
 from .authorization import root_arn
 from .errors import AwsError, validation_error
 from .records import MANAGEMENT_ACCOUNT_ID
@@ -74,6 +74,7 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
         role = result["Credentials"]
         # As for a root session: MiniStack reads the account from the access key id.
         role.access_key_id = role.account_id
+        role.session_token = f"{self.run_token}/{role.session_token}"
         return response
 
     def assume_root(self) -> ActionResult:
@@ -91,6 +92,7 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
             name = _FEATURE_NAMES[task_policy.needs]
             raise self.access_denied(message=f"{name} feature is not enabled for your AWS Organization.")
         session = self.emulation.open_root_session(
+            run_token=self.run_token,
             account_id=account_id,
             task_policy=task_policy,
             expires_at=self.received_at.replace(microsecond=0) + duration,
@@ -101,7 +103,7 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
                     # Sessions differ in their token. The access key id is the member account's, for
                     # MiniStack and moto read the account from it.
                     "AccessKeyId": account_id,
-                    "SecretAccessKey": common_secret_access_key(),
+                    "SecretAccessKey": "secret",
                     "SessionToken": session.token,
                     "Expiration": session.expires_at,
                 }

@@ -21,13 +21,12 @@ from local_aws.emulation import (
     mock_organization,
     serve_organization,
 )
-from local_aws.emulation.control import authorization
 from local_aws.services import LocalAws
-from local_aws.signatures import Refusal
+from local_aws.session_token import Refusal
 from support.accounts import MANAGEMENT, STRANGER
 from support.emulation import DELEGATE, DELETE, IAM, error_of, open_root_session, register
 
-SECRET = "the secret of this run"
+TOKEN = "the-token-of-this-run"
 ROLE = f"arn:aws:iam::{DELEGATE}:role/deployer"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -96,46 +95,45 @@ def test_a_server_in_its_own_process_behaves_as_the_emulation_in_process(running
     assert log.read_bytes() == before, "it prints nothing"
 
 
-JSON = {"Content-Type": "application/json"}
-SIGNED = {**JSON, "Authorization": authorization("secret")}
+AUTHORIZED = {"X-Amz-Security-Token": TOKEN}
 
 
 @pytest.mark.parametrize(
     ("member", "headers", "status"),
     [
-        pytest.param("reset", SIGNED, 200, id="the secret"),
-        pytest.param("_apply_seed", SIGNED, 404, id="another member"),
-        pytest.param("reset", {**SIGNED, "Content-Type": "text/plain"}, 415, id="the type of a form"),
-        pytest.param("reset", {**SIGNED, "Origin": "http://127.0.0.1"}, 403, id="a web page"),
-        pytest.param("reset", JSON, 403, id="no secret"),
-        pytest.param("reset", {**JSON, "Authorization": "Bearer guess"}, 403, id="another secret"),
+        pytest.param("reset", AUTHORIZED, 200, id="the token"),
+        pytest.param("_apply_seed", AUTHORIZED, 404, id="another member"),
+        pytest.param("reset", {**AUTHORIZED, "Origin": "http://127.0.0.1"}, 403, id="a web page"),
+        pytest.param("reset", {}, 403, id="no token"),
+        pytest.param("reset", {"X-Amz-Security-Token": f"guess/{TOKEN}"}, 403, id="another token"),
     ],
 )
-def test_the_control_api_takes_requests_with_the_secret_for_its_members_only(
+def test_the_control_api_takes_requests_with_the_token_for_its_members_only(
     member: str, headers: dict[str, str], status: int
 ) -> None:
-    with serve_organization() as served:
+    with serve_organization(session_token=TOKEN) as served:
         body = json.dumps({"member": member, "arguments": {}})
         assert respond(served, "POST", "/_local_aws/control", body=body, headers=headers) == status
 
 
-def test_aws_refuses_requests_without_the_secrets_signature_and_of_web_pages() -> None:
-    with serve_organization(secret_access_key=SECRET) as served:
+def test_aws_refuses_requests_without_the_token_and_of_web_pages() -> None:
+    with serve_organization(session_token=TOKEN) as served:
         body = "Action=GetCallerIdentity&Version=2011-06-15"
         request = AWSRequest("POST", f"{served.url}/", headers=FORM, data=body)
-        SigV4Auth(Credentials(STRANGER, SECRET), "sts", "us-east-1").add_auth(request)
+        SigV4Auth(Credentials(STRANGER, "secret", TOKEN), "sts", "us-east-1").add_auth(request)
         signed = dict(request.headers.items())
         assert respond(served, "POST", "/", body=body, headers=signed) == 200
 
         page = {**signed, "Origin": "https://example.com"}
         assert respond(served, "POST", "/", body=body, headers=page) == 403
-        assert respond(served, "POST", "/", body=body.replace("Get", "Set"), headers=signed) == 403
+        unknown = {**signed, "X-Amz-Security-Token": "guess"}
+        assert respond(served, "POST", "/", body=body, headers=unknown) == 403
         assert respond(served, "POST", "/", body=body, headers=FORM) == 403
         assert respond(served, "POST", "/moto-api/reset") == 403
 
-        with pytest.raises(ClientError, match="AWS_SECRET_ACCESS_KEY") as raised:
+        with pytest.raises(ClientError, match="AWS_SESSION_TOKEN") as raised:
             RemoteOrganization(str(served.url)).client("sts", account_id=STRANGER).get_caller_identity()
-        assert raised.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
+        assert raised.value.response["Error"]["Code"] == "InvalidClientTokenId"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +150,7 @@ def test_an_sdk_reads_a_refusal_whatever_it_names(protocol: str, content_type: s
 
 
 def test_all_credentials_that_the_emulation_issues_are_accepted() -> None:
-    with serve_organization(secret_access_key=SECRET) as served:
+    with serve_organization(session_token=TOKEN) as served:
         role = served.client("sts").assume_role(RoleArn=ROLE, RoleSessionName="session")["Credentials"]
         served.client("iam").create_user(UserName="user")
         key = served.client("iam").create_access_key(UserName="user")["AccessKey"]

@@ -19,9 +19,6 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from local_aws.environment import (
     LocalAddresses,
@@ -50,13 +47,14 @@ USER_SETTINGS = {
     "http_proxy": "http://proxy.example.com:3128",
     "MOTO_ACCOUNT_ID": STRANGER,
 }
+OTHER_SETTINGS = USER_SETTINGS.keys() - {"AWS_SESSION_TOKEN"}
 ADDRESSES = LocalAddresses(
     aws_url="http://127.0.0.1:1",
     organization_url="http://127.0.0.1:2",
     region="us-east-1",
     folder=Path("/folder"),
     node=Path("/node"),
-    secret_access_key="secret",
+    session_token="token",
 )
 
 # Prints what it and a Lambda function see, starts another process, and exits with the code that it reads.
@@ -263,13 +261,14 @@ def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_sta
 
 def test_other_users_and_web_pages_cannot_drive_it(running_aws: LocalAws) -> None:
     buckets = f"{running_aws.addresses.aws_url}/"
-    signed = AWSRequest("GET", buckets)
-    keys = Credentials(MANAGEMENT, running_aws.addresses.secret_access_key)
-    S3SigV4Auth(keys, "s3", "us-east-1").add_auth(signed)
-    headers = dict(signed.headers.items())
+    headers = {
+        "Authorization": f"AWS4-HMAC-SHA256 Credential={MANAGEMENT}/20261124/us-east-1/s3/aws4_request",
+        "X-Amz-Security-Token": running_aws.addresses.session_token,
+    }
     assert status_of(buckets, headers) == 200
 
     assert status_of(buckets, {**headers, "Origin": "http://127.0.0.1"}) == 403
+    assert status_of(buckets, {"Authorization": headers["Authorization"]}) == 403
     assert status_of(buckets, {}) == 403
     assert status_of(f"{buckets}_ministack/config", {}) == 403
     # A web page can make any browser send this, as an image.
@@ -278,18 +277,18 @@ def test_other_users_and_web_pages_cannot_drive_it(running_aws: LocalAws) -> Non
         assert status_of(f"{buckets}{call}", {}) == 403
     assert status_of(f"{buckets}_ministack/health", {}) == 200
     assert status_of(f"{buckets}_ministack/health", {"Origin": "null"}) == 403
-    other_secret = {**running_aws.environment, "AWS_SECRET_ACCESS_KEY": "test"}
+    other_token = {**running_aws.environment, "AWS_SESSION_TOKEN": "test"}
     for service, operation in (
         ("sts", "get_caller_identity"),
         ("sqs", "list_queues"),
         ("s3", "list_buckets"),
     ):
         script = f"import boto3; boto3.client('{service}').{operation}()"
-        ran = run_to_end(sys.executable, "-c", script, env=other_secret)
-        assert "(SignatureDoesNotMatch)" in ran.stderr, service
+        ran = run_to_end(sys.executable, "-c", script, env=other_token)
+        assert "(InvalidClientTokenId)" in ran.stderr, service
 
 
-def test_a_presigned_url_is_accepted_and_another_object_refused(running_aws: LocalAws) -> None:
+def test_a_presigned_url_is_accepted_and_one_without_the_token_refused(running_aws: LocalAws) -> None:
     keys = {"Bucket": "presigned", "Key": "a b/c+d"}
     script = (
         "import boto3, sys; from botocore.config import Config\n"
@@ -302,7 +301,7 @@ def test_a_presigned_url_is_accepted_and_another_object_refused(running_aws: Loc
     assert ran.returncode == 0, ran.stderr
     for url in ran.stdout.splitlines():
         assert status_of(url, {}) == 200
-        assert status_of(url.replace("presigned/", "presigned/x"), {}) == 403
+        assert status_of(url.replace(running_aws.addresses.session_token, "x"), {}) == 403
 
 
 def status_of(url: str, headers: Mapping[str, str]) -> int:
@@ -360,7 +359,8 @@ def test_a_callers_command_has_its_environment_without_settings_for_another_aws(
     kept = inherited.keys() - USER_SETTINGS.keys() - {"PATH"}
     assert {name: environment[name] for name in kept} == {name: inherited[name] for name in kept}
     assert environment["PATH"] == "/own/.venv/bin:/bin:/folder/bin:/programs", "the caller's programs first"
-    assert environment.keys().isdisjoint({*USER_SETTINGS, "JSII_NODE"})
+    assert environment["AWS_SESSION_TOKEN"] == "token"
+    assert environment.keys().isdisjoint({*OTHER_SETTINGS, "JSII_NODE"})
 
 
 def test_the_projects_own_commands_find_its_own_programs_first() -> None:
@@ -375,7 +375,8 @@ def test_the_environment_of_a_service_has_no_variable_of_the_user() -> None:
     environment = service_environment(inherited, ADDRESSES, settings=settings)
     assert environment["PATH"] == "/folder/bin:/bin"
     assert environment["HOME"] == "/folder/home"
-    assert environment.keys().isdisjoint({*USER_SETTINGS, "EDITOR"})
+    assert environment["AWS_SESSION_TOKEN"] == "token"
+    assert environment.keys().isdisjoint({*OTHER_SETTINGS, "EDITOR"})
 
 
 def test_the_lock_file_has_no_download_addresses() -> None:
