@@ -22,13 +22,13 @@ from moto.moto_api._internal import mock_random
 from centralized_root_access import RootTask, RootTasks
 from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.emulation.state import AccessKey, Emulation, current_emulation
+from root_tasks.aws.executions import REPORT_SHA256
 from root_tasks.aws.stores import sha256
 from root_tasks.model.codec import DecodingError, decode, encode
 from root_tasks.model.report_schema import Outcome, Report, Task
 from root_tasks.model.run import ExecutionMark, Mode
 from root_tasks.refusals import RefusalReason
 from root_tasks.run.batch import BatchClaimedError
-from root_tasks.run.report_hash import REPORT_SHA256
 from support import root_tasks as running
 from support.accounts import MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, add_unit, enable_root_access

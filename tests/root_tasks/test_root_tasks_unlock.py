@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from root_tasks.aws.executions import REPORT_SHA256
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import (
     BACKUP_EXISTS,
@@ -34,7 +35,6 @@ from root_tasks.model.codec import encode
 from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run import Backup
 from root_tasks.refusals import RefusalReason
-from root_tasks.run.report_hash import REPORT_SHA256
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, RootTasks, refusal
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from aws_calls.pace import Pace
 from root_tasks.aws.clients import MAX_CALLS_IN_PARALLEL
+from root_tasks.aws.executions import Execution
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run import Assignment
 from root_tasks.run.accounts import MemberDirectory, classify
 from root_tasks.run.batch import AccountRunner
-from root_tasks.run.execution import Execution
 from root_tasks.run.explain import explain
 from root_tasks.run.make_report import make_report
 from root_tasks.run.own_root_user import own_root_user

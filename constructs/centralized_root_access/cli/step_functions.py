@@ -14,11 +14,11 @@ from botocore import xform_name
 
 from aws_calls.failures import CallError, FailureKind, ignoring
 from aws_calls.responses import call, pages, require
+from root_tasks.aws.executions import report_sha256_of
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run import RUN_ID
 from root_tasks.refusals import CAUSE, REFUSED
 from root_tasks.run.plans import PLAN, PLAN_EXPIRES_AT
-from root_tasks.run.report_hash import report_sha256_of
 from root_tasks.tasks.scope import REQUESTED_BY, REQUESTER
 
 from .command_errors import CommandError, RunNotFoundError

@@ -1,18 +1,56 @@
-"""Executions as Step Functions holds them. Anyone who can write to the bucket cannot alter these."""
+"""Executions as Step Functions holds them, and the hash of a run's report.json that they hold, unalterable.
+
+Anyone who can write to the bucket cannot alter these.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import ignoring
 from aws_calls.responses import pages
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_calls.responses import Response
 
     from .context import Aws
 
 DESCRIBE_EXECUTION = "states:DescribeExecution"
+# A key of an execution's output, and of the input of the Execute state machine.
+REPORT_SHA256 = "reportSha256"
+
+# An execution that failed has no output, but this at the end of its cause.
+_CAUSE_WITH_REPORT = re.compile(r".*\(SHA-256 of report\.json: (?P<sha256>[0-9a-f]{64})\)", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """An execution of a state machine.
+
+    Attributes:
+        arn: Its ARN.
+        name: Its name, which is the run's ID.
+        started_at: When it started.
+    """
+
+    arn: str
+    name: str
+    started_at: datetime
+
+    @classmethod
+    def parse(cls, payload: Mapping[str, str]) -> Execution:
+        """Return the execution that the state machine names in a payload."""
+        return cls(
+            arn=payload["id"],
+            name=payload["name"],
+            started_at=datetime.fromisoformat(payload["startedAt"]),
+        )
 
 
 def find_execution(aws: Aws, arn: str) -> Response | None:
@@ -51,3 +89,24 @@ def was_stopped(aws: Aws, arn: str) -> bool:
         reverseOrder=True,
     )
     return any(event["type"] == "ExecutionAborted" for event in events)
+
+
+def cause_of_failure(summary: str, *, url: str, report_sha256: str) -> str:
+    """Return the cause of an execution in which accounts failed, which holds the hash of its report."""
+    return f"{summary} Report: {url} (SHA-256 of report.json: {report_sha256})"
+
+
+def report_sha256_of(*, status: str, output: str, cause: str) -> str | None:
+    """Return the SHA-256 of the report that an execution holds; None if it holds none.
+
+    Args:
+        status: Its status in Step Functions.
+        output: Its output, or an empty text.
+        cause: The cause of its failure, or an empty text.
+    """
+    if status == "FAILED":
+        found = _CAUSE_WITH_REPORT.fullmatch(cause)
+        return found and found["sha256"]
+    # A list of executions has no outputs.
+    held = json.loads(output).get(REPORT_SHA256) if status == "SUCCEEDED" and output else None
+    return held if isinstance(held, str) else None

@@ -11,12 +11,11 @@ from common.errors import RootAccessError
 
 from .. import messages
 from ..aws.bucket import UnreadableObjectError
-from ..aws.executions import DESCRIBE_EXECUTION
+from ..aws.executions import DESCRIBE_EXECUTION, report_sha256_of
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
 from ..model.report_schema import Outcome
 from ..refusals import RefusalReason, RunRefusedError
-from .report_hash import report_sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

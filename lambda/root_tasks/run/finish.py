@@ -11,6 +11,7 @@ from common.errors import RootAccessError
 from common.typed_json import format_time
 from common.untrusted import printable
 
+from ..aws.executions import REPORT_SHA256, cause_of_failure
 from ..aws.stores import REPORT_JSON, File, Storage, sha256
 from ..model.report_schema import Outcome
 from ..model.run import Mode, Run
@@ -24,7 +25,6 @@ from .other_audits import MAX_AGE, standing
 from .own_root_user import own_root_user
 from .plans import PLAN_EXPIRES_AT, PLAN_SHA256, TASK
 from .publish import compare, publish_audit
-from .report_hash import REPORT_SHA256, cause_of_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind, error_of_call
 
-from ..aws.executions import DESCRIBE_EXECUTION, find_execution
+from ..aws.executions import DESCRIBE_EXECUTION, REPORT_SHA256, find_execution
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
 from ..model.report_schema import Task
 from ..model.run import RUN_ID, ExecutionMark, Plan
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks.scope import REQUESTED_BY, parse_requester, quote, require_bounded, text_of
-from .report_hash import REPORT_SHA256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     from aws_calls.responses import Response
 
     from ..aws.context import Aws
+    from ..aws.executions import Execution
     from ..aws.stores import RunStore
-    from .execution import Execution
     from .settings import StartExecutionSettings
 
 # Keys of an execution's output.

@@ -15,9 +15,9 @@ from .accounts import classify
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from ..aws.executions import Execution
     from ..model.run import Assignment, Denial
     from .accounts import MemberDirectory, OrganizationContext
-    from .execution import Execution
     from .request import Order
 
 # A batch that dies takes its results with it. That is cheap if the run only reads; if it makes changes, each

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError
 from common.metrics import STATE_MACHINE_NAME, metric_line
 
+from ..aws.executions import Execution
 from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError
 from ..model.run import RUN_ID, Mode, Restore, Target
@@ -20,7 +21,6 @@ from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope, assignments_of
 from .accounts import MemberDirectory
 from .backup_origins import backup_notes, run_id_of
-from .execution import Execution
 from .plans import Plans, parse_plan_request
 from .prepare import prepare, with_unit_names
 from .request import Order, parse_request

@@ -40,9 +40,9 @@ def execute(
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Read the plan, then use --yes.")
     with failures_as("Unable to execute", as_json=output.format == JSON):
+        from root_tasks.aws.executions import REPORT_SHA256
         from root_tasks.aws.stores import sha256
         from root_tasks.run.plans import PLAN
-        from root_tasks.run.report_hash import REPORT_SHA256
 
         from ..deployed_runs import Runs
         from ..deployment import AUDIT_FOLDER, EXECUTE_FOLDER
