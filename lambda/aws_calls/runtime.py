@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import random
+import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from botocore.config import Config
-from botocore.session import get_session
+from botocore.loaders import Loader, create_loader
+from botocore.session import Session
 
 from .retry import Clock
 
@@ -48,11 +52,70 @@ def one_attempt() -> Config:
 
 @functools.cache
 def create_client(service: str) -> Any:
-    """Return a client that makes one attempt per call; created once in a sandbox.
+    """Return a client that makes one attempt per call; created once in a sandbox."""
+    return new_client(new_session(), service)
+
+
+def new_session(profile: str | None = None) -> Session:
+    """Return a session of the SDK, which shares the models of services with the process's other ones.
 
     It is botocore's, as boto3's are, without the import of boto3: a sixth of a cold start.
     """
-    return get_session().create_client(service, config=one_attempt())
+    session = Session(profile=profile)
+    session.register_component("data_loader", _models(session.get_config_variable("data_path")))
+    return session
+
+
+def new_client(
+    session: Session, service: str, *, region: str | None = None, config: Config | None = None
+) -> Any:
+    """Return a client, which makes one attempt per call unless its settings say otherwise."""
+    client: Any = session.create_client(service, region_name=region, config=config or one_attempt())
+    _share_authorities(client)
+    return client
+
+
+class _Models(Loader):
+    """The models of services, found without a look into each of the SDK's 435 folders."""
+
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 (the SDK's)
+        """Return the names of all folders: the SDK looks into that of the service that it needs."""
+        folders = filter(Path.is_dir, map(Path, self.search_paths))
+        return [entry.name for folder in folders for entry in folder.iterdir()]
+
+
+@functools.cache
+def _models(data_path: str | None) -> Loader:
+    paths = create_loader(data_path).search_paths
+    return _Models(extra_search_paths=paths, include_default_search_paths=False)
+
+
+def _share_authorities(client: Any) -> None:
+    """Have a client read the file of certificate authorities once per process, not for each connection.
+
+    urllib3 reads it again for each connection, although the context has it: 24 ms of CPU (urllib3 #3623,
+    botocore #3171). The names are not public: a client without them stays as it is, and so does the way
+    through a proxy. The SDK verifies each connection as before.
+    """
+    with suppress(AttributeError, ImportError):
+        http = client._endpoint.http_session
+        if http._verify:
+            http._manager.connection_pool_kw["ssl_context"] = _tls_context(http._verify)
+
+
+@functools.cache
+def _tls_context(authorities: str | bool) -> Any:  # noqa: ARG001 (no two files share a context)
+    from botocore.httpsession import create_urllib3_context
+
+    context: Any = create_urllib3_context()
+    lock, load = threading.Lock(), functools.cache(context.load_verify_locations)
+
+    def load_once(*locations: Any) -> None:
+        with lock:
+            load(*locations)
+
+    context.load_verify_locations = load_once
+    return context
 
 
 def system_clock() -> Clock:

@@ -149,8 +149,12 @@ def run_with(sdk: Path, code: str, *arguments: str) -> subprocess.CompletedProce
     ("sdk", "requirements", "files"),
     [
         # With the lowest click and rich, too: runs, questions and progress of the command line.
-        (LOWEST, "requirements-lowest.txt", (*AWS_FILES, "test_cli_cycle.py", "test_execute.py")),
-        (OLDEST, "tests/oldest_sdk/requirements.txt", CUSTOM_RESOURCE_FILES),
+        (
+            LOWEST,
+            "requirements-lowest.txt",
+            (*AWS_FILES, "test_cli_cycle.py", "test_execute.py", "test_runtime.py"),
+        ),
+        (OLDEST, "tests/oldest_sdk/requirements.txt", (*CUSTOM_RESOURCE_FILES, "test_runtime.py")),
     ],
     ids=["the lowest supported, all functions", "the oldest of a runtime, the custom resource"],
 )

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
-from botocore.session import Session
 
 from aws_calls.failures import call_errors
 from aws_calls.responses import call, require
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
-from aws_calls.runtime import FunctionArn, one_attempt
+from aws_calls.runtime import FunctionArn, new_client, new_session, one_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from botocore.session import Session
 
     from root_tasks.aws.context import Aws
 
@@ -60,9 +61,7 @@ class Caller:
             config: The client's settings, where they are more than that.
         """
         with call_errors(service):
-            return self.session.create_client(
-                service, region_name=self.region, config=config or one_attempt()
-            )
+            return new_client(self.session, service, region=self.region, config=config)
 
     def aws(self, *, seconds: float, connections: int = 10) -> Aws:
         """Return what the functions' code works with, on this machine.
@@ -109,13 +108,12 @@ def find_caller(target: TargetOptions) -> Caller:
     environment = target.environment
     clock = Clock(now=environment.monotonic, sleep=environment.sleep, random=environment.random)
     with call_errors(_GET_CALLER_IDENTITY):
-        # boto3 would add nothing but the time of its import.
         session = _session(target.profile)
         # The AWS CLI also reads AWS_REGION, and first; the SDK does not.
         given = target.region or os.environ.get("AWS_REGION")
         # Organizations and IAM are global; the SDK needs a Region all the same.
         region = given or session.get_config_variable("region") or "us-east-1"
-        sts: Any = session.create_client("sts", region_name=region, config=one_attempt())
+        sts = new_client(session, "sts", region=region)
     identity = call(sts.get_caller_identity, operation=_GET_CALLER_IDENTITY, budget=retry_budget(clock))
     arn: str = require(identity.members, "Arn", operation=_GET_CALLER_IDENTITY)
     return Caller(
@@ -136,7 +134,7 @@ def retry_budget(clock: Clock, *, seconds: float = MAX_WAIT_SECONDS) -> RetryBud
 
 
 def _session(profile: str | None) -> Session:
-    session = Session(profile=profile)
+    session = new_session(profile)
     # AssumeRoot exists only in a Region's own STS, not in the global one.
     session.set_config_variable("sts_regional_endpoints", "regional")
     return session

@@ -7,9 +7,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
-from botocore.session import get_session
 
-from aws_calls.runtime import one_attempt
+from aws_calls.runtime import new_client, new_session, one_attempt
 
 from .session_clients import SessionClients
 
@@ -73,5 +72,5 @@ def create_clients() -> Clients:
     config = one_attempt().merge(
         Config(max_pool_connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL)
     )
-    create = functools.partial(get_session().create_client, config=config)
-    return Clients(create, sessions=SessionClients(get_session(), config=config))
+    create = functools.partial(new_client, new_session(), config=config)
+    return Clients(create, sessions=SessionClients(new_session(), config=config))

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import Credentials, ReadOnlyCredentials
 
+from aws_calls.runtime import new_client
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -67,7 +69,7 @@ class SessionClients:
             yield
 
     def _create_client(self, service: str, region: str | None) -> Any:
-        return self._session.create_client(service, region_name=region, config=self._config)
+        return new_client(self._session, service, region=region, config=self._config)
 
 
 class _CurrentCredentials(Credentials):
