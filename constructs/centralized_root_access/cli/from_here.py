@@ -14,8 +14,9 @@ from root_tasks.aws.clients import MAX_CALLS_IN_PARALLEL
 from root_tasks.aws.executions import Execution
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run import Assignment
-from root_tasks.run.accounts import MemberDirectory, classify
+from root_tasks.run.accounts import classify
 from root_tasks.run.batch import AccountRunner
+from root_tasks.run.directory import MemberDirectory
 from root_tasks.run.explain import explain
 from root_tasks.run.make_report import make_report
 from root_tasks.run.own_root_user import own_root_user
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from root_tasks.aws.context import Aws
     from root_tasks.model.report_schema import Report
     from root_tasks.model.run import Account, Finding
-    from root_tasks.run.accounts import OrganizationContext
+    from root_tasks.run.directory import OrganizationContext
 
     from .caller import Caller
 

@@ -16,7 +16,8 @@ from root_tasks.policies.fixes import find_fixes
 from root_tasks.policies.planned_accounts import CLOCK_SKEW_SECONDS
 from root_tasks.policies.reader import PolicyReader
 from root_tasks.policies.verdicts import TaskResult, judge_account
-from root_tasks.run.accounts import MemberDirectory, classify
+from root_tasks.run.accounts import classify
+from root_tasks.run.directory import MemberDirectory
 from scp.documents import PolicyType, parse_policy
 from scp.evaluate import Decision
 
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from root_tasks.model.run import Account
     from root_tasks.policies.fixes import StatementFix
     from root_tasks.policies.verdicts import AccountVerdict, TaskVerdict
-    from root_tasks.run.accounts import OrganizationContext, Selection
+    from root_tasks.run.accounts import Selection
+    from root_tasks.run.directory import OrganizationContext
     from scp.calls import SessionOpener
     from scp.documents import Policy
     from scp.task import Task
@@ -228,7 +230,7 @@ def survey(
         if error.failure.name != "ChildNotFound":
             raise
         raise CommandError(f"{opener_id}: not in organization {organization.organization_id}.") from error
-    members = directory.with_unit_names(members, whole=selection.all_accounts)
+    members = directory.units.with_names(members, whole=selection.all_accounts)
     classified = classify(
         members.values(), management_account_id=organization.management_account_id, audits=True
     )
@@ -256,7 +258,7 @@ def survey(
     policies = reader.read(
         attachments,
         unit_ids=paths,
-        target_names=directory.target_names(members),
+        target_names=directory.units.target_names(members),
         show=show,
     )
     session = replace(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..aws.executions import Execution
     from ..model.run import Assignment, Denial
-    from .accounts import MemberDirectory, OrganizationContext
+    from .directory import MemberDirectory, OrganizationContext
     from .request import Order
 
 # A batch that dies takes its results with it. That is cheap if the run only reads; if it makes changes, each
@@ -145,7 +145,9 @@ def prepare(
         raise RunRefusedError(
             RefusalReason.NOT_MEMBERS, account_ids=absent, organization_id=organization.organization_id
         )
-    excluded = order.scope.account_exclusions | directory.in_units(order.scope.unit_exclusions).keys()
+    excluded = (
+        order.scope.account_exclusions | directory.accounts.in_units(order.scope.unit_exclusions).keys()
+    )
     return Preparation(
         order=order,
         execution=execution,
@@ -159,7 +161,7 @@ def prepare(
 
 def with_unit_names(prepared: Preparation, directory: MemberDirectory) -> Preparation:
     """Return a run with the names of its accounts' units, if these can be read in time."""
-    members = directory.with_unit_names(prepared.members, whole=prepared.order.scope.all_accounts)
+    members = directory.units.with_names(prepared.members, whole=prepared.order.scope.all_accounts)
     return replace(prepared, members=members)
 
 

@@ -19,8 +19,8 @@ from ..policies.planned_accounts import PlannedAccounts, check_plan
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope, assignments_of
-from .accounts import MemberDirectory
 from .backup_origins import backup_notes, run_id_of
+from .directory import MemberDirectory
 from .plans import Plans, parse_plan_request
 from .prepare import prepare, with_unit_names
 from .request import Order, parse_request
@@ -203,7 +203,7 @@ def _run_and_work(aws: Aws, prepared: Preparation, directory: MemberDirectory) -
             assignments=assignments,
             members=members,
             organization_id=prepared.organization.organization_id,
-            target_names=lambda: directory.target_names(named.result().members),
+            target_names=lambda: directory.units.target_names(named.result().members),
             opener=lambda: directory.opener(prepared.organization, members),
         )
         found = check_plan(aws, accounts)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from aws_calls.failures import CallError, FailureKind, error_of_call
+from aws_calls.failures import CallError, FailureKind, describe, error_of_call
 from aws_calls.responses import require
 
 from ..aws.organizations import (
@@ -23,11 +24,18 @@ from ..tasks.scope import UNIT_ID
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from mypy_boto3_organizations.type_defs import AccountTypeDef
+
     from ..aws.context import Aws
+    from ..model.run import Account
 
 _LIST_UNITS = "organizations:ListOrganizationalUnitsForParent"
+_LIST_ACCOUNTS = "organizations:ListAccountsForParent"
 _LIST_PARENTS = "organizations:ListParents"
 _DESCRIBE_UNIT = "organizations:DescribeOrganizationalUnit"
+# The names of units are for readers of the report: they do not delay a run for longer than this. 500 units
+# take less, at the five lists a second that Organizations allows.
+_UNIT_NAMES_SECONDS = 120.0
 # AWS names it, and there is no call to rename it.
 ROOT_NAME = "Root"
 _PATH = re.compile(r"o-[a-z0-9]+/(r-[a-z0-9]+(?:/ou-[a-z0-9-]+)*)/(?:[0-9]{12}/)?")
@@ -94,6 +102,16 @@ class UnitTree:
             }
             self.parent_ids.update(dict.fromkeys(self.names[parent_id], parent_id))
         return self.names[parent_id]
+
+    def accounts_in(self, parent_id: str) -> list[AccountTypeDef]:
+        """Return the accounts directly in a unit or root.
+
+        Raises:
+            CallError: The read failed.
+        """
+        accounts = list(self.aws.entries(_LIST_ACCOUNTS, items="Accounts", ParentId=parent_id))
+        self.parent_ids.update((account["Id"], parent_id) for account in accounts)
+        return accounts
 
     def parents_of(self, child_id: str) -> tuple[str, ...]:
         """Return the IDs of the units that an account or a unit is in, from the root down.
@@ -204,6 +222,66 @@ class UnitTree:
             candidates = sorted(f"{unit.id} ({unit.path})" for unit in found)
             raise RunRefusedError(RefusalReason.SEVERAL_UNITS, unit=value, candidates=candidates)
         return found[0].id
+
+    def with_names(self, members: Mapping[str, Account], *, whole: bool) -> dict[str, Account]:
+        """Return accounts with their units and the names of these, as far as they can be read in time.
+
+        Args:
+            members: The accounts.
+            whole: Whether they are all accounts of the organization: then all units are read.
+        """
+        # Names that are denied for good must not delay each run.
+        budget = self.aws.budget.ending_in(_UNIT_NAMES_SECONDS).with_final_denials()
+        reader = replace(self, aws=self.aws.with_budget(budget))
+        if not whole:
+            with self.logging_failures():
+                reader.describe(member.unit_ids or () for member in members.values())
+        found = dict(members)
+        with self.logging_failures():
+            # What was read before a failure is kept.
+            found.update(reader._in_named_units(members, whole=whole))
+        return found
+
+    def target_names(self, members: Mapping[str, Account]) -> dict[str, str]:
+        """Return the names of accounts and of their units, as far as these were read, by their IDs."""
+        roots = {member.unit_ids[0]: ROOT_NAME for member in members.values() if member.unit_ids}
+        accounts = {id_: member.name or "" for id_, member in members.items()}
+        return {**self.unit_names(), **roots, **accounts}
+
+    def read_names(self) -> None:
+        """Read the names of all units ahead of their use."""
+        # It is read again where it is used, and the failure is reported there.
+        with contextlib.suppress(CallError):
+            for _ in self.units_under(self.roots()):
+                pass
+
+    @contextlib.contextmanager
+    def logging_failures(self) -> Iterator[None]:
+        """Log a failure: the names of units are for readers of the report only."""
+        try:
+            yield
+        except CallError as error:
+            self.aws.log(event="organizational_units_unread", reason=describe(error.failure))
+
+    def _in_named_units(
+        self, members: Mapping[str, Account], *, whole: bool
+    ) -> Iterator[tuple[str, Account]]:
+        missing = {}
+        for id_, member in members.items():
+            if member.unit_ids is None:
+                missing[id_] = member
+            else:
+                yield id_, replace(member, organizational_unit=self.path_of(member.unit_ids))
+        if not whole and len(missing) <= MAX_ENTRIES_PER_PAGE:
+            # What they are in could not be read.
+            return
+        for unit in self.units_under(self.roots() if missing else ()):
+            for account in self.accounts_in(unit.id):
+                if (id_ := account["Id"]) in missing:
+                    member = replace(missing.pop(id_), unit_path="/".join(unit.ids))
+                    yield id_, replace(member, organizational_unit=unit.path)
+            if not missing:
+                return
 
 
 def parse_path(paths: Iterable[str]) -> str | None:

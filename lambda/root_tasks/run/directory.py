@@ -1,0 +1,165 @@
+"""The organization that a run is in, and whether its task is possible there."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aws_calls.failures import CallError, FailureKind
+from aws_calls.responses import require
+from scp.calls import SessionOpener
+
+from ..refusals import RefusalReason, RunRefusedError
+from ..tasks import DEFINITIONS
+from .accounts import MemberAccounts
+from .units import UnitTree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+
+    from aws_calls.responses import Response
+
+    from ..aws.context import Aws
+    from ..model.report_schema import Task
+    from ..model.run import Account
+    from .accounts import Selection
+
+_DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrganizationContext:
+    """The organization that a run is in."""
+
+    organization_id: str
+    management_account_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberDirectory:
+    """The organization, as its management account or a delegated administrator sees it.
+
+    Attributes:
+        aws: The account that sees it.
+        units: The organizational units.
+    """
+
+    aws: Aws
+    units: UnitTree
+
+    @classmethod
+    def of(cls, aws: Aws) -> MemberDirectory:
+        """Return the organization as an account sees it."""
+        return cls(aws=aws, units=UnitTree(aws=aws))
+
+    @property
+    def accounts(self) -> MemberAccounts:
+        """Its accounts."""
+        return MemberAccounts(aws=self.aws, units=self.units)
+
+    def _by(self, aws: Aws) -> MemberDirectory:
+        """Return the same directory, read within another budget."""
+        return replace(self, aws=aws, units=replace(self.units, aws=aws))
+
+    def survey(
+        self,
+        task: Task,
+        selection: Selection,
+        *,
+        on_page: Callable[[OrganizationContext, Mapping[str, Account]], None] | None = None,
+    ) -> tuple[OrganizationContext, dict[str, Account]]:
+        """Return the organization, if the task is possible from this account, and a run's accounts by ID.
+
+        All of it is read at once.
+
+        Args:
+            task: The task.
+            selection: Which accounts the run is about. Those that are not members are left out.
+            on_page: Gets the accounts of each page while all accounts are listed, once the task is possible.
+
+        Raises:
+            RunRefusedError: The task is not possible; the message says what to deploy. Or a unit is unclear.
+            CallError: A read failed.
+        """
+        ended = threading.Event()
+        reader = self._by(self.aws.until(ended.is_set))
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            try:
+                features = pool.submit(reader.aws.call, "iam:ListOrganizationsFeatures")
+                possible = pool.submit(self._find_organization, task, features)
+
+                def take(page: Mapping[str, Account]) -> None:
+                    if on_page is not None:
+                        on_page(possible.result(), page)
+
+                members = pool.submit(reader.accounts.read, selection, found=take)
+                if selection.all_accounts:
+                    pool.submit(reader.units.read_names)
+                return possible.result(), members.result()
+            finally:
+                # A refused run waits for no list, and names that were not read by now are read as needed.
+                ended.set()
+
+    def find(self, selection: Selection) -> tuple[OrganizationContext, dict[str, Account]]:
+        """Return the organization and some of its accounts by their IDs, regardless of what is enabled.
+
+        Raises:
+            RunRefusedError: There is no organization, or a unit is unclear.
+            CallError: A read failed.
+        """
+        return self._describe_organization(), self.accounts.read(selection)
+
+    def opener(
+        self, organization: OrganizationContext, members: Mapping[str, Account], account_id: str | None = None
+    ) -> SessionOpener:
+        """Return the account that opens root sessions, with its units if policies on them count.
+
+        Args:
+            organization: The organization.
+            members: Accounts that were read.
+            account_id: The account; None for the one that this runs in.
+
+        Raises:
+            CallError: A read failed.
+        """
+        account_id = account_id or self.aws.account_id
+        is_in_management_account = account_id == organization.management_account_id
+        unit_ids = members[account_id].unit_ids if account_id in members else None
+        if unit_ids is None and not is_in_management_account:
+            unit_ids = self.units.parents_of(account_id)
+        return SessionOpener(
+            account_id=account_id, unit_ids=unit_ids, is_in_management_account=is_in_management_account
+        )
+
+    def _find_organization(self, task: Task, features: Future[Response]) -> OrganizationContext:
+        organization = self._describe_organization()
+        data = {"management_account_id": organization.management_account_id}
+        try:
+            enabled = features.result().require("EnabledFeatures")
+        except CallError as error:
+            if error.failure.name == "AccountNotManagementOrDelegatedAdministrator":
+                raise RunRefusedError(
+                    RefusalReason.NOT_AN_ADMINISTRATOR, account_id=self.aws.account_id, **data
+                ) from error
+            if error.failure.kind is FailureKind.TRUSTED_ACCESS_DISABLED:
+                raise RunRefusedError(RefusalReason.TRUSTED_ACCESS_NOT_ENABLED, task=task, **data) from error
+            raise
+        feature = DEFINITIONS[task].feature
+        if feature not in enabled:
+            raise RunRefusedError(RefusalReason.FEATURE_NOT_ENABLED, task=task, feature=feature, **data)
+        return organization
+
+    def _describe_organization(self) -> OrganizationContext:
+        try:
+            organization = self.aws.call(_DESCRIBE_ORGANIZATION).require("Organization")
+        except CallError as error:
+            if error.failure.name != "AWSOrganizationsNotInUse":
+                raise
+            raise RunRefusedError(RefusalReason.NO_ORGANIZATION, account_id=self.aws.account_id) from error
+        return OrganizationContext(
+            organization_id=require(organization, "Id", operation=_DESCRIBE_ORGANIZATION),
+            management_account_id=require(organization, "MasterAccountId", operation=_DESCRIBE_ORGANIZATION),
+        )
