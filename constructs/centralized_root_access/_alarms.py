@@ -9,6 +9,8 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
 
+from ._code import runbook as runbook_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -51,7 +53,7 @@ def describe(what: str, *steps: str, runbook: str) -> str:
         steps: What to do: sentences, or commands with a few words before them.
         runbook: The heading in docs/operating.md.
     """
-    return "\n".join([what, *steps, f"Runbook: docs/operating.md#{runbook}"])
+    return "\n".join([what, *steps, runbook_line(runbook)])
 
 
 CREDENTIALS = describe(
@@ -59,26 +61,26 @@ CREDENTIALS = describe(
     "See which, the riskiest first: centralized-root-access report",
     "Plan their deletion: centralized-root-access plan delete --from-report RUN",
     "Read the plan, and execute it: centralized-root-access execute RUN",
-    runbook="accounts-with-root-credentials",
+    runbook="Accounts with root credentials",
 )
 INACCESSIBLE = describe(
     "Accounts were inaccessible at the last full audit.",
     "See why: centralized-root-access report",
     "See which policy to change: centralized-root-access preflight",
     "Then audit them again: centralized-root-access audit --from-report RUN",
-    runbook="inaccessible-accounts",
+    runbook="Inaccessible accounts",
 )
 FAILED = describe(
     "An audit, a plan or an execution failed, timed out or was stopped.",
     "See which: centralized-root-access runs",
     "See why, and what was done: centralized-root-access report RUN",
     "Audit unknown accounts, but plan policies again: centralized-root-access audit --from-report RUN",
-    runbook="a-failed-execution",
+    runbook="A failed execution",
 )
 NOT_STARTED = describe(
     "EventBridge could not start an audit of root users.",
     "Audit every account: centralized-root-access audit",
-    runbook="an-audit-that-was-not-started",
+    runbook="An audit that was not started",
 )
 
 
@@ -150,7 +152,7 @@ def alarm_of_missing_audits(
             f"{warning if minutes >= _MAX_WARM_UP_MINUTES else ''}",
             "See the last ones: centralized-root-access runs",
             "Audit every account: centralized-root-access audit",
-            runbook="audits-stopped",
+            runbook="Audits stopped",
         ),
         interval=interval,
         intervals=intervals,

@@ -27,3 +27,9 @@ def exclude_patterns(handler: str) -> list[str]:
     """
     packages = _PACKAGES[handler.partition(".")[0]]
     return ["*", *(f"!{package}{part}" for package in packages for part in ("", "/**")), "__pycache__"]
+
+
+def runbook(heading: str) -> str:
+    """Return where the documentation says more, as the functions' notices have it."""
+    page = (lambda_root() / "common" / "runbook.txt").read_text().strip()
+    return f"{page}, {heading}"

@@ -126,7 +126,7 @@ class DriftCheck(Construct):
                 "repaired it since.",
                 "See what differs (options: the stack's lists): centralized-root-access status",
                 f"See the check, and any caller: {follow_logs}",
-                runbook="drift",
+                runbook="Drift",
             ),
             # Between two checks, and before the first one, the state stays as it is.
             missing=cloudwatch.TreatMissingData.IGNORE,
@@ -143,7 +143,7 @@ class DriftCheck(Construct):
                 f"{INTERVALS_UNTIL_STOPPED} intervals: drift would not be noticed.",
                 f"See why: {follow_logs}",
                 "See whether there is drift (options: the stack's lists): centralized-root-access status",
-                runbook="the-drift-check-stopped",
+                runbook="The drift check stopped",
             ),
             interval=interval,
             intervals=INTERVALS_UNTIL_STOPPED,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_sns as sns
+    from constructs import IConstruct
 
     from .drift_check import DriftCheck
 
@@ -253,3 +254,18 @@ class CentralizedRootAccess(Construct):
         # In an update, and in its rollback, the function may make a list's calls before it is asked to.
         resource.node.add_dependency(function_role(function))
         return resource
+
+
+def management_account_of(construct: IConstruct) -> str | None:
+    """Return the management account of a construct, as the CentralizedRootAccess of its app has it.
+
+    Returns:
+        None if there is none, if there are several, or if it may be in any account.
+    """
+    own = Stack.of(construct).account
+    everything = construct.node.root.node.find_all()
+    accounts = {Stack.of(node).account for node in everything if isinstance(node, CentralizedRootAccess)}
+    if own in accounts:
+        return own
+    known = [account for account in accounts if not Token.is_unresolved(account)]
+    return known[0] if len(accounts) == len(known) == 1 else None

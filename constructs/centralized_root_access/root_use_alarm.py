@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, Names, Stack
+import jsii
+from aws_cdk import Duration, IStableStringProducer, Lazy, Names, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
-from constructs import Construct
+from constructs import Construct, IValidation
 
 from ._alarms import NAMESPACE, create_alarm, describe, notify_of_alarms
-from ._arguments import require_bool, require_partition
+from ._arguments import parse_account_ids, require_bool, require_partition
 from ._function import LogSettings, log_group, python_function
 from ._resource_arguments import attribute_of, parse_roles, require_log_group, require_topic, role_arn
 from ._tokens import longest_value
+from .root_access import management_account_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,6 +100,9 @@ class RootUseAlarm(Construct):
             address, and how it ended. It takes one of the two subscription filters that a log group can
             have, see https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html.
             Default: the alarms alone.
+        management_account: The organization's management account, for the notices: no policy binds its root
+            user. Default: the account of the :class:`CentralizedRootAccess` in the same app; without one,
+            ``root_user_notices`` needs it.
 
     Attributes:
         root_user_alarm: In alarm when a root user was used, other than through AssumeRoot, even without
@@ -110,7 +115,8 @@ class RootUseAlarm(Construct):
         ValueError: The pattern has no room for so many roles; ``root_user_notices`` without a
             ``notification_topic``; the topic is a FIFO topic; the topic or the log group is in another Region
             than the stack, or the log group in another account; the stack is in a China Region. A Region or
-            an account that is a token is not checked.
+            an account that is a token is not checked. Also at synth, if the notices would not know the
+            management account.
         TypeError: An argument has another type.
     """
 
@@ -123,6 +129,7 @@ class RootUseAlarm(Construct):
         allowed_roles: Iterable[iam.IRole | str] = (),
         notification_topic: sns.ITopic | None = None,
         root_user_notices: bool = False,
+        management_account: str | None = None,
     ) -> None:
         super().__init__(scope, id)
         require_log_group("trail_log_group", trail_log_group, stack=Stack.of(self))
@@ -130,6 +137,8 @@ class RootUseAlarm(Construct):
         require_bool("root_user_notices", root_user_notices)
         if root_user_notices and notification_topic is None:
             raise ValueError("root_user_notices publishes what root users do. Add a notification_topic.")
+        if management_account is not None:
+            parse_account_ids("management_account", [management_account])
         pattern = _assume_root_pattern(parse_roles("allowed_roles", allowed_roles), stack=Stack.of(self))
         require_partition(self)
         self.root_user_alarm: cloudwatch.Alarm = self._build_alarm(
@@ -137,7 +146,8 @@ class RootUseAlarm(Construct):
             trail_log_group,
             pattern=_ROOT_USE,
             what="A root user was used, other than through AssumeRoot. After a recovery this is expected.",
-            step="Deny it, and then: centralized-root-access plan delete --account ACCOUNT --include-in-use",
+            step="Deny a member's, then in the account of RootTasks: "
+            "centralized-root-access plan delete --account ACCOUNT --include-in-use",
             query=_FIND_ROOT_USE,
         )
         self.assume_root_alarm: cloudwatch.Alarm = self._build_alarm(
@@ -149,13 +159,17 @@ class RootUseAlarm(Construct):
             query=_FIND_ASSUME_ROOT,
         )
         self.notices_alarm: cloudwatch.Alarm | None = (
-            self._build_notices(trail_log_group, notification_topic)
+            self._build_notices(
+                trail_log_group, notification_topic, _ManagementAccount(self, management_account)
+            )
             if root_user_notices and notification_topic is not None
             else None
         )
         notify_of_alarms(notification_topic, self)
 
-    def _build_notices(self, trail_log_group: logs.ILogGroup, topic: sns.ITopic) -> cloudwatch.Alarm:
+    def _build_notices(
+        self, trail_log_group: logs.ILogGroup, topic: sns.ITopic, management_account: _ManagementAccount
+    ) -> cloudwatch.Alarm:
         # Loaded only where it is needed, as it takes a while.
         from aws_cdk import aws_logs_destinations as destinations
 
@@ -164,12 +178,16 @@ class RootUseAlarm(Construct):
             self,
             "NoticesFunction",
             description="Publishes a notice of root users that are used.",
-            handler="root_use.delivery.on_delivery",
+            handler="root_use.root_use_notice.on_delivery",
             log_group=own_logs,
             statements=[],
             timeout=Duration.minutes(1),
-            settings={"notificationTopicArn": topic.topic_arn},
+            settings={
+                "notificationTopicArn": topic.topic_arn,
+                "managementAccount": Lazy.string(management_account),
+            },
         )
+        self.node.add_validation(management_account)
         topic.grant_publish(function)
         logs.SubscriptionFilter(
             self,
@@ -185,7 +203,7 @@ class RootUseAlarm(Construct):
             description=describe(
                 "A notice of root use could not be published. The alarm on root users does not need it.",
                 f"See why: aws logs tail {own_logs.log_group_name} --since 1d",
-                runbook="root-use",
+                runbook="Root use",
             ),
         )
 
@@ -210,9 +228,31 @@ class RootUseAlarm(Construct):
                 what,
                 step,
                 f"See who, in Logs Insights on {log_group.log_group_name}: {query}",
-                runbook="root-use",
+                runbook="Root use",
             ),
         )
+
+
+@jsii.implements(IStableStringProducer, IValidation)
+class _ManagementAccount:
+    """The management account, once the app is complete."""
+
+    def __init__(self, alarm: RootUseAlarm, argument: str | None) -> None:
+        self._alarm = alarm
+        self._argument = argument
+
+    def produce(self) -> str | None:
+        """Return the account; None if it is not known."""
+        return self._argument or management_account_of(self._alarm)
+
+    def validate(self) -> list[str]:
+        """Return what is wrong."""
+        if self.produce():
+            return []
+        return [
+            "root_user_notices needs to know the management account, whose root user no policy binds: add "
+            'management_account="111111111111", for example.'
+        ]
 
 
 def _assume_root_pattern(roles: Sequence[iam.IRole | str], *, stack: Stack) -> str:

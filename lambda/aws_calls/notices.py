@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from common.errors import RootAccessError
@@ -60,7 +61,7 @@ class Notice:
         message: What happened, in lines. It may have text that others chose.
         thread: What chat groups it by: the organization and what the notice is about.
         next_steps: What to do, in order.
-        runbook: The heading in docs/operating.md that says more, as in its address.
+        runbook: The heading in docs/operating.md that says more.
     """
 
     subject: str
@@ -81,7 +82,9 @@ class Notice:
 
     @property
     def _runbook(self) -> str:
-        return f"Runbook: docs/operating.md#{self.runbook}"
+        # The alarms of the constructs read the same file.
+        page = files("common").joinpath("runbook.txt").read_text().strip()
+        return f"{page}, {self.runbook}"
 
     def _card(self) -> dict[str, object]:
         return {

@@ -23,7 +23,7 @@ from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
 from support.function import BOTH
 from support.notices import card_in_chat, read_or_write_golden, rendering, text_by_mail, text_of_code_block
 from support.reports import STARTED, inaccessible, report, result
-from support.root_events import DENIED, SIGNED_IN
+from support.root_events import DENIED, SIGNED_IN, of_account
 from support.root_use import RootUseNotices, delivery
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def notice(message: str) -> Notice:
         message=message,
         thread="o-8j81brsjuj-root-access",
         next_steps=STEPS,
-        runbook="drift",
+        runbook="Drift",
     )
 
 
@@ -65,14 +65,14 @@ def test_what_others_wrote_is_text_in_mail_and_inert_in_chat(text: str) -> None:
     publication = notice(f"Caller: {text}\n").publication()
     assert text_by_mail(publication) == (
         f"Caller: {text}\n\nWhat to do:\n1. Ask the caller.\n2. See what differs:\n   status --all\n\n"
-        "Runbook: docs/operating.md#drift\n"
+        "Runbook: Operating, Drift\n"
     )
     content = card_in_chat(publication)["content"]
     assert text_of_code_block(content["description"]) == f"Caller: {text}".replace("`", "'")
     assert content["nextSteps"] == [
         "Ask the caller.",
         "See what differs: `status --all`",
-        "Runbook: docs/operating.md#drift",
+        "Runbook: Operating, Drift",
     ]
 
 
@@ -132,7 +132,9 @@ NOTICES = {
     "drift-repaired": drift(*BOTH, hidden=True, event=BY_INTERVAL, repair=True),
     "drift-not-repaired": drift(event=BY_INTERVAL, repair=True, denied="iam:EnableOrganizationsRootSessions"),
     "root-use": used(DENIED, SIGNED_IN),
-    "root-use-denied": used(DENIED, DENIED | {"userIdentity": {"type": "Root", "accountId": OTHER}}),
+    "root-use-in-two-accounts": used(DENIED, DENIED | of_account(OTHER)),
+    "root-use-in-the-management-account": used(SIGNED_IN | of_account(MANAGEMENT)),
+    "root-use-in-both": used(SIGNED_IN, SIGNED_IN | of_account(MANAGEMENT)),
 }
 
 

@@ -7,13 +7,13 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from aws_cdk import Stack
+from aws_cdk import Environment, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from centralized_root_access import RootTask, RootTasks, RootUseAlarm
+from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks, RootUseAlarm
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.apps import ROOT
 from support.filter_pattern import is_match
@@ -141,7 +141,7 @@ def test_the_path_of_the_roles_is_one_pattern() -> None:
 
 
 def test_notices_are_of_exactly_the_events_that_fire_the_alarm_on_root_users() -> None:
-    stack = alarm_stack(notification_topic=lambda stack: sns.Topic(stack, "Topic"), root_user_notices=True)
+    stack = notices_stack(MANAGEMENT, management_account=MANAGEMENT_ID)
     found = template(stack)
     (subscription,) = resources(found, "AWS::Logs::SubscriptionFilter").values()
     assert subscription["Properties"]["FilterPattern"] == patterns(stack)["RootUserUsed"]
@@ -150,6 +150,52 @@ def test_notices_are_of_exactly_the_events_that_fire_the_alarm_on_root_users() -
     # CloudWatch Logs refuses a subscription of a function that it may not invoke.
     (permission,) = resources(found, "AWS::Lambda::Permission")
     assert permission in subscription["DependsOn"]
+
+
+SECURITY = Environment(account="222222222222", region="us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("env", "of_root_access", "argument", "expected"),
+    [
+        (MANAGEMENT, MANAGEMENT, None, MANAGEMENT_ID),
+        (SECURITY, MANAGEMENT, None, MANAGEMENT_ID),
+        (None, None, None, {"Ref": "AWS::AccountId"}),
+        (SECURITY, None, MANAGEMENT_ID, MANAGEMENT_ID),
+    ],
+    ids=["of its own account", "of another stack", "known at deployment", "the argument"],
+)
+def test_the_notices_know_the_management_account(
+    env: Environment | None, of_root_access: Environment | None, argument: str | None, expected: object
+) -> None:
+    stack = notices_stack(env, management_account=argument)
+    CentralizedRootAccess(Stack(cast("App", stack.node.root), "Root", env=of_root_access), "RootAccess")
+    (function,) = properties_of(template(stack), "AWS::Lambda::Function").values()
+    written = function["Environment"]["Variables"]["SETTINGS"]
+    assert json.loads(text(written))["managementAccount"] == text({"Fn::Join": ["", [expected]]})
+
+
+@pytest.mark.parametrize("of_root_access", [None, "a stack without an account"])
+def test_notices_that_would_not_know_the_management_account_are_refused(of_root_access: str | None) -> None:
+    stack = notices_stack(SECURITY)
+    if of_root_access:
+        CentralizedRootAccess(Stack(cast("App", stack.node.root), "Root"), "RootAccess")
+    with pytest.raises(RuntimeError, match=r"root_user_notices needs.*management_account="):
+        template(stack)
+
+
+def notices_stack(env: Environment | None, **arguments: Any) -> Stack:
+    """Return a stack with the alarms and the notices."""
+    stack = bootstrap_stack(env=env)
+    RootUseAlarm(
+        stack,
+        "RootUse",
+        trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail"),
+        notification_topic=sns.Topic(stack, "Topic"),
+        root_user_notices=True,
+        **arguments,
+    )
+    return stack
 
 
 def test_an_alarm_has_the_pages_query_even_with_the_longest_name_of_a_log_group() -> None:

@@ -272,6 +272,7 @@ def test_the_role_for_notices_of_root_use_may_publish_and_nothing_else() -> None
         trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail"),
         notification_topic=sns.Topic.from_topic_arn(stack, "Topic", TOPIC_ARN),
         root_user_notices=True,
+        management_account=MANAGEMENT.account,
     )
     function = RootUseNotices()
     function(delivery(USED["a console sign-in"]))

@@ -6,7 +6,6 @@ import json
 import re
 import sys
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk
@@ -25,11 +24,12 @@ from centralized_root_access import CentralizedRootAccess, RootTasks
 from scp.documents import parse_policy
 from support.apps import ROOT
 from support.pages import Block, blocks, parse_command_line, run_with_stubs, script
-from support.processes import run, run_successfully
+from support.processes import run_successfully, run_with_aws_cli
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Sequence
+    from pathlib import Path
 
     from local_aws.services import LocalAws
 
@@ -37,7 +37,6 @@ PROGRAMS = ("aws", "cdk", "centralized-root-access", "jq", "make", "pip", "pytho
 # The AWS CLI's own commands, that are not calls of a service.
 OWN_COMMANDS = {"cloudformation deploy", "s3 cp", "s3 ls"}
 GLOBAL_OPTIONS = {"query", "output", "region", "profile", "no_cli_pager"}
-AWS_CLI = Path(sys.prefix) / "aws-cli"
 
 
 # A test of its own runs what is on the page of the local AWS.
@@ -164,7 +163,8 @@ CHECKS = {
 AWS_COMMANDS = [
     block
     for block in TYPED
-    if block.page.name in ("deploying.md", "drift.md", "guardrail.md") and "aws " in block.text
+    if block.page.name in ("deploying.md", "detections.md", "drift.md", "guardrail.md")
+    and "aws " in block.text
 ]
 
 
@@ -179,16 +179,15 @@ def test_the_commands_of_the_aws_cli_succeed_on_the_app_that_the_first_page_depl
     )
     assert deployed.returncode == 0, deployed.stdout
     assert len(AWS_COMMANDS) >= 5
-    ran = {str(block): run_with_aws_cli(block, local_aws, tmp_path) for block in AWS_COMMANDS}
+    (_, event) = (block.text for block in blocks("json") if '"eventType"' in block.text)
+    (tmp_path / "event.json").write_text(event)
+    local_aws.client("logs").create_log_group(logGroupName="organization-trail")
+    ran = {str(block): run_documented(block, local_aws, tmp_path) for block in AWS_COMMANDS}
     assert not {name: process.stderr for name, process in ran.items() if process.returncode}
 
 
-def run_with_aws_cli(block: Block, local_aws: LocalAws, folder: Path) -> subprocess.CompletedProcess[str]:
-    cli = folder / "aws"
-    cli.write_text(f'#!/bin/sh\nPYTHONPATH="{AWS_CLI}" exec "{sys.executable}" "{AWS_CLI}/bin/aws" "$@"\n')
-    cli.chmod(0o755)
+def run_documented(block: Block, local_aws: LocalAws, folder: Path) -> subprocess.CompletedProcess[str]:
     root_id = local_aws.client("organizations").list_roots()["Roots"][0]["Id"]
     # The app is deployed already.
     text = re.sub(r"^cdk .*$", "", script(block, PROGRAMS), flags=re.MULTILINE).replace("r-a1b2", root_id)
-    environment = local_aws.environment
-    return run("sh", "-eu", "-c", text, env=environment | {"PATH": f"{folder}:{environment['PATH']}"})
+    return run_with_aws_cli(text, local_aws=local_aws, folder=folder)

@@ -37,7 +37,7 @@ from root_tasks.run.settings import (
     WriteReportSettings,
 )
 from root_tasks.run.start import start_or_refuse
-from root_use import delivery
+from root_use import root_use_notice
 from support import root_tasks as running
 from support.accounts import MEMBER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS
@@ -68,7 +68,7 @@ STATE_MACHINE = "AWS::StepFunctions::StateMachine"
 
 SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
     "root_access.drift.detection.on_check": detection.Settings.from_environment,
-    "root_use.delivery.on_delivery": delivery.Settings.from_environment,
+    "root_use.root_use_notice.on_delivery": root_use_notice.Settings.from_environment,
     "root_tasks.handlers.start_run": StartRunSettings.from_environment,
     "root_tasks.handlers.run_batch": RunBatchSettings.from_environment,
     "root_tasks.handlers.write_report": WriteReportSettings.from_environment,
@@ -243,7 +243,9 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         notification_topic_arn=f"${{{topic}}}",
         security_hub_findings=True,
     )
-    assert read("root_use.delivery.on_delivery") == delivery.Settings(notification_topic_arn=f"${{{topic}}}")
+    assert read("root_use.root_use_notice.on_delivery") == root_use_notice.Settings(
+        notification_topic_arn=f"${{{topic}}}", management_account=str(MANAGEMENT.account)
+    )
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
         tasks=tuple(Task),

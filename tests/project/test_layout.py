@@ -61,7 +61,7 @@ def test_the_functions_need_nothing_but_boto3(boto3_python: Path) -> None:
     assert {
         "root_access.handler",
         "root_access.drift.detection",
-        "root_use.delivery",
+        "root_use.root_use_notice",
         "root_tasks.handlers",
     } <= set(MODULES)
     run(boto3_python, "\n".join(f"import {module}" for module in MODULES))

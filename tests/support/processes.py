@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from local_aws.services import LocalAws
+
+AWS_CLI = Path(sys.prefix) / "aws-cli"
 
 
 def run(*command: str | Path, **arguments: Any) -> subprocess.CompletedProcess[str]:
@@ -19,3 +23,13 @@ def run_successfully(*command: str | Path, **arguments: Any) -> str:
     finished = run(*command, **arguments)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return finished.stdout
+
+
+def run_with_aws_cli(text: str, *, local_aws: LocalAws, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script of the shell with the AWS CLI, on a local AWS."""
+    cli = folder / "aws"
+    cli.write_text(f'#!/bin/sh\nPYTHONPATH="{AWS_CLI}" exec "{sys.executable}" "{AWS_CLI}/bin/aws" "$@"\n')
+    cli.chmod(0o755)
+    environment = local_aws.environment
+    path = f"{folder}:{environment['PATH']}"
+    return run("sh", "-eu", "-c", text, cwd=folder, env=environment | {"PATH": path})

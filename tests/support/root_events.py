@@ -57,6 +57,11 @@ def assume_root(
     }
 
 
+def of_account(account_id: str) -> dict[str, Any]:
+    """Return what differs in an event of the root user of another account."""
+    return {"userIdentity": {"type": "Root", "accountId": account_id}}
+
+
 IAM: dict[str, Any] = {"eventSource": "iam.amazonaws.com"}
 S3: dict[str, Any] = {"eventSource": "s3.amazonaws.com"}
 SQS: dict[str, Any] = {"eventSource": "sqs.amazonaws.com"}

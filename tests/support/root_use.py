@@ -7,7 +7,7 @@ import gzip
 import json
 from typing import Any
 
-from root_use.delivery import Settings, notify
+from root_use.root_use_notice import Settings, notify
 from support.accounts import MANAGEMENT
 from support.drift_check import TOPIC_ARN, Publisher
 from support.function import FakeContext, FakeTime
@@ -53,7 +53,7 @@ class RootUseNotices(Publisher):
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootUse",
                 remaining_seconds=60,
             ),
-            settings=Settings(notification_topic_arn=TOPIC_ARN),
+            settings=Settings(notification_topic_arn=TOPIC_ARN, management_account=MANAGEMENT),
             sns=self.client("sns"),
             clock=FakeTime().clock(),
             log=self.write,

@@ -78,8 +78,9 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
         raise CommandError(f"RootTasks is deployed more than once. Choose one: {' or '.join(names)}")
     where = f" in stack {stack}" if stack else ""
     raise CommandError(
-        f"There is no RootTasks{where} of account {caller.account_id} in {caller.region}. Use --profile and "
-        "--region for where it is deployed; without a deployment, use `audit --from-here`."
+        f"There is no RootTasks{where} of account {caller.account_id} in {caller.region}. It may be in the "
+        "delegated administrator's account: use --profile and --region for where it is deployed. Without a "
+        "deployment, use `audit --from-here`."
     )
 
 

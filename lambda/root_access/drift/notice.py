@@ -270,7 +270,7 @@ def _notice(
     return Notice(
         subject=longer if len(longer) <= MAX_SUBJECT_CHARACTERS else subject[:MAX_SUBJECT_CHARACTERS],
         thread=f"{organization_id}-root-access",
-        runbook="drift",
+        runbook="Drift",
         next_steps=next_steps,
         message=paragraphs(*message),
     )

@@ -174,7 +174,7 @@ def notice(report: Report, *, previous: Report | None, problem: str | None) -> N
         message=message,
         thread=f"{report.organization_id}-root-credentials",
         next_steps=tuple(_next_steps(report)),
-        runbook="accounts-with-root-credentials",
+        runbook="Accounts with root credentials",
     )
 
 

@@ -41,28 +41,28 @@ _ORGANIZATION_ID = re.compile("(o-[a-z0-9]{10,32})_")
 # Such as AccessDeniedException, and EC2's Client.UnauthorizedOperation. With others the call was allowed.
 _DENIAL = re.compile("AccessDenied|Unauthorized")
 
-# As the guardrail has it: root sessions stay possible, and so does the deletion.
-_DENY_ROOT_USER = (
+_POLICY = "DenyRootUsers"
+_FIND_POLICY = (
+    "$(aws organizations list-policies --filter SERVICE_CONTROL_POLICY "
+    f"--query \"Policies[?Name=='{_POLICY}'].Id\" --output text)"
+)
+# RootUserGuardrail's statement: root sessions, and so the deletion, still work.
+_DENY_ROOT_USERS = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":'
     '{"ArnLike":{"aws:PrincipalArn":"arn:*:iam::*:root"},"Null":{"aws:AssumedRoot":"true"}}}]}'
-)
-# The calls by which a root user, or anyone with its credentials, can come back.
-_WAYS_BACK = (
-    '"CreateAccessKey", "CreateLoginProfile", "UpdateLoginProfile", "CreateUser", "CreateRole", '
-    '"UpdateAssumeRolePolicy", "AttachUserPolicy", "AttachRolePolicy", "PutUserPolicy", "PutRolePolicy", '
-    '"CreateOpenIDConnectProvider", "CreateSAMLProvider"'
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(FunctionSettings):
-    """The topic that the construct configures."""
+    """The topic and the account that the construct configures."""
 
     notification_topic_arn: str
+    management_account: str
 
 
 class Use(IntEnum):
-    """What came of a call, the worst first."""
+    """The outcome of a call, worst first."""
 
     SIGNED_IN = 0
     USED = 1
@@ -77,7 +77,7 @@ class RootUse:
         line: When, in which account, which call, from where, and how it ended.
         account_id: The account of the root user.
         event_id: The event's ID in CloudTrail; that in CloudWatch Logs, if the event cannot be read.
-        use: What came of it.
+        use: The outcome.
     """
 
     line: str
@@ -141,13 +141,13 @@ def notify(
         return
     account_id = FunctionArn.parse(context.invoked_function_arn).account_id
     log_events = delivery.get("logEvents")
-    # A delivery that cannot be read had an event, or there would be none.
+    # CloudWatch Logs delivers only events, so an unreadable delivery counts as one.
     delivered = log_events if isinstance(log_events, list) and log_events else [None]
     uses = [RootUse.parse(log_event) for log_event in delivered]
     log(event="root_use", events=len(uses), eventIds=[use.event_id for use in uses[:MAX_LISTED]])
     deadline = clock.now() + context.get_remaining_time_in_millis() / 1000
     publish_or_fail(
-        _notice(uses, delivery, account_id=account_id),
+        _notice(uses, delivery, account_id=account_id, management_account=settings.management_account),
         sns=sns,
         topic_arn=settings.notification_topic_arn,
         budget=RetryBudget(clock=clock, deadline=deadline),
@@ -157,69 +157,115 @@ def notify(
     )
 
 
-def _notice(uses: Sequence[RootUse], delivery: Mapping[str, object], *, account_id: str) -> Notice:
+def _notice(
+    uses: Sequence[RootUse], delivery: Mapping[str, object], *, account_id: str, management_account: str
+) -> Notice:
     log_group, log_stream = (
         text_or_unknown(delivery.get(name), _MAX_LOG_GROUP_CHARACTERS) for name in ("logGroup", "logStream")
     )
     organization = _ORGANIZATION_ID.match(log_stream)
     # In a list that is cut, calls that were denied must not hide a sign-in.
     uses = sorted(uses, key=lambda use: use.use)
-    worst = uses[0].use
-    accounts = {use.account_id for use in uses if use.use is worst}
-    where = f"account {uses[0].account_id}" if len(accounts) == 1 else f"{len(accounts)} accounts"
+    accounts = [*dict.fromkeys(use.account_id for use in uses)]
+    of_members = [account for account in accounts if account != management_account]
+    named = [account for account in of_members if account != UNKNOWN][:MAX_LISTED] or ["ACCOUNT"]
+    next_steps = [
+        *(_steps_for_management_account(management_account) if management_account in accounts else ()),
+        *(_steps_for_members(named) if of_members else ()),
+        NextStep(what="See what it did, and what it left: the runbook has both queries."),
+        *((_step_to_undo(named),) if of_members else ()),
+    ]
     return Notice(
-        subject=f"Root user {worst.name.lower().replace('_', ' ')}: {where}",
+        subject=_subject(uses, management_account=management_account),
         thread=f"{organization[1] if organization else account_id}-root-use",
-        runbook="root-use",
-        next_steps=_next_steps([*dict.fromkeys(use.account_id for use in uses)]),
+        runbook="Root use",
+        next_steps=next_steps,
         message=paragraphs(
             bullets("Root use, other than through AssumeRoot:", [use.line for use in uses]),
-            "After a recovery this is expected.",
+            "After a recovery this is expected." if of_members else "",
             f"Log group: {log_group}\nLog stream: {log_stream}",
         ),
     )
 
 
-def _next_steps(account_ids: Sequence[str]) -> Sequence[NextStep]:
-    accounts = [account for account in account_ids if account != UNKNOWN][:MAX_LISTED] or ["ACCOUNT"]
-    listed = ",".join(accounts)
-    quoted = ", ".join(f'"{account}"' for account in accounts)
-    fields = "fields eventTime, recipientAccountId, eventSource, eventName, userIdentity.arn, sourceIPAddress"
+def _subject(uses: Sequence[RootUse], *, management_account: str) -> str:
+    """Return the subject of events of which the first one is the worst."""
+    worst = uses[0].use
+    accounts = {use.account_id for use in uses if use.use is worst}
+    outcome = worst.name.lower().replace("_", " ")
+    if management_account in accounts:
+        others = len(accounts) - 1
+        and_others = f" and {others} other{'s' if others > 1 else ''}" if others else ""
+        was = "" if worst is Use.SIGNED_IN else "were " if others else "was "
+        return f"The management account's root user{and_others} {was}{outcome}"
+    where = f"account {uses[0].account_id}" if len(accounts) == 1 else f"{len(accounts)} accounts"
+    return f"Root user {outcome}: {where}"
+
+
+def _steps_for_management_account(account: str) -> Sequence[NextStep]:
     return (
         NextStep(
-            what="Deny the root user everything, now, in the management account, unless the guardrail does",
+            what=f"No SCP binds the root user of the management account, {account}: sign in as this root "
+            "user, change its password, and delete its access keys."
+        ),
+        _step_for_sessions("There", account),
+    )
+
+
+def _steps_for_members(accounts: Sequence[str]) -> Sequence[NextStep]:
+    policy = (
+        f"policy={_FIND_POLICY}; policy=${{policy:-$(aws organizations create-policy "
+        f"--type SERVICE_CONTROL_POLICY --name {_POLICY} --description 'Root use' "
+        f"--content '{_DENY_ROOT_USERS}' --query Policy.PolicySummary.Id --output text)}}"
+    )
+    only = accounts[0] if len(accounts) == 1 else "ACCOUNT"
+    return (
+        NextStep(
+            what="In the management account, deny member root users everything, unless the guardrail does. "
+            "You can repeat it",
             command=(
-                f"for account in {' '.join(accounts)}; do aws organizations attach-policy "
-                "--target-id $account "
-                "--policy-id $(aws organizations create-policy --type SERVICE_CONTROL_POLICY "
-                f"--name DenyRootUser-$account --description 'Root use' --content '{_DENY_ROOT_USER}' "
-                "--query Policy.PolicySummary.Id --output text); done"
+                f"{policy}; for account in {' '.join(accounts)}; do "
+                "aws organizations list-targets-for-policy --policy-id $policy --query 'Targets[].TargetId' "
+                "--output text | grep -q $account || "
+                "aws organizations attach-policy --policy-id $policy --target-id $account; done"
             ),
         ),
         NextStep(
-            what="No policy binds the management account's own root user: change its password, and delete "
-            "its keys."
+            what="In the account of RootTasks, which is the delegated administrator's if you have one, plan "
+            "the deletion of the root credentials",
+            command=f"centralized-root-access plan delete --account {','.join(accounts)} --include-in-use",
         ),
-        NextStep(
-            what="Plan the deletion of a member's root credentials",
-            command=f"centralized-root-access plan delete --account {listed} --include-in-use",
+        NextStep(what="There, read the plan, and execute it", command="centralized-root-access execute RUN"),
+        _step_for_sessions(f"In account {only}", only),
+    )
+
+
+def _step_to_undo(accounts: Sequence[str]) -> NextStep:
+    attached = f"Targets[?contains('{' '.join(accounts)}', TargetId)].TargetId"
+    return NextStep(
+        what="When it is over, in the management account, detach the policy. You can repeat it",
+        command=(
+            f"policy={_FIND_POLICY}; for account in $(aws organizations list-targets-for-policy "
+            f'--policy-id $policy --query "{attached}" --output text); do '
+            "aws organizations detach-policy --policy-id $policy --target-id $account; done"
         ),
-        NextStep(what="Read the plan, and execute it", command="centralized-root-access execute RUN"),
-        NextStep(
-            what="See everything that it did, in CloudWatch Logs Insights on the log group",
-            command=f'{fields}, errorCode | filter userIdentity.type = "Root" and userIdentity.accountId in '
-            f"[{quoted}] | sort eventTime desc",
-        ),
-        NextStep(
-            what="See which keys, users, roles and policies are new there",
-            command=f"{fields} | filter recipientAccountId in [{quoted}] and eventName in [{_WAYS_BACK}] "
-            "| sort eventTime desc",
+    )
+
+
+def _step_for_sessions(where: str, account: str) -> NextStep:
+    owner = f"--principal-arn arn:aws:iam::{account}:root"
+    return NextStep(
+        what=f"{where}, with a role, end its sessions of the AWS CLI and of agents (not tried)",
+        command=(
+            f"for session in $(aws signin list-sessions {owner} --status ACTIVE "
+            "--query 'items[].sessionArn' --output text); do "
+            f"aws signin batch-revoke-sessions {owner} --session-arns $session; done"
         ),
     )
 
 
 def _outcome(event: Mapping[str, object]) -> tuple[Use, list[str]]:
-    """Return what came of a call, and how it ended in words."""
+    """Return the outcome of a call, and how it ended in words."""
     error = event.get("errorCode")
     words = [_text(error)] if error else []
     if event.get("eventName") != "ConsoleLogin":
