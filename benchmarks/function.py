@@ -30,14 +30,13 @@ _REPORT: dict[str, Any] = {
     "bucket": BUCKET,
     "notificationTopicArn": None,
     "securityHubFindings": False,
-    "planLifetimeSeconds": 86_400,
 }
 MACHINE = "arn:aws:states:us-east-1:111111111111:stateMachine:RootTasks"
 SETTINGS: dict[str, dict[str, Any]] = {
     "start_run": {**_START, "acceptedCredentials": {}, "rootEmailDomains": [], "allowPolicyOverride": False},
     "run_batch": {"bucket": BUCKET},
     "write_report": _REPORT,
-    "start_execution": {**_START, "planLifetimeSeconds": 86_400, "auditStateMachineArn": MACHINE},
+    "start_execution": {**_START, "auditStateMachineArn": MACHINE},
     "execute_batch": {"bucket": BUCKET},
     "write_execution_report": _REPORT,
 }

@@ -230,7 +230,6 @@ ROOT_ACCESS = ParameterTemplate(
 _PROTECTED = ("100000000003", "100000000004")
 # Stand for the others. No other number of the template is one of their own.
 _INTERVAL = Duration.hours(11)
-_LIFETIME = Duration.minutes(667)
 
 
 def _by_interval(values: Mapping[str, int]) -> Any:
@@ -256,7 +255,6 @@ def _add_root_tasks(stack: Stack, *, notification_topic: sns.ITopic | None, **ar
         stack,
         "RootTasks",
         tasks=[RootTask.AUDIT, *acting],
-        plan_lifetime=_LIFETIME,
         notification_topic=notification_topic,
         **arguments,
     )
@@ -282,13 +280,6 @@ ROOT_TASKS = ParameterTemplate(
         "AuditInterval": _one_of("How often every account is audited.", ["never", *_HOURS], "never"),
         "SecurityHubFindings": _switch(
             "Whether each full audit imports a finding for every account into Security Hub CSPM."
-        ),
-        # Not a Number, which may also be 1.5 for CloudFormation: the functions refuse such settings.
-        "PlanLifetimeSeconds": _text(
-            "How many seconds a plan can be executed: at most a day.",
-            "[1-9][0-9]{0,3}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2}|86400",
-            "a whole number from 1 to 86400",
-            default="86400",
         ),
         **_OPERATION,
     },
@@ -346,7 +337,6 @@ ROOT_TASKS = ParameterTemplate(
     lists={_PROTECTED: "ProtectedAccounts"},
     texts={
         "rate(11 hours)": {"Fn::Join": ["", ["rate(", {"Ref": "AuditInterval"}, ")"]]},
-        str(667 * 60): {"Ref": "PlanLifetimeSeconds"},
     },
     numbers={
         11 * 3600: _by_interval({name: hours * 3600 for name, hours in _HOURS.items()}),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Member = TypeVar("Member", bound=StrEnum)
 
 _MAX_CONCURRENCY = 1000
+_MINUTE = 60_000
 
 # What CDK puts into the list that stands for a list token, such as that of a CommaDelimitedList.
 _LIST_TOKEN = "#{Token["
@@ -188,8 +189,8 @@ def parse_targets(
     return parsed
 
 
-def require_duration(argument: str, duration: Duration, *, maximum: Duration, unit: str = "minute") -> None:
-    """Refuse a duration that is not whole minutes, or seconds, or longer than the maximum.
+def require_duration(argument: str, duration: Duration, *, maximum: Duration) -> None:
+    """Refuse a duration that is not whole minutes, or longer than the maximum.
 
     Raises:
         ValueError: It is so, or a token.
@@ -201,10 +202,9 @@ def require_duration(argument: str, duration: Duration, *, maximum: Duration, un
     if duration.is_unresolved():
         raise ValueError(f"{argument} must be known at synth, got a token. Write Duration.hours(1).")
     milliseconds = duration.to_milliseconds()
-    shortest = {"minute": 60_000, "second": 1000}[unit]
-    if milliseconds % shortest or not shortest <= milliseconds <= maximum.to_milliseconds():
+    if milliseconds % _MINUTE or not _MINUTE <= milliseconds <= maximum.to_milliseconds():
         raise ValueError(
-            f"{argument} must be whole {unit}s, from 1 {unit} to {maximum.to_human_string()}, got "
+            f"{argument} must be whole minutes, from 1 minute to {maximum.to_human_string()}, got "
             f"{duration.to_human_string()}. Write Duration.hours(1), for example."
         )
 

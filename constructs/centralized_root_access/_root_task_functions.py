@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _BATCH_TIMEOUT = Duration.minutes(10)
 # Ten thousand accounts are five hundred calls of ListAccounts, or four hundred results to read.
 _RUN_TIMEOUT = Duration.minutes(15)
-_OF_REPORTS = ("notificationTopicArn", "securityHubFindings", "planLifetimeSeconds")
+_OF_REPORTS = ("notificationTopicArn", "securityHubFindings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ class RootTaskFunctions:
                 _permissions.policies_statement(),
                 _permissions.read_executions_statement(audit_state_machine, sid="Plans"),
             ],
-            settings=("tasks", "protectedAccounts", "planLifetimeSeconds"),
+            settings=("tasks", "protectedAccounts"),
             more_settings={"auditStateMachineArn": audit_state_machine.state_machine_arn},
         )
 

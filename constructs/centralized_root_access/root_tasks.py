@@ -60,7 +60,6 @@ if TYPE_CHECKING:
 
     from .accepted_root_credentials import AcceptedCredentials
 
-_MAX_PLAN_LIFETIME = Duration.hours(24)
 # AWS documents no maximum of a rate; an audit less often than this is a mistake.
 _MAX_AUDIT_INTERVAL = Duration.days(365)
 
@@ -101,7 +100,6 @@ class RootTasks(Construct):
             address in another domain, such as a subdomain. Default: any.
         audit_interval: How often every account of the organization is audited: whole minutes, from 1
             minute to 365 days. ``tasks`` has to list ``RootTask.AUDIT``. Default: no schedule.
-        plan_lifetime: How long a plan can be executed, at most 24 hours. Default: 24 hours.
         allow_policy_override: Whether a backup may be restored with a corrected policy. Default: only the
             policy that a task removed can be restored.
         notification_topic: SNS topic for the alarms, and for notices: of what the first full audit found, and
@@ -164,7 +162,6 @@ class RootTasks(Construct):
         accepted_credentials: Mapping[str, AcceptedCredentials] | None = None,
         root_email_domains: Iterable[str] = (),
         audit_interval: Duration | None = None,
-        plan_lifetime: Duration | None = None,
         allow_policy_override: bool = False,
         notification_topic: sns.ITopic | None = None,
         security_hub_findings: bool = False,
@@ -188,8 +185,6 @@ class RootTasks(Construct):
         if audit_interval is not None:
             require_duration("audit_interval", audit_interval, maximum=_MAX_AUDIT_INTERVAL)
             require_audit("audit_interval", tasks=self.tasks)
-        lifetime = _MAX_PLAN_LIFETIME if plan_lifetime is None else plan_lifetime
-        require_duration("plan_lifetime", lifetime, maximum=_MAX_PLAN_LIFETIME, unit="second")
         require_bool("allow_policy_override", allow_policy_override)
         require_topic("notification_topic", notification_topic, stack=stack)
         require_bool("security_hub_findings", security_hub_findings)
@@ -218,7 +213,6 @@ class RootTasks(Construct):
                 "allowPolicyOverride": allow_policy_override,
                 "notificationTopicArn": notification_topic.topic_arn if notification_topic else None,
                 "securityHubFindings": security_hub_findings,
-                "planLifetimeSeconds": lifetime.to_seconds(),
                 "acceptedCredentials": accepted,
             },
         )

@@ -115,7 +115,7 @@ class RefusalReason(Enum):
 
     PLAN_NOT_FOUND = _plan_refusal("the Audit state machine has no execution of that name.")
     PLAN_NOT_SUCCEEDED = _plan_refusal("its execution has the status {status}.")
-    PLAN_EXPIRED = _plan_refusal("it is older than {hours} h.")
+    PLAN_EXPIRED = _plan_refusal("it is older than 24 hours.")
     NOT_A_PLAN = _plan_refusal("it is not a plan.")
     PLAN_ALREADY_EXECUTED = _plan_refusal(
         "another execution has executed it already, or others have written or deleted its "

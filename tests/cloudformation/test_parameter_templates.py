@@ -129,7 +129,6 @@ VALUES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             },
         },
         "SecurityHubFindings": switch("security_hub_findings"),
-        "PlanLifetimeSeconds": {"86400": {}, "60": {"plan_lifetime": Duration.minutes(1)}},
         **OPERATION,
     },
     "root-user-guardrail": {
@@ -359,7 +358,6 @@ def totals_of(aws: LocalAws, state_machine: str, input_: dict[str, Any]) -> dict
         ("root-access", "KmsKeyArn", f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/a"),
         ("root-access", "PermissionsBoundaryArn", "boundary"),
         ("root-tasks", "ProtectedAccounts", ",".join([MEMBER] * 201)),
-        *(("root-tasks", "PlanLifetimeSeconds", value) for value in ("0", "1.5", "060", "86401", "90000")),
         ("root-user-guardrail", "Targets", "r-ab12"),
         ("root-use-alarm", "AllowedRoleArn", "*"),
     ],

@@ -210,7 +210,6 @@ def trail(stack: Stack, region: str = "us-east-1", account: str = "111111111111"
 ANOTHER_TYPE: list[tuple[Build, str, Any, str]] = [
     (drift_check, "interval", 3600, "a Duration, .*Write Duration.hours\\(1\\)"),
     (root_tasks, "audit_interval", 86400, "a Duration, .*Write Duration.hours\\(1\\)"),
-    (root_tasks, "plan_lifetime", 1.5, "a Duration, .*Write Duration.hours\\(1\\)"),
     (drift_check, "repair", "false", "True or False, .*Write True or False"),
     (drift_check, "security_hub_findings", "false", "True or False, .*Write True or False"),
     (root_tasks, "security_hub_findings", "true", "True or False, .*Write True or False"),
@@ -248,7 +247,6 @@ NOT_A_DOMAIN = r"must contain names of domains; '{}' is not one\. Write example.
 NOT_A_PATH = r"must be an IAM path of at most 512 .* a slash, got '{}'\. Write /security/root-access/"
 UNKNOWN = r"must be known at synth, got a token\. Write Duration.hours\(1\)"
 MINUTES = r"must be whole minutes, from 1 minute to {}, got {}\. Write Duration.hours\(1\)"
-LIFETIME = r"must be whole seconds, from 1 second to 1 day, got .*\. Write Duration.hours\(1\)"
 NOT_ROLES = "must contain roles of the CDK and ARNs of roles, .*; '{}'"
 FIFO = r"is .*/News, a FIFO topic, .*Use a standard topic"
 ELSEWHERE = "is .*/{0}, in eu-west-1; the stack is in us-east-1.*Use a {1} in us-east-1"
@@ -370,10 +368,6 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_tasks, {"audit_interval": Duration.days(366)}, MINUTES.format("365 days", "366 days")),
     (root_tasks, {"security_hub_findings": True, "tasks": DELETION}, AUDIT),
     (root_tasks, {"audit_interval": Duration.days(1), "tasks": DELETION}, AUDIT),
-    (root_tasks, {"plan_lifetime": Duration.seconds(0)}, LIFETIME),
-    (root_tasks, {"plan_lifetime": Duration.millis(1500)}, LIFETIME),
-    (root_tasks, {"plan_lifetime": Duration.seconds(86_401)}, LIFETIME),
-    (root_tasks, {"plan_lifetime": SECONDS}, UNKNOWN),
     (root_use_alarm, {"root_user_notices": True}, "publishes what root users do. Add a notification_topic"),
     (drift_check, {"notification_topic": lambda stack: sns.Topic(stack, "News", fifo=True)}, FIFO),
     (root_tasks, {"notification_topic": lambda stack: topic(stack, suffix=".fifo")}, FIFO),
@@ -452,8 +446,6 @@ def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
     ("build", "arguments"),
     [
         (root_tasks, {"audit_interval": Duration.days(365)}),
-        (root_tasks, {"plan_lifetime": Duration.seconds(1)}),
-        (root_tasks, {"plan_lifetime": Duration.hours(24)}),
         (root_tasks, {"max_concurrency": 1}),
         (root_tasks, {"max_concurrency": 1000}),
         (root_access, {"encryption_key": lambda stack: kms.Key(stack, "Key", alias="alias/audits")}),

@@ -266,7 +266,6 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         bucket=running.BUCKET,
         tasks=tuple(Task),
         protected_accounts=(PROTECTED,),
-        plan_lifetime_seconds=7 * 3600,
         audit_state_machine_arn=f"${{{audit_machine}}}",
     )
     for handler in ("run_batch", "execute_batch"):
@@ -275,13 +274,11 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         bucket=running.BUCKET,
         notification_topic_arn=None,
         security_hub_findings=False,
-        plan_lifetime_seconds=7 * 3600,
     )
     assert read("root_tasks.handlers.write_report") == WriteReportSettings(
         bucket=running.BUCKET,
         notification_topic_arn=f"${{{topic}}}",
         security_hub_findings=True,
-        plan_lifetime_seconds=7 * 3600,
     )
 
 
@@ -306,7 +303,6 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
         bucket=running.BUCKET,
         notification_topic_arn=None,
         security_hub_findings=False,
-        plan_lifetime_seconds=24 * 3600,
     )
 
 

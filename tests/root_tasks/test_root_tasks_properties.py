@@ -821,7 +821,7 @@ def shared_world() -> Iterator[World]:
     with pytest.MonkeyPatch.context() as monkeypatch, mock_organization() as organization:
         deployed = running.RootTasks(
             organization=organization,
-            settings=running.Settings(protected_accounts=frozenset([PROTECTED]), plan_lifetime=LIFETIME),
+            settings=running.Settings(protected_accounts=frozenset([PROTECTED])),
         )
         for module in (
             *("run.accounts", "run.batch", "run.collect", "run.start", "run.units"),

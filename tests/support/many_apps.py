@@ -80,7 +80,6 @@ def add_all_arguments(
         },
         root_email_domains=["Example.com"],
         audit_interval=Duration.days(1),
-        plan_lifetime=Duration.hours(7),
         allow_policy_override=True,
         notification_topic=topic,
         security_hub_findings=True,

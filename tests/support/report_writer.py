@@ -147,7 +147,6 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
         bucket="root-tasks",
         notification_topic_arn=None,
         security_hub_findings=True,
-        plan_lifetime_seconds=24 * 3600,
     )
     return finish.write_report(aws, event, settings=settings)
 

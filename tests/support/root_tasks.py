@@ -76,7 +76,6 @@ class Settings:
         protected_accounts: The accounts in which no run makes changes.
         root_email_domains: The domains that root users' e-mail addresses may have.
         accepted_credentials: What stays on purpose, as the setting has it.
-        plan_lifetime: The maximum age of a plan that is executed.
         allow_policy_override: Whether the input may give a corrected policy.
         notification_topic_arn: The SNS topic for notices; None without notices.
         security_hub_findings: Whether full audits import findings.
@@ -86,7 +85,6 @@ class Settings:
     protected_accounts: frozenset[str] = frozenset()
     root_email_domains: tuple[str, ...] = ()
     accepted_credentials: Sequence[Mapping[str, object]] = ()
-    plan_lifetime: timedelta = timedelta(hours=24)
     allow_policy_override: bool = False
     notification_topic_arn: str | None = "arn:aws:sns:topic"
     security_hub_findings: bool = False
@@ -94,9 +92,10 @@ class Settings:
     def environment(self, handler: str, *, account_id: str = MANAGEMENT) -> dict[str, str]:
         """The environment of a function, by its handler, in an account."""
         start: dict[str, object] = {"tasks": self.tasks, "protectedAccounts": sorted(self.protected_accounts)}
-        lifetime = {"planLifetimeSeconds": int(self.plan_lifetime.total_seconds())}
-        report: dict[str, object] = {"notificationTopicArn": self.notification_topic_arn, **lifetime}
-        report["securityHubFindings"] = self.security_hub_findings
+        report: dict[str, object] = {
+            "notificationTopicArn": self.notification_topic_arn,
+            "securityHubFindings": self.security_hub_findings,
+        }
         audit_machine = _ARN.format(account_id=account_id, kind="stateMachine", machine=AUDIT_MACHINE)
         settings: dict[str, dict[str, object]] = {
             "start_run": {
@@ -105,7 +104,7 @@ class Settings:
                 "rootEmailDomains": self.root_email_domains,
                 "allowPolicyOverride": self.allow_policy_override,
             },
-            "start_execution": {**start, **lifetime, "auditStateMachineArn": audit_machine},
+            "start_execution": {**start, "auditStateMachineArn": audit_machine},
             "run_batch": {},
             "execute_batch": {},
             "write_report": report,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 # A run's name is a part of S3 keys, and of its execution's ARN. Step Functions also allows "." and "..": once
 # the bucket is copied to a disk, these are other folders.
 RUN_ID = re.compile(r"(?!\.{1,2}\Z)[^\s/:]{1,80}")
+
+# How long a plan can be executed.
+PLAN_LIFETIME = timedelta(hours=24)
 
 
 class Mode(StrEnum):

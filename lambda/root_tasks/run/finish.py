@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from common.errors import RootAccessError
@@ -14,7 +13,7 @@ from common.untrusted import printable
 from ..aws.executions import REPORT_SHA256, cause_of_failure
 from ..aws.stores import REPORT_JSON, File, Storage, sha256
 from ..model.report_schema import Outcome
-from ..model.run import Mode, Run
+from ..model.run import PLAN_LIFETIME, Mode, Run
 from ..report.render import as_csv, as_html, as_json
 from ..report.summary import minute, summary
 from .collect import collect_results
@@ -84,7 +83,7 @@ def write_report(
     storage = Storage.of(aws, settings.bucket)
     runs = storage.executions if makes_changes else storage.runs
     began = aws.now()
-    run, report, plan = _make(aws, storage, runs, event, settings)
+    run, report, plan = _make(aws, storage, runs, event)
     notice, imported = None, None
     # Asked again after an import of findings: another audit may have ended in these minutes.
     find_standing = functools.partial(standing, aws, run, looked_at=report.finished_at)
@@ -139,7 +138,7 @@ def write_report(
 
 
 def _make(
-    aws: Aws, storage: Storage, runs: RunStore, event: Mapping[str, Any], settings: WriteReportSettings
+    aws: Aws, storage: Storage, runs: RunStore, event: Mapping[str, Any]
 ) -> tuple[Run, Report, Plan | None]:
     """Return a run without its accounts, which are half of the memory, its report, and its plan."""
     run = runs.read(Run, event["runId"], checksum=event["runSha256"])
@@ -155,7 +154,7 @@ def _make(
         finished_at=results.finished_at,
         own_root_user=own_root_user(aws, run),
         warnings=(*results.warnings, *explained.warnings),
-        plan_lifetime=timedelta(seconds=settings.plan_lifetime_seconds),
+        plan_expires_at=run.started_at + PLAN_LIFETIME if run.mode is Mode.PLAN else None,
     )
     plan = plan_of(run, explained.findings) if run.mode is Mode.PLAN else None
     return replace(run, accounts=(), batches=()), report, plan

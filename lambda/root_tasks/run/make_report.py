@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..messages import PROTECTED_AUDIT
 from ..model.report_schema import AccountResult, Outcome, Report, Result
-from ..model.run import Assignment, Mode, Plan
+from ..model.run import Assignment, Plan
 from ..report.accepted import with_acceptance
 from ..report.risk import in_order_of_risk
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from ..model.run import Account, Finding, Run, Target
 
@@ -27,7 +27,7 @@ def make_report(
     finished_at: datetime,
     own_root_user: Result | None = None,
     warnings: Iterable[str] = (),
-    plan_lifetime: timedelta | None = None,
+    plan_expires_at: datetime | None = None,
 ) -> Report:
     """Return the report of a run.
 
@@ -37,7 +37,7 @@ def make_report(
         finished_at: When the last account was looked into.
         own_root_user: The result of the management account, if the run is a full audit there.
         warnings: What the reader has to know besides the results, in sentences.
-        plan_lifetime: How long a plan can be executed.
+        plan_expires_at: When the plan can no longer be executed; None if it is not a plan.
     """
     accepted = {entry.target_id: entry for entry in run.accepted_credentials}
     results = (
@@ -49,7 +49,7 @@ def make_report(
         finished_at=finished_at,
         results=tuple(in_order_of_risk(results, at=finished_at)),
         warnings=tuple(warnings),
-        plan_expires_at=run.started_at + plan_lifetime if plan_lifetime and run.mode is Mode.PLAN else None,
+        plan_expires_at=plan_expires_at,
     )
 
 

@@ -14,7 +14,7 @@ from ..aws.executions import DESCRIBE_EXECUTION, REPORT_SHA256, find_execution
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
 from ..model.report_schema import Task
-from ..model.run import RUN_ID, ExecutionMark, Plan
+from ..model.run import PLAN_LIFETIME, RUN_ID, ExecutionMark, Plan
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks.scope import REQUESTED_BY, parse_requester, quote, require_bounded, text_of
 
@@ -183,14 +183,9 @@ class Plans:
 
     def _expiry(self, run_id: str, planned_at: datetime) -> datetime:
         """Return when a plan expires: by the clock, because an execution can be redriven days later."""
-        lifetime = timedelta(seconds=self.settings.plan_lifetime_seconds)
-        expires_at = planned_at + lifetime
+        expires_at = planned_at + PLAN_LIFETIME
         if self.aws.now() > expires_at:
-            raise RunRefusedError(
-                RefusalReason.PLAN_EXPIRED,
-                run_id=run_id,
-                hours=f"{lifetime / timedelta(hours=1):g}",
-            )
+            raise RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id=run_id)
         return expires_at
 
     def _describe(self, execution_arn: str, *, until: Callable[[Response], bool]) -> Response | None:

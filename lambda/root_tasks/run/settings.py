@@ -43,13 +43,11 @@ class StartExecutionSettings(_Settings):
         bucket: The bucket's name.
         tasks: The tasks that the stack was deployed with.
         protected_accounts: The accounts in which no run makes changes.
-        plan_lifetime_seconds: The maximum age of a plan that is executed.
         audit_state_machine_arn: The state machine that creates the plans.
     """
 
     tasks: tuple[Task, ...]
     protected_accounts: tuple[str, ...]
-    plan_lifetime_seconds: int
     audit_state_machine_arn: str
 
 
@@ -70,9 +68,7 @@ class WriteReportSettings(_Settings):
         bucket: The bucket's name.
         notification_topic_arn: The SNS topic for notices; None without notices.
         security_hub_findings: Whether a full audit imports its findings into Security Hub.
-        plan_lifetime_seconds: How long a plan can be executed, for its page.
     """
 
     notification_topic_arn: str | None
     security_hub_findings: bool
-    plan_lifetime_seconds: int
