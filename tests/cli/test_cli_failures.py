@@ -306,8 +306,18 @@ COMPLETION = {"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "bash_complete", "COMP_CWORD"
     ids=["help", "refused", "completion"],
 )
 def test_what_calls_nothing_imports_nothing_that_is_slow(command: str, variables: dict[str, str]) -> None:
+    assert imported_by(command, variables) & SLOW == set()
+
+
+def test_an_audit_for_a_program_imports_nothing_for_a_terminal(served: LocalOrganization) -> None:
+    imported = imported_by("audit --from-here --format json", variables_of(served))
+    assert "root_tasks" in imported
+    assert imported & {"boto3", "rich"} == set()
+
+
+def imported_by(command: str, variables: dict[str, str]) -> set[str]:
+    """Return the top-level modules that a command imports."""
     result = run(*PROGRAM, *command.split(), env={**variables, "PYTHONPROFILEIMPORTTIME": "1"})
     lines = [line for line in result.stderr.splitlines() if line.startswith("import time:")]
     assert lines, result.stderr
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
-    assert imported & SLOW == set()
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}

@@ -9,7 +9,6 @@ from unittest.mock import Mock
 
 import pytest
 
-from centralized_root_access.cli import screen
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER
 from support.command_line import (
@@ -180,7 +179,7 @@ def test_progress_is_shown_and_is_not_worth_failing_for(
     def record(what: str, *, of: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: counted.append((done, total, of))
 
-    monkeypatch.setattr(screen, "progress_bar", record)
+    monkeypatch.setattr("centralized_root_access.cli.deployed_runs.progress_bar", record)
     command_line.services.errors |= errors
     command_line.services.polls = 2
     assert command_line.run("audit").exit_code == 0

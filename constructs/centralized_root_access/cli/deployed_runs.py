@@ -21,7 +21,6 @@ from root_tasks.run.make_report import make_report
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.scope import REQUESTED_BY
 
-from . import screen
 from .caller import MAX_WAIT_SECONDS, find_caller
 from .command_errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, find_deployment
@@ -29,7 +28,7 @@ from .follow_up import PlanState, is_executable, key_use_steps, next_steps
 from .options import JSON, TABLE
 from .step_functions import REFUSED_STATUS, RUN_SHA256, Executions, run_failed_error
 from .stored_report import StoredReport, keep_report, show_report
-from .terminal import print_note
+from .terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -109,7 +108,7 @@ class Runs:
 
     def _wait(self, execution: RunExecution) -> RunExecution:
         """Wait until an execution has ended, and show its progress."""
-        with screen.progress_bar(execution.run_id, of="batches of accounts") as update:
+        with progress_bar(execution.run_id, of="batches of accounts") as update:
             return self.executions.wait(execution, show=update)
 
     def report_of(self, execution: RunExecution) -> StoredReport:

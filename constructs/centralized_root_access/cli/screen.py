@@ -1,18 +1,14 @@
-"""Tables, lists and a progress bar. Nothing reaches a terminal unescaped."""
+"""Tables and lists. Nothing reaches a terminal unescaped."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import sys
-from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -22,11 +18,12 @@ from root_tasks.model.report_schema import Outcome
 from root_tasks.report.summary import duration, minute, summary, words_of
 
 from .report_rows import ReportRow, rows_of
+from .terminal import UNWRAPPED, console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from root_tasks.model.report_schema import AccountResult, Report
 
@@ -35,8 +32,6 @@ if TYPE_CHECKING:
 
     _AccountRows = tuple[AccountResult, Sequence[ReportRow]]
 
-# For a program or a file, which finds a name in its whole line.
-_UNWRAPPED = 1_000_000
 # Between two columns.
 _GAP = 2
 # A longer reason is a note below the table, in its full width. An item never is.
@@ -56,22 +51,6 @@ _STYLES = {
 # Needs no action, so it is only counted.
 _COUNTED = frozenset({Outcome.NOTHING_TO_DO, Outcome.CLEAN})
 _STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "REFUSED": "yellow"}
-
-
-def console(*, stderr: bool = False) -> Console:
-    """Return a console that has colors on a terminal or with FORCE_COLOR, and takes no text for markup."""
-    stream = sys.stderr if stderr else sys.stdout
-    probe = Console(file=stream)
-    # Not is_terminal: FORCE_COLOR makes it true of a pipe, which has no width.
-    has_width = stream.isatty() or "COLUMNS" in probe._environ
-    return Console(
-        file=stream,
-        # Some programs set COLUMNS=0 if there is no terminal.
-        width=(probe.width if has_width else 0) or _UNWRAPPED,
-        markup=False,
-        highlight=False,
-        emoji=False,
-    )
 
 
 def safe_text(text: str = "", style: str = "") -> Text:
@@ -128,34 +107,6 @@ def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState
     show_lines(lines)
 
 
-@contextmanager
-def progress_bar(what: str, *, of: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr, if that is a terminal, and yield the function that updates it.
-
-    Args:
-        what: What it shows the progress of.
-        of: What is counted, in the plural.
-    """
-    target = console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.fields[counted]}", markup=False),
-        TimeElapsedColumn(),
-    )
-    shown = target.is_terminal and target.file.isatty()
-    progress = Progress(*columns, console=target, transient=True, disable=not shown)
-    # The oldest supported rich ends a disabled one with an empty line.
-    with progress if shown else nullcontext():
-        task = progress.add_task(printable(what), total=None, counted="")
-
-        def update(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total, counted=f"{done:,} of {total:,} {of}")
-
-        yield update
-
-
 def _report_table(report: Report, listed: Iterable[AccountResult], *, width: int) -> Iterator[RenderableType]:
     notes: dict[str, int] = {}
     shown = [
@@ -163,7 +114,7 @@ def _report_table(report: Report, listed: Iterable[AccountResult], *, width: int
         for result in listed
     ]
     in_words = words_of(report).outcome
-    if shown and width == _UNWRAPPED:
+    if shown and width == UNWRAPPED:
         yield _row_table(shown, in_words=in_words)
         yield safe_text()
     else:

@@ -18,7 +18,6 @@ from root_tasks.model.report_schema import Report
 from root_tasks.model.run import RUN_ID
 from root_tasks.report.render import as_csv, as_html
 
-from . import screen
 from .command_errors import CommandError, ExitCode
 from .follow_up import exit_code, explicit_accounts
 from .options import CSV, JSON
@@ -94,6 +93,9 @@ def show_report(stored: StoredReport, *, output: Output) -> None:
         elif output.format == CSV:
             click.echo(as_csv(stored.report).replace("\r\n", "\n"), nl=False)
         else:
+            # Nothing else needs the time of rich's import.
+            from . import screen
+
             screen.show_report(stored.report, everything=output.all)
     except OSError:
         # Its reader is gone, or the disk is full. An audit from here is stored nowhere else.

@@ -1,4 +1,4 @@
-"""The machine and the terminal of a command: time, randomness, notes to its reader."""
+"""The machine and the terminal of a command: time, randomness, notes to its reader, progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 import time
-from contextlib import redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,12 +17,16 @@ import click
 from common.untrusted import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console
 
 PROGRAM = "centralized-root-access"
 # Without those that are easily taken for another one.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _SUFFIX_LENGTH = 4
+# For a program or a file, which finds a name in its whole line.
+UNWRAPPED = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +61,57 @@ def print_note(*sentences: str) -> None:
             lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False) or [""]
             text = "\n".join([*lines, *([f"  {command}{options}"] if command else [])])
         click.echo(text, err=True)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that has colors on a terminal or with FORCE_COLOR, and takes no text for markup."""
+    # Only what is shown in colors needs the time of rich's import.
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    probe = Console(file=stream)
+    # Not is_terminal: FORCE_COLOR makes it true of a pipe, which has no width.
+    has_width = stream.isatty() or "COLUMNS" in probe._environ
+    return Console(
+        file=stream,
+        # Some programs set COLUMNS=0 if there is no terminal.
+        width=(probe.width if has_width else 0) or UNWRAPPED,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+
+
+@contextmanager
+def progress_bar(what: str, *, of: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on stderr, if that is a terminal, and yield the function that updates it.
+
+    Args:
+        what: What it shows the progress of.
+        of: What is counted, in the plural.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done, total: None  # noqa: ARG005
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[counted]}", markup=False),
+        TimeElapsedColumn(),
+    )
+    target = console(stderr=True)
+    progress = Progress(*columns, console=target, transient=True, disable=not target.is_terminal)
+    # The oldest supported rich ends a disabled one with an empty line.
+    with progress if target.is_terminal else nullcontext():
+        task = progress.add_task(printable(what), total=None, counted="")
+
+        def update(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, counted=f"{done:,} of {total:,} {of}")
+
+        yield update
 
 
 def confirm(question: str, *, otherwise: str) -> bool:

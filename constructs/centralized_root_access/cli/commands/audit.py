@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from ..command_errors import CommandError, failures_as
 from ..options import JSON, TABLE, output_options, selection_options, target_options
-from ..terminal import print_note
+from ..terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
     from ..command_errors import ExitCode
@@ -72,7 +72,6 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
         from root_tasks.report.render import as_json
 
         from ..from_here import audit_from_here
-        from ..screen import progress_bar
         from ..stored_report import StoredReport, keep_report, show_report
 
         name = target.environment.run_name("audit")

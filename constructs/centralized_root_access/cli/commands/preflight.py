@@ -12,7 +12,7 @@ from scp.task import Task
 
 from ..command_errors import ExitCode, failures_as
 from ..options import CSV, JSON, TABLE, account_options, caller_options, format_option, repeatable_option
-from ..terminal import print_note
+from ..terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
     from ..options import TargetOptions
@@ -86,7 +86,6 @@ def preflight(
 
         from ..caller import find_caller
         from ..policy_survey import read_change, survey
-        from ..screen import progress_bar
         from ..survey_output import show_survey, to_csv, to_json
 
         change = None
