@@ -383,14 +383,14 @@ _ROLE = "arn:aws:iam::100000000007:role/centralized-root-access/*"
 
 ROOT_USE_ALARM = ParameterTemplate(
     name="root-use-alarm",
-    description="Alarms on used root users, and on root sessions that others than the allowed role open.",
+    description="Alarms on used root users, and on root sessions that others than the session role open.",
     parameters={
         "TrailLogGroup": _text(
             "The log group of the organization's trail, in the stack's account and Region.",
             r"[A-Za-z0-9_/.#-]{1,512}",
             "the name of a log group",
         ),
-        "AllowedRoleArn": _text(
+        "SessionRoleArn": _text(
             "The ARN of the roles that open root sessions, with a * for several, such as "
             "arn:aws:iam::222222222222:role/centralized-root-access/*. With none each AssumeRoot fires.",
             r"none|arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+\*?",
@@ -399,10 +399,10 @@ ROOT_USE_ALARM = ParameterTemplate(
         ),
         **_NOTIFICATION,
     },
-    conditions={"Notifies": _NOTIFIES, "AllowsRole": _differs("AllowedRoleArn", "none")},
-    choices={"role": _either("AllowsRole", "allowed_roles", (_ROLE,), ())},
+    conditions={"Notifies": _NOTIFIES, "NamesRole": _differs("SessionRoleArn", "none")},
+    choices={"role": _either("NamesRole", "session_roles", (_ROLE,), ())},
     table=(Row(ids="RootUseUnexpectedAssumeRoot[0-9A-F]{8}$", choices=("role",)),),
-    texts={**_STACK_NAME, _ROLE: {"Ref": "AllowedRoleArn"}},
+    texts={**_STACK_NAME, _ROLE: {"Ref": "SessionRoleArn"}},
     add=lambda stack, **arguments: RootUseAlarm(
         stack,
         "RootUse",

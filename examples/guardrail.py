@@ -20,7 +20,7 @@ RootUseAlarm(
     stack,
     "RootUse",
     trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail"),
-    allowed_roles=tasks.session_roles,
+    session_roles=tasks.session_roles,
     notification_topic=topic,
     root_user_notices=True,
 )

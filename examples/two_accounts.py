@@ -36,7 +36,7 @@ RootUseAlarm(
     bootstrap,
     "RootUse",
     trail_log_group=logs.LogGroup.from_log_group_name(bootstrap, "Trail", "organization-trail"),
-    allowed_roles=SESSION_ROLES,
+    session_roles=SESSION_ROLES,
     notification_topic=sns.Topic(bootstrap, "SecurityNews", enforce_ssl=True),
     root_user_notices=True,
 )

@@ -113,7 +113,7 @@ class RootTasks(Construct):
         max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5, for a
             new account's functions have a concurrency of 10 in all.
         role_path: The IAM path of the roles that open root sessions, which nothing else should use: it is one
-            pattern for the ``allowed_roles`` of a :class:`RootUseAlarm`. Default:
+            pattern for the ``session_roles`` of a :class:`RootUseAlarm`. Default:
             ``/centralized-root-access/``.
         encryption_key: The KMS key of the bucket and the log group. CloudWatch Logs of the Region and the
             construct's roles are allowed to use it; the policy of an imported key must allow CloudWatch Logs
@@ -217,7 +217,7 @@ class RootTasks(Construct):
             },
         )
         self.session_roles: list[iam.IRole] = functions.session_roles
-        """The roles that open root sessions, for the ``allowed_roles`` of a :class:`RootUseAlarm`.
+        """The roles that open root sessions, for the ``session_roles`` of a :class:`RootUseAlarm`.
 
         For an alarm in another stack, list their path: while another stack imports a role's ID or its ARN,
         CloudFormation refuses to remove it, such as that of a task that is no longer listed, and to replace

@@ -64,7 +64,7 @@ class RootUseAlarm(Construct):
     """Alarms on what root users and root sessions do in any account, except what is expected.
 
     One alarm is for root users that are used other than through AssumeRoot, the other for AssumeRoot by any
-    other principal than the allowed roles. An audit by :class:`RootTasks` fires neither; root sessions opened
+    other principal than the session roles. An audit by :class:`RootTasks` fires neither; root sessions opened
     with stolen credentials fire the second one. The alarms look at the log group of an organization trail:
     events of member accounts are nowhere else in one place.
 
@@ -78,7 +78,7 @@ class RootUseAlarm(Construct):
             stack,
             "RootUse",
             trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail"),
-            allowed_roles=tasks.session_roles,
+            session_roles=tasks.session_roles,
             notification_topic=topic,
         )
 
@@ -87,7 +87,7 @@ class RootUseAlarm(Construct):
         id: The construct's id.
         trail_log_group: The log group of the organization's trail, which logs management events of every
             Region.
-        allowed_roles: The roles that open root sessions: roles of the CDK, such as the
+        session_roles: The roles that open root sessions: roles of the CDK, such as the
             ``RootTasks.session_roles`` of the same stack, or ARNs as strings, with a ``*`` at the end or
             without, such as ``arn:aws:iam::222222222222:role/centralized-root-access/*`` for a ``RootTasks``
             of any other stack. A pattern of CloudWatch Logs has room for 14 roles of the same stack. Default:
@@ -107,7 +107,7 @@ class RootUseAlarm(Construct):
     Attributes:
         root_user_alarm: In alarm when a root user was used, other than through AssumeRoot, even without
             success. It includes the management account's root user.
-        assume_root_alarm: In alarm when another principal than the allowed roles called AssumeRoot, even
+        assume_root_alarm: In alarm when another principal than the session roles called AssumeRoot, even
             without success.
         notices_alarm: In alarm when a notice could not be published. None without ``root_user_notices``.
 
@@ -126,7 +126,7 @@ class RootUseAlarm(Construct):
         id: str,
         *,
         trail_log_group: logs.ILogGroup,
-        allowed_roles: Iterable[iam.IRole | str] = (),
+        session_roles: Iterable[iam.IRole | str] = (),
         notification_topic: sns.ITopic | None = None,
         root_user_notices: bool = False,
         management_account: str | None = None,
@@ -139,7 +139,7 @@ class RootUseAlarm(Construct):
             raise ValueError("root_user_notices publishes what root users do. Add a notification_topic.")
         if management_account is not None:
             parse_account_ids("management_account", [management_account])
-        pattern = _assume_root_pattern(parse_roles("allowed_roles", allowed_roles), stack=Stack.of(self))
+        pattern = _assume_root_pattern(parse_roles("session_roles", session_roles), stack=Stack.of(self))
         require_partition(self)
         self.root_user_alarm: cloudwatch.Alarm = self._build_alarm(
             "RootUserUsed",
@@ -154,7 +154,7 @@ class RootUseAlarm(Construct):
             "UnexpectedAssumeRoot",
             trail_log_group,
             pattern=pattern,
-            what="Another principal than the allowed roles called AssumeRoot.",
+            what="Another principal than the session roles called AssumeRoot.",
             step="Ask the caller. If no one intended it, treat the caller's credentials as compromised.",
             query=_FIND_ASSUME_ROOT,
         )
@@ -279,7 +279,7 @@ def _assume_root_pattern(roles: Sequence[iam.IRole | str], *, stack: Stack) -> s
     characters = len(longest_value(stack.resolve(pattern)))
     if characters > _MAX_PATTERN_CHARACTERS:
         raise ValueError(
-            f"allowed_roles lists {len(roles)} roles, with which the filter pattern has {characters} "
+            f"session_roles lists {len(roles)} roles, with which the filter pattern has {characters} "
             f"characters; CloudWatch Logs allows {_MAX_PATTERN_CHARACTERS}. List the path of the roles "
             "instead, such as arn:aws:iam::222222222222:role/centralized-root-access/*."
         )

@@ -137,7 +137,7 @@ VALUES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     },
     "root-use-alarm": {
         "TrailLogGroup": {"trail": {}},
-        "AllowedRoleArn": {"none": {}, ROLES: {"allowed_roles": [ROLES]}},
+        "SessionRoleArn": {"none": {}, ROLES: {"session_roles": [ROLES]}},
         "NotificationTopicArn": TOPICS,
     },
 }
@@ -359,7 +359,7 @@ def totals_of(aws: LocalAws, state_machine: str, input_: dict[str, Any]) -> dict
         ("root-access", "PermissionsBoundaryArn", "boundary"),
         ("root-tasks", "ProtectedAccounts", ",".join([MEMBER] * 201)),
         ("root-user-guardrail", "Targets", "r-ab12"),
-        ("root-use-alarm", "AllowedRoleArn", "*"),
+        ("root-use-alarm", "SessionRoleArn", "*"),
     ],
 )
 def test_what_no_parameter_may_be_is_outside_of_its_pattern(

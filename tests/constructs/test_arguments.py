@@ -220,8 +220,8 @@ ANOTHER_TYPE: list[tuple[Build, str, Any, str]] = [
     (root_tasks, "notification_topic", False, "a topic of the CDK, .*sns.Topic.from_topic_arn"),
     (root_use_alarm, "notification_topic", "", "a topic of the CDK, .*sns.Topic.from_topic_arn"),
     (root_use_alarm, "trail_log_group", "trail", "a log group of the CDK, .*from_log_group_name"),
-    (root_use_alarm, "allowed_roles", "arn", "a list, a tuple or a set, .*Write arn:aws:iam::"),
-    (root_use_alarm, "allowed_roles", [None], "a list of roles of the CDK and ARNs, .*Write arn:aws:iam::"),
+    (root_use_alarm, "session_roles", "arn", "a list, a tuple or a set, .*Write arn:aws:iam::"),
+    (root_use_alarm, "session_roles", [None], "a list of roles of the CDK and ARNs, .*Write arn:aws:iam::"),
     (session_guardrail, "session_roles", None, "a list, a tuple or a set, .*Write arn:aws:iam::"),
     (root_access, "encryption_key", f"{KEY_ARN}:key/1", "a key of the CDK, .*kms.Key.from_key_arn"),
     (root_tasks, "encryption_key", True, "a key of the CDK, .*kms.Key.from_key_arn"),
@@ -345,7 +345,7 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (session_guardrail, {"targets": ["r-A"]}, ".* 'r-A' is not one"),
     (session_guardrail, {"delegated_administrators": ["2222"]}, WITHOUT_DIGITS),
     (session_guardrail, {"delegated_administrators": lambda stack: [parameter(stack)]}, A_TOKEN),
-    (root_use_alarm, {"allowed_roles": ["Audit"]}, NOT_ROLES.format("Audit")),
+    (root_use_alarm, {"session_roles": ["Audit"]}, NOT_ROLES.format("Audit")),
     *(
         (session_guardrail, {"session_roles": [role]}, NOT_ROLES.format(re.escape(role)))
         for role in (
@@ -357,7 +357,7 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     ),
     (
         root_use_alarm,
-        {"allowed_roles": lambda stack: [parameter(stack)]},
+        {"session_roles": lambda stack: [parameter(stack)]},
         "contains a token, .*Pass the role",
     ),
     (drift_check, {"interval": Duration.seconds(90)}, MINUTES.format("1 day", "1 minute 30 seconds")),

@@ -69,7 +69,7 @@ def tool_patterns() -> dict[str, str]:
         administrator = iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR)
         return [*RootTasks(stack, "RootTasks", tasks=RootTask).session_roles, administrator]
 
-    found = patterns(alarm_stack(allowed_roles=allowed))
+    found = patterns(alarm_stack(session_roles=allowed))
     return {name: re.sub(r"\$\{\w+\.RoleId\}", TOOL, text(pattern)) for name, pattern in found.items()}
 
 
@@ -104,7 +104,7 @@ def test_assume_root_by_another_principal_fires_its_alarm(
     assert alarms_of(event, tool_patterns) == {"UnexpectedAssumeRoot"}
 
 
-def test_without_allowed_roles_every_assume_root_fires() -> None:
+def test_without_session_roles_every_assume_root_fires() -> None:
     found = patterns(alarm_stack())
     event = EXPECTED["AssumeRoot by the tool"]
     assert alarms_of(event, found) == {"UnexpectedAssumeRoot"}
@@ -116,21 +116,21 @@ def test_a_copy_of_the_event_fires_only_where_it_names_another_role() -> None:
         id_: assume_root(principal_id=f"{id_}:x", issuer=None, identity_type="AWSAccount")
         for id_ in (TOOL, "AROAOTHEROTHEROTHERO")
     }
-    own = patterns(alarm_stack(allowed_roles=lambda stack: RootTasks(stack, "RootTasks").session_roles))
+    own = patterns(alarm_stack(session_roles=lambda stack: RootTasks(stack, "RootTasks").session_roles))
     by_id = {name: re.sub(r"\$\{\w+\.RoleId\}", TOOL, text(pattern)) for name, pattern in own.items()}
     assert {id_: alarms_of(event, by_id) for id_, event in copies.items()} == {
         TOOL: set(),
         "AROAOTHEROTHEROTHERO": {"UnexpectedAssumeRoot"},
     }
     by_arn = patterns(
-        alarm_stack(allowed_roles=lambda stack: [iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR)])
+        alarm_stack(session_roles=lambda stack: [iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR)])
     )
     assert [alarms_of(event, by_arn) for event in copies.values()] == [set(), set()]
 
 
 def test_the_path_of_the_roles_is_one_pattern() -> None:
     path = f"arn:aws:iam::{MANAGEMENT_ID}:role/centralized-root-access/"
-    found = patterns(alarm_stack(allowed_roles=[f"{path}*"]))
+    found = patterns(alarm_stack(session_roles=[f"{path}*"]))
     for issuer, allowed in (
         (f"{path}RootTasks-Audit-1A2B", True),
         (f"{path.replace('-access', '-admin')}Audit", False),
@@ -214,8 +214,8 @@ def test_the_order_of_the_roles_does_not_change_the_template() -> None:
     def roles(stack: Stack) -> list[iam.IRole]:
         return [iam.Role.from_role_arn(stack, name, f"{ADMINISTRATOR}{name}") for name in ("One", "Two")]
 
-    one = alarm_stack(allowed_roles=roles)
-    assert patterns(one) == patterns(alarm_stack(allowed_roles=lambda stack: roles(stack)[::-1]))
+    one = alarm_stack(session_roles=roles)
+    assert patterns(one) == patterns(alarm_stack(session_roles=lambda stack: roles(stack)[::-1]))
 
 
 def test_an_arn_that_is_known_at_deployment_alone_counts_as_long_as_it_can_be() -> None:
@@ -226,8 +226,8 @@ def test_an_arn_that_is_known_at_deployment_alone_counts_as_long_as_it_can_be() 
         ]
         return [iam.Role.from_role_arn(stack, role.node.id, role.role_arn) for role in roles]
 
-    with pytest.raises(ValueError, match=r"allowed_roles lists 9 roles.*CloudWatch Logs allows 1024"):
-        alarm_stack(allowed_roles=of_another_stack)
+    with pytest.raises(ValueError, match=r"session_roles lists 9 roles.*CloudWatch Logs allows 1024"):
+        alarm_stack(session_roles=of_another_stack)
 
 
 def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
@@ -239,7 +239,7 @@ def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
         )
         return [created, precreated, iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR)]
 
-    pattern = text(patterns(alarm_stack(allowed_roles=roles))["UnexpectedAssumeRoot"])
+    pattern = text(patterns(alarm_stack(session_roles=roles))["UnexpectedAssumeRoot"])
 
     assert re.findall(r'!= "(\S+:\S+)"', pattern) == [
         "${Role1ABCC5F0.RoleId}:*",

@@ -85,7 +85,7 @@ def deployed(bootstrapped_aws: LocalAws, tmp_path_factory: pytest.TempPathFactor
             stack,
             "RootUse",
             trail_log_group=trail,
-            allowed_roles=tasks.session_roles,
+            session_roles=tasks.session_roles,
             notification_topic=sns.Topic(stack, "RootUseTopic"),
             root_user_notices=True,
         )

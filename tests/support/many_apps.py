@@ -91,7 +91,7 @@ def add_all_arguments(
         stack,
         "RootUse",
         trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail"),
-        allowed_roles=root_tasks.session_roles,
+        session_roles=root_tasks.session_roles,
         notification_topic=topic,
         root_user_notices=True,
     )
