@@ -125,7 +125,7 @@ class PacedRetryBudget(RetryBudget):
 
     def _take_turn(self) -> bool:
         while seconds := self.pace.take_turn():
-            if self.abandoned() or self._is_too_late(self.clock.now() + seconds):
+            if self.abandoned() or seconds > self.seconds_left:
                 return False
             self.clock.sleep(seconds)
         return super()._take_turn()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from .failures import CallError, FailureKind, error_of_call
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     from .failures import Failure
@@ -68,23 +69,18 @@ class RetryBudget:
     def __post_init__(self) -> None:
         self._started = self.clock.now()
 
-    def reserving(self, seconds: float) -> RetryBudget:
-        """Return a budget that ends earlier and leaves time for later calls."""
-        return replace(self, deadline=self.deadline - seconds)
+    @property
+    def seconds_left(self) -> float:
+        """The seconds in which an attempt may start."""
+        return self.deadline - ATTEMPT_RESERVE_SECONDS - self.clock.now()
 
-    def ending_in(self, seconds: float) -> RetryBudget:
-        """Return a budget that ends so many seconds from now, if not earlier."""
-        return replace(
-            self, deadline=min(self.deadline, self.clock.now() + seconds + ATTEMPT_RESERVE_SECONDS)
-        )
+    def within(self, seconds: float) -> RetryBudget:
+        """Return a budget in which no attempt starts later than so many seconds from now."""
+        return replace(self, deadline=self.deadline - max(0.0, self.seconds_left - seconds))
 
-    def until(self, abandoned: Callable[[], bool]) -> RetryBudget:
-        """Return a budget in which no attempt starts once its result is no longer wanted."""
-        return replace(self, abandoned=lambda: self.abandoned() or abandoned())
-
-    def with_final_denials(self) -> RetryBudget:
-        """Return a budget that does not retry a denied call."""
-        return replace(self, new_permissions_until=None)
+    def until(self, event: threading.Event) -> RetryBudget:
+        """Return a budget in which no attempt starts once the event is set."""
+        return replace(self, abandoned=lambda: self.abandoned() or event.is_set())
 
     def attempt(self, call: Callable[[], T], *, operation: str) -> T:
         """Return what the call returns, repeating it while its failures are transient.
@@ -93,7 +89,7 @@ class RetryBudget:
             CallError: The failure is not transient, or no attempt succeeded in time.
         """
         started = self.clock.now()
-        if self._is_too_late(started) or not self._take_turn():
+        if self.seconds_left < 0 or not self._take_turn():
             raise error_of_call(operation, FailureKind.OUT_OF_TIME, "no time was left for this call")
         may_have_taken_effect = False
         attempts = 0
@@ -138,14 +134,11 @@ class RetryBudget:
         """Return whether an attempt may start."""
         return not self.abandoned()
 
-    def _is_too_late(self, now: float) -> bool:
-        return now > self.deadline - ATTEMPT_RESERVE_SECONDS
-
     def _wait(self, attempts: int, failure: Failure) -> bool:  # noqa: ARG002 (a pace needs it)
         """Wait before an attempt, and return whether it may start."""
         longest = min(_MAX_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, 10))
         wait = longest * (0.5 + 0.5 * self.clock.random())
-        if self._is_too_late(self.clock.now() + wait):
+        if wait > self.seconds_left:
             return False
         self.clock.sleep(wait)
         return self._take_turn()

@@ -115,7 +115,9 @@ class Convergence:
                         raise
                 else:
                     return bool(freed)
-                budget = self.organization.budget.reserving(_REREGISTRATION_RESERVE_SECONDS)
+                budget = budget.within(
+                    self.organization.budget.seconds_left - _REREGISTRATION_RESERVE_SECONDS
+                )
                 freed.append(removable.pop(0))
                 self._apply(freed[-1], budget)
         except CallError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ class Organization:
         self.account_id = account_id
         self.budget = budget
         # A denial ends a read at once: a member account is recognized without waiting.
-        self._read_budget = budget.with_final_denials()
+        self._read_budget = replace(budget, new_permissions_until=None)
         self._executor = executor
 
     def observe(self) -> RootAccess:
@@ -197,7 +198,7 @@ class Organization:
         accounts = pages(
             self._organizations.list_delegated_administrators,
             operation=LIST_DELEGATED_ADMINISTRATORS,
-            budget=budget if self._delegates_managed else budget.ending_in(_OPTIONAL_READ_SECONDS),
+            budget=budget if self._delegates_managed else budget.within(_OPTIONAL_READ_SECONDS),
             items="DelegatedAdministrators",
             ServicePrincipal=SERVICE_PRINCIPAL,
             MaxResults=_PAGE_SIZE,

@@ -179,14 +179,15 @@ def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries() -> N
 def test_a_reserve_ends_a_budget_earlier_and_leaves_the_original_as_it_was() -> None:
     time = FakeTime()
     budget = budget_of(time)
+    reserved = budget.within(budget.seconds_left - 25)
     with pytest.raises(CallError) as raised:
-        call(Service(*[client_error("Throttling")] * 99), operation=OPERATION, budget=budget.reserving(25))
+        call(Service(*[client_error("Throttling")] * 99), operation=OPERATION, budget=reserved)
     assert raised.value.failure.timed_out
     assert 25 < time.seconds <= 35
     assert call(dict, operation=OPERATION, budget=budget).members == {}
     time.seconds = 36
     with pytest.raises(CallError) as raised:
-        call(dict, operation=OPERATION, budget=budget.reserving(25))
+        call(dict, operation=OPERATION, budget=reserved)
     assert raised.value.failure.kind is FailureKind.OUT_OF_TIME
 
 
@@ -197,7 +198,7 @@ def test_a_denial_is_retried_while_a_new_policy_may_take_effect_unless_it_is_fin
     assert call(Service(denied, {}), operation=OPERATION, budget=budget).members == {}
     service = Service(denied, {})
     with pytest.raises(CallError) as raised:
-        call(service, operation=OPERATION, budget=budget.with_final_denials())
+        call(service, operation=OPERATION, budget=replace(budget, new_permissions_until=None))
     assert raised.value.failure.kind is FailureKind.ACCESS_DENIED
     assert raised.value.failure.attempts == len(service.calls) == 1
     assert str(raised.value) == f"{OPERATION}: AccessDenied: This is a test."

@@ -67,7 +67,7 @@ def audit_from_here(
     order = parse_request(
         {**input_, REQUESTED_BY: caller.arn}, tasks=(Task.AUDIT,), allow_policy_override=False
     )
-    directory = MemberDirectory.of(aws.ending_in(_LIST_SECONDS))
+    directory = MemberDirectory.of(aws.within(_LIST_SECONDS))
     looks = _Looks(aws, run_id=name, show=show)
     try:
         prepared = prepare(directory, order, execution=execution, on_page=looks.take if order.full else None)
@@ -142,7 +142,7 @@ class _Looks:
                 self._looks[account_id] = self._accounts.submit(self._look, account_id, alone)
 
     def _look(self, account_id: str, alone: bool) -> Finding:
-        aws, assignment = self._aws.ending_in(_ACCOUNT_SECONDS), Assignment(account_id=account_id)
+        aws, assignment = self._aws.within(_ACCOUNT_SECONDS), Assignment(account_id=account_id)
         runner = AccountRunner.of_audit(
             aws, run_id=self._run_id, pace=self._pace, only=assignment if alone else None
         )

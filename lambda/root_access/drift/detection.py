@@ -116,7 +116,7 @@ class DriftCheck:
         self._organization = Organization(
             client=self.client,
             account_id=self._function.account_id,
-            budget=self._notice_budget.reserving(reserved),
+            budget=self._notice_budget.within(self._notice_budget.seconds_left - reserved),
             delegates_managed=settings.delegated_administrators is not None,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError
@@ -81,7 +81,7 @@ class WatchedStack:
 
     def __post_init__(self) -> None:
         try:
-            self._before = self._read(self.budget.ending_in(_MAX_STACK_READ_SECONDS))
+            self._before = self._read(self.budget.within(_MAX_STACK_READ_SECONDS))
         except CheckFailedError as error:
             self.error = error
 
@@ -169,7 +169,8 @@ class Repair:
             return False
 
         try:
-            return self.organization.apply(step, (budget or self.organization.budget).until(is_abandoned))
+            watched = replace(budget or self.organization.budget, abandoned=is_abandoned)
+            return self.organization.apply(step, watched)
         except (CheckFailedError, _DeploymentError):
             # Raised before a second attempt: the response of the first one may have been lost.
             if is_attempted:

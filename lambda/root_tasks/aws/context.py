@@ -13,6 +13,7 @@ from scp.calls import SessionFacts
 from .organizations import entries
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
@@ -107,14 +108,10 @@ class Aws:
         """Return the same with another budget."""
         return replace(self, budget=budget)
 
-    def ending_in(self, seconds: float) -> Aws:
+    def within(self, seconds: float) -> Aws:
         """Return the same, which starts no call later than so many seconds from now."""
-        return self.with_budget(self.budget.ending_in(seconds))
+        return self.with_budget(self.budget.within(seconds))
 
-    def waiting_for_permissions(self, seconds: float) -> Aws:
-        """Return the same, which retries denied calls for so many seconds: a role's policy may be new."""
-        return self.with_budget(replace(self.budget, new_permissions_until=self.clock.now() + seconds))
-
-    def until(self, abandoned: Callable[[], bool]) -> Aws:
-        """Return the same, which starts no call once its results are no longer needed."""
-        return self.with_budget(self.budget.until(abandoned))
+    def until(self, event: threading.Event) -> Aws:
+        """Return the same, which starts no call once the event is set."""
+        return self.with_budget(self.budget.until(event))

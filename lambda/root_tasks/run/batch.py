@@ -120,7 +120,7 @@ def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSetti
             _finding_without_change(work, assignment, reason) for assignment in work.batches[batch]
         )
         return _store(aws, storage.executions, work, batch, findings)
-    before_results = aws.with_budget(aws.budget.reserving(_RESULT_RESERVE_SECONDS))
+    before_results = aws.within(aws.budget.seconds_left - _RESULT_RESERVE_SECONDS)
     backups = Storage.of(before_results, settings.bucket).backups
     return _run(aws, storage.executions, work, batch, backups=backups)
 
@@ -128,7 +128,7 @@ def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSetti
 def _reason_to_stop(aws: Aws, work: Work) -> str | None:
     """Return why a batch that is claimed makes no changes; None if it may."""
     try:
-        if work.execution_arn and was_stopped(aws.ending_in(_STOP_SECONDS), work.execution_arn):
+        if work.execution_arn and was_stopped(aws.within(_STOP_SECONDS), work.execution_arn):
             return messages.STOPPED
     except CallError as error:
         return f"{messages.STOP_UNREAD} {describe(error.failure)}"

@@ -85,7 +85,7 @@ class MemberDirectory:
             CallError: A read failed.
         """
         ended = threading.Event()
-        reader = self._by(self.aws.until(ended.is_set))
+        reader = self._by(self.aws.until(ended))
         with ThreadPoolExecutor(max_workers=4) as pool:
             try:
                 features = pool.submit(reader.aws.call, "iam:ListOrganizationsFeatures")

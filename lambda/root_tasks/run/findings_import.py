@@ -35,7 +35,7 @@ def import_audit(
     Returns:
         The report and the result of the import; None if a newer audit has succeeded, or if that is not known.
     """
-    aws = aws.ending_in(_IMPORT_SECONDS)
+    aws = aws.within(_IMPORT_SECONDS)
     try:
         if find_standing() is Standing.SUPERSEDED:
             return report, None

@@ -26,7 +26,7 @@ def own_root_user(aws: Aws, run: Run) -> Result | None:
     if not run.full or run.account_id != run.management_account_id:
         return None
     try:
-        existing = types_in_summary(aws.ending_in(_READ_SECONDS).call(GET_ACCOUNT_SUMMARY))
+        existing = types_in_summary(aws.within(_READ_SECONDS).call(GET_ACCOUNT_SUMMARY))
     except CallError as error:
         reason = management_account_unread(describe(error.failure))
         return Result(account_id=run.account_id, outcome=Outcome.SKIPPED, reason=reason)

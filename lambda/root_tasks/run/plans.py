@@ -200,7 +200,7 @@ class Plans:
         Returns:
             The execution; None if there is none.
         """
-        budget = self.aws.budget.ending_in(_MAX_DELAY_SECONDS)
+        budget = self.aws.budget.within(_MAX_DELAY_SECONDS)
         message = "the execution is not as expected"
         outdated = error_of_call(DESCRIBE_EXECUTION, FailureKind.INCONSISTENT_READS, message)
         times = 0

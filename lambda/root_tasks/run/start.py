@@ -61,7 +61,8 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         )
         if order.scope.restores:
             order = replace(order, assignments=_assignments_to_restore(aws, storage, order))
-        directory = MemberDirectory.of(aws.waiting_for_permissions(_NEW_PERMISSIONS_SECONDS))
+        patient = replace(aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS)
+        directory = MemberDirectory.of(aws.with_budget(patient))
         prepared = prepare(
             directory, order, execution=execution, protected_accounts=settings.protected_accounts
         )

@@ -231,7 +231,7 @@ class UnitTree:
             whole: Whether they are all accounts of the organization: then all units are read.
         """
         # Names that are denied for good must not delay each run.
-        budget = self.aws.budget.ending_in(_UNIT_NAMES_SECONDS).with_final_denials()
+        budget = replace(self.aws.budget.within(_UNIT_NAMES_SECONDS), new_permissions_until=None)
         reader = replace(self, aws=self.aws.with_budget(budget))
         if not whole:
             with self.logging_failures():
