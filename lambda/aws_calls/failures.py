@@ -16,6 +16,7 @@ from botocore.exceptions import (
     HTTPClientError,
     IncompleteReadError,
     ProxyConnectionError,
+    SSLError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -49,6 +50,8 @@ _CONCURRENT_MODIFICATION = frozenset(
 _SERVER_ERRORS = frozenset(
     {"InternalError", "InternalFailure", "Service", "ServiceFailure", "ServiceUnavailable"}
 )
+# A certificate is not trusted, or authorities cannot be read. Other errors of TLS are broken connections.
+_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "doesn't match", "[X509", "[Errno")
 
 
 class FailureKind(StrEnum):
@@ -144,7 +147,9 @@ def call_errors(operation: str) -> Iterator[None]:
     except (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError) as error:
         raise CallError(_from_transport_error(operation, FailureKind.CONNECTION_FAILED, error)) from error
     except (HTTPClientError, ConnectionError, IncompleteReadError, ResponseParserError) as error:
-        raise CallError(_from_transport_error(operation, FailureKind.NO_RESPONSE, error)) from error
+        untrusted = isinstance(error, SSLError) and any(sign in str(error) for sign in _UNTRUSTED)
+        kind = FailureKind.REFUSED if untrusted else FailureKind.NO_RESPONSE
+        raise CallError(_from_transport_error(operation, kind, error)) from error
     except BotoCoreError as error:
         raise CallError(_from_transport_error(operation, FailureKind.REFUSED, error)) from error
 

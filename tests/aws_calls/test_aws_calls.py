@@ -12,6 +12,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     IncompleteReadError,
     ProxyConnectionError,
+    SSLError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 OPERATION = "iam:ListAccessKeys"
 client_error = functools.partial(responding.client_error, operation=OPERATION)
+
+
+def tls_error(reason: str) -> SSLError:
+    return SSLError(endpoint_url="https://aws", error=Exception(reason))
 
 
 def budget_of(time: FakeTime) -> RetryBudget:
@@ -139,12 +144,18 @@ def test_a_list_that_is_not_truncated_ends_regardless_of_its_token() -> None:
             False,
         ),
         (ConnectionClosedError(endpoint_url="https://aws"), FailureKind.NO_RESPONSE, True),
+        (tls_error("EOF occurred in violation of protocol (_ssl.c:2427)"), FailureKind.NO_RESPONSE, True),
+        (tls_error("[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] x (_ssl.c:1)"), FailureKind.NO_RESPONSE, True),
+        (tls_error("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed (_ssl.c:1)"), FailureKind.REFUSED, False),
+        (tls_error("hostname 'localhost' doesn't match 'other'"), FailureKind.REFUSED, False),
+        (tls_error("[X509: NO_CERTIFICATE_OR_CRL_FOUND] none (_ssl.c:4154)"), FailureKind.REFUSED, False),
+        (tls_error("[Errno 2] No such file or directory"), FailureKind.REFUSED, False),
         (IncompleteReadError(actual_bytes=1, expected_bytes=2), FailureKind.NO_RESPONSE, True),
         (ResponseParserError("cut off"), FailureKind.NO_RESPONSE, True),
         (EndpointConnectionError(endpoint_url="https://aws"), FailureKind.CONNECTION_FAILED, False),
         (ProxyConnectionError(proxy_url="http://proxy"), FailureKind.CONNECTION_FAILED, False),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: str(value).removeprefix("SSL validation failed for ")[:40],
 )
 def test_a_failure_says_whether_to_retry_and_whether_the_call_may_have_taken_effect(
     error: Exception, kind: FailureKind, may_have_taken_effect: bool

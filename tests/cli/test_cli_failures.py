@@ -288,6 +288,14 @@ sys.exit(main())
     assert (result.returncode, result.stderr) == (2, "not read\n")
 
 
+def test_a_wrong_file_of_authorities_is_named_at_once(served: LocalOrganization) -> None:
+    variables = variables_of(served) | {"AWS_CA_BUNDLE": "/missing.pem"}
+    variables["AWS_ENDPOINT_URL"] = str(served.url).replace("http:", "https:")
+    result = run(*PROGRAM, "status", env=variables)
+    assert result.returncode == 2
+    assert "[Errno 2] No such file or directory. AWS_CA_BUNDLE, or" in result.stderr
+
+
 # What it needs
 
 

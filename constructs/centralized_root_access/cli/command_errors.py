@@ -62,6 +62,8 @@ _ADVICE = {
     "NoRegionError": "Use --region.",
     "InvalidRegionError": "Use --region with a Region such as us-east-1.",
     "EndpointConnectionError": "Check --region, the network and the endpoint of the profile.",
+    "SSLError": "AWS_CA_BUNDLE, or the profile's ca_bundle, must name a file with the authority of AWS's "
+    "certificate, or of the one that a proxy has instead.",
     "ExpiredToken": _SIGN_IN,
     "SSOTokenLoadError": _SIGN_IN,
     "TokenRetrievalError": _SIGN_IN,
