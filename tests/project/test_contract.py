@@ -67,7 +67,7 @@ PROTECTED = THIRD
 STATE_MACHINE = "AWS::StepFunctions::StateMachine"
 
 SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
-    "root_access.drift.detection.on_check": detection.Settings.from_environment,
+    "root_access.drift.detection.on_check": detection.DriftCheckSettings.from_environment,
     "root_use.root_use_notice.on_delivery": root_use_notice.Settings.from_environment,
     "root_tasks.handlers.start_run": StartRunSettings.from_environment,
     "root_tasks.handlers.run_batch": RunBatchSettings.from_environment,
@@ -236,7 +236,7 @@ def test_each_function_logs_the_version_of_its_sdk_once(
 def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None:
     read = everything.settings
     (topic,) = resources(everything.template, "AWS::SNS::Topic")
-    assert read("root_access.drift.detection.on_check") == detection.Settings(
+    assert read("root_access.drift.detection.on_check") == detection.DriftCheckSettings(
         features=(SESSIONS,),
         delegated_administrators=(MEMBER,),
         repaired_stack_id="${AWS::StackId}",
@@ -284,7 +284,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
 
 def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
     read = defaults.settings
-    assert read("root_access.drift.detection.on_check") == detection.Settings(
+    assert read("root_access.drift.detection.on_check") == detection.DriftCheckSettings(
         features=(CREDENTIALS, SESSIONS),
         delegated_administrators=None,
         repaired_stack_id=None,

@@ -12,7 +12,7 @@ import boto3
 from aws_calls.notices import PUBLISH
 from aws_calls.security_hub import IMPORT_FINDINGS
 from root_access.drift import detection
-from root_access.drift.detection import Settings
+from root_access.drift.detection import DriftCheckSettings
 from root_access.drift.repair import DESCRIBE_STACKS
 from support.accounts import MANAGEMENT
 from support.function import BOTH, FakeContext, Function
@@ -112,7 +112,7 @@ class DriftCheck(Publisher):
     repair: bool = False
     topic: bool = True
     security_hub_findings: bool = False
-    settings: Settings | None = None
+    settings: DriftCheckSettings | None = None
     stack: list[Mapping[str, object] | Exception] = field(default_factory=lambda: [STABLE])
     stack_seconds: float = 0.0
     seconds: float = 1_800_000_000.5
@@ -156,8 +156,8 @@ class DriftCheck(Publisher):
             raise state
         return {"Stacks": [state]}
 
-    def _settings(self) -> Settings:
-        return Settings(
+    def _settings(self) -> DriftCheckSettings:
+        return DriftCheckSettings(
             features=self.features,
             delegated_administrators=self.delegated_administrators,
             repaired_stack_id=STACK_ID if self.repair else None,

@@ -44,7 +44,7 @@ _NOTICE_RESERVE_SECONDS = 45.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(FunctionSettings):
+class DriftCheckSettings(FunctionSettings):
     """What the construct configures.
 
     Attributes:
@@ -73,7 +73,7 @@ def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:
     log_sdk()
     DriftCheck(
         context=context,
-        settings=Settings.from_environment(os.environ),
+        settings=DriftCheckSettings.from_environment(os.environ),
         client=create_client,
         clock=system_clock(),
         checked_at=datetime.now(UTC),
@@ -93,7 +93,7 @@ class DriftCheck:
     """
 
     context: LambdaContext
-    settings: Settings
+    settings: DriftCheckSettings
     client: Callable[[str], Any]
     clock: Clock
     checked_at: datetime

@@ -130,7 +130,7 @@ class UnitTree:
         parent_id = self.parent_ids[child_id]
         return (*self.parents_of(parent_id), parent_id)
 
-    def describe(self, paths: Iterable[Sequence[str]]) -> None:
+    def read_names_on(self, paths: Iterable[Sequence[str]]) -> None:
         """Read the names of the units on some paths one by one, unless they are more than a list's page has.
 
         Raises:
@@ -235,7 +235,7 @@ class UnitTree:
         reader = replace(self, aws=self.aws.with_budget(budget))
         if not whole:
             with self.logging_failures():
-                reader.describe(member.unit_ids or () for member in members.values())
+                reader.read_names_on(member.unit_ids or () for member in members.values())
         found = dict(members)
         with self.logging_failures():
             # What was read before a failure is kept.
