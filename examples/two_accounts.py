@@ -1,8 +1,7 @@
 """Two accounts: the management account enables root access, and the security account runs the root tasks.
 
-AWS recommends keeping daily work out of the management account. Only the roles of the root tasks may open
-root sessions, and an alarm reports all others. For `cdk deploy --all` with credentials of the management
-account, bootstrap the security account with `--trust 111111111111`.
+Only the roles of the root tasks may open root sessions, and an alarm reports all others. The guardrail needs
+both types of policies enabled, and the alarm a trail's log group: docs/two-accounts.md has the ten commands.
 """
 
 from aws_cdk import App, Duration, Environment, Stack

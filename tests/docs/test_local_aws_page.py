@@ -63,7 +63,7 @@ def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[s
 
 
 def test_the_tests_know_every_block_of_commands() -> None:
-    assert BLOCKS.keys() == {"one command", "shell", "prepare.py", "prepare", "two accounts"}
+    assert BLOCKS.keys() == {"one command", "shell", "prepare.py", "prepare"}
     assert PAGE.count("```sh\n") + PAGE.count("```python\n") == len(BLOCKS)
 
 

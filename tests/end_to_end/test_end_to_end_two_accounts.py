@@ -16,6 +16,7 @@ from local_aws.services import running_local_aws
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.apps import ROOT
 from support.deploying import STACK, stack_outputs
+from support.processes import run_with_aws_cli
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,10 +30,17 @@ AUDIT_POLICY = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
 
 
 def documented_commands() -> str:
-    """Return the commands of the page on the local AWS."""
-    page = (ROOT / "docs" / "local-aws.md").read_text()
-    (commands,) = re.findall(r"<!-- test: two accounts -->\n```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    return str(commands)
+    """Return the page's commands, as the page on the local AWS has them there."""
+    page = (ROOT / "docs" / "two-accounts.md").read_text()
+    (block,) = re.findall(r"<!-- test: two accounts -->\n```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    commands = block.replace("\\\n", "").replace("cdk deploy", "cdk deploy --require-approval never")
+    lines = commands.replace(" --profile management", "").splitlines()
+    assert len(lines) == 10
+    security = " --profile security"
+    return "\n".join(
+        f"AWS_ACCESS_KEY_ID={SECURITY} {line.replace(security, '')}" if security in line else line
+        for line in lines
+    )
 
 
 def own_stacks(aws: LocalAws, *, account_id: str) -> set[str]:
@@ -41,31 +49,14 @@ def own_stacks(aws: LocalAws, *, account_id: str) -> set[str]:
     return {stack["StackName"] for stack in listed} - {"CDKToolkit"}
 
 
-def prepare(aws: LocalAws) -> None:
-    """Enable the types of the guardrail's policies, and create the log group of the organization's trail."""
-    organizations = aws.client("organizations")
-    for policy_type in ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"):
-        organizations.enable_policy_type(RootId=aws.organization.root_id, PolicyType=policy_type)
-    aws.client("logs").create_log_group(logGroupName="organization-trail")
-
-
 @pytest.mark.slow
 def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples" / "two_accounts.py", tmp_path)
     with running_local_aws() as aws:
         organization = aws.organization
-        prepare(aws)
         organization.put_root_credentials(account_id=OTHER, password=True)
-        ran = subprocess.run(
-            ["sh", "-e", "-c", documented_commands()],
-            cwd=tmp_path,
-            env=aws.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert ran.returncode == CREDENTIALS_FOUND, ran.stdout
+        ran = run_with_aws_cli(documented_commands(), local_aws=aws, folder=tmp_path)
+        assert ran.returncode == CREDENTIALS_FOUND, ran.stdout + ran.stderr
 
         assert organization.root_access().delegated_administrators == (SECURITY,)
         assert own_stacks(aws, account_id=MANAGEMENT) == {STACK}
