@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -34,9 +35,17 @@ def release_notes(*, tag: str, project: str, changelog: str) -> str:
     return section[1].strip()
 
 
+def require_main(folder: Path) -> None:
+    """Raise a ValueError if the commit that is checked out is not on the branch main of the origin."""
+    command = ("git", "merge-base", "--is-ancestor", "HEAD", "origin/main")
+    if subprocess.run(command, cwd=folder, check=False).returncode:  # noqa: S603
+        raise ValueError("The tag's commit is not on main.")
+
+
 def main() -> None:
     """Print the notes of the tag that the command names."""
     try:
+        require_main(_ROOT)
         notes = release_notes(
             tag=sys.argv[1],
             project=(_ROOT / "pyproject.toml").read_text(),

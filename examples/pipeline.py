@@ -10,6 +10,7 @@ After each deployment the pipeline checks the status, and fails if it is not ENA
 """
 
 from aws_cdk import App, CfnOutput, Environment, Stack, Stage, pipelines
+from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -44,6 +45,12 @@ pipeline = pipelines.CodePipeline(
     cross_account_keys=True,
     enable_key_rotation=True,
     cli_version=CDK_CLI,
+    # The image's default may be older than this library needs.
+    synth_code_build_defaults=pipelines.CodeBuildOptions(
+        partial_build_spec=codebuild.BuildSpec.from_object(
+            {"phases": {"install": {"runtime-versions": {"python": "3.12"}}}}
+        )
+    ),
     synth=pipelines.ShellStep(
         "Synth",
         input=pipelines.CodePipelineSource.connection(

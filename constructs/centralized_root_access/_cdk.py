@@ -21,5 +21,5 @@ def imports_of_cdk(name: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name not in ("aws_cdk", "constructs"):
             raise
-        message = f'{name} needs the CDK: pip install "centralized-root-access[cdk]"'
+        message = f"{name} needs the CDK: install centralized-root-access with its extra cdk"
         raise ImportError(message, name=error.name) from None

@@ -95,6 +95,11 @@ def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(as
     assert deploy["Configuration"]["StackName"] == "Management-OrganizationBootstrap"
     assert check["Name"] == "RootAccessIsEnabled"
     assert ".Status}" in json.dumps(check["Configuration"]["EnvironmentVariables"])
+    projects = properties_of(example.template("OrganizationPipeline"), "AWS::CodeBuild::Project")
+    (synth,) = [project for name, project in projects.items() if "Synth" in name]
+    assert (
+        json.loads(synth["Source"]["BuildSpec"])["phases"]["install"]["runtime-versions"]["python"] >= "3.11"
+    )
     # By both names of the service: which one AWS checks is not known.
     statements = policy_statements(example.template("OrganizationPipeline"), "PipelineSource")
     connection = [s["Action"] for s in statements if "codeconnections" in str(s["Resource"])]

@@ -73,7 +73,37 @@ def test_only_the_job_that_publishes_has_the_identity_and_it_runs_no_code() -> N
     release = jobs(GITHUB / "workflows/release.yml")
     assert [name for name, job in release.items() if "id-token" in job["permissions"]] == ["publish"]
     assert all("run" not in step for step in release["publish"]["steps"])
-    assert release["publish"]["needs"] == "build"
+
+
+def test_what_is_published_was_installed_and_used_before() -> None:
+    release = jobs(GITHUB / "workflows/release.yml")
+    assert [release[name]["needs"] for name in ("release", "publish", "install")] == [
+        "publish",
+        "install",
+        "build",
+    ]
+    commands = [step["run"] for step in release["install"]["steps"] if "run" in step]
+    assert any("release/dist/*.whl" in command for command in commands)
+    assert [command for command in commands if command.startswith("python ex")] == [
+        "python examples/smallest.py"
+    ]
+
+
+def test_a_tag_that_is_not_on_main_is_not_released(tmp_path: Path) -> None:
+    require_main = runpy.run_path(str(GITHUB / "release_notes.py"))["require_main"]
+
+    def git(*arguments: str, folder: Path = tmp_path / "checkout") -> None:
+        identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+        run_successfully("git", *identity, *arguments, cwd=folder)
+
+    origin = tmp_path / "origin"
+    run_successfully("git", "init", "-q", "-b", "main", origin)
+    git("commit", "-q", "--allow-empty", "-m", "Reviewed", folder=origin)
+    git("clone", "-q", str(origin), "checkout", folder=tmp_path)
+    require_main(tmp_path / "checkout")
+    git("commit", "-q", "--allow-empty", "-m", "Not reviewed")
+    with pytest.raises(ValueError, match="not on main"):
+        require_main(tmp_path / "checkout")
 
 
 def test_what_an_acceptance_run_has_left_is_restored_before_the_job_ends_or_its_credentials_expire() -> None:
