@@ -92,13 +92,11 @@ class BucketAccess:
         read: The objects that it may read.
         write: The objects that it may write, and no other principal.
         prefixes: The prefixes that it may list.
-        claims: The objects whose versions it may list.
     """
 
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
-    claims: tuple[str, ...] = ()
 
     def statements(self, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
         """Return the statements of the function's role."""
@@ -110,26 +108,22 @@ class BucketAccess:
             if patterns:
                 objects = [bucket.arn_for_objects(pattern) for pattern in patterns]
                 statements.append(_allow(sid, [action], objects))
-        for sid, action, prefixes in (
-            ("ListObjects", "s3:ListBucket", self.prefixes),
-            ("ListVersions", "s3:ListBucketVersions", self.claims),
-        ):
-            if prefixes:
-                conditions = {"StringLike": {"s3:prefix": list(prefixes)}}
-                statements.append(_allow(sid, [action], [bucket.bucket_arn], conditions=conditions))
+        if self.prefixes:
+            conditions = {"StringLike": {"s3:prefix": list(self.prefixes)}}
+            statements.append(
+                _allow("ListObjects", ["s3:ListBucket"], [bucket.bucket_arn], conditions=conditions)
+            )
         return statements
 
 
 def start_run_access(tasks: Collection[RootTask]) -> BucketAccess:
     """Return the access of the function that starts audits and plans."""
-    # Whether a run made a backup is known from its report.
-    restores = UNLOCK_TASKS.intersection(tasks)
-    backups = ("backups/*", "executions/*/run.json", "executions/*/report.json")
+    backups = ("backups/*",) if UNLOCK_TASKS.intersection(tasks) else ()
     return BucketAccess(
-        read=("runs/*/run.json", *(backups if restores else ())),
+        read=("runs/*/run.json", *backups),
         write=("runs/*/run.json", "runs/*/work.json"),
         # S3 denies a backup that does not exist, unless the function looks for it in the list.
-        prefixes=("backups/*",) if restores else (),
+        prefixes=backups,
     )
 
 
@@ -145,7 +139,7 @@ def write_report_access(*, audits: bool, plans: bool) -> BucketAccess:
     return BucketAccess(
         read=("runs/*/run.json", "runs/*/results/*", *latest),
         write=("runs/*/report.*", *plan, *latest),
-        prefixes=("runs/*/results/", *latest),
+        prefixes=latest,
     )
 
 
@@ -155,18 +149,15 @@ def start_execution_access() -> BucketAccess:
     return BucketAccess(
         read=("runs/*/plan.json", mark, "executions/*/run.json"),
         write=(mark, "executions/*/run.json", "executions/*/work.json"),
-        claims=(mark,),
     )
 
 
 def execute_batch_access(task: RootTask) -> BucketAccess:
     """Return the access of the function that makes the changes of one task."""
     backups = ("backups/*",) if task in UNLOCK_TASKS else ()
-    claim = f"executions/*/results/{task}/*.claim"
     return BucketAccess(
-        read=("executions/*/work.json", claim, *backups),
+        read=("executions/*/work.json", f"executions/*/results/{task}/*.claim"),
         write=(f"executions/*/results/{task}/*", *backups),
-        claims=(claim,),
     )
 
 
@@ -175,7 +166,7 @@ def write_execution_report_access(tasks: Collection[RootTask]) -> BucketAccess:
     return BucketAccess(
         read=("executions/*/run.json", "executions/*/results/*"),
         write=("executions/*/report.*",),
-        prefixes=("executions/*/results/", *(("backups/*",) if UNLOCK_TASKS.intersection(tasks) else ())),
+        prefixes=("backups/*",) if UNLOCK_TASKS.intersection(tasks) else (),
     )
 
 
@@ -270,11 +261,6 @@ def read_executions_statement(
     """Return the statement by which the executions of a state machine are read."""
     actions = ["states:DescribeExecution", *(["states:GetExecutionHistory"] if history else [])]
     return _allow(sid, actions, [execution_arn(state_machine)])
-
-
-def list_executions_statement(state_machine: sfn.StateMachine) -> iam.PolicyStatement:
-    """Return the statement by which the executions of a state machine are listed."""
-    return _allow("Executions", ["states:ListExecutions"], [state_machine.state_machine_arn])
 
 
 def execution_arn(state_machine: sfn.StateMachine) -> str:

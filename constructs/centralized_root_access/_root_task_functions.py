@@ -245,26 +245,21 @@ def allow_reading_executions(
     function: lambda_.Function,
     purpose: str,
     *,
-    lists: bool = False,
     history: bool = False,
-) -> iam.Policy:
-    """Let a function read the executions of a state machine, and return the policy.
+) -> None:
+    """Let a function read the executions of a state machine.
 
     Args:
         scope: The construct that they belong to.
         state_machine: The state machine.
         function: The function.
         purpose: What for, as a part of the policy's ID.
-        lists: Whether it may also list them.
         history: Whether it may also read their events.
     """
     # A policy of its own, which the function does not depend on: the state machine needs the function.
-    return iam.Policy(
+    iam.Policy(
         scope,
         f"{function.node.id}{purpose}",
         roles=[function_role(function)],
-        statements=[
-            _permissions.read_executions_statement(state_machine, sid=purpose, history=history),
-            *([_permissions.list_executions_statement(state_machine)] if lists else []),
-        ],
+        statements=[_permissions.read_executions_statement(state_machine, sid=purpose, history=history)],
     )

@@ -44,7 +44,7 @@ from ._permissions import execution_arn
 from ._report_bucket import report_bucket
 from ._resource_arguments import parse_log_settings, require_topic
 from ._root_task_functions import RootTaskFunctions, allow_reading_executions
-from ._state_machines import RunFunctions, build_state_machine
+from ._state_machines import build_state_machine
 from .accepted_root_credentials import parse_accepted_credentials
 from .enums import RootTask
 
@@ -230,13 +230,8 @@ class RootTasks(Construct):
             self, looking, max_concurrency=max_concurrency, acts=False
         )
         """The state machine of read-only runs: audits and plans. The input ``{}`` audits every account."""
-        reads_other_audits = (
-            [allow_reading_executions(self, self.audit_state_machine, looking.report, "Later", lists=True)]
-            if RootTask.AUDIT in self.tasks
-            else []
-        )
         self.execute_state_machine: sfn.StateMachine | None = (
-            self._build_execute(functions, looking, max_concurrency=max_concurrency)
+            self._build_execute(functions, max_concurrency=max_concurrency)
             if functions.acting_tasks
             else None
         )
@@ -249,7 +244,6 @@ class RootTasks(Construct):
         rule = None
         if audit_interval is not None:
             rule = audit_rule(self, self.audit_state_machine, interval=audit_interval)
-            rule.node.add_dependency(*reads_other_audits)
         self._build_alarms(audit_interval, rule=rule)
         audits = self.audit_state_machine
         self.metric_findings_imported: cloudwatch.Metric | None = None
@@ -349,18 +343,14 @@ class RootTasks(Construct):
             (["states:DescribeMapRun"], [_permissions.map_run_arn(state_machine)]),
         )
 
-    def _build_execute(
-        self, functions: RootTaskFunctions, looking: RunFunctions, *, max_concurrency: int
-    ) -> sfn.StateMachine:
+    def _build_execute(self, functions: RootTaskFunctions, *, max_concurrency: int) -> sfn.StateMachine:
         acting = functions.build_acting(self.audit_state_machine)
         state_machine = build_state_machine(self, acting, max_concurrency=max_concurrency, acts=True)
-        # For checking that it has not run twice; and for planning, to know whether it made a backup.
+        # For checking that it runs.
         allow_reading_executions(self, state_machine, acting.start, "Own")
         # For making no change once it was stopped.
         for batch in acting.batch.values():
             allow_reading_executions(self, state_machine, batch, "Own", history=True)
-        if _permissions.UNLOCK_TASKS.intersection(functions.tasks):
-            allow_reading_executions(self, state_machine, looking.start, "Restores")
         return state_machine
 
     def _build_alarms(self, audit_interval: Duration | None, *, rule: events.Rule | None) -> None:

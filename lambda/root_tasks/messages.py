@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import UTC
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import FailureKind, describe
-from common.untrusted import printable
 from scp.calls import ASSUME_ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from aws_calls.failures import Failure
@@ -59,20 +57,9 @@ POLICY_UNREADABLE = (
     "The policy cannot be read, so it cannot be backed up. To remove it anyway: --skip-backup, or "
     '"skipBackup": true in the input.'
 )
-BACKUP_EXISTS = "Not removed: something else is stored where this backup belongs. Create a new plan."
 BACKUPS_UNREAD = "The backups of this run could not be listed."
-RUN_NOT_KNOWN = "The bucket does not have this run."
-EXECUTION_DENIED = "Its execution is of another state machine, or this one may not read it."
-EXECUTION_GONE = "Step Functions does not have its execution, which it keeps for 90 days."
-EXECUTION_NOT_ENDED = "Its execution has not ended."
-EXECUTION_WITHOUT_REPORT = "Its execution does not hold the SHA-256 of a report."
-REPORT_UNREADABLE = "Its report cannot be read."
-BATCH_LOST = "The batch of this account ended without a result."
 CORRECTED_POLICY = "A corrected policy, not the one of the backup."
 REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read."
-
-
-_MAX_LISTED = 20
 
 
 def describe_with_hint(failure: Failure) -> str:
@@ -131,25 +118,6 @@ def management_account_unread(reason: str) -> str:
 def skip_reason_for_state(state: str) -> str:
     """Return why an account that is not active is skipped."""
     return f"Its state is {state}."
-
-
-def backup_note(run_id: str, why: str) -> str:
-    """Return that it is not known whether a run made a backup."""
-    return (
-        f"Whether run {printable(run_id)} made this backup is not known. {why} Read the policy before you "
-        "execute this plan."
-    )
-
-
-def first_sentences(sentences: Iterable[str], *, of: str) -> tuple[str, ...]:
-    """Return the first of many sentences, and that there are more.
-
-    Args:
-        sentences: The sentences, of which no more are read than are returned.
-        of: What they are about, such as "objects".
-    """
-    listed = tuple(itertools.islice(sentences, _MAX_LISTED + 1))
-    return listed if len(listed) <= _MAX_LISTED else (*listed[:-1], f"There are more such {of}.")
 
 
 def quantity(count: int, noun: str) -> str:

@@ -104,9 +104,6 @@ class RefusalReason(Enum):
     NAME_ALREADY_USED = _Failing(
         "An earlier execution named {run_id} already has a report. Start this one under another name."
     )
-    PLAN_MARK_ALTERED = _Failing(
-        _plan_refusal("its mark was not written by an execution of this state machine, or was replaced.")
-    )
     INVALID_NAME = "Executions cannot have the name {name}. Start this one under another name."
     NOT_AN_EXECUTION = _Failing(
         "Execution {execution} is not running. Start the state machine instead of its functions."
@@ -117,10 +114,7 @@ class RefusalReason(Enum):
     PLAN_NOT_SUCCEEDED = _plan_refusal("its execution has the status {status}.")
     PLAN_EXPIRED = _plan_refusal("it is older than 24 hours.")
     NOT_A_PLAN = _plan_refusal("it is not a plan.")
-    PLAN_ALREADY_EXECUTED = _plan_refusal(
-        "another execution has executed it already, or others have written or deleted its "
-        "runs/{run_id}/executed-by.json."
-    )
+    PLAN_ALREADY_EXECUTED = _plan_refusal("another execution has executed it already.")
     PLAN_REPORT_ALTERED = _Failing(
         _plan_refusal(
             "the report that was approved is not the one that this run wrote. It may have been altered."
@@ -128,26 +122,11 @@ class RefusalReason(Enum):
     )
     PLAN_ALTERED = _Failing(_plan_refusal("its plan was altered after it was created."))
     PLAN_NOT_READABLE = _plan_refusal("another release of this construct created its plan.")
-    PLAN_RESTORES_BACKUP_OF_SAME_NAME = (
-        "Run {run_id} restores a backup that names the run {name}: an execution of that name would seem to "
-        "have made it. Start it under another name. Nothing was changed."
-    )
 
     BACKUP_NOT_FOUND = _backup_refusal("there is no such backup.")
     BACKUP_ALTERED = _Failing(_backup_refusal("it is not what a run stores under this key."))
     NOT_A_BACKUP = _backup_refusal("it is not a backup.")
     BACKUP_OF_ANOTHER_TYPE = _backup_refusal("it is of a {type}, and the task is {task}.")
-    BACKUP_OF_FOREIGN_RUN = _Failing(
-        _backup_refusal(
-            "executions/{run_id}/run.json names an execution that is not of this run, account and Region."
-        )
-    )
-    BACKUP_REPORT_ALTERED = _Failing(
-        _backup_refusal("executions/{run_id}/report.json was altered after the run wrote it.")
-    )
-    BACKUP_NOT_IN_REPORT = _Failing(
-        _backup_refusal("run {run_id} did not make it, as its report does not list it.")
-    )
 
 
 # The keys of what the execution of a refused run holds, which ends as SUCCEEDED in Step Functions.

@@ -55,11 +55,11 @@ def reports(draw: st.DrawFn) -> Report:
     return report(*results, task=task, executed_plan="plan" if executes else None, full=False)
 
 
-@property_test(examples=1_000, written=reports(), named=st.sets(st.sampled_from(IDS)), checked=st.booleans())
+@property_test(examples=1_000, written=reports(), named=st.sets(st.sampled_from(IDS)))
 def test_no_report_ends_with_0_if_a_named_account_or_a_planned_item_is_missing(
-    written: Report, named: set[str], checked: bool
+    written: Report, named: set[str]
 ) -> None:
-    code, missing = exit_code(written, named_accounts=named, checked=checked)
+    code, missing = exit_code(written, named_accounts=named)
     assert bool(missing) is (code is ExitCode.NO_RESULT)
     accounts = {found.account_id: found.outcome for found in written.results}
     items = {item.outcome for found in written.results for item in found.items}
@@ -67,7 +67,6 @@ def test_no_report_ends_with_0_if_a_named_account_or_a_planned_item_is_missing(
         assert (code is ExitCode.NOT_AS_WANTED) is not WRONG.isdisjoint({*accounts.values(), *items})
     if code is not ExitCode.AS_WANTED:
         return
-    assert checked
     assert LEFT.isdisjoint({*accounts.values(), *items})
     if written.executed_plan is not None:
         assert AS_PLANNED.issuperset(accounts.values())

@@ -138,7 +138,7 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(command_
     command_line.services.unknown = 3
     command_line.services.without_output = 3
     shown = command_line.run("audit")
-    # An unchecked report would end with 2.
+    # A line would say that the report could not be checked.
     assert (shown.exit_code, shown.stderr) == (0, "")
     waits: list[float] = []
     command_line.sleep = waits.append

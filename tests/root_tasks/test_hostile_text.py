@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from aws_calls.failures import Failure, FailureKind
 from centralized_root_access.cli.screen import show_report
 from root_tasks.messages import DAMAGED_RESULT, LOOK_AGAIN, NOTHING_CHANGED, hint
-from root_tasks.model.report_schema import ChangeType, Item, ItemType, Outcome, Task
+from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
 from root_tasks.refusals import MAX_REFUSAL_BYTES, RefusalReason, RunRefusedError
 from root_tasks.report.changes import NotComparableError, parse_previous_audit
 from root_tasks.report.render import as_csv, as_json
@@ -244,12 +244,8 @@ def full_audit(**changes: object) -> bytes:
 
 LATEST = {
     "not UTF-8": f"\xff {SECRET}".encode("latin-1"),
-    "of selected accounts": full_audit(full=False),
-    "of another task": full_audit(task=Task.DELETE_CREDENTIALS),
     "of another organization": full_audit(organizationId=SECRET),
     "with a damaged time": full_audit(startedAt=SECRET),
-    "with text for an account": full_audit(results=[{"accountId": SECRET, "outcome": Outcome.CLEAN}]),
-    "with text for a changed account": full_audit(changes=[{"accountId": SECRET, "type": ChangeType.LEFT}]),
 }
 LATEST_FILES = ("report.json", "report.csv", "report.html")
 
@@ -259,15 +255,6 @@ def test_a_damaged_or_foreign_audit_is_not_compared_and_not_quoted(body: bytes) 
     with pytest.raises(NotComparableError) as refused:
         parse_previous_audit(body, current=report())
     assert "secret" not in str(refused.value)
-
-
-def test_what_is_far_larger_than_the_new_report_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What others store as the latest report could fill the function's memory, and silence every audit."""
-    monkeypatch.setattr("root_tasks.report.changes._ALWAYS_PARSED_BYTES", 100)
-    current, latest = report(result(MEMBER)), full_audit()
-    assert parse_previous_audit(latest.ljust(2 * len(latest)), current=current)
-    with pytest.raises(NotComparableError, match="far larger"):
-        parse_previous_audit(latest.ljust(6 * len(latest)), current=current)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +272,7 @@ def test_one_damaged_or_foreign_latest_report_never_silences_a_later_audit(
     root_tasks.advance(hours=1)
     audit = root_tasks.run()
     assert_latest(root_tasks, audit)
-    assert {"comparison_skipped", "latest_replaced"} <= set(events(root_tasks))
+    assert "comparison_skipped" in events(root_tasks)
     (warning,) = root_tasks.report(audit)["warnings"]
     assert warning.startswith("This audit was not compared with the latest one.")
     assert root_tasks.report(audit)["changes"] is None

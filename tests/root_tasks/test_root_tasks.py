@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import botocore
@@ -22,7 +22,7 @@ from root_tasks.run.finish import OutdatedRunError
 from root_tasks.run.prepare import batches_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, add_accounts, set_feature
-from support.root_tasks import AUDIT_MACHINE, RootTasks, Settings, refusal, session_calls
+from support.root_tasks import RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -401,23 +401,6 @@ def test_only_full_audits_are_the_latest_and_published(root_tasks: RootTasks) ->
     assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{full.run_id}/report.json")
 
 
-def test_no_forged_latest_report_hides_what_an_audit_found(root_tasks: RootTasks) -> None:
-    """A writer to the bucket puts a start that is yet to come into a genuine report."""
-    root_tasks.run(name="clean")
-    key, later = "latest/report.json", root_tasks.now + timedelta(minutes=4)
-    start = json.loads(root_tasks.read(key))["startedAt"]
-    root_tasks.write(
-        key, root_tasks.read(key).replace(start.encode(), f"{later:%Y-%m-%dT%H:%M:%SZ}".encode())
-    )
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    root_tasks.notices.clear()
-    root_tasks.run()
-    assert root_tasks.metrics()[-1]["AccountsWithRootCredentials"] == 1
-    ((subject, message),) = root_tasks.notices
-    assert subject == "Root credentials: full audit without a comparison"
-    assert f"{MEMBER}: 1 access key" in message
-
-
 @pytest.mark.parametrize("password", [True, False])
 def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=password)
@@ -433,108 +416,23 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -
     assert all(name in counted for names in directive["Dimensions"] for name in names)
 
 
-SETS_OFF = {"AccountsAudited", "AccountsWithRootCredentials"}
-# What else ran, from when to when in minutes, and the metrics of an audit from 0 to 6 that looks until 4.
-OTHER_EXECUTIONS: dict[str, tuple[dict[str, Any], set[str] | None]] = {
-    "started after the last look": ({"minutes": (5, 6)}, None),
-    "started after the last look and read one": (
-        {"minutes": (5, 6), "output": {"totals": {"inaccessible": 2, "clean": 1}}},
-        None,
-    ),
-    "started after the last look and read none": (
-        {"minutes": (5, 6), "output": {"totals": {"inaccessible": 3, "skipped": 1}}},
-        SETS_OFF,
-    ),
-    "started after the last look and runs": ({"minutes": (5, None)}, SETS_OFF),
-    "started after the last look and failed": ({"minutes": (5, 6), "status": "FAILED"}, SETS_OFF),
-    "started later and looked earlier": ({"minutes": (1, 5)}, SETS_OFF),
-    "started later and runs": ({"minutes": (1, None)}, SETS_OFF),
-    "started earlier and ended meanwhile": ({"minutes": (-9, 1)}, SETS_OFF),
-    "ended before": ({"minutes": (-9, -1)}, ALL_METRICS),
-    "started more than a day before": ({"minutes": (-25 * 60, None)}, ALL_METRICS),
-    "named accounts": ({"minutes": (5, 6), "input_": {"accounts": [MEMBER]}}, ALL_METRICS),
-    "a plan": ({"minutes": (5, 6), "input_": DELETE}, ALL_METRICS),
-    "unclear": ({"minutes": (5, 6), "status": "FAILED", "input_": {"task": "none"}}, ALL_METRICS),
-    "refused": ({"minutes": (5, 6), "output": {"refused": "NAME_ALREADY_USED"}}, ALL_METRICS),
-}
-
-
-def add_execution(
-    root_tasks: RootTasks,
-    *,
-    minutes: tuple[int, int | None],
-    name: str = "other",
-    input_: object = None,
-    **fields: Any,
-) -> None:
-    """Let Step Functions have an execution, by default of a full audit, that started so long from now."""
-    start, end = minutes
-    root_tasks.begin(
-        name,
-        input_ or {},
-        machine=AUDIT_MACHINE,
-        started_at=root_tasks.now + timedelta(minutes=start),
-        stopped_at=None if end is None else root_tasks.now + timedelta(minutes=end),
-        **{"status": "RUNNING" if end is None else "SUCCEEDED", **fields},
-    )
-
-
-@pytest.mark.parametrize(("other", "keys"), OTHER_EXECUTIONS.values(), ids=OTHER_EXECUTIONS)
-def test_an_audit_ends_an_alarm_only_if_no_other_one_may_have_set_it_off(
-    root_tasks: RootTasks, other: dict[str, Any], keys: set[str] | None
-) -> None:
+def test_an_audit_that_looked_before_the_latest_one_publishes_nothing(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    add_execution(root_tasks, **other)
-    root_tasks.change_before("sts:AssumeRoot", lambda: root_tasks.advance(minutes=4))
-    root_tasks.between = lambda: root_tasks.advance(minutes=2)
-    root_tasks.run()
-    lines = root_tasks.metrics()
-    assert [ALL_METRICS & line.keys() for line in lines] == ([] if keys is None else [keys])
-    assert [line["AccountsWithRootCredentials"] for line in lines] == [1] * len(lines)
 
+    def audit_later() -> None:
+        root_tasks.between = lambda: None
+        root_tasks.organization.put_root_credentials(account_id=MEMBER)
+        root_tasks.advance(hours=1)
+        root_tasks.run(name="later")
 
-def test_an_audit_is_not_overtaken_by_itself(root_tasks: RootTasks) -> None:
-    """A list of executions has the start of each more precisely than the execution itself."""
-
-    def start_later() -> None:
-        root_tasks.executions[root_tasks.arn("audit")].started_at += timedelta(microseconds=1)
-
-    root_tasks.between = start_later
-    root_tasks.run(name="audit")
-    assert [ALL_METRICS & line.keys() for line in root_tasks.metrics()] == [ALL_METRICS]
-
-
-def test_no_old_execution_that_ended_last_hides_a_later_full_audit(root_tasks: RootTasks) -> None:
-    add_execution(root_tasks, minutes=(1, 2), name="audit")
-    add_execution(root_tasks, minutes=(-25 * 60, 3), status="FAILED")
-    root_tasks.run()
-    assert root_tasks.metrics() == []
-
-
-def test_no_number_of_other_executions_hides_a_later_full_audit(root_tasks: RootTasks) -> None:
-    add_execution(root_tasks, minutes=(1, 2), name="audit")
-    unclear: dict[str, Any] = {"status": "FAILED", "input_": {"task": "none"}}
-    for minute in range(2, 102):
-        add_execution(root_tasks, minutes=(minute, minute + 1), name=f"other-{minute}", **unclear)
-    root_tasks.run()
-    assert [ALL_METRICS & line.keys() for line in root_tasks.metrics()] == [{"AccountsAudited"}]
-
-
-@pytest.mark.parametrize(
-    "input_", [f"[{'9' * 5000}]", f"{'[' * 9000}{']' * 9000}", '{"accounts": ["\\ud800"]}', '"all"', "null"]
-)
-def test_no_input_of_a_later_execution_stops_an_audit(root_tasks: RootTasks, input_: str) -> None:
-    add_execution(root_tasks, minutes=(1, 2), status="FAILED")
-    root_tasks.outdated = {root_tasks.arn("other"): [{"input": input_}]}
-    root_tasks.run()
-    assert [ALL_METRICS & line.keys() for line in root_tasks.metrics()] == [ALL_METRICS]
-
-
-def test_an_audit_that_is_listed_and_not_yet_described_fails_no_other_one(root_tasks: RootTasks) -> None:
-    add_execution(root_tasks, minutes=(1, None))
-    root_tasks.outdated = {root_tasks.arn("other"): [None]}
-    root_tasks.run()
-    assert [ALL_METRICS & line.keys() for line in root_tasks.metrics()] == [{"AccountsAudited"}]
+    root_tasks.between = audit_later
+    first = root_tasks.run(name="first")
+    assert root_tasks.outcomes(first)[MEMBER] == "has credentials"
+    report = root_tasks.report(first)
+    assert (report["changes"], len(report["warnings"])) == (None, 1)
+    assert [line["AccountsWithRootCredentials"] for line in root_tasks.metrics()] == [0]
+    assert len(root_tasks.notices) == 1, "of the later one"
+    assert root_tasks.read("latest/report.json") == root_tasks.read("runs/later/report.json")
 
 
 @pytest.mark.parametrize(

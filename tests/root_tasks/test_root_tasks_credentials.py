@@ -28,9 +28,8 @@ from root_tasks.messages import (
     STOP_UNREAD,
     STOPPED,
 )
-from root_tasks.model.codec import encode
 from root_tasks.model.report_schema import ItemType, Task
-from root_tasks.model.run import ExecutionMark, Target
+from root_tasks.model.run import Target
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from root_tasks.tasks.delete_credentials import DEFINITION, necessary_calls
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
@@ -38,7 +37,7 @@ from support.arrange import enable_root_access
 from support.root_tasks import EXECUTE_MACHINE, RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
 ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
@@ -228,31 +227,6 @@ def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
     assert root_tasks.organization.root_credentials(MEMBER).password, "it was set since"
 
 
-def _mark(root_tasks: RootTasks, name: str) -> bytes:
-    arn = root_tasks.arn(name, machine=EXECUTE_MACHINE)
-    return encode(ExecutionMark(execution_arn=arn, started_at=root_tasks.now))
-
-
-FORGED_MARKS: Mapping[str, Callable[[RootTasks], list[bytes]]] = {
-    "no mark": lambda root_tasks: [b"{}"],
-    "of no execution": lambda root_tasks: [_mark(root_tasks, "<run>")],
-    "several": lambda root_tasks: [_mark(root_tasks, "first"), _mark(root_tasks, "first")],
-}
-
-
-@pytest.mark.parametrize("forge", FORGED_MARKS.values(), ids=FORGED_MARKS)
-def test_a_forged_mark_fails_the_execution(
-    root_tasks: RootTasks, forge: Callable[[RootTasks], list[bytes]]
-) -> None:
-    root_tasks.execute(root_tasks.run(DELETE), name="first")
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    plan = root_tasks.run(DELETE)
-    for body in forge(root_tasks):
-        root_tasks.write(f"runs/{plan.run_id}/executed-by.json", body)
-    executed = root_tasks.execute(plan)
-    assert (executed.status, refusal(executed)[0]) == ("FAILED", RefusalReason.PLAN_MARK_ALTERED)
-
-
 @pytest.mark.parametrize(
     ("action", "url"), [("organizations:DescribeAccount", ""), ("s3:PutObject", "work.json")], ids=str
 )
@@ -302,7 +276,6 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     arns = {"own": root_tasks.arn("execution", machine=EXECUTE_MACHINE), "plan": root_tasks.arn(plan.run_id)}
     root_tasks.outdated = {arns[which]: [*outdated.get(which, ())] for which in arns}
     assert root_tasks.outcomes(root_tasks.execute(plan, name="execution")) == {MEMBER: "done"}
-    root_tasks.outdated[arns["own"]] += [None]
     assert refusal(root_tasks.execute(plan))[0] is RefusalReason.PLAN_ALREADY_EXECUTED
     assert not any(root_tasks.outdated.values())
 

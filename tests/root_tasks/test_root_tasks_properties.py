@@ -1,4 +1,4 @@
-"""Audits, plans and executions in any order: what holds whatever others, faults and a bucket writer do."""
+"""Audits, plans and executions in any order: what holds whatever others and faults do."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import json
 import threading
 from collections import Counter
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -24,9 +23,8 @@ from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.emulation.state import AccessKey, Emulation, current_emulation
 from root_tasks.aws.executions import REPORT_SHA256
 from root_tasks.aws.stores import sha256
-from root_tasks.model.codec import DecodingError, decode, encode
-from root_tasks.model.report_schema import Outcome, Report, Task
-from root_tasks.model.run import ExecutionMark, Mode
+from root_tasks.model.report_schema import Outcome, Task
+from root_tasks.model.run import Mode
 from root_tasks.refusals import RefusalReason
 from root_tasks.run.batch import BatchClaimedError
 from support import root_tasks as running
@@ -97,33 +95,12 @@ class Change(Enum):
 DELETIONS = (Change.DELETE_PASSWORD, Change.DELETE_KEYS, Change.DELETE_CERTIFICATES, Change.DELETE_MFA)
 
 
-class Forgery(Enum):
-    """What a writer to the bucket does to an object, in spite of the bucket's policy."""
-
-    SWAP_ACCOUNTS = "name the other account wherever one is named"
-    SWAP_KEYS = "name another access key"
-    DAMAGE = "cut it in half"
-    DELETE = "delete it"
-    COPY = "copy it over the same object of another run"
-    CLEAN = "write clean wherever credentials are"
-    MARK = "mark the plan as executed by the execution that runs"
-
-
 @dataclass(frozen=True, kw_only=True)
 class ChangeByOthers:
     """A change in an account."""
 
     change: Change
     account_id: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ForgeryInBucket:
-    """A forgery of one object, by its place among those whose keys have a text in them, newest first."""
-
-    forgery: Forgery
-    place: int = 0
-    text: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +126,7 @@ class Disturbance:
     kind: Literal["call", "write"] = "call"
     invocation: int = 0
     number: int = 0
-    event: Fault | ChangeByOthers | ForgeryInBucket
+    event: Fault | ChangeByOthers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,32 +194,7 @@ class World:
 account_ids = st.sampled_from(MEMBERS)
 changes = st.builds(ChangeByOthers, change=st.sampled_from(Change), account_id=account_ids)
 waits = st.builds(Wait, hours=st.sampled_from((12, 25)))
-forgeries = st.one_of(
-    st.builds(ForgeryInBucket, forgery=st.sampled_from(Forgery), place=st.integers(0, 12)),
-    st.builds(
-        ForgeryInBucket,
-        forgery=st.sampled_from(Forgery),
-        text=st.sampled_from(
-            (
-                "plan.json",
-                "report.json",
-                "work.json",
-                "run.json",
-                "results/",
-                "latest/",
-                ".claim",
-                "executed-by",
-            )
-        ),
-    ),
-)
-swaps = st.sampled_from((Forgery.SWAP_ACCOUNTS, Forgery.SWAP_ACCOUNTS, Forgery.SWAP_KEYS))
-forgeries_of_plans, forgeries_of_reports = (
-    st.builds(ForgeryInBucket, forgery=swaps, text=st.just(text)) for text in ("plan.json", "report.json")
-)
 reasons_not_to_execute = st.one_of(
-    st.tuples(forgeries_of_plans),
-    st.tuples(forgeries_of_reports),
     account_ids.map(
         lambda account_id: tuple(
             ChangeByOthers(change=change, account_id=account_id)
@@ -251,39 +203,15 @@ reasons_not_to_execute = st.one_of(
     ),
     st.tuples(st.builds(ChangeByOthers, change=st.just(Change.ADD_KEY), account_id=account_ids)),
 )
-events = st.one_of(st.sampled_from(Fault), changes, forgeries)
+events = st.one_of(st.sampled_from(Fault), changes)
 timings = st.sampled_from(("before", "after"))
 approvals = st.sampled_from((True, True, False))
-forgeries_before_the_report = st.builds(
-    Disturbance,
-    timing=st.just("before"),
-    invocation=st.integers(2, 3),
-    event=st.builds(
-        ForgeryInBucket,
-        forgery=st.sampled_from((Forgery.CLEAN, Forgery.SWAP_ACCOUNTS, Forgery.SWAP_KEYS, Forgery.DELETE)),
-        place=st.integers(0, 1),
-        text=st.just("results/"),
-    ),
-)
 disturbances = st.lists(
     st.one_of(
         st.builds(
             Disturbance, timing=timings, invocation=st.integers(0, 4), number=st.integers(0, 14), event=events
         ),
         st.builds(Disturbance, timing=timings, kind=st.just("write"), number=st.integers(0, 4), event=events),
-    ),
-    max_size=2,
-)
-forgeries_of_marks = st.lists(
-    st.builds(
-        Disturbance,
-        timing=timings,
-        number=st.integers(0, 14),
-        event=st.builds(
-            ForgeryInBucket,
-            forgery=st.sampled_from((Forgery.MARK, Forgery.DELETE)),
-            text=st.just("executed-by"),
-        ),
     ),
     max_size=2,
 )
@@ -315,8 +243,6 @@ class AnyOrder(RuleBasedStateMachine):
         self.root_tasks = world.root_tasks
         self.drives: list[Drive] = []
         self.plans: dict[str, Shown] = {}
-        # By the hash of the report.json.
-        self.approved: dict[object, Shown] = {}
         self.references: list[str] = []
         self.policies = 0
         self.ids = 0
@@ -356,7 +282,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(
         accounts=st.one_of(st.none(), some_accounts),
         cleaned=st.one_of(st.none(), account_ids),
-        during=st.one_of(disturbances, st.tuples(forgeries_before_the_report)),
+        during=disturbances,
         faults=service_faults,
     )
     def audit(
@@ -380,22 +306,20 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(
         request=requests,
         between=st.one_of(
-            st.lists(
-                st.one_of(changes, forgeries, forgeries_of_plans, forgeries_of_reports, waits), max_size=2
-            ),
+            st.lists(st.one_of(changes, waits), max_size=2),
             reasons_not_to_execute,
         ),
         # A batch that has acted is invoked once more if its execution ends at a change.
         during=st.one_of(disturbances, st.tuples(ends_at_a_change)),
         faults=service_faults,
         hours=st.sampled_from((0, 0, 0, 12, 25)),
-        again=st.one_of(st.none(), forgeries_of_marks),
+        again=st.one_of(st.none(), disturbances),
         approves=approvals,
     )
     def plan_and_execute(
         self,
         request: Request,
-        between: Sequence[ChangeByOthers | ForgeryInBucket | Wait],
+        between: Sequence[ChangeByOthers | Wait],
         during: Sequence[Disturbance],
         faults: Mapping[int, ServiceFault],
         hours: int,
@@ -416,7 +340,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.resume(drive)
 
     @precondition(lambda self: self.plans)
-    @rule(place=places, during=forgeries_of_marks, approves=approvals)
+    @rule(place=places, during=disturbances, approves=approvals)
     def execute_an_earlier_plan(self, place: int, during: Sequence[Disturbance], approves: bool) -> None:
         run_id = list(self.plans)[-1 - place % len(self.plans)]
         self.execute(run_id, approves=approves, during=during)
@@ -486,8 +410,8 @@ class AnyOrder(RuleBasedStateMachine):
         approves: bool = True,
         during: Sequence[Disturbance] = (),
         faults: Mapping[int, ServiceFault] | None = None,
-    ) -> Drive | None:
-        """Execute a plan, unless it has to be approved and has no report that shows it.
+    ) -> Drive:
+        """Execute a plan.
 
         Args:
             run_id: Its run.
@@ -497,28 +421,8 @@ class AnyOrder(RuleBasedStateMachine):
         """
         input_ = {"plan": run_id}
         if approves:
-            report_sha256 = self._approve(run_id)
-            if report_sha256 is None:
-                return None
-            input_[REPORT_SHA256] = report_sha256
+            input_[REPORT_SHA256] = sha256(self.root_tasks.read(f"runs/{run_id}/report.json"))
         return self.start(running.EXECUTE_MACHINE, input_, during=during, faults=faults)
-
-    def _approve(self, run_id: str) -> str | None:
-        """Return the hash of the report.json that is stored now; None where it shows nothing."""
-        try:
-            body = self.root_tasks.read(f"runs/{run_id}/report.json")
-            decode(Report, body)
-        except (ClientError, DecodingError):
-            return None
-        report_sha256 = sha256(body)
-        self.approved[report_sha256] = Shown.of_report(json.loads(body))
-        return report_sha256
-
-    def _shown(self, input_: Mapping[str, object]) -> Shown | None:
-        """Return the plan that an input names, as a person has seen it."""
-        plan = self.plans.get(str(input_.get("plan")))
-        approved = self.approved.get(input_.get(REPORT_SHA256))
-        return plan if plan is None or approved is None else replace(plan, items=approved.items)
 
     def _input(self, request: Request) -> dict[str, object]:
         accounts = [id_ for id_ in request.accounts if id_ in MEMBERS]
@@ -531,12 +435,10 @@ class AnyOrder(RuleBasedStateMachine):
                 return {"task": Task.UNLOCK_BUCKET_POLICY, "restore": self.references[-1:]}
         return {"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {id_: [BUCKETS[id_]] for id_ in accounts}}
 
-    def _happen(self, event: ChangeByOthers | ForgeryInBucket | Wait) -> None:
+    def _happen(self, event: ChangeByOthers | Wait) -> None:
         match event:
             case ChangeByOthers():
                 self.change_account(event)
-            case ForgeryInBucket():
-                self.forge(event)
             case Wait():
                 self.time_passes(event.hours)
 
@@ -557,7 +459,7 @@ class AnyOrder(RuleBasedStateMachine):
             input_=input_,
             started_at=self.root_tasks.now,
             acts=machine == running.EXECUTE_MACHINE,
-            plan=self._shown(input_),
+            plan=self.plans.get(str(input_.get("plan"))),
         )
         self.drives.append(drive)
         self.root_tasks.begin(name, input_, machine=machine)
@@ -764,54 +666,6 @@ class AnyOrder(RuleBasedStateMachine):
             AccountId=account_id, SourceParentId=parent["Id"], DestinationParentId=target
         )
 
-    @rule(forgery=forgeries)
-    def forge(self, forgery: ForgeryInBucket) -> None:
-        watching, self.is_watching = self.is_watching, False
-        # Those of the functions come last, as they were stored.
-        order = {key: number for number, key in enumerate(self.ledger.stored)}
-        all_keys = sorted(self.root_tasks.keys(), key=lambda key: (order.get(key, -1), key))
-        keys = [key for key in all_keys if forgery.text in key]
-        if keys:
-            key = keys[-1 - forgery.place % len(keys)]
-            self._forge_object(forgery.forgery, key, self.root_tasks.read(key), all_keys)
-            self.world.situations[forgery.forgery.value] += 1
-        self.is_watching = watching
-
-    def _forge_object(self, forgery: Forgery, key: str, body: bytes, keys: Sequence[str]) -> None:
-        write = self.root_tasks.write
-        match forgery:
-            case Forgery.MARK:
-                drive = self.ledger.running
-                write(key, encode(ExecutionMark(execution_arn=drive.arn, started_at=drive.started_at)))
-            case Forgery.DELETE if not key.startswith("backups/"):
-                # The bucket's policy lets no one delete a backup.
-                self.root_tasks.client("s3").delete_object(Bucket=running.BUCKET, Key=key)
-            case Forgery.COPY:
-                name = key.rpartition("/")[2]
-                for other in keys:
-                    if other != key and other.rpartition("/")[2] == name:
-                        write(other, body)
-            case _:
-                write(key, forged_text(forgery, body))
-
-
-def forged_text(forgery: Forgery, body: bytes) -> bytes:
-    """Return a forged object."""
-    match forgery:
-        case Forgery.SWAP_ACCOUNTS:
-            swapped = body.replace(MEMBER.encode(), b"*").replace(OTHER.encode(), MEMBER.encode())
-            return swapped.replace(b"*", OTHER.encode())
-        case Forgery.SWAP_KEYS:
-            for account_id in MEMBERS:
-                ids = [*current_emulation().root_user(account_id).access_keys]
-                for id_ in ids[:-1]:
-                    body = body.replace(id_.encode(), ids[-1].encode())
-        case Forgery.DAMAGE:
-            return body[: len(body) // 2]
-        case Forgery.CLEAN:
-            return body.replace(b'"has credentials"', b'"clean"')
-    return body
-
 
 @pytest.fixture(scope="module")
 def shared_world() -> Iterator[World]:
@@ -896,13 +750,11 @@ SITUATIONS = {
     "redriven",
     f"refused: {RefusalReason.NAME_ALREADY_USED}",
     f"refused: {RefusalReason.PLAN_ALREADY_EXECUTED}",
-    f"refused: {RefusalReason.PLAN_ALTERED}",
     f"refused: {RefusalReason.PLAN_EXPIRED}",
-    f"refused: {RefusalReason.PLAN_REPORT_ALTERED}",
 }
 
 
-def test_no_order_of_runs_faults_changes_and_forgeries_breaks_a_promise(world: World) -> None:
+def test_no_order_of_runs_faults_and_changes_breaks_a_promise(world: World) -> None:
     run_any_order(world, examples=6, steps=8)
     assert {"execution: done", "look: has credentials", "look: planned"} <= set(world.situations)
 
@@ -936,9 +788,7 @@ def execute_and_stop(example: AnyOrder, input_: Mapping[str, object]) -> Drive:
     """Execute a plan, and stop the execution after its first change."""
     plan = example.start_looking(input_)
     stop = Disturbance(timing="after", kind="write", event=Fault.ABORT)
-    drive = example.execute(plan.run_id, during=[stop])
-    assert drive is not None
-    return drive
+    return example.execute(plan.run_id, during=[stop])
 
 
 @pytest.mark.parametrize(
@@ -981,39 +831,10 @@ def test_an_execution_that_failed_in_accounts_repeats_nothing_when_redriven(any_
     assert (drive.changed, any_order.ledger.invocation) == (changed, invocations)
 
 
-@pytest.mark.parametrize("forgeries", [[Forgery.MARK], [Forgery.DELETE], [Forgery.DELETE, Forgery.MARK]])
-def test_a_plan_is_executed_once_although_its_mark_is_forged_or_deleted(
-    any_order: AnyOrder, forgeries: Sequence[Forgery]
-) -> None:
-    plan = any_order.start_looking(DELETE_BOTH)
-    any_order.execute(plan.run_id)
-    during = [
-        Disturbance(
-            timing="before", number=number, event=ForgeryInBucket(forgery=forgery, text="executed-by")
-        )
-        for number, forgery in enumerate(forgeries)
-    ]
-    again = any_order.execute(plan.run_id, during=during)
-    assert again is not None
-    assert any_order.execution_of(again).status == "FAILED"
-    assert any_order.world.situations[f"refused: {RefusalReason.PLAN_MARK_ALTERED}"] == 1
-
-
-@pytest.mark.parametrize("forgery", [Forgery.DELETE, Forgery.COPY])
-def test_a_batch_makes_changes_once_although_its_claim_is_deleted(
-    any_order: AnyOrder, forgery: Forgery
-) -> None:
-    drive = execute_and_stop(any_order, DELETE_BOTH)
-    any_order._happen(ForgeryInBucket(forgery=forgery, text=".claim"))
-    any_order.resume(drive)
-    assert outcomes(drive) == {MEMBER: Outcome.UNKNOWN, OTHER: Outcome.DONE}
-
-
 def test_a_redrive_writes_the_report_that_the_execution_did_not_get_to(any_order: AnyOrder) -> None:
     plan = any_order.start_looking(DELETE_BOTH)
     stop_before_report = Disturbance(timing="before", invocation=3, event=Fault.ABORT)
     drive = any_order.execute(plan.run_id, during=[stop_before_report])
-    assert drive is not None
     changed, invocations = set(drive.changed), any_order.ledger.invocation
     assert (drive.report, {account_id for account_id, *_ in changed}) == (None, {*MEMBERS})
     any_order.resume(drive)

@@ -4,42 +4,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from root_tasks.aws.executions import REPORT_SHA256
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import (
-    BACKUP_EXISTS,
     BACKUPS_UNREAD,
-    BATCH_LOST,
     CHANGED_SINCE_BACKUP,
     CHANGED_SINCE_PLAN,
     CORRECTED_POLICY,
-    EXECUTION_DENIED,
-    EXECUTION_GONE,
-    EXECUTION_NOT_ENDED,
-    EXECUTION_WITHOUT_REPORT,
     LOOK_AGAIN,
     NO_RESULT,
     NO_SUCH_BUCKET,
     POLICY_LOST,
     REMOVED_WITHOUT_BACKUP,
-    REPORT_UNREADABLE,
-    RUN_NOT_KNOWN,
-    backup_note,
 )
-from root_tasks.model.codec import encode
-from root_tasks.model.report_schema import ItemType, Task
-from root_tasks.model.run import Backup
+from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
-from support.accounts import MANAGEMENT, MEMBER, OTHER
-from support.root_tasks import EXECUTE_MACHINE, FinishedExecution, RootTasks, refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from support.accounts import MEMBER, OTHER
+from support.root_tasks import FinishedExecution, RootTasks, refusal
 
 REGION = "eu-west-1"
 ID = {"bucket": "locked-bucket", "queue": f"arn:aws:sqs:{REGION}:{MEMBER}:locked-queue"}
@@ -160,21 +145,6 @@ class Locked:
     def allow_override(self) -> None:
         """Deploy the construct with `allow_policy_override`."""
         self.root_tasks.settings = replace(self.root_tasks.settings, allow_policy_override=True)
-
-    def forge(self, *, run_id: str, **others: Any) -> str:
-        """Store a backup as if a run had made it, but for some fields, and return its reference."""
-        backup = Backup(
-            run_id=run_id,
-            account_id=MEMBER,
-            type=ItemType(f"{self.kind} policy"),
-            id=ID[self.kind],
-            region=REGION,
-            policy=self.text("Forged"),
-        )
-        body = encode(replace(backup, **others))
-        reference = f"backups/{run_id}/{MEMBER}/locked-{self.kind}/{sha256(body)}.json"
-        self.root_tasks.write(reference, body)
-        return reference
 
 
 @pytest.fixture(params=["bucket", "queue"])
@@ -308,20 +278,6 @@ def test_a_policy_that_can_no_longer_be_read_stays(locked: Locked, *, backed_up:
     assert [locked.item(executed)["backup"]] == [*locked.backups, None][:1]
 
 
-def test_what_is_stored_under_the_key_of_the_backup_is_never_trusted(locked: Locked) -> None:
-    plan = locked.plan()
-
-    def take_key(params: dict[str, Any], **_: object) -> None:
-        if key := params["url_path"].partition("/backups/")[2]:
-            locked.root_tasks.write(f"backups/{key}", b"{}")
-
-    locked.root_tasks.on_event("before-call.s3.PutObject", take_key)
-    executed = locked.execute(plan)
-    assert locked.outcome(executed) == ("failed", BACKUP_EXISTS)
-    assert locked.item(executed)["backup"] is None
-    assert locked.policy == "Everybody"
-
-
 @pytest.mark.parametrize(("times", "outcome"), [(1, "done"), (1000, "unknown")])
 def test_a_removal_that_may_have_taken_effect_shows_the_policy_and_names_its_backup(
     locked: Locked, times: int, outcome: str
@@ -423,13 +379,6 @@ def test_restoring_does_not_overwrite_a_policy_that_was_attached_since(locked: L
     assert locked.policy == "Another"
 
 
-@BUCKET_ONLY
-@pytest.mark.parametrize("policy", ["no JSON", "[" * 100_000], ids=["text", "too deep"])
-def test_a_backup_that_is_no_json_is_not_the_policy_that_is_there(locked: Locked, policy: str) -> None:
-    plan = locked.restore(locked.forge(run_id="forged", policy=policy))
-    assert locked.outcome(plan) == ("failed", CHANGED_SINCE_BACKUP)
-
-
 def test_only_the_removal_of_a_queues_policy_asks_for_skip_backup(locked: Locked) -> None:
     reference = locked.unlock()
     locked.root_tasks.fail(READ[locked.kind], "AccessDenied", account_id=MEMBER)
@@ -482,136 +431,8 @@ def test_a_corrected_policy_is_attached_if_the_stack_allows_it_and_shown_as_such
     assert locked.policy == "Corrected"
 
 
-# Whose backup it is, which has nothing to do with what its policy is of
-
-
-def assert_noted(locked: Locked, reference: str, why: str) -> None:
-    """Check that a backup can be restored, and that the plan says that its origin is not known."""
-    plan = locked.restore(reference)
-    assert locked.item(plan)["backup"] == reference
-    assert locked.outcome(plan) == ("planned", backup_note(reference.split("/")[1], why))
-    assert locked.outcome(locked.execute(plan)) == ("done", None), "it is about what to do before"
-
-
-def assert_forged(locked: Locked, reference: str, reason: RefusalReason) -> None:
-    """Check that a backup is not restored, and that the failure shows that it was stored."""
-    data = {"reference": reference, "run_id": reference.split("/")[1]}
-    refused = locked.restore(reference)
-    assert (refused.status, *refusal(refused)) == ("FAILED", reason, data)
-
-
-@BUCKET_ONLY
-def test_a_backup_that_its_run_did_not_make_is_not_restored(locked: Locked) -> None:
-    unlocked = locked.unlock()
-    forged = locked.forge(run_id=unlocked.split("/")[1])
-    assert_forged(locked, forged, RefusalReason.BACKUP_NOT_IN_REPORT)
-    assert refusal(locked.restore(unlocked, forged))[0] is RefusalReason.BACKUP_NOT_IN_REPORT
-    assert locked.policy is None
-
-
-@QUEUE_ONLY
-@pytest.mark.parametrize(
-    "others",
-    [{"account_id": OTHER}, {"region": "us-east-1"}, {"id": ID["queue"].replace(MEMBER, OTHER)}],
-    ids=["account", "Region", "ARN"],
-)
-def test_a_backup_that_is_not_of_the_place_that_it_names_is_not_restored(
-    locked: Locked, others: dict[str, str]
-) -> None:
-    """Its plan would show one queue, and its execution change another one."""
-    forged = locked.forge(run_id="never-run", **others)
-    refused = locked.restore(forged)
-    assert refusal(refused) == (RefusalReason.BACKUP_ALTERED, {"reference": forged})
-    assert "is not what a run stores under this key" in refused.cause, "nobody has altered it"
-
-
-@BUCKET_ONLY
-def test_a_report_that_was_altered_to_list_a_forged_backup_is_not_believed(locked: Locked) -> None:
-    unlocked = locked.unlock()
-    run_id = unlocked.split("/")[1]
-    forged, report = locked.forge(run_id=run_id), f"executions/{run_id}/report.json"
-    root_tasks = locked.root_tasks
-    root_tasks.write(report, root_tasks.read(report).replace(unlocked.encode(), forged.encode()))
-    assert_forged(locked, forged, RefusalReason.BACKUP_REPORT_ALTERED)
-
-
-@BUCKET_ONLY
-def test_a_backup_whose_run_names_the_execution_of_others_is_not_restored(locked: Locked) -> None:
-    run_id = locked.unlock().split("/")[1]
-    forged, key, root_tasks = locked.forge(run_id=run_id), f"executions/{run_id}/run.json", locked.root_tasks
-    arn, run = root_tasks.arn(run_id, machine=EXECUTE_MACHINE), root_tasks.read(key)
-    for own, foreign in (
-        (f":{MANAGEMENT}:", f":{OTHER}:"),
-        (f":{EXECUTE_MACHINE}:", f":{EXECUTE_MACHINE}/Map:"),
-        (f":{EXECUTE_MACHINE}:", ":"),
-        # A run does not vouch for the backups of another one.
-        (f":{run_id}", ":another"),
-        (arn, "no ARN"),
-    ):
-        assert own in arn
-        root_tasks.write(key, run.replace(arn.encode(), arn.replace(own, foreign).encode()))
-        assert_forged(locked, forged, RefusalReason.BACKUP_OF_FOREIGN_RUN)
-
-
-def name_another_state_machine(root_tasks: RootTasks, arn: str) -> None:
-    """As if all tasks that act had been removed from the stack once, and added again."""
-    run_id = arn.rpartition(":")[2]
-    key = f"executions/{run_id}/run.json"
-    root_tasks.write(key, root_tasks.read(key).replace(arn.encode(), root_tasks.arn(run_id).encode()))
-
-
-def expire_report(root_tasks: RootTasks, arn: str) -> None:
-    key = f"executions/{arn.rpartition(':')[2]}/report.json"
-    root_tasks.client("s3").delete_object(Bucket="root-tasks", Key=key)
-
-
-def write_another_format(root_tasks: RootTasks, arn: str) -> None:
-    root_tasks.write(f"executions/{arn.rpartition(':')[2]}/report.json", b"{}")
-    root_tasks.executions[arn].output[REPORT_SHA256] = sha256(b"{}")
-
-
-def with_status(status: str) -> Callable[[RootTasks, str], object]:
-    return lambda root_tasks, arn: setattr(root_tasks.executions[arn], "status", status)
-
-
-DOUBTS: dict[str, tuple[Callable[[RootTasks, str], object], str]] = {
-    "of another state machine": (name_another_state_machine, EXECUTION_DENIED),
-    "gone": (lambda root_tasks, arn: root_tasks.executions.pop(arn), EXECUTION_GONE),
-    "running": (with_status("RUNNING"), EXECUTION_NOT_ENDED),
-    "to be redriven": (with_status("PENDING_REDRIVE"), EXECUTION_NOT_ENDED),
-    "aborted": (with_status("ABORTED"), EXECUTION_WITHOUT_REPORT),
-    "of an earlier release": (
-        lambda root_tasks, arn: root_tasks.executions[arn].output.pop(REPORT_SHA256),
-        EXECUTION_WITHOUT_REPORT,
-    ),
-    "without its report": (expire_report, REPORT_UNREADABLE),
-    "of another format": (write_another_format, REPORT_UNREADABLE),
-}
-
-
-@BUCKET_ONLY
-@pytest.mark.parametrize("doubt", DOUBTS)
-def test_the_plan_says_why_an_execution_does_not_vouch_for_a_backup(locked: Locked, doubt: str) -> None:
-    arrange, why = DOUBTS[doubt]
-    unlocked = locked.unlock()
-    arrange(locked.root_tasks, locked.root_tasks.arn(unlocked.split("/")[1], machine=EXECUTE_MACHINE))
-    assert_noted(locked, unlocked, why)
-
-
-@BUCKET_ONLY
-@pytest.mark.parametrize("body", [None, b"{}"])
-def test_the_plan_says_that_no_run_is_known(locked: Locked, body: bytes | None) -> None:
-    locked.unlock()
-    if body is not None:
-        locked.root_tasks.write("executions/never-run/run.json", body)
-    assert_noted(locked, locked.forge(run_id="never-run"), RUN_NOT_KNOWN)
-    # Its own execution has restored it, and made no backup.
-    assert locked.policy == "Forged"
-
-
 @pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])
-def test_a_lost_batch_names_its_backups_and_vouches_for_nothing(locked: Locked, *, listed: bool) -> None:
-    """Its report names whatever was under the prefix of its backups when it was written."""
+def test_a_lost_batch_names_its_backups_which_can_be_restored(locked: Locked, *, listed: bool) -> None:
     plan = locked.plan()
     locked.root_tasks.lose_results = lambda batch: True
     if not listed:
@@ -623,48 +444,15 @@ def test_a_lost_batch_names_its_backups_and_vouches_for_nothing(locked: Locked, 
     unlisted = f"{BACKUPS_UNREAD} s3:ListBucket: AccessDenied: This is a test."
     backups = f"Backups of this run: {reference}." if listed else unlisted
     assert locked.root_tasks.results(failed)[MEMBER]["reason"] == f"{NO_RESULT} {LOOK_AGAIN} {backups}"
-    if listed:
-        later = locked.forge(run_id=failed.run_id)
-        assert_forged(locked, later, RefusalReason.BACKUP_NOT_IN_REPORT)
-    assert_noted(locked, reference, BATCH_LOST)
+    assert locked.outcome(locked.execute(locked.restore(reference))) == ("done", None)
+    assert locked.policy == "Everybody"
 
 
-def test_a_failed_execution_vouches_for_its_backups_and_no_others(locked: Locked) -> None:
+def test_a_policy_that_could_not_be_removed_has_nothing_to_restore(locked: Locked) -> None:
     plan = locked.plan()
     locked.root_tasks.fail(REMOVE[locked.kind], "AccessDenied", account_id=MEMBER, times=1)
     failed = locked.execute(plan)
     outcome, message = locked.outcome(failed)
     assert (failed.status, outcome, locked.policy) == ("FAILED", "failed", "Everybody")
     assert f"{REMOVE[locked.kind]}: AccessDenied" in str(message)
-    assert_forged(locked, locked.forge(run_id=failed.run_id), RefusalReason.BACKUP_NOT_IN_REPORT)
     assert locked.outcome(locked.restore(locked.item(failed)["backup"])) == ("nothing to do", None)
-
-
-@BUCKET_ONLY
-def test_the_reason_of_a_failed_account_vouches_for_no_backup_that_it_names(locked: Locked) -> None:
-    """AWS's message, which it repeats, may have text that was chosen in the account."""
-    plan, forged = locked.plan(), locked.forge(run_id="failed")
-    locked.root_tasks.fail("sts:AssumeRoot", "AccessDenied", message=forged)
-    failed = locked.execute(plan, name="failed")
-    assert forged in locked.root_tasks.results(failed)[MEMBER]["reason"]
-    assert_forged(locked, forged, RefusalReason.BACKUP_NOT_IN_REPORT)
-
-
-@BUCKET_ONLY
-def test_an_execution_does_not_vouch_for_the_backup_that_it_restores(locked: Locked) -> None:
-    locked.unlock()
-    plan = locked.restore(locked.forge(run_id="restore-1"))
-    assert refusal(locked.execute(plan, name="restore-1")) == (
-        RefusalReason.PLAN_RESTORES_BACKUP_OF_SAME_NAME,
-        {"run_id": plan.run_id, "name": "restore-1"},
-    )
-    assert locked.policy is None
-    # The plan is not used up.
-    assert locked.outcome(locked.execute(plan, name="restore-2"))[0] == "done"
-
-
-@BUCKET_ONLY
-def test_a_restore_is_not_planned_while_step_functions_cannot_be_asked(locked: Locked) -> None:
-    unlocked = locked.unlock()
-    locked.root_tasks.fail_descriptions = "ThrottlingException"
-    assert refusal(locked.restore(unlocked))[0] is RefusalReason.CALL_FAILED

@@ -156,9 +156,9 @@ def policy_request(call: Call, *, organization_id: str) -> PolicyRequest:
 def request_of(action: str, parameters: Mapping[str, Any]) -> PolicyRequest:
     """Return the request by which a policy decides about a call of root tasks with these parameters."""
     match action:
-        case "s3:ListObjectsV2" | "s3:ListObjectVersions":
+        case "s3:ListObjectsV2":
             return PolicyRequest(
-                action="s3:ListBucket" if action == "s3:ListObjectsV2" else "s3:ListBucketVersions",
+                action="s3:ListBucket",
                 resource=f"arn:aws:s3:::{parameters['Bucket']}",
                 context={"s3:prefix": parameters["Prefix"]},
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -60,7 +59,6 @@ class MemoryBucket:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._objects: dict[str, tuple[bytes, Mapping[str, str]]] = {}
-        self._versions: Counter[str] = Counter()
 
     def get_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
         """Return an object, as S3 does."""
@@ -89,21 +87,7 @@ class MemoryBucket:
             if (IfNoneMatch and etag) or (IfMatch and etag != IfMatch):
                 raise client_error("PreconditionFailed", "PreconditionFailed", operation="PutObject")
             self._objects[Key] = (Body, dict(Metadata or {}))
-            self._versions[Key] += 1
         return {"ETag": sha256(Body)}
-
-    def delete_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
-        """Delete an object, which leaves a marker, as S3 does."""
-        with self._lock:
-            self._objects.pop(Key, None)
-            self._versions[Key] += 1
-        return {}
-
-    def list_object_versions(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803
-        """Return the versions of the keys with a prefix, as S3 does."""
-        with self._lock:
-            keys = sorted(key for key in self._versions.elements() if key.startswith(Prefix))
-        return {"IsTruncated": False, "Versions": [{"Key": key} for key in keys]}
 
     def list_objects_v2(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803
         """Return the keys with a prefix, as S3 does."""

@@ -32,7 +32,7 @@ from root_tasks.run import finish
 from root_tasks.run.settings import WriteReportSettings
 from support.function import FakeTime
 from support.reports import NONE, STARTED, key, report
-from support.responding import respond_to
+from support.responding import client_error, respond_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +62,8 @@ class FolderS3:
         return {"Body": self._file(Key).open("rb")}
 
     def head_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        if not self._file(Key).exists():
+            raise client_error("404", "Not Found", operation="HeadObject")
         return {"Metadata": json.loads(self._file(f"{Key}.metadata").read_text())}
 
     def list_objects_v2(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803
@@ -72,13 +74,6 @@ class FolderS3:
 
     def _file(self, key: str) -> Path:
         return self.folder / key.replace("/", " ")
-
-
-class NoExecutions:
-    """A Step Functions that has run nothing."""
-
-    def list_executions(self, **_: object) -> dict[str, Any]:
-        return {"executions": []}
 
 
 def store_audit(folder: Path, accounts: int, *, number: int) -> dict[str, Any]:
@@ -129,7 +124,6 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
     """Write the report of an audit that was stored, and return the function's output."""
     stand_ins: dict[str, Callable[[], object]] = {
         "s3": lambda: FolderS3(folder),
-        "stepfunctions": NoExecutions,
         "securityhub": _security_hub,
         # Called only if AWS denied a call.
         "organizations": object,

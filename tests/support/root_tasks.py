@@ -610,23 +610,6 @@ class _Topic:
 class _Executions:
     root_tasks: RootTasks
 
-    def list_executions(self, *, stateMachineArn: str) -> dict[str, Any]:  # noqa: N803
-        self.root_tasks.record_request("states:ListExecutions", stateMachineArn)
-        prefix = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:"
-        listed: list[dict[str, Any]] = [
-            {
-                "executionArn": arn,
-                "startDate": execution.started_at,
-                "status": execution.status,
-                "stopDate": execution.stopped_at or execution.started_at + timedelta(minutes=1),
-            }
-            for arn, execution in self.root_tasks.executions.items()
-            if arn.startswith(prefix)
-        ]
-        # Those that have ended are sorted by when they did.
-        listed.sort(key=lambda each: each["startDate" if each["status"] == "RUNNING" else "stopDate"])
-        return {"executions": listed[::-1]}
-
     def get_execution_history(self, *, executionArn: str, reverseOrder: bool) -> dict[str, Any]:  # noqa: N803
         self.root_tasks.record_request("states:GetExecutionHistory", executionArn)
         assert reverseOrder

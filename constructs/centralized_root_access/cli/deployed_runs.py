@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
 from root_tasks.aws.bucket import Bucket
-from root_tasks.aws.stores import BACKUP_REFERENCE, EXECUTION_MARK, REPORT_JSON, RUN_JSON, Storage, sha256
+from root_tasks.aws.stores import (
+    BACKUP_REFERENCE,
+    EXECUTION_MARK,
+    REPORT_JSON,
+    RUN_JSON,
+    Storage,
+    run_id_of,
+    sha256,
+)
 from root_tasks.messages import quantity
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report_schema import Outcome, Task
 from root_tasks.model.run import RUN_ID, ExecutionMark, Finding, Run
 from root_tasks.report.render import as_json
-from root_tasks.run.backup_origins import run_id_of
 from root_tasks.run.collect import collect_results
 from root_tasks.run.make_report import make_report
 from root_tasks.tasks import DEFINITIONS
@@ -27,7 +34,7 @@ from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, find_deployment
 from .follow_up import PlanState, is_executable, key_use_steps, next_steps
 from .options import JSON, TABLE
 from .step_functions import REFUSED_STATUS, RUN_SHA256, Executions, run_failed_error
-from .stored_report import StoredReport, keep_report, show_report
+from .stored_report import StoredReport, keep_report, print_doubt, show_report
 from .terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
@@ -42,7 +49,7 @@ if TYPE_CHECKING:
     from .options import Output, Selection, TargetOptions
     from .step_functions import RunExecution
 
-# Why the report of a run is unchecked.
+# Why the report of a run cannot be checked.
 _GONE = "Step Functions has no such execution; it keeps those that ended in the last 90 days."
 _DENIED = "These credentials may not read its execution."
 _NOT_HELD = "Its execution does not hold the hash of a report."
@@ -152,17 +159,11 @@ class Runs:
         """Return the report of the latest full audit.
 
         Raises:
-            CommandError: There is none, the caller may not read it, it is another report, or its run did not
-                write it.
+            CommandError: There is none, the caller may not read it, or its run did not write it.
             DecodingError: It is damaged, or of another version.
             CallError: The execution of its run cannot be read.
         """
         stored = StoredReport.of(self._read("latest", REPORT_JSON))
-        if not stored.report.full:
-            raise CommandError(
-                f"{self._location('latest', REPORT_JSON)} is not the report of a full audit, so no run has "
-                "stored it there. Do not act on it, and find out who can write to the bucket."
-            )
         # It may have written the report and go on for a moment.
         found = self._await_execution(f"{AUDIT_FOLDER}/{stored.report.run_id}")
         if isinstance(found, str):
@@ -184,7 +185,7 @@ class Runs:
             return _DENIED
 
     def _verify(self, stored: StoredReport, execution: RunExecution, *, folder: str) -> StoredReport:
-        """Return a report that the execution's run wrote, or with the doubt if that is not known.
+        """Return a report if the execution's run wrote it, or if that is not known, which a note then says.
 
         Raises:
             CommandError: It did not write it.
@@ -227,9 +228,7 @@ class Runs:
             finished_at=execution.ended_at or results.finished_at,
             warnings=(str(run_failed_error(execution)), *results.warnings),
         )
-        doubt = f"Unchecked: {len(results.warnings)} of its results or objects." if results.warnings else None
-        stored = StoredReport.of(as_json(report), input_=execution.input)
-        return replace(stored, unfinished=True, doubt=doubt)
+        return replace(StoredReport.of(as_json(report), input_=execution.input), unfinished=True)
 
     def accounts_of_report(self, selection: Selection, *, audits: bool) -> dict[str, object]:
         """Return the accounts that another run reports with certain outcomes, as an input has them.
@@ -246,9 +245,8 @@ class Runs:
         if unknown := sorted(set(selection.outcomes).difference(Outcome)):
             raise CommandError(f"{unknown[0]} is not an outcome. Outcomes: {', '.join(Outcome)}.")
         stored = self.find_report(selection.from_report)
+        print_doubt(stored)
         run_id = stored.report.run_id
-        if stored.doubt is not None and not stored.unfinished:
-            raise CommandError(f"The accounts of run {run_id} are not taken. {stored.doubt}")
         found = [result for result in stored.report.results if result.outcome in selection.outcomes]
         accounts = [result.account_id for result in found if audits or not result.protected]
         other = ""
@@ -311,9 +309,6 @@ class Runs:
         if stored.unfinished:
             if report.executed_plan is not None:
                 print_note(*next_steps(report, target=self.target, unfinished=True))
-            return
-        if stored.doubt is not None:
-            # Someone else may have chosen the accounts and the run.
             return
         state = self.plan_state(report)
         keys = key_use_steps(report)

@@ -60,15 +60,12 @@ def explicit_accounts(input_: Mapping[str, Any], report: Report) -> frozenset[st
     return frozenset(named).intersection(result.account_id for result in report.results)
 
 
-def exit_code(
-    report: Report, *, named_accounts: Collection[str] = (), checked: bool = True
-) -> tuple[ExitCode, str]:
+def exit_code(report: Report, *, named_accounts: Collection[str] = ()) -> tuple[ExitCode, str]:
     """Return the exit code of a command that shows a report, and what is missing if that is 2.
 
     Args:
         report: The report.
         named_accounts: The accounts that the input of its run names one by one.
-        checked: Whether it is known that its run wrote it.
     """
     accounts = set(report.totals)
     items = {item.outcome for result in report.results for item in result.items}
@@ -80,7 +77,6 @@ def exit_code(
     if not_as_wanted:
         return ExitCode.NOT_AS_WANTED, ""
     missing = (
-        "" if checked else "It is not known whether the run wrote this report.",
         "Not everything could be read." if Outcome.INACCESSIBLE in accounts | items else "",
         _omission(report, named_accounts),
         _emptiness(report, accounts),

@@ -42,7 +42,7 @@ class StoredReport:
         report: The report.
         body: Its report.json.
         named_accounts: The accounts that the input of its run names one by one.
-        doubt: Why it is not known whether its run wrote it, or all of it, as a sentence; None if it is.
+        doubt: Why it could not be checked that its run wrote it, as a sentence; None if it was.
         in_bucket: Whether it is in the bucket of a deployment.
         unfinished: Whether its run ended without it, and it was made here.
     """
@@ -68,8 +68,8 @@ class StoredReport:
         return cls(report=report, body=body, named_accounts=explicit_accounts(input_ or {}, report))
 
     def with_doubt(self, reason: str) -> StoredReport:
-        """Return the same with the reason why it is not known whether its run wrote it."""
-        doubt = f"Whether run {self.report.run_id} wrote this report was not checked. {reason}"
+        """Return the same with the reason why it could not be checked that its run wrote it."""
+        doubt = f"That run {self.report.run_id} wrote this report could not be checked. {reason}"
         return replace(self, doubt=doubt)
 
     def file(self, name: str) -> bytes:
@@ -78,10 +78,7 @@ class StoredReport:
             return self.body
         if name == _CSV:
             return as_csv(self.report).encode("utf-8-sig")
-        if self.doubt is None or self.unfinished:
-            return as_html(self.report, stored=self.in_bucket)
-        # It is read apart from the note in the terminal, and by others.
-        return as_html(self.report.with_warning(self.doubt), checked=False)
+        return as_html(self.report, stored=self.in_bucket)
 
 
 def show_report(stored: StoredReport, *, output: Output) -> None:
@@ -105,7 +102,7 @@ def show_report(stored: StoredReport, *, output: Output) -> None:
 
 
 def print_doubt(stored: StoredReport) -> None:
-    """Say that a report is unchecked, and why."""
+    """Say why a report could not be checked."""
     if stored.doubt is not None:
         print_note(stored.doubt)
 
@@ -122,9 +119,7 @@ def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
     _save_report(stored, output.path)
     if output.open:
         print_note(_open_page(stored))
-    ended, missing = exit_code(
-        stored.report, named_accounts=stored.named_accounts, checked=stored.doubt is None
-    )
+    ended, missing = exit_code(stored.report, named_accounts=stored.named_accounts)
     if stored.unfinished:
         ended, missing = ExitCode.NO_RESULT, "The run ended without a report."
     if missing:

@@ -9,12 +9,9 @@ from aws_calls.failures import CallError
 from aws_calls.responses import call, pages, require
 from common.errors import RootAccessError
 
-from ..model.codec import MAX_DOCUMENT_BYTES
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
     from aws_calls.responses import Response
@@ -57,16 +54,16 @@ class Bucket:
         def get_object(**parameters: Any) -> Mapping[str, bytes]:
             response = self.s3.get_object(**parameters)
             # The connection can break while the body is read: that is a part of the attempt.
-            return {"Body": _body(response["Body"])}
+            return {"Body": response["Body"].read()}
 
         body: bytes = self._call(get_object, "s3:GetObject", Key=key).require("Body")
         return body
 
-    def read_foreign(self, key: str) -> bytes:
-        """Return the bytes of an object that others may have written.
+    def read_if_readable(self, key: str) -> bytes:
+        """Return an object's bytes.
 
         Raises:
-            UnreadableObjectError: S3 refuses to return it, for example because of its encryption.
+            UnreadableObjectError: S3 refuses to return it, for example because its key is disabled.
         """
         try:
             return self.read(key)
@@ -111,35 +108,9 @@ class Bucket:
         return True
 
     def claim(self, key: str, body: bytes) -> bool:
-        """Write an object that nothing can replace, and return whether it is this one.
-
-        An object can be replaced, or deleted and written again, but its earlier versions stay: a claim counts
-        only as the sole version that there has ever been. So no two bodies can claim a key, in any order
-        others write to it. To be the oldest version does not suffice: S3 dates an upload in parts by its
-        beginning.
-        """
-        # The response to an earlier attempt may have been lost. What is read here is what is then listed.
-        own = self.write(key, body, condition=IF_NEW) or self.read(key) == body
-        return own and self._has_one_version(key)
-
-    def read_sole_version(self, key: str) -> bytes | None:
-        """Return the bytes of an object that was never replaced; None if it was.
-
-        Raises:
-            UnreadableObjectError: S3 refuses to return it.
-        """
-        body = self.read_foreign(key)
-        return body if self._has_one_version(key) else None
-
-    def _has_one_version(self, key: str) -> bool:
-        """Return whether an object has, and had, no other version."""
-        page = self._call(self.s3.list_object_versions, "s3:ListBucketVersions", Prefix=key)
-        # A key sorts before all longer keys with the same prefix.
-        entries = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
-        # A page may be short, and the next one have more of them.
-        if page.get("IsTruncated") and page.get("NextKeyMarker") == key:
-            return False
-        return [entry["Key"] for entry in entries].count(key) == 1
+        """Write an object that is written once, and return whether it is this one."""
+        # The response to an earlier attempt may have been lost.
+        return self.write(key, body, condition=IF_NEW) or self.read(key) == body
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with a prefix, in their order."""
@@ -172,12 +143,3 @@ class Bucket:
             Prefix=prefix,
             **self._own,
         )
-
-
-def _body(stream: StreamingBody) -> bytes:
-    """Read a body; of one that is larger than any document only the beginning: it could fill the memory."""
-    body: bytes = stream.read(MAX_DOCUMENT_BYTES + 1)
-    if len(body) > MAX_DOCUMENT_BYTES:
-        return body
-    # At its end botocore compares the length: a body can be cut off without an error.
-    return body + stream.read()

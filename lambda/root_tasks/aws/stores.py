@@ -14,13 +14,10 @@ from aws_calls.failures import CallError
 from common.typed_json import format_time
 
 from ..model.codec import D, DecodingError, decode, encode
-from ..model.report_schema import Report
-from ..model.run import Backup, BatchResult, ExecutionMark, Mode, Plan, Run, Work
-from .bucket import IF_NEW, Bucket, ObjectError, UnreadableObjectError
+from ..model.run import Backup, BatchResult, ExecutionMark, Plan, Run, Work
+from .bucket import IF_NEW, Bucket, ObjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from ..model.report_schema import Task
     from .context import Aws
 
@@ -28,8 +25,6 @@ _LOOKED_AT = "looked-at"
 _MAX_WRITES_OF_LATEST = 10
 # Allowed clock skew between Step Functions and Lambda.
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
-# More than a run has: what follows was written by others, and its first objects are enough to know.
-_MAX_LISTED_RESULTS = 10_000
 _MAX_REFERENCES = 1000
 BACKUP_REFERENCE = re.compile(r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json")
 RUN_JSON, REPORT_JSON = "run.json", "report.json"
@@ -136,18 +131,6 @@ class RunStore:
         key = self._key(run_id, f"{type_.KIND}.json")
         return decode(type_, _verify(key, self._bucket.read(key), checksum))
 
-    def find_execution_arn(self, run_id: str) -> str | None:
-        """Return the execution that a run names, which anyone may have stored; None if there is no run."""
-        try:
-            return decode(Run, self._bucket.read_foreign(self._key(run_id, RUN_JSON))).execution_arn
-        except (DecodingError, UnreadableObjectError):
-            return None
-
-    def read_report(self, run_id: str, *, checksum: str) -> Report:
-        """Return the report of a run. S3 may refuse to return it (UnreadableObjectError)."""
-        key = self._key(run_id, REPORT_JSON)
-        return decode(Report, _verify(key, self._bucket.read_foreign(key), checksum))
-
     def claim_batch(self, work: Work, batch: int, *, token: str) -> bool:
         """Claim a batch, and return whether it is claimed by this token. A batch is claimed only once."""
         key = f"{self._results(work.run_id, work.task)}{batch:05}.claim"
@@ -162,7 +145,7 @@ class RunStore:
     def read_result(self, run: Run, batch: int, *, checksum: str) -> BatchResult:
         """Return the result of a batch. S3 may refuse to return it (UnreadableObjectError)."""
         key = self._result_key(run.run_id, run.task, batch, checksum)
-        return decode(BatchResult, _verify(key, self._bucket.read_foreign(key), checksum))
+        return decode(BatchResult, _verify(key, self._bucket.read_if_readable(key), checksum))
 
     def batches_with_a_claim(self, run: Run) -> frozenset[int]:
         """Return the batches of an execution that may have made changes.
@@ -171,50 +154,12 @@ class RunStore:
             CallError: A page of the list could not be read.
         """
         claims = re.compile(re.escape(self._results(run.run_id, run.task)) + r"([0-9]{5})\.claim")
-        keys = self._result_keys(run.run_id)
+        keys = self._bucket.keys(f"{self._folder}/{run.run_id}/results/")
         return frozenset(int(match[1]) for match in map(claims.fullmatch, keys) if match)
-
-    def keys_written_by_others(self, run: Run, checksums: Mapping[int, str]) -> Iterator[str]:
-        """Yield the keys among the results of a run that its functions have not written, as far as is known.
-
-        A read-only batch may have run more than once, and one that was lost may have stored a result.
-
-        Args:
-            run: The run.
-            checksums: The SHA-256 of the result of each batch that returned one.
-
-        Raises:
-            CallError: A page of the list could not be read.
-        """
-        own = re.compile(
-            re.escape(self._results(run.run_id, run.task))
-            + r"(?P<batch>[0-9]{5})(-(?P<checksum>[0-9a-f]{64})\.json|(?P<claim>\.claim))"
-        )
-        for key in self._result_keys(run.run_id):
-            match = own.fullmatch(key)
-            if match is None or int(match["batch"]) >= len(run.batches):
-                yield key
-            elif run.mode is not Mode.EXECUTE:
-                if match["claim"]:
-                    yield key
-            elif match["checksum"] not in (None, checksums.get(int(match["batch"]), match["checksum"])):
-                yield key
-
-    def _result_keys(self, run_id: str) -> Iterator[str]:
-        keys = self._bucket.keys(f"{self._folder}/{run_id}/results/")
-        return itertools.islice(keys, _MAX_LISTED_RESULTS)
 
     def claim_plan(self, run_id: str, mark: ExecutionMark) -> bool:
         """Mark a plan as executed, and return whether it is this execution's: a plan is executed once."""
         return self._bucket.claim(self._key(run_id, EXECUTION_MARK), encode(mark))
-
-    def find_mark(self, run_id: str) -> ExecutionMark | None:
-        """Return the mark of a plan; None if it was never the only one, or is not a mark."""
-        try:
-            body = self._bucket.read_sole_version(self._key(run_id, EXECUTION_MARK))
-            return None if body is None else decode(ExecutionMark, body)
-        except (DecodingError, UnreadableObjectError):
-            return None
 
     def write_file(self, run_id: str, file: File) -> str:
         """Store a file of a run's report, and return its S3 URL."""
@@ -239,33 +184,24 @@ class ReportStore:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
-    def write_latest(
-        self, file: File, *, looked_at: datetime, now: datetime, log: Callable[..., None]
-    ) -> bool:
+    def write_latest(self, file: File, *, looked_at: datetime, now: datetime) -> bool:
         """Store a file as the latest of its name, unless that is of a run that looked later.
-
-        What no run can have written is older than any run: a time that is missing, unreadable or yet to
-        come. Otherwise one object could silence every later audit.
 
         Args:
             file: The file.
             looked_at: When its run last read an account.
             now: The time in UTC.
-            log: Writes one event, given as keyword arguments.
 
         Returns:
-            Whether it is the latest now.
+            True if it is the latest now.
 
         Raises:
             WriteContentionError: Others keep writing it.
         """
-        key = f"latest/{file.name}"
+        key = _latest_key(file.name)
         for _ in range(_MAX_WRITES_OF_LATEST):
             etag = self._bucket.find_etag(key)
-            latest_look = self._latest_look(key, now=now) if etag else datetime.min.replace(tzinfo=UTC)
-            if latest_look is None:
-                log(event="latest_replaced", key=key, reason="The time of its last look is unknown.")
-            elif latest_look > looked_at:
+            if etag and self.has_later(file.name, than=looked_at, now=now):
                 return False
             if self._bucket.write(
                 key,
@@ -283,19 +219,31 @@ class ReportStore:
         Raises:
             UnreadableObjectError: S3 refuses to return it.
         """
-        key = f"latest/{name}"
-        return self._bucket.read_foreign(key) if self._bucket.find_etag(key) else None
+        key = _latest_key(name)
+        return self._bucket.read_if_readable(key) if self._bucket.find_etag(key) else None
 
-    def _latest_look(self, key: str, *, now: datetime) -> datetime | None:
-        """Return when the run of a latest file looked last; None if no run can have written it."""
+    def has_later(self, name: str, *, than: datetime, now: datetime) -> bool:
+        """Return True if the latest file of a name is of a run that looked later.
+
+        A time that is missing, unreadable or yet to come is no later one: it would end every audit to come.
+
+        Args:
+            name: The file's name.
+            than: When a run last read an account.
+            now: The time in UTC.
+        """
         try:
-            head = self._bucket.head(key)
+            head = self._bucket.head(_latest_key(name))
         except CallError as error:
             if error.failure.timed_out:
                 raise
-            return None
+            return False
         looked_at = _parse_time(head.get("Metadata", {}).get(_LOOKED_AT))
-        return looked_at if looked_at and looked_at <= now + _MAX_CLOCK_DIFFERENCE else None
+        return looked_at is not None and than < looked_at <= now + _MAX_CLOCK_DIFFERENCE
+
+
+def _latest_key(name: str) -> str:
+    return f"latest/{name}"
 
 
 class BackupStore:
@@ -304,16 +252,14 @@ class BackupStore:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
-    def write(self, backup: Backup) -> str | None:
-        """Store a policy, and return its reference: the key, which has the SHA-256 of the stored bytes.
-
-        None if something else is stored under this key.
-        """
+    def write(self, backup: Backup) -> str:
+        """Store a policy, and return its reference: the key, which has the SHA-256 of the stored bytes."""
         body = encode(backup)
-        reference = _reference(backup, body)
-        stored = self._bucket.write(reference, body, condition=IF_NEW)
-        # An earlier attempt may have stored it. Anything else there is not a backup.
-        return reference if stored or self._bucket.read(reference) == body else None
+        name = urllib.parse.quote(backup.id.rpartition(":")[2], safe="")
+        reference = f"backups/{backup.run_id}/{backup.account_id}/{name}/{sha256(body)}.json"
+        # An earlier attempt may have stored it.
+        self._bucket.write(reference, body, condition=IF_NEW)
+        return reference
 
     def references(self, run_id: str, account_id: str) -> list[str]:
         """Return the references of the backups that a run has stored in an account."""
@@ -325,7 +271,7 @@ class BackupStore:
 
         Raises:
             CallError: S3 refuses to return it, for example because of its encryption key.
-            ChecksumMismatchError: It is not what was stored, or of another place than its key or ARN says.
+            ChecksumMismatchError: It is not what was stored.
             DecodingError: It is not a backup, or of another version.
         """
         try:
@@ -339,17 +285,12 @@ class BackupStore:
             raise
         if reference.rpartition("/")[2] != f"{sha256(body)}.json":
             raise ChecksumMismatchError(reference)
-        backup = decode(Backup, body)
-        # The ARN of a queue names its Region and its account; a bucket's name neither.
-        place = [backup.region, backup.account_id]
-        if _reference(backup, body) != reference or backup.id.split(":")[3:-1] not in ([], place):
-            raise ChecksumMismatchError(reference)
-        return backup
+        return decode(Backup, body)
 
 
-def _reference(backup: Backup, body: bytes) -> str:
-    name = urllib.parse.quote(backup.id.rpartition(":")[2], safe="")
-    return f"backups/{backup.run_id}/{backup.account_id}/{name}/{sha256(body)}.json"
+def run_id_of(reference: str) -> str:
+    """Return the run that a backup's reference names."""
+    return reference.split("/")[1]
 
 
 def sha256(body: bytes) -> str:

@@ -38,13 +38,11 @@ class Restore:
         reference: The reference of its backup.
         policy: The text to restore: the backup's, or a corrected one.
         corrected: Whether it is a corrected one.
-        note: Why it is not known whether the run of the reference made the backup; None if it did.
     """
 
     reference: str
     policy: str
     corrected: bool = False
-    note: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

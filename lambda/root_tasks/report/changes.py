@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import shlex
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_calls.notices import NextStep, Notice
-from common.untrusted import ACCOUNT_ID, excerpt, printable
+from common.untrusted import excerpt, printable
 
 from ..messages import enumeration, quantity
-from ..model.codec import DecodingError, decode, encode_in_pieces
-from ..model.report_schema import AuditTotals, Change, ChangeType, ItemType, Outcome, Report, Task
+from ..model.codec import DecodingError, decode
+from ..model.report_schema import AuditTotals, Change, ChangeType, ItemType, Outcome, Report
 from .management_root_user import PROTECT_OWN, is_unprotected, management_credentials, management_root_user
 from .summary import (
     credentials_of,
@@ -59,10 +58,6 @@ _MAX_REASON_CHARACTERS = 400
 _MAX_MESSAGE_BYTES = 7900
 # How many full audits the trend has.
 _MAX_TREND = 12
-# JSON takes up to 40 times its size in memory as it is parsed. What is far larger than the new report could
-# fill the function's memory, and no audit would have a report again.
-_MAX_TIMES_LARGER = 4
-_ALWAYS_PARSED_BYTES = 10_000_000
 
 
 class NotComparableError(Exception):
@@ -77,25 +72,15 @@ def parse_previous_audit(data: bytes, *, current: Report) -> Report:
         current: The newer audit.
 
     Raises:
-        NotComparableError: It is damaged, too large, or not a full audit of the same organization.
+        NotComparableError: It is damaged, or of another organization.
     """
-    if len(data) > _ALWAYS_PARSED_BYTES:
-        size = sum(map(len, encode_in_pieces(current)))
-        if len(data) > _MAX_TIMES_LARGER * size:
-            raise NotComparableError("This report is far larger than the new one.")
     try:
         # No change has a name.
         previous = decode(Report, data, omit=("name", "email", "organizationalUnit"))
     except DecodingError as error:
         raise NotComparableError(str(error)) from error
-    if not previous.full or previous.task is not Task.AUDIT:
-        raise NotComparableError("This report is not a full audit.")
     if previous.organization_id != current.organization_id:
         raise NotComparableError("This report is of another organization.")
-    named: Iterator[AccountResult | Change] = itertools.chain(previous.results, previous.changes or ())
-    # They get into notices and findings.
-    if not all(ACCOUNT_ID.fullmatch(each.account_id) for each in named):
-        raise NotComparableError("This report has an account ID that is not 12 digits.")
     return previous
 
 
@@ -126,15 +111,9 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
     earlier: tuple[AuditTotals, ...] = ()
     if previous is not None:
         earlier = previous.trend
-        # Written before, by an earlier attempt: the comparison stays what it was.
-        found = previous.changes if is_same_run(previous, report) else changes(previous, report)
+        found = changes(previous, report)
     last = [audit for audit in earlier if audit.run_id != report.run_id][1 - _MAX_TREND :]
     return dataclasses.replace(report, changes=found, trend=(*last, _totals(report)))
-
-
-def is_same_run(one: Report, other: Report) -> bool:
-    """Return whether two reports are of one run."""
-    return (one.run_id, one.started_at) == (other.run_id, other.started_at)
 
 
 def _totals(report: Report) -> AuditTotals:
@@ -159,9 +138,6 @@ def notice(report: Report, *, previous: Report | None, problem: str | None) -> N
     if previous is None:
         subject = _FIRST_AUDIT if problem is None else _NOT_COMPARED
         message = first_audit_message(report, problem=problem)
-    elif is_same_run(previous, report):
-        # What is the latest report already has been sent before it was written.
-        return None
     else:
         found = report.changes or ()
         own = _management_change(management_root_user(previous), management_root_user(report))

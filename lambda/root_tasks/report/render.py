@@ -83,7 +83,7 @@ def csv_table(columns: Iterable[str], rows: Iterable[Iterable[object]], *, line_
     return text.getvalue()
 
 
-def as_html(report: Report, *, stored: bool = True, checked: bool = True) -> bytes:
+def as_html(report: Report, *, stored: bool = True) -> bytes:
     """Return one page, in UTF-8, that needs nothing else and runs no script but its own.
 
     Its table is drawn, as text, from the embedded JSON. Its security policy names its style and its script
@@ -92,7 +92,6 @@ def as_html(report: Report, *, stored: bool = True, checked: bool = True) -> byt
     Args:
         report: The report.
         stored: Whether another command can read it, and take its accounts.
-        checked: Whether it is known that its run wrote it; otherwise the page has no commands.
     """
     page = _PAGE.read_text(encoding="utf-8")
     words = words_of(report)
@@ -108,7 +107,6 @@ def as_html(report: Report, *, stored: bool = True, checked: bool = True) -> byt
         "planned": _markup(words.planned),
         "done": _markup(words.done),
         "stored": "yes" if stored else "",
-        "checked": "yes" if checked else "",
         "organization": _markup(report.organization_id),
         "title": _markup(title(report)),
         "headline": _markup(headline(report)),

@@ -167,21 +167,20 @@ class AccountRunner:
         aws: The account that opens the root sessions.
         work: The task, the mode, and what else all accounts have in common.
         pace: How often AssumeRoot is called for the run.
-        back_up: Stores the policy that is about to be removed, and returns its reference; None if something
-            else is stored there.
+        back_up: Stores the policy that is about to be removed, and returns its reference.
     """
 
     aws: Aws
     work: Work
     pace: Pace
-    back_up: Callable[[Backup], str | None]
+    back_up: Callable[[Backup], str]
 
     @classmethod
     def of_audit(cls, aws: Aws, *, run_id: str, pace: Pace, only: Assignment | None = None) -> AccountRunner:
         """Return what audits accounts before it is known which accounts there are, or one account alone."""
         work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=((only,),) if only else ())
         # An audit removes no policy.
-        return cls(aws=aws, work=work, pace=pace, back_up=lambda backup: None)  # noqa: ARG005
+        return cls(aws=aws, work=work, pace=pace, back_up=lambda backup: "")  # noqa: ARG005
 
     def run(self, assignment: Assignment, *, executor: Executor) -> Finding:
         """Run the task in an account, and return its result in any case.
@@ -226,7 +225,7 @@ class AccountRunner:
         # A session that was throttled for long may come too late.
         if self._is_expired():
             return _finding_without_change(self.work, assignment, messages.EXPIRED)
-        references: dict[Target, str | None] = {}
+        references: dict[Target, str] = {}
         try:
             return self._run_task(session, assignment, references)
         except Exception as error:
@@ -237,11 +236,11 @@ class AccountRunner:
         return self.work.expires_at is not None and self.aws.now() > self.work.expires_at
 
     def _run_task(
-        self, session: RootSession, assignment: Assignment, references: dict[Target, str | None]
+        self, session: RootSession, assignment: Assignment, references: dict[Target, str]
     ) -> Finding:
         """Run the task in a session; the references of its backups are kept even if it fails."""
 
-        def back_up(target: Target, policy: str) -> str | None:
+        def back_up(target: Target, policy: str) -> str:
             references[target] = self.back_up(
                 Backup(
                     run_id=self.work.run_id,
@@ -268,7 +267,7 @@ class AccountRunner:
         )
 
     def _finding_of_error(
-        self, assignment: Assignment, error: Exception, references: Mapping[Target, str | None]
+        self, assignment: Assignment, error: Exception, references: Mapping[Target, str]
     ) -> Finding:
         """Return the finding of an account in which the task ended early, with the backups that it made."""
         reason, hint = self._reason_and_hint(assignment, error)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
-from common.untrusted import excerpt
 
 from .. import messages
 from ..aws.bucket import UnreadableObjectError
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 # A replaced result can be arbitrarily large and is in memory until its hash is checked.
 _MAX_READS_IN_PARALLEL = 4
-_MAX_KEY_CHARACTERS = 200
+_MAX_WARNINGS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,7 @@ class Results:
 
     Attributes:
         findings: The finding of each account whose batch has one, by account ID.
-        warnings: What was stored in the bucket that is not followed, in sentences.
+        warnings: Which results are not those that were stored, in sentences.
         finished_at: When the last batch ended. That is not now: this can be a redrive. If none has a result,
             the start of a read-only run, or now.
     """
@@ -80,12 +79,12 @@ class _Collector:
                 findings |= {finding.account_id: finding for finding in found}
                 ends += [ended_at] if ended_at else []
                 problems += [f"The result of batch {batch} was not followed. {problem}"] if problem else []
-        damaged = messages.first_sentences(problems, of="results")
+        more = ["There are more such results."] if len(problems) > _MAX_WARNINGS else []
         # Without a result, a read-only run has seen nothing since its start: one that started later counts.
         seen = self.run.started_at if self.run.mode is not Mode.EXECUTE else self.aws.now()
         return Results(
             findings=findings,
-            warnings=(*damaged, *self._foreign_objects()),
+            warnings=(*problems[:_MAX_WARNINGS], *more),
             finished_at=max(ends, default=seen),
         )
 
@@ -126,21 +125,6 @@ class _Collector:
         except CallError as error:
             return f" {messages.BACKUPS_UNREAD} {describe(error.failure)}"
         return f" Backups of this run: {', '.join(references) or 'none'}."
-
-    def _foreign_objects(self) -> tuple[str, ...]:
-        """Return warnings of what others have written among the results. None of it is read."""
-        try:
-            sentences = (
-                f"{excerpt(key, _MAX_KEY_CHARACTERS)} was not written by this run, and was ignored."
-                for key in self.runs.keys_written_by_others(self.run, self.checksums)
-            )
-            warnings = messages.first_sentences(sentences, of="objects")
-        except CallError as error:
-            reason = describe(error.failure)
-            warnings = (f"Whether others have written to this run's results is not known. {reason}",)
-        if warnings:
-            self.aws.log(event="foreign_results", runId=self.run.run_id, count=len(warnings))
-        return warnings
 
 
 def _checksums(returned: Sequence[object]) -> dict[int, str]:

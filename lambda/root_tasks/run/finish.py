@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from common.errors import RootAccessError
@@ -20,10 +21,9 @@ from .collect import collect_results
 from .explain import Explained, explain
 from .findings_import import import_audit
 from .make_report import make_report, plan_of
-from .other_audits import MAX_AGE, standing
 from .own_root_user import own_root_user
 from .plans import PLAN_EXPIRES_AT, PLAN_SHA256, TASK
-from .publish import compare, publish_audit
+from .publish import compare, is_superseded, publish_audit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 # An execution in which an account has one of these has failed.
 _FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
 _HTML = "report.html"
+_SUPERSEDED = (
+    "A full audit that looked later ended before this one, which therefore has no comparison, no metrics, no "
+    "notice, and is not the latest."
+)
+# A redrive can finish a run two weeks after its start; this long after it, a read-only run writes no report.
+_MAX_AGE = timedelta(days=1)
 # The report is stored after it.
 _EXPLANATION_SECONDS = 120.0
 
@@ -85,12 +91,12 @@ def write_report(
     began = aws.now()
     run, report, plan = _make(aws, storage, runs, event)
     notice, imported = None, None
-    # Asked again after an import of findings: another audit may have ended in these minutes.
-    find_standing = functools.partial(standing, aws, run, looked_at=report.finished_at)
-    if run.full:
+    if run.full and is_superseded(aws, storage.reports, report):
+        report = report.with_warning(_SUPERSEDED)
+    elif run.full:
         report, notice, checked = compare(aws, storage.reports, report)
         if settings.security_hub_findings:
-            report, imported = import_audit(aws, report, checked=checked, find_standing=find_standing)
+            report, imported = import_audit(aws, report, checked=checked)
     files = functools.partial(_files, report)
     urls, checksums = {}, {}
     for file in files():
@@ -100,7 +106,8 @@ def write_report(
         del file
     totals = {str(outcome): count for outcome, count in report.totals.items()}
     aws.log(event="run_finished", runId=run.run_id, task=run.task, mode=run.mode, totals=totals)
-    if run.full:
+    # Asked again: another audit may have ended while findings were imported.
+    if run.full and not is_superseded(aws, storage.reports, report):
         publish_audit(
             aws,
             storage.reports,
@@ -110,7 +117,6 @@ def write_report(
             topic_arn=settings.notification_topic_arn,
             notice=notice,
             imported=imported,
-            find_standing=find_standing,
             began=began,
         )
     output: dict[str, Any] = {
@@ -142,7 +148,7 @@ def _make(
 ) -> tuple[Run, Report, Plan | None]:
     """Return a run without its accounts, which are half of the memory, its report, and its plan."""
     run = runs.read(Run, event["runId"], checksum=event["runSha256"])
-    if run.mode is not Mode.EXECUTE and aws.now() - run.started_at > MAX_AGE:
+    if run.mode is not Mode.EXECUTE and aws.now() - run.started_at > _MAX_AGE:
         raise OutdatedRunError(run_id=run.run_id, started_at=run.started_at)
     results = collect_results(aws, runs, run, event["results"], backups=storage.backups)
     explained = Explained(findings=results.findings, preflight=run.preflight)

@@ -13,7 +13,6 @@ from ..model.report_schema import Outcome
 from ..report import changes
 from ..report.management_root_user import is_unprotected, management_credentials
 from ..report.summary import is_audited
-from .other_audits import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +42,15 @@ def compare(aws: Aws, reports: ReportStore, report: Report) -> tuple[Report, Not
     return report, changes.notice(report, previous=previous, problem=problem), checked
 
 
+def is_superseded(aws: Aws, reports: ReportStore, report: Report) -> bool:
+    """Return True if the latest full audit looked later: its numbers and its report count.
+
+    Raises:
+        CallError: It cannot be read in time.
+    """
+    return reports.has_later(REPORT_JSON, than=report.finished_at, now=aws.now())
+
+
 def publish_audit(
     aws: Aws,
     reports: ReportStore,
@@ -53,25 +61,21 @@ def publish_audit(
     topic_arn: str | None,
     notice: Notice | None,
     imported: ImportResult | None,
-    find_standing: Callable[[], Standing],
     began: datetime,
 ) -> None:
     """Write the metrics, send the notice, and write the latest report.
 
     The notice comes first: if it fails, the next audit finds the same changes, and sends it.
     """
-    found = find_standing()
-    if found is not Standing.SUPERSEDED:
-        now = aws.now()
-        # An import of findings may have taken minutes, which make the look no older for the alarms.
-        looked_at = report.finished_at + (now - began)
-        ends_alarms = found is Standing.ALONE
-        aws.log(**_metrics(run, report, imported, ends_alarms=ends_alarms, looked_at=looked_at, now=now))
+    now = aws.now()
+    # An import of findings may have taken minutes, which make the look no older for the alarms.
+    looked_at = report.finished_at + (now - began)
+    aws.log(**_metrics(run, report, imported, looked_at=looked_at, now=now))
     if notice is not None and topic_arn is not None:
         publish(notice, topic_arn=topic_arn, budget=aws.budget, sns=aws.clients.sns)
     # Each file is attempted: a newer audit may have come between two of them.
     for file in files():
-        reports.write_latest(file, looked_at=report.finished_at, now=aws.now(), log=aws.log)
+        reports.write_latest(file, looked_at=report.finished_at, now=aws.now())
 
 
 def _previous_audit(reports: ReportStore, report: Report) -> tuple[Report | None, str | None]:
@@ -80,13 +84,9 @@ def _previous_audit(reports: ReportStore, report: Report) -> tuple[Report | None
         data = reports.read_latest(REPORT_JSON)
         if data is None:
             return None, None
-        previous = changes.parse_previous_audit(data, current=report)
+        return changes.parse_previous_audit(data, current=report), None
     except (changes.NotComparableError, UnreadableObjectError) as error:
         return None, str(error)
-    if previous.finished_at > report.finished_at:
-        # An audit that looked later and ended earlier, or no audit at all: it must not hide a change.
-        return None, "Its run read the accounts after this one."
-    return previous, None
 
 
 def _metrics(
@@ -94,11 +94,10 @@ def _metrics(
     report: Report,
     imported: ImportResult | None,
     *,
-    ends_alarms: bool,
     looked_at: datetime,
     now: datetime,
 ) -> dict[str, object]:
-    """Return the metrics. Alarms take the last value, so an audit that may not end them writes no zeros.
+    """Return the metrics.
 
     Values that set off an alarm are timestamped now, because alarms only look at recent minutes.
     """
@@ -106,14 +105,12 @@ def _metrics(
     with_credentials = totals.get(Outcome.HAS_CREDENTIALS, 0)
     audited = sum(is_audited(result) for result in report.results)
     inaccessible = totals.get(Outcome.INACCESSIBLE, 0)
-    values = {"AccountsAudited": audited}
+    values = {"AccountsAudited": audited, "AccountsInaccessible": inaccessible}
     # If no account could be read, the number is unknown, not zero.
-    if with_credentials or (ends_alarms and (audited or not inaccessible)):
+    if with_credentials or audited or not inaccessible:
         values["AccountsWithRootCredentials"] = with_credentials
-    if inaccessible or ends_alarms:
-        values["AccountsInaccessible"] = inaccessible
     own = management_credentials(report)
-    if own is not None and (ends_alarms or is_unprotected(own)):
+    if own is not None:
         values["ManagementRootUserUnprotected"] = int(is_unprotected(own))
     if imported is not None:
         values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}

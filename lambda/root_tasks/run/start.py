@@ -19,7 +19,6 @@ from ..policies.planned_accounts import PlannedAccounts, check_plan
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope, assignments_of
-from .backup_origins import backup_notes, run_id_of
 from .directory import MemberDirectory
 from .plans import Plans, parse_plan_request
 from .prepare import prepare, with_unit_names
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from ..aws.context import Aws
     from ..aws.stores import RunStore
     from ..model.report_schema import Task
-    from ..model.run import Assignment, Backup, Plan, Run, Work
+    from ..model.run import Assignment, Backup, Run, Work
     from ..tasks.scope import RestoreRequest
     from .prepare import Preparation
     from .settings import StartExecutionSettings, StartRunSettings
@@ -60,7 +59,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
             event["input"], tasks=settings.tasks, allow_policy_override=settings.allow_policy_override
         )
         if order.scope.restores:
-            order = replace(order, assignments=_assignments_to_restore(aws, storage, order))
+            order = replace(order, assignments=_assignments_to_restore(storage, order))
         patient = replace(aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS)
         directory = MemberDirectory.of(aws.with_budget(patient))
         prepared = prepare(
@@ -98,7 +97,6 @@ def start_execution(
             found = pool.submit(plans.find, request)
             plans.require_running(execution)
         plan, expires_at = found.result()
-        _require_backups_of_others(plan, execution)
         order = Order(
             task=plan.task,
             mode=Mode.EXECUTE,
@@ -212,22 +210,12 @@ def _run_and_work(aws: Aws, prepared: Preparation, directory: MemberDirectory) -
     return run, prepared.work(run, denials=found.denials)
 
 
-def _require_backups_of_others(plan: Plan, execution: Execution) -> None:
-    """Refuse an execution whose report would list, as if it had made it, a backup that was there before."""
-    for assignment in plan.assignments:
-        for target in assignment.targets:
-            if target.restore is not None and run_id_of(target.restore.reference) == execution.name:
-                reason = RefusalReason.PLAN_RESTORES_BACKUP_OF_SAME_NAME
-                raise RunRefusedError(reason, run_id=plan.run_id, name=execution.name)
-
-
 # Restoring
 
 
-def _assignments_to_restore(aws: Aws, storage: Storage, order: Order) -> dict[str, Assignment]:
+def _assignments_to_restore(storage: Storage, order: Order) -> dict[str, Assignment]:
     restores = order.scope.restores
     backups = [_backup(storage, restore, task=order.task) for restore in restores]
-    notes = backup_notes(aws, storage.executions, [restore.reference for restore in restores])
     policies = Counter((backup.account_id, backup.id) for backup in backups)
     if several := [id_ for (_, id_), count in policies.items() if count > 1]:
         raise RunRefusedError(RefusalReason.SEVERAL_BACKUPS, ids=several)
@@ -240,7 +228,6 @@ def _assignments_to_restore(aws: Aws, storage: Storage, order: Order) -> dict[st
                 reference=restore.reference,
                 policy=restore.policy_override or backup.policy,
                 corrected=restore.policy_override is not None,
-                note=notes[restore.reference],
             ),
         )
         for restore, backup in zip(restores, backups, strict=True)

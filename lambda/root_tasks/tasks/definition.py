@@ -26,15 +26,14 @@ class AccountTask:
         session: The root session in the account.
         targets: What to plan or to execute; empty where the task finds out by itself.
         credentials: Which credentials a plan may list.
-        back_up: Stores the policy of a target, and returns the backup's reference; None if something else is
-            stored there.
+        back_up: Stores the policy of a target, and returns the backup's reference.
         eager: Whether credentials are listed before it is known which exist: some calls more, but sooner.
     """
 
     session: RootSession
     targets: tuple[Target, ...]
     credentials: CredentialSelection
-    back_up: Callable[[Target, str], str | None]
+    back_up: Callable[[Target, str], str]
     eager: bool
 
 

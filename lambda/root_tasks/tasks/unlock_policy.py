@@ -120,25 +120,15 @@ def _obstacle(target: Target, restore: Restore, text: str | None) -> Item | None
     """Return the item of a restore that finds a policy: there is nothing to do, or it is in the way."""
     if text is None:
         return None
-    try:
-        is_same = json.loads(text) == json.loads(restore.policy)
-    except (ValueError, RecursionError):
-        # Others chose both, and anyone who can write to the bucket can store what is no policy as a backup.
-        is_same = False
-    if is_same:
+    if json.loads(text) == json.loads(restore.policy):
         return _restore_item(target, restore, Outcome.NOTHING_TO_DO)
     return _restore_item(target, restore, Outcome.FAILED, messages.CHANGED_SINCE_BACKUP)
 
 
 def _restore_item(target: Target, restore: Restore, outcome: Outcome, message: str | None = None) -> Item:
     """Return the item of a policy to attach, with the text: a person approves it by its plan."""
-    if message is None:
-        notes = (
-            messages.CORRECTED_POLICY if restore.corrected else None,
-            # It is about what to do before the execution.
-            restore.note if outcome is Outcome.PLANNED else None,
-        )
-        message = " ".join(filter(None, notes)) or None
+    if message is None and restore.corrected:
+        message = messages.CORRECTED_POLICY
     return replace(
         item_of(target, outcome, message),
         policy=restore.policy,
@@ -180,8 +170,6 @@ def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
     if sha256(text.encode()) != target.policy_sha256:
         return item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
     reference = task.back_up(target, text)
-    if reference is None:
-        return item_of(target, Outcome.FAILED, messages.BACKUP_EXISTS)
     return replace(_remove_backed_up(policy, target, text), backup=reference)
 
 

@@ -26,7 +26,7 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
 
     Changes that are made stay made, and batches that have started may still finish.
 
-    Exit code: 0 stopped; 2 not stopped, or what it had done cannot be shown or was not checked.
+    Exit code: 0 stopped; 2 not stopped, or what it had done cannot be shown.
     """
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Use --yes.")
@@ -85,13 +85,11 @@ def _show(runs: Runs, execution: RunExecution) -> ExitCode:
         from root_tasks.model.report_schema import Outcome
 
         from .. import screen
-        from ..stored_report import print_doubt
 
         stored = runs.report_of(execution)
         screen.show_report(stored.report)
-        print_doubt(stored)
         if Outcome.UNKNOWN in stored.report.totals:
             # As long as a function may run.
             print_note("Batches that had started may still be finishing, for up to 10 more minutes.")
         runs.show_next_steps(stored)
-    return ExitCode.AS_WANTED if stored.doubt is None else ExitCode.NO_RESULT
+    return ExitCode.AS_WANTED
