@@ -18,21 +18,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from moto.moto_api._internal import mock_random
 
-from centralized_root_access import RootTask, RootTasks
 from local_aws.emulation import LocalOrganization, mock_organization
 from local_aws.emulation.state import AccessKey, Emulation, current_emulation
 from root_tasks.aws.executions import REPORT_SHA256
 from root_tasks.aws.stores import sha256
 from root_tasks.model.report_schema import Outcome, Task
 from root_tasks.model.run import Mode
-from root_tasks.refusals import RefusalReason
+from root_tasks.refusals import RefusalReason, RunRefusedError
 from root_tasks.run.batch import BatchClaimedError
 from support import root_tasks as running
 from support.accounts import MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, add_unit, enable_root_access
 from support.root_tasks_ledger import Drive, Ledger, Shown, at
 from support.state_machine import ExecutionFailedError
-from support.templates import MANAGEMENT, bootstrap_stack, resources, state_machine_definition, template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -157,16 +155,12 @@ class World:
     Attributes:
         organization: The organization.
         root_tasks: The functions.
-        definitions: The template's state machines, by their names.
-        handlers: The method of each function, by the resource of its task.
         situations: How often each kind of situation occurred.
         lifecycle: The example that runs.
     """
 
     organization: LocalOrganization
     root_tasks: running.RootTasks
-    definitions: Mapping[str, Mapping[str, Any]]
-    handlers: Mapping[str, str]
     situations: Counter[str] = field(default_factory=Counter)
     lifecycle: AnyOrder | None = None
 
@@ -477,10 +471,10 @@ class AnyOrder(RuleBasedStateMachine):
         self.ledger.drive, self.ledger.now = drive, self.root_tasks.now
         self.disturbances, self.faults = [*during], dict(faults or {})
         self.counts.clear()
-        definition = self.world.definitions[execution.machine]
+        definition = self.root_tasks.template.definitions[execution.machine]
         try:
             self.root_tasks.run_definition(execution, definition, self._invoke, history=drive.history)
-            if execution.status == "FAILED" and execution.error is not None:
+            if isinstance(execution.error, RunRefusedError):
                 self.world.situations[f"refused: {execution.error.reason}"] += 1
         except ExecutionAbortedError:
             execution.status = "ABORTED"
@@ -515,7 +509,7 @@ class AnyOrder(RuleBasedStateMachine):
             raise ExecutionFailedError(fault.value, "")
         self.fatal, self.is_watching = None, True
         try:
-            result = self.root_tasks.invoke(self.world.handlers[resource], payload)
+            result = self.root_tasks.invoke(self.root_tasks.template.handlers[resource], payload)
         except FunctionDiedError as error:
             self.world.situations["function died"] += 1
             raise ExecutionFailedError(_LAMBDA_DIED, "") from error
@@ -669,9 +663,6 @@ class AnyOrder(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module")
 def shared_world() -> Iterator[World]:
-    stack = bootstrap_stack(env=MANAGEMENT)
-    RootTasks(stack, "RootTasks", tasks=list(RootTask), protected_accounts=[PROTECTED])
-    synthesized = template(stack)
     with pytest.MonkeyPatch.context() as monkeypatch, mock_organization() as organization:
         deployed = running.RootTasks(
             organization=organization,
@@ -691,14 +682,6 @@ def shared_world() -> Iterator[World]:
         world = World(
             organization=organization,
             root_tasks=deployed,
-            definitions={
-                running.AUDIT_MACHINE: state_machine_definition(synthesized, "Audit"),
-                running.EXECUTE_MACHINE: state_machine_definition(synthesized, "Execute"),
-            },
-            handlers={
-                f"${{{id_}.Arn}}": function["Properties"]["Handler"].rpartition(".")[2]
-                for id_, function in resources(synthesized, "AWS::Lambda::Function").items()
-            },
         )
         world.watch()
         yield world

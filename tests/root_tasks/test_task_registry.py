@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 from dataclasses import replace
@@ -22,7 +23,7 @@ from root_tasks.tasks.outcomes import finding_of, item_of
 from root_tasks.tasks.scope import ACCOUNTS, Scope, parse_named_accounts
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, enable_root_access
-from support.root_tasks import RootTasks, Settings, refusal, session_calls
+from support.root_tasks import RootTasks, Settings, deployed_template, refusal, session_calls
 from support.scp import document, statement
 
 if TYPE_CHECKING:
@@ -91,7 +92,12 @@ def organization(organization: LocalOrganization) -> LocalOrganization:
 @pytest.fixture
 def root_tasks(organization: LocalOrganization, sixth_task: Task) -> RootTasks:
     assert sixth_task in Task
-    return RootTasks(organization=organization, settings=Settings(tasks=tuple(Task)))
+    template = copy.deepcopy(deployed_template())
+    for definition in template.definitions.values():
+        which_task = definition["States"]["Batches of accounts"]["ItemProcessor"]["States"]["Which task?"]
+        # The functions of a machine's tasks differ in their roles only.
+        which_task["Default"] = which_task["Choices"][0]["Next"]
+    return RootTasks(organization=organization, settings=Settings(tasks=tuple(Task)), template=template)
 
 
 def test_a_sixth_task_is_planned_executed_and_reported(

@@ -9,6 +9,7 @@ import json
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -40,6 +41,7 @@ from support.policies import PolicyRequest, request_of
 from support.report_bucket import BUCKET as BUCKET
 from support.responding import client_error
 from support.state_machine import ExecutionFailedError, StateMachine
+from support.template_reading import resources, state_machine_definition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 AUDIT_MACHINE, EXECUTE_MACHINE = "RootTasksAudit", "RootTasksExecute"
 _ARN = "arn:aws:states:us-east-1:{account_id}:{kind}:{machine}"
 ARN_OF_AUDIT_MACHINE = _ARN.format(account_id=MANAGEMENT, kind="stateMachine", machine=AUDIT_MACHINE)
+_SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "everything" / "OrganizationBootstrap.template.json"
 _STARTED_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 # Each function and the class of its settings, by its handler.
 FUNCTIONS: Mapping[str, tuple[Callable[..., dict[str, Any]], Any]] = {
@@ -136,7 +139,7 @@ class FinishedExecution:
     status: str
     output: dict[str, Any]
     cause: str = ""
-    error: RunRefusedError | None = None
+    error: RootAccessError | None = None
     started_at: datetime = _STARTED_AT
     folder: str = "runs"
     totals: dict[str, int] = field(default_factory=dict)
@@ -173,6 +176,7 @@ class RootTasks:
         fail_descriptions: The code with which Step Functions fails to describe executions.
         outdated: What Step Functions says of an execution before it is as it is, by its ARN, each once: None,
             that there is none; otherwise other members, None those that it leaves out.
+        template: The state machines, as they are deployed.
         function: The function that runs, by its id or its task.
         requests: What each function requested of AWS outside root sessions.
     """
@@ -193,6 +197,7 @@ class RootTasks:
     fail_notices: int = 0
     fail_descriptions: str = ""
     outdated: dict[str, list[dict[str, Any] | None]] = field(default_factory=dict)
+    template: DeployedTemplate = field(default_factory=lambda: deployed_template())
     function: str = ""
     requests: list[tuple[str, PolicyRequest]] = field(default_factory=list)
     executions: dict[str, FinishedExecution] = field(default_factory=dict)
@@ -246,19 +251,7 @@ class RootTasks:
             started_at=started_at or self.now,
             **history,
         )
-        arn, acts = self.arn(execution.run_id, machine=machine), machine == EXECUTE_MACHINE
-        try:
-            output = self._run(input_, arn=arn, started_at=execution.started_at, acts=acts)
-            execution.totals = output["totals"]
-            if output.get("failed"):
-                execution.status, execution.cause = "FAILED", output["summary"]
-            else:
-                execution.status, execution.output = "SUCCEEDED", output
-        except RunRefusedError as error:
-            execution.cause, execution.error = str(error), error
-            execution.status = "FAILED" if error.is_failure else "SUCCEEDED"
-            execution.output = {} if error.is_failure else error.output()
-        execution.stopped_at = self.now
+        self.run_definition(execution, self.template.definitions[machine], self._invoke_task)
         return execution
 
     def begin(self, name: str, input_: object, *, machine: str, **fields: Any) -> FinishedExecution:
@@ -285,79 +278,74 @@ class RootTasks:
         event = _start_event(
             execution.input, self.arn(execution.run_id, machine=execution.machine), execution.started_at
         )["execution"]
+
+        def invoke_and_note(resource: str, payload: Any) -> Any:
+            output = invoke(resource, payload)
+            # An execution that failed has no output.
+            execution.totals = output.get("totals", {})
+            return output
+
         try:
-            execution.output = StateMachine(definition=definition, invoke=invoke).run(
+            execution.output = StateMachine(definition=definition, invoke=invoke_and_note).run(
                 execution.input,
                 execution={"Id": event["id"], "Name": event["name"], "StartTime": event["startedAt"]},
                 history=history,
             )
             execution.status = "SUCCEEDED"
-        except (RootAccessError, ExecutionFailedError) as error:
-            execution.status = "FAILED"
-            execution.error = error if isinstance(error, RunRefusedError) else None
-            execution.cause = error.cause if isinstance(error, ExecutionFailedError) else str(error)
+        except RunRefusedError as error:
+            execution.cause, execution.error = str(error), error
+            execution.status = "FAILED" if error.is_failure else "SUCCEEDED"
+            execution.output = {} if error.is_failure else error.output()
+        except RootAccessError as error:
+            execution.status, execution.cause, execution.error = "FAILED", str(error), error
+        except ExecutionFailedError as error:
+            execution.status, execution.cause = "FAILED", error.cause
+        execution.stopped_at = self.now
 
-    def _run(self, input_: object, *, arn: str, started_at: datetime, acts: bool) -> dict[str, Any]:
-        start, run_batch, write_report = (
-            (self.start_execution, self.execute_batch, self.write_execution_report)
-            if acts
-            else (self.start_run, self.run_batch, self.write_report)
-        )
-        run = start(input_, arn=arn, started_at=started_at)
-        results: list[object] = []
-        for batch in run["batches"]:
-            result: object = {}
-            for _ in range(2 if self.twice else 1):
-                if self.lose_batches(batch):
-                    continue
-                with contextlib.suppress(BatchClaimedError):
-                    result = run_batch(run, batch=batch)
-            results.append({} if self.lose_results(batch) else result)
-        self.between()
-        return write_report(run, results=results)
+    def _invoke_task(self, function_arn: str, payload: Any) -> Any:
+        """Invoke the function of a task, unless it is to be lost."""
+        handler = self.template.handlers[function_arn]
+        if "batch" not in payload:
+            if "results" in payload:
+                self.between()
+            return self.invoke(handler, payload)
+        if self.lose_batches(payload["batch"]):
+            raise ExecutionFailedError("Lambda.Unknown", "It did not start.")
+        result = self.invoke(handler, payload)
+        if self.twice:
+            with contextlib.suppress(BatchClaimedError):
+                result = self.invoke(handler, payload)
+        if self.lose_results(payload["batch"]):
+            raise ExecutionFailedError("Lambda.Unknown", "It died.")
+        return result
 
     def start_run(self, input_: object, *, arn: str, started_at: datetime) -> dict[str, Any]:
         """Invoke the function that starts an audit or a plan."""
-        self.function = "StartRun"
         return self.invoke("start_run", _start_event(input_, arn, started_at))
 
     def start_execution(self, input_: object, *, arn: str, started_at: datetime) -> dict[str, Any]:
         """Invoke the function that starts the execution of a plan."""
-        self.function = "StartExecution"
         return self.invoke("start_execution", _start_event(input_, arn, started_at))
 
     def run_batch(self, run: Mapping[str, Any], *, batch: int) -> dict[str, Any]:
         """Invoke the function of read-only runs for the run's task."""
-        task = Task(run["task"])
-        self.function = f"Plan {task}" if DEFINITIONS[task].policy_type else Task.AUDIT
         return self.invoke("run_batch", _batch_event(run, batch))
 
     def execute_batch(self, run: Mapping[str, Any], *, batch: int) -> dict[str, Any]:
         """Invoke the function that makes changes for the run's task."""
-        self.function = run["task"]
         return self.invoke("execute_batch", _batch_event(run, batch))
 
     def write_report(self, run: Mapping[str, Any], *, results: Sequence[object]) -> dict[str, Any]:
         """Invoke the function that writes the report of an audit or a plan."""
-        self.function = "WriteReport"
         return self.invoke("write_report", _report_event(run, results))
-
-    def write_execution_report(self, run: Mapping[str, Any], *, results: Sequence[object]) -> dict[str, Any]:
-        """Invoke the function that writes the report of an execution."""
-        self.function = "WriteExecutionReport"
-        return self.invoke("write_execution_report", _report_event(run, results))
 
     def invoke(self, handler: str, event: Mapping[str, Any]) -> dict[str, Any]:
         """Invoke a function by its handler, as Lambda does: event and result are JSON."""
+        self.function = _name_of_function(handler, event)
         environment = self.settings.environment(handler, account_id=self.account_id)
         run, settings = FUNCTIONS[handler]
-        result: dict[str, Any] = json.loads(
-            json.dumps(
-                run(
-                    self.aws(), json.loads(json.dumps(event)), settings=settings.from_environment(environment)
-                )
-            )
-        )
+        given, sent = settings.from_environment(environment), json.loads(json.dumps(event))
+        result: dict[str, Any] = json.loads(json.dumps(run(self.aws(), sent, settings=given)))
         return result
 
     def aws(self) -> Aws:
@@ -588,6 +576,30 @@ class _SessionClients(SessionClients):
         return client
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeployedTemplate:
+    """The state machines, and the handler of each function by its ARN in their definitions."""
+
+    definitions: Mapping[str, Mapping[str, Any]]
+    handlers: Mapping[str, str]
+
+
+@functools.cache
+def deployed_template() -> DeployedTemplate:
+    """Return what the snapshot of all arguments has: to synthesize it again would take seconds."""
+    template = json.loads(_SNAPSHOT.read_text())
+    return DeployedTemplate(
+        definitions={
+            AUDIT_MACHINE: state_machine_definition(template, "Audit"),
+            EXECUTE_MACHINE: state_machine_definition(template, "Execute"),
+        },
+        handlers={
+            f"${{{id_}.Arn}}": function["Properties"]["Handler"].rpartition(".")[2]
+            for id_, function in resources(template, "AWS::Lambda::Function").items()
+        },
+    )
+
+
 @functools.cache
 def _load_models() -> Loader:
     return create_loader()
@@ -682,7 +694,17 @@ def _start_event(input_: object, arn: str, started_at: datetime) -> dict[str, An
 
 
 def _batch_event(run: Mapping[str, Any], batch: int) -> dict[str, Any]:
-    return {"runId": run["runId"], "workSha256": run["workSha256"], "batch": batch}
+    return {**{name: run[name] for name in ("runId", "task", "workSha256")}, "batch": batch}
+
+
+def _name_of_function(handler: str, event: Mapping[str, Any]) -> str:
+    """Return the ID of a function in the template, or what its batches are about."""
+    if "batch" not in event:
+        return "".join(word.capitalize() for word in handler.split("_"))
+    task = Task(event["task"])
+    if handler == "execute_batch":
+        return task
+    return f"Plan {task}" if DEFINITIONS[task].policy_type else Task.AUDIT
 
 
 def _report_event(run: Mapping[str, Any], results: Sequence[object]) -> dict[str, Any]:
@@ -691,7 +713,7 @@ def _report_event(run: Mapping[str, Any], results: Sequence[object]) -> dict[str
 
 def refusal(execution: FinishedExecution) -> tuple[RefusalReason, Mapping[str, object]]:
     """The reason for which an execution was refused, and its data."""
-    assert execution.error is not None
+    assert isinstance(execution.error, RunRefusedError)
     assert execution.status == ("FAILED" if execution.error.is_failure else "SUCCEEDED")
     assert str(execution.error) == execution.cause
     return execution.error.reason, execution.error.data

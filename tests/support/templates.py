@@ -12,6 +12,10 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match, Template
 
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTasks
+from support.template_reading import properties_of as properties_of
+from support.template_reading import resources as resources
+from support.template_reading import state_machine_definition as state_machine_definition
+from support.template_reading import text as text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -72,21 +76,6 @@ def warnings(stack: Stack) -> list[str]:
     return sorted(str(warning.entry.data).rpartition("[ack: ")[2].rstrip("]") for warning in found)
 
 
-def resources(template: Mapping[str, Any], resource_type: str) -> dict[str, Any]:
-    """Return the template's resources of one type, by logical id."""
-    return {
-        id_: resource for id_, resource in template["Resources"].items() if resource["Type"] == resource_type
-    }
-
-
-def properties_of(
-    template: Mapping[str, Any], resource_type: str, part: str = ""
-) -> dict[str, dict[str, Any]]:
-    """Return the properties of the resources of one type whose logical ids have a part, by logical id."""
-    found = resources(template, resource_type)
-    return {id: resource["Properties"] for id, resource in found.items() if part in id}
-
-
 def only_resource(template: Mapping[str, Any], resource_type: str) -> Any:
     """Return the template's one resource of a type."""
     (resource,) = resources(template, resource_type).values()
@@ -131,25 +120,6 @@ def functions(template: Mapping[str, Any], handler: str) -> list[dict[str, Any]]
 def settings(function: Mapping[str, Any]) -> dict[str, Any]:
     """Return a function's settings, with a token in them as `text` has it."""
     return dict(json.loads(text(function["Environment"]["Variables"]["SETTINGS"])))
-
-
-def state_machine_definition(template: Mapping[str, Any], which: str = "Audit") -> dict[str, Any]:
-    """Return the definition of a state machine of RootTasks, with a token in it as `text` has it."""
-    machines = properties_of(template, "AWS::StepFunctions::StateMachine", f"{which}StateMachine")
-    (properties,) = machines.values()
-    return dict(json.loads(text(properties["DefinitionString"])))
-
-
-def text(value: Any) -> str:
-    """Return a property's text, in which a resource is "${Bucket}" and its attribute "${Bucket.Arn}"."""
-    match value:
-        case {"Fn::Join": [str(separator), list(parts)]}:
-            return str(separator).join(map(text, parts))
-        case {"Ref": str(logical_id)}:
-            return f"${{{logical_id}}}"
-        case {"Fn::GetAtt": [str(logical_id), str(attribute)]}:
-            return f"${{{logical_id}.{attribute}}}"
-    return str(value)
 
 
 def depends_on(template: Mapping[str, Any], logical_id: str) -> set[str]:

@@ -1,0 +1,46 @@
+"""What is in a template, without the CDK, which takes a second to import."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def resources(template: Mapping[str, Any], resource_type: str) -> dict[str, Any]:
+    """Return the template's resources of one type, by logical id."""
+    return {
+        id_: resource for id_, resource in template["Resources"].items() if resource["Type"] == resource_type
+    }
+
+
+def properties_of(
+    template: Mapping[str, Any], resource_type: str, part: str = ""
+) -> dict[str, dict[str, Any]]:
+    """Return the properties of the resources of one type whose logical ids have a part, by logical id."""
+    found = resources(template, resource_type)
+    return {id: resource["Properties"] for id, resource in found.items() if part in id}
+
+
+def state_machine_definition(template: Mapping[str, Any], which: str = "Audit") -> dict[str, Any]:
+    """Return the definition of a state machine of RootTasks, with a token in it as `text` has it."""
+    machines = properties_of(template, "AWS::StepFunctions::StateMachine", f"{which}StateMachine")
+    (properties,) = machines.values()
+    return dict(json.loads(text(properties["DefinitionString"])))
+
+
+def text(value: Any) -> str:
+    """Return a property's text, in which a resource is "${Bucket}" and its attribute "${Bucket.Arn}"."""
+    match value:
+        case {"Fn::Join": [str(separator), list(parts)]}:
+            return str(separator).join(map(text, parts))
+        case list(parts):
+            # As a snapshot has a long text.
+            return "".join(map(text, parts))
+        case {"Ref": str(logical_id)}:
+            return f"${{{logical_id}}}"
+        case {"Fn::GetAtt": [str(logical_id), str(attribute)]}:
+            return f"${{{logical_id}.{attribute}}}"
+    return str(value)
