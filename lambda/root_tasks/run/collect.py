@@ -17,7 +17,7 @@ from ..model.run import Finding, Mode
 from ..tasks import DEFINITIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from ..aws.context import Aws
@@ -58,73 +58,58 @@ def collect_results(
             without a result has returned something else.
         backups: The policies that runs removed.
     """
-    return _Collector(aws, runs, run, _checksums(returned), backups).collect()
+    checksums = _checksums(returned)
 
-
-@dataclass(frozen=True)
-class _Collector:
-    aws: Aws
-    runs: RunStore
-    run: Run
-    checksums: Mapping[int, str]
-    backups: BackupStore
-
-    def collect(self) -> Results:
-        batches = range(len(self.run.batches))
-        problems: list[str] = []
-        ends: list[datetime] = []
-        findings: dict[str, Finding] = {}
-        with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-            for batch, (found, ended_at, problem) in zip(batches, pool.map(self._read, batches), strict=True):
-                findings |= {finding.account_id: finding for finding in found}
-                ends += [ended_at] if ended_at else []
-                problems += [f"The result of batch {batch} was not followed. {problem}"] if problem else []
-        more = ["There are more such results."] if len(problems) > _MAX_WARNINGS else []
-        # Without a result, a read-only run has seen nothing since its start: one that started later counts.
-        seen = self.run.started_at if self.run.mode is not Mode.EXECUTE else self.aws.now()
-        return Results(
-            findings=findings,
-            warnings=(*problems[:_MAX_WARNINGS], *more),
-            finished_at=max(ends, default=seen),
-        )
-
-    def _read(self, batch: int) -> tuple[Sequence[Finding], datetime | None, str | None]:
+    def collect(batch: int) -> tuple[Sequence[Finding], datetime | None, str | None]:
         """Return the findings of a batch, when it ended, if it says so, and what is wrong with its result."""
-        own = self.run.batches[batch]
-        checksum = self.checksums.get(batch)
-        if checksum is None:
-            return self._findings_without_result(own, messages.NO_RESULT), None, None
+        own = run.batches[batch]
+        if (checksum := checksums.get(batch)) is None:
+            return [_lost(run, id_, messages.NO_RESULT, backups) for id_ in own], None, None
         try:
-            result = self.runs.read_result(self.run, batch, checksum=checksum)
+            result = runs.read_result(run, batch, checksum=checksum)
         except (ChecksumMismatchError, DecodingError, UnreadableObjectError) as error:
             problem = str(error)
         else:
             if [finding.account_id for finding in result.findings] == [*own]:
                 return result.findings, result.finished_at, None
             problem = "Its accounts are not those of the batch."
-        self.aws.log(event="result_damaged", runId=self.run.run_id, batch=batch, reason=problem)
-        return self._findings_without_result(own, messages.DAMAGED_RESULT), None, problem
+        aws.log(event="result_damaged", runId=run.run_id, batch=batch, reason=problem)
+        return [_lost(run, id_, messages.DAMAGED_RESULT, backups) for id_ in own], None, problem
 
-    def _findings_without_result(self, account_ids: Iterable[str], why: str) -> list[Finding]:
-        """Return the findings of accounts of whose batch nothing is known."""
-        if self.run.mode is not Mode.EXECUTE:
-            outcome, reason = Outcome.INACCESSIBLE, f"{why} {messages.NOTHING_CHANGED}"
-        else:
-            outcome, reason = Outcome.UNKNOWN, f"{why} {messages.LOOK_AGAIN}"
-        return [
-            Finding(account_id=id_, outcome=outcome, reason=f"{reason}{self._backups(id_)}")
-            for id_ in account_ids
-        ]
+    problems: list[str] = []
+    ends: list[datetime] = []
+    findings: dict[str, Finding] = {}
+    with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
+        for batch, (found, ended_at, problem) in enumerate(pool.map(collect, range(len(run.batches)))):
+            findings |= {finding.account_id: finding for finding in found}
+            ends += [ended_at] if ended_at else []
+            problems += [f"The result of batch {batch} was not followed. {problem}"] if problem else []
+    more = ["There are more such results."] if len(problems) > _MAX_WARNINGS else []
+    # Without a result, a read-only run has seen nothing since its start: one that started later counts.
+    seen = run.started_at if run.mode is not Mode.EXECUTE else aws.now()
+    return Results(
+        findings=findings, warnings=(*problems[:_MAX_WARNINGS], *more), finished_at=max(ends, default=seen)
+    )
 
-    def _backups(self, account_id: str) -> str:
-        """Return the sentence about the backups of a run that may have removed policies in an account."""
-        if self.run.mode is not Mode.EXECUTE or DEFINITIONS[self.run.task].policy_type is None:
-            return ""
-        try:
-            references = self.backups.references(self.run.run_id, account_id)
-        except CallError as error:
-            return f" {messages.BACKUPS_UNREAD} {describe(error.failure)}"
-        return f" Backups of this run: {', '.join(references) or 'none'}."
+
+def _lost(run: Run, account_id: str, why: str, backups: BackupStore) -> Finding:
+    """Return the finding of an account of whose batch nothing is known."""
+    if run.mode is not Mode.EXECUTE:
+        reason = f"{why} {messages.NOTHING_CHANGED}"
+        return Finding(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=reason)
+    reason = f"{why} {messages.LOOK_AGAIN}"
+    if DEFINITIONS[run.task].policy_type is not None:
+        reason += f" {_made_backups(run, account_id, backups)}"
+    return Finding(account_id=account_id, outcome=Outcome.UNKNOWN, reason=reason)
+
+
+def _made_backups(run: Run, account_id: str, backups: BackupStore) -> str:
+    """Return the sentence about the backups that a run made in an account."""
+    try:
+        references = backups.references(run.run_id, account_id)
+    except CallError as error:
+        return f"{messages.BACKUPS_UNREAD} {describe(error.failure)}"
+    return f"Backups of this run: {', '.join(references) or 'none'}."
 
 
 def _checksums(returned: Sequence[object]) -> dict[int, str]:
