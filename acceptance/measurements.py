@@ -6,14 +6,11 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any
 
-from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from acceptance.callers import AUDIT, TASK_POLICY, UNLOCK_BUCKET
-from acceptance.model import ROOT_SESSION
 from acceptance.policies import POLICIES, locking_policy
 from acceptance.resources import create_bucket
-from root_tasks.aws.authorization_ids import keep_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,9 +21,6 @@ if TYPE_CHECKING:
 _RATES_PER_SECOND = (2.0, 5.0, 10.0, 20.0)
 _CALLS_AT_EACH_RATE = 10
 _EFFECTIVE_AFTER_SECONDS = 30.0
-_DENIALS = ("AccessDenied", "AccessDeniedException")
-# Denied to every audit: one call per service that has root tasks.
-DENIED_CALLS = ("iam:ListUsers", "s3:ListBuckets", "sqs:ListQueues")
 
 
 def measure_assume_root(callers: Callers) -> dict[str, Any]:
@@ -52,24 +46,6 @@ def _is_throttled(call: Callable[[], object]) -> bool:
             raise
         return True
     return False
-
-
-def measure_authorization_ids(callers: Callers) -> dict[str, Any]:
-    """Return whether the denial of each call in a root session that audits carries an ID."""
-    return {operation: _carries_id(callers, *operation.split(":")) for operation in DENIED_CALLS}
-
-
-def _carries_id(callers: Callers, service: str, operation: str) -> bool | None:
-    ids: list[str] = []
-    call = keep_apart(getattr(callers.of_case(ROOT_SESSION, service), xform_name(operation)), ids)
-    try:
-        # A new session is not valid at once.
-        callers.patiently(lambda: dict(call()), final=_DENIALS)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in _DENIALS:
-            raise
-        return bool(ids)
-    return None
 
 
 def measure_confirmed_policy(callers: Callers) -> dict[str, Any]:
@@ -125,7 +101,6 @@ def measure_simulation(callers: Callers) -> dict[str, Any]:
 
 MEASUREMENTS: Mapping[str, Callable[[Callers], dict[str, Any]]] = {
     "AssumeRoot": measure_assume_root,
-    "AuthorizationIds": measure_authorization_ids,
     "ConfirmedPolicy": measure_confirmed_policy,
     "Simulation": measure_simulation,
 }

@@ -6,7 +6,6 @@ from functools import partial
 
 from acceptance.callers import AUDIT, DELETE, RECOVER
 from acceptance.cases._build import DENIED, PASSWORD, WITH_CREDENTIALS, case, in_session, refusal, succeeds
-from acceptance.measurements import DENIED_CALLS
 from acceptance.model import DETECTOR, MEMBER, Level, Response, Source
 
 _ROOT = f"arn:aws:iam::{MEMBER}:root"
@@ -122,12 +121,6 @@ CASES = (
         "iam:GetUser",
         "a password that was never used has no last use",
         succeeds({"User": {"UserId": MEMBER, "Arn": _ROOT, "CreateDate": "{time}"}}),
-    ),
-    _assumed(AUDIT)(
-        "measurement:AuthorizationIds",
-        "a denied call in a root session may carry an authorization ID",
-        succeeds(dict.fromkeys(DENIED_CALLS, "{any}")),
-        measures="denied calls in a root session that carry an authorization ID",
     ),
     case(
         "guardduty:ListFindings",

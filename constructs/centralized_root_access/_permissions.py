@@ -241,20 +241,6 @@ def organization_statement() -> iam.PolicyStatement:
     )
 
 
-def policies_statement() -> iam.PolicyStatement:
-    """Return the statement by which policies are read: to explain denials, and to check what is planned."""
-    return _allow(
-        "Policies",
-        [
-            "organizations:DescribePolicy",
-            "organizations:ListPolicies",
-            "organizations:ListPoliciesForTarget",
-            "organizations:ListRoots",
-            "organizations:ListTargetsForPolicy",
-        ],
-    )
-
-
 def read_executions_statement(
     state_machine: sfn.StateMachine, *, sid: str, history: bool = False
 ) -> iam.PolicyStatement:

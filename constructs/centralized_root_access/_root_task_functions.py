@@ -126,7 +126,6 @@ class RootTaskFunctions:
             handler="write_report",
             access=_permissions.write_report_access(audits=audits, plans=bool(self.acting_tasks)),
             statements=[
-                _permissions.policies_statement(),
                 *([_permissions.own_root_user_statement()] if audits else []),
                 *([_permissions.import_findings_statement(self.scope)] if imports_findings else []),
             ],
@@ -144,7 +143,6 @@ class RootTaskFunctions:
             access=_permissions.start_execution_access(),
             statements=[
                 _permissions.organization_statement(),
-                _permissions.policies_statement(),
                 _permissions.read_executions_statement(audit_state_machine, sid="Plans"),
             ],
             settings=("tasks", "protectedAccounts"),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Why the constructs' own statements have wildcards, by their Sids.
 _STATEMENTS = {
     **dict.fromkeys(
-        ("ReadRootAccess", "TrustedAccess", "Features", "Organization", "Policies", "OwnRootUser"),
+        ("ReadRootAccess", "TrustedAccess", "Features", "Organization", "OwnRootUser"),
         "AWS has no resource to limit the calls to: they are about the organization, or the whole account.",
     ),
     "DelegatedAdministrators": "An update and its rollback register and deregister accounts of either list.",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aws_calls.failures import Failure
 
-    from .model.report_schema import Preflight
+    from .model.report_schema import Result
 
 MANAGEMENT_ACCOUNT = "Root sessions are not supported for the management account."
 PROTECTED = "The stack lists this account in protected_accounts."
@@ -34,7 +34,6 @@ HAS_PASSWORD = (
 )
 MFA_STAYS = "Not deactivated: a password, an access key or a signing certificate still exists."
 UNEXPECTED_ERROR = "An error that this release does not expect:"
-# An audit reads no policies.
 LOOK_AGAIN = "The task may have been partially completed. Audit this account; for a policy, plan again."
 MFA_LEFT_OUT = "Left out: an MFA device is deactivated only once no other credential is left."
 PASSWORD_REPLACED = "Not deleted: this password was created after the plan. Create a new plan."
@@ -47,8 +46,6 @@ _PLAN_ANYWAY = 'To plan it anyway: --include-in-use, or "includeInUse": true in 
 LAST_USE_UNREAD = f"Left out: whether it is in use could not be read. {_PLAN_ANYWAY}"
 LAST_USE_UNKNOWN = "Whether it is in use could not be read."
 NO_SESSION = "Not attempted: there is no root session."
-DENIED_IN_PART = "The execution will be denied a part of this."
-NO_SESSION_OPENED = "No root session was opened."
 CHANGED_SINCE_PLAN = "The policy has changed since the plan. Create a new plan."
 CHANGED_SINCE_BACKUP = "A policy has been attached since; restoring would overwrite it."
 NO_SUCH_BUCKET = "The account does not have a bucket with this name."
@@ -62,6 +59,10 @@ CORRECTED_POLICY = "A corrected policy, not the one of the backup."
 REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read."
 
 
+# AWS's words in a denial.
+_POLICIES = ("service control policy", "resource control policy")
+
+
 def describe_with_hint(failure: Failure) -> str:
     """Return a failed call with AWS's code and message, and its likely cause."""
     return " ".join(filter(None, (describe(failure), hint(failure))))
@@ -69,7 +70,7 @@ def describe_with_hint(failure: Failure) -> str:
 
 def hint(failure: Failure) -> str | None:
     """Return the likely cause of a failure in a member account; None if it is not known."""
-    for policy in ("service control policy", "resource control policy"):
+    for policy in _POLICIES:
         if failure.kind is FailureKind.ACCESS_DENIED and policy in failure.message:
             if f"no {policy} allows" in failure.message:
                 return f"On each level from the root to the caller, a {policy} has to allow this call."
@@ -89,15 +90,13 @@ def hint(failure: Failure) -> str | None:
     return None
 
 
-def describe_preflight(preflight: Preflight) -> str:
-    """Return what a run's pre-flight came to."""
-    if not preflight.checked:
-        return f"Skipped: the organization's policies could not be checked. {preflight.reason}"
-    found = [
-        f"{quantity(preflight.denied, 'account')} denied by policies" if preflight.denied else "",
-        f"{quantity(preflight.unknown, 'account')} undecided" if preflight.unknown else "",
-    ]
-    return ", ".join(filter(None, found)) or "No policy denies the task"
+def hint_of(result: Result) -> str | None:
+    """Return the hint of an account; if a policy denied a call, with the command that explains it."""
+    said = " ".join(filter(None, (result.reason, *(item.message for item in result.items))))
+    if not any(policy in said for policy in _POLICIES):
+        return result.hint
+    command = f"`centralized-root-access preflight --account {result.account_id}`"
+    return " ".join(filter(None, (result.hint, f"The statement and its fix: {command}.")))
 
 
 def contradiction(summary_call: str, listing_call: str) -> str:

@@ -184,18 +184,6 @@ def without_certainties(statements: Iterable[Statement], request: SessionRequest
         yield left
 
 
-def denying_statements(policy: Policy, request: SessionRequest) -> tuple[Statement, ...]:
-    """Return the statements by which a policy denies a call that AWS said it denies.
-
-    Those that certainly apply; otherwise the one that may apply, if it is the only one.
-    """
-    denials = [statement for statement in policy.statements if statement.effect is Effect.DENY]
-    applies = [_applies(statement, request)[0] for statement in denials]
-    certain = [denial for denial, holds in zip(denials, applies, strict=True) if holds is Truth.TRUE]
-    possible = [denial for denial, holds in zip(denials, applies, strict=True) if holds is Truth.UNKNOWN]
-    return tuple(certain or (possible if len(possible) == 1 else ()))
-
-
 def strictest(decisions: Collection[Decision]) -> Decision:
     """Return the decision on all: denied if one is, otherwise unknown if one is."""
     strictness = (Decision.DENIED, Decision.UNKNOWN)

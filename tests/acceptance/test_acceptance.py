@@ -8,7 +8,6 @@ import json
 import sys
 from dataclasses import dataclass
 from subprocess import CompletedProcess, TimeoutExpired
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,12 +15,12 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
 from acceptance import __main__ as command
-from acceptance.callers import AUDIT, Callers
+from acceptance.callers import Callers
 from acceptance.cases import all_cases
 from acceptance.cases.recorded import read_recordings
 from acceptance.deployment import Deployment
 from acceptance.guards import MAX_ACCOUNTS, Refusal
-from acceptance.measurements import measure_assume_root, measure_authorization_ids
+from acceptance.measurements import measure_assume_root
 from acceptance.model import Level, Response, Verdict
 from acceptance.resources import SUBJECTS
 from acceptance.runner import MAX_SETTLING_SECONDS, run_cases, sort_cases
@@ -309,29 +308,6 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
     measured = measure_assume_root(Callers(aws, names_of(organization)))
     assert measured == {"throttledAt": 5.0, "notThrottledAt": 2.0}
     assert len(sent) == 13
-
-
-def test_each_call_says_whether_its_denial_carries_an_authorization_id_and_none_ends_the_run(
-    organization: LocalOrganization,
-) -> None:
-    enable_root_access(organization, CREDENTIALS)
-    call = "call the GetRequestAuthorizationDetails API with the following authorization id: example1a2b"
-
-    def add_id(parsed: dict[str, Any], **_: object) -> None:
-        parsed["Error"]["Message"] += f", or {call}"
-
-    def register(client: Any) -> None:
-        client.meta.events.register("after-call.iam.ListUsers", add_id)
-        allowed: Any = (SimpleNamespace(status_code=200), {})
-        client.meta.events.register("before-call.sqs.ListQueues", lambda **_: allowed)
-
-    callers = Callers(EmulatedAws(organization, created=register), names_of(organization))
-    callers.root_session = callers.open_root_session(AUDIT)
-    assert measure_authorization_ids(callers) == {
-        "iam:ListUsers": True,
-        "s3:ListBuckets": False,
-        "sqs:ListQueues": None,
-    }
 
 
 def test_root_confirms_to_give_up_a_policy_in_a_bucket_of_that_case_alone(

@@ -21,7 +21,6 @@ from support.arrange import CREDENTIALS, SESSIONS, add_unit, calls, enable_root_
 from support.command_line import NOW
 from support.function import FakeTime
 from support.properties import property_test
-from support.responding import client_error
 from support.root_tasks import RootTasks
 from support.scp import attach_policy, statement
 
@@ -336,20 +335,6 @@ def test_one_account_costs_three_calls_before_its_session_and_none_on_policies(
         "ListOrganizationsFeatures",
         "ListSigningCertificates",
     ]
-
-
-def test_a_person_does_not_wait_long_for_an_explanation(organization: LocalOrganization) -> None:
-    arrange(organization, [Member()] * 5)
-    attach_policy(organization, organization.root_id, statement(Action="iam:GetAccountSummary"))
-    time = FakeTime()
-
-    def throttle() -> None:
-        raise client_error("TooManyRequestsException", "Slow down.", operation="DescribePolicy")
-
-    report = audit(time=time, before={"organizations.DescribePolicy": throttle})
-    assert report["totals"] == {"inaccessible": 8, "skipped": 1}
-    assert {"service control policy: arn:" in row["reason"] for row in report["results"][:8]} == {True}
-    assert time.seconds <= 30
 
 
 def test_looks_are_not_waited_for_after_an_interrupt_and_no_other_one_begins(

@@ -18,7 +18,6 @@ from root_tasks.model.report_schema import (
     Item,
     ItemType,
     Outcome,
-    Preflight,
     Report,
     RootCredentials,
     Task,
@@ -412,7 +411,6 @@ def hostile_audit(task: Task = Task.AUDIT) -> Report:
                     ),
                 ),
                 organizational_unit=name,
-                authorization_id=name,
             )
             for number, name in enumerate(HOSTILE_NAMES)
         ),
@@ -430,7 +428,6 @@ def hostile_audit(task: Task = Task.AUDIT) -> Report:
         written,
         organization_id=HIDDEN_TEXT,
         requested_by=HIDDEN_TEXT,
-        preflight=Preflight(checked=False, reason=HIDDEN_TEXT),
         warnings=HOSTILE_NAMES,
         changes=tuple(
             Change(type=ChangeType.CREDENTIALS_APPEARED, account_id=found.account_id)

@@ -17,7 +17,6 @@ from root_tasks.model.run import Assignment
 from root_tasks.run.accounts import classify
 from root_tasks.run.batch import AccountRunner
 from root_tasks.run.directory import MemberDirectory
-from root_tasks.run.explain import explain
 from root_tasks.run.make_report import make_report
 from root_tasks.run.own_root_user import own_root_user
 from root_tasks.run.prepare import prepare, with_unit_names
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 MAX_ACCOUNTS_IN_PARALLEL = 64
 # An audit has no deadline of its own; its steps have those of a deployment's functions.
 _MAX_SECONDS, _LIST_SECONDS, _ACCOUNT_SECONDS = 86_400.0, 900.0, 600.0
-# A person waits for it.
-_EXPLANATION_SECONDS = 30.0
 
 
 def audit_from_here(
@@ -76,15 +73,7 @@ def audit_from_here(
         own = looks.pool.submit(own_root_user, aws, prepared.run())
         named = looks.pool.submit(with_unit_names, prepared, directory)
         found = {account_id: finding.result() for account_id, finding in findings.items()}
-        run = named.result().run()
-        explained = explain(aws, run, found, seconds=_EXPLANATION_SECONDS)
-        return make_report(
-            run,
-            explained.findings,
-            finished_at=caller.now(),
-            own_root_user=own.result(),
-            warnings=explained.warnings,
-        )
+        return make_report(named.result().run(), found, finished_at=caller.now(), own_root_user=own.result())
     finally:
         looks.stop()
 

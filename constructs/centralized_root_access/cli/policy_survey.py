@@ -13,7 +13,6 @@ from common.untrusted import ACCOUNT_ID
 from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
 from root_tasks.policies.check import PolicyCheck
 from root_tasks.policies.fixes import find_fixes
-from root_tasks.policies.planned_accounts import CLOCK_SKEW_SECONDS
 from root_tasks.policies.reader import PolicyReader
 from root_tasks.policies.verdicts import TaskResult, judge_account
 from root_tasks.run.accounts import classify
@@ -43,6 +42,8 @@ if TYPE_CHECKING:
 
 # Two documents a second, of which an organization can have thousands.
 _MAX_SECONDS = 1800.0
+# Requests are signed with clocks that differ by five minutes at most.
+_CLOCK_SKEW_SECONDS = 300
 # AWS's limits since May 2026: the characters of a policy, and the policies of a target. FullAWSAccess counts,
 # and so does RCPFullAWSAccess: AWS allows five, but this one is never read.
 _MAX_CHARACTERS = {PolicyType.SERVICE_CONTROL_POLICY: 10_240, PolicyType.RESOURCE_CONTROL_POLICY: 5_120}
@@ -266,7 +267,7 @@ def survey(
         outside_vpc=True,
         organization_id=organization.organization_id,
         opener=opener,
-        opened_after=int(caller.now().timestamp()) - CLOCK_SKEW_SECONDS,
+        opened_after=int(caller.now().timestamp()) - _CLOCK_SKEW_SECONDS,
     )
 
     def judge(policies: OrganizationPolicies) -> list[AccountVerdict]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.untrusted import printable, unique_keys
-from root_tasks.messages import describe_preflight, quantity
+from root_tasks.messages import quantity
 from root_tasks.model.report_schema import Outcome
 from root_tasks.report.summary import duration, minute, summary, words_of
 
@@ -123,8 +123,6 @@ def _report_table(report: Report, listed: Iterable[AccountResult], *, width: int
         yield safe_text(f"Note {number}: {note}")
     if notes:
         yield safe_text()
-    if report.preflight is not None and not report.preflight.checked:
-        yield safe_text(f"Pre-flight: {describe_preflight(report.preflight)}")
 
 
 def _remark(row: ReportRow, notes: dict[str, int]) -> str:

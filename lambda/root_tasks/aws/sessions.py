@@ -11,8 +11,6 @@ from aws_calls.responses import call, function_of, pages
 from aws_calls.retry import RetryBudget
 from scp.calls import ASSUME_ROOT
 
-from .authorization_ids import keep_apart
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Executor
@@ -47,7 +45,6 @@ class RootSession:
         clients: The clients of all sessions.
         executor: Makes calls in parallel.
         budget: How long to retry transient failures.
-        authorization_ids: Gets the IDs of denied calls, by which AWS explains them.
     """
 
     account_id: str
@@ -55,7 +52,6 @@ class RootSession:
     clients: SessionClients
     executor: Executor
     budget: RetryBudget
-    authorization_ids: list[str]
 
     def client(self, service: str, *, region: str | None = None) -> Any:
         """Return a client; by default in the function's Region.
@@ -115,7 +111,7 @@ class RootSession:
             with self.clients.acting_as(self.credentials):
                 return function(**parameters)
 
-        return keep_apart(sign_and_call, self.authorization_ids)
+        return sign_and_call
 
 
 def open_session(
@@ -126,7 +122,6 @@ def open_session(
     deadline: float,
     pace: Pace,
     executor: Executor,
-    authorization_ids: list[str],
 ) -> RootSession:
     """Open a root session in an account for one task.
 
@@ -140,14 +135,13 @@ def open_session(
         pace: How often AssumeRoot is called: its limit is that of the function's account, which the batches
             that run in parallel share.
         executor: Makes the calls in the session that are made in parallel.
-        authorization_ids: Gets the IDs of denied calls, by which AWS explains them.
 
     Raises:
         CallError: AWS refused, or did not respond in time.
     """
     clock = aws.clock
     response = call(
-        keep_apart(aws.clients.sts.assume_root, authorization_ids),
+        aws.clients.sts.assume_root,
         operation=ASSUME_ROOT,
         budget=PacedRetryBudget(clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS, pace=pace),
         TargetPrincipal=account_id,
@@ -160,5 +154,4 @@ def open_session(
         clients=aws.clients.sessions,
         executor=executor,
         budget=RetryBudget(clock=clock, deadline=min(deadline, clock.now() + _MAX_ACCOUNT_SECONDS)),
-        authorization_ids=authorization_ids,
     )

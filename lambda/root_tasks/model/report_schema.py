@@ -155,7 +155,6 @@ class Result:
         hint: The probable cause, such as a service control policy that denies root.
         credentials: What the root user has; None if that was not read.
         items: What the task acted on, in the order in which it did.
-        authorization_id: The ID by which AWS explains the first denied call for a day; None if AWS gave none.
     """
 
     account_id: str
@@ -164,7 +163,6 @@ class Result:
     hint: str | None = None
     credentials: RootCredentials | None = None
     items: tuple[Item, ...] = ()
-    authorization_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -241,23 +239,6 @@ class AuditTotals:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preflight:
-    """What policies say of what a plan lists.
-
-    Attributes:
-        checked: Whether they could be read.
-        reason: Why they could not be read; otherwise None.
-        denied: The number of accounts in which they deny all of it.
-        unknown: The number of accounts in which it depends on something that is not known before a session.
-    """
-
-    checked: bool
-    reason: str | None = None
-    denied: int = 0
-    unknown: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
 class RunDetails:
     """One run of one task.
 
@@ -271,7 +252,6 @@ class RunDetails:
         management_account_id: Its management account.
         account_id: The account that runs the task.
         started_at: When the execution started.
-        preflight: What policies say of what is planned; None in audits, and if nothing is planned.
         requested_by: The ARN of the caller, as the input states it; None if it does not.
         root_email_domains: The domains that the e-mail addresses of root users may have; empty: any.
     """
@@ -285,7 +265,6 @@ class RunDetails:
     management_account_id: str
     account_id: str
     started_at: datetime
-    preflight: Preflight | None = None
     requested_by: str | None = None
     root_email_domains: tuple[str, ...] = ()
 

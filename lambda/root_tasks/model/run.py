@@ -187,21 +187,6 @@ class Run(RunDetails, Document):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Denial:
-    """Accounts in which the organization's policies deny the task: no session is opened there.
-
-    Attributes:
-        reason: Which policy denies what, and where it is attached.
-        hint: What would end it.
-        account_ids: The accounts.
-    """
-
-    reason: str
-    hint: str
-    account_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Work(Document):
     """What the batches of a run have to do. It has no names.
 
@@ -212,7 +197,6 @@ class Work(Document):
         batches: The accounts of each batch, with what to act on.
         credentials: Which credentials a plan may list.
         expires_at: When no batch may make changes any longer; None if none does.
-        denials: The accounts in which policies deny the task.
         execution_arn: The execution; None in work of earlier releases.
     """
 
@@ -224,7 +208,6 @@ class Work(Document):
     batches: tuple[tuple[Assignment, ...], ...]
     credentials: CredentialSelection = CredentialSelection()
     expires_at: datetime | None = None
-    denials: tuple[Denial, ...] = ()
     execution_arn: str | None = None
 
 

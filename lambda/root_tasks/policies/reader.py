@@ -146,14 +146,6 @@ class PolicyReader:
             target_names=target_names,
         )
 
-    def policy_and_targets(self, policy_id: str, policy_type: PolicyType) -> tuple[Policy, dict[str, str]]:
-        """Return a policy, and the name of each target that it is attached to, by its ID.
-
-        Raises:
-            CallError: The policy may not be read, or its targets could not be.
-        """
-        return self._document(policy_id, policy_type), dict(self._targets(policy_id))
-
     @contextmanager
     def _pool(self) -> Iterator[Executor]:
         """Yield a pool whose threads read no more once this thread is interrupted, which waits for them."""
@@ -208,7 +200,8 @@ class PolicyReader:
     def _target_ids_if_any(self, policy_id: str) -> list[str]:
         # Deleted after listing, so no longer attached anywhere.
         with ignoring("PolicyNotFound"):
-            return [target_id for target_id, _ in self._targets(policy_id)]
+            targets = self._entries(_LIST_TARGETS, items="Targets", PolicyId=policy_id)
+            return [require(target, "TargetId", operation=_LIST_TARGETS) for target in targets]
         return []
 
     def _policies_of(self, target_id: str, policy_type: PolicyType) -> list[str]:
@@ -218,11 +211,6 @@ class PolicyReader:
         )
         ids = (require(summary, "Id", operation=_LIST_OF_TARGET) for summary in summaries)
         return [id_ for id_ in ids if id_ != RCP_FULL_ACCESS.policy_id]
-
-    def _targets(self, policy_id: str) -> Iterator[tuple[str, str]]:
-        """Yield the ID and the name of each target of a policy."""
-        for target in self._entries(_LIST_TARGETS, items="Targets", PolicyId=policy_id):
-            yield require(target, "TargetId", operation=_LIST_TARGETS), target.get("Name", "")
 
     def _entries(self, operation: str, *, items: str, **parameters: str) -> Iterator[Any]:
         budget = self._budgets[operation]

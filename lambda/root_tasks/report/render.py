@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from common.typed_json import format_time
 from common.untrusted import printable
 
-from ..messages import describe_preflight
 from ..model.codec import encode, encode_in_pieces
 from ..model.report_schema import Outcome
 from ..tasks import DEFINITIONS
@@ -250,5 +249,3 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
         yield "Requested by", f"{report.requested_by}, as the command states"
     yield "Started", f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}"
     yield "Run ID", report.run_id
-    if report.preflight is not None:
-        yield "Pre-flight", describe_preflight(report.preflight)

@@ -189,18 +189,10 @@ class AccountRunner:
             assignment: The account, and what to act on there.
             executor: Makes the calls that are made in parallel.
         """
-        authorization_ids: list[str] = []
-        finding = self._find(assignment, executor=executor, authorization_ids=authorization_ids)
-        # The first denial is the one that the others follow from.
-        return replace(finding, authorization_id=next(iter(authorization_ids), None))
+        finding = self._find(assignment, executor=executor)
+        return replace(finding, hint=messages.hint_of(finding))
 
-    def _find(self, assignment: Assignment, *, executor: Executor, authorization_ids: list[str]) -> Finding:
-        for denial in self.work.denials:
-            if assignment.account_id in denial.account_ids:
-                reason = f"{messages.NO_SESSION_OPENED} {denial.reason}"
-                return _finding_without_change(
-                    self.work, assignment, reason, denial.hint, message=messages.NO_SESSION
-                )
+    def _find(self, assignment: Assignment, *, executor: Executor) -> Finding:
         if self._is_expired():
             return _finding_without_change(self.work, assignment, messages.EXPIRED)
         task = self.work.task
@@ -215,7 +207,6 @@ class AccountRunner:
                 deadline=self.aws.deadline - _RESULT_RESERVE_SECONDS,
                 pace=self.pace,
                 executor=executor,
-                authorization_ids=authorization_ids,
             )
         # An unexpected error in one account must not cost the results of the others.
         except Exception as error:

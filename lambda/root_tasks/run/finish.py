@@ -18,7 +18,6 @@ from ..model.run import PLAN_LIFETIME, Mode, Run
 from ..report.render import as_csv, as_html, as_json
 from ..report.summary import minute, summary
 from .collect import collect_results
-from .explain import Explained, explain
 from .findings_import import import_audit
 from .make_report import make_report, plan_of
 from .own_root_user import own_root_user
@@ -44,8 +43,6 @@ _SUPERSEDED = (
 )
 # A redrive can finish a run two weeks after its start; this long after it, a read-only run writes no report.
 _MAX_AGE = timedelta(days=1)
-# The report is stored after it.
-_EXPLANATION_SECONDS = 120.0
 
 
 @dataclass(eq=False, kw_only=True)
@@ -151,18 +148,15 @@ def _make(
     if run.mode is not Mode.EXECUTE and aws.now() - run.started_at > _MAX_AGE:
         raise OutdatedRunError(run_id=run.run_id, started_at=run.started_at)
     results = collect_results(aws, runs, run, event["results"], backups=storage.backups)
-    explained = Explained(findings=results.findings, preflight=run.preflight)
-    if run.mode is not Mode.EXECUTE:
-        explained = explain(aws, run, results.findings, seconds=_EXPLANATION_SECONDS)
     report = make_report(
-        replace(run, preflight=explained.preflight),
-        explained.findings,
+        run,
+        results.findings,
         finished_at=results.finished_at,
         own_root_user=own_root_user(aws, run),
-        warnings=(*results.warnings, *explained.warnings),
+        warnings=results.warnings,
         plan_expires_at=run.started_at + PLAN_LIFETIME if run.mode is Mode.PLAN else None,
     )
-    plan = plan_of(run, explained.findings) if run.mode is Mode.PLAN else None
+    plan = plan_of(run, results.findings) if run.mode is Mode.PLAN else None
     return replace(run, accounts=(), batches=()), report, plan
 
 

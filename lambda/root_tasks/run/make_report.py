@@ -91,7 +91,6 @@ def _results(
             hint=once(result.hint),
             credentials=once(result.credentials),
             items=result.items,
-            authorization_id=result.authorization_id,
             name=account.name,
             email=account.email,
             organizational_unit=once(account.organizational_unit),

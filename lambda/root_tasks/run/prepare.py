@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from ..aws.executions import Execution
-    from ..model.run import Assignment, Denial
+    from ..model.run import Assignment
     from .directory import MemberDirectory, OrganizationContext
     from .request import Order
 
@@ -97,13 +97,8 @@ class Preparation:
             **fields,
         )
 
-    def work(self, run: Run, *, denials: tuple[Denial, ...] = ()) -> Work:
-        """Return the work of the run's batches.
-
-        Args:
-            run: The run.
-            denials: The accounts in which policies deny the task.
-        """
+    def work(self, run: Run) -> Work:
+        """Return the work of the run's batches."""
         return Work(
             run_id=run.run_id,
             task=run.task,
@@ -112,7 +107,6 @@ class Preparation:
             credentials=self.order.scope.credential_selection(self.execution.started_at),
             expires_at=self.order.expires_at,
             execution_arn=self.execution.arn,
-            denials=denials,
         )
 
 

@@ -15,7 +15,6 @@ from ..aws.executions import Execution
 from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError
 from ..model.run import RUN_ID, Mode, Restore, Target
-from ..policies.planned_accounts import PlannedAccounts, check_plan
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from ..tasks.scope import Scope, assignments_of
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from ..model.report_schema import Task
     from ..model.run import Assignment, Backup, Run, Work
     from ..tasks.scope import RestoreRequest
-    from .prepare import Preparation
     from .settings import StartExecutionSettings, StartRunSettings
 
 # A schedule's first audit may come before the new role's policy is in effect everywhere.
@@ -111,8 +109,9 @@ def start_execution(
         prepared = prepare(
             directory, order, execution=execution, protected_accounts=settings.protected_accounts
         )
-        run, work = _run_and_work(aws, prepared, directory)
-        stored = _store(aws, storage.executions, run, work, began=began)
+        prepared = with_unit_names(prepared, directory)
+        run = prepared.run()
+        stored = _store(aws, storage.executions, run, prepared.work(run), began=began)
         # The last thing that can fail: a run that cannot start does not use up the plan.
         plans.claim(plan.run_id, execution=execution)
         return stored
@@ -183,31 +182,6 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> d
     milliseconds = round((aws.clock.now() - began) * 1000)
     aws.log(event="run_started", **stored, batches=len(run.batches), milliseconds=milliseconds)
     return {**stored, "batches": list(range(len(run.batches)))}
-
-
-# Executions
-
-
-def _run_and_work(aws: Aws, prepared: Preparation, directory: MemberDirectory) -> tuple[Run, Work]:
-    """Return an execution and its work, which opens no session where policies deny all that is planned."""
-    assignments, members = prepared.assignments, prepared.members
-    # The names of the units are read while the policies are.
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        named = pool.submit(with_unit_names, prepared, directory)
-        if any(members[work.account_id].unit_ids is None for work in assignments):
-            # Older SDKs return no paths: the units are known once they are listed.
-            members = named.result().members
-        accounts = PlannedAccounts(
-            task=prepared.order.task,
-            assignments=assignments,
-            members=members,
-            organization_id=prepared.organization.organization_id,
-            target_names=lambda: directory.units.target_names(named.result().members),
-            opener=lambda: directory.opener(prepared.organization, members),
-        )
-        found = check_plan(aws, accounts)
-    run = named.result().run(preflight=found.preflight)
-    return run, prepared.work(run, denials=found.denials)
 
 
 # Restoring

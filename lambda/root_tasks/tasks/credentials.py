@@ -144,13 +144,12 @@ def list_credentials(
         CallError: Which types exist could not be read.
     """
 
-    def read(type_: ItemType) -> tuple[tuple[Credential, ...] | Failure, list[str]]:
-        # The denial of a list counts only if there is something to list.
-        ids: list[str] = []
+    def read(type_: ItemType) -> tuple[Credential, ...] | Failure:
         try:
-            return credentials_of_type(replace(session, authorization_ids=ids), type_), ids
+            return credentials_of_type(session, type_)
         except CallError as error:
-            return error.failure, ids
+            failure: Failure = error.failure
+            return failure
 
     def read_summary() -> Any:
         # This one call decides whether an account has credentials.
@@ -161,11 +160,8 @@ def list_credentials(
     if not eager:
         reads = {type_: reads[type_] for type_ in reads if type_ in existing}
         responses = session.in_parallel(*reads.values())
-    listed = {}
-    for type_, (credentials, ids) in zip(reads, responses, strict=True):
-        if type_ in existing:
-            listed[type_] = credentials
-            session.authorization_ids.extend(ids)
+    # The denial of a list counts only if there is something to list.
+    listed = {type_: found for type_, found in zip(reads, responses, strict=True) if type_ in existing}
     return existing, listed
 
 

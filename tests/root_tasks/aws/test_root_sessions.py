@@ -128,7 +128,6 @@ def session_of(account_id: str, clients: SessionClients, executor: ThreadPoolExe
         clients=clients,
         executor=executor,
         budget=RetryBudget(clock=FakeTime().clock(), deadline=1000),
-        authorization_ids=[],
     )
 
 
@@ -151,7 +150,6 @@ def open_audit_session(sts: Any, clock: Clock, executor: ThreadPoolExecutor) -> 
         deadline=DEADLINE,
         pace=Pace(clock=clock),
         executor=executor,
-        authorization_ids=[],
     )
 
 

@@ -247,13 +247,6 @@ def test_details_have_what_the_root_user_has(shown: Show) -> None:
     assert page.evaluate("document.querySelectorAll('.details').length") == 0
 
 
-def test_a_denied_account_shows_how_to_ask_for_awss_own_reason(shown: Show) -> None:
-    denied = dataclasses.replace(inaccessible("300000000001"), hint=None, authorization_id="authorization1")
-    page = shown(report(denied))
-    page.click(".name button")
-    assert "--authorization-id authorization1" in texts(page, ".details code")[0]
-
-
 def test_a_plan_shows_what_to_decide_by(shown: Show) -> None:
     page = shown(example_plan())
     assert page.evaluate(NAMES)[:2] == ["payments-production", "legacy-mainframe-bridge"]
