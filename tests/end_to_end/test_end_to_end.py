@@ -364,9 +364,8 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
         THIRD: "inaccessible",
     }
     for account_id in (MEMBER, THIRD):
-        assert (
-            f"deny-root-users ({denying_policy}), statement DenyRootUsers" in by_account[account_id]["reason"]
-        )
+        assert f"service_control_policy/{denying_policy}" in by_account[account_id]["reason"]
+        assert f"preflight --account {account_id}`" in by_account[account_id]["hint"]
 
     organization.client("organizations").update_policy(
         PolicyId=denying_policy,

@@ -229,6 +229,7 @@ def audit_every_account(deployed: Deployed) -> None:
     denied = deployed.results(audit)[DENIED]
     assert denied["outcome"] == "inaccessible"
     assert "aws:AssumedRoot" in denied["hint"]
+    assert f"preflight --account {DENIED}`" in denied["hint"]
     assert deployed.read("latest/report.json") == deployed.read(f"runs/{audit.run_id}/report.json")
     for name in ("report.html", "report.csv"):
         assert deployed.read(f"latest/{name}") == deployed.read(f"runs/{audit.run_id}/{name}")

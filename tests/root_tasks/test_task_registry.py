@@ -122,17 +122,6 @@ def test_a_sixth_task_is_planned_executed_and_reported(
 DENY_KEYS = document(statement(Sid="KeepKeys", Action="iam:DeleteAccessKey"))
 
 
-def test_the_pre_flight_of_a_run_knows_the_calls_of_a_sixth_task(
-    root_tasks: RootTasks, organization: LocalOrganization
-) -> None:
-    for account_id in (MEMBER, OTHER):
-        organization.put_root_credentials(account_id=account_id, access_keys=1)
-    organization.attach_policy(name="keep", document=DENY_KEYS, target_id=MEMBER)
-    plan = root_tasks.run({"task": NAME, "accounts": [MEMBER, OTHER]})
-    assert root_tasks.outcomes(plan) == {MEMBER: "inaccessible", OTHER: "planned"}
-    assert "statement KeepKeys" in root_tasks.results(plan)[MEMBER]["reason"]
-
-
 def test_the_command_line_checks_a_sixth_task_by_its_name(
     organization: LocalOrganization,
     sixth_task: Task,

@@ -171,6 +171,24 @@ def test_a_root_user_is_denied_everything_only_by_what_holds_for_its_own_calls()
         assert len(check.root_user_denials(ACCOUNT)) == number
 
 
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"Effect": "Allow"},
+        {"Action": ["iam:*", "s3:*"]},
+        {"Resource": "arn:aws:s3:::*"},
+        {"Condition": {"Null": {"aws:AssumedRoot": "false"}}},
+        # A sign-in with MFA may be let through.
+        {"Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}},
+    ],
+)
+def test_a_root_user_that_may_do_something_is_not_denied_everything(elements: dict[str, Any]) -> None:
+    guardrail = statement(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}})
+    content = document(statement("Allow"), {**guardrail, **elements})
+    check = check_of(policies_of({"p-1": content}, {ACCOUNT_ID: ["p-1"]}))
+    assert check.root_user_denials(ACCOUNT) == ()
+
+
 def with_changes(
     documents: Mapping[str, Mapping[str, Any]],
     attached: Mapping[str, Sequence[str]],
