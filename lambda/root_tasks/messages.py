@@ -58,7 +58,6 @@ BACKUPS_UNREAD = "The backups of this run could not be listed."
 CORRECTED_POLICY = "A corrected policy, not the one of the backup."
 REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read."
 
-
 # AWS's words in a denial.
 _POLICIES = ("service control policy", "resource control policy")
 
