@@ -669,7 +669,7 @@ def shared_world() -> Iterator[World]:
             settings=running.Settings(protected_accounts=frozenset([PROTECTED])),
         )
         for module in (
-            *("run.accounts", "run.batch", "run.collect", "run.start", "run.units"),
+            *("run.accounts", "run.batch", "run.collect", "run.directory", "run.start", "run.units"),
             "policies.reader",
         ):
             monkeypatch.setattr(f"root_tasks.{module}.ThreadPoolExecutor", lambda **_: ImmediateExecutor())
