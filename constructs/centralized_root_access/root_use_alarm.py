@@ -34,8 +34,8 @@ _ISSUER = "$.userIdentity.sessionContext.sessionIssuer.arn"
 # AWS's own sample of a root session's event in S3 lacks `assumedRoot`, and nothing is known of SQS. Temporary
 # credentials of a root user come from AssumeRoot, a console sign-in, `aws login`, GetSessionToken or
 # GetFederationToken, and each of these is an event of its own that an alarm is for; so their calls to these
-# two services can be left out. Calls with credentials from GetFederationToken have the type FederatedUser:
-# no pattern here matches them.
+# two services can be left out. Those of an OAuth authorization of an agent have no recorded event. Calls with
+# credentials from GetFederationToken have the type FederatedUser: no pattern here matches them.
 _ROOT_USE = (
     '{ ($.userIdentity.type = "Root") && ($.userIdentity.invokedBy NOT EXISTS)'
     ' && ($.eventType != "AwsServiceEvent")'

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class RootUserGuardrail(Construct):
     """A guardrail that denies every action to the root users of member accounts, but not to root sessions.
 
-    It is a service control policy after AWS's own pattern. A root user can still sign in, and then do
-    nothing; sessions opened with AssumeRoot, such as those of :class:`RootTasks`, are exempt. The management
-    account's root user is not affected: no service control policy applies to that account.
+    It is a service control policy after AWS's own pattern. A root user can do nothing, even if signed in;
+    sessions opened with AssumeRoot, such as those of :class:`RootTasks`, are exempt. The management account's
+    root user is not affected: no service control policy applies to that account.
 
     **The stack is deployed in the organization's management account, or in one that may manage policies by
     the organization's delegation policy.** Service control policies must be enabled in the organization:

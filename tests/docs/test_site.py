@@ -18,7 +18,8 @@ pytestmark = pytest.mark.slow
 SEARCHED = (
     *("sso", "blast radius", "stop a run", "cost", "uninstall", "stages", "rollout", "naming", "jira"),
     *("servicenow", "webhook", "pci", "auditor", "time zone", "govcloud", "exclude an account", "four eyes"),
-    *("break glass", "who can delete", "key in use", "root login", "new account"),
+    *("break glass", "who can delete", "key in use", "root login", "new account", "rename", "log retention"),
+    *("move", "mfa", "test the alarm"),
 )
 
 
