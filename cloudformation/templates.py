@@ -36,15 +36,15 @@ _DAYS = (1, 3, 5, 7, 14, *range(30, 181, 30), 365, 400, 545, 731, 1096, 1827, 21
 _HOURS = {"1 hour": 1, "6 hours": 6, "12 hours": 12, "1 day": 24}
 _AUDIT = "audit"
 # These can be listed after it, in this order.
-_ACTING_TASKS = {
+_OTHER_TASKS = {
     "delete": (RootTask.DELETE_CREDENTIALS,),
     "recover": (RootTask.ALLOW_PASSWORD_RECOVERY,),
     "unlock": (RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY),
 }
 _TASKS = [
     ",".join((_AUDIT, *names))
-    for number in range(len(_ACTING_TASKS) + 1)
-    for names in combinations(_ACTING_TASKS, number)
+    for number in range(len(_OTHER_TASKS) + 1)
+    for names in combinations(_OTHER_TASKS, number)
 ]
 
 
@@ -250,11 +250,11 @@ def _task_condition(name: str) -> str:
 
 
 def _add_root_tasks(stack: Stack, *, notification_topic: sns.ITopic | None, **arguments: Any) -> None:
-    acting = [task for name in _ACTING_TASKS for task in arguments.pop(name)]
+    others = [task for name in _OTHER_TASKS for task in arguments.pop(name)]
     RootTasks(
         stack,
         "RootTasks",
-        tasks=[RootTask.AUDIT, *acting],
+        tasks=[RootTask.AUDIT, *others],
         notification_topic=notification_topic,
         **arguments,
     )
@@ -288,13 +288,13 @@ ROOT_TASKS = ParameterTemplate(
             _task_condition(name): {
                 "Fn::Or": [_equals("Tasks", tasks) for tasks in _TASKS if name in tasks.split(",")]
             }
-            for name in _ACTING_TASKS
+            for name in _OTHER_TASKS
         },
-        "Acts": _differs("Tasks", _AUDIT),
+        "MakesChanges": _differs("Tasks", _AUDIT),
         "ProtectsAccounts": _differs("ProtectedAccounts", ""),
         **{
             f"ProtectsAnd{name}": {"Fn::And": [{"Condition": "ProtectsAccounts"}, {"Condition": name}]}
-            for name in map(_task_condition, _ACTING_TASKS)
+            for name in map(_task_condition, _OTHER_TASKS)
         },
         "Audits": _differs("AuditInterval", "never"),
         # The last one is what remains.
@@ -307,7 +307,7 @@ ROOT_TASKS = ParameterTemplate(
         "interval": _either("Audits", "audit_interval", _INTERVAL, None),
         "protected": _either("ProtectsAccounts", "protected_accounts", _PROTECTED, ()),
         **_OPERATION_CHOICES,
-        **{name: _either(_task_condition(name), name, tasks, ()) for name, tasks in _ACTING_TASKS.items()},
+        **{name: _either(_task_condition(name), name, tasks, ()) for name, tasks in _OTHER_TASKS.items()},
     },
     table=(
         Row(ids="RootTasksDeleteCredentialsProtected", condition="ProtectsAndDeletes"),
@@ -317,21 +317,23 @@ ROOT_TASKS = ParameterTemplate(
         Row(ids="RootTasksAllowPasswordRecovery", condition="Recovers"),
         Row(ids="RootTasks(Plan)?Unlock(Bucket|Queue)Policy|RootTasksStartRunRestores", condition="Unlocks"),
         Row(
-            ids="RootTasksStartExecution[0-9A-F]{8}$", condition="Acts", choices=("protected", *_ACTING_TASKS)
+            ids="RootTasksStartExecution[0-9A-F]{8}$",
+            condition="MakesChanges",
+            choices=("protected", *_OTHER_TASKS),
         ),
         Row(
             ids="RootTasks(Execute|StartExecution|WriteExecutionReport)",
-            condition="Acts",
-            choices=(*_ACTING_TASKS,),
+            condition="MakesChanges",
+            choices=(*_OTHER_TASKS,),
         ),
         Row(ids="RootTasks(Interval|AuditsStopped|NotStarted)", condition="Audits"),
         Row(ids="RootTasksBucket[0-9A-F]{8}$", choices=("key",)),
-        Row(ids="RootTasksStartRun[0-9A-F]{8}$", choices=("protected", *_ACTING_TASKS)),
+        Row(ids="RootTasksStartRun[0-9A-F]{8}$", choices=("protected", *_OTHER_TASKS)),
         Row(ids="RootTasksWriteReport[0-9A-F]{8}$", choices=("notifies", "findings")),
-        Row(ids="RootTasksFailed", choices=(*_ACTING_TASKS,)),
+        Row(ids="RootTasksFailed", choices=(*_OTHER_TASKS,)),
         Row(
             ids="RootTasks(BucketPolicy|StartRunRole|Audit[0-9A-F]{8}$|AuditRole|AuditStateMachine|WriteReportRole)",
-            choices=(*_ACTING_TASKS,),
+            choices=(*_OTHER_TASKS,),
         ),
     ),
     lists={_PROTECTED: "ProtectedAccounts"},

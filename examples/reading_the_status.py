@@ -5,7 +5,7 @@ With the AWS CLI and jq, in one line:
     aws cloudformation describe-stacks --stack-name OrganizationBootstrap \
         --query "Stacks[0].Outputs[?OutputKey=='RootAccessStatus'].OutputValue" --output text | jq .status
 
-Programs and other stacks read the parameters. An attribute in another stack becomes an export, and
+Programs and other stacks read the parameter. An attribute in another stack becomes an export, and
 CloudFormation refuses to change an export that is imported: the next change of the features would fail, and
 be rolled back. Only `organization_id` is for other stacks, because it never changes. While a stack imports
 it, this one cannot drop it.
@@ -25,12 +25,6 @@ ssm.StringParameter(
     "RootAccessParameter",
     parameter_name="/organization/root-access",
     string_value=root_access.status_json,
-)
-ssm.StringParameter(
-    bootstrap,
-    "RootAccessFeatures",
-    parameter_name="/organization/root-access/features",
-    string_value=root_access.enabled_features,
 )
 
 reports = Stack(app, "SecurityReports")

@@ -21,7 +21,7 @@ _MAX_NAME_CHARACTERS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyType:
+class OrganizationPolicyType:
     """A type of policy.
 
     Attributes:
@@ -36,10 +36,10 @@ class PolicyType:
 
 
 # The limit since May 2026.
-SERVICE_CONTROL = PolicyType(
+SERVICE_CONTROL = OrganizationPolicyType(
     name="SERVICE_CONTROL_POLICY", words="service control policies", max_characters=10_240
 )
-RESOURCE_CONTROL = PolicyType(
+RESOURCE_CONTROL = OrganizationPolicyType(
     name="RESOURCE_CONTROL_POLICY", words="resource control policies", max_characters=5_120
 )
 
@@ -58,7 +58,7 @@ def attach_policy(
     scope: Construct,
     id: str,
     *,
-    type: PolicyType,
+    type: OrganizationPolicyType,
     name: str,
     description: str,
     document: Mapping[str, Any],

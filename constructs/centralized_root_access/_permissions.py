@@ -33,17 +33,17 @@ MAX_SETTINGS_CHARACTERS = 4096 - 690
 MAX_PROTECTED_ACCOUNTS = MAX_SETTINGS_CHARACTERS // len(r"\"111111111111\",")
 
 
-def looking_session(task: RootTask) -> RootTask:
+def read_only_session(task: RootTask) -> RootTask:
     """Return the task whose policy limits the root sessions in which a task is planned, or audits."""
     return task if task in UNLOCK_TASKS else RootTask.AUDIT
 
 
-def looking_id(session: RootTask) -> str:
+def read_only_id(session: RootTask) -> str:
     """Return the id of the function that plans in sessions of a task, or audits."""
-    return acting_id(session) if session is RootTask.AUDIT else f"Plan{acting_id(session)}"
+    return function_id(session) if session is RootTask.AUDIT else f"Plan{function_id(session)}"
 
 
-def acting_id(task: RootTask) -> str:
+def function_id(task: RootTask) -> str:
     """Return the id of the function that does what a task is for."""
     return task.name.title().replace("_", "")
 
@@ -55,7 +55,7 @@ def converge_statements(
     statements = [
         *_read_root_access(enable_trusted_access=True),
         _allow(
-            "Features",
+            "ChangeFeatures",
             [
                 f"iam:{'Enable' if feature in features else 'Disable'}Organizations{feature}"
                 for feature in RootAccessFeature
@@ -67,7 +67,7 @@ def converge_statements(
         # Any member account: the list may have had others before, or a rollback restores them.
         accounts = f"arn:{Aws.PARTITION}:organizations::{Aws.ACCOUNT_ID}:account/o-*/*"
         actions = [*register, "organizations:DeregisterDelegatedAdministrator"]
-        statements.append(_allow("DelegatedAdministrators", actions, [accounts], conditions=_FOR_IAM))
+        statements.append(_allow("ChangeDelegatedAdministrators", actions, [accounts], conditions=_FOR_IAM))
     return statements
 
 
@@ -80,8 +80,10 @@ def repair_statements(*, features: Sequence[RootAccessFeature], stack_id: str) -
     """Return the statements of a drift check that also enables what is listed."""
     statements = _read_root_access(enable_trusted_access=True)
     if features:
-        statements.append(_allow("Features", [f"iam:EnableOrganizations{feature}" for feature in features]))
-    return [*statements, _allow("StackStatus", ["cloudformation:DescribeStacks"], [stack_id])]
+        statements.append(
+            _allow("EnableFeatures", [f"iam:EnableOrganizations{feature}" for feature in features])
+        )
+    return [*statements, _allow("ReadStackStatus", ["cloudformation:DescribeStacks"], [stack_id])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +180,7 @@ def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketA
     """
     _deny_writing(
         bucket,
-        "NobodyElseWrites",
+        "DenyOtherWriters",
         ["s3:DeleteObject*", "s3:PutObject*", "s3:Replicate*", "s3:RestoreObject", "s3:UpdateObject*"],
         patterns=["*"],
         but=[role.role_arn for role, _ in writers],
@@ -191,7 +193,7 @@ def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketA
     for pattern, role_arns in by_pattern.items():
         by_writers.setdefault(tuple(role_arns), []).append(pattern)
     for number, (arns, patterns) in enumerate(by_writers.items(), start=1):
-        _deny_writing(bucket, f"Writer{number}", ["s3:PutObject*"], patterns=patterns, but=arns)
+        _deny_writing(bucket, f"DenyOtherWriters{number}", ["s3:PutObject*"], patterns=patterns, but=arns)
 
 
 def grant(grantee: iam.IGrantable, *permissions: Permission) -> iam.Grant:
@@ -226,7 +228,7 @@ def reading_results(bucket: s3.IBucket, state_machine: sfn.StateMachine, *, fold
 def organization_statement() -> iam.PolicyStatement:
     """Return the statement by which the functions that start runs read the organization."""
     return _allow(
-        "Organization",
+        "ReadOrganization",
         [
             "iam:ListOrganizationsFeatures",
             "organizations:DescribeAccount",
@@ -242,7 +244,7 @@ def organization_statement() -> iam.PolicyStatement:
 
 
 def read_executions_statement(
-    state_machine: sfn.StateMachine, *, sid: str, history: bool = False
+    state_machine: sfn.StateMachine, *, sid: str = "DescribeOwnExecutions", history: bool = False
 ) -> iam.PolicyStatement:
     """Return the statement by which the executions of a state machine are read."""
     actions = ["states:DescribeExecution", *(["states:GetExecutionHistory"] if history else [])]
@@ -275,7 +277,7 @@ def root_session_statement(task: RootTask) -> iam.PolicyStatement:
     """Return the statement by which a function opens root sessions for one task, and for no other."""
     policy = f"arn:{Aws.PARTITION}:iam::aws:policy/root-task/{task}"
     return _allow(
-        "RootSession",
+        "OpenRootSessions",
         ["sts:AssumeRoot"],
         [f"arn:{Aws.PARTITION}:iam::*:root"],
         conditions={"StringEquals": {"sts:TaskPolicyArn": policy}},
@@ -285,7 +287,7 @@ def root_session_statement(task: RootTask) -> iam.PolicyStatement:
 def deny_root_sessions_statement(account_ids: Iterable[str]) -> iam.PolicyStatement:
     """Return the statement that denies root sessions in the protected accounts."""
     return iam.PolicyStatement(
-        sid="ProtectedAccounts",
+        sid="DenyProtectedAccounts",
         effect=iam.Effect.DENY,
         actions=["sts:AssumeRoot"],
         # In any partition: what a parameter lists can be joined by plain text alone.
@@ -295,12 +297,12 @@ def deny_root_sessions_statement(account_ids: Iterable[str]) -> iam.PolicyStatem
 
 def encryption_key_statement(key: kms.IKey) -> iam.PolicyStatement:
     """Return the statement by which objects that a key encrypts are read and written."""
-    return _allow("EncryptionKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
+    return _allow("UseEncryptionKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
 
 
 def own_root_user_statement() -> iam.PolicyStatement:
     """Return the statement by which an audit in the management account reads what its own root user has."""
-    return _allow("OwnRootUser", ["iam:GetAccountSummary"])
+    return _allow("ReadOwnRootUser", ["iam:GetAccountSummary"])
 
 
 def import_findings_statement(scope: Construct) -> iam.PolicyStatement:
@@ -309,7 +311,7 @@ def import_findings_statement(scope: Construct) -> iam.PolicyStatement:
     product = Stack.of(scope).format_arn(
         service="securityhub", account=account, resource="product", resource_name=f"{account}/default"
     )
-    return _allow("SecurityHubFindings", ["securityhub:BatchImportFindings"], [product])
+    return _allow("ImportFindings", ["securityhub:BatchImportFindings"], [product])
 
 
 def _arn_of_runs(state_machine: sfn.StateMachine, resource: str, all_runs: str) -> str:
@@ -322,14 +324,18 @@ def _arn_of_runs(state_machine: sfn.StateMachine, resource: str, all_runs: str) 
 
 
 def _read_root_access(*, enable_trusted_access: bool) -> list[iam.PolicyStatement]:
-    enable = ["organizations:EnableAWSServiceAccess"] if enable_trusted_access else []
     reads = [
         "iam:ListOrganizationsFeatures",
         "organizations:DescribeOrganization",
         "organizations:ListAWSServiceAccessForOrganization",
     ]
-    trusted_access = [*enable, "organizations:ListDelegatedAdministrators"]
-    return [_allow("ReadRootAccess", reads), _allow("TrustedAccess", trusted_access, conditions=_FOR_IAM)]
+    statements = [("ReadDelegatedAdministrators", "organizations:ListDelegatedAdministrators")]
+    if enable_trusted_access:
+        statements.append(("EnableTrustedAccess", "organizations:EnableAWSServiceAccess"))
+    return [
+        _allow("ReadRootAccess", reads),
+        *(_allow(sid, [action], conditions=_FOR_IAM) for sid, action in statements),
+    ]
 
 
 def _allow(

@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 
 from . import _permissions
 from ._function import function_role, python_function
-from ._permissions import BucketAccess, acting_id, looking_id, looking_session
+from ._permissions import BucketAccess, function_id, read_only_id, read_only_session
 from ._state_machines import RunFunctions
 from .enums import RootTask
 
@@ -64,17 +64,17 @@ class RootTaskFunctions:
     session_roles: list[iam.IRole] = field(default_factory=list)
 
     @property
-    def acting_tasks(self) -> list[RootTask]:
+    def tasks_with_changes(self) -> list[RootTask]:
         """The tasks that make changes."""
         return [task for task in self.tasks if task is not RootTask.AUDIT]
 
-    def build_looking(self) -> RunFunctions:
+    def build_read_only(self) -> RunFunctions:
         """Build the functions that audit and plan."""
         return RunFunctions(
             start=self._build_start_run(), batch=self._build_run_batch(), report=self._build_write_report()
         )
 
-    def build_acting(self, audit_state_machine: sfn.StateMachine) -> RunFunctions:
+    def build_making_changes(self, audit_state_machine: sfn.StateMachine) -> RunFunctions:
         """Build the functions that execute plans."""
         return RunFunctions(
             start=self._build_start_execution(audit_state_machine),
@@ -105,13 +105,13 @@ class RootTaskFunctions:
         """
         by_session: dict[RootTask, list[RootTask]] = {}
         for task in self.tasks:
-            by_session.setdefault(looking_session(task), []).append(task)
+            by_session.setdefault(read_only_session(task), []).append(task)
         functions: dict[RootTask, lambda_.Function] = {}
         for session, tasks in by_session.items():
             function = self._build_batch(
-                looking_id(session),
+                read_only_id(session),
                 session,
-                description=f"Looks into a batch of accounts with {session}.",
+                description=f"Reads a batch of accounts with {session}.",
                 handler="run_batch",
                 access=_permissions.run_batch_access(tasks),
             )
@@ -124,7 +124,7 @@ class RootTaskFunctions:
             "WriteReport",
             description="Writes the report of an audit or a plan.",
             handler="write_report",
-            access=_permissions.write_report_access(audits=audits, plans=bool(self.acting_tasks)),
+            access=_permissions.write_report_access(audits=audits, plans=bool(self.tasks_with_changes)),
             statements=[
                 *([_permissions.own_root_user_statement()] if audits else []),
                 *([_permissions.import_findings_statement(self.scope)] if imports_findings else []),
@@ -143,7 +143,7 @@ class RootTaskFunctions:
             access=_permissions.start_execution_access(),
             statements=[
                 _permissions.organization_statement(),
-                _permissions.read_executions_statement(audit_state_machine, sid="Plans"),
+                _permissions.read_executions_statement(audit_state_machine, sid="DescribePlanningExecutions"),
             ],
             settings=("tasks", "protectedAccounts"),
             more_settings={"auditStateMachineArn": audit_state_machine.state_machine_arn},
@@ -152,13 +152,13 @@ class RootTaskFunctions:
     def _build_execute_batch(self) -> dict[RootTask, lambda_.Function]:
         return {
             task: self._build_batch(
-                acting_id(task),
+                function_id(task),
                 task,
                 description=f"Performs {task} in a batch of accounts.",
                 handler="execute_batch",
                 access=_permissions.execute_batch_access(task),
             )
-            for task in self.acting_tasks
+            for task in self.tasks_with_changes
         }
 
     def _build_write_execution_report(self) -> lambda_.Function:
@@ -186,7 +186,7 @@ class RootTaskFunctions:
             role_path=self.role_path,
         )
         self.session_roles.append(function_role(function))
-        # An audit looks into protected accounts as well: its sessions can change nothing.
+        # An audit reads protected accounts as well: its sessions can change nothing.
         if self.protected_accounts and task is not RootTask.AUDIT:
             # A policy of its own: CDK splits a policy that is too long, and may attach the rest later.
             policy = iam.Policy(
@@ -238,26 +238,20 @@ class RootTaskFunctions:
 
 
 def allow_reading_executions(
-    scope: Construct,
-    state_machine: sfn.StateMachine,
-    function: lambda_.Function,
-    purpose: str,
-    *,
-    history: bool = False,
+    scope: Construct, state_machine: sfn.StateMachine, function: lambda_.Function, *, history: bool = False
 ) -> None:
-    """Let a function read the executions of a state machine.
+    """Let a function read the executions of its own state machine.
 
     Args:
         scope: The construct that they belong to.
         state_machine: The state machine.
         function: The function.
-        purpose: What for, as a part of the policy's ID.
         history: Whether it may also read their events.
     """
     # A policy of its own, which the function does not depend on: the state machine needs the function.
     iam.Policy(
         scope,
-        f"{function.node.id}{purpose}",
+        f"{function.node.id}Own",
         roles=[function_role(function)],
-        statements=[_permissions.read_executions_statement(state_machine, sid=purpose, history=history)],
+        statements=[_permissions.read_executions_statement(state_machine, history=history)],
     )

@@ -40,7 +40,7 @@ class RunFunctions:
 
 
 def build_state_machine(
-    scope: Construct, functions: RunFunctions, *, max_concurrency: int, acts: bool
+    scope: Construct, functions: RunFunctions, *, max_concurrency: int, makes_changes: bool
 ) -> sfn.StateMachine:
     """Return a state machine that starts a run, runs its batches and writes its report.
 
@@ -50,9 +50,9 @@ def build_state_machine(
         scope: The construct that it belongs to.
         functions: Its functions.
         max_concurrency: The number of batches that run in parallel.
-        acts: Whether it makes changes: it then fails if an account failed, after its report.
+        makes_changes: Whether it makes changes: it then fails if an account failed, after its report.
     """
-    name, comment = _EXECUTE if acts else _AUDIT
+    name, comment = _EXECUTE if makes_changes else _AUDIT
     states = Construct(scope, f"{name}States")
     report = _invoke(
         states,
@@ -64,7 +64,7 @@ def build_state_machine(
             "results": sfn.JsonPath.object_at("$.results"),
         },
     )
-    if acts:
+    if makes_changes:
         failed = sfn.Fail(states, "Accounts failed", error="AccountsFailed", cause_path="$.summary")
         report.next(
             sfn.Choice(states, "Any failures?")
@@ -103,7 +103,7 @@ def build_state_machine(
         result_path="$.results",
     )
     # Without a mode: CDK warns of any ProcessorConfig of a Distributed Map.
-    batches.item_processor(_batch(states, functions.batch, acts=acts))
+    batches.item_processor(_batch(states, functions.batch, makes_changes=makes_changes))
     # The report is written even if the map fails.
     batches.add_catch(no_results, result_path=sfn.JsonPath.DISCARD)
     # It ends as SUCCEEDED: what needs no page does not count among the failures.
@@ -125,7 +125,7 @@ def _is_any_of(path: str, values: Sequence[str]) -> sfn.Condition:
 
 
 def _batch(
-    states: Construct, functions: Mapping[RootTask, lambda_.Function], *, acts: bool
+    states: Construct, functions: Mapping[RootTask, lambda_.Function], *, makes_changes: bool
 ) -> sfn.IChainable:
     # Without the catch, what the map returns for a batch that failed would be up to Step Functions.
     no_result = sfn.Pass(states, "No result", result=sfn.Result.from_object({}))
@@ -134,7 +134,7 @@ def _batch(
         by_function.setdefault(function.node.id, []).append(task)
     choice = sfn.Choice(states, "Which task?")
     for id, listed in by_function.items():
-        invoke = _invoke(states, id, functions[listed[0]], payload=None, acts=acts)
+        invoke = _invoke(states, id, functions[listed[0]], payload=None, makes_changes=makes_changes)
         invoke.add_catch(no_result)
         choice.when(_is_any_of("$.task", listed), invoke)
     return choice
@@ -146,7 +146,7 @@ def _invoke(
     function: lambda_.Function,
     *,
     payload: dict[str, Any] | None,
-    acts: bool = False,
+    makes_changes: bool = False,
 ) -> tasks.LambdaInvoke:
     invoke = tasks.LambdaInvoke(
         scope,
@@ -155,8 +155,8 @@ def _invoke(
         payload=None if payload is None else sfn.TaskInput.from_object(payload),
         payload_response_only=True,
         task_timeout=sfn.Timeout.duration(cast("Duration", function.timeout).plus(_TIMEOUT_RESERVE)),
-        # An error of the service does not say that the function did not start: what acts is not repeated.
-        retry_on_service_exceptions=not acts,
+        # An error of the service does not say that the function did not start: no change is repeated.
+        retry_on_service_exceptions=not makes_changes,
     )
     # The account's concurrency may be used up: then the function has not started.
     invoke.add_retry(

@@ -55,9 +55,9 @@ class DriftCheck(Construct):
     Attributes:
         drift_alarm: In alarm while the last successful check found drift, even if it repaired it. It
             fires on the first such check, and ends with the next one that finds none.
-        stopped_alarm: In alarm when no check has succeeded for three intervals.
-        metric: 1 while the organization matches the stack, 0 while it does not; no data point when a check
-            failed, unless it found drift and could not repair it.
+        checks_stopped_alarm: In alarm when no check has succeeded for three intervals.
+        metric_in_desired_state: 1 while the organization matches the stack, 0 while it does not; no data
+            point when a check failed, unless it found drift and could not repair it.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class DriftCheck(Construct):
         resource.node.add_dependency(function)
         for rule in self._build_rules(stack, function, interval=interval):
             rule.node.add_dependency(resource)
-        self.metric = cloudwatch.Metric(
+        self.metric_in_desired_state = cloudwatch.Metric(
             namespace=NAMESPACE,
             metric_name="InDesiredState",
             dimensions_map={"OrganizationId": resource.get_att_string("OrganizationId")},
@@ -120,7 +120,7 @@ class DriftCheck(Construct):
         self.drift_alarm = create_alarm(
             self,
             "Drift",
-            self.metric.with_(period=MINUTE),
+            self.metric_in_desired_state.with_(period=MINUTE),
             description=describe(
                 "Centralized root access did not match the stack at the last drift check. The check may have "
                 "repaired it since.",
@@ -132,10 +132,10 @@ class DriftCheck(Construct):
             missing=cloudwatch.TreatMissingData.IGNORE,
             below_one=True,
         )
-        self.stopped_alarm = alarm_of_missing_data(
+        self.checks_stopped_alarm = alarm_of_missing_data(
             self,
             "Stopped",
-            self.metric,
+            self.metric_in_desired_state,
             name="checks",
             label="Successful drift checks",
             description=describe(

@@ -27,17 +27,20 @@ if TYPE_CHECKING:
 # Why the constructs' own statements have wildcards, by their Sids.
 _STATEMENTS = {
     **dict.fromkeys(
-        ("ReadRootAccess", "TrustedAccess", "Features", "Organization", "OwnRootUser"),
+        (
+            *("ReadRootAccess", "ReadDelegatedAdministrators", "EnableTrustedAccess", "ChangeFeatures"),
+            *("EnableFeatures", "ReadOrganization", "ReadOwnRootUser"),
+        ),
         "AWS has no resource to limit the calls to: they are about the organization, or the whole account.",
     ),
-    "DelegatedAdministrators": "An update and its rollback register and deregister accounts of either list.",
+    "ChangeDelegatedAdministrators": "An update and its rollback register and deregister what either lists.",
     **dict.fromkeys(
         ("ReadObjects", "WriteObjects"),
         "Each run and each backup has objects of its own, under these prefixes of the construct's bucket.",
     ),
-    "RootSession": "The member accounts change; the task policy limits the session.",
+    "OpenRootSessions": "The member accounts change; the task policy limits the session.",
     **dict.fromkeys(
-        ("Plans", "Own", "Later", "Restores"),
+        ("DescribePlanningExecutions", "DescribeOwnExecutions"),
         "The names of the executions of the construct's own state machines are not known at synth.",
     ),
 }

@@ -80,10 +80,6 @@ class CentralizedRootAccess(Construct):
             CloudFormation refuses to change an export that another stack imports: the update would change
             the organization, fail, and change it back. Other stacks and programs read the stack's output, or
             an SSM parameter of this stack.
-        enabled_features: The enabled features in AWS's response: sorted, separated by commas; "none" without
-            any; a token. For this stack only: see ``organization_id``.
-        trusted_access_enabled_at: The time at which trusted access was enabled, in ISO 8601, UTC; or
-            "unknown"; a token. For this stack only: see ``organization_id``.
 
     Raises:
         ValueError: A feature is unknown; an account ID is not 12 digits, or is the stack's own account;
@@ -123,8 +119,6 @@ class CentralizedRootAccess(Construct):
         self.status: str = self._resource.get_att_string("Status")
         self.status_json: str = self._resource.get_att_string("StatusJson")
         self.organization_id: str = self._resource.get_att_string("OrganizationId")
-        self.enabled_features: str = self._resource.get_att_string("EnabledFeatures")
-        self.trusted_access_enabled_at: str = self._resource.get_att_string("TrustedAccessEnabledAt")
         add_output(
             self,
             "Status",
@@ -162,7 +156,8 @@ class CentralizedRootAccess(Construct):
                 finding.
 
         Returns:
-            The check, with its ``drift_alarm``, its ``stopped_alarm`` and its ``metric``.
+            The check, with its ``drift_alarm``, its ``checks_stopped_alarm`` and its
+            ``metric_in_desired_state``.
 
         Raises:
             ValueError: The interval is not whole minutes, or too short or too long; the topic is a FIFO

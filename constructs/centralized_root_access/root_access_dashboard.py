@@ -129,7 +129,7 @@ def _executions(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
 
 
 def _drift(drift_check: DriftCheck) -> cloudwatch.GraphWidget:
-    metric = drift_check.metric.with_(period=Duration.hours(1), label="In desired state")
+    metric = drift_check.metric_in_desired_state.with_(period=Duration.hours(1), label="In desired state")
     title = "The organization matches the stack (1), or not (0)"
     return _graph(title, [metric], width=_FULL_WIDTH, maximum=1)
 

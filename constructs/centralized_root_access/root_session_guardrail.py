@@ -11,8 +11,14 @@ from aws_cdk.region_info import RegionInfo
 from constructs import Construct, IValidation
 
 from ._arguments import parse_account_ids, parse_members, parse_targets, require_partition
-from ._organization_policies import RESOURCE_CONTROL, SERVICE_CONTROL, PolicyType, attach_policy, policy_name
-from ._permissions import looking_session
+from ._organization_policies import (
+    RESOURCE_CONTROL,
+    SERVICE_CONTROL,
+    OrganizationPolicyType,
+    attach_policy,
+    policy_name,
+)
+from ._permissions import read_only_session
 from ._resource_arguments import parse_roles, role_arn
 from .enums import RootTask
 from .root_tasks import RootTasks
@@ -103,7 +109,7 @@ class RootSessionGuardrail(Construct):
         self.node.add_validation(_RootTasksKeepTheirSessions(self))
 
     def _attach(
-        self, id: str, type: PolicyType, *, part: str, target_ids: Sequence[str]
+        self, id: str, type: OrganizationPolicyType, *, part: str, target_ids: Sequence[str]
     ) -> organizations.CfnPolicy | None:
         if not target_ids:
             return None
@@ -140,7 +146,7 @@ class RootSessionGuardrail(Construct):
                 self._targets or Stack.of(root_tasks).account in self._delegates
             ):
                 continue
-            needed = {session for task in root_tasks.tasks for session in (task, looking_session(task))}
+            needed = {session for task in root_tasks.tasks for session in (task, read_only_session(task))}
             if others := sorted(needed.difference(self._tasks)):
                 yield f"tasks lacks {', '.join(others)}, which {root_tasks.node.path} needs. Add it."
             if not all(self._admits(role, root_tasks) for role in root_tasks.session_roles):

@@ -67,10 +67,10 @@ _MAX_AUDIT_INTERVAL = Duration.days(365)
 class RootTasks(Construct):
     """Root tasks in the member accounts of an organization, for ten accounts or ten thousand.
 
-    Two state machines: *Audit* looks, *Execute* acts. Audit audits root credentials, and plans any of the
-    four tasks that make changes. Execute takes the run id of such a plan and does exactly what its report
-    shows, once. It exists where ``tasks`` lists a task that makes changes. Each execution writes a report to
-    S3.
+    Two state machines: *Audit* is read-only, *Execute* makes changes. Audit audits root credentials, and
+    plans any of the four tasks that make changes. Execute takes the run id of such a plan and does exactly
+    what its report shows, once. It exists where ``tasks`` lists a task that makes changes. Each execution
+    writes a report to S3.
 
     **The stack is deployed in the organization's management account, or in the account that is the
     delegated administrator for IAM, in a Region that is enabled by default.** In any other one AWS refuses
@@ -129,8 +129,8 @@ class RootTasks(Construct):
             its input did not fail.
         not_started_alarm: In alarm when EventBridge could not start an audit, and gave up. None without an
             interval.
-        stopped_alarm: In alarm when no full audit has ended for three intervals; for two, if three are longer
-            than a week. None without an interval, or where two are longer than a week.
+        audits_stopped_alarm: In alarm when no full audit has ended for three intervals; for two, if three are
+            longer than a week. None without an interval, or if two are longer than a week.
         metric_accounts_audited: How many accounts a full audit could audit.
         metric_accounts_with_root_credentials: How many of them have root credentials.
         metric_accounts_inaccessible: How many accounts were inaccessible in a full audit.
@@ -225,14 +225,14 @@ class RootTasks(Construct):
         """
         self.bucket: s3.Bucket = functions.bucket
         """The bucket that has the reports, the plans and the backups."""
-        looking = functions.build_looking()
+        read_only = functions.build_read_only()
         self.audit_state_machine: sfn.StateMachine = build_state_machine(
-            self, looking, max_concurrency=max_concurrency, acts=False
+            self, read_only, max_concurrency=max_concurrency, makes_changes=False
         )
         """The state machine of read-only runs: audits and plans. The input ``{}`` audits every account."""
         self.execute_state_machine: sfn.StateMachine | None = (
             self._build_execute(functions, max_concurrency=max_concurrency)
-            if functions.acting_tasks
+            if functions.tasks_with_changes
             else None
         )
         """The state machine of runs that make changes; None if no task does.
@@ -254,19 +254,10 @@ class RootTasks(Construct):
         notify_of_alarms(notification_topic, self)
         self._build_outputs()
 
-    def grant_audit(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Grant the command ``audit``: finding the stack, starting audits, following and listing them.
-
-        This is the same permission as :meth:`grant_plan`: a plan changes nothing, and one state machine
-        serves both.
-
-        Args:
-            grantee: The principal.
-        """
-        return self._grant_start(grantee, self.audit_state_machine)
-
     def grant_plan(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Grant the command ``plan``: the same permission as :meth:`grant_audit`.
+        """Grant the commands ``audit`` and ``plan``: finding the stack, starting, following and listing runs.
+
+        Neither changes anything, and one state machine serves both.
 
         Args:
             grantee: The principal.
@@ -344,13 +335,15 @@ class RootTasks(Construct):
         )
 
     def _build_execute(self, functions: RootTaskFunctions, *, max_concurrency: int) -> sfn.StateMachine:
-        acting = functions.build_acting(self.audit_state_machine)
-        state_machine = build_state_machine(self, acting, max_concurrency=max_concurrency, acts=True)
+        executing = functions.build_making_changes(self.audit_state_machine)
+        state_machine = build_state_machine(
+            self, executing, max_concurrency=max_concurrency, makes_changes=True
+        )
         # For checking that it runs.
-        allow_reading_executions(self, state_machine, acting.start, "Own")
+        allow_reading_executions(self, state_machine, executing.start)
         # For making no change once it was stopped.
-        for batch in acting.batch.values():
-            allow_reading_executions(self, state_machine, batch, "Own", history=True)
+        for batch in executing.batch.values():
+            allow_reading_executions(self, state_machine, batch, history=True)
         return state_machine
 
     def _build_alarms(self, audit_interval: Duration | None, *, rule: events.Rule | None) -> None:
@@ -373,7 +366,7 @@ class RootTasks(Construct):
             if rule
             else None
         )
-        self.stopped_alarm = (
+        self.audits_stopped_alarm = (
             None
             if audit_interval is None
             else alarm_of_missing_audits(self, self.metric_accounts_audited, interval=audit_interval)

@@ -71,7 +71,5 @@ def apply_request(
             "Status": root_access.status,
             "StatusJson": json.dumps(root_access.to_dict(), separators=(",", ":")),
             "OrganizationId": root_access.organization_id,
-            "EnabledFeatures": ",".join(sorted(root_access.features)) or "none",
-            "TrustedAccessEnabledAt": root_access.trusted_access_since or "unknown",
         },
     }

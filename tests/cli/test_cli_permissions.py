@@ -159,7 +159,7 @@ LOOKS, ACTS = running.AUDIT_MACHINE, running.EXECUTE_MACHINE
 @pytest.mark.parametrize(
     ("grant", "commands", "denied"),
     [
-        ("grant_audit", ["audit --open", "runs"], {("states:ListExecutions", ACTS)}),
+        ("grant_plan", ["audit --open", "runs"], {("states:ListExecutions", ACTS)}),
         (
             "grant_plan",
             [
@@ -305,7 +305,7 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
 def test_who_may_read_one_stack_alone_names_it_also_by_the_environment(
     command_line: CommandLine, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    person.permissions = granted("grant_audit", "grant_read_reports")
+    person.permissions = granted("grant_plan", "grant_read_reports")
     assert "Name the stack: --stack STACK" in command_line.refusal("audit")
     person.denied.clear()
     monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK)

@@ -81,7 +81,7 @@ def test_an_interrupt_while_an_ended_run_is_read_does_not_say_that_it_continues(
     [
         (
             "AccessDeniedException",
-            "RootTasks.grant_audit, grant_plan or grant_execute allows it, or the statement "
+            "RootTasks.grant_plan or grant_execute allows it, or the statement "
             '{"Effect": "Allow", "Action": "states:StartExecution", "Resource": "*"}',
         ),
         ("ExpiredTokenException", "Sign in again"),

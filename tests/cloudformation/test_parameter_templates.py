@@ -55,7 +55,7 @@ ROLES = f"arn:aws:iam::{MEMBER}:role/centralized-root-access/*"
 CREDENTIALS, SESSIONS = RootAccessFeature
 STACK = "RootAccess"
 UNIT = "ou-a1b2-c3d4e5f6"
-ACTING = {
+WITH_CHANGES = {
     "delete": [RootTask.DELETE_CREDENTIALS],
     "recover": [RootTask.ALLOW_PASSWORD_RECOVERY],
     "unlock": [RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY],
@@ -112,10 +112,10 @@ VALUES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "root-tasks": {
         "Tasks": {
             ",".join(("audit", *names)): {
-                "tasks": [RootTask.AUDIT, *(task for n in names for task in ACTING[n])]
+                "tasks": [RootTask.AUDIT, *(task for n in names for task in WITH_CHANGES[n])]
             }
             for number in range(4)
-            for names in itertools.combinations(ACTING, number)
+            for names in itertools.combinations(WITH_CHANGES, number)
         },
         "ProtectedAccounts": {
             accounts: {"protected_accounts": accounts.split(",") if accounts else []}

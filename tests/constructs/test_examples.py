@@ -221,5 +221,4 @@ def test_the_status_is_read_from_the_output_the_parameter_and_another_stack(depl
 
     status = json.loads(parameter("/organization/root-access"))
     assert status["features"] == ["RootCredentialsManagement", "RootSessions"]
-    assert parameter("/organization/root-access/features") == ",".join(status["features"])
     assert parameter("/security-reports/organization-id") == status["organizationId"]

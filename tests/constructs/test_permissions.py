@@ -194,9 +194,10 @@ def test_trusted_access_and_delegation_are_allowed_for_iam_alone() -> None:
         for statement in policy(WIDEST)
     } == {
         "ReadRootAccess": ("*",),
-        "TrustedAccess": ("*", ("iam.amazonaws.com",)),
-        "Features": ("*",),
-        "DelegatedAdministrators": (accounts, ("iam.amazonaws.com",)),
+        "ReadDelegatedAdministrators": ("*", ("iam.amazonaws.com",)),
+        "EnableTrustedAccess": ("*", ("iam.amazonaws.com",)),
+        "ChangeFeatures": ("*",),
+        "ChangeDelegatedAdministrators": (accounts, ("iam.amazonaws.com",)),
     }
 
 

@@ -40,8 +40,8 @@ MAX_POLICY_CHARACTERS = 10_240
 # Lambda measures a function's variables as JSON, in which the quotation marks of the settings are escaped.
 MAX_ENVIRONMENT_CHARACTERS = 4096
 
-LOOKING = {"start_run", "run_batch", "write_report"}
-ACTING = {"start_execution", "execute_batch", "write_execution_report"}
+READ_ONLY = {"start_run", "run_batch", "write_report"}
+MAKING_CHANGES = {"start_execution", "execute_batch", "write_execution_report"}
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +70,15 @@ def test_the_construct_and_the_functions_have_the_same_tasks() -> None:
 
 @pytest.mark.parametrize("task", RootTask)
 def test_functions_that_make_changes_exist_only_for_tasks_that_do(task: RootTask) -> None:
-    acts = task is not RootTask.AUDIT
+    makes_changes = task is not RootTask.AUDIT
     whole = root_tasks_template(tasks=[task])
-    assert len(resources(whole, "AWS::StepFunctions::StateMachine")) == 1 + acts
-    assert ("RootTasksExecuteStateMachineArn" in whole["Outputs"]) == acts
+    assert len(resources(whole, "AWS::StepFunctions::StateMachine")) == 1 + makes_changes
+    assert ("RootTasksExecuteStateMachineArn" in whole["Outputs"]) == makes_changes
     handlers = {
         function["Handler"].rpartition(".")[2]
         for function in properties_of(whole, "AWS::Lambda::Function").values()
     }
-    assert handlers == (LOOKING | ACTING if acts else LOOKING)
+    assert handlers == (READ_ONLY | MAKING_CHANGES if makes_changes else READ_ONLY)
 
 
 def test_read_only_runs_invoke_no_function_that_makes_changes(whole: dict[str, Any]) -> None:
@@ -97,8 +97,8 @@ def test_read_only_runs_invoke_no_function_that_makes_changes(whole: dict[str, A
             if f'"{id_}"' in invoked
         }
 
-    assert handlers("Audit") == LOOKING
-    assert handlers("Execute") == ACTING
+    assert handlers("Audit") == READ_ONLY
+    assert handlers("Execute") == MAKING_CHANGES
 
 
 @pytest.mark.parametrize("which", ["Audit", "Execute"])
@@ -196,7 +196,7 @@ def test_a_person_of_another_stack_finds_the_stack_of_the_tasks_and_no_other(nes
     people = Stack(app, "People", env=MANAGEMENT)
     tasks = NestedStack(people, "Tasks") if nested else Stack(app, "Tasks", env=MANAGEMENT)
     role = iam.Role(people, "Operator", assumed_by=iam.AccountRootPrincipal())
-    RootTasks(tasks, "RootTasks").grant_audit(role)
+    RootTasks(tasks, "RootTasks").grant_plan(role)
     (found,) = [
         statement["Resource"]
         for statement in policy_statements(template(people), "Operator")

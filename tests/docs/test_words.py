@@ -56,7 +56,7 @@ IRREGULAR = re.compile(
 )
 # What AWS, CloudFormation and Lambda call things.
 TERMS = re.compile(
-    "access_denied|delegated_administrator|delegated_service|desired_state|enabled_features|invoked_function|"
+    "access_denied|delegated_administrator|delegated_service|desired_state|invoked_function|"
     "last_used|nested_stack|trusted_access_enabled_at|trusted_access|trusted_service"
 )
 # A predicate, or a verb whose object may end in a participle: wait_until_created.

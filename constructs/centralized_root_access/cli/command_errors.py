@@ -78,12 +78,12 @@ _ADVICE = {
     "InvalidAccessKeyId": _KEYS,
 }
 _GRANTS = {
-    "states:StartExecution": "grant_audit, grant_plan or grant_execute",
+    "states:StartExecution": "grant_plan or grant_execute",
     "states:StopExecution": "grant_stop",
     "states:DescribeExecution": "grant_read_reports",
     "states:GetExecutionHistory": "grant_read_reports",
     "states:ListMapRuns": "grant_read_reports",
-    "states:ListExecutions": "grant_audit or grant_execute",
+    "states:ListExecutions": "grant_plan or grant_execute",
     "s3:GetObject": "grant_read_reports",
     "s3:ListBucket": "grant_read_reports",
 }

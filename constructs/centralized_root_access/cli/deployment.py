@@ -97,8 +97,8 @@ def _stacks(caller: Caller, name: str) -> Iterator[Any]:
     except CallError as error:
         if not name and error.failure.kind is FailureKind.ACCESS_DENIED:
             raise CommandError(
-                "These credentials may not read all stacks, which is right for those of grant_audit, "
-                "grant_plan, grant_execute and grant_read_reports. Name the stack: --stack STACK."
+                "These credentials may not read all stacks, which is right for those of grant_plan, "
+                "grant_execute and grant_read_reports. Name the stack: --stack STACK."
             ) from error
         # AWS says so if there is no such stack.
         if not name or error.failure.name != "ValidationError":
