@@ -31,7 +31,7 @@ def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any
 
 
 def run_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Look into a batch of accounts; the entry point of the functions that audit and plan."""
+    """Audit or plan a batch of accounts; the entry point of the functions of read-only runs."""
     return batch.run_batch(_aws(context), event, settings=RunBatchSettings.from_environment(os.environ))
 
 

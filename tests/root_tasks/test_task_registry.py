@@ -20,7 +20,7 @@ from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.credentials import credentials_of_type
 from root_tasks.tasks.definition import ActionWords, TaskDefinition
 from root_tasks.tasks.outcomes import finding_of, item_of
-from root_tasks.tasks.scope import ACCOUNTS, Scope, parse_named_accounts
+from root_tasks.tasks.scope import ACCOUNTS, Request, parse_named_accounts
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, enable_root_access
 from support.root_tasks import RootTasks, Settings, deployed_template, refusal, session_calls
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 NAME = "IAMDeleteOldestRootUserKey"
 
 
-def parse(input_: TaskInput) -> Scope:
+def parse(input_: TaskInput) -> Request:
     values = {key: value for key, value in input_.values.items() if key != "reason"}
     return parse_named_accounts(replace(input_, values=values))
 

@@ -61,25 +61,26 @@ def audit_from_here(
         name=name,
         started_at=caller.now(),
     )
-    order = parse_request(
+    request = parse_request(
         {**input_, REQUESTED_BY: caller.arn}, tasks=(Task.AUDIT,), allow_policy_override=False
     )
     directory = MemberDirectory.of(aws.within(_LIST_SECONDS))
-    looks = _Looks(aws, run_id=name, show=show)
+    audits = _Audits(aws, run_id=name, show=show)
     try:
-        prepared = prepare(directory, order, execution=execution, on_page=looks.take if order.full else None)
-        findings = looks.begin(assignment.account_id for assignment in prepared.assignments)
+        on_page = audits.take if request.full else None
+        run, _ = prepare(directory, request, execution=execution, on_page=on_page)
+        findings = audits.begin(account_id for batch in run.batches for account_id in batch)
         # The report alone waits for these.
-        own = looks.pool.submit(own_root_user, aws, prepared.run())
-        named = looks.pool.submit(with_unit_names, prepared, directory)
+        own = audits.pool.submit(own_root_user, aws, run)
+        named = audits.pool.submit(with_unit_names, run, directory, whole=request.all_accounts)
         found = {account_id: finding.result() for account_id, finding in findings.items()}
-        return make_report(named.result().run(), found, finished_at=caller.now(), own_root_user=own.result())
+        return make_report(named.result(), found, finished_at=caller.now(), own_root_user=own.result())
     finally:
-        looks.stop()
+        audits.stop()
 
 
-class _Looks:
-    """Looks into accounts: each begins as soon as it is known that the account is to be audited.
+class _Audits:
+    """The audits of accounts: each begins as soon as it is known that the account is to be audited.
 
     Args:
         aws: The caller.
@@ -98,14 +99,14 @@ class _Looks:
         self._show = show
         self._accounts = ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL)
         self._calls = ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL)
-        self._looks: dict[str, Future[Finding]] = {}
+        self._audits: dict[str, Future[Finding]] = {}
         self._lock = threading.Lock()
         self._found = self._done = 0
         # The SDK loads what all sessions need while the first page is listed.
         self.pool.submit(aws.clients.sessions.client, "iam", region=None)
 
     def take(self, organization: OrganizationContext, members: Mapping[str, Account]) -> None:
-        """Begin to look into the accounts of a page of the list."""
+        """Begin to audit the accounts of a page of the list."""
         self._count(found=len(members))
         accounts = classify(
             members.values(), management_account_id=organization.management_account_id, audits=True
@@ -113,24 +114,24 @@ class _Looks:
         self._submit(account.account_id for account in accounts if account.skip_reason is None)
 
     def begin(self, account_ids: Iterable[str]) -> dict[str, Future[Finding]]:
-        """Begin to look into the accounts of which no page was taken, and return the findings to come."""
+        """Begin to audit the accounts of which no page was taken, and return the findings to come."""
         wanted = [*account_ids]
         self._submit(wanted, alone=len(wanted) == 1)
-        # Not every account that was found is looked into.
-        self._count(found=len(self._looks) - self._found)
-        return {id_: self._looks[id_] for id_ in wanted}
+        # Not every account that was found is audited.
+        self._count(found=len(self._audits) - self._found)
+        return {id_: self._audits[id_] for id_ in wanted}
 
     def stop(self) -> None:
-        """Begin no more. Looks that have begun are not waited for: they change nothing."""
+        """Begin no more. Audits that have begun are not waited for: they change nothing."""
         for pool in (self.pool, self._accounts, self._calls):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _submit(self, account_ids: Iterable[str], *, alone: bool = False) -> None:
         for account_id in account_ids:
-            if account_id not in self._looks:
-                self._looks[account_id] = self._accounts.submit(self._look, account_id, alone)
+            if account_id not in self._audits:
+                self._audits[account_id] = self._accounts.submit(self._audit, account_id, alone)
 
-    def _look(self, account_id: str, alone: bool) -> Finding:
+    def _audit(self, account_id: str, alone: bool) -> Finding:
         aws, assignment = self._aws.within(_ACCOUNT_SECONDS), Assignment(account_id=account_id)
         runner = AccountRunner.of_audit(
             aws, run_id=self._run_id, pace=self._pace, only=assignment if alone else None

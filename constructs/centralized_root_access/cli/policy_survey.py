@@ -24,14 +24,12 @@ from .command_errors import CommandError
 from .options import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from root_tasks.model.run import Account
     from root_tasks.policies.fixes import StatementFix
     from root_tasks.policies.verdicts import AccountVerdict, TaskVerdict
-    from root_tasks.run.accounts import Selection
-    from root_tasks.run.directory import OrganizationContext
     from scp.calls import SessionOpener
     from scp.documents import Policy
     from scp.task import Task
@@ -200,7 +198,8 @@ def survey(
     caller: Caller,
     *,
     tasks: tuple[Task, ...],
-    selection: Selection,
+    organizational_units: Sequence[str] = (),
+    account_ids: frozenset[str] = frozenset(),
     change: PolicyChange | None,
     session_role: str | None,
     show: Callable[[int, int], None],
@@ -210,7 +209,8 @@ def survey(
     Args:
         caller: The caller: the management account or a delegated administrator.
         tasks: The tasks.
-        selection: The accounts.
+        organizational_units: Units whose accounts are checked, by ID, path or the end of their path.
+        account_ids: Accounts that are checked; with neither, all are.
         change: A change of the policies to check; None to check them as they are.
         session_role: The ARN of the role that opens root sessions; None if not known.
         show: Shows how many policies are read, and of how many.
@@ -222,7 +222,21 @@ def survey(
     """
     aws = caller.aws(seconds=_MAX_SECONDS)
     directory = MemberDirectory.of(aws)
-    organization, members = _find_members(directory, selection)
+    whole = not organizational_units and not account_ids
+    try:
+        organization = directory.describe_organization()
+        members = directory.accounts.read(
+            all_accounts=whole, organizational_units=organizational_units, account_ids=account_ids
+        )
+    except CallError as error:
+        if error.failure.kind is not FailureKind.ACCESS_DENIED or "not authorized" in error.failure.message:
+            raise
+        raise CommandError(
+            f"Account {aws.account_id} is neither the management account nor a delegated administrator "
+            "of its organization. Use credentials of one of these."
+        ) from error
+    if strangers := sorted(account_ids - members.keys()):
+        raise CommandError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
     # The policies on the account that opens a session count for that call.
     opener_id = session_role.split(":")[4] if session_role else aws.account_id
     try:
@@ -231,7 +245,7 @@ def survey(
         if error.failure.name != "ChildNotFound":
             raise
         raise CommandError(f"{opener_id}: not in organization {organization.organization_id}.") from error
-    members = directory.units.with_names(members, whole=selection.all_accounts)
+    members = directory.units.with_names(members, whole=whole)
     classified = classify(
         members.values(), management_account_id=organization.management_account_id, audits=True
     )
@@ -245,7 +259,7 @@ def survey(
         deadline=caller.clock.now() + _MAX_SECONDS + ATTEMPT_RESERVE_SECONDS,
     )
     paths = _paths(accounts, opener)
-    attachments = reader.attachments(tuple(PolicyType), unit_ids=paths, everywhere=selection.all_accounts)
+    attachments = reader.attachments(tuple(PolicyType), unit_ids=paths, everywhere=whole)
     if change is not None:
         if not accounts:
             raise CommandError("There is no member account to check.")
@@ -285,28 +299,11 @@ def survey(
         skipped={
             account.account_id: account.skip_reason
             for account in classified
-            if account.skip_reason is not None and account.account_id in selection.account_ids
+            if account.skip_reason is not None and account.account_id in account_ids
         },
         change=change,
         fixes=tuple(find_fixes(verdicts, session_role=session_role)),
     )
-
-
-def _find_members(
-    directory: MemberDirectory, selection: Selection
-) -> tuple[OrganizationContext, dict[str, Account]]:
-    try:
-        organization, members = directory.find(selection)
-    except CallError as error:
-        if error.failure.kind is not FailureKind.ACCESS_DENIED or "not authorized" in error.failure.message:
-            raise
-        raise CommandError(
-            f"Account {directory.aws.account_id} is neither the management account nor a delegated "
-            "administrator of its organization. Use credentials of one of these."
-        ) from error
-    if strangers := sorted(selection.account_ids - members.keys()):
-        raise CommandError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
-    return organization, members
 
 
 def _paths(accounts: Iterable[Account], opener: SessionOpener) -> dict[str, UnitIds]:

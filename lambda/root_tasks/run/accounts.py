@@ -32,21 +32,6 @@ _DESCRIBE_ACCOUNT = "organizations:DescribeAccount"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Selection:
-    """Which accounts a run is about.
-
-    Attributes:
-        all_accounts: Whether it is every account of the organization.
-        organizational_units: Units whose accounts are meant, by ID, path or the end of their path.
-        account_ids: The accounts that the input, its plan or its backups name.
-    """
-
-    all_accounts: bool = False
-    organizational_units: tuple[str, ...] = ()
-    account_ids: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, kw_only=True)
 class MemberAccounts:
     """The accounts of the organization, as an account sees them.
 
@@ -60,25 +45,29 @@ class MemberAccounts:
 
     def read(
         self,
-        selection: Selection,
         *,
+        all_accounts: bool = False,
+        organizational_units: Collection[str] = (),
+        account_ids: Collection[str] = (),
         found: Callable[[Mapping[str, Account]], None] = lambda members: None,  # noqa: ARG005
     ) -> dict[str, Account]:
         """Return the accounts that a run is about by their IDs, without those that are not members.
 
         Args:
-            selection: Which accounts these are.
+            all_accounts: Whether it is every account of the organization.
+            organizational_units: Units whose accounts are meant, by ID, path or the end of their path.
+            account_ids: Accounts that are named.
             found: Called with each page's accounts that no page before had, where all accounts are listed.
 
         Raises:
             RunRefusedError: There is no such unit, or more than one.
             CallError: A read failed.
         """
-        if selection.all_accounts:
+        if all_accounts:
             return self._everybody(found)
-        members = self._find_by_id(selection.account_ids)
-        if selection.organizational_units:
-            members |= self.in_units(selection.organizational_units)
+        members = self._find_by_id(account_ids)
+        if organizational_units:
+            members |= self.in_units(organizational_units)
         return self._with_unit_ids(members)
 
     def _everybody(self, found: Callable[[Mapping[str, Account]], None]) -> dict[str, Account]:

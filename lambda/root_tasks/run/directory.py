@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..aws.context import Aws
     from ..model.report_schema import Task
     from ..model.run import Account
-    from .accounts import Selection
+    from ..tasks.scope import Request
 
 _DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
 
@@ -66,8 +66,7 @@ class MemberDirectory:
 
     def survey(
         self,
-        task: Task,
-        selection: Selection,
+        request: Request,
         *,
         on_page: Callable[[OrganizationContext, Mapping[str, Account]], None] | None = None,
     ) -> tuple[OrganizationContext, dict[str, Account]]:
@@ -76,8 +75,7 @@ class MemberDirectory:
         All of it is read at once.
 
         Args:
-            task: The task.
-            selection: Which accounts the run is about. Those that are not members are left out.
+            request: What the run is to do. Accounts that are not members are left out.
             on_page: Gets the accounts of each page while all accounts are listed, once the task is possible.
 
         Raises:
@@ -89,28 +87,25 @@ class MemberDirectory:
         with ThreadPoolExecutor(max_workers=4) as pool:
             try:
                 features = pool.submit(reader.aws.call, "iam:ListOrganizationsFeatures")
-                possible = pool.submit(self._find_organization, task, features)
+                possible = pool.submit(self._find_organization, request.task, features)
 
                 def take(page: Mapping[str, Account]) -> None:
                     if on_page is not None:
                         on_page(possible.result(), page)
 
-                members = pool.submit(reader.accounts.read, selection, found=take)
-                if selection.all_accounts:
+                members = pool.submit(
+                    reader.accounts.read,
+                    all_accounts=request.all_accounts,
+                    organizational_units=request.organizational_units,
+                    account_ids=request.member_ids,
+                    found=take,
+                )
+                if request.all_accounts:
                     pool.submit(reader.units.read_names)
                 return possible.result(), members.result()
             finally:
                 # A refused run waits for no list, and names that were not read by now are read as needed.
                 ended.set()
-
-    def find(self, selection: Selection) -> tuple[OrganizationContext, dict[str, Account]]:
-        """Return the organization and some of its accounts by their IDs, regardless of what is enabled.
-
-        Raises:
-            RunRefusedError: There is no organization, or a unit is unclear.
-            CallError: A read failed.
-        """
-        return self._describe_organization(), self.accounts.read(selection)
 
     def opener(
         self, organization: OrganizationContext, members: Mapping[str, Account], account_id: str | None = None
@@ -135,7 +130,7 @@ class MemberDirectory:
         )
 
     def _find_organization(self, task: Task, features: Future[Response]) -> OrganizationContext:
-        organization = self._describe_organization()
+        organization = self.describe_organization()
         data = {"management_account_id": organization.management_account_id}
         try:
             enabled = features.result().require("EnabledFeatures")
@@ -152,7 +147,13 @@ class MemberDirectory:
             raise RunRefusedError(RefusalReason.FEATURE_NOT_ENABLED, task=task, feature=feature, **data)
         return organization
 
-    def _describe_organization(self) -> OrganizationContext:
+    def describe_organization(self) -> OrganizationContext:
+        """Return the organization, whatever is enabled in it.
+
+        Raises:
+            RunRefusedError: There is none.
+            CallError: The read failed.
+        """
         try:
             organization = self.aws.call(_DESCRIBE_ORGANIZATION).require("Organization")
         except CallError as error:

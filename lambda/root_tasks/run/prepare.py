@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..messages import NO_LONGER_A_MEMBER
-from ..model.report_schema import Task
-from ..model.run import Account, Mode, Run, Work
+from ..model.report_schema import Action, Task
+from ..model.run import Account, Assignment, Mode, Run, Work
 from ..refusals import RefusalReason, RunRefusedError
+from ..tasks import DEFINITIONS
 from .accounts import classify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from datetime import datetime
 
     from ..aws.executions import Execution
-    from ..model.run import Assignment
+    from ..model.run import Plan
+    from ..tasks.scope import Request
     from .directory import MemberDirectory, OrganizationContext
-    from .request import Order
 
 # A batch that dies takes its results with it. That is cheap if the run only reads; if it makes changes, each
 # account of the batch is unknown and has to be audited.
@@ -32,98 +34,24 @@ _MIN_BATCHES = 10
 _MAX_BATCHES = 2000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Preparation:
-    """A run before it is stored: what it is to do, and the accounts that it is about.
-
-    Attributes:
-        order: What it is to do.
-        execution: Its execution.
-        account_id: The account that runs it.
-        organization: The organization.
-        members: The accounts, by their IDs.
-        gone: The accounts of its plan that are no longer in the organization.
-        protected_accounts: The accounts in which no run makes changes.
-    """
-
-    order: Order
-    execution: Execution
-    account_id: str
-    organization: OrganizationContext
-    members: Mapping[str, Account]
-    gone: tuple[str, ...]
-    protected_accounts: frozenset[str]
-
-    @property
-    def accounts(self) -> tuple[Account, ...]:
-        """Every account in scope, in the order of their IDs; some have a reason to be skipped."""
-        accounts = classify(
-            self.members.values(),
-            management_account_id=self.organization.management_account_id,
-            protected_accounts=self.protected_accounts,
-            audits=self.order.task is Task.AUDIT,
-        )
-        gone = [Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in self.gone]
-        return tuple(sorted((*accounts, *gone), key=lambda account: account.account_id))
-
-    @property
-    def assignments(self) -> list[Assignment]:
-        """What to do in each account in which a session is to be opened."""
-        return [
-            self.order.assignment(account.account_id)
-            for account in self.accounts
-            if account.skip_reason is None
-        ]
-
-    def run(self, **fields: Any) -> Run:
-        """Return the run, with fields that are known only to some runs."""
-        order, execution, accounts = self.order, self.execution, self.accounts
-        ids = [account.account_id for account in accounts if account.skip_reason is None]
-        return Run(
-            run_id=execution.name,
-            execution_arn=execution.arn,
-            task=order.task,
-            action=order.action,
-            mode=order.mode,
-            executed_plan=order.executed_plan,
-            full=order.full,
-            organization_id=self.organization.organization_id,
-            management_account_id=self.organization.management_account_id,
-            account_id=self.account_id,
-            started_at=execution.started_at,
-            requested_by=order.requested_by,
-            accounts=accounts,
-            batches=batches_of(ids, order.mode),
-            **fields,
-        )
-
-    def work(self, run: Run) -> Work:
-        """Return the work of the run's batches."""
-        return Work(
-            run_id=run.run_id,
-            task=run.task,
-            mode=run.mode,
-            batches=tuple(tuple(map(self.order.assignment, batch)) for batch in run.batches),
-            credentials=self.order.scope.credential_selection(self.execution.started_at),
-            expires_at=self.order.expires_at,
-            execution_arn=self.execution.arn,
-        )
-
-
 def prepare(
     directory: MemberDirectory,
-    order: Order,
+    request: Request,
     *,
     execution: Execution,
+    plan: Plan | None = None,
+    expires_at: datetime | None = None,
     protected_accounts: Collection[str] = (),
     on_page: Callable[[OrganizationContext, Mapping[str, Account]], None] | None = None,
-) -> Preparation:
-    """Find the accounts that a run is about, if its task is possible.
+) -> tuple[Run, Work]:
+    """Return a run and the work of its batches, if its task is possible. Neither is stored yet.
 
     Args:
         directory: The organization.
-        order: What the run is to do.
+        request: What the run is to do.
         execution: Its execution.
+        plan: The plan that it executes.
+        expires_at: When no batch may make changes any longer.
         protected_accounts: The accounts in which no run makes changes.
         on_page: Gets the accounts of each page while all accounts are listed.
 
@@ -131,32 +59,77 @@ def prepare(
         RunRefusedError: The task is not possible, or the input names what does not exist.
         CallError: A read failed.
     """
-    selection = order.selection
-    organization, members = directory.survey(order.task, selection, on_page=on_page)
+    task, mode = request.task, _mode(request, plan)
+    organization, members = directory.survey(request, on_page=on_page)
     # Excluding an account that does not exist is almost certainly a typo.
-    absent = sorted(selection.account_ids - members.keys())
-    if absent and order.mode is not Mode.EXECUTE:
+    absent = sorted(request.member_ids - members.keys())
+    if absent and mode is not Mode.EXECUTE:
         raise RunRefusedError(
             RefusalReason.NOT_MEMBERS, account_ids=absent, organization_id=organization.organization_id
         )
-    excluded = (
-        order.scope.account_exclusions | directory.accounts.in_units(order.scope.unit_exclusions).keys()
-    )
-    return Preparation(
-        order=order,
-        execution=execution,
-        account_id=directory.aws.account_id,
-        organization=organization,
-        members={id_: member for id_, member in members.items() if id_ not in excluded},
-        gone=tuple(absent),
+    excluded = request.account_exclusions | directory.accounts.in_units(request.unit_exclusions).keys()
+    accounts = classify(
+        (member for id_, member in members.items() if id_ not in excluded),
+        management_account_id=organization.management_account_id,
         protected_accounts=frozenset(protected_accounts),
+        audits=task is Task.AUDIT,
     )
+    gone = [Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in absent]
+    in_order = tuple(sorted((*accounts, *gone), key=lambda account: account.account_id))
+    batches = batches_of([account.account_id for account in in_order if account.skip_reason is None], mode)
+    run = Run(
+        run_id=execution.name,
+        execution_arn=execution.arn,
+        task=task,
+        action=(plan and plan.action) or _action(request),
+        mode=mode,
+        executed_plan=None if plan is None else plan.run_id,
+        full=request.full,
+        organization_id=organization.organization_id,
+        management_account_id=organization.management_account_id,
+        account_id=directory.aws.account_id,
+        started_at=execution.started_at,
+        requested_by=request.requested_by,
+        accounts=in_order,
+        batches=batches,
+    )
+    named = {assignment.account_id: assignment for assignment in request.assignments}
+    work = Work(
+        run_id=execution.name,
+        task=task,
+        mode=mode,
+        batches=tuple(tuple(named.get(id_, Assignment(account_id=id_)) for id_ in ids) for ids in batches),
+        credentials=request.credential_selection(execution.started_at),
+        expires_at=expires_at,
+        execution_arn=execution.arn,
+    )
+    return run, work
 
 
-def with_unit_names(prepared: Preparation, directory: MemberDirectory) -> Preparation:
-    """Return a run with the names of its accounts' units, if these can be read in time."""
-    members = directory.units.with_names(prepared.members, whole=prepared.order.scope.all_accounts)
-    return replace(prepared, members=members)
+def with_unit_names(run: Run, directory: MemberDirectory, *, whole: bool) -> Run:
+    """Return a run with the names of its accounts' units, if these can be read in time.
+
+    Args:
+        run: The run.
+        directory: The organization.
+        whole: Whether its accounts are those of the whole organization: then all units are read.
+    """
+    members = {account.account_id: account for account in run.accounts if account.state is not None}
+    named = directory.units.with_names(members, whole=whole)
+    accounts = (named.get(account.account_id, account) for account in run.accounts)
+    return replace(run, accounts=tuple(accounts))
+
+
+def _mode(request: Request, plan: Plan | None) -> Mode:
+    if plan is not None:
+        return Mode.EXECUTE
+    return Mode.PLAN if DEFINITIONS[request.task].makes_changes else Mode.AUDIT
+
+
+def _action(request: Request) -> Action:
+    """Return what an input, and so a plan, asks for: it restores policies or removes them, never both."""
+    restores = any(target.restore for work in request.assignments for target in work.targets)
+    return DEFINITIONS[request.task].words_of(Action.RESTORE if restores else None).action
 
 
 def batches_of(ids: list[str], mode: Mode) -> tuple[tuple[str, ...], ...]:

@@ -17,11 +17,11 @@ from ..model.codec import DecodingError
 from ..model.run import RUN_ID, Mode, Restore, Target
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
-from ..tasks.scope import Scope, assignments_of
+from ..tasks.scope import Request, assignments_of
 from .directory import MemberDirectory
 from .plans import Plans, parse_plan_request
 from .prepare import prepare, with_unit_names
-from .request import Order, parse_request
+from .request import parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -53,22 +53,22 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
     """
     storage, began = Storage.of(aws, settings.bucket), aws.clock.now()
     with _starting(aws, event) as execution:
-        order = parse_request(
+        request = parse_request(
             event["input"], tasks=settings.tasks, allow_policy_override=settings.allow_policy_override
         )
-        if order.scope.restores:
-            order = replace(order, assignments=_assignments_to_restore(storage, order))
+        if request.restores:
+            request = replace(request, assignments=_assignments_to_restore(storage, request))
         patient = replace(aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS)
         directory = MemberDirectory.of(aws.with_budget(patient))
-        prepared = prepare(
-            directory, order, execution=execution, protected_accounts=settings.protected_accounts
+        run, work = prepare(
+            directory, request, execution=execution, protected_accounts=settings.protected_accounts
         )
-        prepared = with_unit_names(prepared, directory)
-        domains = settings.root_email_domains if order.mode is Mode.AUDIT else ()
-        run = prepared.run(
-            root_email_domains=tuple(sorted(domains)), accepted_credentials=settings.accepted_credentials
+        run = replace(
+            with_unit_names(run, directory, whole=request.all_accounts),
+            root_email_domains=settings.root_email_domains if run.mode is Mode.AUDIT else (),
+            accepted_credentials=settings.accepted_credentials,
         )
-        return _store(aws, storage.runs, run, prepared.work(run), began=began)
+        return _store(aws, storage.runs, run, work, began=began)
 
 
 def start_execution(
@@ -89,29 +89,23 @@ def start_execution(
     """
     storage, began = Storage.of(aws, settings.bucket), aws.clock.now()
     with _starting(aws, event) as execution:
-        request = parse_plan_request(event["input"])
+        asked = parse_plan_request(event["input"])
         plans = Plans(aws=aws, runs=storage.runs, settings=settings)
         with ThreadPoolExecutor(max_workers=1) as pool:
-            found = pool.submit(plans.find, request)
+            found = pool.submit(plans.find, asked)
             plans.require_running(execution)
         plan, expires_at = found.result()
-        order = Order(
-            task=plan.task,
-            mode=Mode.EXECUTE,
-            scope=Scope(),
-            assignments={assignment.account_id: assignment for assignment in plan.assignments},
-            planned_action=plan.action,
-            executed_plan=plan.run_id,
-            expires_at=expires_at,
-            requested_by=request.requested_by,
-        )
         directory = MemberDirectory.of(aws)
-        prepared = prepare(
-            directory, order, execution=execution, protected_accounts=settings.protected_accounts
+        run, work = prepare(
+            directory,
+            Request(task=plan.task, assignments=plan.assignments, requested_by=asked.requested_by),
+            execution=execution,
+            plan=plan,
+            expires_at=expires_at,
+            protected_accounts=settings.protected_accounts,
         )
-        prepared = with_unit_names(prepared, directory)
-        run = prepared.run()
-        stored = _store(aws, storage.executions, run, prepared.work(run), began=began)
+        run = with_unit_names(run, directory, whole=False)
+        stored = _store(aws, storage.executions, run, work, began=began)
         # The last thing that can fail: a run that cannot start does not use up the plan.
         plans.claim(plan.run_id, execution=execution)
         return stored
@@ -187,9 +181,9 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> d
 # Restoring
 
 
-def _assignments_to_restore(storage: Storage, order: Order) -> dict[str, Assignment]:
-    restores = order.scope.restores
-    backups = [_backup(storage, restore, task=order.task) for restore in restores]
+def _assignments_to_restore(storage: Storage, request: Request) -> tuple[Assignment, ...]:
+    restores = request.restores
+    backups = [_backup(storage, restore, task=request.task) for restore in restores]
     policies = Counter((backup.account_id, backup.id) for backup in backups)
     if several := [id_ for (_, id_), count in policies.items() if count > 1]:
         raise RunRefusedError(RefusalReason.SEVERAL_BACKUPS, ids=several)
@@ -206,8 +200,7 @@ def _assignments_to_restore(storage: Storage, order: Order) -> dict[str, Assignm
         )
         for restore, backup in zip(restores, backups, strict=True)
     ]
-    assignments = assignments_of(zip((backup.account_id for backup in backups), targets, strict=True))
-    return {assignment.account_id: assignment for assignment in assignments}
+    return assignments_of(zip((backup.account_id for backup in backups), targets, strict=True))
 
 
 def _backup(storage: Storage, restore: RestoreRequest, *, task: Task) -> Backup:

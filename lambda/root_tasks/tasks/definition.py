@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..aws.sessions import RootSession
     from ..model.report_schema import ItemType, Task
     from ..model.run import CredentialSelection, Finding, Target
-    from .scope import Scope, TaskInput
+    from .scope import Request, TaskInput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class TaskDefinition:
     item_types: tuple[ItemType, ...] = ()
     calls: tuple[str, ...]
     input_keys: tuple[str, ...]
-    parse: Callable[[TaskInput], Scope]
+    parse: Callable[[TaskInput], Request]
     plan: Callable[[AccountTask], Finding]
     execute: Callable[[AccountTask], Finding] | None = None
     policy_type: ItemType | None = None

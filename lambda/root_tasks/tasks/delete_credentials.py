@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..model.run import CredentialSelection
     from .credentials import Credential
     from .definition import AccountTask
-    from .scope import Scope, TaskInput
+    from .scope import Request, TaskInput
 
 _CREDENTIAL_TYPES = "credentialTypes"
 _UNUSED_FOR_DAYS = "unusedForDays"
@@ -237,7 +237,7 @@ def necessary_calls(target: Target) -> tuple[str, ...]:
 # The input
 
 
-def parse(input_: TaskInput) -> Scope:
+def parse(input_: TaskInput) -> Request:
     """Return the accounts of an input, and which of their credentials to plan.
 
     Raises:

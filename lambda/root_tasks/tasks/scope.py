@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.untrusted import ACCOUNT_ID
 
+from ..model.report_schema import Task
 from ..model.run import Assignment, CredentialSelection
 from ..refusals import RefusalReason, RunRefusedError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime, timedelta
 
-    from ..model.report_schema import ItemType, Task
+    from ..model.report_schema import ItemType
     from ..model.run import Target
 
 ACCOUNTS = "accounts"
@@ -54,10 +55,12 @@ class RestoreRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scope:
-    """What an input names.
+class Request:
+    """What an execution's input asks for.
 
     Attributes:
+        task: The task.
+        requested_by: The requester, as the input states.
         all_accounts: Whether it is every account of the organization.
         account_ids: The accounts.
         organizational_units: The organizational units, for their accounts: by ID, path or the end of a path.
@@ -68,6 +71,8 @@ class Scope:
         unused_for: For how long a credential has to be unused to be planned; None to plan it all the same.
     """
 
+    task: Task
+    requested_by: str | None = None
     all_accounts: bool = False
     account_ids: tuple[str, ...] = ()
     organizational_units: tuple[str, ...] = ()
@@ -79,8 +84,8 @@ class Scope:
 
     @property
     def full(self) -> bool:
-        """Whether it is every account, and none is left out."""
-        return self.all_accounts and not self.exclusions
+        """True if it is an audit of every account of the organization."""
+        return self.task is Task.AUDIT and self.all_accounts and not self.exclusions
 
     @property
     def account_exclusions(self) -> frozenset[str]:
@@ -90,7 +95,8 @@ class Scope:
     @property
     def member_ids(self) -> frozenset[str]:
         """The accounts that have to be members. One that is named and left out may have left."""
-        return self.account_exclusions.symmetric_difference(self.account_ids)
+        named = self.account_exclusions.symmetric_difference(self.account_ids)
+        return named.union(assignment.account_id for assignment in self.assignments)
 
     @property
     def unit_exclusions(self) -> tuple[str, ...]:
@@ -244,7 +250,7 @@ def quote(value: object) -> str:
     return json.dumps(value)[:_MAX_QUOTED_CHARACTERS]
 
 
-def parse_accounts(input_: TaskInput, *other_keys: str) -> Scope:
+def parse_accounts(input_: TaskInput, *other_keys: str) -> Request:
     """Return the accounts of an input that may name accounts, organizational units or all.
 
     Args:
@@ -263,11 +269,13 @@ def parse_accounts(input_: TaskInput, *other_keys: str) -> Scope:
     if input_.values.get(ACCOUNTS) == _ALL:
         if units:
             raise RunRefusedError(RefusalReason.ALL_ACCOUNTS_AND_UNITS)
-        return Scope(all_accounts=True, exclusions=exclusions)
-    return Scope(account_ids=_account_ids(input_), organizational_units=units, exclusions=exclusions)
+        return Request(task=input_.task, all_accounts=True, exclusions=exclusions)
+    return Request(
+        task=input_.task, account_ids=_account_ids(input_), organizational_units=units, exclusions=exclusions
+    )
 
 
-def parse_accounts_or_all(input_: TaskInput) -> Scope:
+def parse_accounts_or_all(input_: TaskInput) -> Request:
     """Return the accounts of an input; every account where it does not name any.
 
     Raises:
@@ -278,7 +286,7 @@ def parse_accounts_or_all(input_: TaskInput) -> Scope:
     return parse_accounts(input_)
 
 
-def parse_named_accounts(input_: TaskInput) -> Scope:
+def parse_named_accounts(input_: TaskInput) -> Request:
     """Return the accounts of an input that has to name each of them.
 
     Raises:
@@ -288,7 +296,7 @@ def parse_named_accounts(input_: TaskInput) -> Scope:
         raise RunRefusedError(RefusalReason.ACCOUNTS_NOT_NAMED, task=input_.task)
     input_.require_no_other_keys(ACCOUNTS)
     _require_one_of(input_, (ACCOUNTS,))
-    return Scope(account_ids=_account_ids(input_))
+    return Request(task=input_.task, account_ids=_account_ids(input_))
 
 
 def _account_ids(input_: TaskInput) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from .resource_policies import (
     find_bucket_region,
     policy_of,
 )
-from .scope import RestoreRequest, Scope, assignments_of, invalid_value, require_bounded, string_list
+from .scope import Request, RestoreRequest, assignments_of, invalid_value, require_bounded, string_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,7 +206,7 @@ def _apply_change(target: Target, change: Callable[[], None], *, done: Item) -> 
 # The input
 
 
-def _parse_bucket_input(input_: TaskInput) -> Scope:
+def _parse_bucket_input(input_: TaskInput) -> Request:
     if _RESTORE in input_.values:
         return _parse_restores(input_)
     by_account = _require_value(input_, _BUCKETS)
@@ -221,10 +221,10 @@ def _parse_bucket_input(input_: TaskInput) -> Scope:
         for id_ in account_ids
     ]
     targets = [(id_, Target(type=ItemType.BUCKET_POLICY, id=name)) for id_, own in names for name in own]
-    return Scope(assignments=assignments_of(targets))
+    return Request(task=input_.task, assignments=assignments_of(targets))
 
 
-def _parse_queue_input(input_: TaskInput) -> Scope:
+def _parse_queue_input(input_: TaskInput) -> Request:
     if _RESTORE in input_.values:
         return _parse_restores(input_)
     _require_value(input_, _QUEUES, _SKIP_BACKUP)
@@ -234,7 +234,7 @@ def _parse_queue_input(input_: TaskInput) -> Scope:
         _, _, _, region, account_id, _ = arn.split(":")
         target = Target(type=ItemType.QUEUE_POLICY, id=arn, region=region, skip_backup=skip_backup)
         targets.append((account_id, target))
-    return Scope(assignments=assignments_of(targets))
+    return Request(task=input_.task, assignments=assignments_of(targets))
 
 
 def _require_value(input_: TaskInput, key: str, *others: str) -> Any:
@@ -245,17 +245,19 @@ def _require_value(input_: TaskInput, key: str, *others: str) -> Any:
     return input_.values[key]
 
 
-def _parse_restores(input_: TaskInput) -> Scope:
+def _parse_restores(input_: TaskInput) -> Request:
     input_.require_no_other_keys(_RESTORE, _POLICY_OVERRIDE)
     references = input_.strings(_RESTORE, BACKUP_REFERENCE, "references of backups from reports")
     if _POLICY_OVERRIDE not in input_.values:
-        return Scope(restores=tuple(RestoreRequest(reference=reference) for reference in references))
+        restores = tuple(RestoreRequest(reference=reference) for reference in references)
+        return Request(task=input_.task, restores=restores)
     if not input_.allow_policy_override:
         raise RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED)
     if len(references) != 1:
         raise RunRefusedError(RefusalReason.OVERRIDE_OF_SEVERAL_BACKUPS)
     policy = _policy_document(input_.values[_POLICY_OVERRIDE])
-    return Scope(restores=(RestoreRequest(reference=references[0], policy_override=policy),))
+    restore = RestoreRequest(reference=references[0], policy_override=policy)
+    return Request(task=input_.task, restores=(restore,))
 
 
 def _policy_document(value: Any) -> str:

@@ -15,13 +15,12 @@ from root_tasks.model.run import Assignment, Target
 from root_tasks.refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request
-from root_tasks.tasks.scope import RestoreRequest, Scope
+from root_tasks.tasks.scope import Request, RestoreRequest
 from support.accounts import MEMBER, OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from root_tasks.run.request import Order
 
 QUEUE = f"arn:aws:sqs:eu-west-1:{MEMBER}:orders.fifo"
 BACKUP = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"
@@ -29,7 +28,7 @@ DELETE, RECOVER = Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY
 BUCKETS, QUEUES = Task.UNLOCK_BUCKET_POLICY, Task.UNLOCK_QUEUE_POLICY
 
 
-def parse(input_: object, *, allow_policy_override: bool = False) -> Order:
+def parse(input_: object, *, allow_policy_override: bool = False) -> Request:
     return parse_request(input_, tasks=tuple(Task), allow_policy_override=allow_policy_override)
 
 
@@ -37,28 +36,28 @@ def parse(input_: object, *, allow_policy_override: bool = False) -> Order:
 def test_by_default_every_account_is_audited(input_: dict[str, object]) -> None:
     request = parse(input_)
     assert request.task is Task.AUDIT
-    assert request.scope == Scope(all_accounts=True)
+    assert request == Request(task=Task.AUDIT, all_accounts=True)
 
 
 @pytest.mark.parametrize("task", [Task.AUDIT, DELETE])
 def test_audit_and_deletion_accept_accounts_units_or_all(task: Task) -> None:
     # A deletion leaves out what was used lately.
-    of_task = Scope(unused_for=timedelta(days=90) if task is DELETE else None)
-    assert parse({"task": task, "accounts": [OTHER, MEMBER, OTHER]}).scope == replace(
+    of_task = Request(task=task, unused_for=timedelta(days=90) if task is DELETE else None)
+    assert parse({"task": task, "accounts": [OTHER, MEMBER, OTHER]}) == replace(
         of_task, account_ids=(OTHER, MEMBER)
     )
-    assert parse({"task": task, "accounts": "all"}).scope == replace(of_task, all_accounts=True)
+    assert parse({"task": task, "accounts": "all"}) == replace(of_task, all_accounts=True)
     units = ["ou-a1b2-c3d4e5f6", "r-a1b2", "Workloads/Prod"]
-    assert parse({"task": task, "organizationalUnits": units}).scope == replace(
+    assert parse({"task": task, "organizationalUnits": units}) == replace(
         of_task, organizational_units=tuple(units)
     )
-    assert parse({"task": task, "organizationalUnits": ["r-a1b2"], "accounts": [MEMBER]}).scope == replace(
+    assert parse({"task": task, "organizationalUnits": ["r-a1b2"], "accounts": [MEMBER]}) == replace(
         of_task, account_ids=(MEMBER,), organizational_units=("r-a1b2",)
     )
 
 
 def test_buckets_are_named_by_account_and_queues_by_arn() -> None:
-    assert parse({"task": BUCKETS, "buckets": {MEMBER: ["a-bucket", "b.bucket"]}}).scope.assignments == (
+    assert parse({"task": BUCKETS, "buckets": {MEMBER: ["a-bucket", "b.bucket"]}}).assignments == (
         Assignment(
             account_id=MEMBER,
             targets=(
@@ -67,7 +66,7 @@ def test_buckets_are_named_by_account_and_queues_by_arn() -> None:
             ),
         ),
     )
-    assert parse({"task": QUEUES, "queues": [QUEUE], "skipBackup": True}).scope.assignments == (
+    assert parse({"task": QUEUES, "queues": [QUEUE], "skipBackup": True}).assignments == (
         Assignment(
             account_id=MEMBER,
             targets=(Target(type=ItemType.QUEUE_POLICY, id=QUEUE, region="eu-west-1", skip_backup=True),),
@@ -80,7 +79,7 @@ def test_a_corrected_policy_may_be_text_or_json() -> None:
         request = parse(
             {"task": BUCKETS, "restore": [BACKUP], "policyOverride": policy}, allow_policy_override=True
         )
-        assert request.scope.restores == (
+        assert request.restores == (
             RestoreRequest(reference=BACKUP, policy_override='{"Version": "2012-10-17"}'),
         )
 
@@ -178,7 +177,7 @@ def test_what_is_unclear_is_refused(
 
 @pytest.mark.parametrize("name", ["A_Legacy.Bucket-Name", "abc", "x" * 255, "1.2.3.4.5", "192.168.0.1a"])
 def test_a_bucket_may_have_a_name_of_the_time_when_capitals_were_allowed(name: str) -> None:
-    (assignment,) = parse({"task": BUCKETS, "buckets": {MEMBER: [name]}}).scope.assignments
+    (assignment,) = parse({"task": BUCKETS, "buckets": {MEMBER: [name]}}).assignments
     assert [target.id for target in assignment.targets] == [name]
 
 
@@ -187,7 +186,7 @@ def test_a_bucket_may_have_a_name_of_the_time_when_capitals_were_allowed(name: s
 )
 def test_a_queue_is_in_a_region(region: str) -> None:
     arn = f"arn:aws:sqs:{region}:{MEMBER}:orders"
-    (assignment,) = parse({"task": QUEUES, "queues": [arn]}).scope.assignments
+    (assignment,) = parse({"task": QUEUES, "queues": [arn]}).assignments
     assert [target.region for target in assignment.targets] == [region]
 
 

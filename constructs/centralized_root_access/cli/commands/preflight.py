@@ -82,7 +82,6 @@ def preflight(
         raise click.UsageError("--policy needs --target or --replaces: where it would be.")
     with failures_as("Unable to check the policies", as_json=format_ == JSON):
         from root_tasks.policies.verdicts import TaskResult
-        from root_tasks.run.accounts import Selection
 
         from ..caller import find_caller
         from ..policy_survey import read_change, survey
@@ -96,11 +95,8 @@ def preflight(
             found = survey(
                 caller,
                 tasks=tuple(task for task in Task if not tasks or task.command in tasks),
-                selection=Selection(
-                    all_accounts=not accounts and not organizational_units,
-                    organizational_units=organizational_units,
-                    account_ids=frozenset(accounts),
-                ),
+                organizational_units=organizational_units,
+                account_ids=frozenset(accounts),
                 change=change,
                 session_role=session_role,
                 show=update,
