@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -226,6 +227,30 @@ def test_an_interrupt_exits_130_without_a_traceback(
     assert "Traceback" not in shown
 
 
+def test_an_interrupt_ends_an_audit_from_here_while_the_network_is_down(
+    interruptible: None, served: LocalOrganization
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            [*PROGRAM, "audit", "--from-here"],
+            env=variables_of(served) | {"AWS_ENDPOINT_URL": url},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        # The identity and the organization are asked for.
+        connections = [silent.accept()[0] for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        try:
+            # Long before a response is given up.
+            _, shown = process.communicate(timeout=8)
+        finally:
+            process.kill()
+            for connection in connections:
+                connection.close()
+    assert (process.returncode, shown.strip()) == (130, "")
+
+
 @pytest.mark.slow
 def test_an_interrupt_ends_a_pre_flight_whose_calls_are_throttled(
     interruptible: None, served: LocalOrganization
@@ -320,12 +345,13 @@ def test_what_calls_nothing_imports_nothing_that_is_slow(command: str, variables
 def test_an_audit_for_a_program_imports_nothing_for_a_terminal(served: LocalOrganization) -> None:
     imported = imported_by("audit --from-here --format json", variables_of(served))
     assert "root_tasks" in imported
-    assert imported & {"boto3", "rich"} == set()
+    assert imported & {"boto3", "rich", "centralized_root_access.preflight"} == set()
 
 
 def imported_by(command: str, variables: dict[str, str]) -> set[str]:
-    """Return the top-level modules that a command imports."""
+    """Return the modules that a command imports, and the packages that they are in."""
     result = run(*PROGRAM, *command.split(), env={**variables, "PYTHONPROFILEIMPORTTIME": "1"})
     lines = [line for line in result.stderr.splitlines() if line.startswith("import time:")]
     assert lines, result.stderr
-    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+    names = [line.rpartition("|")[2].strip() for line in lines]
+    return {*names, *(name.partition(".")[0] for name in names)}

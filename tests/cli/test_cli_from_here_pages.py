@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ import pytest
 from botocore.session import Session
 from hypothesis import strategies as st
 
+from aws_calls.failures import CallError, FailureKind, error_of_call
+from aws_calls.responses import Response
 from centralized_root_access.cli.caller import Caller
 from centralized_root_access.cli.from_here import MAX_ACCOUNTS_IN_PARALLEL, audit_from_here
 from local_aws.emulation import mock_organization
@@ -21,6 +24,7 @@ from support.arrange import CREDENTIALS, SESSIONS, add_unit, calls, enable_root_
 from support.command_line import NOW
 from support.function import FakeTime
 from support.properties import property_test
+from support.responding import client_error
 from support.root_tasks import RootTasks
 from support.scp import attach_policy, statement
 
@@ -140,12 +144,18 @@ class ListeningCaller(Caller):
         return client
 
 
+IDENTITY = Response(
+    operation="sts:GetCallerIdentity",
+    members={"Account": MANAGEMENT, "Arn": f"arn:aws:iam::{MANAGEMENT}:user/one"},
+)
+
+
 def audit(
     before_page: Callable[[int], None] = lambda page: None,
     *,
     show: Callable[[int, int], None] = lambda done, found: None,
-    time: FakeTime | None = None,
     input_: Mapping[str, object] | None = None,
+    identity: Callable[[], Response] = lambda: IDENTITY,
     **listening: Any,
 ) -> dict[str, Any]:
     """Audit accounts from here, by default all, and return the report."""
@@ -154,10 +164,8 @@ def audit(
     caller = ListeningCaller(
         session=session,
         region="us-east-1",
-        account_id=MANAGEMENT,
-        arn=f"arn:aws:iam::{MANAGEMENT}:user/one",
-        partition="aws",
-        clock=(time or FakeTime()).clock(),
+        identity=identity,
+        clock=FakeTime().clock(),
         now=lambda: NOW,
         before_page=before_page,
         **listening,
@@ -335,6 +343,47 @@ def test_one_account_costs_three_calls_before_its_session_and_none_on_policies(
         "ListOrganizationsFeatures",
         "ListSigningCertificates",
     ]
+
+
+def test_no_session_is_opened_before_it_is_known_whose_the_credentials_are(
+    organization: LocalOrganization,
+) -> None:
+    arrange(organization, [Member()] * 30)
+    taken = threading.Event()
+    sessions: list[int] = []
+
+    def identity() -> Response:
+        if not sessions:
+            # The first page is taken meanwhile: time to open a session.
+            assert taken.wait(timeout=20)
+            time.sleep(0.5)
+            sessions.append(calls(organization)["AssumeRoot"])
+        return IDENTITY
+
+    report = audit(identity=identity, show=lambda done, found: taken.set() if found else None)
+    assert sessions[0] == 0
+    assert report["requestedBy"] == f"arn:aws:iam::{MANAGEMENT}:user/one"
+    assert report["totals"] == {"clean": 33, "skipped": 1}
+
+
+@pytest.mark.parametrize("call", ["iam.ListOrganizationsFeatures", "organizations.DescribeOrganization"])
+def test_refused_credentials_are_what_a_person_reads_whatever_else_fails(
+    organization: LocalOrganization, call: str
+) -> None:
+    arrange(organization, [Member()] * 30)
+    failed = threading.Event()
+
+    def fail() -> None:
+        failed.set()
+        raise client_error("AccessDeniedException", operation=call)
+
+    def refuse() -> Response:
+        assert failed.wait(timeout=20)
+        raise error_of_call("sts:GetCallerIdentity", FailureKind.REFUSED, "the credentials are wrong")
+
+    with pytest.raises(CallError, match="sts:GetCallerIdentity"):
+        audit(identity=refuse, before={call: fail})
+    assert calls(organization)["AssumeRoot"] == 0
 
 
 def test_looks_are_not_waited_for_after_an_interrupt_and_no_other_one_begins(

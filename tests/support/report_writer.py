@@ -129,7 +129,7 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
         "organizations": object,
     }
     aws = Aws(
-        function=FunctionArn(partition="aws", region="us-east-1", account_id=_OWN_ACCOUNT),
+        find_function=lambda: FunctionArn(partition="aws", region="us-east-1", account_id=_OWN_ACCOUNT),
         clients=Clients(
             lambda service: stand_ins[service](), sessions=SessionClients(Session(), config=one_attempt())
         ),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
 from aws_calls.failures import call_errors
-from aws_calls.responses import call, require
+from aws_calls.responses import call
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, new_client, new_session, one_attempt
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
+    from aws_calls.responses import Response
     from root_tasks.aws.context import Aws
 
     from .options import TargetOptions
@@ -36,9 +38,7 @@ class Caller:
     Attributes:
         session: The SDK's session, with the credentials.
         region: The Region.
-        account_id: The credentials' account.
-        arn: The ARN of the credentials' identity.
-        partition: The credentials' partition, for example aws.
+        identity: Returns AWS's response, once it is there, about whose the credentials are.
         clock: The time that waiting is measured by.
         now: Returns the time in UTC.
         profile: The profile; None for the SDK's own choice.
@@ -46,12 +46,28 @@ class Caller:
 
     session: Session
     region: str
-    account_id: str
-    arn: str
-    partition: str
+    identity: Callable[[], Response]
     clock: Clock
     now: Callable[[], datetime]
     profile: str | None = None
+
+    @property
+    def function(self) -> FunctionArn:
+        """Where the functions' code runs here: the credentials' partition and account, and the Region."""
+        partition = self.arn.split(":")[1]
+        return FunctionArn(partition=partition, region=self.region, account_id=self.account_id)
+
+    @property
+    def account_id(self) -> str:
+        """The credentials' account."""
+        account_id: str = self.identity().require("Account")
+        return account_id
+
+    @property
+    def arn(self) -> str:
+        """The ARN of the credentials' identity."""
+        arn: str = self.identity().require("Arn")
+        return arn
 
     def client(self, service: str, *, config: Config | None = None) -> Any:
         """Return a client that makes one attempt a call.
@@ -80,7 +96,7 @@ class Caller:
         session.set_config_variable("region", self.region)
         config = one_attempt().merge(Config(max_pool_connections=connections))
         return Aws(
-            function=FunctionArn(partition=self.partition, region=self.region, account_id=self.account_id),
+            find_function=lambda: self.function,
             clients=Clients(
                 functools.partial(self.client, config=config), sessions=SessionClients(session, config=config)
             ),
@@ -96,11 +112,12 @@ class Caller:
         return retry_budget(self.clock, seconds=seconds)
 
 
-def find_caller(target: TargetOptions) -> Caller:
+def find_caller(target: TargetOptions, *, wait: bool = True) -> Caller:
     """Return who the credentials belong to.
 
     Args:
         target: The profile and Region; without one, the profile's own, or us-east-1.
+        wait: False to return before AWS has said it: what needs the account waits for that.
 
     Raises:
         CallError: There are no credentials, or AWS does not accept them.
@@ -114,14 +131,19 @@ def find_caller(target: TargetOptions) -> Caller:
         # Organizations and IAM are global; the SDK needs a Region all the same.
         region = given or session.get_config_variable("region") or "us-east-1"
         sts = new_client(session, "sts", region=region)
-    identity = call(sts.get_caller_identity, operation=_GET_CALLER_IDENTITY, budget=retry_budget(clock))
-    arn: str = require(identity.members, "Arn", operation=_GET_CALLER_IDENTITY)
+        # By this thread: the SDK may ask for an MFA code, and a terminal shows again what is typed after
+        # Ctrl-C only if the main thread has asked.
+        if credentials := session.get_credentials():
+            credentials.get_frozen_credentials()
+    identity = ThreadPoolExecutor(max_workers=1).submit(
+        call, sts.get_caller_identity, operation=_GET_CALLER_IDENTITY, budget=retry_budget(clock)
+    )
+    if wait:
+        identity.result()
     return Caller(
         session=session,
         region=region,
-        account_id=identity.require("Account"),
-        arn=arn,
-        partition=arn.split(":")[1],
+        identity=identity.result,
         clock=clock,
         now=environment.now,
         profile=target.profile,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aws_calls.pace import Pace
@@ -21,7 +22,6 @@ from root_tasks.run.make_report import make_report
 from root_tasks.run.own_root_user import own_root_user
 from root_tasks.run.prepare import prepare, with_unit_names
 from root_tasks.run.request import parse_request
-from root_tasks.tasks.scope import REQUESTED_BY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -56,19 +56,19 @@ def audit_from_here(
         RunRefusedError: The run cannot start; the message says why, and what to do.
     """
     aws = caller.aws(seconds=_MAX_SECONDS, connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL)
-    execution = Execution(
-        arn=f"arn:{caller.partition}:states:{caller.region}:{caller.account_id}:execution:from-here:{name}",
-        name=name,
-        started_at=caller.now(),
-    )
-    request = parse_request(
-        {**input_, REQUESTED_BY: caller.arn}, tasks=(Task.AUDIT,), allow_policy_override=False
-    )
-    directory = MemberDirectory.of(aws.within(_LIST_SECONDS))
+    # Only what is stored has its ARN.
+    execution = Execution(arn="", name=name, started_at=caller.now())
+    request = parse_request(input_, tasks=(Task.AUDIT,), allow_policy_override=False)
     audits = _Audits(aws, run_id=name, show=show)
+    directory = MemberDirectory.of(aws.within(_LIST_SECONDS).until(audits.stopped))
     try:
+        # The organization is read while AWS says whose the credentials are. No session is opened before: the
+        # ARN of its policy has their partition. Nothing else that fails is worth reading if they are refused.
         on_page = audits.take if request.full else None
-        run, _ = prepare(directory, request, execution=execution, on_page=on_page)
+        preparing = audits.pool.submit(prepare, directory, request, execution=execution, on_page=on_page)
+        requester = caller.arn
+        run, _ = preparing.result()
+        run = replace(run, requested_by=requester)
         findings = audits.begin(account_id for batch in run.batches for account_id in batch)
         # The report alone waits for these.
         own = audits.pool.submit(own_root_user, aws, run)
@@ -89,10 +89,12 @@ class _Audits:
 
     Attributes:
         pool: Runs everything else that goes on meanwhile.
+        stopped: Set once nothing more is to begin.
     """
 
     def __init__(self, aws: Aws, *, run_id: str, show: Callable[[int, int], None]) -> None:
-        self.pool = ThreadPoolExecutor(max_workers=3)
+        self.pool = ThreadPoolExecutor(max_workers=4)
+        self.stopped = threading.Event()
         self._aws = aws
         self._run_id = run_id
         self._pace = Pace(clock=aws.clock)
@@ -123,6 +125,7 @@ class _Audits:
 
     def stop(self) -> None:
         """Begin no more. Audits that have begun are not waited for: they change nothing."""
+        self.stopped.set()
         for pool in (self.pool, self._accounts, self._calls):
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -32,7 +32,7 @@ class Aws:
     """What one invocation works with.
 
     Attributes:
-        function: The partition, the Region and the account that it runs in.
+        find_function: Returns the partition, the Region and the account that it runs in.
         clients: Its clients.
         now: Returns the time in UTC.
         log: Writes one event, given as keyword arguments.
@@ -40,7 +40,7 @@ class Aws:
         outside_vpc: Whether no call passes a VPC endpoint, which holds for functions.
     """
 
-    function: FunctionArn
+    find_function: Callable[[], FunctionArn]
     clients: Clients
     now: Callable[[], datetime]
     log: Callable[..., None]
@@ -58,9 +58,10 @@ class Aws:
         log: Callable[..., None],
     ) -> Aws:
         """Return what an invocation of a function works with."""
+        function = FunctionArn.parse(context.invoked_function_arn)
         deadline = clock.now() + context.get_remaining_time_in_millis() / 1000
         return cls(
-            function=FunctionArn.parse(context.invoked_function_arn),
+            find_function=lambda: function,
             clients=clients,
             now=now,
             log=log,
@@ -76,6 +77,15 @@ class Aws:
     def deadline(self) -> float:
         """When the invocation ends, on the clock."""
         return self.budget.deadline
+
+    @property
+    def function(self) -> FunctionArn:
+        """The partition, the Region and the account that it runs in.
+
+        Raises:
+            CallError: This is a person's machine, and AWS refused to say whose the credentials are.
+        """
+        return self.find_function()
 
     @property
     def account_id(self) -> str:

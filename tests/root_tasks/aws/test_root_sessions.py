@@ -134,7 +134,7 @@ def session_of(account_id: str, clients: SessionClients, executor: ThreadPoolExe
 def aws_of(sts: Any, clock: Clock) -> Aws:
     """What a function works with whose STS is this one."""
     return Aws(
-        function=FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT),
+        find_function=lambda: FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT),
         clients=Clients(lambda service: sts, sessions=session_clients()),
         now=lambda: STARTED,
         log=lambda **event: None,

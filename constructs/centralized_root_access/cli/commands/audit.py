@@ -58,16 +58,10 @@ def audit(*, selection: Selection, from_here: bool, output: Output, target: Targ
 
 def _audit_from_here(input_: dict[str, object], *, output: Output, target: TargetOptions) -> ExitCode:
     with failures_as("Unable to audit", as_json=output.format == JSON):
-        from concurrent.futures import ThreadPoolExecutor
-        from importlib import import_module
-
         from ..caller import find_caller
 
-        # The imports take as long as the call, which this thread makes: the SDK may ask for an MFA code,
-        # and a terminal shows again what is typed after Ctrl-C only if this thread has asked.
-        modules = ("centralized_root_access.cli.from_here", "centralized_root_access.cli.stored_report")
-        ThreadPoolExecutor(max_workers=1).map(import_module, modules)
-        caller = find_caller(target)
+        # The imports take as long as the call.
+        caller = find_caller(target, wait=False)
         from root_tasks.refusals import RefusalReason, RunRefusedError
         from root_tasks.report.render import as_json
 
