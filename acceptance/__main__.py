@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 
 from acceptance import guards, summary
 from acceptance.aws import Aws
@@ -21,9 +23,9 @@ from acceptance.model import Level, Result, Verdict
 from acceptance.names import Names
 from acceptance.resources import SUBJECTS, field_changed_by
 from acceptance.runner import run_cases, sort_cases
-from acceptance.scene import Scene
+from acceptance.scene import RestoreError, Scene
 from acceptance.snapshot import Snapshot, SnapshotError, read_snapshot
-from acceptance.state import State, StateField
+from acceptance.state import StateField, state_after_kill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,7 +78,10 @@ def main(**options: Any) -> None:
 
 def connect(profile: str | None, region: str) -> Aws:
     """Return the AWS of the environment: the local one if the environment names it."""
-    session = boto3.Session(profile_name=profile, region_name=region)
+    botocore_session = botocore.session.Session(profile=profile)
+    # AssumeRoot exists only in a Region's own STS, not in the global one.
+    botocore_session.set_config_variable("sts_regional_endpoints", "regional")
+    session = boto3.Session(botocore_session=botocore_session, region_name=region)
     if "LOCAL_AWS_ORGANIZATION_URL" in os.environ:
         from acceptance.local import connect_local
 
@@ -96,7 +101,7 @@ def run(options: dict[str, Any]) -> int:
         if not options["execute"]:
             return _show_plan(cases, level)
         return _run(options, level, cases)
-    except (guards.RunRefusedError, SnapshotError) as error:
+    except (guards.RunRefusedError, SnapshotError, RestoreError, BotoCoreError, ClientError) as error:
         click.echo(str(error), err=True)
         return EXIT_REFUSED
     except KeyboardInterrupt:
@@ -208,13 +213,14 @@ def _restore(options: dict[str, Any]) -> int:
     callers = Callers(connect(options["profile"], names.region), names)
     guards.check_identity(callers)
     guards.check_roles(callers)
-    scene = Scene(callers, state=State(), deployment=_deployment(callers, level, options, path))
-    scene.observe(level)
+    deployment = _deployment(callers, level, options, path)
+    scene = Scene(callers, state=state_after_kill(level), deployment=deployment)
+    scene.observe()
     changed = scene.state.differences(snapshot.before)
     hidden = () if scene.state.trusted_access else ("features that are hidden now",)
     what = ", ".join([*(SUBJECTS[field] for field in changed), *hidden]) or "nothing"
     _confirm(names, f"Restores, as it was before the run: {what}")
-    scene.restore(snapshot.before, level)
+    scene.restore(snapshot.before)
     path.unlink()
     click.echo("Everything is restored.")
     return EXIT_SAME

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from acceptance.model import MANAGEMENT_ACCOUNT, ROOT_SESSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from acceptance.aws import Aws
     from acceptance.names import Names
@@ -137,6 +138,16 @@ class Callers:
             )["Credentials"]
             self._roles[account_id] = (self.aws.monotonic(), credentials)
         return credentials
+
+
+@contextmanager
+def ignoring(*codes: str) -> Iterator[None]:
+    """Ignore a call that AWS refuses with one of these codes."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in codes:
+            raise
 
 
 def call_operation(client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
-from botocore.exceptions import ClientError
 
-from acceptance.callers import AUDIT
+from acceptance.callers import AUDIT, ignoring
 from acceptance.resources import observe_root_access
 from acceptance.state import CREDENTIALS, SESSIONS
 
@@ -38,6 +37,7 @@ _QUIET_ALARMS = (
     "RootTasksFailed",
     "RootTasksNotStarted",
 )
+_NO_BUCKET = "NoSuchBucket"
 _SCHEDULE = {"detail-type": "Scheduled Event", "source": "aws.events"}
 _MAX_CDK_SECONDS = 1800.0
 _MAX_WAIT_SECONDS = 1800.0
@@ -94,12 +94,7 @@ class Deployment:
         if stack is not None:
             self._callers.own("cloudformation").delete_stack(StackName=stack["StackId"])
             self._wait(lambda: self._find_stack() is None)
-        if self._has_bucket():
-            self._delete_bucket()
-
-    def exists(self) -> bool:
-        """Return whether there is the stack, or its bucket alone."""
-        return self._find_stack() is not None or self._has_bucket()
+        self._delete_bucket()
 
     def look(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a case of the deployment compares: the operation names a method of this class."""
@@ -241,28 +236,30 @@ class Deployment:
         raise DeploymentError(f"the stack has no {logical_prefix}")
 
     def _find_stack(self) -> dict[str, Any] | None:
-        try:
-            stacks = self._callers.own("cloudformation").describe_stacks(StackName=self._callers.names.stack)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationError":
-                raise
-            return None
-        [stack] = stacks["Stacks"] or [None]
-        return None if stack is None or stack["StackStatus"] == "DELETE_COMPLETE" else dict(stack)
-
-    def _has_bucket(self) -> bool:
-        buckets = self._callers.own("s3").list_buckets()["Buckets"]
-        return any(bucket["Name"] == self._callers.names.report_bucket for bucket in buckets)
+        cloudformation, name = self._callers.own("cloudformation"), self._callers.names.stack
+        with ignoring("ValidationError"):
+            for stack in cloudformation.describe_stacks(StackName=name)["Stacks"]:
+                if stack["StackStatus"] != "DELETE_COMPLETE":
+                    return dict(stack)
+        return None
 
     def _delete_bucket(self) -> None:
         s3, name = self._callers.own("s3"), self._callers.names.report_bucket
-        # It denies deletions to all but the functions' roles, which are gone; its removal takes a while.
-        s3.delete_bucket_policy(Bucket=name)
+        with ignoring(_NO_BUCKET):
+            # It denies deletions to all but the functions' roles, which are gone; its removal takes a while.
+            s3.delete_bucket_policy(Bucket=name)
+            self._wait(lambda: self._is_bucket_deleted(s3, name))
+
+    def _is_bucket_deleted(self, s3: Any, name: str) -> bool:
+        """Delete the bucket with its objects; False if a function that still runs has written another one."""
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
             for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
                 object_ = {"Key": version["Key"], "VersionId": version["VersionId"]}
                 self._callers.patiently(functools.partial(s3.delete_object, Bucket=name, **object_))
-        s3.delete_bucket(Bucket=name)
+        with ignoring("BucketNotEmpty"):
+            s3.delete_bucket(Bucket=name)
+            return True
+        return False
 
     def _wait(self, is_done: Callable[[], bool]) -> None:
         aws = self._callers.aws

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from acceptance.aws import Aws
+from acceptance.callers import ignoring
 from acceptance.comparison import Moment
+from acceptance.policies import POLICIES
 from local_aws.emulation import RemoteOrganization
 
 if TYPE_CHECKING:
@@ -50,5 +52,10 @@ class LocalAws(Aws):
 
 
 def connect_local(session: boto3.Session) -> LocalAws:
-    """Return the local AWS that the environment names."""
-    return LocalAws(session, RemoteOrganization.of_environment())
+    """Return the local AWS that the environment names, with the types of policies that cases attach."""
+    organization = RemoteOrganization.of_environment()
+    organizations: Any = organization.client("organizations")
+    for type_ in sorted({policy.type for policy in POLICIES.values()}):
+        with ignoring("PolicyTypeAlreadyEnabledException"):
+            organizations.enable_policy_type(RootId=organization.root_id, PolicyType=type_)
+    return LocalAws(session, organization)

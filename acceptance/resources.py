@@ -9,9 +9,8 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
-from botocore.exceptions import ClientError
 
-from acceptance.callers import DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE
+from acceptance.callers import DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE, ignoring
 from acceptance.model import DEPLOYMENT, MEASUREMENT
 from acceptance.policies import POLICIES, locking_policy
 from acceptance.state import CREDENTIALS, SESSIONS, State, StateField
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from acceptance.model import Call
 
 PRINCIPAL = "iam.amazonaws.com"
-PASSWORD_PRESENT = "AccountPasswordPresent"
+_NO_BUCKET = "NoSuchBucket"
+_NO_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
 # What a call of a case may change: the run itself changes it by the same call, and so can restore it.
 _CHANGED_BY: Mapping[str, StateField] = {
@@ -87,11 +87,8 @@ def field_changed_by(call: Call) -> StateField | None:
 
 def _tolerate(callers: Callers, call: Callable[[], Any], *codes: str) -> None:
     """Call patiently; a refusal with one of these codes means that it is done already."""
-    try:
+    with ignoring(*codes):
         callers.patiently(call, final=codes)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in codes:
-            raise
 
 
 def set_trusted_access(callers: Callers, value: bool) -> None:
@@ -133,15 +130,17 @@ def set_password(callers: Callers, value: bool) -> None:
 
 
 def set_bucket(callers: Callers, value: str | None) -> None:
-    """Create the bucket, lock it, unlock it, or delete it."""
-    s3, name = callers.member("s3"), callers.names.own_name
-    if find_bucket(callers):
-        callers.patiently(lambda: callers.root("s3", UNLOCK_BUCKET).delete_bucket_policy(Bucket=name))
-    elif value is not None:
-        create_bucket(callers, name)
+    """Create the bucket, lock it, unlock it, or delete it, without a list of buckets, which lags."""
+    name = callers.names.own_name
+    _tolerate(
+        callers, lambda: callers.root("s3", UNLOCK_BUCKET).delete_bucket_policy(Bucket=name), _NO_BUCKET
+    )
     if value is None:
-        _tolerate(callers, lambda: s3.delete_bucket(Bucket=name), "NoSuchBucket")
-    elif value == "locked":
+        # A policy that was removed still acts for a while.
+        _tolerate(callers, lambda: callers.member("s3").delete_bucket(Bucket=name), _NO_BUCKET)
+        return
+    create_bucket(callers, name)
+    if value == "locked":
         policy = locking_policy("s3", f"arn:aws:s3:::{name}")
         # By root, as a restore, and not confirmed: so root can delete it again.
         root = callers.root("s3", UNLOCK_BUCKET)
@@ -154,35 +153,28 @@ def create_bucket(callers: Callers, name: str) -> None:
     location = {"CreateBucketConfiguration": {"LocationConstraint": region}}
     options = {} if region == "us-east-1" else location
     # For a while its name may still be that of the bucket that was deleted before.
-    callers.patiently(lambda: s3.create_bucket(Bucket=name, **options))
+    _tolerate(callers, lambda: s3.create_bucket(Bucket=name, **options), "BucketAlreadyOwnedByYou")
 
 
 def set_queue(callers: Callers, value: str | None) -> None:
-    """Create the queue, lock it, unlock it, or delete it."""
-    sqs, names = callers.member("sqs"), callers.names
-    url = find_queue_url(callers)
-    if url is not None:
-        root = callers.root("sqs", UNLOCK_QUEUE)
-        _tolerate(
-            callers,
-            lambda: root.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""}),
-            "AWS.SimpleQueueService.NonExistentQueue",
-            "QueueDoesNotExist",
-        )
-    elif value is not None:
-        url = callers.patiently(lambda: sqs.create_queue(QueueName=names.own_name))["QueueUrl"]
-    if value is None and url is not None:
+    """Create the queue, lock it, unlock it, or delete it, without a list of queues, which lags."""
+    sqs, names, url = callers.member("sqs"), callers.names, queue_url(callers)
+    root = callers.root("sqs", UNLOCK_QUEUE)
+    _tolerate(callers, lambda: root.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""}), *_NO_QUEUE)
+    if value is None:
         # A policy that was removed still acts for a while.
-        callers.patiently(lambda: sqs.delete_queue(QueueUrl=url))
-    elif value == "locked":
+        _tolerate(callers, lambda: sqs.delete_queue(QueueUrl=url), *_NO_QUEUE)
+        return
+    callers.patiently(lambda: sqs.create_queue(QueueName=names.own_name))
+    if value == "locked":
         policy = locking_policy("sqs", names.queue_arn)
         callers.patiently(lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy}))
 
 
-def find_queue_url(callers: Callers) -> str | None:
-    """Return the URL of the run's queue. A policy of the queue does not affect the list of queues."""
-    found = callers.member("sqs").list_queues(QueueNamePrefix=callers.names.own_name).get("QueueUrls", [])
-    return next(iter(found), None)
+def queue_url(callers: Callers) -> str:
+    """Return the URL of the run's queue."""
+    endpoint = callers.member("sqs").meta.endpoint_url
+    return f"{endpoint}/{callers.names.member}/{callers.names.own_name}"
 
 
 def set_policy(callers: Callers, value: str | None) -> None:
@@ -269,30 +261,13 @@ def account_summary(callers: Callers) -> dict[str, int]:
 def find_root_credentials(callers: Callers) -> list[str]:
     """Return which root credentials the member account has, by their keys in the summary."""
     keys = (
-        PASSWORD_PRESENT,
+        "AccountPasswordPresent",
         "AccountAccessKeysPresent",
         "AccountMFAEnabled",
         "AccountSigningCertificatesPresent",
     )
     summary = account_summary(callers)
     return [key for key in keys if summary.get(key)]
-
-
-def has_password(callers: Callers) -> bool:
-    """Return whether the member's root user has a password."""
-    return bool(account_summary(callers)[PASSWORD_PRESENT])
-
-
-def find_bucket(callers: Callers) -> str | None:
-    """Return whether the bucket is there; its policy may keep everyone but a root session from looking."""
-    buckets = callers.member("s3").list_buckets()["Buckets"]
-    names = [bucket["Name"] for bucket in buckets]
-    return "there" if callers.names.own_name in names else None
-
-
-def find_queue(callers: Callers) -> str | None:
-    """Return whether the queue is there; the same holds for its policy."""
-    return "there" if find_queue_url(callers) else None
 
 
 SETTERS: dict[StateField, Callable[[Callers, Any], None]] = {
@@ -304,12 +279,6 @@ SETTERS: dict[StateField, Callable[[Callers, Any], None]] = {
     StateField.BUCKET: set_bucket,
     StateField.QUEUE: set_queue,
     StateField.POLICY: set_policy,
-}
-FINDERS: dict[StateField, Callable[[Callers], Any]] = {
-    StateField.PASSWORD: has_password,
-    StateField.BUCKET: find_bucket,
-    StateField.QUEUE: find_queue,
-    StateField.POLICY: find_policy,
 }
 NEEDED_FEATURES: dict[StateField, StateField] = {
     StateField.PASSWORD: StateField.CREDENTIALS,

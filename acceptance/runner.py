@@ -113,7 +113,7 @@ def run_cases(
         keep(before)
         return results()
     finally:
-        scene.restore(before, level)
+        scene.restore(before)
         restored()
 
 
@@ -127,7 +127,7 @@ def _run_case(case: Case, scene: Scene, level: Level, settling_seconds: float) -
         return _compare(case, scene, settling_seconds)
     except DeploymentError as error:
         return Result(case=case, verdict=Verdict.DIFFERENT, differences=(str(error),))
-    except NothingFoundError as error:
+    except (NothingFoundError, ValueError) as error:
         return Result(case=case, verdict=Verdict.NOT_SEEN, differences=(str(error),))
     except (BotoCoreError, ClientError) as error:
         what = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__

@@ -6,24 +6,27 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from acceptance.callers import call_operation
+from acceptance.deployment import DeploymentError
 from acceptance.measurements import MEASUREMENTS
-from acceptance.model import DEPLOYMENT, MEASUREMENT, ROOT_SESSION, Level, Response
+from acceptance.model import DEPLOYMENT, MEASUREMENT, ROOT_SESSION, Response
 from acceptance.places import FINDERS as PLACES
 from acceptance.resources import (
-    FINDERS,
     NEEDED_FEATURES,
     SETTERS,
+    SUBJECTS,
     account_summary,
     field_changed_by,
-    find_queue_url,
     observe_root_access,
     policy_types,
+    queue_url,
 )
-from acceptance.state import FEATURES, State, StateField, split_steps, with_value
+from acceptance.state import FEATURES, UNKNOWN, State, StateField, split_steps, with_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from acceptance.callers import Callers
     from acceptance.deployment import Deployment
@@ -31,7 +34,13 @@ if TYPE_CHECKING:
     from acceptance.state import Step
 
 _IN_MEMBER = (StateField.BUCKET, StateField.QUEUE, StateField.PASSWORD)
+# What a run makes, and so knows without asking AWS, whose lists lag.
+_MADE = (*_IN_MEMBER, StateField.POLICY, StateField.STACK)
 _QUEUE_URL = "{queue url}"
+
+
+class RestoreError(Exception):
+    """Something could not be restored; the message has each field of the state, and why."""
 
 
 class Scene:
@@ -74,9 +83,9 @@ class Scene:
             *(StateField.TRUSTED_ACCESS, StateField.DELEGATE),
             *FEATURES.values(),
         ):
-            self._observe()
-        if changed is not None and changed in FINDERS:
-            self.state = with_value(self.state, changed, FINDERS[changed](self.callers))
+            self.observe()
+        if changed in _MADE:
+            self.state = with_value(self.state, changed, UNKNOWN)
         return response
 
     def afterwards(self, keys: Mapping[str, int]) -> dict[str, int]:
@@ -88,51 +97,66 @@ class Scene:
         """Enable trusted access: only then are the features listed."""
         self._set(StateField.TRUSTED_ACCESS, True)
 
-    def observe(self, level: Level) -> None:
-        """Look at everything that a run of this level may have changed."""
-        state = observe_root_access(self.callers)
-        for resource, find in FINDERS.items():
-            if level.includes(resource.level):
-                state = with_value(state, resource, find(self.callers))
-        if self._deployment is not None:
-            state = replace(state, stack=self._deployment.exists())
-        self.state = state
+    def observe(self) -> None:
+        """Look at root access; features that are hidden stay what they were."""
+        observed = observe_root_access(self.callers)
+        features = FEATURES.values() if observed.trusted_access else ()
+        names = ("trusted_access", "delegate", *features)
+        self.state = replace(self.state, **{name: getattr(observed, name) for name in names})
 
-    def restore(self, before: State, level: Level) -> None:
-        """Restore the state before a run of this level; a restoration that was killed can be repeated."""
-        self.observe(level)
+    def restore(self, before: State) -> None:
+        """Restore the state before a run, which can be repeated; what fails keeps nothing else from it.
+
+        Raises:
+            RestoreError: Something could not be restored.
+        """
+        problems: list[str] = []
+
+        def attempt(resource: StateField, value: Any) -> None:
+            try:
+                self._set(resource, value)
+            except (BotoCoreError, ClientError, DeploymentError) as error:
+                problems.append(f"{SUBJECTS[resource]}: {error}")
+
+        self.observe()
         if before.credentials is not None:
             self.reveal_features()
-        self.converge(before)
+        self._converge(before, attempt)
+        if problems:
+            raise RestoreError("Not restored: " + "; ".join(problems))
 
     def converge(self, target: State) -> None:
         """Bring the organization into a state, in an order in which each change is possible."""
-        if target.stack and not self.state.stack:
+        self._converge(target, self._set)
+
+    def _converge(self, target: State, set_: Callable[[StateField, Any], None]) -> None:
+        if target.stack and self.state.stack is not True:
             # The stack must be what enables root access.
-            self.converge(State())
-            self._set(StateField.STACK, True)
+            self._converge(State(), set_)
+            set_(StateField.STACK, True)
         if self.state.policy not in (None, target.policy):
             # It may stop the root sessions that the other changes need.
-            self._set(StateField.POLICY, None)
+            set_(StateField.POLICY, None)
         if not target.stack:
-            self._set(StateField.STACK, False)
+            set_(StateField.STACK, False)
         for resource in _IN_MEMBER:
             if not getattr(target, resource):
-                self._set(resource, getattr(target, resource))
-        self._converge_root_access(target)
+                set_(resource, getattr(target, resource))
+        self._converge_root_access(target, set_)
         for resource in (*_IN_MEMBER, StateField.POLICY):
-            self._set(resource, getattr(target, resource))
+            if getattr(target, resource):
+                set_(resource, getattr(target, resource))
 
-    def _converge_root_access(self, target: State) -> None:
+    def _converge_root_access(self, target: State, set_: Callable[[StateField, Any], None]) -> None:
         features = [resource for resource in FEATURES.values() if self._differs(resource, target)]
         if features or target.trusted_access or target.delegate:
-            self._set(StateField.TRUSTED_ACCESS, True)
+            set_(StateField.TRUSTED_ACCESS, True)
         for resource in FEATURES.values():
             if self._differs(resource, target):
-                self._set(resource, getattr(target, resource))
-        self._set(StateField.DELEGATE, target.delegate)
+                set_(resource, getattr(target, resource))
+        set_(StateField.DELEGATE, target.delegate)
         if not target.trusted_access:
-            self._set(StateField.TRUSTED_ACCESS, False)
+            set_(StateField.TRUSTED_ACCESS, False)
 
     def _differs(self, resource: StateField, target: State) -> bool:
         wanted, known = getattr(target, resource), getattr(self.state, resource)
@@ -146,14 +170,17 @@ class Scene:
         if needed is not None:
             self._set(StateField.TRUSTED_ACCESS, True)
             self._set(needed, True)
+        if resource in _MADE:
+            # Until it is done: it may end halfway.
+            self.state = with_value(self.state, resource, UNKNOWN)
         if resource is StateField.STACK:
             deployment = self._run_stack()
             (deployment.deploy if value else deployment.destroy)()
         else:
             SETTERS[resource](self.callers, value)
-            self.state = with_value(self.state, resource, "" if value is None else value)
+        self.state = with_value(self.state, resource, "" if value is None else value)
         if resource in (StateField.STACK, StateField.TRUSTED_ACCESS):
-            self._observe()
+            self.observe()
 
     def _run_stack(self) -> Deployment:
         if self._deployment is None:
@@ -183,7 +210,7 @@ class Scene:
     def _parameters(self, call: Call) -> dict[str, Any]:
         parameters: dict[str, Any] = self._names.to_real(dict(call.parameters))
         if parameters.get("QueueUrl") == _QUEUE_URL:
-            parameters["QueueUrl"] = find_queue_url(self.callers)
+            parameters["QueueUrl"] = queue_url(self.callers)
         for name, value in parameters.items():
             if value in list(PLACES):
                 parameters[name] = PLACES[value](self.callers)
@@ -199,13 +226,3 @@ class Scene:
             )
         output = {name: value for name, value in raw.items() if name != "ResponseMetadata"}
         return Response(output=self._names.to_example(output))
-
-    def _observe(self) -> None:
-        """Look at root access and at the stack; features that are hidden stay what they were."""
-        observed = observe_root_access(self.callers)
-        names = ["trusted_access", "delegate"]
-        if observed.trusted_access:
-            names += FEATURES.values()
-        stack = self._deployment is not None and self._deployment.exists()
-        seen = {name: getattr(observed, name) for name in names}
-        self.state = replace(self.state, **seen, stack=stack)

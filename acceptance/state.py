@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CREDENTIALS = "RootCredentialsManagement"
 SESSIONS = "RootSessions"
+# Of what a run makes: it may be there or not, in any form.
+UNKNOWN = "unknown"
 
 
 class StateField(StrEnum):
@@ -55,18 +57,18 @@ class State:
         bucket: The policy of the run's bucket, "open" or "locked"; None if there is no bucket.
         queue: The same for the run's queue.
         policy: Which policy the run attached; None for none.
-        stack: Whether the run's stack is deployed.
+        stack: Whether the run's stack is deployed. It may be unknown, as the four before.
     """
 
     trusted_access: bool = False
     credentials: bool | None = False
     sessions: bool | None = False
     delegate: bool | str = False
-    password: bool = False
+    password: bool | str = False
     bucket: str | None = None
     queue: str | None = None
     policy: str | None = None
-    stack: bool = False
+    stack: bool | str = False
 
     def differences(self, other: State) -> tuple[StateField, ...]:
         """Return in what another state differs. A feature that cannot be listed does not differ."""
@@ -77,6 +79,13 @@ class State:
             or resource not in FEATURES.values()
             if mine != others
         )
+
+
+def state_after_kill(level: Level) -> State:
+    """Return what is known of an organization after a run of a level that was killed."""
+    made = (field for field in StateField if field.level in (Level.MEMBER, Level.DEPLOY))
+    unknown = {field.value: UNKNOWN for field in made if level.includes(field.level)}
+    return State(**{"credentials": None, "sessions": None, **unknown})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)

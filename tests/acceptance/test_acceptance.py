@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import os
 import sys
 from dataclasses import dataclass
 from subprocess import CompletedProcess, TimeoutExpired
@@ -403,9 +404,93 @@ def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
     )
     scene = Scene(Callers(aws, names_of(organization)), state=State())
     scene.converge(State(password=True, bucket="open", policy="on password"))
-    scene.restore(State(), Level.MEMBER)
+    scene.restore(State())
     assert len(refused) == 3
     assert snapshot(organization, names_of(organization)) == before
+
+
+def refuse_calls(call: str, code: str) -> Callable[[Any], None]:
+    """Return what lets each new client refuse a call."""
+
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "This is a test."}}, call)
+
+    return lambda client: client.meta.events.register(f"before-call.{call}", refuse)
+
+
+def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(terminal: Terminal) -> None:
+    organization = terminal.organization
+    terminal.options = {"created": refuse_calls("sqs.DeleteQueue", "InvalidSecurity")}
+    finished = terminal.run("--level", "member", "--run", member=OTHER, delegate=MEMBER)
+    assert finished.exit_code == 2
+    assert (
+        "Not restored: an empty queue in the member account: An error occurred (InvalidS" in finished.stderr
+    )
+    assert "Restore it: " in finished.stderr
+    left = snapshot(organization, names_of(organization))
+    assert [url.rpartition("/")[2] for url in left["queues"]] != []
+    assert (left["trusted access"], left["features"], left["buckets"]) == (
+        ["cloudtrail.amazonaws.com"],
+        [],
+        [],
+    )
+    terminal.options = {}
+    assert terminal.restore(*terminal.snapshots()).exit_code == 0
+    assert snapshot(organization, names_of(organization))["queues"] == []
+
+
+def test_what_a_run_makes_is_set_and_restored_without_a_list_which_lags(
+    organization: LocalOrganization,
+) -> None:
+    before = snapshot(organization, names_of(organization))
+    scene = scene_of(organization)
+    for value in ("locked", "open", "locked"):
+        scene.converge(State(bucket=value, queue=value))
+    known = scene.state
+    scene.restore(State())
+    assert snapshot(organization, names_of(organization)) == before
+    # By hand it was deleted before.
+    scene.state = known
+    scene.restore(State())
+    assert snapshot(organization, names_of(organization)) == before
+    aws = scene.callers.aws
+    assert isinstance(aws, EmulatedAws)
+    assert {"sqs:ListQueues", "s3:ListBuckets"}.isdisjoint(aws.operations)
+
+
+def test_a_case_that_cannot_be_called_is_a_result(organization: LocalOrganization) -> None:
+    [case] = [case for case in all_cases() if case.name == "no feature is enabled at first"]
+    case = dataclasses.replace(case, call=dataclasses.replace(case.call, parameters={"Unknown": 1}))
+    [result] = run_cases([case], scene_of(organization), Level.MEMBER)
+    assert (result.verdict, len(result.differences)) == (Verdict.NOT_SEEN, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [((), "Unable to locate credentials"), (("--profile", "nosuch"), "(nosuch) could not be found")],
+    ids=["no credentials", "no such profile"],
+)
+def test_a_run_without_usable_credentials_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], sentence: str
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    named = ["--organization", "o-a1b2c3d4e5", "--account", MANAGEMENT]
+    finished = CliRunner().invoke(command.main, [*named, "--run", *arguments])
+    assert (finished.exit_code, finished.stdout) == (2, "")
+    assert sentence in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
+
+
+def test_the_sts_of_the_region_is_called_whatever_the_configuration_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
+    sts = command.connect(None, "us-east-1").client("sts")
+    assert sts.meta.endpoint_url == "https://sts.us-east-1.amazonaws.com"
 
 
 def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(terminal: Terminal) -> None:

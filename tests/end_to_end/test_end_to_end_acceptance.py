@@ -13,7 +13,7 @@ from botocore import xform_name
 
 from acceptance.cases import all_cases
 from acceptance.model import Level
-from support.acceptance import enable_policies, names_of, snapshot
+from support.acceptance import names_of, snapshot
 from support.acceptance_role import actions_of, role_actions
 from support.apps import ROOT
 
@@ -54,7 +54,6 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
     """The command is that of the page on acceptance, word for word."""
-    enable_policies(local_aws.organization)
     before = surroundings(local_aws)
     page = (ROOT / "docs" / "acceptance.md").read_text()
     [line] = [line for line in page.splitlines() if line.endswith("--level deploy --run")]
