@@ -22,7 +22,7 @@ from root_tasks.report.changes import NotComparableError, parse_previous_audit
 from root_tasks.report.render import as_csv, as_json
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request
-from root_tasks.tasks.scope import require_bounded
+from root_tasks.tasks.task_input import require_bounded
 from support.accounts import MEMBER, OTHER
 from support.reports import HIDDEN_CHARACTERS, hostile_audit, report, result
 from support.root_tasks import BUCKET, RootTasks, lock_out

@@ -20,7 +20,7 @@ from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.credentials import credentials_of_type
 from root_tasks.tasks.definition import ActionWords, TaskDefinition
 from root_tasks.tasks.outcomes import finding_of, item_of
-from root_tasks.tasks.scope import ACCOUNTS, Request, parse_named_accounts
+from root_tasks.tasks.task_input import ACCOUNTS, Request, parse_named_accounts
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, enable_root_access
 from support.root_tasks import RootTasks, Settings, deployed_template, refusal, session_calls
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
     from root_tasks.model.run import Finding
     from root_tasks.tasks.definition import AccountTask
-    from root_tasks.tasks.scope import TaskInput
+    from root_tasks.tasks.task_input import TaskInput
     from support.command_line import CommandLine
 
 NAME = "IAMDeleteOldestRootUserKey"

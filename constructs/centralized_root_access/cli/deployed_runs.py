@@ -26,7 +26,7 @@ from root_tasks.report.render import as_json
 from root_tasks.run.collect import collect_results
 from root_tasks.run.make_report import make_report
 from root_tasks.tasks import DEFINITIONS
-from root_tasks.tasks.scope import REQUESTED_BY
+from root_tasks.tasks.task_input import REQUESTED_BY
 
 from .caller import MAX_WAIT_SECONDS, find_caller
 from .command_errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as

@@ -19,7 +19,7 @@ from root_tasks.model.report_schema import Task
 from root_tasks.model.run import RUN_ID
 from root_tasks.refusals import CAUSE, REFUSED
 from root_tasks.run.plans import PLAN, PLAN_EXPIRES_AT
-from root_tasks.tasks.scope import REQUESTED_BY, REQUESTER
+from root_tasks.tasks.task_input import REQUESTED_BY, REQUESTER
 
 from .command_errors import CommandError, RunNotFoundError
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER

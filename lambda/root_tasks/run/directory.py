@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..aws.context import Aws
     from ..model.report_schema import Task
     from ..model.run import Account
-    from ..tasks.scope import Request
+    from ..tasks.task_input import Request
 
 _DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
 

@@ -16,7 +16,7 @@ from ..model.codec import DecodingError
 from ..model.report_schema import Task
 from ..model.run import PLAN_LIFETIME, RUN_ID, ExecutionMark, Plan
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
-from ..tasks.scope import REQUESTED_BY, parse_requester, quote, require_bounded, text_of
+from ..tasks.task_input import REQUESTED_BY, parse_requester, quote, require_bounded, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..aws.executions import Execution
     from ..model.run import Plan
-    from ..tasks.scope import Request
+    from ..tasks.task_input import Request
     from .directory import MemberDirectory, OrganizationContext
 
 # A batch that dies takes its results with it. That is cheap if the run only reads; if it makes changes, each

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from ..model.report_schema import Task
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS
-from ..tasks.scope import REQUESTED_BY, TaskInput, parse_requester, quote, require_bounded
+from ..tasks.task_input import REQUESTED_BY, TaskInput, parse_requester, quote, require_bounded
 from .plans import INPUT, PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from ..tasks.scope import Request
+    from ..tasks.task_input import Request
 
 _TASK = "task"
 

@@ -17,7 +17,7 @@ from ..model.codec import DecodingError
 from ..model.run import RUN_ID, Mode, Restore, Target
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
-from ..tasks.scope import Request, assignments_of
+from ..tasks.task_input import Request, assignments_of
 from .directory import MemberDirectory
 from .plans import Plans, parse_plan_request
 from .prepare import prepare, with_unit_names
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..aws.stores import RunStore
     from ..model.report_schema import Task
     from ..model.run import Assignment, Backup, Run, Work
-    from ..tasks.scope import RestoreRequest
+    from ..tasks.task_input import RestoreRequest
     from .settings import StartExecutionSettings, StartRunSettings
 
 # A schedule's first audit may come before the new role's policy is in effect everywhere.

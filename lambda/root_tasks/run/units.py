@@ -19,7 +19,7 @@ from ..aws.organizations import (
     organization_roots,
 )
 from ..refusals import RefusalReason, RunRefusedError
-from ..tasks.scope import UNIT_ID
+from ..tasks.task_input import UNIT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

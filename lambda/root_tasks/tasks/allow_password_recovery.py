@@ -13,7 +13,7 @@ from ..model.run import Target
 from .credentials import LISTING_CALLS, password_created_at
 from .definition import ActionWords, TaskDefinition
 from .outcomes import already_done, failure_item, finding_of, item_of
-from .scope import ACCOUNTS, parse_named_accounts
+from .task_input import ACCOUNTS, parse_named_accounts
 
 if TYPE_CHECKING:
     from ..model.run import Finding

@@ -20,7 +20,7 @@ from .credentials import (
     with_last_uses,
 )
 from .definition import ActionWords, TaskDefinition
-from .scope import SCOPE_KEYS, parse_accounts_or_all
+from .task_input import SCOPE_KEYS, parse_accounts_or_all
 
 if TYPE_CHECKING:
     from .definition import AccountTask

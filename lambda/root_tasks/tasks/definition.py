@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..aws.sessions import RootSession
     from ..model.report_schema import ItemType, Task
     from ..model.run import CredentialSelection, Finding, Target
-    from .scope import Request, TaskInput
+    from .task_input import Request, TaskInput
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,14 +24,14 @@ from .credentials import (
 )
 from .definition import ActionWords, TaskDefinition
 from .outcomes import already_done, failure_item, finding_of, item_of
-from .scope import SCOPE_KEYS, invalid_value, parse_accounts, quote
+from .task_input import SCOPE_KEYS, invalid_value, parse_accounts, quote
 
 if TYPE_CHECKING:
     from ..model.report_schema import Item
     from ..model.run import CredentialSelection
     from .credentials import Credential
     from .definition import AccountTask
-    from .scope import Request, TaskInput
+    from .task_input import Request, TaskInput
 
 _CREDENTIAL_TYPES = "credentialTypes"
 _UNUSED_FOR_DAYS = "unusedForDays"

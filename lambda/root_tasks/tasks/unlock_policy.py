@@ -29,7 +29,7 @@ from .resource_policies import (
     find_bucket_region,
     policy_of,
 )
-from .scope import Request, RestoreRequest, assignments_of, invalid_value, require_bounded, string_list
+from .task_input import Request, RestoreRequest, assignments_of, invalid_value, require_bounded, string_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ..model.run import Finding, Restore
     from .definition import AccountTask
     from .resource_policies import ResourcePolicy
-    from .scope import TaskInput
+    from .task_input import TaskInput
 
 _BUCKETS = "buckets"
 _QUEUES = "queues"

@@ -15,7 +15,7 @@ from root_tasks.model.run import Assignment, Target
 from root_tasks.refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request
-from root_tasks.tasks.scope import Request, RestoreRequest
+from root_tasks.tasks.task_input import Request, RestoreRequest
 from support.accounts import MEMBER, OTHER
 
 if TYPE_CHECKING:

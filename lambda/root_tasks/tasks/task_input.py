@@ -1,4 +1,4 @@
-"""What an execution's input may name: accounts, organizational units, policies, backups."""
+"""What an execution's input asks for: accounts, organizational units, policies, backups."""
 
 from __future__ import annotations
 
