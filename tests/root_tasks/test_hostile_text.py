@@ -203,7 +203,9 @@ def test_no_cell_of_the_csv_is_a_formula_wherever_a_program_splits_it(
     name: str, message: str, reason: str
 ) -> None:
     item = Item(type=ItemType.ACCESS_KEY, id=name, outcome=Outcome.FAILED, message=message)
-    text = as_csv(report(result(MEMBER, Outcome.FAILED, name=name, reason=reason, items=(item,))))
+    text = as_csv(report(result(MEMBER, Outcome.FAILED, name=name, reason=reason, items=(item,)))).decode(
+        "utf-8-sig"
+    )
     for delimiter in DELIMITERS:
         assert [cell for cell in cells(text, delimiter) if is_formula(cell)] == []
 
@@ -219,7 +221,7 @@ def test_nothing_is_invisible_in_the_terminal_and_in_the_csv(
     monkeypatch.setenv("COLUMNS", columns)
     written = hostile_audit(task)
     show_report(written, everything=True)
-    for text in (capsys.readouterr().out, as_csv(written)):
+    for text in (capsys.readouterr().out, as_csv(written).decode("utf-8-sig")):
         assert HIDDEN_CHARACTERS.intersection(text) == set()
         assert r"\u2066" in text
         assert r"\U000e0041" in text

@@ -77,8 +77,8 @@ class StoredReport:
         if name == REPORT_JSON:
             return self.body
         if name == _CSV:
-            return as_csv(self.report).encode("utf-8-sig")
-        return as_html(self.report, stored=self.in_bucket)
+            return as_csv(self.report)
+        return as_html(self.report, self.body, stored=self.in_bucket)
 
 
 def show_report(stored: StoredReport, *, output: Output) -> None:
@@ -88,7 +88,7 @@ def show_report(stored: StoredReport, *, output: Output) -> None:
             # Encoded again: what no execution confirms may have any character.
             click.echo(json.dumps(json.loads(stored.body), separators=(",", ":")))
         elif output.format == CSV:
-            click.echo(as_csv(stored.report).replace("\r\n", "\n"), nl=False)
+            click.echo(as_csv(stored.report).decode("utf-8-sig").replace("\r\n", "\n"), nl=False)
         else:
             # Nothing else needs the time of rich's import.
             from . import screen

@@ -225,7 +225,7 @@ class ReportStore:
     def has_later(self, name: str, *, than: datetime, now: datetime) -> bool:
         """Return True if the latest file of a name is of a run that looked later.
 
-        A time that is missing, unreadable or yet to come is no later one: it would end every audit to come.
+        A time that is missing, unreadable or in the future does not count: no later audit could replace it.
 
         Args:
             name: The file's name.

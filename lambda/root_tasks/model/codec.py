@@ -102,24 +102,20 @@ def encode(document: Document, *, derived: Mapping[str, Any] | None = None) -> b
         ValueError: A time has no time zone.
     """
     data = io.BytesIO()
-    data.writelines(encode_in_pieces(document, derived=derived))
+    data.writelines(_pieces(document, derived or {}))
     return data.getvalue()
 
 
-def encode_in_pieces(document: Document, *, derived: Mapping[str, Any] | None = None) -> Iterator[bytes]:
-    """Yield the bytes that `encode` returns, where they are not needed all at once.
+def _pieces(document: Document, derived: Mapping[str, Any]) -> Iterator[bytes]:
+    """Yield the bytes of a document.
 
-    The lists of a document are encoded entry by entry: the tree of a long list takes several times the memory
-    of its bytes.
-
-    Raises:
-        ValueError: A time has no time zone.
+    Its lists are encoded entry by entry: the tree of a long list takes several times the memory of its bytes.
     """
     type_: Any = type(document)
     values = {
         _SCHEMA_VERSION: document.SCHEMA_VERSION,
         _KIND: document.KIND,
-        **(derived or {}),
+        **derived,
         **{key: getattr(document, name) for key, (name, _) in fields_by_key(type_).items()},
     }
     for position, (key, value) in enumerate(values.items()):

@@ -10,12 +10,12 @@ import io
 import itertools
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from common.typed_json import format_time
 from common.untrusted import printable
 
-from ..model.codec import encode, encode_in_pieces
+from ..model.codec import encode
 from ..model.report_schema import Outcome
 from ..tasks import DEFINITIONS
 from .controls import evidence
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         RootCredentials,
     )
 
+# Embedding takes several times the memory of what is embedded.
+_PIECE_BYTES = 100_000
 _PAGE = Path(__file__).with_name("page.html")
 
 # A spreadsheet takes what starts with one of these for a formula: full-width signs and minus sign, too.
@@ -57,32 +59,41 @@ def as_json(report: Report) -> bytes:
     return encode(report, derived=_summary_keys(report))
 
 
-def as_csv(report: Report) -> str:
+def as_csv(report: Report) -> bytes:
     """Return a row for each account, in the report's order. Cells are empty where credentials were not read.
 
-    Encoded as ``utf-8-sig``, every spreadsheet reads it right.
+    It begins with the mark by which spreadsheets recognize UTF-8.
     """
     action = words_of(report).action
     rows = ([*(value(result) for _, value in _COLUMNS), action] for result in report.results)
-    return csv_table([*(name for name, _ in _COLUMNS), "action"], rows, line_end="\r\n")
+    data = io.BytesIO()
+    with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
+        _write_table(text, [*(name for name, _ in _COLUMNS), "action"], rows, line_end="\r\n")
+        text.flush()
+        return data.getvalue()
 
 
-def csv_table(columns: Iterable[str], rows: Iterable[Iterable[object]], *, line_end: str = "\n") -> str:
+def csv_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     """Return a table as CSV, in cells that no spreadsheet takes for a formula.
 
     Args:
         columns: The names of the columns.
         rows: The values of each row.
-        line_end: What ends a row.
     """
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator=line_end)
-    writer.writerow(columns)
-    writer.writerows(map(csv_cell, row) for row in rows)
+    _write_table(text, columns, rows, line_end="\n")
     return text.getvalue()
 
 
-def as_html(report: Report, *, stored: bool = True) -> bytes:
+def _write_table(
+    text: TextIO, columns: Iterable[str], rows: Iterable[Iterable[object]], *, line_end: str
+) -> None:
+    writer = csv.writer(text, lineterminator=line_end)
+    writer.writerow(columns)
+    writer.writerows(map(csv_cell, row) for row in rows)
+
+
+def as_html(report: Report, report_json: bytes, *, stored: bool = True) -> bytes:
     """Return one page, in UTF-8, that needs nothing else and runs no script but its own.
 
     Its table is drawn, as text, from the embedded JSON. Its security policy names its style and its script
@@ -90,6 +101,7 @@ def as_html(report: Report, *, stored: bool = True) -> bytes:
 
     Args:
         report: The report.
+        report_json: Its report.json.
         stored: Whether another command can read it, and take its accounts.
     """
     page = _PAGE.read_text(encoding="utf-8")
@@ -120,9 +132,8 @@ def as_html(report: Report, *, stored: bool = True) -> bytes:
     for text, placeholder in itertools.zip_longest(parts[::2], parts[1::2]):
         data.write(text.encode())
         if placeholder == "report":
-            # Encoded once more: to keep the JSON for it would take as much memory as the page.
-            for piece in encode_in_pieces(report, derived=_summary_keys(report)):
-                data.write(_embeddable(piece))
+            for start in range(0, len(report_json), _PIECE_BYTES):
+                data.write(_embeddable(report_json[start : start + _PIECE_BYTES]))
         elif placeholder is not None:
             data.write(values[placeholder].encode())
     return data.getvalue()
@@ -208,9 +219,8 @@ def _hash(page: str, element: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
-def _embeddable(ascii_json: bytes) -> bytes:
-    # U+2028 and U+2029 are escaped already, like everything that is not ASCII.
-    return ascii_json.replace(b"&", rb"\u0026").replace(b"<", rb"\u003c").replace(b">", rb"\u003e")
+def _embeddable(text: bytes) -> bytes:
+    return text.replace(b"&", rb"\u0026").replace(b"<", rb"\u003c").replace(b">", rb"\u003e")
 
 
 def _summary_keys(report: Report) -> dict[str, object]:

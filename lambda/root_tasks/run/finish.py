@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ from .plans import PLAN_EXPIRES_AT, PLAN_SHA256, TASK
 from .publish import compare, is_superseded, publish_audit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from ..aws.context import Aws
@@ -94,13 +93,8 @@ def write_report(
         report, notice, checked = compare(aws, storage.reports, report)
         if settings.security_hub_findings:
             report, imported = import_audit(aws, report, checked=checked)
-    files = functools.partial(_files, report)
-    urls, checksums = {}, {}
-    for file in files():
-        urls[file.name] = runs.write_file(run.run_id, file)
-        checksums[file.name] = sha256(file.body)
-        # Before the next one is made, and before all are made once more.
-        del file
+    files = _files(report)
+    urls = {file.name: runs.write_file(run.run_id, file) for file in files}
     totals = {str(outcome): count for outcome, count in report.totals.items()}
     aws.log(event="run_finished", runId=run.run_id, task=run.task, mode=run.mode, totals=totals)
     # Asked again: another audit may have ended while findings were imported.
@@ -122,7 +116,7 @@ def write_report(
         "action": run.action,
         "mode": run.mode,
         "report": urls[_HTML],
-        REPORT_SHA256: checksums[REPORT_JSON],
+        REPORT_SHA256: sha256(files[0].body),
         "totals": totals,
     }
     if plan is not None:
@@ -160,11 +154,11 @@ def _make(
     return replace(run, accounts=(), batches=()), report, plan
 
 
-def _files(report: Report) -> Iterator[File]:
-    """Yield the files of a report, one after another: each takes as much memory as the report itself."""
-    yield File(name=REPORT_JSON, content_type="application/json", body=as_json(report))
-    # With the mark by which spreadsheets recognize UTF-8.
-    yield File(
-        name="report.csv", content_type="text/csv; charset=utf-8", body=as_csv(report).encode("utf-8-sig")
+def _files(report: Report) -> tuple[File, ...]:
+    """Return the files of a report, report.json first."""
+    body = as_json(report)
+    return (
+        File(name=REPORT_JSON, content_type="application/json", body=body),
+        File(name="report.csv", content_type="text/csv; charset=utf-8", body=as_csv(report)),
+        File(name=_HTML, content_type="text/html; charset=utf-8", body=as_html(report, body)),
     )
-    yield File(name=_HTML, content_type="text/html; charset=utf-8", body=as_html(report))

@@ -15,7 +15,7 @@ from ..report.management_root_user import is_unprotected, management_credentials
 from ..report.summary import is_audited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Sequence
     from datetime import datetime
 
     from aws_calls.notices import Notice
@@ -57,7 +57,7 @@ def publish_audit(
     run: Run,
     report: Report,
     *,
-    files: Callable[[], Iterator[File]],
+    files: Sequence[File],
     topic_arn: str | None,
     notice: Notice | None,
     imported: ImportResult | None,
@@ -74,7 +74,7 @@ def publish_audit(
     if notice is not None and topic_arn is not None:
         publish(notice, topic_arn=topic_arn, budget=aws.budget, sns=aws.clients.sns)
     # Each file is attempted: a newer audit may have come between two of them.
-    for file in files():
+    for file in files:
         reports.write_latest(file, looked_at=report.finished_at, now=aws.now())
 
 
