@@ -34,7 +34,7 @@ from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, find_deployment
 from .follow_up import PlanState, is_executable, key_use_steps, next_steps
 from .options import JSON, TABLE
 from .step_functions import REFUSED_STATUS, RUN_SHA256, Executions, run_failed_error
-from .stored_report import StoredReport, keep_report, print_doubt, show_report
+from .stored_report import StoredReport, keep_report, print_doubt, show_stored_report
 from .terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
@@ -298,7 +298,7 @@ class Runs:
         what = f"Run {execution.run_id} {ended}, but its report cannot be shown (to look at it: `{again}`)"
         with failures_as(what, as_json=output.format == JSON):
             stored = self.report_of(execution)
-            show_report(stored, output=output)
+            show_stored_report(stored, output=output)
         if output.format == TABLE:
             self.show_next_steps(stored)
         return keep_report(stored, output=output)

@@ -81,7 +81,7 @@ class StoredReport:
         return as_html(self.report, self.body, stored=self.in_bucket)
 
 
-def show_report(stored: StoredReport, *, output: Output) -> None:
+def show_stored_report(stored: StoredReport, *, output: Output) -> None:
     """Show a report in the format of the output; if that cannot be written, save it all the same."""
     try:
         if output.format == JSON:

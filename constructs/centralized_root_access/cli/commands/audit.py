@@ -66,7 +66,7 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
         from root_tasks.report.render import as_json
 
         from ..from_here import audit_from_here
-        from ..stored_report import StoredReport, keep_report, show_report
+        from ..stored_report import StoredReport, keep_report, show_stored_report
 
         name = target.environment.run_name("audit")
         try:
@@ -81,7 +81,7 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
             raise CommandError(f"{error} {_WITHOUT_CONSTRUCT}") from error
         stored = replace(StoredReport.of(as_json(report), input_=input_), in_bucket=False)
         # Nothing else has this report: it is shown before it is saved.
-        show_report(stored, output=output)
+        show_stored_report(stored, output=output)
     if output.format == TABLE and not (output.open or output.path):
         print_note("To keep the report: --output FILE. To read it as a page: --open.")
     return keep_report(stored, output=output)

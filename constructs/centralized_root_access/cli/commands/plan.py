@@ -11,6 +11,7 @@ import click
 
 from common.untrusted import printable
 
+from ...enums import CredentialType
 from ..command_errors import failures_as
 from ..options import (
     JSON,
@@ -29,12 +30,7 @@ if TYPE_CHECKING:
     from ..options import Decorator, Output, Selection, TargetOptions
 
 # The input's names, by those of the option: a blank would have to be quoted.
-CREDENTIAL_TYPES = {
-    "password": "password",
-    "access-key": "access key",
-    "signing-certificate": "signing certificate",
-    "mfa-device": "MFA device",
-}
+CREDENTIAL_TYPES = {type_.lower().replace(" ", "-"): type_.value for type_ in CredentialType}
 
 
 def bucket_of_account(value: str) -> tuple[str, str]:

@@ -30,11 +30,11 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
         from root_tasks.report.summary import minute
 
         from ..deployed_runs import Runs
-        from ..stored_report import keep_report, show_report
+        from ..stored_report import keep_report, show_stored_report
 
         runs = Runs.find(target)
         stored = runs.latest_report() if run is None else runs.find_report(run)
-        show_report(stored, output=output)
+        show_stored_report(stored, output=output)
         if run is None:
             # An earlier one is genuine, too.
             ended = minute(stored.report.finished_at)
