@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 
 _THROTTLING = frozenset(
     {
-        # SNS's, for the key of an encrypted topic.
+        # SNS's, Step Functions' and SQS's, for the key of what they encrypt.
+        "KMS.Throttling",
         "KMSThrottling",
+        "KmsThrottled",
+        "KmsThrottling",
+        "ProvisionedThroughputExceeded",
         "RequestLimitExceeded",
         "RequestThrottled",
         "SlowDown",

@@ -82,7 +82,6 @@ def test_nothing_that_is_changed_belongs_to_others() -> None:
     assert changing == {
         *(f"iam:{verb}Organizations{feature}" for verb in ("Enable", "Disable") for feature in features),
         *(f"organizations:{verb}AWSServiceAccess" for verb in ("Enable", "Disable")),
-        *(f"organizations:{verb}DelegatedAdministrator" for verb in ("Register", "Deregister")),
     }
 
 

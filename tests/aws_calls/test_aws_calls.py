@@ -127,6 +127,10 @@ def test_a_list_that_is_not_truncated_ends_regardless_of_its_token() -> None:
     [
         (client_error("ThrottlingException"), FailureKind.THROTTLED, False),
         (client_error("KMSThrottling"), FailureKind.THROTTLED, False),
+        (client_error("KMS.ThrottlingException"), FailureKind.THROTTLED, False),
+        (client_error("KmsThrottled"), FailureKind.THROTTLED, False),
+        (client_error("KmsThrottlingException"), FailureKind.THROTTLED, False),
+        (client_error("ProvisionedThroughputExceededException"), FailureKind.THROTTLED, False),
         (client_error("LimitExceededException", status=429), FailureKind.THROTTLED, False),
         (client_error("LimitExceeded", status=409), FailureKind.REFUSED, False),
         (client_error("SlowDown", status=503), FailureKind.THROTTLED, False),
