@@ -9,7 +9,7 @@ _HERE = Path(__file__).parent
 # The packages that a handler's package imports, itself included.
 _PACKAGES = {
     "root_access": ("aws_calls", "common", "root_access"),
-    "root_tasks": ("aws_calls", "common", "root_access", "root_tasks", "scp"),
+    "root_tasks": ("aws_calls", "common", "root_access", "root_tasks"),
     "root_use": ("aws_calls", "common", "root_use"),
 }
 

@@ -6,7 +6,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import FailureKind, describe
-from scp.calls import ASSUME_ROOT
+
+from .model.task import ASSUME_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,11 +11,11 @@ from aws_cdk import aws_organizations as organizations
 from aws_cdk.assertions import Annotations, Match
 
 from centralized_root_access import RootUserGuardrail
+from centralized_root_access.preflight.attachments import FULL_ACCESS
+from centralized_root_access.preflight.documents import parse_policy
+from centralized_root_access.preflight.evaluate import Decision
 from local_aws.emulation.organization_policies import AttachedPolicy, find_policy_denial
-from root_tasks.policies.attachments import FULL_ACCESS
-from scp.documents import parse_policy
-from scp.evaluate import Decision
-from scp.task import Task
+from root_tasks.model.task import Task
 from support.accounts import MEMBER, OTHER, THIRD
 from support.scp import ACCOUNT_ID, levels, task_decision
 from support.templates import MANAGEMENT, arguments_for, bootstrap_stack, only_resource, template, warnings

@@ -16,12 +16,9 @@ from aws_cdk import aws_sns as sns
 from botocore import xform_name
 
 import centralized_root_access
-import scp.calls
-import scp.condition_keys
-import scp.documents
-import scp.evaluate
 from centralized_root_access import CentralizedRootAccess, RootTasks
-from scp.documents import parse_policy
+from centralized_root_access.preflight import calls, condition_keys, documents, evaluate
+from centralized_root_access.preflight.documents import parse_policy
 from support.apps import ROOT
 from support.pages import Block, blocks, parse_command_line, run_with_stubs, script
 from support.processes import run_successfully, run_with_aws_cli
@@ -60,10 +57,10 @@ def names(text: str) -> dict[str, Any]:
     taken: dict[str, Any] = {
         **{name: getattr(centralized_root_access, name) for name in centralized_root_access.__all__},
         **{name: getattr(aws_cdk, name) for name in ("Annotations", "App", "Duration", "Stack")},
-        **vars(scp.documents),
-        **vars(scp.calls),
-        **vars(scp.condition_keys),
-        **vars(scp.evaluate),
+        **vars(documents),
+        **vars(calls),
+        **vars(condition_keys),
+        **vars(evaluate),
         "app": app,
         "stack": stack,
         "logs": logs,

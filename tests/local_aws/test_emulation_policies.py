@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from centralized_root_access.preflight.evaluate import Decision
 from local_aws.emulation.organization_policies import (
     AttachedPolicy,
     MalformedPolicyError,
@@ -14,7 +15,6 @@ from local_aws.emulation.organization_policies import (
     find_policy_denial,
 )
 from root_tasks.tasks import DEFINITIONS
-from scp.evaluate import Decision
 from support.accounts import MEMBER, OTHER, THIRD
 from support.emulation import AUDIT, error_of, open_root_session
 from support.scp import samples

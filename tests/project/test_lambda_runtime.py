@@ -63,9 +63,6 @@ OTHER_FILES = (
     "test_report.py",
     "test_root_tasks_request.py",
     "test_root_use.py",
-    "test_scp.py",
-    "test_scp_conditions.py",
-    "test_scp_properties.py",
 )
 # Tests that WebAssembly cannot run: they need threads, and an endpoint for CloudFormation's responses.
 CUSTOM_RESOURCE_FILES = ("test_handler.py", "test_lifecycle.py", "test_response.py", "test_status_command.py")

@@ -24,7 +24,6 @@ from root_tasks.tasks.task_input import ACCOUNTS, Request, parse_named_accounts
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, enable_root_access
 from support.root_tasks import RootTasks, Settings, deployed_template, refusal, session_calls
-from support.scp import document, statement
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
@@ -119,9 +118,6 @@ def test_a_sixth_task_is_planned_executed_and_reported(
     assert root_tasks.report(executed)["task"] == NAME
 
 
-DENY_KEYS = document(statement(Sid="KeepKeys", Action="iam:DeleteAccessKey"))
-
-
 def test_the_command_line_checks_a_sixth_task_by_its_name(
     organization: LocalOrganization,
     sixth_task: Task,
@@ -129,6 +125,7 @@ def test_the_command_line_checks_a_sixth_task_by_its_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from centralized_root_access.cli.main import main
+    from support.scp import attach_policy, statement
 
     # The commands were imported without the sixth member.
     spec = importlib.util.find_spec("centralized_root_access.cli.commands.preflight")
@@ -137,7 +134,7 @@ def test_the_command_line_checks_a_sixth_task_by_its_name(
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setitem(main.commands, "preflight", module.preflight)
-    organization.attach_policy(name="keep", document=DENY_KEYS, target_id=MEMBER)
+    attach_policy(organization, MEMBER, statement(Action="iam:DeleteAccessKey"))
     shown = command_line.run("preflight", "--task", "delete-oldest-key", "--account", MEMBER)
     assert (shown.exit_code, shown.lines[-1]) == (1, "Denied: 1 account.")
     everything = command_line.run("preflight", "--account", MEMBER, "--format", "json")

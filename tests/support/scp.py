@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from centralized_root_access.preflight.attachments import FULL_ACCESS, Attachments, OrganizationPolicies
+from centralized_root_access.preflight.calls import SessionFacts, SessionOpener, call_of
+from centralized_root_access.preflight.check import PolicyCheck
+from centralized_root_access.preflight.condition_keys import ABSENT, Possible, SessionRequest, Value
+from centralized_root_access.preflight.documents import Policy, PolicyType, parse_policy
+from centralized_root_access.preflight.evaluate import Decision, Level, Verdict, evaluate_request, strictest
+from centralized_root_access.preflight.truth import Truth
 from root_tasks.model.run import Account
-from root_tasks.policies.attachments import FULL_ACCESS, Attachments, OrganizationPolicies
-from root_tasks.policies.check import PolicyCheck
+from root_tasks.model.task import ASSUME_ROOT, Task
 from root_tasks.tasks import DEFINITIONS
-from scp.calls import ASSUME_ROOT, SessionFacts, SessionOpener, call_of
-from scp.condition_keys import ABSENT, Possible, SessionRequest, Value
-from scp.documents import Policy, PolicyType, parse_policy
-from scp.evaluate import Decision, Level, Verdict, evaluate_request, strictest
-from scp.task import Task
-from scp.truth import Truth
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from centralized_root_access.preflight.calls import Call
     from local_aws.emulation import LocalOrganization
-    from scp.calls import Call
 
 ACCOUNT_ID = "222222222222"
 ORGANIZATION_ID = "o-exampleorgid"

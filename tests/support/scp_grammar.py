@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from scp.operators import OPERATORS
+from centralized_root_access.preflight.operators import OPERATORS
 
 from .scp import (
     ACCOUNT_ID,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from scp.condition_keys import Value
+    from centralized_root_access.preflight.condition_keys import Value
 
 Document = dict[str, Any]
 

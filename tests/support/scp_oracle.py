@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from scp.evaluate import Decision
+from centralized_root_access.preflight.evaluate import Decision
 
 from .scp import ACCOUNT_ID, DELEGATE_ID, ORGANIZATION_ID, ORGANIZATION_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from scp.calls import Call
+    from centralized_root_access.preflight.calls import Call
 
 DIRECTORY = Path(__file__).parents[1] / "scp_oracle"
 MAX_WORLDS = 96

@@ -104,7 +104,6 @@ class Caller:
             # What the functions log is for their operators; a person reads the report.
             log=lambda **event: None,  # noqa: ARG005
             budget=self.budget(seconds=seconds),
-            outside_vpc=False,
         )
 
     def budget(self, *, seconds: float = MAX_WAIT_SECONDS) -> RetryBudget:

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
 from common.untrusted import ACCOUNT_ID
-from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
-from root_tasks.policies.check import PolicyCheck
-from root_tasks.policies.fixes import find_fixes
-from root_tasks.policies.reader import PolicyReader
-from root_tasks.policies.verdicts import TaskResult, judge_account
 from root_tasks.run.accounts import classify
 from root_tasks.run.directory import MemberDirectory
-from scp.documents import PolicyType, parse_policy
-from scp.evaluate import Decision
 
+from ..preflight.attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
+from ..preflight.calls import SessionFacts, SessionOpener
+from ..preflight.check import PolicyCheck
+from ..preflight.documents import PolicyType, parse_policy
+from ..preflight.evaluate import Decision
+from ..preflight.fixes import find_fixes
+from ..preflight.reader import PolicyReader
+from ..preflight.verdicts import TaskResult, judge_account
 from .command_errors import CommandError
 from .options import read_text
 
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from root_tasks.model.run import Account
-    from root_tasks.policies.fixes import StatementFix
-    from root_tasks.policies.verdicts import AccountVerdict, TaskVerdict
-    from scp.calls import SessionOpener
-    from scp.documents import Policy
-    from scp.task import Task
+    from root_tasks.model.task import Task
+    from root_tasks.run.directory import OrganizationContext
 
+    from ..preflight.documents import Policy
+    from ..preflight.fixes import StatementFix
+    from ..preflight.verdicts import AccountVerdict, TaskVerdict
     from .caller import Caller
 
     UnitIds = tuple[str, ...] | None
@@ -239,12 +240,7 @@ def survey(
         raise CommandError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
     # The policies on the account that opens a session count for that call.
     opener_id = session_role.split(":")[4] if session_role else aws.account_id
-    try:
-        opener = replace(directory.opener(organization, members, opener_id), principal_arn=session_role)
-    except CallError as error:
-        if error.failure.name != "ChildNotFound":
-            raise
-        raise CommandError(f"{opener_id}: not in organization {organization.organization_id}.") from error
+    opener = replace(_opener(directory, organization, members, opener_id), principal_arn=session_role)
     members = directory.units.with_names(members, whole=whole)
     classified = classify(
         members.values(), management_account_id=organization.management_account_id, audits=True
@@ -276,8 +272,10 @@ def survey(
         target_names=directory.units.target_names(members),
         show=show,
     )
-    session = replace(
-        aws.root_session,
+    session = SessionFacts(
+        partition=aws.function.partition,
+        region=aws.function.region,
+        # As functions do that are not in a VPC.
         outside_vpc=True,
         organization_id=organization.organization_id,
         opener=opener,
@@ -304,6 +302,25 @@ def survey(
         change=change,
         fixes=tuple(find_fixes(verdicts, session_role=session_role)),
     )
+
+
+def _opener(
+    directory: MemberDirectory,
+    organization: OrganizationContext,
+    members: Mapping[str, Account],
+    account_id: str,
+) -> SessionOpener:
+    """Return the account that opens root sessions, with its units if policies on them count."""
+    if account_id == organization.management_account_id:
+        return SessionOpener(account_id=account_id, is_in_management_account=True)
+    unit_ids = members[account_id].unit_ids if account_id in members else None
+    try:
+        unit_ids = unit_ids or directory.units.parents_of(account_id)
+    except CallError as error:
+        if error.failure.name != "ChildNotFound":
+            raise
+        raise CommandError(f"{account_id}: not in organization {organization.organization_id}.") from error
+    return SessionOpener(account_id=account_id, unit_ids=unit_ids)
 
 
 def _paths(accounts: Iterable[Account], opener: SessionOpener) -> dict[str, UnitIds]:

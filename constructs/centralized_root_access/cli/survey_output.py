@@ -7,12 +7,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from root_tasks.messages import quantity
-from root_tasks.policies.sentences import denial_cause
-from root_tasks.policies.verdicts import TaskResult
+from root_tasks.model.task import ASSUME_ROOT
 from root_tasks.report.render import csv_table
-from scp.calls import ASSUME_ROOT
-from scp.evaluate import Reason
 
+from ..preflight.evaluate import Reason
+from ..preflight.sentences import denial_cause
+from ..preflight.verdicts import TaskResult
 from . import screen
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from root_tasks.policies.fixes import StatementFix
-    from root_tasks.policies.verdicts import AccountVerdict, DenialCause
-    from scp.evaluate import Cause
-    from scp.task import Task
+    from root_tasks.model.task import Task
 
+    from ..preflight.evaluate import Cause
+    from ..preflight.fixes import StatementFix
+    from ..preflight.verdicts import AccountVerdict, DenialCause
     from .policy_survey import Survey
 
 # A line that stands for many accounts names so many of their units.

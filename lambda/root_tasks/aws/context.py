@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.responses import call, function_of
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
-from scp.calls import SessionFacts
 
 from .organizations import entries
 
@@ -37,7 +36,6 @@ class Aws:
         now: Returns the time in UTC.
         log: Writes one event, given as keyword arguments.
         budget: How long to retry transient failures; it ends with the invocation.
-        outside_vpc: Whether no call passes a VPC endpoint, which holds for functions.
     """
 
     find_function: Callable[[], FunctionArn]
@@ -45,7 +43,6 @@ class Aws:
     now: Callable[[], datetime]
     log: Callable[..., None]
     budget: RetryBudget
-    outside_vpc: bool = True
 
     @classmethod
     def of_invocation(
@@ -91,14 +88,6 @@ class Aws:
     def account_id(self) -> str:
         """The account that it runs in."""
         return self.function.account_id
-
-    @property
-    def root_session(self) -> SessionFacts:
-        """What is known of a root session in any account."""
-        function = self.function
-        return SessionFacts(
-            partition=function.partition, region=function.region, outside_vpc=self.outside_vpc
-        )
 
     def call(self, operation: str, **parameters: str) -> Response:
         """Call IAM, Organizations or Step Functions; the call is named as in an IAM policy.

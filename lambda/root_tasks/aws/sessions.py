@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aws_calls.pace import PacedRetryBudget
 from aws_calls.responses import call, function_of, pages
 from aws_calls.retry import RetryBudget
-from scp.calls import ASSUME_ROOT
+
+from ..model.task import ASSUME_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

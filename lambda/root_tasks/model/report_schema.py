@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-# The codec resolves it, and other modules import it from here.
-from scp.task import Task as Task  # noqa: TC001
-
 from .codec import Document
+
+# The codec resolves it, and other modules import it from here.
+from .task import Task as Task  # noqa: TC001
 
 if TYPE_CHECKING:
     from datetime import datetime

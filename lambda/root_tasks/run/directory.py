@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.responses import require
-from scp.calls import SessionOpener
 
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
@@ -106,28 +105,6 @@ class MemberDirectory:
             finally:
                 # A refused run waits for no list, and names that were not read by now are read as needed.
                 ended.set()
-
-    def opener(
-        self, organization: OrganizationContext, members: Mapping[str, Account], account_id: str | None = None
-    ) -> SessionOpener:
-        """Return the account that opens root sessions, with its units if policies on them count.
-
-        Args:
-            organization: The organization.
-            members: Accounts that were read.
-            account_id: The account; None for the one that this runs in.
-
-        Raises:
-            CallError: A read failed.
-        """
-        account_id = account_id or self.aws.account_id
-        is_in_management_account = account_id == organization.management_account_id
-        unit_ids = members[account_id].unit_ids if account_id in members else None
-        if unit_ids is None and not is_in_management_account:
-            unit_ids = self.units.parents_of(account_id)
-        return SessionOpener(
-            account_id=account_id, unit_ids=unit_ids, is_in_management_account=is_in_management_account
-        )
 
     def _find_organization(self, task: Task, features: Future[Response]) -> OrganizationContext:
         organization = self.describe_organization()

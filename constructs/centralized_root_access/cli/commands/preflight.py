@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scp.task import Task
+from root_tasks.model.task import Task
 
 from ..command_errors import ExitCode, failures_as
 from ..options import CSV, JSON, TABLE, account_options, caller_options, format_option, repeatable_option
@@ -81,8 +81,7 @@ def preflight(
     elif bool(targets) is bool(replaces):
         raise click.UsageError("--policy needs --target or --replaces: where it would be.")
     with failures_as("Unable to check the policies", as_json=format_ == JSON):
-        from root_tasks.policies.verdicts import TaskResult
-
+        from ...preflight.verdicts import TaskResult
         from ..caller import find_caller
         from ..policy_survey import read_change, survey
         from ..survey_output import show_survey, to_csv, to_json

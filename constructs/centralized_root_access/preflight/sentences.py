@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from common.untrusted import excerpt
 
 if TYPE_CHECKING:
-    from scp.evaluate import Cause
+    from .evaluate import Cause
 
 _MAX_STATEMENT_CHARACTERS = 100
 # AWS's limit for a policy's name.

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS
+from centralized_root_access.preflight.attachments import FULL_ACCESS, RCP_FULL_ACCESS
+from centralized_root_access.preflight.calls import call_of
+from centralized_root_access.preflight.evaluate import Decision
 from root_tasks.tasks import DEFINITIONS
-from scp.calls import call_of
-from scp.evaluate import Decision
 from support.properties import property_test
 from support.scp import (
     FULL_ACCESS_DOCUMENT,
@@ -47,8 +47,8 @@ from support.scp_oracle import DIRECTORY, Oracle, World, is_installed, worlds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scp.calls import Call
-    from scp.condition_keys import Value
+    from centralized_root_access.preflight.calls import Call
+    from centralized_root_access.preflight.condition_keys import Value
 
 pytestmark = pytest.mark.skipif(
     not is_installed(),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS
-from scp.calls import Call, SessionFacts, call_of
-from scp.condition_keys import (
+from centralized_root_access.preflight.attachments import FULL_ACCESS, RCP_FULL_ACCESS
+from centralized_root_access.preflight.calls import Call, SessionFacts, call_of
+from centralized_root_access.preflight.condition_keys import (
     ABSENT,
     ABSENT_OR_ONE_VALUE,
     ANYTHING,
@@ -20,9 +20,9 @@ from scp.condition_keys import (
     Possible,
     SessionRequest,
 )
-from scp.documents import Policy, PolicyType, parse_policy
-from scp.evaluate import Decision, Reason, Undecided
-from scp.task import Task
+from centralized_root_access.preflight.documents import Policy, PolicyType, parse_policy
+from centralized_root_access.preflight.evaluate import Decision, Reason, Undecided
+from root_tasks.model.task import Task
 from support.scp import (
     ACCOUNT_ID,
     GET_ACCOUNT_SUMMARY,

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from centralized_root_access.preflight.conditions import condition_holds
+from centralized_root_access.preflight.policy_text import Template, Unresolved
+from centralized_root_access.preflight.truth import Truth
+from centralized_root_access.preflight.verdicts import TaskResult, judge_task
 from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run import Account, Target
-from root_tasks.policies.verdicts import TaskResult, judge_task
-from scp.conditions import condition_holds
-from scp.policy_text import Template, Unresolved
-from scp.truth import Truth
 from support.scp import SESSION, RequestWith, check_of, document, policies_of, policy, statement
 from support.scp_grammar import CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from root_tasks.policies.check import PolicyCheck
-    from scp.condition_keys import Value
-    from scp.operators import ValueOf
+    from centralized_root_access.preflight.check import PolicyCheck
+    from centralized_root_access.preflight.condition_keys import Value
+    from centralized_root_access.preflight.operators import ValueOf
 
 UNITS = tuple(f"r-ab12/ou-ab12-{number:08d}" for number in range(2))
 ACCOUNT_IDS = tuple(f"{100000000000 + number}" for number in range(20))

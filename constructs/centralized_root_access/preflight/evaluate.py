@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from .calls import ASSUME_ROOT
+from root_tasks.model.task import ASSUME_ROOT
+
 from .conditions import condition_holds
 from .documents import Effect, PolicyType
 from .matching import action_matches, resource_matches

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scp.documents import Policy, PolicyType, parse_policy
-from scp.evaluate import Level
+from .documents import Policy, PolicyType, parse_policy
+from .evaluate import Level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError, FailureKind, describe, ignoring
 from aws_calls.pace import Pace, PacedRetryBudget
 from aws_calls.responses import call, require
-from scp.documents import Policy, PolicyType, parse_policy
-
-from ..aws.organizations import (
+from root_tasks.aws.organizations import (
     LIST_ROOTS,
     MAX_CALLS_IN_PARALLEL,
     MAX_ENTRIES_PER_PAGE,
     entries,
     organization_roots,
 )
+
 from .attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
+from .documents import Policy, PolicyType, parse_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from centralized_root_access.preflight.calls import SessionFacts
+from centralized_root_access.preflight.check import PolicyCheck
+from centralized_root_access.preflight.documents import PolicyType
+from centralized_root_access.preflight.evaluate import Decision
+from centralized_root_access.preflight.reader import PolicyReader
 from root_tasks.model.run import Account
-from root_tasks.policies.check import PolicyCheck
-from root_tasks.policies.reader import PolicyReader
-from scp.calls import SessionFacts
-from scp.documents import PolicyType
-from scp.evaluate import Decision
 from support.accounts import MEMBER
 from support.arrange import add_accounts, calls
 from support.faults.clients import inject
@@ -23,8 +23,8 @@ from support.scp import document, statement
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from centralized_root_access.preflight.attachments import OrganizationPolicies
     from local_aws.emulation import LocalOrganization
-    from root_tasks.policies.attachments import OrganizationPolicies
 
 ACTION = "iam:GetAccountSummary"
 DENY_OTHERS = statement(Action="ec2:*")

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from root_tasks.model.task import ASSUME_ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .task import Task
-
-ASSUME_ROOT = "sts:AssumeRoot"
+    from root_tasks.model.task import Task
 
 # Where IAM calls are signed for.
 _IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}

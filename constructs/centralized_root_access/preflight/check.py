@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from scp.calls import ASSUME_ROOT, call_of
-from scp.condition_keys import SessionRequest
-from scp.documents import PolicyType
-from scp.evaluate import evaluate_request, without_certainties
-from scp.root_user import RootUserRequest, denials_of_everything
+from root_tasks.model.task import ASSUME_ROOT
+
+from .calls import call_of
+from .condition_keys import SessionRequest
+from .documents import PolicyType
+from .evaluate import evaluate_request, without_certainties
+from .root_user import RootUserRequest, denials_of_everything
 
 if TYPE_CHECKING:
-    from scp.calls import Call, SessionFacts, SessionOpener
-    from scp.evaluate import Cause, Level, Verdict
-    from scp.task import Task
+    from root_tasks.model.report_schema import Item
+    from root_tasks.model.run import Account, Target
+    from root_tasks.model.task import Task
 
-    from ..model.report_schema import Item
-    from ..model.run import Account, Target
     from .attachments import OrganizationPolicies
+    from .calls import Call, SessionFacts, SessionOpener
+    from .evaluate import Cause, Level, Verdict
 
 
 class PolicyCheck:

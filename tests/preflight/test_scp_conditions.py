@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scp.condition_keys import ANYTHING, PRESENT, OtherValues, Possible
-from scp.operators import OPERATORS
-from scp.truth import Truth
+from centralized_root_access.preflight.condition_keys import ANYTHING, PRESENT, OtherValues, Possible
+from centralized_root_access.preflight.operators import OPERATORS
+from centralized_root_access.preflight.truth import Truth
 from support.scp import holds
 
 if TYPE_CHECKING:
-    from scp.condition_keys import Value
+    from centralized_root_access.preflight.condition_keys import Value
 
 TRUE, FALSE, UNKNOWN = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 ROOT = "arn:aws:iam::222222222222:root"

@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from root_tasks.policies.attachments import FULL_ACCESS, RCP_FULL_ACCESS
-from root_tasks.policies.check import PolicyCheck
-from scp.calls import ASSUME_ROOT, SessionFacts, SessionOpener
-from scp.condition_keys import ABSENT, ABSENT_OR_ONE_VALUE, ANYTHING, PRESENT, Possible, SessionRequest
-from scp.documents import PolicyType
-from scp.evaluate import Decision, Reason
-from scp.task import Task
+from centralized_root_access.preflight.attachments import FULL_ACCESS, RCP_FULL_ACCESS
+from centralized_root_access.preflight.calls import SessionFacts, SessionOpener
+from centralized_root_access.preflight.check import PolicyCheck
+from centralized_root_access.preflight.condition_keys import (
+    ABSENT,
+    ABSENT_OR_ONE_VALUE,
+    ANYTHING,
+    PRESENT,
+    Possible,
+    SessionRequest,
+)
+from centralized_root_access.preflight.documents import PolicyType
+from centralized_root_access.preflight.evaluate import Decision, Reason
+from root_tasks.model.task import ASSUME_ROOT, Task
 from support.scp import (
     ACCOUNT,
     ACCOUNT_ID,

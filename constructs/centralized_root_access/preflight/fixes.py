@@ -6,15 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scp.calls import ASSUME_ROOT
-from scp.evaluate import Decision
-from scp.policy_text import parse_template
+from root_tasks.model.task import ASSUME_ROOT
+
+from .evaluate import Decision
+from .policy_text import parse_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from scp.evaluate import Cause
-
+    from .evaluate import Cause
     from .verdicts import AccountVerdict, DenialCause
 
 _NULL, _ASSUMED_ROOT = "Null", "aws:AssumedRoot"

@@ -1,9 +1,12 @@
-"""The root tasks: the one list of them, which everything that knows the tasks follows."""
+"""The root tasks, in the one list that all that knows them follows, and the call that opens sessions."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Self
+
+# The call that opens the session of a task.
+ASSUME_ROOT = "sts:AssumeRoot"
 
 
 class Task(StrEnum):

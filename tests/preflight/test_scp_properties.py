@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import strategies as st
 
-import scp
-from root_tasks.policies.attachments import FULL_ACCESS
-from scp.condition_keys import ABSENT, OtherValues, Possible
-from scp.documents import Policy, parse_policy
-from scp.evaluate import Decision
-from scp.policy_text import parse_template
+from centralized_root_access import preflight
+from centralized_root_access.preflight.attachments import FULL_ACCESS
+from centralized_root_access.preflight.condition_keys import ABSENT, OtherValues, Possible
+from centralized_root_access.preflight.documents import Policy, parse_policy
+from centralized_root_access.preflight.evaluate import Decision
+from centralized_root_access.preflight.policy_text import parse_template
 from support.properties import property_test
 from support.scp import (
     bucket_call,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from scp.calls import Call
-    from scp.condition_keys import Value
+    from centralized_root_access.preflight.calls import Call
+    from centralized_root_access.preflight.condition_keys import Value
 
 RANK = {Decision.DENIED: 0, Decision.UNKNOWN: 1, Decision.ALLOWED: 2}
 
@@ -207,7 +207,7 @@ def test_any_text_can_be_a_value_of_every_operator(value: str, text: str) -> Non
 # Steps
 
 MAX_POLICY_CHARACTERS = 10_240
-PACKAGE = str(Path(scp.__path__[0]))
+PACKAGE = str(Path(preflight.__path__[0]))
 
 
 def largest(build: Callable[[int], dict[str, Any]]) -> Policy:

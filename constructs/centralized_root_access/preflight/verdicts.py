@@ -7,21 +7,21 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from scp.calls import ASSUME_ROOT
-from scp.evaluate import Decision, strictest
+from root_tasks.model.report_schema import Action
+from root_tasks.model.run import Target
+from root_tasks.model.task import ASSUME_ROOT
+from root_tasks.tasks import DEFINITIONS
 
-from ..model.report_schema import Action
-from ..model.run import Target
-from ..tasks import DEFINITIONS
+from .evaluate import Decision, strictest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from scp.evaluate import Cause, Verdict
-    from scp.task import Task
+    from root_tasks.model.run import Account
+    from root_tasks.model.task import Task
 
-    from ..model.run import Account
     from .check import PolicyCheck
+    from .evaluate import Cause, Verdict
 
 
 class TaskResult(StrEnum):

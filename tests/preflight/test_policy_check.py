@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import strategies as st
 
+from centralized_root_access.preflight.attachments import FULL_ACCESS
+from centralized_root_access.preflight.calls import SessionFacts, call_of
+from centralized_root_access.preflight.check import PolicyCheck
+from centralized_root_access.preflight.evaluate import Decision, Reason
+from centralized_root_access.preflight.fixes import find_fixes, statement_with_exemption
+from centralized_root_access.preflight.verdicts import TaskResult, judge_account, judge_task
 from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run import Account, Restore, Target
-from root_tasks.policies.attachments import FULL_ACCESS
-from root_tasks.policies.check import PolicyCheck
-from root_tasks.policies.fixes import find_fixes, statement_with_exemption
-from root_tasks.policies.verdicts import TaskResult, judge_account, judge_task
 from root_tasks.tasks import DEFINITIONS
-from scp.calls import SessionFacts, call_of
-from scp.evaluate import Decision, Reason
 from support.properties import property_test
 from support.scp import (
     ACCOUNT,
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
-    from root_tasks.policies.attachments import OrganizationPolicies
-    from root_tasks.policies.verdicts import AccountVerdict
-    from scp.calls import SessionOpener
-    from scp.evaluate import Verdict
+    from centralized_root_access.preflight.attachments import OrganizationPolicies
+    from centralized_root_access.preflight.calls import SessionOpener
+    from centralized_root_access.preflight.evaluate import Verdict
+    from centralized_root_access.preflight.verdicts import AccountVerdict
 
 EVERY_CALL = sorted({action for definition in DEFINITIONS.values() for action in definition.calls})
 

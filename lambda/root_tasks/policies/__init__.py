@@ -1,1 +1,0 @@
-"""What the organization's policies let root tasks do: read, checked by account, and what to change."""
