@@ -1,4 +1,37 @@
-"""The base of every error that is meant for people, and what fits into a response."""
+"""All exceptions of the functions, and the base of those that are meant for people.
+
+The sentence of a RootAccessError is for people, in CloudFormation, Step Functions or on the command line::
+
+    RootAccessError                             common.errors
+        CallError                               aws_calls.failures
+        NotPublishedError                       aws_calls.notices
+        SettingsError                           common.function_settings
+        CheckFailedError                        root_access.drift.repair
+        ConvergenceError                        root_access.root_access_errors
+        NotAllFeaturesError                     root_access.root_access_errors
+        NotInAnOrganizationError                root_access.root_access_errors
+        NotTheManagementAccountError            root_access.root_access_errors
+        InvalidValueError                       root_access.state
+        ObjectError                             root_tasks.aws.bucket
+            UnreadableObjectError               root_tasks.aws.bucket
+            ChecksumMismatchError               root_tasks.aws.stores
+            WriteContentionError                root_tasks.aws.stores
+        DecodingError                           root_tasks.model.codec
+            OtherKindError                      root_tasks.model.codec
+            OtherVersionError                   root_tasks.model.codec
+        RunRefusedError                         root_tasks.refusals
+        BatchClaimedError                       root_tasks.run.batch
+        WrongFunctionError                      root_tasks.run.batch
+        OutdatedRunError                        root_tasks.run.finish
+
+The others are for the code that catches them::
+
+    FieldError                                  common.typed_json
+    NoRootSessionError                          root_tasks.aws.session_clients
+    NotComparableError                          root_tasks.report.changes
+    ResponseNotDeliveredError                   root_access.handler
+    _DeploymentError                            root_access.drift.repair
+"""
 
 from __future__ import annotations
 
