@@ -72,7 +72,7 @@ class WrongFunctionError(RootAccessError):
 
 
 def run_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSettings) -> dict[str, Any]:
-    """Look into the accounts of one batch. It may be repeated: only the returned result counts.
+    """Audit or plan the accounts of one batch. It may be repeated: only the returned result counts.
 
     Args:
         aws: The function.

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # A batch that dies takes its results with it. That is cheap if the run only reads; if it makes changes, each
 # account of the batch is unknown and has to be audited.
 ACCOUNTS_PER_BATCH = {Mode.AUDIT: 25, Mode.PLAN: 25, Mode.EXECUTE: 5}
-# Most of the price of an audit is that of the state machine's transitions, three per batch. A batch looks
-# into 25 accounts at once: this many take four times as long, which is still seconds.
+# Most of the price of an audit is that of the state machine's transitions, three per batch. A batch reads
+# 25 accounts at once: this many take four times as long, which is still seconds.
 _MAX_ACCOUNTS_PER_BATCH = {**ACCOUNTS_PER_BATCH, Mode.AUDIT: 100, Mode.PLAN: 100}
 # Fewer batches than run in parallel would make a small organization wait.
 _MIN_BATCHES = 10

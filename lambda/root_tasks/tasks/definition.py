@@ -75,14 +75,13 @@ class TaskDefinition:
         input_keys: The keys that its input may have, besides "task" and "plan".
         parse: Returns what an input asks for; raises RunRefusedError. It decides whether the accounts have
             to be named.
-        plan: Looks into an account and changes nothing. Of a task that makes changes, the finding has the
-            targets of the plan.
+        plan: Reads an account and changes nothing. Of a task that makes changes, the finding has the targets
+            of the plan.
         execute: Changes the targets of the plan, and nothing else; None for a read-only task.
         policy_type: The policies that the task removes and restores; None if it does not.
         planned_by: The task whose policy the sessions of a plan have, which can change nothing;
             None if AWS has no such policy, and a plan needs the task's own.
-        necessary_calls: Returns the calls without which nothing planned for a target can be done. An
-            execution opens no session in an account if policies deny one of them for each target there.
+        necessary_calls: Returns the calls without which nothing planned for a target can be done.
     """
 
     words: ActionWords
