@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Annotations, Names, Stack
 from aws_cdk import aws_organizations as organizations
 
+from ._app import StackOrder
 from ._tokens import longest_value
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def attach_policy(
         f"organizations enable-policy-type --policy-type {type.name} --root-id <the id that aws "
         "organizations list-roots returns>"
     )
-    return organizations.CfnPolicy(
+    policy = organizations.CfnPolicy(
         scope,
         id,
         type=type.name,
@@ -105,3 +106,5 @@ def attach_policy(
         content=document,
         target_ids=[*target_ids],
     )
+    StackOrder.of(scope).add_policy(policy)
+    return policy

@@ -99,6 +99,8 @@ def build_state_machine(
         max_concurrency=max_concurrency,
         # A batch that fails affects no other batch, and the report shows it.
         tolerated_failure_percentage=100,
+        # Express executions may not assume the role, whose trust the CDK limits by aws:SourceArn: every batch
+        # would be without a result.
         map_execution_type=sfn.StateMachineType.STANDARD,
         result_path="$.results",
     )

@@ -9,6 +9,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from . import _permissions
+from ._app import StackOrder, add_management_account
 from ._arguments import GOVCLOUD, parse_delegated_administrators, parse_members, require_partition
 from ._function import function_role, log_group, python_function
 from ._outputs import add_output
@@ -16,13 +17,14 @@ from ._resource_arguments import parse_log_settings
 from .enums import RootAccessFeature
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_sns as sns
     from constructs import IConstruct
 
     from .drift_check import DriftCheck
+    from .root_tasks import RootTasks
 
 # CloudFormation's event is asynchronous: if the response could not be delivered, Lambda runs the event
 # again after one minute, and once more after two. Three invocations of three minutes take twelve minutes in
@@ -86,7 +88,8 @@ class CentralizedRootAccess(Construct):
             ``encryption_key`` is an alias; the stack is in a
             China Region; the app already has the construct for the account. The last two are known only if
             the stack's ``env`` has the Region and the account; without an account, a second one in the same
-            stack is refused.
+            stack is refused. Also at synth, if ``delegated_administrators`` lacks the account of a
+            :class:`RootTasks` of the same app.
         TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
 
@@ -116,6 +119,7 @@ class CentralizedRootAccess(Construct):
         self._add_warnings()
 
         self._resource = self._build_resource()
+        StackOrder.of(self).first.add(self._resource)
         self.status: str = self._resource.get_att_string("Status")
         self.status_json: str = self._resource.get_att_string("StatusJson")
         self.organization_id: str = self._resource.get_att_string("OrganizationId")
@@ -193,14 +197,23 @@ class CentralizedRootAccess(Construct):
         account = stack.account
         known = not Token.is_unresolved(account)
         holder = cast("Construct", self.node.root) if known else stack
-        marker = f"CentralizedRootAccess in {account if known else stack.node.id}"
-        if holder.node.try_find_child(marker):
+        if not add_management_account(holder, account if known else stack.node.id):
             where = f"account {account}" if known else f"stack {stack.node.path}"
             raise ValueError(
                 f"{self.node.path} is a second CentralizedRootAccess for {where}. Root access is an "
                 "organization-wide setting. Use one construct and configure it there."
             )
-        Construct(holder, marker)
+
+    def _problems_with(self, root_tasks: RootTasks) -> Iterator[str]:
+        own, account = Stack.of(self).account, Stack.of(root_tasks).account
+        listed = self._delegated_administrators
+        if listed is None or account in (own, *listed):
+            return
+        if not any(map(Token.is_unresolved, (own, account, *listed))):
+            yield (
+                f"delegated_administrators lacks {account}, the account of {root_tasks.node.path}: it could "
+                "open no root session. Add it."
+            )
 
     def _add_warnings(self) -> None:
         """Warn of what a list that leaves something out does to the whole organization."""

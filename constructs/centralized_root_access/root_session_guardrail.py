@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-import jsii
-from aws_cdk import Stack, Stage, Token
-from aws_cdk.region_info import RegionInfo
-from constructs import Construct, IValidation
+from aws_cdk import Stack
+from constructs import Construct
 
+from ._app import missing_session_roles
 from ._arguments import parse_account_ids, parse_members, parse_targets, require_partition
 from ._organization_policies import (
     RESOURCE_CONTROL,
@@ -21,13 +19,14 @@ from ._organization_policies import (
 from ._permissions import read_only_session
 from ._resource_arguments import parse_roles, role_arn
 from .enums import RootTask
-from .root_tasks import RootTasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_organizations as organizations
+
+    from .root_tasks import RootTasks
 
 
 class RootSessionGuardrail(Construct):
@@ -106,7 +105,6 @@ class RootSessionGuardrail(Construct):
         self.member_policy: organizations.CfnPolicy | None = self._attach(
             "MemberPolicy", RESOURCE_CONTROL, part="Members-", target_ids=self._targets
         )
-        self.node.add_validation(_RootTasksKeepTheirSessions(self))
 
     def _attach(
         self, id: str, type: OrganizationPolicyType, *, part: str, target_ids: Sequence[str]
@@ -139,57 +137,10 @@ class RootSessionGuardrail(Construct):
             "OnlyTheirTasks": {"StringNotLike": {"sts:TaskPolicyArn": tasks}},
         }
 
-    def _lockouts(self) -> Iterator[str]:
-        """Yield why each RootTasks of the same organization would be denied root sessions."""
-        for root_tasks in Stage.of(self).node.find_all():  # type: ignore[union-attr]
-            if not isinstance(root_tasks, RootTasks) or not (
-                self._targets or Stack.of(root_tasks).account in self._delegates
-            ):
-                continue
-            needed = {session for task in root_tasks.tasks for session in (task, read_only_session(task))}
-            if others := sorted(needed.difference(self._tasks)):
-                yield f"tasks lacks {', '.join(others)}, which {root_tasks.node.path} needs. Add it."
-            if not all(self._admits(role, root_tasks) for role in root_tasks.session_roles):
-                place = _place(root_tasks).replace("arn:*", "arn:aws").replace("::*", "::ACCOUNT")
-                # With the path / this would be every role of the account, which session_roles refuses.
-                path = root_tasks.role_path
-                fix = "Give it a role_path, and add that" if path == "/" else f"Add {place}:role{path}*"
-                yield f"session_roles lacks roles of {root_tasks.node.path}. {fix}, for example."
-
-    def _admits(self, role: iam.IRole, root_tasks: RootTasks) -> bool:
-        """Return whether an entry is the role, or may be: its name is not known at synth."""
-        return any(
-            _may_name(role_arn(entry), root_tasks)
-            or (not isinstance(entry, str) and entry.node.path == role.node.path)
-            for entry in self._roles
-        )
-
-
-def _may_name(arn: str, root_tasks: RootTasks) -> bool:
-    """Return whether an ARN, with or without a * at its end, may be that of a session role."""
-    path, name = root_tasks.role_path, arn.partition(":role")[2]
-    is_above = name.endswith("*") and path.startswith(name.removesuffix("*"))
-    # A token has no such beginning.
-    return fnmatchcase(arn, f"{_place(root_tasks)}:role/*") and (
-        is_above or name.rpartition("/")[0] == path.removesuffix("/")
-    )
-
-
-def _place(root_tasks: RootTasks) -> str:
-    """Return the beginning of the ARNs of the roles, with a * for what is not known at synth."""
-    stack = Stack.of(root_tasks)
-    account_id = "*" if Token.is_unresolved(stack.account) else stack.account
-    # The stack's own partition is a token in most apps.
-    return f"arn:{RegionInfo.get(stack.region).partition or '*'}:iam::{account_id}"
-
-
-@jsii.implements(IValidation)
-class _RootTasksKeepTheirSessions:
-    """Refuses, once the app is complete, a guardrail that locks out roles of the same app."""
-
-    def __init__(self, guardrail: RootSessionGuardrail) -> None:
-        self._guardrail = guardrail
-
-    def validate(self) -> list[str]:
-        """Return what is wrong."""
-        return [*self._guardrail._lockouts()]
+    def _problems_with(self, root_tasks: RootTasks) -> Iterator[str]:
+        if not (self._targets or Stack.of(root_tasks).account in self._delegates):
+            return
+        needed = {session for task in root_tasks.tasks for session in (task, read_only_session(task))}
+        if others := sorted(needed.difference(self._tasks)):
+            yield f"tasks lacks {', '.join(others)}, which {root_tasks.node.path} needs. Add it."
+        yield from missing_session_roles(self._roles, root_tasks)

@@ -24,6 +24,7 @@ from ._alarms import (
     metric_of_refused_executions,
     notify_of_alarms,
 )
+from ._app import AppCheck, problems_of
 from ._arguments import (
     parse_account_ids,
     parse_members,
@@ -253,6 +254,7 @@ class RootTasks(Construct):
             self.metric_findings_refused = audit_metric(audits, "FindingsRefused")
         notify_of_alarms(notification_topic, self)
         self._build_outputs()
+        self.node.add_validation(AppCheck(lambda: problems_of(self)))
 
     def grant_plan(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the commands ``audit`` and ``plan``: finding the stack, starting, following and listing runs.

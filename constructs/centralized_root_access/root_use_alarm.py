@@ -8,9 +8,10 @@ import jsii
 from aws_cdk import Duration, IStableStringProducer, Lazy, Names, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
-from constructs import Construct, IValidation
+from constructs import Construct
 
 from ._alarms import NAMESPACE, create_alarm, describe, notify_of_alarms
+from ._app import AppCheck, missing_session_roles
 from ._arguments import parse_account_ids, require_bool, require_partition
 from ._function import LogSettings, log_group, python_function
 from ._resource_arguments import attribute_of, parse_roles, require_log_group, require_topic, role_arn
@@ -18,10 +19,12 @@ from ._tokens import longest_value
 from .root_access import management_account_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_sns as sns
+
+    from .root_tasks import RootTasks
 
 # CloudTrail delivers to CloudWatch Logs within minutes: in a shorter period an event may come too late.
 _PERIOD = Duration.minutes(5)
@@ -116,7 +119,8 @@ class RootUseAlarm(Construct):
             ``notification_topic``; the topic is a FIFO topic; the topic or the log group is in another Region
             than the stack, or the log group in another account; the stack is in a China Region. A Region or
             an account that is a token is not checked. Also at synth, if the notices would not know the
-            management account.
+            management account, or if ``session_roles`` lists roles but none of a :class:`RootTasks` of the
+            same app.
         TypeError: An argument has another type.
     """
 
@@ -139,7 +143,8 @@ class RootUseAlarm(Construct):
             raise ValueError("root_user_notices publishes what root users do. Add a notification_topic.")
         if management_account is not None:
             parse_account_ids("management_account", [management_account])
-        pattern = _assume_root_pattern(parse_roles("session_roles", session_roles), stack=Stack.of(self))
+        self._roles = parse_roles("session_roles", session_roles)
+        pattern = _assume_root_pattern(self._roles, stack=Stack.of(self))
         require_partition(self)
         self.root_user_alarm: cloudwatch.Alarm = self._build_alarm(
             "RootUserUsed",
@@ -167,6 +172,10 @@ class RootUseAlarm(Construct):
         )
         notify_of_alarms(notification_topic, self)
 
+    def _problems_with(self, root_tasks: RootTasks) -> Iterator[str]:
+        # Without a list every AssumeRoot is to fire.
+        return missing_session_roles(self._roles, root_tasks) if self._roles else iter(())
+
     def _build_notices(
         self, trail_log_group: logs.ILogGroup, topic: sns.ITopic, management_account: _ManagementAccount
     ) -> cloudwatch.Alarm:
@@ -187,7 +196,7 @@ class RootUseAlarm(Construct):
                 "managementAccount": Lazy.string(management_account),
             },
         )
-        self.node.add_validation(management_account)
+        self.node.add_validation(AppCheck(management_account.problems))
         topic.grant_publish(function)
         logs.SubscriptionFilter(
             self,
@@ -233,7 +242,7 @@ class RootUseAlarm(Construct):
         )
 
 
-@jsii.implements(IStableStringProducer, IValidation)
+@jsii.implements(IStableStringProducer)
 class _ManagementAccount:
     """The management account, once the app is complete."""
 
@@ -245,14 +254,13 @@ class _ManagementAccount:
         """Return the account; None if it is not known."""
         return self._argument or management_account_of(self._alarm)
 
-    def validate(self) -> list[str]:
-        """Return what is wrong."""
-        if self.produce():
-            return []
-        return [
-            "root_user_notices needs to know the management account, whose root user no policy binds: add "
-            'management_account="111111111111", for example.'
-        ]
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence if the account is not known."""
+        if not self.produce():
+            yield (
+                "root_user_notices needs to know the management account, whose root user no policy binds: "
+                'add management_account="111111111111", for example.'
+            )
 
 
 def _assume_root_pattern(roles: Sequence[iam.IRole | str], *, stack: Stack) -> str:

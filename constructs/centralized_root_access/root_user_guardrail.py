@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Annotations, Stack, Token
 from constructs import Construct
 
+from ._app import AppCheck, is_management_account
 from ._arguments import parse_account_ids, parse_targets, require_bool, require_partition
 from ._organization_policies import SERVICE_CONTROL, attach_policy, policy_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 class RootUserGuardrail(Construct):
@@ -52,7 +54,8 @@ class RootUserGuardrail(Construct):
     Raises:
         ValueError: No target is listed, an ID is malformed, the organization's root is listed without the
             argument for it, the policy would be longer than AWS allows, or the stack is in a China Region, if
-            its ``env`` has the Region.
+            its ``env`` has the Region. Also at synth, if ``targets`` or ``exempt_accounts`` lists the account
+            of a :class:`CentralizedRootAccess` of the same app: no policy applies to it.
         TypeError: An argument has another type. An iterator is not a list: it could be used up.
     """
 
@@ -95,6 +98,17 @@ class RootUserGuardrail(Construct):
         )
         self.policy_id: str = policy.attr_id
         self.policy_arn: str = policy.attr_arn
+        self.node.add_validation(
+            AppCheck(lambda: self._problems({"targets": attached_to, "exempt_accounts": exempt}))
+        )
+
+    def _problems(self, lists: Mapping[str, Iterable[str]]) -> Iterator[str]:
+        for argument, listed in lists.items():
+            for account in filter(functools.partial(is_management_account, self), listed):
+                yield (
+                    f"{argument} lists {account}, the management account, to which no service control policy "
+                    "applies. Leave it out. RootUseAlarm reports the use of its root user."
+                )
 
 
 def _document(exempt_accounts: list[str]) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aws_cdk import App, Environment, NestedStack, Stack
 from aws_cdk import aws_organizations as organizations
 from aws_cdk.assertions import Annotations, Match
 
-from centralized_root_access import RootUserGuardrail
+from centralized_root_access import CentralizedRootAccess, RootSessionGuardrail, RootUserGuardrail
 from centralized_root_access.preflight.attachments import FULL_ACCESS
 from centralized_root_access.preflight.documents import parse_policy
 from centralized_root_access.preflight.evaluate import Decision
@@ -18,10 +18,19 @@ from local_aws.emulation.organization_policies import AttachedPolicy, find_polic
 from root_tasks.model.task import Task
 from support.accounts import MEMBER, OTHER, THIRD
 from support.scp import ACCOUNT_ID, levels, task_decision
-from support.templates import MANAGEMENT, arguments_for, bootstrap_stack, only_resource, template, warnings
+from support.templates import (
+    MANAGEMENT,
+    arguments_for,
+    bootstrap_stack,
+    only_resource,
+    resources,
+    template,
+    warnings,
+)
 
 UNIT = "ou-a1b2-c3d4e5f6"
 ROOT = "r-a1b2"
+ROLE = f"arn:aws:iam::{MEMBER}:role/centralized-root-access/*"
 
 
 def guardrail(stack: Stack | None = None, **arguments: Any) -> dict[str, Any]:
@@ -143,3 +152,39 @@ def test_the_pipelines_log_says_what_to_do_where_the_policy_type_is_disabled() -
     (info,) = Annotations.from_stack(stack).find_info("*", Match.any_value())
     assert "PolicyTypeNotEnabledException" in str(info.entry.data)
     assert "enable-policy-type --policy-type SERVICE_CONTROL_POLICY" in str(info.entry.data)
+
+
+@pytest.mark.parametrize("argument", ["targets", "exempt_accounts"])
+def test_the_management_account_to_which_no_policy_applies_is_refused(argument: str) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    arguments: dict[str, Any] = {"targets": [UNIT], argument: ["111111111111"]}
+    RootUserGuardrail(stack, "Guardrail", **arguments)
+    CentralizedRootAccess(stack, "RootAccess")
+    with pytest.raises(RuntimeError, match=f"{argument} lists 111111111111, the management account, .* out"):
+        cast("App", stack.node.root).synth()
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["root access first", "root access last"])
+def test_a_stack_creates_its_policies_one_after_another_and_after_root_access(first: bool) -> None:
+    """Organizations refuses changes that are made at the same time."""
+    stack = bootstrap_stack(env=MANAGEMENT)
+    if first:
+        CentralizedRootAccess(stack, "RootAccess")
+    RootUserGuardrail(stack, "RootUserGuardrail", targets=[UNIT])
+    RootSessionGuardrail(
+        stack, "Sessions", session_roles=[ROLE], delegated_administrators=[MEMBER], targets=[UNIT]
+    )
+    if not first:
+        CentralizedRootAccess(stack, "RootAccess")
+    whole = template(stack)
+    (root_access,) = resources(whole, "Custom::CentralizedRootAccess")
+    (user,), (delegates, members) = (
+        [id_ for id_ in resources(whole, "AWS::Organizations::Policy") if id_.startswith(name)]
+        for name in ("RootUser", "Sessions")
+    )
+    before = {id_: set(whole["Resources"][id_]["DependsOn"]) for id_ in (user, delegates, members)}
+    assert before == {
+        user: {root_access},
+        delegates: {root_access, user},
+        members: {root_access, delegates},
+    }

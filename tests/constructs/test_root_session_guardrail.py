@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aws_cdk import App, Environment, Stack, Stage
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 
-from centralized_root_access import RootSessionGuardrail, RootTask, RootTasks
+from centralized_root_access import (
+    CentralizedRootAccess,
+    RootSessionGuardrail,
+    RootTask,
+    RootTasks,
+    RootUseAlarm,
+)
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
@@ -147,6 +154,18 @@ def imported_role(stack: Stack) -> list[iam.IRole | str]:
 
 
 NO_ROLES = r"session_roles lacks roles of Security/RootTasks\. Add .*:role/centralized-root-access/\*"
+
+
+def root_use_alarm(stack: Stack, **arguments: Any) -> RootUseAlarm:
+    trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
+    return RootUseAlarm(stack, "RootUse", trail_log_group=trail, **arguments)
+
+
+def root_access(stack: Stack, **arguments: Any) -> CentralizedRootAccess:
+    return CentralizedRootAccess(stack, "RootAccess", **arguments)
+
+
+NO_DELEGATE = f"delegated_administrators lacks {DELEGATE}, the account of Security/RootTasks"
 LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
     "another account": ({"session_roles": [PATH.replace(DELEGATE, OTHER)]}, NO_ROLES),
     "another path": ({"session_roles": [PATH.replace("access", "admin")]}, NO_ROLES),
@@ -165,6 +184,12 @@ LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
         {"tasks": [RootTask.DELETE_CREDENTIALS]},
         "tasks lacks IAMAudit.*, which Security/RootTasks needs",
     ),
+    "by an alarm": ({"build": root_use_alarm, "session_roles": [PATH.replace(DELEGATE, OTHER)]}, NO_ROLES),
+    "by root access": ({"build": root_access, "delegated_administrators": [OTHER]}, NO_DELEGATE),
+    "by root access without any": (
+        {"build": root_access, "delegated_administrators": []},
+        NO_DELEGATE,
+    ),
 }
 ADMITTED: dict[str, dict[str, Any]] = {
     "the path": {},
@@ -173,17 +198,22 @@ ADMITTED: dict[str, dict[str, Any]] = {
     "a shorter path": {"session_roles": [PATH.replace("root-access/*", "*")]},
     "an imported role below the path": {"session_roles": imported_role},
     "a policy elsewhere": {"session_roles": new_role, "targets": (), "delegated_administrators": [OTHER]},
+    "an alarm on their path": {"build": root_use_alarm, "session_roles": [PATH]},
+    "an alarm on everyone": {"build": root_use_alarm},
+    "a delegate": {"build": root_access, "delegated_administrators": [DELEGATE]},
+    "a delegate that is not managed": {"build": root_access},
 }
 
 
 def organization_app(arguments: dict[str, Any]) -> App:
-    """Return an app with a guardrail, and with root tasks in a delegated administrator, created later."""
+    """Return an app with a guardrail or another construct, and root tasks of a delegate, created later."""
     app = App(analytics_reporting=False)
     stack = Stack(app, "Management", env=MANAGEMENT)
-    given = arguments_for(stack, arguments)
+    build = arguments.get("build", guardrail)
+    given = arguments_for(stack, {name: given for name, given in arguments.items() if name != "build"})
     security = Stack(app, "Security", env=given.pop("env", SECURITY))
     of_tasks = {"role_path": given.pop("role_path")} if "role_path" in given else {}
-    guardrail(stack, **given)
+    build(stack, **given)
     RootTasks(security, "RootTasks", tasks=[RootTask.DELETE_CREDENTIALS], **of_tasks)
     return app
 
@@ -204,6 +234,15 @@ def test_the_roles_of_another_organization_do_not_count() -> None:
     stack = Stack(Stage(app, "Production", env=MANAGEMENT), "Management")
     guardrail(stack, session_roles=RootTasks(stack, "RootTasks", tasks=RootTask).session_roles)
     RootTasks(Stack(Stage(app, "Test", env=Environment(account="999999999999")), "Security"), "RootTasks")
+    app.synth()
+
+
+def test_two_management_accounts_are_two_organizations() -> None:
+    app = App(analytics_reporting=False)
+    for account in ("111111111111", "999999999999"):
+        stack = Stack(app, f"Of{account}", env=Environment(account=account, region="us-east-1"))
+        root_access(stack, delegated_administrators=[DELEGATE])
+        root_use_alarm(stack, session_roles=RootTasks(stack, "RootTasks").session_roles)
     app.synth()
 
 

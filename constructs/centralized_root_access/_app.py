@@ -1,0 +1,134 @@
+"""What constructs know of the others in the app: checks once it is complete, and the order in a stack."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, cast
+
+import jsii
+from aws_cdk import Stack, Stage, Token
+from aws_cdk.region_info import RegionInfo
+from constructs import Construct, DependencyGroup, IConstruct, IValidation
+
+from ._resource_arguments import role_arn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from aws_cdk import aws_iam as iam
+
+    from .root_tasks import RootTasks
+
+_MANAGEMENT_ACCOUNT = "CentralizedRootAccess in {}"
+
+
+@jsii.implements(IValidation)
+class AppCheck:
+    """A check at synth.
+
+    Attributes:
+        problems: Returns what is wrong.
+    """
+
+    def __init__(self, problems: Callable[[], Iterable[str]]) -> None:
+        self.problems = problems
+
+    def validate(self) -> list[str]:
+        """Return what is wrong."""
+        return [*self.problems()]
+
+
+def problems_of(root_tasks: RootTasks) -> Iterator[str]:
+    """Yield what other constructs of the same organization lack for a RootTasks.
+
+    These have a method ``_problems_with``: an app that has no RootTasks does not load it.
+    """
+    for construct in Stage.of(root_tasks).node.find_all():  # type: ignore[union-attr]
+        check: Callable[[RootTasks], Iterator[str]] | None = getattr(construct, "_problems_with", None)
+        if check is not None and not _are_in_two_organizations(construct, root_tasks):
+            for problem in check(root_tasks):
+                yield f"{construct.node.path}: {problem}"
+
+
+def missing_session_roles(entries: Sequence[iam.IRole | str], root_tasks: RootTasks) -> Iterator[str]:
+    """Yield a sentence if a list lacks roles of a RootTasks. The names of roles are not known at synth."""
+    if all(
+        any(
+            _may_name(role_arn(entry), root_tasks)
+            or (not isinstance(entry, str) and entry.node.path == role.node.path)
+            for entry in entries
+        )
+        for role in root_tasks.session_roles
+    ):
+        return
+    place = _place(root_tasks).replace("arn:*", "arn:aws").replace("::*", "::ACCOUNT")
+    # With the path / this would be every role of the account, which session_roles refuses.
+    path = root_tasks.role_path
+    fix = "Give it a role_path, and add that" if path == "/" else f"Add {place}:role{path}*"
+    yield f"session_roles lacks roles of {root_tasks.node.path}. {fix}, for example."
+
+
+def add_management_account(holder: Construct, account: str) -> bool:
+    """Note in an app or a stack that it has the CentralizedRootAccess of an account; False if it has one."""
+    marker = _MANAGEMENT_ACCOUNT.format(account)
+    if holder.node.try_find_child(marker):
+        return False
+    Construct(holder, marker)
+    return True
+
+
+def is_management_account(construct: IConstruct, account: str) -> bool:
+    """Return whether the app has a CentralizedRootAccess in a stack whose ``env`` names the account."""
+    return construct.node.root.node.try_find_child(_MANAGEMENT_ACCOUNT.format(account)) is not None
+
+
+class StackOrder(Construct):
+    """The order in which a stack changes the organization, which refuses changes at the same time.
+
+    Attributes:
+        first: What comes before the policies.
+        last_policy: The last policy that was added.
+    """
+
+    _ID = "CentralizedRootAccess order"
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack, self._ID)
+        self.first = DependencyGroup()
+        self.last_policy: IConstruct | None = None
+
+    @classmethod
+    def of(cls, construct: IConstruct) -> StackOrder:
+        """Return the order of a construct's stack."""
+        stack = Stack.of(construct)
+        return cast("StackOrder | None", stack.node.try_find_child(cls._ID)) or cls(stack)
+
+    def add_policy(self, policy: IConstruct) -> None:
+        """Let a policy be created after the ones before."""
+        policy.node.add_dependency(self.first)
+        if self.last_policy is not None:
+            policy.node.add_dependency(self.last_policy)
+        self.last_policy = policy
+
+
+def _are_in_two_organizations(one: IConstruct, other: IConstruct) -> bool:
+    accounts = {Stack.of(construct).account for construct in (one, other)}
+    return len(accounts) > 1 and all(is_management_account(one, account) for account in accounts)
+
+
+def _may_name(arn: str, root_tasks: RootTasks) -> bool:
+    """Return whether an ARN, with or without a * at its end, may be that of a session role."""
+    path, name = root_tasks.role_path, arn.partition(":role")[2]
+    is_above = name.endswith("*") and path.startswith(name.removesuffix("*"))
+    # A token has no such beginning.
+    return fnmatchcase(arn, f"{_place(root_tasks)}:role/*") and (
+        is_above or name.rpartition("/")[0] == path.removesuffix("/")
+    )
+
+
+def _place(root_tasks: RootTasks) -> str:
+    """Return the beginning of the ARNs of the roles, with a * for what is not known at synth."""
+    stack = Stack.of(root_tasks)
+    account_id = "*" if Token.is_unresolved(stack.account) else stack.account
+    # The stack's own partition is a token in most apps.
+    return f"arn:{RegionInfo.get(stack.region).partition or '*'}:iam::{account_id}"
