@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sns import SNSClient
 
+    from common.next_step import NextStep
+
     from .failures import Failure
     from .retry import RetryBudget
 
@@ -33,23 +35,6 @@ MAX_SUBJECT_CHARACTERS = 100
 _MAX_CHAT_CHARACTERS = 2900
 # What ends a block of code in Markdown, and what Slack reads inside of one: <!channel>, <url|text>.
 _INERT = str.maketrans({"`": "'", "&": "&amp;", "<": "&lt;", ">": "&gt;"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class NextStep:
-    """Something to do. Chat reads it as Markdown, so it has no text that others chose.
-
-    Attributes:
-        what: What to do: a sentence if there is no command, otherwise one without its full stop.
-        command: A command or a query to paste.
-    """
-
-    what: str
-    command: str = ""
-
-    def text(self, before: str = "\n   ", after: str = "") -> str:
-        """Return it with what stands before and after a command: in mail the command has its own line."""
-        return f"{self.what}:{before}{self.command}{after}" if self.command else self.what
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from aws_calls.notices import MAX_LISTED, NextStep, Notice, bullets, paragraphs, publish_or_fail
+from aws_calls.notices import MAX_LISTED, Notice, bullets, paragraphs, publish_or_fail
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, create_client, system_clock
 from common.function_settings import FunctionSettings
 from common.metrics import log_sdk, write_line
+from common.next_step import NextStep
 from common.untrusted import UNKNOWN, account_id_or_unknown, members, text_or_unknown
 
 if TYPE_CHECKING:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aws_calls.notices import NextStep, Notice
+from aws_calls.notices import Notice
+from common.next_step import NextStep
 from root_access.root_access_errors import ConvergenceError
 from root_tasks.model.report_schema import Outcome, RootCredentials
 from root_tasks.report.changes import notice as audit_notice
 from root_tasks.report.changes import with_history
+from root_tasks.report.next_steps import next_steps
 from support.accounts import MANAGEMENT, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access
 from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
@@ -172,6 +174,7 @@ AFTER = report(
 def test_a_notice_of_an_audit_says_the_worst_first(name: str) -> None:
     previous = None if name == "audit-first" else dataclasses.replace(BEFORE, account_id=MANAGEMENT)
     audit = dataclasses.replace(AFTER, account_id=MANAGEMENT, root_email_domains=("example.org",))
+    audit = dataclasses.replace(audit, next_steps=next_steps(audit))
     sent = audit_notice(with_history(audit, previous=previous), previous=previous, problem=None)
     assert sent is not None
     text = rendering(sent.publication())

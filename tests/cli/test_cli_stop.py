@@ -10,7 +10,7 @@ from unittest.mock import Mock
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER
 from support.arrange import add_accounts
-from support.command_line import NOW, Typed, give_credentials, lock_bucket
+from support.command_line import NOW, Typed, give_credentials, lock_bucket, next_command
 from support.root_tasks import EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_a_stopped_execution_says_what_is_done_unknown_and_not_started(
     assert stopped.stderr.splitlines() == [
         f"Run {RUN} was stopped.",
         "Batches that had started may still be finishing, for up to 10 more minutes.",
-        f"Next, to look again: centralized-root-access audit --from-report executions/{RUN} "
+        f"Next, audit again: centralized-root-access audit --from-report executions/{RUN} "
         "--outcome unknown --outcome failed --outcome done",
     ]
     (call,) = command_line.services.calls("StopExecution")
@@ -122,7 +122,7 @@ def execute_and_stop(command_line: CommandLine, input_: Mapping[str, object]) ->
 
 def test_a_recovery_without_its_report_says_how_to_replace_the_password(command_line: CommandLine) -> None:
     input_ = {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}
-    assert f"for account {MEMBER}: on AWS's sign-in page" in execute_and_stop(command_line, input_).stderr
+    assert "Next, on AWS's sign-in page, choose Forgot" in execute_and_stop(command_line, input_).stderr
 
 
 def test_a_backup_of_an_execution_without_a_report_can_be_restored(command_line: CommandLine) -> None:
@@ -132,12 +132,10 @@ def test_a_backup_of_an_execution_without_a_report_can_be_restored(command_line:
     stopped = execute_and_stop(command_line, input_)
     (backup,) = root_tasks.keys(f"backups/{RUN}/")
     # An audit would say nothing of its bucket.
-    plan_again = "Next, to see what is left to do: plan the same again."
-    restore = f"To plan to restore what was removed: centralized-root-access plan restore --backup {backup}"
-    assert (stopped.exit_code, stopped.stderr.splitlines()[1:]) == (0, [restore, plan_again])
+    assert (stopped.exit_code, next_command(stopped)) == (0, ["plan", "restore", "--backup", backup])
     # Its function was lost before it returned.
     services.batches[root_tasks.arn(RUN, machine=EXECUTE_MACHINE)] = [(0, {})]
-    assert command_line.run("report", RUN).stderr.splitlines()[0] == plan_again
+    assert command_line.run("report", RUN).stderr.splitlines()[0].startswith("Next, plan the same again")
     assert f"Backups of this run: {backup}." in str(rows_of(command_line)[MEMBER][1])
     planned = command_line.run("plan", "restore", "--backup", backup)
     assert planned.exit_code == 0, planned

@@ -79,8 +79,9 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     expiry = json.loads(command_line.root_tasks.read(f"runs/{plan}/report.json"))["planExpiresAt"]
     until = f"{expiry[:10]} {expiry[11:16]} UTC"
     command_line.now = datetime.fromisoformat(expiry) - timedelta(hours=2, minutes=5)
-    hint = f"Next, to execute exactly this plan (until {until}): centralized-root-access execute {plan}\n"
-    assert said(plan) == (hint, f"until {until}")
+    hint = f"Next, execute exactly this plan, until {until}: centralized-root-access execute {plan}\n"
+    assert said(plan)[0].endswith(hint)
+    assert said(plan)[1] == f"until {until}"
     command_line.now += timedelta(hours=2, minutes=6)
     command_line.root_tasks.now = command_line.now
     command_line.services.polls = 0
@@ -176,15 +177,25 @@ def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(
     assert [*command_line.services.inputs] == [plan]
 
 
-def test_only_the_report_that_was_approved_is_executed(command_line: CommandLine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", ["SHA-256", "file"])
+def test_only_the_report_that_was_approved_is_executed(
+    command_line: CommandLine, tmp_path: Path, by: str
+) -> None:
     plan = plan_deletion(command_line)
     saved, other = tmp_path / "plan.json", tmp_path / "other.json"
     assert command_line.run("report", plan, "--output", str(saved)).exit_code == 0
     other.write_bytes(saved.read_bytes().replace(MEMBER.encode(), OTHER.encode()))
-    refused = command_line.refusal("execute", plan, "--yes", "--approved-report", str(other))
-    assert f"{other} is not the report.json of plan {plan}" in refused
+    approved = hashlib.sha256(saved.read_bytes()).hexdigest()
+    assert f"for --approved-report: {approved}\n" in command_line.run("report", plan).stderr
+    for wrong in (str(other), "0" * 64):
+        refused = command_line.refusal("execute", plan, "--yes", "--approved-report", wrong)
+        assert f"is not that of plan {plan}, whose report.json has the SHA-256 {approved}." in refused
+    assert "neither a SHA-256 nor a file" in command_line.refusal(
+        "execute", plan, "--yes", "--approved-report", str(tmp_path)
+    )
     assert has_password(command_line)
-    assert command_line.run("execute", plan, "--yes", "--approved-report", str(saved)).exit_code == 0
+    given = approved if by == "SHA-256" else str(saved)
+    assert command_line.run("execute", plan, "--yes", "--approved-report", given).exit_code == 0
     assert not has_password(command_line)
 
 

@@ -375,7 +375,7 @@ def lock_bucket(command_line: CommandLine, policy: str = POLICY) -> None:
 
 def next_command(shown: Shown) -> list[str]:
     """Return the command that another one names last."""
-    return shown.stderr.strip().rpartition("centralized-root-access ")[2].split()
+    return shown.stderr.rpartition("centralized-root-access ")[2].partition("\n")[0].split()
 
 
 def run_next(command_line: CommandLine, shown: Shown, *options: str) -> Shown:

@@ -23,6 +23,7 @@ from root_tasks.model.report_schema import (
     Task,
 )
 from root_tasks.report.changes import with_history
+from root_tasks.report.next_steps import next_steps
 from root_tasks.report.render import as_html, as_json
 from root_tasks.report.risk import in_order_of_risk
 from root_tasks.tasks import DEFINITIONS
@@ -136,9 +137,10 @@ def report(
     )
 
 
-def page_of(report: Report, **options: bool) -> str:
-    """The page of a report, whose plan can be executed for 24 hours."""
-    return as_html(report, as_json(report), **options).decode()
+def page_of(report: Report) -> str:
+    """The page of a report, as its run writes it."""
+    report = replace(report, next_steps=next_steps(report))
+    return as_html(report, as_json(report)).decode()
 
 
 def key(

@@ -31,7 +31,7 @@ from root_tasks.tasks.task_input import REQUESTED_BY
 from .caller import MAX_WAIT_SECONDS, find_caller
 from .command_errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, find_deployment
-from .follow_up import PlanState, is_executable, key_use_steps, next_steps
+from .follow_up import PlanState, is_executable, sentences
 from .options import JSON, TABLE
 from .step_functions import REFUSED_STATUS, RUN_SHA256, Executions, run_failed_error
 from .stored_report import StoredReport, keep_report, print_doubt, show_stored_report
@@ -304,21 +304,17 @@ class Runs:
         return keep_report(stored, output=output)
 
     def show_next_steps(self, stored: StoredReport) -> None:
-        """Print the next steps; for a plan, until when it can be executed, or why it no longer can."""
+        """Print the next steps, or why a plan can no longer be executed."""
         report = stored.report
-        if stored.unfinished:
-            if report.executed_plan is not None:
-                print_note(*next_steps(report, target=self.target, unfinished=True))
+        if stored.unfinished and report.executed_plan is None:
             return
         state = self.plan_state(report)
-        keys = key_use_steps(report)
-        if state is None:
-            print_note(*keys, *next_steps(report, target=self.target))
-        elif state.obstacle is not None:
+        if state is not None and state.obstacle is not None:
             print_note(state.obstacle)
         else:
-            command = self.target.command("execute", report.run_id)
-            print_note(*keys, f"Next, to execute exactly this plan ({state.words}): {command}")
+            if state is not None:
+                print_note(f"SHA-256 of its report.json, for --approved-report: {sha256(stored.body)}")
+            print_note(*sentences(report.next_steps, target=self.target))
 
     def plan_state(self, report: Report) -> PlanState | None:
         """Return whether a plan can still be executed; None for another report, or a plan of nothing."""

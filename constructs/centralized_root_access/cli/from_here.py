@@ -74,7 +74,9 @@ def audit_from_here(
         own = audits.pool.submit(own_root_user, aws, run)
         named = audits.pool.submit(with_unit_names, run, directory, whole=request.all_accounts)
         found = {account_id: finding.result() for account_id, finding in findings.items()}
-        return make_report(named.result(), found, finished_at=caller.now(), own_root_user=own.result())
+        return make_report(
+            named.result(), found, finished_at=caller.now(), own_root_user=own.result(), stored=False
+        )
     finally:
         audits.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import re
 import shlex
@@ -39,9 +40,13 @@ class TargetOptions:
 
     def command(self, *words: str) -> str:
         """Return a command line that works in the same place, to be pasted into a shell."""
+        return self.complete(shlex.join([PROGRAM, *words]))
+
+    def complete(self, command: str) -> str:
+        """Return a command line with the options that make it work in the same place."""
         options = {"--profile": self.profile, "--region": self.region, "--stack": self.stack}
         given = [word for name, value in options.items() if value is not None for word in (name, value)]
-        return shlex.join([PROGRAM, *words, *given])
+        return f"{command} {shlex.join(given)}" if given else command
 
 
 def account_id(value: str) -> str:
@@ -106,6 +111,18 @@ def run_id_or_key(value: str) -> str:
     """Return the name of a run, or its folder in the bucket: runs/NAME or executions/NAME."""
     folder, _, name = value.rpartition("/")
     return f"{folder}/{run_id(name)}" if folder in ("runs", "executions") else run_id(value)
+
+
+def sha256_of_report(value: str) -> str:
+    """Return the SHA-256 of a report.json, which is given itself or by the file."""
+    if re.fullmatch(r"[0-9a-f]{64}", value):
+        return value
+    try:
+        return hashlib.sha256(Path(value).read_bytes()).hexdigest()
+    except OSError as error:
+        raise click.BadParameter(
+            f"{printable(repr(value))} is neither a SHA-256 nor a file that can be read: {error.strerror}."
+        ) from error
 
 
 def report_path(value: str) -> Path:

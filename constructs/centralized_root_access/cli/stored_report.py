@@ -43,7 +43,6 @@ class StoredReport:
         body: Its report.json.
         named_accounts: The accounts that the input of its run names one by one.
         doubt: Why it could not be checked that its run wrote it, as a sentence; None if it was.
-        in_bucket: Whether it is in the bucket of a deployment.
         unfinished: Whether its run ended without it, and it was made here.
     """
 
@@ -51,7 +50,6 @@ class StoredReport:
     body: bytes
     named_accounts: frozenset[str] = frozenset()
     doubt: str | None = None
-    in_bucket: bool = True
     unfinished: bool = False
 
     @classmethod
@@ -78,7 +76,7 @@ class StoredReport:
             return self.body
         if name == _CSV:
             return as_csv(self.report)
-        return as_html(self.report, self.body, stored=self.in_bucket)
+        return as_html(self.report, self.body)
 
 
 def show_stored_report(stored: StoredReport, *, output: Output) -> None:

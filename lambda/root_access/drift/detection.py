@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError
-from aws_calls.notices import NextStep, publish_or_fail
+from aws_calls.notices import publish_or_fail
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, create_client, system_clock
 from aws_calls.security_hub import import_findings
 from common.function_settings import FunctionSettings
 from common.metrics import ORGANIZATION_ID, log_sdk, metric_line, write_line
+from common.next_step import NextStep
 from common.untrusted import UNKNOWN
 
 from ..organization import Organization

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aws_calls.notices import MAX_SUBJECT_CHARACTERS, NextStep, Notice, bullets, paragraphs
+from aws_calls.notices import MAX_SUBJECT_CHARACTERS, Notice, bullets, paragraphs
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
+from common.next_step import NextStep
 from common.untrusted import UNKNOWN, account_id_or_unknown, excerpt, members, text_or_unknown
 
 from ..state import SERVICE_PRINCIPAL, Feature

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
+# The codec resolves it.
+from common.next_step import NextStep  # noqa: TC001
+
 from .codec import Document
 
 # The codec resolves it, and other modules import it from here.
@@ -287,6 +290,7 @@ class Report(RunDetails, Document):
             with, and for other runs.
         plan_expires_at: When its plan can no longer be executed; None if it is not a plan.
         trend: The totals of the last full audits up to this one, the latest last; empty for other runs.
+        next_steps: What to do; commands lack the options for the profile, the Region and the stack.
     """
 
     KIND: ClassVar[str] = "report"
@@ -298,6 +302,7 @@ class Report(RunDetails, Document):
     changes: tuple[Change, ...] | None = None
     plan_expires_at: datetime | None = None
     trend: tuple[AuditTotals, ...] = ()
+    next_steps: tuple[NextStep, ...] = ()
 
     def with_warning(self, warning: str) -> Report:
         """Return the report with one more warning."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_calls.notices import NextStep, Notice
+from aws_calls.notices import Notice
+from common.next_step import NextStep
 from common.untrusted import excerpt, printable
 
 from ..messages import enumeration, quantity
 from ..model.codec import DecodingError, decode
 from ..model.report_schema import AuditTotals, Change, ChangeType, ItemType, Outcome, Report
-from .management_root_user import PROTECT_OWN, is_unprotected, management_credentials, management_root_user
+from .management_root_user import management_root_user
 from .summary import (
     credentials_of,
     is_audited,
@@ -33,11 +33,7 @@ if TYPE_CHECKING:
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"
 
-_CHANGE_EMAIL = NextStep(
-    what="Change the e-mail addresses of these root users, or list their domains in root_email_domains."
-)
-# More accounts are named by the run.
-_MAX_NAMED = 5
+_READ = NextStep(what="Read the report", command="centralized-root-access report --open")
 # The subjects, the worst first; of anything else it only says that it changed.
 _WORST = {
     ChangeType.CREDENTIALS_APPEARED: "Root credentials appeared",
@@ -149,7 +145,7 @@ def notice(report: Report, *, previous: Report | None, problem: str | None) -> N
         subject=subject,
         message=message,
         thread=f"{report.organization_id}-root-credentials",
-        next_steps=tuple(_next_steps(report)),
+        next_steps=(_READ, *report.next_steps),
         runbook="Accounts with root credentials",
     )
 
@@ -214,47 +210,6 @@ def _places(found: Iterable[Change], *, own: bool) -> str:
     accounts = len({change.account_id for change in found})
     parts = (quantity(accounts, "account") if accounts else "", "the management account" if own else "")
     return enumeration(list(filter(None, parts)))
-
-
-def _next_steps(report: Report) -> Iterator[NextStep]:
-    yield NextStep(what="Read the report", command="centralized-root-access report --open")
-    found = report.changes or ()
-    outcomes = {
-        result.account_id: result.outcome
-        for result in report.results
-        # A plan skips what is protected.
-        if not (result.protected and result.outcome is Outcome.HAS_CREDENTIALS)
-    }
-
-    def accounts(outcome: Outcome, *types: ChangeType) -> dict[str, None]:
-        ids = (change.account_id for change in found if _kind(change) in types)
-        return {id_: None for id_ in ids if outcomes.get(id_) is outcome}
-
-    if Outcome.HAS_CREDENTIALS in outcomes.values():
-        # What is accepted stays.
-        new = (ChangeType.CREDENTIALS_APPEARED, ChangeType.NO_LONGER_ACCEPTED)
-        having = accounts(Outcome.HAS_CREDENTIALS, *new)
-        yield from _command("Plan what to delete", "plan delete", having, report)
-    # What was closed is skipped, and stays so.
-    if unseen := accounts(Outcome.INACCESSIBLE, ChangeType.NO_LONGER_AUDITED, ChangeType.JOINED):
-        yield from _command("When the cause is fixed, audit them again", "audit", unseen, report)
-    if any(change.type is ChangeType.EMAIL_OUTSIDE for change in found):
-        yield _CHANGE_EMAIL
-    own = management_credentials(report)
-    if own is not None and is_unprotected(own):
-        yield NextStep(what=PROTECT_OWN)
-
-
-def _command(what: str, command: str, account_ids: Collection[str], report: Report) -> Iterator[NextStep]:
-    """Yield what to do about a few accounts, or about those of the run."""
-    named = f"--account {','.join(account_ids)}"
-    if not 0 < len(account_ids) <= _MAX_NAMED:
-        # A shell or a chat would take a part of some names for more than text.
-        if shlex.quote(report.run_id) != report.run_id:
-            return
-        outcome = " --outcome inaccessible" if command == "audit" else ""
-        named = f"--from-report {report.run_id}{outcome}"
-    yield NextStep(what=what, command=f"centralized-root-access {command} {named}")
 
 
 def change_message(

@@ -8,7 +8,9 @@ import hashlib
 import html
 import io
 import itertools
+import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,8 +21,8 @@ from ..model.codec import encode
 from ..model.report_schema import Outcome
 from ..tasks import DEFINITIONS
 from .controls import evidence
-from .key_use import KEY_QUERY
 from .management_root_user import management_root_user
+from .next_steps import approval_step
 from .risk import RECENT
 from .summary import duration, headline, is_plan, minute, summary, title, what_it_does, words_of
 
@@ -93,7 +95,7 @@ def _write_table(
     writer.writerows(map(csv_cell, row) for row in rows)
 
 
-def as_html(report: Report, report_json: bytes, *, stored: bool = True) -> bytes:
+def as_html(report: Report, report_json: bytes) -> bytes:
     """Return one page, in UTF-8, that needs nothing else and runs no script but its own.
 
     Its table is drawn, as text, from the embedded JSON. Its security policy names its style and its script
@@ -101,10 +103,11 @@ def as_html(report: Report, report_json: bytes, *, stored: bool = True) -> bytes
 
     Args:
         report: The report.
-        report_json: Its report.json.
-        stored: Whether another command can read it, and take its accounts.
+        report_json: Its report.json, which the page carries, and whose SHA-256 it shows.
     """
     page = _PAGE.read_text(encoding="utf-8")
+    report_sha256 = hashlib.sha256(report_json).hexdigest()
+    approval = approval_step(report, report_sha256=report_sha256)
     words = words_of(report)
     values = {
         "style-hash": _hash(page, "style"),
@@ -112,18 +115,16 @@ def as_html(report: Report, report_json: bytes, *, stored: bool = True) -> bytes
         "columns": "items" if DEFINITIONS[report.task].makes_changes else "credentials",
         "recent-days": str(RECENT.days),
         "action": words.action,
-        "what": _markup(what_it_does(report)),
-        "warning": _markup(words.warning),
-        "key-query": _markup(KEY_QUERY),
         "planned": _markup(words.planned),
         "done": _markup(words.done),
-        "stored": "yes" if stored else "",
+        "approval": _markup(json.dumps([asdict(approval)] if approval else [])),
         "organization": _markup(report.organization_id),
         "title": _markup(title(report)),
         "headline": _markup(headline(report)),
         "notice": _markup(_notice(report)),
         "facts": "".join(
-            f"<div><dt>{_markup(name)}</dt><dd>{_markup(value)}</dd></div>" for name, value in _facts(report)
+            f"<div><dt>{_markup(name)}</dt><dd>{_markup(value)}</dd></div>"
+            for name, value in (*_facts(report), ("SHA-256 of report.json", report_sha256))
         ),
     }
     # In one pass: nothing in a value is taken for a placeholder.

@@ -60,7 +60,7 @@ def is_all_in_use(result: AccountResult, *, at: datetime) -> bool:
     uses = [key.last_used_at for key in has.access_keys]
     if has.password:
         uses.append(has.password_last_used_at)
-    return bool(uses) and all(_is_recent(used, at) for used in uses)
+    return bool(uses) and all(is_recent(used, at) for used in uses)
 
 
 def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, datetime | None]]:
@@ -95,14 +95,15 @@ def _key_risk(key: CredentialDetails, at: datetime) -> Risk:
         return Risk.OTHER_CREDENTIAL
     if key.last_use_unread:
         return Risk.KEY_USE_UNKNOWN
-    return Risk.KEY_USED_RECENTLY if _is_recent(key.last_used_at, at) else Risk.ACTIVE_KEY
+    return Risk.KEY_USED_RECENTLY if is_recent(key.last_used_at, at) else Risk.ACTIVE_KEY
 
 
 def _password_risk(last_used_at: datetime | None, *, has_mfa: bool, at: datetime) -> Risk:
-    if _is_recent(last_used_at, at):
+    if is_recent(last_used_at, at):
         return Risk.PASSWORD_USED_RECENTLY
     return Risk.PASSWORD if has_mfa else Risk.PASSWORD_WITHOUT_MFA
 
 
-def _is_recent(moment: datetime | None, at: datetime) -> bool:
+def is_recent(moment: datetime | None, at: datetime) -> bool:
+    """Return whether a credential that was used then is in use."""
     return moment is not None and at - moment <= RECENT

@@ -36,7 +36,8 @@ from root_tasks.model.report_schema import (
 )
 from root_tasks.report.changes import change_message, changes, notice, with_history
 from root_tasks.report.controls import evidence
-from root_tasks.report.render import as_csv, as_json
+from root_tasks.report.next_steps import next_steps
+from root_tasks.report.render import as_csv, as_html, as_json
 from root_tasks.report.risk import RECENT, in_order_of_risk
 from root_tasks.report.summary import summary
 from root_tasks.tasks import delete_credentials
@@ -140,7 +141,7 @@ def test_no_form_of_a_report_loses_or_adds_anything(written: Report) -> None:
     assert sum(document["totals"].values()) == len(written.results)
     ids = [result.account_id for result in written.results]
     assert [row["accountId"] for row in rows(as_csv(written))] == ids
-    page = page_of(written)
+    page = as_html(written, data).decode()
     assert decode(Report, json.dumps(embedded(page)).encode()) == written
     assert_nothing_of_the_report_is_markup(page)
     audit = dataclasses.replace(written, full=True)
@@ -618,25 +619,13 @@ def test_an_audit_that_found_what_the_one_before_did_is_no_notice() -> None:
     assert notice(with_history(after, previous=OWN_KEY), previous=OWN_KEY, problem=None) is None
 
 
-def test_accounts_with_new_credentials_are_in_the_command_unless_accepted_or_protected() -> None:
-    before = report(result(FIRST))
-    protected = dataclasses.replace(keyed("300000000004", 1), protected=True)
-    after = report(keyed(FIRST, 1), keyed(SECOND, 2), accepted(THIRD), protected)
-    commands = [step.command for step in sent(before, after).next_steps]
-    assert f"centralized-root-access plan delete --account {FIRST},{SECOND}" in commands
-
-
-@pytest.mark.parametrize("number", [1, 6])
-def test_only_inaccessible_accounts_are_to_be_audited_again(number: int) -> None:
-    ids = [f"{300000000001 + place}" for place in range(number)]
-    before = report(*map(result, ids))
-    closed = report(*(result(id_, Outcome.SKIPPED) for id_ in ids))
-    denied = report(*map(inaccessible, ids))
-    named = f"--account {FIRST}" if number == 1 else "--from-report newer --outcome inaccessible"
-    command = f"centralized-root-access audit {named}"
-    for after, is_named in ((closed, False), (denied, True)):
-        steps = sent(before, after).next_steps
-        assert [step.command for step in steps][1:] == [command] * is_named
+def test_a_notice_ends_in_the_next_steps_of_its_report() -> None:
+    after = dataclasses.replace(report(keyed(FIRST, 1)), next_steps=next_steps(report(keyed(FIRST, 1))))
+    commands = [step.command for step in sent(report(result(FIRST)), after).next_steps]
+    assert commands == [
+        "centralized-root-access report --open",
+        f"centralized-root-access plan delete --account {FIRST}",
+    ]
 
 
 def test_the_message_has_no_names_and_no_addresses() -> None:

@@ -24,7 +24,7 @@ from root_tasks.model.report_schema import (
     Report,
     Task,
 )
-from root_tasks.report.key_use import key_query
+from root_tasks.report.next_steps import KEY_QUERY
 from support.browser import Browser, browser, chromium
 from support.pages import parse_command_line
 from support.reports import (
@@ -33,7 +33,6 @@ from support.reports import (
     MANAGEMENT,
     STARTED,
     example_audit,
-    example_execution,
     example_plan,
     example_unlock,
     full_audits,
@@ -147,8 +146,8 @@ def test_no_script_from_data_runs_and_hostile_names_are_text(shown: Show) -> Non
     changed = page.evaluate("document.querySelector('#changes').textContent")
     assert [name for name in names if name not in changed] == []
     assert page.evaluate("document.querySelectorAll('img, iframe, script').length") == 2
-    # What is not an ID gets into no query, and into no command.
-    assert {"Who uses it?", "AWS's own reason"}.isdisjoint(texts(page, ".details dt"))
+    # What is not an ID gets into no command.
+    assert "AWS's own reason" not in texts(page, ".details dt")
     assert page.evaluate(ALERTS) == []
     (document,) = page.requests
     assert document.startswith("file:")
@@ -291,13 +290,6 @@ def test_a_plan_shows_each_item_on_its_line_and_the_dates_of_what_it_would_delet
     assert page.evaluate(f"{ROWS}[0].querySelectorAll('.risk').length") == 0
 
 
-def test_a_key_that_was_used_has_the_query_that_finds_out_who_uses_it(shown: Show) -> None:
-    page = shown(example_audit())
-    catch_copies(page)
-    page.click(".name button")
-    assert copied(page, ".details .copy") == key_query(["AKIAIOSFODNN00000001"])
-
-
 @pytest.mark.parametrize("width", [380, 1280])
 def test_what_could_not_be_listed_is_not_shown_as_none(shown: Show, width: int) -> None:
     page = shown(partly_read_audit(), width=width)
@@ -383,53 +375,20 @@ def test_the_page_is_accessible_by_the_rules_of_axe(shown: Show, width: int, dar
 def commands(page: Browser) -> list[str]:
     found = texts(page, "#next .command code")
     for command_line in found:
-        program, *arguments = shlex.split(command_line)
-        assert program == "centralized-root-access"
-        parse_command_line(arguments)
+        if command_line != KEY_QUERY:
+            parse_command_line(shlex.split(command_line)[1:])
     return found
 
 
-def test_an_audit_ends_in_the_command_that_plans_for_the_accounts_shown(shown: Show) -> None:
+def test_the_page_has_the_next_steps_of_its_report(shown: Show) -> None:
     audit = example_audit()
-    protected = dataclasses.replace(audit.results[0], account_id="300000000013", protected=True)
-    audit = dataclasses.replace(audit, results=(*audit.results, protected))
     page = shown(audit)
     catch_copies(page)
-    of_all = ",".join(f"30000000000{number}" for number in (2, 6, 4))
-    assert commands(page) == [
-        f"centralized-root-access plan delete --account {of_all}",
+    assert commands(page)[1:] == [
+        "centralized-root-access plan delete --account 300000000002,300000000006,300000000004",
         "centralized-root-access audit --account 300000000005,300000000007",
     ]
-    page.click("#filter")
-    page.type("data-lake")
-    assert copied(page, "#next .copy") == "centralized-root-access plan delete --account 300000000004"
-    page.type("x")
-    assert page.evaluate("document.querySelector('#next').hidden")
-
-
-def test_the_command_for_many_accounts_names_the_report_that_has_them(shown: Show) -> None:
-    for full in (True, False):
-        page = shown(dataclasses.replace(large_audit(1_500), full=full))
-        assert commands(page) == [
-            "centralized-root-access plan delete --from-report audit-2026-11-20",
-            "centralized-root-access audit --from-report audit-2026-11-20 --outcome inaccessible",
-        ]
-    # Not all that the report has.
-    page.click("#filter")
-    page.type("Root/Teams/Team 7")
-    command = commands(page)[0]
-    accounts = command.removeprefix("centralized-root-access plan delete --account ").split(",")
-    assert len(accounts) == page.evaluate(f"{ROWS}.filter((row) => row.matches('.warn')).length")
-
-
-def test_a_page_that_is_not_stored_plans_for_all_only_after_an_audit_of_all(shown: Show) -> None:
-    audit = large_audit(1_500)
-    page = shown(page_of(audit, stored=False))
-    assert commands(page)[0] == "centralized-root-access plan delete --account all"
-    command, _ = commands(shown(page_of(dataclasses.replace(audit, full=False), stored=False)))
-    found = [result.account_id for result in audit.results if result.outcome is Outcome.HAS_CREDENTIALS]
-    accounts = command.removeprefix("centralized-root-access plan delete --account ").split(",")
-    assert sorted(accounts) == sorted(found)
+    assert copied(page, "#next .copy") == KEY_QUERY
 
 
 BACKED_UP, CORRECTED = "The policy of the backup.", "A corrected text, not the policy of the backup."
@@ -465,105 +424,18 @@ def test_a_policy_to_be_attached_is_never_shown_like_one_to_be_removed(
     assert page.evaluate("document.querySelector('.totals [data-outcome]').innerText").endswith(words)
 
 
-def plan_that_expires(*, in_hours: float) -> Report:
-    return dataclasses.replace(example_plan(), plan_expires_at=datetime.now(UTC) + timedelta(hours=in_hours))
+def test_a_plan_ends_in_the_commands_that_execute_it_until_it_expires(shown: Show) -> None:
+    def plan(hours: float) -> Report:
+        return dataclasses.replace(example_plan(), plan_expires_at=datetime.now(UTC) + timedelta(hours=hours))
 
-
-RECOVERED = report(
-    result("300000000001", Outcome.DONE, items=(Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),)),
-    result("300000000002", Outcome.NOTHING_TO_DO),
-    result("300000000003", Outcome.UNKNOWN),
-    task=Task.ALLOW_PASSWORD_RECOVERY,
-    executed_plan="plan",
-)
-MANY_RECOVERED = report(
-    *(result(f"{300000000001 + number}", Outcome.DONE) for number in range(6)),
-    task=Task.ALLOW_PASSWORD_RECOVERY,
-    executed_plan="plan",
-    run_id="recover-2026-11-20",
-)
-LOST_UNLOCK = report(
-    result("300000000001", Outcome.UNKNOWN), task=Task.UNLOCK_BUCKET_POLICY, executed_plan="plan"
-)
-NOTHING_PLANNED = report(result("300000000001", Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)
-
-
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        (
-            plan_that_expires(in_hours=1),
-            ["execute plan-2026-11-20", "execute plan-2026-11-20 --approved-report report.json"],
-        ),
-        (plan_that_expires(in_hours=-1), []),
-        (dataclasses.replace(example_plan(), plan_expires_at=None), []),
-        (NOTHING_PLANNED, []),
-        (RECOVERED, ["plan delete --include-in-use --account 300000000001", "audit --account 300000000003"]),
-        (MANY_RECOVERED, ["plan delete --include-in-use --from-report recover-2026-11-20 --outcome done"]),
-        (example_execution(), ["audit --account 300000000006,300000000002,300000000004"]),
-        (LOST_UNLOCK, []),
-    ],
-    ids=[
-        "a plan",
-        "a plan that has expired",
-        "a plan whose run did not end",
-        "a plan of nothing",
-        "a recovery",
-        "many",
-        "an execution",
-        "an unlock without results",
-    ],
-)
-def test_a_run_ends_in_the_command_that_comes_next(
-    shown: Show, written: Report, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "report.json").touch()
-    assert commands(shown(written)) == [f"centralized-root-access {command}" for command in expected]
-
-
-@pytest.mark.parametrize(
-    "run_id", ["--yes", "a;b", "$(a)", "a'b", "a(b)", "!a", "a=b", "\u202ea", "a" * 81], ids=ascii
-)
-def test_a_run_id_that_a_shell_could_misread_gets_into_no_command(shown: Show, run_id: str) -> None:
-    plan = dataclasses.replace(plan_that_expires(in_hours=1), run_id=run_id)
-    assert commands(shown(plan)) == []
-
-
-def test_an_unlock_ends_in_the_command_that_restores_with_its_backups(shown: Show) -> None:
-    unlock = example_unlock()
-    references = [str(result.items[0].backup) for result in unlock.results]
-    named = " ".join(f"--backup {reference}" for reference in references)
-    page = shown(unlock)
-    assert commands(page) == [f"centralized-root-access plan restore {named}"]
-    page.click("#filter")
-    page.type("legacy")
-    assert commands(page) == [f"centralized-root-access plan restore --backup {references[1]}"]
-    # Its policy was backed up, and stays.
-    item = dataclasses.replace(unlock.results[0].items[0], outcome=Outcome.FAILED)
-    failed = dataclasses.replace(unlock.results[0], items=(item,))
-    page = shown(dataclasses.replace(unlock, results=(failed, unlock.results[1])))
-    assert commands(page) == [f"centralized-root-access plan restore --backup {references[1]}"]
-
-
-@pytest.mark.parametrize(
-    "reference",
-    [
-        "backups/another-run/300000000002/locked/{hash}",
-        "{own}/$(reboot)/{hash}",
-        "{own}/locked/{hash};reboot",
-    ],
-    ids=["another run", "a command", "a second command"],
-)
-def test_a_backup_that_is_not_of_this_run_or_not_plain_gets_into_no_command(
-    shown: Show, reference: str
-) -> None:
-    unlock = example_unlock()
-    own = f"backups/{unlock.run_id}/300000000002"
-    backup = reference.format(own=own, hash=f"{'0' * 64}.json")
-    item = dataclasses.replace(unlock.results[0].items[0], backup=backup)
-    first = dataclasses.replace(unlock.results[0], items=(item,))
-    assert commands(shown(dataclasses.replace(unlock, results=(first,)))) == []
+    page = shown(plan(hours=1))
+    facts = dict(zip(texts(page, ".facts dt"), texts(page, ".facts dd"), strict=True))
+    report_sha256 = facts["SHA-256 of report.json"]
+    assert commands(page)[1:] == [
+        "centralized-root-access execute plan-2026-11-20",
+        f"centralized-root-access execute plan-2026-11-20 --approved-report {report_sha256}",
+    ]
+    assert commands(shown(plan(hours=-1))) == []
 
 
 # What has changed, the trend and the evidence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -79,7 +78,7 @@ def _audit_from_here(input_: dict[str, object], *, output: Output, target: Targe
             ):
                 raise
             raise CommandError(f"{error} {_WITHOUT_CONSTRUCT}") from error
-        stored = replace(StoredReport.of(as_json(report), input_=input_), in_bucket=False)
+        stored = StoredReport.of(as_json(report), input_=input_)
         # Nothing else has this report: it is shown before it is saved.
         show_stored_report(stored, output=output)
     if output.format == TABLE and not (output.open or output.path):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..command_errors import CommandError, ExitCode, RunNotFoundError, failures_as
-from ..options import JSON, output_options, run_id, target_options
+from ..options import JSON, output_options, run_id, sha256_of_report, target_options
 from ..terminal import confirm
 
 if TYPE_CHECKING:
@@ -22,15 +21,16 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Do not ask. Needed if there is no terminal.")
 @click.option(
     "--approved-report",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Execute the plan only if its report.json is this file: the one that was approved, as "
-    "`plan --output FILE.json` saved it.",
+    "approved_sha256",
+    type=sha256_of_report,
+    metavar="SHA256|FILE",
+    help="Execute the plan only if its report.json is the one that was approved: its SHA-256, which the page "
+    "shows, or the file.",
 )
 @output_options
 @target_options
 def execute(
-    *, run: str, yes: bool, approved_report: Path | None, output: Output, target: TargetOptions
+    *, run: str, yes: bool, approved_sha256: str | None, output: Output, target: TargetOptions
 ) -> ExitCode:
     """Execute the plan RUN: exactly what its report lists, once. It shows the plan, and asks.
 
@@ -59,7 +59,7 @@ def execute(
             raise CommandError(
                 f"There is no plan {run}. `runs` lists the plans. Nothing was changed."
             ) from None
-        _require_plan(stored, run, approved_report=approved_report)
+        _require_plan(stored, run, approved_sha256=approved_sha256)
         state = runs.plan_state(stored.report)
         if state is not None and state.obstacle is not None:
             raise CommandError(f"{state.obstacle} Nothing was changed.")
@@ -71,8 +71,9 @@ def execute(
     return runs.show_result(execution, output=output, ended="has executed the plan")
 
 
-def _require_plan(stored: StoredReport, run: str, *, approved_report: Path | None) -> None:
+def _require_plan(stored: StoredReport, run: str, *, approved_sha256: str | None) -> None:
     """Refuse a run that is not a plan with something to execute, or not the one that was approved."""
+    from root_tasks.aws.stores import sha256
     from root_tasks.report.summary import is_plan
 
     from ..follow_up import is_executable
@@ -82,10 +83,10 @@ def _require_plan(stored: StoredReport, run: str, *, approved_report: Path | Non
     if stored.unfinished or not is_executable(stored.report):
         problem = "ended without its report" if stored.unfinished else "lists nothing to execute"
         raise CommandError(f"Plan {run} {problem}; `report {run}` shows why. Nothing was changed.")
-    if approved_report is not None and approved_report.read_bytes() != stored.body:
+    if approved_sha256 not in (None, sha256(stored.body)):
         raise CommandError(
-            f"{approved_report} is not the report.json of plan {run} as it is stored now. Read that one with "
-            f"`report {run}`, or save it with `report {run} --output FILE.json`. Nothing was changed."
+            f"The report that was approved is not that of plan {run}, whose report.json has the SHA-256 "
+            f"{sha256(stored.body)}. Read it with `report {run}`. Nothing was changed."
         )
 
 

@@ -1,0 +1,22 @@
+"""Something to do, as notices and reports say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NextStep:
+    """Something to do. Chat reads it as Markdown, so it has no text that others chose.
+
+    Attributes:
+        what: What to do: a sentence if there is no command, otherwise one without its full stop.
+        command: A command or a query to paste; otherwise None.
+    """
+
+    what: str
+    command: str | None = None
+
+    def text(self, before: str = "\n   ", after: str = "") -> str:
+        """Return it with what stands before and after a command: in mail the command has its own line."""
+        return f"{self.what}:{before}{self.command}{after}" if self.command else self.what

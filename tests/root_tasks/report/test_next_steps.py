@@ -1,0 +1,229 @@
+"""What to do after a run: the one list that the page, the terminal and the notice show."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import shlex
+from datetime import timedelta
+
+import pytest
+
+from root_tasks.model.report_schema import (
+    Action,
+    CredentialDetails,
+    Item,
+    ItemType,
+    Outcome,
+    Report,
+    Task,
+)
+from root_tasks.report.next_steps import KEY_QUERY, approval_step, next_steps
+from root_tasks.report.render import as_json
+from root_tasks.report.risk import RECENT
+from support.accounts import MEMBER, OTHER
+from support.pages import parse_command_line
+from support.reports import (
+    STARTED,
+    example_audit,
+    example_execution,
+    example_plan,
+    example_unlock,
+    having,
+    inaccessible,
+    key,
+    report,
+    result,
+)
+
+PROGRAM = "centralized-root-access"
+EXPIRES = STARTED + timedelta(hours=24)
+recovery = functools.partial(
+    report,
+    task=Task.ALLOW_PASSWORD_RECOVERY,
+    action=Action.ALLOW_RECOVERY,
+    executed_plan="plan",
+    run_id="run",
+)
+deletion = functools.partial(report, task=Task.DELETE_CREDENTIALS, executed_plan="plan", run_id="run")
+
+
+def commands(written: Report, *, stored: bool = True) -> list[str]:
+    """The commands of a report's next steps, each of which the command line understands."""
+    found = [step.command or "" for step in next_steps(written, stored=stored)]
+    of_ours = [command.removeprefix(f"{PROGRAM} ") for command in found if command.startswith(PROGRAM)]
+    for command in of_ours:
+        parse_command_line(shlex.split(command))
+    return of_ours
+
+
+def several(number: int, outcome: Outcome) -> list[str]:
+    return [f"{300000000001 + place}" for place in range(number)]
+
+
+def with_credentials(number: int) -> Report:
+    ids = several(number, Outcome.HAS_CREDENTIALS)
+    return report(
+        *(having(id_, password=True) for id_ in ids), *map(inaccessible, [f"4{id_[1:]}" for id_ in ids])
+    )
+
+
+FIVE, FIVE_DENIED = (",".join(f"{first}0000000000{place}" for place in range(1, 6)) for first in "34")
+RUN = report().run_id
+
+
+@pytest.mark.parametrize(
+    ("number", "stored", "expected"),
+    [
+        (5, True, [f"plan delete --account {FIVE}", f"audit --account {FIVE_DENIED}"]),
+        (6, True, [f"plan delete --from-report {RUN}", f"audit --from-report {RUN} --outcome inaccessible"]),
+        (5, False, [f"plan delete --account {FIVE}", f"audit --from-here --account {FIVE_DENIED}"]),
+        (
+            6,
+            False,
+            ["plan delete --account all", f"audit --from-here --account {FIVE_DENIED},400000000006"],
+        ),
+    ],
+    ids=["few", "many", "few from here", "many from here"],
+)
+def test_an_audit_is_followed_by_a_plan_and_by_an_audit_of_the_inaccessible(
+    number: int, stored: bool, expected: list[str]
+) -> None:
+    assert commands(with_credentials(number), stored=stored) == expected
+
+
+def test_a_plan_is_for_what_is_neither_accepted_nor_protected() -> None:
+    protected = dataclasses.replace(having(OTHER, password=True), protected=True)
+    accepted = dataclasses.replace(having("300000000003", password=True), outcome=Outcome.ACCEPTED)
+    assert commands(report(having(MEMBER, password=True), protected, accepted)) == [
+        f"plan delete --account {MEMBER}"
+    ]
+    assert commands(report(protected, accepted)) == []
+
+
+def test_what_is_in_use_is_what_was_when_the_audit_looked() -> None:
+    """If an audit is redriven, its start may be a day earlier."""
+    audit = report(having(MEMBER, password=True, password_last_used_at=STARTED - RECENT))
+    assert commands(audit) == [f"plan delete --account {MEMBER}"]
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        (example_audit(), True),
+        (report(having(MEMBER, access_keys=(key(1, used=91),))), False),
+        (example_plan(), True),
+        (report(), False),
+    ],
+    ids=["an audit", "long ago", "a plan", "nothing"],
+)
+def test_keys_in_use_lead_to_the_query_for_their_users(written: Report, asked: bool) -> None:
+    assert (KEY_QUERY in [step.command for step in next_steps(written)]) == asked
+
+
+def test_a_key_that_a_plan_leaves_out_leads_to_the_query_too() -> None:
+    item = Item(type=ItemType.ACCESS_KEY, id="AKIA", outcome=Outcome.IN_USE, credential=CredentialDetails())
+    plan = report(result(MEMBER, Outcome.IN_USE, items=(item,)), task=Task.DELETE_CREDENTIALS)
+    query, advice = next_steps(plan)
+    assert (query.command, advice.command) == (KEY_QUERY, None)
+
+
+def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
+    plan = dataclasses.replace(example_plan(), plan_expires_at=EXPIRES)
+    assert commands(plan) == [f"execute {plan.run_id}"]
+    approval = approval_step(plan, report_sha256="0" * 64)
+    assert approval
+    assert approval.command == f"{PROGRAM} execute {plan.run_id} --approved-report {'0' * 64}"
+    assert approval_step(example_audit(), report_sha256="0" * 64) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        # Its run did not end.
+        (dataclasses.replace(example_plan(), plan_expires_at=None), []),
+        (report(result(MEMBER, Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS), []),
+        (example_execution(), ["audit --account 300000000006,300000000002,300000000004"]),
+        # It may have left the organization.
+        (deletion(result(MEMBER, Outcome.SKIPPED)), []),
+        (
+            deletion(*(result(id_, Outcome.DONE) for id_ in several(6, Outcome.DONE))),
+            ["audit --from-report executions/run --outcome unknown --outcome failed --outcome done"],
+        ),
+        (
+            recovery(
+                result(MEMBER, Outcome.DONE),
+                result(OTHER, Outcome.NOTHING_TO_DO),
+                result("300000000003", Outcome.UNKNOWN),
+                result("300000000004", Outcome.FAILED),
+            ),
+            [f"plan delete --include-in-use --account {MEMBER},{OTHER}", "audit --account 300000000003"],
+        ),
+        (
+            recovery(*(result(id_, Outcome.DONE) for id_ in several(6, Outcome.DONE))),
+            [
+                "plan delete --include-in-use --from-report executions/run --outcome done "
+                "--outcome 'nothing to do'"
+            ],
+        ),
+    ],
+    ids=[
+        "a plan whose run did not end",
+        "a plan of nothing",
+        "an execution",
+        "skipped",
+        "many",
+        "a recovery",
+        "many recoveries",
+    ],
+)
+def test_a_run_ends_in_the_command_that_comes_next(written: Report, expected: list[str]) -> None:
+    assert commands(written) == expected
+
+
+@pytest.mark.parametrize("run_id", ["--yes", "a;b", "$(a)", "a'b", "`a`", "<!a>", "!a", "\u202ea"], ids=ascii)
+def test_a_run_id_that_a_shell_or_a_chat_could_misread_gets_into_no_command(run_id: str) -> None:
+    plan = dataclasses.replace(example_plan(), plan_expires_at=EXPIRES, run_id=run_id)
+    assert commands(plan) == []
+    assert approval_step(plan, report_sha256="0" * 64) is None
+    assert commands(dataclasses.replace(with_credentials(6), run_id=run_id)) == []
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.UNKNOWN, Outcome.FAILED, Outcome.NOTHING_TO_DO])
+def test_only_what_may_have_been_removed_is_to_be_restored(outcome: Outcome) -> None:
+    unlock = example_unlock()
+    first, second = unlock.results
+    item = dataclasses.replace(first.items[0], outcome=outcome)
+    first = dataclasses.replace(first, outcome=outcome, items=(item,))
+    restored = [first] * (outcome in (Outcome.DONE, Outcome.UNKNOWN)) + [second]
+    executed = dataclasses.replace(unlock, results=(first, second))
+    named = " ".join(f"--backup {each.items[0].backup}" for each in restored)
+    assert commands(executed) == [f"plan restore {named}"]
+    # Only a plan shows whether the policy is still there.
+    assert len(next_steps(executed)) == 1 + (outcome in (Outcome.UNKNOWN, Outcome.FAILED))
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "backups/another-run/300000000002/locked/{hash}",
+        "{own}/$(reboot)/{hash}",
+        "{own}/locked/{hash};reboot",
+    ],
+    ids=["another run", "a command", "a second command"],
+)
+def test_a_backup_that_is_not_of_this_run_or_not_plain_gets_into_no_command(reference: str) -> None:
+    unlock = example_unlock()
+    own = f"backups/{unlock.run_id}/300000000002"
+    backup = reference.format(own=own, hash=f"{'0' * 64}.json")
+    item = dataclasses.replace(unlock.results[0].items[0], backup=backup)
+    first = dataclasses.replace(unlock.results[0], items=(item,))
+    assert commands(dataclasses.replace(unlock, results=(first,))) == []
+
+
+def test_the_report_has_the_steps_that_people_are_shown() -> None:
+    audit = with_credentials(1)
+    audit = dataclasses.replace(audit, next_steps=next_steps(audit))
+    written = json.loads(as_json(audit))["nextSteps"]
+    assert [step["command"] for step in written] == [step.command for step in audit.next_steps]
