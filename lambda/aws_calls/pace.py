@@ -125,7 +125,7 @@ class PacedRetryBudget(RetryBudget):
 
     def _take_turn(self) -> bool:
         while seconds := self.pace.take_turn():
-            if self.abandoned() or seconds > self.seconds_left:
+            if self.abandoned() or seconds > self.remaining_seconds:
                 return False
             self.clock.sleep(seconds)
         return super()._take_turn()

@@ -70,13 +70,13 @@ class RetryBudget:
         self._started = self.clock.now()
 
     @property
-    def seconds_left(self) -> float:
+    def remaining_seconds(self) -> float:
         """The seconds in which an attempt may start."""
         return self.deadline - ATTEMPT_RESERVE_SECONDS - self.clock.now()
 
     def within(self, seconds: float) -> RetryBudget:
         """Return a budget in which no attempt starts later than so many seconds from now."""
-        return replace(self, deadline=self.deadline - max(0.0, self.seconds_left - seconds))
+        return replace(self, deadline=self.deadline - max(0.0, self.remaining_seconds - seconds))
 
     def until(self, event: threading.Event) -> RetryBudget:
         """Return a budget in which no attempt starts once the event is set."""
@@ -89,7 +89,7 @@ class RetryBudget:
             CallError: The failure is not transient, or no attempt succeeded in time.
         """
         started = self.clock.now()
-        if self.seconds_left < 0 or not self._take_turn():
+        if self.remaining_seconds < 0 or not self._take_turn():
             raise error_of_call(operation, FailureKind.OUT_OF_TIME, "no time was left for this call")
         may_have_taken_effect = False
         attempts = 0
@@ -138,7 +138,7 @@ class RetryBudget:
         """Wait before an attempt, and return whether it may start."""
         longest = min(_MAX_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, 10))
         wait = longest * (0.5 + 0.5 * self.clock.random())
-        if wait > self.seconds_left:
+        if wait > self.remaining_seconds:
             return False
         self.clock.sleep(wait)
         return self._take_turn()

@@ -116,7 +116,7 @@ class Convergence:
                 else:
                     return bool(freed)
                 budget = budget.within(
-                    self.organization.budget.seconds_left - _REREGISTRATION_RESERVE_SECONDS
+                    self.organization.budget.remaining_seconds - _REREGISTRATION_RESERVE_SECONDS
                 )
                 freed.append(removable.pop(0))
                 self._apply(freed[-1], budget)

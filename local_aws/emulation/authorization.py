@@ -69,11 +69,11 @@ def root_caller(account_id: str, *, in_root_session: bool) -> Caller:
 def access_denied_message(*, caller: str, action: str, resource: str, reason: str) -> str:
     """Return AWS's message for a caller that lacks a permission."""
     return (
-        f"User: {caller} is not authorized to perform: {_named(action)} on resource: {resource} {reason}"
+        f"User: {caller} is not authorized to perform: {_message_action(action)} on resource: {resource} {reason}"
     ).rstrip()
 
 
-def _named(action: str) -> str:
+def _message_action(action: str) -> str:
     """Return an action as a message names it: SQS writes its own in lower case."""
     return action.lower() if action.startswith("sqs:") else action
 
@@ -118,7 +118,7 @@ def reason_of_policy_denial(emulation: Emulation, caller: Caller, request: Reque
         denial = find_policy_denial(levels, action=request.action, resource=request.resource, context=context)
         name = POLICY_TYPE_NAMES[policy_type]
         if denial == NOTHING_ALLOWS:
-            return f"because no {name} allows the {_named(request.action)} action"
+            return f"because no {name} allows the {_message_action(request.action)} action"
         if denial is not None:
             return explicit_deny(name, policy_arn=denial if emulation.shows_policy_arns else None)
     return None

@@ -194,7 +194,7 @@ def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries() -> N
 def test_a_reserve_ends_a_budget_earlier_and_leaves_the_original_as_it_was() -> None:
     time = FakeTime()
     budget = budget_of(time)
-    reserved = budget.within(budget.seconds_left - 25)
+    reserved = budget.within(budget.remaining_seconds - 25)
     with pytest.raises(CallError) as raised:
         call(Service(*[client_error("Throttling")] * 99), operation=OPERATION, budget=reserved)
     assert raised.value.failure.timed_out

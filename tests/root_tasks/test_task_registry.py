@@ -23,7 +23,7 @@ from root_tasks.tasks.outcomes import finding_of, item_of
 from root_tasks.tasks.task_input import ACCOUNTS, Request, parse_named_accounts
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, enable_root_access
-from support.root_tasks import RootTasks, Settings, deployed_template, refusal, session_calls
+from support.root_tasks import RootTasks, Settings, refusal, session_calls, template_to_run
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
@@ -91,7 +91,7 @@ def organization(organization: LocalOrganization) -> LocalOrganization:
 @pytest.fixture
 def root_tasks(organization: LocalOrganization, sixth_task: Task) -> RootTasks:
     assert sixth_task in Task
-    template = copy.deepcopy(deployed_template())
+    template = copy.deepcopy(template_to_run())
     for definition in template.definitions.values():
         which_task = definition["States"]["Batches of accounts"]["ItemProcessor"]["States"]["Which task?"]
         # The functions of a machine's tasks differ in their roles only.

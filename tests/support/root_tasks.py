@@ -197,7 +197,7 @@ class RootTasks:
     fail_notices: int = 0
     fail_descriptions: str = ""
     outdated: dict[str, list[dict[str, Any] | None]] = field(default_factory=dict)
-    template: DeployedTemplate = field(default_factory=lambda: deployed_template())
+    template: DeployedTemplate = field(default_factory=lambda: template_to_run())
     function: str = ""
     requests: list[tuple[str, PolicyRequest]] = field(default_factory=list)
     executions: dict[str, FinishedExecution] = field(default_factory=dict)
@@ -585,7 +585,7 @@ class DeployedTemplate:
 
 
 @functools.cache
-def deployed_template() -> DeployedTemplate:
+def template_to_run() -> DeployedTemplate:
     """Return what the snapshot of all arguments has: to synthesize it again would take seconds."""
     template = json.loads(_SNAPSHOT.read_text())
     return DeployedTemplate(

@@ -117,7 +117,7 @@ class DriftCheck:
         self._organization = Organization(
             client=self.client,
             account_id=self._function.account_id,
-            budget=self._notice_budget.within(self._notice_budget.seconds_left - reserved),
+            budget=self._notice_budget.within(self._notice_budget.remaining_seconds - reserved),
             delegates_managed=settings.delegated_administrators is not None,
         )
 

@@ -120,7 +120,7 @@ def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSetti
             _finding_without_change(work, assignment, reason) for assignment in work.batches[batch]
         )
         return _store(aws, storage.executions, work, batch, findings)
-    before_results = aws.within(aws.budget.seconds_left - _RESULT_RESERVE_SECONDS)
+    before_results = aws.within(aws.budget.remaining_seconds - _RESULT_RESERVE_SECONDS)
     backups = Storage.of(before_results, settings.bucket).backups
     return _run(aws, storage.executions, work, batch, backups=backups)
 

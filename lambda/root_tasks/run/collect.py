@@ -64,7 +64,7 @@ def collect_results(
         """Return the findings of a batch, when it ended, if it says so, and what is wrong with its result."""
         own = run.batches[batch]
         if (checksum := checksums.get(batch)) is None:
-            return [_lost(run, id_, messages.NO_RESULT, backups) for id_ in own], None, None
+            return [_unknown_finding(run, id_, messages.NO_RESULT, backups) for id_ in own], None, None
         try:
             result = runs.read_result(run, batch, checksum=checksum)
         except (ChecksumMismatchError, DecodingError, UnreadableObjectError) as error:
@@ -74,7 +74,11 @@ def collect_results(
                 return result.findings, result.finished_at, None
             problem = "Its accounts are not those of the batch."
         aws.log(event="result_damaged", runId=run.run_id, batch=batch, reason=problem)
-        return [_lost(run, id_, messages.DAMAGED_RESULT, backups) for id_ in own], None, problem
+        return (
+            [_unknown_finding(run, id_, messages.DAMAGED_RESULT, backups) for id_ in own],
+            None,
+            problem,
+        )
 
     problems: list[str] = []
     ends: list[datetime] = []
@@ -92,18 +96,18 @@ def collect_results(
     )
 
 
-def _lost(run: Run, account_id: str, why: str, backups: BackupStore) -> Finding:
+def _unknown_finding(run: Run, account_id: str, why: str, backups: BackupStore) -> Finding:
     """Return the finding of an account of whose batch nothing is known."""
     if run.mode is not Mode.EXECUTE:
         reason = f"{why} {messages.NOTHING_CHANGED}"
         return Finding(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=reason)
     reason = f"{why} {messages.LOOK_AGAIN}"
     if DEFINITIONS[run.task].policy_type is not None:
-        reason += f" {_made_backups(run, account_id, backups)}"
+        reason += f" {_backup_references(run, account_id, backups)}"
     return Finding(account_id=account_id, outcome=Outcome.UNKNOWN, reason=reason)
 
 
-def _made_backups(run: Run, account_id: str, backups: BackupStore) -> str:
+def _backup_references(run: Run, account_id: str, backups: BackupStore) -> str:
     """Return the sentence about the backups that a run made in an account."""
     try:
         references = backups.references(run.run_id, account_id)
