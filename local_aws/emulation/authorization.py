@@ -68,9 +68,8 @@ def root_caller(account_id: str, *, in_root_session: bool) -> Caller:
 
 def access_denied_message(*, caller: str, action: str, resource: str, reason: str) -> str:
     """Return AWS's message for a caller that lacks a permission."""
-    return (
-        f"User: {caller} is not authorized to perform: {_message_action(action)} on resource: {resource} {reason}"
-    ).rstrip()
+    call = _message_action(action)
+    return f"User: {caller} is not authorized to perform: {call} on resource: {resource} {reason}".rstrip()
 
 
 def _message_action(action: str) -> str:
