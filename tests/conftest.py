@@ -39,7 +39,7 @@ _SLOWEST_FILES = 10
 _FIRST_FILES = ("test_root_tasks_properties.py", "test_lambda_runtime.py")
 
 # What takes long and seldom breaks: `make test-slow` and CI run it. The gate does not even import it.
-_SLOW_FOLDERS = ("acceptance", "benchmarks", "cloudformation")
+_SLOW_FOLDERS = ("acceptance", "benchmarks")
 _SLOW_FILES = (
     "test_cli_terminal.py",
     "test_deploying.py",
@@ -54,10 +54,13 @@ _SLOW_FILES = (
     "test_local_aws_page.py",
     "test_local_deploy.py",
     "test_nag.py",
+    "test_parameter_templates.py",
     "test_report_page.py",
     "test_root_tasks_page.py",
     "test_scp_oracle.py",
     "test_snippets.py",
+    "test_terraform_example.py",
+    "test_typescript_example.py",
 )
 
 

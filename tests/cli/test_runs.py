@@ -146,6 +146,15 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(command_
     assert waits == []
 
 
+@pytest.mark.parametrize("operation", ["ListExecutions", "DescribeExecution"])
+def test_an_incomplete_response_names_the_call_that_gave_it(
+    command_line: CommandLine, operation: str
+) -> None:
+    command_line.services.root_tasks.run({})
+    command_line.services.omitted[operation] = "startDate"
+    assert f"states:{operation}" in command_line.refusal("runs")
+
+
 def test_a_lost_response_does_not_start_a_run_twice(command_line: CommandLine) -> None:
     failing = iter([("InternalFailure", "Try again."), ("ExecutionAlreadyExists", "It has ended.")])
     services = command_line.services

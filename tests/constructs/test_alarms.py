@@ -47,6 +47,15 @@ def test_a_sum_needs_no_metric_that_has_ever_had_a_value(alarms: dict[str, Any])
     assert re.fullmatch(r"SUM\(\[FILL\(\w+, 0\)(, FILL\(\w+, 0\))+\]\)", expression)
 
 
+def test_an_alarm_of_audits_has_the_worse_of_two_that_end_in_its_period(alarms: dict[str, Any]) -> None:
+    of_audits = [
+        alarm
+        for alarm in alarms.values()
+        if alarm.get("MetricName", "").startswith(("AccountsWith", "AccountsIn"))
+    ]
+    assert [alarm["Statistic"] for alarm in of_audits] == ["Maximum"] * 2
+
+
 TEXTS = sorted(GOLDEN.glob("*.txt"))
 
 

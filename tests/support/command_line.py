@@ -52,6 +52,7 @@ class DeployedServices:
         unknown: How often an execution that was started is not known yet.
         without_output: How often an execution that has ended has no output and no cause yet.
         errors: What a call responds with instead: the code and the message.
+        omitted: The member of executions that a response lacks, by the operation.
         started: What the function that started a run returned, by the execution's ARN.
         batches: Each batch of it that started: its number, and what its function returned.
         before: Runs right before a call is responded to.
@@ -64,6 +65,7 @@ class DeployedServices:
     unknown: int = 0
     without_output: int = 0
     errors: dict[str, tuple[str, str]] = field(default_factory=dict)
+    omitted: dict[str, str] = field(default_factory=dict)
     started: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     batches: dict[str, list[tuple[int, Mapping[str, Any]]]] = field(default_factory=dict)
     before: dict[str, Callable[[], object]] = field(default_factory=dict)
@@ -97,6 +99,9 @@ class DeployedServices:
         if operation in self.errors:
             raise client_error(*self.errors[operation], operation=operation)
         response: Mapping[str, Any] = getattr(self, f"_{operation}")(parameters)
+        if operation in self.omitted:
+            for execution in response.get("executions", [response]):
+                del execution[self.omitted[operation]]
         return response
 
     def calls(self, operation: str) -> list[Mapping[str, Any]]:

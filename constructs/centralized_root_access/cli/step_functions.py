@@ -186,7 +186,7 @@ class Executions:
     def _describe(self, folder: str, run_id: str) -> RunExecution:
         """Return an execution as it is now."""
         response = self._call("DescribeExecution", executionArn=self._arn(folder, run_id))
-        return _execution(response.members, folder=folder)
+        return _execution(response.members, folder=folder, operation="states:DescribeExecution")
 
     def wait(self, execution: RunExecution, *, show: Callable[[int, int], None]) -> RunExecution:
         """Wait until an execution has ended, and return it.
@@ -250,7 +250,10 @@ class Executions:
             stateMachineArn=self._state_machine_arns[folder],
             maxResults=limit,
         )
-        return (_execution(members, folder=folder) for members in itertools.islice(listed, limit))
+        return (
+            _execution(members, folder=folder, operation="states:ListExecutions")
+            for members in itertools.islice(listed, limit)
+        )
 
     def output_of_start(self, execution: RunExecution) -> Mapping[str, Any]:
         """Return the output of the function that started a run; empty if there is none.
@@ -310,8 +313,7 @@ def run_failed_error(execution: RunExecution) -> CommandError:
     return CommandError(f"Run {execution.run_id} {ended}: {cause}")
 
 
-def _execution(members: Mapping[str, Any], *, folder: str) -> RunExecution:
-    operation = "states:DescribeExecution"
+def _execution(members: Mapping[str, Any], *, folder: str, operation: str) -> RunExecution:
     status: str = require(members, "status", operation=operation)
     cause: str = members.get("cause", "")
     output: str = members.get("output", "")

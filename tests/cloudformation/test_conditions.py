@@ -1,0 +1,48 @@
+"""What a parameter switches in a template, on one that is small enough for the gate."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from aws_cdk import Stack
+from aws_cdk import aws_sns as sns
+
+from cloudformation.parameter_template import Option, ParameterTemplate, Row, build_parameter_template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def add_topics(stack: Stack, *, second: bool) -> None:
+    sns.CfnTopic(stack, "Topic", display_name="both" if second else "one")
+    if second:
+        sns.CfnTopic(stack, "Second")
+
+
+def test_a_resource_of_an_option_has_its_condition(tmp_path: Path) -> None:
+    condition = {"Fn::Equals": [{"Ref": "Second"}, "true"]}
+    template = ParameterTemplate(
+        name="topics",
+        description="One topic or two.",
+        parameters={"Second": {"Type": "String"}},
+        add=add_topics,
+        conditions={"HasSecond": condition},
+        choices={
+            "second": (
+                Option(condition="HasSecond", arguments={"second": True}),
+                Option(condition=None, arguments={"second": False}),
+            )
+        },
+        table=(Row(ids="Second", condition="HasSecond"), Row(ids="Topic", choices=("second",))),
+    )
+    (file,) = build_parameter_template(template, output=tmp_path)
+    written = json.loads(file.read_text())
+    assert written["Conditions"] == {"HasSecond": condition}
+    assert written["Resources"] == {
+        "Topic": {
+            "Type": "AWS::SNS::Topic",
+            "Properties": {"DisplayName": {"Fn::If": ["HasSecond", "both", "one"]}},
+        },
+        "Second": {"Type": "AWS::SNS::Topic", "Properties": {}, "Condition": "HasSecond"},
+    }
