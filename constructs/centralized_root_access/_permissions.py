@@ -207,9 +207,9 @@ def grant(grantee: iam.IGrantable, *permissions: Permission) -> iam.Grant:
     return functools.reduce(iam.Grant.combine, grants)
 
 
-def listing_results(bucket: s3.IBucket) -> Permission:
-    """Return the permission to list the results of runs, and the backups that they made."""
-    prefixes = ["runs/*/results/", "executions/*/results/", "backups/*"]
+def listing_results(bucket: s3.IBucket, *, folders: Iterable[str]) -> Permission:
+    """Return the permission to list the results of runs in some folders, and the backups that they made."""
+    prefixes = [*(f"{folder}/*/results/" for folder in folders), "backups/*"]
     return ["s3:ListBucket"], [bucket.bucket_arn], {"StringLike": {"s3:prefix": prefixes}}
 
 
@@ -262,7 +262,7 @@ def map_run_arn(state_machine: sfn.StateMachine) -> str:
 
 
 def finding_the_stack(scope: Construct) -> Permission:
-    """Return the permission to read a construct's own stack alone, by whose outputs commands find it.
+    """Return the permission to read a construct's own stack alone, by which commands find it.
 
     They then need the stack's name, as --stack.
     """
@@ -270,7 +270,7 @@ def finding_the_stack(scope: Construct) -> Permission:
     # Not Aws.STACK_NAME, which is the name of whichever stack the policy is in.
     name = ScopedAws(stack).stack_name
     arn = stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{name}/*")
-    return ["cloudformation:DescribeStacks"], [arn]
+    return ["cloudformation:DescribeStacks", "cloudformation:ListStackResources"], [arn]
 
 
 def root_session_statement(task: RootTask) -> iam.PolicyStatement:

@@ -87,7 +87,7 @@ class RootTasks(Construct):
     Args:
         scope: The stack, or a construct in it.
         id: The construct's id; the outputs' keys are ``<id>AuditStateMachineArn``,
-            ``<id>ExecuteStateMachineArn`` and ``<id>ReportLocation``, where ``<id>`` is without characters
+            ``<id>ExecuteStateMachineArn`` and ``<id>Bucket``, where ``<id>`` is without characters
             other than letters and digits.
         tasks: The tasks that executions may ask for. Default: the audit alone, which changes nothing.
         protected_accounts: Account IDs of 12 digits in which no run makes changes: plans and executions skip
@@ -287,15 +287,16 @@ class RootTasks(Construct):
         return self._grant_start(grantee, self.execute_state_machine)
 
     def grant_stop(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Grant the command ``stop``: finding the stack, stopping runs, and reading what they had done.
+        """Grant the command ``stop``: finding the stack, stopping runs, and reading what executions had done.
 
-        It includes no start of a run.
+        It includes no start of a run, and no result of an audit or a plan.
 
         Args:
             grantee: The principal.
         """
         executions = [execution_arn(own) for own in self._own_state_machines]
-        return self._grant_results(grantee, (["states:StopExecution"], executions))
+        stopping = (["states:DescribeExecution", "states:StopExecution"], executions)
+        return self._grant_results(grantee, stopping, of={"executions": self.execute_state_machine})
 
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``report``, which the others end with: finding the stack, reading all reports.
@@ -310,20 +311,26 @@ class RootTasks(Construct):
         """
         reports = ["runs/*/report.*", "executions/*/report.*", "latest/*", "runs/*/executed-by.json"]
         objects = [self.bucket.arn_for_objects(pattern) for pattern in reports]
-        return self._grant_results(grantee, (["s3:GetObject"], objects))
-
-    def _grant_results(self, grantee: iam.IGrantable, *permissions: _permissions.Permission) -> iam.Grant:
-        """Grant permissions, finding the stack, and reading the results of runs."""
         by_folder = {"runs": self.audit_state_machine, "executions": self.execute_state_machine}
+        return self._grant_results(grantee, (["s3:GetObject"], objects), of=by_folder)
+
+    def _grant_results(
+        self,
+        grantee: iam.IGrantable,
+        permission: _permissions.Permission,
+        *,
+        of: Mapping[str, sfn.StateMachine | None],
+    ) -> iam.Grant:
+        """Grant a permission, finding the stack, and reading the results of runs, by their folders."""
+        by_folder = {folder: own for folder, own in of.items() if own is not None}
         results = [
-            permission
+            each
             for folder, own in by_folder.items()
-            if own is not None
-            for permission in _permissions.reading_results(self.bucket, own, folder=folder)
+            for each in _permissions.reading_results(self.bucket, own, folder=folder)
         ]
+        listing = [_permissions.listing_results(self.bucket, folders=by_folder)] if by_folder else []
         found = _permissions.finding_the_stack(self)
-        listing = _permissions.listing_results(self.bucket)
-        grant = _permissions.grant(grantee, *permissions, found, *results, listing)
+        grant = _permissions.grant(grantee, permission, found, *results, *listing)
         key = self._encryption_key
         return grant if key is None else grant.combine(key.grant_decrypt(grantee))
 
@@ -382,6 +389,5 @@ class RootTasks(Construct):
             description = "ARN of the state machine that executes plans of root tasks."
             arn = self.execute_state_machine.state_machine_arn
             add_output(self, "ExecuteStateMachineArn", description=description, value=arn)
-        description = "S3 location of the latest full audit's report."
-        location = f"s3://{self.bucket.bucket_name}/latest/report.html"
-        add_output(self, "ReportLocation", description=description, value=location)
+        description = "Name of the bucket with the reports; latest/report.html is of the latest full audit."
+        add_output(self, "Bucket", description=description, value=self.bucket.bucket_name)

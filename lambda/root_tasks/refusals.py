@@ -104,7 +104,9 @@ class RefusalReason(Enum):
     NAME_ALREADY_USED = _Failing(
         "An earlier execution named {run_id} already has a report. Start this one under another name."
     )
-    INVALID_NAME = "Executions cannot have the name {name}. Start this one under another name."
+    INVALID_NAME = (
+        "The name {name} does not begin with a letter or a digit. Start this run under another one."
+    )
     NOT_AN_EXECUTION = _Failing(
         "Execution {execution} is not running. Start the state machine instead of its functions."
     )

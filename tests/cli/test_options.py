@@ -12,6 +12,7 @@ from root_tasks.model.report_schema import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import add_unit
 from support.command_line import AUDIT, DELETE, NAME, STACK, alter_report, give_credentials, last_input
+from support.root_tasks import BUCKET
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -198,6 +199,38 @@ def test_one_of_several_deployments_has_to_be_chosen(command_line: CommandLine) 
         assert command_line.run("runs", "--stack", stack).exit_code == 0
     for stack in ("Two", "Two:Third", "Three", "Other", arn):
         command_line.refusal("runs", "--stack", stack)
+
+
+_MACHINE = f"arn:aws:states:us-east-1:{MANAGEMENT}:stateMachine:RootTasksAudit"
+
+
+@pytest.mark.parametrize(
+    ("output", "value"),
+    [
+        ("AuditStateMachineArn", _MACHINE.replace("RootTasksAudit", "PayrollRun")),
+        ("AuditStateMachineArn", _MACHINE.replace(MANAGEMENT, OTHER)),
+        ("AuditStateMachineArn", _MACHINE.replace("us-east-1", "eu-west-1")),
+        ("ExecuteStateMachineArn", BUCKET),
+        ("Bucket", "reports-of-others"),
+        ("Bucket", _MACHINE),
+    ],
+    ids=["of others", "another account", "another Region", "no state machine", "bucket", "no bucket"],
+)
+def test_a_stack_whose_outputs_name_what_it_does_not_have_is_refused(
+    command_line: CommandLine, output: str, value: str
+) -> None:
+    command_line.services.stacks[STACK][f"RootTasks{output}"] = value
+    for command in (["audit"], ["report"], ["report", "--stack", STACK], DELETE):
+        said = command_line.refusal(*command)
+        assert f"Stack {STACK} in us-east-1 is no RootTasks: its outputs name {value}, and" in said
+    assert command_line.services.inputs == {}
+
+
+def test_a_command_says_on_stderr_which_stack_it_took(command_line: CommandLine) -> None:
+    for command in (["audit"], ["report", "--format", "json"], DELETE):
+        shown = command_line.run(*command)
+        assert shown.stack == f"Stack {STACK} in us-east-1, account {MANAGEMENT}."
+        assert STACK not in shown.stdout
 
 
 def test_without_a_deployment_the_region_and_the_next_step_are_named(

@@ -323,7 +323,7 @@ def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
     assert set(outputs) == {
         "RootTasksAuditStateMachineArn",
         "RootTasksExecuteStateMachineArn",
-        "RootTasksReportLocation",
+        "RootTasksBucket",
     }
     arn = outputs["RootTasksAuditStateMachineArn"]
     assert totals_of(local_aws, arn, {}) == {"clean": 3, "skipped": 1}

@@ -64,7 +64,7 @@ class Deployed:
         self._audit_arn = outputs["RootTasksAuditStateMachineArn"]
         self._execute_arn = outputs["RootTasksExecuteStateMachineArn"]
         self._executions_of_plans = self._execute_arn.replace(":stateMachine:", ":execution:")
-        self.bucket = outputs["RootTasksReportLocation"].split("/")[2]
+        self.bucket = outputs["RootTasksBucket"]
 
     def run_execute_machine(self, input_: object) -> Execution:
         """Start an execution of the Execute state machine, and wait until it has ended."""

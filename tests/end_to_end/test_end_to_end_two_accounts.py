@@ -70,7 +70,7 @@ def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
         sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
         assert {call.account_id for call in sessions} == {SECURITY}
 
-        bucket = outputs["RootTasksReportLocation"].split("/")[2]
+        bucket = outputs["RootTasksBucket"]
         s3 = aws.client("s3", account_id=SECURITY)
         report = json.load(s3.get_object(Bucket=bucket, Key=f"runs/{audit['name']}/report.json")["Body"])
         assert report["accountId"] == SECURITY

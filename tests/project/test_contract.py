@@ -454,11 +454,9 @@ def test_the_schedules_audit_has_its_report_where_the_output_says(
     assert audit.output["task"] == Task.AUDIT
     assert sum(audit.output["totals"].values()) == len(deployed.root_tasks.results(audit))
 
-    location = text(everything.template["Outputs"]["RootTasksReportLocation"]["Value"])
     (bucket,) = resources(everything.template, "AWS::S3::Bucket")
-    prefix = f"s3://${{{bucket}}}/"
-    assert location.startswith(prefix)
-    assert deployed.root_tasks.read(location.removeprefix(prefix)).startswith(b"<!doctype html>")
+    assert text(everything.template["Outputs"]["RootTasksBucket"]["Value"]) == f"${{{bucket}}}"
+    assert deployed.root_tasks.read("latest/report.html").startswith(b"<!doctype html>")
 
 
 def test_the_alarms_read_the_metrics_that_a_full_audit_logs(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -48,6 +49,7 @@ class DeployedServices:
     Attributes:
         root_tasks: What the state machines run.
         stacks: The outputs of each stack.
+        resources: The resources that each of them has, each by its type and its physical ID.
         polls: How often an execution is still running when it is described.
         unknown: How often an execution that was started is not known yet.
         without_output: How often an execution that has ended has no output and no cause yet.
@@ -61,6 +63,7 @@ class DeployedServices:
 
     root_tasks: RootTasks
     stacks: dict[str, dict[str, str]] = field(default_factory=dict)
+    resources: list[tuple[str, str]] = field(default_factory=list)
     polls: int = 2
     unknown: int = 0
     without_output: int = 0
@@ -74,12 +77,17 @@ class DeployedServices:
 
     def __post_init__(self) -> None:
         self.stacks = {STACK: self.outputs(), "Other": {"Url": "https://example.com"}}
+        machines = (
+            ("AWS::StepFunctions::StateMachine", self._machine(machine))
+            for machine in (AUDIT_MACHINE, EXECUTE_MACHINE)
+        )
+        self.resources = [("AWS::S3::Bucket", BUCKET), *machines]
 
     def outputs(self, construct_id: str = "RootTasks", *, executes: bool = True) -> dict[str, str]:
         """The outputs of a RootTasks construct."""
         outputs = {
             f"{construct_id}AuditStateMachineArn": self._machine(AUDIT_MACHINE),
-            f"{construct_id}ReportLocation": f"s3://{BUCKET}/latest/report.html",
+            f"{construct_id}Bucket": BUCKET,
         }
         if executes:
             outputs[f"{construct_id}ExecuteStateMachineArn"] = self._machine(EXECUTE_MACHINE)
@@ -125,7 +133,16 @@ class DeployedServices:
             {"OutputKey": key, "OutputValue": value} for key, value in self.stacks[names[place]].items()
         ]
         token = {"NextToken": str(place + 1)} if place + 1 < len(names) else {}
-        return {"Stacks": [{"StackName": names[place], "Outputs": outputs}], **token}
+        stack = {"StackName": names[place], "StackId": _stack_id(names[place]), "Outputs": outputs}
+        return {"Stacks": [stack], **token}
+
+    def _ListStackResources(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
+        assert parameters["StackName"] in map(_stack_id, self.stacks)
+        # One resource a page.
+        place = int(parameters.get("NextToken", 0))
+        type_, id_ = self.resources[place]
+        token = {"NextToken": str(place + 1)} if place + 1 < len(self.resources) else {}
+        return {"StackResourceSummaries": [{"ResourceType": type_, "PhysicalResourceId": id_}], **token}
 
     # Step Functions
 
@@ -217,6 +234,11 @@ class DeployedServices:
         }
 
 
+def _stack_id(name: str) -> str:
+    arn = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/{name}/0123"
+    return name if name.startswith("arn:") else arn
+
+
 def _unknown_execution(arn: str) -> Exception:
     message = f"Execution Does Not Exist: '{arn}'"
     return client_error("ExecutionDoesNotExist", message, operation="DescribeExecution")
@@ -224,11 +246,19 @@ def _unknown_execution(arn: str) -> Exception:
 
 @dataclass(kw_only=True)
 class Shown:
-    """What a command showed, and how it ended."""
+    """What a command showed, and how it ended.
+
+    Attributes:
+        exit_code: Its exit code.
+        stdout: What it wrote to stdout.
+        stderr: What it wrote to stderr, without the line about the stack.
+        stack: The line about the stack that it took; None if it took none.
+    """
 
     exit_code: int
     stdout: str
     stderr: str
+    stack: str | None = None
 
     @property
     def lines(self) -> list[str]:
@@ -286,7 +316,15 @@ class CommandLine:
             # An interrupted command ignores further interrupts, for its process ends.
             signal.signal(signal.SIGINT, handler)
         captured = self.capsys.readouterr()
-        return Shown(exit_code=exit_code, stdout=captured.out, stderr=captured.err)
+        first, _, others = captured.err.partition("\n")
+        # Each command that takes a stack says which; one test asserts it.
+        stack = re.fullmatch(rf"(Stack \S+ in \S+, account {MANAGEMENT}\.)", first)
+        return Shown(
+            exit_code=exit_code,
+            stdout=captured.out,
+            stderr=others if stack else captured.err,
+            stack=first if stack else None,
+        )
 
     def refusal(self, *arguments: str) -> str:
         """Run a command that has no result and shows none, and return what it says on stderr."""

@@ -83,7 +83,8 @@ _GRANTS = {
     "states:DescribeExecution": "grant_read_reports",
     "states:GetExecutionHistory": "grant_read_reports",
     "states:ListMapRuns": "grant_read_reports",
-    "states:ListExecutions": "grant_plan or grant_execute",
+    # Of a state machine for `runs`, and of its batches for a run that ended without a report.
+    "states:ListExecutions": "grant_plan, grant_execute (`runs`), grant_read_reports or grant_stop (a run)",
     "s3:GetObject": "grant_read_reports",
     "s3:ListBucket": "grant_read_reports",
 }

@@ -86,6 +86,7 @@ class Runs:
         """
         caller = find_caller(target)
         deployment = find_deployment(caller, stack=target.stack)
+        print_note(f"Stack {deployment.stack} in {caller.region}, account {deployment.account_id}.")
         executions = Executions(caller, deployment)
         return cls(target=target, caller=caller, deployment=deployment, executions=executions)
 

@@ -1,4 +1,4 @@
-"""The deployed RootTasks that a command works with: found by the outputs of its stack."""
+"""The deployed RootTasks that a command works with: found by the outputs and the resources of its stack."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAX_SECONDS = 120.0
 AUDIT_FOLDER, EXECUTE_FOLDER = ("runs", "executions")
 _AUDIT = "AuditStateMachineArn"
 _STATE_MACHINES = {AUDIT_FOLDER: _AUDIT, EXECUTE_FOLDER: "ExecuteStateMachineArn"}
-_REPORT_LOCATION = re.compile(r"s3://(?P<bucket>[a-z0-9.-]{3,63})/latest/report\.html")
+_BUCKET = "Bucket"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,7 @@ class Deployment:
 
     Attributes:
         stack: The stack's name.
+        stack_id: Its ARN.
         construct_id: What the outputs' keys begin with.
         state_machine_arns: The state machines, by their folder: one for read-only runs and, if a task makes
             changes, one for these.
@@ -39,6 +40,7 @@ class Deployment:
     """
 
     stack: str
+    stack_id: str
     construct_id: str
     state_machine_arns: Mapping[str, str]
     bucket: str
@@ -47,6 +49,12 @@ class Deployment:
     def account_id(self) -> str:
         """The account that owns the state machines and the bucket."""
         return self.state_machine_arns[AUDIT_FOLDER].split(":")[4]
+
+    @property
+    def resources(self) -> frozenset[tuple[str, str]]:
+        """The type and the physical ID of each resource that the outputs name."""
+        machines = (("AWS::StepFunctions::StateMachine", arn) for arn in self.state_machine_arns.values())
+        return frozenset([("AWS::S3::Bucket", self.bucket), *machines])
 
 
 def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
@@ -59,7 +67,8 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
 
     Raises:
         CallError: The stacks cannot be read.
-        CommandError: There is none or more than one, or the caller may not read all stacks.
+        CommandError: There is none or more than one, the stack does not have what its outputs name, or the
+            caller may not read all stacks.
     """
     parts = (stack or "").split(":")
     # An ARN has colons of its own.
@@ -72,6 +81,7 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
         if re.sub("[^A-Za-z0-9]", "", construct_id) in ("", deployment.construct_id)
     ]
     if len(found) == 1:
+        _require_resources(caller, found[0])
         return found[0]
     if found:
         names = (f"--stack {deployment.stack}:{deployment.construct_id}" for deployment in found)
@@ -82,6 +92,24 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
         "delegated administrator's account: use --profile and --region for where it is deployed. Without a "
         "deployment, use `audit --from-here`."
     )
+
+
+def _require_resources(caller: Caller, deployment: Deployment) -> None:
+    """Refuse a stack whose outputs name what it does not have: who creates a stack writes its outputs."""
+    listed = pages(
+        caller.client("cloudformation").list_stack_resources,
+        operation="cloudformation:ListStackResources",
+        budget=caller.budget(seconds=_MAX_SECONDS),
+        items="StackResourceSummaries",
+        StackName=deployment.stack_id,
+    )
+    resources = {(resource["ResourceType"], resource.get("PhysicalResourceId")) for resource in listed}
+    if foreign := deployment.resources - resources:
+        names = " and ".join(sorted(name for _, name in foreign))
+        raise CommandError(
+            f"Stack {deployment.stack} in {caller.region} is no RootTasks: its outputs name {names}, and its "
+            "resources do not include that. Choose the right stack: --stack STACK."
+        )
 
 
 def _stacks(caller: Caller, name: str) -> Iterator[Any]:
@@ -114,11 +142,12 @@ def _deployments(stacks: Iterable[Mapping[str, Any]]) -> Iterator[Deployment]:
                 for folder, key in _STATE_MACHINES.items()
                 if construct_id + key in outputs
             }
-            location = _REPORT_LOCATION.fullmatch(outputs.get(f"{construct_id}ReportLocation", ""))
-            if location:
+            bucket = outputs.get(construct_id + _BUCKET)
+            if bucket:
                 yield Deployment(
                     stack=stack["StackName"],
+                    stack_id=stack["StackId"],
                     construct_id=construct_id,
                     state_machine_arns=arns,
-                    bucket=location["bucket"],
+                    bucket=bucket,
                 )

@@ -14,9 +14,9 @@ from .report_schema import Action, ItemType, Result, RunDetails, Task
 if TYPE_CHECKING:
     from datetime import datetime
 
-# A run's name is a part of S3 keys, and of its execution's ARN. Step Functions also allows "." and "..": once
-# the bucket is copied to a disk, these are other folders.
-RUN_ID = re.compile(r"(?!\.{1,2}\Z)[^\s/:]{1,80}")
+# A run's name is a part of S3 keys, of its execution's ARN, and of commands: Step Functions also allows "..",
+# which is another folder once the bucket is copied to a disk, and "--all", which is an option.
+RUN_ID = re.compile(r"[A-Za-z0-9][^\s/:]{0,79}")
 
 # How long a plan can be executed.
 PLAN_LIFETIME = timedelta(hours=24)
