@@ -668,11 +668,10 @@ def shared_world() -> Iterator[World]:
             organization=organization,
             settings=running.Settings(protected_accounts=frozenset([PROTECTED])),
         )
-        for module in (
-            *("run.accounts", "run.batch", "run.collect", "run.directory", "run.start", "run.units"),
-            "policies.reader",
-        ):
-            monkeypatch.setattr(f"root_tasks.{module}.ThreadPoolExecutor", lambda **_: ImmediateExecutor())
+        for module in ("accounts", "batch", "collect", "directory", "start", "units"):
+            monkeypatch.setattr(
+                f"root_tasks.run.{module}.ThreadPoolExecutor", lambda **_: ImmediateExecutor()
+            )
         # So that one of them can be lost.
         monkeypatch.setattr("root_tasks.run.prepare.ACCOUNTS_PER_BATCH", dict.fromkeys(Mode, 1))
         monkeypatch.setattr(Emulation, "now", lambda _: deployed.now)
