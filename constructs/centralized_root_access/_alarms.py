@@ -45,7 +45,7 @@ def audit_metric(state_machine: sfn.StateMachine, name: str) -> cloudwatch.Metri
     ).attach_to(state_machine)
 
 
-def describe(what: str, *steps: str, runbook: str) -> str:
+def alarm_description(what: str, *steps: str, runbook: str) -> str:
     """Return the description of an alarm, of at most 1,024 characters.
 
     Args:
@@ -56,28 +56,28 @@ def describe(what: str, *steps: str, runbook: str) -> str:
     return "\n".join([what, *steps, runbook_line(runbook)])
 
 
-CREDENTIALS = describe(
+CREDENTIALS = alarm_description(
     "Accounts had root credentials at the last full audit.",
     "See which, the riskiest first: centralized-root-access report",
     "Plan their deletion: centralized-root-access plan delete --from-report RUN",
     "Read the plan, and execute it: centralized-root-access execute RUN",
     runbook="Accounts with root credentials",
 )
-INACCESSIBLE = describe(
+INACCESSIBLE = alarm_description(
     "Accounts were inaccessible at the last full audit.",
     "See why: centralized-root-access report",
     "See which policy to change: centralized-root-access preflight",
     "Then audit them again: centralized-root-access audit --from-report RUN",
     runbook="Inaccessible accounts",
 )
-FAILED = describe(
+FAILED = alarm_description(
     "An audit, a plan or an execution failed, timed out or was stopped.",
     "See which: centralized-root-access runs",
     "See why, and what was done: centralized-root-access report RUN",
     "Audit unknown accounts, but plan policies again: centralized-root-access audit --from-report RUN",
     runbook="A failed execution",
 )
-NOT_STARTED = describe(
+NOT_STARTED = alarm_description(
     "EventBridge could not start an audit of root users.",
     "Audit every account: centralized-root-access audit",
     runbook="An audit that was not started",
@@ -147,7 +147,7 @@ def alarm_of_missing_audits(
         audits,
         name="audits",
         label="Full audits",
-        description=describe(
+        description=alarm_description(
             f"No full audit has ended for {intervals} intervals: root credentials would not be noticed."
             f"{warning if minutes >= _MAX_WARM_UP_MINUTES else ''}",
             "See the last ones: centralized-root-access runs",

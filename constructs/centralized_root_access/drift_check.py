@@ -15,9 +15,9 @@ from ._alarms import (
     INTERVALS_UNTIL_STOPPED,
     MINUTE,
     NAMESPACE,
+    alarm_description,
     alarm_of_missing_data,
     create_alarm,
-    describe,
     notify_of_alarms,
 )
 from ._arguments import require_bool, require_duration
@@ -121,7 +121,7 @@ class DriftCheck(Construct):
             self,
             "Drift",
             self.metric_in_desired_state.with_(period=MINUTE),
-            description=describe(
+            description=alarm_description(
                 "Centralized root access did not match the stack at the last drift check. The check may have "
                 "repaired it since.",
                 "See what differs (options: the stack's lists): centralized-root-access status",
@@ -138,7 +138,7 @@ class DriftCheck(Construct):
             self.metric_in_desired_state,
             name="checks",
             label="Successful drift checks",
-            description=describe(
+            description=alarm_description(
                 "The drift check of centralized root access has not succeeded for "
                 f"{INTERVALS_UNTIL_STOPPED} intervals: drift would not be noticed.",
                 f"See why: {follow_logs}",

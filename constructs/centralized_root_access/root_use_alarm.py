@@ -10,7 +10,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from ._alarms import NAMESPACE, create_alarm, describe, notify_of_alarms
+from ._alarms import NAMESPACE, alarm_description, create_alarm, notify_of_alarms
 from ._app import AppCheck, missing_session_roles
 from ._arguments import parse_account_ids, require_bool, require_partition
 from ._function import LogSettings, log_group, python_function
@@ -209,7 +209,7 @@ class RootUseAlarm(Construct):
             self,
             "NoticesAlarm",
             function.metric_errors(period=_PERIOD),
-            description=describe(
+            description=alarm_description(
                 "A notice of root use could not be published. The alarm on root users does not need it.",
                 f"See why: aws logs tail {own_logs.log_group_name} --since 1d",
                 runbook="Root use",
@@ -233,7 +233,7 @@ class RootUseAlarm(Construct):
             self,
             f"{name}Alarm",
             metric_filter.metric(statistic="Sum", period=_PERIOD),
-            description=describe(
+            description=alarm_description(
                 what,
                 step,
                 f"See who, in Logs Insights on {log_group.log_group_name}: {query}",
