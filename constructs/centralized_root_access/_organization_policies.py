@@ -10,6 +10,7 @@ from aws_cdk import Annotations, Names, Stack
 from aws_cdk import aws_organizations as organizations
 
 from ._app import StackOrder
+from ._policy_limits import MAX_CHARACTERS
 from ._tokens import longest_value
 
 if TYPE_CHECKING:
@@ -28,21 +29,14 @@ class OrganizationPolicyType:
     Attributes:
         name: AWS's name of the type.
         words: The type in a sentence.
-        max_characters: AWS's limit of a policy's text.
     """
 
     name: str
     words: str
-    max_characters: int
 
 
-# The limit since May 2026.
-SERVICE_CONTROL = OrganizationPolicyType(
-    name="SERVICE_CONTROL_POLICY", words="service control policies", max_characters=10_240
-)
-RESOURCE_CONTROL = OrganizationPolicyType(
-    name="RESOURCE_CONTROL_POLICY", words="resource control policies", max_characters=5_120
-)
+SERVICE_CONTROL = OrganizationPolicyType(name="SERVICE_CONTROL_POLICY", words="service control policies")
+RESOURCE_CONTROL = OrganizationPolicyType(name="RESOURCE_CONTROL_POLICY", words="resource control policies")
 
 
 def policy_name(scope: Construct, *, part: str = "") -> str:
@@ -85,10 +79,9 @@ def attach_policy(
     """
     # CloudFormation writes the text: at most with a space after each comma and colon.
     characters = len(json.dumps(longest_value(Stack.of(scope).resolve(document))))
-    if characters > type.max_characters:
+    if characters > (maximum := MAX_CHARACTERS[type.name]):
         raise ValueError(
-            f"{listed}, with which the policy has {characters} characters; AWS allows {type.max_characters}. "
-            f"{remedy}"
+            f"{listed}, with which the policy has {characters} characters; AWS allows {maximum}. {remedy}"
         )
     # Unknown at synth, and CloudFormation's own error does not say what to do.
     Annotations.of(scope).add_info(

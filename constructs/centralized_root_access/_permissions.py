@@ -197,7 +197,16 @@ def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketA
 
 
 def grant(grantee: iam.IGrantable, *permissions: Permission) -> iam.Grant:
-    """Grant a principal permissions."""
+    """Grant a principal permissions.
+
+    Raises:
+        TypeError: It is not a principal of the CDK.
+    """
+    if not hasattr(grantee, "grant_principal"):
+        raise TypeError(
+            f"grantee must be a role or another principal of the CDK, got {grantee!r}. For an existing role "
+            'write iam.Role.from_role_arn(stack, "Operator", role_arn).'
+        )
     grants = [
         iam.Grant.add_to_principal(
             grantee=grantee, actions=[*actions], resource_arns=[*arns], conditions=dict(*conditions)

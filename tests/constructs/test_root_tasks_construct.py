@@ -218,7 +218,14 @@ def test_who_may_read_the_bucket_may_decrypt_it(grant: str) -> None:
     assert set(with_key) == {*granted(grant), "kms:Decrypt"}
 
 
-def test_there_is_nothing_to_execute_where_no_task_acts() -> None:
+@pytest.mark.parametrize("grant", ["grant_plan", "grant_read_reports", "grant_stop"])
+def test_an_arn_is_no_principal_to_grant_to(grant: str) -> None:
+    root_tasks = RootTasks(bootstrap_stack(env=MANAGEMENT), "RootTasks")
+    with pytest.raises(TypeError, match=r"^grantee must be a role .*'arn:role'.*iam.Role.from_role_arn"):
+        getattr(root_tasks, grant)("arn:role")
+
+
+def test_there_is_nothing_to_execute_where_no_task_makes_changes() -> None:
     with pytest.raises(ValueError, match="lists no task that makes changes"):
         granted("grant_execute")
 

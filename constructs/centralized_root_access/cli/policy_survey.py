@@ -13,6 +13,7 @@ from common.untrusted import ACCOUNT_ID
 from root_tasks.run.accounts import classify
 from root_tasks.run.directory import MemberDirectory
 
+from .._policy_limits import MAX_CHARACTERS
 from ..preflight.attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
 from ..preflight.calls import SessionFacts, SessionOpener
 from ..preflight.check import PolicyCheck
@@ -45,7 +46,6 @@ _MAX_SECONDS = 1800.0
 _CLOCK_SKEW_SECONDS = 300
 # AWS's limits since May 2026: the characters of a policy, and the policies of a target. FullAWSAccess counts,
 # and so does RCPFullAWSAccess: AWS allows five, but this one is never read.
-_MAX_CHARACTERS = {PolicyType.SERVICE_CONTROL_POLICY: 10_240, PolicyType.RESOURCE_CONTROL_POLICY: 5_120}
 _MAX_ATTACHED = {PolicyType.SERVICE_CONTROL_POLICY: 10, PolicyType.RESOURCE_CONTROL_POLICY: 4}
 
 
@@ -139,7 +139,7 @@ def read_change(file: Path, *, target_ids: tuple[str, ...], replaced_id: str | N
         raise CommandError(f"{file} is not a policy that AWS would accept. {policy.problem}")
     # AWS counts white space, but its console and some tools take it away before.
     characters = len(json.dumps(json.loads(content), ensure_ascii=False, separators=(",", ":")))
-    if characters > (most := _MAX_CHARACTERS[policy_type]):
+    if characters > (most := MAX_CHARACTERS[policy_type]):
         raise CommandError(f"{file} has {characters:,} characters without white space: AWS accepts {most:,}.")
     return PolicyChange(
         policy=policy, policy_type=policy_type, target_ids=target_ids, replaced_id=replaced_id
