@@ -76,12 +76,19 @@ def new_client(
 
 
 class _Models(Loader):
-    """The models of services, found without a look into each of the SDK's 435 folders."""
+    """The models of services, found without a look into each of the SDK's 435 folders. Threads share them."""
+
+    _lock = threading.Lock()
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 (the SDK's)
         """Return the names of all folders: the SDK looks into that of the service that it needs."""
         folders = filter(Path.is_dir, map(Path, self.search_paths))
         return [entry.name for folder in folders for entry in folder.iterdir()]
+
+    def load_service_model(self, *arguments: Any, **options: Any) -> Any:
+        """Return a model; the SDK completes it when it loads it."""
+        with self._lock:
+            return super().load_service_model(*arguments, **options)
 
 
 @functools.cache
