@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -65,6 +65,40 @@ def test_an_audit_that_cannot_start_says_why_and_opens_no_session(
     assert sentence in said
     assert MANAGEMENT in said
     assert "AssumeRoot" not in {call.operation for call in organization.calls}
+
+
+@pytest.mark.parametrize(
+    ("credentials", "exit_code", "summary"),
+    [
+        ({}, 0, "has no password, no MFA and no access key."),
+        ({"password": True, "mfa_devices": 1}, 1, "has a password, MFA and no access key."),
+        (None, 2, "was not looked at: it could not be read; its row has the reason."),
+    ],
+    ids=["none", "some", "unread"],
+)
+def test_the_management_account_is_audited_by_its_own_summary_without_a_session(
+    command_line: CommandLine, credentials: dict[str, Any] | None, exit_code: int, summary: str
+) -> None:
+    organization = command_line.root_tasks.organization
+    if credentials is None:
+        organization.deny(account_id=MANAGEMENT, action="iam:GetAccountSummary")
+    else:
+        organization.put_root_credentials(account_id=MANAGEMENT, **credentials)
+    organization.clear_calls()
+    shown = command_line.run("audit", "--from-here", "--account", MANAGEMENT, "--format", "json")
+    report = json.loads(shown.stdout)
+    assert (shown.exit_code, report["managementRootUser"]["summary"].partition(" user ")[2]) == (
+        exit_code,
+        summary,
+    )
+    assert ("1 account that you named was skipped." in shown.stderr) is (exit_code == 2)
+    assert "AssumeRoot" not in {call.operation for call in organization.calls}
+    in_words = command_line.run("audit", "--from-here", "--account", MANAGEMENT).stdout
+    assert ("root user with" in in_words) is (exit_code < 2)
+    # Another account that is named counts as before.
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    both = command_line.run("audit", "--from-here", "--account", MANAGEMENT, "--account", MEMBER)
+    assert both.exit_code == 1
 
 
 def test_an_error_that_nothing_expects_ends_in_a_sentence(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from common.untrusted import ACCOUNT_ID
 from root_tasks.messages import quantity
 from root_tasks.model.report_schema import Outcome
-from root_tasks.report.summary import is_audited, is_plan, minute
+from root_tasks.report.management_root_user import management_result
+from root_tasks.report.summary import credentials_of, is_audited, is_plan, minute
 from root_tasks.tasks import DEFINITIONS
 
 from .command_errors import ExitCode
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from common.next_step import NextStep
-    from root_tasks.model.report_schema import Report
+    from root_tasks.model.report_schema import AccountResult, Report
 
     from .options import TargetOptions
 
@@ -59,14 +60,21 @@ def exit_code(report: Report, *, named_accounts: Collection[str] = ()) -> tuple[
     else:
         # Every account is planned. An item that was skipped is not in the plan.
         not_as_wanted = (accounts | (items - {Outcome.SKIPPED})) - _AS_PLANNED
-    if not_as_wanted:
+    own = _read_management_account(report, named_accounts)
+    if not_as_wanted or any(map(credentials_of, own)):
         return ExitCode.NOT_AS_WANTED, ""
     missing = (
         "Not everything could be read." if Outcome.INACCESSIBLE in accounts | items else "",
-        _omission(report, named_accounts),
-        _emptiness(report, accounts),
+        _omission(report, {*named_accounts}.difference(result.account_id for result in own)),
+        "" if own else _emptiness(report, accounts),
     )
     return (ExitCode.NO_RESULT if any(missing) else ExitCode.AS_WANTED), " ".join(filter(None, missing))
+
+
+def _read_management_account(report: Report, named_accounts: Collection[str]) -> list[AccountResult]:
+    """Return the management account's result if it was named and read; it stays skipped."""
+    own = management_result(report)
+    return [own] if own and own.credentials and own.account_id in named_accounts else []
 
 
 def _omission(report: Report, named_accounts: Collection[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from root_tasks.messages import quantity
 from root_tasks.model.report_schema import ItemType, Outcome
-from root_tasks.report.management_root_user import credentials_in_words
+from root_tasks.report.management_root_user import credentials_in_words, management_root_user
 from root_tasks.report.summary import credentials_of, item_counts, types_without_list
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class ReportRow:
 
 def rows_of(report: Report, result: AccountResult) -> list[ReportRow]:
     """Return the rows of an account in a report."""
-    if report.full and result.account_id == report.management_account_id:
+    if result.account_id == report.management_account_id and management_root_user(report) is not None:
         return [_management_row(result)]
     return [*_rows_of_account(result, now=report.finished_at)] or [ReportRow(outcome=result.outcome)]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..messages import MANAGEMENT_ACCOUNT, enumeration
+from ..model.task import Task
 
 if TYPE_CHECKING:
     from ..model.report_schema import AccountResult, Report, RootCredentials
@@ -17,7 +18,7 @@ _OWN = "The management account's root user"
 
 @dataclass(frozen=True, kw_only=True)
 class ManagementRootUser:
-    """What a full audit has seen of it.
+    """What an audit has seen of it.
 
     Attributes:
         looked_at: Whether the audit could read the following.
@@ -37,8 +38,8 @@ class ManagementRootUser:
 
 
 def management_root_user(report: Report) -> ManagementRootUser | None:
-    """Return what a full audit has seen of the management account's root user; None for another run."""
-    if not report.full:
+    """Return what an audit has seen of the management account's root user; None if it was not to look."""
+    if not report.full and management_result(report) is None:
         return None
     has = management_credentials(report)
     if has is not None:
@@ -58,8 +59,8 @@ def management_root_user(report: Report) -> ManagementRootUser | None:
 
 
 def management_result(report: Report) -> AccountResult | None:
-    """Return the management account's result in a full audit that ran there; None in any other run."""
-    if not report.full or report.account_id != report.management_account_id:
+    """Return the management account's result in an audit of it that ran there; None in any other run."""
+    if report.task is not Task.AUDIT or report.account_id != report.management_account_id:
         return None
     return next(
         (result for result in report.results if result.account_id == report.management_account_id), None

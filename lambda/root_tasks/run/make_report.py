@@ -38,7 +38,7 @@ def make_report(
         run: The run.
         findings: The finding of each account that was not skipped, by account ID.
         finished_at: When the last account was looked into.
-        own_root_user: The result of the management account, if the run is a full audit there.
+        own_root_user: The result of the management account, if the run is an audit of it there.
         warnings: What the reader has to know besides the results, in sentences.
         plan_expires_at: When the plan can no longer be executed; None if it is not a plan.
         stored: Whether another command can read the report.

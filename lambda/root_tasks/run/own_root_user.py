@@ -8,6 +8,7 @@ from aws_calls.failures import CallError, describe
 
 from ..messages import MANAGEMENT_ACCOUNT, management_account_unread
 from ..model.report_schema import ItemType, Outcome, Result, RootCredentials
+from ..model.task import Task
 from ..tasks.credentials import GET_ACCOUNT_SUMMARY, types_in_summary
 
 if TYPE_CHECKING:
@@ -19,11 +20,12 @@ _READ_SECONDS = 60.0
 
 
 def own_root_user(aws: Aws, run: Run) -> Result | None:
-    """Return the management account's result; None unless the run is a full audit that runs there.
+    """Return the management account's result; None unless the run is an audit of it that runs there.
 
     The account is skipped, because no task can run in it, but the result has its root user's credentials.
     """
-    if not run.full or run.account_id != run.management_account_id:
+    audited = {account.account_id for account in run.accounts} if run.task is Task.AUDIT else ()
+    if run.account_id != run.management_account_id or run.account_id not in audited:
         return None
     try:
         existing = types_in_summary(aws.within(_READ_SECONDS).call(GET_ACCOUNT_SUMMARY))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from root_tasks.model.task import Task
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import PRINCIPAL
 from support.emulation import DELEGATE
@@ -123,11 +124,17 @@ def test_the_report_does_not_wait_for_it_for_long(root_tasks: RootTasks) -> None
     assert root_tasks.time.seconds < 100
 
 
-def test_only_a_full_audit_reads_it(root_tasks: RootTasks) -> None:
+def test_only_an_audit_of_it_reads_it(root_tasks: RootTasks) -> None:
     give(root_tasks, password=True)
-    audit = root_tasks.run({"accounts": [MANAGEMENT, MEMBER]})
-    assert root_tasks.results(audit)[MANAGEMENT]["credentials"] is None
+    for input_ in (
+        {"accounts": [MEMBER]},
+        {"task": Task.DELETE_CREDENTIALS, "accounts": [MANAGEMENT, MEMBER]},
+    ):
+        assert root_tasks.report(root_tasks.run(input_))["managementRootUser"] is None
     assert GET_ACCOUNT_SUMMARY not in own_calls(root_tasks)
+    audit = root_tasks.run({"accounts": [MANAGEMENT, MEMBER]})
+    assert root_tasks.results(audit)[MANAGEMENT]["credentials"]["password"] is True
+    assert root_tasks.report(audit)["managementRootUser"]["lookedAt"] is True
 
 
 def own_calls(root_tasks: RootTasks) -> set[str]:
