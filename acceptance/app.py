@@ -1,21 +1,24 @@
-"""The CDK app of the level that deploys: root access, its drift check with repair, and every root task."""
+"""The CDK app of the level that deploys: what people deploy, with a topic that has a key."""
 
 from __future__ import annotations
 
 import json
 import os
 
-from aws_cdk import App, Duration, Environment, Stack
+from aws_cdk import App, Duration, Environment, RemovalPolicy, Stack
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
 
-from acceptance.deployment import INTERVAL_MINUTES, NAMES_VARIABLE
+from acceptance.deployment import APP_VARIABLE, INTERVAL_MINUTES
 from acceptance.names import Names
-from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
+from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks, RootUserGuardrail
 
 
 def main() -> None:
     """Synthesize the stack of the run that the environment names, for its account and Region."""
-    names = Names(**json.loads(os.environ[NAMES_VARIABLE]))
+    given = json.loads(os.environ[APP_VARIABLE])
+    names = Names(**given["names"])
     app = App()
     stack = Stack(
         app,
@@ -24,8 +27,26 @@ def main() -> None:
         description="Created by the acceptance suite of centralized-root-access; it deletes it at the end.",
     )
     interval = Duration.minutes(INTERVAL_MINUTES)
-    CentralizedRootAccess(stack, "RootAccess").add_drift_check(interval=interval, repair=True)
-    tasks = RootTasks(stack, "RootTasks", tasks=list(RootTask), audit_interval=interval)
+    key = kms.Key(
+        stack,
+        "Key",
+        removal_policy=RemovalPolicy.DESTROY,
+        pending_window=Duration.days(7),
+        enable_key_rotation=True,
+    )
+    topic = sns.Topic(stack, "Topic", master_key=key)
+    root_access = CentralizedRootAccess(stack, "RootAccess")
+    root_access.add_drift_check(interval=interval, repair=True, notification_topic=topic)
+    tasks = RootTasks(
+        stack,
+        "RootTasks",
+        tasks=list(RootTask),
+        audit_interval=interval,
+        notification_topic=topic,
+        security_hub_findings=given["security_hub"],
+    )
+    if given["guardrail"]:
+        RootUserGuardrail(stack, "Guardrail", targets=[names.member or ""])
     bucket = tasks.bucket.node.default_child
     if isinstance(bucket, s3.CfnBucket):
         bucket.bucket_name = names.report_bucket

@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 
-from acceptance.callers import AUDIT, ignoring
-from acceptance.resources import observe_root_access
+from acceptance.callers import ignoring
+from acceptance.places import NothingFoundError
+from acceptance.resources import observe_root_access, policy_types
 from acceptance.state import CREDENTIALS, SESSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from acceptance.callers import Callers
 
-NAMES_VARIABLE = "ROOT_ACCESS_ACCEPTANCE_NAMES"
+APP_VARIABLE = "ROOT_ACCESS_ACCEPTANCE_APP"
+# The policy that the last execution of a plan removed.
+BACKUP = "{backup}"
 INTERVAL_MINUTES = 5
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +42,7 @@ _QUIET_ALARMS = (
 )
 _NO_BUCKET = "NoSuchBucket"
 _SCHEDULE = {"detail-type": "Scheduled Event", "source": "aws.events"}
-_MAX_CDK_SECONDS = 1800.0
+_MAX_PROGRAM_SECONDS = 1800.0
 _MAX_WAIT_SECONDS = 1800.0
 _PAUSE_SECONDS = 5.0
 
@@ -70,7 +73,7 @@ class Deployment:
         self._log = log
         self._profile = profile
         self._run_process = run
-        self._stopped = ""
+        self._stopped = self._backup = ""
         self._has_failed = False
         self._assembly = tempfile.TemporaryDirectory(prefix="root-access-acceptance-")
         self._is_synthesized = False
@@ -120,63 +123,99 @@ class Deployment:
         return str(rule).rpartition("/")[2].rpartition("|")[2]
 
     def _audit(self) -> dict[str, Any]:
-        name = self._run("Audit", {"task": AUDIT, "accounts": [self._callers.names.member]})
-        return self._end_of("Audit", name)
+        return _outcome(self._report("audit", "--account", str(self._callers.names.member)))
 
-    def _execute(self, **input_: Any) -> dict[str, Any]:
-        """Plan a task, and execute the plan."""
-        plan = self._run("Audit", input_)
-        planned = self._end_of("Audit", plan)
-        return {"plan": planned["outcome"], **self._end_of("Execute", self._run("Execute", {"plan": plan}))}
+    def _execute(self, plan: Sequence[str]) -> dict[str, Any]:
+        """Plan a task and execute the plan, by the commands that people use."""
+        arguments = [self._backup if argument == BACKUP else argument for argument in plan]
+        report = self._report("execute", self._report("plan", *arguments)["runId"], "--yes")
+        self._backup = report["results"][0]["items"][0]["backup"] or ""
+        return _outcome(report)
 
-    def _stop(self, **input_: Any) -> dict[str, Any]:
-        """Stop the execution of a plan right after its start, and return what is still running then."""
-        plan = self._run("Audit", input_)
-        self._end_of("Audit", plan)
-        self._stopped = self._run("Execute", {"plan": plan})
-        step_functions = self._callers.own("stepfunctions")
-        arn = self._execution_arn("Execute", self._stopped)
-        step_functions.stop_execution(executionArn=arn)
-        running = 0
-        for map_run in step_functions.list_map_runs(executionArn=arn)["mapRuns"]:
-            filters = {"mapRunArn": map_run["mapRunArn"], "statusFilter": "RUNNING"}
-            running += len(step_functions.list_executions(**filters)["executions"])
-        return {**self._end_of("Execute", self._stopped), "stillRunning": running}
-
-    def _redrive(self, **_: Any) -> dict[str, Any]:
-        arn = self._execution_arn("Execute", self._stopped)
-        self._callers.own("stepfunctions").redrive_execution(executionArn=arn)
-        return self._end_of("Execute", self._stopped)
-
-    def _run(self, machine: str, input_: Mapping[str, Any]) -> str:
-        arn = self._outputs()[f"RootTasks{machine}StateMachineArn"]
-        started = self._callers.own("stepfunctions").start_execution(
-            stateMachineArn=arn, input=json.dumps(input_)
+    def _report(self, *arguments: str) -> dict[str, Any]:
+        """Run the project's command line, and return the report that it shows."""
+        names = self._callers.names
+        options = ("--format", "json", "--stack", names.stack, "--region", names.region)
+        finished = self._run_program(
+            [sys.executable, "-m", "centralized_root_access", *arguments, *options], stdout=subprocess.PIPE
         )
-        return str(started["executionArn"]).rpartition(":")[2]
+        try:
+            return dict(json.loads(finished.stdout))
+        except ValueError as error:
+            raise DeploymentError(
+                f"`{arguments[0]}` shows no report: exit code {finished.returncode}"
+            ) from error
 
-    def _end_of(self, machine: str, name: str) -> dict[str, Any]:
-        step_functions, arn = self._callers.own("stepfunctions"), self._execution_arn(machine, name)
-        self._wait(lambda: step_functions.describe_execution(executionArn=arn)["status"] != "RUNNING")
-        execution = step_functions.describe_execution(executionArn=arn)
-        totals = json.loads(execution.get("output") or "{}").get("totals", {})
-        return {"status": execution["status"], "outcome": ", ".join(sorted(totals))}
+    def _stop(self, plan: Sequence[str]) -> dict[str, Any]:
+        """Stop the execution of a plan once a batch runs, and return what is still running then."""
+        step_functions, run_id = self._callers.own("stepfunctions"), self._report("plan", *plan)["runId"]
+        self._stopped = step_functions.start_execution(
+            stateMachineArn=self._outputs()["RootTasksExecuteStateMachineArn"],
+            input=json.dumps({"plan": run_id}),
+        )["executionArn"]
+        self._wait(lambda: self._running_batches() > 0 or self._has_ended(redrives=0), pause=0.5)
+        step_functions.stop_execution(executionArn=self._stopped)
+        return {**self._end(redrives=0), "stillRunning": self._running_batches()}
 
-    def _execution_arn(self, machine: str, name: str) -> str:
-        arn = self._outputs()[f"RootTasks{machine}StateMachineArn"]
-        return f"{arn.replace(':stateMachine:', ':execution:')}:{name}"
+    def _redrive(self) -> dict[str, Any]:
+        self._callers.own("stepfunctions").redrive_execution(executionArn=self._stopped)
+        return self._end(redrives=1)
+
+    def _running_batches(self) -> int:
+        step_functions = self._callers.own("stepfunctions")
+        return sum(
+            len(step_functions.list_executions(mapRunArn=arn, statusFilter="RUNNING")["executions"])
+            for arn in (
+                map_run["mapRunArn"]
+                for map_run in step_functions.list_map_runs(executionArn=self._stopped)["mapRuns"]
+            )
+        )
+
+    def _has_ended(self, *, redrives: int) -> bool:
+        # The descriptions of an execution are eventually consistent.
+        with ignoring("ExecutionDoesNotExist"):
+            execution = self._callers.own("stepfunctions").describe_execution(executionArn=self._stopped)
+            return execution["status"] != "RUNNING" and execution.get("redriveCount", 0) == redrives
+        return False
+
+    def _end(self, *, redrives: int) -> dict[str, Any]:
+        self._wait(lambda: self._has_ended(redrives=redrives))
+        execution = self._callers.own("stepfunctions").describe_execution(executionArn=self._stopped)
+        return {"status": execution["status"]}
 
     def _alarms(self) -> dict[str, Any]:
         """Return the alarms that were in alarm since the deployment, even if only for a while."""
+        fired = [
+            name
+            for name in _QUIET_ALARMS
+            for item in self._history(name, "StateUpdate")
+            if json.loads(item["HistoryData"])["newState"]["stateValue"] == "ALARM"
+        ]
+        return {"haveFired": fired}
+
+    def _published(self) -> dict[str, Any]:
+        """Return whether the drift alarm could publish to the topic, which is encrypted."""
+        actions = [item["HistorySummary"] for item in self._history(f"{_DRIFT_CHECK}Drift", "Action")]
+        return {"succeeded": any(summary.startswith("Successfully executed") for summary in actions)}
+
+    def _history(self, alarm: str, type_: str) -> Iterator[Mapping[str, str]]:
         pages = self._callers.own("cloudwatch").get_paginator("describe_alarm_history")
-        fired = set()
-        for name in _QUIET_ALARMS:
-            alarm = self._resource(name, "AWS::CloudWatch::Alarm")["PhysicalResourceId"]
-            for page in pages.paginate(AlarmName=alarm, HistoryItemType="StateUpdate"):
-                for item in page["AlarmHistoryItems"]:
-                    if json.loads(item["HistoryData"])["newState"]["stateValue"] == "ALARM":
-                        fired.add(name)
-        return {"haveFired": sorted(fired)}
+        name = self._resource(alarm, "AWS::CloudWatch::Alarm")["PhysicalResourceId"]
+        for page in pages.paginate(AlarmName=name, HistoryItemType=type_):
+            yield from page["AlarmHistoryItems"]
+
+    def _findings(self) -> dict[str, Any]:
+        """Return whether Security Hub has findings of the first audits."""
+        if not self._has_security_hub():
+            raise NothingFoundError("Security Hub is not enabled in the management account")
+        own = [{"Value": "centralized-root-access", "Comparison": "PREFIX"}]
+        found = self._callers.own("securityhub").get_findings(Filters={"GeneratorId": own}, MaxResults=1)
+        return {"imported": bool(found["Findings"])}
+
+    def _has_security_hub(self) -> bool:
+        with ignoring("InvalidAccessException", "ResourceNotFoundException"):
+            return bool(self._callers.own("securityhub").describe_hub())
+        return False
 
     def _metric_sums(self) -> dict[str, Any]:
         """Return whether the sum of an existing metric and one that never had a value has values."""
@@ -261,41 +300,56 @@ class Deployment:
             return True
         return False
 
-    def _wait(self, is_done: Callable[[], bool]) -> None:
+    def _wait(self, is_done: Callable[[], bool], *, pause: float = _PAUSE_SECONDS) -> None:
         aws = self._callers.aws
         deadline = aws.monotonic() + _MAX_WAIT_SECONDS
         while not is_done():
             if aws.monotonic() > deadline:
                 raise DeploymentError("the stack or the execution did not end in time")
-            aws.wait(_PAUSE_SECONDS)
+            aws.wait(pause)
 
     def _cdk(self, *arguments: str) -> int:
-        names = self._callers.names
         # The app is synthesized once: that takes longer than a deployment without changes.
         app = self._assembly.name if self._is_synthesized else f"{sys.executable} -m acceptance.app"
         output = () if self._is_synthesized else ("--output", self._assembly.name)
-        profile = () if self._profile is None else ("--profile", self._profile)
+        stack = self._callers.names.stack
+        finished = self._run_program([str(_CDK), *arguments, stack, "--app", app, *output])
+        self._is_synthesized = self._is_synthesized or finished.returncode == 0
+        return finished.returncode
+
+    def _run_program(
+        self, arguments: list[str], *, stdout: int | None = None
+    ) -> subprocess.CompletedProcess[Any]:
+        """Run a program with the run's profile and Region; what it prints goes to the log."""
+        names = self._callers.names
+        app = {
+            "names": vars(names),
+            "guardrail": "SERVICE_CONTROL_POLICY" in policy_types(self._callers),
+            "security_hub": self._has_security_hub(),
+        }
         environment = {
             **os.environ,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
-            "PYTHONPATH": str(_ROOT),
             "AWS_REGION": names.region,
             "AWS_DEFAULT_REGION": names.region,
-            NAMES_VARIABLE: json.dumps(vars(names)),
+            APP_VARIABLE: json.dumps(app),
         }
         try:
             with self._log.open("ab") as log:
-                finished = self._run_process(
-                    [str(_CDK), *arguments, names.stack, "--app", app, *output, *profile],
+                return self._run_process(
+                    [*arguments, *(() if self._profile is None else ("--profile", self._profile))],
                     cwd=_ROOT,
                     env=environment,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    timeout=_MAX_CDK_SECONDS,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log if stdout is None else stdout,
+                    stderr=subprocess.STDOUT if stdout is None else log,
+                    timeout=_MAX_PROGRAM_SECONDS,
                     check=False,
                 )
         except (OSError, subprocess.TimeoutExpired) as error:
             # Not its text, which names the stack and the profile.
-            raise DeploymentError(f"`cdk {arguments[0]}` did not end: {type(error).__name__}") from error
-        self._is_synthesized = self._is_synthesized or finished.returncode == 0
-        return finished.returncode
+            raise DeploymentError(f"a program did not end: {type(error).__name__}") from error
+
+
+def _outcome(report: Mapping[str, Any]) -> dict[str, Any]:
+    return {"outcome": ", ".join(sorted(report["totals"]))}

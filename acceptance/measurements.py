@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from acceptance.callers import AUDIT, TASK_POLICY, UNLOCK_BUCKET
-from acceptance.policies import POLICIES, locking_policy
+from acceptance.policies import locking_policy
 from acceptance.resources import create_bucket
 
 if TYPE_CHECKING:
@@ -74,33 +73,7 @@ def _code_of(call: Callable[[], object]) -> str | None:
     return None
 
 
-def measure_simulation(callers: Callers) -> dict[str, Any]:
-    """Return how IAM's simulator judges an audit under a policy on root users, by its exemption."""
-    allow = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}], "Version": "2012-10-17"}
-    root = f"arn:aws:iam::{callers.names.management}:root"
-    context = {"aws:PrincipalArn": ("string", root), "aws:AssumedRoot": ("boolean", "true")}
-    found = {}
-    for name in ("with the exemption", "without the exemption"):
-        try:
-            response = callers.own("iam").simulate_custom_policy(
-                PolicyInputList=[json.dumps(allow)],
-                OrderedOrganizationPolicyInputList=[
-                    {"ServiceControlPolicyInputList": [json.dumps(allow), POLICIES[name].content]}
-                ],
-                ActionNames=["iam:GetAccountSummary"],
-                ContextEntries=[
-                    {"ContextKeyName": key, "ContextKeyType": type_, "ContextKeyValues": [value]}
-                    for key, (type_, value) in context.items()
-                ],
-            )
-            found[name] = response["EvaluationResults"][0]["EvalDecision"]
-        except ClientError as error:
-            found[name] = error.response["Error"]["Code"]
-    return found
-
-
 MEASUREMENTS: Mapping[str, Callable[[Callers], dict[str, Any]]] = {
     "AssumeRoot": measure_assume_root,
     "ConfirmedPolicy": measure_confirmed_policy,
-    "Simulation": measure_simulation,
 }

@@ -41,18 +41,19 @@ _CHANGED_BY: Mapping[str, StateField] = {
     "s3:DeleteBucketPolicy": StateField.BUCKET,
     "sqs:SetQueueAttributes": StateField.QUEUE,
 }
-_CHANGED_BY_TASK: Mapping[str, StateField] = {
-    RECOVER: StateField.PASSWORD,
-    DELETE: StateField.PASSWORD,
-    UNLOCK_BUCKET: StateField.BUCKET,
-    UNLOCK_QUEUE: StateField.QUEUE,
+_CHANGED_BY_PLAN: Mapping[str, StateField] = {
+    "recover": StateField.PASSWORD,
+    "delete": StateField.PASSWORD,
+    "unlock-bucket": StateField.BUCKET,
+    "restore": StateField.BUCKET,
+    "unlock-queue": StateField.QUEUE,
 }
 # They name what does not exist.
 _CHANGES_NOTHING = (
     *("iam:DeleteAccessKey", "iam:DeactivateMFADevice", "iam:DeleteSigningCertificate"),
     "iam:UpdateAccessKey",
 )
-_READS = ("Assume", "Describe", "Get", "List", "Lookup", "Simulate")
+_READS = ("Assume", "Describe", "Get", "List", "Lookup")
 
 SUBJECTS: dict[StateField, str] = {
     StateField.TRUSTED_ACCESS: "trusted access of IAM in the organization",
@@ -77,7 +78,7 @@ def field_changed_by(call: Call) -> StateField | None:
     if service == MEASUREMENT:
         return None
     if service == DEPLOYMENT:
-        return _CHANGED_BY_TASK.get(call.parameters.get("task", ""))
+        return _CHANGED_BY_PLAN.get(next(iter(call.parameters.get("plan", ())), ""))
     if operation.startswith(_READS) or call.operation in _CHANGES_NOTHING:
         return None
     if call.operation not in _CHANGED_BY:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from acceptance.callers import DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE
 from acceptance.cases._build import PASSWORD, case, succeeds
+from acceptance.deployment import BACKUP
 from acceptance.model import AUDIT_MACHINE, MEMBER, Level, Source
 
 _DEPLOYED = "stack deployed"
 _case = partial(case, level=Level.DEPLOY, source=Source.ASSUMED, given=(_DEPLOYED,))
 _DISABLED = "RootSessions disabled"
 _BOTH = ["RootCredentialsManagement", "RootSessions"]
-_EXECUTED = succeeds({"plan": "planned", "status": "SUCCEEDED", "outcome": "done"})
-_RECOVERY = {"task": RECOVER, "accounts": [MEMBER]}
+_RECOVERY = ["recover", "--account", MEMBER]
 _NO_METRICS = "MiniStack makes no metrics of log lines"
 _NO_TRAIL = "MiniStack has no CloudTrail"
 _NO_SCHEDULE = "it does not wait for a schedule"
@@ -63,6 +62,14 @@ _NEW = (
     ),
 )
 
+_FINDINGS = _case(
+    "deployment:Findings",
+    "Security Hub imports the findings of an audit",
+    succeeds({"imported": True}),
+    local="Security Hub is not enabled in it",
+    max_seconds=900,
+)
+
 _CHECKS = (
     _case(
         "deployment:Check",
@@ -98,35 +105,47 @@ _CHECKS = (
             ),
         )
     ),
+    _case(
+        "deployment:Published",
+        "an alarm publishes to an encrypted topic",
+        succeeds({"succeeded": True}),
+        local=_NO_METRICS,
+        max_seconds=300,
+    ),
 )
 
 _TASKS = (
     _case(
         "deployment:Audit",
         "the state machine audits the member account",
-        succeeds({"status": "SUCCEEDED", "outcome": "clean"}),
+        succeeds({"outcome": "clean"}),
     ),
     *(
         _case(
             "deployment:Execute",
-            f"the plan of {what} is executed",
-            _EXECUTED,
+            f"the plan of {what} is executed, under the guardrail",
+            succeeds({"outcome": "done"}),
             given=(_DEPLOYED, *given),
             afterwards={"AccountPasswordPresent": password},
-            parameters={"task": task, **targets},
+            parameters={"plan": plan},
         )
-        for what, task, given, password, targets in (
-            ("the recovery of a password", RECOVER, (), 1, {"accounts": [MEMBER]}),
-            ("the deletion of a password", DELETE, (PASSWORD,), 0, {"accounts": [MEMBER]}),
-            ("unlocking a bucket", UNLOCK_BUCKET, ("bucket locked",), 0, {"buckets": {MEMBER: ["{bucket}"]}}),
-            ("unlocking a queue", UNLOCK_QUEUE, ("queue locked",), 0, {"queues": ["{queue arn}"]}),
+        for what, given, password, plan in (
+            ("the recovery of a password", (), 1, _RECOVERY),
+            ("the deletion of a password", (PASSWORD,), 0, ["delete", "--account", MEMBER]),
+            (
+                *("unlocking a bucket", ("bucket locked",), 0),
+                ["unlock-bucket", "--bucket", f"{MEMBER}:{{bucket}}"],
+            ),
+            ("restoring a bucket's policy", ("bucket open",), 0, ["restore", "--backup", BACKUP]),
+            ("unlocking a queue", ("queue locked",), 0, ["unlock-queue", "--queue", "{queue arn}"]),
         )
     ),
     _case(
         "deployment:Stop",
-        "a stopped execution has no batch that still runs",
+        "an execution that is stopped has no batch that still runs",
         succeeds({"status": "ABORTED", "stillRunning": 0}),
-        parameters=_RECOVERY,
+        local="MiniStack stops no batches",
+        parameters={"plan": _RECOVERY},
     ),
     _case(
         "deployment:Redrive",
@@ -134,7 +153,6 @@ _TASKS = (
         succeeds({"status": "{any}"}),
         local=_NO_REDRIVE,
         measures="how an execution ends that was stopped and redriven",
-        parameters=_RECOVERY,
     ),
 )
 
@@ -175,4 +193,4 @@ _END = (
 )
 
 # In the order in which they run: a schedule's first audit comes before any other, and an alarm is new once.
-CASES = (*_NEW, *_CHECKS, *_TASKS, *_TRAIL, *_END)
+CASES = (*_NEW, _FINDINGS, *_CHECKS, *_TASKS, *_TRAIL, *_END)

@@ -189,12 +189,4 @@ _TASK_POLICIES = [
     for name in (AUDIT, DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE)
 ]
 
-_SIMULATION = _assumed(
-    "measurement:Simulation",
-    "IAM's simulator judges an audit under a policy on root users by its exemption",
-    succeeds({"with the exemption": "allowed", "without the exemption": "explicitDeny"}),
-    local="it simulates no policies",
-    measures="what IAM's simulator says of an audit under a policy on root users",
-)
-
-CASES = (*_ORGANIZATION, *_ACCOUNT_BY_ACCOUNT, *_FEATURES, _SESSION, *_TASK_POLICIES, _SIMULATION)
+CASES = (*_ORGANIZATION, *_ACCOUNT_BY_ACCOUNT, *_FEATURES, _SESSION, *_TASK_POLICIES)

@@ -238,7 +238,7 @@ def test_every_case_is_the_same_on_the_local_aws(member_run: FinishedRun) -> Non
 
 
 def test_what_the_local_aws_does_not_show_is_pinned() -> None:
-    assert sum(case.local is not None for case in all_cases()) == 21
+    assert sum(case.local is not None for case in all_cases()) == 23
 
 
 # Results
@@ -581,6 +581,76 @@ def test_the_cdk_deploys_with_the_profile_to_the_account_and_region_of_the_run(
     template = json.loads((tmp_path / f"{names.stack}.template.json").read_text())
     buckets = [r for r in template["Resources"].values() if r["Type"] == "AWS::S3::Bucket"]
     assert [bucket["Properties"]["BucketName"] for bucket in buckets] == [names.report_bucket]
+
+
+def test_the_report_bucket_is_emptied_again_if_a_function_has_written_to_it_meanwhile(
+    organization: LocalOrganization, tmp_path: Path
+) -> None:
+    names = names_of(organization)
+    s3 = organization.client("s3")
+    s3.create_bucket(Bucket=names.report_bucket)
+    written: list[str] = []
+
+    def write_once(**_: object) -> None:
+        if not written:
+            written.append("report.json")
+            s3.put_object(Bucket=names.report_bucket, Key="report.json", Body=b"")
+
+    def register(client: Any) -> None:
+        client.meta.events.register("before-call.s3.DeleteBucket", write_once)
+        refuse_stacks(client)
+
+    callers = Callers(EmulatedAws(organization, created=register), names)
+    Deployment(callers, tmp_path / "log").destroy()
+    assert written == ["report.json"]
+    assert s3.list_buckets()["Buckets"] == []
+
+
+class FakeStepFunctions:
+    """An execution whose one batch starts late, and whose redrive is described late."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        stopped, redriven = [("ABORTED", 0)] * 3, [("RUNNING", 1), *[("SUCCEEDED", 1)] * 2]
+        self._descriptions = iter([None, *[("RUNNING", 0)] * 2, *stopped, *redriven])
+        self._batches = iter([0, 0, 1, 0])
+
+    def start_execution(self, **_: str) -> dict[str, str]:
+        return {"executionArn": "arn"}
+
+    def describe_execution(self, **_: str) -> dict[str, object]:
+        description = next(self._descriptions)
+        if description is None:
+            raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, "DescribeExecution")
+        return dict(zip(("status", "redriveCount"), description, strict=True))
+
+    def list_map_runs(self, **_: str) -> dict[str, object]:
+        return {"mapRuns": [{"mapRunArn": "map"}]}
+
+    def list_executions(self, **_: str) -> dict[str, object]:
+        return {"executions": [{}] * next(self._batches)}
+
+    def stop_execution(self, **_: str) -> None:
+        self.calls.append(f"stopped before {len(list(self._batches))} look")
+        self._batches = iter([0])
+
+    def redrive_execution(self, **_: str) -> None:
+        self.calls.append("redriven")
+
+
+def test_an_execution_is_stopped_once_a_batch_runs_and_its_redrive_is_not_taken_for_what_was_before(
+    organization: LocalOrganization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step_functions = FakeStepFunctions()
+    callers = Callers(EmulatedAws(organization), names_of(organization))
+    monkeypatch.setattr(callers, "own", lambda _: step_functions)
+    deployment = Deployment(callers, tmp_path / "log")
+    monkeypatch.setattr(deployment, "_report", lambda *_: {"runId": "plan"})
+    outputs = {"RootTasksExecuteStateMachineArn": "machine"}
+    monkeypatch.setattr(deployment, "_outputs", lambda: outputs)
+    assert deployment.look("Stop", {"plan": []}) == {"status": "ABORTED", "stillRunning": 0}
+    assert deployment.look("Redrive", {}) == {"status": "SUCCEEDED"}
+    assert step_functions.calls == ["stopped before 1 look", "redriven"]
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,8 @@ _ACTIONS = {
     "s3:ListBuckets": "s3:ListAllMyBuckets",
     "s3:ListObjectVersions": "s3:ListBucketVersions",
 }
-# What a measurement calls that the local AWS does not show.
-_MEASURED = {"measurement:Simulation": "iam:SimulateCustomPolicy"}
-# AWS asks for no permission.
-_FREE = {"sts:GetCallerIdentity"}
+# AWS asks for no permission; the second one is called on the local AWS only.
+_FREE = {"sts:GetCallerIdentity", "organizations:EnablePolicyType"}
 
 
 def role_template() -> dict[str, Any]:
@@ -73,8 +71,6 @@ def actions_of(calls: Iterable[str], level: Level) -> set[str]:
     actions = set()
     for call in (*calls, *not_shown):
         service, operation = call.split(":")
-        if call in _MEASURED:
-            actions.add(_MEASURED[call])
-        elif service not in ("deployment", "measurement"):
+        if service not in ("deployment", "measurement"):
             actions.add(_ACTIONS.get(call, f"{_SERVICES.get(service, service)}:{operation}"))
     return actions - _FREE
