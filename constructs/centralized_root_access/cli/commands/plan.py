@@ -11,7 +11,7 @@ import click
 
 from common.untrusted import printable
 
-from ...enums import CredentialType
+from ...enums import CredentialType, RootTask
 from ..command_errors import failures_as
 from ..options import (
     JSON,
@@ -41,7 +41,7 @@ def bucket_of_account(value: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _planning(run_name: str, *, task: str | None = None) -> Decorator:
+def _planning(run_name: str, *, task: RootTask | None = None) -> Decorator:
     """Add the options of every plan command, and plan with the input that the function returns.
 
     Args:
@@ -93,7 +93,7 @@ def plan() -> None:
     type=click.Choice(list(CREDENTIAL_TYPES)),
     help="Plan this type only. Repeatable. Default: all types.",
 )
-@_planning("delete", task="IAMDeleteRootUserCredentials")
+@_planning("delete", task=RootTask.DELETE_CREDENTIALS)
 def delete(
     *,
     selection: Selection,
@@ -116,7 +116,7 @@ def delete(
 
 @plan.command(short_help="Allow the root user of an account to reset its password.")
 @account_option(required=True)
-@_planning("recover", task="IAMCreateRootUserPassword")
+@_planning("recover", task=RootTask.ALLOW_PASSWORD_RECOVERY)
 def recover(*, accounts: tuple[str, ...]) -> dict[str, object]:
     """Plan to allow the root user to reset its password by e-mail."""
     return {"accounts": list(accounts)}
@@ -130,7 +130,7 @@ def recover(*, accounts: tuple[str, ...]) -> dict[str, object]:
     metavar="ACCOUNT:NAME",
     help="The bucket, with its account. Repeatable.",
 )
-@_planning("unlock", task="S3UnlockBucketPolicy")
+@_planning("unlock", task=RootTask.UNLOCK_BUCKET_POLICY)
 def unlock_bucket(*, buckets: tuple[tuple[str, str], ...]) -> dict[str, object]:
     """Plan to remove the policy of a bucket. It is backed up, and can be restored."""
     by_account: dict[str, list[str]] = {}
@@ -144,7 +144,7 @@ def unlock_bucket(*, buckets: tuple[tuple[str, str], ...]) -> dict[str, object]:
 @click.option(
     "--skip-backup", is_flag=True, help="Remove the policy even if it cannot be read, so without a backup."
 )
-@_planning("unlock", task="SQSUnlockQueuePolicy")
+@_planning("unlock", task=RootTask.UNLOCK_QUEUE_POLICY)
 def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool) -> dict[str, object]:
     """Plan to remove the policy of a queue. It is backed up, and can be restored."""
     return {"queues": list(queues), "skipBackup": skip_backup or None}
