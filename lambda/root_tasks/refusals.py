@@ -105,7 +105,8 @@ class RefusalReason(Enum):
         "An earlier execution named {run_id} already has a report. Start this one under another name."
     )
     INVALID_NAME = (
-        "The name {name} does not begin with a letter or a digit. Start this run under another one."
+        "A run cannot have the name {name}. Start it under one of letters, digits, periods, hyphens and "
+        "underscores that begins with a letter or a digit."
     )
     NOT_AN_EXECUTION = _Failing(
         "Execution {execution} is not running. Start the state machine instead of its functions."

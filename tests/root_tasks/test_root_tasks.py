@@ -288,7 +288,7 @@ def test_an_account_without_a_state_fails_the_run(root_tasks: RootTasks, account
     assert f"botocore {botocore.__version__}" in audit.cause
 
 
-@pytest.mark.parametrize("name", [".", "..", "--all", "-x", "\u00e9"])
+@pytest.mark.parametrize("name", [".", "..", "--all", "a b", "<run>", "\u00e9"])
 def test_a_run_whose_name_is_another_folder_or_an_option_is_refused(root_tasks: RootTasks, name: str) -> None:
     expected = (RefusalReason.INVALID_NAME, {"name": name})
     assert refusal(root_tasks.run(name=name)) == expected

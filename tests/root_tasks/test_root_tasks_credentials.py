@@ -110,7 +110,7 @@ def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
     root_tasks.execute("the-plan", name="the-execution")
     root_tasks.organization.clear_calls()
     for run_id, reason in (
-        ("<run>", RefusalReason.PLAN_NOT_FOUND),
+        ("never-run", RefusalReason.PLAN_NOT_FOUND),
         ("the-audit", RefusalReason.NOT_A_PLAN),
         ("the-refused", RefusalReason.NOT_A_PLAN),
         ("the-execution", RefusalReason.PLAN_NOT_FOUND),

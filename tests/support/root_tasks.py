@@ -640,9 +640,7 @@ class _Executions:
         outdated = self.root_tasks.outdated.get(executionArn)
         shown = outdated.pop(0) if outdated else {}
         if execution is None or shown is None:
-            # No execution can have brackets in its name.
-            code = "InvalidArn" if "<" in executionArn else "ExecutionDoesNotExist"
-            raise client_error(code, operation="DescribeExecution")
+            raise client_error("ExecutionDoesNotExist", operation="DescribeExecution")
         response = {
             "name": execution.run_id,
             "status": execution.status,

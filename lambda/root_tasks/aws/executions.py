@@ -61,8 +61,7 @@ def find_execution(aws: Aws, arn: str) -> Response | None:
     Raises:
         CallError: The call failed.
     """
-    # The input of a run and the bucket may name what cannot be one.
-    with ignoring("ExecutionDoesNotExist", "InvalidArn"):
+    with ignoring("ExecutionDoesNotExist"):
         return aws.call(DESCRIBE_EXECUTION, executionArn=arn)
     return None
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # A run's name is a part of S3 keys, of its execution's ARN, and of commands: Step Functions also allows "..",
 # which is another folder once the bucket is copied to a disk, and "--all", which is an option.
-RUN_ID = re.compile(r"[A-Za-z0-9][^\s/:]{0,79}")
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 # How long a plan can be executed.
 PLAN_LIFETIME = timedelta(hours=24)
