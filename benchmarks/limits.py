@@ -25,14 +25,9 @@ ORGANIZATIONS = {
     "DescribeOrganization": Limit(rate=1, burst=2),
     # This one is assumed.
     "DescribeOrganizationalUnit": _LISTS,
-    "DescribePolicy": Limit(rate=2, burst=2),
     "ListAccounts": Limit(rate=8, burst=12),
     "ListOrganizationalUnitsForParent": _LISTS,
-    "ListParents": _LISTS,
-    "ListPolicies": _LISTS,
-    "ListPoliciesForTarget": _LISTS,
     "ListRoots": Limit(rate=1, burst=2),
-    "ListTargetsForPolicy": _LISTS,
 }
 
 # STS documents this one for AssumeRole and the other calls that are made with an account's own keys. No limit

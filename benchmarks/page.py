@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from benchmarks.limits import ASSUME_ROOT, ORGANIZATIONS
 from benchmarks.meter import MAX_CONCURRENCY
 from benchmarks.stand_in import ONE_IN_N_HAS_CREDENTIALS
-from benchmarks.stand_in_aws import POLICIES_PER_TARGET, UNITS
+from benchmarks.stand_in_aws import UNITS
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 
 if TYPE_CHECKING:
@@ -32,12 +32,11 @@ _INTRODUCTION = """\
 measures a binary of [aws-root-manager](https://github.com/unicrons/aws-root-manager).
 
 Everything but S3 is a stand-in for STS, IAM, Organizations and Step Functions that is made for load, over
-TLS. Its organization has {units} units in two levels, and {policies} service control policies: {per_target}
-on the root and on each unit, and `FullAWSAccess`. Lists have AWS's pages, and each call of Organizations has
-the limit that AWS documents: ListAccounts {list_accounts:.0f} a second, DescribePolicy {documents:.0f}. AWS
-has published no limit for AssumeRoot: {assume_root:.0f} a second is that of STS's other calls. One account in
-{one_in_n} has root credentials. Clients trust the authorities of a machine, and the stand-in's. [The
-stand-in](stand_in.py) says where it is still kinder than AWS.
+TLS. Its organization has {units} units in two levels. Lists have AWS's pages, and each call of Organizations
+has the limit that AWS documents: ListAccounts {list_accounts:.0f} a second. AWS has published no limit for
+AssumeRoot: {assume_root:.0f} a second is that of STS's other calls. One account in {one_in_n} has root
+credentials. Clients trust the authorities of the SDKs, and the stand-in's. [The stand-in](stand_in.py) says
+where it is still kinder than AWS.
 
 Measured on {machine} with a load of {load:.1f} before; {versions}.
 
@@ -85,10 +84,7 @@ def page(measurements: Measurements) -> str:
 def _sections(measurements: Measurements) -> Iterable[str]:
     yield _INTRODUCTION.format(
         units=len(UNITS),
-        policies=POLICIES_PER_TARGET * (len(UNITS) + 1) + 1,
-        per_target=POLICIES_PER_TARGET,
         list_accounts=ORGANIZATIONS["ListAccounts"].rate,
-        documents=ORGANIZATIONS["DescribePolicy"].rate,
         assume_root=ASSUME_ROOT.rate,
         one_in_n=ONE_IN_N_HAS_CREDENTIALS,
         load=measurements.load,

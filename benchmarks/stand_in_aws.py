@@ -36,8 +36,6 @@ _IN_AN_ACCOUNT = (
     *("get_account_summary", "get_login_profile", "list_access_keys", "list_mfa_devices"),
     *("list_signing_certificates", "get_user"),
 )
-_UNITS_OF_PARENT = "ListOrganizationalUnitsForParent"
-_SCP, _FULL_ACCESS = "SERVICE_CONTROL_POLICY", "p-FullAWSAccess"
 _DELETE_POLICY = "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"
 # The units, each with what it is in. Members are in those of the second level.
 _TOP_UNITS = ("Workloads", "Platform", "Sandbox")
@@ -45,14 +43,8 @@ UNITS = {
     **dict.fromkeys(_TOP_UNITS, "Root"),
     **{f"{parent} {number}": parent for parent in _TOP_UNITS for number in (1, 2, 3)},
 }
-# On the root and on each unit, besides FullAWSAccess.
-POLICIES_PER_TARGET = 4
-_DENIAL = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Deny", "Action": "organizations:LeaveOrganization", "Resource": "*"}],
-}
 # What a call of Organizations is about.
-_SUBJECTS = ("NextToken", "ParentId", "OrganizationalUnitId", "PolicyId", "TargetId")
+_SUBJECTS = ("ParentId", "OrganizationalUnitId")
 # AWS's responses have these, and clients parse them.
 _HEADERS = (
     "x-amzn-RequestId: 2f9c1d0e-6a52-4b1c-9a57-0c4d2f1b7e63\r\n"
@@ -103,15 +95,6 @@ class Aws:
             for account in self._accounts.values():
                 account["Status"] = account["State"]
 
-    @functools.cached_property
-    def _targets_of_full_access(self) -> Sequence[Mapping[str, str]]:
-        parents = {id_ for operation, id_ in self._responses if operation == _UNITS_OF_PARENT}
-        types = {"r": "ROOT", "o": "ORGANIZATIONAL_UNIT"}
-        return [
-            *({"TargetId": id_, "Type": types[id_[0]]} for id_ in sorted(parents)),
-            *({"TargetId": id_, "Type": "ACCOUNT"} for id_ in self._accounts),
-        ]
-
     @property
     def traffic(self) -> Traffic:
         """What reached it."""
@@ -143,17 +126,10 @@ class Aws:
         """Return the response of Organizations to a call."""
         if operation == "ListAccounts":
             return 200, _page(parameters, "Accounts", tuple(self._accounts.values()))
-        if operation == "ListTargetsForPolicy" and parameters["PolicyId"] == _FULL_ACCESS:
-            return 200, _page(parameters, "Targets", self._targets_of_full_access)
         if operation == "DescribeAccount":
             return 200, json.dumps({"Account": self._accounts[parameters["AccountId"]]}).encode()
-        if operation == "ListParents":
-            parent_id = self._accounts[parameters["ChildId"]]["Paths"][0].split("/")[-3]
-            return 200, json.dumps({"Parents": [{"Id": parent_id, "Type": "ORGANIZATIONAL_UNIT"}]}).encode()
         subjects = [parameters[name] for name in _SUBJECTS if name in parameters]
-        # Every account has the policies of the recorded one: none of its own.
-        named = [_CLEAN if subject in self._accounts else subject for subject in subjects]
-        return self._responses[operation, named[0] if named else MANAGEMENT_ACCOUNT_ID]
+        return self._responses[operation, subjects[0] if subjects else MANAGEMENT_ACCOUNT_ID]
 
     def add_execution(self, name: str, started_at: str, output: object) -> None:
         """Add an execution of a state machine, which runs if it has no output."""
@@ -196,29 +172,12 @@ def _record_organization(organization: LocalOrganization) -> Iterator[_Recorded]
         email = f"{account_id}@example.com"
         organization.add_account(name=f"team-{account_id}", email=email, account_id=account_id)
         client.move_account(AccountId=account_id, SourceParentId=ids["Root"], DestinationParentId=unit_id)
-    policy_ids = [
-        organization.attach_policy(name=f"policy {number} on {name}", document=_DENIAL, target_id=target_id)
-        for name, target_id in ids.items()
-        for number in range(POLICIES_PER_TARGET)
-    ]
     for operation in ("describe_organization", "list_accounts", "list_roots"):
         yield _response(client, MANAGEMENT_ACCOUNT_ID, operation)
-    subject, token = MANAGEMENT_ACCOUNT_ID, dict[str, str]()
-    # Moto's last page has a token that is null.
-    while subject:
-        listed = _response(client, subject, "list_policies", Filter=_SCP, **token)
-        yield listed
-        subject = json.loads(listed[1][1]).get("NextToken")
-        token = {"NextToken": subject}
     for name, id_ in ids.items():
         yield _response(client, id_, "list_organizational_units_for_parent", ParentId=id_)
         if name != "Root":
             yield _response(client, id_, "describe_organizational_unit", OrganizationalUnitId=id_)
-    for target_id in (*ids.values(), _CLEAN):
-        yield _response(client, target_id, "list_policies_for_target", TargetId=target_id, Filter=_SCP)
-    for policy_id in policy_ids:
-        yield _response(client, policy_id, "list_targets_for_policy", PolicyId=policy_id)
-        yield _response(client, policy_id, "describe_policy", PolicyId=policy_id)
 
 
 def _record_accounts(organization: LocalOrganization) -> Iterator[_Recorded]:
