@@ -1,7 +1,10 @@
 """`make bench`: measure audits, and a plan and its execution; write benchmarks/README.md.
 
 `python -m benchmarks --accounts 1 30` measures only audits from here, of one account of ten and of 30
-accounts, and prints them. `--peer` also measures a binary of aws-root-manager, in turn.
+accounts, and prints them. `--peer` also measures a binary of aws-root-manager, in turn: one of its releases,
+or what `go build` makes of its source.
+
+All of it takes about ten minutes, and needs two cores that nothing else uses.
 """
 
 from __future__ import annotations
