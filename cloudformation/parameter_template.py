@@ -60,7 +60,7 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What the parameters switch in some resources and outputs.
+    """The conditions and choices of some resources and outputs.
 
     Attributes:
         ids: The pattern of their logical IDs.

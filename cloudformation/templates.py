@@ -29,7 +29,7 @@ _TARGET = r"(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|[0-9]{12})"
 _ACCOUNTS = r"[0-9]{12}(,[0-9]{12})"
 _EXAMPLE_ACCOUNTS = "such as 222222222222,333333333333"
 _SEPARATED = "separated by commas without spaces"
-# What CloudWatch Logs offers.
+# The numbers that CloudWatch Logs offers.
 _DAYS = (1, 3, 5, 7, 14, *range(30, 181, 30), 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 
 # Nothing but the interval, and how long a new alarm waits, differs between them.
@@ -177,7 +177,7 @@ ROOT_ACCESS = ParameterTemplate(
         ),
         "DelegatedAdministrators": _text(
             f"The member accounts to register as delegated administrators for IAM, {_EXAMPLE_ACCOUNTS}. Any "
-            "other is deregistered; with none every one is. With unmanaged they stay as they are.",
+            "other is deregistered; with none every one is. With unmanaged they are not changed.",
             f"unmanaged|none|{_ACCOUNTS}*",
             f"unmanaged, none, or account IDs of 12 digits, {_SEPARATED}",
             default="unmanaged",

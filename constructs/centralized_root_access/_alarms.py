@@ -88,7 +88,7 @@ def alarm_of_audits(
     scope: Construct, id: str, metric: cloudwatch.Metric, *, description: str
 ) -> cloudwatch.Alarm:
     """Return an alarm that has the state of the last full audit."""
-    # Between two audits, and before the first one, the state stays as it is.
+    # Between two audits, and before the first one, the state does not change.
     missing = cloudwatch.TreatMissingData.IGNORE
     return create_alarm(scope, id, metric.with_(period=MINUTE), description=description, missing=missing)
 

@@ -1,4 +1,4 @@
-"""What constructs know of the others in the app: checks once it is complete, and the order in a stack."""
+"""Checks of constructs against the others of the app, and the order in which a stack changes policies."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Member = TypeVar("Member", bound=StrEnum)
 _MAX_CONCURRENCY = 1000
 _MINUTE = 60_000
 
-# What CDK puts into the list that stands for a list token, such as that of a CommaDelimitedList.
+# The CDK's element of the list that stands for a list token, such as that of a CommaDelimitedList.
 _LIST_TOKEN = "#{Token["
 
 ACCOUNT_ID = r"[0-9]{12}"
@@ -265,8 +265,8 @@ def require_partition(construct: Construct, *, manages_credentials: bool = False
         # https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-iam.html
         offered = (
             "AWS GovCloud (US) has root sessions, which unlock bucket and queue policies, but no central "
-            "management of root credentials. List RootAccessFeature.ROOT_SESSIONS alone, and no tasks but "
-            "those that unlock"
+            "management of root credentials. List only RootAccessFeature.ROOT_SESSIONS, and only tasks "
+            "that unlock"
         )
     elif region.startswith(_NOT_OFFERED):
         offered = "as far as known, AWS does not offer centralized root access in this partition"

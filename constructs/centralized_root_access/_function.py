@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LogSettings:
-    """What users choose of a log group.
+    """The users' choices for a log group.
 
     Attributes:
         encryption_key: The KMS key; None: CloudWatch Logs has its own.
@@ -137,7 +137,7 @@ def _allow_log_encryption(scope: Construct, key: kms.IKey) -> None:
 
 
 def _build_role(scope: Construct, id: str, log_group: logs.ILogGroup, *, path: str | None) -> iam.Role:
-    """Build a role that may write to this log group alone; AWS's managed policy allows all of them."""
+    """Build a role that may write only to this log group; AWS's managed policy allows all of them."""
     role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), path=path)
     log_group.grant_write(role)
     return role

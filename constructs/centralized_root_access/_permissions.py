@@ -24,7 +24,7 @@ _FOR_IAM = {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.co
 # Some actions, the resources that they are allowed on, and conditions if there are any.
 Permission = tuple[list[str], list[str]] | tuple[list[str], list[str], dict[str, dict[str, list[str]]]]
 
-# What removes policies: it makes backups, and plans in sessions of its own, as AWS's audit policy sees none.
+# These remove policies: they make backups, and plan in sessions of their own: AWS's audit policy sees none.
 UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY})
 
 # Lambda allows 4,096 characters of variables, measured as JSON, in which the quotation marks of the settings
@@ -88,7 +88,7 @@ def repair_statements(*, features: Sequence[RootAccessFeature], stack_id: str) -
 
 @dataclass(frozen=True, kw_only=True)
 class BucketAccess:
-    """What a function may do in the bucket, as patterns of keys.
+    """A function's access to the bucket, as patterns of keys.
 
     Attributes:
         read: The objects that it may read.
@@ -173,7 +173,7 @@ def write_execution_report_access(tasks: Collection[RootTask]) -> BucketAccess:
 
 
 def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketAccess]]) -> None:
-    """Let the functions' roles alone change objects of the bucket, and each only its own.
+    """Let only the functions' roles change objects of the bucket, and each only its own.
 
     The account's administrators can still read the bucket, and change its policy. S3's lifecycle rules
     are not subject to a bucket policy.
@@ -271,7 +271,7 @@ def map_run_arn(state_machine: sfn.StateMachine) -> str:
 
 
 def finding_the_stack(scope: Construct) -> Permission:
-    """Return the permission to read a construct's own stack alone, by which commands find it.
+    """Return the permission to read only a construct's own stack, by which commands find it.
 
     They then need the stack's name, as --stack.
     """
@@ -299,7 +299,7 @@ def deny_root_sessions_statement(account_ids: Iterable[str]) -> iam.PolicyStatem
         sid="DenyProtectedAccounts",
         effect=iam.Effect.DENY,
         actions=["sts:AssumeRoot"],
-        # In any partition: what a parameter lists can be joined by plain text alone.
+        # In any partition: what a parameter lists can only be joined by plain text.
         resources=[f"arn:*:iam::{account_id}:root" for account_id in account_ids],
     )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
 _EXAMPLE_ROLES = "arn:aws:iam::222222222222:role/centralized-root-access/*"
-# With a path or a name: a wildcard alone would be every role of the account.
+# With a path or a name: only a wildcard would be every role of the account.
 _ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_-][A-Za-z0-9+=,.@_/-]*\*?"
 
 
@@ -157,7 +157,7 @@ def attribute_of(construct: object, name: str) -> Any:
     try:
         return getattr(construct, name, None)
     except RuntimeError:
-        # What jsii makes of an error of the CDK, such as that for the ID of a role that is not created.
+        # jsii raises it for an error of the CDK, such as that for the ID of a role that is not created.
         return None
 
 

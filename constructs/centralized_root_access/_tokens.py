@@ -1,4 +1,4 @@
-"""What tokens stand for: to sort them in any order of creation, and to know how long they can become."""
+"""The values of tokens: to sort them in any order of creation, and to know how long they can become."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ class DriftCheck(Construct):
                 f"See the check, and any caller: {follow_logs}",
                 runbook="Drift",
             ),
-            # Between two checks, and before the first one, the state stays as it is.
+            # Between two checks, and before the first one, the state does not change.
             missing=cloudwatch.TreatMissingData.IGNORE,
             below_one=True,
         )
@@ -165,7 +165,7 @@ class DriftCheck(Construct):
         if stack.region != _REGION_OF_GLOBAL_EVENTS:
             region = "unknown at synth" if Token.is_unresolved(stack.region) else stack.region
             Annotations.of(self).add_info(
-                f"The Region is {region}: the drift check runs on its interval alone. CloudTrail delivers "
+                f"The Region is {region}: the drift check runs only on its interval. CloudTrail delivers "
                 f"the events of IAM and Organizations in {_REGION_OF_GLOBAL_EVENTS}."
             )
             return [on_interval]

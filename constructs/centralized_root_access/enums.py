@@ -10,7 +10,7 @@ class RootAccessFeature(StrEnum):
     """
 
     ROOT_CREDENTIALS_MANAGEMENT = "RootCredentialsManagement"
-    """Audit, delete and recover the root credentials of member accounts. The feature alone deletes none."""
+    """Audit, delete and recover the root credentials of member accounts. The feature itself deletes none."""
 
     ROOT_SESSIONS = "RootSessions"
     """Unlock an S3 bucket policy or an SQS queue policy of a member account."""

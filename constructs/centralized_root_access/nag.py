@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from constructs import IConstruct
 
-# Why the constructs' own statements have wildcards, by their Sids.
+# The reasons for wildcards in the constructs' own statements, by their Sids.
 _STATEMENTS = {
     **dict.fromkeys(
         (
@@ -45,7 +45,7 @@ _STATEMENTS = {
     ),
 }
 _KEY_OF_TOPIC = "Publishing to an encrypted topic: the CDK allows both calls that generate a data key."
-# Why resources break rules, by their paths in the constructs. The CDK writes the state machines' policies.
+# The reasons why resources break rules, by their paths. The CDK writes the state machines' policies.
 _RESOURCES = {
     "AwsSolutions-S1": (
         "Bucket/Resource",
@@ -102,7 +102,7 @@ def _rules(resource: IConstruct, path: str) -> Iterator[tuple[str, str]]:
         return
     reasons_of: dict[str, list[str]] = {}
     for statement in Stack.of(resource).resolve(resource.policy_document)["Statement"]:
-        # What an app adds may have NotResource and NotAction instead.
+        # A statement that an app adds may have NotResource and NotAction instead.
         resources = statement.get("Resource", [])
         for value in resources if isinstance(resources, list) else [resources]:
             reason = _STATEMENTS.get(statement.get("Sid")) or reasons.get("AwsSolutions-IAM5", "")

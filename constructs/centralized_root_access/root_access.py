@@ -59,12 +59,12 @@ class CentralizedRootAccess(Construct):
             than letters and digits.
         features: The features to enable; any other is disabled for the whole organization, and adds the
             warning ``centralized-root-access:disables<feature>``. Default: both, and nothing is disabled.
-            In AWS GovCloud (US), list ``ROOT_SESSIONS`` alone.
+            In AWS GovCloud (US), list only ``ROOT_SESSIONS``.
             Trusted access stays enabled in every case.
         delegated_administrators: The member accounts, as 12 digits, to register as delegated administrators
             for IAM; any other is deregistered. An empty list deregisters all, and adds the warning
             ``centralized-root-access:noDelegatedAdministrators``. Default: delegated administrators are not
-            managed, and stay as they are.
+            managed, and not changed.
 
         encryption_key: The KMS key of the log groups. CloudWatch Logs of the Region is allowed to use it; the
             policy of an imported key must allow that itself. An alias is refused: policies on it do not apply
@@ -143,12 +143,12 @@ class CentralizedRootAccess(Construct):
         It runs on the interval; in us-east-1 also when CloudTrail records one of the calls that change root
         access. These events need a trail that logs management events in us-east-1 of the management account;
         an organization trail is one. The Region must be set in the stack's ``env``; in a stack without one
-        the check runs on its interval alone. Each check writes a log line and a metric, which has two alarms.
+        the check runs only on its interval. Each check writes a log line and a metric, which has two alarms.
 
         Args:
             interval: How often the check runs: whole minutes, from 1 minute to 24 hours. Default: 1 hour.
             repair: Whether to re-enable trusted access and listed features that have been disabled. It
-                disables nothing, changes no delegated administrator, runs on the interval alone, and waits
+                disables nothing, changes no delegated administrator, runs only on the interval, and waits
                 while the stack is in progress. By default the check only reports, and its role is read-only.
             notification_topic: SNS topic for the alarms, and for the check's own notices: who left drift by
                 which call and when, and what was repaired. The function and CloudWatch are allowed to publish
@@ -231,7 +231,7 @@ class CentralizedRootAccess(Construct):
             Annotations.of(self).add_warning_v2(
                 "centralized-root-access:noDelegatedAdministrators",
                 "delegated_administrators is empty: this deregisters every delegated administrator for IAM. "
-                "Omit the argument to leave them as they are.",
+                "Omit the argument to keep them.",
             )
 
     def _build_resource(self) -> CustomResource:

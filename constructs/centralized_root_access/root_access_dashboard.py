@@ -112,7 +112,7 @@ def _executions(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
     if root_tasks.execute_state_machine is not None:
         state_machines["Executions of plans"] = root_tasks.execute_state_machine
     for title, own in state_machines.items():
-        # What is refused ends as succeeded, so it is not stacked on the others.
+        # A refused execution ends as succeeded, so it is not stacked on the others.
         refused = audit_metric(own, "ExecutionsRefused").with_(statistic="Sum")
         yield _graph(
             title,

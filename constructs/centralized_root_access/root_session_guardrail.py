@@ -1,4 +1,4 @@
-"""The RootSessionGuardrail construct: policies that let certain roles alone open root sessions."""
+"""The RootSessionGuardrail construct: policies that let only certain roles open root sessions."""
 
 from __future__ import annotations
 

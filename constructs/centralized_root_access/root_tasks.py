@@ -89,7 +89,7 @@ class RootTasks(Construct):
         id: The construct's id; the outputs' keys are ``<id>AuditStateMachineArn``,
             ``<id>ExecuteStateMachineArn`` and ``<id>Bucket``, where ``<id>`` is without characters
             other than letters and digits.
-        tasks: The tasks that executions may ask for. Default: the audit alone, which changes nothing.
+        tasks: The tasks that executions may ask for. Default: only the audit, which changes nothing.
         protected_accounts: Account IDs of 12 digits in which no run makes changes: plans and executions skip
             them, and every role but the audit's is denied root sessions there. Audits include them. Default:
             none.

@@ -102,7 +102,7 @@ class RootUseAlarm(Construct):
             required: for what ``root_user_alarm`` fires on, when, in which account, which call, from which
             address, and how it ended. It takes one of the two subscription filters that a log group can
             have, see https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html.
-            Default: the alarms alone.
+            Default: only the alarms.
         management_account: The organization's management account, for the notices: no policy binds its root
             user. Default: the account of the :class:`CentralizedRootAccess` in the same app; without one,
             ``root_user_notices`` needs it.

@@ -48,7 +48,7 @@ def test_elsewhere_it_runs_on_the_interval_alone_and_synth_says_so(
     assert "EventPattern" not in rule
     Annotations.from_stack(stack).has_info(
         "/OrganizationBootstrap/RootAccess/DriftCheck",
-        Match.string_like_regexp(f"The Region is {region}: the drift check runs on its interval alone.*"),
+        Match.string_like_regexp(f"The Region is {region}: the drift check runs only on its interval.*"),
     )
 
 
