@@ -37,7 +37,7 @@ _MAX_COMMANDS_OF_AN_OWN_OPTION = 2
 
 
 # The paragraph of the README that the recordings decide.
-_ON_AWS = re.compile(r"^\*\*It has (?:not )?run on AWS.*?\n(?=\n)", re.MULTILINE | re.DOTALL)
+_ON_AWS = re.compile(r"^\*\*It has (?:not )?run on AWS.*?\n(?=\n|\Z)", re.MULTILINE | re.DOTALL)
 _RUN = re.compile(r"Recorded from AWS by an acceptance run of the level (\w+);")
 # What a level confirms, the one that confirms the most first.
 _LEVELS = {
@@ -76,7 +76,8 @@ def _confirmation(recordings: Path) -> str:
         f"{first} **Confirmed on AWS**: {len(names)} responses, which are recorded; the local AWS is "
         f"tested against them. {f'Not confirmed: {unconfirmed}. ' if unconfirmed else ''}"
         "[`python -m acceptance`](docs/acceptance.md) checks it in a test organization, in one "
-        "command, and restores everything."
+        "command, and restores everything. [Not confirmed, and accepted](docs/not-confirmed.md) "
+        "has the details."
     )
     return textwrap.fill(text, 150, break_long_words=False, break_on_hyphens=False) + "\n"
 

@@ -20,6 +20,8 @@ _PAGES = {
     "benchmarks.md": "benchmarks/README.md",
     "changelog.md": "CHANGELOG.md",
     "contributing.md": "CONTRIBUTING.md",
+    "examples.md": "examples/README.md",
+    "license.md": "LICENSE",
     "overview.md": "README.md",
     "security.md": "SECURITY.md",
 }
@@ -34,8 +36,8 @@ _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(#[^)]*)?\)")
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are not in ``docs/``."""
     for name, source in _PAGES.items():
-        files.append(File.generated(config, name, content=(ROOT / source).read_text()))
-    files.append(File.generated(config, _EXAMPLES, content=examples()))
+        content = (ROOT / source).read_text() + (examples() if name == _EXAMPLES else "")
+        files.append(File.generated(config, name, content=content))
     return files
 
 
@@ -62,7 +64,7 @@ def target(path: str) -> str:
     folder, _, name = path.partition("/")
     if folder == "docs":
         return name
-    if path in (_APP, "examples"):
+    if path == _APP:
         return f"{_EXAMPLES}#{_anchor(_APP)}"
     if folder == "examples":
         return f"{_EXAMPLES}#{_anchor(name)}"
@@ -71,8 +73,8 @@ def target(path: str) -> str:
 
 
 def examples() -> str:
-    """Return a page with each example: what it shows, and its code."""
-    sections = ['# Examples\n\nEach is one file. `cdk synth --app "python <file>"` synthesizes it.\n']
+    """Return the code of each example, with what it shows, for the end of the page."""
+    sections = [""]
     for path in (ROOT / _APP, *sorted((ROOT / "examples").iterdir())):
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         code = [_section(file, name=file.name if path.is_dir() else "") for file in files]

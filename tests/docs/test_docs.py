@@ -9,7 +9,10 @@ import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
+from constructs import Construct
 
+import centralized_root_access as library
+from centralized_root_access.cli.main import main
 from cloudformation.templates import TEMPLATES
 from root_tasks.report.next_steps import KEY_QUERY
 from support.apps import ROOT
@@ -46,7 +49,7 @@ def anchors(page: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\((?!https?://)([^)]+)\)", page.read_text()):
         file, _, anchor = link.partition("#")
@@ -55,7 +58,7 @@ def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_row_of_a_table_has_the_cells_of_its_head(page: Path) -> None:
     """GitHub leaves out what is after the last one; a bar in a cell is escaped, even in code."""
     for table in re.findall(r"(?:^\|.*\n)+", page.read_text(), re.MULTILINE):
@@ -86,7 +89,24 @@ def test_every_file_that_contributors_are_sent_to_exists() -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len(README.splitlines()) <= 150
+    assert len(README.splitlines()) <= 140
+
+
+def test_the_readme_lists_every_construct_and_command() -> None:
+    box = README.partition("## What is in the box\n")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([^`]+)`", box))
+    constructs = {name for name in library.__all__ if issubclass(getattr(library, name), Construct)}
+    # add_drift_check returns the one that is missing.
+    assert constructs - named == {"DriftCheck"}
+    assert main.commands.keys() <= {name.partition(" --")[0] for name in named}
+
+
+def test_the_index_of_the_examples_has_each_of_them() -> None:
+    index = re.findall(
+        r"^\| \[[\w./-]+\]\((.*?)\) \|", (ROOT / "examples" / "README.md").read_text(), re.MULTILINE
+    )
+    files = {path.name for path in (ROOT / "examples").iterdir()} - {"README.md"}
+    assert set(index) == files | {"../app.py"}
 
 
 def test_the_readmes_badges_say_what_the_metadata_says() -> None:
