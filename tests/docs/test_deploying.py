@@ -1,4 +1,4 @@
-"""docs/deploying.md: what it lists is what the templates have."""
+"""The pages on deploying and on a permissions boundary: what they list is what the templates have."""
 
 from __future__ import annotations
 
@@ -33,4 +33,5 @@ def test_the_page_lists_every_warning() -> None:
         unit = organizations.CfnOrganizationalUnit(stack, "Unit", name="Sandbox", parent_id="r-a1b2")
         RootUserGuardrail(stack, "RootUserGuardrail", targets=[unit.attr_id])
         warned |= set(warnings(stack))
-    assert warned == set(re.findall(r"`(centralized-root-access:\w+)`", PAGE.read_text()))
+    page = PAGE.with_name("deploying.md").read_text()
+    assert warned == set(re.findall(r"`(centralized-root-access:\w+)`", page))

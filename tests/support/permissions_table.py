@@ -1,4 +1,4 @@
-"""What a permissions boundary on the roles must allow, read from templates: a table for docs/deploying.md.
+"""The table of docs/permissions-boundary.md, read from templates.
 
 `PYTHONPATH=tests python -m support.permissions_table` writes it.
 """
@@ -19,7 +19,7 @@ from support.templates import MANAGEMENT, actions, as_list, bootstrap_stack, pro
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-PAGE = ROOT / "docs" / "deploying.md"
+PAGE = ROOT / "docs" / "permissions-boundary.md"
 _HEADER = "| construct | role | actions | on |\n|---|---|---|---|\n"
 _TABLE = re.compile(re.escape(_HEADER) + r"(?:\|.*\n)+")
 
