@@ -284,8 +284,8 @@ class Report(RunDetails, Document):
         finished_at: When its last batch ended. If none has a result, when an audit or a plan started, and
             when the report of an execution was written.
         results: One result for each account in scope, in the order of risk; none missing, none twice.
-        warnings: Sentences about what others wrote or altered in the bucket, which this run did not follow,
-            and about what is missing: explanations, findings in Security Hub, the end of the run.
+        warnings: Sentences about results that were altered, and about what is missing: a comparison, findings
+            in Security Hub, the end of the run.
         changes: What has changed since the full audit before this one; None if there is none to compare
             with, and for other runs.
         plan_expires_at: When its plan can no longer be executed; None if it is not a plan.
