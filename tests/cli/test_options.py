@@ -222,7 +222,7 @@ def test_a_stack_whose_outputs_name_what_it_does_not_have_is_refused(
     command_line.services.stacks[STACK][f"RootTasks{output}"] = value
     for command in (["audit"], ["report"], ["report", "--stack", STACK], DELETE):
         said = command_line.refusal(*command)
-        assert f"Stack {STACK} in us-east-1 is no RootTasks: its outputs name {value}, and" in said
+        assert f"The outputs of stack {STACK} in us-east-1 name {value}, which the stack does" in said
     assert command_line.services.inputs == {}
 
 

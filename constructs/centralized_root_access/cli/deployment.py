@@ -107,8 +107,8 @@ def _require_resources(caller: Caller, deployment: Deployment) -> None:
     if foreign := deployment.resources - resources:
         names = " and ".join(sorted(name for _, name in foreign))
         raise CommandError(
-            f"Stack {deployment.stack} in {caller.region} is no RootTasks: its outputs name {names}, and its "
-            "resources do not include that. Choose the right stack: --stack STACK."
+            f"The outputs of stack {deployment.stack} in {caller.region} name {names}, which the stack does "
+            "not have: this is not a stack of RootTasks. Choose another one: --stack STACK."
         )
 
 
