@@ -192,6 +192,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
                         error=self._error,
                         at=self.received_at,
                         root_session=self.root_session is not None,
+                        user_agent=str(self.headers.get("User-Agent", "")),
                     )
                 )
 

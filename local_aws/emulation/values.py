@@ -19,6 +19,7 @@ class Call:
         error: The error code of the response, or None.
         at: When it arrived, by the emulation's clock.
         root_session: Whether the caller was a root session.
+        user_agent: What the request says of the program that sent it.
     """
 
     service: str
@@ -28,6 +29,7 @@ class Call:
     error: str | None
     at: datetime
     root_session: bool
+    user_agent: str
 
     @property
     def is_write(self) -> bool:

@@ -38,12 +38,16 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
         THIRD: "inaccessible",
     }
     assert (tmp_path / "report.json").read_text() == from_here.stdout
-    # The page names no run that another command could not find.
-    assert 'data-stored=""' in (tmp_path / "report.html").read_text()
+    # No next step names a run that another command could not find.
+    report = json.loads(from_here.stdout)
+    assert report["runId"] not in json.dumps(report["nextSteps"])
     assert command_line.services.requests == []
     assert writes(organization) == []
-    sessions = [call.parameters for call in organization.calls if call.operation == "AssumeRoot"]
-    assert {session["TaskPolicyArn"]["arn"] for session in sessions} == {AUDIT}  # type: ignore[index]
+    sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
+    assert {call.parameters["TaskPolicyArn"]["arn"] for call in sessions} == {AUDIT}  # type: ignore[index]
+    sessions += [call for call in organization.calls if call.root_session]
+    run = f" centralized-root-access/{report['runId']}"
+    assert [call for call in sessions if not call.user_agent.endswith(run)] == []
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,10 @@ def audit_every_account(deployed: Deployed) -> None:
     for name in ("report.html", "report.csv"):
         assert deployed.read(f"latest/{name}") == deployed.read(f"runs/{audit.run_id}/{name}")
     assert audit.output["report"] == f"s3://{deployed.bucket}/runs/{audit.run_id}/report.html"
+    calls = deployed.organization.calls
+    sessions = [call for call in calls if call.root_session or call.operation == "AssumeRoot"]
+    agents = {call.user_agent.rpartition(" ")[2] for call in sessions}
+    assert agents == {f"centralized-root-access/{audit.run_id}"}
 
 
 def imported_findings(aws: LocalAws) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import botocore
 import pytest
 
 from aws_calls.failures import CallError, Failure
+from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED_AUDIT
 from root_tasks.model.codec import encode
@@ -65,6 +67,48 @@ def test_trusted_access_that_is_not_enabled_fails_once(organization: LocalOrgani
         RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
         {"task": Task.AUDIT, "management_account_id": MANAGEMENT},
     )
+
+
+def runs_of_sessions(organization: LocalOrganization, calls: int) -> dict[str, set[str]]:
+    """Return the accounts of each run's sessions and their calls, by its name in the user agents."""
+    found: dict[str, set[str]] = {}
+    for call in organization.calls[calls:]:
+        if call.operation == "AssumeRoot" or call.root_session:
+            account_id = str(call.parameters.get("TargetPrincipal", call.account_id))
+            found.setdefault(call.user_agent.rpartition(" ")[2], set()).add(account_id)
+    return found
+
+
+def test_every_root_session_names_its_run(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+    organization.put_root_credentials(account_id=MEMBER, password=True)
+    for execute in (
+        lambda: root_tasks.run({"accounts": [MEMBER]}, name="audit-1"),
+        lambda: root_tasks.run({**DELETE, "accounts": [MEMBER]}, name="plan-1"),
+        lambda: root_tasks.execute("plan-1", name="execution-1"),
+    ):
+        before = len(organization.calls)
+        finished = execute()
+        assert finished.totals, finished.cause
+        name = f"centralized-root-access/{finished.run_id}"
+        assert runs_of_sessions(organization, before) == {name: {MEMBER}}
+
+
+def test_each_session_of_two_runs_at_once_names_its_own(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
+    accounts = [add_accounts(organization, MAX_ACCOUNTS_IN_PARALLEL) for _ in range(2)]
+    runs = [
+        root_tasks.start_run(
+            {"accounts": ids}, arn=root_tasks.arn(f"run-{number}"), started_at=root_tasks.now
+        )
+        for number, ids in enumerate(accounts)
+    ]
+    before = len(organization.calls)
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda run: root_tasks.run_batch(run, batch=0), runs))
+    assert runs_of_sessions(organization, before) == {
+        f"centralized-root-access/run-{number}": set(ids) for number, ids in enumerate(accounts)
+    }
 
 
 def test_a_member_account_that_is_not_a_delegated_administrator_is_refused(root_tasks: RootTasks) -> None:

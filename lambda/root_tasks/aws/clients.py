@@ -57,7 +57,12 @@ class Clients:
         self.sessions = sessions
         # A session of the SDK must not create two clients at once.
         self._lock = threading.Lock()
-        self._create = functools.cache(create)
+
+        def create_naming_runs(service: str) -> Any:
+            client = create(service)
+            return sessions.naming_runs(client) if service == "sts" else client
+
+        self._create = functools.cache(create_naming_runs)
 
     def __getattr__(self, name: str) -> Any:
         if name not in Clients.__annotations__:

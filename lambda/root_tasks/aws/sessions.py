@@ -43,6 +43,7 @@ class RootSession:
     Attributes:
         account_id: The member account.
         credentials: The session's credentials.
+        run_id: The run, which the user agent of each request names.
         clients: The clients of all sessions.
         executor: Makes calls in parallel.
         budget: How long to retry transient failures.
@@ -50,6 +51,7 @@ class RootSession:
 
     account_id: str
     credentials: CredentialsTypeDef
+    run_id: str
     clients: SessionClients
     executor: Executor
     budget: RetryBudget
@@ -109,7 +111,7 @@ class RootSession:
         """Return a function that makes its call as the root user of this account."""
 
         def sign_and_call(**parameters: Any) -> Mapping[str, Any]:
-            with self.clients.acting_as(self.credentials):
+            with self.clients.for_run(self.run_id), self.clients.acting_as(self.credentials):
                 return function(**parameters)
 
         return sign_and_call
@@ -119,6 +121,7 @@ def open_session(
     aws: Aws,
     account_id: str,
     *,
+    run_id: str,
     task: Task,
     deadline: float,
     pace: Pace,
@@ -131,6 +134,7 @@ def open_session(
     Args:
         aws: The account that opens it.
         account_id: The account.
+        run_id: The run, which the user agents of AssumeRoot and of the session's calls end with.
         task: The task.
         deadline: When the session ends, on the clock.
         pace: How often AssumeRoot is called: its limit is that of the function's account, which the batches
@@ -141,16 +145,18 @@ def open_session(
         CallError: AWS refused, or did not respond in time.
     """
     clock = aws.clock
-    response = call(
-        aws.clients.sts.assume_root,
-        operation=ASSUME_ROOT,
-        budget=PacedRetryBudget(clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS, pace=pace),
-        TargetPrincipal=account_id,
-        TaskPolicyArn={"arn": f"arn:{aws.function.partition}:iam::aws:policy/root-task/{task}"},
-        DurationSeconds=_SESSION_SECONDS,
-    )
+    with aws.clients.sessions.for_run(run_id):
+        response = call(
+            aws.clients.sts.assume_root,
+            operation=ASSUME_ROOT,
+            budget=PacedRetryBudget(clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS, pace=pace),
+            TargetPrincipal=account_id,
+            TaskPolicyArn={"arn": f"arn:{aws.function.partition}:iam::aws:policy/root-task/{task}"},
+            DurationSeconds=_SESSION_SECONDS,
+        )
     return RootSession(
         account_id=account_id,
+        run_id=run_id,
         credentials=response.require("Credentials"),
         clients=aws.clients.sessions,
         executor=executor,

@@ -203,6 +203,7 @@ class AccountRunner:
             session = open_session(
                 self.aws,
                 assignment.account_id,
+                run_id=self.work.run_id,
                 task=task,
                 deadline=self.aws.deadline - _RESULT_RESERVE_SECONDS,
                 pace=self.pace,

@@ -125,6 +125,7 @@ def session_of(account_id: str, clients: SessionClients, executor: ThreadPoolExe
     return RootSession(
         account_id=account_id,
         credentials=credentials_of(account_id),
+        run_id="run-1",
         clients=clients,
         executor=executor,
         budget=RetryBudget(clock=FakeTime().clock(), deadline=1000),
@@ -133,6 +134,7 @@ def session_of(account_id: str, clients: SessionClients, executor: ThreadPoolExe
 
 def aws_of(sts: Any, clock: Clock) -> Aws:
     """What a function works with whose STS is this one."""
+    sts.meta = SimpleNamespace(events=SimpleNamespace(register_first=lambda *_, **__: None))
     return Aws(
         find_function=lambda: FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT),
         clients=Clients(lambda service: sts, sessions=session_clients()),
@@ -146,6 +148,7 @@ def open_audit_session(sts: Any, clock: Clock, executor: ThreadPoolExecutor) -> 
     return open_session(
         aws_of(sts, clock),
         MEMBER,
+        run_id="run-1",
         task=Task.AUDIT,
         deadline=DEADLINE,
         pace=Pace(clock=clock),
