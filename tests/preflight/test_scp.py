@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,7 +43,6 @@ from support.scp import (
     task_decision,
     verdict,
 )
-from support.scp_grammar import disagreements
 from support.scp_oracle import KNOWN
 
 if TYPE_CHECKING:
@@ -493,14 +491,3 @@ def test_nine_of_ten_real_policies_are_decided_once_the_target_is_named() -> Non
     ]
     assert len(real) >= 20
     assert sum(decision is not UNKNOWN for decision in decisions) >= 0.9 * len(decisions)
-
-
-# The documentation
-
-
-def test_every_known_disagreement_with_the_other_evaluator_is_in_the_docs() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "scp-evaluation.md").read_text(encoding="utf-8")
-    for disagreement in disagreements():
-        assert f"| {disagreement['name']} |" in text
-        assert disagreement["page"] in text
-        assert disagreement["aws"] in text
