@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
@@ -72,3 +73,6 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
     command_line.now += timedelta(minutes=1)
     planned = command_line.run("plan", "delete", "--from-report", second)
     assert (planned.exit_code, planned.stderr.startswith(left_out.format(second))) == (0, True)
+    run_id = [*command_line.services.inputs][-1]
+    selection = json.loads(root_tasks.read(f"runs/{run_id}/report.json"))["selection"]
+    assert (selection["accounts"], selection["fromReport"]) == ([OTHER], second)

@@ -98,7 +98,7 @@ def test_options_are_the_input_of_an_execution(
         ("execute a/b --yes", "is not the name of a run"),
         ("report latest/mine", "is not the name of a run"),
         (f"execute {AUDIT}", "There is no terminal to ask at. Read the plan, then use --yes."),
-        ("audit --output report.pdf", "there is no folder report.pdf. Create it"),
+        ("audit --output report.pdf", "report.pdf ends in neither .html, .json nor .csv."),
         ("audit --output=", "it is empty"),
         ("audit --output {folder}/report.json", "{folder} is not a folder, or not writable."),
         (f"audit --from-here --stack {STACK}", "works without a stack"),
@@ -158,7 +158,7 @@ def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
     command_line.run("audit")
     command_line.now += timedelta(hours=1)
     command_line.run("audit", "--from-report", AUDIT)
-    assert list(command_line.services.inputs.values()) == [{}, {"accounts": [OTHER]}]
+    assert list(command_line.services.inputs.values()) == [{}, {"accounts": [OTHER], "fromReport": AUDIT}]
     for outcome, sentence in (
         ("dirty", "dirty is not an outcome. Outcomes: has credentials, unknown,"),
         ("planned", f"Run {AUDIT} reports no account with these outcomes: planned."),

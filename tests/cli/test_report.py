@@ -213,9 +213,15 @@ def test_a_folder_that_is_gone_when_the_run_has_ended_is_named(
     command_line: CommandLine, tmp_path: Path
 ) -> None:
     command_line.services.before["StartExecution"] = tmp_path.rmdir
-    shown = command_line.run("audit", "--output", str(tmp_path))
-    said = f"Unable to save the report as {tmp_path / 'report.json'}: No such file or directory.\n"
+    shown = command_line.run("audit", "--output", str(tmp_path / "audit.json"))
+    said = f"Unable to save the report as {tmp_path / 'audit.json'}: No such file or directory.\n"
     assert (shown.exit_code, shown.stderr) == (2, said)
+
+
+def test_a_new_folder_is_made_for_all_three_files(command_line: CommandLine, tmp_path: Path) -> None:
+    assert command_line.run("audit", "--output", str(tmp_path / "new")).exit_code == 0
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert names == {"report.json", "report.csv", "report.html"}
 
 
 def test_a_page_that_cannot_be_saved_is_a_sentence_below_the_report(

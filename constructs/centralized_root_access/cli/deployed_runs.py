@@ -26,7 +26,7 @@ from root_tasks.report.render import as_json
 from root_tasks.run.collect import collect_results
 from root_tasks.run.make_report import make_report
 from root_tasks.tasks import DEFINITIONS
-from root_tasks.tasks.task_input import REQUESTED_BY
+from root_tasks.tasks.task_input import FROM_REPORT, REQUESTED_BY
 
 from .caller import MAX_WAIT_SECONDS, find_caller
 from .command_errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as
@@ -257,7 +257,7 @@ class Runs:
         if not accounts:
             wanted = ", ".join(selection.outcomes)
             raise CommandError(f"Run {run_id} reports no{other} account with these outcomes: {wanted}.")
-        return {"accounts": accounts}
+        return {"accounts": accounts, FROM_REPORT: run_id}
 
     def task_of_backups(self, references: Sequence[str]) -> Task:
         """Return the task that removed, and so restores, the policies of backups.

@@ -135,10 +135,9 @@ def report_path(value: str) -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         # Said before the run: afterwards its report would have nowhere to go.
         raise click.BadParameter(f"{printable(str(folder))} is not a folder, or not writable.")
-    if folder != path and path.suffix.lower() not in (".html", ".json", ".csv"):
+    if folder != path and path.suffix.lower() not in ("", ".html", ".json", ".csv"):
         raise click.BadParameter(
-            f"there is no folder {printable(value)}. Create it for all three files, or name a file that ends "
-            "in .html, .json or .csv."
+            f"{printable(value)} ends in neither .html, .json nor .csv. For all three, name a folder."
         )
     return path
 
@@ -202,7 +201,7 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "path",
         type=report_path,
         metavar="FILE",
-        help="Save the report: .html, .json or .csv; all three in a folder.",
+        help="Save the report: .html, .json or .csv; otherwise all three, in a folder.",
     )
     @functools.wraps(function)
     def wrapper(*, format_: str, all_: bool, open_: bool, path: Path | None, **options: Any) -> Any:

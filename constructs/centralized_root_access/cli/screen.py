@@ -15,7 +15,7 @@ from rich.text import Text
 from common.untrusted import printable, unique_keys
 from root_tasks.messages import quantity
 from root_tasks.model.report_schema import Outcome
-from root_tasks.report.summary import duration, minute, summary, words_of
+from root_tasks.report.summary import duration, minute, request_in_words, summary, words_of
 
 from .report_rows import ReportRow, rows_of
 from .terminal import UNWRAPPED, console
@@ -83,7 +83,9 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
         # Not by rich, which wraps lines, and drops blanks where it does.
         click.echo(line, err=to_decide)
     warnings = (safe_text(f"Warning: {warning}", "yellow") for warning in report.warnings)
-    show_lines([*warnings, safe_text(summary(report), "bold")], target=target)
+    asked = report.selection if to_decide else None
+    lines = [] if asked is None else [safe_text(f"Asked for: {request_in_words(asked)}.")]
+    show_lines([*lines, *warnings, safe_text(summary(report), "bold")], target=target)
 
 
 def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -> None:

@@ -144,6 +144,9 @@ def _save_report(stored: StoredReport, path: Path | None) -> None:
         targets = {path: _BY_SUFFIX[path.suffix.lower()]}
     for target, name in targets.items():
         try:
+            if target != path:
+                # Its owner alone may read a new one.
+                path.mkdir(mode=0o700, exist_ok=True)
             _write_private(target, stored.file(name))
         except OSError as error:
             raise CommandError(f"Unable to save the report as {target}: {error.strerror}.") from error

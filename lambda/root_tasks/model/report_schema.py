@@ -242,6 +242,29 @@ class AuditTotals:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlanSelection:
+    """The input of a plan to delete credentials.
+
+    Attributes:
+        all_accounts: Whether it names every account.
+        accounts: The accounts that it names.
+        from_report: The run of whose report these are, as the command states; None if they are of none.
+        organizational_units: The organizational units that it names.
+        exclude: The accounts and organizational units that it leaves out.
+        credential_types: The types of credentials; all types where it is empty.
+        unused_for_days: For how many days a credential has to be unused; None to plan it all the same.
+    """
+
+    all_accounts: bool
+    accounts: tuple[str, ...] = ()
+    from_report: str | None = None
+    organizational_units: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    credential_types: tuple[ItemType, ...] = ()
+    unused_for_days: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunDetails:
     """One run of one task.
 
@@ -257,6 +280,7 @@ class RunDetails:
         started_at: When the execution started.
         requested_by: The ARN of the caller, as the input states it; None if it does not.
         root_email_domains: The domains that the e-mail addresses of root users may have; empty: any.
+        selection: The input of a plan to delete credentials; None for other runs.
     """
 
     run_id: str
@@ -270,6 +294,7 @@ class RunDetails:
     started_at: datetime
     requested_by: str | None = None
     root_email_domains: tuple[str, ...] = ()
+    selection: PlanSelection | None = None
 
     def details(self) -> dict[str, Any]:
         """Return the fields that every document of a run has, by name."""

@@ -51,7 +51,7 @@ def management_root_user(report: Report) -> ManagementRootUser | None:
             signing_certificate=has.signing_certificates != (),
             summary=f"{_OWN} has {credentials_in_words(has)}.",
         )
-    reason = f"the audit ran in account {report.account_id}."
+    reason = f"root sessions are not supported for it, and the audit ran in account {report.account_id}."
     if (own := management_result(report)) is not None:
         ended_early = own.reason == MANAGEMENT_ACCOUNT
         reason = "the run ended early." if ended_early else "it could not be read; its row has the reason."

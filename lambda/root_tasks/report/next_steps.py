@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 # More accounts are named by their run.
 MAX_NAMED = 5
-# Every shell, and every chat that reads Markdown, takes such a name for text, and no command for an option.
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./%-]*")
 _MAY_HAVE_CHANGED = (Outcome.UNKNOWN, Outcome.FAILED, Outcome.DONE)
 _PLAN = "Plan what to delete"
 # Keys of other principals are not of the type Root, and root sessions have temporary keys.
@@ -65,7 +62,7 @@ def approval_step(report: Report, *, report_sha256: str) -> NextStep | None:
     """
     command = _command("execute", report.run_id, "--approved-report", report_sha256)
     is_executable = is_plan(report) and Outcome.PLANNED in report.totals and report.plan_expires_at
-    if not is_executable or not _PLAIN.fullmatch(report.run_id):
+    if not is_executable:
         return None
     return NextStep(what="If a second person approves it, execute what that person has read", command=command)
 
@@ -111,7 +108,7 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
 def _after_plan(report: Report) -> Iterator[NextStep]:
     yield from _to_find_users(report)
     # Its run has no plan if it ended without a report.
-    if report.plan_expires_at is not None and _PLAIN.fullmatch(report.run_id):
+    if report.plan_expires_at is not None:
         what = f"Execute exactly this plan, until {minute(report.plan_expires_at)}"
         yield NextStep(what=what, command=_command("execute", report.run_id))
 
@@ -150,7 +147,6 @@ def _after_policies(report: Report) -> Iterator[NextStep]:
         if item.outcome in (Outcome.DONE, Outcome.UNKNOWN)
         and item.backup is not None
         and item.backup.startswith(f"backups/{report.run_id}/")
-        and _PLAIN.fullmatch(item.backup)
     )
     if backups:
         words = [word for backup in backups for word in ("--backup", backup)]
@@ -201,8 +197,6 @@ def _of_accounts(
         return
     named = ["--account", ",".join(result.account_id for result in accounts)]
     if stored and len(accounts) > MAX_NAMED:
-        if not _PLAIN.fullmatch(report.run_id):
-            return
         run = report.run_id if report.executed_plan is None else f"executions/{report.run_id}"
         named = ["--from-report", run, *(word for outcome in outcomes for word in ("--outcome", outcome))]
     yield NextStep(what=what, command=_command(*command, *named))

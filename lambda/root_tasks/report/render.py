@@ -18,25 +18,35 @@ from common.typed_json import format_time
 from common.untrusted import printable
 
 from ..model.codec import encode
-from ..model.report_schema import Outcome
+from ..model.report_schema import AccessKey, ItemType, Outcome, RootCredentials
 from ..tasks import DEFINITIONS
 from .controls import evidence
 from .management_root_user import management_root_user
 from .next_steps import approval_step
 from .risk import RECENT
-from .summary import duration, headline, is_plan, minute, summary, title, what_it_does, words_of
+from .summary import (
+    duration,
+    headline,
+    in_use_of,
+    in_use_warning,
+    is_plan,
+    minute,
+    request_in_words,
+    summary,
+    title,
+    what_it_does,
+    words_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from ..model.report_schema import (
-        AccessKey,
         AccountResult,
         CredentialDetails,
         Item,
         Report,
-        RootCredentials,
     )
 
 # Embedding takes several times the memory of what is embedded.
@@ -122,6 +132,7 @@ def as_html(report: Report, report_json: bytes) -> bytes:
         "title": _markup(title(report)),
         "headline": _markup(headline(report)),
         "notice": _markup(_notice(report)),
+        "notice-tone": "warn" if in_use_of(report) else "plan",
         "facts": "".join(
             f"<div><dt>{_markup(name)}</dt><dd>{_markup(value)}</dd></div>"
             for name, value in (*_facts(report), ("SHA-256 of report.json", report_sha256))
@@ -141,7 +152,34 @@ def as_html(report: Report, report_json: bytes) -> bytes:
 
 
 def _of_credentials(cell: Callable[[RootCredentials], object]) -> Callable[[AccountResult], object]:
-    return lambda result: None if result.credentials is None else cell(result.credentials)
+    def of_result(result: AccountResult) -> object:
+        has = result.credentials or _credentials_of_plan(result)
+        return None if has is None else cell(has)
+
+    return of_result
+
+
+def _credentials_of_plan(result: AccountResult) -> RootCredentials | None:
+    """Return the credentials that a plan lists, to be deleted or not; None if it lists none."""
+    listed = [(item, item.credential) for item in result.items if item.credential is not None]
+    if not listed:
+        return None
+
+    def ids(type_: ItemType) -> tuple[str, ...]:
+        return tuple(item.id or "" for item, _ in listed if item.type is type_)
+
+    password = next((details for item, details in listed if item.type is ItemType.PASSWORD), None)
+    return RootCredentials(
+        password=password is not None,
+        password_last_used_at=None if password is None else password.last_used_at,
+        access_keys=tuple(
+            AccessKey(access_key_id=item.id or "", **asdict(details))
+            for item, details in listed
+            if item.type is ItemType.ACCESS_KEY
+        ),
+        mfa_devices=ids(ItemType.MFA_DEVICE),
+        signing_certificates=ids(ItemType.SIGNING_CERTIFICATE),
+    )
 
 
 def _of_keys(cell: Callable[[Sequence[AccessKey]], object]) -> Callable[[AccountResult], object]:
@@ -228,6 +266,7 @@ def _summary_keys(report: Report) -> dict[str, object]:
     return {
         "summary": summary(report),
         "totals": report.totals,
+        "plannedInUse": in_use_of(report),
         "evidence": () if DEFINITIONS[report.task].makes_changes else tuple(evidence(report)),
         "managementRootUser": management_root_user(report),
     }
@@ -242,7 +281,7 @@ def _notice(report: Report) -> str:
     if report.plan_expires_at is None:
         return f"{what} It cannot be executed: its run ended without a report."
     once = f"It can be executed once, exactly as listed, until {minute(report.plan_expires_at)}."
-    return " ".join(filter(None, (what, once, words_of(report).warning)))
+    return " ".join(filter(None, (what, in_use_warning(report), once, words_of(report).warning)))
 
 
 def _facts(report: Report) -> Iterable[tuple[str, str]]:
@@ -260,3 +299,5 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
         yield "Requested by", f"{report.requested_by}, as the command states"
     yield "Started", f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}"
     yield "Run ID", report.run_id
+    if report.selection is not None:
+        yield "Asked for", request_in_words(report.selection)

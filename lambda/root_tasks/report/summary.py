@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,13 @@ from ..messages import enumeration, quantity
 from ..model.report_schema import AccountResult, Action, ItemType, Outcome, Report
 from ..tasks import DEFINITIONS
 from .management_root_user import management_root_user
+from .risk import RECENT, is_recent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from ..model.report_schema import PlanSelection
     from ..tasks.definition import ActionWords
 
 # The outcomes of an account of which an audit read what its root user has.
@@ -34,6 +37,64 @@ _PREDICATES = {
     Outcome.CLEAN: ("is clean", "are clean"),
     Outcome.SKIPPED: ("was skipped", "were skipped"),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedInUse:
+    """The credentials in use that a plan lists.
+
+    Attributes:
+        credentials: Their number.
+        last_used_at: When the last of them was used.
+    """
+
+    credentials: int
+    last_used_at: datetime
+
+
+def in_use_of(report: Report) -> PlannedInUse | None:
+    """Return what a plan lists although it is in use; None if it lists nothing such."""
+    uses = [
+        item.credential.last_used_at
+        for result in report.results
+        for item in result.items
+        if item.outcome is Outcome.PLANNED
+        and item.credential is not None
+        and item.credential.last_used_at is not None
+        and is_recent(item.credential.last_used_at, report.finished_at)
+    ]
+    return PlannedInUse(credentials=len(uses), last_used_at=max(uses)) if uses else None
+
+
+def in_use_warning(report: Report, *, of: str = "the credentials") -> str:
+    """Return what a plan lists although it is in use, as a sentence; nothing if it lists nothing such."""
+    planned = in_use_of(report)
+    if planned is None:
+        return ""
+    days = (report.finished_at - planned.last_used_at).days
+    ago = {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")
+    were, last = ("was", ago) if planned.credentials == 1 else ("were", f"the last one {ago}")
+    return f"Of {of}, {planned.credentials:,} {were} used in the last {RECENT.days} days ({last})."
+
+
+def request_in_words(selection: PlanSelection) -> str:
+    """Return the input of a plan in words."""
+    named = quantity(len(selection.accounts), "account") if selection.accounts else ""
+    if selection.from_report is not None:
+        named += f" of report {selection.from_report}"
+    parts = (
+        "every account"
+        if selection.all_accounts
+        else ", ".join(filter(None, (named, *selection.organizational_units))),
+        f"without {', '.join(selection.exclude)}" if selection.exclude else "",
+        f"only {enumeration([f'{type_}s' for type_ in selection.credential_types])}"
+        if selection.credential_types
+        else "",
+        "in use or not"
+        if selection.unused_for_days is None
+        else f"unused for {quantity(selection.unused_for_days, 'day')}",
+    )
+    return "; ".join(filter(None, parts))
 
 
 def title(report: Report) -> str:
@@ -75,6 +136,7 @@ def headline(report: Report) -> str:
         more = [_email_sentence(report), "" if own is None else own.summary]
     elif is_plan(report):
         included, sentence = frozenset({Outcome.PLANNED, Outcome.IN_USE}), _plan_sentence(report)
+        more = [_email_sentence(report)]
     else:
         included, sentence = frozenset({Outcome.DONE}), _execution_sentence(report)
     counts = [(outcome, count) for outcome, count in totals.items() if outcome not in included]
@@ -136,7 +198,7 @@ def minute(moment: datetime) -> str:
 def duration(start: datetime, end: datetime) -> str:
     """Return for readers how long something took."""
     minutes, seconds = divmod(int((end - start).total_seconds()), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s" if seconds else "under a second"
 
 
 def _audit_sentence(report: Report) -> str:
@@ -182,6 +244,7 @@ def _plan_sentence(report: Report) -> str:
     sentences = (
         f"{_capitalize(words_of(report).planned)} in {report.totals.get(Outcome.PLANNED, 0):,} of {accounts}"
         f"{f': {items}' if items else ''}.",
+        in_use_warning(report, of="these"),
         _remaining(report, "Left out, because in use", Outcome.IN_USE),
         f"Could not be planned: {not_planned}." if not_planned else "",
         "Nothing has been changed.",
@@ -197,15 +260,17 @@ def _execution_sentence(report: Report) -> str:
     sentences = (
         f"{_capitalize(words_of(report).done)}: {items}.",
         f"Done as planned in {report.totals.get(Outcome.DONE, 0):,} of {accounts}.",
-        _remaining(report, "Still there", Outcome.SKIPPED) if report.action is Action.DELETE else "",
+        _remaining(report, "Still there", Outcome.SKIPPED, Outcome.FAILED)
+        if report.action is Action.DELETE
+        else "",
     )
     return " ".join(filter(None, sentences))
 
 
-def _remaining(report: Report, words: str, outcome: Outcome) -> str:
+def _remaining(report: Report, words: str, *outcomes: Outcome) -> str:
     """Return which items stay as they are, and in how many accounts; nothing if there are none."""
-    items = _items_with(report, outcome)
-    accounts = sum(any(item.outcome is outcome for item in result.items) for result in report.results)
+    items = _items_with(report, *outcomes)
+    accounts = sum(any(item.outcome in outcomes for item in result.items) for result in report.results)
     return f"{words}: {items}, in {quantity(accounts, 'account')}." if items else ""
 
 

@@ -14,7 +14,8 @@ from common.metrics import STATE_MACHINE_NAME, metric_line
 from ..aws.executions import Execution
 from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError
-from ..model.run import RUN_ID, Mode, Restore, Target
+from ..model.report_schema import Task
+from ..model.run import RUN_ID, Restore, Target
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from ..tasks.task_input import Request, assignments_of
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 
     from ..aws.context import Aws
     from ..aws.stores import RunStore
-    from ..model.report_schema import Task
     from ..model.run import Assignment, Backup, Run, Work
     from ..tasks.task_input import RestoreRequest
     from .settings import StartExecutionSettings, StartRunSettings
 
+_ABOUT_EMAILS = (Task.AUDIT, Task.ALLOW_PASSWORD_RECOVERY)
 # A schedule's first audit may come before the new role's policy is in effect everywhere.
 _NEW_PERMISSIONS_SECONDS = 60.0
 
@@ -65,7 +66,8 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         )
         run = replace(
             with_unit_names(run, directory, whole=request.all_accounts),
-            root_email_domains=settings.root_email_domains if run.mode is Mode.AUDIT else (),
+            # Anyone who controls the mailbox can become root after a recovery.
+            root_email_domains=settings.root_email_domains if run.task in _ABOUT_EMAILS else (),
             accepted_credentials=settings.accepted_credentials,
         )
         return _store(aws, storage.runs, run, work, began=began)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from common.untrusted import ACCOUNT_ID
 
-from ..model.report_schema import Task
-from ..model.run import Assignment, CredentialSelection
+from ..model.report_schema import PlanSelection, Task
+from ..model.run import RUN_ID, Assignment, CredentialSelection
 from ..refusals import RefusalReason, RunRefusedError
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ REQUESTED_BY = "requestedBy"
 # No ARN of a caller has a blank: it is not a sentence.
 REQUESTER = re.compile(r"arn:[!-~]{1,2044}")
 ACCOUNT_KEYS = (ACCOUNTS, ORGANIZATIONAL_UNITS)
-SCOPE_KEYS = (*ACCOUNT_KEYS, EXCLUDE)
+# The run of whose report the accounts are, as self-reported.
+FROM_REPORT = "fromReport"
+SCOPE_KEYS = (*ACCOUNT_KEYS, EXCLUDE, FROM_REPORT)
 
 _ALL = "all"
 UNIT_ID = re.compile(r"(r-[a-z0-9]{4,32})|(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})")
@@ -63,6 +65,7 @@ class Request:
         requested_by: The requester, as the input states.
         all_accounts: Whether it is every account of the organization.
         account_ids: The accounts.
+        from_report: The run of whose report these are, as the input states.
         organizational_units: The organizational units, for their accounts: by ID, path or the end of a path.
         exclusions: Accounts and organizational units that are left out of all that.
         assignments: The buckets or queues, by account.
@@ -75,12 +78,28 @@ class Request:
     requested_by: str | None = None
     all_accounts: bool = False
     account_ids: tuple[str, ...] = ()
+    from_report: str | None = None
     organizational_units: tuple[str, ...] = ()
     exclusions: tuple[str, ...] = ()
     assignments: tuple[Assignment, ...] = ()
     restores: tuple[RestoreRequest, ...] = ()
     credential_types: tuple[ItemType, ...] = ()
     unused_for: timedelta | None = None
+
+    @property
+    def selection(self) -> PlanSelection | None:
+        """The input of a plan to delete credentials; None for any other request."""
+        if self.task is not Task.DELETE_CREDENTIALS:
+            return None
+        return PlanSelection(
+            all_accounts=self.all_accounts,
+            accounts=self.account_ids,
+            from_report=self.from_report,
+            organizational_units=self.organizational_units,
+            exclude=self.exclusions,
+            credential_types=self.credential_types,
+            unused_for_days=None if self.unused_for is None else self.unused_for.days,
+        )
 
     @property
     def full(self) -> bool:
@@ -270,8 +289,15 @@ def parse_accounts(input_: TaskInput, *other_keys: str) -> Request:
         if units:
             raise RunRefusedError(RefusalReason.ALL_ACCOUNTS_AND_UNITS)
         return Request(task=input_.task, all_accounts=True, exclusions=exclusions)
+    from_report = None
+    if FROM_REPORT in input_.values:
+        from_report = text_of(input_.values, FROM_REPORT, pattern=RUN_ID, expected="the name of a run")
     return Request(
-        task=input_.task, account_ids=_account_ids(input_), organizational_units=units, exclusions=exclusions
+        task=input_.task,
+        account_ids=_account_ids(input_),
+        from_report=from_report,
+        organizational_units=units,
+        exclusions=exclusions,
     )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
+from centralized_root_access.cli.report_rows import rows_of
 from root_tasks.messages import ACCEPTANCE_UNKNOWN
-from root_tasks.model.report_schema import CredentialDetails, Item, ItemType, Outcome, Task
+from root_tasks.model.codec import decode
+from root_tasks.model.report_schema import CredentialDetails, Item, ItemType, Outcome, Report, Task
 from root_tasks.model.run import AcceptedCredentials
 from root_tasks.report.accepted import with_acceptance
 from root_tasks.run.make_report import is_outside
@@ -180,3 +183,11 @@ def test_an_audit_says_whose_address_is_outside_of_the_domains(root_tasks: RootT
     assert "example.net" not in str(root_tasks.log)
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
     assert root_tasks.report(plan)["rootEmailDomains"] == []
+    # Anyone who controls the mailbox can become root after it.
+    recovery = root_tasks.run({"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": ["555555555555"]})
+    assert root_tasks.results(recovery)["555555555555"]["emailOutside"] is True
+    written = root_tasks.report(recovery)
+    assert "1 root user has an e-mail address outside of example.com." in written["summary"]
+    shown = decode(Report, json.dumps(written).encode())
+    row, *_ = rows_of(shown, shown.results[0])
+    assert row.item == "e-mail address new@example.net, outside of example.com"

@@ -150,7 +150,10 @@ def test_a_delegated_administrator_says_that_it_was_not_looked_at(root_tasks: Ro
     root_tasks.client("securityhub", account_id=DELEGATE).enable_security_hub()
     audit = root_tasks.run()
     assert GET_ACCOUNT_SUMMARY not in own_calls(root_tasks)
-    not_looked_at = f"root user was not looked at: the audit ran in account {DELEGATE}."
+    not_looked_at = (
+        "root user was not looked at: root sessions are not supported for it, and the audit ran in account "
+        f"{DELEGATE}."
+    )
     assert not_looked_at in page(root_tasks, audit)
     assert not_looked_at in root_tasks.notices[0][1]
     assert root_tasks.report(audit)["managementRootUser"]["lookedAt"] is False

@@ -66,7 +66,10 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parents[3] / "docs"
 EARLIER = STARTED - timedelta(days=1)
-NOT_LOOKED_AT = "The management account's root user was not looked at: the audit ran in account 222222222222."
+NOT_LOOKED_AT = (
+    "The management account's root user was not looked at: root sessions are not supported for it, and the "
+    "audit ran in account 222222222222."
+)
 FIRST, SECOND, THIRD = "300000000001", "300000000002", "300000000003"
 NOTHING_PLANNED = report(result(FIRST, Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)
 
@@ -255,6 +258,14 @@ def test_the_csv_has_a_line_for_each_item(written: Report, lines: list[str]) -> 
     assert read["payments-production"].split("\n") == lines
 
 
+def test_the_csv_of_a_plan_counts_what_it_lists() -> None:
+    first, second = (row for row in rows(as_csv(example_plan())) if row["password"] or row["accessKeys"])
+    assert (first["password"], first["passwordLastUsedAt"]) == ("yes", "2023-06-29T04:10:00Z")
+    assert (first["accessKeys"], first["activeAccessKeys"], first["mfaDevices"]) == ("2", "2", "0")
+    assert first["accessKeyIds"] == "AKIAIOSFODNN00000001 AKIAIOSFODNN00000002"
+    assert (second["password"], second["accessKeysLastUsedAt"]) == ("no", "2026-10-05T04:10:00Z")
+
+
 # What comes first
 
 
@@ -343,6 +354,25 @@ def accepted(account_id: str) -> AccountResult:
     return dataclasses.replace(having(account_id, password=True), outcome=Outcome.ACCEPTED)
 
 
+def plan_in_use(*days: int) -> Report:
+    """A plan that lists a password of each account, used so many days ago."""
+    accounts = (
+        result(
+            f"{300000000001 + place}",
+            Outcome.PLANNED,
+            items=(
+                Item(
+                    type=ItemType.PASSWORD,
+                    outcome=Outcome.PLANNED,
+                    credential=CredentialDetails(last_used_at=STARTED - timedelta(days=used)),
+                ),
+            ),
+        )
+        for place, used in enumerate(days)
+    )
+    return report(*accounts, task=Task.DELETE_CREDENTIALS)
+
+
 def outside(account_id: str) -> AccountResult:
     """A clean account whose root user's e-mail address is outside of the domains."""
     return result(account_id, email_outside=True)
@@ -388,10 +418,25 @@ def outside(account_id: str) -> AccountResult:
                         Item(type=ItemType.PASSWORD, outcome=Outcome.DONE),
                         Item(type=ItemType.ACCESS_KEY, id="AKIA", outcome=Outcome.SKIPPED),
                     ),
-                )
+                ),
+                result(
+                    SECOND,
+                    Outcome.FAILED,
+                    items=(Item(type=ItemType.PASSWORD, outcome=Outcome.FAILED),),
+                ),
             ),
-            "Delete root credentials. Deleted: 1 password. Done as planned in 1 of 1 account. "
-            "Still there: 1 access key, in 1 account.",
+            "Delete root credentials. Deleted: 1 password. Done as planned in 1 of 2 accounts. "
+            "Still there: 1 password and 1 access key, in 2 accounts. 1 account failed.",
+        ),
+        (
+            plan_in_use(1, 5),
+            "Plan: delete root credentials. To be deleted in 2 of 2 accounts: 2 passwords. "
+            "Of these, 2 were used in the last 90 days (the last one yesterday). Nothing has been changed.",
+        ),
+        (
+            plan_in_use(3, 91),
+            "Plan: delete root credentials. To be deleted in 2 of 2 accounts: 2 passwords. "
+            "Of these, 1 was used in the last 90 days (3 days ago). Nothing has been changed.",
         ),
         (report(accepted(FIRST), full=False), "1 account has accepted credentials."),
         (

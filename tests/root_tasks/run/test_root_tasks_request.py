@@ -141,7 +141,7 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         *(
             ({"task": task, "accounts": [MEMBER], key: 1}, {"task": task, "keys": [key], "valid": valid})
             for task, valid in (
-                (Task.AUDIT, ("task", "accounts", "organizationalUnits", "exclude")),
+                (Task.AUDIT, ("task", "accounts", "organizationalUnits", "exclude", "fromReport")),
                 (RECOVER, ("task", "accounts")),
             )
             for key in ("unusedForDays", "includeInUse", "credentialTypes")

@@ -94,7 +94,7 @@ def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     """Show a plan, and ask whether to execute it."""
     from root_tasks.messages import quantity
     from root_tasks.model.report_schema import Outcome
-    from root_tasks.report.summary import what_it_does, words_of
+    from root_tasks.report.summary import in_use_warning, what_it_does, words_of
 
     from ..screen import show_report
     from ..stored_report import print_doubt
@@ -103,6 +103,8 @@ def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     print_doubt(plan)
     accounts = quantity(plan.report.totals[Outcome.PLANNED], "account")
     question = (
-        f"Execute this plan to {what_it_does(plan.report)} in {accounts}? {words_of(plan.report).warning}"
+        f"Execute this plan to {what_it_does(plan.report)} in {accounts}?",
+        in_use_warning(plan.report),
+        words_of(plan.report).warning,
     )
-    return confirm(question.rstrip(), otherwise="Not executed. Nothing was changed.")
+    return confirm(" ".join(filter(None, question)), otherwise="Not executed. Nothing was changed.")
