@@ -193,7 +193,7 @@ class Deployment:
         ]
         return {"haveFired": fired}
 
-    def _published(self) -> dict[str, Any]:
+    def _publication(self) -> dict[str, Any]:
         """Return whether the drift alarm could publish to the topic, which is encrypted."""
         actions = [item["HistorySummary"] for item in self._history(f"{_DRIFT_CHECK}Drift", "Action")]
         return {"succeeded": any(summary.startswith("Successfully executed") for summary in actions)}

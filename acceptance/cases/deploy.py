@@ -106,7 +106,7 @@ _CHECKS = (
         )
     ),
     _case(
-        "deployment:Published",
+        "deployment:Publication",
         "an alarm publishes to an encrypted topic",
         succeeds({"succeeded": True}),
         local=_NO_METRICS,
