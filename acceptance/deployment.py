@@ -104,10 +104,6 @@ class Deployment:
         look: Callable[..., dict[str, Any]] = getattr(self, f"_{xform_name(operation)}")
         return look(**parameters)
 
-    def _status(self) -> dict[str, Any]:
-        status = json.loads(self._outputs()["RootAccessStatus"])
-        return {"status": status["status"], "features": sorted(status["features"])}
-
     def _check(self) -> dict[str, Any]:
         """Run the drift check without its schedule, whose own check could come before this one."""
         self._callers.own("events").disable_rule(Name=self._rule_name())

@@ -7,10 +7,8 @@ import json
 import os
 import re
 import sys
-import threading
 import time
 import uuid
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -27,7 +25,7 @@ from local_aws.seed import seed_organization
 from local_aws.services import REPOSITORY, LocalAws, running_local_aws
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 STACK = "OrganizationBootstrap"
@@ -46,7 +44,6 @@ _DRIFT_CHECK = "RootAccessDriftCheckFunctionB47D14F6"
 _SCHEDULED = {"detail-type": "Scheduled Event", "source": "aws.events"}
 
 _AUDIT_GRACE_SECONDS = 5.0
-_REPORT_SECONDS = 2.0
 _CANCELLED = "Resource creation cancelled"
 
 
@@ -135,7 +132,7 @@ def print_next_steps(*, keep: bool) -> None:
 
 
 def deploy(aws: LocalAws, stack: str, *arguments: str, folder: Path = REPOSITORY) -> None:
-    """Run the CDK CLI with its output in a log, and show one line of progress.
+    """Run the CDK CLI with its output in a log, and show one line.
 
     Args:
         aws: The local AWS.
@@ -147,42 +144,18 @@ def deploy(aws: LocalAws, stack: str, *arguments: str, folder: Path = REPOSITORY
         DemonstrationError: The CLI failed. The message is the reason of the first resource that failed.
     """
     command = " ".join(("$ cdk", *arguments))
-    with _CDK_LOG.open("a", encoding="utf-8") as log, _progress_line(command) as end:
-        finished = aws.cdk(*arguments, folder=folder)
+    started_at = time.monotonic()
+    print(f"{command} ...", end="", flush=True)
+    finished = aws.cdk(*arguments, folder=folder)
+    with _CDK_LOG.open("a", encoding="utf-8") as log:
         log.write(finished.stdout)
-        end("failed" if finished.returncode else f"{_count_resources(aws, stack)} resources")
+    outcome = "failed" if finished.returncode else "done"
+    print(f" {outcome} in {time.monotonic() - started_at:.0f} s", flush=True)
     if finished.returncode:
         raise DemonstrationError(
             f"{_find_reason(aws, stack) or f'cdk {arguments[0]} failed.'}\n"
             f"All that the CDK CLI printed is in {_CDK_LOG.relative_to(REPOSITORY)}."
         )
-
-
-@contextmanager
-def _progress_line(command: str) -> Iterator[Callable[[str], None]]:
-    """Show the seconds until the context ends; yield a function that sets the line's last words."""
-    started_at = time.monotonic()
-    ended = threading.Event()
-    outcome = ["interrupted"]
-
-    def report() -> None:
-        while not ended.wait(_REPORT_SECONDS):
-            print(f" {time.monotonic() - started_at:.0f} s", end="", flush=True)
-
-    print(f"{command} ...", end="", flush=True)
-    thread = threading.Thread(target=report, name="progress")
-    thread.start()
-    try:
-        yield outcome.append
-    finally:
-        ended.set()
-        thread.join()
-        print(f" {outcome[-1]} in {time.monotonic() - started_at:.0f} s", flush=True)
-
-
-def _count_resources(aws: LocalAws, stack: str) -> int:
-    resources = aws.client("cloudformation").describe_stack_resources(StackName=stack)
-    return len(resources["StackResources"])
 
 
 def _find_reason(aws: LocalAws, stack: str) -> str | None:

@@ -26,11 +26,6 @@ def _event(name: str) -> list[dict[str, str]]:
 
 _NEW = (
     _case(
-        "deployment:Status",
-        "the stack enables root access and says so in its output",
-        succeeds({"status": "ENABLED", "features": _BOTH}),
-    ),
-    _case(
         "stepfunctions:ListExecutions",
         "the schedule's first audits succeed, although their roles are new",
         succeeds({"executions": ["{each}", {"status": "SUCCEEDED", "{and more}": True}]}),
