@@ -1,4 +1,4 @@
-"""The page on root tasks: all its commands, in their order, from root credentials to none."""
+"""The pages on root tasks and their input: all commands, in their order, from root credentials to none."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from support.command_line import CommandLine
 
 PROGRAMS = ("aws", "centralized-root-access")
-COMMANDS = "\n".join(
-    script(block, PROGRAMS) for block in blocks("console") if block.page.name == "root-tasks.md"
-)
+PAGES = ("root-tasks.md", "task-input.md")
+COMMANDS = "\n".join(script(block, PROGRAMS) for block in blocks("console") if block.page.name in PAGES)
 # How each command of the command line ends.
 FOUND, DONE = 1, 0
 
@@ -55,7 +54,7 @@ def workloads(command_line: CommandLine) -> None:
 
 
 @pytest.mark.usefixtures("two_people", "workloads")
-def test_the_commands_of_the_page_lead_from_an_audit_to_no_credentials(
+def test_the_commands_of_the_pages_lead_from_an_audit_to_no_credentials(
     command_line: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = run_with_stubs(COMMANDS, programs=PROGRAMS, folder=tmp_path)
