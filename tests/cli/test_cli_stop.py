@@ -90,7 +90,7 @@ def test_a_stopped_execution_says_what_is_done_unknown_and_not_started(
     assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.csv", "report.html"}
     assert {id_: outcome for id_, (outcome, _) in rows_of(command_line).items()} == expected
     assert command_line.run("audit", "--from-report", RUN, "--outcome", "unknown").exit_code == 1
-    assert [*command_line.services.inputs.values()][-1] == {"accounts": accounts[5:10]}
+    assert [*command_line.services.inputs.values()][-1] == {"accounts": accounts[5:10], "fromReport": RUN}
 
 
 def test_a_batch_that_has_a_claim_and_is_not_listed_yet_is_unknown(command_line: CommandLine) -> None:
