@@ -65,11 +65,9 @@ class CentralizedRootAccess(Construct):
             for IAM; any other is deregistered. An empty list deregisters all, and adds the warning
             ``centralized-root-access:noDelegatedAdministrators``. Default: delegated administrators are not
             managed, and not changed.
-
-        encryption_key: The KMS key of the log groups. CloudWatch Logs of the Region is allowed to use it; the
-            policy of an imported key must allow that itself. An alias is refused: policies on it do not apply
-            to its key. What is logged keeps its key when this changes: docs/deploying.md has what the old one
-            then needs. Default: CloudWatch Logs encrypts with its own.
+        encryption_key: The KMS key of the log groups; an alias is refused. docs/deploying.md says what the
+            policy of an imported key must allow, and what an old key needs when this changes. Default:
+            CloudWatch Logs encrypts with its own.
         log_retention: How long the logs are kept. Default: a year.
 
     Attributes:
@@ -78,19 +76,14 @@ class CentralizedRootAccess(Construct):
         status_json: The value of the output: the status as one line of JSON; a token. For this stack only:
             see ``organization_id``.
         organization_id: The organization's id, for example o-8j81brsjuj; a token. The only attribute for
-            other stacks, because its value never changes. Each other one changes with the lists, and
-            CloudFormation refuses to change an export that another stack imports: the update would change
-            the organization, fail, and change it back. Other stacks and programs read the stack's output, or
-            an SSM parameter of this stack.
+            other stacks, because its value never changes: CloudFormation refuses to change an export that
+            another stack imports, so an update would change the organization, fail, and change it back.
 
     Raises:
-        ValueError: A feature is unknown; an account ID is not 12 digits, or is the stack's own account;
-            ``encryption_key`` is an alias; the stack is in a
-            China Region; the app already has the construct for the account. The last two are known only if
-            the stack's ``env`` has the Region and the account; without an account, a second one in the same
-            stack is refused. Also at synth, if ``delegated_administrators`` lacks the account of a
-            :class:`RootTasks` of the same app.
-        TypeError: An argument has another type. An iterator is not a list: it could be used up.
+        ValueError: An argument is malformed; the stack is in a China Region; the app already has the
+            construct for the account, or the stack has one. Also at synth, if ``delegated_administrators``
+            lacks the account of a :class:`RootTasks` of the same app.
+        TypeError: An argument has another type, such as an iterator.
     """
 
     def __init__(
@@ -141,33 +134,29 @@ class CentralizedRootAccess(Construct):
         """Add a check that detects drift of the organization from the stack's configuration.
 
         It runs on the interval; in us-east-1 also when CloudTrail records one of the calls that change root
-        access. These events need a trail that logs management events in us-east-1 of the management account;
-        an organization trail is one. The Region must be set in the stack's ``env``; in a stack without one
-        the check runs only on its interval. Each check writes a log line and a metric, which has two alarms.
+        access. That needs us-east-1 in the stack's ``env``, and a trail that logs management events there,
+        such as an organization trail. Each check writes a log line and a metric, which has two alarms.
 
         Args:
             interval: How often the check runs: whole minutes, from 1 minute to 24 hours. Default: 1 hour.
-            repair: Whether to re-enable trusted access and listed features that have been disabled. It
-                disables nothing, changes no delegated administrator, runs only on the interval, and waits
-                while the stack is in progress. By default the check only reports, and its role is read-only.
-            notification_topic: SNS topic for the alarms, and for the check's own notices: who left drift by
-                which call and when, and what was repaired. The function and CloudWatch are allowed to publish
-                to it; the policy of an imported topic, and the key of an encrypted one that is imported, must
-                allow ``cloudwatch.amazonaws.com`` and the function's role themselves. It is a standard topic
-                in the stack's Region: an alarm can notify no other. Default: none.
-            security_hub_findings: Whether each check imports one finding for the organization into Security
-                Hub CSPM of the stack's account and Region, which has to be enabled there. Default: no
-                finding.
+            repair: True to enable trusted access and listed features that were disabled. A repair disables
+                nothing, changes no delegated administrator, runs only on the interval, and waits while the
+                stack is in progress. By default the check only reports, and its role is read-only.
+            notification_topic: A standard SNS topic in the stack's Region for the alarms, and for the check's
+                notices: who left drift by which call and when, and what was repaired. docs/drift.md says what
+                an imported topic, or its key, must allow. Default: none.
+            security_hub_findings: True to import one finding for the organization, at each check, into
+                Security Hub CSPM of the stack's account and Region, which has to be enabled there. Default:
+                no finding.
 
         Returns:
             The check, with its ``drift_alarm``, its ``checks_stopped_alarm`` and its
             ``metric_in_desired_state``.
 
         Raises:
-            ValueError: The interval is not whole minutes, or too short or too long; the topic is a FIFO
-                topic, or known to be in another Region than the stack; or there is a drift check already.
-            TypeError: The interval is not a Duration, the topic is not a topic, or repair or
-                security_hub_findings is not a bool.
+            ValueError: The interval is out of its range; the topic is a FIFO topic, or in another Region; or
+                there is a drift check already.
+            TypeError: An argument has another type.
         """
         # The CDK modules of the check take as long to load as those of the construct itself.
         from .drift_check import DriftCheck

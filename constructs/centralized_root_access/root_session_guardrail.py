@@ -41,7 +41,7 @@ class RootSessionGuardrail(Construct):
     **The stack is deployed in the organization's management account, or in one that may manage policies by
     the organization's delegation policy.** The types of both policies must be enabled in the organization:
     otherwise the deployment fails with ``PolicyTypeNotEnabledException``. Removing the construct or the
-    stack detaches the policies. docs/guardrail.md says how to roll it out, and what is not confirmed on AWS.
+    stack detaches the policies. docs/guardrail.md says how to roll it out.
 
     https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html
 
@@ -72,10 +72,10 @@ class RootSessionGuardrail(Construct):
         member_policy: The resource control policy. None without ``targets``.
 
     Raises:
-        ValueError: No role, no task, or neither an account nor a target is listed; an ID or ARN is malformed;
+        ValueError: An argument is malformed; no role, no task, or neither an account nor a target is listed;
             a policy would be longer than AWS allows; or the stack is in a China Region. Also at synth, if the
             policies would deny a session to a :class:`RootTasks` of the same app.
-        TypeError: An argument has another type. An iterator is not a list: it could be used up.
+        TypeError: An argument has another type, such as an iterator.
     """
 
     def __init__(

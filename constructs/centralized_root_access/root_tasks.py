@@ -101,26 +101,22 @@ class RootTasks(Construct):
             address in another domain, such as a subdomain. Default: any.
         audit_interval: How often every account of the organization is audited: whole minutes, from 1
             minute to 365 days. ``tasks`` has to list ``RootTask.AUDIT``. Default: no schedule.
-        allow_policy_override: Whether a backup may be restored with a corrected policy. Default: only the
-            policy that a task removed can be restored.
-        notification_topic: SNS topic for the alarms, and for notices: of what the first full audit found, and
-            of what has changed at each later one. CloudWatch and the role that publishes are allowed to do
-            so; the policy of an imported topic, and the key of an encrypted one that is imported, must allow
-            that itself. It is a standard topic in the stack's Region: an alarm can notify no other. Default:
-            none.
-        security_hub_findings: Whether each full audit imports a finding for every account into
-            Security Hub CSPM of the stack's account and Region, which has to be enabled there. ``tasks`` has
-            to list ``RootTask.AUDIT``. Default: no findings.
-        max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5, for a
+        allow_policy_override: True to let a backup be restored with a corrected policy. Default: only the
+            policy that a task removed.
+        notification_topic: A standard SNS topic in the stack's Region for the alarms, and for notices: the
+            findings of the first full audit, and what changed at each later one. docs/drift.md says what an
+            imported topic, or its key, must allow. Default: none.
+        security_hub_findings: True to import a finding for every account, at each full audit, into Security
+            Hub CSPM of the stack's account and Region, which has to be enabled there. ``tasks`` has to list
+            ``RootTask.AUDIT``. Default: no findings.
+        max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5, because a
             new account's functions have a concurrency of 10 in all.
         role_path: The IAM path of the roles that open root sessions, which nothing else should use: it is one
             pattern for the ``session_roles`` of a :class:`RootUseAlarm`. Default:
             ``/centralized-root-access/``.
-        encryption_key: The KMS key of the bucket and the log group. CloudWatch Logs of the Region and the
-            construct's roles are allowed to use it; the policy of an imported key must allow CloudWatch Logs
-            itself. An alias is refused: policies on it do not apply to its key. What is stored keeps its key
-            when this changes: docs/deploying.md has what the old one then needs. Default: each service
-            encrypts with its own.
+        encryption_key: The KMS key of the bucket and the log group; an alias is refused. docs/deploying.md
+            says what the policy of an imported key must allow, and what an old key needs when this changes.
+            Default: each service encrypts with its own.
         log_retention: How long the logs are kept. Default: a year.
 
     Attributes:
@@ -130,27 +126,25 @@ class RootTasks(Construct):
             its input did not fail.
         not_started_alarm: In alarm when EventBridge could not start an audit, and gave up. None without an
             interval.
-        audits_stopped_alarm: In alarm when no full audit has ended for three intervals; for two, if three are
-            longer than a week. None without an interval, or if two are longer than a week.
-        metric_accounts_audited: How many accounts a full audit could audit.
-        metric_accounts_with_root_credentials: How many of them have root credentials.
-        metric_accounts_inaccessible: How many accounts were inaccessible in a full audit.
+        audits_stopped_alarm: In alarm when no full audit has ended for three intervals, or for two that are
+            longer than 56 hours. None without an interval, or if two are longer than a week.
+        metric_accounts_audited: The accounts that a full audit could audit.
+        metric_accounts_with_root_credentials: Those that have root credentials.
+        metric_accounts_inaccessible: The accounts that were inaccessible in a full audit.
         metric_management_root_user_unprotected: 1 where the management account's own root user has no MFA,
             or an access key; otherwise 0. No data point from a delegated administrator.
-        metric_findings_imported: How many findings a full audit imported. None without
+        metric_findings_imported: The findings that a full audit imported. None without
             ``security_hub_findings``.
-        metric_findings_refused: How many it could not import. None without ``security_hub_findings``.
-        metric_failed_executions: How many executions of the state machines did not succeed.
-        metric_refused_executions: How many were refused for their input, such as an account that is not in
-            the organization, or a plan that has expired. They ended as SUCCEEDED, and set off no alarm.
+        metric_findings_refused: Those that it could not import. None without ``security_hub_findings``.
+        metric_failed_executions: The executions of the state machines that did not succeed.
+        metric_refused_executions: The executions that were refused for their input, such as an expired plan.
+            They ended as SUCCEEDED, and set off no alarm.
 
     Raises:
-        ValueError: A task is unknown or none is listed; an ID, a domain or a path is malformed; a function's
-            environment has no room for so long lists; a duration or number is out of its range;
+        ValueError: An argument is malformed, out of its range, or too long for a function's environment;
             ``audit_interval`` or ``security_hub_findings`` without ``RootTask.AUDIT`` in ``tasks``; the topic
-            is a FIFO topic, or known to be in another Region than the stack; ``encryption_key`` is an alias;
-            the stack is in a China Region, if its ``env`` has the Region.
-        TypeError: An argument has another type. An iterator is not a list: it could be used up.
+            is a FIFO topic, or in another Region; the stack is in a China Region.
+        TypeError: An argument has another type, such as an iterator.
     """
 
     def __init__(
@@ -301,10 +295,8 @@ class RootTasks(Construct):
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``report``, which the others end with: finding the stack, reading all reports.
 
-        Reports have the names of accounts and e-mail addresses; so do the accounts of a run, by which the
-        commands count their progress. A run's execution holds the hash of its report, by which the commands
-        know whether the run wrote it; the executions of its batches hold those of their results, which take
-        the place of a report that was not written. The mark of a plan says which run executed it.
+        Reports have the names of accounts and e-mail addresses. The executions hold the hashes of the report
+        and of the batches' results, by which the commands know whether the run wrote them.
 
         Args:
             grantee: The principal.

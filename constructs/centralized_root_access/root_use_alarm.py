@@ -95,14 +95,11 @@ class RootUseAlarm(Construct):
             without, such as ``arn:aws:iam::222222222222:role/centralized-root-access/*`` for a ``RootTasks``
             of any other stack. A pattern of CloudWatch Logs has room for 14 roles of the same stack. Default:
             none, and every AssumeRoot fires.
-        notification_topic: SNS topic that the alarms notify: a standard topic in the stack's Region.
-            CloudWatch and the function are allowed to publish to it; the policy of an imported topic must
-            allow that itself. Default: none.
-        root_user_notices: Whether a function publishes notices to the ``notification_topic``, which is
-            required: for what ``root_user_alarm`` fires on, when, in which account, which call, from which
-            address, and how it ended. It takes one of the two subscription filters that a log group can
-            have, see https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html.
-            Default: only the alarms.
+        notification_topic: A standard SNS topic in the stack's Region for the alarms. docs/drift.md says what
+            an imported topic, or its key, must allow. Default: none.
+        root_user_notices: True to publish notices of the events that ``root_user_alarm`` fires on to the
+            ``notification_topic``, which is required. That takes one of the log group's two subscription
+            filters. Default: only the alarms.
         management_account: The organization's management account, for the notices: no policy binds its root
             user. Default: the account of the :class:`CentralizedRootAccess` in the same app; without one,
             ``root_user_notices`` needs it.
@@ -117,8 +114,7 @@ class RootUseAlarm(Construct):
     Raises:
         ValueError: The pattern has no room for so many roles; ``root_user_notices`` without a
             ``notification_topic``; the topic is a FIFO topic; the topic or the log group is in another Region
-            than the stack, or the log group in another account; the stack is in a China Region. A Region or
-            an account that is a token is not checked. Also at synth, if the notices would not know the
+            or account; the stack is in a China Region. Also at synth, if the notices would not know the
             management account, or if ``session_roles`` lists roles but none of a :class:`RootTasks` of the
             same app.
         TypeError: An argument has another type.

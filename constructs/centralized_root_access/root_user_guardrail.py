@@ -42,7 +42,7 @@ class RootUserGuardrail(Construct):
             ``centralized-root-access:guardrailTargetUnknown``.
         exempt_accounts: Account IDs of 12 digits, on or under the targets, whose root users are not denied
             anything. Default: none.
-        allow_organization_root: Whether ``targets`` may list the organization's root, which is every member
+        allow_organization_root: True to let ``targets`` list the organization's root, which is every member
             account at once. Default: refused.
 
     Attributes:
@@ -52,11 +52,11 @@ class RootUserGuardrail(Construct):
             stacks of one account; a stack of another account needs another name, or the construct another id.
 
     Raises:
-        ValueError: No target is listed, an ID is malformed, the organization's root is listed without the
-            argument for it, the policy would be longer than AWS allows, or the stack is in a China Region, if
-            its ``env`` has the Region. Also at synth, if ``targets`` or ``exempt_accounts`` lists the account
-            of a :class:`CentralizedRootAccess` of the same app: no policy applies to it.
-        TypeError: An argument has another type. An iterator is not a list: it could be used up.
+        ValueError: An argument is malformed; no target is listed; the organization's root is listed without
+            the argument for it; the policy would be longer than AWS allows; or the stack is in a China
+            Region. Also at synth, if ``targets`` or ``exempt_accounts`` lists the account of a
+            :class:`CentralizedRootAccess` of the same app: no policy applies to it.
+        TypeError: An argument has another type, such as an iterator.
     """
 
     def __init__(
