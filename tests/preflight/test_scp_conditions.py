@@ -45,15 +45,6 @@ PAIRS = [
     ("Date", "Equals", ["2030"], "2030-01-01", UNKNOWN),
     ("Date", "Equals", ["2030-02-30"], "2030-01-01", UNKNOWN),
     ("Date", "Equals", ["2030-01-01T00:00"], "2030-01-01", UNKNOWN),
-    ("", "IpAddress", ["192.0.2.7/24"], "192.0.2.9", TRUE),
-    ("", "IpAddress", ["192.0.2.7"], "192.0.2.8", FALSE),
-    ("", "IpAddress", ["0.0.0.0/0"], "192.0.2.8", TRUE),
-    ("", "IpAddress", ["2001:DB8:0:0::1"], "2001:db8::1", TRUE),
-    ("", "IpAddress", ["2001:db8::5/64"], "2001:db8::5", FALSE),
-    ("", "IpAddress", ["192.0.2.0/24"], "::ffff:192.0.2.7", TRUE),
-    ("", "IpAddress", ["192.0.2.0/255.255.255.0"], "192.0.2.7", UNKNOWN),
-    ("", "IpAddress", ["192.0.2.0/33"], "192.0.2.7", UNKNOWN),
-    ("", "IpAddress", ["::192.0.2.7"], "192.0.2.7", UNKNOWN),
     ("Arn", "Like", ["arn:aws:iam::2222222222??:ro*"], ROOT, TRUE),
     ("Arn", "Like", ["arn:aws:iam::*"], ROOT, UNKNOWN),
     ("Arn", "Like", ["arn:aws:iam:*:root"], ROOT, UNKNOWN),
@@ -75,9 +66,6 @@ SINGLE = [
     ("Bool", ["true"], "false", FALSE),
     ("Bool", ["false"], "yes", TRUE),
     ("Bool", ["yes"], "true", UNKNOWN),
-    ("BinaryEquals", ["YQ=="], "YQ==", TRUE),
-    ("BinaryEquals", ["x"], "YQ==", UNKNOWN),
-    ("BinaryEquals", ["YQ=="], "x", UNKNOWN),
 ]
 
 
@@ -105,8 +93,7 @@ def test_an_operator_and_its_negation(
     kind: str, operator: str, values: list[str], value: str, expected: Truth
 ) -> None:
     assert holds({kind + operator: {"aws:k": values}}, {"aws:k": value}) is expected
-    negated = f"Not{operator}" if not kind else f"{kind}Not{operator}"
-    assert holds({negated: {"aws:k": values}}, {"aws:k": value}) is expected.negation
+    assert holds({f"{kind}Not{operator}": {"aws:k": values}}, {"aws:k": value}) is expected.negation
 
 
 @pytest.mark.parametrize(("operator", "values", "value", "expected"), SINGLE)
@@ -116,11 +103,15 @@ def test_an_operator_without_a_negation(
     assert holds({operator: {"aws:k": values}}, {"aws:k": value}) is expected
 
 
-@pytest.mark.parametrize("operator", ["ArnLike", "ArnNotLike", "IpAddress", "NotIpAddress"])
-def test_a_malformed_arn_or_address_of_a_request_matches_nothing_negated_or_not(operator: str) -> None:
-    value = "arn:aws:iam::1:root" if "Arn" in operator else "192.0.2.7"
-    for malformed in ("x", "arn:aws:iam", "x:aws:iam::1:root", "192.0.2.300", "2001:db8:::1"):
-        assert holds({operator: {"aws:k": value}}, {"aws:k": malformed}) is FALSE
+@pytest.mark.parametrize("operator", ["ArnLike", "ArnNotLike"])
+def test_a_malformed_arn_of_a_request_matches_nothing_negated_or_not(operator: str) -> None:
+    for malformed in ("x", "arn:aws:iam", "x:aws:iam::1:root"):
+        assert holds({operator: {"aws:k": "arn:aws:iam::1:root"}}, {"aws:k": malformed}) is FALSE
+
+
+@pytest.mark.parametrize("operator", ["IpAddress", "NotIpAddress", "BinaryEquals"])
+def test_an_address_is_never_decided(operator: str) -> None:
+    assert holds({operator: {"aws:k": "192.0.2.0/24"}}, {"aws:k": "192.0.2.7"}) is UNKNOWN
 
 
 # Keys that are absent
@@ -333,9 +324,6 @@ def test_a_variable_in_an_arn_is_a_part_of_it(value: str, expected: Truth) -> No
     assert holds({"ArnNotLike": {"aws:arn": value}}, CONTEXT) is expected.negation
 
 
-@pytest.mark.parametrize(
-    "operator", ["NumericEquals", "DateEquals", "Bool", "BinaryEquals", "IpAddress", "Null"]
-)
+@pytest.mark.parametrize("operator", ["NumericEquals", "DateEquals", "Bool", "Null"])
 def test_a_variable_under_an_operator_without_variables_is_undecided(operator: str) -> None:
-    value = "192.0.2.7" if operator == "IpAddress" else "1"
-    assert holds({operator: {"aws:k": "${aws:k}"}}, {"aws:k": value}) is UNKNOWN
+    assert holds({operator: {"aws:k": "${aws:k}"}}, {"aws:k": "1"}) is UNKNOWN

@@ -171,8 +171,6 @@ VALUES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("x", "", "2030-01-01T00:00"),
     ),
     "Bool": (("true", "false", "True", "FALSE"), ("yes", "", "${aws:v}")),
-    "Binary": (("YQ==", "YWI="), ("x",)),
-    "IpAddress": (("192.0.2.7", "203.0.113.9", "2001:db8::1"), ("192.0.2.0/24", "2001:db8::/32", "x")),
     "Arn": (
         ("arn:aws:iam::1:root", "arn:aws:iam::1:user/a", "arn:aws:s3:::b:c"),
         (
@@ -226,8 +224,6 @@ def disagreement_names(drawn: Document) -> set[str]:
             found.add("negated-operator-with-unresolved-variable")
         if "Equals" in base and any(re.search(r"\$\{[*?$]\}", value) for value in values):
             found.add("special-character-under-equals")
-        if "NotIpAddress" in base and not all("/" in value for value in values):
-            found.add("address-of-the-other-family")
         # Few keys of a root session are numbers, dates or booleans.
         if key in KEYS and "NotEquals" in base and base.startswith(("Numeric", "Date")):
             found.add("text-that-is-not-a-number" if "Numeric" in base else "text-that-is-not-a-date")
