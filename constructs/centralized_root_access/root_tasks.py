@@ -87,8 +87,8 @@ class RootTasks(Construct):
     Args:
         scope: The stack, or a construct in it.
         id: The construct's id; the outputs' keys are ``<id>AuditStateMachineArn``,
-            ``<id>ExecuteStateMachineArn`` and ``<id>Bucket``, where ``<id>`` is without characters
-            other than letters and digits.
+            ``<id>ExecuteStateMachineArn``, ``<id>Bucket`` and, for each role that opens root sessions, such
+            as ``<id>AuditRoleArn``. There ``<id>`` has no characters other than letters and digits.
         tasks: The tasks that executions may ask for. Default: only the audit, which changes nothing.
         protected_accounts: Account IDs of 12 digits in which no run makes changes: plans and executions skip
             them, and every role but the audit's is denied root sessions there. Audits include them. Default:
@@ -381,5 +381,8 @@ class RootTasks(Construct):
             description = "ARN of the state machine that executes plans of root tasks."
             arn = self.execute_state_machine.state_machine_arn
             add_output(self, "ExecuteStateMachineArn", description=description, value=arn)
+        for role in self.session_roles:
+            description = "ARN of a role that opens root sessions, by which `preflight` judges policies."
+            add_output(self, f"{role.node.id}Arn", description=description, value=role.role_arn)
         description = "Name of the bucket with the reports; latest/report.html is of the latest full audit."
         add_output(self, "Bucket", description=description, value=self.bucket.bucket_name)

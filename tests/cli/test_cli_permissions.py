@@ -17,11 +17,11 @@ import pytest
 
 from support import root_tasks as running
 from support.accounts import MANAGEMENT, MEMBER, OTHER
-from support.arrange import add_accounts, add_unit
+from support.arrange import add_unit
 from support.command_line import STACK, change_clients
 from support.policies import PolicyRequest, compare_policy, parse_statements, request_of
 from support.responding import client_error, respond_to
-from support.scp import attach_policy, statement
+from support.scp import attach_policy, document, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -293,10 +293,6 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
 ) -> None:
     organization = command_line.root_tasks.organization
     organization.put_root_credentials(account_id=MEMBER, password=True)
-    # Policies are read to explain denials: for more than twenty targets in another way.
-    add_accounts(organization, 20)
-    others = {"StringNotEquals": {"aws:PrincipalAccount": MEMBER}}
-    attach_policy(organization, organization.root_id, statement(Action="iam:*", Condition=others))
     add_unit(organization, "Workloads", MEMBER)
     person.permissions = documented("audit --from-here")
     for person.omits_paths in (False, True):
@@ -307,7 +303,30 @@ def test_an_audit_from_here_needs_exactly_what_is_documented(
         ):
             shown = command_line.run("audit", "--from-here", *options)
             assert shown.exit_code == 1, shown.stderr
-        organization.hide_policy_arns()
+    assert (person.denied, person.unused) == ([], ())
+
+
+def test_the_pre_flight_needs_exactly_what_is_documented(
+    command_line: CommandLine, person: Person, tmp_path: Path
+) -> None:
+    organization = command_line.root_tasks.organization
+    attach_policy(organization, organization.root_id, statement(Action="ec2:*"))
+    add_unit(organization, "Workloads", MEMBER)
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps(document(statement(Action="ec2:*"))))
+    section = (PAGE.parent / "preflight.md").read_text().partition("## Permissions\n")[2]
+    block = re.search(r"```json\n(.*?)```", section, re.DOTALL)
+    assert block is not None
+    person.permissions = parse_statements(json.loads(block[1])["Statement"])
+    for person.omits_paths in (False, True):
+        for options in (
+            (),
+            ("--organizational-unit", "Root/Workloads"),
+            ("--account", MEMBER),
+            ("--policy", str(policy), "--target", organization.root_id),
+        ):
+            shown = command_line.run("preflight", *options)
+            assert shown.exit_code == 0, shown.stderr
     assert (person.denied, person.unused) == ([], ())
 
 

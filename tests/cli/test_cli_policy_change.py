@@ -128,8 +128,8 @@ def test_a_new_document_keeps_the_name_and_is_checked_where_it_is_attached(
     found = json.loads(command_line.run("preflight", "--format", "json", *change).stdout)
     (account,) = found["accounts"]
     assert account["accountId"] == MEMBER
-    (finding,) = account["findings"]
-    assert (finding["policyId"], finding["policyName"]) == (policy_id, f"deny-at-{MEMBER}")
+    (cause,) = account["causes"]
+    assert (cause["policyId"], cause["policyName"]) == (policy_id, f"deny-at-{MEMBER}")
     # Where the policy is attached is read for the chosen accounts alone.
     said = command_line.refusal("preflight", *change, "--account", OTHER)
     assert f"{policy_id}: no service control policy of this ID applies to an account to check." in said
@@ -163,6 +163,7 @@ def test_a_resource_control_policy_is_known_by_its_principal(
         "policyType": "RESOURCE_CONTROL_POLICY",
         "targetIds": [MEMBER],
         "replacedPolicyId": None,
+        "delegatesNotJudged": [],
     }
     (account,) = found["accounts"]
     assert [task for task, result in account["tasks"].items() if result == "denied"] == [
@@ -249,6 +250,23 @@ def test_a_policy_on_a_delegate_is_judged_for_the_role_that_opens_sessions(
     found = json.loads(shown.stdout)["accounts"]
     assert (shown.exit_code, {account["session"] for account in found}) == (expected[0], {expected[1]})
     assert {account["accountId"] for account in found} == {MEMBER, OTHER, THIRD}
+
+
+@pytest.mark.parametrize("place", [THIRD, "root", MEMBER])
+def test_what_a_policy_denies_a_delegate_is_unknown_without_a_session_role(
+    command_line: CommandLine, organization: LocalOrganization, file: Path, place: str
+) -> None:
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
+    target = organization.root_id if place == "root" else place
+    change = ("--policy", write(file, statement(Action="sts:AssumeRoot")), "--target", target)
+    unknown = command_line.run("preflight", *change)
+    if place == MEMBER:
+        assert unknown.exit_code == 0
+        return
+    assert unknown.exit_code == 2
+    assert f"It also applies to {THIRD}, delegated for IAM" in unknown.lines[-1]
+    role = f"arn:aws:iam::{THIRD}:role/centralized-root-access/Audit"
+    assert command_line.run("preflight", *change, "--session-role", role).exit_code == 1
 
 
 def test_a_delegate_that_checks_no_account_is_not_told_that_a_policy_denies_nothing(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.accounts import MEMBER, OTHER, STRANGER, THIRD
-from support.arrange import set_feature, writes
+from support.arrange import CREDENTIALS, enable_root_access, set_feature, writes
 from support.command_line import change_clients
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)
-COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def test_the_suggested_statement_can_be_copied_from_a_narrow_terminal(
@@ -53,7 +52,7 @@ def test_a_row_names_the_tasks_or_says_that_it_is_about_all_that_were_chosen(
     attach_policy(organization, MEMBER, {**DENY_ROOT, "Action": "iam:*"})
     shown = command_line.run("preflight", *(text for task in chosen for text in ("--task", task)))
     (row,) = [line for line in shown.lines if line.startswith("denied")]
-    assert re.split(r" {2,}", row)[3] == shown_as
+    assert re.split(r" {2,}", row)[4] == shown_as
 
 
 def test_it_needs_no_deployment_opens_no_session_and_changes_nothing(
@@ -91,7 +90,7 @@ def test_what_cannot_be_decided_is_unknown_and_not_denied(
     perhaps = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
     attach_policy(organization, MEMBER, {**DENY_ROOT, "Condition": perhaps})
     found = json.loads(command_line.run("preflight", "--task", "audit", "--format", "json").stdout)
-    (undecided,) = [finding for account in found["accounts"] for finding in account["findings"]]
+    (undecided,) = [cause for account in found["accounts"] for cause in account["causes"]]
     assert undecided["undecided"] == ["Bool aws:MultiFactorAuthPresent false"]
     shown = command_line.run("preflight", "--task", "audit")
     assert shown.exit_code == 0
@@ -114,19 +113,15 @@ def test_a_row_says_why_it_is_not_known_whether_a_resource_control_policy_denies
     assert "statement 2: whether resource control policies apply to calls without a resource" in buckets
 
 
-def test_accounts_with_the_same_result_are_one_line_on_a_terminal(
-    command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
+def test_accounts_with_the_same_verdict_and_reason_are_one_line(
+    command_line: CommandLine, organization: LocalOrganization
 ) -> None:
     perhaps = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
     attach_policy(organization, organization.root_id, {**DENY_ROOT, "Action": "sqs:*"}, name="deny")
     attach_policy(organization, organization.root_id, {**DENY_ROOT, "Action": "iam:*", "Condition": perhaps})
-    in_pipe = [line.split()[:2] for line in command_line.run("preflight").lines[1:7]]
-    assert [row[1] for row in in_pipe] == [MEMBER, MEMBER, OTHER, OTHER, THIRD, THIRD]
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
-    first, second, end = [COLORS.sub("", line) for line in command_line.run("preflight").lines[1:4]]
+    first, second, end = command_line.run("preflight").lines[1:4]
     assert re.split(r" {2,}", first)[:3] == ["denied", "3 accounts", "Root"]
-    assert re.split(r" {2,}", second)[:2] == ["unknown", "audit, delete, recover"]
+    assert re.split(r" {2,}", second)[:4] == ["unknown", "3 accounts", "Root", "audit, delete, recover"]
     assert not end
 
 
@@ -146,7 +141,7 @@ def test_a_statement_that_denies_some_tasks_and_a_part_of_others_has_a_row_for_e
 ) -> None:
     attach_policy(organization, MEMBER, {**DENY_ROOT, "Action": ["iam:GetUser", "s3:*", "sqs:*"]})
     rows = [re.split(r" {2,}", line) for line in command_line.run("preflight").lines[1:3]]
-    assert [(row[0], row[3]) for row in rows] == [
+    assert [(row[0], row[4]) for row in rows] == [
         ("denied", "unlock-bucket, unlock-queue"),
         ("partly", "audit, delete"),
     ]
@@ -261,6 +256,98 @@ def test_names_reach_no_terminal_unescaped(
     shown = command_line.run("preflight", "--format", format_)
     assert shown.exit_code == 1
     assert not [char for char in shown.stdout if not char.isprintable() and char != "\n"]
+
+
+# Behind a guardrail of the delegated administrator
+
+
+def session_role(name: str) -> str:
+    return f"arn:aws:iam::{THIRD}:role/centralized-root-access/{name}"
+
+
+@pytest.fixture
+def delegate(
+    command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
+    """The command line of a delegated administrator where only the roles of its RootTasks open sessions."""
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
+    only = {"ArnNotLike": {"aws:PrincipalArn": [session_role("Audit"), session_role("Delete")]}}
+    attach_policy(organization, THIRD, statement(Action="sts:AssumeRoot", Condition=only))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD)
+    command_line.services.stacks = {
+        "Roots": {
+            **command_line.services.outputs(),
+            "RootTasksAuditRoleArn": session_role("Audit"),
+            "RootTasksDeleteCredentialsRoleArn": session_role("Delete"),
+        }
+    }
+    command_line.services.resources += [("AWS::IAM::Role", name) for name in ("Audit", "Delete", "Unlock")]
+    return command_line
+
+
+def test_the_session_roles_are_those_of_root_tasks_in_the_account(delegate: CommandLine) -> None:
+    assert delegate.run("preflight").lines == ["Allowed: 3 accounts."]
+    assert delegate.run("preflight", "--stack", "Roots").lines == ["Allowed: 3 accounts."]
+    # One more role, which the policy does not name.
+    delegate.services.stacks["Roots"]["RootTasksUnlockBucketPolicyRoleArn"] = session_role("Unlock")
+    assert delegate.run("preflight").lines[-1] == "Unknown: 3 accounts."
+
+
+@pytest.mark.parametrize("operation", ["DescribeStacks", "ListStackResources", None])
+def test_one_who_does_not_see_root_tasks_is_told_to_name_the_role(
+    delegate: CommandLine, operation: str | None
+) -> None:
+    if operation is None:
+        # Whoever creates a stack writes its outputs.
+        delegate.services.resources.remove(("AWS::IAM::Role", "Audit"))
+    else:
+        delegate.services.errors[operation] = ("AccessDenied", "no")
+    shown = delegate.run("preflight")
+    assert re.split(r" {2,}", shown.lines[1])[:3] == ["unknown", "3 accounts", "Root"]
+    assert "--session-role ARN" in shown.stderr
+    assert delegate.run("preflight", "--session-role", session_role("Audit")).stderr == ""
+
+
+def test_a_role_that_a_policy_does_not_list_is_told_who_may_open_root_sessions(delegate: CommandLine) -> None:
+    shown = delegate.run("preflight", "--session-role", session_role("Mine"))
+    assert shown.lines[-1] == "Denied: 3 accounts."
+    assert "Only the roles that it lists may open root sessions." in shown.stdout
+    assert "::*:" not in shown.stdout
+
+
+# The accounts of another run
+
+
+def test_the_task_and_the_accounts_are_those_of_a_plan(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    for account_id in (MEMBER, OTHER):
+        organization.put_root_credentials(account_id=account_id, access_keys=1)
+    planned = command_line.run("plan", "delete", "--account", "all")
+    (check,) = [line for line in planned.stderr.splitlines() if "preflight --from-report" in line]
+    attach_policy(organization, OTHER, {**DENY_ROOT, "Action": "iam:D*"})
+    shown = command_line.run(*check.partition("centralized-root-access ")[2].split(), "--format", "json")
+    found = json.loads(shown.stdout)
+    assert (shown.exit_code, found["tasks"]) == (1, ["IAMDeleteRootUserCredentials"])
+    assert {account["accountId"]: account["result"] for account in found["accounts"]} == {
+        MEMBER: "allowed",
+        OTHER: "denied",
+    }
+
+
+def test_the_accounts_of_an_audit_are_all_that_it_did_not_skip(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    organization.suspend(THIRD)
+    audit = json.loads(command_line.run("audit", "--format", "json").stdout)["runId"]
+    assert command_line.run("preflight", "--from-report", audit).lines[-1].startswith("Allowed: 2 accounts.")
+
+
+def test_a_plan_of_one_account_names_no_pre_flight(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
+    assert "preflight" not in command_line.run("plan", "delete", "--account", "all").stderr
 
 
 def test_a_statement_that_denies_root_sessions_on_purpose_is_not_changed(

@@ -321,7 +321,9 @@ def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
     upload(local_aws, folder)
     outputs = deploy(local_aws, "root-tasks", Tasks="audit,delete", ProtectedAccounts=f"{MEMBER},{OTHER}")
     assert set(outputs) == {
+        "RootTasksAuditRoleArn",
         "RootTasksAuditStateMachineArn",
+        "RootTasksDeleteCredentialsRoleArn",
         "RootTasksExecuteStateMachineArn",
         "RootTasksBucket",
     }

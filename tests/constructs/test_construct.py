@@ -54,7 +54,7 @@ def test_the_same_key_in_another_stack_and_an_output_of_another_key_are_accepted
     RootTasks(stack, "RootTasks")
     nested = NestedStack(stack, "Nested")
     RootTasks(nested, "RootTasks")
-    keys = {"RootTasksAuditStateMachineArn", "RootTasksBucket"}
+    keys = {"RootTasksAuditRoleArn", "RootTasksAuditStateMachineArn", "RootTasksBucket"}
     assert set(template(stack)["Outputs"]) == keys | {"Mine", "RootAccessStatus"}
     assert set(template(nested)["Outputs"]) == keys
 

@@ -88,7 +88,6 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         # Where the SDK knows the paths, fewer calls are made.
         root_tasks.omit_of_accounts("Paths")
         organizations, root_id = organization.client("organizations"), organization.root_id
-        attach_policy(organization, root_id, statement(Action="ec2:*"))
         unit_id = add_unit(organization, "Workloads", MEMBER)
         root_tasks.run({"organizationalUnits": ["Workloads"]})
         root_tasks.run({"accounts": [MEMBER]})
@@ -236,3 +235,24 @@ def test_a_root_session_in_a_protected_account_is_denied_to_all_but_audits(
     ]
     audits = function == RootTask.AUDIT
     assert denied == ([] if audits else [("sts:AssumeRoot", f"arn:*:iam::{PROTECTED}:root", None)])
+
+
+def test_no_role_of_the_functions_reads_more_of_the_organization_than_its_accounts_and_units() -> None:
+    template = synthesized(*RootTask)
+    actions = {
+        action
+        for role in resources(template, "AWS::IAM::Role")
+        for listed_ in policy_statements(template, role)
+        for action in ([listed_["Action"]] if isinstance(listed_["Action"], str) else listed_["Action"])
+    }
+    assert {action for action in actions if action.startswith("organizations:")} == {
+        "organizations:DescribeAccount",
+        "organizations:DescribeOrganization",
+        "organizations:DescribeOrganizationalUnit",
+        "organizations:ListAccounts",
+        "organizations:ListAccountsForParent",
+        "organizations:ListOrganizationalUnitsForParent",
+        "organizations:ListParents",
+        "organizations:ListRoots",
+    }
+    assert not [action for action in actions if "*" in action.partition(":")[0]]

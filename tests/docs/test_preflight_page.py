@@ -44,7 +44,7 @@ def test_the_page_has_examples() -> None:
 
 def test_the_page_lists_every_member_of_the_json(seeded: CommandLine) -> None:
     found = json.loads(seeded.run("preflight", "--format", "json").stdout)
-    (denied,) = [account for account in found["accounts"] if account["findings"]]
-    members = {*found, *denied, *denied["findings"][0], *found["changes"][0]}
+    (denied,) = [account for account in found["accounts"] if account["causes"]]
+    members = {*found, *denied, *denied["causes"][0], *found["fixes"][0]}
     listed = set(re.findall(r"`(\w+)`", PAGE.partition("## For programs")[2].partition("\n## ")[0]))
     assert members <= listed

@@ -347,7 +347,7 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     assert exit_code == 1
     results = {account["accountId"]: account["result"] for account in found["accounts"]}
     assert results == {MEMBER: "denied", OTHER: "allowed", THIRD: "denied"}
-    (change,) = found["changes"]
+    (change,) = found["fixes"]
     assert (change["policyId"], change["policyName"], change["attachedToName"], change["accountIds"]) == (
         denying_policy,
         "deny-root-users",

@@ -70,7 +70,7 @@ def test_a_resource_control_policy_on_the_member_is_judged_but_never_certain(sam
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        ("aws:PrincipalArn", Possible(values=(str(OPENER.principal_arn),))),
+        ("aws:PrincipalArn", Possible(values=OPENER.principal_arns)),
         ("aws:PrincipalAccount", Possible(values=(DELEGATE_ID,))),
         ("aws:PrincipalOrgPaths", Possible(values=((f"{ORGANIZATION_ID}/r-ab12/ou-ab12-security/",),))),
         ("aws:ResourceAccount", Possible(values=(ACCOUNT_ID,))),

@@ -72,7 +72,7 @@ def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
 
 
 # A role with a path of its own.
-OWN_OPENER = replace(OPENER, principal_arn=f"arn:aws:iam::{DELEGATE_ID}:role/security/Audit")
+OWN_OPENER = replace(OPENER, principal_arns=(f"arn:aws:iam::{DELEGATE_ID}:role/security/Audit",))
 PASSWORD, ACCESS_KEY = Target(type=ItemType.PASSWORD), Target(type=ItemType.ACCESS_KEY, id="AKIA")
 QUEUE = Target(type=ItemType.QUEUE_POLICY, id=f"arn:aws:sqs:eu-west-1:{ACCOUNT_ID}:jobs", region="eu-west-1")
 BUCKET = Target(type=ItemType.BUCKET_POLICY, id="payroll", region="eu-west-1")
@@ -200,8 +200,7 @@ def with_changes(
     policies = policies_of(documents, attached, without_full_access=without_full_access)
     documents_after: dict[str, Any] = json.loads(json.dumps(documents))
     attached_after = {id_: [*policy_ids] for id_, policy_ids in attached.items()}
-    role = opener.principal_arn if opener else None
-    for number, fix in enumerate(find_fixes([checked(policies, opener=opener)], session_role=role)):
+    for number, fix in enumerate(find_fixes([checked(policies, opener=opener)], opener or OPENER)):
         cause = fix.denial.cause
         if fix.suggested is None:
             continue
@@ -216,7 +215,8 @@ def with_changes(
 
 def test_what_may_deny_is_not_fixed() -> None:
     may_deny = document(statement(Condition={"StringEquals": {"aws:SomethingNew": "yes"}}))
-    assert list(find_fixes([checked(policies_of({"p-1": may_deny}, {ACCOUNT_ID: ["p-1"]}))])) == []
+    judged = checked(policies_of({"p-1": may_deny}, {ACCOUNT_ID: ["p-1"]}))
+    assert list(find_fixes([judged], OPENER)) == []
 
 
 def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
@@ -230,7 +230,7 @@ def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
     assert {denial.cause.reason for denial in found.causes} == {Reason.EXPLICIT_DENY, Reason.NO_ALLOW}
     # An Allow can be missing for other calls in another account.
     each = [checked(policies, task) for task in Task]
-    (allow,) = [fix for fix in find_fixes(each) if fix.statement is None]
+    (allow,) = [fix for fix in find_fixes(each, OPENER) if fix.statement is None]
     assert allow.suggested is not None
     assert allow.suggested["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
     assert allow.suggested["Action"] == [call for call in EVERY_CALL if not call.startswith("s3:")]
@@ -257,7 +257,12 @@ def test_with_every_change_nothing_is_denied_but_on_purpose(
     )
     for denial in after.causes:
         denies = denial.cause.statement
-        on_purpose = denies and denies.is_about_root_sessions and denial.calls != ("sts:AssumeRoot",)
+        on_purpose = denies and (
+            {condition.key.lower() for condition in denies.conditions}
+            & {"aws:principalarn", "sts:taskpolicyarn"}
+            if denial.calls == ("sts:AssumeRoot",)
+            else denies.is_about_root_sessions
+        )
         assert denial.decision is Decision.UNKNOWN or on_purpose
 
 
@@ -272,28 +277,68 @@ def test_with_every_change_nothing_is_denied_but_on_purpose(
 )
 def test_a_statement_about_root_sessions_denies_them_on_purpose(condition: dict[str, Any]) -> None:
     policies = policies_of({"p-1": document(statement(Condition=condition))}, {ACCOUNT_ID: ["p-1"]})
-    assert {fix.suggested for fix in find_fixes([checked(policies)])} == {None}
+    assert {fix.suggested for fix in find_fixes([checked(policies)], OPENER)} == {None}
 
 
 @pytest.mark.parametrize(
     ("opener", "exempt"),
-    [(OPENER, "arn:*:iam::*:role/centralized-root-access/*"), (OWN_OPENER, OWN_OPENER.principal_arn)],
-    ids=["the roles of RootTasks", "another role"],
+    [
+        (OPENER, f"arn:aws:iam::{DELEGATE_ID}:role/centralized-root-access/*"),
+        (OWN_OPENER, OWN_OPENER.principal_arns[0]),
+        (replace(OPENER, principal_arns=()), f"arn:*:iam::{DELEGATE_ID}:role/centralized-root-access/*"),
+    ],
+    ids=["the roles of RootTasks", "another role", "an unknown role"],
 )
 def test_a_statement_that_spares_root_sessions_is_made_to_spare_the_role_that_opens_them(
     opener: SessionOpener, exempt: str
 ) -> None:
     spares = statement(Condition={"Null": {"aws:AssumedRoot": "true"}})
     policies = policies_of({"p-1": document(spares)}, {DELEGATE_ID: ["p-1"]})
-    (fix,) = find_fixes([checked(policies, opener=opener)], session_role=opener.principal_arn)
+    (fix,) = find_fixes([checked(policies, opener=opener)], opener)
     assert fix.suggested is not None
     spared = {"Null": {"aws:AssumedRoot": "true"}, "ArnNotLike": {"aws:PrincipalArn": [exempt]}}
     assert fix.suggested["Condition"] == spared
 
 
+@pytest.mark.parametrize(
+    ("elements", "lists_roles"),
+    [
+        (
+            {
+                "Action": "sts:AssumeRoot",
+                "Condition": {"ArnNotLike": {"aws:PrincipalArn": ["arn:aws:iam::1:role/x"]}},
+            },
+            True,
+        ),
+        (
+            {
+                "Action": "sts:*",
+                "Condition": {"StringNotEquals": {"aws:principalARN": "arn:aws:iam::1:role/x"}},
+            },
+            True,
+        ),
+        (
+            {
+                "Condition": {
+                    "StringNotEqualsIfExists": {"sts:TaskPolicyArn": "arn:aws:iam::aws:policy/root-task/X"}
+                }
+            },
+            False,
+        ),
+    ],
+    ids=["OnlySessionRoles", "another operator", "OnlyTheirTasks"],
+)
+def test_who_may_open_root_sessions_and_for_which_task_is_denied_on_purpose(
+    elements: dict[str, Any], lists_roles: bool
+) -> None:
+    policies = policies_of({"p-1": document(statement(**elements))}, {DELEGATE_ID: ["p-1"]})
+    (fix,) = find_fixes([checked(policies, opener=OPENER)], OPENER)
+    assert (fix.suggested, fix.lists_roles) == (None, lists_roles)
+
+
 def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
     denies = statement(Condition={"Null": {"aws:SourceVpc": "true"}})
-    suggested = statement_with_exemption(denies, {"iam:GetUser"}, "")
+    suggested = statement_with_exemption(denies, {"iam:GetUser"}, [])
     kept = {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
     assert suggested == statement(Condition=kept)
 

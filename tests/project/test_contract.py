@@ -19,6 +19,7 @@ from aws_cdk import App, CfnOutput, Stack
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access._arguments import parse_account_ids, parse_delegated_administrators
+from centralized_root_access.cli import deployment
 from common.errors import RootAccessError
 from common.metrics import log_sdk
 from root_access.drift import detection
@@ -578,3 +579,17 @@ def test_an_account_id_is_the_same_for_every_construct_and_function(account_id: 
         else:
             with pytest.raises((ValueError, RootAccessError)):
                 parse()
+
+
+def test_the_command_line_finds_each_role_that_opens_root_sessions(everything: Synthesized) -> None:
+    outputs = {key: text(output["Value"]) for key, output in everything.template["Outputs"].items()}
+    listed = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
+    found = [*deployment._deployments([{"StackName": "Roots", "StackId": "arn", "Outputs": listed}])]
+    opening = {
+        policy["Properties"]["Roles"][0]["Ref"]
+        for policy in resources(everything.template, "AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRoot")
+    }
+    assert len(opening) == 7
+    assert {arn for one in found for arn in one.session_role_arns} == {f"${{{role}.Arn}}" for role in opening}

@@ -129,6 +129,8 @@ class DeployedServices:
         names = [name] if name else list(self.stacks)
         # One stack a page.
         place = int(parameters.get("NextToken", 0))
+        if not names:
+            return {"Stacks": []}
         outputs = [
             {"OutputKey": key, "OutputValue": value} for key, value in self.stacks[names[place]].items()
         ]

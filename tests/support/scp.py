@@ -43,7 +43,7 @@ DELEGATE_ID = "444444444444"
 OPENER = SessionOpener(
     account_id=DELEGATE_ID,
     unit_ids=("r-ab12", "ou-ab12-security"),
-    principal_arn=f"arn:aws:iam::{DELEGATE_ID}:role/centralized-root-access/Audit",
+    principal_arns=(f"arn:aws:iam::{DELEGATE_ID}:role/centralized-root-access/Audit",),
 )
 OPENED_SESSION = replace(SESSION, opener=OPENER, outside_vpc=True)
 OPEN_SESSION = call_of(ASSUME_ROOT, session=OPENED_SESSION, task=Task.AUDIT)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.responses import pages
+from root_tasks.model.task import Task
 
 from .command_errors import CommandError
 
@@ -24,6 +25,10 @@ AUDIT_FOLDER, EXECUTE_FOLDER = ("runs", "executions")
 _AUDIT = "AuditStateMachineArn"
 _STATE_MACHINES = {AUDIT_FOLDER: _AUDIT, EXECUTE_FOLDER: "ExecuteStateMachineArn"}
 _BUCKET = "Bucket"
+# Of each function that opens root sessions; those that unlock plan in sessions of their own.
+_SESSION_ROLES = tuple(
+    f"{plan}{task.name.title().replace('_', '')}RoleArn" for task in Task for plan in ("", "Plan")
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,7 @@ class Deployment:
         state_machine_arns: The state machines, by their folder: one for read-only runs and, if a task makes
             changes, one for these.
         bucket: The bucket of the reports.
+        session_role_arns: The roles that open root sessions.
     """
 
     stack: str
@@ -44,6 +50,7 @@ class Deployment:
     construct_id: str
     state_machine_arns: Mapping[str, str]
     bucket: str
+    session_role_arns: tuple[str, ...] = ()
 
     @property
     def account_id(self) -> str:
@@ -54,7 +61,8 @@ class Deployment:
     def resources(self) -> frozenset[tuple[str, str]]:
         """The type and the physical ID of each resource that the outputs name."""
         machines = (("AWS::StepFunctions::StateMachine", arn) for arn in self.state_machine_arns.values())
-        return frozenset([("AWS::S3::Bucket", self.bucket), *machines])
+        roles = (("AWS::IAM::Role", arn.rpartition("/")[2]) for arn in self.session_role_arns)
+        return frozenset([("AWS::S3::Bucket", self.bucket), *machines, *roles])
 
 
 def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
@@ -112,6 +120,33 @@ def _require_resources(caller: Caller, deployment: Deployment) -> None:
         )
 
 
+def find_session_roles(caller: Caller, *, stack: str | None) -> tuple[str, ...]:
+    """Return the ARNs of the roles that open root sessions for the RootTasks in the account, if there is any.
+
+    Args:
+        caller: The caller; one who may not read the stacks finds none, and so does one who reads a stack that
+            does not have what its outputs name.
+        stack: A stack, as `find_deployment` takes it; None for those of all stacks in the Region.
+
+    Raises:
+        CallError: The stacks cannot be read.
+        CommandError: There is no such stack.
+    """
+    if stack is not None:
+        return find_deployment(caller, stack=stack).session_role_arns
+    try:
+        found = [*_deployments(_stacks(caller, ""))]
+        for deployment in found:
+            _require_resources(caller, deployment)
+    except CommandError:
+        return ()
+    except CallError as error:
+        if error.failure.kind is not FailureKind.ACCESS_DENIED:
+            raise
+        return ()
+    return tuple(arn for deployment in found for arn in deployment.session_role_arns)
+
+
 def _stacks(caller: Caller, name: str) -> Iterator[Any]:
     try:
         yield from pages(
@@ -150,4 +185,9 @@ def _deployments(stacks: Iterable[Mapping[str, Any]]) -> Iterator[Deployment]:
                     construct_id=construct_id,
                     state_machine_arns=arns,
                     bucket=bucket,
+                    session_role_arns=tuple(
+                        outputs[construct_id + role]
+                        for role in _SESSION_ROLES
+                        if construct_id + role in outputs
+                    ),
                 )

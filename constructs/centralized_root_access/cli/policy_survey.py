@@ -168,6 +168,8 @@ class Survey:
         enabled_types: The types of policies that are enabled.
         accounts: The accounts, by their IDs; without those in which no root session is possible anyway.
         skipped: Why accounts that were named are not among them, by their IDs.
+        delegates: The delegated administrators that the change may keep from opening root sessions, which
+            was not judged.
         change: The change that they were checked with: for the tasks that are not denied today and of which
             it denies more, and for those that stay possible. None: they were checked as they are.
         fixes: What would let root sessions through where they are denied.
@@ -178,6 +180,7 @@ class Survey:
     enabled_types: tuple[PolicyType, ...]
     accounts: tuple[AccountVerdict, ...]
     skipped: Mapping[str, str]
+    delegates: tuple[str, ...]
     change: PolicyChange | None
     fixes: tuple[StatementFix, ...]
 
@@ -202,7 +205,7 @@ def survey(
     organizational_units: Sequence[str] = (),
     account_ids: frozenset[str] = frozenset(),
     change: PolicyChange | None,
-    session_role: str | None,
+    session_roles: tuple[str, ...],
     show: Callable[[int, int], None],
 ) -> Survey:
     """Read the organization's policies, and return what they let root tasks do.
@@ -213,7 +216,7 @@ def survey(
         organizational_units: Units whose accounts are checked, by ID, path or the end of their path.
         account_ids: Accounts that are checked; with neither, all are.
         change: A change of the policies to check; None to check them as they are.
-        session_role: The ARN of the role that opens root sessions; None if not known.
+        session_roles: The ARNs of the roles that open root sessions, all of one account; none if not known.
         show: Shows how many policies are read, and of how many.
 
     Raises:
@@ -239,8 +242,8 @@ def survey(
     if strangers := sorted(account_ids - members.keys()):
         raise CommandError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
     # The policies on the account that opens a session count for that call.
-    opener_id = session_role.split(":")[4] if session_role else aws.account_id
-    opener = replace(_opener(directory, organization, members, opener_id), principal_arn=session_role)
+    opener_id = session_roles[0].split(":")[4] if session_roles else aws.account_id
+    opener = replace(_opener(directory, organization, members, opener_id), principal_arns=session_roles)
     members = directory.units.with_names(members, whole=whole)
     classified = classify(
         members.values(), management_account_id=organization.management_account_id, audits=True
@@ -256,6 +259,7 @@ def survey(
     )
     paths = _paths(accounts, opener)
     attachments = reader.attachments(tuple(PolicyType), unit_ids=paths, everywhere=whole)
+    delegates: tuple[str, ...] = ()
     if change is not None:
         if not accounts:
             raise CommandError("There is no member account to check.")
@@ -264,7 +268,10 @@ def survey(
         )
         change = replace(change, target_ids=tuple(targets))
         _require_places(change.target_ids, paths)
-        accounts = _accounts_below(accounts, opener, change.places(attachments))
+        places = change.places(attachments)
+        if opener.is_in_management_account and not session_roles:
+            delegates = _delegates_below(directory, members, places)
+        accounts = _accounts_below(accounts, opener, places)
         paths = _paths(accounts, opener)
     policies = reader.read(
         attachments,
@@ -299,8 +306,9 @@ def survey(
             for account in classified
             if account.skip_reason is not None and account.account_id in account_ids
         },
+        delegates=delegates,
         change=change,
-        fixes=tuple(find_fixes(verdicts, session_role=session_role)),
+        fixes=tuple(find_fixes(verdicts, opener)),
     )
 
 
@@ -323,6 +331,20 @@ def _opener(
     return SessionOpener(account_id=account_id, unit_ids=unit_ids)
 
 
+def _delegates_below(
+    directory: MemberDirectory, members: Mapping[str, Account], places: Collection[str]
+) -> tuple[str, ...]:
+    """Return the delegated administrators for IAM to which policies in some places apply."""
+    listed = directory.aws.entries(
+        "organizations:ListDelegatedAdministrators",
+        items="DelegatedAdministrators",
+        ServicePrincipal="iam.amazonaws.com",
+    )
+    ids = [delegate["Id"] for delegate in listed]
+    paths = {id_: members[id_].unit_ids if id_ in members else directory.units.parents_of(id_) for id_ in ids}
+    return tuple(id_ for id_, unit_ids in paths.items() if _is_below(id_, unit_ids, places))
+
+
 def _paths(accounts: Iterable[Account], opener: SessionOpener) -> dict[str, UnitIds]:
     """Return the units of each account whose policies count, the one that opens the sessions included."""
     paths = {account.account_id: account.unit_ids for account in accounts}
@@ -331,13 +353,13 @@ def _paths(accounts: Iterable[Account], opener: SessionOpener) -> dict[str, Unit
 
 def _accounts_below(accounts: list[Account], opener: SessionOpener, places: Collection[str]) -> list[Account]:
     """Return the accounts for which policies in some places count."""
-
-    def is_below(account_id: str, unit_ids: UnitIds) -> bool:
-        return unit_ids is None or not {account_id, *unit_ids}.isdisjoint(places)
-
-    if not opener.is_in_management_account and is_below(opener.account_id, opener.unit_ids):
+    if not opener.is_in_management_account and _is_below(opener.account_id, opener.unit_ids, places):
         return accounts
-    return [account for account in accounts if is_below(account.account_id, account.unit_ids)]
+    return [account for account in accounts if _is_below(account.account_id, account.unit_ids, places)]
+
+
+def _is_below(account_id: str, unit_ids: UnitIds, places: Collection[str]) -> bool:
+    return unit_ids is None or not {account_id, *unit_ids}.isdisjoint(places)
 
 
 def _require_places(target_ids: Iterable[str], paths: Mapping[str, UnitIds]) -> None:

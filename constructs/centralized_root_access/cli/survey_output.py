@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from root_tasks.messages import quantity
@@ -43,7 +42,7 @@ _COLUMNS = (
 def show_survey(found: Survey) -> None:
     """Show a table of the denials, what would fix them, and the numbers."""
     lines: list[Table | Text] = []
-    table = screen.new_table("result", "account", "name", "tasks", "policy", "attached to")
+    table = screen.new_table("result", "account", "name", "OU", "tasks", "policy", "attached to")
     for result, *cells in _rows(found):
         table.add_row(screen.safe_text(result, _STYLES.get(result, "")), *map(screen.safe_text, cells))
     if table.row_count:
@@ -57,26 +56,22 @@ def show_survey(found: Survey) -> None:
 
 
 def _rows(found: Survey) -> Iterator[tuple[str, ...]]:
-    """Yield the rows, the worst first; for a person once for all accounts that have the same."""
-    groups: dict[object, list[AccountVerdict]] = {}
+    """Yield the rows, the worst first, and once for all accounts that have the same."""
+    groups: dict[tuple[tuple[str, ...], ...], list[AccountVerdict]] = {}
     for account in sorted(found.accounts, key=lambda account: [*TaskResult].index(account.result)):
-        key = tuple(_reasons(account, found)) if sys.stdout.isatty() else account.account.account_id
-        groups.setdefault(key, []).append(account)
-    for accounts in groups.values():
+        groups.setdefault(tuple(_reasons(account, found)), []).append(account)
+    for reasons, accounts in groups.items():
         names = _names(accounts)
-        for result, *reason in _reasons(accounts[0], found):
-            yield (result, *names, *reason)
-            if sys.stdout.isatty():
-                names = ("", "")
+        yield from ((result, *names, *reason) for result, *reason in reasons)
 
 
-def _names(accounts: Sequence[AccountVerdict]) -> tuple[str, str]:
-    """Return an account and its name, or how many accounts there are and in which units."""
-    if len(accounts) == 1:
-        return accounts[0].account.account_id, accounts[0].account.name or ""
+def _names(accounts: Sequence[AccountVerdict]) -> tuple[str, str, str]:
+    """Return an account and its name, or how many accounts there are, and the units that they are in."""
     units = sorted({account.account.organizational_unit or "" for account in accounts})
-    more = [] if len(units) <= _MAX_UNITS else ["..."]
-    return quantity(len(accounts), "account"), ", ".join([*units[:_MAX_UNITS], *more])
+    in_units = ", ".join([*units[:_MAX_UNITS], *([] if len(units) <= _MAX_UNITS else ["..."])])
+    if len(accounts) == 1:
+        return accounts[0].account.account_id, accounts[0].account.name or "", in_units
+    return quantity(len(accounts), "account"), "", in_units
 
 
 def _reasons(account: AccountVerdict, found: Survey) -> Iterator[tuple[str, ...]]:
@@ -130,7 +125,12 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
     yield f"{_policy(cause)}, denies root sessions in {accounts}:"
     yield from _json_lines(fix.statement)
     if fix.suggested is None:
-        yield "It denies root sessions on purpose. Detach the policy from these accounts, or exempt them."
+        yield (
+            "Only the roles that it lists may open root sessions. Use RootTasks, or list your role as well: "
+            "RootSessionGuardrail takes it in session_roles."
+            if fix.lists_roles
+            else "It denies root sessions on purpose. Detach the policy from these accounts, or exempt them."
+        )
         return
     yield "To exempt root sessions, change it to:"
     yield from _json_lines(fix.suggested)
@@ -175,6 +175,11 @@ def _summary(found: Survey) -> str:
     elif found.change is not None and found.change.policy_type not in found.enabled_types:
         kind = found.change.policy_type.in_words
         sentences.append(f"AWS attaches it only when its type, {kind}, is enabled.")
+    if found.delegates:
+        sentences.append(
+            f"It also applies to {', '.join(found.delegates)}, delegated for IAM: whether that account "
+            "could still open root sessions is unknown without --session-role."
+        )
     if found.has_unread_policies:
         sentences.append("Not every policy could be read.")
     return " ".join(sentences)
@@ -196,6 +201,7 @@ def to_json(found: Survey) -> str:
                 "policyType": change.policy_type,
                 "targetIds": change.target_ids,
                 "replacedPolicyId": change.replaced_id,
+                "delegatesNotJudged": found.delegates,
             },
             "accounts": [
                 {
@@ -205,12 +211,12 @@ def to_json(found: Survey) -> str:
                     "result": checked.result,
                     "session": checked.session,
                     "tasks": {task.task: task.result for task in checked.tasks},
-                    "findings": [_finding(cause) for cause in checked.causes],
+                    "causes": [_explained(cause) for cause in checked.causes],
                     "rootUserDenials": [_cause(cause) for cause in checked.root_user_denials],
                 }
                 for checked in found.accounts
             ],
-            "changes": [
+            "fixes": [
                 {
                     **_cause(fix.denial.cause),
                     "accountIds": fix.account_ids,
@@ -223,7 +229,7 @@ def to_json(found: Survey) -> str:
     )
 
 
-def _finding(denial: DenialCause) -> dict[str, Any]:
+def _explained(denial: DenialCause) -> dict[str, Any]:
     return {
         "result": denial.decision,
         **_cause(denial.cause),
@@ -265,7 +271,7 @@ def _csv_rows(account: AccountVerdict) -> Iterator[dict[str, Any]]:
             "result": task.result,
             "session": task.session,
         }
-        denials = [_finding(denial) for denial in account.causes if task.task in denial.tasks]
+        denials = [_explained(denial) for denial in account.causes if task.task in denial.tasks]
         for about in denials or [{}]:
             if about:
                 about["statement"] = about["sid"] or about["statement"]

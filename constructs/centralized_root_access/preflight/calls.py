@@ -29,13 +29,13 @@ class SessionOpener:
         account_id: Its account.
         unit_ids: The units that its account is in, from the root down; None if they are not known.
         is_in_management_account: Whether no service control policy applies to it.
-        principal_arn: Its ARN, with the path of a role; None if not known.
+        principal_arns: The ARNs that it may have, with the path of a role; none if not known.
     """
 
     account_id: str
     unit_ids: tuple[str, ...] | None = None
     is_in_management_account: bool = False
-    principal_arn: str | None = None
+    principal_arns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

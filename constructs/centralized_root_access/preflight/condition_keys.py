@@ -108,7 +108,7 @@ def _paths(path: str | None) -> Possible:
 
 def _opener_arn(request: SessionRequest) -> Possible:
     opener = request.session.opener
-    return _one(None if opener is None else opener.principal_arn)
+    return PRESENT if opener is None or not opener.principal_arns else Possible(values=opener.principal_arns)
 
 
 def _opener_account(request: SessionRequest) -> Possible:

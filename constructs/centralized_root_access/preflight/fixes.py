@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 from root_tasks.model.task import ASSUME_ROOT
 
 from .evaluate import Decision
-from .policy_text import parse_template
+from .policy_text import lowercase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from .calls import SessionOpener
     from .evaluate import Cause
     from .verdicts import AccountVerdict, DenialCause
 
 _NULL, _ASSUMED_ROOT = "Null", "aws:AssumedRoot"
 _ARN_NOT_LIKE, _PRINCIPAL_ARN = "ArnNotLike", "aws:PrincipalArn"
+_TASK_POLICY_ARN = "sts:taskpolicyarn"
 # The path of the roles that RootTasks creates, if no other one is chosen.
-_SESSION_ROLES = "arn:*:iam::*:role/centralized-root-access/*"
+_PATH = "/centralized-root-access/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,25 +33,25 @@ class StatementFix:
         denial: The denial, in one of its accounts.
         account_ids: Its accounts.
         statement: The statement as it is; None if an Allow is missing.
-        suggested: The statement as it would let root sessions through; None if it cannot.
+        suggested: The statement as it would let root sessions through; None if it denies them on purpose.
+        lists_roles: Whether it lists the roles that alone may open root sessions.
     """
 
     denial: DenialCause
     account_ids: tuple[str, ...]
     statement: dict[str, Any] | None
     suggested: dict[str, Any] | None
+    lists_roles: bool = False
 
 
-def find_fixes(accounts: Iterable[AccountVerdict], session_role: str | None = None) -> Iterator[StatementFix]:
+def find_fixes(accounts: Iterable[AccountVerdict], opener: SessionOpener) -> Iterator[StatementFix]:
     """Yield what would fix each denial, once for all accounts that it is in.
 
     Args:
         accounts: The accounts.
-        session_role: The ARN of the role that opens root sessions; None if not known.
+        opener: Who opens root sessions.
     """
-    roles = session_role or _SESSION_ROLES
-    if parse_template(_SESSION_ROLES, variables=False).matches(roles):
-        roles = _SESSION_ROLES
+    roles = _patterns(opener)
     by_place: dict[object, list[tuple[str, DenialCause, str]]] = {}
     for account in accounts:
         for denial in account.causes:
@@ -61,6 +63,12 @@ def find_fixes(accounts: Iterable[AccountVerdict], session_role: str | None = No
         yield _fix(denied[0][1], {action for _, _, action in denied}, account_ids, roles)
 
 
+def _patterns(opener: SessionOpener) -> list[str]:
+    """Return the ARNs of the roles that open root sessions; one pattern for those on the default path."""
+    arns = opener.principal_arns or (f"arn:*:iam::{opener.account_id}:role{_PATH}*",)
+    return [*dict.fromkeys(f"{arn.partition(_PATH)[0]}{_PATH}*" if _PATH in arn else arn for arn in arns)]
+
+
 def _statement_key(cause: Cause, action: str) -> tuple[object, ...]:
     """Return what one fix is about: a statement, wherever it is attached, or a level without an Allow."""
     if cause.policy is None or cause.statement is None:
@@ -69,36 +77,58 @@ def _statement_key(cause: Cause, action: str) -> tuple[object, ...]:
     return cause.policy.policy_id, cause.statement.number
 
 
-def _fix(denial: DenialCause, actions: set[str], account_ids: tuple[str, ...], roles: str) -> StatementFix:
+def _fix(
+    denial: DenialCause, actions: set[str], account_ids: tuple[str, ...], roles: list[str]
+) -> StatementFix:
     """Return what fixes the denials of one statement, or by one level."""
     policy, statement = denial.cause.policy, denial.cause.statement
     if policy is None or statement is None:
-        condition = {_NULL: {_ASSUMED_ROOT: "false"}}
+        condition: dict[str, Any] = {_NULL: {_ASSUMED_ROOT: "false"}}
         if ASSUME_ROOT in actions:
             condition = {"ArnLike": {_PRINCIPAL_ARN: roles}}
         allow = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*", "Condition": condition}
         return StatementFix(denial=denial, account_ids=account_ids, statement=None, suggested=allow)
     listed = json.loads(policy.content)["Statement"]
     current = listed[statement.number - 1] if isinstance(listed, list) else listed
+    keys = [
+        (operator, lowercase(key))
+        for operator, block in current.get("Condition", {}).items()
+        for key in block
+    ]
+    lists_roles = actions == {ASSUME_ROOT} and any(
+        "Not" in operator and key == lowercase(_PRINCIPAL_ARN) for operator, key in keys
+    )
     # What it does to root sessions on purpose stays. The call that opens one is not in one.
-    on_purpose = statement.is_about_root_sessions and actions != {ASSUME_ROOT}
+    on_purpose = (
+        lists_roles
+        or any(key == _TASK_POLICY_ARN for _, key in keys)
+        or (statement.is_about_root_sessions and actions != {ASSUME_ROOT})
+    )
     suggested = None if on_purpose else statement_with_exemption(current, actions, roles)
-    return StatementFix(denial=denial, account_ids=account_ids, statement=current, suggested=suggested)
+    return StatementFix(
+        denial=denial,
+        account_ids=account_ids,
+        statement=current,
+        suggested=suggested,
+        lists_roles=lists_roles,
+    )
 
 
-def statement_with_exemption(statement: Mapping[str, Any], actions: set[str], roles: str) -> dict[str, Any]:
+def statement_with_exemption(
+    statement: Mapping[str, Any], actions: set[str], roles: list[str]
+) -> dict[str, Any]:
     """Return a Deny statement that spares root sessions.
 
     Args:
         statement: The statement.
         actions: The calls that it denies: those in the sessions, or the one that opens them.
-        roles: The ARN of the roles that open them.
+        roles: The ARNs of the roles that open them.
     """
     condition = dict(statement.get("Condition", {}))
     if actions != {ASSUME_ROOT}:
         condition[_NULL] = {**condition.get(_NULL, {}), _ASSUMED_ROOT: "true"}
     if ASSUME_ROOT in actions:
         arns = condition.get(_ARN_NOT_LIKE, {}).get(_PRINCIPAL_ARN, [])
-        exempt = [*(arns if isinstance(arns, list) else [arns]), roles]
+        exempt = [*(arns if isinstance(arns, list) else [arns]), *roles]
         condition[_ARN_NOT_LIKE] = {**condition.get(_ARN_NOT_LIKE, {}), _PRINCIPAL_ARN: exempt}
     return {**statement, "Condition": condition}

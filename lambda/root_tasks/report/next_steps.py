@@ -109,6 +109,9 @@ def _after_plan(report: Report) -> Iterator[NextStep]:
     yield from _to_find_users(report)
     # Its run has no plan if it ended without a report.
     if report.plan_expires_at is not None:
+        if report.totals[Outcome.PLANNED] > 1:
+            see = "See what policies deny of this plan"
+            yield NextStep(what=see, command=_command("preflight", "--from-report", report.run_id))
         what = f"Execute exactly this plan, until {minute(report.plan_expires_at)}"
         yield NextStep(what=what, command=_command("execute", report.run_id))
 

@@ -10,12 +10,22 @@ import click
 
 from root_tasks.model.task import Task
 
-from ..command_errors import ExitCode, failures_as
-from ..options import CSV, JSON, TABLE, account_options, caller_options, format_option, repeatable_option
+from ..command_errors import CommandError, ExitCode, failures_as
+from ..options import (
+    CSV,
+    JSON,
+    TABLE,
+    account_options,
+    format_option,
+    repeatable_option,
+    run_id_or_key,
+    target_options,
+)
 from ..terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
     from ..options import TargetOptions
+    from ..policy_survey import Survey
 
 
 def _role_arn(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -49,11 +59,17 @@ def _role_arn(context: click.Context, parameter: click.Parameter, value: str | N
     "--session-role",
     metavar="ARN",
     callback=_role_arn,
-    help="The role that opens root sessions, if policies name such roles.",
+    help="The role that opens root sessions. Default: the roles of RootTasks in this account, if it is here.",
+)
+@click.option(
+    "--from-report",
+    type=run_id_or_key,
+    metavar="RUN",
+    help="Check the task of this run, in the accounts in which something is planned; without a plan, in all.",
 )
 @account_options(all_accounts=False)
 @format_option(TABLE, JSON, CSV)
-@caller_options
+@target_options
 def preflight(
     *,
     tasks: tuple[str, ...],
@@ -61,6 +77,7 @@ def preflight(
     targets: tuple[str, ...],
     replaces: str | None,
     session_role: str | None,
+    from_report: str | None,
     accounts: tuple[str, ...],
     organizational_units: tuple[str, ...],
     format_: str,
@@ -69,20 +86,27 @@ def preflight(
     """Show which root tasks service control policies and resource control policies deny.
 
     It needs no deployment, opens no root session, and changes nothing. The credentials must be of the
-    management account, or of a delegated administrator. Use --region
-    for the Region that RootTasks is in, or will be: policies may name it.
+    management account, or of a delegated administrator. Use --region for the Region that RootTasks is in, or
+    will be: policies may name it. Before you execute a plan, --from-report shows what policies deny of it.
 
     Exit code: 0 nothing is denied; 1 a task is denied, or a part of one; 2 nothing is, but a policy could not
-    be read, an account that was named was skipped, or none was checked.
+    be read, an account that was named was skipped, none was checked, or a delegated administrator for IAM was
+    not judged.
     """
     if policy_file is None:
         if targets or replaces:
             raise click.UsageError("--target and --replaces need --policy.")
     elif bool(targets) is bool(replaces):
         raise click.UsageError("--policy needs --target or --replaces: where it would be.")
+    if from_report is not None and (tasks or accounts or organizational_units):
+        raise click.UsageError(
+            "--from-report takes its task and accounts from a report: leave out --task, --account and "
+            "--organizational-unit."
+        )
     with failures_as("Unable to check the policies", as_json=format_ == JSON):
-        from ...preflight.verdicts import TaskResult
+        from ...preflight.evaluate import Decision
         from ..caller import find_caller
+        from ..deployment import find_session_roles
         from ..policy_survey import read_change, survey
         from ..survey_output import show_survey, to_csv, to_json
 
@@ -90,14 +114,18 @@ def preflight(
         if policy_file is not None:
             change = read_change(policy_file, target_ids=targets, replaced_id=replaces)
         caller = find_caller(target)
+        selected = tuple(task for task in Task if not tasks or task.command in tasks)
+        if from_report is not None:
+            selected, accounts = _of_report(target, from_report)
+        roles = (session_role,) if session_role else find_session_roles(caller, stack=target.stack)
         with progress_bar("preflight", of="policies") as update:
             found = survey(
                 caller,
-                tasks=tuple(task for task in Task if not tasks or task.command in tasks),
+                tasks=selected,
                 organizational_units=organizational_units,
                 account_ids=frozenset(accounts),
                 change=change,
-                session_role=session_role,
+                session_roles=roles,
                 show=update,
             )
         if format_ == JSON:
@@ -107,8 +135,37 @@ def preflight(
         else:
             show_survey(found)
         print_note(*(f"Account {id_} was skipped. {reason}" for id_, reason in found.skipped.items()))
-        if found.count(TaskResult.DENIED) or found.count(TaskResult.PARTLY):
-            return ExitCode.NOT_AS_WANTED
-        looked = found.accounts or found.change
-        complete = looked and not found.skipped and not found.has_unread_policies
-        return ExitCode.AS_WANTED if complete else ExitCode.NO_RESULT
+        if not roles and any(account.session is Decision.UNKNOWN for account in found.accounts):
+            print_note("Policies ask for the role that opens root sessions. Name it: --session-role ARN.")
+        return _exit_code(found)
+
+
+def _exit_code(found: Survey) -> ExitCode:
+    from ...preflight.verdicts import TaskResult
+
+    if found.count(TaskResult.DENIED) or found.count(TaskResult.PARTLY):
+        return ExitCode.NOT_AS_WANTED
+    looked = found.accounts or found.change
+    complete = looked and not (found.skipped or found.delegates or found.has_unread_policies)
+    return ExitCode.AS_WANTED if complete else ExitCode.NO_RESULT
+
+
+def _of_report(target: TargetOptions, run: str) -> tuple[tuple[Task, ...], tuple[str, ...]]:
+    """Return the task and the accounts of a run: those with something planned, or all but skipped ones."""
+    from root_tasks.model.report_schema import Outcome
+    from root_tasks.report.summary import is_plan
+
+    from ..deployed_runs import Runs
+    from ..stored_report import print_doubt
+
+    stored = Runs.find(target).find_report(run)
+    print_doubt(stored)
+    report = stored.report
+    accounts = tuple(
+        result.account_id
+        for result in report.results
+        if (result.outcome is Outcome.PLANNED if is_plan(report) else result.outcome is not Outcome.SKIPPED)
+    )
+    if not accounts:
+        raise CommandError(f"Run {report.run_id} has no account to check.")
+    return (report.task,), accounts
