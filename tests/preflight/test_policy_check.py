@@ -15,8 +15,7 @@ from centralized_root_access.preflight.check import PolicyCheck
 from centralized_root_access.preflight.evaluate import Decision, Reason
 from centralized_root_access.preflight.fixes import find_fixes, statement_with_exemption
 from centralized_root_access.preflight.verdicts import TaskResult, judge_account, judge_task
-from root_tasks.model.report_schema import ItemType, Task
-from root_tasks.model.run import Account, Restore, Target
+from root_tasks.model.report_schema import Task
 from root_tasks.tasks import DEFINITIONS
 from support.properties import property_test
 from support.scp import (
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from centralized_root_access.preflight.calls import SessionOpener
     from centralized_root_access.preflight.evaluate import Verdict
     from centralized_root_access.preflight.verdicts import AccountVerdict
+    from root_tasks.model.run import Account
 
 EVERY_CALL = sorted({action for definition in DEFINITIONS.values() for action in definition.calls})
 
@@ -60,11 +60,6 @@ def checked(
     return judge_account(check, ACCOUNT, tasks=tasks or tuple(Task))
 
 
-def result(check: PolicyCheck, task: Task, *targets: Target) -> TaskResult:
-    """Return the result of a task in the account, or of its execution on some targets."""
-    return judge_task(check, task, ACCOUNT, targets=targets).result
-
-
 def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
     """Return the check of one policy on the account that denies actions."""
     denied = statement("Deny", Action=list(actions), **elements)
@@ -73,52 +68,23 @@ def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
 
 # A role with a path of its own.
 OWN_OPENER = replace(OPENER, principal_arns=(f"arn:aws:iam::{DELEGATE_ID}:role/security/Audit",))
-PASSWORD, ACCESS_KEY = Target(type=ItemType.PASSWORD), Target(type=ItemType.ACCESS_KEY, id="AKIA")
-QUEUE = Target(type=ItemType.QUEUE_POLICY, id=f"arn:aws:sqs:eu-west-1:{ACCOUNT_ID}:jobs", region="eu-west-1")
-BUCKET = Target(type=ItemType.BUCKET_POLICY, id="payroll", region="eu-west-1")
-RESTORED = replace(BUCKET, restore=Restore(reference="backups/run-1", policy="{}"))
 DELETE, RECOVER = Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY
 
 
 @pytest.mark.parametrize(
-    ("denied", "task", "targets", "expected"),
+    ("denied", "task", "expected"),
     [
-        ("iam:GetAccountSummary", Task.AUDIT, [], TaskResult.DENIED),
-        ("iam:GetUser", Task.AUDIT, [], TaskResult.PARTLY),
-        ("iam:DeleteAccessKey", DELETE, [], TaskResult.PARTLY),
-        ("iam:D*", DELETE, [], TaskResult.DENIED),
-        ("iam:CreateLoginProfile", RECOVER, [], TaskResult.DENIED),
-        ("iam:GetLoginProfile", RECOVER, [], TaskResult.DENIED),
-        ("s3:PutBucketPolicy", Task.UNLOCK_BUCKET_POLICY, [], TaskResult.PARTLY),
-        # An execution is judged by what it acts on.
-        ("iam:DeleteLoginProfile", DELETE, [PASSWORD], TaskResult.DENIED),
-        ("iam:DeleteLoginProfile", DELETE, [PASSWORD, ACCESS_KEY], TaskResult.PARTLY),
-        ("iam:DeleteLoginProfile", DELETE, [ACCESS_KEY], TaskResult.ALLOWED),
-        ("iam:GetLoginProfile", RECOVER, [PASSWORD], TaskResult.ALLOWED),
-        ("s3:DeleteBucketPolicy", Task.UNLOCK_BUCKET_POLICY, [BUCKET], TaskResult.DENIED),
-        ("s3:DeleteBucketPolicy", Task.UNLOCK_BUCKET_POLICY, [RESTORED], TaskResult.ALLOWED),
-        ("s3:PutBucketPolicy", Task.UNLOCK_BUCKET_POLICY, [RESTORED], TaskResult.DENIED),
-        ("sqs:GetQueueAttributes", Task.UNLOCK_QUEUE_POLICY, [QUEUE], TaskResult.DENIED),
-        (
-            "sqs:GetQueueAttributes",
-            Task.UNLOCK_QUEUE_POLICY,
-            [replace(QUEUE, skip_backup=True)],
-            TaskResult.ALLOWED,
-        ),
+        ("iam:GetAccountSummary", Task.AUDIT, TaskResult.DENIED),
+        ("iam:GetUser", Task.AUDIT, TaskResult.PARTLY),
+        ("iam:DeleteAccessKey", DELETE, TaskResult.PARTLY),
+        ("iam:D*", DELETE, TaskResult.DENIED),
+        ("iam:CreateLoginProfile", RECOVER, TaskResult.DENIED),
+        ("iam:GetLoginProfile", RECOVER, TaskResult.DENIED),
+        ("s3:PutBucketPolicy", Task.UNLOCK_BUCKET_POLICY, TaskResult.PARTLY),
     ],
-    ids=lambda value: None if isinstance(value, list) else str(value),
 )
-def test_a_task_is_denied_if_nothing_of_it_is_possible(
-    denied: str, task: Task, targets: list[Target], expected: TaskResult
-) -> None:
-    assert result(check_of_denial(denied), task, *targets) is expected
-
-
-@pytest.mark.parametrize(("name", "expected"), [("jobs", TaskResult.DENIED), ("other", TaskResult.ALLOWED)])
-def test_the_queue_that_is_named_decides(name: str, expected: TaskResult) -> None:
-    check = check_of_denial("sqs:*", Resource=QUEUE.id)
-    named = replace(QUEUE, id=str(QUEUE.id).replace("jobs", name))
-    assert result(check, Task.UNLOCK_QUEUE_POLICY, named) is expected
+def test_a_task_is_denied_if_nothing_of_it_is_possible(denied: str, task: Task, expected: TaskResult) -> None:
+    assert judge_task(check_of_denial(denied), task, ACCOUNT).result is expected
 
 
 @pytest.mark.parametrize(
@@ -343,9 +309,6 @@ def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
     assert suggested == statement(Condition=kept)
 
 
-TARGETS: dict[str, tuple[Target | None, ...]] = {"iam": (None,), "s3": (None, BUCKET), "sqs": (None, QUEUE)}
-
-
 def found_and_expected(
     contents: Sequence[Mapping[str, Any]], account_ids: Sequence[str]
 ) -> Iterator[tuple[Verdict, Verdict]]:
@@ -367,12 +330,10 @@ def found_and_expected(
             region="eu-west-1",
             outside_vpc=True,
         )
-        for action, target in ((call, at) for call in EVERY_CALL for at in TARGETS[call.partition(":")[0]]):
-            name = None if target is None or target.id is None else target.id.rpartition(":")[2]
-            region = None if target is None else target.region
-            call = call_of(action, session=session, target=name, target_region=region)
+        for action in EVERY_CALL:
+            call = call_of(action, session=session)
             yield (
-                check.verdict(action, replace(ACCOUNT, account_id=account_id), target=target),
+                check.verdict(action, replace(ACCOUNT, account_id=account_id)),
                 evaluate_call(call, session=session, service_control=whole),
             )
 

@@ -11,8 +11,8 @@ from centralized_root_access.preflight.conditions import condition_holds
 from centralized_root_access.preflight.policy_text import Template, Unresolved
 from centralized_root_access.preflight.truth import Truth
 from centralized_root_access.preflight.verdicts import TaskResult, judge_task
-from root_tasks.model.report_schema import ItemType, Task
-from root_tasks.model.run import Account, Target
+from root_tasks.model.report_schema import Task
+from root_tasks.model.run import Account
 from support.scp import SESSION, RequestWith, check_of, document, policies_of, policy, statement
 from support.scp_grammar import CALLS
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 UNITS = tuple(f"r-ab12/ou-ab12-{number:08d}" for number in range(2))
 ACCOUNT_IDS = tuple(f"{100000000000 + number}" for number in range(20))
-TARGETS = (Target(type=ItemType.PASSWORD), Target(type=ItemType.ACCESS_KEY, id="AKIA"))
 OTHER_IDS = [f"{900000000000 + number}" for number in range(660)]
 
 
@@ -58,7 +57,6 @@ def results(check: PolicyCheck, account_ids: Iterable[str]) -> list[TaskResult]:
             check,
             Task.DELETE_CREDENTIALS,
             Account(account_id=account_id, unit_path=unit_path),
-            targets=TARGETS,
         ).result
         for account_id, unit_path in zip(account_ids, itertools.cycle(UNITS), strict=False)
     ]

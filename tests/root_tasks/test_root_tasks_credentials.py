@@ -29,7 +29,6 @@ from root_tasks.messages import (
     STOPPED,
 )
 from root_tasks.model.report_schema import ItemType, Task
-from root_tasks.model.run import Target
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from root_tasks.tasks.delete_credentials import DEFINITION, necessary_calls
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
@@ -449,7 +448,7 @@ def test_mfa_is_not_planned_while_another_credential_stays(
 
 
 def test_a_deletion_needs_the_lists_that_it_reads_again() -> None:
-    assert {type_: necessary_calls(Target(type=type_)) for type_ in DEFINITION.item_types} == {
+    assert {type_: necessary_calls(type_) for type_ in DEFINITION.item_types} == {
         ItemType.PASSWORD: ("iam:GetLoginProfile", "iam:DeleteLoginProfile"),
         ItemType.ACCESS_KEY: ("iam:DeleteAccessKey",),
         ItemType.SIGNING_CERTIFICATE: ("iam:DeleteSigningCertificate",),

@@ -62,7 +62,7 @@ DEFINITION = TaskDefinition(
     parse=parse,
     plan=plan,
     execute=execute,
-    necessary_calls=lambda target: ("iam:DeleteAccessKey",),
+    necessary_calls=lambda type_: ("iam:DeleteAccessKey",),
 )
 
 

@@ -14,8 +14,7 @@ from .evaluate import evaluate_request, without_certainties
 from .root_user import RootUserRequest, denials_of_everything
 
 if TYPE_CHECKING:
-    from root_tasks.model.report_schema import Item
-    from root_tasks.model.run import Account, Target
+    from root_tasks.model.run import Account
     from root_tasks.model.task import Task
 
     from .attachments import OrganizationPolicies
@@ -41,24 +40,16 @@ class PolicyCheck:
         """Whether the calls that open the sessions can be judged."""
         return self._session.opener is not None
 
-    def verdict(
-        self,
-        action: str,
-        account: Account,
-        *,
-        target: Target | Item | None = None,
-        task: Task | None = None,
-    ) -> Verdict:
+    def verdict(self, action: str, account: Account, *, task: Task | None = None) -> Verdict:
         """Return what the policies say of a call in an account.
 
         Args:
             action: The call, one that a task makes.
             account: The account.
-            target: The bucket or queue; None if there is none yet.
             task: For the call that opens the session, the task whose policy it gets.
         """
         session = self._session.in_account(account.account_id, account.unit_ids)
-        call = call_in(session, action, target=target, task=task)
+        call = call_of(action, session=session, task=task)
         account_path = _path(account)
         # Service control policies apply to the caller, resource control policies to what it acts on.
         caller_path: tuple[str | None, ...] | None = account_path
@@ -106,13 +97,3 @@ class PolicyCheck:
 
 def _path(account: Account | SessionOpener) -> tuple[str | None, ...]:
     return (None,) if account.unit_ids is None else (*account.unit_ids, account.account_id)
-
-
-def call_in(
-    session: SessionFacts, action: str, *, target: Target | Item | None = None, task: Task | None = None
-) -> Call:
-    """Return a call in a session: on a bucket, on a queue, or on a target that is not known yet."""
-    # A queue's ID is its ARN.
-    name = None if target is None or target.id is None else target.id.rpartition(":")[2]
-    region = None if target is None else target.region
-    return call_of(action, session=session, target=name, target_region=region, task=task)

@@ -8,14 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from root_tasks.model.report_schema import Action
-from root_tasks.model.run import Target
 from root_tasks.model.task import ASSUME_ROOT
 from root_tasks.tasks import DEFINITIONS
 
 from .evaluate import Decision, strictest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from root_tasks.model.run import Account
     from root_tasks.model.task import Task
@@ -143,47 +142,31 @@ def judge_account(check: PolicyCheck, account: Account, *, tasks: Iterable[Task]
     return AccountVerdict(account=account, tasks=verdicts, root_user_denials=denials)
 
 
-def judge_task(
-    check: PolicyCheck, task: Task, account: Account, *, targets: Sequence[Target] = ()
-) -> TaskVerdict:
-    """Return what policies let a task do in an account.
+def judge_task(check: PolicyCheck, task: Task, account: Account) -> TaskVerdict:
+    """Return what policies let a task do in an account: an audit, or a plan and its execution.
 
     Args:
         check: The policies.
         task: The task.
         account: The account.
-        targets: What an execution is to act on; without targets, an audit, or a plan and its execution.
     """
     definition = DEFINITIONS[task]
     # A plan has sessions of its own, in which nothing can be changed.
-    sessions = {task} if targets else {definition.planned_by or task: None, task: None}
-    verdicts: dict[tuple[str, Target | Task | None], Verdict] = {}
-
-    def judge(action: str, target: Target | None = None, session: Task | None = None) -> Verdict:
-        key = action, target or session
-        if key not in verdicts:
-            verdicts[key] = check.verdict(action, account, target=target, task=session)
-        return verdicts[key]
-
-    opening = [judge(ASSUME_ROOT, session=session) for session in sessions if check.knows_opener]
-    if not targets:
-        for action in definition.calls:
-            judge(action)
-    necessary = [*opening, *(judge(action) for action in (() if targets else definition.necessary_reads))]
+    sessions = dict.fromkeys((definition.planned_by or task, task)) if check.knows_opener else ()
+    opening = [check.verdict(ASSUME_ROOT, account, task=session) for session in sessions]
+    calls = {action: check.verdict(action, account) for action in definition.calls}
     types = definition.item_types or filter(None, [definition.policy_type])
-    by_target = [
-        # If targets are found later, no more than their type is known, which no policy asks for.
-        [judge(action, target if targets else None) for action in definition.necessary_calls(target)]
-        for target in targets or [Target(type=type_) for type_ in types]
-    ]
-    decisions = {verdict.decision for verdict in verdicts.values()}
-    if _is_denied(necessary) or (by_target and all(map(_is_denied, by_target))):
+    by_type = [[calls[action] for action in definition.necessary_calls(type_)] for type_ in types]
+    necessary = [*opening, *(calls[action] for action in definition.necessary_reads)]
+    verdicts = (*opening, *calls.values())
+    decisions = {verdict.decision for verdict in verdicts}
+    if _is_denied(necessary) or (by_type and all(map(_is_denied, by_type))):
         result = TaskResult.DENIED
     elif Decision.DENIED in decisions:
         result = TaskResult.PARTLY
     else:
         result = TaskResult.UNKNOWN if Decision.UNKNOWN in decisions else TaskResult.ALLOWED
-    return TaskVerdict(task=task, result=result, calls=tuple(verdicts.values()))
+    return TaskVerdict(task=task, result=result, calls=verdicts)
 
 
 def _is_denied(calls: Collection[Verdict]) -> bool:

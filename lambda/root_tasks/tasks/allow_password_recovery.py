@@ -62,7 +62,7 @@ DEFINITION = TaskDefinition(
     input_keys=(ACCOUNTS,),
     parse=parse_named_accounts,
     plan=plan,
-    necessary_calls=lambda target: (_CREATE_LOGIN_PROFILE,),  # noqa: ARG005
+    necessary_calls=lambda type_: (_CREATE_LOGIN_PROFILE,),  # noqa: ARG005
     execute=execute,
     planned_by=Task.AUDIT,
 )

@@ -81,7 +81,7 @@ class TaskDefinition:
         policy_type: The policies that the task removes and restores; None if it does not.
         planned_by: The task whose policy the sessions of a plan have, which can change nothing;
             None if AWS has no such policy, and a plan needs the task's own.
-        necessary_calls: Returns the calls without which nothing planned for a target can be done.
+        necessary_calls: Returns the calls without which nothing planned of a type can be done.
     """
 
     words: ActionWords
@@ -96,7 +96,7 @@ class TaskDefinition:
     execute: Callable[[AccountTask], Finding] | None = None
     policy_type: ItemType | None = None
     planned_by: Task | None = None
-    necessary_calls: Callable[[Target], tuple[str, ...]] = lambda target: ()  # noqa: ARG005
+    necessary_calls: Callable[[ItemType], tuple[str, ...]] = lambda type_: ()  # noqa: ARG005
 
     @property
     def makes_changes(self) -> bool:

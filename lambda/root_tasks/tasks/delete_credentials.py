@@ -227,11 +227,11 @@ class _Deletion:
         return item_of(target, Outcome.DONE)
 
 
-def necessary_calls(target: Target) -> tuple[str, ...]:
+def necessary_calls(type_: ItemType) -> tuple[str, ...]:
     """Return the calls without which a credential cannot be deleted."""
     # Whether it is the planned one is read again, and before MFA goes, whether anything else is left.
-    reads = {ItemType.PASSWORD: (ItemType.PASSWORD,), ItemType.MFA_DEVICE: _ORDER}.get(target.type, ())
-    return (*(LISTING_CALLS[type_] for type_ in reads), _DELETING_CALLS[target.type])
+    reads = {ItemType.PASSWORD: (ItemType.PASSWORD,), ItemType.MFA_DEVICE: _ORDER}.get(type_, ())
+    return (*(LISTING_CALLS[type_] for type_ in reads), _DELETING_CALLS[type_])
 
 
 # The input

@@ -75,12 +75,11 @@ def execute(task: AccountTask) -> Finding:
     return finding_of(task.session.account_id, items)
 
 
-def necessary_calls(target: Target) -> tuple[str, ...]:
-    """Return the calls without which the policy of a target can be neither removed nor restored."""
-    if target.type is ItemType.QUEUE_POLICY:
-        reads = () if target.skip_backup else (GET_QUEUE_ATTRIBUTES,)
-        return (*reads, SET_QUEUE_ATTRIBUTES)
-    return (GET_BUCKET_POLICY, PUT_BUCKET_POLICY if target.restore else DELETE_BUCKET_POLICY)
+def necessary_calls(type_: ItemType) -> tuple[str, ...]:
+    """Return the calls without which no policy of a type can be removed."""
+    if type_ is ItemType.QUEUE_POLICY:
+        return (GET_QUEUE_ATTRIBUTES, SET_QUEUE_ATTRIBUTES)
+    return (GET_BUCKET_POLICY, DELETE_BUCKET_POLICY)
 
 
 def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | None]:

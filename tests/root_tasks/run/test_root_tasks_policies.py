@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from root_tasks.model.report_schema import Task
-from root_tasks.model.run import Mode, Target
+from root_tasks.model.run import Mode
 from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import add_unit
@@ -182,4 +182,4 @@ def test_the_calls_that_policies_are_asked_about_are_those_that_root_sessions_ma
 def _necessary_calls(task: Task) -> set[str]:
     definition = DEFINITIONS[task]
     types = definition.item_types or filter(None, [definition.policy_type])
-    return {action for type_ in types for action in definition.necessary_calls(Target(type=type_))}
+    return {action for type_ in types for action in definition.necessary_calls(type_)}
