@@ -11,7 +11,6 @@ from root_tasks.model.report_schema import (
     AccessKey,
     AccountResult,
     Action,
-    AuditTotals,
     Change,
     ChangeType,
     CredentialDetails,
@@ -210,18 +209,8 @@ def example_audit() -> Report:
 
 def full_audits() -> Report:
     """The example audit as the last of weekly full audits, with what has changed since the one before."""
-    earlier = tuple(
-        AuditTotals(
-            run_id=f"audit-{number}",
-            started_at=STARTED - timedelta(weeks=number),
-            accounts=14,
-            accounts_with_credentials=2 + number // 2,
-            accounts_inaccessible=number % 3,
-        )
-        for number in range(11, 0, -1)
-    )
     audit = example_audit()
-    before = replace(audit, run_id="audit-1", started_at=STARTED - timedelta(weeks=1), trend=earlier)
+    before = replace(audit, run_id="audit-1", started_at=STARTED - timedelta(weeks=1))
     return replace(
         with_history(audit, previous=before),
         changes=(
@@ -419,13 +408,6 @@ def hostile_audit(task: Task = Task.AUDIT) -> Report:
         task=task,
         run_id=HIDDEN_TEXT,
     )
-    totals = AuditTotals(
-        run_id=HIDDEN_TEXT,
-        started_at=STARTED,
-        accounts=10**9,
-        accounts_with_credentials=10**9,
-        accounts_inaccessible=0,
-    )
     return replace(
         written,
         organization_id=HIDDEN_TEXT,
@@ -435,5 +417,4 @@ def hostile_audit(task: Task = Task.AUDIT) -> Report:
             Change(type=ChangeType.CREDENTIALS_APPEARED, account_id=found.account_id)
             for found in written.results
         ),
-        trend=(totals, totals),
     )

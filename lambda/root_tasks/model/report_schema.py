@@ -223,22 +223,20 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditTotals:
-    """What a full audit found, in numbers of accounts.
+class RootFree:
+    """The full audits, one after the other, in which no account had root credentials that are not accepted.
 
     Attributes:
-        run_id: Its run.
-        started_at: When it started.
-        accounts: The accounts in its scope.
-        accounts_with_credentials: Those whose root user has credentials.
-        accounts_inaccessible: Those that it could not audit.
+        since: When the first of them started.
+        audits: Their number, with this one.
+        longest_gap: The longest time from the start of one to the end of the next, in seconds; 0 for one.
+        incomplete_audits: In how many of them an account was inaccessible.
     """
 
-    run_id: str
-    started_at: datetime
-    accounts: int
-    accounts_with_credentials: int
-    accounts_inaccessible: int
+    since: datetime
+    audits: int
+    longest_gap: int
+    incomplete_audits: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,8 +311,9 @@ class Report(RunDetails, Document):
             in Security Hub, the end of the run.
         changes: What has changed since the full audit before this one; None if there is none to compare
             with, and for other runs.
+        changes_since: When that audit started.
         plan_expires_at: When its plan can no longer be executed; None if it is not a plan.
-        trend: The totals of the last full audits up to this one, the latest last; empty for other runs.
+        root_free: Since when full audits find no root credentials; None if this one does, and for other runs.
         next_steps: What to do; commands lack the options for the profile, the Region and the stack.
     """
 
@@ -325,8 +324,9 @@ class Report(RunDetails, Document):
     results: tuple[AccountResult, ...]
     warnings: tuple[str, ...] = ()
     changes: tuple[Change, ...] | None = None
+    changes_since: datetime | None = None
     plan_expires_at: datetime | None = None
-    trend: tuple[AuditTotals, ...] = ()
+    root_free: RootFree | None = None
     next_steps: tuple[NextStep, ...] = ()
 
     def with_warning(self, warning: str) -> Report:

@@ -1,8 +1,9 @@
-"""The differences between two full audits, the message about them, and the trend. Pure."""
+"""The history of full audits: what changed, the message about it, since when none finds any. Pure."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from common.untrusted import excerpt, printable
 
 from ..messages import enumeration, quantity
 from ..model.codec import DecodingError, decode
-from ..model.report_schema import AuditTotals, Change, ChangeType, ItemType, Outcome, Report
+from ..model.report_schema import Change, ChangeType, ItemType, Outcome, Report, RootFree
 from .management_root_user import management_root_user
 from .summary import (
     credentials_of,
@@ -52,8 +53,6 @@ _WITH_REASON = (ChangeType.NO_LONGER_ACCEPTED, ChangeType.NO_LONGER_AUDITED, Cha
 _MAX_REASON_CHARACTERS = 400
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
-# How many full audits the trend has.
-_MAX_TREND = 12
 
 
 class NotComparableError(Exception):
@@ -97,29 +96,42 @@ def changes(previous: Report, current: Report) -> tuple[Change, ...]:
 
 
 def with_history(report: Report, *, previous: Report | None) -> Report:
-    """Return a full audit with what has changed since the one before it, and with the trend.
+    """Return a full audit with what has changed since the one before, and since when none finds any.
 
     Args:
         report: The full audit.
         previous: The latest full audit before it; None if there is none that can be compared.
     """
-    found: tuple[Change, ...] | None = None
-    earlier: tuple[AuditTotals, ...] = ()
-    if previous is not None:
-        earlier = previous.trend
-        found = changes(previous, report)
-    last = [audit for audit in earlier if audit.run_id != report.run_id][1 - _MAX_TREND :]
-    return dataclasses.replace(report, changes=found, trend=(*last, _totals(report)))
+    report = dataclasses.replace(report, root_free=_root_free(report, previous=previous))
+    if previous is None:
+        return report
+    return dataclasses.replace(report, changes=changes(previous, report), changes_since=previous.started_at)
 
 
-def _totals(report: Report) -> AuditTotals:
+def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
     totals = report.totals
-    return AuditTotals(
-        run_id=report.run_id,
-        started_at=report.started_at,
-        accounts=len(report.results),
-        accounts_with_credentials=totals.get(Outcome.HAS_CREDENTIALS, 0),
-        accounts_inaccessible=totals.get(Outcome.INACCESSIBLE, 0),
+    if Outcome.HAS_CREDENTIALS in totals:
+        return None
+    is_incomplete = any(
+        not is_audited(result) and result.outcome is not Outcome.SKIPPED for result in report.results
+    )
+    # What the audit before claims counts only if its own rows do not contradict it.
+    earlier = None if previous is None or Outcome.HAS_CREDENTIALS in previous.totals else previous.root_free
+    if previous is None or earlier is None:
+        if Outcome.CLEAN not in totals:
+            return None
+        return RootFree(
+            since=report.started_at, audits=1, longest_gap=0, incomplete_audits=int(is_incomplete)
+        )
+    if previous.run_id == report.run_id:
+        # Its report is written once more.
+        return earlier
+    gap = math.ceil((report.finished_at - previous.started_at).total_seconds())
+    return RootFree(
+        since=earlier.since,
+        audits=earlier.audits + 1,
+        longest_gap=max(earlier.longest_gap, gap),
+        incomplete_audits=earlier.incomplete_audits + is_incomplete,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # The outcomes of an account of which an audit read what its root user has.
 AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED, Outcome.CLEAN})
+# A longer time is said in days.
+_MAX_HOURS = 72
 
 # How a summary speaks of the accounts of an outcome: of one, and of several.
 _PREDICATES = {
@@ -201,7 +204,32 @@ def duration(start: datetime, end: datetime) -> str:
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s" if seconds else "under a second"
 
 
+def _root_free_sentence(report: Report) -> str:
+    """Return since when no full audit finds root credentials; nothing if that is not known of two or more."""
+    free = report.root_free
+    # The management account is no member, and a protected account stays in the hands of its owners.
+    members = [result for result in report.results if result.account_id != report.management_account_id]
+    clean = [result for result in members if result.outcome is Outcome.CLEAN]
+    protected = sum(result.protected for result in clean)
+    if free is None or free.audits == 1 or len(clean) == protected:
+        return ""
+    hours = math.ceil(free.longest_gap / 3600)
+    gap = quantity(hours, "hour") if hours <= _MAX_HOURS else quantity(math.ceil(hours / 24), "day")
+    sentences = (
+        f"No root credentials in {len(clean) - protected:,} of {quantity(len(members), 'account')}, in each "
+        f"of {free.audits:,} full audits since {free.since.astimezone(UTC):%Y-%m-%d}; the longest time "
+        f"between two was {gap}.",
+        f"In {free.incomplete_audits:,} of these audits, accounts were inaccessible."
+        if free.incomplete_audits
+        else "",
+        f"Not counted, because protected: {quantity(protected, 'account')}." if protected else "",
+    )
+    return " ".join(filter(None, sentences))
+
+
 def _audit_sentence(report: Report) -> str:
+    if root_free := _root_free_sentence(report):
+        return root_free
     audited = sum(is_audited(result) for result in report.results)
     having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
     if not audited:

@@ -23,7 +23,6 @@ from common.untrusted import printable
 from root_tasks.model.codec import decode
 from root_tasks.model.report_schema import (
     AccountResult,
-    AuditTotals,
     Change,
     ChangeType,
     CredentialDetails,
@@ -692,31 +691,6 @@ def test_the_message_stays_short_and_counts_what_it_leaves_out(accounts: int) ->
     assert len(text.encode()) < 8192
     assert listed == ids[: len(listed)]
     assert (f"\nand {left_out:,} more." in text) == (left_out > 0)
-
-
-def test_the_trend_has_the_last_twelve_full_audits_and_ends_with_this_one() -> None:
-    found = report(result(FIRST), keyed(SECOND, 1), inaccessible(THIRD))
-    audit = None
-    for number in range(20):
-        next_ = dataclasses.replace(
-            found, run_id=f"audit-{number}", started_at=STARTED + timedelta(days=number)
-        )
-        audit = with_history(next_, previous=audit)
-    assert audit
-    assert [totals.run_id for totals in audit.trend] == [f"audit-{number}" for number in range(8, 20)]
-    assert audit.trend[-1] == AuditTotals(
-        run_id="audit-19",
-        started_at=STARTED + timedelta(days=19),
-        accounts=3,
-        accounts_with_credentials=1,
-        accounts_inaccessible=1,
-    )
-
-
-def test_an_audit_that_is_finished_twice_is_once_in_the_trend() -> None:
-    first = with_history(report(keyed(FIRST, 1)), previous=None)
-    again = with_history(report(keyed(FIRST, 1)), previous=first)
-    assert (again.trend, again.changes) == (first.trend, ())
 
 
 def with_password(*mfa_devices: str) -> RootCredentials:

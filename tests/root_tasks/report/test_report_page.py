@@ -474,7 +474,7 @@ def test_a_plan_ends_in_the_commands_that_execute_it_until_it_expires(shown: Sho
     assert commands(shown(plan(hours=-1))) == []
 
 
-# What has changed, the trend and the evidence
+# What has changed, and the evidence
 
 
 def test_an_audit_says_what_has_changed_since_the_one_before(shown: Show) -> None:
@@ -511,25 +511,14 @@ def test_an_audit_says_what_has_changed_since_the_one_before(shown: Show) -> Non
         (report(), "#inaccessible"),
         (report(result("300000000001")), "#inaccessible"),
         (dataclasses.replace(full_audits(), changes=None), "#changes"),
-        (dataclasses.replace(full_audits(), trend=full_audits().trend[-1:]), "#trend"),
         (example_plan(), "#controls"),
     ],
-    ids=["no account", "no inaccessible one", "nothing to compare with", "one audit", "a plan"],
+    ids=["no account", "no inaccessible one", "nothing to compare with", "a plan"],
 )
 def test_a_section_that_has_nothing_to_say_is_not_there(shown: Show, written: Report, section: str) -> None:
     page = shown(written)
     assert page.evaluate(f"document.querySelector('{section}').getClientRects().length") == 0
     assert (len(page.requests), page.complaints) == (1, [])
-
-
-def test_the_trend_has_the_numbers_of_each_audit(shown: Show) -> None:
-    page = shown(full_audits())
-    assert texts(page, "#trend h2") == ["The last 12 full audits. With root credentials: 7, now 3"]
-    rows = page.evaluate(
-        "[...document.querySelectorAll('#trend tbody tr')].map((row) => row.innerText.split('\\t'))"
-    )
-    assert [row[1] for row in rows] == ["7", "7", "6", "6", "5", "5", "4", "4", "3", "3", "2", "3"]
-    assert rows[-1] == ["2026-11-20 04:10", "3", "2", "14"]
 
 
 def test_the_evidence_is_printed_though_it_is_folded_and_stays_as_it_was(shown: Show) -> None:

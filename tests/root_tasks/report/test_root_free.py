@@ -1,0 +1,206 @@
+"""Since when full audits find no root credentials: carried from one to the next, and said in a sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import strategies as st
+
+from root_tasks.model.report_schema import Outcome, RootFree
+from root_tasks.report.changes import NotComparableError, notice, parse_previous_audit, with_history
+from root_tasks.report.render import as_json
+from root_tasks.report.summary import headline, summary
+from support.properties import property_test
+from support.reports import MANAGEMENT, STARTED, having, inaccessible, page_of, report, result
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from root_tasks.model.report_schema import AccountResult, Report
+
+FIRST, SECOND, THIRD = "300000000001", "300000000002", "300000000003"
+BOAST = b'{"since":"2020-01-01T00:00:00Z","audits":100,"longestGap":1,"incompleteAudits":0}'
+OWN = result(MANAGEMENT, Outcome.SKIPPED)
+KINDS: dict[str, AccountResult] = {
+    "clean": result(FIRST),
+    "credentials": having(FIRST, password=True),
+    "accepted": dataclasses.replace(having(FIRST, password=True), outcome=Outcome.ACCEPTED),
+    "inaccessible": inaccessible(FIRST),
+    "suspended": result(FIRST, Outcome.SKIPPED),
+}
+
+
+class Latest(Enum):
+    """What happens to the report of the latest audit before the next one reads it."""
+
+    KEPT = "it is kept"
+    LOST = "the stack is renamed, and its bucket is empty"
+    CUT = "its end is cut off"
+    DAMAGED = "someone writes an impossible number into it"
+    BOASTFUL = "someone writes into it that it is one of a hundred, and leaves its rows"
+    OTHER = "it is of another organization"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One full audit of a sequence, and what happens after it."""
+
+    accounts: tuple[str, ...]
+    hours: int
+    minutes: int
+    latest: Latest
+    written_twice: bool
+
+    def report(self, number: int, *, at: datetime) -> Report:
+        """Its report, without its history."""
+        rows = (
+            dataclasses.replace(KINDS[kind], account_id=f"{300000000001 + place}")
+            for place, kind in enumerate(self.accounts)
+        )
+        return dataclasses.replace(
+            report(*rows, OWN, run_id=f"audit-{number}"),
+            started_at=at,
+            finished_at=at + timedelta(minutes=self.minutes),
+        )
+
+
+AUDITS = st.builds(
+    Audit,
+    # Mostly clean: otherwise no sequence is long.
+    accounts=st.lists(st.sampled_from(["clean"] * 6 + [*KINDS]), min_size=1, max_size=3).map(tuple),
+    hours=st.integers(1, 2_000),
+    minutes=st.integers(0, 59),
+    latest=st.sampled_from([Latest.KEPT] * 8 + [*Latest]),
+    written_twice=st.booleans(),
+)
+
+
+def altered(body: bytes, latest: Latest) -> bytes | None:
+    """The report as the next audit finds it."""
+    if latest is Latest.LOST:
+        return None
+    if latest is Latest.CUT:
+        return body[:-20]
+    if latest is Latest.DAMAGED:
+        return body.replace(b'"audits":', b'"audits":-')
+    if latest is Latest.BOASTFUL and b'"outcome":"%b"' % Outcome.HAS_CREDENTIALS.encode() in body:
+        return body.replace(b'"rootFree":null', b'"rootFree":%b' % BOAST)
+    if latest is Latest.OTHER:
+        return body.replace(b"o-", b"o-other")
+    return body
+
+
+def next_audit(found: Report, stored: bytes | None) -> Report:
+    """An audit with its history, as its run makes it."""
+    try:
+        previous = None if stored is None else parse_previous_audit(stored, current=found)
+    except NotComparableError:
+        previous = None
+    return with_history(found, previous=previous)
+
+
+def expected(audits: list[Audit], reports: list[Report]) -> RootFree | None:
+    """The same, counted back from the last audit."""
+    counted: list[int] = []
+    for number in range(len(audits) - 1, -1, -1):
+        if "credentials" in audits[number].accounts:
+            break
+        if counted and audits[number].latest not in (Latest.KEPT, Latest.BOASTFUL):
+            break
+        counted.insert(0, number)
+    # Accounts that are inaccessible, accepted or suspended begin nothing.
+    while counted and "clean" not in audits[counted[0]].accounts:
+        del counted[0]
+    if not counted:
+        return None
+    gaps = (
+        (reports[later].finished_at - reports[earlier].started_at).total_seconds()
+        for earlier, later in itertools.pairwise(counted)
+    )
+    return RootFree(
+        since=reports[counted[0]].started_at,
+        audits=len(counted),
+        longest_gap=max(map(math.ceil, gaps), default=0),
+        incomplete_audits=sum("inaccessible" in audits[number].accounts for number in counted),
+    )
+
+
+@property_test(examples=300, audits=st.lists(AUDITS, min_size=1, max_size=12))
+def test_what_is_said_of_a_sequence_of_audits_is_what_each_of_them_found(audits: list[Audit]) -> None:
+    at, stored, reports = STARTED, None, []
+    for number, audit in enumerate(audits):
+        found = audit.report(number, at=at)
+        made = next_audit(found, stored)
+        if audit.written_twice:
+            # A run whose last function died is redriven.
+            made = next_audit(found, as_json(made))
+        reports.append(made)
+        assert made.root_free == expected(audits[: number + 1], reports)
+        assert ("No root credentials in" in headline(made)) == (
+            made.root_free is not None and made.root_free.audits > 1 and "clean" in audit.accounts
+        )
+        stored = altered(as_json(made), audit.latest)
+        at += timedelta(hours=audit.hours)
+
+
+def days(number: int, *rows: AccountResult, before: Report | None = None) -> Report:
+    """A full audit at the same time of another day."""
+    at = STARTED + timedelta(days=number)
+    found = dataclasses.replace(
+        report(*rows, OWN, run_id=f"audit-{number}"), started_at=at, finished_at=at + timedelta(minutes=9)
+    )
+    return with_history(found, previous=before)
+
+
+CLEAN = (result(FIRST), result(SECOND), result(THIRD))
+ONE = days(0, *CLEAN)
+
+
+@pytest.mark.parametrize(
+    ("third", "said"),
+    [
+        (CLEAN[2], ["3 of 3 accounts", "1 account was skipped."]),
+        (
+            inaccessible(THIRD),
+            [
+                "2 of 3 accounts",
+                "In 1 of these audits, accounts were inaccessible.",
+                "1 account was inaccessible and 1 was skipped.",
+            ],
+        ),
+        (
+            dataclasses.replace(KINDS["accepted"], account_id=THIRD),
+            ["2 of 3 accounts", "1 account has accepted credentials and 1 was skipped."],
+        ),
+        (
+            dataclasses.replace(CLEAN[2], protected=True),
+            ["2 of 3 accounts", "Not counted, because protected: 1 account."],
+        ),
+    ],
+    ids=["clean", "inaccessible", "accepted", "protected"],
+)
+def test_page_notice_and_summary_say_it_and_name_what_does_not_count(
+    third: AccountResult, said: list[str]
+) -> None:
+    audit = days(2, *CLEAN[:2], third, before=days(1, *CLEAN, before=ONE))
+    sent = notice(audit, previous=None, problem=None)
+    assert sent is not None
+    for text in (summary(audit), page_of(audit), sent.message):
+        assert f"No root credentials in {said[0]}, in each of 3 full audits since 2026-11-20; " in text
+        assert "the longest time between two was 25 hours." in text
+        assert [words for words in said if words not in text] == []
+
+
+def test_a_long_time_between_two_audits_is_said_in_days() -> None:
+    assert "between two was 8 days. " in summary(days(7, *CLEAN, before=ONE))
+
+
+def test_the_first_full_audit_says_nothing_of_others() -> None:
+    assert summary(ONE).startswith("None of the 3 accounts that were audited has root credentials. ")
