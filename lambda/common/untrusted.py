@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -59,6 +60,14 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members := dict(pairs)) < len(pairs):
         raise ValueError("An object has the same key twice")
     return members
+
+
+def pretty_json(text: str) -> str:
+    """Return JSON over several lines, or unchanged what is not JSON or has a key twice."""
+    try:
+        return json.dumps(json.loads(text, object_pairs_hook=unique_keys), indent=2)
+    except (ValueError, RecursionError):
+        return text
 
 
 def refuse_constant(name: str) -> NoReturn:

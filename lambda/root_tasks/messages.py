@@ -56,7 +56,9 @@ POLICY_UNREADABLE = (
     '"skipBackup": true in the input.'
 )
 BACKUPS_UNREAD = "The backups of this run could not be listed."
-CORRECTED_POLICY = "A corrected policy, not the one of the backup."
+NO_POLICY_TO_REPLACE = "There is no policy to replace, so nothing locks it. Attach the new one as its owner."
+POLICY_UNCHANGED = "The policy is unchanged."
+POLICY_UNKNOWN = "Plan the same again: the plan shows the policy that is attached now."
 REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read."
 
 # AWS's words in a denial.

@@ -66,12 +66,10 @@ class RefusalReason(Enum):
         '{{"plan": "<run ID>"}}.'
     )
     OVERRIDE_NOT_ALLOWED = (
-        'This stack restores backups unchanged. To use "policyOverride", deploy RootTasks with '
+        'This stack removes policies and replaces none. To use "policyOverride", deploy RootTasks with '
         "allow_policy_override=True."
     )
-    OVERRIDE_OF_SEVERAL_BACKUPS = (
-        '"policyOverride" replaces the policy of one backup: list exactly one in "restore".'
-    )
+    OVERRIDE_OF_SEVERAL_POLICIES = '"policyOverride" replaces one policy: name exactly one bucket or queue.'
     SEVERAL_BACKUPS = '"restore" lists several backups of {ids}: list the one to attach.'
     OVERRIDE_NOT_JSON = '"policyOverride" is not valid JSON: {error}.'
 

@@ -283,19 +283,30 @@ def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(comman
     assert last_input(command_line) == {"task": Task.UNLOCK_BUCKET_POLICY, "restore": [command[3]]}
 
 
-def test_a_corrected_policy_comes_from_a_file_with_or_without_the_mark_of_an_editor(
-    command_line: CommandLine, tmp_path: Path
+def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
+    command_line: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command_line.root_tasks.settings = Settings(allow_policy_override=True)
-    unlocked = unlock(command_line)
+    lock_bucket(command_line)
+    fixed = POLICY.replace("[]", '[{"Effect": "Allow"}]')
     file = tmp_path / "policy.json"
-    file.write_text(POLICY, encoding="utf-16")
-    refused = command_line.refusal(*next_command(unlocked), "--policy-override", str(file))
-    assert f"{file} cannot be read: it is not UTF-8 text." in refused
+    command = ("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked", "--policy", str(file))
+    file.write_text(fixed, encoding="utf-16")
+    assert f"{file} cannot be read: it is not UTF-8 text." in command_line.refusal(*command)
     for encoding in ("utf-8", "utf-8-sig"):
-        file.write_text(POLICY, encoding=encoding)
-        assert run_next(command_line, unlocked, "--policy-override", str(file)).exit_code == 0
-        assert last_input(command_line)["policyOverride"] == POLICY
+        file.write_text(fixed, encoding=encoding)
+        planned = command_line.run(*command)
+        assert planned.exit_code == 0
+        assert last_input(command_line)["policyOverride"] == fixed
+    monkeypatch.setattr("sys.stdin", Typed("y\n"))
+    executed = command_line.run(*next_command(planned))
+    for shown in (planned.stdout, executed.stderr):
+        assert f"Policy of locked in {MEMBER}, to be replaced (- goes, + is new):" in shown
+        assert '\n  -  "Statement": []\n  +  "Statement": [\n  +    {\n  +      "Effect": "Allow"\n' in shown
+    assert "Execute this plan to replace bucket policies in 1 account?" in executed.stderr
+    assert executed.lines[-1].startswith("Replace bucket policies. Replaced: 1 bucket policy.")
+    # A backup is not attached over the policy that replaced it.
+    assert "plan restore" not in executed.stdout
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,7 @@ def build(stack: Stack) -> None:
             for account_id, until in ((PROTECTED, "9999-12-31"), (PASSWORD, "2026-01-01"))
         },
         security_hub_findings=True,
+        allow_policy_override=True,
     )
 
 
@@ -211,6 +212,7 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     stop_wave(local_aws, deployed)
     for task, named in lock_out(local_aws, LOCKED_OUT).items():
         unlock_and_restore(local_aws, deployed, {"task": task, **named})
+    replace_policies(local_aws, deployed, tmp_path)
     allow_recovery(deployed)
 
 
@@ -367,6 +369,32 @@ def unlock_and_restore(aws: LocalAws, deployed: Deployed, request: Mapping[str, 
     assert planned["message"] is None, "it is known which run made the backup"
     deployed.execute(restore)
     assert policy_of(aws, kind) == locked
+
+
+def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
+    """A policy is replaced without being removed; a replacement that AWS refuses leaves the old one."""
+    file, queue = folder / "fixed.json", f"arn:aws:sqs:us-east-1:{LOCKED_OUT}:locked"
+    for kind, name, put, other in (
+        ("bucket", f"{LOCKED_OUT}:locked", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"),
+        ("queue", queue, "sqs:SetQueueAttributes", "sqs:AddPermission"),
+    ):
+        locked: Any = policy_of(aws, kind)
+        fixed = {**locked, "Statement": [{**locked["Statement"][0], "Sid": "Fixed"}]}
+        file.write_text(json.dumps(fixed))
+        for denied, outcome, attached in ((put, "failed", locked), (other, "done", fixed)):
+            as_json = ("--format", "json")
+            planned = run_command(
+                aws, "plan", f"unlock-{kind}", f"--{kind}", name, "--policy", str(file), *as_json
+            )
+            assert planned.returncode == 0, planned.stderr
+            deployed.organization.deny(account_id=LOCKED_OUT, action=denied)
+            executed = run_command(aws, "execute", json.loads(planned.stdout)["runId"], "--yes", *as_json)
+            deployed.organization.allow(account_id=LOCKED_OUT, action=denied)
+            (item,) = json.loads(executed.stdout)["results"][0]["items"]
+            assert item["outcome"] == outcome, item["message"]
+            assert policy_of(aws, kind) == attached
+            backup = json.loads(deployed.read(item["backup"]))
+            assert json.loads(backup["policy"]) == locked
 
 
 def allow_recovery(deployed: Deployed) -> None:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 ACTIONS = [
     (task, words.action)
     for task, definition in DEFINITIONS.items()
-    for words in (definition.words, definition.restore_words)
-    if definition.makes_changes and words is not None
+    for words in (definition.words, *definition.other_words)
+    if definition.makes_changes
 ]
 
 
@@ -57,7 +57,7 @@ def test_no_two_actions_that_differ_in_effect_share_a_text(
     outcome: Outcome, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = {action: texts(run(*action, outcome), capsys) for action in ACTIONS}
-    assert len(said) == len(ACTIONS) == 6
+    assert len(said) == len(ACTIONS) == 8
     for (one, these), (other, those) in itertools.combinations(said.items(), 2):
         shared = [words for words, others in zip(these, those, strict=True) if words == others]
         assert shared == [], (one, other)

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from support.root_tasks import FinishedExecution
 
-REFERENCE = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"
 BUCKETS = Task.UNLOCK_BUCKET_POLICY
 SECRET = "secret-name@example.com"
 
@@ -95,7 +94,9 @@ MALFORMED = [
         for name, input_ in inputs.items()
     ),
     *(
-        pytest.param(reason, {"task": BUCKETS, "restore": [REFERENCE], "policyOverride": policy}, id=name)
+        pytest.param(
+            reason, {"task": BUCKETS, "buckets": {MEMBER: ["abc"]}, "policyOverride": policy}, id=name
+        )
         for reason, policies in OVERRIDES.items()
         for name, policy in policies.items()
     ),

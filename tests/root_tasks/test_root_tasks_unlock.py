@@ -1,4 +1,4 @@
-"""Unlocking a bucket and a queue: no backup, no removal; and restoring the policy."""
+"""Unlocking a bucket and a queue: no backup, no removal, no replacement; and restoring the policy."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from root_tasks.messages import (
     BACKUPS_UNREAD,
     CHANGED_SINCE_BACKUP,
     CHANGED_SINCE_PLAN,
-    CORRECTED_POLICY,
     LOOK_AGAIN,
+    NO_POLICY_TO_REPLACE,
     NO_RESULT,
     NO_SUCH_BUCKET,
     POLICY_LOST,
+    POLICY_UNCHANGED,
+    POLICY_UNKNOWN,
     REMOVED_WITHOUT_BACKUP,
 )
 from root_tasks.model.report_schema import Task
@@ -114,9 +116,14 @@ class Locked:
         """Plan to remove the policy."""
         return self.root_tasks.run({"task": TASK[self.kind], **NAMED[self.kind], **others})
 
-    def restore(self, *references: str, **others: object) -> FinishedExecution:
+    def plan_replacement(self) -> FinishedExecution:
+        """Plan to replace the policy, in a stack that allows it."""
+        self.root_tasks.settings = replace(self.root_tasks.settings, allow_policy_override=True)
+        return self.plan(policyOverride=self.text("Fixed"))
+
+    def restore(self, *references: str) -> FinishedExecution:
         """Plan to restore backups."""
-        return self.root_tasks.run({"task": TASK[self.kind], "restore": [*references], **others})
+        return self.root_tasks.run({"task": TASK[self.kind], "restore": [*references]})
 
     def execute(self, plan: FinishedExecution, *, name: str | None = None) -> FinishedExecution:
         """Execute a plan."""
@@ -142,10 +149,6 @@ class Locked:
         """The references of all backups."""
         return self.root_tasks.keys("backups/")
 
-    def allow_override(self) -> None:
-        """Deploy the construct with `allow_policy_override`."""
-        self.root_tasks.settings = replace(self.root_tasks.settings, allow_policy_override=True)
-
 
 @pytest.fixture(params=["bucket", "queue"])
 def kind(request: pytest.FixtureRequest) -> str:
@@ -163,7 +166,7 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
     shown = locked.item(plan)
     assert locked.outcome(plan) == ("planned", None)
     assert json.loads(shown["policy"]) == json.loads(locked.text("Everybody"))
-    assert (shown["region"], shown["corrected"], shown["backup"]) == (REGION, False, None)
+    assert (shown["region"], shown["difference"], shown["backup"]) == (REGION, None, None)
     assert locked.policy == "Everybody"
     executed = locked.execute(plan)
     assert locked.outcome(executed) == ("done", None)
@@ -344,6 +347,76 @@ def test_a_queue_whose_policy_cannot_be_read_for_another_reason_keeps_it(locked:
     assert locked.policy == "Everybody"
 
 
+# Replacing
+
+
+def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(locked: Locked) -> None:
+    refused = locked.plan(policyOverride=locked.text("Fixed"))
+    assert refusal(refused) == (RefusalReason.OVERRIDE_NOT_ALLOWED, {})
+    plan, calls = locked.plan_replacement(), []
+    for action in {REMOVE[locked.kind], ATTACH[locked.kind]}:
+        locked.root_tasks.on_event(
+            f"before-call.{action.replace(':', '.')}", lambda model, **_: calls.append(model.name)
+        )
+    executed = locked.execute(plan)
+    (reference,) = locked.backups
+    backup = json.loads(locked.root_tasks.read(reference))
+    for finished, outcome, key in ((plan, "planned", None), (executed, "done", reference)):
+        assert locked.outcome(finished) == (outcome, None)
+        shown = locked.item(finished)
+        assert (shown["policy"], shown["backup"]) == (backup["policy"], key)
+        lines = shown["difference"].splitlines()
+        old, new = ("\n".join(line[1:] for line in lines if line[0] in f" {sign}") for sign in "-+")
+        assert [json.loads(old), json.loads(new)] == [
+            json.loads(locked.text(sid)) for sid in ("Everybody", "Fixed")
+        ]
+        assert [line for line in lines if line[0] != " "] == [
+            f'{sign}      "Sid": "{sid}",' for sign, sid in (("-", "Everybody"), ("+", "Fixed"))
+        ]
+    assert [f"{locked.root_tasks.report(run)['action']}" for run in (plan, executed)] == ["replace"] * 2
+    assert [f"{ATTACH[locked.kind].partition(':')[0]}:{call}" for call in calls] == [ATTACH[locked.kind]]
+    assert json.loads(backup["policy"]) == json.loads(locked.text("Everybody"))
+    assert locked.policy == "Fixed"
+    assert locked.outcome(locked.plan_replacement()) == ("nothing to do", None)
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["refused", "its response lost"])
+def test_a_replacement_that_fails_says_which_policy_is_attached(locked: Locked, *, lost: bool) -> None:
+    plan, attach = locked.plan_replacement(), ATTACH[locked.kind]
+    if lost:
+        locked.root_tasks.lose_response(attach, account_id=MEMBER, times=1000)
+    else:
+        locked.root_tasks.fail(attach, "MalformedPolicy", account_id=MEMBER)
+    executed = locked.execute(plan)
+    outcome, message = locked.outcome(executed)
+    assert (outcome, locked.policy) == (("unknown", "Fixed") if lost else ("failed", "Everybody"))
+    assert str(message).startswith(f"{attach}: {'' if lost else 'MalformedPolicy: This is a test. '}")
+    assert str(message).endswith(POLICY_UNKNOWN if lost else POLICY_UNCHANGED)
+    assert [locked.item(executed)["backup"]] == locked.backups
+
+
+@pytest.mark.parametrize("when", ["before the plan", "since the plan", "while it is backed up"])
+def test_nothing_is_attached_where_no_policy_is(locked: Locked, when: str) -> None:
+    if when == "before the plan":
+        locked.detach()
+    ended = locked.plan_replacement()
+    if when == "since the plan":
+        locked.detach()
+    if when == "while it is backed up":
+        locked.root_tasks.change_before("s3:PutObject", locked.detach, url="backups/")
+    if when != "before the plan":
+        ended = locked.execute(ended)
+    assert locked.outcome(ended) == ("failed", NO_POLICY_TO_REPLACE)
+    assert locked.policy is None
+
+
+def test_a_policy_that_has_changed_is_not_replaced(locked: Locked) -> None:
+    plan = locked.plan_replacement()
+    locked.root_tasks.change_before("s3:PutObject", lambda: locked.attach("Another"), url="backups/")
+    assert locked.outcome(locked.execute(plan)) == ("failed", CHANGED_SINCE_PLAN)
+    assert locked.policy == "Another"
+
+
 # Restoring
 
 
@@ -353,7 +426,7 @@ def test_restoring_is_planned_then_done(locked: Locked) -> None:
     shown = locked.item(plan)
     assert locked.outcome(plan) == ("planned", None)
     assert json.loads(shown["policy"]) == json.loads(locked.text("Everybody"))
-    assert (shown["region"], shown["corrected"], shown["backup"]) == (REGION, False, reference)
+    assert (shown["region"], shown["difference"], shown["backup"]) == (REGION, None, reference)
     assert locked.policy is None
     assert locked.outcome(locked.execute(plan)) == ("done", None)
     assert locked.policy == "Everybody"
@@ -414,21 +487,6 @@ def test_what_is_not_the_backup_of_such_a_policy_is_not_restored(locked: Locked)
         if reason is RefusalReason.BACKUP_ALTERED:
             root_tasks.write(unlocked, root_tasks.read(unlocked).replace(b"Everybody", b"Nobody"))
         assert refusal(root_tasks.run({"task": task, "restore": [reference]})) == (reason, data)
-
-
-def test_a_corrected_policy_is_attached_if_the_stack_allows_it_and_shown_as_such(locked: Locked) -> None:
-    reference, corrected = locked.unlock(), locked.text("Corrected")
-    refused = locked.restore(reference, policyOverride=corrected)
-    assert refusal(refused) == (RefusalReason.OVERRIDE_NOT_ALLOWED, {})
-    locked.allow_override()
-    plan = locked.restore(reference, policyOverride=corrected)
-    executed = locked.execute(plan)
-    for finished, outcome in ((plan, "planned"), (executed, "done")):
-        assert locked.outcome(finished) == (outcome, CORRECTED_POLICY)
-        shown = locked.item(finished)
-        assert (shown["policy"], shown["corrected"]) == (corrected, True)
-        assert (shown["backup"], shown["region"]) == (reference, REGION)
-    assert locked.policy == "Corrected"
 
 
 @pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from common.untrusted import printable, unique_keys
+from common.untrusted import pretty_json, printable
 from root_tasks.messages import quantity
 from root_tasks.model.report_schema import Outcome
 from root_tasks.report.summary import duration, minute, request_in_words, summary, words_of
@@ -136,25 +135,18 @@ def _remark(row: ReportRow, notes: dict[str, int]) -> str:
 
 
 def _policies_of_plan(report: Report) -> Iterator[str]:
-    """Yield the policies that a plan removes or attaches."""
+    """Yield the policies that a plan removes or attaches, and what changes in those that it replaces."""
     planned = words_of(report).planned
     for result in report.results:
         for item in result.items:
             if item.outcome is not Outcome.PLANNED or item.policy is None:
                 continue
-            corrected = "Corrected policy" if item.corrected else "Policy"
-            yield printable(f"{corrected} of {item.id} in {result.account_id}, {planned}:")
-            for line in _pretty(item.policy).replace("\r\n", "\n").split("\n"):
+            changes = " (- goes, + is new)" if item.difference else ""
+            yield printable(f"Policy of {item.id} in {result.account_id}, {planned}{changes}:")
+            text = item.difference or pretty_json(item.policy)
+            for line in text.replace("\r\n", "\n").split("\n"):
                 yield f"  {printable(line)}"
             yield ""
-
-
-def _pretty(policy: str) -> str:
-    """Return a policy over several lines, or unchanged if it is not JSON, or has a key twice."""
-    try:
-        return json.dumps(json.loads(policy, object_pairs_hook=unique_keys), indent=2)
-    except (ValueError, RecursionError):
-        return policy
 
 
 def _row_table(shown: Sequence[_AccountRows], *, in_words: Callable[[Outcome], str]) -> Table:

@@ -51,6 +51,7 @@ class Action(StrEnum):
     DELETE = "delete"
     ALLOW_RECOVERY = "allow recovery"
     UNLOCK = "unlock"
+    REPLACE = "replace"
     RESTORE = "restore"
 
 
@@ -129,9 +130,11 @@ class Item:
         outcome: How it ended.
         message: AWS's code and message if it failed; otherwise what to know about it.
         region: The Region of the bucket or queue.
-        policy: The policy that is removed or attached, in full. It was chosen by others: never trust it.
-        corrected: Whether the policy to attach is a corrected text, not the one that was backed up.
-        backup: The reference of the backup that was made of a removed policy, or that is restored.
+        policy: The policy that is removed, replaced or restored, in full. It was chosen by others: never
+            trust it.
+        difference: All lines of a policy to replace and of the one that replaces it: those that begin with -
+            are only in the first, those with + only in the second. Never trust it either.
+        backup: The reference of the backup that was made of a policy, or that is restored.
         credential: The details of a credential that a plan lists.
     """
 
@@ -141,7 +144,7 @@ class Item:
     message: str | None = None
     region: str | None = None
     policy: str | None = None
-    corrected: bool = False
+    difference: str | None = None
     backup: str | None = None
     credential: CredentialDetails | None = None
 

@@ -36,13 +36,11 @@ class Restore:
 
     Attributes:
         reference: The reference of its backup.
-        policy: The text to restore: the backup's, or a corrected one.
-        corrected: Whether it is a corrected one.
+        policy: Its text.
     """
 
     reference: str
     policy: str
-    corrected: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,9 +53,10 @@ class Target:
             queue's ARN; None for the password.
         region: The Region of the bucket or queue; None for a credential, and for a bucket until its Region
             is known.
-        policy_sha256: The SHA-256 of the policy to remove, as planned; None if it cannot be read.
+        policy_sha256: The SHA-256 of the policy to remove or replace, as planned; None if it cannot be read.
         skip_backup: Whether to remove a policy that cannot be read.
-        restore: What to restore; None if a policy is removed, or a credential is the target.
+        replacement: The policy to attach in its place; None if it is removed.
+        restore: What to restore; None if a policy is removed or replaced, or a credential is the target.
         created_at: When the password was created, or the MFA device was enabled: at another time, it is
             another one.
     """
@@ -67,6 +66,7 @@ class Target:
     region: str | None = None
     policy_sha256: str | None = None
     skip_backup: bool = False
+    replacement: str | None = None
     restore: Restore | None = None
     created_at: datetime | None = None
 
@@ -254,7 +254,7 @@ class BatchResult(Document):
 
 @dataclass(frozen=True, kw_only=True)
 class Backup(Document):
-    """A policy that a run removed.
+    """A policy that a run removed or replaced.
 
     Attributes:
         run_id: The run.

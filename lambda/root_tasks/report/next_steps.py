@@ -151,7 +151,8 @@ def _after_policies(report: Report) -> Iterator[NextStep]:
         and item.backup is not None
         and item.backup.startswith(f"backups/{report.run_id}/")
     )
-    if backups:
+    # Beside the policy that replaced it, a backup is not restored.
+    if backups and report.action is not Action.REPLACE:
         words = [word for backup in backups for word in ("--backup", backup)]
         yield NextStep(
             what="Plan to restore what was removed, when it is needed again",

@@ -128,9 +128,12 @@ def _mode(request: Request, plan: Plan | None) -> Mode:
 
 
 def _action(request: Request) -> Action:
-    """Return what an input, and so a plan, asks for: it restores policies or removes them, never both."""
-    restores = any(target.restore for work in request.assignments for target in work.targets)
-    return DEFINITIONS[request.task].words_of(Action.RESTORE if restores else None).action
+    """Return what an input, and so a plan, asks for: one action for all of its targets."""
+    targets = [target for work in request.assignments for target in work.targets]
+    other = Action.RESTORE if any(target.restore for target in targets) else None
+    if any(target.replacement for target in targets):
+        other = Action.REPLACE
+    return DEFINITIONS[request.task].words_of(other).action
 
 
 def batches_of(ids: list[str], mode: Mode) -> tuple[tuple[str, ...], ...]:

@@ -25,7 +25,7 @@ def parse_request(input_: object, *, tasks: Collection[Task], allow_policy_overr
     Args:
         input_: The input.
         tasks: The tasks of the stack.
-        allow_policy_override: Whether the input may give a corrected policy.
+        allow_policy_override: Whether the input may give a policy that replaces one.
 
     Raises:
         RunRefusedError: The stack does not do what it asks for, or it is unclear.

@@ -24,7 +24,7 @@ class StartRunSettings(_Settings):
         tasks: The tasks that the stack was deployed with.
         protected_accounts: The accounts in which no run makes changes.
         root_email_domains: The domains that root users' e-mail addresses may have; empty: any.
-        allow_policy_override: Whether the input may give a corrected policy.
+        allow_policy_override: Whether the input may give a policy that replaces one.
         accepted_credentials: What stays on purpose.
     """
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ..aws.context import Aws
     from ..aws.stores import RunStore
     from ..model.run import Assignment, Backup, Run, Work
-    from ..tasks.task_input import RestoreRequest
     from .settings import StartExecutionSettings, StartRunSettings
 
 _ABOUT_EMAILS = (Task.AUDIT, Task.ALLOW_PASSWORD_RECOVERY)
@@ -184,8 +183,8 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> d
 
 
 def _assignments_to_restore(storage: Storage, request: Request) -> tuple[Assignment, ...]:
-    restores = request.restores
-    backups = [_backup(storage, restore, task=request.task) for restore in restores]
+    references = request.restores
+    backups = [_backup(storage, reference, task=request.task) for reference in references]
     policies = Counter((backup.account_id, backup.id) for backup in backups)
     if several := [id_ for (_, id_), count in policies.items() if count > 1]:
         raise RunRefusedError(RefusalReason.SEVERAL_BACKUPS, ids=several)
@@ -194,19 +193,14 @@ def _assignments_to_restore(storage: Storage, request: Request) -> tuple[Assignm
             type=backup.type,
             id=backup.id,
             region=backup.region,
-            restore=Restore(
-                reference=restore.reference,
-                policy=restore.policy_override or backup.policy,
-                corrected=restore.policy_override is not None,
-            ),
+            restore=Restore(reference=reference, policy=backup.policy),
         )
-        for restore, backup in zip(restores, backups, strict=True)
+        for reference, backup in zip(references, backups, strict=True)
     ]
     return assignments_of(zip((backup.account_id for backup in backups), targets, strict=True))
 
 
-def _backup(storage: Storage, restore: RestoreRequest, *, task: Task) -> Backup:
-    reference = restore.reference
+def _backup(storage: Storage, reference: str, *, task: Task) -> Backup:
     try:
         backup = storage.backups.read(reference)
     except ChecksumMismatchError as error:

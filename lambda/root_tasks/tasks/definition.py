@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..model.report_schema import Action, Outcome
+from ..model.report_schema import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from root_access.state import Feature
 
     from ..aws.sessions import RootSession
-    from ..model.report_schema import ItemType, Task
+    from ..model.report_schema import Action, ItemType, Task
     from ..model.run import CredentialSelection, Finding, Target
     from .task_input import Request, TaskInput
 
@@ -66,7 +66,7 @@ class TaskDefinition:
 
     Attributes:
         words: What it does, in words.
-        restore_words: What a run of it does that restores what another one removed; None if it cannot.
+        other_words: What else a run of it can do, depending on its input.
         feature: The feature of centralized root access that its sessions need.
         necessary_reads: The calls without which an audit or a plan finds nothing in an account.
         item_types: What a plan finds by itself; empty if the input names the targets.
@@ -78,14 +78,14 @@ class TaskDefinition:
         plan: Reads an account and changes nothing. Of a task that makes changes, the finding has the targets
             of the plan.
         execute: Changes the targets of the plan, and nothing else; None for a read-only task.
-        policy_type: The policies that the task removes and restores; None if it does not.
+        policy_type: The policies that the task removes, replaces and restores; None if it does not.
         planned_by: The task whose policy the sessions of a plan have, which can change nothing;
             None if AWS has no such policy, and a plan needs the task's own.
         necessary_calls: Returns the calls without which nothing planned of a type can be done.
     """
 
     words: ActionWords
-    restore_words: ActionWords | None = None
+    other_words: tuple[ActionWords, ...] = ()
     feature: Feature
     necessary_reads: tuple[str, ...] = ()
     item_types: tuple[ItemType, ...] = ()
@@ -105,6 +105,4 @@ class TaskDefinition:
 
     def words_of(self, action: Action | None) -> ActionWords:
         """Return an action of the task in words."""
-        if action is Action.RESTORE and self.restore_words is not None:
-            return self.restore_words
-        return self.words
+        return next((words for words in self.other_words if words.action is action), self.words)

@@ -44,19 +44,6 @@ _MAX_INPUT_LEVELS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestoreRequest:
-    """A backup to restore.
-
-    Attributes:
-        reference: The backup's key in the bucket.
-        policy_override: The corrected policy to attach; None for the backup's own.
-    """
-
-    reference: str
-    policy_override: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Request:
     """What an execution's input asks for.
 
@@ -69,7 +56,7 @@ class Request:
         organizational_units: The organizational units, for their accounts: by ID, path or the end of a path.
         exclusions: Accounts and organizational units that are left out of all that.
         assignments: The buckets or queues, by account.
-        restores: The backups to restore.
+        restores: The references of the backups to restore.
         credential_types: The types of credentials to plan; all types where it is empty.
         unused_for: For how long a credential has to be unused to be planned; None to plan it all the same.
     """
@@ -82,7 +69,7 @@ class Request:
     organizational_units: tuple[str, ...] = ()
     exclusions: tuple[str, ...] = ()
     assignments: tuple[Assignment, ...] = ()
-    restores: tuple[RestoreRequest, ...] = ()
+    restores: tuple[str, ...] = ()
     credential_types: tuple[ItemType, ...] = ()
     unused_for: timedelta | None = None
 

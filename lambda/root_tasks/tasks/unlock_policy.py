@@ -1,7 +1,8 @@
-"""Unlocking buckets and queues: their policy is backed up, then removed; and restored from a backup."""
+"""Unlocking buckets and queues: a policy is backed up, then removed or replaced. Restoring a backup."""
 
 from __future__ import annotations
 
+import difflib
 import functools
 import json
 import re
@@ -9,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind
-from common.untrusted import ACCOUNT_ID, refuse_constant, unique_keys
+from common.untrusted import ACCOUNT_ID, pretty_json, refuse_constant, unique_keys
 from root_access.state import Feature
 
 from .. import messages
@@ -29,10 +30,10 @@ from .resource_policies import (
     find_bucket_region,
     policy_of,
 )
-from .task_input import Request, RestoreRequest, assignments_of, invalid_value, require_bounded, string_list
+from .task_input import Request, assignments_of, invalid_value, require_bounded, string_list
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aws_calls.failures import Failure
 
@@ -56,12 +57,13 @@ _QUEUE_ARN = re.compile(
 )
 # SQS has the same error by two names: its older protocol's, and its model's.
 _DOES_NOT_EXIST = ("NoSuchBucket", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
+_AFTER_REPLACING = {Outcome.FAILED: messages.POLICY_UNCHANGED, Outcome.UNKNOWN: messages.POLICY_UNKNOWN}
 # More than S3 (20 KB) and SQS accept.
 _MAX_POLICY_BYTES = 65_536
 
 
 def plan(task: AccountTask) -> Finding:
-    """Plan to remove or to restore each policy."""
+    """Plan to remove, to replace or to restore each policy."""
     found = task.session.in_parallel(
         *(functools.partial(_plan_target, task.session, target) for target in task.targets)
     )
@@ -70,7 +72,7 @@ def plan(task: AccountTask) -> Finding:
 
 
 def execute(task: AccountTask) -> Finding:
-    """Remove or restore each policy as planned."""
+    """Remove, replace or restore each policy as planned."""
     items = [_execute_target(task, target) for target in task.targets]
     return finding_of(task.session.account_id, items)
 
@@ -98,8 +100,10 @@ def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | N
             return item, None
         return _restore_item(target, target.restore, Outcome.PLANNED), target
     if text is None:
+        return _absent_item(target), None
+    item = _policy_item(target, Outcome.PLANNED, text)
+    if item.difference == "":
         return item_of(target, Outcome.NOTHING_TO_DO), None
-    item = replace(item_of(target, Outcome.PLANNED), policy=text)
     return item, replace(target, policy_sha256=sha256(text.encode()))
 
 
@@ -126,14 +130,25 @@ def _obstacle(target: Target, restore: Restore, text: str | None) -> Item | None
 
 def _restore_item(target: Target, restore: Restore, outcome: Outcome, message: str | None = None) -> Item:
     """Return the item of a policy to attach, with the text: a person approves it by its plan."""
-    if message is None and restore.corrected:
-        message = messages.CORRECTED_POLICY
-    return replace(
-        item_of(target, outcome, message),
-        policy=restore.policy,
-        corrected=restore.corrected,
-        backup=restore.reference,
-    )
+    return replace(item_of(target, outcome, message), policy=restore.policy, backup=restore.reference)
+
+
+def _policy_item(target: Target, outcome: Outcome, text: str) -> Item:
+    """Return the item of a policy to remove or to replace, with the text, and what the other one changes."""
+    difference = None
+    if target.replacement is not None:
+        old, new = (pretty_json(policy).split("\n") for policy in (text, target.replacement))
+        # In full, so that both policies can be read; without the three lines of its head.
+        lines = difflib.unified_diff(old, new, n=len(old), lineterm="")
+        difference = "\n".join([*lines][3:])
+    return replace(item_of(target, outcome), policy=text, difference=difference)
+
+
+def _absent_item(target: Target) -> Item:
+    """Return the item of a policy to remove or to replace that is not there."""
+    if target.replacement is None:
+        return item_of(target, Outcome.NOTHING_TO_DO)
+    return item_of(target, Outcome.FAILED, messages.NO_POLICY_TO_REPLACE)
 
 
 def _execute_target(task: AccountTask, target: Target) -> Item:
@@ -141,7 +156,7 @@ def _execute_target(task: AccountTask, target: Target) -> Item:
     try:
         if target.restore:
             return _restore(policy, target, target.restore)
-        return _remove(task, policy, target)
+        return _unlock(task, policy, target)
     except CallError as error:
         # A read or the backup failed: the policy is unchanged.
         return item_of(target, Outcome.FAILED, messages.describe_with_hint(error.failure))
@@ -154,7 +169,7 @@ def _restore(policy: ResourcePolicy, target: Target, restore: Restore) -> Item:
     return _apply_change(target, lambda: policy.attach(restore.policy), done=done)
 
 
-def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
+def _unlock(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
     try:
         text = policy.read()
     except CallError as error:
@@ -165,31 +180,33 @@ def _remove(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
         item = item_of(target, Outcome.DONE, messages.REMOVED_WITHOUT_BACKUP)
         return _apply_change(target, policy.remove, done=item)
     if text is None:
-        return item_of(target, Outcome.NOTHING_TO_DO)
+        return _absent_item(target)
     if sha256(text.encode()) != target.policy_sha256:
         return item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
     reference = task.back_up(target, text)
-    return replace(_remove_backed_up(policy, target, text), backup=reference)
+    return replace(_change_backed_up(policy, target, text), backup=reference)
 
 
 def _unread_item(target: Target, failure: Failure) -> Item:
-    """Return the item of a policy to remove that is unchanged, or gone with its bucket or queue."""
+    """Return the item of a policy that is unchanged, or gone with its bucket or queue."""
     outcome = Outcome.NOTHING_TO_DO if failure.name in _DOES_NOT_EXIST else Outcome.FAILED
     return item_of(target, outcome, messages.describe_with_hint(failure))
 
 
-def _remove_backed_up(policy: ResourcePolicy, target: Target, text: str) -> Item:
-    """Remove a policy if it is still the one that was backed up: storing the backup can take minutes."""
+def _change_backed_up(policy: ResourcePolicy, target: Target, text: str) -> Item:
+    """Remove or replace a policy if it is still the one that was backed up, which can take minutes."""
     try:
         current = policy.read()
     except CallError as error:
         return _unread_item(target, error.failure)
     if current is None:
-        return item_of(target, Outcome.NOTHING_TO_DO)
+        return _absent_item(target)
     if current != text:
         return item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
-    item = replace(item_of(target, Outcome.DONE), policy=text)
-    return _apply_change(target, policy.remove, done=item)
+    new = target.replacement
+    # Replaced by one call: between two there would be no policy.
+    change = policy.remove if new is None else functools.partial(policy.attach, new)
+    return _apply_change(target, change, done=_policy_item(target, Outcome.DONE, text))
 
 
 def _apply_change(target: Target, change: Callable[[], None], *, done: Item) -> Item:
@@ -198,7 +215,9 @@ def _apply_change(target: Target, change: Callable[[], None], *, done: Item) -> 
     except CallError as error:
         is_gone = target.restore is None and error.failure.name in _DOES_NOT_EXIST
         item = (_unread_item if is_gone else failure_item)(target, error.failure)
-        return replace(done, outcome=item.outcome, message=item.message)
+        more = None if target.replacement is None else _AFTER_REPLACING.get(item.outcome)
+        message = " ".join(filter(None, (item.message, more)))
+        return replace(done, outcome=item.outcome, message=message)
     return done
 
 
@@ -208,7 +227,7 @@ def _apply_change(target: Target, change: Callable[[], None], *, done: Item) -> 
 def _parse_bucket_input(input_: TaskInput) -> Request:
     if _RESTORE in input_.values:
         return _parse_restores(input_)
-    by_account = _require_value(input_, _BUCKETS)
+    by_account = _require_value(input_, _BUCKETS, _POLICY_OVERRIDE)
     if not isinstance(by_account, dict) or not by_account:
         expected = 'bucket names by account, for example {"222222222222": ["a-bucket"]}'
         raise invalid_value(by_account, key=_BUCKETS, expected=expected)
@@ -220,19 +239,33 @@ def _parse_bucket_input(input_: TaskInput) -> Request:
         for id_ in account_ids
     ]
     targets = [(id_, Target(type=ItemType.BUCKET_POLICY, id=name)) for id_, own in names for name in own]
-    return Request(task=input_.task, assignments=assignments_of(targets))
+    return _unlock_request(input_, targets)
 
 
 def _parse_queue_input(input_: TaskInput) -> Request:
     if _RESTORE in input_.values:
         return _parse_restores(input_)
-    _require_value(input_, _QUEUES, _SKIP_BACKUP)
+    # A policy that cannot be backed up is not replaced.
+    other = _POLICY_OVERRIDE if _POLICY_OVERRIDE in input_.values else _SKIP_BACKUP
+    _require_value(input_, _QUEUES, other)
     skip_backup = input_.flag(_SKIP_BACKUP)
     targets: list[tuple[str, Target]] = []
     for arn in input_.strings(_QUEUES, _QUEUE_ARN, "queue ARNs"):
         _, _, _, region, account_id, _ = arn.split(":")
         target = Target(type=ItemType.QUEUE_POLICY, id=arn, region=region, skip_backup=skip_backup)
         targets.append((account_id, target))
+    return _unlock_request(input_, targets)
+
+
+def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) -> Request:
+    """Return the request to remove the policies of targets, or to replace that of the only one."""
+    if _POLICY_OVERRIDE in input_.values:
+        if not input_.allow_policy_override:
+            raise RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED)
+        if len(targets) != 1:
+            raise RunRefusedError(RefusalReason.OVERRIDE_OF_SEVERAL_POLICIES)
+        policy = _policy_document(input_.values[_POLICY_OVERRIDE])
+        targets = [(account_id, replace(target, replacement=policy)) for account_id, target in targets]
     return Request(task=input_.task, assignments=assignments_of(targets))
 
 
@@ -245,22 +278,13 @@ def _require_value(input_: TaskInput, key: str, *others: str) -> Any:
 
 
 def _parse_restores(input_: TaskInput) -> Request:
-    input_.require_no_other_keys(_RESTORE, _POLICY_OVERRIDE)
+    input_.require_no_other_keys(_RESTORE)
     references = input_.strings(_RESTORE, BACKUP_REFERENCE, "references of backups from reports")
-    if _POLICY_OVERRIDE not in input_.values:
-        restores = tuple(RestoreRequest(reference=reference) for reference in references)
-        return Request(task=input_.task, restores=restores)
-    if not input_.allow_policy_override:
-        raise RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED)
-    if len(references) != 1:
-        raise RunRefusedError(RefusalReason.OVERRIDE_OF_SEVERAL_BACKUPS)
-    policy = _policy_document(input_.values[_POLICY_OVERRIDE])
-    restore = RestoreRequest(reference=references[0], policy_override=policy)
-    return Request(task=input_.task, restores=(restore,))
+    return Request(task=input_.task, restores=references)
 
 
 def _policy_document(value: Any) -> str:
-    """Return the text of a corrected policy.
+    """Return the text of a policy that replaces another.
 
     Raises:
         RunRefusedError: It is not one JSON object, or its meaning is ambiguous.
@@ -291,11 +315,19 @@ def _definition(what: str, type_: ItemType, **fields: Any) -> TaskDefinition:
             planned="to be removed",
             done="removed",
         ),
-        restore_words=ActionWords(
-            action=Action.RESTORE,
-            title=f"Restore {what} policies",
-            planned="to be attached",
-            done="restored",
+        other_words=(
+            ActionWords(
+                action=Action.REPLACE,
+                title=f"Replace {what} policies",
+                planned="to be replaced",
+                done="replaced",
+            ),
+            ActionWords(
+                action=Action.RESTORE,
+                title=f"Restore {what} policies",
+                planned="to be attached",
+                done="restored",
+            ),
         ),
         feature=Feature.ROOT_SESSIONS,
         plan=plan,

@@ -427,32 +427,32 @@ def test_the_page_has_the_next_steps_of_its_report(shown: Show) -> None:
     assert copied(page, "#next .copy") == KEY_QUERY
 
 
-BACKED_UP, CORRECTED = "The policy of the backup.", "A corrected text, not the policy of the backup."
-
-
 @pytest.mark.parametrize(
-    ("action", "executed", "corrected", "words", "origin"),
+    ("action", "executed", "difference", "words"),
     [
-        (Action.UNLOCK, None, False, "to be removed", ""),
-        (Action.UNLOCK, "plan", False, "removed", ""),
-        (Action.RESTORE, None, False, "to be attached", BACKED_UP),
-        (Action.RESTORE, None, True, "to be attached", CORRECTED),
-        (Action.RESTORE, "plan", False, "restored", BACKED_UP),
+        (Action.UNLOCK, None, None, "to be removed"),
+        (Action.UNLOCK, "plan", None, "removed"),
+        (Action.REPLACE, None, '-{"Id": "<b>1"}\n+{"Id": "\u202e2"}', "to be replaced"),
+        (Action.REPLACE, "plan", "-{}\n+[]", "replaced"),
+        (Action.RESTORE, None, None, "to be attached"),
+        (Action.RESTORE, "plan", None, "restored"),
     ],
-    ids=["to remove", "removed", "to attach", "to attach a corrected one", "attached"],
+    ids=["to remove", "removed", "to replace", "replaced", "to attach", "attached"],
 )
 def test_a_policy_to_be_attached_is_never_shown_like_one_to_be_removed(
-    shown: Show, action: Action, executed: str | None, corrected: bool, words: str, origin: str
+    shown: Show, action: Action, executed: str | None, difference: str | None, words: str
 ) -> None:
     outcome = Outcome.DONE if executed else Outcome.PLANNED
-    item = Item(type=ItemType.BUCKET_POLICY, id="locked", outcome=outcome, policy="{}", corrected=corrected)
+    item = Item(type=ItemType.BUCKET_POLICY, id="locked", outcome=outcome, policy="{}", difference=difference)
     account = result("300000000001", outcome, items=(item,))
     page = shown(report(account, task=Task.UNLOCK_BUCKET_POLICY, action=action, executed_plan=executed))
     # The policy of a plan is open from the start.
     if executed:
         page.click("#details")
     assert texts(page, ".details dt")[-1] == f"Policy, {words}"
-    assert texts(page, ".details dd")[-1] == f"{origin}locked\n{{}}"
+    signs = "Lines with - go, lines with + are new." if difference else ""
+    policy = (difference or "{}").replace("\u202e", r"\u202e")
+    assert texts(page, ".details dd")[-1] == f"{signs}locked\n{policy}"
     badges = page.evaluate(
         "[...document.querySelectorAll('.badge')].map((each) => each.lastChild.textContent)"
     )

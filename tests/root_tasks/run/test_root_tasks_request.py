@@ -15,7 +15,7 @@ from root_tasks.model.run import Assignment, Target
 from root_tasks.refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request
-from root_tasks.tasks.task_input import Request, RestoreRequest
+from root_tasks.tasks.task_input import Request
 from support.accounts import MEMBER, OTHER
 
 if TYPE_CHECKING:
@@ -74,14 +74,11 @@ def test_buckets_are_named_by_account_and_queues_by_arn() -> None:
     )
 
 
-def test_a_corrected_policy_may_be_text_or_json() -> None:
+def test_a_policy_that_replaces_another_may_be_text_or_json() -> None:
     for policy in ('{"Version": "2012-10-17"}', {"Version": "2012-10-17"}):
-        request = parse(
-            {"task": BUCKETS, "restore": [BACKUP], "policyOverride": policy}, allow_policy_override=True
-        )
-        assert request.restores == (
-            RestoreRequest(reference=BACKUP, policy_override='{"Version": "2012-10-17"}'),
-        )
+        for input_ in ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}}, {"task": QUEUES, "queues": [QUEUE]}):
+            (only,) = parse({**input_, "policyOverride": policy}, allow_policy_override=True).assignments
+            assert [target.replacement for target in only.targets] == ['{"Version": "2012-10-17"}']
 
 
 NOT_BUCKETS = ["a..b", "192.168.0.1", "ab", ".abc", "abc.", "a/b", "a%b", "bücket", "abc\n", "abc..", ""]
@@ -136,7 +133,11 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": DELETE, "accounts": [MEMBER], "skipBackup": True}, {"keys": ["skipBackup"]}),
         ({"task": BUCKETS, "accounts": "all"}, {"keys": ["accounts"]}),
         ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "skipBackup": True}, {"keys": ["skipBackup"]}),
-        ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "policyOverride": {}}, {"keys": ["policyOverride"]}),
+        ({"task": BUCKETS, "restore": [BACKUP], "policyOverride": {}}, {"keys": ["policyOverride"]}),
+        (
+            {"task": QUEUES, "queues": [QUEUE], "skipBackup": True, "policyOverride": {}},
+            {"keys": ["skipBackup"]},
+        ),
         ({"task": QUEUES, "restore": [BACKUP], "queues": [QUEUE]}, {"keys": ["queues"]}),
         *(
             ({"task": task, "accounts": [MEMBER], key: 1}, {"task": task, "keys": [key], "valid": valid})
@@ -158,7 +159,7 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": RECOVER, "accounts": "all"}, {"task": RECOVER}),
         ({"task": RECOVER, "organizationalUnits": ["r-a1b2"]}, {}),
     ],
-    RefusalReason.OVERRIDE_NOT_ALLOWED: [({"task": QUEUES, "restore": [BACKUP], "policyOverride": {}}, {})],
+    RefusalReason.OVERRIDE_NOT_ALLOWED: [({"task": QUEUES, "queues": [QUEUE], "policyOverride": {}}, {})],
 }
 
 
@@ -222,19 +223,20 @@ def test_an_execution_takes_the_run_id_of_a_plan_and_nothing_else(input_: object
 
 
 @pytest.mark.parametrize(
-    ("references", "policy", "reason"),
+    ("buckets", "policy", "reason"),
     [
-        ([BACKUP], "no JSON", RefusalReason.OVERRIDE_NOT_JSON),
-        ([BACKUP], "[]", RefusalReason.INVALID_VALUE),
-        ([BACKUP], 7, RefusalReason.INVALID_VALUE),
-        ([BACKUP, BACKUP.replace("run-1", "run-2")], {}, RefusalReason.OVERRIDE_OF_SEVERAL_BACKUPS),
+        ({MEMBER: ["abc"]}, "no JSON", RefusalReason.OVERRIDE_NOT_JSON),
+        ({MEMBER: ["abc"]}, "[]", RefusalReason.INVALID_VALUE),
+        ({MEMBER: ["abc"]}, 7, RefusalReason.INVALID_VALUE),
+        ({MEMBER: ["abc", "abd"]}, {}, RefusalReason.OVERRIDE_OF_SEVERAL_POLICIES),
+        ({MEMBER: ["abc"], OTHER: ["abc"]}, {}, RefusalReason.OVERRIDE_OF_SEVERAL_POLICIES),
     ],
 )
-def test_a_corrected_policy_is_a_policy_for_one_backup(
-    references: list[str], policy: object, reason: RefusalReason
+def test_a_policy_replaces_that_of_one_bucket(
+    buckets: dict[str, list[str]], policy: object, reason: RefusalReason
 ) -> None:
     with pytest.raises(RunRefusedError) as raised:
-        parse({"task": BUCKETS, "restore": references, "policyOverride": policy}, allow_policy_override=True)
+        parse({"task": BUCKETS, "buckets": buckets, "policyOverride": policy}, allow_policy_override=True)
     assert raised.value.reason is reason
 
 

@@ -122,7 +122,16 @@ def recover(*, accounts: tuple[str, ...]) -> dict[str, object]:
     return {"accounts": list(accounts)}
 
 
-@plan.command(short_help="Remove the policy of a bucket that locks everyone out.")
+_policy_option = click.option(
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Replace the policy by this one, in one call, instead of removing it; needs "
+    "RootTasks(allow_policy_override=True).",
+)
+
+
+@plan.command(short_help="Remove or replace the policy of a bucket that locks everyone out.")
 @repeatable_option(
     "bucket",
     required=True,
@@ -130,24 +139,27 @@ def recover(*, accounts: tuple[str, ...]) -> dict[str, object]:
     metavar="ACCOUNT:NAME",
     help="The bucket, with its account. Repeatable.",
 )
+@_policy_option
 @_planning("unlock", task=RootTask.UNLOCK_BUCKET_POLICY)
-def unlock_bucket(*, buckets: tuple[tuple[str, str], ...]) -> dict[str, object]:
-    """Plan to remove the policy of a bucket. It is backed up, and can be restored."""
+def unlock_bucket(*, buckets: tuple[tuple[str, str], ...], policy: Path | None) -> dict[str, object]:
+    """Plan to remove or replace the policy of a bucket. It is backed up; a removed one can be restored."""
     by_account: dict[str, list[str]] = {}
     for account, name in buckets:
         by_account.setdefault(account, []).append(name)
-    return {"buckets": by_account}
+    return {"buckets": by_account, "policyOverride": policy and read_text(policy)}
 
 
-@plan.command(short_help="Remove the policy of a queue that locks everyone out.")
+@plan.command(short_help="Remove or replace the policy of a queue that locks everyone out.")
 @repeatable_option("queue", required=True, metavar="ARN", help="The queue's ARN. Repeatable.")
 @click.option(
     "--skip-backup", is_flag=True, help="Remove the policy even if it cannot be read, so without a backup."
 )
+@_policy_option
 @_planning("unlock", task=RootTask.UNLOCK_QUEUE_POLICY)
-def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool) -> dict[str, object]:
-    """Plan to remove the policy of a queue. It is backed up, and can be restored."""
-    return {"queues": list(queues), "skipBackup": skip_backup or None}
+def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool, policy: Path | None) -> dict[str, object]:
+    """Plan to remove or replace the policy of a queue. It is backed up; a removed one can be restored."""
+    override = policy and read_text(policy)
+    return {"queues": list(queues), "skipBackup": skip_backup or None, "policyOverride": override}
 
 
 @plan.command(short_help="Restore policies that an execution removed.")
@@ -157,14 +169,7 @@ def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool) -> dict[str, obj
     metavar="KEY",
     help="The backup, from the report of the execution that removed the policy. Repeatable.",
 )
-@click.option(
-    "--policy-override",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="A corrected policy to attach instead; needs RootTasks(allow_policy_override=True).",
-)
 @_planning("restore")
-def restore(*, backups: tuple[str, ...], policy_override: Path | None) -> dict[str, object]:
+def restore(*, backups: tuple[str, ...]) -> dict[str, object]:
     """Plan to restore policies that an execution removed. It never overwrites one attached since."""
-    override = policy_override and read_text(policy_override)
-    return {"restore": list(backups), "policyOverride": override}
+    return {"restore": list(backups)}
