@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,8 +74,6 @@ class Deployment:
         self._run_process = run
         self._stopped = self._backup = ""
         self._has_failed = False
-        self._assembly = tempfile.TemporaryDirectory(prefix="root-access-acceptance-")
-        self._is_synthesized = False
 
     def deploy(self) -> None:
         """Deploy the stack with the CDK CLI, unless it has failed before.
@@ -87,8 +84,11 @@ class Deployment:
         if self._has_failed:
             raise DeploymentError("the stack could not be deployed")
         self._has_failed = True
-        if self._cdk("deploy", "--require-approval", "never") != 0:
-            raise DeploymentError("`cdk deploy` failed; its output is in the run's log")
+        app = f"{sys.executable} -m acceptance.app"
+        with tempfile.TemporaryDirectory(prefix="root-access-acceptance-") as assembly:
+            command = ("deploy", "--require-approval", "never", self._callers.names.stack)
+            if self._run_program([str(_CDK), *command, "--app", app, "--output", assembly]).returncode:
+                raise DeploymentError("`cdk deploy` failed; its output is in the run's log")
         self._has_failed = False
 
     def destroy(self) -> None:
@@ -118,15 +118,12 @@ class Deployment:
         rule = self._resource(f"{_DRIFT_CHECK}Interval", "AWS::Events::Rule")["PhysicalResourceId"]
         return str(rule).rpartition("/")[2].rpartition("|")[2]
 
-    def _audit(self) -> dict[str, Any]:
-        return _outcome(self._report("audit", "--account", str(self._callers.names.member)))
-
     def _execute(self, plan: Sequence[str]) -> dict[str, Any]:
         """Plan a task and execute the plan, by the commands that people use."""
         arguments = [self._backup if argument == BACKUP else argument for argument in plan]
         report = self._report("execute", self._report("plan", *arguments)["runId"], "--yes")
         self._backup = report["results"][0]["items"][0]["backup"] or ""
-        return _outcome(report)
+        return {"outcome": ", ".join(sorted(report["totals"]))}
 
     def _report(self, *arguments: str) -> dict[str, Any]:
         """Run the project's command line, and return the report that it shows."""
@@ -213,24 +210,6 @@ class Deployment:
             return bool(self._callers.own("securityhub").describe_hub())
         return False
 
-    def _metric_sums(self) -> dict[str, Any]:
-        """Return whether the sum of an existing metric and one that never had a value has values."""
-        end = self._callers.aws.moment().at.replace(second=0, microsecond=0)
-        machine = {"Name": "StateMachineArn", "Value": self._outputs()["RootTasksAuditStateMachineArn"]}
-        queries: list[dict[str, Any]] = [
-            {"Id": "filled", "Expression": "FILL(existing, 0) + FILL(never, 0)"},
-            {"Id": "array", "Expression": "SUM([FILL(existing, 0), FILL(never, 0)])"},
-            {"Id": "neverAlone", "Expression": "FILL(never, 0)"},
-        ]
-        for id_, name in (("existing", "ExecutionsStarted"), ("never", self._callers.names.own_name)):
-            metric = {"Namespace": "AWS/States", "MetricName": name, "Dimensions": [machine]}
-            stat = {"Metric": metric, "Period": 3600, "Stat": "Sum"}
-            queries.append({"Id": id_, "MetricStat": stat, "ReturnData": False})
-        found = self._callers.own("cloudwatch").get_metric_data(
-            MetricDataQueries=queries, StartTime=end - timedelta(hours=3), EndTime=end
-        )
-        return {result["Id"]: bool(result["Values"]) for result in found["MetricDataResults"]}
-
     def _sdk(self) -> dict[str, Any]:
         """Return the SDK's version that the functions of the root tasks log once per cold start."""
         function = self._resource("RootTasksStartRun", "AWS::Lambda::Function")
@@ -244,11 +223,6 @@ class Deployment:
                     version = json.loads(event["message"])["botocore"]
                     return {"botocore": version, "runtime": configuration["Runtime"]}
         return {"botocore": None}
-
-    def _destroy(self) -> dict[str, Any]:
-        exit_code = self._cdk("destroy", "--force")
-        trusted = observe_root_access(self._callers).trusted_access
-        return {"exitCode": exit_code, "features": self._features(), "trustedAccess": trusted}
 
     def _features(self) -> list[str]:
         observed = observe_root_access(self._callers)
@@ -304,15 +278,6 @@ class Deployment:
                 raise DeploymentError("the stack or the execution did not end in time")
             aws.wait(pause)
 
-    def _cdk(self, *arguments: str) -> int:
-        # The app is synthesized once: that takes longer than a deployment without changes.
-        app = self._assembly.name if self._is_synthesized else f"{sys.executable} -m acceptance.app"
-        output = () if self._is_synthesized else ("--output", self._assembly.name)
-        stack = self._callers.names.stack
-        finished = self._run_program([str(_CDK), *arguments, stack, "--app", app, *output])
-        self._is_synthesized = self._is_synthesized or finished.returncode == 0
-        return finished.returncode
-
     def _run_program(
         self, arguments: list[str], *, stdout: int | None = None
     ) -> subprocess.CompletedProcess[Any]:
@@ -345,7 +310,3 @@ class Deployment:
         except (OSError, subprocess.TimeoutExpired) as error:
             # Not its text, which names the stack and the profile.
             raise DeploymentError(f"a program did not end: {type(error).__name__}") from error
-
-
-def _outcome(report: Mapping[str, Any]) -> dict[str, Any]:
-    return {"outcome": ", ".join(sorted(report["totals"]))}

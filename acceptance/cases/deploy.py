@@ -41,13 +41,6 @@ _NEW = (
         given=(_DEPLOYED, "1200 seconds later"),
     ),
     _case(
-        "deployment:MetricSums",
-        "a metric that never had a value counts as zero in a sum",
-        succeeds({"array": True, "filled": True, "neverAlone": "{any}"}),
-        local="it evaluates no metric math",
-        max_seconds=900,
-    ),
-    _case(
         "deployment:Sdk",
         "the functions' log names the SDK of the runtime",
         succeeds({"botocore": "{text}", "runtime": "{text}"}),
@@ -110,11 +103,6 @@ _CHECKS = (
 )
 
 _TASKS = (
-    _case(
-        "deployment:Audit",
-        "the state machine audits the member account",
-        succeeds({"outcome": "clean"}),
-    ),
     *(
         _case(
             "deployment:Execute",
@@ -179,13 +167,5 @@ _TRAIL = (
     ),
 )
 
-_END = (
-    _case(
-        "deployment:Destroy",
-        "destroying the stack leaves root access as it is",
-        succeeds({"exitCode": 0, "features": _BOTH, "trustedAccess": True}),
-    ),
-)
-
 # In the order in which they run: a schedule's first audit comes before any other, and an alarm is new once.
-CASES = (*_NEW, _FINDINGS, *_CHECKS, *_TASKS, *_TRAIL, *_END)
+CASES = (*_NEW, _FINDINGS, *_CHECKS, *_TASKS, *_TRAIL)

@@ -238,7 +238,7 @@ def test_every_case_is_the_same_on_the_local_aws(member_run: FinishedRun) -> Non
 
 
 def test_what_the_local_aws_does_not_show_is_pinned() -> None:
-    assert sum(case.local is not None for case in all_cases()) == 23
+    assert sum(case.local is not None for case in all_cases()) == 22
 
 
 # Results

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from acceptance import __main__ as command
+from acceptance.cases import all_cases
 from acceptance.model import Level
 from centralized_root_access import RootTask
 from support.acceptance import Terminal, enable_policies
@@ -98,6 +99,20 @@ def test_the_role_is_one_of_the_environment_of_the_workflow() -> None:
     inputs = workflow[True]["workflow_dispatch"]["inputs"]
     assert inputs["level"]["options"] == [level.value for level in Level]
     assert set(workflow[True]) == {"workflow_dispatch"}
+
+
+def test_the_workflow_and_its_credentials_last_as_long_as_the_cases_may_take() -> None:
+    (job,) = yaml.safe_load((ROOT / ".github" / "workflows" / "acceptance.yml").read_text())["jobs"].values()
+    seconds = sum(case.max_seconds or 0 for case in all_cases())
+    seconds += sum(float(step.split()[0]) for case in all_cases() for step in case.given if "later" in step)
+    (minutes,) = [step["timeout-minutes"] for step in job["steps"] if "timeout-minutes" in step]
+    (duration,) = [
+        step["with"]["role-duration-seconds"]
+        for step in job["steps"]
+        if "role-duration-seconds" in step.get("with", {})
+    ]
+    assert seconds < 60 * minutes < 60 * job["timeout-minutes"] < duration
+    assert duration == role_template()["Resources"]["Role"]["Properties"]["MaxSessionDuration"]
 
 
 def test_cfn_lint_finds_nothing_in_the_template_of_the_role() -> None:
