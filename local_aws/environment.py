@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from local_aws.emulation.control import URL_VARIABLE
 from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
-from local_aws.emulation.remote import URL_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

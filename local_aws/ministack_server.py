@@ -272,7 +272,7 @@ def _root_session_refusal(
     )
     # Without the user's proxies.
     with build_opener(ProxyHandler({})).open(control, timeout=_CONTROL_SECONDS) as response:
-        message = json.load(response)["result"]
+        message = json.load(response)
     return None if message is None else Refusal(code="AccessDenied", message=message)
 
 

@@ -5,9 +5,9 @@ organization-level operations, AssumeRoot, or a root user's credentials. This pa
 the rules in which AWS is stricter than moto. Importing it changes nothing.
 """
 
+from .control import RemoteOrganization
 from .handle import Organization, Seed
 from .local import LocalOrganization, mock_organization
-from .remote import RemoteOrganization
 from .server import serve_organization
 from .values import Call, OtherServices, RootAccess, RootCredentials
 
