@@ -99,7 +99,7 @@ class RemoteOrganization(Organization):
 
 def _remote(name: str, local: Any) -> Any:
     """Return the member of the remote handle for a property or a method of the local one."""
-    function = local.fget if isinstance(local, property) else local
+    function: Any = local.fget if isinstance(local, property) else local
     result_type = get_type_hints(function)["return"]
 
     @wraps(function)
