@@ -24,11 +24,10 @@ _FULL_WIDTH = 24
 class RootAccessDashboard(Construct):
     """A CloudWatch dashboard of the last three months.
 
-    It has the state of the alarms; with ``root_tasks`` the accounts with root credentials and the
-    inaccessible ones at each day's full audits, whether the management account's own root user was
-    protected, the findings for Security Hub, and the executions by their end; with ``drift_check`` whether
-    the organization matched the stack. CloudWatch charges for a dashboard, with the first three of an
-    account free. In another Region than theirs, both stacks need ``cross_region_references=True``.
+    It has the state of the alarms; with ``root_tasks`` the accounts with root credentials, the inaccessible
+    ones, the management account's own root user, the findings for Security Hub, and the executions by their
+    end; with ``drift_check`` whether the organization matched the stack. In another Region than theirs, both
+    stacks need ``cross_region_references=True``.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Dashboards.html
 

@@ -32,11 +32,10 @@ if TYPE_CHECKING:
 class RootSessionGuardrail(Construct):
     """A guardrail that denies ``sts:AssumeRoot`` to everyone but certain roles.
 
-    Centralized root access lets each principal with ``sts:AssumeRoot``, in the management account and in a
-    delegated administrator, open root sessions in every member account: AWS's policies AdministratorAccess
-    and PowerUserAccess have it. The guardrail is two policies with the same statements: a service control
-    policy on the accounts of delegated administrators, and a resource control policy on the member accounts,
-    which also applies to callers in the management account.
+    Without it, each principal with ``sts:AssumeRoot`` in the management account or a delegated administrator
+    can open root sessions in every member account. It is two policies with the same statements: a service
+    control policy on the accounts of delegated administrators, and a resource control policy on the member
+    accounts, which also applies to callers in the management account.
 
     **The stack is deployed in the organization's management account, or in one that may manage policies by
     the organization's delegation policy.** The types of both policies must be enabled in the organization:

@@ -8,12 +8,12 @@ from aws_cdk import Environment
 from aws_cdk import aws_organizations as organizations
 
 from centralized_root_access import CentralizedRootAccess, RootTasks, RootUserGuardrail
-from support.permissions_table import PAGE, permissions_table, table_of_page
+from support.permissions_table import PAGE, permissions_tables, tables_of_page
 from support.templates import bootstrap_stack, warnings
 
 
-def test_the_table_of_permissions_is_what_the_roles_are_allowed() -> None:
-    assert table_of_page() == permissions_table(), (
+def test_the_tables_of_permissions_are_what_the_roles_are_allowed() -> None:
+    assert tables_of_page() == permissions_tables(), (
         "Run `PYTHONPATH=tests .venv/bin/python -m support.permissions_table`."
     )
 

@@ -1,6 +1,6 @@
-"""The table of docs/permissions-boundary.md, read from templates.
+"""The tables of docs/permissions-boundary.md, read from templates.
 
-`PYTHONPATH=tests python -m support.permissions_table` writes it.
+`PYTHONPATH=tests python -m support.permissions_table` writes them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 PAGE = ROOT / "docs" / "permissions-boundary.md"
-_HEADER = "| construct | role | actions | on |\n|---|---|---|---|\n"
-_TABLE = re.compile(re.escape(_HEADER) + r"(?:\|.*\n)+")
+_HEADER = "| role | actions | on |\n|---|---|---|\n"
+_TABLES = re.compile(rf"(?:## \w+\n\n{re.escape(_HEADER)}(?:\|.*\n)+\n?)+")
 
 _CONSTRUCTS = {"RootAccess": "CentralizedRootAccess", "RootTasks": "RootTasks", "RootUse": "RootUseAlarm"}
 # What a resource of the template is called in the table.
@@ -65,8 +65,8 @@ def permissions_with_every_argument() -> frozenset[Permission]:
     return frozenset(found for built in (stack, features, none) for found in permissions(template(built)))
 
 
-def permissions_table() -> str:
-    """Return the table: a row for each set of actions on the same resources, with all roles that have it."""
+def permissions_tables() -> str:
+    """Return a table for each construct: a row for each set of actions and resources, with its roles."""
     actions_on: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for permission in permissions_with_every_argument():
         actions_on[permission.construct, permission.role, permission.resource].add(permission.action)
@@ -76,17 +76,19 @@ def permissions_table() -> str:
     roles_with: dict[tuple[str, tuple[str, ...], tuple[str, ...]], set[str]] = defaultdict(set)
     for (construct, role, listed), on in resources_of.items():
         roles_with[construct, listed, tuple(sorted(on))].add(role)
-    rows = sorted(
-        (construct, _cell(roles), _cell(listed), _cell(on))
-        for (construct, listed, on), roles in roles_with.items()
+    rows_of: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for (construct, *cells), roles in roles_with.items():
+        rows_of[construct].append((_cell(roles), *map(_cell, cells)))
+    return "\n".join(
+        f"## {construct}\n\n{_HEADER}" + "".join(f"| {' | '.join(row)} |\n" for row in sorted(rows))
+        for construct, rows in sorted(rows_of.items())
     )
-    return _HEADER + "".join(f"| `{construct}` | {' | '.join(cells)} |\n" for construct, *cells in rows)
 
 
-def table_of_page() -> str:
-    """Return the table that the page has."""
-    (table,) = _TABLE.findall(PAGE.read_text())
-    return str(table)
+def tables_of_page() -> str:
+    """Return the tables that the page has."""
+    (tables,) = _TABLES.findall(PAGE.read_text())
+    return str(tables)
 
 
 def permissions(template: Mapping[str, Any]) -> Iterator[Permission]:
@@ -127,4 +129,4 @@ def _resource(template: Mapping[str, Any], value: Any) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(_TABLE.sub(lambda _: permissions_table(), PAGE.read_text()))
+    PAGE.write_text(_TABLES.sub(lambda _: permissions_tables(), PAGE.read_text()))

@@ -211,7 +211,7 @@ def to_json(found: Survey) -> str:
                     "result": checked.result,
                     "session": checked.session,
                     "tasks": {task.task: task.result for task in checked.tasks},
-                    "causes": [_explained(cause) for cause in checked.causes],
+                    "causes": [_explanation(cause) for cause in checked.causes],
                     "rootUserDenials": [_cause(cause) for cause in checked.root_user_denials],
                 }
                 for checked in found.accounts
@@ -229,7 +229,7 @@ def to_json(found: Survey) -> str:
     )
 
 
-def _explained(denial: DenialCause) -> dict[str, Any]:
+def _explanation(denial: DenialCause) -> dict[str, Any]:
     return {
         "result": denial.decision,
         **_cause(denial.cause),
@@ -271,7 +271,7 @@ def _csv_rows(account: AccountVerdict) -> Iterator[dict[str, Any]]:
             "result": task.result,
             "session": task.session,
         }
-        denials = [_explained(denial) for denial in account.causes if task.task in denial.tasks]
+        denials = [_explanation(denial) for denial in account.causes if task.task in denial.tasks]
         for about in denials or [{}]:
             if about:
                 about["statement"] = about["sid"] or about["statement"]
