@@ -32,8 +32,10 @@ organization = RemoteOrganization.of_environment()
 print("Features:", *sorted(organization.root_access().features))
 print("Last writes:", *[call.operation for call in organization.writes[-2:]])
 """
+EXPLANATION = "preflight --account 777777777777"
 SHELL = f"""
 {sys.executable} -m centralized_root_access status --format json
+{sys.executable} -m centralized_root_access {EXPLANATION}
 cdk --version
 {sys.executable} -c '{SEEN_IN_THE_SHELL}'
 exit 5
@@ -70,6 +72,9 @@ def test_it_shows_the_product_in_less_than_sixty_lines_and_leaves_it_in_a_shell(
 
     report = json.loads((LOGS / "report.json").read_text())
     assert report["totals"] == {"has credentials": 3, "inaccessible": 1, "clean": 2, "skipped": 2}
+    (denied,) = [result for result in report["results"] if result["outcome"] == "inaccessible"]
+    assert "with an explicit deny in a service control policy" in denied["reason"]
+    assert f"`centralized-root-access {EXPLANATION}`" in denied["hint"]
     assert (LOGS / "report.html").exists()
     assert "CREATE_COMPLETE" in (LOGS / "cdk.log").read_text()
     assert not [line for line in lines if "CREATE_COMPLETE" in line], "folded to a line"
@@ -78,6 +83,8 @@ def test_it_shows_the_product_in_less_than_sixty_lines_and_leaves_it_in_a_shell(
     (status,) = [line for line in in_shell if line.startswith('{"status"')]
     assert json.loads(status)["status"] == "ENABLED"
     assert json.loads(status)["managementAccountId"] == MANAGEMENT
+    assert "To exempt root sessions, change it to:" in in_shell
+    assert "Denied: 1 account." in in_shell
     assert f"Features: {CREDENTIALS} {SESSIONS}" in in_shell
     assert "Last writes: DisableOrganizationsRootSessions EnableOrganizationsRootSessions" in in_shell
     assert in_shell[-1].startswith("The local AWS has ended")
