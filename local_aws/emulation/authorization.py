@@ -119,7 +119,7 @@ def reason_of_policy_denial(emulation: Emulation, caller: Caller, request: Reque
         if denial == NOTHING_ALLOWS:
             return f"because no {name} allows the {_message_action(request.action)} action"
         if denial is not None:
-            return explicit_deny(name, policy_arn=denial if emulation.shows_policy_arns else None)
+            return explicit_deny(name, policy_arn=denial)
     return None
 
 

@@ -183,10 +183,6 @@ class Organization:
         """Remove a denial, if there is one."""
         self._emulation.denials.pop((account_id, action), None)
 
-    def hide_policy_arns(self) -> None:
-        """Deny without the policy's ARN, as services did until January 2026 and some still do."""
-        self._emulation.shows_policy_arns = False
-
     def attach_policy(
         self,
         *,

@@ -90,7 +90,6 @@ class Emulation:
         self.calls: list[Call] = []
         self.features: set[Feature] = set()
         self.delegated_administrator_limit = DEFAULT_DELEGATED_ADMINISTRATOR_LIMIT
-        self.shows_policy_arns = True
         self.denials: dict[tuple[str, str], Denial] = {}
         self.root_users: dict[str, RootUser] = {}
         self._advanced = timedelta()

@@ -121,19 +121,10 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         elif RootTask.UNLOCK_QUEUE_POLICY in tasks:
             arns = [_lock_queue(root_tasks, account_id) for account_id in many]
             _plan_and_execute(root_tasks, RootTask.UNLOCK_QUEUE_POLICY, queues=arns)
-        _explain_denials(root_tasks)
+        # What is denied is not read again.
+        attach_policy(organization, root_id, statement(Action="iam:GetAccountSummary"), name="no-summary")
+        root_tasks.run()
         return root_tasks.requests
-
-
-def _explain_denials(root_tasks: running.RootTasks) -> None:
-    """Audit accounts that a policy denies, with the policy's name from AWS and without it."""
-    organization = root_tasks.organization
-    denies = statement(Action="iam:GetAccountSummary")
-    attach_policy(organization, organization.root_id, denies, name="no-summary")
-    root_tasks.run({"accounts": [MEMBER]})
-    organization.hide_policy_arns()
-    root_tasks.run({"accounts": [MEMBER]})
-    root_tasks.run()
 
 
 def _plan_and_execute(root_tasks: running.RootTasks, task: RootTask, **named: object) -> Any:

@@ -12,6 +12,7 @@ from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
 from common.untrusted import ACCOUNT_ID
 from root_tasks.run.accounts import classify
 from root_tasks.run.directory import MemberDirectory
+from root_tasks.run.units import ROOT_NAME
 
 from .._policy_limits import MAX_CHARACTERS
 from ..preflight.attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
@@ -276,7 +277,7 @@ def survey(
     policies = reader.read(
         attachments,
         unit_ids=paths,
-        target_names=directory.units.target_names(members),
+        target_names=_target_names(directory, members),
         show=show,
     )
     session = SessionFacts(
@@ -310,6 +311,13 @@ def survey(
         change=change,
         fixes=tuple(find_fixes(verdicts, opener)),
     )
+
+
+def _target_names(directory: MemberDirectory, members: Mapping[str, Account]) -> dict[str, str]:
+    """Return the names of accounts and of their units, as far as these were read, by their IDs."""
+    roots = {member.unit_ids[0]: ROOT_NAME for member in members.values() if member.unit_ids}
+    accounts = {id_: member.name or "" for id_, member in members.items()}
+    return {**directory.units.unit_names(), **roots, **accounts}
 
 
 def _opener(

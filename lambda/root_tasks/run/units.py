@@ -242,12 +242,6 @@ class UnitTree:
             found.update(reader._in_named_units(members, whole=whole))
         return found
 
-    def target_names(self, members: Mapping[str, Account]) -> dict[str, str]:
-        """Return the names of accounts and of their units, as far as these were read, by their IDs."""
-        roots = {member.unit_ids[0]: ROOT_NAME for member in members.values() if member.unit_ids}
-        accounts = {id_: member.name or "" for id_, member in members.items()}
-        return {**self.unit_names(), **roots, **accounts}
-
     def read_names(self) -> None:
         """Read the names of all units ahead of their use."""
         # It is read again where it is used, and the failure is reported there.
