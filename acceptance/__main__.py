@@ -219,7 +219,7 @@ def _restore(options: dict[str, Any]) -> int:
     changed = scene.state.differences(snapshot.before)
     hidden = () if scene.state.trusted_access else ("features that are hidden now",)
     what = ", ".join([*(SUBJECTS[field] for field in changed), *hidden]) or "nothing"
-    _confirm(names, f"Restores, as it was before the run: {what}")
+    _confirm(names, f"Restores the state before the run: {what}")
     scene.restore(snapshot.before)
     path.unlink()
     click.echo("Everything is restored.")

@@ -41,7 +41,7 @@ def differences(actual: Response, expected: Response, *, moment: Moment) -> tupl
     found = []
     for name in ("code", "http", "message", "reason"):
         wanted, got = getattr(expected, name), getattr(actual, name)
-        # Whether a call succeeds always matters, and so does a reason; the rest only where it is expected.
+        # Success and a reason always matter; the rest only where it is expected.
         if wanted != got and (wanted is not None or name in ("code", "reason")):
             found.append(f"{name}: {got!r}, expected {wanted!r}")
     if expected.output is not None and actual.output is not None:

@@ -1,4 +1,4 @@
-"""What a run refuses: another organization than the one that is named, a large one, one that is in use."""
+"""The refusals of a run: an organization of another name, a large one, one in use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ENABLED = {
 
 
 class Refusal(StrEnum):
-    """Why a run is refused, as a sentence with place holders."""
+    """The reason for which a run is refused, as a sentence with place holders."""
 
     OTHER_ACCOUNT = "The credentials are of account {actual}, not of {expected}."
     OTHER_ORGANIZATION = "The account is in the organization {actual}, not in {expected}."
@@ -34,7 +34,7 @@ class Refusal(StrEnum):
         "The credentials are those of a root user, which cannot call AssumeRoot. Use a role or a user."
     )
     NOT_ALL_FEATURES = "The organization has consolidated billing only. Root access needs all features."
-    LARGE = "The organization has more than {maximum} accounts. Use one that is for tests alone."
+    LARGE = "The organization has more than {maximum} accounts. Use one for tests only."
     IN_USE = (
         "{what} is enabled in the organization, and this would change it. "
         "If no one relies on it, add --allow-changes."
@@ -70,7 +70,7 @@ class RunRefusedError(Exception):
 
 
 def check_identity(callers: Callers) -> None:
-    """Refuse another account or another organization than the one that is named.
+    """Refuse another account or another organization than the named ones.
 
     Raises:
         RunRefusedError: It is another one.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from local_aws.emulation import Organization
 
-# What runs on this machine is asked again this soon.
+# On this machine a function is asked again this soon.
 _MAX_REAL_WAIT_SECONDS = 0.2
 
 

@@ -1,4 +1,4 @@
-"""What is measured because AWS does not document it. Each asks gently, and has a bound."""
+"""Measurements of what AWS does not document. Each asks gently, and has a bound."""
 
 from __future__ import annotations
 

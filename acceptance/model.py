@@ -1,4 +1,4 @@
-"""What a case is: something that AWS is given, a call, and the expected response."""
+"""A case: something that AWS is given, a call, and the expected response."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MANAGEMENT = "111111111111"
 DELEGATE = "222222222222"
 MEMBER = "333333333333"
 STRANGER = "999999999999"
-# What a run finds by itself: an account, the root, and the unit or root that the member account is in.
+# Values that a run finds by itself: an account, the root, the unit or root that has the member account.
 CLOSED = "{closed account}"
 ROOT = "{root id}"
 MEMBERS_PARENT = "{parent id of the member}"
@@ -22,7 +22,7 @@ MEMBERS_PARENT = "{parent id of the member}"
 DETECTOR = "{detector id}"
 AUDIT_MACHINE = "{audit state machine}"
 
-# What a call names instead of a service of AWS.
+# The name that a call has instead of a service of AWS.
 DEPLOYMENT, MEASUREMENT = "deployment", "measurement"
 
 MANAGEMENT_ACCOUNT = "management account"
@@ -30,7 +30,7 @@ ROOT_SESSION = "root session"
 
 
 class Level(StrEnum):
-    """How much a run may change; each level includes those before it."""
+    """The reach of a run's changes; each level includes those before it."""
 
     READ = "read"
     FEATURE = "feature"
@@ -44,7 +44,7 @@ class Level(StrEnum):
 
 
 class Source(StrEnum):
-    """Why a response is expected."""
+    """The source of an expected response."""
 
     RECORDED = "recorded"
     DOCUMENTED = "documented"
@@ -52,7 +52,7 @@ class Source(StrEnum):
 
 
 class Verdict(StrEnum):
-    """How a case ended."""
+    """The end of a case."""
 
     SAME = "same"
     DIFFERENT = "different"
@@ -134,13 +134,13 @@ class Case:
 
     @property
     def needs_member(self) -> bool:
-        """Whether it needs the disposable member account."""
+        """True if it needs the disposable member account."""
         named = MEMBER in self._text or MEMBERS_PARENT in self._text
         return named or self.caller == ROOT_SESSION or self.level is Level.MEMBER
 
     @property
     def needs_delegate(self) -> bool:
-        """Whether it needs an account to register as a delegated administrator."""
+        """True if it needs an account to register as a delegated administrator."""
         return DELEGATE in self._text
 
     @property
@@ -150,7 +150,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a run found out about a case.
+    """A run's result for a case.
 
     Attributes:
         case: The case.

@@ -1,4 +1,4 @@
-"""What a case asks for without knowing its ID: the root, what the member account is in, a closed account."""
+"""Places that a case names without an ID: the root, the member account's parent, a closed account."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def _deny_root(action: str, **conditions: Mapping[str, str]) -> Policy:
     return Policy(content=_deny(action, Condition={"ArnLike": _ROOT, **conditions}))
 
 
-# On the member account each denies root users or root sessions alone: its role can restore the account.
+# On the member account each only denies root users or root sessions: its role can restore the account.
 POLICIES: Mapping[str, Policy] = {
     "with the exemption": _deny_root("*", Null={"aws:AssumedRoot": "true"}),
     "without the exemption": _deny_root("*"),

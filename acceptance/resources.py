@@ -25,7 +25,7 @@ PRINCIPAL = "iam.amazonaws.com"
 _NO_BUCKET = "NoSuchBucket"
 _NO_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
-# What a call of a case may change: the run itself changes it by the same call, and so can restore it.
+# A call of a case may change these: the run itself changes them by the same call, so it can restore them.
 _CHANGED_BY: Mapping[str, StateField] = {
     "organizations:EnableAWSServiceAccess": StateField.TRUSTED_ACCESS,
     "organizations:DisableAWSServiceAccess": StateField.TRUSTED_ACCESS,

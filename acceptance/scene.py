@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from acceptance.state import Step
 
 _IN_MEMBER = (StateField.BUCKET, StateField.QUEUE, StateField.PASSWORD)
-# What a run makes, and so knows without asking AWS, whose lists lag.
+# A run makes these, and so knows them without asking AWS, whose lists lag.
 _MADE = (*_IN_MEMBER, StateField.POLICY, StateField.STACK)
 _QUEUE_URL = "{queue url}"
 

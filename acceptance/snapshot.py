@@ -1,4 +1,4 @@
-"""The snapshot of a run: what the run may change, as it was before the first change."""
+"""The snapshot of a run: the state before its first change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SnapshotError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """What a run may change, as it was before the run.
+    """The state, before the run, that a run may change.
 
     Attributes:
         names: The organization, and the names of the run's own resources.

@@ -1,4 +1,4 @@
-"""What a run changes, the state that the steps of a case lead to, and which of them happen in order."""
+"""A run's changes, the state that the steps of a case lead to, and the order of the steps."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 CREDENTIALS = "RootCredentialsManagement"
 SESSIONS = "RootSessions"
-# Of what a run makes: it may be there or not, in any form.
+# A run makes it: it may exist or not, in any form.
 UNKNOWN = "unknown"
 
 
 class StateField(StrEnum):
-    """What a run changes, as fields of the state."""
+    """The fields of the state that a run changes."""
 
     TRUSTED_ACCESS = "trusted_access"
     CREDENTIALS = "credentials"

@@ -32,7 +32,7 @@ def to_text(results: Sequence[Result]) -> str:
 
 
 def to_issue(results: Sequence[Result], *, level: Level, where: str, versions: Mapping[str, str]) -> str:
-    """Return the summary for the issue form: plain text, which the form shows as it is."""
+    """Return the summary for the issue form: plain text, which the form shows."""
     named = ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))
     text = f"Acceptance run of the level {level} on {where}, with {named}.\n\n{to_text(results)}\n"
     return "\n".join(_plain(line) for line in text.split("\n"))

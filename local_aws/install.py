@@ -44,7 +44,7 @@ _ENTRY = re.compile(r"^([\w.-]+)==(?:.*\\\n)*.*\n", re.MULTILINE)
 _REPORT_SECONDS = 2.0
 _CDK = "aws-cdk-lib"
 
-# With -I it takes no setting of the caller's environment, and leaves that as it is for commands that it runs.
+# With -I it takes no setting of the caller's environment, and commands that it runs get that environment.
 _SCRIPT = """#!{python} -I
 import sys
 
@@ -101,7 +101,7 @@ def install(requirements: Path) -> None:
                 environment=os.environ,
             )
     command = [str(uv), "pip", "install", "--python", sys.executable]
-    # What a package would be built with has no hash.
+    # The tools that build a package have no hash.
     pinned = [*command, "--require-hashes", "--no-build", "--requirements"]
     environment = _uv_environment()
     run(f"{len(entries)} Python packages", [*pinned, str(requirements)], environment=environment)
@@ -186,7 +186,7 @@ def _uv_environment() -> dict[str, str]:
 
 @contextmanager
 def _file_of(entry: str) -> Iterator[str]:
-    """Yield the name of a file with one package: hashes are read from files alone."""
+    """Yield the name of a file with one package: hashes are only read from files."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
         requirements.write(entry)
         requirements.flush()

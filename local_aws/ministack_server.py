@@ -99,7 +99,7 @@ def shorten_names(name: Name) -> Name:
     """Return a function that names a resource; if the name is too long, CloudFormation cuts both its parts.
 
     Args:
-        name: MiniStack's function, which cuts the end alone.
+        name: MiniStack's function, which only cuts the end.
     """
 
     def short_name(stack: str, logical_id: str, *, max_len: int = 128, **options: bool) -> str:
@@ -120,7 +120,7 @@ def name_role(credentials: Credentials) -> Credentials:
     """Return a function that gives a function credentials that name its role.
 
     Args:
-        credentials: MiniStack's function, whose credentials name the account alone.
+        credentials: MiniStack's function, whose credentials only name the account.
     """
 
     def credentials_of_role(config: dict[str, Any]) -> dict[str, str]:

@@ -79,7 +79,7 @@ def _processes_of(folder: Path) -> list[psutil.Process]:
 
 
 def _delete(folder: Path) -> None:
-    # What a function just started may still write there.
+    # A function that has just started may still write there.
     for _ in range(3):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():

@@ -1,4 +1,4 @@
-"""Whether a request has the session token of this run, which web pages and other users do not know.
+"""True if a request has the session token of this run, which web pages and other users do not know.
 
 A session's own token begins with it. MiniStack's process imports this module without the emulation and moto.
 """
@@ -17,7 +17,7 @@ ROOT_SESSION = "/root-session/"
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """Why a request is refused.
+    """The reason for which a request is refused.
 
     Attributes:
         code: AWS's error code.

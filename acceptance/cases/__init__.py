@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def all_cases(recordings: Path = RECORDINGS) -> tuple[Case, ...]:
-    """Return every case. A response that was recorded replaces one that is only expected."""
+    """Return every case. A recorded response replaces an expected one."""
     cases = {case.name: case for case in own_cases()}
     for case in read_recordings(recordings):
         own = cases.get(case.name, case)
@@ -24,6 +24,6 @@ def all_cases(recordings: Path = RECORDINGS) -> tuple[Case, ...]:
 
 
 def own_cases() -> tuple[Case, ...]:
-    """Return the cases as they are expected."""
+    """Return the cases with expected responses."""
     subjects = (read, feature, delegation, sessions, member, unlock, policies, deploy)
     return tuple(case for subject in subjects for case in subject.CASES)

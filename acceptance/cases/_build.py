@@ -20,7 +20,7 @@ EVERYTHING = (TRUSTED_ACCESS, CREDENTIALS, SESSIONS)
 PASSWORD = f"root password in {MEMBER}"
 IAM: Mapping[str, Any] = {"ServicePrincipal": "iam.amazonaws.com"}
 
-NO_ENFORCEMENT = "it applies the policies of buckets and queues to root sessions alone"
+NO_ENFORCEMENT = "it only applies the policies of buckets and queues to root sessions"
 
 
 def succeeds(output: Mapping[str, Any] | None = None) -> Response:

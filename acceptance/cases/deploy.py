@@ -148,7 +148,7 @@ _TRAIL = (
             local=_NO_TRAIL,
             measures=f"time until CloudTrail lists {verb}Organizations{feature}",
             max_seconds=1200,
-            # It has the events of IAM and Organizations in this Region alone.
+            # It only has the events of IAM and Organizations in this Region.
             region="us-east-1",
             LookupAttributes=_event(f"{verb}Organizations{feature}"),
             MaxResults=1,
@@ -159,7 +159,7 @@ _TRAIL = (
     # After those before: what was recorded is listed by now.
     _case(
         "cloudtrail:LookupEvents",
-        "AssumeRoot is recorded in the caller's account alone",
+        "AssumeRoot is only recorded in the caller's account",
         succeeds({"Events": []}),
         caller=MEMBER,
         local=_NO_TRAIL,

@@ -1,1 +1,1 @@
-"""How the functions call AWS: failures, the retry budget, pages, clients, notices, findings."""
+"""The functions' calls to AWS: failures, the retry budget, pages, clients, notices, findings."""

@@ -1,4 +1,4 @@
-"""How an AWS call can fail: botocore's many exceptions as one, and the sentence that describes it."""
+"""The failures of an AWS call: botocore's many exceptions as one, and the sentence that describes it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _THROTTLING = frozenset(
     {
-        # SNS's, Step Functions' and SQS's, for the key of what they encrypt.
+        # SNS's, Step Functions' and SQS's errors of the key of what they encrypt.
         "KMS.Throttling",
         "KMSThrottling",
         "KmsThrottled",
@@ -44,9 +44,9 @@ _THROTTLING = frozenset(
 _CONCURRENT_MODIFICATION = frozenset(
     {
         "ConcurrentModification",
-        # IAM's, for an entity that was deleted and created again a moment ago.
+        # IAM's error of an entity that was deleted and created again a moment ago.
         "EntityTemporarilyUnmodifiable",
-        # S3's, for a conditional write, and for a bucket that is being configured.
+        # S3's errors of a conditional write, and of a bucket that is being configured.
         "ConditionalRequestConflict",
         "OperationAborted",
     }
@@ -59,7 +59,7 @@ _UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "doesn't match", "[X509", "[Errno")
 
 
 class FailureKind(StrEnum):
-    """What a failure means for the caller; the value names it in a sentence."""
+    """The meaning of a failure for the caller; the value names it in a sentence."""
 
     THROTTLED = "throttled"
     SERVER_ERROR = "error inside AWS"
@@ -184,7 +184,7 @@ def _from_client_error(operation: str, error: ClientError) -> Failure:
 
 
 def _kind(failure: Failure, *, status: int) -> FailureKind:
-    # By its status alone: Security Hub's LimitExceeded, whose code means a quota in other services.
+    # Only by its status: Security Hub's LimitExceeded, whose code means a quota in other services.
     if failure.name in _THROTTLING or status == 429:
         return FailureKind.THROTTLED
     if status >= 500 or failure.name in _SERVER_ERRORS:

@@ -33,7 +33,7 @@ MAX_SUBJECT_CHARACTERS = 100
 
 # Slack shows no more in one block; each platform has a limit of its own.
 _MAX_CHAT_CHARACTERS = 2900
-# What ends a block of code in Markdown, and what Slack reads inside of one: <!channel>, <url|text>.
+# The end of a block of code in Markdown, and the text that Slack reads inside of one: <!channel>, <url|text>.
 _INERT = str.maketrans({"`": "'", "&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 

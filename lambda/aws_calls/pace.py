@@ -1,4 +1,4 @@
-"""How often the threads of a function make a call whose limit they share with others."""
+"""The pace at which the threads of a function make a call whose limit they share with others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What is throttled at the same time is one sign, not several: one decrease for all calls of this time.
+# Calls that are throttled at the same time are one sign, not several: one decrease for all of them.
 _WINDOW_SECONDS = 1.0
 # After a throttle, drop to this share of the rate that AWS accepted.
 _DECREASE = 0.7
@@ -26,7 +26,7 @@ _INCREASE = 2.0
 # limit.
 _FIRST_RATE = 4.0
 _MIN_RATE = 0.2
-# How many calls may follow one at once. AWS's burst is one more; a tenth of it is kept, because calls that
+# Burst, in calls: AWS's is one more; a tenth of it is kept, because calls that
 # leave evenly do not arrive evenly.
 _BURST = 0.9
 # Refused for what they ask, not for their number: they count as calls that AWS has let through.
@@ -97,7 +97,7 @@ class Pace:
 
 @dataclass(eq=False, kw_only=True)
 class PacedRetryBudget(RetryBudget):
-    """How long one invocation retries a call whose limit it shares with others.
+    """The time in which one invocation retries a call whose limit it shares with others.
 
     Attributes:
         pace: The pace of the call.

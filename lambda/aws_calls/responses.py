@@ -20,7 +20,7 @@ MAX_PAGES = 5000
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """What AWS returned for a call, which is named as in an IAM policy."""
+    """The response of AWS to a call, which is named as in an IAM policy."""
 
     operation: str
     members: Mapping[str, Any]
@@ -67,7 +67,7 @@ def pages(
     max_pages: int = MAX_PAGES,
     **parameters: object,
 ) -> Iterator[Any]:
-    """Yield the entries of a list; a transient failure repeats its page alone. A page may be empty.
+    """Yield the entries of a list; a transient failure repeats only its page. A page may be empty.
 
     The response has the entries in `items`, and the `token` of the next page by the same name, unless
     `response_token` is another one.

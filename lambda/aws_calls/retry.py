@@ -50,7 +50,7 @@ class Clock:
 
 @dataclass(eq=False, kw_only=True)
 class RetryBudget:
-    """How long one invocation retries AWS calls.
+    """The time in which one invocation retries AWS calls.
 
     Attributes:
         clock: The time.

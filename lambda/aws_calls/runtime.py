@@ -1,4 +1,4 @@
-"""What every function needs of Lambda and the SDK: client settings, time, its own account."""
+"""Lambda's context, the clock and the SDK's clients, which every function uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .retry import Clock
 
 
 class LambdaContext(Protocol):
-    """What the functions use of Lambda's context object."""
+    """The parts of Lambda's context object that the functions use."""
 
     @property
     def invoked_function_arn(self) -> str:

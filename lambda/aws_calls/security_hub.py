@@ -29,7 +29,7 @@ _MAX_DESCRIPTION_CHARACTERS = 1024
 
 
 class ComplianceStatus(StrEnum):
-    """Whether a check passed; one that saw nothing has neither passed nor failed."""
+    """True if a check passed; one that saw nothing has neither passed nor failed."""
 
     PASSED = "PASSED"
     FAILED = "FAILED"
@@ -37,7 +37,7 @@ class ComplianceStatus(StrEnum):
 
 
 class Severity(StrEnum):
-    """How urgent a finding is, in Security Hub's labels."""
+    """The severity of a finding, in Security Hub's labels."""
 
     CRITICAL = "CRITICAL"
     HIGH = "HIGH"
@@ -81,7 +81,7 @@ class SecurityFinding:
         """Return it in the AWS Security Finding Format.
 
         Args:
-            importer: The function that imports it. An account imports findings in its own name alone.
+            importer: The function that imports it. An account imports findings only in its own name.
         """
         account_id = importer.account_id
         return {

@@ -47,7 +47,7 @@ class RootAccessError(Exception):
     """
 
     is_for_people: ClassVar[bool] = True
-    """Whether it has a sentence: the custom resource's entry point, which imports nothing, asks."""
+    """True if it has a sentence: the custom resource's entry point, which imports nothing, asks."""
 
 
 def truncate_json(text: str, *, max_bytes: int) -> str:

@@ -108,7 +108,7 @@ def from_json(type_: Any, value: Any, path: str = "", *, refuse_unknown: bool = 
 
 def _object(type_: Any, value: Any, path: str, *, refuse_unknown: bool) -> Any:
     if type(value) is type_:
-        # An entry that was decoded as it was parsed.
+        # An entry that was decoded while it was parsed.
         return value
     _require_type(value, dict, path, "is not an object")
     fields = fields_by_key(type_)

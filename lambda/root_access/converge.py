@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .organization import Organization
     from .state import RootAccess
 
-# How long it may take to register a delegated administrator again.
+# The time that it may take to register a delegated administrator again.
 _REREGISTRATION_RESERVE_SECONDS = 25.0
 
 

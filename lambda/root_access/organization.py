@@ -31,10 +31,10 @@ LIST_DELEGATED_ADMINISTRATORS = "organizations:ListDelegatedAdministrators"
 # AWS's maximum.
 _PAGE_SIZE = 20
 
-# How long a deployment waits for a read whose result is only reported: two time-outs and a third attempt.
+# A deployment waits this long for a read whose result is only reported: two time-outs, a third attempt.
 _OPTIONAL_READ_SECONDS = 40.0
 
-# What AWS returns when a step is applied already, or when there is nothing to undo.
+# AWS's codes for a step that is applied already, or that has nothing to undo.
 _ALREADY_APPLIED = {
     Operation.REGISTER: ("AccountAlreadyRegistered",),
     Operation.DEREGISTER: ("AccountNotRegistered", "AccountNotFound"),
@@ -98,7 +98,7 @@ class Organization:
             service = pool.submit(self._read_trusted_access)
             delegates = pool.submit(self._read_delegated_administrators)
         if not isinstance(identity.exception(), CallError):
-            # The account is judged by this read alone: in a member account the others are denied.
+            # Only this read judges the account: in a member account the others are denied.
             self._require_management_account(identity.result())
         for error in (read.exception() for read in (identity, features, service, delegates)):
             # A refusal is final, and says more than a denial.

@@ -19,7 +19,7 @@ QUOTA_REACHED = (
     "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED",
     "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE",
 )
-# What to do about an account that AWS does not register, by its code or its reason.
+# The remedy for an account that AWS does not register, by its code or its reason.
 _REGISTER_REMEDIES = {
     "AccountNotFound": (
         "Account {} is not a member of this organization: remove it from delegated_administrators, or add it "
@@ -99,7 +99,7 @@ class ConvergenceError(RootAccessError):
     possibly_applied: Sequence[Step]
     # The steps that were still missing.
     not_applied: Sequence[Step]
-    # How to try again; empty: that happens by itself.
+    # The way to try again; empty: that happens by itself.
     retry_advice: str
     # Failed steps for accounts deregistered to free a slot, with the cause of each.
     not_reregistered: Sequence[tuple[Step, Failure]] = ()

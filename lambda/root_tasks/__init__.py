@@ -1,1 +1,1 @@
-"""What runs in AWS for root tasks: select accounts, run one task in each, report."""
+"""The functions of root tasks: select accounts, run one task in each, report."""

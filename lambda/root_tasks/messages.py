@@ -1,4 +1,4 @@
-"""What a run says to people: why an account is skipped or fails, what denies it, what to do."""
+"""A run's sentences for people: why an account is skipped or fails, what denies it, what to do."""
 
 from __future__ import annotations
 

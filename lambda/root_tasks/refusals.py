@@ -1,4 +1,4 @@
-"""Why a run may not start: each reason, its sentence, and the error that has both."""
+"""The refusals of a run: each reason, its sentence, and the error that has both."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Failing(str):
 
 
 class RefusalReason(Enum):
-    """Why a run is refused: the sentence, with the names of its data."""
+    """The reason for which a run is refused: the sentence, with the names of its data."""
 
     INPUT_TOO_LARGE = '"{key}" is larger than {max_bytes} bytes.'
     INPUT_TOO_DEEP = '"{key}" is nested too deeply.'
@@ -151,7 +151,7 @@ class RunRefusedError(RootAccessError):
 
     @property
     def is_failure(self) -> bool:
-        """Whether the execution fails, as another input would have failed as well."""
+        """True if the execution fails, as another input would have failed as well."""
         return isinstance(self.reason.value, _Failing)
 
     def output(self) -> dict[str, str]:

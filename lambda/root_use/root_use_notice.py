@@ -36,7 +36,7 @@ _MAX_DELIVERY_BYTES = 5_000_000
 _MAX_CHARACTERS = 100
 _MAX_LOG_GROUP_CHARACTERS = 512
 
-# How CloudTrail begins the names of an organization trail's log streams.
+# The beginning of the names of an organization trail's log streams.
 _ORGANIZATION_ID = re.compile("(o-[a-z0-9]{10,32})_")
 
 # Such as AccessDeniedException, and EC2's Client.UnauthorizedOperation. With others the call was allowed.

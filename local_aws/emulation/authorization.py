@@ -1,4 +1,4 @@
-"""What the organization's policies and a session's task policy deny to a caller, in any service."""
+"""Denials by the organization's policies and by a session's task policy, in any service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

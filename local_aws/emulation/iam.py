@@ -138,7 +138,7 @@ class _RootUserResponse(EmulatedIamResponse):
 
     @property
     def policy_resource(self) -> str | None:
-        """What the request acts on, of the operations that a task policy allows."""
+        """The request's resource, for the operations that a task policy allows."""
         return self.resource if self.operation in _ROOT_USER_OPERATIONS else None
 
     @property

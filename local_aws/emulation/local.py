@@ -23,7 +23,7 @@ class LocalOrganization(Organization):
 
         Args:
             seed: Its initial state; default: as `Seed` has it.
-            url: Where it is served; clients then call over HTTP. Default: in this process alone.
+            url: Where it is served; clients then call over HTTP. Default: only in this process.
             session_token: What its clients have.
         """
         super().__init__(endpoint_url=url, session_token=session_token, seed=seed)

@@ -1,4 +1,4 @@
-"""What S3, SQS and Security Hub deny; moto does everything that it is asked for."""
+"""The denials of S3, SQS and Security Hub; moto does everything that it is asked for."""
 
 from typing import Any
 

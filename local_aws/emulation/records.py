@@ -1,6 +1,6 @@
 """The accounts, trusted access and delegations in moto's Organizations backend, with types.
 
-The emulation has one organization, that of its management account. Its state is in moto alone
+The emulation has one organization, that of its management account. Its state is only in moto
 where moto has a place for it.
 """
 
@@ -36,13 +36,13 @@ class OrganizationRecords:
 
     @property
     def moto_backend(self) -> object:
-        """Moto's backend, for the operations that are left to moto."""
+        """Moto's backend, which the operations left to moto use."""
         backend: object = self._backend
         return backend
 
     @property
     def exists(self) -> bool:
-        """Whether the organization exists."""
+        """True if the organization exists."""
         return self._backend.org is not None
 
     @property
@@ -52,7 +52,7 @@ class OrganizationRecords:
 
     @property
     def has_all_features(self) -> bool:
-        """Whether the organization is more than consolidated billing."""
+        """True if the organization is more than consolidated billing."""
         return bool(self._organization.feature_set == "ALL")
 
     @property

@@ -90,7 +90,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
 
     @property
     def is_root_user(self) -> bool:
-        """Whether the caller is a root user: in a root session, or with an access key of its own."""
+        """True if the caller is a root user: in a root session, or with an access key of its own."""
         if self.root_session is not None:
             return True
         return self.emulation.account_of_root_key(str(self.get_access_key())) is not None
@@ -148,7 +148,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
 
     @property
     def policy_resource(self) -> str | None:
-        """What the request acts on, for policies; None if the emulation does not know it."""
+        """The request's resource in policies; None if the emulation does not know it."""
         return None
 
     @property

@@ -114,7 +114,7 @@ class Emulation:
 
     @property
     def has_trusted_access(self) -> bool:
-        """Whether IAM's trusted access is enabled."""
+        """True if IAM's trusted access is enabled."""
         return IAM_SERVICE_PRINCIPAL in self.organization.trusted_access()
 
     def record_trusted_access_disabled(self) -> None:

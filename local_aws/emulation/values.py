@@ -15,7 +15,7 @@ class Call:
         service: The service's signing name, such as ``iam``.
         operation: The operation's name in the API.
         account_id: The calling account; in a root session the member account.
-        parameters: The parameters as they were sent.
+        parameters: The parameters that were sent.
         error: The error code of the response, or None.
         at: When it arrived, by the emulation's clock.
         root_session: Whether the caller was a root session.
@@ -33,7 +33,7 @@ class Call:
 
     @property
     def is_write(self) -> bool:
-        """Whether the operation changes anything. STS only issues credentials."""
+        """True if the operation changes anything. STS only issues credentials."""
         return self.service != "sts" and not self.operation.startswith(_READING_VERBS)
 
 

@@ -53,7 +53,7 @@ class Caller:
 
     @property
     def function(self) -> FunctionArn:
-        """Where the functions' code runs here: the credentials' partition and account, and the Region."""
+        """The function that the code runs as here: the credentials' partition and account, and the Region."""
         partition = self.arn.split(":")[1]
         return FunctionArn(partition=partition, region=self.region, account_id=self.account_id)
 
@@ -101,7 +101,7 @@ class Caller:
                 functools.partial(self.client, config=config), sessions=SessionClients(session, config=config)
             ),
             now=self.now,
-            # What the functions log is for their operators; a person reads the report.
+            # The functions log for their operators; a person reads the report.
             log=lambda **event: None,  # noqa: ARG005
             budget=self.budget(seconds=seconds),
         )

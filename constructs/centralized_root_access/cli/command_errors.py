@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """How a command ended, for scripts."""
+    """The exit code of a command, for scripts."""
 
     AS_WANTED = 0
     NOT_AS_WANTED = 1
@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
 
 
 class CommandError(click.ClickException):
-    """A command has no result. The message is shown as it is, escaped."""
+    """A command has no result. The message is shown, escaped."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write the message to stderr."""
@@ -83,7 +83,7 @@ _GRANTS = {
     "states:DescribeExecution": "grant_read_reports",
     "states:GetExecutionHistory": "grant_read_reports",
     "states:ListMapRuns": "grant_read_reports",
-    # Of a state machine for `runs`, and of its batches for a run that ended without a report.
+    # The executions of a state machine for `runs`, and of its batches for a run that ended without a report.
     "states:ListExecutions": "grant_plan, grant_execute (`runs`), grant_read_reports or grant_stop (a run)",
     "s3:GetObject": "grant_read_reports",
     "s3:ListBucket": "grant_read_reports",

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from .options import Output, Selection, TargetOptions
     from .step_functions import RunExecution
 
-# Why the report of a run cannot be checked.
+# The reasons for which the report of a run cannot be checked.
 _GONE = "Step Functions has no such execution; it keeps those that ended in the last 90 days."
 _DENIED = "These credentials may not read its execution."
 _NOT_HELD = "Its execution does not hold the hash of a report."
@@ -204,7 +204,7 @@ class Runs:
         """Return the report of an execution that ended without one.
 
         Step Functions holds the hash of the run, the batches that started, and the hashes of their results.
-        The bucket alone decides nothing.
+        The bucket decides nothing by itself.
         """
         started = self.executions.output_of_start(execution)
         if not started:

@@ -25,7 +25,7 @@ AUDIT_FOLDER, EXECUTE_FOLDER = ("runs", "executions")
 _AUDIT = "AuditStateMachineArn"
 _STATE_MACHINES = {AUDIT_FOLDER: _AUDIT, EXECUTE_FOLDER: "ExecuteStateMachineArn"}
 _BUCKET = "Bucket"
-# Of each function that opens root sessions; those that unlock plan in sessions of their own.
+# The roles of the functions that open root sessions; those that unlock plan in sessions of their own.
 _SESSION_ROLES = tuple(
     f"{plan}{task.name.title().replace('_', '')}RoleArn" for task in Task for plan in ("", "Plan")
 )

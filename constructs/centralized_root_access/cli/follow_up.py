@@ -1,4 +1,4 @@
-"""What follows from a report: the exit code, how long a plan can be executed, the next steps. Pure."""
+"""A report's consequences: the exit code, the time in which a plan can be executed, the next steps. Pure."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class PlanState:
 
     @property
     def obstacle(self) -> str | None:
-        """Why it can no longer be executed, as a sentence; None if it can."""
+        """The reason for which it can no longer be executed, as a sentence; None if it can be."""
         if self.executed_by is not None:
             return f"This plan was executed by {self.executed_by}."
         if self.expires_at is not None and self.now > self.expires_at:

@@ -70,7 +70,7 @@ def audit_from_here(
         run, _ = preparing.result()
         run = replace(run, requested_by=requester)
         findings = audits.begin(account_id for batch in run.batches for account_id in batch)
-        # The report alone waits for these.
+        # Only the report waits for these.
         own = audits.pool.submit(own_root_user, aws, run)
         named = audits.pool.submit(with_unit_names, run, directory, whole=request.all_accounts)
         found = {account_id: finding.result() for account_id, finding in findings.items()}
@@ -82,7 +82,7 @@ def audit_from_here(
 
 
 class _Audits:
-    """The audits of accounts: each begins as soon as it is known that the account is to be audited.
+    """The audits of accounts: each begins once its account is known.
 
     Args:
         aws: The caller.

@@ -31,7 +31,7 @@ _COMMENT = re.compile(r"^\s*#.*|\s#(\s.*)?$")
 
 @dataclass(frozen=True, kw_only=True)
 class TargetOptions:
-    """Where a command works: the machine, and profile, Region and stack, of which each may be left open."""
+    """The target of a command: the machine, and profile, Region and stack, of which each may be left open."""
 
     environment: Environment
     profile: str | None
@@ -144,7 +144,7 @@ def report_path(value: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """How a command shows a report.
+    """The form in which a command shows a report.
 
     Attributes:
         format: table, json or csv.
@@ -254,7 +254,7 @@ def account_options(*, all_accounts: bool) -> Decorator:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which accounts a run is about.
+    """The accounts that a run is about.
 
     Attributes:
         input: The accounts as the input of an execution has them, without those of another run.

@@ -1,4 +1,4 @@
-"""What an organization's policies let root tasks do, as they are or after a change to one of them."""
+"""The pre-flight of an organization, with its present policies or after a change to one of them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _MAX_ATTACHED = {PolicyType.SERVICE_CONTROL_POLICY: 10, PolicyType.RESOURCE_CONT
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyChange:
-    """What a pipeline is about to do.
+    """The change that a pipeline is about to make.
 
     Attributes:
         policy: The policy that is attached, or the one that is there with its new document.
@@ -89,7 +89,7 @@ class PolicyChange:
             target_id
             for of_type in own
             for target_id in {*of_type.policy_ids, *of_type.problems}
-            # What could not be read of a target may be the policy.
+            # A policy that could not be read of a target may be this one.
             if self.replaced_id in of_type.policy_ids.get(target_id, [self.replaced_id])
         )
         if not places:
@@ -161,7 +161,7 @@ def _has_principal(content: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What the policies let root tasks do in an organization.
+    """The verdict on root tasks in an organization.
 
     Attributes:
         organization_id: The organization.
@@ -172,7 +172,7 @@ class Survey:
         delegates: The delegated administrators that the change may keep from opening root sessions, which
             was not judged.
         change: The change that they were checked with: for the tasks that are not denied today and of which
-            it denies more, and for those that stay possible. None: they were checked as they are.
+            it denies more, and for those that stay possible. None: there is no change.
         fixes: What would let root sessions through where they are denied.
     """
 
@@ -191,7 +191,7 @@ class Survey:
 
     @property
     def has_unread_policies(self) -> bool:
-        """Whether an account is undecided because a policy, or its targets, could not be read."""
+        """True if an account is undecided because a policy, or its targets, could not be read."""
         return any(
             cause.cause.policy is not None and cause.cause.policy.problem
             for account in self.accounts
@@ -216,7 +216,7 @@ def survey(
         tasks: The tasks.
         organizational_units: Units whose accounts are checked, by ID, path or the end of their path.
         account_ids: Accounts that are checked; with neither, all are.
-        change: A change of the policies to check; None to check them as they are.
+        change: A change of the policies to check; None to check the present ones.
         session_roles: The ARNs of the roles that open root sessions, all of one account; none if not known.
         show: Shows how many policies are read, and of how many.
 

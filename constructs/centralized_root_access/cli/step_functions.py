@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .caller import Caller
     from .deployment import Deployment
 
-# What this command line calls an execution whose input was refused; it succeeds in Step Functions.
+# The status, here, of an execution whose input was refused; it succeeds in Step Functions.
 REFUSED_STATUS = "REFUSED"
 # A key of the output of the function that starts a run.
 RUN_SHA256 = "runSha256"
@@ -74,12 +74,12 @@ class RunExecution:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """True if it has not ended."""
         return self.status in ("RUNNING", "PENDING_REDRIVE")
 
     @property
     def has_report(self) -> bool:
-        """Whether it has ended with a report, as it also does if it failed because accounts did."""
+        """True if it has ended with a report, as it also does if it failed because accounts did."""
         return self.status == "SUCCEEDED" or self.report_sha256 is not None
 
     @property
@@ -184,7 +184,7 @@ class Executions:
         return self._describe(folder, run_id)
 
     def _describe(self, folder: str, run_id: str) -> RunExecution:
-        """Return an execution as it is now."""
+        """Return the present state of an execution."""
         response = self._call("DescribeExecution", executionArn=self._arn(folder, run_id))
         return _execution(response.members, folder=folder, operation="states:DescribeExecution")
 

@@ -61,7 +61,7 @@ class StoredReport:
         """
         report = decode(Report, body)
         if not RUN_ID.fullmatch(report.run_id):
-            # What is said of a run would say what anyone has written.
+            # Messages repeat the run ID, so it must be harmless.
             raise DecodingError(kind=Report.KIND, problem="is not the name of a run", path="runId")
         return cls(report=report, body=body, named_accounts=explicit_accounts(input_ or {}, report))
 
@@ -126,7 +126,7 @@ def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
 
 
 def _save_report(stored: StoredReport, path: Path | None) -> None:
-    """Save a report for its owner alone: the page, or JSON or CSV by the file's suffix; all in a folder.
+    """Save a report, readable by its owner only: the page, JSON or CSV by the file's suffix; all in a folder.
 
     Args:
         stored: The report.
@@ -145,7 +145,7 @@ def _save_report(stored: StoredReport, path: Path | None) -> None:
     for target, name in targets.items():
         try:
             if target != path:
-                # Its owner alone may read a new one.
+                # Only its owner may read a new one.
                 path.mkdir(mode=0o700, exist_ok=True)
             _write_private(target, stored.file(name))
         except OSError as error:

@@ -1,4 +1,4 @@
-"""What the policies let root tasks do: as a table for people, as JSON and CSV for programs."""
+"""The output of the pre-flight: a table for people, JSON and CSV for programs."""
 
 from __future__ import annotations
 

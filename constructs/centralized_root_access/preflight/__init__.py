@@ -1,1 +1,1 @@
-"""What the organization's policies let root sessions do: read, judged by account, and what to change."""
+"""The pre-flight: the organization's policies are read and judged by account, with fixes."""

@@ -1,4 +1,4 @@
-"""The policies of an organization as they were read, and what they are attached to."""
+"""The policies of an organization, and their attachments, as read."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _UNKNOWN_PATH = _unknown_policy("The organizational units of the account could n
 
 @dataclass(frozen=True, kw_only=True)
 class Attachments:
-    """What the policies of one type are attached to.
+    """The attachments of the policies of one type.
 
     Attributes:
         policy_type: The type.
         is_pending: Whether AWS is enabling or disabling the type; nothing was listed then.
         policy_ids: The IDs of the policies that are attached to a target itself, by the target's ID. A target
-            that is not listed has AWS's own policy alone.
+            that is not listed only has AWS's own policy.
         problems: Why it is not known what is attached to a target, by the target's ID.
     """
 
@@ -72,7 +72,7 @@ class OrganizationPolicies:
         """Return the level of the root, of a unit or of an account, with its policies of a type.
 
         Args:
-            policy_type: The type, one that is not disabled.
+            policy_type: The type, which is not disabled.
             target_id: Its ID; None for all levels of an account whose units are not known.
         """
         if target_id is None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from root_tasks.model.task import Task
 
-# Where IAM calls are signed for.
+# The Region in which IAM calls are signed.
 _IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 # The calls that have no resource type in the Service Authorization Reference act on "*".
@@ -40,7 +40,7 @@ class SessionOpener:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionFacts:
-    """What is known of a root session before it is opened.
+    """The known facts of a root session before it is opened.
 
     Attributes:
         account_id: The member account; None if not known.
@@ -86,7 +86,7 @@ class SessionFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class PartialArn:
-    """What a call acts on, as the parts of its ARN; None is a part that is not known.
+    """The resource of a call, as the parts of its ARN; None is a part that is not known.
 
     Attributes:
         partition: For example aws.
@@ -127,7 +127,7 @@ class Call:
         action: The call as a policy names it, such as iam:GetUser.
         resource: What it acts on; None if the action has no resource type.
         region: The Region of the endpoint; None if not known.
-        task: The task whose policy the session gets, for the call that opens it.
+        task: The task whose policy the session gets; only of the call that opens it.
     """
 
     action: str

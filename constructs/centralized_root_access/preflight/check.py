@@ -1,4 +1,4 @@
-"""What the policies say of calls in root sessions, account by account. Pure."""
+"""The policies' verdict on calls in root sessions, account by account. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class PolicyCheck:
-    """What the policies say of the calls that open root sessions and of those in them. Pure.
+    """The policies' verdict on the calls that open root sessions and on those in them. Pure.
 
     Args:
         policies: The organization's policies.
@@ -37,7 +37,7 @@ class PolicyCheck:
 
     @property
     def knows_opener(self) -> bool:
-        """Whether the calls that open the sessions can be judged."""
+        """True if the calls that open the sessions can be judged."""
         return self._session.opener is not None
 
     def verdict(self, action: str, account: Account, *, task: Task | None = None) -> Verdict:

@@ -28,7 +28,7 @@ Value = str | tuple[str, ...]
 
 
 class OtherValues(StrEnum):
-    """What else a key may have."""
+    """Other values that a key may have."""
 
     ONE_VALUE = "one value"
     ONE_OR_MORE_VALUES = "one or more values"
@@ -36,7 +36,7 @@ class OtherValues(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Possible:
-    """What a condition key may be in a request; exactly one of these is the case.
+    """The possible values of a condition key in a request; exactly one of these is the case.
 
     Attributes:
         absent: Whether the request may lack it.
@@ -234,7 +234,7 @@ _EVERY_CALL: Mapping[str, _Entry] = {
     "aws:IsMcpServiceAction": ABSENT_OR_FALSE,
 }
 
-# What is so in the calls of one service alone, or differs there.
+# Keys that only the calls of one service have, or that differ there.
 _BY_SERVICE: Mapping[str, Mapping[str, _Entry]] = {
     "iam": {
         # A root user cannot have tags.
@@ -317,7 +317,7 @@ _TABLES: Mapping[str, Mapping[str, _Entry]] = {
 def _entry(key: str, service: str) -> _Entry:
     """Return what is known of a key in the calls of a service."""
     if not key.isascii():
-        # Which key it is depends on the letters that AWS takes for the same.
+        # AWS takes some letters for the same, and they decide the key.
         return ANYTHING
     key = lowercase(key)
     table = _TABLES[service]

@@ -1,4 +1,4 @@
-"""Whether the conditions of a statement hold for a request."""
+"""True if the conditions of a statement hold for a request."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _holds_for_any_value(condition: Condition, possible: Possible, value_of: Val
         return _null(condition, absent=False)
     everything = any(template.matches_everything for template in condition.values)
     if possible.times is not None and operator.is_order:
-        # What holds for the earliest and for the latest time holds for every time in between.
+        # A condition that holds for the earliest and for the latest time holds for every time in between.
         return agreement(_holds(condition, time, value_of) for time in possible.times)
     if possible.others is OtherValues.ONE_VALUE and operator.takes_wildcards and everything:
         return truth_of(not operator.negated)

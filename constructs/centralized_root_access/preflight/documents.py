@@ -30,14 +30,14 @@ class PolicyType(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a statement does."""
+    """The effect of a statement."""
 
     ALLOW = "Allow"
     DENY = "Deny"
 
 
 class Quantifier(StrEnum):
-    """How an operator takes a key with several values."""
+    """An operator's way with a key of several values."""
 
     FOR_ALL_VALUES = "ForAllValues"
     FOR_ANY_VALUE = "ForAnyValue"
@@ -67,7 +67,7 @@ class Condition:
 
     @cached_property
     def outcomes(self) -> dict[object, Truth]:
-        """Whether it held for the last requests, by what it reads of them."""
+        """True if it held for the last requests, by what it reads of them."""
         return {}
 
     @cached_property
@@ -79,7 +79,7 @@ class Condition:
 
     @cached_property
     def is_about_root_sessions(self) -> bool:
-        """Whether it asks for root sessions."""
+        """True if it asks for root sessions."""
         return lowercase(self.key) == "aws:assumedroot"
 
 
@@ -111,7 +111,7 @@ class Statement:
 
     @property
     def is_about_root_sessions(self) -> bool:
-        """Whether it names root sessions: what it does to them is on purpose."""
+        """True if it names root sessions: what it does to them is on purpose."""
         return any(condition.is_about_root_sessions for condition in self.conditions)
 
 

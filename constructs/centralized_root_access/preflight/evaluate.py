@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Decision(StrEnum):
-    """What the policies say of a call or a task."""
+    """The policies' decision on a call or a task."""
 
     ALLOWED = "allowed"
     DENIED = "denied"
@@ -36,7 +36,7 @@ class Decision(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a call is denied or unknown."""
+    """The kind of a cause."""
 
     EXPLICIT_DENY = "a statement denies it"
     NO_ALLOW = "no policy of the level allows it"
@@ -78,7 +78,7 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """Why a call is denied or unknown, and where.
+    """A cause for which a call is denied or unknown, and its place.
 
     Attributes:
         reason: Why.
@@ -98,7 +98,7 @@ class Cause:
 
     @property
     def place(self) -> tuple[Reason, str, str, str, int]:
-        """What distinguishes it from other causes: the reason, and the IDs of what it names."""
+        """The reason, and the IDs of what it names, which no other cause has."""
         return (
             self.reason,
             self.policy_type,
@@ -110,7 +110,7 @@ class Cause:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What the policies say of a call.
+    """The policies' verdict on a call.
 
     Attributes:
         call: The call.

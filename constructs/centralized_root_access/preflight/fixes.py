@@ -1,4 +1,4 @@
-"""What would let root sessions through where policies deny them: a statement to replace, or one to add."""
+"""Fixes for policies that deny root sessions: a statement to replace, or one to add."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _PATH = "/centralized-root-access/"
 
 @dataclass(frozen=True, kw_only=True)
 class StatementFix:
-    """What would let root sessions through in spite of a denial.
+    """A fix that lets root sessions through in spite of a denial.
 
     Attributes:
         denial: The denial, in one of its accounts.
         account_ids: Its accounts.
-        statement: The statement as it is; None if an Allow is missing.
+        statement: The present statement; None if an Allow is missing.
         suggested: The statement as it would let root sessions through; None if it denies them on purpose.
-        lists_roles: Whether it lists the roles that alone may open root sessions.
+        lists_roles: Whether it lists the only roles that may open root sessions.
     """
 
     denial: DenialCause
@@ -49,7 +49,7 @@ def find_fixes(accounts: Iterable[AccountVerdict], opener: SessionOpener) -> Ite
 
     Args:
         accounts: The accounts.
-        opener: Who opens root sessions.
+        opener: The role that opens root sessions.
     """
     roles = _patterns(opener)
     by_place: dict[object, list[tuple[str, DenialCause, str]]] = {}

@@ -1,4 +1,4 @@
-"""How the actions and resources of a statement are matched with a call."""
+"""Matching of a statement's actions and resources with a call."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _part_matches(
 def _is_account(place: int, part: Template) -> bool:
     """Return whether a part is ${aws:PrincipalAccount} in the place of the account.
 
-    AWS documents variables for the last part alone; its own policies have this one there, for example
+    AWS documents variables only for the last part; its own policies have this one there, for example
     AmazonTimestreamInfluxDBServiceRolePolicy.
     """
     (token, *others) = part.tokens

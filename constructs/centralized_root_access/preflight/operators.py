@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Undefined(StrEnum):
-    """Why two values cannot be compared."""
+    """The reason for which two values cannot be compared."""
 
     # Recorded for session policies: with an operand that is not an ARN a Deny applies and an Allow does not.
-    # Whether Organizations stores such operands is not known.
+    # It is not known whether Organizations stores such operands.
     POLICY_VALUE = "the policy's value is not of the operator's type"
     # A malformed ARN in a request matches nothing, not even a negated operator.
     REQUEST_VALUE = "the request's value is not of the operator's type"
@@ -69,7 +69,7 @@ _string_like = _comparison_of_texts(Template.matches)
 def _equals_ignoring_case(template: Template, value: str) -> bool | Truth:
     if lowercase(template.text) == lowercase(value):
         return True
-    # Which letters beyond ASCII AWS takes for the same is not known.
+    # It is not known which letters beyond ASCII AWS takes for the same.
     return not (template.text + value).isascii() and Truth.UNKNOWN
 
 
@@ -136,7 +136,7 @@ _EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _without_variables(compare: Callable[[str, str], Truth | Undefined]) -> Compare:
-    """Return a comparison whose values AWS takes as they are written."""
+    """Return a comparison whose values AWS takes literally."""
     return lambda template, value, _: compare(template.raw, value)
 
 

@@ -53,7 +53,7 @@ Token = str | Wildcard | Variable | BrokenVariable
 
 
 class Unresolved(StrEnum):
-    """Why a variable has no text."""
+    """The reason for which a variable has no text."""
 
     ABSENT = "the request lacks the key"
     MULTIVALUED = "the key has a list of values"
@@ -64,7 +64,7 @@ class Unresolved(StrEnum):
 class Template:
     """A text of a policy as written, taken apart once.
 
-    What it matches, and the texts below, are asked of a template without variables alone.
+    What it matches, and the texts below, are only asked of a template without variables.
 
     Attributes:
         raw: As written.
@@ -76,12 +76,12 @@ class Template:
 
     @cached_property
     def matches_everything(self) -> bool:
-        """Whether it consists of asterisks."""
+        """True if it consists of asterisks."""
         return bool(self.tokens) and all(token is Wildcard.MANY for token in self.tokens)
 
     @cached_property
     def is_fixed(self) -> bool:
-        """Whether it has no variables."""
+        """True if it has no variables."""
         return not any(isinstance(token, Variable | BrokenVariable) for token in self.tokens)
 
     @cached_property
@@ -116,7 +116,7 @@ class Template:
 
     @cached_property
     def is_arn(self) -> bool:
-        """Whether it has all the parts of an ARN."""
+        """True if it has all the parts of an ARN."""
         return len(self.arn_parts) == ARN_PARTS and self.arn_parts[0].tokens == ("arn",)
 
     @cached_property

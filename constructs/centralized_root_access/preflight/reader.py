@@ -79,7 +79,7 @@ class PolicyReader:
         unit_ids: Mapping[str, Sequence[str] | None],
         everywhere: bool = False,
     ) -> tuple[Attachments, ...]:
-        """Return what the policies of some types are attached to, for each type that is not disabled.
+        """Return the attachments of the policies of some types, by each type that is not disabled.
 
         Args:
             types: The types.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Truth(StrEnum):
-    """Whether something holds."""
+    """True if something holds."""
 
     TRUE = "true"
     FALSE = "false"

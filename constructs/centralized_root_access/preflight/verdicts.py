@@ -1,4 +1,4 @@
-"""What policies let root tasks do in an account: one result per task, and why. Pure."""
+"""The verdict on root tasks in an account: one result per task, and its causes. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class TaskResult(StrEnum):
-    """What policies let a task do in an account; the worst comes first."""
+    """The verdict on a task in an account; the worst comes first."""
 
     DENIED = "denied"
     PARTLY = "partly"
@@ -34,7 +34,7 @@ class TaskResult(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskVerdict:
-    """What policies let a task do in an account.
+    """The verdict on a task in an account.
 
     Attributes:
         task: The task.
@@ -48,7 +48,7 @@ class TaskVerdict:
 
     @property
     def session(self) -> Decision:
-        """Whether its sessions can be opened."""
+        """True if its sessions can be opened."""
         return strictest({call.decision for call in self.calls if call.call.action == ASSUME_ROOT})
 
     def deciding(self) -> Iterator[tuple[Verdict, Cause]]:
@@ -62,7 +62,7 @@ class TaskVerdict:
 
 @dataclass(frozen=True, kw_only=True)
 class DenialCause:
-    """Why tasks are denied or undecided in an account: one statement at one place, or a missing Allow.
+    """A cause of denied or undecided tasks in an account: one statement at one place, or a missing Allow.
 
     Attributes:
         cause: The statement, and where it is attached.
@@ -81,7 +81,7 @@ class DenialCause:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountVerdict:
-    """What policies let root tasks do in an account.
+    """The verdict on root tasks in an account.
 
     Attributes:
         account: The account.
@@ -101,12 +101,12 @@ class AccountVerdict:
 
     @property
     def session(self) -> Decision:
-        """Whether the sessions of all tasks can be opened."""
+        """True if the sessions of all tasks can be opened."""
         return strictest({task.session for task in self.tasks})
 
     @cached_property
     def causes(self) -> list[DenialCause]:
-        """Why tasks are denied or undecided; the worst first."""
+        """The causes of denied or undecided tasks; the worst first."""
         by_place: dict[tuple[TaskResult, object], list[tuple[Verdict, Cause, Task]]] = {}
         for task in self.tasks:
             for call, cause in task.deciding():

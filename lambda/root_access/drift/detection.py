@@ -46,7 +46,7 @@ _NOTICE_RESERVE_SECONDS = 45.0
 
 @dataclass(frozen=True, kw_only=True)
 class DriftCheckSettings(FunctionSettings):
-    """What the construct configures.
+    """The settings that the construct writes.
 
     Attributes:
         delegated_administrators: The accounts that the stack lists; None: they are not managed.

@@ -1,4 +1,4 @@
-"""What the drift check reads in a plan: deviations, what they mean, and what a repair applies. Pure."""
+"""The deviations that the drift check reads in a plan, their meaning, and the steps of a repair. Pure."""
 
 from __future__ import annotations
 

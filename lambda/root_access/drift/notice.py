@@ -1,4 +1,4 @@
-"""What the drift check reports: notices of who changed root access, and of repairs, and a finding. Pure.
+"""The drift check's reports: notices of who changed root access, and of repairs, and a finding. Pure.
 
 A call as CloudTrail recorded it is hostile text: its caller has a say in names and parameters.
 """
@@ -37,11 +37,11 @@ _TERRAFORM = NextStep(
     "`iam.amazonaws.com`."
 )
 
-# What identifies a caller, the best first: a service, for example, has no ARN.
+# The names of a caller, the best first: a service, for example, has no ARN.
 _IDENTITY_MEMBERS = ("arn", "invokedBy", "principalId", "userName", "accountId", "type")
 
 _ENABLE_TRUSTED_ACCESS = "EnableAWSServiceAccess"
-# What would correct the effect of a call. Without trusted access IAM hides the features, with it they return.
+# The call that undoes another one. Without trusted access IAM hides the features, with it they return.
 _CORRECTIONS = {
     **{cause(operation): [operation] for operation in Operation},
     "DisableAWSServiceAccess": [Operation.ENABLE_TRUSTED_ACCESS, *ENABLE_FEATURE.values()],

@@ -1,4 +1,4 @@
-"""The drift check's repair: enable what is missing, for as long as the stack stays as it was."""
+"""The drift check's repair: enable what is missing, as long as the stack does not change."""
 
 from __future__ import annotations
 
@@ -137,11 +137,11 @@ class Repair:
 
     @property
     def is_worth_publishing(self) -> bool:
-        """Whether it changed something, or an operator has to act.
+        """True if it changed something, or an operator has to act.
 
         Nothing remembers what an earlier check has published: a repair that cannot take place is published by
         each scheduled check. A deployment ends by itself, and what it is about to change is not drift: a
-        repair that waits for it is in the log alone.
+        repair that waits for it is only in the log.
         """
         is_changed = self.convergence.applied or self.convergence.possibly_applied
         return bool(is_changed or self.error or (self.deployment and self.deployment.is_lasting))

@@ -1,1 +1,1 @@
-"""What runs need of AWS: root sessions in member accounts, and the bucket."""
+"""The runs' view of AWS: root sessions in member accounts, and the bucket."""

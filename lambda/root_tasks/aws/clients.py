@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_ACCOUNTS_IN_PARALLEL = 25
 # The calls that are made in parallel for an account: a list of each type of credential, and what has no list.
 _MAX_CALLS_OF_ACCOUNT = 5
-# How many calls the pool makes besides those of the threads that wait for them.
+# The calls that the pool makes besides those of the threads that wait for them.
 MAX_CALLS_IN_PARALLEL = MAX_ACCOUNTS_IN_PARALLEL * (_MAX_CALLS_OF_ACCOUNT - 1)
 
 

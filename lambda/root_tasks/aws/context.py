@@ -1,4 +1,4 @@
-"""What one invocation works with: where it runs, its clients, its time, its log."""
+"""The means of one invocation: its function, its clients, its time, its log."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CLIENTS = {"iam": "iam", "organizations": "organizations", "states": "step_func
 
 @dataclass(frozen=True, kw_only=True)
 class Aws:
-    """What one invocation works with.
+    """The means of one invocation.
 
     Attributes:
         find_function: Returns the partition, the Region and the account that it runs in.

@@ -84,7 +84,7 @@ def was_stopped(aws: Aws, arn: str) -> bool:
         items="events",
         token="nextToken",
         executionArn=arn,
-        # What stopped it is near the end.
+        # The cause is near the end.
         reverseOrder=True,
     )
     return any(event["type"] == "ExecutionAborted" for event in events)

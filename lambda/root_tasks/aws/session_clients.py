@@ -1,7 +1,7 @@
 """The clients of all root sessions: one for a service and a Region, its connections shared by the accounts.
 
 A new client for each session would cost a TLS context and a handshake, which is most of the CPU of an audit.
-What differs between the sessions is their keys alone, and botocore looks these up when it signs a request.
+Sessions only differ in their keys, and botocore looks these up when it signs a request.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the bucket of a RootTasks construct keeps between invocations: runs, reports and backups."""
+"""The documents in the bucket of a RootTasks construct: runs, reports and backups."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Storage:
 
 
 class RunStore:
-    """What the functions of a run leave for each other, and for readers of its report.
+    """The documents that the functions of a run leave for each other, and for readers of its report.
 
     What a later step relies on is read by the SHA-256 that the state machine has passed on: who writes
     to the bucket does not decide what a run does. Such a read raises ChecksumMismatchError for what is not
@@ -116,7 +116,7 @@ class RunStore:
             # An ARN has only the name, and Step Functions allows the same name again after 90 days.
             if (existing.execution_arn, existing.started_at) != (run.execution_arn, run.started_at):
                 return None
-            # Nothing of the one that is there is taken over: the hash that counts is of this one.
+            # Nothing is taken over from the existing one: the hash that counts is of this one.
             self._bucket.write(key, body)
         return sha256(body)
 

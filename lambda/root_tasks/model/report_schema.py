@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """How a task ended in one account, or for one item of it; the outcome that needs attention most is first.
+    """The outcome of a task in one account, or for one item; the one that needs attention most is first.
 
     This is the order of everything that lists outcomes: totals, summary, CSV and page.
     """
@@ -45,7 +45,7 @@ class Outcome(StrEnum):
 
 
 class Action(StrEnum):
-    """What a run does, or plans to do. One task of AWS's can do the opposite of another run of it."""
+    """The action of a run. One task of AWS's can do the opposite of another run of it."""
 
     AUDIT = "audit"
     DELETE = "delete"
@@ -56,7 +56,7 @@ class Action(StrEnum):
 
 
 class ItemType(StrEnum):
-    """What a task acts on in an account."""
+    """The type of an item that a task acts on in an account."""
 
     PASSWORD = "password"
     ACCESS_KEY = "access key"
@@ -151,7 +151,7 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """How a task ended in one account.
+    """The result of a task in one account.
 
     Attributes:
         account_id: 12 digits.
@@ -195,7 +195,7 @@ class AccountResult(Result):
 
 
 class ChangeType(StrEnum):
-    """What can differ in an account from one full audit to the next; what matters most is first."""
+    """A difference in an account from one full audit to the next; the most important is first."""
 
     CREDENTIALS_APPEARED = "credentials appeared"
     NO_LONGER_ACCEPTED = "credentials no longer accepted"
@@ -338,6 +338,6 @@ class Report(RunDetails, Document):
 
     @property
     def totals(self) -> dict[Outcome, int]:
-        """How many accounts ended with each outcome that occurs, in the order of the outcomes."""
+        """The number of accounts with each outcome that occurs, in the order of the outcomes."""
         counts = Counter(result.outcome for result in self.results)
         return {outcome: counts[outcome] for outcome in Outcome if outcome in counts}

@@ -1,4 +1,4 @@
-"""What a run consists of: the accounts in scope, the work in each, its results, plans and backups."""
+"""The parts of a run: the accounts in scope, the work in each, its results, plans and backups."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 # which is another folder once the bucket is copied to a disk, and "--all", which is an option.
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
-# How long a plan can be executed.
+# A plan can be executed for this long.
 PLAN_LIFETIME = timedelta(hours=24)
 
 
 class Mode(StrEnum):
-    """What a run is for."""
+    """The purpose of a run."""
 
     AUDIT = "audit"
     PLAN = "plan"
@@ -73,7 +73,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class CredentialSelection:
-    """Which credentials a plan may list.
+    """The credentials that a plan may list.
 
     Attributes:
         types: Their types; all types where it is empty.
@@ -95,7 +95,7 @@ class Assignment:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Document):
-    """What a run that executes this plan acts on: exactly these accounts, exactly these targets.
+    """The accounts and targets, exactly these, that a run which executes this plan acts on.
 
     Attributes:
         run_id: The run that created it.
@@ -118,14 +118,14 @@ class Account:
 
     Attributes:
         account_id: 12 digits.
-        name: Its name, for the report only.
-        email: The e-mail address of its root user, for the report only.
+        name: Its name; only the report needs it.
+        email: The e-mail address of its root user; only the report needs it.
         organizational_unit: The names of the units that it is in, for the report only; None if they could
             not be read.
         state: Its state, such as ACTIVE or SUSPENDED; None if it is not in the organization.
         skip_reason: Why the run leaves it out; None if it does not.
-        protected: Whether no run makes changes in it, for the report only.
-        joined_at: When it joined the organization, for the report only.
+        protected: Whether no run makes changes in it; only the report needs it.
+        joined_at: When it joined the organization; only the report needs it.
         unit_path: The IDs of the units that it is in, from the root down, joined by "/"; None if they are not
             known: SDKs before botocore 1.42.80 leave them out, and reading them in another way takes time.
     """
@@ -165,7 +165,7 @@ class AcceptedCredentials:
 
 @dataclass(frozen=True, kw_only=True)
 class Run(RunDetails, Document):
-    """One run, as it was started.
+    """One run, from its start.
 
     Attributes:
         accepted_credentials: What stays on purpose.
@@ -188,7 +188,7 @@ class Run(RunDetails, Document):
 
 @dataclass(frozen=True, kw_only=True)
 class Work(Document):
-    """What the batches of a run have to do. It has no names.
+    """The work of a run's batches. It has no names.
 
     Attributes:
         run_id: The run.

@@ -33,7 +33,7 @@ def with_acceptance(
         unit_path: The IDs of the units that the account is in, from the root down; None if not known.
         on: The day of the run in UTC.
     """
-    # What is said of the account itself comes first, then what is said of its nearest unit.
+    # The account's own entry comes first, then that of its nearest unit.
     ids = (result.account_id, *reversed((unit_path or "").split("/")))
     entry = next((accepted[id_] for id_ in ids if id_ in accepted), None)
     # Only a plan to delete credentials has their details.

@@ -38,7 +38,7 @@ _RECOMMENDATIONS = {
 }
 
 
-# Whether the check passed, how urgent that is, and what it found.
+# The result of the check, its severity, and what it found.
 _Verdict = tuple[ComplianceStatus, Severity, str]
 _NO_LONGER_CHECKED = (ComplianceStatus.NOT_AVAILABLE, Severity.INFORMATIONAL)
 _LEFT: _Verdict = (*_NO_LONGER_CHECKED, "The account has left the organization.")

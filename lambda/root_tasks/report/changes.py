@@ -164,7 +164,7 @@ def notice(report: Report, *, previous: Report | None, problem: str | None) -> N
 
 @dataclass(frozen=True, kw_only=True)
 class _ManagementChange:
-    """What changed at the management account's root user, and the same in a sentence."""
+    """The change at the management account's root user, and its sentence."""
 
     type: ChangeType
     sentence: str

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What an audit found of a control, in numbers of accounts.
+    """An audit's numbers of accounts for a control.
 
     Attributes:
         control: Its ID in Security Hub.
@@ -40,11 +40,11 @@ def _has_hardware_mfa_or_no_password(has: RootCredentials) -> bool | None:
         return True
     if has.mfa_devices is None:
         return None
-    # Of a virtual device. A hardware token has a serial number, a security key an ARN with u2f.
+    # Virtual devices have this in their ARN; hardware tokens a serial number, security keys an ARN with u2f.
     return bool(has.mfa_devices) and not any(":mfa/" in serial for serial in has.mfa_devices)
 
 
-# Whether root credentials meet each control; None if what was read does not decide it.
+# True if root credentials meet the control; None if what was read does not decide it.
 _CONTROLS: Mapping[str, Callable[[RootCredentials], bool | None]] = {
     "IAM.4": lambda has: has.access_keys == (),
     "IAM.6": _has_hardware_mfa_or_no_password,

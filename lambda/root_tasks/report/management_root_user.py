@@ -11,14 +11,14 @@ from ..model.task import Task
 if TYPE_CHECKING:
     from ..model.report_schema import AccountResult, Report, RootCredentials
 
-# What to do if it is unprotected.
+# The remedy if it is unprotected.
 PROTECT_OWN = "Sign in to the management account as its root user, register MFA, and delete its access keys."
 _OWN = "The management account's root user"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ManagementRootUser:
-    """What an audit has seen of it.
+    """An audit's view of it.
 
     Attributes:
         looked_at: Whether the audit could read the following.

@@ -1,4 +1,4 @@
-"""What to do after a run: one list, for the report, its page, the terminal and the notice. Pure."""
+"""The next steps after a run: one list, for the report, its page, the terminal and the notice. Pure."""
 
 from __future__ import annotations
 

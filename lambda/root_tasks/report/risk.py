@@ -1,4 +1,4 @@
-"""How urgent an account is: the order of everything that lists accounts. Pure."""
+"""The urgency of an account: the order of everything that lists accounts. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECENT = timedelta(days=90)
 
 
 class Risk(IntEnum):
-    """What the most urgent credential of a root user is; the most urgent is first."""
+    """The most urgent credential of a root user; the most urgent is first."""
 
     KEY_USED_RECENTLY = 0
     PASSWORD_USED_RECENTLY = 1

@@ -26,7 +26,7 @@ AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED, Outcome.CLEAN})
 # A longer time is said in days.
 _MAX_HOURS = 72
 
-# How a summary speaks of the accounts of an outcome: of one, and of several.
+# The words of a summary for the accounts of an outcome: for one, and for several.
 _PREDICATES = {
     Outcome.HAS_CREDENTIALS: ("has credentials", "have credentials"),
     Outcome.UNKNOWN: ("is unknown", "are unknown"),

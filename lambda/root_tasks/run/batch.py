@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # A batch opens no session and stores no backup in its last minute: all of its results have to be stored.
 _RESULT_RESERVE_SECONDS = 60.0
-# How long to retry reading whether the execution was stopped: the accounts come after it.
+# Retry this long to read whether the execution was stopped: the accounts come after it.
 _STOP_SECONDS = 60.0
 
 
@@ -177,7 +177,7 @@ class AccountRunner:
 
     @classmethod
     def of_audit(cls, aws: Aws, *, run_id: str, pace: Pace, only: Assignment | None = None) -> AccountRunner:
-        """Return what audits accounts before it is known which accounts there are, or one account alone."""
+        """Return what audits accounts before it is known which accounts there are, or only one account."""
         work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=((only,),) if only else ())
         # An audit removes no policy.
         return cls(aws=aws, work=work, pace=pace, back_up=lambda backup: "")  # noqa: ARG005

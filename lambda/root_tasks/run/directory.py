@@ -125,7 +125,7 @@ class MemberDirectory:
         return organization
 
     def describe_organization(self) -> OrganizationContext:
-        """Return the organization, whatever is enabled in it.
+        """Return the organization, also if nothing is enabled in it.
 
         Raises:
             RunRefusedError: There is none.

@@ -36,7 +36,7 @@ PLAN_EXPIRES_AT = "planExpiresAt"
 TASK = "task"
 
 PLAN = "plan"
-# What the whole input is called in a refusal.
+# The name of the whole input in a refusal.
 INPUT = "input"
 _OPTIONAL = frozenset({REPORT_SHA256, REQUESTED_BY})
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -48,7 +48,7 @@ _MAX_DELAY_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class PlanRequest:
-    """Which plan an execution is asked to execute.
+    """The plan that an execution is asked to execute.
 
     Attributes:
         run_id: The run that created it.

@@ -1,4 +1,4 @@
-"""What a run is to do, in which accounts, and in which batches. Nothing here is stored."""
+"""A run's preparation: its work, accounts and batches. Nothing here is stored."""
 
 from __future__ import annotations
 

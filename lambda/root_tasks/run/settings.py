@@ -1,4 +1,4 @@
-"""The settings of the functions. None has a default: one that is missing or misspelled is an error."""
+"""The settings of the functions. None has a default: a missing or misspelled one is an error."""
 
 from __future__ import annotations
 

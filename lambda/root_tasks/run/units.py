@@ -63,7 +63,7 @@ class Unit:
 
 @dataclass(frozen=True, kw_only=True)
 class UnitTree:
-    """The units of an organization, read as far as they are needed, each list once.
+    """The units of an organization, read as needed, each list once.
 
     Attributes:
         aws: The account that sees them.
@@ -238,7 +238,7 @@ class UnitTree:
                 reader.read_names_on(member.unit_ids or () for member in members.values())
         found = dict(members)
         with self.logging_failures():
-            # What was read before a failure is kept.
+            # The names that were read before a failure are kept.
             found.update(reader._in_named_units(members, whole=whole))
         return found
 
@@ -267,7 +267,7 @@ class UnitTree:
             else:
                 yield id_, replace(member, organizational_unit=self.path_of(member.unit_ids))
         if not whole and len(missing) <= MAX_ENTRIES_PER_PAGE:
-            # What they are in could not be read.
+            # Their units could not be read.
             return
         for unit in self.units_under(self.roots() if missing else ()):
             for account in self.accounts_in(unit.id):

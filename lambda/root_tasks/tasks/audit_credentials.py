@@ -58,7 +58,7 @@ def audit(task: AccountTask) -> Finding:
     credentials = {
         type_: None if isinstance(found, Failure) else found or None for type_, found in listed.items()
     }
-    # Whether there is one is known, and the audit shows nothing else that only GetLoginProfile has.
+    # The summary says if there is one, and the audit shows nothing else that only GetLoginProfile has.
     passwords = [_PASSWORD] if ItemType.PASSWORD in existing else []
     keys = credentials.get(ItemType.ACCESS_KEY, ())
     used = with_last_uses(session, [*passwords, *(keys or ())])

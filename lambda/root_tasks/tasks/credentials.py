@@ -1,4 +1,4 @@
-"""What a root session reads of a root user's credentials. No call names a user: it is the session's own."""
+"""A root session's reads of a root user's credentials. No call names a user: it is the session's own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NEVER_USED = "N/A"
 
 @dataclass(frozen=True, kw_only=True)
 class _Listing:
-    """How AWS lists the credentials of a type.
+    """AWS's list of the credentials of a type.
 
     Attributes:
         operation: The call.

@@ -1,4 +1,4 @@
-"""What the functions have to know about a root task, and what a task gets to work with."""
+"""The definition of a root task, and the means that it gets."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class TaskDefinition:
 
     @property
     def makes_changes(self) -> bool:
-        """Whether the task makes changes, and so needs a plan."""
+        """True if the task makes changes, and so needs a plan."""
         return self.execute is not None
 
     def words_of(self, action: Action | None) -> ActionWords:

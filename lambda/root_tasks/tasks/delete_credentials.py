@@ -144,7 +144,7 @@ class _Deletion:
 
     def __init__(self, task: AccountTask) -> None:
         self._session = task.session
-        # What has an item.
+        # The targets that have an item.
         self._reported = set(task.targets)
         self._deleted: set[Target] = set()
         self._others: dict[Target, None] = {}
@@ -229,7 +229,7 @@ class _Deletion:
 
 def necessary_calls(type_: ItemType) -> tuple[str, ...]:
     """Return the calls without which a credential cannot be deleted."""
-    # Whether it is the planned one is read again, and before MFA goes, whether anything else is left.
+    # It is read again to see that it is the planned one and, before MFA goes, that nothing else is left.
     reads = {ItemType.PASSWORD: (ItemType.PASSWORD,), ItemType.MFA_DEVICE: _ORDER}.get(type_, ())
     return (*(LISTING_CALLS[type_] for type_ in reads), _DELETING_CALLS[type_])
 

@@ -1,4 +1,4 @@
-"""How the outcomes of an account's items determine the account's own."""
+"""The outcome of an account, from those of its items."""
 
 from __future__ import annotations
 

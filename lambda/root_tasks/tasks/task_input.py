@@ -1,4 +1,4 @@
-"""What an execution's input asks for: accounts, organizational units, policies, backups."""
+"""The request of an execution's input: accounts, organizational units, policies, backups."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _MAX_INPUT_LEVELS = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What an execution's input asks for.
+    """The request of an execution's input.
 
     Attributes:
         task: The task.
@@ -132,7 +132,7 @@ class TaskInput:
 
     Attributes:
         task: Its task.
-        values: Its keys and values, as they are.
+        values: Its keys and values.
         allow_policy_override: Whether the stack allows "policyOverride".
     """
 
