@@ -19,7 +19,7 @@ from .handle import Organization
 
 CONTROL_PATH = "/_local_aws/control"
 HEALTH_PATH = "/_local_aws/health"
-# Where the organization is served, in the environment of a command that uses the local AWS.
+# The variable with the organization's address, in the environment of a command that uses the local AWS.
 URL_VARIABLE = "LOCAL_AWS_ORGANIZATION_URL"
 
 _TIMEOUT_SECONDS = 30.0

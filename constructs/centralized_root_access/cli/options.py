@@ -313,7 +313,7 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
                 raise click.UsageError(
                     "--from-report takes its accounts from a report, so --account and --organizational-unit "
                     "cannot be added. For a part of them, add --exclude. For a unit, use "
-                    "--organizational-unit alone: accounts without credentials have nothing to do."
+                    "--organizational-unit by itself: accounts without credentials have nothing to do."
                 )
             if "all" in accounts and set(accounts) != {"all"}:
                 raise click.UsageError("--account is both all and an account ID. Use one of the two.")
