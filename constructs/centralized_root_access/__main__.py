@@ -23,8 +23,8 @@ def main() -> int:
     # The commands use the functions' code, which is not a part of this package.
     sys.path.insert(0, str(lambda_root()))
     try:
+        from .cli.base.terminal import Environment
         from .cli.main import run
-        from .cli.terminal import Environment
 
         exit_code = run(sys.argv[1:], environment=Environment())
         sys.stdout.flush()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import strategies as st
 
-from centralized_root_access.cli.command_errors import ExitCode
-from centralized_root_access.cli.follow_up import exit_code, explicit_accounts
+from centralized_root_access.cli.base.command_errors import ExitCode
+from centralized_root_access.cli.runs.follow_up import exit_code, explicit_accounts
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
 from support.accounts import MEMBER, OTHER, THIRD
 from support.command_line import DELETE, give_credentials

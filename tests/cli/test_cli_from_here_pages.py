@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from aws_calls.failures import CallError, FailureKind, error_of_call
 from aws_calls.responses import Response
-from centralized_root_access.cli.caller import Caller
-from centralized_root_access.cli.from_here import MAX_ACCOUNTS_IN_PARALLEL, audit_from_here
+from centralized_root_access.cli.base.caller import Caller
+from centralized_root_access.cli.runs.from_here import MAX_ACCOUNTS_IN_PARALLEL, audit_from_here
 from local_aws.emulation import mock_organization
 from root_tasks.report.render import as_json
 from support.accounts import MANAGEMENT

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aws_calls.failures import FailureKind, error_of_call
-from centralized_root_access.cli.follow_up import PlanState
+from centralized_root_access.cli.runs.follow_up import PlanState
 from root_tasks.aws.bucket import Bucket
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER, OTHER

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
-from centralized_root_access.cli.terminal import PROGRAM
+from centralized_root_access.cli.base.terminal import PROGRAM
 from support.accounts import MEMBER, OTHER
 from support.command_line import AUDIT, DELETE, give_credentials, next_command
 

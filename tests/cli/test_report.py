@@ -203,7 +203,9 @@ def test_a_report_that_cannot_be_shown_is_saved_all_the_same(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Nothing else has the report of an audit from here, which may take an hour."""
-    monkeypatch.setattr("centralized_root_access.cli.screen.show_report", Mock(side_effect=BrokenPipeError))
+    monkeypatch.setattr(
+        "centralized_root_access.cli.show.screen.show_report", Mock(side_effect=BrokenPipeError)
+    )
     with pytest.raises(BrokenPipeError):
         command_line.run("audit", "--from-here", "--output", str(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {*FILES}

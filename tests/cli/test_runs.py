@@ -188,7 +188,7 @@ def test_progress_is_shown_and_is_not_worth_failing_for(
     def record(what: str, *, of: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: counted.append((done, total, of))
 
-    monkeypatch.setattr("centralized_root_access.cli.deployed_runs.progress_bar", record)
+    monkeypatch.setattr("centralized_root_access.cli.runs.deployed_runs.progress_bar", record)
     command_line.services.errors |= errors
     command_line.services.polls = 2
     assert command_line.run("audit").exit_code == 0

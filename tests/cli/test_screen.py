@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from centralized_root_access.cli import screen
-from centralized_root_access.cli.report_rows import rows_of
+from centralized_root_access.cli.show import screen
+from centralized_root_access.cli.show.report_rows import rows_of
 from root_tasks.messages import MANAGEMENT_ACCOUNT, NO_SUCH_BUCKET
 from root_tasks.model.report_schema import (
     CredentialDetails,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from centralized_root_access.cli import screen
+from centralized_root_access.cli.show import screen
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Report
 from root_tasks.report.render import as_csv
 from root_tasks.report.summary import headline, summary, title, what_it_does

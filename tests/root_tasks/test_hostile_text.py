@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aws_calls.failures import Failure, FailureKind
-from centralized_root_access.cli.screen import show_report
+from centralized_root_access.cli.show.screen import show_report
 from root_tasks.messages import DAMAGED_RESULT, LOOK_AGAIN, NOTHING_CHANGED, hint
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
 from root_tasks.refusals import MAX_REFUSAL_BYTES, RefusalReason, RunRefusedError

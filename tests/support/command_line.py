@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from centralized_root_access.cli.caller import Caller
+from centralized_root_access.cli.base.caller import Caller
+from centralized_root_access.cli.base.terminal import Environment
 from centralized_root_access.cli.main import run
-from centralized_root_access.cli.terminal import Environment
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.responding import client_error, respond_to

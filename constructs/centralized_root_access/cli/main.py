@@ -11,7 +11,8 @@ import click
 
 from common.untrusted import printable
 
-from .command_errors import ExitCode, InterruptedRunError, sentence
+from .base.command_errors import ExitCode, InterruptedRunError, sentence
+from .base.terminal import PROGRAM
 from .commands.audit import audit
 from .commands.execute import execute
 from .commands.plan import plan
@@ -20,12 +21,11 @@ from .commands.report import report
 from .commands.runs import runs
 from .commands.status import status
 from .commands.stop import stop
-from .terminal import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .terminal import Environment
+    from .base.terminal import Environment
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from centralized_root_access.cli.report_rows import rows_of
+from centralized_root_access.cli.show.report_rows import rows_of
 from root_tasks.messages import ACCEPTANCE_UNKNOWN
 from root_tasks.model.codec import decode
 from root_tasks.model.report_schema import CredentialDetails, Item, ItemType, Outcome, Report, Task

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from ..command_errors import CommandError, failures_as
-from ..options import JSON, TABLE, output_options, selection_options, target_options
-from ..terminal import print_note, progress_bar
+from ..base.command_errors import CommandError, failures_as
+from ..base.options import JSON, TABLE, output_options, selection_options, target_options
+from ..base.terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
-    from ..command_errors import ExitCode
-    from ..options import Output, Selection, TargetOptions
+    from ..base.command_errors import ExitCode
+    from ..base.options import Output, Selection, TargetOptions
 
 _WITHOUT_CONSTRUCT = (
     "Without the construct, run there `aws organizations enable-aws-service-access --service-principal "
@@ -48,7 +48,7 @@ def audit(*, selection: Selection, from_here: bool, output: Output, target: Targ
     if from_here:
         return _audit_from_here(selection.input, output=output, target=target)
     with failures_as("Unable to audit", as_json=output.format == JSON):
-        from ..deployed_runs import Runs
+        from ..runs.deployed_runs import Runs
 
         runs = Runs.find(target)
         execution = runs.run("audit", selection.input | runs.accounts_of_report(selection, audits=True))
@@ -57,15 +57,15 @@ def audit(*, selection: Selection, from_here: bool, output: Output, target: Targ
 
 def _audit_from_here(input_: dict[str, object], *, output: Output, target: TargetOptions) -> ExitCode:
     with failures_as("Unable to audit", as_json=output.format == JSON):
-        from ..caller import find_caller
+        from ..base.caller import find_caller
 
         # The imports take as long as the call.
         caller = find_caller(target, wait=False)
         from root_tasks.refusals import RefusalReason, RunRefusedError
         from root_tasks.report.render import as_json
 
-        from ..from_here import audit_from_here
-        from ..stored_report import StoredReport, keep_report, show_stored_report
+        from ..runs.from_here import audit_from_here
+        from ..runs.stored_report import StoredReport, keep_report, show_stored_report
 
         name = target.environment.run_name("audit")
         try:

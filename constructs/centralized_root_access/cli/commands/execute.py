@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..command_errors import CommandError, ExitCode, RunNotFoundError, failures_as
-from ..options import JSON, output_options, run_id, sha256_of_report, target_options
-from ..terminal import confirm
+from ..base.command_errors import CommandError, ExitCode, RunNotFoundError, failures_as
+from ..base.options import JSON, output_options, run_id, sha256_of_report, target_options
+from ..base.terminal import confirm
 
 if TYPE_CHECKING:
-    from ..options import Output, TargetOptions
-    from ..stored_report import StoredReport
+    from ..base.options import Output, TargetOptions
+    from ..runs.stored_report import StoredReport
 
 
 @click.command(short_help="Execute a plan.")
@@ -44,8 +44,8 @@ def execute(
         from root_tasks.aws.stores import sha256
         from root_tasks.run.plans import PLAN
 
-        from ..deployed_runs import Runs
-        from ..deployment import AUDIT_FOLDER, EXECUTE_FOLDER
+        from ..runs.deployed_runs import Runs
+        from ..runs.deployment import AUDIT_FOLDER, EXECUTE_FOLDER
 
         runs = Runs.find(target)
         if EXECUTE_FOLDER not in runs.deployment.state_machine_arns:
@@ -76,7 +76,7 @@ def _require_plan(stored: StoredReport, run: str, *, approved_sha256: str | None
     from root_tasks.aws.stores import sha256
     from root_tasks.report.summary import is_plan
 
-    from ..follow_up import is_executable
+    from ..runs.follow_up import is_executable
 
     if not is_plan(stored.report):
         raise CommandError(f"Run {run} is not a plan. Create one with `plan`. Nothing was changed.")
@@ -96,8 +96,8 @@ def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     from root_tasks.model.report_schema import Outcome
     from root_tasks.report.summary import in_use_warning, what_it_does, words_of
 
-    from ..screen import show_report
-    from ..stored_report import print_doubt
+    from ..runs.stored_report import print_doubt
+    from ..show.screen import show_report
 
     show_report(plan.report, everything=everything, to_decide=True)
     print_doubt(plan)

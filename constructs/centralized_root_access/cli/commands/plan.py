@@ -12,8 +12,8 @@ import click
 from common.untrusted import printable
 
 from ...enums import CredentialType, RootTask
-from ..command_errors import failures_as
-from ..options import (
+from ..base.command_errors import failures_as
+from ..base.options import (
     JSON,
     account_option,
     output_options,
@@ -26,8 +26,8 @@ from ..options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..command_errors import ExitCode
-    from ..options import Decorator, Output, Selection, TargetOptions
+    from ..base.command_errors import ExitCode
+    from ..base.options import Decorator, Output, Selection, TargetOptions
 
 # The input's names, by those of the option: a blank would have to be quoted.
 CREDENTIAL_TYPES = {type_.lower().replace(" ", "-"): type_.value for type_ in CredentialType}
@@ -56,7 +56,7 @@ def _planning(run_name: str, *, task: RootTask | None = None) -> Decorator:
         def wrapper(*, output: Output, target: TargetOptions, **options: Any) -> ExitCode:
             with failures_as("Unable to plan", as_json=output.format == JSON):
                 given = {key: value for key, value in function(**options).items() if value is not None}
-                from ..deployed_runs import Runs
+                from ..runs.deployed_runs import Runs
 
                 runs = Runs.find(target)
                 if (selection := options.get("selection")) is not None:

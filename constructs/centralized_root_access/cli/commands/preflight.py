@@ -10,22 +10,26 @@ import click
 
 from root_tasks.model.task import Task
 
-from ..command_errors import CommandError, ExitCode, failures_as
-from ..options import (
+from ..base.command_errors import CommandError, ExitCode, failures_as
+from ..base.options import (
     CSV,
     JSON,
     TABLE,
     account_options,
     format_option,
+    read_text,
     repeatable_option,
     run_id_or_key,
     target_options,
 )
-from ..terminal import print_note, progress_bar
+from ..base.terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
-    from ..options import TargetOptions
-    from ..policy_survey import Survey
+    from ...preflight.survey import Survey
+    from ..base.options import TargetOptions
+
+# Two documents a second, of which an organization can have thousands.
+_MAX_SECONDS = 1800.0
 
 
 def _role_arn(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -105,14 +109,16 @@ def preflight(
         )
     with failures_as("Unable to check the policies", as_json=format_ == JSON):
         from ...preflight.evaluate import Decision
-        from ..caller import find_caller
-        from ..deployment import find_session_roles
-        from ..policy_survey import read_change, survey
-        from ..survey_output import show_survey, to_csv, to_json
+        from ...preflight.survey import parse_change, survey
+        from ..base.caller import find_caller
+        from ..runs.deployment import find_session_roles
+        from ..show.survey_output import show_survey, to_csv, to_json
 
         change = None
         if policy_file is not None:
-            change = read_change(policy_file, target_ids=targets, replaced_id=replaces)
+            change = parse_change(
+                read_text(policy_file), file=policy_file, target_ids=targets, replaced_id=replaces
+            )
         caller = find_caller(target)
         selected = tuple(task for task in Task if not tasks or task.command in tasks)
         if from_report is not None:
@@ -120,7 +126,7 @@ def preflight(
         roles = (session_role,) if session_role else find_session_roles(caller, stack=target.stack)
         with progress_bar("preflight", of="policies") as update:
             found = survey(
-                caller,
+                caller.aws(seconds=_MAX_SECONDS),
                 tasks=selected,
                 organizational_units=organizational_units,
                 account_ids=frozenset(accounts),
@@ -155,8 +161,8 @@ def _of_report(target: TargetOptions, run: str) -> tuple[tuple[Task, ...], tuple
     from root_tasks.model.report_schema import Outcome
     from root_tasks.report.summary import is_plan
 
-    from ..deployed_runs import Runs
-    from ..stored_report import print_doubt
+    from ..runs.deployed_runs import Runs
+    from ..runs.stored_report import print_doubt
 
     stored = Runs.find(target).find_report(run)
     print_doubt(stored)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..command_errors import failures_as
-from ..options import JSON, TABLE, output_options, run_id_or_key, target_options
-from ..terminal import print_note
+from ..base.command_errors import failures_as
+from ..base.options import JSON, TABLE, output_options, run_id_or_key, target_options
+from ..base.terminal import print_note
 
 if TYPE_CHECKING:
-    from ..command_errors import ExitCode
-    from ..options import Output, TargetOptions
+    from ..base.command_errors import ExitCode
+    from ..base.options import Output, TargetOptions
 
 
 @click.command(short_help="Show a report, or come back to a run.")
@@ -29,8 +29,8 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
     with failures_as("Unable to show the report", as_json=output.format == JSON):
         from root_tasks.report.summary import minute
 
-        from ..deployed_runs import Runs
-        from ..stored_report import keep_report, show_stored_report
+        from ..runs.deployed_runs import Runs
+        from ..runs.stored_report import keep_report, show_stored_report
 
         runs = Runs.find(target)
         stored = runs.latest_report() if run is None else runs.find_report(run)

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..command_errors import ExitCode, failures_as
-from ..options import CSV, JSON, TABLE, format_option, target_options
-from ..terminal import print_note
+from ..base.command_errors import ExitCode, failures_as
+from ..base.options import CSV, JSON, TABLE, format_option, target_options
+from ..base.terminal import print_note
 
 if TYPE_CHECKING:
-    from ..follow_up import PlanState
-    from ..options import TargetOptions
-    from ..step_functions import RunExecution
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+
+    from ..base.options import TargetOptions
+    from ..runs.follow_up import PlanState
+    from ..runs.step_functions import RunExecution
+
+_STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "REFUSED": "yellow"}
 
 
 @click.command(short_help="List the latest runs.")
@@ -31,8 +37,7 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
     with failures_as("Unable to list the runs", as_json=format_ == JSON):
         from root_tasks.report.render import csv_table
 
-        from .. import screen
-        from ..deployed_runs import Runs
+        from ..runs.deployed_runs import Runs
 
         runs_ = Runs.find(target)
         found = runs_.executions.latest(limit=limit)
@@ -43,7 +48,7 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
                 "starts without its earlier runs."
             )
         if format_ == TABLE:
-            screen.show_runs(found, states)
+            _show(found, states)
             return ExitCode.AS_WANTED
         rows = [_row(execution, states.get(execution.run_id)) for execution in found]
         if format_ == JSON:
@@ -53,10 +58,39 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
         return ExitCode.AS_WANTED
 
 
+def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -> None:
+    """Show a line for each execution, and its facts below; of a plan, until when it can be executed."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from root_tasks.messages import quantity
+    from root_tasks.report.summary import duration, minute
+
+    from ..show.screen import safe_text, show_lines
+
+    lines: list[RenderableType] = []
+    for execution in executions:
+        state = states.get(execution.run_id)
+        of_plan = f"executes {execution.plan}" if execution.plan else state.words if state else ""
+        status = safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red"))
+        lines.append(Text.assemble(status, "  ", safe_text(execution.run_id)))
+        facts = (
+            execution.action,
+            "" if execution.accounts is None else quantity(execution.accounts, "account"),
+            of_plan,
+            # Without the account and the role: the last part names the person.
+            execution.requester and f"requested by {execution.requester.rpartition('/')[2]}",
+            f"started {minute(execution.started_at)}",
+            f"took {duration(execution.started_at, execution.ended_at)}" if execution.ended_at else "",
+        )
+        lines.append(Padding(safe_text(", ".join(filter(None, facts))), (0, 0, 0, 2)))
+    show_lines(lines)
+
+
 def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
     from common.typed_json import format_time
 
-    from ..deployment import AUDIT_FOLDER
+    from ..runs.deployment import AUDIT_FOLDER
 
     expires_at, executed_by = (state.expires_at, state.executed_by) if state else (None, None)
     return {

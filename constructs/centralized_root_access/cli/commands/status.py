@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from ...enums import RootAccessFeature
-from ..command_errors import ExitCode, failures_as
-from ..options import JSON, TABLE, account_id, caller_options, format_option, repeatable_option
+from ..base.command_errors import ExitCode, failures_as
+from ..base.options import JSON, TABLE, account_id, caller_options, format_option, repeatable_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from root_access.state import DesiredState, RootAccess
 
-    from ..options import TargetOptions
+    from ..base.options import TargetOptions
 
 FEATURES = tuple(feature.value for feature in RootAccessFeature)
 
@@ -61,7 +61,7 @@ def status(
         from root_access.state import desired_state
         from root_access.steps import plan
 
-        from ..caller import find_caller
+        from ..base.caller import find_caller
 
         listed = delegated_administrators or no_delegated_administrators
         desired = desired_state(

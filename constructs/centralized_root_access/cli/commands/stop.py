@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..command_errors import CommandError, ExitCode, InterruptedRunError, failures_as
-from ..options import run_id_or_key, target_options
-from ..terminal import confirm, print_note
+from ..base.command_errors import CommandError, ExitCode, InterruptedRunError, failures_as
+from ..base.options import run_id_or_key, target_options
+from ..base.terminal import confirm, print_note
 
 if TYPE_CHECKING:
-    from ..deployed_runs import Runs
-    from ..options import TargetOptions
-    from ..step_functions import RunExecution
+    from ..base.options import TargetOptions
+    from ..runs.deployed_runs import Runs
+    from ..runs.step_functions import RunExecution
 
 
 @click.command(short_help="Stop a run.")
@@ -31,8 +31,8 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Use --yes.")
     with failures_as("Unable to stop the run"):
-        from ..deployed_runs import Runs
-        from ..deployment import EXECUTE_FOLDER
+        from ..runs.deployed_runs import Runs
+        from ..runs.deployment import EXECUTE_FOLDER
 
         runs = Runs.find(target)
         execution = runs.executions.find(run)
@@ -84,7 +84,7 @@ def _show(runs: Runs, execution: RunExecution) -> ExitCode:
     with failures_as(f"{unseen} {to_do}; the plan's report says if it can still be executed"):
         from root_tasks.model.report_schema import Outcome
 
-        from .. import screen
+        from ..show import screen
 
         stored = runs.report_of(execution)
         screen.show_report(stored.report)

@@ -12,8 +12,8 @@ from root_tasks.report.management_root_user import management_result
 from root_tasks.report.summary import credentials_of, is_audited, is_plan, minute
 from root_tasks.tasks import DEFINITIONS
 
-from .command_errors import ExitCode
-from .terminal import PROGRAM
+from ..base.command_errors import ExitCode
+from ..base.terminal import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from common.next_step import NextStep
     from root_tasks.model.report_schema import AccountResult, Report
 
-    from .options import TargetOptions
+    from ..base.options import TargetOptions
 
 _NOT_AS_WANTED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FAILED})
 _AS_PLANNED = frozenset({Outcome.DONE, Outcome.NOTHING_TO_DO})

@@ -8,46 +8,46 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
-from aws_calls.retry import ATTEMPT_RESERVE_SECONDS
+from common.errors import RootAccessError
 from common.untrusted import ACCOUNT_ID
 from root_tasks.run.accounts import classify
 from root_tasks.run.directory import MemberDirectory
 from root_tasks.run.units import ROOT_NAME
 
 from .._policy_limits import MAX_CHARACTERS
-from ..preflight.attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
-from ..preflight.calls import SessionFacts, SessionOpener
-from ..preflight.check import PolicyCheck
-from ..preflight.documents import PolicyType, parse_policy
-from ..preflight.evaluate import Decision
-from ..preflight.fixes import find_fixes
-from ..preflight.reader import PolicyReader
-from ..preflight.verdicts import TaskResult, judge_account
-from .command_errors import CommandError
-from .options import read_text
+from .attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
+from .calls import SessionFacts, SessionOpener
+from .check import PolicyCheck
+from .documents import PolicyType, parse_policy
+from .evaluate import Decision
+from .fixes import find_fixes
+from .reader import PolicyReader
+from .verdicts import TaskResult, judge_account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from root_tasks.aws.context import Aws
     from root_tasks.model.run import Account
     from root_tasks.model.task import Task
     from root_tasks.run.directory import OrganizationContext
 
-    from ..preflight.documents import Policy
-    from ..preflight.fixes import StatementFix
-    from ..preflight.verdicts import AccountVerdict, TaskVerdict
-    from .caller import Caller
+    from .documents import Policy
+    from .fixes import StatementFix
+    from .verdicts import AccountVerdict, TaskVerdict
 
     UnitIds = tuple[str, ...] | None
 
-# Two documents a second, of which an organization can have thousands.
-_MAX_SECONDS = 1800.0
 # Requests are signed with clocks that differ by five minutes at most.
 _CLOCK_SKEW_SECONDS = 300
 # AWS's limits since May 2026: the characters of a policy, and the policies of a target. FullAWSAccess counts,
 # and so does RCPFullAWSAccess: AWS allows five, but this one is never read.
 _MAX_ATTACHED = {PolicyType.SERVICE_CONTROL_POLICY: 10, PolicyType.RESOURCE_CONTROL_POLICY: 4}
+
+
+class SurveyError(RootAccessError):
+    """Policies, or a change to one, cannot be checked: what is asked for is not in the organization."""
 
 
 # A change
@@ -73,7 +73,7 @@ class PolicyChange:
         """Return the IDs of the root, units and accounts where something changes, or may change.
 
         Raises:
-            CommandError: The policy that is there is attached nowhere, as far as was read, or a target takes
+            SurveyError: The policy that is there is attached nowhere, as far as was read, or a target takes
                 no other one.
         """
         kind = self.policy_type.in_words
@@ -81,7 +81,7 @@ class PolicyChange:
         if self.replaced_id is None:
             for target_id, of_type in itertools.product(self.target_ids, own):
                 if len(of_type.policy_ids.get(target_id, ())) >= _MAX_ATTACHED[self.policy_type]:
-                    raise CommandError(
+                    raise SurveyError(
                         f"{target_id} takes no other {kind} by AWS's limit. To change one, use --replaces."
                     )
             return frozenset(self.target_ids)
@@ -93,7 +93,7 @@ class PolicyChange:
             if self.replaced_id in of_type.policy_ids.get(target_id, [self.replaced_id])
         )
         if not places:
-            raise CommandError(f"{self.replaced_id}: no {kind} of this ID applies to an account to check.")
+            raise SurveyError(f"{self.replaced_id}: no {kind} of this ID applies to an account to check.")
         return places
 
     def resulting_policies(self, policies: OrganizationPolicies) -> OrganizationPolicies:
@@ -118,30 +118,32 @@ class PolicyChange:
         )
 
 
-def read_change(file: Path, *, target_ids: tuple[str, ...], replaced_id: str | None) -> PolicyChange:
+def parse_change(
+    content: str, *, file: Path, target_ids: tuple[str, ...], replaced_id: str | None
+) -> PolicyChange:
     """Return the change to a policy whose document is in a file.
 
     Args:
-        file: The file. A document with a Principal is that of a resource control policy.
+        content: The document. One with a Principal is that of a resource control policy.
+        file: The file.
         target_ids: What the policy is to be attached to.
         replaced_id: The policy whose document it replaces.
 
     Raises:
-        CommandError: The file cannot be read, is not a policy that AWS accepts, or would replace AWS's own.
+        SurveyError: It is not a policy that AWS accepts, or would replace AWS's own.
     """
     if replaced_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
-        raise CommandError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")
-    content = read_text(file)
+        raise SurveyError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")
     policy_type = (
         PolicyType.RESOURCE_CONTROL_POLICY if _has_principal(content) else PolicyType.SERVICE_CONTROL_POLICY
     )
     policy = parse_policy(content, policy_id="not attached yet", name=file.stem, policy_type=policy_type)
     if policy.problem:
-        raise CommandError(f"{file} is not a policy that AWS would accept. {policy.problem}")
+        raise SurveyError(f"{file} is not a policy that AWS would accept. {policy.problem}")
     # AWS counts white space, but its console and some tools take it away before.
     characters = len(json.dumps(json.loads(content), ensure_ascii=False, separators=(",", ":")))
     if characters > (most := MAX_CHARACTERS[policy_type]):
-        raise CommandError(f"{file} has {characters:,} characters without white space: AWS accepts {most:,}.")
+        raise SurveyError(f"{file} has {characters:,} characters without white space: AWS accepts {most:,}.")
     return PolicyChange(
         policy=policy, policy_type=policy_type, target_ids=target_ids, replaced_id=replaced_id
     )
@@ -200,7 +202,7 @@ class Survey:
 
 
 def survey(
-    caller: Caller,
+    aws: Aws,
     *,
     tasks: tuple[Task, ...],
     organizational_units: Sequence[str] = (),
@@ -212,7 +214,7 @@ def survey(
     """Read the organization's policies, and return what they let root tasks do.
 
     Args:
-        caller: The caller: the management account or a delegated administrator.
+        aws: The caller: the management account or a delegated administrator.
         tasks: The tasks.
         organizational_units: Units whose accounts are checked, by ID, path or the end of their path.
         account_ids: Accounts that are checked; with neither, all are.
@@ -222,10 +224,9 @@ def survey(
 
     Raises:
         CallError: A read failed.
-        CommandError: An account is not in the organization, or the change is about nothing that is.
+        SurveyError: An account is not in the organization, or the change is about nothing that is.
         RunRefusedError: There is no organization, or no such unit.
     """
-    aws = caller.aws(seconds=_MAX_SECONDS)
     directory = MemberDirectory.of(aws)
     whole = not organizational_units and not account_ids
     try:
@@ -236,12 +237,12 @@ def survey(
     except CallError as error:
         if error.failure.kind is not FailureKind.ACCESS_DENIED or "not authorized" in error.failure.message:
             raise
-        raise CommandError(
+        raise SurveyError(
             f"Account {aws.account_id} is neither the management account nor a delegated administrator "
             "of its organization. Use credentials of one of these."
         ) from error
     if strangers := sorted(account_ids - members.keys()):
-        raise CommandError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
+        raise SurveyError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
     # The policies on the account that opens a session count for that call.
     opener_id = session_roles[0].split(":")[4] if session_roles else aws.account_id
     opener = replace(_opener(directory, organization, members, opener_id), principal_arns=session_roles)
@@ -255,15 +256,15 @@ def survey(
     )
     reader = PolicyReader(
         organizations=aws.clients.organizations,
-        clock=caller.clock,
-        deadline=caller.clock.now() + _MAX_SECONDS + ATTEMPT_RESERVE_SECONDS,
+        clock=aws.clock,
+        deadline=aws.deadline,
     )
     paths = _paths(accounts, opener)
     attachments = reader.attachments(tuple(PolicyType), unit_ids=paths, everywhere=whole)
     delegates: tuple[str, ...] = ()
     if change is not None:
         if not accounts:
-            raise CommandError("There is no member account to check.")
+            raise SurveyError("There is no member account to check.")
         targets = (
             id_ if ACCOUNT_ID.fullmatch(id_) else directory.units.id_of(id_) for id_ in change.target_ids
         )
@@ -287,7 +288,7 @@ def survey(
         outside_vpc=True,
         organization_id=organization.organization_id,
         opener=opener,
-        opened_after=int(caller.now().timestamp()) - _CLOCK_SKEW_SECONDS,
+        opened_after=int(aws.now().timestamp()) - _CLOCK_SKEW_SECONDS,
     )
 
     def judge(policies: OrganizationPolicies) -> list[AccountVerdict]:
@@ -335,7 +336,7 @@ def _opener(
     except CallError as error:
         if error.failure.name != "ChildNotFound":
             raise
-        raise CommandError(f"{account_id}: not in organization {organization.organization_id}.") from error
+        raise SurveyError(f"{account_id}: not in organization {organization.organization_id}.") from error
     return SessionOpener(account_id=account_id, unit_ids=unit_ids)
 
 
@@ -374,12 +375,12 @@ def _require_places(target_ids: Iterable[str], paths: Mapping[str, UnitIds]) -> 
     """Refuse what is not on the path of an account, such as a mistyped ID, if all paths are known.
 
     Raises:
-        CommandError: There is no account below one of them.
+        SurveyError: There is no account below one of them.
     """
     known = {id_ for account_id, path in paths.items() for id_ in (account_id, *(path or ()))}
     missing = sorted(set(target_ids) - known)
     if missing and None not in paths.values():
-        raise CommandError(f"{', '.join(missing)}: there is no member account to check.")
+        raise SurveyError(f"{', '.join(missing)}: there is no member account to check.")
 
 
 def _new_results(

@@ -21,7 +21,7 @@ from root_tasks.refusals import CAUSE, REFUSED
 from root_tasks.run.plans import PLAN, PLAN_EXPIRES_AT
 from root_tasks.tasks.task_input import REQUESTED_BY, REQUESTER
 
-from .command_errors import CommandError, RunNotFoundError
+from ..base.command_errors import CommandError, RunNotFoundError
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from aws_calls.responses import Response
 
-    from .caller import Caller
+    from ..base.caller import Caller
     from .deployment import Deployment
 
 # The status, here, of an execution whose input was refused; it succeeds in Step Functions.

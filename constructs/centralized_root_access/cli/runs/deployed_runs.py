@@ -28,14 +28,20 @@ from root_tasks.run.make_report import make_report
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.task_input import FROM_REPORT, REQUESTED_BY
 
-from .caller import MAX_WAIT_SECONDS, find_caller
-from .command_errors import CommandError, InterruptedRunError, NoReportError, RunNotFoundError, failures_as
+from ..base.caller import MAX_WAIT_SECONDS, find_caller
+from ..base.command_errors import (
+    CommandError,
+    InterruptedRunError,
+    NoReportError,
+    RunNotFoundError,
+    failures_as,
+)
+from ..base.options import JSON, TABLE
+from ..base.terminal import print_note, progress_bar
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, find_deployment
 from .follow_up import PlanState, is_executable, sentences
-from .options import JSON, TABLE
 from .step_functions import REFUSED_STATUS, RUN_SHA256, Executions, run_failed_error
 from .stored_report import StoredReport, keep_report, print_doubt, show_stored_report
-from .terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,10 +49,10 @@ if TYPE_CHECKING:
 
     from root_tasks.model.report_schema import Report
 
-    from .caller import Caller
-    from .command_errors import ExitCode
+    from ..base.caller import Caller
+    from ..base.command_errors import ExitCode
+    from ..base.options import Output, Selection, TargetOptions
     from .deployment import Deployment
-    from .options import Output, Selection, TargetOptions
     from .step_functions import RunExecution
 
 # The reasons for which the report of a run cannot be checked.

@@ -10,12 +10,12 @@ from aws_calls.failures import CallError, FailureKind
 from aws_calls.responses import pages
 from root_tasks.model.task import Task
 
-from .command_errors import CommandError
+from ..base.command_errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from .caller import Caller
+    from ..base.caller import Caller
 
 # A page has some 50 stacks; an account may have 2,000 in a Region unless its quota was raised.
 _MAX_PAGES = 400

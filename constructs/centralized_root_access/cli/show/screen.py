@@ -12,22 +12,18 @@ from rich.table import Table
 from rich.text import Text
 
 from common.untrusted import pretty_json, printable
-from root_tasks.messages import quantity
 from root_tasks.model.report_schema import Outcome
-from root_tasks.report.summary import duration, minute, request_in_words, summary, words_of
+from root_tasks.report.summary import request_in_words, summary, words_of
 
+from ..base.terminal import UNWRAPPED, console
 from .report_rows import ReportRow, rows_of
-from .terminal import UNWRAPPED, console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rich.console import Console, RenderableType
 
     from root_tasks.model.report_schema import AccountResult, Report
-
-    from .follow_up import PlanState
-    from .step_functions import RunExecution
 
     _AccountRows = tuple[AccountResult, Sequence[ReportRow]]
 
@@ -49,7 +45,6 @@ _STYLES = {
 }
 # Needs no action, so it is only counted.
 _COUNTED = frozenset({Outcome.NOTHING_TO_DO, Outcome.CLEAN})
-_STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "REFUSED": "yellow"}
 
 
 def safe_text(text: str = "", style: str = "") -> Text:
@@ -85,27 +80,6 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
     asked = report.selection if to_decide else None
     lines = [] if asked is None else [safe_text(f"Asked for: {request_in_words(asked)}.")]
     show_lines([*lines, *warnings, safe_text(summary(report), "bold")], target=target)
-
-
-def show_runs(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -> None:
-    """Show a line for each execution, and its facts below; of a plan, until when it can be executed."""
-    lines: list[RenderableType] = []
-    for execution in executions:
-        state = states.get(execution.run_id)
-        of_plan = f"executes {execution.plan}" if execution.plan else state.words if state else ""
-        status = safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red"))
-        lines.append(Text.assemble(status, "  ", safe_text(execution.run_id)))
-        facts = (
-            execution.action,
-            "" if execution.accounts is None else quantity(execution.accounts, "account"),
-            of_plan,
-            # Without the account and the role: the last part names the person.
-            execution.requester and f"requested by {execution.requester.rpartition('/')[2]}",
-            f"started {minute(execution.started_at)}",
-            f"took {duration(execution.started_at, execution.ended_at)}" if execution.ended_at else "",
-        )
-        lines.append(Padding(safe_text(", ".join(filter(None, facts))), (0, 0, 0, 2)))
-    show_lines(lines)
 
 
 def _report_table(report: Report, listed: Iterable[AccountResult], *, width: int) -> Iterator[RenderableType]:

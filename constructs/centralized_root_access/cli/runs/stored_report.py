@@ -18,15 +18,15 @@ from root_tasks.model.report_schema import Report
 from root_tasks.model.run import RUN_ID
 from root_tasks.report.render import as_csv, as_html
 
-from .command_errors import CommandError, ExitCode
+from ..base.command_errors import CommandError, ExitCode
+from ..base.options import CSV, JSON
+from ..base.terminal import print_note
 from .follow_up import exit_code, explicit_accounts
-from .options import CSV, JSON
-from .terminal import print_note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .options import Output
+    from ..base.options import Output
 
 _CSV, _HTML = "report.csv", "report.html"
 _BY_SUFFIX = {".json": REPORT_JSON, ".csv": _CSV, ".html": _HTML}
@@ -89,7 +89,7 @@ def show_stored_report(stored: StoredReport, *, output: Output) -> None:
             click.echo(as_csv(stored.report).decode("utf-8-sig").replace("\r\n", "\n"), nl=False)
         else:
             # Nothing else needs the time of rich's import.
-            from . import screen
+            from ..show import screen
 
             screen.show_report(stored.report, everything=output.all)
     except OSError:

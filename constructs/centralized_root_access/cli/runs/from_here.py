@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from root_tasks.model.run import Account, Finding
     from root_tasks.run.directory import OrganizationContext
 
-    from .caller import Caller
+    from ..base.caller import Caller
 
 # Enough accounts wait for AWS at once to keep up with the list: three pages a second.
 MAX_ACCOUNTS_IN_PARALLEL = 64

@@ -9,9 +9,9 @@ from root_tasks.messages import quantity
 from root_tasks.model.task import ASSUME_ROOT
 from root_tasks.report.render import csv_table
 
-from ..preflight.evaluate import Reason
-from ..preflight.sentences import denial_cause
-from ..preflight.verdicts import TaskResult
+from ...preflight.evaluate import Reason
+from ...preflight.sentences import denial_cause
+from ...preflight.verdicts import TaskResult
 from . import screen
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from root_tasks.model.task import Task
 
-    from ..preflight.evaluate import Cause
-    from ..preflight.fixes import StatementFix
-    from ..preflight.verdicts import AccountVerdict, DenialCause
-    from .policy_survey import Survey
+    from ...preflight.evaluate import Cause
+    from ...preflight.fixes import StatementFix
+    from ...preflight.survey import Survey
+    from ...preflight.verdicts import AccountVerdict, DenialCause
 
 # A line that stands for many accounts names so many of their units.
 _MAX_UNITS = 3

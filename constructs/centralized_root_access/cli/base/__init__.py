@@ -1,0 +1,1 @@
+"""The caller, the options, the terminal and the errors of every command."""

@@ -1,0 +1,1 @@
+"""Tables and lists of reports and of what policies deny."""
