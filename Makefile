@@ -12,7 +12,6 @@ PYTHON_READY := $(VENV)/.ready
 CLI_READY := node_modules/.ready
 LOWEST_READY := $(VENV)/lowest/.ready
 RUNTIME_READY := $(VENV)/wasm/.ready
-ORACLE_READY := tests/scp_oracle/node_modules/.ready
 BROWSER_READY := tests/browser/node_modules/.ready
 AWS_CLI_READY := $(VENV)/aws-cli/.ready
 OLDEST_SDK_READY := $(VENV)/oldest-sdk/.ready
@@ -40,7 +39,7 @@ local-deploy: $(LOCAL_AWS_READY) $(CLI_READY)  ## run the real `cdk deploy` of a
 # A file is never split: each that needs a local AWS starts its own. tests/conftest.py says in which order, and what
 # is slow as a whole. CI has a third worker: the end-to-end tests mostly wait for the CDK CLI.
 PYTEST := $(BIN)/pytest -n $(if $(SLOW),3,2) --dist loadfile --no-loadscope-reorder
-SLOW_READY := $(ORACLE_READY) $(BROWSER_READY) $(LOWEST_READY) $(OLDEST_SDK_READY) $(RUNTIME_READY) $(AWS_CLI_READY) $(TYPESCRIPT_READY)
+SLOW_READY := $(BROWSER_READY) $(LOWEST_READY) $(OLDEST_SDK_READY) $(RUNTIME_READY) $(AWS_CLI_READY) $(TYPESCRIPT_READY)
 
 test: setup $(if $(SLOW),$(SLOW_READY))  ## run ruff, import-linter, zuban and the tests (SLOW=1: all of them)
 	@trap 'exit 130' INT TERM; failed=; \
@@ -89,7 +88,7 @@ lock: $(PYTHON_READY)  ## pin what pyproject.toml asks for, by version and hash 
 	$(COMPILE) tests/aws_cli/requirements.in -o tests/aws_cli/requirements.txt
 	$(COMPILE) tests/oldest_sdk/requirements.in -o tests/oldest_sdk/requirements.txt
 	$(BIN)/npm install --package-lock-only --ignore-scripts
-	for package in examples/typescript tests/scp_oracle tests/browser tests/node; do \
+	for package in examples/typescript tests/browser tests/node; do \
 	  $(BIN)/npm install --prefix $$package --package-lock-only --ignore-scripts \
 	    --omit-lockfile-registry-resolved --no-audit --no-fund || exit 1; \
 	done
@@ -159,11 +158,6 @@ $(RUNTIME_READY): tests/node/package.json tests/node/package-lock.json requireme
 
 $(CLI_READY): package.json package-lock.json $(LOCAL_AWS_READY)
 	@$(INSTALL) --name 'the CDK CLI' -- npm ci --ignore-scripts --no-audit --no-fund
-	@touch $@
-
-$(ORACLE_READY): tests/scp_oracle/package.json tests/scp_oracle/package-lock.json $(PYTHON_READY)
-	@echo '== Setting up another policy evaluator, for the tests alone'
-	$(BIN)/npm ci --prefix tests/scp_oracle --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(BROWSER_READY): tests/browser/package.json tests/browser/package-lock.json tests/browser/unpack.mjs $(PYTHON_READY)

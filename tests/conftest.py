@@ -57,7 +57,6 @@ _SLOW_FILES = (
     "test_parameter_templates.py",
     "test_report_page.py",
     "test_root_tasks_page.py",
-    "test_scp_oracle.py",
     "test_snippets.py",
     "test_terraform_example.py",
     "test_typescript_example.py",

@@ -27,6 +27,8 @@ from support.scp import (
     GET_ACCOUNT_SUMMARY,
     GET_USER,
     LIST_BUCKETS,
+    ORGANIZATION_ID,
+    ORGANIZATION_PATH,
     SESSION,
     Sample,
     bucket_call,
@@ -43,7 +45,6 @@ from support.scp import (
     task_decision,
     verdict,
 )
-from support.scp_oracle import KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -383,11 +384,32 @@ def request(call: Call = GET_USER, **known: Any) -> SessionRequest:
     return SessionRequest(session=replace(SESSION, **known), call=call)
 
 
-def test_what_is_known_of_a_root_session_is_what_the_oracle_is_told() -> None:
-    for key, value in KNOWN.items():
-        expected = value if isinstance(value, str) else tuple(value)
-        for spelling in (key, key.upper()):
-            assert request().possible(spelling) == Possible(values=(expected,))
+KNOWN = {
+    "aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT_ID}:root",
+    "aws:AssumedRoot": "true",
+    "aws:PrincipalType": "Account",
+    "aws:PrincipalAccount": ACCOUNT_ID,
+    "aws:userid": ACCOUNT_ID,
+    "aws:PrincipalOrgID": ORGANIZATION_ID,
+    "aws:PrincipalOrgPaths": (ORGANIZATION_PATH,),
+    "aws:PrincipalIsAWSService": "false",
+    "aws:ViaAWSService": "false",
+    "aws:SecureTransport": "true",
+    "aws:ResourceAccount": ACCOUNT_ID,
+    "aws:ResourceOrgID": ORGANIZATION_ID,
+    "aws:ResourceOrgPaths": (ORGANIZATION_PATH,),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), KNOWN.items(), ids=KNOWN)
+def test_what_is_known_of_a_root_session_is_known_in_any_spelling(
+    key: str, value: str | tuple[str, ...]
+) -> None:
+    for spelling in (key, key.upper()):
+        assert request().possible(spelling) == Possible(values=(value,))
+
+
+def test_the_region_of_a_call_to_iam_is_known() -> None:
     assert request().possible("aws:RequestedRegion") == Possible(values=("us-east-1",))
 
 
