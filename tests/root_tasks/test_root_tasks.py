@@ -363,6 +363,25 @@ def test_an_execution_in_which_an_account_failed_has_failed_after_its_report(roo
     assert f"s3://root-tasks/executions/{execution.run_id}/report.html" in execution.cause
 
 
+@pytest.mark.parametrize(
+    ("executor", "is_one"),
+    [("planner/jane", True), ("planner/john", False), ("executor/jane", False), (None, False)],
+)
+def test_an_execution_says_who_planned_it_and_marks_the_same_principal(
+    root_tasks: RootTasks, executor: str | None, *, is_one: bool
+) -> None:
+    role = f"arn:aws:sts::{MANAGEMENT}:assumed-role/"
+    plan = root_tasks.run({**DELETE, "requestedBy": f"{role}planner/jane"})
+    asked = {} if executor is None else {"requestedBy": role + executor}
+    execution = root_tasks.run_execute_machine({"plan": plan.run_id, **asked})
+    report = root_tasks.report(execution)
+    assert (report["plannedBy"], report["requestedBy"]) == (f"{role}planner/jane", asked.get("requestedBy"))
+    assert root_tasks.report(plan)["plannedBy"] is None
+    page = root_tasks.read(f"executions/{execution.run_id}/report.html").decode()
+    assert f"{role}planner/jane, as the command states" in page
+    assert (": the same principal" in page) == is_one
+
+
 # What others write to the bucket
 
 

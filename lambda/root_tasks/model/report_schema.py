@@ -280,6 +280,7 @@ class RunDetails:
         account_id: The account that runs the task.
         started_at: When the execution started.
         requested_by: The ARN of the caller, as the input states it; None if it does not.
+        planned_by: The same of the plan that this run executes; None for a plan or an audit.
         root_email_domains: The domains that the e-mail addresses of root users may have; empty: any.
         selection: The input of a plan to delete credentials; None for other runs.
     """
@@ -294,6 +295,7 @@ class RunDetails:
     account_id: str
     started_at: datetime
     requested_by: str | None = None
+    planned_by: str | None = None
     root_email_domains: tuple[str, ...] = ()
     selection: PlanSelection | None = None
 

@@ -101,6 +101,7 @@ class Plan(Document):
         run_id: The run that created it.
         task: Its task.
         action: What it plans; None in plans of earlier releases.
+        requested_by: Who asked for it, as the input states; None if it does not.
         assignments: The accounts and the targets.
     """
 
@@ -109,6 +110,7 @@ class Plan(Document):
     run_id: str
     task: Task
     action: Action | None = None
+    requested_by: str | None = None
     assignments: tuple[Assignment, ...]
 
 

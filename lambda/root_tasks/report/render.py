@@ -297,6 +297,9 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
     yield "Run by", f"{report.account_id}, the {role}"
     if report.requested_by is not None:
         yield "Requested by", f"{report.requested_by}, as the command states"
+    if report.planned_by is not None:
+        mark = ": the same principal" if report.planned_by == report.requested_by else ""
+        yield "Planned by", f"{report.planned_by}, as the command states{mark}"
     yield "Started", f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}"
     yield "Run ID", report.run_id
     if report.selection is not None:

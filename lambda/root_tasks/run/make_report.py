@@ -68,6 +68,7 @@ def plan_of(run: Run, findings: Mapping[str, Finding]) -> Plan:
         run_id=run.run_id,
         task=run.task,
         action=run.action,
+        requested_by=run.requested_by,
         assignments=tuple(assignment for assignment in assignments if assignment.targets),
     )
 

@@ -90,6 +90,7 @@ def prepare(
         account_id=directory.aws.account_id,
         started_at=execution.started_at,
         requested_by=request.requested_by,
+        planned_by=None if plan is None else plan.requested_by,
         selection=request.selection if mode is Mode.PLAN else None,
         accounts=in_order,
         batches=batches,

@@ -66,7 +66,7 @@ def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -
     from root_tasks.messages import quantity
     from root_tasks.report.summary import duration, minute
 
-    from ..show.screen import safe_text, show_lines
+    from ..show.screen import requesters, safe_text, show_lines
 
     lines: list[RenderableType] = []
     for execution in executions:
@@ -78,8 +78,7 @@ def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -
             execution.action,
             "" if execution.accounts is None else quantity(execution.accounts, "account"),
             of_plan,
-            # Without the account and the role: the last part names the person.
-            execution.requester and f"requested by {execution.requester.rpartition('/')[2]}",
+            requesters(execution.requester, planned_by=execution.planned_by, whole=False),
             f"started {minute(execution.started_at)}",
             f"took {duration(execution.started_at, execution.ended_at)}" if execution.ended_at else "",
         )
@@ -101,6 +100,7 @@ def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
         "accounts": execution.accounts,
         "status": execution.status,
         "requestedBy": execution.requester or None,
+        "plannedBy": execution.planned_by or None,
         "plan": execution.plan or None,
         "execution": executed_by,
         "startedAt": format_time(execution.started_at),

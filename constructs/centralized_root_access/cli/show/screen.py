@@ -79,7 +79,20 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
     warnings = (safe_text(f"Warning: {warning}", "yellow") for warning in report.warnings)
     asked = report.selection if to_decide else None
     lines = [] if asked is None else [safe_text(f"Asked for: {request_in_words(asked)}.")]
+    if report.planned_by is not None:
+        people = requesters(report.requested_by or "", planned_by=report.planned_by)
+        lines.append(safe_text(f"This execution was {people}."))
     show_lines([*lines, *warnings, safe_text(summary(report), "bold")], target=target)
+
+
+def requesters(requested_by: str, *, planned_by: str, whole: bool = True) -> str:
+    """Return who requested a run, and the plan that it executes; nothing if neither is known."""
+    # Without the account and the role: the last part names the person.
+    requester, planner = (arn if whole else arn.rpartition("/")[2] for arn in (requested_by, planned_by))
+    if planned_by and planned_by == requested_by:
+        return f"planned and requested by the same principal, {planner}"
+    parts = (planner and f"planned by {planner}", requester and f"requested by {requester}")
+    return ", ".join(filter(None, parts))
 
 
 def _report_table(report: Report, listed: Iterable[AccountResult], *, width: int) -> Iterator[RenderableType]:
