@@ -325,9 +325,7 @@ def test_a_wrong_file_of_authorities_is_named_at_once(served: LocalOrganization)
 
 
 SLOW = {"asyncio", "aws_cdk", "boto3", "botocore", "constructs", "jsii", "rich", "urllib3"}
-SLOW |= {"concurrent", "http", "multiprocessing", "root_access", "s3transfer", "ssl"}
-# All that the commands need of the functions to list the tasks: enums.
-TASKS = {"root_tasks", "root_tasks.model", "root_tasks.model.task"}
+SLOW |= {"concurrent", "http", "multiprocessing", "root_access", "root_tasks", "s3transfer", "ssl"}
 # The list of the tasks.
 QUICK = {"root_tasks", "root_tasks.model", "root_tasks.model.task"}
 COMPLETION = {"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "bash_complete", "COMP_CWORD": "2"}
