@@ -37,7 +37,6 @@ class Aws:
         *,
         credentials: Mapping[str, Any] | None = None,
         host: str | None = None,
-        region: str | None = None,
         repeat: bool = True,
     ) -> Any:
         """Return a client, by default with the run's own credentials.
@@ -46,13 +45,11 @@ class Aws:
             service: The service's name in boto3.
             credentials: A session to call with.
             host: The host to call; None for the service's own.
-            region: The Region to call; None for the run's.
             repeat: Whether the client repeats calls that are throttled, more and more slowly.
         """
         keys = credentials or {}
         client: Any = self._session.client(
             service,  # type: ignore[call-overload]
-            region_name=region,
             config=Config(
                 retries={
                     "total_max_attempts": 8 if repeat else 1,

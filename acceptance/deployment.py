@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 from botocore import xform_name
 
 from acceptance.callers import ignoring
-from acceptance.places import NothingFoundError
 from acceptance.resources import observe_root_access, policy_types
 from acceptance.state import CREDENTIALS, SESSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from acceptance.callers import Callers
 
@@ -31,14 +30,6 @@ INTERVAL_MINUTES = 5
 _ROOT = Path(__file__).resolve().parents[1]
 _CDK = _ROOT / "node_modules" / ".bin" / "cdk"
 _DRIFT_CHECK = "RootAccessDriftCheck"
-# Not the alarms on what an audit finds in the accounts.
-_QUIET_ALARMS = (
-    f"{_DRIFT_CHECK}Drift",
-    f"{_DRIFT_CHECK}Stopped",
-    "RootTasksAuditsStopped",
-    "RootTasksFailed",
-    "RootTasksNotStarted",
-)
 _NO_BUCKET = "NoSuchBucket"
 _SCHEDULE = {"detail-type": "Scheduled Event", "source": "aws.events"}
 _MAX_PROGRAM_SECONDS = 1800.0
@@ -48,6 +39,10 @@ _PAUSE_SECONDS = 5.0
 
 class DeploymentError(Exception):
     """The CDK CLI or the stack failed."""
+
+
+class NothingFoundError(Exception):
+    """The organization does not have what a case asks for."""
 
 
 class Deployment:
@@ -176,26 +171,16 @@ class Deployment:
         execution = self._callers.own("stepfunctions").describe_execution(executionArn=self._stopped)
         return {"status": execution["status"]}
 
-    def _alarms(self) -> dict[str, Any]:
-        """Return the alarms that were in alarm since the deployment, even if only for a while."""
-        fired = [
-            name
-            for name in _QUIET_ALARMS
-            for item in self._history(name, "StateUpdate")
-            if json.loads(item["HistoryData"])["newState"]["stateValue"] == "ALARM"
-        ]
-        return {"haveFired": fired}
-
     def _publication(self) -> dict[str, Any]:
         """Return whether the drift alarm could publish to the topic, which is encrypted."""
-        actions = [item["HistorySummary"] for item in self._history(f"{_DRIFT_CHECK}Drift", "Action")]
-        return {"succeeded": any(summary.startswith("Successfully executed") for summary in actions)}
-
-    def _history(self, alarm: str, type_: str) -> Iterator[Mapping[str, str]]:
         pages = self._callers.own("cloudwatch").get_paginator("describe_alarm_history")
-        name = self._resource(alarm, "AWS::CloudWatch::Alarm")["PhysicalResourceId"]
-        for page in pages.paginate(AlarmName=name, HistoryItemType=type_):
-            yield from page["AlarmHistoryItems"]
+        name = self._resource(f"{_DRIFT_CHECK}Drift", "AWS::CloudWatch::Alarm")["PhysicalResourceId"]
+        actions = [
+            item["HistorySummary"]
+            for page in pages.paginate(AlarmName=name, HistoryItemType="Action")
+            for item in page["AlarmHistoryItems"]
+        ]
+        return {"succeeded": any(summary.startswith("Successfully executed") for summary in actions)}
 
     def _findings(self) -> dict[str, Any]:
         """Return whether Security Hub has findings of the first audits."""

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from acceptance.callers import AUDIT, TASK_POLICY, UNLOCK_BUCKET
-from acceptance.policies import locking_policy
-from acceptance.resources import create_bucket
+from acceptance.callers import AUDIT, TASK_POLICY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from acceptance.callers import Callers
 
 # Slower than AWS's own script for audits, which waits 0.1 s between accounts, up to twice as fast.
 _RATES_PER_SECOND = (2.0, 5.0, 10.0, 20.0)
 _CALLS_AT_EACH_RATE = 10
-_EFFECTIVE_AFTER_SECONDS = 30.0
 
 
 def measure_assume_root(callers: Callers) -> dict[str, Any]:
@@ -45,35 +41,3 @@ def _is_throttled(call: Callable[[], object]) -> bool:
             raise
         return True
     return False
-
-
-def measure_confirmed_policy(callers: Callers) -> dict[str, Any]:
-    """Return how S3 responds to root that confirms to give up changing a policy, and then deletes it."""
-    name = f"{callers.names.own_name}-confirmed"
-    create_bucket(callers, name)
-    s3, root = callers.member("s3"), callers.root("s3", UNLOCK_BUCKET)
-    policy = locking_policy("s3", f"arn:aws:s3:::{name}")
-    confirmed = {"Bucket": name, "Policy": policy, "ConfirmRemoveSelfBucketAccess": True}
-    try:
-        found = {"PutBucketPolicy": _code_of(functools.partial(root.put_bucket_policy, **confirmed))}
-        # A policy takes a moment to be effective.
-        callers.aws.wait(_EFFECTIVE_AFTER_SECONDS)
-    finally:
-        code = _code_of(functools.partial(root.delete_bucket_policy, Bucket=name))
-        if code is None:
-            callers.patiently(lambda: s3.delete_bucket(Bucket=name))
-    return {**found, "DeleteBucketPolicy": code}
-
-
-def _code_of(call: Callable[[], object]) -> str | None:
-    try:
-        call()
-    except ClientError as error:
-        return str(error.response["Error"]["Code"])
-    return None
-
-
-MEASUREMENTS: Mapping[str, Callable[[Callers], dict[str, Any]]] = {
-    "AssumeRoot": measure_assume_root,
-    "ConfirmedPolicy": measure_confirmed_policy,
-}

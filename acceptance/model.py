@@ -14,13 +14,6 @@ MANAGEMENT = "111111111111"
 DELEGATE = "222222222222"
 MEMBER = "333333333333"
 STRANGER = "999999999999"
-# Values that a run finds by itself: an account, the root, the unit or root that has the member account.
-CLOSED = "{closed account}"
-ROOT = "{root id}"
-MEMBERS_PARENT = "{parent id of the member}"
-
-DETECTOR = "{detector id}"
-AUDIT_MACHINE = "{audit state machine}"
 
 # The name that a call has instead of a service of AWS.
 DEPLOYMENT, MEASUREMENT = "deployment", "measurement"
@@ -67,13 +60,11 @@ class Call:
         operation: The service and the operation, such as ``iam:GetUser``.
         parameters: The parameters, with the accounts of the cases.
         host: The host to send the call to; None for the service's own.
-        region: The Region to call; None for the run's.
     """
 
     operation: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     host: str | None = None
-    region: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +107,6 @@ class Case:
         local: Why the local AWS does not show it; None if it does.
         measures: What the time until the expected response measures; None for nothing.
         max_seconds: How long the expected response may take; None for as long as the run waits for any.
-        risk: What may stay behind for good; None for nothing.
     """
 
     name: str
@@ -130,13 +120,11 @@ class Case:
     local: str | None = None
     measures: str | None = None
     max_seconds: float | None = None
-    risk: str | None = None
 
     @property
     def needs_member(self) -> bool:
         """True if it needs the disposable member account."""
-        named = MEMBER in self._text or MEMBERS_PARENT in self._text
-        return named or self.caller == ROOT_SESSION or self.level is Level.MEMBER
+        return MEMBER in self._text or self.caller == ROOT_SESSION or self.level is Level.MEMBER
 
     @property
     def needs_delegate(self) -> bool:

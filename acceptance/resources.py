@@ -140,21 +140,16 @@ def set_bucket(callers: Callers, value: str | None) -> None:
         # A policy that was removed still acts for a while.
         _tolerate(callers, lambda: callers.member("s3").delete_bucket(Bucket=name), _NO_BUCKET)
         return
-    create_bucket(callers, name)
-    if value == "locked":
-        policy = locking_policy("s3", f"arn:aws:s3:::{name}")
-        # By root, as a restore, and not confirmed: so root can delete it again.
-        root = callers.root("s3", UNLOCK_BUCKET)
-        callers.patiently(lambda: root.put_bucket_policy(Bucket=name, Policy=policy))
-
-
-def create_bucket(callers: Callers, name: str) -> None:
-    """Create a bucket in the member account."""
     s3, region = callers.member("s3"), callers.names.region
     location = {"CreateBucketConfiguration": {"LocationConstraint": region}}
     options = {} if region == "us-east-1" else location
     # For a while its name may still be that of the bucket that was deleted before.
     _tolerate(callers, lambda: s3.create_bucket(Bucket=name, **options), "BucketAlreadyOwnedByYou")
+    if value == "locked":
+        policy = locking_policy("s3", f"arn:aws:s3:::{name}")
+        # By root, as a restore, and not confirmed: so root can delete it again.
+        root = callers.root("s3", UNLOCK_BUCKET)
+        callers.patiently(lambda: root.put_bucket_policy(Bucket=name, Policy=policy))
 
 
 def set_queue(callers: Callers, value: str | None) -> None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from acceptance.comparison import differences
-from acceptance.deployment import DeploymentError
+from acceptance.deployment import DeploymentError, NothingFoundError
 from acceptance.model import MEASUREMENT, Level, Result, Source, Verdict
-from acceptance.places import NothingFoundError
 from acceptance.policies import POLICIES
 from acceptance.resources import field_changed_by
 from acceptance.state import State, StateField, is_time_bound, parse_step, split_steps
@@ -51,8 +50,7 @@ def find_obstacle(case: Case, scene: Scene, level: Level) -> str | None:
 def sort_cases(cases: Iterable[Case]) -> list[Case]:
     """Return cases level by level, first what would hurt most; then so that the state changes seldom.
 
-    What risks something comes last, and those that deploy stay in their order. A run may be interrupted, or a
-    level take too long.
+    Those that deploy stay in their order. A run may be interrupted, or a level take too long.
     """
 
     def order(case: Case) -> tuple[object, ...]:
@@ -62,7 +60,6 @@ def sort_cases(cases: Iterable[Case]) -> list[Case]:
         values = [str(getattr(state, resource) or "") for resource in reversed(StateField)]
         return (
             list(Level).index(case.level),
-            case.risk is not None,
             *(not _may_hurt(case), values, bool(steps)),
         )
 

@@ -10,9 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from acceptance.callers import call_operation
 from acceptance.deployment import DeploymentError
-from acceptance.measurements import MEASUREMENTS
+from acceptance.measurements import measure_assume_root
 from acceptance.model import DEPLOYMENT, MEASUREMENT, ROOT_SESSION, Response
-from acceptance.places import FINDERS as PLACES
 from acceptance.resources import (
     NEEDED_FEATURES,
     SETTERS,
@@ -199,10 +198,10 @@ class Scene:
         service, operation = case.call.operation.split(":")
         parameters = self._parameters(case.call)
         if service == MEASUREMENT:
-            return Response(output=MEASUREMENTS[operation](self.callers))
+            return Response(output=measure_assume_root(self.callers))
         if service == DEPLOYMENT:
             return Response(output=self._run_stack().look(operation, parameters))
-        client = self.callers.of_case(case.caller, service, host=case.call.host, region=case.call.region)
+        client = self.callers.of_case(case.caller, service, host=case.call.host)
         return self._normalize(
             call_operation(client, operation, parameters), caller=self.callers.arn_of(case.caller)
         )
@@ -211,9 +210,6 @@ class Scene:
         parameters: dict[str, Any] = self._names.to_real(dict(call.parameters))
         if parameters.get("QueueUrl") == _QUEUE_URL:
             parameters["QueueUrl"] = queue_url(self.callers)
-        for name, value in parameters.items():
-            if value in list(PLACES):
-                parameters[name] = PLACES[value](self.callers)
         return parameters
 
     def _normalize(self, raw: Mapping[str, Any], *, caller: str) -> Response:

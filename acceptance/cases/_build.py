@@ -50,7 +50,7 @@ def case(operation: str, name: str, response: Response, **options: Any) -> Case:
     named = {key: value for key, value in options.items() if key[0].isupper()}
     fields = {key: value for key, value in options.items() if key not in named}
     parameters = {**named, **fields.pop("parameters", {})}
-    call = Call(operation=operation, parameters=parameters, region=fields.pop("region", None))
+    call = Call(operation=operation, parameters=parameters)
     return Case(name=name, call=call, response=response, **fields)
 
 

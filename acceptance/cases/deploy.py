@@ -6,7 +6,7 @@ from functools import partial
 
 from acceptance.cases._build import PASSWORD, case, succeeds
 from acceptance.deployment import BACKUP
-from acceptance.model import AUDIT_MACHINE, MEMBER, Level, Source
+from acceptance.model import MEMBER, Level, Source
 
 _DEPLOYED = "stack deployed"
 _case = partial(case, level=Level.DEPLOY, source=Source.ASSUMED, given=(_DEPLOYED,))
@@ -14,32 +14,11 @@ _DISABLED = "RootSessions disabled"
 _BOTH = ["RootCredentialsManagement", "RootSessions"]
 _RECOVERY = ["recover", "--account", MEMBER]
 _NO_METRICS = "MiniStack makes no metrics of log lines"
-_NO_TRAIL = "MiniStack has no CloudTrail"
-_NO_SCHEDULE = "it does not wait for a schedule"
 _NO_REDRIVE = "MiniStack does not redrive executions"
 _NO_SDK = "its functions run with the SDK of this machine"
 
 
-def _event(name: str) -> list[dict[str, str]]:
-    return [{"AttributeKey": "EventName", "AttributeValue": name}]
-
-
 _NEW = (
-    _case(
-        "stepfunctions:ListExecutions",
-        "the schedule's first audits succeed, although their roles are new",
-        succeeds({"executions": ["{each}", {"status": "SUCCEEDED", "{and more}": True}]}),
-        local=_NO_SCHEDULE,
-        max_seconds=900,
-        parameters={"stateMachineArn": AUDIT_MACHINE},
-    ),
-    # The warm-up of the alarms that report what stopped takes three.
-    _case(
-        "deployment:Alarms",
-        "no alarm of a new stack fires in its first four intervals",
-        succeeds({"haveFired": []}),
-        given=(_DEPLOYED, "1200 seconds later"),
-    ),
     _case(
         "deployment:Sdk",
         "the functions' log names the SDK of the runtime",
@@ -139,33 +118,5 @@ _TASKS = (
     ),
 )
 
-_TRAIL = (
-    *(
-        _case(
-            "cloudtrail:LookupEvents",
-            f"CloudTrail names the call {verb}Organizations{feature} as the API does",
-            succeeds({"Events": ["{each}", {"EventName": "{any}", "{and more}": True}]}),
-            local=_NO_TRAIL,
-            measures=f"time until CloudTrail lists {verb}Organizations{feature}",
-            max_seconds=1200,
-            # It only has the events of IAM and Organizations in this Region.
-            region="us-east-1",
-            LookupAttributes=_event(f"{verb}Organizations{feature}"),
-            MaxResults=1,
-        )
-        for verb in ("Disable", "Enable")
-        for feature in _BOTH
-    ),
-    # After those before: what was recorded is listed by now.
-    _case(
-        "cloudtrail:LookupEvents",
-        "AssumeRoot is only recorded in the caller's account",
-        succeeds({"Events": []}),
-        caller=MEMBER,
-        local=_NO_TRAIL,
-        LookupAttributes=_event("AssumeRoot"),
-    ),
-)
-
-# In the order in which they run: a schedule's first audit comes before any other, and an alarm is new once.
-CASES = (*_NEW, _FINDINGS, *_CHECKS, *_TASKS, *_TRAIL)
+# In the order in which they run: a schedule's first audit comes before any other.
+CASES = (*_NEW, _FINDINGS, *_CHECKS, *_TASKS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from acceptance.callers import AUDIT, DELETE, RECOVER
-from acceptance.cases._build import DENIED, PASSWORD, WITH_CREDENTIALS, case, in_session, refusal, succeeds
-from acceptance.model import DETECTOR, MEMBER, Level, Response, Source
+from acceptance.cases._build import DENIED, PASSWORD, in_session, refusal, succeeds
+from acceptance.model import MEMBER, Response, Source
 
 _ROOT = f"arn:aws:iam::{MEMBER}:root"
 _KEY = {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE"}
@@ -121,20 +121,6 @@ CASES = (
         "iam:GetUser",
         "a password that was never used has no last use",
         succeeds({"User": {"UserId": MEMBER, "Arn": _ROOT, "CreateDate": "{time}"}}),
-    ),
-    case(
-        "guardduty:ListFindings",
-        "a root session raises GuardDuty's finding on short-term root credentials",
-        succeeds({"FindingIds": ["{each}", "{text}"]}),
-        level=Level.MEMBER,
-        given=(*WITH_CREDENTIALS, f"root session {AUDIT}"),
-        caller=MEMBER,
-        source=Source.ASSUMED,
-        local="it has no GuardDuty",
-        measures="time until GuardDuty reports a root session",
-        max_seconds=1800,
-        DetectorId=DETECTOR,
-        FindingCriteria={"Criterion": {"type": {"Eq": ["Policy:IAMUser/ShortTermRootCredentialUsage"]}}},
     ),
     _assumed(AUDIT)(
         "organizations:DescribeOrganization",

@@ -17,7 +17,7 @@ from acceptance.cases._build import (
     refusal,
     succeeds,
 )
-from acceptance.model import CLOSED, MANAGEMENT, MEMBER, MEMBERS_PARENT, ROOT, STRANGER, Level, Source
+from acceptance.model import MANAGEMENT, MEMBER, STRANGER, Level, Source
 
 _case = partial(case, level=Level.READ)
 _assumed = partial(_case, source=Source.ASSUMED)
@@ -98,31 +98,17 @@ _ACCOUNT_BY_ACCOUNT = [
         AccountId=MEMBER,
     ),
     _case(
-        _DESCRIBE_ACCOUNT,
-        "a closed account is described as closed",
-        succeeds({"Account": {"Id": "{any}", "State": "CLOSED", "{and more}": True}}),
-        local="none of its accounts is closed",
-        AccountId=CLOSED,
-    ),
-    _case(
         _PARENTS,
         "an account is in one unit or root",
         succeeds({"Parents": [{"Id": "{text}", "Type": "{text}"}]}),
         ChildId=MEMBER,
     ),
-    *(
-        _case(
-            _POLICIES,
-            f"the policies of {what} are listed",
-            succeeds({"Policies": "{any}"}),
-            TargetId=id_,
-            **_SCPS,
-        )
-        for what, id_ in (
-            ("the root", ROOT),
-            ("what an account is in", MEMBERS_PARENT),
-            ("an account", MEMBER),
-        )
+    _case(
+        _POLICIES,
+        "the policies of an account are listed",
+        succeeds({"Policies": "{any}"}),
+        TargetId=MEMBER,
+        **_SCPS,
     ),
     *(
         _case(operation, name, refusal(code), **parameters)

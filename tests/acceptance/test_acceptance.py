@@ -238,7 +238,7 @@ def test_every_case_is_the_same_on_the_local_aws(member_run: FinishedRun) -> Non
 
 
 def test_what_the_local_aws_does_not_show_is_pinned() -> None:
-    assert sum(case.local is not None for case in all_cases()) == 22
+    assert sum(case.local is not None for case in all_cases()) == 14
 
 
 # Results
@@ -309,31 +309,6 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
     measured = measure_assume_root(Callers(aws, names_of(organization)))
     assert measured == {"throttledAt": 5.0, "notThrottledAt": 2.0}
     assert len(sent) == 13
-
-
-def test_root_confirms_to_give_up_a_policy_in_a_bucket_of_that_case_alone(
-    organization: LocalOrganization,
-) -> None:
-    requests: list[tuple[str, bool]] = []
-
-    def record(params: dict[str, Any], **_: object) -> None:
-        name = params["url"].partition("//")[2].partition(".")[0]
-        requests.append((name, "x-amz-confirm-remove-self-bucket-access" in params["headers"]))
-
-    aws = EmulatedAws(
-        organization,
-        created=lambda client: client.meta.events.register("before-call.s3.PutBucketPolicy", record),
-    )
-    names = names_of(organization)
-    scene = Scene(Callers(aws, names), state=State())
-    in_member = (case for case in all_cases() if case.level is Level.MEMBER)
-    cases = [case for case in in_member if "bucket" in str((case.given, case.risk))]
-    results = run_cases(sort_cases(cases), scene, Level.MEMBER, settling_seconds=0)
-    assert {result.verdict for result in results if result.case.local is None} == {Verdict.SAME}
-    *others, last = requests
-    assert len(others) > 2
-    assert set(others) == {(names.own_name, False)}
-    assert last == (f"{names.own_name}-confirmed", True)
 
 
 @pytest.mark.parametrize(("max_seconds", "calls"), [(None, 25), (3600.0, 75)])
