@@ -104,7 +104,7 @@ def demonstrate(aws: LocalAws) -> None:
     exit_code = run_command(command, environment=aws.environment | columns)
     if not _REPORT.exists():
         raise DemonstrationError(f"The audit failed with exit code {exit_code}.")
-    found = json.loads(_REPORT.read_text(encoding="utf-8"))["totals"].get("has credentials", 0)
+    found = json.loads(_REPORT.read_text(encoding="utf-8"))["totals"].get("HAS_CREDENTIALS", 0)
     _say(f"Verdict: root access is enabled, drift repaired, {found} root users have credentials")
 
 

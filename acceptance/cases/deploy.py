@@ -86,7 +86,7 @@ _TASKS = (
         _case(
             "deployment:Execute",
             f"the plan of {what} is executed, under the guardrail",
-            succeeds({"outcome": "done"}),
+            succeeds({"outcome": "DONE"}),
             given=(_DEPLOYED, *given),
             afterwards={"AccountPasswordPresent": password},
             parameters={"plan": plan},

@@ -41,7 +41,7 @@ class RootTask(StrEnum):
 class CredentialType(StrEnum):
     """A type of root credential, as reports name it."""
 
-    PASSWORD = "password"
-    ACCESS_KEY = "access key"
-    SIGNING_CERTIFICATE = "signing certificate"
-    MFA_DEVICE = "MFA device"
+    PASSWORD = "PASSWORD"
+    ACCESS_KEY = "ACCESS_KEY"
+    SIGNING_CERTIFICATE = "SIGNING_CERTIFICATE"
+    MFA_DEVICE = "MFA_DEVICE"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from local_aws.services import LocalAws
 
 EXPECTED = {accounts.MEMBER: Outcome.CLEAN, accounts.OTHER: Outcome.HAS_CREDENTIALS}
-COMPLETE = [(accounts.MEMBER, "clean"), (accounts.OTHER, "has credentials")]
+COMPLETE = [(accounts.MEMBER, "CLEAN"), (accounts.OTHER, "HAS_CREDENTIALS")]
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ COMPLETE = [(accounts.MEMBER, "clean"), (accounts.OTHER, "has credentials")]
     [
         COMPLETE[:1],
         [*COMPLETE, *COMPLETE[:1]],
-        [*COMPLETE, (accounts.THIRD, "clean")],
-        [COMPLETE[0], (accounts.OTHER, "clean")],
-        [COMPLETE[0], (accounts.OTHER, "inaccessible")],
+        [*COMPLETE, (accounts.THIRD, "CLEAN")],
+        [COMPLETE[0], (accounts.OTHER, "CLEAN")],
+        [COMPLETE[0], (accounts.OTHER, "INACCESSIBLE")],
     ],
     ids=["missing", "twice", "another account", "wrong outcome", "lost"],
 )

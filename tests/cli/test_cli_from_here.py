@@ -32,10 +32,10 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     from_here = command_line.run("audit", "--from-here", "--format", "json", "--output", str(tmp_path))
     assert from_here.exit_code == 1
     assert {row["accountId"]: row["outcome"] for row in json.loads(from_here.stdout)["results"]} == {
-        MANAGEMENT: "skipped",
-        MEMBER: "has credentials",
-        OTHER: "has credentials",
-        THIRD: "inaccessible",
+        MANAGEMENT: "SKIPPED",
+        MEMBER: "HAS_CREDENTIALS",
+        OTHER: "HAS_CREDENTIALS",
+        THIRD: "INACCESSIBLE",
     }
     assert (tmp_path / "report.json").read_text() == from_here.stdout
     # No next step names a run that another command could not find.

@@ -70,9 +70,9 @@ def test_a_stopped_execution_says_what_is_done_unknown_and_not_started(
     stopped = command_line.run("stop", RUN, "--yes")
     assert stopped.exit_code == 0
     expected = {
-        **dict.fromkeys(accounts[:5], "done"),
-        **dict.fromkeys(accounts[5:10], "unknown"),
-        accounts[10]: "skipped",
+        **dict.fromkeys(accounts[:5], "DONE"),
+        **dict.fromkeys(accounts[5:10], "UNKNOWN"),
+        accounts[10]: "SKIPPED",
     }
     assert stopped.stderr.splitlines() == [
         f"Run {RUN} was stopped.",
@@ -100,18 +100,18 @@ def test_a_batch_that_has_a_claim_and_is_not_listed_yet_is_unknown(command_line:
     root_tasks.execute_batch(run, batch=2)
     assert command_line.run("stop", RUN, "--yes").exit_code == 0
     assert 2 not in [number for number, _ in services.batches[arn]]
-    assert rows_of(command_line)[accounts[10]][0] == "unknown"
+    assert rows_of(command_line)[accounts[10]][0] == "UNKNOWN"
 
 
 def test_a_result_that_was_altered_is_never_shown_as_a_fact(command_line: CommandLine) -> None:
     accounts = start_execution(command_line)
     (key,) = command_line.root_tasks.keys(f"executions/{RUN}/results/{Task.DELETE_CREDENTIALS}/00000-")
-    command_line.root_tasks.write(key, command_line.root_tasks.read(key).replace(b"done", b"clean"))
+    command_line.root_tasks.write(key, command_line.root_tasks.read(key).replace(b"DONE", b"CLEAN"))
     stopped = command_line.run("stop", RUN, "--yes")
     assert stopped.exit_code == 0
     found = rows_of(command_line)
-    assert {id_ for id_, (outcome, _) in found.items() if outcome == "unknown"} == set(accounts[:10])
-    assert found[accounts[10]] == ("skipped", "Not started: the run ended before this account's turn.")
+    assert {id_ for id_, (outcome, _) in found.items() if outcome == "UNKNOWN"} == set(accounts[:10])
+    assert found[accounts[10]] == ("SKIPPED", "Not started: the run ended before this account's turn.")
 
 
 def execute_and_stop(command_line: CommandLine, input_: Mapping[str, object]) -> Shown:
@@ -165,12 +165,12 @@ def time_out_without_report(command_line: CommandLine, task: Task, **named: obje
 
 
 def test_an_audit_without_its_report_shows_what_is_accepted(command_line: CommandLine) -> None:
-    accepted = {"targetId": MEMBER, "types": ["password"], "reason": "billing", "until": "2030-01-01"}
+    accepted = {"targetId": MEMBER, "types": ["PASSWORD"], "reason": "billing", "until": "2030-01-01"}
     command_line.root_tasks.settings = Settings(accepted_credentials=[accepted])
     time_out_without_report(command_line, Task.AUDIT, accounts=[MEMBER])
     shown = command_line.run("report", "run-1", "--format", "json")
     (row,) = json.loads(shown.stdout)["results"]
-    assert (row["outcome"], row["reason"]) == ("accepted", "Accepted until 2030-01-01: billing.")
+    assert (row["outcome"], row["reason"]) == ("ACCEPTED", "Accepted until 2030-01-01: billing.")
 
 
 def test_a_full_audit_without_its_report_says_why_it_has_no_own_root_user(command_line: CommandLine) -> None:

@@ -53,7 +53,7 @@ EVERY_OPTION = (
                 "accounts": [MEMBER, OTHER],
                 "unusedForDays": 0,
                 "includeInUse": True,
-                "credentialTypes": ["password", "access key", "signing certificate", "MFA device"],
+                "credentialTypes": ["PASSWORD", "ACCESS_KEY", "SIGNING_CERTIFICATE", "MFA_DEVICE"],
             },
         ),
         (
@@ -106,7 +106,7 @@ def test_options_are_the_input_of_an_execution(
         (f"preflight --target {MEMBER}", "--target and --replaces need --policy."),
         (f"audit --from-report {AUDIT} --from-here", "use it without --from-here"),
         (f"audit --from-report {AUDIT} --account {MEMBER}", "add --exclude"),
-        (f"audit --from-report {AUDIT} --organizational-unit Root/Prod", "--organizational-unit alone"),
+        (f"audit --from-report {AUDIT} --organizational-unit Root/Prod", "--organizational-unit by itself"),
         ("nothing", "No such command"),
     ],
 )
@@ -160,7 +160,7 @@ def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
     command_line.run("audit", "--from-report", AUDIT)
     assert list(command_line.services.inputs.values()) == [{}, {"accounts": [OTHER], "fromReport": AUDIT}]
     for outcome, sentence in (
-        ("dirty", "dirty is not an outcome. Outcomes: has credentials, unknown,"),
+        ("dirty", "dirty is not an outcome. Outcomes: has-credentials, unknown,"),
         ("planned", f"Run {AUDIT} reports no account with these outcomes: planned."),
     ):
         assert sentence in command_line.refusal("audit", "--from-report", AUDIT, "--outcome", outcome)
@@ -180,7 +180,7 @@ def test_an_account_of_a_report_that_has_left_is_excluded_like_another_one(comma
     command_line.now += timedelta(minutes=1)
     assert command_line.run(*command, "--exclude", OTHER).exit_code == 0
     plan = [*command_line.root_tasks.executions.values()][-1]
-    assert command_line.root_tasks.outcomes(plan) == {MEMBER: "planned"}
+    assert command_line.root_tasks.outcomes(plan) == {MEMBER: "PLANNED"}
 
 
 # The deployment

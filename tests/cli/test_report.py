@@ -76,7 +76,7 @@ def test_a_report_that_its_run_did_not_write_is_not_shown(
     """Anyone who can write to the bucket could hide an account that has credentials."""
     give_credentials(command_line)
     command_line.run("audit")
-    alter_report(command_line, folder, '"has credentials"', '"clean"')
+    alter_report(command_line, folder, '"HAS_CREDENTIALS"', '"CLEAN"')
     saved = tmp_path / "report.html"
     shown = command_line.run("report", *run, "--format", format_, "--output", str(saved))
     assert shown.exit_code == 2

@@ -40,7 +40,7 @@ def test_an_execution_in_which_an_account_failed_has_a_report_that_is_held_by_ha
     shown = command_line.run("execute", plan, "--yes")
     assert shown.exit_code == 1
     assert "1 account failed." in shown.lines[-1]
-    alter_report(command_line, f"executions/{EXECUTION}", '"failed"', '"done"')
+    alter_report(command_line, f"executions/{EXECUTION}", '"FAILED"', '"DONE"')
     assert "was altered" in command_line.run("report", EXECUTION).stderr
 
 

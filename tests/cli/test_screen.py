@@ -134,7 +134,7 @@ def test_a_forged_report_reaches_no_terminal_unescaped(command_line: CommandLine
         result["name"] = result["organizationalUnit"] = HOSTILE
         if "reason" in result:
             # A long one is a note.
-            result["reason"] = HOSTILE * (3 if result["outcome"] == "skipped" else 1)
+            result["reason"] = HOSTILE * (3 if result["outcome"] == "SKIPPED" else 1)
     report["summary"] = HOSTILE
     report["warnings"] = ["\x1b[31mred", HOSTILE]
     # With line ends that only another program would write.

@@ -328,9 +328,9 @@ def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
         "RootTasksBucket",
     }
     arn = outputs["RootTasksAuditStateMachineArn"]
-    assert totals_of(local_aws, arn, {}) == {"clean": 3, "skipped": 1}
+    assert totals_of(local_aws, arn, {}) == {"CLEAN": 3, "SKIPPED": 1}
     plan = {"task": RootTask.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER, THIRD]}
-    assert totals_of(local_aws, arn, plan) == {"nothing to do": 1, "skipped": 2}
+    assert totals_of(local_aws, arn, plan) == {"NOTHING_TO_DO": 1, "SKIPPED": 2}
 
 
 def totals_of(aws: LocalAws, state_machine: str, input_: dict[str, Any]) -> dict[str, int]:

@@ -262,13 +262,13 @@ UNIT = "ou-a1b2-c3d4e5f6"
 
 def accepted(**changed: Any) -> AcceptedCredentials:
     return AcceptedCredentials(
-        **{"types": ["password"], "reason": "Billing", "until": "2027-03-31", **changed}
+        **{"types": ["PASSWORD"], "reason": "Billing", "until": "2027-03-31", **changed}
     )
 
 
 REFUSED_ENTRIES: list[tuple[dict[str, Any], str]] = [
     ({"types": []}, r"is empty\. List CredentialType.PASSWORD"),
-    ({"types": ["policy"]}, r"contains 'policy'\. Valid .*: password, access key"),
+    ({"types": ["policy"]}, r"contains 'policy'\. Valid .*: PASSWORD, ACCESS_KEY"),
     ({"reason": " "}, r"must be one line of text, got ' '\. Write why they stay"),
     ({"reason": "a\nb"}, r"must be one line of text"),
     ({"reason": "a" * 201}, r"has 201 characters; reports show 200\. Shorten it"),

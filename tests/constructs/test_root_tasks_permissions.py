@@ -134,7 +134,7 @@ def _plan_and_execute(root_tasks: running.RootTasks, task: RootTask, **named: ob
     root_tasks.lose_response("s3:PutObject", url="executions/")
     root_tasks.lose_response("s3:PutObject", url=".claim")
     executed = root_tasks.execute(plan)
-    assert set(executed.output["totals"]) == {"done"}
+    assert set(executed.output["totals"]) == {"DONE"}
     return executed
 
 
@@ -144,7 +144,7 @@ def _stop_and_redrive(root_tasks: running.RootTasks, task: RootTask, **named: ob
     stopped = root_tasks.execute(plan)
     stopped.status, root_tasks.lose_batches = "ABORTED", lambda batch: False
     redriven = root_tasks.redrive(stopped, {"plan": plan.run_id})
-    assert set(redriven.totals) == {"failed"}, redriven.cause
+    assert set(redriven.totals) == {"FAILED"}, redriven.cause
 
 
 def _unlock_and_restore(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
@@ -156,7 +156,7 @@ def _unlock_and_restore(root_tasks: running.RootTasks, task: RootTask, **named: 
     _plan_and_execute(root_tasks, task, restore=[item["backup"]])
     plan = root_tasks.run({"task": task, **named})
     root_tasks.lose_results = lambda batch: True
-    assert set(root_tasks.execute(plan).totals) == {"unknown"}
+    assert set(root_tasks.execute(plan).totals) == {"UNKNOWN"}
     root_tasks.lose_results = lambda batch: False
 
 

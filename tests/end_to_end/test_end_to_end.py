@@ -358,10 +358,10 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     _, report = run_command(aws, "audit")
     by_account = {result["accountId"]: result for result in report["results"]}
     assert {id_: result["outcome"] for id_, result in by_account.items()} == {
-        MANAGEMENT: "skipped",
-        MEMBER: "inaccessible",
-        OTHER: "has credentials",
-        THIRD: "inaccessible",
+        MANAGEMENT: "SKIPPED",
+        MEMBER: "INACCESSIBLE",
+        OTHER: "HAS_CREDENTIALS",
+        THIRD: "INACCESSIBLE",
     }
     for account_id in (MEMBER, THIRD):
         assert f"service_control_policy/{denying_policy}" in by_account[account_id]["reason"]
@@ -377,4 +377,4 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     assert tasks == {MEMBER: {"allowed"}, OTHER: {"allowed"}, THIRD: {"allowed"}}
     _, report = run_command(aws, "audit")
     outcomes = {result["outcome"] for result in report["results"]}
-    assert outcomes == {"skipped", "has credentials"}
+    assert outcomes == {"SKIPPED", "HAS_CREDENTIALS"}

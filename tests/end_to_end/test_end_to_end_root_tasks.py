@@ -219,17 +219,17 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
 def audit_every_account(deployed: Deployed) -> None:
     audit = deployed.run_successfully()
     assert audit.output["totals"] == {
-        "clean": 51,
-        "has credentials": 5,
-        "accepted": 1,
-        "skipped": 2,
-        "inaccessible": 1,
+        "CLEAN": 51,
+        "HAS_CREDENTIALS": 5,
+        "ACCEPTED": 1,
+        "SKIPPED": 2,
+        "INACCESSIBLE": 1,
     }
-    assert deployed.accounts(audit, "has credentials") == DELETABLE
-    assert deployed.accounts(audit, "accepted") == {PROTECTED}
-    assert deployed.accounts(audit, "skipped") == {MANAGEMENT, SUSPENDED}
+    assert deployed.accounts(audit, "HAS_CREDENTIALS") == DELETABLE
+    assert deployed.accounts(audit, "ACCEPTED") == {PROTECTED}
+    assert deployed.accounts(audit, "SKIPPED") == {MANAGEMENT, SUSPENDED}
     denied = deployed.results(audit)[DENIED]
-    assert denied["outcome"] == "inaccessible"
+    assert denied["outcome"] == "INACCESSIBLE"
     assert "aws:AssumedRoot" in denied["hint"]
     assert f"preflight --account {DENIED}`" in denied["hint"]
     assert deployed.read("latest/report.json") == deployed.read(f"runs/{audit.run_id}/report.json")
@@ -266,9 +266,9 @@ def compare_findings(before: dict[str, dict[str, Any]], after: dict[str, dict[st
 
 def plan_deletion(deployed: Deployed) -> Execution:
     plan = deployed.run_successfully(task=DELETE, accounts="all")
-    assert deployed.accounts(plan, "planned") == DELETABLE
-    assert deployed.accounts(plan, "skipped") == {MANAGEMENT, SUSPENDED, PROTECTED}
-    assert deployed.accounts(plan, "inaccessible") == {DENIED}
+    assert deployed.accounts(plan, "PLANNED") == DELETABLE
+    assert deployed.accounts(plan, "SKIPPED") == {MANAGEMENT, SUSPENDED, PROTECTED}
+    assert deployed.accounts(plan, "INACCESSIBLE") == {DENIED}
     assert deployed.organization.root_credentials(PASSWORD).password
     return plan
 
@@ -281,7 +281,7 @@ def fail_with_a_report(deployed: Deployed) -> None:
     organization.deny(account_id=KEYS, action="iam:DeleteAccessKey")
     execution = deployed.run_execute_machine({"plan": plan.run_id})
     assert execution.status == "FAILED"
-    assert deployed.accounts(execution, "failed") == {KEYS}
+    assert deployed.accounts(execution, "FAILED") == {KEYS}
     assert f"executions/{execution.run_id}/report.html" in execution.cause
 
 
@@ -293,7 +293,7 @@ def lose_batches(deployed: Deployed) -> None:
     execution = deployed.run_execute_machine({"plan": plan.run_id})
     restore()
     assert execution.status == "FAILED"
-    assert deployed.accounts(execution, "unknown") == {MFA_ONLY}
+    assert deployed.accounts(execution, "UNKNOWN") == {MFA_ONLY}
     assert "1 account is unknown" in execution.cause
 
 
@@ -313,7 +313,7 @@ def stop_wave(aws: LocalAws, deployed: Deployed) -> None:
     shown = run_command(aws, "report", "wave", "--format", "json")
     assert shown.returncode == 2, shown.stderr
     done = {row["accountId"]: row["outcome"] for row in json.loads(shown.stdout)["results"]}
-    assert done == dict.fromkeys(wave, "done")
+    assert done == dict.fromkeys(wave, "DONE")
 
 
 def run_command(aws: LocalAws, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -325,13 +325,13 @@ def execute_plan(deployed: Deployed, plan: Execution) -> None:
     # Not in the plan.
     deployed.organization.put_root_credentials(account_id=LOCKED_OUT, access_keys=1)
     execution = deployed.execute(plan)
-    assert deployed.accounts(execution, "done") == DELETABLE
+    assert deployed.accounts(execution, "DONE") == DELETABLE
     assert [item["type"] for item in deployed.results(execution)[EVERYTHING]["items"]] == [
         "password",
-        "access key",
-        "signing certificate",
-        "MFA device",
-        "MFA device",
+        "ACCESS_KEY",
+        "SIGNING_CERTIFICATE",
+        "MFA_DEVICE",
+        "MFA_DEVICE",
     ]
 
 
@@ -345,9 +345,9 @@ def refuse_what_was_executed(deployed: Deployed, plan: Execution) -> None:
 
 def audit_again(deployed: Deployed) -> None:
     audit = deployed.run_successfully()
-    assert deployed.accounts(audit, "clean") >= DELETABLE
-    assert deployed.accounts(audit, "has credentials") == {LOCKED_OUT}
-    assert deployed.accounts(audit, "accepted") == {PROTECTED}
+    assert deployed.accounts(audit, "CLEAN") >= DELETABLE
+    assert deployed.accounts(audit, "HAS_CREDENTIALS") == {LOCKED_OUT}
+    assert deployed.accounts(audit, "ACCEPTED") == {PROTECTED}
     for account_id in (SUSPENDED, PROTECTED):
         assert deployed.organization.root_credentials(account_id).password, "not changed"
     assert deployed.read("latest/report.json") == deployed.read(f"runs/{audit.run_id}/report.json")
@@ -358,10 +358,10 @@ def unlock_and_restore(aws: LocalAws, deployed: Deployed, request: Mapping[str, 
     locked = policy_of(aws, kind)
     assert locked is not None
     plan = deployed.run_successfully(**request)
-    assert deployed.accounts(plan, "planned") == {LOCKED_OUT}
+    assert deployed.accounts(plan, "PLANNED") == {LOCKED_OUT}
     assert policy_of(aws, kind) == locked
     unlocked = deployed.execute(plan)
-    assert deployed.accounts(unlocked, "done") == {LOCKED_OUT}
+    assert deployed.accounts(unlocked, "DONE") == {LOCKED_OUT}
     assert policy_of(aws, kind) is None
     (item,) = deployed.results(unlocked)[LOCKED_OUT]["items"]
     restore = deployed.run_successfully(task=request["task"], restore=[item["backup"]])
@@ -381,7 +381,7 @@ def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
         locked: Any = policy_of(aws, kind)
         fixed = {**locked, "Statement": [{**locked["Statement"][0], "Sid": "Fixed"}]}
         file.write_text(json.dumps(fixed))
-        for denied, outcome, attached in ((put, "failed", locked), (other, "done", fixed)):
+        for denied, outcome, attached in ((put, "FAILED", locked), (other, "DONE", fixed)):
             as_json = ("--format", "json")
             planned = run_command(
                 aws, "plan", f"unlock-{kind}", f"--{kind}", name, "--policy", str(file), *as_json

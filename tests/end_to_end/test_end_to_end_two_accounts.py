@@ -75,9 +75,9 @@ def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
         report = json.load(s3.get_object(Bucket=bucket, Key=f"runs/{audit['name']}/report.json")["Body"])
         assert report["accountId"] == SECURITY
         outcomes = {result["accountId"]: result["outcome"] for result in report["results"]}
-        assert outcomes[OTHER] == "has credentials"
-        assert outcomes[THIRD] == "clean"
-        assert (outcomes[SECURITY], outcomes[MANAGEMENT]) == ("clean", "skipped")
+        assert outcomes[OTHER] == "HAS_CREDENTIALS"
+        assert outcomes[THIRD] == "CLEAN"
+        assert (outcomes[SECURITY], outcomes[MANAGEMENT]) == ("CLEAN", "SKIPPED")
         for administrator in (MANAGEMENT, SECURITY):
             with pytest.raises(ClientError, match=r"explicit deny in a (service|resource) control policy"):
                 aws.client("sts", account_id=administrator).assume_root(
@@ -89,7 +89,7 @@ def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
         organization.clear_calls()
         plan = json.loads(run_command(aws, "plan", "delete", "--account", OTHER, "--format", "json"))
         done = json.loads(run_command(aws, "execute", plan["runId"], "--yes", "--format", "json"))
-        assert [(row["accountId"], row["outcome"]) for row in done["results"]] == [(OTHER, "done")]
+        assert [(row["accountId"], row["outcome"]) for row in done["results"]] == [(OTHER, "DONE")]
         assert not organization.root_credentials(OTHER).password
         calls = [call for call in organization.calls if call.service in ("iam", "organizations")]
         own = [call for call in calls if not call.root_session]

@@ -71,8 +71,8 @@ def test_it_shows_the_product_in_less_than_sixty_lines_and_leaves_it_in_a_shell(
     assert "  | Applied by the repair: iam:EnableOrganizationsRootSessions" in lines
 
     report = json.loads((LOGS / "report.json").read_text())
-    assert report["totals"] == {"has credentials": 3, "inaccessible": 1, "clean": 2, "skipped": 2}
-    (denied,) = [result for result in report["results"] if result["outcome"] == "inaccessible"]
+    assert report["totals"] == {"HAS_CREDENTIALS": 3, "INACCESSIBLE": 1, "CLEAN": 2, "SKIPPED": 2}
+    (denied,) = [result for result in report["results"] if result["outcome"] == "INACCESSIBLE"]
     assert "with an explicit deny in a service control policy" in denied["reason"]
     assert f"`centralized-root-access {EXPLANATION}`" in denied["hint"]
     assert (LOGS / "report.html").exists()

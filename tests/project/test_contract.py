@@ -545,7 +545,7 @@ def test_what_runs_leave_expires_and_backups_do_not(everything: Synthesized, dep
         plan = deployed.run({"task": task, **input_})
         executed = deployed.execute(plan)
         assert executed.status == "SUCCEEDED", executed.cause
-        assert root_tasks.outcomes(executed)[MEMBER] == "done"
+        assert root_tasks.outcomes(executed)[MEMBER] == "DONE"
     keys = root_tasks.keys("")
     kept = [key for key in keys if not key.startswith(tuple(expiring))]
     assert kept == root_tasks.keys("backups/") != []

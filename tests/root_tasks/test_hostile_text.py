@@ -305,8 +305,8 @@ def test_a_damaged_result_costs_its_accounts_and_not_the_report(root_tasks: Root
 
     root_tasks.between = overwrite
     for execution, outcome, reason in (
-        (root_tasks.run({"accounts": [MEMBER]}), "inaccessible", f"{DAMAGED_RESULT} {NOTHING_CHANGED}"),
-        (root_tasks.execute(plan), "unknown", f"{DAMAGED_RESULT} {LOOK_AGAIN}"),
+        (root_tasks.run({"accounts": [MEMBER]}), "INACCESSIBLE", f"{DAMAGED_RESULT} {NOTHING_CHANGED}"),
+        (root_tasks.execute(plan), "UNKNOWN", f"{DAMAGED_RESULT} {LOOK_AGAIN}"),
     ):
         result = root_tasks.results(execution)[MEMBER]
         assert (result["outcome"], result["reason"]) == (outcome, reason)
@@ -320,7 +320,7 @@ def test_a_result_that_s3_refuses_to_return_costs_its_accounts_and_not_the_repor
     root_tasks: RootTasks,
 ) -> None:
     root_tasks.fail("s3:GetObject", "AccessDenied", url="/results/")
-    assert root_tasks.outcomes(root_tasks.run({"accounts": [MEMBER]})) == {MEMBER: "inaccessible"}
+    assert root_tasks.outcomes(root_tasks.run({"accounts": [MEMBER]})) == {MEMBER: "INACCESSIBLE"}
 
 
 # Surprises
@@ -338,7 +338,7 @@ def surprise(root_tasks: RootTasks, *, service: str, account_id: str = "") -> No
 def test_a_surprise_in_one_account_costs_that_account_alone(root_tasks: RootTasks) -> None:
     surprise(root_tasks, service="iam", account_id=MEMBER)
     audit = root_tasks.run({"accounts": [MEMBER, OTHER]})
-    assert root_tasks.outcomes(audit) == {MEMBER: "inaccessible", OTHER: "clean"}
+    assert root_tasks.outcomes(audit) == {MEMBER: "INACCESSIBLE", OTHER: "CLEAN"}
     reason = root_tasks.results(audit)[MEMBER]["reason"]
     assert "KeyError" in reason
     assert "secret" not in json.dumps([reason, root_tasks.log])
@@ -351,16 +351,16 @@ def test_a_surprise_while_acting_is_unknown_and_names_the_backups(root_tasks: Ro
     surprise(root_tasks, service="s3.DeleteBucketPolicy", account_id=MEMBER)
     executed = root_tasks.execute(plan)
     result = root_tasks.results(executed)[MEMBER]
-    assert result["outcome"] == "unknown"
+    assert result["outcome"] == "UNKNOWN"
     assert "KeyError" in result["reason"]
     (backup,) = root_tasks.keys("backups/")
-    assert [(item["outcome"], item["backup"]) for item in result["items"]] == [("unknown", backup)]
+    assert [(item["outcome"], item["backup"]) for item in result["items"]] == [("UNKNOWN", backup)]
 
 
 def test_a_surprise_before_there_is_a_session_changes_nothing_and_says_so(root_tasks: RootTasks) -> None:
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
     surprise(root_tasks, service="sts.AssumeRoot")
     audit = root_tasks.run({"accounts": [MEMBER]})
-    assert root_tasks.outcomes(audit) == {MEMBER: "inaccessible"}
-    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "failed"}
+    assert root_tasks.outcomes(audit) == {MEMBER: "INACCESSIBLE"}
+    assert root_tasks.outcomes(root_tasks.execute(plan)) == {MEMBER: "FAILED"}
     assert root_tasks.organization.root_credentials(account_id=MEMBER).password

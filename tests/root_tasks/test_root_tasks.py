@@ -145,7 +145,7 @@ def test_a_run_starts_although_its_roles_policy_is_not_in_effect_yet(
     root_tasks: RootTasks, call: str
 ) -> None:
     root_tasks.fail(call, "AccessDenied", times=8)
-    assert root_tasks.run().output["totals"] == {"clean": 3, "skipped": 1}
+    assert root_tasks.run().output["totals"] == {"CLEAN": 3, "SKIPPED": 1}
 
 
 # The audit
@@ -177,7 +177,7 @@ def test_what_the_root_user_has_is_reported_with_its_last_use(root_tasks: RootTa
         **ONE_OF_EACH,
     )
     result = root_tasks.results(root_tasks.run())[MEMBER]
-    assert result["outcome"] == "has credentials"
+    assert result["outcome"] == "HAS_CREDENTIALS"
     credentials = result["credentials"]
     created_at = credentials["accessKeys"][0].pop("createdAt")
     assert created_at.endswith("Z")
@@ -216,7 +216,7 @@ def test_what_a_response_omits_is_never_taken_for_clean(
     root_tasks.organization.put_root_credentials(account_id=MEMBER, **ONE_OF_EACH)
     root_tasks.omit_from_response(action, *path)
     result = root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]
-    assert result["outcome"] == "inaccessible"
+    assert result["outcome"] == "INACCESSIBLE"
     assert f"{action}: IncompleteResponse: the response has no {path[-1]}" in result["reason"]
 
 
@@ -253,7 +253,7 @@ def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
     else:
         root_tasks.omit_from_response(action, member)
     result = root_tasks.results(root_tasks.run())[MEMBER]
-    assert result["outcome"] == "has credentials"
+    assert result["outcome"] == "HAS_CREDENTIALS"
     assert action in result["reason"]
     credentials = result["credentials"]
     assert everything_of(credentials) == {**whole, **({unlisted: None} if unlisted else {})}
@@ -271,7 +271,7 @@ def test_a_list_that_contradicts_the_summary_does_not_make_the_account_clean(roo
         lambda: root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=1),
     )
     result = root_tasks.results(root_tasks.run())[MEMBER]
-    assert result["outcome"] == "has credentials"
+    assert result["outcome"] == "HAS_CREDENTIALS"
     assert result["credentials"]["accessKeys"] is None
     assert result["reason"].endswith(
         "iam:GetAccountSummary reports credentials that iam:ListAccessKeys did not return."
@@ -281,7 +281,7 @@ def test_a_list_that_contradicts_the_summary_does_not_make_the_account_clean(roo
 def test_a_member_that_has_not_enabled_the_region_comes_with_another_region(root_tasks: RootTasks) -> None:
     root_tasks.fail("sts:AssumeRoot", "RegionDisabledException", status=403)
     result = root_tasks.results(root_tasks.run())[MEMBER]
-    assert result["outcome"] == "inaccessible"
+    assert result["outcome"] == "INACCESSIBLE"
     assert "us-east-1: deploy RootTasks there, or give `audit --from-here` this --region" in result["hint"]
 
 
@@ -290,7 +290,7 @@ def test_accounts_that_a_batch_does_not_reach_in_time_are_reported(root_tasks: R
     execution = root_tasks.run()
     assert execution.status == "SUCCEEDED"
     results = root_tasks.results(execution)
-    late = [result for result in results.values() if result["outcome"] == "inaccessible"]
+    late = [result for result in results.values() if result["outcome"] == "INACCESSIBLE"]
     assert late
     assert all("no time was left" in result["reason"] for result in late)
     assert len(results) == 4
@@ -321,7 +321,7 @@ def test_an_account_is_active_by_its_state_or_by_its_status(root_tasks: RootTask
     root_tasks.organization.suspend(OTHER)
     root_tasks.omit_of_accounts("State", instead=member)
     outcomes = root_tasks.outcomes(root_tasks.run())
-    assert outcomes == {MANAGEMENT: "skipped", MEMBER: "clean", OTHER: "skipped", THIRD: "clean"}
+    assert outcomes == {MANAGEMENT: "SKIPPED", MEMBER: "CLEAN", OTHER: "SKIPPED", THIRD: "CLEAN"}
 
 
 @pytest.mark.parametrize("accounts", ["all", [MEMBER]], ids=["listed", "described"])
@@ -348,7 +348,7 @@ def test_a_batch_that_dies_loses_only_itself_and_shows_in_the_report(root_tasks:
     add_accounts(root_tasks.organization, 30)
     root_tasks.lose_batches = lambda batch: batch == 1
     execution = root_tasks.run()
-    assert execution.output["totals"] == {"clean": 25, "skipped": 1, "inaccessible": 8}
+    assert execution.output["totals"] == {"CLEAN": 25, "SKIPPED": 1, "INACCESSIBLE": 8}
     assert len(root_tasks.results(execution)) == 34
 
 
@@ -357,8 +357,8 @@ def test_an_execution_in_which_an_account_failed_has_failed_after_its_report(roo
     plan = root_tasks.run(DELETE)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:DeleteAccessKey")
     execution = root_tasks.execute(plan)
-    assert (execution.status, execution.totals) == ("FAILED", {"failed": 1})
-    assert root_tasks.report(execution)["totals"] == {"failed": 1}
+    assert (execution.status, execution.totals) == ("FAILED", {"FAILED": 1})
+    assert root_tasks.report(execution)["totals"] == {"FAILED": 1}
     assert root_tasks.report(execution)["summary"] in execution.cause
     assert f"s3://root-tasks/executions/{execution.run_id}/report.html" in execution.cause
 
@@ -396,7 +396,7 @@ def test_a_result_of_an_account_that_is_not_in_the_batch_is_refused(root_tasks: 
     run = root_tasks.start_run({"accounts": [MEMBER]}, arn=root_tasks.arn("a"), started_at=root_tasks.now)
     result = store_result(root_tasks, Task.AUDIT, Finding(account_id=OTHER, outcome=Outcome.CLEAN))
     output = root_tasks.write_report(run, results=[result])
-    assert output["totals"] == {"inaccessible": 1}
+    assert output["totals"] == {"INACCESSIBLE": 1}
     assert "result_damaged" in [event.get("event") for event in root_tasks.log]
 
 
@@ -415,7 +415,7 @@ def test_a_plan_has_nothing_that_its_report_does_not_show_as_planned(root_tasks:
     )
     root_tasks.write_report(run, results=[store_result(root_tasks, Task.DELETE_CREDENTIALS, finding)])
     (assignment,) = json.loads(root_tasks.read("runs/a/plan.json"))["assignments"]
-    assert [target["type"] for target in assignment["targets"]] == ["password"]
+    assert [target["type"] for target in assignment["targets"]] == ["PASSWORD"]
 
 
 def test_a_read_only_function_does_no_work_that_makes_changes(root_tasks: RootTasks) -> None:
@@ -490,7 +490,7 @@ def test_an_audit_that_looked_before_the_latest_one_publishes_nothing(root_tasks
 
     root_tasks.between = audit_later
     first = root_tasks.run(name="first")
-    assert root_tasks.outcomes(first)[MEMBER] == "has credentials"
+    assert root_tasks.outcomes(first)[MEMBER] == "HAS_CREDENTIALS"
     report = root_tasks.report(first)
     assert (report["changes"], len(report["warnings"])) == (None, 1)
     assert [line["AccountsWithRootCredentials"] for line in root_tasks.metrics()] == [0]
@@ -508,7 +508,7 @@ def test_an_audit_that_looked_before_the_latest_one_publishes_nothing(root_tasks
         (lambda stack: stack.organization.put_root_credentials(account_id=MANAGEMENT), True),
         (lambda stack: setattr(stack, "settings", Settings(security_hub_findings=True)), True),
     ],
-    ids=["clean", "inaccessible", "credentials", "without results", "management account", "refused findings"],
+    ids=["CLEAN", "INACCESSIBLE", "credentials", "without results", "management account", "refused findings"],
 )
 def test_a_redriven_audit_is_as_old_as_its_look_but_sets_off_alarms_now(
     root_tasks: RootTasks, arrange: Callable[[RootTasks], object], is_now: bool
@@ -542,7 +542,7 @@ def test_a_run_that_looked_over_a_day_ago_is_not_finished(
 def test_an_audit_that_saw_no_account_does_not_say_that_none_has_credentials(root_tasks: RootTasks) -> None:
     root_tasks.lose_batches = lambda batch: True
     audit = root_tasks.run()
-    assert (audit.status, audit.totals) == ("SUCCEEDED", {"inaccessible": 3, "skipped": 1})
+    assert (audit.status, audit.totals) == ("SUCCEEDED", {"INACCESSIBLE": 3, "SKIPPED": 1})
     (counted,) = root_tasks.metrics()
     assert counted["AccountsAudited"] == 0
     assert counted["AccountsInaccessible"] == 3
@@ -599,7 +599,7 @@ def test_a_notice_is_sent_once_although_its_report_is_written_again(root_tasks: 
 
 def test_without_a_topic_no_notice_is_sent(root_tasks: RootTasks) -> None:
     root_tasks.settings = replace(root_tasks.settings, notification_topic_arn=None)
-    assert root_tasks.run().totals == {"clean": 3, "skipped": 1}
+    assert root_tasks.run().totals == {"CLEAN": 3, "SKIPPED": 1}
     assert root_tasks.notices == []
 
 

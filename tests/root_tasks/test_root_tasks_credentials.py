@@ -57,16 +57,16 @@ def root_tasks(root_tasks: RootTasks) -> RootTasks:
 def test_a_plan_lists_what_it_would_delete_and_deletes_nothing(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     assert root_tasks.outcomes(plan) == {
-        MANAGEMENT: "skipped",
-        MEMBER: "planned",
-        OTHER: "nothing to do",
-        THIRD: "nothing to do",
+        MANAGEMENT: "SKIPPED",
+        MEMBER: "PLANNED",
+        OTHER: "NOTHING_TO_DO",
+        THIRD: "NOTHING_TO_DO",
     }
     assert root_tasks.items(plan, MEMBER) == [
-        ("password", "planned"),
-        (f"access key {KEY}", "planned"),
-        (f"signing certificate {CERTIFICATE}", "planned"),
-        (f"MFA device {MFA}", "planned"),
+        ("PASSWORD", "PLANNED"),
+        (f"ACCESS_KEY {KEY}", "PLANNED"),
+        (f"SIGNING_CERTIFICATE {CERTIFICATE}", "PLANNED"),
+        (f"MFA_DEVICE {MFA}", "PLANNED"),
     ]
     calls = session_calls(root_tasks.organization)
     assert [call for call in calls if OTHER in call] == [f"{OTHER} GetAccountSummary"]
@@ -95,11 +95,11 @@ def test_what_is_deleted_is_exactly_what_was_planned(root_tasks: RootTasks) -> N
     plan = root_tasks.run(DELETE)
     root_tasks.organization.put_root_credentials(account_id=OTHER, password=True)
     executed = root_tasks.execute(plan)
-    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+    assert root_tasks.outcomes(executed) == {MEMBER: "DONE"}
     assert not root_tasks.organization.root_credentials(MEMBER).password
     assert root_tasks.organization.root_credentials(OTHER).password, "it was not planned"
     assert root_tasks.report(executed)["executedPlan"] == plan.run_id
-    assert root_tasks.run().output["totals"] == {"clean": 2, "has credentials": 1, "skipped": 1}
+    assert root_tasks.run().output["totals"] == {"CLEAN": 2, "HAS_CREDENTIALS": 1, "SKIPPED": 1}
 
 
 def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
@@ -145,7 +145,7 @@ def test_a_plan_can_be_executed_as_long_as_its_report_says(root_tasks: RootTasks
     expires_at = format_time(started_at + timedelta(hours=24))
     assert root_tasks.report(late)["planExpiresAt"] == expires_at
     root_tasks.advance(hours=24)
-    assert root_tasks.outcomes(root_tasks.execute(in_time)) == {MEMBER: "done"}
+    assert root_tasks.outcomes(root_tasks.execute(in_time)) == {MEMBER: "DONE"}
     root_tasks.advance(seconds=1)
     refused = root_tasks.execute(late)
     assert refusal(refused)[0] is RefusalReason.PLAN_EXPIRED
@@ -166,7 +166,7 @@ def test_an_account_whose_turn_comes_after_the_plan_has_expired_is_not_changed(r
     root_tasks.on_event("before-call.sts.AssumeRoot", wait_in_second)
     root_tasks.on_event("after-call.iam.DeleteAccessKey", lambda **_: deleted.set())
     execution = root_tasks.execute(plan)
-    assert root_tasks.outcomes(execution) == {MEMBER: "done", OTHER: "failed"}
+    assert root_tasks.outcomes(execution) == {MEMBER: "DONE", OTHER: "FAILED"}
     assert root_tasks.results(execution)[OTHER]["reason"] == EXPIRED
     assert {write.account_id for write in root_tasks.organization.writes} == {MEMBER}
 
@@ -198,7 +198,7 @@ def test_no_batch_makes_changes_once_its_execution_was_stopped(
         execution.status, root_tasks.lose_batches = "ABORTED", lambda batch: False
         execution = root_tasks.redrive(execution, {"plan": plan.run_id})
     (result,) = root_tasks.results(execution).values()
-    assert (result["outcome"], result["reason"]) == ("failed", STOPPED)
+    assert (result["outcome"], result["reason"]) == ("FAILED", STOPPED)
     assert root_tasks.organization.writes == ()
 
 
@@ -212,7 +212,7 @@ def test_a_batch_that_cannot_ask_if_it_was_stopped_says_that_it_did_nothing(root
     root_tasks.lose_batches = deny
     (result,) = root_tasks.results(root_tasks.execute(plan)).values()
     assert (result["outcome"], result["reason"]) == (
-        "failed",
+        "FAILED",
         f"{STOP_UNREAD} states:DescribeExecution: AccessDeniedException: This is a test.",
     )
     assert root_tasks.organization.writes == ()
@@ -238,7 +238,7 @@ def test_an_execution_that_cannot_start_does_not_use_up_its_plan(
     failed = root_tasks.execute(plan)
     assert refusal(failed)[0] is RefusalReason.CALL_FAILED
     again = root_tasks.redrive(failed, {"plan": plan.run_id}) if redriven else root_tasks.execute(plan)
-    assert root_tasks.outcomes(again) == {MEMBER: "done"}
+    assert root_tasks.outcomes(again) == {MEMBER: "DONE"}
 
 
 def test_an_execution_that_may_not_be_described_is_not_taken_for_none(root_tasks: RootTasks) -> None:
@@ -254,7 +254,7 @@ def test_a_name_that_is_used_again_does_not_use_up_the_plan(root_tasks: RootTask
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     plan = root_tasks.run(DELETE)
     assert refusal(root_tasks.execute(plan, name=first.run_id))[0] is RefusalReason.NAME_ALREADY_USED
-    assert root_tasks.outcomes(root_tasks.execute(plan, name="weekly-2")) == {MEMBER: "done"}
+    assert root_tasks.outcomes(root_tasks.execute(plan, name="weekly-2")) == {MEMBER: "DONE"}
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     plan = root_tasks.run(DELETE)
     arns = {"own": root_tasks.arn("execution", machine=EXECUTE_MACHINE), "plan": root_tasks.arn(plan.run_id)}
     root_tasks.outdated = {arns[which]: [*outdated.get(which, ())] for which in arns}
-    assert root_tasks.outcomes(root_tasks.execute(plan, name="execution")) == {MEMBER: "done"}
+    assert root_tasks.outcomes(root_tasks.execute(plan, name="execution")) == {MEMBER: "DONE"}
     assert refusal(root_tasks.execute(plan))[0] is RefusalReason.PLAN_ALREADY_EXECUTED
     assert not any(root_tasks.outdated.values())
 
@@ -337,7 +337,7 @@ def test_a_plan_is_not_executed_if_another_report_was_approved(root_tasks: RootT
         assert root_tasks.organization.writes == ()
     # In capital letters, too: some tools write them so.
     executed = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": sha256(shown).upper()})
-    assert executed.output["totals"] == {"done": 2}
+    assert executed.output["totals"] == {"DONE": 2}
 
 
 def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now(
@@ -355,7 +355,7 @@ def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now
         OTHER: "Its state is SUSPENDED.",
         THIRD: PROTECTED,
     }
-    assert executed.output["totals"] == {"skipped": 3}
+    assert executed.output["totals"] == {"SKIPPED": 3}
     # A new plan must not name it.
     reason, data = refusal(root_tasks.run({**DELETE, "accounts": [MEMBER, OTHER, STRANGER]}))
     assert (reason, data["account_ids"]) == (RefusalReason.NOT_MEMBERS, sorted([MEMBER, STRANGER]))
@@ -366,14 +366,14 @@ def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now
 
 def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
     cases: list[tuple[int | None, dict[str, object], str]] = [
-        (90, {}, "in use"),
-        (91, {}, "planned"),
-        (91, {"unusedForDays": 91}, "in use"),
-        (1, {"unusedForDays": 0}, "planned"),
+        (90, {}, "IN_USE"),
+        (91, {}, "PLANNED"),
+        (91, {"unusedForDays": 91}, "IN_USE"),
+        (1, {"unusedForDays": 0}, "PLANNED"),
         # It is being used now.
-        (0, {"unusedForDays": 0}, "in use"),
-        (0, {"includeInUse": True}, "planned"),
-        (None, {"unusedForDays": 3650}, "planned"),
+        (0, {"unusedForDays": 0}, "IN_USE"),
+        (0, {"includeInUse": True}, "PLANNED"),
+        (None, {"unusedForDays": 3650}, "PLANNED"),
     ]
     for days_ago, input_, outcome in cases:
         moment = None if days_ago is None else root_tasks.now - timedelta(days=days_ago)
@@ -385,7 +385,7 @@ def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
             access_key_last_used=moment,
         )
         plan = root_tasks.run({**DELETE, **input_})
-        assert root_tasks.items(plan, MEMBER) == [("password", outcome), (f"access key {KEY}", outcome)]
+        assert root_tasks.items(plan, MEMBER) == [("PASSWORD", outcome), (f"ACCESS_KEY {KEY}", outcome)]
         assert root_tasks.outcomes(plan)[MEMBER] == outcome
 
 
@@ -395,22 +395,22 @@ def test_an_account_with_something_planned_and_something_in_use_is_planned(root_
     )
     plan = root_tasks.run(DELETE)
     assert root_tasks.items(plan, MEMBER) == [
-        ("password", "planned"),
-        (f"access key {KEY}", "in use"),
-        (f"MFA device {MFA}", "skipped"),
+        ("PASSWORD", "PLANNED"),
+        (f"ACCESS_KEY {KEY}", "IN_USE"),
+        (f"MFA_DEVICE {MFA}", "SKIPPED"),
     ]
-    assert plan.output["totals"]["planned"] == 1
+    assert plan.output["totals"]["PLANNED"] == 1
     executed = root_tasks.execute(plan)
     assert root_tasks.items(executed, MEMBER) == [
-        ("password", "done"),
-        (f"access key {KEY}", "skipped"),
-        (f"MFA device {MFA}", "skipped"),
+        ("PASSWORD", "DONE"),
+        (f"ACCESS_KEY {KEY}", "SKIPPED"),
+        (f"MFA_DEVICE {MFA}", "SKIPPED"),
     ]
     left = root_tasks.organization.root_credentials(MEMBER)
     assert (left.access_keys, left.mfa_devices) == ((KEY,), (MFA,))
 
 
-@pytest.mark.parametrize(("include", "outcome"), [(False, "inaccessible"), (True, "planned")])
+@pytest.mark.parametrize(("include", "outcome"), [(False, "INACCESSIBLE"), (True, "PLANNED")])
 def test_what_may_be_in_use_is_left_out_of_a_plan(root_tasks: RootTasks, include: bool, outcome: str) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:GetAccessKeyLastUsed")
@@ -423,14 +423,14 @@ def test_what_may_be_in_use_is_left_out_of_a_plan(root_tasks: RootTasks, include
 
 def test_a_plan_can_be_limited_to_types_of_credentials(root_tasks: RootTasks) -> None:
     items = {
-        "password": "password",
-        "access key": f"access key {KEY}",
-        "signing certificate": f"signing certificate {CERTIFICATE}",
-        "MFA device": f"MFA device {MFA}",
+        "PASSWORD": "PASSWORD",
+        "ACCESS_KEY": f"ACCESS_KEY {KEY}",
+        "SIGNING_CERTIFICATE": f"SIGNING_CERTIFICATE {CERTIFICATE}",
+        "MFA_DEVICE": f"MFA_DEVICE {MFA}",
     }
-    for types in (["access key"], ["password", "signing certificate"], [*items]):
+    for types in (["ACCESS_KEY"], ["PASSWORD", "SIGNING_CERTIFICATE"], [*items]):
         plan = root_tasks.run({**DELETE, "credentialTypes": types[::-1]})
-        assert root_tasks.items(plan, MEMBER) == [(items[type_], "planned") for type_ in types]
+        assert root_tasks.items(plan, MEMBER) == [(items[type_], "PLANNED") for type_ in types]
 
 
 @pytest.mark.parametrize("others", [{"password": True}, {"access_keys": 1}, {"certificates": 1}], ids=str)
@@ -438,8 +438,8 @@ def test_mfa_is_not_planned_while_another_credential_stays(
     root_tasks: RootTasks, others: dict[str, Any]
 ) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=1, **others)
-    plan = root_tasks.run({**DELETE, "credentialTypes": ["MFA device"]})
-    assert root_tasks.items(plan, MEMBER) == [(f"MFA device {MFA}", "skipped")]
+    plan = root_tasks.run({**DELETE, "credentialTypes": ["MFA_DEVICE"]})
+    assert root_tasks.items(plan, MEMBER) == [(f"MFA_DEVICE {MFA}", "SKIPPED")]
     assert root_tasks.results(plan)[MEMBER]["reason"] == MFA_LEFT_OUT
     assert root_tasks.outcomes(root_tasks.execute(plan)) == {}
 
@@ -491,12 +491,12 @@ def test_each_mfa_device_is_deactivated_only_after_a_look_of_its_own(root_tasks:
         "iam:DeactivateMFADevice", lambda: setattr(root_user, "password_created_at", root_tasks.now)
     )
     executed = root_tasks.execute(plan)
-    assert [outcome for _, outcome in root_tasks.items(executed, MEMBER)] == ["done", "failed", "skipped"]
+    assert [outcome for _, outcome in root_tasks.items(executed, MEMBER)] == ["DONE", "FAILED", "SKIPPED"]
     assert root_tasks.results(executed)[MEMBER]["reason"] == MFA_STAYS
     assert root_tasks.organization.root_credentials(MEMBER).mfa_devices == (MFA.replace("-1", "-2"),)
 
 
-@pytest.mark.parametrize(("times", "outcome", "left"), [(3, "done", ()), (1000, "failed", (MFA,))])
+@pytest.mark.parametrize(("times", "outcome", "left"), [(3, "DONE", ()), (1000, "FAILED", (MFA,))])
 def test_a_list_that_lags_behind_a_deletion_is_read_again_before_mfa_is_deactivated(
     root_tasks: RootTasks, times: int, outcome: str, left: tuple[str, ...]
 ) -> None:
@@ -510,7 +510,7 @@ def test_a_list_that_lags_behind_a_deletion_is_read_again_before_mfa_is_deactiva
     root_tasks.on_event("after-call.iam.ListAccessKeys", lag)
     executed = root_tasks.execute(plan)
     outcomes = [item_outcome for _, item_outcome in root_tasks.items(executed, MEMBER)]
-    assert outcomes == ["done", "done", "done", outcome]
+    assert outcomes == ["DONE", "DONE", "DONE", outcome]
     assert root_tasks.organization.root_credentials(MEMBER).mfa_devices == left
     assert root_tasks.time.seconds > 0
 
@@ -518,10 +518,10 @@ def test_a_list_that_lags_behind_a_deletion_is_read_again_before_mfa_is_deactiva
 @pytest.mark.parametrize(
     ("replaced", "item", "reason"),
     [
-        ({"password": True, "mfa_devices": 1}, "password", PASSWORD_REPLACED),
-        ({"mfa_devices": 1}, f"MFA device {MFA}", MFA_DEVICE_REPLACED),
+        ({"password": True, "mfa_devices": 1}, "PASSWORD", PASSWORD_REPLACED),
+        ({"mfa_devices": 1}, f"MFA_DEVICE {MFA}", MFA_DEVICE_REPLACED),
     ],
-    ids=["password", "MFA device"],
+    ids=["PASSWORD", "MFA_DEVICE"],
 )
 def test_what_was_created_after_the_plan_is_not_deleted(
     root_tasks: RootTasks, replaced: dict[str, Any], item: str, reason: str
@@ -531,16 +531,16 @@ def test_what_was_created_after_the_plan_is_not_deleted(
     root_tasks.organization.put_root_credentials(account_id=MEMBER, **replaced)
     executed = root_tasks.execute(plan)
     result = root_tasks.results(executed)[MEMBER]
-    assert (result["outcome"], result["reason"]) == ("failed", reason)
-    assert dict(root_tasks.items(executed, MEMBER))[item] == "failed"
+    assert (result["outcome"], result["reason"]) == ("FAILED", reason)
+    assert dict(root_tasks.items(executed, MEMBER))[item] == "FAILED"
     left = root_tasks.organization.root_credentials(MEMBER)
-    assert (left.password, left.mfa_devices) == ("password" in replaced, (MFA,))
+    assert (left.password, left.mfa_devices) == ("PASSWORD" in replaced, (MFA,))
 
 
 def test_a_planned_password_without_a_creation_date_is_not_deleted(root_tasks: RootTasks) -> None:
     root_tasks.omit_from_response("iam:GetLoginProfile", "LoginProfile", "CreateDate")
     plan = root_tasks.run(DELETE)
-    assert root_tasks.outcomes(plan)[MEMBER] == "inaccessible"
+    assert root_tasks.outcomes(plan)[MEMBER] == "INACCESSIBLE"
     assert json.loads(root_tasks.read(f"runs/{plan.run_id}/plan.json"))["assignments"] == []
 
 
@@ -551,12 +551,12 @@ def test_what_was_created_after_the_plan_is_left_and_reported(root_tasks: RootTa
     executed = root_tasks.execute(plan)
     new = KEY.replace("0001", "0002")
     assert root_tasks.items(executed, MEMBER) == [
-        (f"access key {KEY}", "done"),
-        (f"access key {new}", "skipped"),
-        (f"MFA device {MFA}", "skipped"),
+        (f"ACCESS_KEY {KEY}", "DONE"),
+        (f"ACCESS_KEY {new}", "SKIPPED"),
+        (f"MFA_DEVICE {MFA}", "SKIPPED"),
     ]
     assert root_tasks.results(executed)[MEMBER]["items"][1]["message"] == NOT_IN_PLAN
-    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+    assert root_tasks.outcomes(executed) == {MEMBER: "DONE"}
     assert root_tasks.organization.root_credentials(MEMBER).access_keys == (new,)
 
 
@@ -565,22 +565,22 @@ def test_an_execution_that_cannot_look_for_other_credentials_says_so(root_tasks:
     plan = root_tasks.run(DELETE)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:ListAccessKeys")
     result = root_tasks.results(root_tasks.execute(plan))[MEMBER]
-    assert result["outcome"] == "done"
+    assert result["outcome"] == "DONE"
     assert result["reason"].startswith(f"{OTHERS_NOT_READ} iam:ListAccessKeys: AccessDenied: ")
 
 
 @pytest.mark.parametrize(
     ("action", "outcomes"),
     [
-        ("DeleteLoginProfile", ["failed", "done", "done", "failed"]),
-        ("DeleteAccessKey", ["done", "failed", "done", "failed"]),
-        ("DeleteSigningCertificate", ["done", "done", "failed", "failed"]),
+        ("DeleteLoginProfile", ["FAILED", "DONE", "DONE", "FAILED"]),
+        ("DeleteAccessKey", ["DONE", "FAILED", "DONE", "FAILED"]),
+        ("DeleteSigningCertificate", ["DONE", "DONE", "FAILED", "FAILED"]),
         # Without it, which password it is, is not known.
-        ("GetLoginProfile", ["failed", "done", "done", "failed"]),
+        ("GetLoginProfile", ["FAILED", "DONE", "DONE", "FAILED"]),
         # Nor which device.
-        ("ListMFADevices", ["done", "done", "done", "failed"]),
-        ("ListAccessKeys", ["done", "done", "done", "failed"]),
-        ("ListSigningCertificates", ["done", "done", "done", "failed"]),
+        ("ListMFADevices", ["DONE", "DONE", "DONE", "FAILED"]),
+        ("ListAccessKeys", ["DONE", "DONE", "DONE", "FAILED"]),
+        ("ListSigningCertificates", ["DONE", "DONE", "DONE", "FAILED"]),
     ],
 )
 def test_mfa_stays_where_a_credential_could_not_be_deleted_or_not_be_looked_for(
@@ -589,7 +589,7 @@ def test_mfa_stays_where_a_credential_could_not_be_deleted_or_not_be_looked_for(
     plan = root_tasks.run(DELETE)
     root_tasks.organization.deny(account_id=MEMBER, action=f"iam:{action}")
     executed = root_tasks.execute(plan)
-    assert root_tasks.outcomes(executed) == {MEMBER: "failed"}
+    assert root_tasks.outcomes(executed) == {MEMBER: "FAILED"}
     assert [outcome for _, outcome in root_tasks.items(executed, MEMBER)] == outcomes
     # Nothing is said twice.
     assert root_tasks.results(executed)[MEMBER]["items"][3]["message"].count("could not be read") <= 1
@@ -604,8 +604,8 @@ def test_what_is_deleted_already_is_nothing_to_do(root_tasks: RootTasks) -> None
     root_user.certificates.clear()
     executed = root_tasks.execute(plan)
     outcomes = [outcome for _, outcome in root_tasks.items(executed, MEMBER)]
-    assert outcomes == [*["nothing to do"] * 3, "done"]
-    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+    assert outcomes == [*["NOTHING_TO_DO"] * 3, "DONE"]
+    assert root_tasks.outcomes(executed) == {MEMBER: "DONE"}
 
 
 def test_an_mfa_device_that_is_gone_has_nothing_to_do_also_if_a_key_is_left(root_tasks: RootTasks) -> None:
@@ -614,8 +614,8 @@ def test_an_mfa_device_that_is_gone_has_nothing_to_do_also_if_a_key_is_left(root
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     executed = root_tasks.execute(plan)
     assert root_tasks.items(executed, MEMBER) == [
-        (f"MFA device {MFA}", "nothing to do"),
-        (f"access key {KEY}", "skipped"),
+        (f"MFA_DEVICE {MFA}", "NOTHING_TO_DO"),
+        (f"ACCESS_KEY {KEY}", "SKIPPED"),
     ]
 
 
@@ -626,10 +626,10 @@ def test_a_deletion_whose_response_was_lost_is_done_if_nothing_exists_then(root_
     root_tasks.fail("iam:DeleteSigningCertificate", "ServiceFailure", status=500)
     executed = root_tasks.execute(plan)
     assert root_tasks.items(executed, MEMBER)[1:3] == [
-        (f"access key {KEY}", "done"),
-        (f"signing certificate {CERTIFICATE}", "unknown"),
+        (f"ACCESS_KEY {KEY}", "DONE"),
+        (f"SIGNING_CERTIFICATE {CERTIFICATE}", "UNKNOWN"),
     ]
-    assert root_tasks.outcomes(executed) == {MEMBER: "unknown"}
+    assert root_tasks.outcomes(executed) == {MEMBER: "UNKNOWN"}
 
 
 def test_an_account_without_a_session_fails_and_nothing_was_attempted(root_tasks: RootTasks) -> None:
@@ -637,7 +637,7 @@ def test_an_account_without_a_session_fails_and_nothing_was_attempted(root_tasks
     root_tasks.organization.deny(account_id=MANAGEMENT, action="sts:AssumeRoot")
     executed = root_tasks.execute(plan)
     result = root_tasks.results(executed)[MEMBER]
-    assert result["outcome"] == "failed"
+    assert result["outcome"] == "FAILED"
     assert result["reason"].startswith("sts:AssumeRoot: AccessDenied: ")
     assert {item["message"] for item in result["items"]} == {NO_SESSION}
 
@@ -649,11 +649,11 @@ def test_an_account_without_a_session_fails_and_nothing_was_attempted(root_tasks
 def test_recovery_is_allowed_where_it_was_planned(root_tasks: RootTasks, lost_responses: int) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER)
     plan = root_tasks.run(RECOVER)
-    assert root_tasks.outcomes(plan) == {MEMBER: "planned"}
+    assert root_tasks.outcomes(plan) == {MEMBER: "PLANNED"}
     assert not root_tasks.organization.root_credentials(MEMBER).password
     root_tasks.lose_response("iam:CreateLoginProfile", times=lost_responses)
     executed = root_tasks.execute(plan)
-    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+    assert root_tasks.outcomes(executed) == {MEMBER: "DONE"}
     assert root_tasks.organization.root_credentials(MEMBER).password
     writes = root_tasks.organization.writes
     assert [call.operation for call in writes] == ["CreateLoginProfile"] * (1 + lost_responses)
@@ -666,7 +666,7 @@ def test_recovery_has_nothing_to_do_where_there_is_a_password_and_says_so(root_t
     plan = root_tasks.run(RECOVER)
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     for finished in (having, root_tasks.execute(plan)):
-        assert root_tasks.outcomes(finished) == {MEMBER: "nothing to do"}
+        assert root_tasks.outcomes(finished) == {MEMBER: "NOTHING_TO_DO"}
         assert root_tasks.results(finished)[MEMBER]["items"][0]["message"] == HAS_PASSWORD
 
 
@@ -675,6 +675,6 @@ def test_a_denied_recovery_fails_with_awss_words(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(RECOVER)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:CreateLoginProfile")
     result = root_tasks.results(root_tasks.execute(plan))[MEMBER]
-    assert result["outcome"] == "failed"
+    assert result["outcome"] == "FAILED"
     assert "iam:CreateLoginProfile: AccessDenied: " in result["reason"]
     assert "aws:AssumedRoot" in json.dumps(result)

@@ -720,14 +720,14 @@ SITUATIONS = {
     "aborted",
     "batch claimed before",
     "changed as approved",
-    "execution: done",
-    "execution: failed",
-    "execution: unknown",
+    "execution: DONE",
+    "execution: FAILED",
+    "execution: UNKNOWN",
     "function died",
-    "look: clean",
-    "look: has credentials",
-    "look: inaccessible",
-    "look: planned",
+    "look: CLEAN",
+    "look: HAS_CREDENTIALS",
+    "look: INACCESSIBLE",
+    "look: PLANNED",
     "policy removed",
     "redriven",
     f"refused: {RefusalReason.NAME_ALREADY_USED}",
@@ -738,7 +738,7 @@ SITUATIONS = {
 
 def test_no_order_of_runs_faults_and_changes_breaks_a_promise(world: World) -> None:
     run_any_order(world, examples=6, steps=8)
-    assert {"execution: done", "look: has credentials", "look: planned"} <= set(world.situations)
+    assert {"execution: DONE", "look: HAS_CREDENTIALS", "look: PLANNED"} <= set(world.situations)
 
 
 @pytest.mark.slow
@@ -780,7 +780,7 @@ def test_a_redrive_makes_in_time_only_changes_that_were_not_attempted(
     any_order: AnyOrder, hours: int, of_other: Outcome, changed: set[str]
 ) -> None:
     drive = execute_and_stop(any_order, DELETE_BOTH)
-    attempted = {(MEMBER, "password", None)}
+    attempted = {(MEMBER, "PASSWORD", None)}
     assert drive.changed == attempted
     any_order.time_passes(hours)
     any_order.resume(drive)

@@ -164,12 +164,12 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
     # What can be read is backed up despite skipBackup.
     plan, another = locked.plan(**SKIP_BACKUP[locked.kind]), locked.plan()
     shown = locked.item(plan)
-    assert locked.outcome(plan) == ("planned", None)
+    assert locked.outcome(plan) == ("PLANNED", None)
     assert json.loads(shown["policy"]) == json.loads(locked.text("Everybody"))
     assert (shown["region"], shown["difference"], shown["backup"]) == (REGION, None, None)
     assert locked.policy == "Everybody"
     executed = locked.execute(plan)
-    assert locked.outcome(executed) == ("done", None)
+    assert locked.outcome(executed) == ("DONE", None)
     assert locked.policy is None
     (reference,) = locked.backups
     assert locked.item(executed)["backup"] == reference
@@ -177,14 +177,14 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
     assert json.loads(backup["policy"]) == json.loads(locked.text("Everybody"))
     assert (backup["accountId"], backup["region"]) == (MEMBER, REGION)
     # What has no policy has nothing to do.
-    assert locked.outcome(locked.plan()) == locked.outcome(locked.execute(another)) == ("nothing to do", None)
+    assert locked.outcome(locked.plan()) == locked.outcome(locked.execute(another)) == ("NOTHING_TO_DO", None)
 
 
 def test_a_plan_fails_for_a_bucket_or_queue_that_does_not_exist(locked: Locked) -> None:
     reference = locked.unlock()
     locked.root_tasks.change_before(READ[locked.kind], locked.delete)
     for plan in (locked.plan(**SKIP_BACKUP[locked.kind]), locked.restore(reference)):
-        assert locked.outcome(plan)[0] == "failed"
+        assert locked.outcome(plan)[0] == "FAILED"
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_what_was_deleted_has_nothing_to_do(locked: Locked, calls: dict[str, str
     plan = locked.plan(**SKIP_BACKUP[locked.kind])
     locked.root_tasks.change_before(calls[locked.kind], locked.delete, url=url)
     outcome, message = locked.outcome(locked.execute(plan))
-    assert outcome == "nothing to do"
+    assert outcome == "NOTHING_TO_DO"
     assert str(message).startswith((REMOVE if calls is REMOVE else READ)[locked.kind])
 
 
@@ -204,7 +204,7 @@ def test_what_was_deleted_has_nothing_to_do(locked: Locked, calls: dict[str, str
 def test_no_policy_is_restored_in_what_was_deleted(locked: Locked, calls: dict[str, str]) -> None:
     plan = locked.restore(locked.unlock())
     locked.root_tasks.change_before(calls[locked.kind], locked.delete)
-    assert locked.outcome(locked.execute(plan))[0] == "failed"
+    assert locked.outcome(locked.execute(plan))[0] == "FAILED"
 
 
 @BUCKET_ONLY
@@ -238,7 +238,7 @@ def test_no_backup_no_removal_and_time_to_store_that_result(locked: Locked, code
     locked.root_tasks.on_event("before-call.s3.PutObject", take_time)
     locked.root_tasks.fail("s3:PutObject", code, url="backups/")
     outcome, message = locked.outcome(locked.execute(plan))
-    assert outcome == "failed"
+    assert outcome == "FAILED"
     assert f"s3:PutObject: {code}" in str(message)
     assert locked.policy == "Everybody"
 
@@ -250,7 +250,7 @@ def test_a_policy_that_has_changed_is_not_removed(locked: Locked, when: str) -> 
         locked.attach("Another")
     else:
         locked.root_tasks.change_before("s3:PutObject", lambda: locked.attach("Another"), url="backups/")
-    assert locked.outcome(locked.execute(plan)) == ("failed", CHANGED_SINCE_PLAN)
+    assert locked.outcome(locked.execute(plan)) == ("FAILED", CHANGED_SINCE_PLAN)
     assert locked.policy == "Another"
     assert len(locked.backups) == (when == "while it is backed up")
 
@@ -258,7 +258,7 @@ def test_a_policy_that_has_changed_is_not_removed(locked: Locked, when: str) -> 
 def test_a_policy_that_is_removed_while_it_is_backed_up_has_nothing_to_do(locked: Locked) -> None:
     plan = locked.plan()
     locked.root_tasks.change_before("s3:PutObject", locked.detach, url="backups/")
-    assert locked.outcome(locked.execute(plan)) == ("nothing to do", None)
+    assert locked.outcome(locked.execute(plan)) == ("NOTHING_TO_DO", None)
 
 
 @pytest.mark.parametrize("backed_up", [False, True], ids=["since the plan", "after its backup"])
@@ -275,13 +275,13 @@ def test_a_policy_that_can_no_longer_be_read_stays(locked: Locked, *, backed_up:
     executed = locked.execute(plan)
     outcome, message = locked.outcome(executed)
     # A policy of the organization may deny it by now: nothing says that this one has changed.
-    assert (outcome, str(message).partition(": This")[0]) == ("failed", f"{READ[locked.kind]}: AccessDenied")
+    assert (outcome, str(message).partition(": This")[0]) == ("FAILED", f"{READ[locked.kind]}: AccessDenied")
     assert locked.policy == "Everybody"
     assert len(locked.backups) == backed_up
     assert [locked.item(executed)["backup"]] == [*locked.backups, None][:1]
 
 
-@pytest.mark.parametrize(("times", "outcome"), [(1, "done"), (1000, "unknown")])
+@pytest.mark.parametrize(("times", "outcome"), [(1, "DONE"), (1000, "UNKNOWN")])
 def test_a_removal_that_may_have_taken_effect_shows_the_policy_and_names_its_backup(
     locked: Locked, times: int, outcome: str
 ) -> None:
@@ -297,10 +297,10 @@ def test_a_removal_that_may_have_taken_effect_shows_the_policy_and_names_its_bac
 @BUCKET_ONLY
 def test_a_bucket_that_the_account_does_not_have_is_not_touched(locked: Locked) -> None:
     # A name that another one begins with is not that one.
-    assert locked.outcome(locked.plan(buckets={MEMBER: ["locked"]})) == ("failed", NO_SUCH_BUCKET)
+    assert locked.outcome(locked.plan(buckets={MEMBER: ["locked"]})) == ("FAILED", NO_SUCH_BUCKET)
     plan = locked.plan(buckets={OTHER: [ID["bucket"]]})
     (only,) = locked.root_tasks.results(plan)[OTHER]["items"]
-    assert (only["outcome"], only["message"]) == ("failed", NO_SUCH_BUCKET)
+    assert (only["outcome"], only["message"]) == ("FAILED", NO_SUCH_BUCKET)
     assert locked.execute(plan).output["totals"] == {}
 
 
@@ -308,7 +308,7 @@ def test_a_bucket_that_the_account_does_not_have_is_not_touched(locked: Locked) 
 def test_a_bucket_whose_region_is_not_named_is_not_touched(locked: Locked) -> None:
     locked.root_tasks.omit_from_response("s3:ListBuckets", "Buckets", "BucketRegion")
     outcome, message = locked.outcome(locked.plan())
-    assert outcome == "inaccessible"
+    assert outcome == "INACCESSIBLE"
     assert "the response has no BucketRegion" in str(message)
 
 
@@ -318,7 +318,7 @@ def test_a_queue_whose_policy_is_an_empty_text_has_none(locked: Locked) -> None:
         parsed["Attributes"]["Policy"] = ""
 
     locked.root_tasks.on_event("after-call.sqs.GetQueueAttributes", empty, account_id=MEMBER)
-    assert locked.outcome(locked.plan()) == ("nothing to do", None)
+    assert locked.outcome(locked.plan()) == ("NOTHING_TO_DO", None)
 
 
 @QUEUE_ONLY
@@ -326,14 +326,14 @@ def test_a_queue_whose_policy_cannot_be_read_needs_skip_backup(locked: Locked) -
     locked.root_tasks.fail(READ["queue"], "AccessDenied", account_id=MEMBER)
     refused = locked.plan()
     outcome, message = locked.outcome(refused)
-    assert outcome == "inaccessible"
+    assert outcome == "INACCESSIBLE"
     assert '"skipBackup": true' in str(message)
     locked.execute(refused)
     assert locked.policy == "Everybody"
 
     plan = locked.plan(skipBackup=True)
-    assert locked.outcome(plan) == ("planned", POLICY_LOST)
-    assert locked.outcome(locked.execute(plan)) == ("done", REMOVED_WITHOUT_BACKUP)
+    assert locked.outcome(plan) == ("PLANNED", POLICY_LOST)
+    assert locked.outcome(locked.execute(plan)) == ("DONE", REMOVED_WITHOUT_BACKUP)
     assert locked.policy is None
     assert locked.backups == []
 
@@ -343,7 +343,7 @@ def test_a_queue_whose_policy_cannot_be_read_for_another_reason_keeps_it(locked:
     locked.root_tasks.fail(READ["queue"], "AccessDenied", account_id=MEMBER, times=1)
     plan = locked.plan(skipBackup=True)
     locked.root_tasks.fail(READ["queue"], "InternalError", status=500, account_id=MEMBER)
-    assert locked.outcome(locked.execute(plan))[0] == "failed"
+    assert locked.outcome(locked.execute(plan))[0] == "FAILED"
     assert locked.policy == "Everybody"
 
 
@@ -361,7 +361,7 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(l
     executed = locked.execute(plan)
     (reference,) = locked.backups
     backup = json.loads(locked.root_tasks.read(reference))
-    for finished, outcome, key in ((plan, "planned", None), (executed, "done", reference)):
+    for finished, outcome, key in ((plan, "PLANNED", None), (executed, "DONE", reference)):
         assert locked.outcome(finished) == (outcome, None)
         shown = locked.item(finished)
         assert (shown["policy"], shown["backup"]) == (backup["policy"], key)
@@ -377,7 +377,7 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(l
     assert [f"{ATTACH[locked.kind].partition(':')[0]}:{call}" for call in calls] == [ATTACH[locked.kind]]
     assert json.loads(backup["policy"]) == json.loads(locked.text("Everybody"))
     assert locked.policy == "Fixed"
-    assert locked.outcome(locked.plan_replacement()) == ("nothing to do", None)
+    assert locked.outcome(locked.plan_replacement()) == ("NOTHING_TO_DO", None)
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["refused", "its response lost"])
@@ -389,7 +389,7 @@ def test_a_replacement_that_fails_says_which_policy_is_attached(locked: Locked, 
         locked.root_tasks.fail(attach, "MalformedPolicy", account_id=MEMBER)
     executed = locked.execute(plan)
     outcome, message = locked.outcome(executed)
-    assert (outcome, locked.policy) == (("unknown", "Fixed") if lost else ("failed", "Everybody"))
+    assert (outcome, locked.policy) == (("UNKNOWN", "Fixed") if lost else ("FAILED", "Everybody"))
     assert str(message).startswith(f"{attach}: {'' if lost else 'MalformedPolicy: This is a test. '}")
     assert str(message).endswith(POLICY_UNKNOWN if lost else POLICY_UNCHANGED)
     assert [locked.item(executed)["backup"]] == locked.backups
@@ -406,14 +406,14 @@ def test_nothing_is_attached_where_no_policy_is(locked: Locked, when: str) -> No
         locked.root_tasks.change_before("s3:PutObject", locked.detach, url="backups/")
     if when != "before the plan":
         ended = locked.execute(ended)
-    assert locked.outcome(ended) == ("failed", NO_POLICY_TO_REPLACE)
+    assert locked.outcome(ended) == ("FAILED", NO_POLICY_TO_REPLACE)
     assert locked.policy is None
 
 
 def test_a_policy_that_has_changed_is_not_replaced(locked: Locked) -> None:
     plan = locked.plan_replacement()
     locked.root_tasks.change_before("s3:PutObject", lambda: locked.attach("Another"), url="backups/")
-    assert locked.outcome(locked.execute(plan)) == ("failed", CHANGED_SINCE_PLAN)
+    assert locked.outcome(locked.execute(plan)) == ("FAILED", CHANGED_SINCE_PLAN)
     assert locked.policy == "Another"
 
 
@@ -424,14 +424,14 @@ def test_restoring_is_planned_then_done(locked: Locked) -> None:
     reference = locked.unlock()
     plan, another = locked.restore(reference), locked.restore(reference)
     shown = locked.item(plan)
-    assert locked.outcome(plan) == ("planned", None)
+    assert locked.outcome(plan) == ("PLANNED", None)
     assert json.loads(shown["policy"]) == json.loads(locked.text("Everybody"))
     assert (shown["region"], shown["difference"], shown["backup"]) == (REGION, None, reference)
     assert locked.policy is None
-    assert locked.outcome(locked.execute(plan)) == ("done", None)
+    assert locked.outcome(locked.execute(plan)) == ("DONE", None)
     assert locked.policy == "Everybody"
     empty = locked.restore(reference)
-    assert locked.outcome(empty) == locked.outcome(locked.execute(another)) == ("nothing to do", None)
+    assert locked.outcome(empty) == locked.outcome(locked.execute(another)) == ("NOTHING_TO_DO", None)
     assert locked.root_tasks.report(locked.execute(empty))["action"] == "restore"
 
 
@@ -448,7 +448,7 @@ def test_restoring_does_not_overwrite_a_policy_that_was_attached_since(locked: L
     plan = locked.restore(reference)
     locked.attach("Another")
     for finished in (locked.execute(plan), locked.restore(reference)):
-        assert locked.outcome(finished) == ("failed", CHANGED_SINCE_BACKUP)
+        assert locked.outcome(finished) == ("FAILED", CHANGED_SINCE_BACKUP)
     assert locked.policy == "Another"
 
 
@@ -458,7 +458,7 @@ def test_only_the_removal_of_a_queues_policy_asks_for_skip_backup(locked: Locked
     plans = [locked.restore(reference), *([locked.plan()] if locked.kind == "bucket" else [])]
     for plan in plans:
         outcome, message = locked.outcome(plan)
-        assert outcome == "inaccessible"
+        assert outcome == "INACCESSIBLE"
         assert "skipBackup" not in str(message)
 
 
@@ -468,7 +468,7 @@ def test_a_policy_that_is_the_backups_but_for_its_white_space_has_nothing_to_do(
     spaced = json.dumps(json.loads(locked.text("Everybody")), indent=2)
     s3 = locked.root_tasks.client("s3", account_id=MEMBER, region=REGION)
     s3.put_bucket_policy(Bucket=ID["bucket"], Policy=spaced)
-    assert locked.outcome(locked.restore(reference)) == ("nothing to do", None)
+    assert locked.outcome(locked.restore(reference)) == ("NOTHING_TO_DO", None)
 
 
 def test_what_is_not_the_backup_of_such_a_policy_is_not_restored(locked: Locked) -> None:
@@ -497,12 +497,12 @@ def test_a_lost_batch_names_its_backups_which_can_be_restored(locked: Locked, *,
         locked.root_tasks.fail("s3:ListObjectsV2", "AccessDenied", url="backups", times=1)
     failed = locked.execute(plan)
     locked.root_tasks.lose_results = lambda batch: False
-    assert (failed.status, failed.totals, locked.policy) == ("FAILED", {"unknown": 1}, None)
+    assert (failed.status, failed.totals, locked.policy) == ("FAILED", {"UNKNOWN": 1}, None)
     (reference,) = locked.backups
     unlisted = f"{BACKUPS_UNREAD} s3:ListBucket: AccessDenied: This is a test."
     backups = f"Backups of this run: {reference}." if listed else unlisted
     assert locked.root_tasks.results(failed)[MEMBER]["reason"] == f"{NO_RESULT} {LOOK_AGAIN} {backups}"
-    assert locked.outcome(locked.execute(locked.restore(reference))) == ("done", None)
+    assert locked.outcome(locked.execute(locked.restore(reference))) == ("DONE", None)
     assert locked.policy == "Everybody"
 
 
@@ -511,6 +511,6 @@ def test_a_policy_that_could_not_be_removed_has_nothing_to_restore(locked: Locke
     locked.root_tasks.fail(REMOVE[locked.kind], "AccessDenied", account_id=MEMBER, times=1)
     failed = locked.execute(plan)
     outcome, message = locked.outcome(failed)
-    assert (failed.status, outcome, locked.policy) == ("FAILED", "failed", "Everybody")
+    assert (failed.status, outcome, locked.policy) == ("FAILED", "FAILED", "Everybody")
     assert f"{REMOVE[locked.kind]}: AccessDenied" in str(message)
-    assert locked.outcome(locked.restore(locked.item(failed)["backup"])) == ("nothing to do", None)
+    assert locked.outcome(locked.restore(locked.item(failed)["backup"])) == ("NOTHING_TO_DO", None)

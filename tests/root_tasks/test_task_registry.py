@@ -105,10 +105,10 @@ def test_a_sixth_task_is_planned_executed_and_reported(
     organization.put_root_credentials(account_id=MEMBER, access_keys=2)
     organization.clear_calls()
     plan = root_tasks.run({"task": NAME, "accounts": [MEMBER, OTHER], "reason": "rotation"})
-    assert root_tasks.outcomes(plan) == {MEMBER: "planned", OTHER: "nothing to do"}
+    assert root_tasks.outcomes(plan) == {MEMBER: "PLANNED", OTHER: "NOTHING_TO_DO"}
     assert organization.writes == ()
     executed = root_tasks.execute(plan)
-    assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+    assert root_tasks.outcomes(executed) == {MEMBER: "DONE"}
     assert organization.root_credentials(MEMBER).access_keys == (f"AKIA{MEMBER}0002",)
     assert session_calls(organization)[-1] == f"{MEMBER} DeleteAccessKey"
     assert "Plan: delete the oldest root access key" in root_tasks.report(plan)["summary"]

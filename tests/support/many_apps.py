@@ -73,7 +73,7 @@ def add_all_arguments(
         protected_accounts=["444444444444"],
         accepted_credentials={
             "222222222222": AcceptedCredentials(
-                types=[CredentialType.MFA_DEVICE, "password"],
+                types=[CredentialType.MFA_DEVICE, "PASSWORD"],
                 reason="Billing, until it has moved",
                 until="2027-03-31",
             )

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from common.identifier import Identifier
+
 # The codec resolves it.
 from common.next_step import NextStep  # noqa: TC001
 
@@ -20,23 +22,23 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-class Outcome(StrEnum):
+class Outcome(Identifier):
     """The outcome of a task in one account, or for one item; the one that needs attention most is first.
 
     This is the order of everything that lists outcomes: totals, summary, CSV and page.
     """
 
-    HAS_CREDENTIALS = "has credentials"
-    UNKNOWN = "unknown"
-    FAILED = "failed"
-    INACCESSIBLE = "inaccessible"
-    PLANNED = "planned"
-    IN_USE = "in use"
-    ACCEPTED = "accepted"
-    DONE = "done"
-    NOTHING_TO_DO = "nothing to do"
-    CLEAN = "clean"
-    SKIPPED = "skipped"
+    HAS_CREDENTIALS = "HAS_CREDENTIALS"
+    UNKNOWN = "UNKNOWN"
+    FAILED = "FAILED"
+    INACCESSIBLE = "INACCESSIBLE"
+    PLANNED = "PLANNED"
+    IN_USE = "IN_USE"
+    ACCEPTED = "ACCEPTED"
+    DONE = "DONE"
+    NOTHING_TO_DO = "NOTHING_TO_DO"
+    CLEAN = "CLEAN"
+    SKIPPED = "SKIPPED"
 
     @property
     def rank(self) -> int:
@@ -55,15 +57,15 @@ class Action(StrEnum):
     RESTORE = "restore"
 
 
-class ItemType(StrEnum):
+class ItemType(Identifier):
     """The type of an item that a task acts on in an account."""
 
-    PASSWORD = "password"
-    ACCESS_KEY = "access key"
-    SIGNING_CERTIFICATE = "signing certificate"
-    MFA_DEVICE = "MFA device"
-    BUCKET_POLICY = "bucket policy"
-    QUEUE_POLICY = "queue policy"
+    PASSWORD = "PASSWORD"
+    ACCESS_KEY = "ACCESS_KEY"
+    SIGNING_CERTIFICATE = "SIGNING_CERTIFICATE"
+    MFA_DEVICE = "MFA_DEVICE", "MFA device"
+    BUCKET_POLICY = "BUCKET_POLICY"
+    QUEUE_POLICY = "QUEUE_POLICY"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,18 +196,18 @@ class AccountResult(Result):
     protected: bool = False
 
 
-class ChangeType(StrEnum):
+class ChangeType(Identifier):
     """A difference in an account from one full audit to the next; the most important is first."""
 
-    CREDENTIALS_APPEARED = "credentials appeared"
-    NO_LONGER_ACCEPTED = "credentials no longer accepted"
-    EMAIL_OUTSIDE = "e-mail address outside of the domains"
-    NO_LONGER_AUDITED = "no longer audited"
-    ACCEPTED = "credentials accepted"
-    JOINED = "joined the organization"
-    AUDITED_AGAIN = "audited again"
-    CREDENTIALS_DISAPPEARED = "credentials disappeared"
-    LEFT = "left the organization"
+    CREDENTIALS_APPEARED = "CREDENTIALS_APPEARED"
+    CREDENTIALS_NO_LONGER_ACCEPTED = "CREDENTIALS_NO_LONGER_ACCEPTED"
+    EMAIL_OUTSIDE = "EMAIL_OUTSIDE", "e-mail address outside of the domains"
+    NO_LONGER_AUDITED = "NO_LONGER_AUDITED"
+    CREDENTIALS_ACCEPTED = "CREDENTIALS_ACCEPTED"
+    JOINED = "JOINED", "joined the organization"
+    AUDITED_AGAIN = "AUDITED_AGAIN"
+    CREDENTIALS_DISAPPEARED = "CREDENTIALS_DISAPPEARED"
+    LEFT = "LEFT", "left the organization"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

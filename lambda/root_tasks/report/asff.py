@@ -141,7 +141,8 @@ def _verdict(result: AccountResult) -> _Verdict:
     # No one has seen whether there are credentials.
     inaccessible = result.outcome is not Outcome.SKIPPED
     severity = Severity.MEDIUM if inaccessible else Severity.INFORMATIONAL
-    return ComplianceStatus.NOT_AVAILABLE, severity, f"It was {result.outcome}. {result.reason or ''}".strip()
+    found = f"It was {result.outcome.words}. {result.reason or ''}".strip()
+    return ComplianceStatus.NOT_AVAILABLE, severity, found
 
 
 def _severity(has: RootCredentials) -> Severity:

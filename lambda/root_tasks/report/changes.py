@@ -38,18 +38,22 @@ _READ = NextStep(what="Read the report", command="centralized-root-access report
 # The subjects, the worst first; of anything else it only says that it changed.
 _WORST = {
     ChangeType.CREDENTIALS_APPEARED: "Root credentials appeared",
-    ChangeType.NO_LONGER_ACCEPTED: "Root credentials no longer accepted",
+    ChangeType.CREDENTIALS_NO_LONGER_ACCEPTED: "Root credentials no longer accepted",
     ChangeType.EMAIL_OUTSIDE: "Root e-mail addresses outside of the domains",
     ChangeType.NO_LONGER_AUDITED: "Root credentials no longer audited",
-    ChangeType.ACCEPTED: "Root credentials accepted",
+    ChangeType.CREDENTIALS_ACCEPTED: "Root credentials accepted",
 }
 # A new acceptance ends the alarm: by a deployment, or because an account was moved into a unit.
 _ACCEPTANCE = {
-    (Outcome.ACCEPTED, Outcome.HAS_CREDENTIALS): ChangeType.NO_LONGER_ACCEPTED,
-    (Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED): ChangeType.ACCEPTED,
+    (Outcome.ACCEPTED, Outcome.HAS_CREDENTIALS): ChangeType.CREDENTIALS_NO_LONGER_ACCEPTED,
+    (Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED): ChangeType.CREDENTIALS_ACCEPTED,
 }
 # Changes that the reason in the account's row explains.
-_WITH_REASON = (ChangeType.NO_LONGER_ACCEPTED, ChangeType.NO_LONGER_AUDITED, ChangeType.ACCEPTED)
+_WITH_REASON = (
+    ChangeType.CREDENTIALS_NO_LONGER_ACCEPTED,
+    ChangeType.NO_LONGER_AUDITED,
+    ChangeType.CREDENTIALS_ACCEPTED,
+)
 _MAX_REASON_CHARACTERS = 400
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
@@ -327,7 +331,7 @@ def _lines(found: Sequence[Change], reasons: Mapping[str, str | None]) -> Iterat
     for type_ in ChangeType:
         of_type = [change for change in found if change.type is type_]
         for position, change in enumerate(of_type):
-            heading = "" if position else f"\n{type_.capitalize()} ({len(of_type):,})\n"
+            heading = "" if position else f"\n{type_.words.capitalize()} ({len(of_type):,})\n"
             why = reasons.get(change.account_id) if type_ in _WITH_REASON else None
             details = _details(change)
             if why:

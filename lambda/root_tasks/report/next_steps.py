@@ -202,7 +202,8 @@ def _of_accounts(
     named = ["--account", ",".join(result.account_id for result in accounts)]
     if stored and len(accounts) > MAX_NAMED:
         run = report.run_id if report.executed_plan is None else f"executions/{report.run_id}"
-        named = ["--from-report", run, *(word for outcome in outcomes for word in ("--outcome", outcome))]
+        options = (word for outcome in outcomes for word in ("--outcome", outcome.option))
+        named = ["--from-report", run, *options]
     yield NextStep(what=what, command=_command(*command, *named))
 
 

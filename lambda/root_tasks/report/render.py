@@ -18,7 +18,7 @@ from common.typed_json import format_time
 from common.untrusted import printable
 
 from ..model.codec import encode
-from ..model.report_schema import AccessKey, ItemType, Outcome, RootCredentials
+from ..model.report_schema import AccessKey, ChangeType, ItemType, Outcome, RootCredentials
 from ..tasks import DEFINITIONS
 from .controls import evidence
 from .management_root_user import management_root_user
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Item,
         Report,
     )
+    from ..tasks.definition import ActionWords
 
 # Embedding takes several times the memory of what is embedded.
 _PIECE_BYTES = 100_000
@@ -124,9 +125,7 @@ def as_html(report: Report, report_json: bytes) -> bytes:
         "script-hash": _hash(page, "script"),
         "columns": "items" if DEFINITIONS[report.task].makes_changes else "credentials",
         "recent-days": str(RECENT.days),
-        "action": words.action,
-        "planned": _markup(words.planned),
-        "done": _markup(words.done),
+        "words": _markup(json.dumps(_words(words))),
         "approval": _markup(json.dumps([asdict(approval)] if approval else [])),
         "organization": _markup(report.organization_id),
         "title": _markup(title(report)),
@@ -247,6 +246,14 @@ def csv_cell(value: object) -> str:
     text = "" if value is None else "\n".join(map(printable, str(value).split("\n")))
     text = _FORMULA.sub(r"\1\2'", text)
     return f"'{text}" if text.startswith("\n") else text
+
+
+def _words(of_action: ActionWords) -> dict[str, str]:
+    """Return the words of each identifier in a report; outcomes in those of the run's action."""
+    return {
+        **{outcome: of_action.outcome(outcome) for outcome in Outcome},
+        **{identifier: identifier.words for type_ in (ItemType, ChangeType) for identifier in type_},
+    }
 
 
 def _markup(text: str) -> str:

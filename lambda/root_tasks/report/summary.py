@@ -90,7 +90,7 @@ def request_in_words(selection: PlanSelection) -> str:
         if selection.all_accounts
         else ", ".join(filter(None, (named, *selection.organizational_units))),
         f"without {', '.join(selection.exclude)}" if selection.exclude else "",
-        f"only {enumeration([f'{type_}s' for type_ in selection.credential_types])}"
+        f"only {enumeration([f'{type_.words}s' for type_ in selection.credential_types])}"
         if selection.credential_types
         else "",
         "in use or not"
@@ -190,7 +190,7 @@ def credential_counts(results: Sequence[AccountResult]) -> str:
 
 def item_counts(counts: Mapping[ItemType, int]) -> str:
     """Return how many there are of each type, such as "1 password and 2 access keys"."""
-    return enumeration([quantity(counts[type_], type_) for type_ in ItemType if counts.get(type_)])
+    return enumeration([quantity(counts[type_], type_.words) for type_ in ItemType if counts.get(type_)])
 
 
 def minute(moment: datetime) -> str:

@@ -211,6 +211,6 @@ def _backup(storage: Storage, reference: str, *, task: Task) -> Backup:
         raise RunRefusedError(RefusalReason.BACKUP_NOT_FOUND, reference=reference)
     if backup.type is not DEFINITIONS[task].policy_type:
         raise RunRefusedError(
-            RefusalReason.BACKUP_OF_ANOTHER_TYPE, reference=reference, type=backup.type, task=task
+            RefusalReason.BACKUP_OF_ANOTHER_TYPE, reference=reference, type=backup.type.words, task=task
         )
     return backup

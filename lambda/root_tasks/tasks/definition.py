@@ -51,13 +51,13 @@ class ActionWords:
 
     action: Action
     title: str
-    planned: str = Outcome.PLANNED
-    done: str = Outcome.DONE
+    planned: str = Outcome.PLANNED.words
+    done: str = Outcome.DONE.words
     warning: str = ""
 
     def outcome(self, outcome: Outcome) -> str:
         """Return an outcome in the words of the action."""
-        return {Outcome.PLANNED: self.planned, Outcome.DONE: self.done}.get(outcome, outcome)
+        return {Outcome.PLANNED: self.planned, Outcome.DONE: self.done}.get(outcome, outcome.words)
 
 
 @dataclass(frozen=True, kw_only=True)

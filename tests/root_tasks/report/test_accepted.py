@@ -144,7 +144,7 @@ def test_only_the_domain_of_an_address_counts(email: str | None, outside: bool |
 
 
 def accept(root_tasks: RootTasks, target_id: str, until: date) -> None:
-    setting = {"targetId": target_id, "types": ["password"], "reason": "billing", "until": until.isoformat()}
+    setting = {"targetId": target_id, "types": ["PASSWORD"], "reason": "billing", "until": until.isoformat()}
     root_tasks.settings = Settings(accepted_credentials=[setting])
 
 

@@ -83,7 +83,7 @@ def test_report_page_metric_notice_and_finding_say_what_it_has(
 def test_the_management_account_has_its_own_row_and_is_no_member(root_tasks: RootTasks) -> None:
     give(root_tasks, password=True, access_keys=1, certificates=1)
     audit = root_tasks.run()
-    assert audit.totals == {"clean": 3, "skipped": 1}
+    assert audit.totals == {"CLEAN": 3, "SKIPPED": 1}
     assert root_tasks.results(audit)[MANAGEMENT]["credentials"] == {
         "password": True,
         "passwordLastUsedAt": None,
@@ -109,7 +109,7 @@ def test_if_it_cannot_be_read_the_audit_says_so_and_claims_nothing(root_tasks: R
     give(root_tasks, password=True)
     root_tasks.fail(GET_ACCOUNT_SUMMARY, "AccessDenied", account_id=MANAGEMENT)
     audit = root_tasks.run()
-    assert audit.totals == {"clean": 3, "skipped": 1}
+    assert audit.totals == {"CLEAN": 3, "SKIPPED": 1}
     result = root_tasks.results(audit)[MANAGEMENT]
     assert result["credentials"] is None
     assert "could not be read. iam:GetAccountSummary: AccessDenied: This is a test." in result["reason"]
@@ -120,7 +120,7 @@ def test_if_it_cannot_be_read_the_audit_says_so_and_claims_nothing(root_tasks: R
 
 def test_the_report_does_not_wait_for_it_for_long(root_tasks: RootTasks) -> None:
     root_tasks.fail(GET_ACCOUNT_SUMMARY, "Throttling", account_id=MANAGEMENT)
-    assert root_tasks.run().totals == {"clean": 3, "skipped": 1}
+    assert root_tasks.run().totals == {"CLEAN": 3, "SKIPPED": 1}
     assert root_tasks.time.seconds < 100
 
 

@@ -164,7 +164,7 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
             recovery(*(result(id_, Outcome.DONE) for id_ in several(6, Outcome.DONE))),
             [
                 "plan delete --include-in-use --from-report executions/run --outcome done "
-                "--outcome 'nothing to do'"
+                "--outcome nothing-to-do"
             ],
         ),
     ],

@@ -197,7 +197,7 @@ def test_the_csv_says_nothing_about_credentials_that_were_not_read() -> None:
 
 def test_the_csv_does_not_count_what_could_not_be_listed() -> None:
     (read,) = rows(as_csv(partly_read_audit()))
-    assert (read["outcome"], read["password"]) == ("has credentials", "yes")
+    assert (read["outcome"], read["password"]) == ("HAS_CREDENTIALS", "yes")
     counts = ("accessKeys", "activeAccessKeys", "accessKeyIds", "signingCertificates", "mfaDevices")
     assert {read[column] for column in counts} == {""}
 
@@ -209,7 +209,7 @@ def test_the_csv_has_what_a_root_user_has() -> None:
         "name": "payments-production",
         "email": "aws+0002@example.com",
         "organizationalUnit": "Root/Workloads/Production",
-        "outcome": "has credentials",
+        "outcome": "HAS_CREDENTIALS",
         "password": "yes",
         "passwordLastUsedAt": "2026-11-08T04:10:00Z",
         "accessKeys": "2",
@@ -235,18 +235,18 @@ def test_a_key_of_an_unknown_age_is_not_the_oldest_in_the_csv() -> None:
         (
             example_plan(),
             [
-                "password: planned (created 2022-10-12T04:10:00Z, last used 2023-06-29T04:10:00Z.)",
-                "access key AKIAIOSFODNN00000001: planned "
+                "PASSWORD: PLANNED (created 2022-10-12T04:10:00Z, last used 2023-06-29T04:10:00Z.)",
+                "ACCESS_KEY AKIAIOSFODNN00000001: PLANNED "
                 "(Active, created 2024-06-03T04:10:00Z, last used 2025-10-16T04:10:00Z with s3.)",
-                "access key AKIAIOSFODNN00000002: planned (Active, created 2021-02-19T04:10:00Z.)",
+                "ACCESS_KEY AKIAIOSFODNN00000002: PLANNED (Active, created 2021-02-19T04:10:00Z.)",
             ],
         ),
         (
             example_execution(),
             [
-                "password: done",
-                "access key AKIAIOSFODNN00000001: done",
-                "access key AKIAIOSFODNN00000002: failed (iam:DeleteAccessKey: ServiceFailure: Try again.)",
+                "PASSWORD: DONE",
+                "ACCESS_KEY AKIAIOSFODNN00000001: DONE",
+                "ACCESS_KEY AKIAIOSFODNN00000002: FAILED (iam:DeleteAccessKey: ServiceFailure: Try again.)",
             ],
         ),
     ],
@@ -526,7 +526,7 @@ PASSWORD, ACCESS_KEY, MFA_DEVICE = ItemType.PASSWORD, ItemType.ACCESS_KEY, ItemT
 SKIPPED, UNLISTED = result(FIRST, Outcome.SKIPPED), having(FIRST, access_keys=None)
 APPEARED, DISAPPEARED = ChangeType.CREDENTIALS_APPEARED, ChangeType.CREDENTIALS_DISAPPEARED
 JOINED, AGAIN = ChangeType.JOINED, ChangeType.AUDITED_AGAIN
-NO_LONGER_ACCEPTED = ChangeType.NO_LONGER_ACCEPTED
+NO_LONGER_ACCEPTED = ChangeType.CREDENTIALS_NO_LONGER_ACCEPTED
 NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
 
 
@@ -556,7 +556,7 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
         (None, inaccessible(FIRST), [change(JOINED, audited=False)]),
         (keyed(FIRST, 1), None, [change(ChangeType.LEFT, audited=False)]),
         (accepted(FIRST), having(FIRST, password=True), [change(NO_LONGER_ACCEPTED, PASSWORD)]),
-        (having(FIRST, password=True), accepted(FIRST), [change(ChangeType.ACCEPTED, PASSWORD)]),
+        (having(FIRST, password=True), accepted(FIRST), [change(ChangeType.CREDENTIALS_ACCEPTED, PASSWORD)]),
         (outside(FIRST), outside(FIRST), []),
         (result(FIRST), outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE)]),
         (None, outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE), change(JOINED)]),

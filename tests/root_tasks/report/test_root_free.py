@@ -29,10 +29,10 @@ FIRST, SECOND, THIRD = "300000000001", "300000000002", "300000000003"
 BOAST = b'{"since":"2020-01-01T00:00:00Z","audits":100,"longestGap":1,"incompleteAudits":0}'
 OWN = result(MANAGEMENT, Outcome.SKIPPED)
 KINDS: dict[str, AccountResult] = {
-    "clean": result(FIRST),
+    "CLEAN": result(FIRST),
     "credentials": having(FIRST, password=True),
-    "accepted": dataclasses.replace(having(FIRST, password=True), outcome=Outcome.ACCEPTED),
-    "inaccessible": inaccessible(FIRST),
+    "ACCEPTED": dataclasses.replace(having(FIRST, password=True), outcome=Outcome.ACCEPTED),
+    "INACCESSIBLE": inaccessible(FIRST),
     "suspended": result(FIRST, Outcome.SKIPPED),
 }
 
@@ -74,7 +74,7 @@ class Audit:
 AUDITS = st.builds(
     Audit,
     # Mostly clean: otherwise no sequence is long.
-    accounts=st.lists(st.sampled_from(["clean"] * 6 + [*KINDS]), min_size=1, max_size=3).map(tuple),
+    accounts=st.lists(st.sampled_from(["CLEAN"] * 6 + [*KINDS]), min_size=1, max_size=3).map(tuple),
     hours=st.integers(1, 2_000),
     minutes=st.integers(0, 59),
     latest=st.sampled_from([Latest.KEPT] * 8 + [*Latest]),
@@ -116,7 +116,7 @@ def expected(audits: list[Audit], reports: list[Report]) -> RootFree | None:
             break
         counted.insert(0, number)
     # Accounts that are inaccessible, accepted or suspended begin nothing.
-    while counted and "clean" not in audits[counted[0]].accounts:
+    while counted and "CLEAN" not in audits[counted[0]].accounts:
         del counted[0]
     if not counted:
         return None
@@ -128,7 +128,7 @@ def expected(audits: list[Audit], reports: list[Report]) -> RootFree | None:
         since=reports[counted[0]].started_at,
         audits=len(counted),
         longest_gap=max(map(math.ceil, gaps), default=0),
-        incomplete_audits=sum("inaccessible" in audits[number].accounts for number in counted),
+        incomplete_audits=sum("INACCESSIBLE" in audits[number].accounts for number in counted),
     )
 
 
@@ -144,7 +144,7 @@ def test_what_is_said_of_a_sequence_of_audits_is_what_each_of_them_found(audits:
         reports.append(made)
         assert made.root_free == expected(audits[: number + 1], reports)
         assert ("No root credentials in" in headline(made)) == (
-            made.root_free is not None and made.root_free.audits > 1 and "clean" in audit.accounts
+            made.root_free is not None and made.root_free.audits > 1 and "CLEAN" in audit.accounts
         )
         stored = altered(as_json(made), audit.latest)
         at += timedelta(hours=audit.hours)
@@ -176,7 +176,7 @@ ONE = days(0, *CLEAN)
             ],
         ),
         (
-            dataclasses.replace(KINDS["accepted"], account_id=THIRD),
+            dataclasses.replace(KINDS["ACCEPTED"], account_id=THIRD),
             ["2 of 3 accounts", "1 account has accepted credentials and 1 was skipped."],
         ),
         (
@@ -184,7 +184,7 @@ ONE = days(0, *CLEAN)
             ["2 of 3 accounts", "Not counted, because protected: 1 account."],
         ),
     ],
-    ids=["clean", "inaccessible", "accepted", "protected"],
+    ids=["CLEAN", "INACCESSIBLE", "ACCEPTED", "protected"],
 )
 def test_page_notice_and_summary_say_it_and_name_what_does_not_count(
     third: AccountResult, said: list[str]

@@ -60,8 +60,8 @@ def test_an_audit_leaves_it_to_aws_which_account_is_denied(
     organization.clear_calls()
     execution = root_tasks.run()
     results = root_tasks.results(execution)
-    denied = dict.fromkeys((MEMBER, OTHER), "inaccessible")
-    assert root_tasks.outcomes(execution) == {MANAGEMENT: "skipped", **denied, THIRD: "clean"}
+    denied = dict.fromkeys((MEMBER, OTHER), "INACCESSIBLE")
+    assert root_tasks.outcomes(execution) == {MANAGEMENT: "SKIPPED", **denied, THIRD: "CLEAN"}
     assert sorted(sessions(organization)) == [MEMBER, OTHER, THIRD]
     for account_id in denied:
         reason, hint = results[account_id]["reason"], results[account_id]["hint"]
@@ -75,9 +75,9 @@ def test_an_audit_leaves_it_to_aws_which_account_is_denied(
 @pytest.mark.parametrize(
     ("input_", "outcome"),
     [
-        ({}, "has credentials"),
-        ({"task": Task.DELETE_CREDENTIALS}, "planned"),
-        ({"task": Task.DELETE_CREDENTIALS, "includeInUse": True}, "planned"),
+        ({}, "HAS_CREDENTIALS"),
+        ({"task": Task.DELETE_CREDENTIALS}, "PLANNED"),
+        ({"task": Task.DELETE_CREDENTIALS, "includeInUse": True}, "PLANNED"),
     ],
     ids=["an audit", "a plan", "a plan of all"],
 )
@@ -106,14 +106,14 @@ def test_an_execution_says_item_by_item_what_aws_denies_and_does_the_rest(
     policy_id = deny(organization, OTHER, "iam:DeleteAccessKey")
     executed = root_tasks.execute(planned)
     assert executed.status == "FAILED"
-    assert root_tasks.outcomes(executed) == {MEMBER: "failed", OTHER: "failed", THIRD: "done"}
+    assert root_tasks.outcomes(executed) == {MEMBER: "FAILED", OTHER: "FAILED", THIRD: "DONE"}
     assert root_tasks.items(executed, MEMBER) == [
-        ("password", "failed"),
-        (f"access key AKIA{MEMBER}0001", "failed"),
+        ("PASSWORD", "FAILED"),
+        (f"ACCESS_KEY AKIA{MEMBER}0001", "FAILED"),
     ]
     assert root_tasks.items(executed, OTHER) == [
-        ("password", "done"),
-        (f"access key AKIA{OTHER}0001", "failed"),
+        ("PASSWORD", "DONE"),
+        (f"ACCESS_KEY AKIA{OTHER}0001", "FAILED"),
     ]
     results = root_tasks.results(executed)
     assert f"/{policy_id}. " in results[OTHER]["items"][1]["message"]
@@ -161,7 +161,7 @@ def _calls_of_each_mode(root_tasks: RootTasks, task: Task) -> dict[Mode, set[str
         executed = root_tasks.execute(plan)
         made[Mode.EXECUTE] |= calls
         calls.clear()
-        assert root_tasks.outcomes(executed) == {MEMBER: "done"}
+        assert root_tasks.outcomes(executed) == {MEMBER: "DONE"}
         backups = [item["backup"] for item in root_tasks.results(executed)[MEMBER]["items"]]
         if any(backups) and "restore" not in input_:
             inputs.append({"restore": backups})

@@ -86,7 +86,7 @@ NOT_REGIONS = ["-", "123", "us-east-1-", "moon-1", "us-east-\u0661", "US-EAST-1"
 UNCLEAR_SELECTIONS: Mapping[str, Sequence[object]] = {
     "unusedForDays": [-1, 3651, True, 1.5, "90", None],
     "includeInUse": [1, "true", None],
-    "credentialTypes": [[], "password", None, ["bucket policy"], ["password", 1], [["password"]], [{}]],
+    "credentialTypes": [[], "PASSWORD", None, ["BUCKET_POLICY"], ["PASSWORD", 1], [["PASSWORD"]], [{}]],
 }
 REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] = {
     RefusalReason.INPUT_NOT_AN_OBJECT: [([], {"value": "[]"})],

@@ -113,7 +113,7 @@ def test_the_results_of_named_accounts_and_of_units_are_those_of_all_accounts(ro
     suspended, *many = add_accounts(organization, 30)
     organization.suspend(suspended)
     everybody = rows(root_tasks, {})
-    assert (everybody[OTHER]["outcome"], everybody[suspended]["outcome"]) == ("inaccessible", "skipped")
+    assert (everybody[OTHER]["outcome"], everybody[suspended]["outcome"]) == ("INACCESSIBLE", "SKIPPED")
     assert everybody[OTHER]["organizationalUnit"] == "Root/Workloads/Prod"
     named = [MANAGEMENT, MEMBER, OTHER, suspended]
     for account_ids in (named, [*named, *many]):
@@ -170,7 +170,7 @@ def test_a_run_of_named_accounts_does_without_units_that_cannot_be_read(
     root_tasks.omit_of_accounts("Paths")
     root_tasks.fail(f"organizations:{operation}", "AccessDeniedException")
     results = root_tasks.results(root_tasks.run({"accounts": [MANAGEMENT, THIRD]}))
-    assert results[THIRD]["outcome"] == "clean"
+    assert results[THIRD]["outcome"] == "CLEAN"
     assert results[THIRD]["organizationalUnit"] is None
     assert results[MANAGEMENT]["organizationalUnit"] == ("Root" if "Describe" in operation else None)
     (event,) = [event for event in root_tasks.log if event.get("event") == "organizational_units_unread"]

@@ -125,7 +125,7 @@ def test_the_report_of_an_execution_has_the_names_of_the_units(
     root_tasks.organization.put_root_credentials(account_id=OTHER, password=True)
     plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "organizationalUnits": ["Workloads/Prod"]})
     execution = root_tasks.execute(plan)
-    assert root_tasks.outcomes(execution) == {OTHER: "done"}
+    assert root_tasks.outcomes(execution) == {OTHER: "DONE"}
     assert _units_in_report(root_tasks, execution) == {OTHER: "Root/Workloads/Prod"}
 
 
@@ -136,7 +136,7 @@ def test_an_audit_does_without_the_names_of_units_that_cannot_be_read(
 ) -> None:
     root_tasks.fail("organizations:ListOrganizationalUnitsForParent", code)
     execution = root_tasks.run()
-    outcomes = {MANAGEMENT: "skipped", MEMBER: "clean", OTHER: "clean", THIRD: "clean"}
+    outcomes = {MANAGEMENT: "SKIPPED", MEMBER: "CLEAN", OTHER: "CLEAN", THIRD: "CLEAN"}
     assert root_tasks.outcomes(execution) == outcomes
     # The root is known without a list of units.
     units_in_report = {MANAGEMENT: "Root", MEMBER: None, OTHER: None, THIRD: None}

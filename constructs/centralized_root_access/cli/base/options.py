@@ -295,7 +295,7 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
         @repeatable_option(
             "outcome",
             metavar="OUTCOME",
-            help="Take accounts of --from-report with this outcome instead, such as `in use`. Repeatable.",
+            help="Take accounts of --from-report with this outcome instead, such as `in-use`. Repeatable.",
         )
         @functools.wraps(function)
         def wrapper(

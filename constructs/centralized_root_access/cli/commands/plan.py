@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from ..base.command_errors import ExitCode
     from ..base.options import Decorator, Output, Selection, TargetOptions
 
-# The input's names, by those of the option: a blank would have to be quoted.
-CREDENTIAL_TYPES = {type_.lower().replace(" ", "-"): type_.value for type_ in CredentialType}
+CREDENTIAL_TYPES = {type_.lower().replace("_", "-"): type_.value for type_ in CredentialType}
 
 
 def bucket_of_account(value: str) -> tuple[str, str]:
@@ -80,7 +79,7 @@ def plan() -> None:
 
 
 @plan.command(short_help="Delete the root credentials of accounts.")
-@selection_options(all_accounts=True, outcomes=("has credentials",))
+@selection_options(all_accounts=True, outcomes=("has-credentials",))
 @click.option(
     "--unused-for-days",
     type=click.IntRange(0, 3650),

@@ -249,12 +249,13 @@ class Runs:
         """
         if selection.from_report is None:
             return {}
-        if unknown := sorted(set(selection.outcomes).difference(Outcome)):
-            raise CommandError(f"{unknown[0]} is not an outcome. Outcomes: {', '.join(Outcome)}.")
+        outcomes = [outcome.option for outcome in Outcome]
+        if unknown := sorted(set(selection.outcomes).difference(outcomes)):
+            raise CommandError(f"{unknown[0]} is not an outcome. Outcomes: {', '.join(outcomes)}.")
         stored = self.find_report(selection.from_report)
         print_doubt(stored)
         run_id = stored.report.run_id
-        found = [result for result in stored.report.results if result.outcome in selection.outcomes]
+        found = [result for result in stored.report.results if result.outcome.option in selection.outcomes]
         accounts = [result.account_id for result in found if audits or not result.protected]
         other = ""
         if protected := len(found) - len(accounts):

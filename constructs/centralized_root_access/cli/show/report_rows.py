@@ -86,11 +86,11 @@ def _credential_rows(result: AccountResult, has: RootCredentials, *, now: dateti
         yield row(others)
     for type_ in ItemType:
         if type_ in unlisted:
-            yield row(f"{type_} that could not be listed")
+            yield row(f"{type_.words} that could not be listed")
 
 
 def _item_row(item: Item, *, now: datetime) -> ReportRow:
-    facts = [" ".join(filter(None, (item.type, _short(item.id)))), item.region]
+    facts = [" ".join(filter(None, (item.type.words, _short(item.id)))), item.region]
     if (details := item.credential) is not None:
         created = f"created {details.created_at:%Y-%m-%d}" if details.created_at else None
         facts += [details.status, created]

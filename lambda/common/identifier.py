@@ -1,0 +1,28 @@
+"""Enums whose values programs read as identifiers, and people in words."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class Identifier(StrEnum):
+    """A value that JSON, CSV and metrics have as an identifier, and that people read in words.
+
+    Attributes:
+        words: The words.
+    """
+
+    words: str
+
+    def __new__(cls, value: str, words: str | None = None) -> Self:
+        """Return a member. Its words are those of its identifier, unless it has others."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.words = value.lower().replace("_", " ") if words is None else words
+        return member
+
+    @property
+    def option(self) -> str:
+        """Its name on the command line."""
+        return self.lower().replace("_", "-")

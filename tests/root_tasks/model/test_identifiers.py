@@ -1,0 +1,57 @@
+"""The values of enums in documents are identifiers, or names of the command line; people read words."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+import pytest
+
+from centralized_root_access import CredentialType
+from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES, plan
+from centralized_root_access.cli.main import main
+from common.identifier import Identifier
+from root_tasks.model.codec import Document
+from root_tasks.model.report_schema import Action, ItemType, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def enums_of(type_: Any) -> Iterator[type[StrEnum]]:
+    """The enums that the JSON of a type has values of."""
+    for argument in get_args(type_):
+        yield from enums_of(argument)
+    if dataclasses.is_dataclass(type_):
+        for hint in get_type_hints(type_, localns={"datetime": datetime}).values():
+            yield from enums_of(hint)
+    elif isinstance(type_, type) and issubclass(type_, StrEnum):
+        yield type_
+
+
+DOCUMENTS = [type_ for type_ in Document.__subclasses__() if type_.__module__.startswith("root_tasks.")]
+ENUMS = {enum for document in DOCUMENTS for enum in enums_of(document)}
+IDENTIFIERS = {*Identifier.__subclasses__()}
+
+
+def test_every_enum_of_a_document_has_identifiers_or_names_of_the_command_line() -> None:
+    commands = {*main.commands, *plan.commands}
+    assert ItemType in ENUMS
+    assert {enum for enum in ENUMS - IDENTIFIERS if not commands.issuperset(enum)} == {Task, Action}
+
+
+@pytest.mark.parametrize("enum", sorted(IDENTIFIERS, key=str))
+def test_each_identifier_has_words_and_a_name_on_the_command_line(enum: type[Identifier]) -> None:
+    for member in enum:
+        assert re.fullmatch("[A-Z]+(_[A-Z]+)*", member)
+        assert "_" not in member.words
+        assert member.option == member.lower().replace("_", "-")
+    assert len({member.words for member in enum}) == len(enum)
+
+
+def test_the_types_of_credentials_are_those_of_reports_and_their_options_are_made_from_them() -> None:
+    assert all(type_.name == ItemType(type_).name for type_ in CredentialType)
+    assert {ItemType(type_).option: type_ for type_ in CredentialType} == CREDENTIAL_TYPES
