@@ -244,7 +244,7 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     command_line.root_tasks.run(name="by-hand")
     plan = plan_deletion(command_line)
     executed = command_line.run("execute", plan, "--yes")
-    assert f"planned and requested by the same principal, {CALLER}." in executed.stdout
+    assert f"Requested by {CALLER}, the same principal that planned it." in executed.stdout
     shown = command_line.run("runs")
     assert (shown.exit_code, shown.stderr) == (0, "")
     assert shown.lines[::2] == [f"SUCCEEDED  {run_id}" for run_id in (EXECUTION, plan, "by-hand")]
@@ -253,14 +253,14 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     ]
     assert f"{execution.started_at:%Y-%m-%d %H:%M} UTC" in shown.lines[1]
     rows = list(csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout)))
-    assert ", planned and requested by the same principal, local, " in shown.lines[1]
-    keys = ("run", "stateMachine", "action", "plan", "execution", "requestedBy", "plannedBy", "accounts")
+    assert ", requested by local, the same principal that planned it, " in shown.lines[1]
+    keys = ("run", "stateMachine", "status", "action", "plan", "execution", "requestedBy", "accounts")
     assert [tuple(row[key] for key in keys) for row in rows] == [
-        (EXECUTION, "Execute", "execute", PLAN, "", CALLER, CALLER, "1"),
-        (plan, "Audit", "plan delete", "", EXECUTION, CALLER, "", "1"),
-        ("by-hand", "Audit", "audit", "", "", "", "", "4"),
+        (EXECUTION, "Execute", "SUCCEEDED", "execute", PLAN, "", CALLER, "1"),
+        (plan, "Audit", "SUCCEEDED", "plan delete", "", EXECUTION, CALLER, "1"),
+        ("by-hand", "Audit", "SUCCEEDED", "audit", "", "", "", "4"),
     ]
-    assert command_line.run("runs", "--limit", "1").lines == shown.lines[:2]
+    assert command_line.run("runs", "--limit", "2").lines == shown.lines[:4]
     # What is refused may name a plan and a requester by a sentence.
     command_line.now += timedelta(minutes=1)
     sentence = "arn:x. Run centralized-root-access y"

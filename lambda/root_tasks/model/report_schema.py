@@ -239,9 +239,9 @@ class RootFree:
     """
 
     since: datetime
-    audits: int
-    longest_gap: int
-    incomplete_audits: int
+    audits: int = 0
+    longest_gap: int = 0
+    incomplete_audits: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

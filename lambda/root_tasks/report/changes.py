@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aws_calls.notices import Notice
@@ -17,6 +18,7 @@ from ..model.codec import DecodingError, decode
 from ..model.report_schema import Change, ChangeType, ItemType, Outcome, Report, RootFree
 from .management_root_user import management_root_user
 from .summary import (
+    AUDITED,
     credentials_of,
     is_audited,
     item_counts,
@@ -113,29 +115,21 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
 
 
 def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
-    totals = report.totals
-    if Outcome.HAS_CREDENTIALS in totals:
-        return None
-    is_incomplete = any(
-        not is_audited(result) and result.outcome is not Outcome.SKIPPED for result in report.results
-    )
     # What the audit before claims counts only if its own rows do not contradict it.
-    earlier = None if previous is None or Outcome.HAS_CREDENTIALS in previous.totals else previous.root_free
-    if previous is None or earlier is None:
-        if Outcome.CLEAN not in totals:
-            return None
-        return RootFree(
-            since=report.started_at, audits=1, longest_gap=0, incomplete_audits=int(is_incomplete)
-        )
-    if previous.run_id == report.run_id:
+    before = None if previous is None or Outcome.HAS_CREDENTIALS in previous.totals else previous.root_free
+    gap = timedelta() if previous is None or before is None else report.finished_at - previous.started_at
+    if Outcome.HAS_CREDENTIALS in report.totals or (before is None and Outcome.CLEAN not in report.totals):
+        return None
+    if before is not None and previous is not None and previous.run_id == report.run_id:
         # Its report is written once more.
-        return earlier
-    gap = math.ceil((report.finished_at - previous.started_at).total_seconds())
+        return before
+    before = before or RootFree(since=report.started_at)
+    is_incomplete = not report.totals.keys() <= {*AUDITED, Outcome.SKIPPED}
     return RootFree(
-        since=earlier.since,
-        audits=earlier.audits + 1,
-        longest_gap=max(earlier.longest_gap, gap),
-        incomplete_audits=earlier.incomplete_audits + is_incomplete,
+        since=before.since,
+        audits=before.audits + 1,
+        longest_gap=max(before.longest_gap, math.ceil(gap.total_seconds())),
+        incomplete_audits=before.incomplete_audits + is_incomplete,
     )
 
 

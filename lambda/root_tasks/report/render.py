@@ -32,6 +32,7 @@ from .summary import (
     is_plan,
     minute,
     request_in_words,
+    requesters,
     summary,
     title,
     what_it_does,
@@ -302,11 +303,8 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
     by_management = report.account_id == report.management_account_id
     role = "management account" if by_management else "delegated administrator"
     yield "Run by", f"{report.account_id}, the {role}"
-    if report.requested_by is not None:
-        yield "Requested by", f"{report.requested_by}, as the command states"
-    if report.planned_by is not None:
-        mark = ": the same principal" if report.planned_by == report.requested_by else ""
-        yield "Planned by", f"{report.planned_by}, as the command states{mark}"
+    if principals := requesters(report):
+        yield "Requested by", f"{principals}, as the command states"
     yield "Started", f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}"
     yield "Run ID", report.run_id
     if report.selection is not None:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 # The outcomes of an account of which an audit read what its root user has.
 AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED, Outcome.CLEAN})
-# A longer time is said in days.
-_MAX_HOURS = 72
 
 # The words of a summary for the accounts of an outcome: for one, and for several.
 _PREDICATES = {
@@ -114,6 +112,15 @@ def what_it_does(report: Report) -> str:
 def words_of(report: Report) -> ActionWords:
     """Return the words of what the run does or plans."""
     return DEFINITIONS[report.task].words_of(report.action)
+
+
+def requesters(report: Report) -> str:
+    """Return the requesters of a run and, of an execution, of its plan; an empty text if none is stated."""
+    if report.planned_by is None:
+        return report.requested_by or ""
+    if report.planned_by == report.requested_by:
+        return f"{report.requested_by}, the same principal that planned it"
+    return f"{report.requested_by or 'an unknown principal'}; planned by {report.planned_by}"
 
 
 def is_plan(report: Report) -> bool:
@@ -213,18 +220,15 @@ def _root_free_sentence(report: Report) -> str:
     protected = sum(result.protected for result in clean)
     if free is None or free.audits == 1 or len(clean) == protected:
         return ""
-    hours = math.ceil(free.longest_gap / 3600)
-    gap = quantity(hours, "hour") if hours <= _MAX_HOURS else quantity(math.ceil(hours / 24), "day")
-    sentences = (
+    gap = quantity(math.ceil(free.longest_gap / 3600), "hour")
+    incomplete = f" In {free.incomplete_audits:,} of these audits, accounts were inaccessible."
+    beside = f" Not counted, because protected: {quantity(protected, 'account')}."
+    return (
         f"No root credentials in {len(clean) - protected:,} of {quantity(len(members), 'account')}, in each "
         f"of {free.audits:,} full audits since {free.since.astimezone(UTC):%Y-%m-%d}; the longest time "
-        f"between two was {gap}.",
-        f"In {free.incomplete_audits:,} of these audits, accounts were inaccessible."
-        if free.incomplete_audits
-        else "",
-        f"Not counted, because protected: {quantity(protected, 'account')}." if protected else "",
+        f"between two was {gap}.{incomplete if free.incomplete_audits else ''}"
+        f"{beside if protected else ''}"
     )
-    return " ".join(filter(None, sentences))
 
 
 def _audit_sentence(report: Report) -> str:

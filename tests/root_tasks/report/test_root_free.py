@@ -198,9 +198,5 @@ def test_page_notice_and_summary_say_it_and_name_what_does_not_count(
         assert [words for words in said if words not in text] == []
 
 
-def test_a_long_time_between_two_audits_is_said_in_days() -> None:
-    assert "between two was 8 days. " in summary(days(7, *CLEAN, before=ONE))
-
-
 def test_the_first_full_audit_says_nothing_of_others() -> None:
     assert summary(ONE).startswith("None of the 3 accounts that were audited has root credentials. ")

@@ -66,19 +66,23 @@ def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -
     from root_tasks.messages import quantity
     from root_tasks.report.summary import duration, minute
 
-    from ..show.screen import requesters, safe_text, show_lines
+    from ..show.screen import safe_text, show_lines
 
     lines: list[RenderableType] = []
+    planners = {execution.run_id: execution.requester for execution in executions if not execution.plan}
     for execution in executions:
         state = states.get(execution.run_id)
         of_plan = f"executes {execution.plan}" if execution.plan else state.words if state else ""
+        is_planner = execution.requester and execution.requester == planners.get(execution.plan)
+        also = ", the same principal that planned it" if is_planner else ""
         status = safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red"))
         lines.append(Text.assemble(status, "  ", safe_text(execution.run_id)))
         facts = (
             execution.action,
             "" if execution.accounts is None else quantity(execution.accounts, "account"),
             of_plan,
-            requesters(execution.requester, planned_by=execution.planned_by, whole=False),
+            # Without the account and the role: the last part names the person.
+            execution.requester and f"requested by {execution.requester.rpartition('/')[2]}{also}",
             f"started {minute(execution.started_at)}",
             f"took {duration(execution.started_at, execution.ended_at)}" if execution.ended_at else "",
         )
@@ -100,7 +104,6 @@ def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
         "accounts": execution.accounts,
         "status": execution.status,
         "requestedBy": execution.requester or None,
-        "plannedBy": execution.planned_by or None,
         "plan": execution.plan or None,
         "execution": executed_by,
         "startedAt": format_time(execution.started_at),

@@ -6,7 +6,7 @@ import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,6 @@ class RunExecution:
         report_sha256: The SHA-256 of its report.json; None if it holds none.
         plan_expires_at: When its plan can no longer be executed; None if it has none that is known.
         accounts: The number of accounts in its report; None if its output does not say.
-        planned_by: In a list of executions, the requester of the plan that it executes; empty if not known.
         complete: Whether the status has its output, or its cause.
     """
 
@@ -71,7 +70,6 @@ class RunExecution:
     report_sha256: str | None = None
     plan_expires_at: datetime | None = None
     accounts: int | None = None
-    planned_by: str = ""
     complete: bool = True
 
     @property
@@ -243,18 +241,7 @@ class Executions:
         latest = sorted(found, key=lambda execution: execution.started_at, reverse=True)[:limit]
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
             # A list has no inputs and outputs.
-            described = [*pool.map(lambda listed: self._describe(listed.folder, listed.run_id), latest)]
-        requesters = {found.run_id: found.requester for found in described if found.folder == AUDIT_FOLDER}
-        return [replace(found, planned_by=self._planner(found, requesters)) for found in described]
-
-    def _planner(self, execution: RunExecution, requesters: Mapping[str, str]) -> str:
-        """Return the requester of the plan that an execution executes; empty if that is not known."""
-        if not execution.plan or execution.plan in requesters:
-            return requesters.get(execution.plan, "")
-        # Who may only execute may not read it.
-        with suppress(CallError):
-            return self._describe(AUDIT_FOLDER, execution.plan).requester
-        return ""
+            return list(pool.map(lambda listed: self._describe(listed.folder, listed.run_id), latest))
 
     def _latest_of(self, folder: str, *, limit: int) -> Iterator[RunExecution]:
         listed = self._pages(

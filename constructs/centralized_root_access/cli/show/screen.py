@@ -13,7 +13,7 @@ from rich.text import Text
 
 from common.untrusted import pretty_json, printable
 from root_tasks.model.report_schema import Outcome
-from root_tasks.report.summary import request_in_words, summary, words_of
+from root_tasks.report.summary import request_in_words, requesters, summary, words_of
 
 from ..base.terminal import UNWRAPPED, console
 from .report_rows import ReportRow, rows_of
@@ -80,19 +80,8 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
     asked = report.selection if to_decide else None
     lines = [] if asked is None else [safe_text(f"Asked for: {request_in_words(asked)}.")]
     if report.planned_by is not None:
-        people = requesters(report.requested_by or "", planned_by=report.planned_by)
-        lines.append(safe_text(f"This execution was {people}."))
+        lines.append(safe_text(f"Requested by {requesters(report)}."))
     show_lines([*lines, *warnings, safe_text(summary(report), "bold")], target=target)
-
-
-def requesters(requested_by: str, *, planned_by: str, whole: bool = True) -> str:
-    """Return who requested a run, and the plan that it executes; nothing if neither is known."""
-    # Without the account and the role: the last part names the person.
-    requester, planner = (arn if whole else arn.rpartition("/")[2] for arn in (requested_by, planned_by))
-    if planned_by and planned_by == requested_by:
-        return f"planned and requested by the same principal, {planner}"
-    parts = (planner and f"planned by {planner}", requester and f"requested by {requester}")
-    return ", ".join(filter(None, parts))
 
 
 def _report_table(report: Report, listed: Iterable[AccountResult], *, width: int) -> Iterator[RenderableType]:
