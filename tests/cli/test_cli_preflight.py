@@ -68,22 +68,6 @@ def test_it_needs_no_deployment_opens_no_session_and_changes_nothing(
     assert "AssumeRoot" not in {call.operation for call in organization.calls}
 
 
-def test_recovery_can_be_allowed_where_the_recovered_root_user_could_do_nothing(
-    command_line: CommandLine, organization: LocalOrganization
-) -> None:
-    guardrail = {**DENY_ROOT, "Condition": {**ROOT_USERS, "Null": {"aws:AssumedRoot": "true"}}}
-    policy_id = attach_policy(organization, organization.root_id, guardrail, name="deny")
-    shown = command_line.run("preflight", "--task", "recover")
-    assert shown.exit_code == 0
-    (said,) = [line for line in shown.lines if "could do nothing" in line]
-    for text in ("In 3 accounts", f"deny ({policy_id}), statement DenyRootUsers", organization.root_id):
-        assert text in said
-    assert shown.lines[-1] == "Allowed: 3 accounts."
-    for task, denials in (("recover", 1), ("audit", 0)):
-        found = json.loads(command_line.run("preflight", "--task", task, "--format", "json").stdout)
-        assert [len(account["rootUserDenials"]) for account in found["accounts"]] == 3 * [denials]
-
-
 def test_what_cannot_be_decided_is_unknown_and_not_denied(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:

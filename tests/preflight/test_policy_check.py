@@ -129,32 +129,6 @@ def test_a_task_names_what_decides_it_alone_and_the_denials_come_first() -> None
 # What would fix a denial
 
 
-def test_a_root_user_is_denied_everything_only_by_what_holds_for_its_own_calls() -> None:
-    """Unlike those of a root session, its own calls are not known to be sent by TLS."""
-    own = {"Null": {"aws:AssumedRoot": "true"}}
-    for condition, number in ((own, 1), ({**own, "Bool": {"aws:SecureTransport": "true"}}, 0)):
-        check = check_of_denial("*", Condition=condition)
-        assert len(check.root_user_denials(ACCOUNT)) == number
-
-
-@pytest.mark.parametrize(
-    "elements",
-    [
-        {"Effect": "Allow"},
-        {"Action": ["iam:*", "s3:*"]},
-        {"Resource": "arn:aws:s3:::*"},
-        {"Condition": {"Null": {"aws:AssumedRoot": "false"}}},
-        # A sign-in with MFA may be let through.
-        {"Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}},
-    ],
-)
-def test_a_root_user_that_may_do_something_is_not_denied_everything(elements: dict[str, Any]) -> None:
-    guardrail = statement(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}})
-    content = document(statement("Allow"), {**guardrail, **elements})
-    check = check_of(policies_of({"p-1": content}, {ACCOUNT_ID: ["p-1"]}))
-    assert check.root_user_denials(ACCOUNT) == ()
-
-
 def with_changes(
     documents: Mapping[str, Mapping[str, Any]],
     attached: Mapping[str, Sequence[str]],

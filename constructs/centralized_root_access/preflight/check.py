@@ -11,7 +11,6 @@ from .calls import call_of
 from .condition_keys import SessionRequest
 from .documents import PolicyType
 from .evaluate import evaluate_request, without_certainties
-from .root_user import RootUserRequest, denials_of_everything
 
 if TYPE_CHECKING:
     from root_tasks.model.run import Account
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from .attachments import OrganizationPolicies
     from .calls import Call, SessionFacts, SessionOpener
-    from .evaluate import Cause, Level, Verdict
+    from .evaluate import Level, Verdict
 
 
 class PolicyCheck:
@@ -60,16 +59,6 @@ class PolicyCheck:
             service_control=self._levels_on(caller_path, PolicyType.SERVICE_CONTROL_POLICY, call),
             resource_control=self._levels_on(account_path, PolicyType.RESOURCE_CONTROL_POLICY, call),
         )
-
-    def root_user_denials(self, account: Account) -> tuple[Cause, ...]:
-        """Return what denies the root user itself every action, outside root sessions."""
-        policy_type = PolicyType.SERVICE_CONTROL_POLICY
-        if policy_type not in self._policies.attachments or account.unit_ids is None:
-            return ()
-        session = self._session.in_account(account.account_id, account.unit_ids)
-        request = RootUserRequest(session=session, call=call_of("iam:GetUser", session=session))
-        levels = (self._policies.level(policy_type, target_id) for target_id in _path(account))
-        return tuple(denials_of_everything(levels, request))
 
     def _levels_on(
         self, path: tuple[str | None, ...] | None, policy_type: PolicyType, call: Call

@@ -7,7 +7,6 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from root_tasks.model.report_schema import Action
 from root_tasks.model.task import ASSUME_ROOT
 from root_tasks.tasks import DEFINITIONS
 
@@ -86,13 +85,10 @@ class AccountVerdict:
     Attributes:
         account: The account.
         tasks: The tasks.
-        root_user_denials: What would deny the root user itself every action, if recovery was checked and is
-            possible.
     """
 
     account: Account
     tasks: tuple[TaskVerdict, ...]
-    root_user_denials: tuple[Cause, ...] = ()
 
     @property
     def result(self) -> TaskResult:
@@ -132,14 +128,7 @@ def judge_account(check: PolicyCheck, account: Account, *, tasks: Iterable[Task]
         account: The account.
         tasks: The tasks.
     """
-    verdicts = tuple(judge_task(check, task, account) for task in tasks)
-    recovers = any(
-        DEFINITIONS[verdict.task].words.action is Action.ALLOW_RECOVERY
-        and verdict.result is not TaskResult.DENIED
-        for verdict in verdicts
-    )
-    denials = check.root_user_denials(account) if recovers else ()
-    return AccountVerdict(account=account, tasks=verdicts, root_user_denials=denials)
+    return AccountVerdict(account=account, tasks=tuple(judge_task(check, task, account) for task in tasks))
 
 
 def judge_task(check: PolicyCheck, task: Task, account: Account) -> TaskVerdict:

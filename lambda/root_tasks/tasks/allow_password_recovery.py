@@ -54,6 +54,8 @@ DEFINITION = TaskDefinition(
         title="Allow root password recovery",
         planned="recovery to be allowed",
         done="recovery allowed",
+        warning="A policy that denies root users, such as RootUserGuardrail's, denies this one as well, "
+        "unless it exempts the account.",
     ),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     necessary_reads=(LISTING_CALLS[ItemType.PASSWORD],),

@@ -10,7 +10,6 @@ from root_tasks.model.task import ASSUME_ROOT
 from root_tasks.report.render import csv_table
 
 from ...preflight.evaluate import Reason
-from ...preflight.sentences import denial_cause
 from ...preflight.verdicts import TaskResult
 from . import screen
 
@@ -50,8 +49,6 @@ def show_survey(found: Survey) -> None:
         lines.append(screen.safe_text())
     for fix in found.fixes:
         lines += [*map(screen.whole_line, _fix_lines(fix)), screen.safe_text()]
-    for sentence in _root_user_sentences(found):
-        lines += [screen.safe_text(sentence, "yellow"), screen.safe_text()]
     screen.show_lines([*lines, screen.safe_text(_summary(found), "bold")])
 
 
@@ -140,20 +137,6 @@ def _json_lines(statement: object) -> list[str]:
     return [f"  {line}" for line in json.dumps(statement, indent=2).splitlines()]
 
 
-def _root_user_sentences(found: Survey) -> Iterator[str]:
-    """Yield where a recovered root user could do nothing, and by which policy; once for each place."""
-    by_place: dict[object, list[Cause]] = {}
-    for account in found.accounts:
-        for cause in account.root_user_denials:
-            by_place.setdefault(cause.place, []).append(cause)
-    for causes in by_place.values():
-        denied = denial_cause(causes[0], action="every action of the root user itself")
-        yield (
-            f"In {quantity(len(causes), 'account')} recovery is not denied, but the recovered root user "
-            f"could do nothing. {denied}"
-        )
-
-
 def _summary(found: Survey) -> str:
     counts = {result: count for result in TaskResult if (count := found.count(result))}
     sentences = []
@@ -212,7 +195,6 @@ def to_json(found: Survey) -> str:
                     "session": checked.session,
                     "tasks": {task.task: task.result for task in checked.tasks},
                     "causes": [_explanation(cause) for cause in checked.causes],
-                    "rootUserDenials": [_cause(cause) for cause in checked.root_user_denials],
                 }
                 for checked in found.accounts
             ],
