@@ -1,4 +1,4 @@
-"""The lifecycle of the custom resource: what the search for a harmful sequence cannot express."""
+"""The lifecycle of the custom resource: single failures, waiting, and what an error says."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from support.faults.vocabulary import (
     error_response,
 )
 from support.function import BOTH, FakeContext, Function
-from support.invariants import DEREGISTER, DESCRIBE, ENABLE, LIST_ADMINISTRATORS, LIST_FEATURES, REGISTER
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
@@ -36,8 +35,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("other_services_unchanged")
 
-ENABLE_SESSIONS = ENABLE[SESSIONS]
-ENABLE_CREDENTIALS = ENABLE[CREDENTIALS]
+REGISTER, DEREGISTER = Operation.REGISTER, Operation.DEREGISTER
+ENABLE_SESSIONS = Operation.ENABLE_ROOT_SESSIONS
+ENABLE_CREDENTIALS = Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT
+DESCRIBE = "organizations:DescribeOrganization"
+LIST_ADMINISTRATORS = "organizations:ListDelegatedAdministrators"
+LIST_FEATURES = "iam:ListOrganizationsFeatures"
 LAST_START = 180 - 35
 
 

@@ -1,29 +1,21 @@
-"""Any sequence of deployments, failures and changes by others, and what holds after each of them."""
+"""Any deployment, whatever state it finds, whichever calls fail and whatever others change meanwhile."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import Enum
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Literal
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
 
-from local_aws.emulation import Seed, mock_organization
-from support import invariants
-from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, SUSPENDED, THIRD
-from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, set_feature_by_client
-from support.cloudformation import DeploymentOutcome, FakeCloudFormation
+from root_access.root_access_errors import ConvergenceError
+from root_access.steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step
+from support.accounts import MEMBER, OTHER, STRANGER, THIRD
+from support.arrange import PRINCIPAL, enable_root_access, set_feature
+from support.cloudformation import FakeCloudFormation
+from support.faults.clients import change_before, inject
 from support.faults.vocabulary import (
     ACCESS_DENIED,
     CONCURRENT_MODIFICATION,
@@ -35,21 +27,22 @@ from support.faults.vocabulary import (
     SERVER_ERROR_BEFORE,
     THROTTLED,
     THROTTLING_EXCEPTION,
-    Fault,
 )
-from support.function import BOTH, FakeTime, Function
-from support.invariants import Circumstances
-from support.witness import CallKind, Outage, SequentialExecutor, Timing, WatchedCall, Witness
+from support.function import BOTH, Function
+from support.properties import property_test
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Collection, Sequence
 
-pytestmark = pytest.mark.no_cover
+    from local_aws.emulation import LocalOrganization
+    from local_aws.emulation.values import RootAccess
+    from support.faults.vocabulary import Fault
+
+pytestmark = [pytest.mark.no_cover, pytest.mark.usefixtures("other_services_unchanged")]
 
 MEMBERS = (MEMBER, OTHER, THIRD)
-SOON_SUSPENDED = THIRD
-MAX_SUCCESS_BYTES = 2048
-
+LAST_START = 180 - 35
+MAX_SUCCESS_BYTES, MAX_ERROR_BYTES = 2048, 2500
 FAULTS = (
     CONNECTION_FAILED,
     NO_RESPONSE_BEFORE,
@@ -62,352 +55,160 @@ FAULTS = (
     ACCESS_DENIED,
     INVALID_INPUT,
 )
-
-
-class Intent(Enum):
-    """What others want to do."""
-
-    TOGGLE_FEATURE = "enable a feature, or disable it if it is enabled"
-    DISABLE_FEATURE_AS_DELEGATED_ADMINISTRATOR = "disable a feature as delegated administrator"
-    TOGGLE_TRUSTED_ACCESS = "enable trusted access, or disable it if it is enabled"
-    TOGGLE_REGISTRATION = "register an account, or deregister it if it is registered"
-    SUSPEND = "suspend an account"
-    UNDO = "undo what the function did last"
+READS = (
+    "organizations:DescribeOrganization",
+    "organizations:ListAWSServiceAccessForOrganization",
+    "organizations:ListDelegatedAdministrators",
+    "iam:ListOrganizationsFeatures",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExternalAction:
-    """Something that others do, and to what."""
+class FailingCalls:
+    """Calls of an action that fail: so many, or all, for one account or for any."""
 
-    intent: Intent
-    feature: str = ""
-    account_id: str = ""
+    action: str
+    fault: Fault
+    account_id: str
+    times: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disturbance:
-    """What happens around one of the function's calls, or while it waits.
+class ChangeByOthers:
+    """Another person's change of a feature, right before a call that changes something."""
 
-    Attributes:
-        timing: Before or after the call; it has no meaning for a wait.
-        kind: A call, a call that changes something, or a wait.
-        number: Which one, counted from 0 in each operation on the stack.
-        event: How the call fails, or what others do.
-    """
-
-    timing: Timing = "before"
-    kind: CallKind | Literal["wait"]
-    number: int
-    event: Fault | ExternalAction
+    before: Operation
+    feature: str
+    enabled: bool
 
 
-external_actions = st.builds(
-    ExternalAction,
-    intent=st.sampled_from(Intent),
-    feature=st.sampled_from(BOTH),
-    account_id=st.sampled_from(MEMBERS),
-)
-
-
-def around_calls(event: st.SearchStrategy[Any]) -> st.SearchStrategy[Disturbance]:
-    """Return something that happens around one of the first calls, or of the first writes."""
-    around = partial(st.builds, Disturbance, event=event, timing=st.sampled_from(("before", "after")))
-    return st.one_of(
-        around(kind=st.just("call"), number=st.integers(0, 10)),
-        around(kind=st.just("write"), number=st.integers(0, 3)),
-    )
-
-
-faults = around_calls(st.sampled_from(FAULTS))
-interferences = st.one_of(
-    around_calls(external_actions),
-    st.builds(Disturbance, event=external_actions, kind=st.just("wait"), number=st.integers(0, 2)),
-)
-feature_lists = st.sampled_from(((), (CREDENTIALS,), (SESSIONS,), BOTH))
-good_administrators = st.one_of(
-    st.none(), st.lists(st.sampled_from(MEMBERS), unique=True, max_size=3).map(tuple)
-)
-any_administrators = st.lists(
-    st.sampled_from((*MEMBERS, SUSPENDED, STRANGER, MANAGEMENT)), unique=True, min_size=1, max_size=4
-).map(tuple)
-actions = st.sampled_from((*invariants.WRITES, *invariants.READS))
-outages = st.builds(
-    Outage,
-    action=st.one_of(actions, st.sampled_from((invariants.REGISTER, invariants.DEREGISTER))),
+features = st.sampled_from(((), BOTH[:1], BOTH[1:], BOTH))
+some_members = st.lists(st.sampled_from(MEMBERS), unique=True, max_size=3)
+failing_calls = st.builds(
+    FailingCalls,
+    action=st.sampled_from((*Operation, *READS, Operation.REGISTER, Operation.DEREGISTER)),
     fault=st.sampled_from(FAULTS),
-    skipped_calls=st.sampled_from((0, 0, 1)),
-    failing_calls=st.one_of(st.none(), st.integers(1, 4)),
+    account_id=st.sampled_from(("", "", *MEMBERS)),
+    times=st.sampled_from((1, 2, None)),
+)
+changes = st.builds(
+    ChangeByOthers,
+    before=st.sampled_from(Operation),
+    feature=st.sampled_from(BOTH),
+    enabled=st.booleans(),
 )
 
 
-class Lifecycle(RuleBasedStateMachine):
-    """One stack in one organization, which others change as well."""
+@property_test(
+    examples=400,
+    enabled=features,
+    hidden=st.booleans(),
+    registered=some_members,
+    limit=st.integers(1, 3),
+    listed=features,
+    administrators=st.none() | some_members | some_members.map(lambda ids: [*ids, STRANGER]),
+    failing=st.lists(failing_calls, max_size=2),
+    changed=st.lists(changes, max_size=1),
+)
+def test_no_state_failure_or_change_by_others_makes_a_deployment_harmful_or_its_error_untrue(
+    organization: LocalOrganization,
+    enabled: Sequence[str],
+    hidden: bool,
+    registered: list[str],
+    limit: int,
+    listed: Sequence[str],
+    administrators: list[str] | None,
+    failing: list[FailingCalls],
+    changed: list[ChangeByOthers],
+) -> None:
+    organization.reset()
+    # AWS disables trusted access only without delegated administrators.
+    existing = [] if hidden else registered[:limit]
+    enable_root_access(organization, *enabled, delegated_administrators=existing, hidden=hidden)
+    organization.set_delegated_administrator_limit(limit)
+    before = organization.root_access()
+    function = Function()
+    for calls in failing:
+        inject(function.on_event, calls.action, calls.fault, body=calls.account_id, times=calls.times)
+    for change in changed:
+        apply_change = partial(set_feature, organization, change.feature, enabled=change.enabled)
+        change_before(function.on_event, change.before, apply_change)
+    # Lambda may deliver an event twice; the first response counts.
+    stack = FakeCloudFormation(function=function, delivers_twice=not failing and not changed)
+    managed = {} if administrators is None else {"DelegatedAdministrators": administrators}
+    outcome = stack.create(Features=listed, **managed)
 
-    def __init__(self, witness: Witness, client: Callable[..., Any]) -> None:
-        super().__init__()
-        self.witness = witness
-        self.client = client
-        self.organization = witness.organization
-        self.organization.reset()
-        self.organization.suspend(SUSPENDED)
-        self.witness.function.time = FakeTime(while_sleeping=self._act_in_wait)
-        self.stack = FakeCloudFormation(function=self.witness)
-        self.others = self.organization.other_services()
-        self.limit = 5
-        self.suspended = {SUSPENDED}
-        self.actions_in_waits: list[list[Callable[[], None]]] = []
-
-    @initialize(
-        enabled=feature_lists,
-        hidden=st.booleans(),
-        history=st.lists(external_actions, max_size=3),
-        limit=st.integers(1, 4),
-        twice=st.booleans(),
-    )
-    def start(
-        self, enabled: Sequence[str], hidden: bool, history: Sequence[ExternalAction], limit: int, twice: bool
-    ) -> None:
-        self._set_limit(limit)
-        self._act(ExternalAction(intent=Intent.TOGGLE_TRUSTED_ACCESS))
-        for feature in enabled:
-            self._act(ExternalAction(intent=Intent.TOGGLE_FEATURE, feature=feature))
-        if hidden:
-            self._act(ExternalAction(intent=Intent.TOGGLE_TRUSTED_ACCESS))
-        for action in history:
-            self._act(action)
-        self.stack.delivers_twice = twice
-
-    # The stack
-
-    @rule(
-        features=feature_lists,
-        administrators=good_administrators,
-        disturbances=st.one_of(
-            st.lists(interferences, min_size=1, max_size=4),
-            st.lists(st.one_of(faults, faults, interferences), min_size=1, max_size=4),
-        ),
-        backwards=st.booleans(),
-    )
-    def deploy_while_others_act_and_calls_fail(
-        self,
-        features: Sequence[str],
-        administrators: Sequence[str] | None,
-        disturbances: Sequence[Disturbance],
-        backwards: bool,
-    ) -> None:
-        self._deploy(features, administrators, disturbances=disturbances, backwards=backwards)
-
-    @rule(features=feature_lists, administrators=any_administrators)
-    def deploy_with_accounts_that_may_be_refused(
-        self, features: Sequence[str], administrators: Sequence[str]
-    ) -> None:
-        self._deploy(features, administrators)
-
-    @rule(features=feature_lists, administrators=good_administrators, outage=outages)
-    def deploy_in_an_outage(
-        self, features: Sequence[str], administrators: Sequence[str] | None, outage: Outage
-    ) -> None:
-        self._deploy(features, administrators, outage=outage)
-
-    @rule(
-        features=feature_lists,
-        added=st.sampled_from(MEMBERS),
-        refused=st.sampled_from(((), (STRANGER,))),
-        outage=st.builds(
-            Outage,
-            action=st.sampled_from((invariants.REGISTER, invariants.DEREGISTER)),
-            fault=st.sampled_from(FAULTS),
-            # AWS responds to the first registration that the limit is reached.
-            skipped_calls=st.integers(0, 2),
-            failing_calls=st.sampled_from((1, None)),
-        ),
-        spares_restored_accounts=st.booleans(),
-    )
-    def replace_administrators_at_the_limit(
-        self,
-        features: Sequence[str],
-        added: str,
-        refused: Sequence[str],
-        outage: Outage,
-        spares_restored_accounts: bool,
-    ) -> None:
-        self._fill_the_limit([member for member in MEMBERS if member != added])
-        if spares_restored_accounts and outage.action == invariants.REGISTER:
-            outage = replace(outage, account_id=added)
-        self._deploy(features, (added, *refused), outage=outage)
-
-    @precondition(lambda self: self.stack.properties is not None)
-    @rule(retained=st.booleans())
-    def remove(self, retained: bool) -> None:
-        before, events = self.organization.root_access(), len(self.stack.events)
-        if retained:
-            self.stack.forget()
-            assert len(self.stack.events) == events
-        else:
-            assert self._operate(self.stack.delete).succeeded
-        assert self.organization.root_access() == before
-
-    # Others
-
-    @rule(action=external_actions)
-    def others_act(self, action: ExternalAction) -> None:
-        self._act(action)
-
-    # What holds after each step
-
-    @invariant()
-    def other_services_are_as_they_were(self) -> None:
-        assert self.organization.other_services() == self.others
-
-    @invariant()
-    def the_physical_id_is_the_organizations_id(self) -> None:
-        exists = self.stack.properties is not None
-        assert self.stack.physical_id == (self.organization.id if exists else None)
-
-    # How it is done
-
-    def _deploy(self, features: Sequence[str], administrators: Sequence[str] | None, **during: Any) -> None:
-        properties: dict[str, object] = {"Features": tuple(features)}
-        if administrators is not None:
-            properties["DelegatedAdministrators"] = tuple(administrators)
-        outcome = self._operate(partial(self.stack.deploy, **properties), **during)
-        if outcome.succeeded:
-            assert outcome.response_bytes < MAX_SUCCESS_BYTES
-            assert self.stack.properties == properties
-
-    def _operate(
-        self,
-        operation: Callable[[], DeploymentOutcome],
-        *,
-        disturbances: Sequence[Disturbance] = (),
-        outage: Outage | None = None,
-        backwards: bool = False,
-    ) -> DeploymentOutcome:
-        self.witness.restart()
-        self.witness.outage = outage
-        self.witness.function.executor = partial(SequentialExecutor, backwards=backwards)
-        self.actions_in_waits = [[], [], []]
-        for disturbance in disturbances:
-            self._schedule(disturbance)
-        outcome = operation()
-        circumstances = Circumstances(
-            organization_id=self.organization.id,
-            failing_action=outage.action if outage and outage.failing_calls is None else "",
-            registrable=frozenset(MEMBERS) - self.suspended,
-            limit=self.limit,
-        )
-        for invocation in self.witness.invocations:
-            invariants.assert_invariants(invocation, circumstances)
-        self.witness.restart()
-        return outcome
-
-    def _schedule(self, disturbance: Disturbance) -> None:
-        number = disturbance.number
-        match disturbance.kind, disturbance.event:
-            case "call" | "write" as kind, Fault() as fault:
-                self.witness.faults[kind, number] = fault
-            case "call" | "write" as kind, ExternalAction() as action:
-                self.witness.actions[disturbance.timing, kind, number].append(partial(self._act, action))
-            case "wait", ExternalAction() as action:
-                self.actions_in_waits[number].append(partial(self._act, action))
-
-    def _act_in_wait(self) -> None:
-        if self.actions_in_waits:
-            for action in self.actions_in_waits.pop(0):
-                action()
-
-    def _act(self, action: ExternalAction) -> None:
-        self._change(partial(self._perform, action))
-
-    def _change(self, change: Callable[[], None]) -> None:
-        self.witness.apply_change(change)
-        self.organization.advance_clock(1)
-
-    def _perform(self, action: ExternalAction) -> None:
-        access = self.organization.root_access()
-        match action.intent:
-            case Intent.TOGGLE_FEATURE:
-                enabled = action.feature not in access.features
-                set_feature_by_client(self.client("iam"), action.feature, enabled=enabled)
-            case Intent.DISABLE_FEATURE_AS_DELEGATED_ADMINISTRATOR:
-                for account_id in access.delegated_administrators[:1]:
-                    set_feature_by_client(
-                        self.client("iam", account_id=account_id), action.feature, enabled=False
-                    )
-            case Intent.TOGGLE_TRUSTED_ACCESS:
-                self._set_trusted_access(enabled=PRINCIPAL not in access.trusted_access)
-            case Intent.TOGGLE_REGISTRATION:
-                registered = action.account_id not in access.delegated_administrators
-                self._set_registration(action.account_id, registered=registered)
-            case Intent.UNDO:
-                self._undo()
-            case Intent.SUSPEND:
-                self.organization.suspend(SOON_SUSPENDED)
-                self.suspended.add(SOON_SUSPENDED)
-
-    def _undo(self) -> None:
-        writes = [call for call in self.witness.journal if isinstance(call, WatchedCall) and call.took_effect]
-        access = self.organization.root_access()
-        match writes[-1:]:
-            case [WatchedCall(action=invariants.TRUSTED_ACCESS)]:
-                self._set_trusted_access(enabled=False)
-            case [WatchedCall(action=invariants.REGISTER | invariants.DEREGISTER, account_id=account_id)]:
-                registered = account_id not in access.delegated_administrators
-                self._set_registration(account_id, registered=registered)
-            case [WatchedCall(action=action)]:
-                feature = CREDENTIALS if "Credentials" in action else SESSIONS
-                enabled = feature not in access.features
-                set_feature_by_client(self.client("iam"), feature, enabled=enabled)
-
-    def _set_trusted_access(self, *, enabled: bool) -> None:
-        organizations = self.client("organizations")
-        if enabled:
-            organizations.enable_aws_service_access(ServicePrincipal=PRINCIPAL)
-        else:
-            organizations.disable_aws_service_access(ServicePrincipal=PRINCIPAL)
-
-    def _set_registration(self, account_id: str, *, registered: bool) -> None:
-        organizations = self.client("organizations")
-        if registered:
-            organizations.register_delegated_administrator(AccountId=account_id, ServicePrincipal=PRINCIPAL)
-        else:
-            organizations.deregister_delegated_administrator(AccountId=account_id, ServicePrincipal=PRINCIPAL)
-
-    def _fill_the_limit(self, account_ids: Sequence[str]) -> None:
-        """Let others register exactly these accounts, which reaches the limit."""
-        self._set_limit(len(MEMBERS))
-        self._change(partial(self._set_registrations, account_ids))
-        self._set_limit(len(account_ids))
-
-    def _set_registrations(self, account_ids: Sequence[str]) -> None:
-        self._set_trusted_access(enabled=True)
-        administrators = self.organization.root_access().delegated_administrators
-        for account_id in sorted({*account_ids} ^ {*administrators}):
-            self._set_registration(account_id, registered=account_id not in administrators)
-
-    def _set_limit(self, limit: int) -> None:
-        self.organization.set_delegated_administrator_limit(limit)
-        self.limit = limit
+    after = organization.root_access()
+    if not changed:
+        assert_writes_are_what_is_listed(organization, listed, administrators)
+    assert function.time.seconds <= LAST_START
+    if outcome.succeeded:
+        assert outcome.response_bytes < MAX_SUCCESS_BYTES
+        assert PRINCIPAL in after.trusted_access
+        assert changed or after.features == set(listed)
+        assert administrators is None or set(after.delegated_administrators) == {*administrators}
+        status = json.loads(stack.data["StatusJson"])
+        assert changed or status["features"] == sorted(after.features)
+        return
+    error = outcome.error
+    assert isinstance(error, ConvergenceError)
+    assert len(json.dumps(str(error))) <= MAX_ERROR_BYTES
+    if changed:
+        return
+    wanted = administrators or []
+    assert failing or len(wanted) > limit or STRANGER in wanted, f"nothing stood in the way: {error}"
+    assert_error_is_true(error, effects(before, after))
+    if not set(wanted) <= set(before.delegated_administrators):
+        gone = {*before.delegated_administrators} - {*after.delegated_administrators}
+        replaced = {step.account_id for step in error.applied if step.operation is Operation.REGISTER}
+        lost = gone - {step.account_id for step, _ in error.not_reregistered}
+        assert not lost or replaced & {*wanted}, f"{lost} lost their registration, and nothing says so"
 
 
-@pytest.mark.parametrize("examples", [12, pytest.param(200, marks=pytest.mark.slow)])
-def test_no_sequence_of_deployments_failures_and_changes_harms_an_organization(examples: int) -> None:
-    members = tuple((account_id, f"member-{account_id[0]}") for account_id in (*MEMBERS, SUSPENDED))
-    with mock_organization(seed=Seed(members=members)) as organization:
-        witness, client = Witness(organization=organization, function=Function()), cache(organization.client)
+def assert_writes_are_what_is_listed(
+    organization: LocalOrganization, listed: Collection[str], administrators: Sequence[str] | None
+) -> None:
+    allowed = {Operation.ENABLE_TRUSTED_ACCESS.value}
+    allowed |= {
+        (ENABLE_FEATURE if each in listed else DISABLE_FEATURE)[each].value for each in ENABLE_FEATURE
+    }
+    if administrators is not None:
+        allowed |= {Operation.REGISTER.value, Operation.DEREGISTER.value}
+    deregistered: set[object] = set()
+    for call in organization.writes:
+        action, account_id = f"{call.service}:{call.operation}", call.parameters.get("AccountId")
+        assert action in allowed
+        assert call.parameters.get("ServicePrincipal", PRINCIPAL) == PRINCIPAL
+        if action == Operation.DEREGISTER:
+            assert account_id not in (administrators or ())
+            deregistered.add(account_id)
+        if action == Operation.REGISTER:
+            assert account_id in {*(administrators or ()), *deregistered}
 
-        class OfOrganization(Lifecycle):
-            def __init__(self) -> None:
-                super().__init__(witness, client)
 
-        run_state_machine_as_test(
-            OfOrganization,
-            settings=settings(
-                max_examples=examples,
-                stateful_step_count=8,
-                deadline=None,
-                derandomize=True,
-                print_blob=True,
-                suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-            ),
-        )
+def effects(before: RootAccess, after: RootAccess) -> set[Step]:
+    """Return the steps that lead from one root access to another one."""
+    steps = {
+        Step(operation=ENABLE_FEATURE[each])
+        for each in ENABLE_FEATURE
+        if each in after.features - before.features
+    }
+    steps |= {
+        Step(operation=DISABLE_FEATURE[each])
+        for each in DISABLE_FEATURE
+        if each in before.features - after.features
+    }
+    if PRINCIPAL in after.trusted_access.keys() - before.trusted_access.keys():
+        steps.add(Step(operation=Operation.ENABLE_TRUSTED_ACCESS))
+    was, is_ = {*before.delegated_administrators}, {*after.delegated_administrators}
+    steps |= {Step(operation=Operation.REGISTER, account_id=account_id) for account_id in is_ - was}
+    steps |= {Step(operation=Operation.DEREGISTER, account_id=account_id) for account_id in was - is_}
+    return steps
+
+
+def assert_error_is_true(error: ConvergenceError, happened: set[Step]) -> None:
+    """Assert that an error leaves no effect out, and calls nothing missing that took effect."""
+    assert happened <= {*error.applied, *error.possibly_applied}
+    assert not happened & {*error.not_applied} - {*error.possibly_applied}
+    if not error.applied and not error.possibly_applied:
+        assert not happened
