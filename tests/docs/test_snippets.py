@@ -93,7 +93,12 @@ def test_json_on_a_page_is_json(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", TYPED, ids=str)
-def test_a_command_on_a_page_exists_with_its_arguments(block: Block, tmp_path: Path) -> None:
+def test_a_command_on_a_page_exists_with_its_arguments(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A policy of the reader's.
+    (tmp_path / "fixed.json").touch()
+    monkeypatch.chdir(tmp_path)
     calls = run_with_stubs(script(block, PROGRAMS), programs=PROGRAMS, folder=tmp_path)
     assert calls
     for program, *arguments in calls:
