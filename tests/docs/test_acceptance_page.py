@@ -78,7 +78,8 @@ def test_the_command_on_the_local_aws_is_one_of_both() -> None:
 
 def test_the_page_names_options_levels_and_the_limit_as_they_are() -> None:
     # Without the commands of other programs.
-    own = re.sub(r"^ *```\n.*?^ *```$", "", PAGE, flags=re.MULTILINE | re.DOTALL)
+    blocks = re.compile(r"^ *```(\w*)\n.*?^ *```$", re.MULTILINE | re.DOTALL)
+    own = blocks.sub(lambda block: block[0] if block[1] else "", PAGE)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", own))
     assert named <= OPTIONS
     assert named >= OPTIONS - {"--folder", "--region", "--help"}
