@@ -585,8 +585,10 @@ def test_a_notice_that_sns_refused_once_is_sent_later(root_tasks: RootTasks, *, 
     assert len(root_tasks.metrics()) == 1, "it counts"
 
 
-def test_a_notice_is_sent_once_although_its_report_is_written_again(root_tasks: RootTasks) -> None:
-    root_tasks.run()
+def test_a_report_that_is_written_again_keeps_its_changes_and_sends_no_second_notice(
+    root_tasks: RootTasks,
+) -> None:
+    before = root_tasks.report(root_tasks.run())
     root_tasks.notices.clear()
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     root_tasks.advance(hours=1)
@@ -594,6 +596,10 @@ def test_a_notice_is_sent_once_although_its_report_is_written_again(root_tasks: 
     results = [root_tasks.run_batch(run, batch=batch) for batch in run["batches"]]
     for _ in range(2):
         root_tasks.write_report(run, results=results)
+        for key in ("runs/a/report.json", "latest/report.json"):
+            report = json.loads(root_tasks.read(key))
+            assert [change["accountId"] for change in report["changes"]] == [MEMBER]
+            assert report["changesSince"] == before["startedAt"]
     assert len(root_tasks.notices) == 1
 
 

@@ -111,6 +111,9 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
     report = dataclasses.replace(report, root_free=_root_free(report, previous=previous))
     if previous is None:
         return report
+    if previous.run_id == report.run_id:
+        # Its report is written once more, and still has what changed since the one before.
+        return dataclasses.replace(report, changes=previous.changes, changes_since=previous.changes_since)
     return dataclasses.replace(report, changes=changes(previous, report), changes_since=previous.started_at)
 
 
@@ -144,6 +147,9 @@ def notice(report: Report, *, previous: Report | None, problem: str | None) -> N
     if previous is None:
         subject = _FIRST_AUDIT if problem is None else _NOT_COMPARED
         message = first_audit_message(report, problem=problem)
+    elif previous.run_id == report.run_id:
+        # Its notice was sent before its report became the latest.
+        return None
     else:
         found = report.changes or ()
         own = _management_change(management_root_user(previous), management_root_user(report))
