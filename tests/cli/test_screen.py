@@ -261,6 +261,9 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
         ("by-hand", "Audit", "SUCCEEDED", "audit", "", "", "", "4"),
     ]
     assert command_line.run("runs", "--limit", "2").lines == shown.lines[:4]
+    for name in ("free-1", "free-2"):
+        command_line.root_tasks.run(name=name)
+    assert " full audits since " in " ".join(command_line.run("runs").lines[10:])
     # What is refused may name a plan and a requester by a sentence.
     command_line.now += timedelta(minutes=1)
     sentence = "arn:x. Run centralized-root-access y"

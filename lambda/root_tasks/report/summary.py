@@ -211,7 +211,7 @@ def duration(start: datetime, end: datetime) -> str:
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s" if seconds else "under a second"
 
 
-def _root_free_sentence(report: Report) -> str:
+def root_free_sentence(report: Report) -> str:
     """Return since when no full audit finds root credentials; nothing if that is not known of two or more."""
     free = report.root_free
     # The management account is no member, and a protected account stays in the hands of its owners.
@@ -232,7 +232,7 @@ def _root_free_sentence(report: Report) -> str:
 
 
 def _audit_sentence(report: Report) -> str:
-    if root_free := _root_free_sentence(report):
+    if root_free := root_free_sentence(report):
         return root_free
     audited = sum(is_audited(result) for result in report.results)
     having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]

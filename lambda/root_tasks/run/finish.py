@@ -10,12 +10,12 @@ from common.errors import RootAccessError
 from common.typed_json import format_time
 from common.untrusted import printable
 
-from ..aws.executions import REPORT_SHA256, cause_of_failure
+from ..aws.executions import REPORT_SHA256, ROOT_FREE, cause_of_failure
 from ..aws.stores import REPORT_JSON, File, Storage, sha256
 from ..model.report_schema import Outcome
 from ..model.run import PLAN_LIFETIME, Mode, Run
 from ..report.render import as_csv, as_html, as_json
-from ..report.summary import minute, summary
+from ..report.summary import minute, root_free_sentence, summary
 from .collect import collect_results
 from .findings_import import import_audit
 from .make_report import make_report, plan_of
@@ -123,8 +123,9 @@ def write_report(
         output[PLAN_SHA256] = runs.write(plan)
     if Outcome.PLANNED in report.totals and report.plan_expires_at is not None:
         output[PLAN_EXPIRES_AT] = format_time(report.plan_expires_at)
-    # The notice of an account that has joined shows it.
     output["summary"] = summary(report)
+    if root_free := root_free_sentence(report):
+        output[ROOT_FREE] = root_free
     if run.mode is Mode.EXECUTE:
         output["failed"] = not _FAILURES.isdisjoint(report.totals)
         # The cause of an execution that failed, which has no output.

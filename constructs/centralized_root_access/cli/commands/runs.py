@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
 
 
 def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -> None:
-    """Show a line for each execution, and its facts below; of a plan, until when it can be executed."""
+    """Show a line for each execution, and its facts below, and the latest root-free period."""
     from rich.padding import Padding
     from rich.text import Text
 
@@ -87,7 +88,8 @@ def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -
             f"took {duration(execution.started_at, execution.ended_at)}" if execution.ended_at else "",
         )
         lines.append(Padding(safe_text(", ".join(filter(None, facts))), (0, 0, 0, 2)))
-    show_lines(lines)
+    root_free = (execution.root_free for execution in executions if execution.root_free)
+    show_lines([*lines, *map(safe_text, itertools.islice(root_free, 1))])
 
 
 def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
@@ -102,6 +104,7 @@ def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
         "stateMachine": "Audit" if execution.folder == AUDIT_FOLDER else "Execute",
         "action": execution.action,
         "accounts": execution.accounts,
+        "rootFree": execution.root_free or None,
         "status": execution.status,
         "requestedBy": execution.requester or None,
         "plan": execution.plan or None,
