@@ -327,7 +327,7 @@ def execute_plan(deployed: Deployed, plan: Execution) -> None:
     execution = deployed.execute(plan)
     assert deployed.accounts(execution, "DONE") == DELETABLE
     assert [item["type"] for item in deployed.results(execution)[EVERYTHING]["items"]] == [
-        "password",
+        "PASSWORD",
         "ACCESS_KEY",
         "SIGNING_CERTIFICATE",
         "MFA_DEVICE",
