@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from local_aws.services import LocalAws
     from root_tasks.refusals import RefusalReason
     from support.faults.clients import Register
-    from support.state_machine import History, Invoke
+    from support.state_machine import Invoke
 
 AUDIT_MACHINE, EXECUTE_MACHINE = "RootTasksAudit", "RootTasksExecute"
 _ARN = "arn:aws:states:us-east-1:{account_id}:{kind}:{machine}"
@@ -270,10 +270,8 @@ class RootTasks:
         execution: FinishedExecution,
         definition: Mapping[str, Any],
         invoke: Invoke,
-        *,
-        history: History | None = None,
     ) -> None:
-        """Run or redrive an execution by the definition of its state machine, and note how it ends."""
+        """Run an execution by the definition of its state machine, and note how it ends."""
         execution.status, execution.output = "RUNNING", {}
         event = _start_event(
             execution.input, self.arn(execution.run_id, machine=execution.machine), execution.started_at
@@ -289,7 +287,6 @@ class RootTasks:
             execution.output = StateMachine(definition=definition, invoke=invoke_and_note).run(
                 execution.input,
                 execution={"Id": event["id"], "Name": event["name"], "StartTime": event["startedAt"]},
-                history=history,
             )
             execution.status = "SUCCEEDED"
         except RunRefusedError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from typing import Any
 # the result.
 Invoke = Callable[[str, Any], Any]
 # What each state has ended with, by its name and the number of its item: the next state, and its input.
-History = MutableMapping[tuple[str, int], tuple[str | None, Any]]
 
 _STEP = re.compile(r"\.(?P<name>\w+)|\[(?P<index>\d+)\]")
 _MISSING = object()
@@ -44,16 +43,14 @@ class StateMachine:
     definition: Mapping[str, Any]
     invoke: Invoke
 
-    def run(self, input_: object, *, execution: Mapping[str, str], history: History | None = None) -> Any:
-        """Run an execution, or redrive it, and return its output.
+    def run(self, input_: object, *, execution: Mapping[str, str]) -> Any:
+        """Run an execution, and return its output.
 
         Args:
             input_: The execution's input.
             execution: Id, Name and StartTime, as the context object has them.
-            history: What its tasks have ended with before: a redrive repeats only those that have not. The
-                other tasks are added to it. An execution without one cannot be redriven.
         """
-        context = {"Execution": {**execution, "Input": input_}, "history": history}
+        context = {"Execution": {**execution, "Input": input_}}
         return self._run(self.definition, json.loads(json.dumps(input_)), context)
 
     def _run(self, definition: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> Any:
@@ -62,7 +59,7 @@ class StateMachine:
             state = definition["States"][name]
             match state["Type"]:
                 case "Task":
-                    name, data = self._run_once(name, state, data, context)
+                    name, data = self._run_task(state, data, context)
                     continue
                 case "Choice":
                     name = _choice(state, data)
@@ -79,18 +76,6 @@ class StateMachine:
                     raise ValueError(f"{unsupported} is not supported")
             name = state.get("Next")
         return data
-
-    def _run_once(
-        self, name: str, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]
-    ) -> tuple[str | None, Any]:
-        """Return the next state, and its input: those of an earlier drive where it got that far."""
-        history: History | None = context["history"]
-        if history is None:
-            return self._run_task(state, data, context)
-        item = context.get("Map", {}).get("Item", {}).get("Index", 0)
-        if (name, item) not in history:
-            history[name, item] = self._run_task(state, data, context)
-        return history[name, item]
 
     def _run_task(
         self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]
