@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from centralized_root_access.preflight.attachments import FULL_ACCESS, RCP_FULL_ACCESS
-from centralized_root_access.preflight.calls import SessionFacts, SessionOpener
 from centralized_root_access.preflight.check import PolicyCheck
 from centralized_root_access.preflight.condition_keys import (
     ABSENT,
@@ -44,6 +43,7 @@ from support.scp import (
 )
 
 if TYPE_CHECKING:
+    from centralized_root_access.preflight.calls import SessionOpener
     from support.scp import Sample
 
 ALLOWED, DENIED, UNKNOWN = Decision.ALLOWED, Decision.DENIED, Decision.UNKNOWN
@@ -103,8 +103,7 @@ def test_service_control_policies_bind_the_caller_of_assume_root(
     opener: SessionOpener, place: str, expected: Decision
 ) -> None:
     policies = policies_of({"p-sts": document(statement(Action="sts:*"))}, {place: ["p-sts"]})
-    session = SessionFacts(organization_id=ORGANIZATION_ID, region="eu-west-1", opener=opener)
-    check = PolicyCheck(policies, session=session)
+    check = PolicyCheck(policies, session=replace(OPENED_SESSION, opener=opener))
     verdict = check.verdict(ASSUME_ROOT, ACCOUNT, task=Task.AUDIT)
     assert verdict.decision is expected
 

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import strategies as st
 
-from centralized_root_access.preflight.attachments import FULL_ACCESS
-from centralized_root_access.preflight.calls import SessionFacts, call_of
 from centralized_root_access.preflight.check import PolicyCheck
 from centralized_root_access.preflight.evaluate import Decision, Reason
 from centralized_root_access.preflight.fixes import find_fixes, statement_with_exemption
@@ -24,25 +22,20 @@ from support.scp import (
     DELEGATE_ID,
     LEVEL_IDS,
     OPENER,
-    ORGANIZATION_ID,
-    ORGANIZATION_PATH,
+    SESSION,
     check_of,
     document,
-    evaluate_call,
-    levels,
     policies_of,
-    policy_of,
     statement,
 )
 from support.scp_grammar import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Any
 
     from centralized_root_access.preflight.attachments import OrganizationPolicies
     from centralized_root_access.preflight.calls import SessionOpener
-    from centralized_root_access.preflight.evaluate import Verdict
     from centralized_root_access.preflight.verdicts import AccountVerdict
     from root_tasks.model.run import Account
 
@@ -53,10 +46,7 @@ def checked(
     policies: OrganizationPolicies, *tasks: Task, opener: SessionOpener | None = None
 ) -> AccountVerdict:
     """Return what the command finds in the account, of some tasks or of every one."""
-    session = SessionFacts(
-        organization_id=ORGANIZATION_ID, region="eu-west-1", outside_vpc=True, opener=opener
-    )
-    check = PolicyCheck(policies, session=session)
+    check = PolicyCheck(policies, session=replace(SESSION, opener=opener or SESSION.opener))
     return judge_account(check, ACCOUNT, tasks=tasks or tuple(Task))
 
 
@@ -281,53 +271,3 @@ def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
     suggested = statement_with_exemption(denies, {"iam:GetUser"}, [])
     kept = {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
     assert suggested == statement(Condition=kept)
-
-
-def found_and_expected(
-    contents: Sequence[Mapping[str, Any]], account_ids: Sequence[str]
-) -> Iterator[tuple[Verdict, Verdict]]:
-    """Yield each verdict of a check that has other accounts to check, too, and that on the whole policies.
-
-    Args:
-        contents: Policies, attached to a unit.
-        account_ids: The accounts, in the order in which they are checked.
-    """
-    documents_by_id = {f"p-{number}": content for number, content in enumerate(contents)}
-    check = check_of(policies_of(documents_by_id, {LEVEL_IDS[1]: [*documents_by_id]}))
-    parsed = [policy_of(content, policy_id=id_) for id_, content in documents_by_id.items()]
-    whole = levels((FULL_ACCESS,), (FULL_ACCESS, *parsed), (FULL_ACCESS,), (FULL_ACCESS,))
-    for account_id in account_ids:
-        session = SessionFacts(
-            account_id=account_id,
-            organization_id=ORGANIZATION_ID,
-            organization_path=ORGANIZATION_PATH,
-            region="eu-west-1",
-            outside_vpc=True,
-        )
-        for action in EVERY_CALL:
-            call = call_of(action, session=session)
-            yield (
-                check.verdict(action, replace(ACCOUNT, account_id=account_id)),
-                evaluate_call(call, session=session, service_control=whole),
-            )
-
-
-def what_is_shown(verdict: Verdict) -> object:
-    """Return what is shown of a verdict: all of it but the statements' texts."""
-    causes = [
-        (cause.place, cause.undecided, cause.statement and cause.statement.is_about_root_sessions)
-        for cause in verdict.causes
-    ]
-    return verdict.call, verdict.decision, causes
-
-
-@property_test(
-    examples=200,
-    contents=st.lists(documents(), min_size=1, max_size=3),
-    account_ids=st.permutations([ACCOUNT_ID, "900000000000"]),
-)
-def test_what_is_left_out_of_policies_once_for_all_accounts_changes_no_verdict(
-    contents: list[dict[str, Any]], account_ids: list[str]
-) -> None:
-    for found, expected in found_and_expected(contents, account_ids):
-        assert what_is_shown(found) == what_is_shown(expected)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from centralized_root_access.preflight.calls import SessionFacts
-from centralized_root_access.preflight.check import PolicyCheck
-from centralized_root_access.preflight.documents import PolicyType
 from centralized_root_access.preflight.evaluate import Decision
 from centralized_root_access.preflight.reader import PolicyReader
 from root_tasks.model.run import Account
@@ -18,7 +14,7 @@ from support.arrange import add_accounts, calls
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
 from support.function import FakeTime
-from support.scp import document, statement
+from support.scp import check_of, document, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +46,7 @@ def decisions(
     organization: LocalOrganization, policies: OrganizationPolicies, accounts: Sequence[str]
 ) -> dict[str, Decision]:
     """Return what the policies say of a call in accounts right under the root."""
-    check = PolicyCheck(policies, session=SessionFacts(organization_id="o-a1b2c3d4e5"))
+    check = check_of(policies)
     return {
         account_id: check.verdict(
             ACTION, Account(account_id=account_id, unit_path=organization.root_id)
@@ -65,7 +61,7 @@ def read(organization: LocalOrganization, accounts: Sequence[str]) -> dict[str, 
     organization.clear_calls()
     unit_ids = dict.fromkeys(accounts, (organization.root_id,))
     policies = reader.read(
-        reader.attachments([PolicyType.SERVICE_CONTROL_POLICY], unit_ids=unit_ids),
+        reader.attachments(unit_ids=unit_ids),
         unit_ids=unit_ids,
         target_names={},
     )
@@ -92,7 +88,7 @@ def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(organizatio
     inject(client.meta.events.register, "organizations:ListTargetsForPolicy", deleted)
     reader = reader_of(client)
     unit_ids = {MEMBER: (organization.root_id,)}
-    attached = reader.attachments([PolicyType.SERVICE_CONTROL_POLICY], unit_ids=unit_ids, everywhere=True)
+    attached = reader.attachments(unit_ids=unit_ids, everywhere=True)
     policies = reader.read(attached, unit_ids=unit_ids, target_names={})
     assert decisions(organization, policies, [MEMBER]) == {MEMBER: Decision.ALLOWED}
 
@@ -104,24 +100,6 @@ def test_a_few_accounts_of_many_cost_what_is_on_their_paths(organization: LocalO
     assert calls(organization) == {"ListRoots": 1, "ListPoliciesForTarget": 2, "DescribePolicy": 1}
 
 
-def test_service_control_policies_on_a_path_are_listed_beside_the_types_of_policies(
-    organization: LocalOrganization,
-) -> None:
-    attach(organization, "some", DENY_OTHERS, [MEMBER])
-    client = organization.client("organizations")
-    # The types, and the lists of the root and of the account.
-    all_at_once = threading.Barrier(3, timeout=30)
-
-    def wait_for_others(**_: object) -> None:
-        all_at_once.wait()
-
-    for operation in ("ListRoots", "ListPoliciesForTarget"):
-        client.meta.events.register(f"before-call.organizations.{operation}", wait_for_others)
-    reader = reader_of(client)
-    (attached,) = reader.attachments(tuple(PolicyType), unit_ids={MEMBER: (organization.root_id,)})
-    assert attached.policy_type is PolicyType.SERVICE_CONTROL_POLICY
-
-
 def test_documents_are_read_once_as_fast_as_aws_allows_those_of_the_root_first(
     organization: LocalOrganization,
 ) -> None:
@@ -131,11 +109,10 @@ def test_documents_are_read_once_as_fast_as_aws_allows_those_of_the_root_first(
     time = FakeTime()
     reader = reader_of(organization.client("organizations"), time=time)
     unit_ids = dict.fromkeys(accounts, (organization.root_id,))
-    attachments = reader.attachments([PolicyType.SERVICE_CONTROL_POLICY], unit_ids=unit_ids)
+    attachments = reader.attachments(unit_ids=unit_ids)
     organization.clear_calls()
     began = time.seconds
-    for _ in range(2):
-        reader.read(attachments, unit_ids=unit_ids, target_names={})
+    reader.read(attachments, unit_ids=unit_ids, target_names={})
     asked = [call for call in organization.calls if call.operation == "DescribePolicy"]
     (of_type,) = attachments
     ids = {target_id: policy_ids[-1] for target_id, policy_ids in of_type.policy_ids.items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from centralized_root_access.preflight.attachments import FULL_ACCESS, RCP_FULL_ACCESS
-from centralized_root_access.preflight.calls import Call, SessionFacts, call_of
+from centralized_root_access.preflight.calls import Call, call_of
 from centralized_root_access.preflight.condition_keys import (
     ABSENT,
     ABSENT_OR_ONE_VALUE,
@@ -425,8 +425,10 @@ def test_the_region_of_a_call_to_iam_is_known() -> None:
         (GET_USER, "iam:PermissionsBoundary", ABSENT),
         (GET_USER, "ec2:ResourceTag/team", ABSENT),
         (bucket_call("payroll"), "s3:TlsVersion", Possible(values=("1.2", "1.3"))),
-        (GET_USER, "aws:SourceVpc", ABSENT_OR_ONE_VALUE),
-        (GET_USER, "aws:SourceIp", ABSENT_OR_ONE_VALUE),
+        # The functions are not in a VPC.
+        (GET_USER, "aws:SourceVpc", ABSENT),
+        (GET_USER, "aws:VpceOrgPaths", ABSENT),
+        (GET_USER, "aws:SourceIp", PRESENT),
         # Nothing is known of them.
         (GET_USER, "aws:SomethingNew", ANYTHING),
         (bucket_call("payroll"), "s3:SomethingNew", ANYTHING),
@@ -438,17 +440,9 @@ def test_what_a_key_may_be_in_a_call(call: Call, key: str, expected: Possible) -
     assert request(call).possible(key) == expected
 
 
-def test_a_session_outside_a_vpc_has_an_address_and_no_vpc() -> None:
-    outside = request(outside_vpc=True)
-    assert outside.possible("aws:SourceIp") == PRESENT
-    assert outside.possible("aws:SourceVpc") == outside.possible("aws:VpceOrgPaths") == ABSENT
-
-
 def test_what_the_caller_does_not_know_is_open() -> None:
-    bare = SessionRequest(
-        session=SessionFacts(account_id=ACCOUNT_ID), call=bucket_call("payroll", region=None)
-    )
-    assert bare.possible("aws:PrincipalOrgID") == bare.possible("aws:RequestedRegion") == PRESENT
+    bare = request(bucket_call("payroll", region=None), organization_path=None)
+    assert bare.possible("aws:RequestedRegion") == PRESENT
     paths = Possible(others=OtherValues.ONE_OR_MORE_VALUES)
     assert bare.possible("aws:ResourceOrgPaths") == paths
 
@@ -503,11 +497,9 @@ def test_a_sample_policy_gives_what_is_known_of_it(sample: Sample) -> None:
 
 
 def test_nine_of_ten_real_policies_are_decided_once_the_target_is_named() -> None:
-    """From outside a VPC, as the functions call, with a bucket or a queue in a Region."""
-    session = replace(SESSION, outside_vpc=True, region="eu-west-1")
     real = {sample.policy_name: sample.levels for sample in SAMPLES if sample.is_real}
     decisions = [
-        task_decision(task, attached, session=session, target="payroll", target_region="eu-west-1")
+        task_decision(task, attached, target="payroll", target_region="eu-west-1")
         for attached in real.values()
         for task in Task
     ]

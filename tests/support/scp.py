@@ -31,21 +31,24 @@ LEVEL_IDS = ("r-ab12", "ou-ab12-workload", "ou-ab12-payments", ACCOUNT_ID)
 
 ACCOUNT = Account(account_id=ACCOUNT_ID, name="workload", unit_path="/".join(LEVEL_IDS[:-1]))
 
+# The management account opens the session, to which no service control policy applies.
 SESSION = SessionFacts(
     account_id=ACCOUNT_ID,
     organization_id=ORGANIZATION_ID,
     organization_path=ORGANIZATION_PATH,
     region="eu-west-1",
+    opener=SessionOpener(account_id="111111111111", is_in_management_account=True),
+    opened_after=0,
 )
 
-# A role of a delegated administrator opens the session, in a function: outside of a VPC.
+# A role of a delegated administrator opens the session.
 DELEGATE_ID = "444444444444"
 OPENER = SessionOpener(
     account_id=DELEGATE_ID,
     unit_ids=("r-ab12", "ou-ab12-security"),
     principal_arns=(f"arn:aws:iam::{DELEGATE_ID}:role/centralized-root-access/Audit",),
 )
-OPENED_SESSION = replace(SESSION, opener=OPENER, outside_vpc=True)
+OPENED_SESSION = replace(SESSION, opener=OPENER)
 OPEN_SESSION = call_of(ASSUME_ROOT, session=OPENED_SESSION, task=Task.AUDIT)
 
 FULL_ACCESS_DOCUMENT: dict[str, Any] = json.loads(FULL_ACCESS.content)
@@ -195,9 +198,8 @@ def policies_of(
 
 
 def check_of(policies: OrganizationPolicies) -> PolicyCheck:
-    """Return the check of an organization's policies, for sessions that are opened outside of a VPC."""
-    session = SessionFacts(organization_id=ORGANIZATION_ID, region="eu-west-1", outside_vpc=True)
-    return PolicyCheck(policies, session=session)
+    """Return the check of an organization's policies, for sessions that its management account opens."""
+    return PolicyCheck(policies, session=SESSION)
 
 
 @dataclass(frozen=True, kw_only=True)

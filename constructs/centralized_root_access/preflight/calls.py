@@ -43,30 +43,28 @@ class SessionFacts:
     """The known facts of a root session before it is opened.
 
     Attributes:
-        account_id: The member account; None if not known.
+        organization_id: For example o-8j81brsjuj.
+        region: The Region that calls without a resource are sent to.
+        opener: The role or user that opens the session.
+        opened_after: A time before the session is opened, in seconds since 1970.
         partition: For example aws.
-        organization_id: For example o-8j81brsjuj; None if not known.
+        account_id: The member account; "" until it is known.
         organization_path: The account's parents, as in o-8j81brsjuj/r-ab12/ou-ab12-11111111/; None if not
             known.
-        region: The Region that calls without a resource are sent to; None if not known.
-        outside_vpc: Whether the calls certainly do not pass a VPC endpoint.
-        opener: The role or user that opens the session; None if not known.
-        opened_after: A time before the session is opened, in seconds since 1970; None if not known.
     """
 
-    account_id: str | None = None
+    organization_id: str
+    region: str
+    opener: SessionOpener
+    opened_after: int
     partition: str = "aws"
-    organization_id: str | None = None
+    account_id: str = ""
     organization_path: str | None = None
-    region: str | None = None
-    outside_vpc: bool = False
-    opener: SessionOpener | None = None
-    opened_after: int | None = None
 
     @property
-    def principal_arn(self) -> str | None:
-        """The ARN of the root user; None if the account is not known."""
-        return None if self.account_id is None else f"arn:{self.partition}:iam::{self.account_id}:root"
+    def principal_arn(self) -> str:
+        """The ARN of the root user."""
+        return f"arn:{self.partition}:iam::{self.account_id}:root"
 
     def in_account(self, account_id: str, unit_ids: Sequence[str] | None) -> SessionFacts:
         """Return the facts of a session in an account.
@@ -79,9 +77,7 @@ class SessionFacts:
 
     def path_of(self, unit_ids: Sequence[str] | None) -> str | None:
         """Return units as a path in the organization; None if it is not known."""
-        if self.organization_id is None or unit_ids is None:
-            return None
-        return "/".join((self.organization_id, *unit_ids, ""))
+        return None if unit_ids is None else "/".join((self.organization_id, *unit_ids, ""))
 
 
 @dataclass(frozen=True, kw_only=True)

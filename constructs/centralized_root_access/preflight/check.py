@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from root_tasks.model.task import ASSUME_ROOT
@@ -10,14 +9,14 @@ from root_tasks.model.task import ASSUME_ROOT
 from .calls import call_of
 from .condition_keys import SessionRequest
 from .documents import PolicyType
-from .evaluate import evaluate_request, without_certainties
+from .evaluate import evaluate_request
 
 if TYPE_CHECKING:
     from root_tasks.model.run import Account
     from root_tasks.model.task import Task
 
     from .attachments import OrganizationPolicies
-    from .calls import Call, SessionFacts, SessionOpener
+    from .calls import SessionFacts, SessionOpener
     from .evaluate import Level, Verdict
 
 
@@ -32,12 +31,6 @@ class PolicyCheck:
     def __init__(self, policies: OrganizationPolicies, *, session: SessionFacts) -> None:
         self._policies = policies
         self._session = session
-        self._levels: dict[tuple[PolicyType, str | None, str, Task | None], Level] = {}
-
-    @property
-    def knows_opener(self) -> bool:
-        """True if the calls that open the sessions can be judged."""
-        return self._session.opener is not None
 
     def verdict(self, action: str, account: Account, *, task: Task | None = None) -> Verdict:
         """Return what the policies say of a call in an account.
@@ -52,36 +45,20 @@ class PolicyCheck:
         account_path = _path(account)
         # Service control policies apply to the caller, resource control policies to what it acts on.
         caller_path: tuple[str | None, ...] | None = account_path
-        if action == ASSUME_ROOT and (opener := session.opener) is not None:
-            caller_path = None if opener.is_in_management_account else _path(opener)
+        if action == ASSUME_ROOT:
+            caller_path = None if session.opener.is_in_management_account else _path(session.opener)
         return evaluate_request(
             SessionRequest(session=session, call=call),
-            service_control=self._levels_on(caller_path, PolicyType.SERVICE_CONTROL_POLICY, call),
-            resource_control=self._levels_on(account_path, PolicyType.RESOURCE_CONTROL_POLICY, call),
+            service_control=self._levels_on(caller_path, PolicyType.SERVICE_CONTROL_POLICY),
+            resource_control=self._levels_on(account_path, PolicyType.RESOURCE_CONTROL_POLICY),
         )
 
     def _levels_on(
-        self, path: tuple[str | None, ...] | None, policy_type: PolicyType, call: Call
+        self, path: tuple[str | None, ...] | None, policy_type: PolicyType
     ) -> tuple[Level, ...] | None:
-        """Return the levels without what is certain in any account: most accounts share most levels."""
         if path is None or policy_type not in self._policies.attachments:
             return None
-        keys = [(policy_type, target_id, call.action, call.task) for target_id in path]
-        for key in keys:
-            if key not in self._levels:
-                level = self._policies.level(policy_type, key[1])
-                self._levels[key] = self._without_certainties(level, call)
-        return tuple(self._levels[key] for key in keys)
-
-    def _without_certainties(self, level: Level, call: Call) -> Level:
-        request = SessionRequest(
-            session=self._session, call=call_of(call.action, session=self._session, task=call.task)
-        )
-        policies = [
-            replace(policy, statements=tuple(without_certainties(policy.statements, request)))
-            for policy in level.policies
-        ]
-        return replace(level, policies=tuple(policies))
+        return tuple(self._policies.level(policy_type, target_id) for target_id in path)
 
 
 def _path(account: Account | SessionOpener) -> tuple[str | None, ...]:

@@ -107,18 +107,8 @@ def _paths(path: str | None) -> Possible:
 
 
 def _opener_arn(request: SessionRequest) -> Possible:
-    opener = request.session.opener
-    return PRESENT if opener is None or not opener.principal_arns else Possible(values=opener.principal_arns)
-
-
-def _opener_account(request: SessionRequest) -> Possible:
-    opener = request.session.opener
-    return _one(None if opener is None else opener.account_id)
-
-
-def _opener_paths(request: SessionRequest) -> Possible:
-    opener = request.session.opener
-    return _paths(None if opener is None else request.session.path_of(opener.unit_ids))
+    arns = request.session.opener.principal_arns
+    return Possible(values=arns) if arns else PRESENT
 
 
 def _task_policy(request: SessionRequest) -> Possible:
@@ -139,24 +129,13 @@ def _organization_paths(request: SessionRequest) -> Possible:
 
 
 def _date(request: SessionRequest) -> Possible:
-    earliest = request.session.opened_after
-    if earliest is None:
-        return PRESENT
-    date = datetime.fromtimestamp(earliest, UTC)
-    return replace(PRESENT, times=(f"{date:%Y-%m-%dT%H:%M:%SZ}", "9999-12-31T00:00:00Z"))
+    earliest = datetime.fromtimestamp(request.session.opened_after, UTC)
+    return replace(PRESENT, times=(f"{earliest:%Y-%m-%dT%H:%M:%SZ}", "9999-12-31T00:00:00Z"))
 
 
 def _epoch(request: SessionRequest) -> Possible:
-    earliest = request.session.opened_after
-    return PRESENT if earliest is None else replace(PRESENT, times=(str(earliest), "253402214400"))
+    return replace(PRESENT, times=(str(request.session.opened_after), "253402214400"))
 
-
-def _outside_vpc(outside: Possible, otherwise: Possible) -> _Entry:
-    """Return what a key is if the calls certainly do not pass a VPC endpoint, and otherwise."""
-    return lambda request: outside if request.session.outside_vpc else otherwise
-
-
-_BY_ENDPOINT = _outside_vpc(ABSENT, ABSENT_OR_ONE_VALUE)
 
 _EVERY_CALL: Mapping[str, _Entry] = {
     # AWS's own task policies deny every other ARN; calls that succeeded under them are recorded.
@@ -211,16 +190,16 @@ _EVERY_CALL: Mapping[str, _Entry] = {
     "aws:referer": ABSENT_OR_ONE_VALUE,
     # The Region of the endpoint; IAM has one endpoint for each partition.
     "aws:RequestedRegion": lambda request: _one(request.call.region),
-    # The public address of the caller; absent through a VPC endpoint.
-    "aws:SourceIp": _outside_vpc(PRESENT, ABSENT_OR_ONE_VALUE),
-    # Only through a VPC endpoint.
-    "aws:SourceVpc": _BY_ENDPOINT,
-    "aws:SourceVpcArn": _BY_ENDPOINT,
-    "aws:SourceVpce": _BY_ENDPOINT,
-    "aws:VpceAccount": _BY_ENDPOINT,
-    "aws:VpceOrgID": _BY_ENDPOINT,
-    "aws:VpcSourceIp": _BY_ENDPOINT,
-    "aws:VpceOrgPaths": _outside_vpc(ABSENT, ANYTHING),
+    # The public address of the caller.
+    "aws:SourceIp": PRESENT,
+    # Only through a VPC endpoint: the functions are not in a VPC.
+    "aws:SourceVpc": ABSENT,
+    "aws:SourceVpcArn": ABSENT,
+    "aws:SourceVpce": ABSENT,
+    "aws:VpceAccount": ABSENT,
+    "aws:VpceOrgID": ABSENT,
+    "aws:VpcSourceIp": ABSENT,
+    "aws:VpceOrgPaths": ABSENT,
     # Only in calls that pass tags; none of the calls does.
     "aws:RequestTag/*": ABSENT,
     "aws:TagKeys": ABSENT,
@@ -279,8 +258,10 @@ _BY_SERVICE: Mapping[str, Mapping[str, _Entry]] = {
     # The call that opens the session: its principal is the opener.
     "sts": {
         "aws:PrincipalArn": _opener_arn,
-        "aws:PrincipalAccount": _opener_account,
-        "aws:PrincipalOrgPaths": _opener_paths,
+        "aws:PrincipalAccount": lambda request: _one(request.session.opener.account_id),
+        "aws:PrincipalOrgPaths": lambda request: _paths(
+            request.session.path_of(request.session.opener.unit_ids)
+        ),
         # A root user cannot call AssumeRoot.
         "aws:PrincipalType": Possible(values=("AssumedRole", "User", "FederatedUser")),
         # A session by AssumeRoot cannot open others.

@@ -77,11 +77,6 @@ class Condition:
             token.key for value in self.values for token in value.tokens if isinstance(token, Variable)
         )
 
-    @cached_property
-    def is_about_root_sessions(self) -> bool:
-        """True if it asks for root sessions."""
-        return lowercase(self.key) == "aws:assumedroot"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
@@ -112,7 +107,7 @@ class Statement:
     @property
     def is_about_root_sessions(self) -> bool:
         """True if it names root sessions: what it does to them is on purpose."""
-        return any(condition.is_about_root_sessions for condition in self.conditions)
+        return any(lowercase(condition.key) == "aws:assumedroot" for condition in self.conditions)
 
 
 @dataclass(frozen=True, kw_only=True)

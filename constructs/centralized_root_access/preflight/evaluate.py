@@ -15,11 +15,10 @@ from root_tasks.model.task import ASSUME_ROOT
 from .conditions import condition_holds
 from .documents import Effect, PolicyType
 from .matching import action_matches, resource_matches
-from .policy_text import parse_template
 from .truth import Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from .calls import Call
     from .condition_keys import SessionRequest
@@ -123,8 +122,6 @@ class Verdict:
     causes: tuple[Cause, ...] = ()
 
 
-_EVERYTHING = (parse_template("*", variables=False),)
-
 # Resource control policies do not support IAM.
 _RESOURCE_CONTROLLED_SERVICES = frozenset({"s3", "sqs", "sts"})
 
@@ -155,34 +152,6 @@ def evaluate_request(
         decision=decision,
         causes=tuple(cause for result, causes in results if result is decision for cause in causes),
     )
-
-
-def without_certainties(statements: Iterable[Statement], request: SessionRequest) -> Iterator[Statement]:
-    """Yield the statements that may apply, without what certainly matches or holds.
-
-    What remains says the same of every request in which more is known than in this one. Conditions on root
-    sessions remain: later it is asked whether a statement is about them.
-
-    Args:
-        statements: The statements.
-        request: What is known of all requests that the statements are evaluated for.
-    """
-    for statement in statements:
-        if _applies(statement, request)[0] is Truth.FALSE:
-            continue
-        left = replace(
-            statement,
-            conditions=tuple(
-                condition
-                for condition in statement.conditions
-                if condition.is_about_root_sessions or condition_holds(condition, request) is not Truth.TRUE
-            ),
-        )
-        if action_matches(statement, request.call) is Truth.TRUE:
-            left = replace(left, actions=_EVERYTHING, not_action=False)
-        if resource_matches(statement, request) is Truth.TRUE:
-            left = replace(left, resources=_EVERYTHING, not_resource=False)
-        yield left
 
 
 def strictest(decisions: Collection[Decision]) -> Decision:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from .documents import Policy, PolicyType, parse_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Executor
 
     from mypy_boto3_organizations import OrganizationsClient
 
@@ -70,19 +69,16 @@ class PolicyReader:
             )
             for operation, period in _PERIODS.items()
         }
-        self._policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
 
     def attachments(
         self,
-        types: Collection[PolicyType],
         *,
         unit_ids: Mapping[str, Sequence[str] | None],
         everywhere: bool = False,
     ) -> tuple[Attachments, ...]:
-        """Return the attachments of the policies of some types, by each type that is not disabled.
+        """Return the attachments of the policies of each type that is not disabled.
 
         Args:
-            types: The types.
             unit_ids: The units that each account is in, by its ID; None if they are not known.
             everywhere: Whether to read what each policy is attached to, even if the accounts are few.
 
@@ -91,24 +87,18 @@ class PolicyReader:
         """
         target_ids = _target_ids(unit_ids)
         everywhere |= len(target_ids) > MAX_ENTRIES_PER_PAGE
-        wanted = [of_type for of_type in PolicyType if of_type in types]
-
-        listed: dict[PolicyType, Future[Attachments]] = {}
-        with self._pool() as pool:
-            for of_type in wanted:
-                # The first is listed beside the statuses: if it is not enabled, its list does not count. Both
-                # at once are more lists than AWS allows on a path of four units.
-                if not listed or self._statuses.get(of_type) == _ENABLED:
-                    listed[of_type] = pool.submit(
-                        self._attachments, of_type, target_ids, everywhere=everywhere
-                    )
-            return tuple(
-                listed[of_type].result()
-                if self._statuses[of_type] == _ENABLED
-                else Attachments(policy_type=of_type, is_pending=True)
-                for of_type in wanted
-                if of_type in self._statuses
-            )
+        statuses = {
+            require(type_, "Type", operation=LIST_ROOTS): require(type_, "Status", operation=LIST_ROOTS)
+            for root in organization_roots(self._organizations, budget=self._budgets[LIST_ROOTS])
+            for type_ in require(root, "PolicyTypes", operation=LIST_ROOTS)
+        }
+        return tuple(
+            self._attachments(of_type, target_ids, everywhere=everywhere)
+            if statuses[of_type] == _ENABLED
+            else Attachments(policy_type=of_type, is_pending=True)
+            for of_type in PolicyType
+            if of_type in statuses
+        )
 
     def read(
         self,
@@ -136,13 +126,15 @@ class PolicyReader:
             for of_type in attachments
             for target_id in target_ids
             for policy_id in of_type.policy_ids.get(target_id, ())
+            if policy_id != FULL_ACCESS.policy_id
         }
+        policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
         for done, (policy_id, policy_type) in enumerate(wanted.items()):
             show(done, len(wanted))
-            self._document(policy_id, policy_type)
+            policies[policy_id] = self._describe(policy_id, policy_type)
         return OrganizationPolicies(
             attachments={of_type.policy_type: of_type for of_type in attachments},
-            policies=self._policies,
+            policies=policies,
             target_names=target_names,
         )
 
@@ -155,15 +147,6 @@ class PolicyReader:
             except KeyboardInterrupt:
                 self._interrupted.set()
                 raise
-
-    @functools.cached_property
-    def _statuses(self) -> Mapping[str, str]:
-        """The status of each policy type that is not disabled."""
-        return {
-            require(type_, "Type", operation=LIST_ROOTS): require(type_, "Status", operation=LIST_ROOTS)
-            for root in organization_roots(self._organizations, budget=self._budgets[LIST_ROOTS])
-            for type_ in require(root, "PolicyTypes", operation=LIST_ROOTS)
-        }
 
     def _attachments(self, policy_type: PolicyType, target_ids: set[str], *, everywhere: bool) -> Attachments:
         attached: dict[str, list[str]] = {}
@@ -215,12 +198,6 @@ class PolicyReader:
     def _entries(self, operation: str, *, items: str, **parameters: str) -> Iterator[Any]:
         budget = self._budgets[operation]
         return entries(self._organizations, operation, items=items, budget=budget, **parameters)
-
-    def _document(self, policy_id: str, policy_type: PolicyType) -> Policy:
-        """Return a policy, whose document is read once."""
-        if policy_id not in self._policies:
-            self._policies[policy_id] = self._describe(policy_id, policy_type)
-        return self._policies[policy_id]
 
     def _describe(self, policy_id: str, policy_type: PolicyType) -> Policy:
         try:

@@ -260,7 +260,7 @@ def survey(
         deadline=aws.deadline,
     )
     paths = _paths(accounts, opener)
-    attachments = reader.attachments(tuple(PolicyType), unit_ids=paths, everywhere=whole)
+    attachments = reader.attachments(unit_ids=paths, everywhere=whole)
     delegates: tuple[str, ...] = ()
     if change is not None:
         if not accounts:
@@ -284,8 +284,6 @@ def survey(
     session = SessionFacts(
         partition=aws.function.partition,
         region=aws.function.region,
-        # As functions do that are not in a VPC.
-        outside_vpc=True,
         organization_id=organization.organization_id,
         opener=opener,
         opened_after=int(aws.now().timestamp()) - _CLOCK_SKEW_SECONDS,

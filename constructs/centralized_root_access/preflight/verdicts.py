@@ -141,7 +141,7 @@ def judge_task(check: PolicyCheck, task: Task, account: Account) -> TaskVerdict:
     """
     definition = DEFINITIONS[task]
     # A plan has sessions of its own, in which nothing can be changed.
-    sessions = dict.fromkeys((definition.planned_by or task, task)) if check.knows_opener else ()
+    sessions = dict.fromkeys((definition.planned_by or task, task))
     opening = [check.verdict(ASSUME_ROOT, account, task=session) for session in sessions]
     calls = {action: check.verdict(action, account) for action in definition.calls}
     types = definition.item_types or filter(None, [definition.policy_type])
