@@ -42,9 +42,6 @@ class _Failing(str):
 class RefusalReason(Enum):
     """The reason for which a run is refused: the sentence, with the names of its data."""
 
-    INPUT_TOO_LARGE = '"{key}" is larger than {max_bytes} bytes.'
-    INPUT_TOO_DEEP = '"{key}" is nested too deeply.'
-    INPUT_NOT_UNICODE = '"{key}" contains half of a surrogate pair, which is not Unicode text.'
     INPUT_NOT_AN_OBJECT = "The input must be a JSON object, for example {{}} for an audit; got {value}."
     UNKNOWN_KEYS = "Unknown in the input: {keys}. Valid keys: {valid}."
     UNKNOWN_TASK = "Unknown task {value}. Valid tasks: {valid}."

@@ -16,7 +16,7 @@ from ..model.codec import DecodingError
 from ..model.report_schema import Task
 from ..model.run import PLAN_LIFETIME, RUN_ID, ExecutionMark, Plan
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
-from ..tasks.task_input import REQUESTED_BY, parse_requester, quote, require_bounded, text_of
+from ..tasks.task_input import REQUESTED_BY, parse_requester, quote, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +36,6 @@ PLAN_EXPIRES_AT = "planExpiresAt"
 TASK = "task"
 
 PLAN = "plan"
-# The name of the whole input in a refusal.
-INPUT = "input"
 _OPTIONAL = frozenset({REPORT_SHA256, REQUESTED_BY})
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 # The two times that Step Functions has of one start differ in their precision.
@@ -67,7 +65,6 @@ def parse_plan_request(input_: object) -> PlanRequest:
     Raises:
         RunRefusedError: The input is something else.
     """
-    require_bounded(input_, key=INPUT)
     if not isinstance(input_, dict) or set(input_) | _OPTIONAL != {PLAN, *_OPTIONAL}:
         raise RunRefusedError(RefusalReason.INPUT_NOT_A_PLAN, value=quote(input_))
     report_sha256 = None

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ..model.report_schema import Task
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS
-from ..tasks.task_input import REQUESTED_BY, TaskInput, parse_requester, quote, require_bounded
-from .plans import INPUT, PLAN
+from ..tasks.task_input import REQUESTED_BY, TaskInput, parse_requester, quote
+from .plans import PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,7 +30,6 @@ def parse_request(input_: object, *, tasks: Collection[Task], allow_policy_overr
     Raises:
         RunRefusedError: The stack does not do what it asks for, or it is unclear.
     """
-    require_bounded(input_, key=INPUT)
     if not isinstance(input_, dict):
         raise RunRefusedError(RefusalReason.INPUT_NOT_AN_OBJECT, value=quote(input_))
     if PLAN in input_:

@@ -37,10 +37,6 @@ UNIT_ID = re.compile(r"(r-[a-z0-9]{4,32})|(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})")
 # A path of the longest names in the deepest unit is shorter.
 _UNIT = re.compile(r".{1,1000}", re.DOTALL)
 _MAX_QUOTED_CHARACTERS = 100
-# Step Functions accepts no larger input.
-_MAX_INPUT_BYTES = 262_144
-# A policy in an input has 8 levels.
-_MAX_INPUT_LEVELS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,37 +209,6 @@ def string_list(values: object, *, key: str, pattern: re.Pattern[str], expected:
         if not isinstance(value, str) or not pattern.fullmatch(value):
             raise RunRefusedError(RefusalReason.INVALID_ENTRY, key=key, expected=expected, value=quote(value))
     return tuple(dict.fromkeys(values))
-
-
-def require_bounded(value: object, *, key: str) -> None:
-    """Refuse a value of JSON that is too large or too deep to work with, or has text that is not Unicode.
-
-    Args:
-        value: The value.
-        key: Its key, for the refusal.
-
-    Raises:
-        RunRefusedError: It is refused.
-    """
-    size = 0
-    # Without recursion, of which there could be too much.
-    waiting = [(value, 1)]
-    while waiting:
-        inner, level = waiting.pop()
-        if level > _MAX_INPUT_LEVELS:
-            raise RunRefusedError(RefusalReason.INPUT_TOO_DEEP, key=key)
-        if isinstance(inner, str):
-            try:
-                size += len(inner.encode())
-            except UnicodeEncodeError as error:
-                raise RunRefusedError(RefusalReason.INPUT_NOT_UNICODE, key=key) from error
-        elif isinstance(inner, dict):
-            waiting += ((part, level + 1) for pair in inner.items() for part in pair)
-        elif isinstance(inner, list):
-            waiting += ((part, level + 1) for part in inner)
-        size += 1
-        if size > _MAX_INPUT_BYTES:
-            raise RunRefusedError(RefusalReason.INPUT_TOO_LARGE, key=key, max_bytes=_MAX_INPUT_BYTES)
 
 
 def invalid_value(value: object, *, key: str, expected: str) -> RunRefusedError:

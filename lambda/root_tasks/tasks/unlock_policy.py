@@ -30,7 +30,7 @@ from .resource_policies import (
     find_bucket_region,
     policy_of,
 )
-from .task_input import Request, assignments_of, invalid_value, require_bounded, string_list
+from .task_input import Request, assignments_of, invalid_value, string_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,8 +58,6 @@ _QUEUE_ARN = re.compile(
 # SQS has the same error by two names: its older protocol's, and its model's.
 _DOES_NOT_EXIST = ("NoSuchBucket", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 _AFTER_REPLACING = {Outcome.FAILED: messages.POLICY_UNCHANGED, Outcome.UNKNOWN: messages.POLICY_UNKNOWN}
-# More than S3 (20 KB) and SQS accept.
-_MAX_POLICY_BYTES = 65_536
 
 
 def plan(task: AccountTask) -> Finding:
@@ -292,18 +290,11 @@ def _policy_document(value: Any) -> str:
     try:
         text = value if isinstance(value, str) else json.dumps(value, allow_nan=False)
         document = json.loads(text, object_pairs_hook=unique_keys, parse_constant=refuse_constant)
-    except RecursionError as error:
-        raise RunRefusedError(RefusalReason.INPUT_TOO_DEEP, key=_POLICY_OVERRIDE) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunRefusedError(RefusalReason.OVERRIDE_NOT_JSON, error=error) from error
-    require_bounded(document, key=_POLICY_OVERRIDE)
     if not isinstance(document, dict):
         expected = "a policy document, which is a JSON object"
         raise invalid_value(value, key=_POLICY_OVERRIDE, expected=expected)
-    if len(text.encode()) > _MAX_POLICY_BYTES:
-        raise RunRefusedError(
-            RefusalReason.INPUT_TOO_LARGE, key=_POLICY_OVERRIDE, max_bytes=_MAX_POLICY_BYTES
-        )
     return text
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from root_tasks.model.codec import Document, OtherKindError, OtherVersionError, decode, encode
+from root_tasks.model.codec import DecodingError, Document, OtherVersionError, decode, encode
 
 # Which knows every kind of document.
 import_module("root_tasks.handlers")
@@ -72,5 +72,5 @@ def test_a_document_is_never_taken_for_one_of_another_version_or_kind(name: str)
         read({**document, "schemaVersion": 2})
     assert (refused.value.kind, refused.value.version) == (document["kind"], 2)
     for kind in TYPES.keys() - {document["kind"]}:
-        with pytest.raises(OtherKindError):
+        with pytest.raises(DecodingError):
             decode(TYPES[kind], STORED[name].read_bytes())
