@@ -59,15 +59,6 @@ def test_a_policy_is_judged_where_it_would_be_attached(
     assert denied(command_line, "--policy", policy, "--target", "Workloads") == (1, [MEMBER])
 
 
-@pytest.mark.parametrize("denial", [EXEMPTED, HARMLESS], ids=["root sessions exempted", "another service"])
-def test_a_policy_that_lets_root_sessions_through_passes(
-    command_line: CommandLine, organization: LocalOrganization, file: Path, denial: dict[str, object]
-) -> None:
-    attach_policy(organization, MEMBER, HARMLESS)
-    for target_id in (MEMBER, organization.root_id):
-        assert denied(command_line, "--policy", write(file, denial), "--target", target_id) == (0, [])
-
-
 def test_what_is_denied_today_is_not_held_against_the_policy(
     command_line: CommandLine, organization: LocalOrganization, file: Path
 ) -> None:

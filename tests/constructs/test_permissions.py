@@ -255,13 +255,6 @@ def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(config
     assert compared == PolicyComparison()
 
 
-def test_the_drift_checks_role_reads_its_own_stack_and_topic_alone() -> None:
-    widest = drift_policy(**DRIFT_CHECKS["a repair of both"])
-    allowed = {action: statement.resources for statement in widest for action in statement.actions}
-    assert allowed["cloudformation:DescribeStacks"] == (STACK_ID,)
-    assert allowed["sns:Publish"] == (TOPIC_ARN,)
-
-
 # Notices of root use
 
 

@@ -59,28 +59,6 @@ def test_a_further_deny_never_lets_more_pass_and_a_further_allow_never_less(
         assert ranks == sorted(ranks, reverse=added["Effect"] == "Deny")
 
 
-@property_test(drawn=documents(), call=st.sampled_from(CALLS), data=st.data())
-def test_neither_the_order_of_statements_nor_their_policy_matters(
-    drawn: dict[str, Any], call: Call, data: st.DataObject
-) -> None:
-    expected = decide(call, FULL_ACCESS, policy_of(drawn))
-    shuffled = data.draw(st.permutations(drawn["Statement"]))
-    assert decide(call, FULL_ACCESS, policy_of(document(*shuffled))) is expected
-    each_alone = [policy_of(document(each), policy_id=f"p-{number}") for number, each in enumerate(shuffled)]
-    assert decide(call, *each_alone, FULL_ACCESS) is expected
-
-
-@property_test(
-    drawn=st.lists(documents(), min_size=1, max_size=4), call=st.sampled_from(CALLS), data=st.data()
-)
-def test_the_levels_count_alike_and_the_strictest_decides(
-    drawn: list[dict[str, Any]], call: Call, data: st.DataObject
-) -> None:
-    policies = [policy_of(content) for content in data.draw(st.permutations(drawn))]
-    verdict = evaluate_call(call, service_control=levels(*((policy,) for policy in policies)))
-    assert verdict.decision is min((decide(call, policy) for policy in policies), key=RANK.__getitem__)
-
-
 # What is not known
 
 SAMPLE_VALUES: tuple[Value | None, ...] = (

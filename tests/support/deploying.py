@@ -7,10 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import App, Stack
-from botocore.exceptions import ClientError
 
 from .accounts import MANAGEMENT as MANAGEMENT_ID
-from .accounts import MEMBER, OTHER, THIRD
 from .templates import MANAGEMENT
 
 if TYPE_CHECKING:
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from local_aws.emulation import Organization
     from local_aws.services import LocalAws
 
 STACK = "OrganizationBootstrap"
@@ -68,12 +65,6 @@ def stack_outputs(aws: LocalAws, name: str = STACK, *, account_id: str = MANAGEM
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def own_policies(organization: Organization) -> dict[str, str]:
-    """Return the organization's own service control policies, each ARN by its name."""
-    listed = organization.client("organizations").list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
-    return {policy["Name"]: policy["Arn"] for policy in listed if not policy["AwsManaged"]}
-
-
 def physical_id(aws: LocalAws, start: str) -> str:
     """Return the physical id of the resource whose logical id has this before its hash."""
     listed = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
@@ -111,15 +102,3 @@ def run_drift_check(aws: LocalAws) -> None:
     """Run the drift check as its schedule does."""
     _, function = rule(aws, "RootAccessDriftCheckInterval")
     invoke(aws, function, {"detail-type": "Scheduled Event", "source": "aws.events"})
-
-
-def denials(organization: Organization) -> dict[str, str]:
-    """Return the members whose root user is denied a call, each with the message."""
-    found = {}
-    for account_id in (MEMBER, OTHER, THIRD):
-        root_user = organization.client("iam", account_id=account_id, root_user=True)
-        try:
-            root_user.get_user()
-        except ClientError as error:
-            found[account_id] = error.response["Error"]["Message"]
-    return found

@@ -51,7 +51,6 @@ OPENER = SessionOpener(
 OPENED_SESSION = replace(SESSION, opener=OPENER)
 OPEN_SESSION = call_of(ASSUME_ROOT, session=OPENED_SESSION, task=Task.AUDIT)
 
-FULL_ACCESS_DOCUMENT: dict[str, Any] = json.loads(FULL_ACCESS.content)
 
 GET_USER = call_of("iam:GetUser", session=SESSION)
 GET_ACCOUNT_SUMMARY = call_of("iam:GetAccountSummary", session=SESSION)

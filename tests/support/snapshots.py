@@ -46,12 +46,6 @@ def snapshots(folder: Path) -> dict[str, dict[str, str]]:
     return {
         "defaults": _templates(synthesize(ROOT / "examples" / "smallest.py", folder / "defaults")),
         "everything": _templates(Assembly(folder=folder / "everything")),
-        "delegated_administrator": _templates(
-            synthesize(ROOT / "examples" / "two_accounts.py", folder / "delegated_administrator")
-        ),
-        "key_and_boundary": _templates(
-            synthesize(ROOT / "examples" / "permissions_boundary.py", folder / "key_and_boundary")
-        ),
     }
 
 

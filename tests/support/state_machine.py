@@ -12,7 +12,6 @@ from typing import Any
 # Takes the resource of a task as the definition has it, such as a function's ARN, and the payload; returns
 # the result.
 Invoke = Callable[[str, Any], Any]
-# What each state has ended with, by its name and the number of its item: the next state, and its input.
 
 _STEP = re.compile(r"\.(?P<name>\w+)|\[(?P<index>\d+)\]")
 _MISSING = object()

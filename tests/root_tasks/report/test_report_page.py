@@ -17,7 +17,6 @@ from root_tasks.model.report_schema import (
     Action,
     Change,
     ChangeType,
-    CredentialDetails,
     Item,
     ItemType,
     Outcome,
@@ -31,7 +30,6 @@ from support.reports import (
     HIDDEN_CHARACTERS,
     HOSTILE_NAMES,
     MANAGEMENT,
-    STARTED,
     example_audit,
     example_plan,
     example_unlock,
@@ -266,66 +264,6 @@ def test_a_plan_shows_what_to_decide_by(shown: Show) -> None:
     assert texts(page, ".notice")[0].endswith("This cannot be undone.")
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_a_plan_shows_each_outcome_on_its_line_and_the_dates_of_what_it_would_delete(
-    shown: Show, width: int
-) -> None:
-    plan = example_plan()
-    password, *keys = plan.results[0].items
-    in_use = dataclasses.replace(
-        password, outcome=Outcome.IN_USE, credential=CredentialDetails(last_used_at=STARTED)
-    )
-    first = dataclasses.replace(plan.results[0], items=(in_use, *keys))
-    page = shown(dataclasses.replace(plan, results=(first, *plan.results[1:])), width=width)
-    lines = f"[...{ROWS}[0].querySelectorAll('.items div')].map((line) => line.textContent)"
-    # The text is empty until the browser has drawn the row.
-    page.wait_for(f"{lines}.length > 1")
-    assert page.evaluate(lines) == [
-        "to be deleted: access key AKIAIOSFODNN00000001, access key AKIAIOSFODNN00000002",
-        "in use: password",
-    ]
-    dates = f"[...{ROWS}[0].querySelectorAll('[data-label]')].map((cell) => cell.firstChild.textContent)"
-    assert page.evaluate(dates) == ["2021-02-19", "2025-10-16"]
-    assert page.evaluate(f"{ROWS}[0].querySelectorAll('.risk').length") == 0
-
-
-def test_what_is_in_use_is_said_first_and_is_one_number(shown: Show) -> None:
-    plan = example_plan()
-    password, key, _ = plan.results[0].items
-    recent = dataclasses.replace(
-        password, credential=CredentialDetails(last_used_at=STARTED - timedelta(days=46))
-    )
-    in_use = dataclasses.replace(key, outcome=Outcome.IN_USE)
-    first = dataclasses.replace(plan.results[0], items=(recent, in_use))
-    plan = dataclasses.replace(plan, results=(first, *plan.results[1:]))
-    page = shown(plan)
-    assert "Left out, because in use: 2 access keys, in 2 accounts." in texts(page, ".summary")[0]
-    assert texts(page, ".totals [data-outcome='IN_USE'] strong") == ["2"]
-    page.click(".totals [data-outcome='IN_USE']")
-    assert page.evaluate(DRAWN) == 2
-    (notice,) = texts(page, ".notice.warn")
-    assert "Of the credentials, 1 was used in the last 90 days (46 days ago)." in notice
-
-
-def test_178_accounts_of_a_plan_fit_on_half_of_the_screens(shown: Show) -> None:
-    """They took 46,394 pixels of a phone."""
-    kind = example_plan().results[0]
-    units = ("Root/Payments/Prod", "Root/Payments/Staging", "Root/Data")
-    accounts = (
-        dataclasses.replace(kind, account_id=f"{400000000000 + n}", organizational_unit=units[n % 3])
-        for n in range(178)
-    )
-    plan = dataclasses.replace(example_plan(), results=tuple(accounts))
-    page = shown(plan, width=390, height=844)
-    page.wait_for(f"{DRAWN} === 178")
-    assert texts(page, "#by-unit li") == ["Root/Payments/Prod 60", "Root/Payments/Staging 59", "Root/Data 59"]
-    page.evaluate(
-        "for (const body of document.querySelectorAll('tbody')) body.style.contentVisibility = 'visible'"
-    )
-    assert page.evaluate("document.documentElement.scrollHeight") <= 46_394 / 2
-    assert page.evaluate(NO_WIDER_THAN_THE_WINDOW)
-
-
 @pytest.mark.parametrize("width", [380, 1280])
 def test_what_could_not_be_listed_is_not_shown_as_none(shown: Show, width: int) -> None:
     page = shown(partly_read_audit(), width=width)
@@ -503,22 +441,6 @@ def test_an_audit_says_what_has_changed_since_the_one_before(shown: Show) -> Non
         "Left the organization (1)",
         "300000000099",
     ]
-
-
-@pytest.mark.parametrize(
-    ("written", "section"),
-    [
-        (report(), "#inaccessible"),
-        (report(result("300000000001")), "#inaccessible"),
-        (dataclasses.replace(full_audits(), changes=None), "#changes"),
-        (example_plan(), "#controls"),
-    ],
-    ids=["no account", "no inaccessible one", "nothing to compare with", "a plan"],
-)
-def test_a_section_that_has_nothing_to_say_is_not_there(shown: Show, written: Report, section: str) -> None:
-    page = shown(written)
-    assert page.evaluate(f"document.querySelector('{section}').getClientRects().length") == 0
-    assert (len(page.requests), page.complaints) == (1, [])
 
 
 def test_the_evidence_is_printed_though_it_is_folded_and_stays_as_it_was(shown: Show) -> None:
