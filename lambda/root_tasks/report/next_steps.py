@@ -80,10 +80,10 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
     elif in_use:
         what = f"{_PLAN}, except for what was used in the last {RECENT.days} days"
     options = ("--include-in-use",) if everything else ()
-    if not stored and report.full and len(accounts) > MAX_NAMED:
-        yield NextStep(what=what, command=_command("plan", "delete", "--account", "all", *options))
-    else:
-        yield from _of_accounts(report, what, ("plan", "delete", *options), accounts, stored=stored)
+    everyone = ("--account", "all")
+    yield from _of_accounts(
+        report, what, ("plan", "delete", *options), accounts, stored=stored, everyone=everyone
+    )
     denied = [result for result in report.results if result.outcome is Outcome.INACCESSIBLE]
     again = ("audit",) if stored else ("audit", "--from-here")
     yield from _of_accounts(
@@ -195,8 +195,12 @@ def _of_accounts(
     *,
     outcomes: Sequence[Outcome] = (),
     stored: bool = True,
+    everyone: Sequence[str] = (),
 ) -> Iterator[NextStep]:
-    """Yield a command about accounts, if there are any: a few by their IDs, many by their outcomes."""
+    """Yield a command about accounts, if there are any: a few by their IDs, many by their outcomes.
+
+    Many of a full audit that is not stored are not named: the command is about every account.
+    """
     if not accounts:
         return
     named = ["--account", ",".join(result.account_id for result in accounts)]
@@ -204,6 +208,8 @@ def _of_accounts(
         run = report.run_id if report.executed_plan is None else f"executions/{report.run_id}"
         options = (word for outcome in outcomes for word in ("--outcome", outcome.option))
         named = ["--from-report", run, *options]
+    elif report.full and len(accounts) > MAX_NAMED:
+        named = [*everyone]
     yield NextStep(what=what, command=_command(*command, *named))
 
 
