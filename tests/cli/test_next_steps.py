@@ -62,7 +62,7 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
     left_out = "Left out of run {}: 1 protected account.\n"
     assert command_line.refusal(*of_report) == (
         f"{left_out.format(AUDIT)}Unable to plan: Run {AUDIT} reports no other account with these outcomes: "
-        "has credentials.\n"
+        "has-credentials.\n"
     )
     give_credentials(command_line, OTHER)
     command_line.now += timedelta(minutes=1)
