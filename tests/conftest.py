@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 _BOOTSTRAP_STACK = "CDKToolkit"
 _SLOWEST_FILES = 10
-# Each of them would run alone in the end if the others were not started after it.
-_FIRST_FILES = ("test_root_tasks_properties.py", "test_lambda_runtime.py")
+# It would run alone in the end if the others were not started after it.
+_FIRST_FILES = ("test_lambda_runtime.py",)
 
 # What takes long and seldom breaks: `make test-slow` and CI run it. The gate does not even import it.
 _SLOW_FOLDERS = ("acceptance", "benchmarks")
