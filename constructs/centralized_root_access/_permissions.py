@@ -12,7 +12,7 @@ from aws_cdk import aws_iam as iam
 from .enums import RootAccessFeature, RootTask
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_s3 as s3
@@ -116,60 +116,6 @@ class BucketAccess:
                 _allow("ListObjects", ["s3:ListBucket"], [bucket.bucket_arn], conditions=conditions)
             )
         return statements
-
-
-def start_run_access(tasks: Collection[RootTask]) -> BucketAccess:
-    """Return the access of the function that starts audits and plans."""
-    backups = ("backups/*",) if UNLOCK_TASKS.intersection(tasks) else ()
-    return BucketAccess(
-        read=("runs/*/run.json", *backups),
-        write=("runs/*/run.json", "runs/*/work.json"),
-        # S3 denies a backup that does not exist, unless the function looks for it in the list.
-        prefixes=backups,
-    )
-
-
-def run_batch_access(tasks: Iterable[RootTask]) -> BucketAccess:
-    """Return the access of a function that reads accounts for some tasks."""
-    return BucketAccess(read=("runs/*/work.json",), write=tuple(f"runs/*/results/{task}/*" for task in tasks))
-
-
-def write_report_access(*, audits: bool, plans: bool) -> BucketAccess:
-    """Return the access of the function that writes the reports of audits and plans."""
-    plan = ("runs/*/plan.json",) if plans else ()
-    latest = ("latest/*",) if audits else ()
-    return BucketAccess(
-        read=("runs/*/run.json", "runs/*/results/*", *latest),
-        write=("runs/*/report.*", *plan, *latest),
-        prefixes=latest,
-    )
-
-
-def start_execution_access() -> BucketAccess:
-    """Return the access of the function that starts executions of plans."""
-    mark = "runs/*/executed-by.json"
-    return BucketAccess(
-        read=("runs/*/plan.json", mark, "executions/*/run.json"),
-        write=(mark, "executions/*/run.json", "executions/*/work.json"),
-    )
-
-
-def execute_batch_access(task: RootTask) -> BucketAccess:
-    """Return the access of the function that makes the changes of one task."""
-    backups = ("backups/*",) if task in UNLOCK_TASKS else ()
-    return BucketAccess(
-        read=("executions/*/work.json", f"executions/*/results/{task}/*.claim"),
-        write=(f"executions/*/results/{task}/*", *backups),
-    )
-
-
-def write_execution_report_access(tasks: Collection[RootTask]) -> BucketAccess:
-    """Return the access of the function that writes the reports of executions."""
-    return BucketAccess(
-        read=("executions/*/run.json", "executions/*/results/*"),
-        write=("executions/*/report.*",),
-        prefixes=("backups/*",) if UNLOCK_TASKS.intersection(tasks) else (),
-    )
 
 
 def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketAccess]]) -> None:

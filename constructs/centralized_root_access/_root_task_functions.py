@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 
 from . import _permissions
 from ._function import function_role, python_function
-from ._permissions import BucketAccess, function_id, read_only_id, read_only_session
+from ._permissions import UNLOCK_TASKS, BucketAccess, function_id, read_only_id, read_only_session
 from ._state_machines import RunFunctions
 from .enums import RootTask
 
@@ -68,6 +68,10 @@ class RootTaskFunctions:
         """The tasks that make changes."""
         return [task for task in self.tasks if task is not RootTask.AUDIT]
 
+    @property
+    def _backups(self) -> tuple[str, ...]:
+        return ("backups/*",) if UNLOCK_TASKS.intersection(self.tasks) else ()
+
     def build_read_only(self) -> RunFunctions:
         """Build the functions that audit and plan."""
         return RunFunctions(
@@ -87,7 +91,12 @@ class RootTaskFunctions:
             "StartRun",
             description="Starts an audit or a plan of a root task.",
             handler="start_run",
-            access=_permissions.start_run_access(self.tasks),
+            access=BucketAccess(
+                read=("runs/*/run.json", *self._backups),
+                write=("runs/*/run.json", "runs/*/work.json"),
+                # S3 denies a backup that does not exist, unless the function looks for it in the list.
+                prefixes=self._backups,
+            ),
             statements=[_permissions.organization_statement()],
             settings=(
                 "tasks",
@@ -113,18 +122,27 @@ class RootTaskFunctions:
                 session,
                 description=f"Reads a batch of accounts with {session}.",
                 handler="run_batch",
-                access=_permissions.run_batch_access(tasks),
+                access=BucketAccess(
+                    read=("runs/*/work.json",),
+                    write=tuple(f"runs/*/results/{task}/*" for task in tasks),
+                ),
             )
             functions |= dict.fromkeys(tasks, function)
         return functions
 
     def _build_write_report(self) -> lambda_.Function:
         audits, imports_findings = RootTask.AUDIT in self.tasks, self.settings["securityHubFindings"]
+        plan = ("runs/*/plan.json",) if self.tasks_with_changes else ()
+        latest = ("latest/*",) if audits else ()
         function = self._build(
             "WriteReport",
             description="Writes the report of an audit or a plan.",
             handler="write_report",
-            access=_permissions.write_report_access(audits=audits, plans=bool(self.tasks_with_changes)),
+            access=BucketAccess(
+                read=("runs/*/run.json", "runs/*/results/*", *latest),
+                write=("runs/*/report.*", *plan, *latest),
+                prefixes=latest,
+            ),
             statements=[
                 *([_permissions.own_root_user_statement()] if audits else []),
                 *([_permissions.import_findings_statement(self.scope)] if imports_findings else []),
@@ -136,11 +154,15 @@ class RootTaskFunctions:
         return function
 
     def _build_start_execution(self, audit_state_machine: sfn.StateMachine) -> lambda_.Function:
+        mark = "runs/*/executed-by.json"
         return self._build(
             "StartExecution",
             description="Starts the execution of a plan.",
             handler="start_execution",
-            access=_permissions.start_execution_access(),
+            access=BucketAccess(
+                read=("runs/*/plan.json", mark, "executions/*/run.json"),
+                write=(mark, "executions/*/run.json", "executions/*/work.json"),
+            ),
             statements=[
                 _permissions.organization_statement(),
                 _permissions.read_executions_statement(audit_state_machine, sid="DescribePlanningExecutions"),
@@ -156,7 +178,13 @@ class RootTaskFunctions:
                 task,
                 description=f"Performs {task} in a batch of accounts.",
                 handler="execute_batch",
-                access=_permissions.execute_batch_access(task),
+                access=BucketAccess(
+                    read=("executions/*/work.json", f"executions/*/results/{task}/*.claim"),
+                    write=(
+                        f"executions/*/results/{task}/*",
+                        *(self._backups if task in UNLOCK_TASKS else ()),
+                    ),
+                ),
             )
             for task in self.tasks_with_changes
         }
@@ -166,8 +194,11 @@ class RootTaskFunctions:
             "WriteExecutionReport",
             description="Writes the report of the execution of a plan.",
             handler="write_execution_report",
-            access=_permissions.write_execution_report_access(self.tasks),
-            settings=_OF_REPORTS,
+            access=BucketAccess(
+                read=("executions/*/run.json", "executions/*/results/*"),
+                write=("executions/*/report.*",),
+                prefixes=self._backups,
+            ),
             # These are about audits.
             more_settings={"notificationTopicArn": None, "securityHubFindings": False},
         )

@@ -1,24 +1,29 @@
-"""The state machines of RootTasks: one for read-only runs, one for runs that make changes."""
+"""The state machines of RootTasks, for read-only runs and for runs that make changes, and the schedule."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Names, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
+
+from .enums import RootTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aws_cdk import aws_lambda as lambda_
 
-    from .enums import RootTask
-
 # A function ends by its own timeout; the state machine's is for a function that does not end.
 _TIMEOUT_RESERVE = Duration.minutes(1)
+# EventBridge's limit of a rule's name.
+_MAX_NAME_CHARACTERS = 64
 # The beginnings of the state machines' ids, and what they do.
 _AUDIT = "Audit", "Audits the root users of the organization's member accounts, and plans root tasks."
 _EXECUTE = "Execute", "Executes plans of root tasks in the organization's member accounts."
@@ -118,6 +123,41 @@ def build_state_machine(
     )
     body = sfn.DefinitionBody.from_chainable(definition)
     return sfn.StateMachine(scope, f"{name}StateMachine", comment=comment, definition_body=body)
+
+
+def audit_rule(scope: Construct, state_machine: sfn.IStateMachine, *, interval: Duration) -> events.Rule:
+    """Return the rule that audits every account on an interval.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html
+
+    Args:
+        scope: The construct that the rule belongs to.
+        state_machine: The state machine that audits.
+        interval: The interval.
+    """
+    parent = Construct(scope, "Interval")
+    # The role names the rule and the rule names the role, so one of the names is known before the deployment.
+    name = Names.unique_resource_name(parent, separator="-", max_length=_MAX_NAME_CHARACTERS)
+    rule_arn = Stack.of(scope).format_arn(service="events", resource="rule", resource_name=name)
+    role = iam.Role(
+        parent,
+        "Role",
+        assumed_by=iam.ServicePrincipal(
+            "events.amazonaws.com", conditions={"ArnEquals": {"aws:SourceArn": rule_arn}}
+        ),
+    )
+    input_ = events.RuleTargetInput.from_object({"task": RootTask.AUDIT})
+    rule = events.Rule(
+        parent,
+        "Rule",
+        rule_name=name,
+        description="Audits the root users of every account of the organization.",
+        schedule=events.Schedule.rate(interval),
+        targets=[targets.SfnStateMachine(state_machine, input=input_, role=role)],
+    )
+    # With their policies: an execution that starts before them would fail.
+    rule.node.add_dependency(role, state_machine)
+    return rule
 
 
 def _is_any_of(path: str, values: Sequence[str]) -> sfn.Condition:

@@ -38,14 +38,13 @@ from ._arguments import (
     require_room,
     warn_of_opt_in_region,
 )
-from ._event_rules import audit_rule
 from ._function import log_group
 from ._outputs import add_output
 from ._permissions import execution_arn
 from ._report_bucket import report_bucket
 from ._resource_arguments import parse_log_settings, require_topic
 from ._root_task_functions import RootTaskFunctions, allow_reading_executions
-from ._state_machines import build_state_machine
+from ._state_machines import audit_rule, build_state_machine
 from .accepted_root_credentials import parse_accepted_credentials
 from .enums import RootTask
 
