@@ -13,7 +13,6 @@ from centralized_root_access.preflight.attachments import FULL_ACCESS, RCP_FULL_
 from centralized_root_access.preflight.check import PolicyCheck
 from centralized_root_access.preflight.condition_keys import (
     ABSENT,
-    ABSENT_OR_ONE_VALUE,
     ANYTHING,
     PRESENT,
     Possible,
@@ -79,7 +78,7 @@ def test_a_resource_control_policy_on_the_member_is_judged_but_never_certain(sam
         ("aws:AssumedRoot", ABSENT),
         ("aws:RequestedRegion", Possible(values=("eu-west-1",))),
         ("aws:MultiFactorAuthPresent", Possible(absent=True, values=("true", "false"))),
-        ("aws:PrincipalTag/team", ABSENT_OR_ONE_VALUE),
+        ("aws:PrincipalTag/team", ANYTHING),
         ("aws:ResourceTag/team", ABSENT),
         ("aws:SourceIp", PRESENT),
         ("lambda:SourceFunctionArn", ANYTHING),

@@ -12,7 +12,6 @@ from centralized_root_access.preflight.attachments import FULL_ACCESS, RCP_FULL_
 from centralized_root_access.preflight.calls import Call, call_of
 from centralized_root_access.preflight.condition_keys import (
     ABSENT,
-    ABSENT_OR_ONE_VALUE,
     ANYTHING,
     PRESENT,
     OtherValues,
@@ -36,6 +35,7 @@ from support.scp import (
     document,
     evaluate_call,
     levels,
+    on_target,
     policy,
     policy_of,
     queue_call,
@@ -421,7 +421,7 @@ def test_the_region_of_a_call_to_iam_is_known() -> None:
         # CloudTrail shows it as false.
         (GET_USER, "aws:MultiFactorAuthPresent", Possible(absent=True, values=("false",))),
         (GET_USER, "aws:ResourceTag/team", ABSENT),
-        (bucket_call("payroll"), "aws:ResourceTag/team", ABSENT_OR_ONE_VALUE),
+        (bucket_call("payroll"), "aws:ResourceTag/team", ANYTHING),
         (GET_USER, "iam:PermissionsBoundary", ABSENT),
         (GET_USER, "ec2:ResourceTag/team", ABSENT),
         (bucket_call("payroll"), "s3:TlsVersion", Possible(values=("1.2", "1.3"))),
@@ -476,7 +476,7 @@ def test_a_call_acts_on_the_root_user_or_the_target_or_nothing_in_its_region(
     partition: str, action: str, parts: tuple[str, ...] | None, region: str
 ) -> None:
     session = replace(SESSION, partition=partition, region="eu-central-1")
-    call = call_of(action, session=session, target="locked", target_region="eu-west-1")
+    call = on_target(call_of(action, session=session), "locked", "eu-west-1")
     assert (call.resource and call.resource.parts, call.region) == (parts, region)
 
 

@@ -57,14 +57,22 @@ GET_ACCOUNT_SUMMARY = call_of("iam:GetAccountSummary", session=SESSION)
 LIST_BUCKETS = call_of("s3:ListAllMyBuckets", session=SESSION)
 
 
+def on_target(call: Call, name: str | None, region: str | None) -> Call:
+    """Return a call on a bucket or a queue of this name and Region, if it is on one."""
+    if call.resource is None or call.service == "iam":
+        return call
+    of_queue = region if call.service == "sqs" else ""
+    return replace(call, region=region, resource=replace(call.resource, name=name, region=of_queue))
+
+
 def bucket_call(name: str | None, *, region: str | None = "eu-west-1") -> Call:
     """Return a call on a bucket."""
-    return call_of("s3:DeleteBucketPolicy", session=SESSION, target=name, target_region=region)
+    return on_target(call_of("s3:DeleteBucketPolicy", session=SESSION), name, region)
 
 
 def queue_call(name: str | None, *, region: str | None = "eu-west-1") -> Call:
     """Return a call on a queue."""
-    return call_of("sqs:SetQueueAttributes", session=SESSION, target=name, target_region=region)
+    return on_target(call_of("sqs:SetQueueAttributes", session=SESSION), name, region)
 
 
 def statement(effect: str = "Deny", **elements: object) -> dict[str, object]:
@@ -161,7 +169,7 @@ def task_decision(
 ) -> Decision:
     """Return the strictest decision of service control policies on a call of a task."""
     calls = [
-        call_of(action, session=session, target=target, target_region=target_region)
+        on_target(call_of(action, session=session), target, target_region)
         for action in DEFINITIONS[task].calls
     ]
     return strictest({evaluate_call(call, service_control, session=session).decision for call in calls})

@@ -141,8 +141,6 @@ def call_of(
     action: str,
     *,
     session: SessionFacts,
-    target: str | None = None,
-    target_region: str | None = None,
     task: Task | None = None,
 ) -> Call:
     """Return a call that a task makes in an account, or the call that opens its session.
@@ -151,8 +149,6 @@ def call_of(
         action: The call as a policy names it. Without a user name the IAM calls act on the root user's ARN:
             AWS's own task policies rely on it.
         session: The account.
-        target: The name of the bucket or queue; None if it is not known yet.
-        target_region: The Region of the bucket or queue; None if it is not known yet.
         task: For the call that opens the session, the task whose policy it gets.
 
     Raises:
@@ -164,16 +160,16 @@ def call_of(
     if action == ASSUME_ROOT:
         return Call(action=action, resource=root_user, region=session.region, task=task)
     service = action.partition(":")[0]
-    region = _IAM_REGIONS.get(session.partition) if service == "iam" else target_region
+    region = _IAM_REGIONS.get(session.partition) if service == "iam" else None
     if action in _WITHOUT_RESOURCE:
         return Call(action=action, resource=None, region=region if service == "iam" else session.region)
     match service:
         case "iam":
             resource = root_user
         case "s3":
-            resource = replace(root_user, service=service, account_id="", name=target)
+            resource = replace(root_user, service=service, account_id="", name=None)
         case "sqs":
-            resource = replace(root_user, service=service, region=region, name=target)
+            resource = replace(root_user, service=service, region=None, name=None)
         case _:
             raise ValueError(f"{action}: root sessions call IAM, Amazon S3 and Amazon SQS.")
     return Call(action=action, resource=resource, region=region)

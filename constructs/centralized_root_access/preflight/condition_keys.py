@@ -64,7 +64,6 @@ class Possible:
 
 ABSENT = Possible(absent=True)
 PRESENT = Possible(others=OtherValues.ONE_VALUE)
-ABSENT_OR_ONE_VALUE = Possible(absent=True, others=OtherValues.ONE_VALUE)
 ANYTHING = Possible(absent=True, others=OtherValues.ONE_OR_MORE_VALUES)
 TRUE = Possible(values=("true",))
 FALSE = Possible(values=("false",))
@@ -185,9 +184,6 @@ _EVERY_CALL: Mapping[str, _Entry] = {
     "aws:EpochTime": _epoch,
     # The SDK sends it; not known in advance.
     "aws:UserAgent": PRESENT,
-    # As the caller has it.
-    "aws:SourceIdentity": ABSENT_OR_ONE_VALUE,
-    "aws:referer": ABSENT_OR_ONE_VALUE,
     # The Region of the endpoint; IAM has one endpoint for each partition.
     "aws:RequestedRegion": lambda request: _one(request.call.region),
     # The public address of the caller.
@@ -222,16 +218,11 @@ _BY_SERVICE: Mapping[str, Mapping[str, _Entry]] = {
         "iam:*": ABSENT,
     },
     "sqs": {
-        # The tags of the queue, which are not known.
-        "aws:ResourceTag/*": ABSENT_OR_ONE_VALUE,
         "sqs:*": ABSENT,
     },
     # Sources: the Amazon S3 User Guide.
     "s3": {
         "s3:ResourceAccount": _account,
-        # The tags of the bucket, which are not known.
-        "aws:ResourceTag/*": ABSENT_OR_ONE_VALUE,
-        "s3:BucketTag/*": ABSENT_OR_ONE_VALUE,
         # The SDK signs in the Authorization header, with Signature Version 4.
         "s3:authType": Possible(values=("REST-HEADER",)),
         "s3:signatureversion": Possible(values=("AWS4-HMAC-SHA256",)),
@@ -271,14 +262,14 @@ _BY_SERVICE: Mapping[str, Mapping[str, _Entry]] = {
         # A function has no MFA, a person may have it.
         "aws:MultiFactorAuthPresent": Possible(absent=True, values=("true", "false")),
         # These depend on the role or user, and on how its session began.
-        "aws:username": ABSENT_OR_ONE_VALUE,
-        "aws:PrincipalTag/*": ABSENT_OR_ONE_VALUE,
-        "aws:FederatedProvider": ABSENT_OR_ONE_VALUE,
-        "aws:MultiFactorAuthAge": ABSENT_OR_ONE_VALUE,
-        "aws:TokenIssueTime": ABSENT_OR_ONE_VALUE,
-        "aws:Ec2InstanceSourceVpc": ABSENT_OR_ONE_VALUE,
-        "aws:Ec2InstanceSourcePrivateIPv4": ABSENT_OR_ONE_VALUE,
-        "aws:ChatbotSourceArn": ABSENT_OR_ONE_VALUE,
+        "aws:username": ANYTHING,
+        "aws:PrincipalTag/*": ANYTHING,
+        "aws:FederatedProvider": ANYTHING,
+        "aws:MultiFactorAuthAge": ANYTHING,
+        "aws:TokenIssueTime": ANYTHING,
+        "aws:Ec2InstanceSourceVpc": ANYTHING,
+        "aws:Ec2InstanceSourcePrivateIPv4": ANYTHING,
+        "aws:ChatbotSourceArn": ANYTHING,
         "aws:ResourceTag/*": ABSENT,
         "sts:TaskPolicyArn": _task_policy,
         # AssumeRoot has no other key of these services.
