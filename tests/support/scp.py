@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from centralized_root_access.preflight.attachments import FULL_ACCESS, Attachments, OrganizationPolicies
-from centralized_root_access.preflight.calls import SessionFacts, SessionOpener, call_of
+from centralized_root_access.preflight.calls import PartialArn, SessionFacts, SessionOpener, call_of
 from centralized_root_access.preflight.check import PolicyCheck
 from centralized_root_access.preflight.condition_keys import ABSENT, Possible, SessionRequest, Value
 from centralized_root_access.preflight.documents import Policy, PolicyType, parse_policy
@@ -61,8 +61,9 @@ def on_target(call: Call, name: str | None, region: str | None) -> Call:
     """Return a call on a bucket or a queue of this name and Region, if it is on one."""
     if call.resource is None or call.service == "iam":
         return call
-    of_queue = region if call.service == "sqs" else ""
-    return replace(call, region=region, resource=replace(call.resource, name=name, region=of_queue))
+    *arn, _, account_id, _ = call.resource.parts
+    parts = (*arn, region if call.service == "sqs" else "", account_id, name)
+    return replace(call, region=region, resource=PartialArn(parts=parts))
 
 
 def bucket_call(name: str | None, *, region: str | None = "eu-west-1") -> Call:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from root_tasks.model.task import ASSUME_ROOT
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -82,26 +80,13 @@ class SessionFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class PartialArn:
-    """The resource of a call, as the parts of its ARN; None is a part that is not known.
+    """The resource of a call.
 
     Attributes:
-        partition: For example aws.
-        service: For example sqs.
-        region: Its Region; "" if the ARN has none.
-        account_id: Its account; "" if the ARN has none.
-        name: Its name.
+        parts: The six parts of its ARN; None is a part that is not known: the name of a bucket or a queue.
     """
 
-    partition: str
-    service: str
-    region: str | None
-    account_id: str | None
-    name: str | None
-
-    @property
-    def parts(self) -> tuple[str | None, ...]:
-        """The six parts of the ARN."""
-        return "arn", self.partition, self.service, self.region, self.account_id, self.name
+    parts: tuple[str | None, ...]
 
     @cached_property
     def literal_prefix(self) -> str:
@@ -154,22 +139,20 @@ def call_of(
     Raises:
         ValueError: Root sessions do not call this service.
     """
-    root_user = PartialArn(
-        partition=session.partition, service="iam", region="", account_id=session.account_id, name="root"
-    )
-    if action == ASSUME_ROOT:
-        return Call(action=action, resource=root_user, region=session.region, task=task)
     service = action.partition(":")[0]
-    region = _IAM_REGIONS.get(session.partition) if service == "iam" else None
-    if action in _WITHOUT_RESOURCE:
-        return Call(action=action, resource=None, region=region if service == "iam" else session.region)
-    match service:
-        case "iam":
-            resource = root_user
-        case "s3":
-            resource = replace(root_user, service=service, account_id="", name=None)
-        case "sqs":
-            resource = replace(root_user, service=service, region=None, name=None)
-        case _:
-            raise ValueError(f"{action}: root sessions call IAM, Amazon S3 and Amazon SQS.")
-    return Call(action=action, resource=resource, region=region)
+    arn = "arn", session.partition
+    root_user = (*arn, "iam", "", session.account_id, "root")
+    resources: dict[str, tuple[str | None, ...]] = {
+        "iam": root_user,
+        "sts": root_user,
+        "s3": (*arn, service, "", "", None),
+        "sqs": (*arn, service, None, session.account_id, None),
+    }
+    if service not in resources:
+        raise ValueError(f"{action}: root sessions call IAM, Amazon S3 and Amazon SQS.")
+    resource = None if action in _WITHOUT_RESOURCE else PartialArn(parts=resources[service])
+    # A bucket or a queue has a Region of its own.
+    region = None if resource and service != "sts" else session.region
+    if service == "iam":
+        region = _IAM_REGIONS.get(session.partition)
+    return Call(action=action, resource=resource, region=region, task=task)
