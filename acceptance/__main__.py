@@ -123,7 +123,7 @@ def _plan_lines(case: Case) -> Iterator[str]:
         yield f"    given: {', '.join(case.given)}"
     changed = field_changed_by(case.call)
     effect = "changes nothing" if changed is None else f"may change {SUBJECTS[changed]}"
-    yield f"    calls {case.call.operation} as {case.caller}; {effect}"
+    yield f"    calls {case.call.operation} as {case.caller}; {case.risk or effect}"
 
 
 def _run(options: dict[str, Any], level: Level, cases: Sequence[Case]) -> int:

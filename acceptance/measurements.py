@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from acceptance.callers import AUDIT, TASK_POLICY
+from acceptance.callers import AUDIT, TASK_POLICY, UNLOCK_BUCKET, call_operation
+from acceptance.resources import set_bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from acceptance.callers import Callers
 
 # Slower than AWS's own script for audits, which waits 0.1 s between accounts, up to twice as fast.
 _RATES_PER_SECOND = (2.0, 5.0, 10.0, 20.0)
 _CALLS_AT_EACH_RATE = 10
+_EFFECTIVE_AFTER_SECONDS = 30.0
 
 
 def measure_assume_root(callers: Callers) -> dict[str, Any]:
@@ -41,3 +43,24 @@ def _is_throttled(call: Callable[[], object]) -> bool:
             raise
         return True
     return False
+
+
+def measure_confirmed_policy(callers: Callers) -> dict[str, Any]:
+    """Return how S3 responds to root that confirms to give up changing a policy, and then deletes it."""
+    name = f"{callers.names.own_name}-confirmed"
+    try:
+        set_bucket(callers, "locked", name=name, ConfirmRemoveSelfBucketAccess=True)
+        # A policy takes a moment to be effective.
+        callers.aws.wait(_EFFECTIVE_AFTER_SECONDS)
+    finally:
+        root = callers.root("s3", UNLOCK_BUCKET)
+        code = call_operation(root, "DeleteBucketPolicy", {"Bucket": name}).get("Error", {}).get("Code")
+        if code is None:
+            set_bucket(callers, None, name=name)
+    return {"DeleteBucketPolicy": code}
+
+
+MEASUREMENTS: Mapping[str, Callable[[Callers], dict[str, Any]]] = {
+    "AssumeRoot": measure_assume_root,
+    "ConfirmedPolicy": measure_confirmed_policy,
+}

@@ -107,6 +107,7 @@ class Case:
         local: Why the local AWS does not show it; None if it does.
         measures: What the time until the expected response measures; None for nothing.
         max_seconds: How long the expected response may take; None for as long as the run waits for any.
+        risk: What may stay behind for good; None for nothing.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Case:
     local: str | None = None
     measures: str | None = None
     max_seconds: float | None = None
+    risk: str | None = None
 
     @property
     def needs_member(self) -> bool:

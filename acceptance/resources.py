@@ -130,9 +130,16 @@ def set_password(callers: Callers, value: bool) -> None:
         _tolerate(callers, callers.root("iam", DELETE).delete_login_profile, "NoSuchEntity")
 
 
-def set_bucket(callers: Callers, value: str | None) -> None:
-    """Create the bucket, lock it, unlock it, or delete it, without a list of buckets, which lags."""
-    name = callers.names.own_name
+def set_bucket(callers: Callers, value: str | None, *, name: str = "", **options: bool) -> None:
+    """Create a bucket, lock it, unlock it, or delete it, without a list of buckets, which lags.
+
+    Args:
+        callers: The clients.
+        value: Its policy, "open" or "locked"; None to delete it.
+        name: Its name; by default that of the run's bucket.
+        **options: More parameters of PutBucketPolicy.
+    """
+    name = name or callers.names.own_name
     _tolerate(
         callers, lambda: callers.root("s3", UNLOCK_BUCKET).delete_bucket_policy(Bucket=name), _NO_BUCKET
     )
@@ -142,14 +149,14 @@ def set_bucket(callers: Callers, value: str | None) -> None:
         return
     s3, region = callers.member("s3"), callers.names.region
     location = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    options = {} if region == "us-east-1" else location
+    placed = {} if region == "us-east-1" else location
     # For a while its name may still be that of the bucket that was deleted before.
-    _tolerate(callers, lambda: s3.create_bucket(Bucket=name, **options), "BucketAlreadyOwnedByYou")
+    _tolerate(callers, lambda: s3.create_bucket(Bucket=name, **placed), "BucketAlreadyOwnedByYou")
     if value == "locked":
         policy = locking_policy("s3", f"arn:aws:s3:::{name}")
-        # By root, as a restore, and not confirmed: so root can delete it again.
+        # By root, as a restore.
         root = callers.root("s3", UNLOCK_BUCKET)
-        callers.patiently(lambda: root.put_bucket_policy(Bucket=name, Policy=policy))
+        callers.patiently(lambda: root.put_bucket_policy(Bucket=name, Policy=policy, **options))
 
 
 def set_queue(callers: Callers, value: str | None) -> None:

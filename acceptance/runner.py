@@ -50,7 +50,8 @@ def find_obstacle(case: Case, scene: Scene, level: Level) -> str | None:
 def sort_cases(cases: Iterable[Case]) -> list[Case]:
     """Return cases level by level, first what would hurt most; then so that the state changes seldom.
 
-    Those that deploy stay in their order. A run may be interrupted, or a level take too long.
+    What risks something comes last, and those that deploy stay in their order. A run may be interrupted, or a
+    level take too long.
     """
 
     def order(case: Case) -> tuple[object, ...]:
@@ -60,6 +61,7 @@ def sort_cases(cases: Iterable[Case]) -> list[Case]:
         values = [str(getattr(state, resource) or "") for resource in reversed(StateField)]
         return (
             list(Level).index(case.level),
+            case.risk is not None,
             *(not _may_hurt(case), values, bool(steps)),
         )
 

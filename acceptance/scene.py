@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from acceptance.callers import call_operation
 from acceptance.deployment import DeploymentError
-from acceptance.measurements import measure_assume_root
+from acceptance.measurements import MEASUREMENTS
 from acceptance.model import DEPLOYMENT, MEASUREMENT, ROOT_SESSION, Response
 from acceptance.resources import (
     NEEDED_FEATURES,
@@ -198,7 +198,7 @@ class Scene:
         service, operation = case.call.operation.split(":")
         parameters = self._parameters(case.call)
         if service == MEASUREMENT:
-            return Response(output=measure_assume_root(self.callers))
+            return Response(output=MEASUREMENTS[operation](self.callers))
         if service == DEPLOYMENT:
             return Response(output=self._run_stack().look(operation, parameters))
         client = self.callers.of_case(case.caller, service, host=case.call.host)

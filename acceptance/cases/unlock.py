@@ -41,6 +41,13 @@ _BUCKETS = [
         succeeds(),
         Bucket=_NAME,
     ),
+    in_session(UNLOCK_BUCKET, source=Source.ASSUMED)(
+        "measurement:ConfirmedPolicy",
+        "a root session may be denied to delete such a policy that root has put and confirmed",
+        succeeds({"DeleteBucketPolicy": "{any}"}),
+        measures="how S3 responds to root that deletes a policy put with ConfirmRemoveSelfBucketAccess",
+        risk="may leave an empty bucket that only AWS Support can delete",
+    ),
     _open_bucket(
         "s3:GetBucketPolicy",
         "a bucket without a policy is NoSuchBucketPolicy",

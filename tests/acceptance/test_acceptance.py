@@ -311,6 +311,31 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
     assert len(sent) == 13
 
 
+def test_root_confirms_to_give_up_a_policy_in_a_bucket_of_that_case_alone(
+    organization: LocalOrganization,
+) -> None:
+    requests: list[tuple[str, bool]] = []
+
+    def record(params: dict[str, Any], **_: object) -> None:
+        name = params["url"].partition("//")[2].partition(".")[0]
+        requests.append((name, "x-amz-confirm-remove-self-bucket-access" in params["headers"]))
+
+    aws = EmulatedAws(
+        organization,
+        created=lambda client: client.meta.events.register("before-call.s3.PutBucketPolicy", record),
+    )
+    names = names_of(organization)
+    scene = Scene(Callers(aws, names), state=State())
+    in_member = (case for case in all_cases() if case.level is Level.MEMBER)
+    cases = [case for case in in_member if "bucket" in str((case.given, case.risk))]
+    results = run_cases(sort_cases(cases), scene, Level.MEMBER, settling_seconds=0)
+    assert {result.verdict for result in results if result.case.local is None} == {Verdict.SAME}
+    *others, last = requests
+    assert len(others) > 2
+    assert set(others) == {(names.own_name, False)}
+    assert last == (f"{names.own_name}-confirmed", True)
+
+
 @pytest.mark.parametrize(("max_seconds", "calls"), [(None, 25), (3600.0, 75)])
 def test_another_response_is_asked_for_more_and_more_slowly_and_not_without_end(
     organization: LocalOrganization, max_seconds: float | None, calls: int

@@ -51,9 +51,11 @@ def test_a_call_that_could_not_be_undone_is_not_a_case() -> None:
         field_changed_by(Call(operation="organizations:LeaveOrganization"))
 
 
-def test_a_level_begins_with_the_changes_that_are_not_recorded() -> None:
+def test_a_level_begins_with_the_changes_that_are_not_recorded_and_ends_with_what_risks_something() -> None:
     for level in (Level.FEATURE, Level.MEMBER):
-        cases = (case for case in sort_cases(all_cases()) if case.level is level)
+        *cases, last = (case for case in sort_cases(all_cases()) if case.level is level)
+        assert [case.risk for case in cases if case.risk] == []
+        assert (last.risk is not None) == (level is Level.MEMBER)
         first = [
             field_changed_by(case.call) is not None and case.source is not Source.RECORDED for case in cases
         ]
