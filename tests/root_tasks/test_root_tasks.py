@@ -498,6 +498,20 @@ def test_an_audit_that_looked_before_the_latest_one_publishes_nothing(root_tasks
     assert root_tasks.read("latest/report.json") == root_tasks.read("runs/later/report.json")
 
 
+def test_an_audit_is_not_compared_with_one_that_looked_later(root_tasks: RootTasks) -> None:
+    root_tasks.run(name="earlier")
+    root_tasks.advance(hours=1)
+
+    def audit_later() -> None:
+        root_tasks.advance(hours=1)
+        root_tasks.run(name="later")
+
+    root_tasks.change_before("s3:GetObject", audit_later, url="latest/report.json")
+    report = root_tasks.report(root_tasks.run(name="first"))
+    assert (report["changes"], report["rootFree"], len(report["warnings"])) == (None, None, 1)
+    assert root_tasks.read("latest/report.json") == root_tasks.read("runs/later/report.json")
+
+
 @pytest.mark.parametrize(
     ("arrange", "is_now"),
     [

@@ -87,12 +87,15 @@ def write_report(
     began = aws.now()
     run, report, plan = _make(aws, storage, runs, event)
     notice, imported = None, None
-    if run.full and is_superseded(aws, storage.reports, report):
-        report = report.with_warning(_SUPERSEDED)
-    elif run.full:
-        report, notice, checked = compare(aws, storage.reports, report)
-        if settings.security_hub_findings:
-            report, imported = import_audit(aws, report, checked=checked)
+    if run.full:
+        compared = compare(aws, storage.reports, report)
+        # Asked once the latest report was read: a later audit may have replaced it just before.
+        if is_superseded(aws, storage.reports, report):
+            report = report.with_warning(_SUPERSEDED)
+        else:
+            report, notice, checked = compared
+            if settings.security_hub_findings:
+                report, imported = import_audit(aws, report, checked=checked)
     files = _files(report)
     urls = {file.name: runs.write_file(run.run_id, file) for file in files}
     totals = {str(outcome): count for outcome, count in report.totals.items()}
