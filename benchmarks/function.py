@@ -23,7 +23,7 @@ BUCKET = "root-tasks"
 
 _START = {
     "bucket": BUCKET,
-    "tasks": ["IAMAuditRootUserCredentials", "IAMDeleteRootUserCredentials"],
+    "tasks": ["audit", "delete"],
     "protectedAccounts": [],
 }
 _REPORT: dict[str, Any] = {

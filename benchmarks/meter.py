@@ -158,7 +158,7 @@ class Meter:
         """
         self._stand_in.begin(scenario)
         account_id = scenario.member_ids[0]
-        event = _execution_input({"task": "IAMDeleteRootUserCredentials", "accounts": [account_id]})
+        event = _execution_input({"task": "delete", "accounts": [account_id]})
         plan, output = self._run_functions("plan delete", scenario, event, {account_id: Outcome.PLANNED})
         self._stand_in.add_execution(event["execution"]["name"], event["execution"]["startedAt"], output)
         event = _execution_input({"plan": event["execution"]["name"]})

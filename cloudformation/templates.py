@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import CfnParameter, Duration, Stack
@@ -34,17 +34,16 @@ _DAYS = (1, 3, 5, 7, 14, *range(30, 181, 30), 365, 400, 545, 731, 1096, 1827, 21
 
 # Nothing but the interval, and how long a new alarm waits, differs between them.
 _HOURS = {"1 hour": 1, "6 hours": 6, "12 hours": 12, "1 day": 24}
-_AUDIT = "audit"
 # These can be listed after it, in this order.
 _OTHER_TASKS = {
-    "delete": (RootTask.DELETE_CREDENTIALS,),
-    "recover": (RootTask.ALLOW_PASSWORD_RECOVERY,),
-    "unlock": (RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY),
+    "delete": (RootTask.DELETE,),
+    "recover": (RootTask.RECOVER,),
+    "unlock": (RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE),
 }
 _TASKS = [
-    ",".join((_AUDIT, *names))
+    ",".join((RootTask.AUDIT, *chain(*others)))
     for number in range(len(_OTHER_TASKS) + 1)
-    for names in combinations(_OTHER_TASKS, number)
+    for others in combinations(_OTHER_TASKS.values(), number)
 ]
 
 
@@ -269,7 +268,7 @@ ROOT_TASKS = ParameterTemplate(
             "The root tasks that can be planned and executed: delete credentials, allow password recovery, "
             "unlock bucket and queue policies. An audit changes nothing.",
             _TASKS,
-            _AUDIT,
+            RootTask.AUDIT.value,
         ),
         "ProtectedAccounts": _text(
             f"The accounts in which no run makes changes, {_EXAMPLE_ACCOUNTS}. Empty: none.",
@@ -286,11 +285,11 @@ ROOT_TASKS = ParameterTemplate(
     conditions={
         **{
             _task_condition(name): {
-                "Fn::Or": [_equals("Tasks", tasks) for tasks in _TASKS if name in tasks.split(",")]
+                "Fn::Or": [_equals("Tasks", listed) for listed in _TASKS if tasks[0] in listed.split(",")]
             }
-            for name in _OTHER_TASKS
+            for name, tasks in _OTHER_TASKS.items()
         },
-        "MakesChanges": _differs("Tasks", _AUDIT),
+        "MakesChanges": _differs("Tasks", RootTask.AUDIT.value),
         "ProtectsAccounts": _differs("ProtectedAccounts", ""),
         **{
             f"ProtectsAnd{name}": {"Fn::And": [{"Condition": "ProtectsAccounts"}, {"Condition": name}]}

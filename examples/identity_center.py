@@ -12,7 +12,7 @@ from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 app = App()
 stack = Stack(app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1"))
 CentralizedRootAccess(stack, "RootAccess")
-root_tasks = RootTasks(stack, "RootTasks", tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS])
+root_tasks = RootTasks(stack, "RootTasks", tasks=[RootTask.AUDIT, RootTask.DELETE])
 planner = iam.ManagedPolicy(stack, "Planner", managed_policy_name="RootTasksPlanner")
 executor = iam.ManagedPolicy(stack, "Executor", managed_policy_name="RootTasksExecutor")
 root_tasks.grant_plan(planner)

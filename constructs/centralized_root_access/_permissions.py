@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import ArnFormat, Aws, ScopedAws, Stack
 from aws_cdk import aws_iam as iam
 
-from .enums import RootAccessFeature, RootTask
+from .enums import TASK_IDS, TASK_POLICIES, RootAccessFeature, RootTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ _FOR_IAM = {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.co
 Permission = tuple[list[str], list[str]] | tuple[list[str], list[str], dict[str, dict[str, list[str]]]]
 
 # These remove policies: they make backups, and plan in sessions of their own: AWS's audit policy sees none.
-UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY})
+UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE})
 
 # Lambda allows 4,096 characters of variables, measured as JSON, in which the quotation marks of the settings
 # are escaped. Everything but these lists takes less than 690. A role's inline policy has room for more.
@@ -45,7 +45,7 @@ def read_only_id(session: RootTask) -> str:
 
 def function_id(task: RootTask) -> str:
     """Return the id of the function that does what a task is for."""
-    return task.name.title().replace("_", "")
+    return TASK_IDS[task]
 
 
 def converge_statements(
@@ -230,7 +230,7 @@ def finding_the_stack(scope: Construct) -> Permission:
 
 def root_session_statement(task: RootTask) -> iam.PolicyStatement:
     """Return the statement by which a function opens root sessions for one task, and for no other."""
-    policy = f"arn:{Aws.PARTITION}:iam::aws:policy/root-task/{task}"
+    policy = f"arn:{Aws.PARTITION}:iam::aws:policy/root-task/{TASK_POLICIES[task]}"
     return _allow(
         "OpenRootSessions",
         ["sts:AssumeRoot"],

@@ -120,7 +120,7 @@ class RootTaskFunctions:
             function = self._build_batch(
                 read_only_id(session),
                 session,
-                description=f"Reads a batch of accounts with {session}.",
+                description=f"Reads a batch of accounts in sessions of the task {session}.",
                 handler="run_batch",
                 access=BucketAccess(
                     read=("runs/*/work.json",),
@@ -176,7 +176,7 @@ class RootTaskFunctions:
             task: self._build_batch(
                 function_id(task),
                 task,
-                description=f"Performs {task} in a batch of accounts.",
+                description=f"Executes the task {task} in a batch of accounts.",
                 handler="execute_batch",
                 access=BucketAccess(
                     read=("executions/*/work.json", f"executions/*/results/{task}/*.claim"),

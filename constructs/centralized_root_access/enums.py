@@ -17,25 +17,43 @@ class RootAccessFeature(StrEnum):
 
 
 class RootTask(StrEnum):
-    """A task that a root session in a member account can be limited to.
+    """A task that root sessions in member accounts are limited to, by one of AWS's policies.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/security-iam-awsmanpol.html
     """
 
-    AUDIT = "IAMAuditRootUserCredentials"
+    AUDIT = "audit"
     """List the credentials of the root user. This task changes nothing."""
 
-    DELETE_CREDENTIALS = "IAMDeleteRootUserCredentials"
+    DELETE = "delete"
     """Delete the root user's password, access keys and certificates, and deactivate its MFA devices."""
 
-    ALLOW_PASSWORD_RECOVERY = "IAMCreateRootUserPassword"
+    RECOVER = "recover"
     """Let the root user reset its password by e-mail again."""
 
-    UNLOCK_BUCKET_POLICY = "S3UnlockBucketPolicy"
+    UNLOCK_BUCKET = "unlock-bucket"
     """Remove a bucket policy that denies everyone access, or restore it."""
 
-    UNLOCK_QUEUE_POLICY = "SQSUnlockQueuePolicy"
+    UNLOCK_QUEUE = "unlock-queue"
     """Remove a queue policy that denies everyone access, or restore it."""
+
+
+# The names of AWS's policies.
+TASK_POLICIES = {
+    RootTask.AUDIT: "IAMAuditRootUserCredentials",
+    RootTask.DELETE: "IAMDeleteRootUserCredentials",
+    RootTask.RECOVER: "IAMCreateRootUserPassword",
+    RootTask.UNLOCK_BUCKET: "S3UnlockBucketPolicy",
+    RootTask.UNLOCK_QUEUE: "SQSUnlockQueuePolicy",
+}
+# The parts of logical IDs and of outputs, which never change.
+TASK_IDS = {
+    RootTask.AUDIT: "Audit",
+    RootTask.DELETE: "DeleteCredentials",
+    RootTask.RECOVER: "AllowPasswordRecovery",
+    RootTask.UNLOCK_BUCKET: "UnlockBucketPolicy",
+    RootTask.UNLOCK_QUEUE: "UnlockQueuePolicy",
+}
 
 
 class CredentialType(StrEnum):

@@ -18,7 +18,7 @@ from ._organization_policies import (
 )
 from ._permissions import read_only_session
 from ._resource_arguments import parse_roles, role_arn
-from .enums import RootTask
+from .enums import TASK_POLICIES, RootTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -130,7 +130,7 @@ class RootSessionGuardrail(Construct):
 
     def _conditions(self) -> dict[str, Any]:
         # The partition is a wildcard, so the text is the same in each.
-        tasks = [f"arn:*:iam::aws:policy/root-task/{task}" for task in self._tasks]
+        tasks = [f"arn:*:iam::aws:policy/root-task/{TASK_POLICIES[task]}" for task in self._tasks]
         return {
             "OnlySessionRoles": {"ArnNotLike": {"aws:PrincipalArn": [*map(role_arn, self._roles)]}},
             "OnlyTheirTasks": {"StringNotLike": {"sts:TaskPolicyArn": tasks}},

@@ -101,7 +101,7 @@ def test_an_account_is_named_unless_its_input_leaves_it_out(
 def test_what_was_not_in_the_plan_is_not_missing_in_its_execution() -> None:
     items = [Item(type=ItemType.PASSWORD, outcome=end) for end in (Outcome.DONE, Outcome.SKIPPED)]
     execution = report(
-        result(MEMBER, Outcome.DONE, items=tuple(items)), task=Task.DELETE_CREDENTIALS, executed_plan="plan"
+        result(MEMBER, Outcome.DONE, items=tuple(items)), task=Task.DELETE, executed_plan="plan"
     )
     assert exit_code(execution) == (ExitCode.AS_WANTED, "")
 

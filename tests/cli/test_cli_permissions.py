@@ -133,10 +133,10 @@ def names(command_line: CommandLine) -> dict[str, str]:
     for bucket in ("locked", "still-locked"):
         s3.create_bucket(Bucket=bucket)
         s3.put_bucket_policy(Bucket=bucket, Policy='{"Version": "2012-10-17", "Statement": []}')
-    unlocking = root_tasks.run({"task": "S3UnlockBucketPolicy", "buckets": {MEMBER: ["locked"]}})
+    unlocking = root_tasks.run({"task": "unlock-bucket", "buckets": {MEMBER: ["locked"]}})
     execution = root_tasks.execute(unlocking)
     (result,) = root_tasks.report(execution)["results"]
-    deleting = root_tasks.run({"task": "IAMDeleteRootUserCredentials", "accounts": [MEMBER]})
+    deleting = root_tasks.run({"task": "delete", "accounts": [MEMBER]})
     return {
         "audit": root_tasks.run({}).run_id,
         "plan": deleting.run_id,

@@ -66,10 +66,10 @@ def test_what_is_denied_today_is_not_held_against_the_policy(
     policy = ("--policy", write(file, {**DENY_ROOT, "Action": ["sqs:*", "s3:*"]}), "--target", MEMBER)
     found = json.loads(command_line.run("preflight", "--format", "json", *policy).stdout)
     assert found["accounts"][0]["tasks"] == {
-        "IAMAuditRootUserCredentials": "allowed",
-        "IAMDeleteRootUserCredentials": "allowed",
-        "IAMCreateRootUserPassword": "allowed",
-        "S3UnlockBucketPolicy": "denied",
+        "audit": "allowed",
+        "delete": "allowed",
+        "recover": "allowed",
+        "unlock-bucket": "denied",
     }
     same = ("--policy", write(file, {**DENY_ROOT, "Action": "sqs:*"}), "--target", MEMBER)
     assert denied(command_line, *same) == (0, [])
@@ -157,9 +157,7 @@ def test_a_resource_control_policy_is_known_by_its_principal(
         "delegatesNotJudged": [],
     }
     (account,) = found["accounts"]
-    assert [task for task, result in account["tasks"].items() if result == "denied"] == [
-        "SQSUnlockQueuePolicy"
-    ]
+    assert [task for task, result in account["tasks"].items() if result == "denied"] == ["unlock-queue"]
 
 
 def test_the_table_names_the_file_and_what_would_mend_it(

@@ -136,10 +136,10 @@ def test_a_statement_that_denies_some_tasks_and_a_part_of_others_has_a_row_for_e
         if row["calls"]
     }
     assert services == {
-        "IAMAuditRootUserCredentials": {"iam"},
-        "IAMDeleteRootUserCredentials": {"iam"},
-        "S3UnlockBucketPolicy": {"s3"},
-        "SQSUnlockQueuePolicy": {"sqs"},
+        "audit": {"iam"},
+        "delete": {"iam"},
+        "unlock-bucket": {"s3"},
+        "unlock-queue": {"sqs"},
     }
 
 
@@ -186,8 +186,8 @@ def test_the_csv_has_a_row_for_each_account_and_task(
         (row["result"], row["task"], row["policyId"], row["statement"]) for row in rows if row["policyId"]
     }
     assert named == {
-        ("denied", "SQSUnlockQueuePolicy", policy_id, "1"),
-        ("denied", "S3UnlockBucketPolicy", policy_id, "DenyRootUsers"),
+        ("denied", "unlock-queue", policy_id, "1"),
+        ("denied", "unlock-bucket", policy_id, "DenyRootUsers"),
     }
 
 
@@ -312,7 +312,7 @@ def test_the_task_and_the_accounts_are_those_of_a_plan(
     attach_policy(organization, OTHER, {**DENY_ROOT, "Action": "iam:D*"})
     shown = command_line.run(*check.partition("centralized-root-access ")[2].split(), "--format", "json")
     found = json.loads(shown.stdout)
-    assert (shown.exit_code, found["tasks"]) == (1, ["IAMDeleteRootUserCredentials"])
+    assert (shown.exit_code, found["tasks"]) == (1, ["delete"])
     assert {account["accountId"]: account["result"] for account in found["accounts"]} == {
         MEMBER: "allowed",
         OTHER: "denied",

@@ -48,7 +48,7 @@ def start_execution(command_line: CommandLine) -> list[str]:
     accounts = sorted(add_accounts(organization, 11))
     for account_id in accounts:
         organization.put_root_credentials(account_id=account_id, password=True)
-    execute_first_batch(command_line, {"task": Task.DELETE_CREDENTIALS, "accounts": accounts})
+    execute_first_batch(command_line, {"task": Task.DELETE, "accounts": accounts})
     (batches,) = command_line.services.batches.values()
     batches.append((1, {}))
     return accounts
@@ -105,7 +105,7 @@ def test_a_batch_that_has_a_claim_and_is_not_listed_yet_is_unknown(command_line:
 
 def test_a_result_that_was_altered_is_never_shown_as_a_fact(command_line: CommandLine) -> None:
     accounts = start_execution(command_line)
-    (key,) = command_line.root_tasks.keys(f"executions/{RUN}/results/{Task.DELETE_CREDENTIALS}/00000-")
+    (key,) = command_line.root_tasks.keys(f"executions/{RUN}/results/{Task.DELETE}/00000-")
     command_line.root_tasks.write(key, command_line.root_tasks.read(key).replace(b"DONE", b"CLEAN"))
     stopped = command_line.run("stop", RUN, "--yes")
     assert stopped.exit_code == 0
@@ -121,14 +121,14 @@ def execute_and_stop(command_line: CommandLine, input_: Mapping[str, object]) ->
 
 
 def test_a_recovery_without_its_report_says_how_to_replace_the_password(command_line: CommandLine) -> None:
-    input_ = {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}
+    input_ = {"task": Task.RECOVER, "accounts": [MEMBER]}
     assert "Next, on AWS's sign-in page, choose Forgot" in execute_and_stop(command_line, input_).stderr
 
 
 def test_a_backup_of_an_execution_without_a_report_can_be_restored(command_line: CommandLine) -> None:
     root_tasks, services = command_line.root_tasks, command_line.services
     lock_bucket(command_line)
-    input_ = {"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: ["locked"]}}
+    input_ = {"task": Task.UNLOCK_BUCKET, "buckets": {MEMBER: ["locked"]}}
     stopped = execute_and_stop(command_line, input_)
     (backup,) = root_tasks.keys(f"backups/{RUN}/")
     # An audit would say nothing of its bucket.
@@ -181,7 +181,7 @@ def test_a_full_audit_without_its_report_says_why_it_has_no_own_root_user(comman
 
 
 def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(command_line: CommandLine) -> None:
-    time_out_without_report(command_line, Task.DELETE_CREDENTIALS, accounts=[MEMBER])
+    time_out_without_report(command_line, Task.DELETE, accounts=[MEMBER])
     shown = command_line.run("report", "run-1")
     assert shown.exit_code == 2
     assert "To be deleted in 1 of 1 account: 1 password." in shown.lines[-1]
@@ -194,7 +194,7 @@ def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(command_li
 
 def test_a_plan_of_policies_without_its_report_has_left_nothing_to_do(command_line: CommandLine) -> None:
     lock_bucket(command_line)
-    time_out_without_report(command_line, Task.UNLOCK_BUCKET_POLICY, buckets={MEMBER: ["locked"]})
+    time_out_without_report(command_line, Task.UNLOCK_BUCKET, buckets={MEMBER: ["locked"]})
     shown = command_line.run("report", "run-1")
     assert ("To be removed in 1 of 1" in shown.stdout, "what is left" in shown.stderr) == (True, False)
 
@@ -254,7 +254,7 @@ def test_an_execution_that_is_stopped_before_it_has_accounts_shows_none_and_leav
     command_line: CommandLine,
 ) -> None:
     give_credentials(command_line)
-    begin_execution(command_line, {"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
+    begin_execution(command_line, {"task": Task.DELETE, "accounts": [MEMBER]})
     stopped = command_line.run("stop", RUN, "--yes")
     assert (stopped.exit_code, stopped.stdout) == (2, "")
     assert f"Run {RUN} ended as ABORTED: Stopped by" in stopped.stderr

@@ -280,7 +280,7 @@ def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(comman
         "Plan: restore bucket policies. To be attached in 1 of 1 account: 1 bucket policy. Nothing"
     )
     assert f"Policy of locked in {MEMBER}, to be attached:" in planned.stdout
-    assert last_input(command_line) == {"task": Task.UNLOCK_BUCKET_POLICY, "restore": [command[3]]}
+    assert last_input(command_line) == {"task": Task.UNLOCK_BUCKET, "restore": [command[3]]}
 
 
 def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(

@@ -43,13 +43,13 @@ EVERY_OPTION = (
         (
             "plan delete --account all --exclude Root/Prod",
             "plan-delete",
-            {"task": Task.DELETE_CREDENTIALS, "accounts": "all", "exclude": ["Root/Prod"]},
+            {"task": Task.DELETE, "accounts": "all", "exclude": ["Root/Prod"]},
         ),
         (
             EVERY_OPTION,
             "plan-delete",
             {
-                "task": Task.DELETE_CREDENTIALS,
+                "task": Task.DELETE,
                 "accounts": [MEMBER, OTHER],
                 "unusedForDays": 0,
                 "includeInUse": True,
@@ -59,17 +59,17 @@ EVERY_OPTION = (
         (
             f"plan recover --account {MEMBER}",
             "plan-recover",
-            {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]},
+            {"task": Task.RECOVER, "accounts": [MEMBER]},
         ),
         (
             f"plan unlock-bucket --bucket {MEMBER}:one --bucket {MEMBER}:two",
             "plan-unlock",
-            {"task": Task.UNLOCK_BUCKET_POLICY, "buckets": {MEMBER: ["one", "two"]}},
+            {"task": Task.UNLOCK_BUCKET, "buckets": {MEMBER: ["one", "two"]}},
         ),
         (
             f"plan unlock-queue --queue {QUEUE} --skip-backup",
             "plan-unlock",
-            {"task": Task.UNLOCK_QUEUE_POLICY, "queues": [QUEUE], "skipBackup": True},
+            {"task": Task.UNLOCK_QUEUE, "queues": [QUEUE], "skipBackup": True},
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

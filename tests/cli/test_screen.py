@@ -150,7 +150,7 @@ def test_a_forged_report_reaches_no_terminal_unescaped(command_line: CommandLine
 
 
 def test_warnings_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    plan = reports.report(reports.result(MEMBER, Outcome.PLANNED), task=Task.DELETE_CREDENTIALS)
+    plan = reports.report(reports.result(MEMBER, Outcome.PLANNED), task=Task.DELETE)
     screen.show_report(dataclasses.replace(plan, warnings=("It was altered.",)))
     assert "Warning: It was altered.\n" in capsys.readouterr().out
 
@@ -175,7 +175,7 @@ def test_a_person_who_decides_sees_each_change_and_no_other_account(
         reports.result(f"1{n:011}", Outcome.PLANNED, unit="Root/Prod", items=(key,)) for n in range(68)
     ]
     others = [reports.result(f"2{n:011}", outcome) for n, outcome in enumerate([*OTHERS] * 58)]
-    plan = reports.report(*planned, *others, task=Task.DELETE_CREDENTIALS)
+    plan = reports.report(*planned, *others, task=Task.DELETE)
     screen.show_report(plan, to_decide=True)
     out, shown = capsys.readouterr()
     assert out == ""

@@ -56,9 +56,9 @@ CREDENTIALS, SESSIONS = RootAccessFeature
 STACK = "RootAccess"
 UNIT = "ou-a1b2-c3d4e5f6"
 WITH_CHANGES = {
-    "delete": [RootTask.DELETE_CREDENTIALS],
-    "recover": [RootTask.ALLOW_PASSWORD_RECOVERY],
-    "unlock": [RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY],
+    "delete": [RootTask.DELETE],
+    "recover": [RootTask.RECOVER],
+    "unlock-bucket,unlock-queue": [RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE],
 }
 
 
@@ -329,7 +329,7 @@ def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
     }
     arn = outputs["RootTasksAuditStateMachineArn"]
     assert totals_of(local_aws, arn, {}) == {"CLEAN": 3, "SKIPPED": 1}
-    plan = {"task": RootTask.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER, THIRD]}
+    plan = {"task": RootTask.DELETE, "accounts": [MEMBER, OTHER, THIRD]}
     assert totals_of(local_aws, arn, plan) == {"NOTHING_TO_DO": 1, "SKIPPED": 2}
 
 

@@ -277,7 +277,7 @@ REFUSED_ENTRIES: list[tuple[dict[str, Any], str]] = [
     ({"until": date(2027, 3, 31)}, r"must be a day"),
 ]
 NOT_TARGETS = ("ou-a1b2", "OU-A1B2-C3D4E5F6", f"{UNIT} ", "12345")
-DELETION = [RootTask.DELETE_CREDENTIALS]
+DELETION = [RootTask.DELETE]
 SECONDS = Duration.seconds(Token.as_number({"Ref": "Seconds"}))
 # A key by its alias: imported, imported with its key, new, and by an ARN with a token.
 ALIASES: list[Callable[[Stack], kms.IKey]] = [
@@ -294,10 +294,10 @@ ALIASES: list[Callable[[Stack], kms.IKey]] = [
 # The first argument is the one that is refused. A function gets the stack.
 REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_access, {"features": ["RootPasswords"]}, "contains 'RootPasswords'. Valid features: RootCr"),
-    (root_access, {"features": [RootTask.AUDIT]}, "contains 'IAMAudit.*Valid features: RootCr"),
+    (root_access, {"features": [RootTask.AUDIT]}, "contains 'audit.*Valid features: RootCr"),
     (root_access, {"features": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_access, {"delegated_administrators": ["2222"]}, WITHOUT_DIGITS),
-    (root_tasks, {"tasks": [RootAccessFeature.ROOT_SESSIONS]}, "contains 'RootSessions'. Valid tasks: IAMA"),
+    (root_tasks, {"tasks": [RootAccessFeature.ROOT_SESSIONS]}, "contains 'RootSessions'. Valid tasks: audit"),
     (root_tasks, {"tasks": []}, "is empty. List RootTask.AUDIT, for example"),
     (root_tasks, {"tasks": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_tasks, {"protected_accounts": ["2222"]}, WITHOUT_DIGITS),

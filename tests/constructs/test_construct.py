@@ -128,7 +128,7 @@ def test_a_region_where_aws_does_not_offer_it_as_far_as_known_warns(region: str,
 def test_what_govcloud_offers_adds_no_warning() -> None:
     stack = bootstrap_stack(env=Environment(account="111111111111", region="us-gov-west-1"))
     CentralizedRootAccess(stack, "RootAccess", features=[SESSIONS])
-    RootTasks(stack, "RootTasks", tasks=[RootTask.UNLOCK_BUCKET_POLICY, RootTask.UNLOCK_QUEUE_POLICY])
+    RootTasks(stack, "RootTasks", tasks=[RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE])
     assert warnings(stack) == []
 
 

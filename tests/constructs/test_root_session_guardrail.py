@@ -179,10 +179,10 @@ LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
         r"Add arn:aws:iam::ACCOUNT:role/centralized-root-access/\*, for",
     ),
     "no path": ({"role_path": "/"}, r"Give it a role_path, and add that, for"),
-    "another task": ({"tasks": [RootTask.AUDIT]}, "tasks lacks IAMDelete.*, which Security/RootTasks needs"),
+    "another task": ({"tasks": [RootTask.AUDIT]}, "tasks lacks delete, which Security/RootTasks needs"),
     "the task of its plans": (
-        {"tasks": [RootTask.DELETE_CREDENTIALS]},
-        "tasks lacks IAMAudit.*, which Security/RootTasks needs",
+        {"tasks": [RootTask.DELETE]},
+        "tasks lacks audit, which Security/RootTasks needs",
     ),
     "by an alarm": ({"build": root_use_alarm, "session_roles": [PATH.replace(DELEGATE, OTHER)]}, NO_ROLES),
     "by root access": ({"build": root_access, "delegated_administrators": [OTHER]}, NO_DELEGATE),
@@ -214,7 +214,7 @@ def organization_app(arguments: dict[str, Any]) -> App:
     security = Stack(app, "Security", env=given.pop("env", SECURITY))
     of_tasks = {"role_path": given.pop("role_path")} if "role_path" in given else {}
     build(stack, **given)
-    RootTasks(security, "RootTasks", tasks=[RootTask.DELETE_CREDENTIALS], **of_tasks)
+    RootTasks(security, "RootTasks", tasks=[RootTask.DELETE], **of_tasks)
     return app
 
 

@@ -32,14 +32,14 @@ PROTECTED = THIRD
 FUNCTIONS = {
     "StartRun": "StartRun",
     RootTask.AUDIT: "Audit",
-    f"Plan {RootTask.UNLOCK_BUCKET_POLICY}": "PlanUnlockBucketPolicy",
-    f"Plan {RootTask.UNLOCK_QUEUE_POLICY}": "PlanUnlockQueuePolicy",
+    f"Plan {RootTask.UNLOCK_BUCKET}": "PlanUnlockBucketPolicy",
+    f"Plan {RootTask.UNLOCK_QUEUE}": "PlanUnlockQueuePolicy",
     "WriteReport": "WriteReport",
     "StartExecution": "StartExecution",
-    RootTask.DELETE_CREDENTIALS: "DeleteCredentials",
-    RootTask.ALLOW_PASSWORD_RECOVERY: "AllowPasswordRecovery",
-    RootTask.UNLOCK_BUCKET_POLICY: "UnlockBucketPolicy",
-    RootTask.UNLOCK_QUEUE_POLICY: "UnlockQueuePolicy",
+    RootTask.DELETE: "DeleteCredentials",
+    RootTask.RECOVER: "AllowPasswordRecovery",
+    RootTask.UNLOCK_BUCKET: "UnlockBucketPolicy",
+    RootTask.UNLOCK_QUEUE: "UnlockQueuePolicy",
     "WriteExecutionReport": "WriteExecutionReport",
 }
 
@@ -102,25 +102,25 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         organization.put_root_credentials(account_id=MEMBER, password=True)
         root_tasks.advance(hours=1)
         root_tasks.run()
-        if RootTask.DELETE_CREDENTIALS in tasks:
-            _stop_and_redrive(root_tasks, RootTask.DELETE_CREDENTIALS, accounts="all")
-            _plan_and_execute(root_tasks, RootTask.DELETE_CREDENTIALS, accounts="all")
-        if RootTask.ALLOW_PASSWORD_RECOVERY in tasks:
-            _stop_and_redrive(root_tasks, RootTask.ALLOW_PASSWORD_RECOVERY, accounts=[MEMBER])
-            _plan_and_execute(root_tasks, RootTask.ALLOW_PASSWORD_RECOVERY, accounts=[MEMBER])
+        if RootTask.DELETE in tasks:
+            _stop_and_redrive(root_tasks, RootTask.DELETE, accounts="all")
+            _plan_and_execute(root_tasks, RootTask.DELETE, accounts="all")
+        if RootTask.RECOVER in tasks:
+            _stop_and_redrive(root_tasks, RootTask.RECOVER, accounts=[MEMBER])
+            _plan_and_execute(root_tasks, RootTask.RECOVER, accounts=[MEMBER])
         for locked, named in running.lock_out(root_tasks).items():
             if (task := RootTask(locked)) in tasks:
                 _unlock_and_restore(root_tasks, task, **named)
         # More than are read one by one.
         many = add_accounts(organization, 21)
         organizations.move_account(AccountId=many[0], SourceParentId=root_id, DestinationParentId=unit_id)
-        if RootTask.DELETE_CREDENTIALS in tasks:
+        if RootTask.DELETE in tasks:
             for account_id in many:
                 organization.put_root_credentials(account_id=account_id, password=True)
-            _plan_and_execute(root_tasks, RootTask.DELETE_CREDENTIALS, accounts=many)
-        elif RootTask.UNLOCK_QUEUE_POLICY in tasks:
+            _plan_and_execute(root_tasks, RootTask.DELETE, accounts=many)
+        elif RootTask.UNLOCK_QUEUE in tasks:
             arns = [_lock_queue(root_tasks, account_id) for account_id in many]
-            _plan_and_execute(root_tasks, RootTask.UNLOCK_QUEUE_POLICY, queues=arns)
+            _plan_and_execute(root_tasks, RootTask.UNLOCK_QUEUE, queues=arns)
         # What is denied is not read again.
         attach_policy(organization, root_id, statement(Action="iam:GetAccountSummary"), name="no-summary")
         root_tasks.run()
@@ -183,7 +183,7 @@ def test_each_function_may_do_exactly_what_it_does(
 
 
 @pytest.mark.parametrize(
-    "acting", [pytest.param((), marks=pytest.mark.slow), (RootTask.UNLOCK_QUEUE_POLICY,)], ids=["none", "one"]
+    "acting", [pytest.param((), marks=pytest.mark.slow), (RootTask.UNLOCK_QUEUE,)], ids=["none", "one"]
 )
 def test_no_function_may_do_more_than_the_listed_tasks_need(acting: Sequence[RootTask]) -> None:
     whole = synthesized(RootTask.AUDIT, *acting)
@@ -198,8 +198,8 @@ def test_no_function_may_do_more_than_the_listed_tasks_need(acting: Sequence[Roo
     ("function", "task"),
     [
         *((task, task) for task in RootTask),
-        (f"Plan {RootTask.UNLOCK_BUCKET_POLICY}", RootTask.UNLOCK_BUCKET_POLICY),
-        (f"Plan {RootTask.UNLOCK_QUEUE_POLICY}", RootTask.UNLOCK_QUEUE_POLICY),
+        (f"Plan {RootTask.UNLOCK_BUCKET}", RootTask.UNLOCK_BUCKET),
+        (f"Plan {RootTask.UNLOCK_QUEUE}", RootTask.UNLOCK_QUEUE),
     ],
 )
 def test_a_function_can_assume_root_for_its_task_only(function: str, task: RootTask) -> None:
@@ -208,7 +208,7 @@ def test_a_function_can_assume_root_for_its_task_only(function: str, task: RootT
         request = PolicyRequest(
             action="sts:AssumeRoot",
             resource=f"arn:aws:iam::{MEMBER}:root",
-            context={"sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{other}"},
+            context={"sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{Task(other).policy}"},
         )
         assert any(statement.allows(request) for statement in own) == (other is task)
 

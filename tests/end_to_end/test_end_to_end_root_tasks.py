@@ -37,7 +37,7 @@ PASSWORD, KEYS, EVERYTHING, MFA_ONLY = "100000000001", "100000000002", "10000000
 SUSPENDED, PROTECTED, DENIED = "100000000005", "100000000006", "100000000007"
 ALSO_PASSWORD, LOCKED_OUT = "100000000008", "100000000010"
 DELETABLE = {PASSWORD, KEYS, EVERYTHING, MFA_ONLY, ALSO_PASSWORD}
-DELETE = RootTask.DELETE_CREDENTIALS
+DELETE = RootTask.DELETE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -398,7 +398,7 @@ def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
 
 
 def allow_recovery(deployed: Deployed) -> None:
-    recovery = RootTask.ALLOW_PASSWORD_RECOVERY
+    recovery = RootTask.RECOVER
     deployed.execute(deployed.run_successfully(task=recovery, accounts=[PASSWORD]))
     assert deployed.organization.root_credentials(PASSWORD).password
 

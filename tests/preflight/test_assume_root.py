@@ -73,7 +73,7 @@ def test_a_resource_control_policy_on_the_member_is_judged_but_never_certain(sam
         ("aws:PrincipalAccount", Possible(values=(DELEGATE_ID,))),
         ("aws:PrincipalOrgPaths", Possible(values=((f"{ORGANIZATION_ID}/r-ab12/ou-ab12-security/",),))),
         ("aws:ResourceAccount", Possible(values=(ACCOUNT_ID,))),
-        ("sts:TaskPolicyArn", Possible(values=(f"arn:aws:iam::aws:policy/root-task/{Task.AUDIT}",))),
+        ("sts:TaskPolicyArn", Possible(values=(f"arn:aws:iam::aws:policy/root-task/{Task.AUDIT.policy}",))),
         ("sts:ExternalId", ABSENT),
         ("aws:AssumedRoot", ABSENT),
         ("aws:RequestedRegion", Possible(values=("eu-west-1",))),

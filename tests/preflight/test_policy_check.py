@@ -58,7 +58,7 @@ def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:
 
 # A role with a path of its own.
 OWN_OPENER = replace(OPENER, principal_arns=(f"arn:aws:iam::{DELEGATE_ID}:role/security/Audit",))
-DELETE, RECOVER = Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY
+DELETE, RECOVER = Task.DELETE, Task.RECOVER
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ DELETE, RECOVER = Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY
         ("iam:D*", DELETE, TaskResult.DENIED),
         ("iam:CreateLoginProfile", RECOVER, TaskResult.DENIED),
         ("iam:GetLoginProfile", RECOVER, TaskResult.DENIED),
-        ("s3:PutBucketPolicy", Task.UNLOCK_BUCKET_POLICY, TaskResult.PARTLY),
+        ("s3:PutBucketPolicy", Task.UNLOCK_BUCKET, TaskResult.PARTLY),
     ],
 )
 def test_a_task_is_denied_if_nothing_of_it_is_possible(denied: str, task: Task, expected: TaskResult) -> None:
@@ -84,7 +84,7 @@ def test_a_task_is_denied_if_nothing_of_it_is_possible(denied: str, task: Task, 
 def test_a_task_is_denied_if_its_plan_or_its_execution_gets_no_session(
     task_policy: Task, delete: TaskResult
 ) -> None:
-    of_task = {"StringLike": {"sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{task_policy}"}}
+    of_task = {"StringLike": {"sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{task_policy.policy}"}}
     denies = document(statement(Action="sts:*", Condition=of_task))
     judged = checked(policies_of({"p-1": denies}, {DELEGATE_ID: ["p-1"]}), DELETE, opener=OPENER)
     assert judged.result is delete
@@ -111,7 +111,7 @@ def test_a_task_names_what_decides_it_alone_and_the_denials_come_first() -> None
     found = checked(policies_of({"p-1": mixed}, {ACCOUNT_ID: ["p-1"]})).causes
     lists = ("iam:ListAccessKeys", "iam:ListMFADevices", "iam:ListSigningCertificates")
     assert [(denial.cause.place[4], denial.decision, denial.tasks, denial.calls) for denial in found] == [
-        (2, Decision.DENIED, (Task.DELETE_CREDENTIALS,), ("iam:DeleteAccessKey",)),
+        (2, Decision.DENIED, (Task.DELETE,), ("iam:DeleteAccessKey",)),
         (1, Decision.UNKNOWN, (Task.AUDIT,), lists),
     ]
 

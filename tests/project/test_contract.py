@@ -511,7 +511,7 @@ def test_a_refused_run_does_not_fail_and_is_counted_by_the_metric_of_its_own(dep
 def test_step_functions_holds_the_hash_of_an_executions_report(deployed: Deployed) -> None:
     organization = deployed.root_tasks.organization
     organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    input_ = {"task": RootTask.DELETE_CREDENTIALS, "accounts": [MEMBER]}
+    input_ = {"task": RootTask.DELETE, "accounts": [MEMBER]}
     plans = [deployed.run(input_), deployed.run(input_)]
     organization.deny(account_id=MEMBER, action="iam:DeleteAccessKey")
     failed = deployed.execute(plans[0])
@@ -536,8 +536,8 @@ def test_what_runs_leave_expires_and_backups_do_not(everything: Synthesized, dep
     root_tasks = deployed.root_tasks
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     inputs: dict[str, dict[str, object]] = {
-        RootTask.DELETE_CREDENTIALS: {"accounts": "all"},
-        RootTask.ALLOW_PASSWORD_RECOVERY: {"accounts": [MEMBER]},
+        RootTask.DELETE: {"accounts": "all"},
+        RootTask.RECOVER: {"accounts": [MEMBER]},
         **running.lock_out(root_tasks),
     }
     assert {RootTask.AUDIT, *inputs} == set(RootTask)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from support.root_tasks import FinishedExecution
 
-BUCKETS = Task.UNLOCK_BUCKET_POLICY
+BUCKETS = Task.UNLOCK_BUCKET
 SECRET = "secret-name@example.com"
 
 
@@ -260,7 +260,7 @@ def assert_latest(root_tasks: RootTasks, audit: FinishedExecution) -> None:
 
 
 def test_a_damaged_result_costs_its_accounts_and_not_the_report(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
+    plan = root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER]})
 
     def overwrite() -> None:
         """Replace every result right before the report is written."""
@@ -323,7 +323,7 @@ def test_a_surprise_while_acting_is_unknown_and_names_the_backups(root_tasks: Ro
 
 
 def test_a_surprise_before_there_is_a_session_changes_nothing_and_says_so(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
+    plan = root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER]})
     surprise(root_tasks, service="sts.AssumeRoot")
     audit = root_tasks.run({"accounts": [MEMBER]})
     assert root_tasks.outcomes(audit) == {MEMBER: "INACCESSIBLE"}

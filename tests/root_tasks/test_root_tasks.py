@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
 
 ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
-DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
+DELETE = {"task": Task.DELETE, "accounts": "all"}
 ALL_METRICS = {"AccountsAudited", "AccountsWithRootCredentials", "AccountsInaccessible"}
 
 
@@ -43,10 +43,10 @@ ALL_METRICS = {"AccountsAudited", "AccountsWithRootCredentials", "AccountsInacce
     ("task", "scope", "missing"),
     [
         (Task.AUDIT, {}, CREDENTIALS),
-        (Task.DELETE_CREDENTIALS, {"accounts": [MEMBER]}, CREDENTIALS),
-        (Task.ALLOW_PASSWORD_RECOVERY, {"accounts": [MEMBER]}, CREDENTIALS),
-        (Task.UNLOCK_BUCKET_POLICY, {"buckets": {MEMBER: ["a-bucket"]}}, SESSIONS),
-        (Task.UNLOCK_QUEUE_POLICY, {"queues": [f"arn:aws:sqs:us-east-1:{MEMBER}:q"]}, SESSIONS),
+        (Task.DELETE, {"accounts": [MEMBER]}, CREDENTIALS),
+        (Task.RECOVER, {"accounts": [MEMBER]}, CREDENTIALS),
+        (Task.UNLOCK_BUCKET, {"buckets": {MEMBER: ["a-bucket"]}}, SESSIONS),
+        (Task.UNLOCK_QUEUE, {"queues": [f"arn:aws:sqs:us-east-1:{MEMBER}:q"]}, SESSIONS),
     ],
 )
 def test_a_task_whose_feature_is_not_enabled_fails_once(
@@ -413,7 +413,7 @@ def test_a_plan_has_nothing_that_its_report_does_not_show_as_planned(root_tasks:
         ),
         planned=(Target(type=ItemType.PASSWORD), Target(type=ItemType.ACCESS_KEY, id="AKIA1")),
     )
-    root_tasks.write_report(run, results=[store_result(root_tasks, Task.DELETE_CREDENTIALS, finding)])
+    root_tasks.write_report(run, results=[store_result(root_tasks, Task.DELETE, finding)])
     (assignment,) = json.loads(root_tasks.read("runs/a/plan.json"))["assignments"]
     assert [target["type"] for target in assignment["targets"]] == ["PASSWORD"]
 

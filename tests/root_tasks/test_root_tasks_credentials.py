@@ -38,9 +38,9 @@ from support.root_tasks import EXECUTE_MACHINE, RootTasks, refusal, session_call
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
+DELETE = {"task": Task.DELETE, "accounts": "all"}
 ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
-RECOVER = {"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": [MEMBER]}
+RECOVER = {"task": Task.RECOVER, "accounts": [MEMBER]}
 KEY, CERTIFICATE = f"AKIA{MEMBER}0001", f"CERT{MEMBER}{1:016}"
 MFA = f"arn:aws:iam::{MEMBER}:mfa/root-account-mfa-device-1"
 
@@ -121,11 +121,11 @@ def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
 def test_a_task_that_the_stack_does_not_list_is_neither_planned_nor_executed(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.settings = replace(root_tasks.settings, tasks=(Task.AUDIT,))
-    in_code = ["RootTask.AUDIT", "RootTask.DELETE_CREDENTIALS"]
+    in_code = ["RootTask.AUDIT", "RootTask.DELETE"]
     for refused in (root_tasks.run(DELETE), root_tasks.execute(plan)):
         assert refusal(refused) == (
             RefusalReason.TASK_NOT_IN_STACK,
-            {"task": Task.DELETE_CREDENTIALS, "in_code": in_code},
+            {"task": Task.DELETE, "in_code": in_code},
         )
 
 
@@ -314,7 +314,7 @@ def test_to_invoke_the_functions_directly_executes_no_plan(root_tasks: RootTasks
 
 def test_a_plan_that_was_altered_or_cannot_be_read_is_not_executed(root_tasks: RootTasks) -> None:
     root_tasks.organization.put_root_credentials(account_id=OTHER, password=True)
-    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [OTHER]})
+    plan = root_tasks.run({"task": Task.DELETE, "accounts": [OTHER]})
     key = f"runs/{plan.run_id}/plan.json"
     root_tasks.write(key, root_tasks.read(key).replace(OTHER.encode(), MEMBER.encode()))
     assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_ALTERED, {"run_id": plan.run_id})
@@ -329,7 +329,7 @@ def test_a_plan_that_was_altered_or_cannot_be_read_is_not_executed(root_tasks: R
 def test_a_plan_is_not_executed_if_another_report_was_approved(root_tasks: RootTasks) -> None:
     for account_id in (MEMBER, OTHER):
         root_tasks.organization.put_root_credentials(account_id=account_id, password=True)
-    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER, OTHER]})
+    plan = root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER, OTHER]})
     shown = root_tasks.read(f"runs/{plan.run_id}/report.json")
     for report_sha256 in (sha256(shown.replace(OTHER.encode(), MEMBER.encode())), sha256(b"")):
         altered = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": report_sha256})
@@ -534,7 +534,7 @@ def test_what_was_created_after_the_plan_is_not_deleted(
     assert (result["outcome"], result["reason"]) == ("FAILED", reason)
     assert dict(root_tasks.items(executed, MEMBER))[item] == "FAILED"
     left = root_tasks.organization.root_credentials(MEMBER)
-    assert (left.password, left.mfa_devices) == ("password" in replaced, (MFA,))
+    assert (left.password, left.mfa_devices) == ("PASSWORD" in replaced, (MFA,))
 
 
 def test_a_planned_password_without_a_creation_date_is_not_deleted(root_tasks: RootTasks) -> None:

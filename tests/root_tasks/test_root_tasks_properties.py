@@ -51,7 +51,7 @@ OTHERS_POLICY = json.dumps({"Version": "2012-10-17", "Statement": [], "Id": "of 
 
 @property_test(
     examples=80,
-    task=st.sampled_from((Task.DELETE_CREDENTIALS, Task.UNLOCK_BUCKET_POLICY)),
+    task=st.sampled_from((Task.DELETE, Task.UNLOCK_BUCKET)),
     changed=st.booleans(),
     hours=st.sampled_from((0, 0, 12, 25)),
     failing=st.lists(
@@ -78,13 +78,13 @@ def test_an_execution_changes_what_was_approved_at_most_once_and_its_report_is_t
     enable_root_access(organization, CREDENTIALS, SESSIONS)
     root_tasks = RootTasks(organization=organization)
     s3 = root_tasks.client("s3", account_id=MEMBER)
-    named = lock_out(root_tasks)[Task.UNLOCK_BUCKET_POLICY]
+    named = lock_out(root_tasks)[Task.UNLOCK_BUCKET]
     locked = s3.get_bucket_policy(Bucket="locked")["Policy"]
     for account_id in (MEMBER, OTHER):
         organization.put_root_credentials(
             account_id=account_id, password=True, access_keys=1, mfa_devices=1, certificates=1
         )
-    input_ = named if task is Task.UNLOCK_BUCKET_POLICY else {"accounts": [MEMBER, OTHER]}
+    input_ = named if task is Task.UNLOCK_BUCKET else {"accounts": [MEMBER, OTHER]}
     plan = root_tasks.run({"task": task, **input_})
     planned = items_of(root_tasks.report(plan), Outcome.PLANNED)
     organization.clear_calls()

@@ -30,7 +30,7 @@ from support.root_tasks import FinishedExecution, RootTasks, refusal
 
 REGION = "eu-west-1"
 ID = {"bucket": "locked-bucket", "queue": f"arn:aws:sqs:{REGION}:{MEMBER}:locked-queue"}
-TASK = {"bucket": Task.UNLOCK_BUCKET_POLICY, "queue": Task.UNLOCK_QUEUE_POLICY}
+TASK = {"bucket": Task.UNLOCK_BUCKET, "queue": Task.UNLOCK_QUEUE}
 NAMED: dict[str, dict[str, Any]] = {
     "bucket": {"buckets": {MEMBER: [ID["bucket"]]}},
     "queue": {"queues": [ID["queue"]]},

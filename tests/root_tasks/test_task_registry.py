@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from root_tasks.tasks.task_input import TaskInput
     from support.command_line import CommandLine
 
-NAME = "IAMDeleteOldestRootUserKey"
+NAME, POLICY = "delete-oldest-key", "IAMDeleteOldestRootUserKey"
 
 
 def parse(input_: TaskInput) -> Request:
@@ -70,15 +70,15 @@ DEFINITION = TaskDefinition(
 def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
     """The member that the enum would have, and the entry of the registry; AWS has its task policy."""
     task = str.__new__(Task, NAME)
-    task._name_, task._value_, task.command = "DELETE_OLDEST_KEY", NAME, "delete-oldest-key"
+    task._name_, task._value_, task.policy = "DELETE_OLDEST_KEY", NAME, POLICY
     monkeypatch.setattr(Task, "_member_names_", [*Task._member_names_, task.name])
     monkeypatch.setitem(Task._member_map_, task.name, task)
     monkeypatch.setitem(Task._value2member_map_, NAME, task)
     monkeypatch.setitem(DEFINITIONS, task, DEFINITION)
     policy = TaskPolicy(
-        name=NAME, needs=EmulatedFeature.ROOT_CREDENTIALS_MANAGEMENT, allows=frozenset(DEFINITION.calls)
+        name=POLICY, needs=EmulatedFeature.ROOT_CREDENTIALS_MANAGEMENT, allows=frozenset(DEFINITION.calls)
     )
-    monkeypatch.setitem(TASK_POLICIES, f"arn:aws:iam::aws:policy/root-task/{NAME}", policy)
+    monkeypatch.setitem(TASK_POLICIES, f"arn:aws:iam::aws:policy/root-task/{POLICY}", policy)
     return task
 
 
@@ -140,7 +140,7 @@ def test_the_command_line_checks_a_sixth_task_by_its_name(
     everything = command_line.run("preflight", "--account", MEMBER, "--format", "json")
     (checked,) = json.loads(everything.stdout)["accounts"]
     denied = {task: result for task, result in checked["tasks"].items() if result != "allowed"}
-    assert denied == {Task.DELETE_CREDENTIALS: "partly", NAME: "denied"}
+    assert denied == {Task.DELETE: "partly", NAME: "denied"}
 
 
 def test_the_input_of_a_sixth_task_is_checked_by_its_definition(root_tasks: RootTasks) -> None:

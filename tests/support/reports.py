@@ -309,7 +309,7 @@ def example_plan() -> Report:
                 ),
             ),
         ),
-        task=Task.DELETE_CREDENTIALS,
+        task=Task.DELETE,
         run_id="plan-2026-11-20",
     )
     return replace(plan, plan_expires_at=plan.started_at + timedelta(hours=24))
@@ -337,7 +337,7 @@ def example_execution() -> Report:
             name="legacy-mainframe-bridge",
             reason=f"{NO_RESULT} {LOOK_AGAIN}",
         ),
-        task=Task.DELETE_CREDENTIALS,
+        task=Task.DELETE,
         executed_plan="plan-2026-11-20",
         run_id="delete-2026-11-20",
     )
@@ -363,7 +363,7 @@ def example_unlock() -> Report:
     return report(
         result("300000000002", Outcome.DONE, name="payments-production", items=(items[0],)),
         result("300000000006", Outcome.DONE, name="legacy-mainframe-bridge", items=(items[1],)),
-        task=Task.UNLOCK_QUEUE_POLICY,
+        task=Task.UNLOCK_QUEUE,
         executed_plan="plan-2026-11-20",
         run_id=run_id,
     )

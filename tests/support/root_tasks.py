@@ -667,8 +667,8 @@ def lock_out(aws: RootTasks | LocalAws, account_id: str = MEMBER) -> dict[Task, 
     queue = f"arn:aws:sqs:us-east-1:{account_id}:locked"
     sqs.create_queue(QueueName="locked", Attributes={"Policy": _denial("sqs:*", queue)})
     return {
-        Task.UNLOCK_BUCKET_POLICY: {"buckets": {account_id: ["locked"]}},
-        Task.UNLOCK_QUEUE_POLICY: {"queues": [queue]},
+        Task.UNLOCK_BUCKET: {"buckets": {account_id: ["locked"]}},
+        Task.UNLOCK_QUEUE: {"queues": [queue]},
     }
 
 

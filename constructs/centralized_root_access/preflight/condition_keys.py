@@ -112,7 +112,7 @@ def _opener_arn(request: SessionRequest) -> Possible:
 
 def _task_policy(request: SessionRequest) -> Possible:
     task = request.call.task
-    return _one(task and f"arn:{request.session.partition}:iam::aws:policy/root-task/{task}")
+    return _one(task and f"arn:{request.session.partition}:iam::aws:policy/root-task/{task.policy}")
 
 
 def _account(request: SessionRequest) -> Possible:

@@ -151,7 +151,7 @@ def open_session(
             operation=ASSUME_ROOT,
             budget=PacedRetryBudget(clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS, pace=pace),
             TargetPrincipal=account_id,
-            TaskPolicyArn={"arn": f"arn:{aws.function.partition}:iam::aws:policy/root-task/{task}"},
+            TaskPolicyArn={"arn": f"arn:{aws.function.partition}:iam::aws:policy/root-task/{task.policy}"},
             DurationSeconds=_SESSION_SECONDS,
         )
     return RootSession(

@@ -10,26 +10,26 @@ ASSUME_ROOT = "sts:AssumeRoot"
 
 
 class Task(StrEnum):
-    """The root tasks, under the names of AWS's task policies.
+    """The root tasks, under the names of the command line.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/security-iam-awsmanpol.html
 
     Attributes:
-        command: The name on the command line.
+        policy: The name of AWS's policy to which its sessions are limited.
     """
 
-    command: str
+    policy: str
 
-    AUDIT = "IAMAuditRootUserCredentials", "audit"
-    DELETE_CREDENTIALS = "IAMDeleteRootUserCredentials", "delete"
-    ALLOW_PASSWORD_RECOVERY = "IAMCreateRootUserPassword", "recover"
-    UNLOCK_BUCKET_POLICY = "S3UnlockBucketPolicy", "unlock-bucket"
-    UNLOCK_QUEUE_POLICY = "SQSUnlockQueuePolicy", "unlock-queue"
+    AUDIT = "audit", "IAMAuditRootUserCredentials"
+    DELETE = "delete", "IAMDeleteRootUserCredentials"
+    RECOVER = "recover", "IAMCreateRootUserPassword"
+    UNLOCK_BUCKET = "unlock-bucket", "S3UnlockBucketPolicy"
+    UNLOCK_QUEUE = "unlock-queue", "SQSUnlockQueuePolicy"
 
-    # Without a command the member is looked up by its policy.
-    def __new__(cls, policy: str, command: str = "") -> Self:
-        """Return the member of a policy."""
-        task = str.__new__(cls, policy)
-        task._value_ = policy
-        task.command = command
+    # Without a policy the member is looked up by its name.
+    def __new__(cls, name: str, policy: str = "") -> Self:
+        """Return the member of a name."""
+        task = str.__new__(cls, name)
+        task._value_ = name
+        task.policy = policy
         return task

@@ -46,7 +46,7 @@ def next_steps(report: Report, *, stored: bool = True) -> tuple[NextStep, ...]:
         steps = _after_recovery(report)
     elif is_plan(report):
         steps = _after_plan_of_nothing(report)
-    elif report.task is Task.DELETE_CREDENTIALS:
+    elif report.task is Task.DELETE:
         steps = _to_look_again(report, *_MAY_HAVE_CHANGED)
     else:
         steps = _after_policies(report)

@@ -304,7 +304,7 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
         yield "Run", "Plan"
     else:
         yield "Run", "Audit of every account" if report.full else "Audit of selected accounts"
-    yield "Task policy", report.task
+    yield "Task", report.task
     by_management = report.account_id == report.management_account_id
     role = "management account" if by_management else "delegated administrator"
     yield "Run by", f"{report.account_id}, the {role}"

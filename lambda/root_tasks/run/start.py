@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..model.run import Assignment, Backup, Run, Work
     from .settings import StartExecutionSettings, StartRunSettings
 
-_ABOUT_EMAILS = (Task.AUDIT, Task.ALLOW_PASSWORD_RECOVERY)
+_ABOUT_EMAILS = (Task.AUDIT, Task.RECOVER)
 # A schedule's first audit may come before the new role's policy is in effect everywhere.
 _NEW_PERMISSIONS_SECONDS = 60.0
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 DEFINITIONS: Mapping[Task, TaskDefinition] = {
     Task.AUDIT: audit_credentials.DEFINITION,
-    Task.DELETE_CREDENTIALS: delete_credentials.DEFINITION,
-    Task.ALLOW_PASSWORD_RECOVERY: allow_password_recovery.DEFINITION,
-    Task.UNLOCK_BUCKET_POLICY: unlock_policy.BUCKET_DEFINITION,
-    Task.UNLOCK_QUEUE_POLICY: unlock_policy.QUEUE_DEFINITION,
+    Task.DELETE: delete_credentials.DEFINITION,
+    Task.RECOVER: allow_password_recovery.DEFINITION,
+    Task.UNLOCK_BUCKET: unlock_policy.BUCKET_DEFINITION,
+    Task.UNLOCK_QUEUE: unlock_policy.QUEUE_DEFINITION,
 }

@@ -72,7 +72,7 @@ class Request:
     @property
     def selection(self) -> PlanSelection | None:
         """The input of a plan to delete credentials; None for any other request."""
-        if self.task is not Task.DELETE_CREDENTIALS:
+        if self.task is not Task.DELETE:
             return None
         return PlanSelection(
             all_accounts=self.all_accounts,

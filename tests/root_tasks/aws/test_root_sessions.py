@@ -311,7 +311,7 @@ def test_an_account_with_every_credential_takes_few_round_trips(
     root_tasks.run({"accounts": accounts})
     assert len(trips) == expected
     trips.clear()
-    root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": accounts})
+    root_tasks.run({"task": Task.DELETE, "accounts": accounts})
     assert len(trips) == expected
     calls = Counter(call.partition(" ")[2] for call in session_calls(organization))
     assert calls["GetAccessKeyLastUsed"] == 4

@@ -49,7 +49,7 @@ RUN = Run(
     batches=(),
 )
 WORK = Work(run_id="run-1", task=Task.AUDIT, mode=Mode.AUDIT, batches=((Assignment(account_id=MEMBER),),))
-PLAN = Plan(run_id="run-1", task=Task.DELETE_CREDENTIALS, assignments=(Assignment(account_id=MEMBER),))
+PLAN = Plan(run_id="run-1", task=Task.DELETE, assignments=(Assignment(account_id=MEMBER),))
 RESULT = BatchResult(findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),))
 MARK = ExecutionMark(execution_arn="arn", started_at=STARTED)
 OTHER_MARK = replace(MARK, started_at=STARTED + timedelta(days=90))

@@ -13,6 +13,7 @@ import pytest
 from centralized_root_access import CredentialType
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES, plan
 from centralized_root_access.cli.main import main
+from centralized_root_access.enums import TASK_POLICIES
 from common.identifier import Identifier
 from root_tasks.model.codec import Document
 from root_tasks.model.report_schema import Action, ItemType, Task
@@ -40,7 +41,7 @@ IDENTIFIERS = {*Identifier.__subclasses__()}
 def test_every_enum_of_a_document_has_identifiers_or_names_of_the_command_line() -> None:
     commands = {*main.commands, *plan.commands}
     assert ItemType in ENUMS
-    assert {enum for enum in ENUMS - IDENTIFIERS if not commands.issuperset(enum)} == {Task, Action}
+    assert {enum for enum in ENUMS - IDENTIFIERS if not commands.issuperset(enum)} == {Action}
 
 
 @pytest.mark.parametrize("enum", sorted(IDENTIFIERS, key=str))
@@ -50,6 +51,10 @@ def test_each_identifier_has_words_and_a_name_on_the_command_line(enum: type[Ide
         assert "_" not in member.words
         assert member.option == member.lower().replace("_", "-")
     assert len({member.words for member in enum}) == len(enum)
+
+
+def test_the_tasks_of_the_constructs_are_those_of_the_functions_with_the_same_policies_of_aws() -> None:
+    assert {task.value: task.policy for task in Task} == TASK_POLICIES
 
 
 def test_the_types_of_credentials_are_those_of_reports_and_their_options_are_made_from_them() -> None:

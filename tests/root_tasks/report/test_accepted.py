@@ -181,10 +181,10 @@ def test_an_audit_says_whose_address_is_outside_of_the_domains(root_tasks: RootT
     assert outside == {"555555555555"}
     assert root_tasks.report(audit)["rootEmailDomains"] == ["example.com"]
     assert "example.net" not in str(root_tasks.log)
-    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "accounts": [MEMBER]})
+    plan = root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER]})
     assert root_tasks.report(plan)["rootEmailDomains"] == []
     # Anyone who controls the mailbox can become root after it.
-    recovery = root_tasks.run({"task": Task.ALLOW_PASSWORD_RECOVERY, "accounts": ["555555555555"]})
+    recovery = root_tasks.run({"task": Task.RECOVER, "accounts": ["555555555555"]})
     assert root_tasks.results(recovery)["555555555555"]["emailOutside"] is True
     written = root_tasks.report(recovery)
     assert "1 root user has an e-mail address outside of example.com." in written["summary"]

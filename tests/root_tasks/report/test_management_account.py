@@ -128,7 +128,7 @@ def test_only_an_audit_of_it_reads_it(root_tasks: RootTasks) -> None:
     give(root_tasks, password=True)
     for input_ in (
         {"accounts": [MEMBER]},
-        {"task": Task.DELETE_CREDENTIALS, "accounts": [MANAGEMENT, MEMBER]},
+        {"task": Task.DELETE, "accounts": [MANAGEMENT, MEMBER]},
     ):
         assert root_tasks.report(root_tasks.run(input_))["managementRootUser"] is None
     assert GET_ACCOUNT_SUMMARY not in own_calls(root_tasks)

@@ -41,12 +41,12 @@ PROGRAM = "centralized-root-access"
 EXPIRES = STARTED + timedelta(hours=24)
 recovery = functools.partial(
     report,
-    task=Task.ALLOW_PASSWORD_RECOVERY,
+    task=Task.RECOVER,
     action=Action.ALLOW_RECOVERY,
     executed_plan="plan",
     run_id="run",
 )
-deletion = functools.partial(report, task=Task.DELETE_CREDENTIALS, executed_plan="plan", run_id="run")
+deletion = functools.partial(report, task=Task.DELETE, executed_plan="plan", run_id="run")
 
 
 def commands(written: Report, *, stored: bool = True) -> list[str]:
@@ -120,7 +120,7 @@ def test_keys_in_use_lead_to_the_query_for_their_users(written: Report, asked: b
 
 def test_a_key_that_a_plan_leaves_out_leads_to_the_query_too() -> None:
     item = Item(type=ItemType.ACCESS_KEY, id="AKIA", outcome=Outcome.IN_USE, credential=CredentialDetails())
-    plan = report(result(MEMBER, Outcome.IN_USE, items=(item,)), task=Task.DELETE_CREDENTIALS)
+    plan = report(result(MEMBER, Outcome.IN_USE, items=(item,)), task=Task.DELETE)
     query, advice = next_steps(plan)
     assert (query.command, advice.command) == (KEY_QUERY, None)
 
@@ -139,7 +139,7 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
     [
         # Its run did not end.
         (dataclasses.replace(example_plan(), plan_expires_at=None), []),
-        (report(result(MEMBER, Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS), []),
+        (report(result(MEMBER, Outcome.NOTHING_TO_DO), task=Task.DELETE), []),
         (example_execution(), ["audit --account 300000000006,300000000002,300000000004"]),
         # It may have left the organization.
         (deletion(result(MEMBER, Outcome.SKIPPED)), []),

@@ -70,7 +70,7 @@ NOT_LOOKED_AT = (
     "audit ran in account 222222222222."
 )
 FIRST, SECOND, THIRD = "300000000001", "300000000002", "300000000003"
-NOTHING_PLANNED = report(result(FIRST, Outcome.NOTHING_TO_DO), task=Task.DELETE_CREDENTIALS)
+NOTHING_PLANNED = report(result(FIRST, Outcome.NOTHING_TO_DO), task=Task.DELETE)
 
 
 def anything(type_: Any, name: str = "") -> st.SearchStrategy[Any]:
@@ -314,7 +314,7 @@ def test_the_most_urgent_credentials_of_a_plan_come_first() -> None:
         planned("300000000003", ItemType.ACCESS_KEY, status="Active"),
         planned("300000000004", ItemType.ACCESS_KEY, status="Active", last_used_at=STARTED),
         planned("300000000005", ItemType.PASSWORD, last_used_at=STARTED),
-        task=Task.DELETE_CREDENTIALS,
+        task=Task.DELETE,
     )
     assert [result.account_id[-1] for result in written.results] == ["4", "5", "3", "2", "1"]
 
@@ -340,7 +340,7 @@ def test_a_recent_use_is_as_long_ago_as_plans_leave_out_by_default() -> None:
 
 def deletion(*results: AccountResult) -> Report:
     """The execution of a plan to delete root credentials."""
-    return report(*results, task=Task.DELETE_CREDENTIALS, executed_plan="plan")
+    return report(*results, task=Task.DELETE, executed_plan="plan")
 
 
 def keyed(account_id: str, *numbers: int, password: bool = False) -> AccountResult:
@@ -369,7 +369,7 @@ def plan_in_use(*days: int) -> Report:
         )
         for place, used in enumerate(days)
     )
-    return report(*accounts, task=Task.DELETE_CREDENTIALS)
+    return report(*accounts, task=Task.DELETE)
 
 
 def outside(account_id: str) -> AccountResult:
@@ -490,7 +490,7 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        (example_audit(), ["Audit of root credentials", "Audit of every account", "IAMAuditRootUser"]),
+        (example_audit(), ["Audit of root credentials", "Audit of every account", "<dd>audit</dd>"]),
         (report(full=False), ["Audit of selected accounts", "222222222222, the delegated administrator"]),
         (
             dataclasses.replace(example_plan(), plan_expires_at=datetime(2026, 11, 25, 4, 33, tzinfo=UTC)),

@@ -152,7 +152,7 @@ def test_no_script_from_data_runs_and_hostile_names_are_text(shown: Show) -> Non
     assert page.complaints == []
 
 
-@pytest.mark.parametrize("task", [Task.AUDIT, Task.UNLOCK_BUCKET_POLICY])
+@pytest.mark.parametrize("task", [Task.AUDIT, Task.UNLOCK_BUCKET])
 def test_nothing_is_invisible_on_the_page(shown: Show, task: Task) -> None:
     """Otherwise an approver could approve another policy than the one shown."""
     page = shown(hostile_audit(task))
@@ -195,7 +195,7 @@ def test_inaccessible_differs_from_clean_without_color(shown: Show) -> None:
     assert "2 accounts were inaccessible. That does not mean clean" in said
     assert "aws:AssumedRoot" in said
     # Only an audit is about what they have.
-    page = shown(report(inaccessible("300000000001"), task=Task.UNLOCK_BUCKET_POLICY))
+    page = shown(report(inaccessible("300000000001"), task=Task.UNLOCK_BUCKET))
     heading = page.evaluate("document.querySelector('#inaccessible h2').innerText")
     assert heading == "1 account was inaccessible."
 
@@ -383,7 +383,7 @@ def test_a_policy_to_be_attached_is_never_shown_like_one_to_be_removed(
     outcome = Outcome.DONE if executed else Outcome.PLANNED
     item = Item(type=ItemType.BUCKET_POLICY, id="locked", outcome=outcome, policy="{}", difference=difference)
     account = result("300000000001", outcome, items=(item,))
-    page = shown(report(account, task=Task.UNLOCK_BUCKET_POLICY, action=action, executed_plan=executed))
+    page = shown(report(account, task=Task.UNLOCK_BUCKET, action=action, executed_plan=executed))
     # The policy of a plan is open from the start.
     if executed:
         page.click("#details")

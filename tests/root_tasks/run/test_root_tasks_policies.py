@@ -17,7 +17,7 @@ from support.scp import attach_policy, statement
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
 
-DELETE = {"task": Task.DELETE_CREDENTIALS, "accounts": "all"}
+DELETE = {"task": Task.DELETE, "accounts": "all"}
 READS_OF_ACCOUNTS = {
     "DescribeAccount",
     "DescribeOrganization",
@@ -76,8 +76,8 @@ def test_an_audit_leaves_it_to_aws_which_account_is_denied(
     ("input_", "outcome"),
     [
         ({}, "HAS_CREDENTIALS"),
-        ({"task": Task.DELETE_CREDENTIALS}, "PLANNED"),
-        ({"task": Task.DELETE_CREDENTIALS, "includeInUse": True}, "PLANNED"),
+        ({"task": Task.DELETE}, "PLANNED"),
+        ({"task": Task.DELETE, "includeInUse": True}, "PLANNED"),
     ],
     ids=["an audit", "a plan", "a plan of all"],
 )
@@ -144,7 +144,7 @@ def _record_session_calls(root_tasks: RootTasks) -> set[str]:
 
 def _calls_of_each_mode(root_tasks: RootTasks, task: Task) -> dict[Mode, set[str]]:
     """Run a task in all modes, in an account that has everything, and return what its root sessions call."""
-    has_password = task is not Task.ALLOW_PASSWORD_RECOVERY
+    has_password = task is not Task.RECOVER
     root_tasks.organization.put_root_credentials(
         account_id=MEMBER, password=has_password, access_keys=1, mfa_devices=1, certificates=1
     )

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 QUEUE = f"arn:aws:sqs:eu-west-1:{MEMBER}:orders.fifo"
 BACKUP = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"
-DELETE, RECOVER = Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY
-BUCKETS, QUEUES = Task.UNLOCK_BUCKET_POLICY, Task.UNLOCK_QUEUE_POLICY
+DELETE, RECOVER = Task.DELETE, Task.RECOVER
+BUCKETS, QUEUES = Task.UNLOCK_BUCKET, Task.UNLOCK_QUEUE
 
 
 def parse(input_: object, *, allow_policy_override: bool = False) -> Request:
@@ -245,8 +245,8 @@ def test_a_policy_replaces_that_of_one_bucket(
 SENTENCES = [
     (
         task_not_in_stack(DELETE, tasks=[Task.AUDIT]),
-        "IAMDeleteRootUserCredentials is not enabled in this stack. Add it to "
-        "RootTasks(tasks=[RootTask.AUDIT, RootTask.DELETE_CREDENTIALS]) and deploy.",
+        "delete is not enabled in this stack. Add it to "
+        "RootTasks(tasks=[RootTask.AUDIT, RootTask.DELETE]) and deploy.",
     ),
     (
         RunRefusedError(

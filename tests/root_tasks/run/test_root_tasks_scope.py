@@ -63,7 +63,7 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
             return execution
 
         run("audit", {"accounts": [MEMBER]})
-        for task in (Task.DELETE_CREDENTIALS, Task.ALLOW_PASSWORD_RECOVERY):
+        for task in (Task.DELETE, Task.RECOVER):
             plan_and_execute(task, task=task, accounts=[MEMBER])
         for task, target in lock_out(root_tasks).items():
             unlocked = plan_and_execute(f"unlock: {task}", task=task, **target)

@@ -123,7 +123,7 @@ def test_the_report_of_an_execution_has_the_names_of_the_units(
     root_tasks: RootTasks, units: Mapping[str, str]
 ) -> None:
     root_tasks.organization.put_root_credentials(account_id=OTHER, password=True)
-    plan = root_tasks.run({"task": Task.DELETE_CREDENTIALS, "organizationalUnits": ["Workloads/Prod"]})
+    plan = root_tasks.run({"task": Task.DELETE, "organizationalUnits": ["Workloads/Prod"]})
     execution = root_tasks.execute(plan)
     assert root_tasks.outcomes(execution) == {OTHER: "DONE"}
     assert _units_in_report(root_tasks, execution) == {OTHER: "Root/Workloads/Prod"}

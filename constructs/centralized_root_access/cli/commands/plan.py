@@ -92,7 +92,7 @@ def plan() -> None:
     type=click.Choice(list(CREDENTIAL_TYPES)),
     help="Plan this type only. Repeatable. Default: all types.",
 )
-@_planning("delete", task=RootTask.DELETE_CREDENTIALS)
+@_planning("delete", task=RootTask.DELETE)
 def delete(
     *,
     selection: Selection,
@@ -115,7 +115,7 @@ def delete(
 
 @plan.command(short_help="Allow the root user of an account to reset its password.")
 @account_option(required=True)
-@_planning("recover", task=RootTask.ALLOW_PASSWORD_RECOVERY)
+@_planning("recover", task=RootTask.RECOVER)
 def recover(*, accounts: tuple[str, ...]) -> dict[str, object]:
     """Plan to allow the root user to reset its password by e-mail."""
     return {"accounts": list(accounts)}
@@ -139,7 +139,7 @@ _policy_option = click.option(
     help="The bucket, with its account. Repeatable.",
 )
 @_policy_option
-@_planning("unlock", task=RootTask.UNLOCK_BUCKET_POLICY)
+@_planning("unlock", task=RootTask.UNLOCK_BUCKET)
 def unlock_bucket(*, buckets: tuple[tuple[str, str], ...], policy: Path | None) -> dict[str, object]:
     """Plan to remove or replace the policy of a bucket. It is backed up; a removed one can be restored."""
     by_account: dict[str, list[str]] = {}
@@ -154,7 +154,7 @@ def unlock_bucket(*, buckets: tuple[tuple[str, str], ...], policy: Path | None) 
     "--skip-backup", is_flag=True, help="Remove the policy even if it cannot be read, so without a backup."
 )
 @_policy_option
-@_planning("unlock", task=RootTask.UNLOCK_QUEUE_POLICY)
+@_planning("unlock", task=RootTask.UNLOCK_QUEUE)
 def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool, policy: Path | None) -> dict[str, object]:
     """Plan to remove or replace the policy of a queue. It is backed up; a removed one can be restored."""
     override = policy and read_text(policy)

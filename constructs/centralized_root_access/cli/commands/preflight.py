@@ -41,7 +41,7 @@ def _role_arn(context: click.Context, parameter: click.Parameter, value: str | N
 @click.command(short_help="Show which root tasks policies deny, and what would allow them.")
 @repeatable_option(
     "task",
-    type=click.Choice([task.command for task in Task]),
+    type=click.Choice([task.value for task in Task]),
     help="Check this task. Repeatable. Default: every task.",
 )
 @click.option(
@@ -120,7 +120,7 @@ def preflight(
                 read_text(policy_file), file=policy_file, target_ids=targets, replaced_id=replaces
             )
         caller = find_caller(target)
-        selected = tuple(task for task in Task if not tasks or task.command in tasks)
+        selected = tuple(task for task in Task if not tasks or task in tasks)
         if from_report is not None:
             selected, accounts = _of_report(target, from_report)
         roles = (session_role,) if session_role else find_session_roles(caller, stack=target.stack)

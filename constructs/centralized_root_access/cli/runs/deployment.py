@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.responses import pages
-from root_tasks.model.task import Task
 
+from ...enums import TASK_IDS
 from ..base.command_errors import CommandError
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ _AUDIT = "AuditStateMachineArn"
 _STATE_MACHINES = {AUDIT_FOLDER: _AUDIT, EXECUTE_FOLDER: "ExecuteStateMachineArn"}
 _BUCKET = "Bucket"
 # The roles of the functions that open root sessions; those that unlock plan in sessions of their own.
-_SESSION_ROLES = tuple(
-    f"{plan}{task.name.title().replace('_', '')}RoleArn" for task in Task for plan in ("", "Plan")
-)
+_SESSION_ROLES = tuple(f"{plan}{id_}RoleArn" for id_ in TASK_IDS.values() for plan in ("", "Plan"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,8 +104,8 @@ class RunExecution:
             return "execute"
         task = self.input.get("task", Task.AUDIT)
         if task == Task.AUDIT or task not in list(Task):
-            return str(Task.AUDIT.command)
-        return f"plan {'restore' if 'restore' in self.input else Task(task).command}"
+            return str(Task.AUDIT)
+        return f"plan {'restore' if 'restore' in self.input else task}"
 
 
 class Executions:

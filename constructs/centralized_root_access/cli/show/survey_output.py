@@ -83,7 +83,7 @@ def _reasons(account: AccountVerdict, found: Survey) -> Iterator[tuple[str, ...]
 def _tasks(tasks: Sequence[Task], *, of: Sequence[Task]) -> str:
     if len(tasks) == len(of) > 1:
         return "all"
-    return ", ".join(task.command for task in tasks)
+    return ", ".join(tasks)
 
 
 def _policy(cause: Cause) -> str:
