@@ -71,19 +71,18 @@ def converge_statements(
     return statements
 
 
-def check_statements() -> list[iam.PolicyStatement]:
-    """Return the statements of a drift check that only reads."""
-    return _read_root_access(enable_trusted_access=False)
-
-
-def repair_statements(*, features: Sequence[RootAccessFeature], stack_id: str) -> list[iam.PolicyStatement]:
-    """Return the statements of a drift check that also enables what is listed."""
-    statements = _read_root_access(enable_trusted_access=True)
+def check_statements(
+    *, features: Sequence[RootAccessFeature], repaired_stack_id: str | None
+) -> list[iam.PolicyStatement]:
+    """Return the statements of a drift check, which only reads, or also enables what is listed."""
+    statements = _read_root_access(enable_trusted_access=repaired_stack_id is not None)
+    if repaired_stack_id is None:
+        return statements
     if features:
         statements.append(
             _allow("EnableFeatures", [f"iam:EnableOrganizations{feature}" for feature in features])
         )
-    return [*statements, _allow("ReadStackStatus", ["cloudformation:DescribeStacks"], [stack_id])]
+    return [*statements, _allow("ReadStackStatus", ["cloudformation:DescribeStacks"], [repaired_stack_id])]
 
 
 @dataclass(frozen=True, kw_only=True)

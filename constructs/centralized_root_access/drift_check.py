@@ -80,6 +80,7 @@ class DriftCheck(Construct):
         require_bool("repair", repair)
         require_topic("notification_topic", notification_topic, stack=stack)
         require_bool("security_hub_findings", security_hub_findings)
+        repaired_stack_id = stack.stack_id if repair else None
         logs = log_group(self, log_settings)
         function = python_function(
             self,
@@ -88,18 +89,14 @@ class DriftCheck(Construct):
             handler="root_access.drift.detection.on_check",
             log_group=logs,
             statements=[
-                *(
-                    _permissions.repair_statements(features=features, stack_id=stack.stack_id)
-                    if repair
-                    else _permissions.check_statements()
-                ),
+                *_permissions.check_statements(features=features, repaired_stack_id=repaired_stack_id),
                 *([_permissions.import_findings_statement(self)] if security_hub_findings else []),
             ],
             timeout=Duration.minutes(3),
             settings={
                 "features": [str(feature) for feature in features],
                 "delegatedAdministrators": delegated_administrators,
-                "repairedStackId": stack.stack_id if repair else None,
+                "repairedStackId": repaired_stack_id,
                 "notificationTopicArn": notification_topic.topic_arn if notification_topic else None,
                 "securityHubFindings": security_hub_findings,
             },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from .condition_keys import OtherValues
@@ -15,27 +16,20 @@ if TYPE_CHECKING:
     from .documents import Condition
     from .operators import Operator, ValueOf
 
-# The calls of an account read the same, and so do the accounts of a unit if a condition is about their path.
-_MAX_OUTCOMES = 16
-
 
 def condition_holds(condition: Condition, request: SessionRequest) -> Truth:
     """Return whether a condition holds for everything that its key may be.
 
-    The last outcomes are kept, by what the condition reads in a request: its key, and its policy variables.
+    The outcome depends on what the condition reads in a request: its key, and its policy variables.
     """
-    possible = request.possible(condition.key)
     variables = tuple((key, request.possible(key)) for key in condition.variables)
-    outcomes = condition.outcomes
-    if (possible, variables) not in outcomes:
-        if len(outcomes) == _MAX_OUTCOMES:
-            del outcomes[next(iter(outcomes))]
-        value_of = {key: value.text for key, value in variables}.__getitem__
-        outcomes[possible, variables] = _outcome(condition, possible, value_of)
-    return outcomes[possible, variables]
+    return _outcome(condition, request.possible(condition.key), variables)
 
 
-def _outcome(condition: Condition, possible: Possible, value_of: ValueOf) -> Truth:
+# The calls of an account read the same, and so do the accounts of a unit if a condition is about their path.
+@functools.lru_cache(maxsize=10_000)
+def _outcome(condition: Condition, possible: Possible, variables: tuple[tuple[str, Possible], ...]) -> Truth:
+    value_of = {key: value.text for key, value in variables}.__getitem__
     if condition.operator is None and condition.operator_name != "Null":
         return Truth.UNKNOWN
     cases = [_holds(condition, value, value_of) for value in possible.values]

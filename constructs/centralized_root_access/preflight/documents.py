@@ -6,15 +6,11 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from common.untrusted import refuse_constant, unique_keys
 
 from .operators import OPERATORS, Operator
 from .policy_text import Template, Variable, lowercase, parse_template
-
-if TYPE_CHECKING:
-    from .truth import Truth
 
 
 class PolicyType(StrEnum):
@@ -43,11 +39,11 @@ class Quantifier(StrEnum):
     FOR_ANY_VALUE = "ForAnyValue"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Condition:
     """One key of one operator of a condition block.
 
-    It is evaluated for many requests: the last outcomes are kept.
+    Two are the same only if they are one object: the last outcomes are kept by it.
 
     Attributes:
         operator_name: The operator as written, with its prefix and suffix.
@@ -64,11 +60,6 @@ class Condition:
     operator: Operator | None
     quantifier: Quantifier | None
     if_exists: bool
-
-    @cached_property
-    def outcomes(self) -> dict[object, Truth]:
-        """True if it held for the last requests, by what it reads of them."""
-        return {}
 
     @cached_property
     def variables(self) -> frozenset[str]:
