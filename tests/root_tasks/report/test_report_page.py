@@ -17,6 +17,7 @@ from root_tasks.model.report_schema import (
     Action,
     Change,
     ChangeType,
+    CredentialDetails,
     Item,
     ItemType,
     Outcome,
@@ -30,6 +31,7 @@ from support.reports import (
     HIDDEN_CHARACTERS,
     HOSTILE_NAMES,
     MANAGEMENT,
+    STARTED,
     example_audit,
     example_plan,
     example_unlock,
@@ -460,3 +462,40 @@ def test_the_evidence_is_printed_though_it_is_folded_and_stays_as_it_was(shown: 
     assert page.evaluate(is_open) is True
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate(is_open) is False
+
+
+def test_what_is_in_use_is_said_first_and_is_one_number(shown: Show) -> None:
+    plan = example_plan()
+    password, key, _ = plan.results[0].items
+    recent = dataclasses.replace(
+        password, credential=CredentialDetails(last_used_at=STARTED - timedelta(days=46))
+    )
+    in_use = dataclasses.replace(key, outcome=Outcome.IN_USE)
+    first = dataclasses.replace(plan.results[0], items=(recent, in_use))
+    plan = dataclasses.replace(plan, results=(first, *plan.results[1:]))
+    page = shown(plan)
+    assert "Left out, because in use: 2 access keys, in 2 accounts." in texts(page, ".summary")[0]
+    assert texts(page, ".totals [data-outcome='IN_USE'] strong") == ["2"]
+    page.click(".totals [data-outcome='IN_USE']")
+    assert page.evaluate(DRAWN) == 2
+    (notice,) = texts(page, ".notice.warn")
+    assert "Of the credentials, 1 was used in the last 90 days (46 days ago)." in notice
+
+
+def test_178_accounts_of_a_plan_fit_on_half_of_the_screens(shown: Show) -> None:
+    """They took 46,394 pixels of a phone."""
+    kind = example_plan().results[0]
+    units = ("Root/Payments/Prod", "Root/Payments/Staging", "Root/Data")
+    accounts = (
+        dataclasses.replace(kind, account_id=f"{400000000000 + n}", organizational_unit=units[n % 3])
+        for n in range(178)
+    )
+    plan = dataclasses.replace(example_plan(), results=tuple(accounts))
+    page = shown(plan, width=390, height=844)
+    page.wait_for(f"{DRAWN} === 178")
+    assert texts(page, "#by-unit li") == ["Root/Payments/Prod 60", "Root/Payments/Staging 59", "Root/Data 59"]
+    page.evaluate(
+        "for (const body of document.querySelectorAll('tbody')) body.style.contentVisibility = 'visible'"
+    )
+    assert page.evaluate("document.documentElement.scrollHeight") <= 46_394 / 2
+    assert page.evaluate(NO_WIDER_THAN_THE_WINDOW)
