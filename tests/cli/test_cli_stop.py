@@ -176,8 +176,8 @@ def test_an_audit_without_its_report_shows_what_is_accepted(command_line: Comman
 def test_a_full_audit_without_its_report_says_why_it_has_no_own_root_user(command_line: CommandLine) -> None:
     time_out_without_report(command_line, Task.AUDIT)
     shown = command_line.run("report", "run-1", "--format", "json")
-    summary = json.loads(shown.stdout)["managementRootUser"]["summary"]
-    assert summary == "The management account's root user was not looked at: the run ended early."
+    summary = json.loads(shown.stdout)["summary"]
+    assert summary.endswith("The management account's root user was not looked at: the run ended early.")
 
 
 def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(command_line: CommandLine) -> None:

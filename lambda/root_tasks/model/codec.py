@@ -151,7 +151,7 @@ def decode(type_: type[D], data: bytes, *, omit: Collection[str] = ()) -> D:
 
 def _parse(kind: str, data: bytes, *, object_hook: Callable[[dict[str, Any]], object] | None) -> object:
     try:
-        return json.loads(data, object_hook=object_hook)
+        return json.loads(data.decode(), object_hook=object_hook)
     except (ValueError, RecursionError):
         # `from None`: these errors quote what they failed on.
         raise DecodingError(kind=kind, problem="is not JSON") from None

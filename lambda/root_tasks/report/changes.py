@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from common.untrusted import excerpt, printable
 from ..messages import enumeration, quantity
 from ..model.codec import DecodingError, decode
 from ..model.report_schema import Change, ChangeType, ItemType, Outcome, Report, RootFree
-from .management_root_user import management_root_user
+from .management_root_user import OWN, credentials_in_words, management_credentials, management_result
 from .summary import (
     AUDITED,
     credentials_of,
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from ..model.report_schema import AccountResult
-    from .management_root_user import ManagementRootUser
 
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"
@@ -152,7 +150,7 @@ def notice(report: Report, *, previous: Report | None, problem: str | None) -> N
         return None
     else:
         found = report.changes or ()
-        own = _management_change(management_root_user(previous), management_root_user(report))
+        own = _management_change(previous, report)
         if not found and own is None:
             return None
         subject = _subject(found, own)
@@ -166,49 +164,32 @@ def notice(report: Report, *, previous: Report | None, problem: str | None) -> N
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _ManagementChange:
-    """The change at the management account's root user, and its sentence."""
-
-    type: ChangeType
-    sentence: str
-
-
-def _management_change(
-    before: ManagementRootUser | None, after: ManagementRootUser | None
-) -> _ManagementChange | None:
-    if before is None or after is None or before == after:
+def _management_change(previous: Report, current: Report) -> ChangeType | None:
+    """Return what changed at the management account's root user."""
+    had, has = _management_types(previous), _management_types(current)
+    if had == has:
         return None
-    # Also if it could not be read before, or now: otherwise no one would learn what that hides.
-    if not after.looked_at:
-        return _ManagementChange(type=ChangeType.NO_LONGER_AUDITED, sentence=after.summary)
-    if not before.looked_at:
-        return _ManagementChange(type=ChangeType.AUDITED_AGAIN, sentence=after.summary)
-    facts = (
-        ("a password", before.password, after.password),
-        ("an access key", before.access_key, after.access_key),
-        ("a signing certificate", before.signing_certificate, after.signing_certificate),
-        ("MFA", before.mfa, after.mfa),
-    )
-    new = [name for name, had, has in facts if has and not had]
-    gone = [name for name, had, has in facts if had and not has]
-    parts = (
-        f"now has {enumeration(new)}" if new else "",
-        f"no longer has {enumeration(gone)}" if gone else "",
-    )
-    return _ManagementChange(
-        type=ChangeType.CREDENTIALS_APPEARED
-        if new not in ([], ["MFA"])
-        else ChangeType.CREDENTIALS_DISAPPEARED,
-        sentence=f"The management account's root user {enumeration(list(filter(None, parts)))}.",
-    )
+    # Report lost and regained access too, or a change behind it goes unnoticed.
+    if has is None:
+        return ChangeType.NO_LONGER_AUDITED
+    if had is None:
+        return ChangeType.AUDITED_AGAIN
+    if has - had - {ItemType.MFA_DEVICE}:
+        return ChangeType.CREDENTIALS_APPEARED
+    return ChangeType.CREDENTIALS_DISAPPEARED
 
 
-def _subject(found: Sequence[Change], own: _ManagementChange | None) -> str:
+def _management_types(report: Report) -> set[ItemType] | None:
+    """Return the types of credentials that the management account's root user has; None if not known."""
+    own = management_result(report)
+    return None if own is None or own.credentials is None else {type_ for type_, _ in credentials_of(own)}
+
+
+def _subject(found: Sequence[Change], own: ChangeType | None) -> str:
     """Return the subject: what is worst, and where that happened."""
     for type_, words in _WORST.items():
         concerned = [change for change in found if _kind(change) is type_]
-        is_own = own is not None and own.type is type_
+        is_own = own is type_
         if concerned or is_own:
             return f"{words}: {_places(concerned, own=is_own)}"
     disappeared = own is None and all(change.type is ChangeType.CREDENTIALS_DISAPPEARED for change in found)
@@ -229,7 +210,7 @@ def _places(found: Iterable[Change], *, own: bool) -> str:
 
 
 def change_message(
-    found: Sequence[Change], report: Report, *, previous: Report, own: _ManagementChange | None = None
+    found: Sequence[Change], report: Report, *, previous: Report, own: ChangeType | None = None
 ) -> str:
     """Return the changes as plain text of under 8 KB: account IDs, no names and no e-mail addresses.
 
@@ -241,7 +222,9 @@ def change_message(
     """
     text = _heading(report, f"changes since the full audit of {minute(previous.started_at)}")
     if own is not None:
-        text += f"\n{own.sentence}\n"
+        had = management_credentials(previous)
+        before = f"had {credentials_in_words(had)}" if had else "was not looked at"
+        text += f"\nBefore, {OWN[0].lower()}{OWN[1:]} {before}.\n"
     if not found:
         return f"{text}\nNothing changed in the member accounts.\n"
     reasons = {result.account_id: result.reason for result in report.results}

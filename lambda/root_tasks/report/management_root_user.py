@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..messages import MANAGEMENT_ACCOUNT, enumeration
@@ -13,49 +12,23 @@ if TYPE_CHECKING:
 
 # The remedy if it is unprotected.
 PROTECT_OWN = "Sign in to the management account as its root user, register MFA, and delete its access keys."
-_OWN = "The management account's root user"
+OWN = "The management account's root user"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ManagementRootUser:
-    """An audit's view of it.
-
-    Attributes:
-        looked_at: Whether the audit could read the following.
-        password: Whether it has a password; None if it was not looked at, as for all of these.
-        mfa: Whether it has an MFA device.
-        access_key: Whether it has an access key.
-        signing_certificate: Whether it has a signing certificate.
-        summary: The same in a sentence, or why it was not looked at.
-    """
-
-    looked_at: bool
-    password: bool | None = None
-    mfa: bool | None = None
-    access_key: bool | None = None
-    signing_certificate: bool | None = None
-    summary: str
-
-
-def management_root_user(report: Report) -> ManagementRootUser | None:
-    """Return what an audit has seen of the management account's root user; None if it was not to look."""
-    if not report.full and management_result(report) is None:
-        return None
-    has = management_credentials(report)
-    if has is not None:
-        return ManagementRootUser(
-            looked_at=True,
-            password=has.password,
-            mfa=has.mfa_devices != (),
-            access_key=has.access_keys != (),
-            signing_certificate=has.signing_certificates != (),
-            summary=f"{_OWN} has {credentials_in_words(has)}.",
-        )
-    reason = f"root sessions are not supported for it, and the audit ran in account {report.account_id}."
-    if (own := management_result(report)) is not None:
-        ended_early = own.reason == MANAGEMENT_ACCOUNT
-        reason = "the run ended early." if ended_early else "it could not be read; its row has the reason."
-    return ManagementRootUser(looked_at=False, summary=f"{_OWN} was not looked at: {reason}")
+def management_sentence(report: Report) -> str:
+    """Return what an audit saw of the management account's root user; empty if it was not to look."""
+    own = management_result(report)
+    if own is None:
+        if not report.full:
+            return ""
+        reason = f"root sessions are not supported for it, and the audit ran in account {report.account_id}."
+    elif own.credentials is not None:
+        return f"{OWN} has {credentials_in_words(own.credentials)}."
+    elif own.reason == MANAGEMENT_ACCOUNT:
+        reason = "the run ended early."
+    else:
+        reason = "it could not be read; its row has the reason."
+    return f"{OWN} was not looked at: {reason}"
 
 
 def management_result(report: Report) -> AccountResult | None:

@@ -21,7 +21,6 @@ from ..model.codec import encode
 from ..model.report_schema import AccessKey, ChangeType, ItemType, Outcome, RootCredentials
 from ..tasks import DEFINITIONS
 from .controls import evidence
-from .management_root_user import management_root_user
 from .next_steps import approval_step
 from .risk import RECENT
 from .summary import (
@@ -281,7 +280,6 @@ def _summary_keys(report: Report) -> dict[str, object]:
         "totals": report.totals,
         "plannedInUse": in_use_of(report),
         "evidence": () if DEFINITIONS[report.task].makes_changes else tuple(evidence(report)),
-        "managementRootUser": management_root_user(report),
     }
 
 

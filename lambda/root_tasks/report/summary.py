@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..messages import enumeration, quantity
 from ..model.report_schema import AccountResult, Action, ItemType, Outcome, Report
 from ..tasks import DEFINITIONS
-from .management_root_user import management_root_user
+from .management_root_user import management_sentence
 from .risk import RECENT, is_recent
 
 if TYPE_CHECKING:
@@ -142,8 +142,7 @@ def headline(report: Report) -> str:
     more = []
     if not DEFINITIONS[report.task].makes_changes:
         included, sentence = frozenset({Outcome.HAS_CREDENTIALS, Outcome.CLEAN}), _audit_sentence(report)
-        own = management_root_user(report)
-        more = [_email_sentence(report), "" if own is None else own.summary]
+        more = [_email_sentence(report), management_sentence(report)]
     elif is_plan(report):
         included, sentence = frozenset({Outcome.PLANNED, Outcome.IN_USE}), _plan_sentence(report)
         more = [_email_sentence(report)]

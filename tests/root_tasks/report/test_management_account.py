@@ -93,15 +93,9 @@ def test_the_management_account_has_its_own_row_and_is_no_member(root_tasks: Roo
         "mfaDevices": [],
         "signingCertificates": None,
     }
-    assert root_tasks.report(audit)["managementRootUser"] == {
-        "lookedAt": True,
-        "password": True,
-        "mfa": False,
-        "accessKey": True,
-        "signingCertificate": True,
-        "summary": "The management account's root user has a password, no MFA, an access key and a "
-        "signing certificate.",
-    }
+    assert root_tasks.report(audit)["summary"].endswith(
+        "The management account's root user has a password, no MFA, an access key and a signing certificate."
+    )
     assert [entry["notMet"] for entry in root_tasks.report(audit)["evidence"]] == [0, 0, 0]
 
 
@@ -130,11 +124,12 @@ def test_only_an_audit_of_it_reads_it(root_tasks: RootTasks) -> None:
         {"accounts": [MEMBER]},
         {"task": Task.DELETE, "accounts": [MANAGEMENT, MEMBER]},
     ):
-        assert root_tasks.report(root_tasks.run(input_))["managementRootUser"] is None
+        assert (
+            "The management account's root user" not in root_tasks.report(root_tasks.run(input_))["summary"]
+        )
     assert GET_ACCOUNT_SUMMARY not in own_calls(root_tasks)
     audit = root_tasks.run({"accounts": [MANAGEMENT, MEMBER]})
     assert root_tasks.results(audit)[MANAGEMENT]["credentials"]["password"] is True
-    assert root_tasks.report(audit)["managementRootUser"]["lookedAt"] is True
 
 
 def own_calls(root_tasks: RootTasks) -> set[str]:
@@ -156,6 +151,5 @@ def test_a_delegated_administrator_says_that_it_was_not_looked_at(root_tasks: Ro
     )
     assert not_looked_at in page(root_tasks, audit)
     assert not_looked_at in root_tasks.notices[0][1]
-    assert root_tasks.report(audit)["managementRootUser"]["lookedAt"] is False
     assert metric(root_tasks) is None
     assert finding(root_tasks) is None

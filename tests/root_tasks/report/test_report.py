@@ -641,21 +641,32 @@ def test_the_subject_says_the_worst_first(before: Report, after: Report, subject
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "had", "has"),
     [
-        (OWN, OWN_KEY, "now has an access key."),
-        (own_root_user(mfa_devices=()), OWN_PASSWORD, "now has a password and MFA."),
-        (OWN, own_root_user(mfa_devices=()), "no longer has MFA."),
-        (OWN, UNREAD, "was not looked at: it could not be read; its row has the reason."),
-        (UNREAD, OWN_KEY, "has no password, MFA and an access key."),
+        (OWN, OWN_KEY, "had no password, MFA and no access key", "has no password, MFA and an access key"),
+        (
+            own_root_user(mfa_devices=()),
+            OWN_PASSWORD,
+            "had no password, no MFA and no access key",
+            "has a password, MFA and no access key",
+        ),
+        (
+            OWN,
+            own_root_user(mfa_devices=()),
+            "had no password, MFA and no access key",
+            "has no password, no MFA and no access key",
+        ),
+        (OWN, UNREAD, "had no password, MFA and no access key", "was not looked at: it could not be read"),
+        (UNREAD, OWN_KEY, "was not looked at", "has no password, MFA and an access key"),
     ],
     ids=["a key", "two", "no MFA", "unread", "read again"],
 )
 def test_the_message_says_what_changed_at_the_management_accounts_root_user(
-    before: Report, after: Report, said: str
+    before: Report, after: Report, had: str, has: str
 ) -> None:
     message = sent(before, after).message
-    assert f"\nThe management account's root user {said}\n\nNothing changed in the member" in message
+    assert f"\nBefore, the management account's root user {had}.\n\nNothing changed in the member" in message
+    assert f"The management account's root user {has}" in message
 
 
 def test_an_audit_that_found_what_the_one_before_did_is_no_notice() -> None:
