@@ -53,7 +53,7 @@ class RefusalReason(Enum):
     INVALID_VALUE = '"{key}" must be {expected}; got {value}.'
     INVALID_ENTRY = '"{key}" must contain {expected}; {value} is not one.'
     ACCOUNTS_NOT_NAMED = '{task} accepts accounts only by their IDs: "accounts": ["222222222222"].'
-    ALL_ACCOUNTS_AND_UNITS = 'Use either "accounts": "all" or "organizationalUnits", not both.'
+    ALL_ACCOUNTS_AND_UNITS = 'Use either "accounts": ["all"] or "organizationalUnits", not both.'
     INPUT_NOT_A_PLAN = (
         'Executing a plan acts on exactly what the plan lists: the input must be {{"plan": "<run ID>"}}, '
         'which may have the "reportSha256" of its report.json, "requestedBy", and nothing else; got {value}.'

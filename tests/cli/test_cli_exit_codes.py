@@ -89,7 +89,7 @@ def test_no_report_ends_with_0_if_a_named_account_or_a_planned_item_is_missing(
         ({"accounts": [MEMBER, OTHER], "exclude": [OTHER]}, {MEMBER}),
         # What a unit leaves out is known by the report.
         ({"accounts": [MEMBER, OTHER, THIRD], "exclude": [OTHER, "Root/Prod"]}, {MEMBER}),
-        ({"accounts": "all"}, set()),
+        ({"accounts": ["all"]}, set()),
     ],
 )
 def test_an_account_is_named_unless_its_input_leaves_it_out(

@@ -43,7 +43,7 @@ EVERY_OPTION = (
         (
             "plan delete --account all --exclude Root/Prod",
             "plan-delete",
-            {"task": Task.DELETE, "accounts": "all", "exclude": ["Root/Prod"]},
+            {"task": Task.DELETE, "accounts": ["all"], "exclude": ["Root/Prod"]},
         ),
         (
             EVERY_OPTION,

@@ -103,8 +103,8 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         root_tasks.advance(hours=1)
         root_tasks.run()
         if RootTask.DELETE in tasks:
-            _stop_and_redrive(root_tasks, RootTask.DELETE, accounts="all")
-            _plan_and_execute(root_tasks, RootTask.DELETE, accounts="all")
+            _stop_and_redrive(root_tasks, RootTask.DELETE, accounts=["all"])
+            _plan_and_execute(root_tasks, RootTask.DELETE, accounts=["all"])
         if RootTask.RECOVER in tasks:
             _stop_and_redrive(root_tasks, RootTask.RECOVER, accounts=[MEMBER])
             _plan_and_execute(root_tasks, RootTask.RECOVER, accounts=[MEMBER])

@@ -265,7 +265,7 @@ def compare_findings(before: dict[str, dict[str, Any]], after: dict[str, dict[st
 
 
 def plan_deletion(deployed: Deployed) -> Execution:
-    plan = deployed.run_successfully(task=DELETE, accounts="all")
+    plan = deployed.run_successfully(task=DELETE, accounts=["all"])
     assert deployed.accounts(plan, "PLANNED") == DELETABLE
     assert deployed.accounts(plan, "SKIPPED") == {MANAGEMENT, SUSPENDED, PROTECTED}
     assert deployed.accounts(plan, "INACCESSIBLE") == {DENIED}

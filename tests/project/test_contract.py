@@ -536,7 +536,7 @@ def test_what_runs_leave_expires_and_backups_do_not(everything: Synthesized, dep
     root_tasks = deployed.root_tasks
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     inputs: dict[str, dict[str, object]] = {
-        RootTask.DELETE: {"accounts": "all"},
+        RootTask.DELETE: {"accounts": ["all"]},
         RootTask.RECOVER: {"accounts": [MEMBER]},
         **running.lock_out(root_tasks),
     }

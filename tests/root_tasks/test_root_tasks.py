@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
 
 ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
-DELETE = {"task": Task.DELETE, "accounts": "all"}
+DELETE = {"task": Task.DELETE, "accounts": ["all"]}
 ALL_METRICS = {"AccountsAudited", "AccountsWithRootCredentials", "AccountsInaccessible"}
 
 
@@ -324,7 +324,7 @@ def test_an_account_is_active_by_its_state_or_by_its_status(root_tasks: RootTask
     assert outcomes == {MANAGEMENT: "SKIPPED", MEMBER: "CLEAN", OTHER: "SKIPPED", THIRD: "CLEAN"}
 
 
-@pytest.mark.parametrize("accounts", ["all", [MEMBER]], ids=["listed", "described"])
+@pytest.mark.parametrize("accounts", [["all"], [MEMBER]], ids=["listed", "described"])
 def test_an_account_without_a_state_fails_the_run(root_tasks: RootTasks, accounts: object) -> None:
     root_tasks.omit_of_accounts("State")
     audit = root_tasks.run({"accounts": accounts})

@@ -38,7 +38,7 @@ from support.root_tasks import EXECUTE_MACHINE, RootTasks, refusal, session_call
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DELETE = {"task": Task.DELETE, "accounts": "all"}
+DELETE = {"task": Task.DELETE, "accounts": ["all"]}
 ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
 RECOVER = {"task": Task.RECOVER, "accounts": [MEMBER]}
 KEY, CERTIFICATE = f"AKIA{MEMBER}0001", f"CERT{MEMBER}{1:016}"

@@ -144,7 +144,7 @@ def test_the_command_line_checks_a_sixth_task_by_its_name(
 
 
 def test_the_input_of_a_sixth_task_is_checked_by_its_definition(root_tasks: RootTasks) -> None:
-    refused = root_tasks.run({"task": NAME, "accounts": "all", "reason": "rotation"})
+    refused = root_tasks.run({"task": NAME, "accounts": ["all"], "reason": "rotation"})
     assert refusal(refused)[0] is RefusalReason.ACCOUNTS_NOT_NAMED
     reason, data = refusal(root_tasks.run({"accounts": [MEMBER], "reason": "rotation"}))
     assert (reason, data["keys"]) == (RefusalReason.KEYS_NOT_ACCEPTED, ["reason"])

@@ -32,7 +32,7 @@ ACCOUNT_KEYS = (ACCOUNTS, ORGANIZATIONAL_UNITS)
 FROM_REPORT = "fromReport"
 SCOPE_KEYS = (*ACCOUNT_KEYS, EXCLUDE, FROM_REPORT)
 
-_ALL = "all"
+_ALL = ["all"]
 UNIT_ID = re.compile(r"(r-[a-z0-9]{4,32})|(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})")
 # A path of the longest names in the deepest unit is shorter.
 _UNIT = re.compile(r".{1,1000}", re.DOTALL)
@@ -278,7 +278,7 @@ def parse_named_accounts(input_: TaskInput) -> Request:
 
 
 def _account_ids(input_: TaskInput) -> tuple[str, ...]:
-    return input_.strings(ACCOUNTS, ACCOUNT_ID, "12-digit account IDs")
+    return input_.strings(ACCOUNTS, ACCOUNT_ID, '12-digit account IDs, or only "all"')
 
 
 def _require_one_of(input_: TaskInput, keys: Collection[str]) -> None:

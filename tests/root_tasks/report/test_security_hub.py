@@ -241,7 +241,7 @@ def test_an_audit_that_looked_earlier_replaces_no_finding(root_tasks: RootTasks)
     ("input_", "is_wanted"),
     [
         ({"accounts": [MEMBER]}, True),
-        ({"task": "delete", "accounts": "all"}, True),
+        ({"task": "delete", "accounts": ["all"]}, True),
         ({}, False),
     ],
     ids=["a named account", "a plan", "without the argument"],

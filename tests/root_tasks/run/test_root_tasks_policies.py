@@ -17,7 +17,7 @@ from support.scp import attach_policy, statement
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
 
-DELETE = {"task": Task.DELETE, "accounts": "all"}
+DELETE = {"task": Task.DELETE, "accounts": ["all"]}
 READS_OF_ACCOUNTS = {
     "DescribeAccount",
     "DescribeOrganization",

@@ -32,7 +32,7 @@ def parse(input_: object, *, allow_policy_override: bool = False) -> Request:
     return parse_request(input_, tasks=tuple(Task), allow_policy_override=allow_policy_override)
 
 
-@pytest.mark.parametrize("input_", [{}, {"task": Task.AUDIT}, {"accounts": "all"}])
+@pytest.mark.parametrize("input_", [{}, {"task": Task.AUDIT}, {"accounts": ["all"]}])
 def test_by_default_every_account_is_audited(input_: dict[str, object]) -> None:
     request = parse(input_)
     assert request.task is Task.AUDIT
@@ -46,7 +46,7 @@ def test_audit_and_deletion_accept_accounts_units_or_all(task: Task) -> None:
     assert parse({"task": task, "accounts": [OTHER, MEMBER, OTHER]}) == replace(
         of_task, account_ids=(OTHER, MEMBER)
     )
-    assert parse({"task": task, "accounts": "all"}) == replace(of_task, all_accounts=True)
+    assert parse({"task": task, "accounts": ["all"]}) == replace(of_task, all_accounts=True)
     units = ["ou-a1b2-c3d4e5f6", "r-a1b2", "Workloads/Prod"]
     assert parse({"task": task, "organizationalUnits": units}) == replace(
         of_task, organizational_units=tuple(units)
@@ -92,24 +92,26 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
     RefusalReason.INPUT_NOT_AN_OBJECT: [([], {"value": "[]"})],
     RefusalReason.UNKNOWN_KEYS: [({"Accounts": "all"}, {"keys": ["Accounts"]})],
     RefusalReason.UNKNOWN_TASK: [
-        ({"task": "audit"}, {"value": '"audit"'}),
+        ({"task": "AUDIT"}, {"value": '"AUDIT"'}),
         ({"task": ["x"]}, {"value": '["x"]'}),
     ],
     RefusalReason.INVALID_VALUE: [
         ({"accounts": []}, {"key": "accounts", "value": "[]"}),
         ({"accounts": MEMBER}, {"key": "accounts"}),
+        ({"accounts": "all"}, {"key": "accounts", "value": '"all"'}),
         ({"accounts": None}, {"key": "accounts", "value": "null"}),
         ({"task": BUCKETS, "buckets": ["a-bucket"]}, {"key": "buckets"}),
         ({"task": BUCKETS, "buckets": {}}, {"key": "buckets"}),
         ({"task": BUCKETS, "buckets": {MEMBER: []}}, {"key": MEMBER}),
         ({"task": QUEUES, "queues": [QUEUE], "skipBackup": "yes"}, {"key": "skipBackup", "value": '"yes"'}),
         *(
-            ({"task": DELETE, "accounts": "all", key: value}, {"key": key})
+            ({"task": DELETE, "accounts": ["all"], key: value}, {"key": key})
             for key, values in UNCLEAR_SELECTIONS.items()
             for value in values
         ),
     ],
     RefusalReason.INVALID_ENTRY: [
+        ({"accounts": ["all", MEMBER]}, {"key": "accounts", "value": '"all"'}),
         ({"accounts": [222222222222]}, {"value": "222222222222"}),
         ({"accounts": ["22222222222"]}, {"value": '"22222222222"'}),
         ({"accounts": [f"{MEMBER}\n"]}, {"key": "accounts"}),
@@ -127,11 +129,11 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
             for region in NOT_REGIONS
         ),
     ],
-    RefusalReason.ALL_ACCOUNTS_AND_UNITS: [({"organizationalUnits": ["r-a1b2"], "accounts": "all"}, {})],
+    RefusalReason.ALL_ACCOUNTS_AND_UNITS: [({"organizationalUnits": ["r-a1b2"], "accounts": ["all"]}, {})],
     RefusalReason.KEYS_NOT_ACCEPTED: [
         ({"buckets": {MEMBER: ["a-bucket"]}}, {"task": Task.AUDIT, "keys": ["buckets"]}),
         ({"task": DELETE, "accounts": [MEMBER], "skipBackup": True}, {"keys": ["skipBackup"]}),
-        ({"task": BUCKETS, "accounts": "all"}, {"keys": ["accounts"]}),
+        ({"task": BUCKETS, "accounts": ["all"]}, {"keys": ["accounts"]}),
         ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "skipBackup": True}, {"keys": ["skipBackup"]}),
         ({"task": BUCKETS, "restore": [BACKUP], "policyOverride": {}}, {"keys": ["policyOverride"]}),
         (
@@ -156,7 +158,7 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": QUEUES}, {"keys": ("queues", "restore")}),
     ],
     RefusalReason.ACCOUNTS_NOT_NAMED: [
-        ({"task": RECOVER, "accounts": "all"}, {"task": RECOVER}),
+        ({"task": RECOVER, "accounts": ["all"]}, {"task": RECOVER}),
         ({"task": RECOVER, "organizationalUnits": ["r-a1b2"]}, {}),
     ],
     RefusalReason.OVERRIDE_NOT_ALLOWED: [({"task": QUEUES, "queues": [QUEUE], "policyOverride": {}}, {})],

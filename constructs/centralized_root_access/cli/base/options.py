@@ -318,7 +318,7 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
             if "all" in accounts and set(accounts) != {"all"}:
                 raise click.UsageError("--account is both all and an account ID. Use one of the two.")
             named = {
-                "accounts": "all" if "all" in accounts else list(accounts),
+                "accounts": ["all"] if "all" in accounts else list(accounts),
                 "organizationalUnits": list(organizational_units),
                 "exclude": list(excludes),
             }

@@ -38,12 +38,10 @@ def explicit_accounts(input_: Mapping[str, Any], report: Report) -> frozenset[st
         input_: The input.
         report: The report of the execution: it says what an organizational unit leaves out.
     """
-    named, excluded = input_.get("accounts"), input_.get("exclude", [])
-    if not isinstance(named, list):
-        return frozenset()
+    named, excluded = frozenset(input_.get("accounts", [])) - {"all"}, input_.get("exclude", [])
     if all(map(ACCOUNT_ID.fullmatch, excluded)):
-        return frozenset(named).difference(excluded)
-    return frozenset(named).intersection(result.account_id for result in report.results)
+        return named.difference(excluded)
+    return named.intersection(result.account_id for result in report.results)
 
 
 def exit_code(report: Report, *, named_accounts: Collection[str] = ()) -> tuple[ExitCode, str]:
