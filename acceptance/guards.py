@@ -57,16 +57,11 @@ class RunRefusedError(Exception):
 
     Attributes:
         refusal: Why.
-        data: The values of the sentence.
     """
 
     def __init__(self, refusal: Refusal, **data: object) -> None:
-        super().__init__(refusal, data)
+        super().__init__(refusal.format(**data))
         self.refusal = refusal
-        self.data = data
-
-    def __str__(self) -> str:
-        return self.refusal.format(**self.data)
 
 
 def check_identity(callers: Callers) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from acceptance.callers import AUDIT, TASK_POLICY, UNLOCK_BUCKET, call_operation
+from acceptance.callers import AUDIT, TASK_POLICY, UNLOCK_BUCKET, call_operation, ignoring
 from acceptance.resources import set_bucket
 
 if TYPE_CHECKING:
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
 # Slower than AWS's own script for audits, which waits 0.1 s between accounts, up to twice as fast.
 _RATES_PER_SECOND = (2.0, 5.0, 10.0, 20.0)
 _CALLS_AT_EACH_RATE = 10
+_THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequests")
 _EFFECTIVE_AFTER_SECONDS = 30.0
 
 
@@ -28,21 +27,13 @@ def measure_assume_root(callers: Callers) -> dict[str, Any]:
     passed = 0.0
     for rate in _RATES_PER_SECOND:
         for _ in range(_CALLS_AT_EACH_RATE):
-            if _is_throttled(lambda: sts.assume_root(**audit)):
-                return {"throttledAt": rate, "notThrottledAt": passed}
-            callers.aws.wait(1 / rate)
+            with ignoring(*_THROTTLED):
+                sts.assume_root(**audit)
+                callers.aws.wait(1 / rate)
+                continue
+            return {"throttledAt": rate, "notThrottledAt": passed}
         passed = rate
     return {"throttledAt": None, "notThrottledAt": passed}
-
-
-def _is_throttled(call: Callable[[], object]) -> bool:
-    try:
-        call()
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("Throttling", "ThrottlingException", "TooManyRequests"):
-            raise
-        return True
-    return False
 
 
 def measure_confirmed_policy(callers: Callers) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from acceptance.model import DEPLOYMENT, MEASUREMENT, Level, Verdict
+from acceptance.model import MEASUREMENT, Level, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,12 +46,8 @@ def to_recording(results: Iterable[Result], *, origin: str) -> str:
 
 
 def _is_recordable(result: Result) -> bool:
-    service = result.case.call.operation.split(":")[0]
-    return (
-        result.response is not None
-        and result.case.level is not Level.DEPLOY
-        and service not in (DEPLOYMENT, MEASUREMENT)
-    )
+    is_measurement = result.case.call.operation.startswith(MEASUREMENT)
+    return result.response is not None and result.case.level is not Level.DEPLOY and not is_measurement
 
 
 def _entry(result: Result) -> dict[str, Any]:

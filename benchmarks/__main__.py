@@ -1,10 +1,9 @@
 """`make bench`: measure audits, and a plan and its execution; write benchmarks/README.md.
 
-`python -m benchmarks --accounts 1 30` measures only audits from here, of one account of ten and of 30
-accounts, and prints them. `--peer` also measures a binary of aws-root-manager, in turn: one of its releases,
-or what `go build` makes of its source.
+`--peer` also measures a binary of aws-root-manager, in turn: one of its releases, or what `go build` makes of
+its source.
 
-All of it takes about ten minutes, and needs two cores that nothing else uses.
+It takes about ten minutes, and needs two cores that nothing else uses.
 """
 
 from __future__ import annotations
@@ -41,25 +40,21 @@ _LARGE = 10_000
 def main(arguments: Sequence[str]) -> int:
     """Measure, write the page, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--accounts", type=int, nargs="+", help="only audits of so many accounts, from here")
     parser.add_argument("--peer", type=Path, help="a binary of aws-root-manager to measure, too")
     options = parser.parse_args(arguments)
     raise_interrupted_on_signals()
     started_at = time.monotonic()
     try:
-        measurements = _measure(options.accounts, options.peer)
+        measurements = _measure(options.peer)
     except (StartError, AuditFailedError, StandInFailedError) as error:
         print(error, file=sys.stderr)
         return 1
-    if options.accounts:
-        print(page(measurements))
-    else:
-        _PAGE.write_text(page(measurements), encoding="utf-8")
+    _PAGE.write_text(page(measurements), encoding="utf-8")
     _say(f"Done in {time.monotonic() - started_at:.0f} s")
     return 0
 
 
-def _measure(sizes: Sequence[int] | None, peer: Path | None) -> Measurements:
+def _measure(peer: Path | None) -> Measurements:
     found = Measurements(load=os.getloadavg()[0], peer=_version_of(peer) if peer else None)
     with (
         tempfile.TemporaryDirectory(prefix="benchmarks-") as folder,
@@ -67,19 +62,18 @@ def _measure(sizes: Sequence[int] | None, peer: Path | None) -> Measurements:
         running_stand_in(Path(folder)) as stand_in,
     ):
         meter = Meter(aws, stand_in, peer=peer)
-        for members in _SINGLE_ACCOUNTS if not sizes else [10] * (1 in sizes):
+        for members in _SINGLE_ACCOUNTS:
             _say(f"One account of {members:,}")
             one = Scenario(members=members, latency=_SLOW)
             found.from_here.append(meter.compare(one, one_account=True, times=_TIMES))
-        for size in _SIZES if not sizes else [size for size in sizes if size > 1]:
+        for size, times in _SIZES.items():
             _say(f"{size:,} accounts, from here")
-            found.from_here.append(meter.compare(_scenario(size), times=_SIZES.get(size, 1)))
-        for scenario in () if sizes else map(_scenario, _DEPLOYED):
+            found.from_here.append(meter.compare(_scenario(size), times=times))
+        for scenario in map(_scenario, _DEPLOYED):
             _say(f"{scenario.members:,} accounts, by the deployed functions")
             found.deployed.append(meter.audit(scenario))
-        if not sizes:
-            _say("A plan, and its execution")
-            found.deployed += meter.plan_and_execute(Scenario(members=_LARGE, latency=_SLOW))
+        _say("A plan, and its execution")
+        found.deployed += meter.plan_and_execute(Scenario(members=_LARGE, latency=_SLOW))
     return found
 
 

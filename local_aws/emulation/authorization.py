@@ -136,8 +136,8 @@ def root_session_denial(
     if session is None:
         return None
     denial = emulation.denial(account_id=session.account_id, action=action)
-    if denial is not None and denial.message is not None:
-        return denial.message
+    if denial:
+        return denial
     reason = explicit_deny("service control policy") if denial is not None else None
     reason = reason or reason_of_policy_denial(
         emulation,

@@ -59,8 +59,7 @@ class RemoteOrganization(Organization):
             url: Where it is served, for example ``http://127.0.0.1:5000``.
             session_token: What the server expects its callers to have.
         """
-        super().__init__(endpoint_url=url, session_token=session_token)
-        self.url = url
+        super().__init__(url=url, session_token=session_token)
 
     @classmethod
     def of_environment(cls) -> Self:
@@ -83,7 +82,7 @@ class RemoteOrganization(Organization):
             RuntimeError: The server failed.
         """
         body = _converter().dumps({"member": member, "arguments": arguments})
-        with closing(HTTPConnection(urlsplit(self.url).netloc, timeout=_TIMEOUT_SECONDS)) as connection:
+        with closing(HTTPConnection(urlsplit(str(self.url)).netloc, timeout=_TIMEOUT_SECONDS)) as connection:
             connection.request("POST", CONTROL_PATH, body=body, headers={HEADER: self._session_token})
             response = connection.getresponse()
             content = response.read().decode(errors="replace")

@@ -16,7 +16,7 @@ from botocore.session import Session
 from .authorization import root_session_denial
 from .organization_policies import SERVICE_CONTROL_POLICY
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID
-from .state import AccessKey, Denial, Emulation, RootUser, current_emulation, reset_moto, root_access_key_id
+from .state import AccessKey, Emulation, RootUser, current_emulation, reset_moto, root_access_key_id
 from .values import Call, OtherServices, RootAccess, RootCredentials
 
 if TYPE_CHECKING:
@@ -87,9 +87,15 @@ class Organization:
     them to another process by the control API.
     """
 
-    def __init__(self, *, endpoint_url: str | None, session_token: str, seed: Seed | None = None) -> None:
-        """Create a handle whose clients call an endpoint, or moto in this process if None."""
-        self._endpoint_url = endpoint_url
+    def __init__(self, *, url: str | None = None, session_token: str = "", seed: Seed | None = None) -> None:
+        """Create a handle on an organization; `reset` gives it its initial state.
+
+        Args:
+            url: Where it is served; clients then call over HTTP. Default: only in this process.
+            session_token: What its clients have.
+            seed: Its initial state; default: as `Seed` has it.
+        """
+        self.url = url
         self._session_token = session_token
         self._seed = seed or Seed()
         self._session: Session | None = None
@@ -165,7 +171,7 @@ class Organization:
                 },
             )
 
-    def deny(self, *, account_id: str, action: str, message: str | None = None) -> None:
+    def deny(self, *, account_id: str, action: str, message: str = "") -> None:
         """Deny an action to an account.
 
         In a member account the denial also applies to root sessions, as an SCP does. Its message does not
@@ -177,7 +183,7 @@ class Organization:
             message: The message of the response; default: AWS's own for a missing permission, or for
                 an SCP in a root session.
         """
-        self._emulation.denials[account_id, action] = Denial(message=message)
+        self._emulation.denials[account_id, action] = message
 
     def allow(self, *, account_id: str, action: str) -> None:
         """Remove a denial, if there is one."""
@@ -356,7 +362,7 @@ class Organization:
                 # Nothing verifies signatures.
                 aws_secret_access_key="secret",
                 aws_session_token=session_token or None,
-                endpoint_url=options.get("endpoint_url") or self._endpoint_url,
+                endpoint_url=options.get("endpoint_url") or self.url,
                 # The user's proxies and endpoints must not apply to these calls.
                 config=Config(
                     ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # not in its stubs

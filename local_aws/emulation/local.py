@@ -12,24 +12,6 @@ from .handle import Organization, Seed
 class LocalOrganization(Organization):
     """The emulated organization of this process."""
 
-    def __init__(
-        self,
-        *,
-        seed: Seed | None = None,
-        url: str | None = None,
-        session_token: str = "",
-    ) -> None:
-        """Create the organization.
-
-        Args:
-            seed: Its initial state; default: as `Seed` has it.
-            url: Where it is served; clients then call over HTTP. Default: only in this process.
-            session_token: What its clients have.
-        """
-        super().__init__(endpoint_url=url, session_token=session_token, seed=seed)
-        self.url = url
-        self.reset()
-
 
 @contextmanager
 def mock_organization(*, seed: Seed | None = None) -> Iterator[LocalOrganization]:
@@ -43,4 +25,6 @@ def mock_organization(*, seed: Seed | None = None) -> Iterator[LocalOrganization
         The handle on the organization. At the end the emulation is undone.
     """
     with extend_moto(), mock_aws():
-        yield LocalOrganization(seed=seed)
+        organization = LocalOrganization(seed=seed)
+        organization.reset()
+        yield organization

@@ -225,7 +225,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
                 explicit_deny("service control policy")
                 if self.is_root_user
                 else f"because no identity-based policy allows the {self.action} action",
-                message=denial.message,
+                message=denial,
             )
         if self.is_root_user or self.action == _ASSUME_ROOT:
             request = Request(

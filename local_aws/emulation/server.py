@@ -79,6 +79,7 @@ def organization_server(
         bound_port: int = listener.getsockname()[1]
         url = f"http://{_LOOPBACK}:{bound_port}"
         organization = LocalOrganization(url=url, session_token=session_token)
+        organization.reset()
         server = make_server(
             _LOOPBACK,
             bound_port,

@@ -73,13 +73,6 @@ class RootSession:
     expires_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class Denial:
-    """A denial; without a message the response has AWS's own."""
-
-    message: str | None
-
-
 class Emulation:
     """The state of one emulated organization."""
 
@@ -90,7 +83,8 @@ class Emulation:
         self.calls: list[Call] = []
         self.features: set[Feature] = set()
         self.delegated_administrator_limit = DEFAULT_DELEGATED_ADMINISTRATOR_LIMIT
-        self.denials: dict[tuple[str, str], Denial] = {}
+        # Each with its message, or an empty one for AWS's own.
+        self.denials: dict[tuple[str, str], str] = {}
         self.root_users: dict[str, RootUser] = {}
         self._advanced = timedelta()
         self._sessions: dict[str, RootSession] = {}
@@ -105,11 +99,11 @@ class Emulation:
         """Move the clock forward."""
         self._advanced += duration
 
-    def denial(self, *, account_id: str, action: str) -> Denial | None:
-        """Return the denial that applies to an account's action, or None."""
-        for (denied_account_id, denied_action), denial in self.denials.items():
+    def denial(self, *, account_id: str, action: str) -> str | None:
+        """Return the message of the denial that applies to an account's action, or None."""
+        for (denied_account_id, denied_action), message in self.denials.items():
             if denied_account_id == account_id and fnmatchcase(action, denied_action):
-                return denial
+                return message
         return None
 
     @property
