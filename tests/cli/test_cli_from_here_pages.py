@@ -293,7 +293,7 @@ def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrga
 
 
 @pytest.mark.parametrize(
-    ("accounts", "looks"), [("all", SEEDED - 1 + 5), ([id_of(0)], 1)], ids=["everyone", "one account"]
+    ("accounts", "looks"), [(["all"], SEEDED - 1 + 5), ([id_of(0)], 1)], ids=["everyone", "one account"]
 )
 def test_no_look_waits_for_the_names_of_units(
     organization: LocalOrganization, accounts: object, looks: int
