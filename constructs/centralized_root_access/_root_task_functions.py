@@ -269,20 +269,19 @@ class RootTaskFunctions:
 
 
 def allow_reading_executions(
-    scope: Construct, state_machine: sfn.StateMachine, function: lambda_.Function, *, history: bool = False
+    scope: Construct, state_machine: sfn.StateMachine, function: lambda_.Function
 ) -> None:
-    """Let a function read the executions of its own state machine.
+    """Let a function read the executions of its own state machine, with their events.
 
     Args:
         scope: The construct that they belong to.
         state_machine: The state machine.
         function: The function.
-        history: Whether it may also read their events.
     """
     # A policy of its own, which the function does not depend on: the state machine needs the function.
     iam.Policy(
         scope,
         f"{function.node.id}Own",
         roles=[function_role(function)],
-        statements=[_permissions.read_executions_statement(state_machine, history=history)],
+        statements=[_permissions.read_executions_statement(state_machine, history=True)],
     )

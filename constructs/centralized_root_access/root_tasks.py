@@ -339,11 +339,9 @@ class RootTasks(Construct):
         state_machine = build_state_machine(
             self, executing, max_concurrency=max_concurrency, makes_changes=True
         )
-        # For checking that it runs.
-        allow_reading_executions(self, state_machine, executing.start)
         # For making no change once it was stopped.
         for batch in executing.batch.values():
-            allow_reading_executions(self, state_machine, batch, history=True)
+            allow_reading_executions(self, state_machine, batch)
         return state_machine
 
     def _build_alarms(self, audit_interval: Duration | None, *, rule: events.Rule | None) -> None:

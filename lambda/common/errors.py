@@ -20,8 +20,6 @@ The sentence of a RootAccessError is for people, in CloudFormation, Step Functio
             OtherVersionError                   root_tasks.model.codec
         RunRefusedError                         root_tasks.refusals
         BatchClaimedError                       root_tasks.run.batch
-        WrongFunctionError                      root_tasks.run.batch
-        OutdatedRunError                        root_tasks.run.finish
 
 The others are for the code that catches them::
 

@@ -103,9 +103,6 @@ class RefusalReason(Enum):
         "A run cannot have the name {name}. Start it under one of letters, digits, periods, hyphens and "
         "underscores that begins with a letter or a digit."
     )
-    NOT_AN_EXECUTION = _Failing(
-        "Execution {execution} is not running. Start the state machine instead of its functions."
-    )
     CALL_FAILED = _Failing("{failure} (in account {account_id}; nothing was changed)")
 
     PLAN_NOT_FOUND = _plan_refusal("the Audit state machine has no execution of that name.")

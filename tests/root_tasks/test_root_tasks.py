@@ -19,8 +19,6 @@ from root_tasks.model.codec import encode
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
 from root_tasks.model.run import BatchResult, Finding, Mode, Target
 from root_tasks.refusals import RefusalReason
-from root_tasks.run.batch import WrongFunctionError
-from root_tasks.run.finish import OutdatedRunError
 from root_tasks.run.prepare import batches_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, add_accounts, set_feature
@@ -418,18 +416,6 @@ def test_a_plan_has_nothing_that_its_report_does_not_show_as_planned(root_tasks:
     assert [target["type"] for target in assignment["targets"]] == ["PASSWORD"]
 
 
-def test_a_read_only_function_does_no_work_that_makes_changes(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    plan = root_tasks.run(DELETE)
-    root_tasks.execute(plan, name="executed")
-    root_tasks.organization.clear_calls()
-    work = root_tasks.read("executions/executed/work.json")
-    root_tasks.write("runs/executed/work.json", work)
-    with pytest.raises(WrongFunctionError):
-        root_tasks.run_batch({"runId": "executed", "task": Task.AUDIT, "workSha256": sha256(work)}, batch=0)
-    assert session_calls(root_tasks.organization) == []
-
-
 @pytest.mark.parametrize(
     ("mode", "accounts", "size"),
     [(Mode.AUDIT, 30, 25), (Mode.PLAN, 500, 50), (Mode.AUDIT, 10_000, 100), (Mode.EXECUTE, 10_000, 5)],
@@ -537,20 +523,6 @@ def test_a_redriven_audit_is_as_old_as_its_look_but_sets_off_alarms_now(
     assert counted["_aws"]["Timestamp"] == moment.timestamp() * 1000
     report = json.loads(root_tasks.read("latest/report.json"))
     assert datetime.fromisoformat(report["finishedAt"]) == looked_at
-
-
-@pytest.mark.parametrize("input_", [{}, DELETE], ids=["audit", "plan"])
-def test_a_run_that_looked_over_a_day_ago_is_not_finished(
-    root_tasks: RootTasks, input_: dict[str, object]
-) -> None:
-    root_tasks.between = lambda: root_tasks.advance(hours=24, seconds=1)
-    outdated = root_tasks.run(input_, name="old")
-    assert isinstance(outdated.error, OutdatedRunError)
-    assert outdated.cause == (
-        "Run old started at 2026-11-24 12:00 UTC, over a day ago: its results are outdated, so no report was "
-        "written. Start a new run."
-    )
-    assert (root_tasks.metrics(), root_tasks.notices, root_tasks.keys("runs/old/report")) == ([], [], [])
 
 
 def test_an_audit_that_saw_no_account_does_not_say_that_none_has_credentials(root_tasks: RootTasks) -> None:

@@ -29,11 +29,11 @@ from root_tasks.messages import (
     STOPPED,
 )
 from root_tasks.model.report_schema import ItemType, Task
-from root_tasks.refusals import RefusalReason, RunRefusedError
+from root_tasks.refusals import RefusalReason
 from root_tasks.tasks.delete_credentials import DEFINITION, necessary_calls
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import enable_root_access
-from support.root_tasks import EXECUTE_MACHINE, RootTasks, refusal, session_calls
+from support.root_tasks import RootTasks, refusal, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -260,20 +260,17 @@ def test_a_name_that_is_used_again_does_not_use_up_the_plan(root_tasks: RootTask
 @pytest.mark.parametrize(
     "outdated",
     [
-        {"own": [None]},
-        {"own": [{"status": "FAILED"}, None]},
-        {"plan": [{"status": "RUNNING", "output": None}] * 2},
-        {"plan": [{"output": None}]},
-        {"own": [None] * 3, "plan": [None, {"status": "RUNNING", "output": None}]},
+        [{"status": "RUNNING", "output": None}] * 2,
+        [{"output": None}],
+        [None, {"status": "RUNNING", "output": None}],
     ],
-    ids=["own unknown", "redriven", "plan running", "no output", "all"],
+    ids=["running", "no output", "unknown"],
 )
 def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
-    root_tasks: RootTasks, outdated: dict[str, list[dict[str, Any] | None]]
+    root_tasks: RootTasks, outdated: list[dict[str, Any] | None]
 ) -> None:
     plan = root_tasks.run(DELETE)
-    arns = {"own": root_tasks.arn("execution", machine=EXECUTE_MACHINE), "plan": root_tasks.arn(plan.run_id)}
-    root_tasks.outdated = {arns[which]: [*outdated.get(which, ())] for which in arns}
+    root_tasks.outdated = {root_tasks.arn(plan.run_id): [*outdated]}
     assert root_tasks.outcomes(root_tasks.execute(plan, name="execution")) == {MEMBER: "DONE"}
     assert refusal(root_tasks.execute(plan))[0] is RefusalReason.PLAN_ALREADY_EXECUTED
     assert not any(root_tasks.outdated.values())
@@ -289,27 +286,6 @@ def test_a_plan_that_goes_on_is_refused_after_some_seconds(root_tasks: RootTasks
         {"run_id": plan.run_id, "status": "RUNNING"},
     )
     assert 5 < root_tasks.time.seconds - before < 30
-
-
-def test_to_invoke_the_functions_directly_executes_no_plan(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run(DELETE)
-    executed = root_tasks.execute(root_tasks.run(DELETE))
-    root_tasks.begin("running", {}, machine=EXECUTE_MACHINE)
-    root_tasks.organization.clear_calls()
-    for name, started_at in (
-        ("made-up", root_tasks.now),
-        ("running", root_tasks.now + timedelta(seconds=2)),
-        (executed.run_id, root_tasks.now),
-        (plan.run_id, root_tasks.now),
-    ):
-        with pytest.raises(RunRefusedError) as raised:
-            root_tasks.start_execution(
-                {"plan": plan.run_id},
-                arn=root_tasks.arn(name, machine=EXECUTE_MACHINE),
-                started_at=started_at,
-            )
-        assert raised.value.reason is RefusalReason.NOT_AN_EXECUTION
-    assert root_tasks.organization.calls == ()
 
 
 def test_a_plan_that_was_altered_or_cannot_be_read_is_not_executed(root_tasks: RootTasks) -> None:

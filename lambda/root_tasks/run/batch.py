@@ -57,20 +57,6 @@ class BatchClaimedError(RootAccessError):
         return f"Batch {self.batch} of run {self.run_id} was started before, and may have made changes."
 
 
-@dataclass(eq=False)
-class WrongFunctionError(RootAccessError):
-    """A read-only function was given work that makes changes, or the other way round.
-
-    Attributes:
-        mode: What the work is for.
-    """
-
-    mode: Mode
-
-    def __str__(self) -> str:
-        return f"This function does not run work for the mode {self.mode}."
-
-
 def run_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSettings) -> dict[str, Any]:
     """Audit or plan the accounts of one batch. It may be repeated: only the returned result counts.
 
@@ -81,14 +67,9 @@ def run_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSettings)
 
     Returns:
         `batch`, and the `sha256` of its result, which the state machine holds.
-
-    Raises:
-        WrongFunctionError: The work makes changes.
     """
     storage = Storage.of(aws, settings.bucket)
     work = storage.runs.read(Work, event["runId"], checksum=event["workSha256"])
-    if work.mode is Mode.EXECUTE:
-        raise WrongFunctionError(work.mode)
     return _run(aws, storage.runs, work, event["batch"], backups=storage.backups)
 
 
@@ -105,13 +86,10 @@ def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSetti
 
     Raises:
         BatchClaimedError: It may have been run before.
-        WrongFunctionError: The work makes no changes.
     """
     storage = Storage.of(aws, settings.bucket)
     run_id, batch = event["runId"], event["batch"]
     work = storage.executions.read(Work, run_id, checksum=event["workSha256"])
-    if work.mode is not Mode.EXECUTE or work.expires_at is None:
-        raise WrongFunctionError(work.mode)
     # First of all: a batch that was started earlier may have made changes, whether or not the plan is valid.
     if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
         raise BatchClaimedError(run_id=run_id, batch=batch)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from common.errors import RootAccessError
 from common.typed_json import format_time
-from common.untrusted import printable
 
 from ..aws.executions import REPORT_SHA256, ROOT_FREE, cause_of_failure
 from ..aws.stores import REPORT_JSON, File, Storage, sha256
 from ..model.report_schema import Outcome
 from ..model.run import PLAN_LIFETIME, Mode, Run
 from ..report.render import as_csv, as_html, as_json
-from ..report.summary import minute, root_free_sentence, summary
+from ..report.summary import root_free_sentence, summary
 from .collect import collect_results
 from .findings_import import import_audit
 from .make_report import make_report, plan_of
@@ -25,7 +22,6 @@ from .publish import compare, is_superseded, publish_audit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from ..aws.context import Aws
     from ..aws.stores import RunStore
@@ -40,27 +36,6 @@ _SUPERSEDED = (
     "A full audit that looked later ended before this one, which therefore has no comparison, no metrics, no "
     "notice, and is not the latest."
 )
-# A redrive can finish a run two weeks after its start; this long after it, a read-only run writes no report.
-_MAX_AGE = timedelta(days=1)
-
-
-@dataclass(eq=False, kw_only=True)
-class OutdatedRunError(RootAccessError):
-    """A read-only run ended too late for its results to count as current.
-
-    Attributes:
-        run_id: The run.
-        started_at: When it started.
-    """
-
-    run_id: str
-    started_at: datetime
-
-    def __str__(self) -> str:
-        return (
-            f"Run {printable(self.run_id)} started at {minute(self.started_at)}, over a day ago: its results "
-            "are outdated, so no report was written. Start a new run."
-        )
 
 
 def write_report(
@@ -80,7 +55,6 @@ def write_report(
 
     Raises:
         ChecksumMismatchError: The run was altered.
-        OutdatedRunError: The run is read-only, and started over a day ago.
     """
     storage = Storage.of(aws, settings.bucket)
     runs = storage.executions if makes_changes else storage.runs
@@ -143,8 +117,6 @@ def _make(
 ) -> tuple[Run, Report, Plan | None]:
     """Return a run without its accounts, which are half of the memory, its report, and its plan."""
     run = runs.read(Run, event["runId"], checksum=event["runSha256"])
-    if run.mode is not Mode.EXECUTE and aws.now() - run.started_at > _MAX_AGE:
-        raise OutdatedRunError(run_id=run.run_id, started_at=run.started_at)
     results = collect_results(aws, runs, run, event["results"], backups=storage.backups)
     report = make_report(
         run,

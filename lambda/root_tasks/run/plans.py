@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind, error_of_call
@@ -38,8 +37,6 @@ TASK = "task"
 PLAN = "plan"
 _OPTIONAL = frozenset({REPORT_SHA256, REQUESTED_BY})
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-# The two times that Step Functions has of one start differ in their precision.
-_START_TOLERANCE = timedelta(seconds=1)
 # DescribeExecution is eventually consistent.
 _MAX_DELAY_SECONDS = 10.0
 
@@ -95,21 +92,6 @@ class Plans:
     aws: Aws
     runs: RunStore
     settings: StartExecutionSettings
-
-    def require_running(self, execution: Execution) -> None:
-        """Refuse an execution that Step Functions does not run: the function was invoked directly.
-
-        Raises:
-            RunRefusedError: It does not exist, has ended, or started at another time.
-            CallError: The read failed.
-        """
-
-        def is_running(response: Response) -> bool:
-            return response.require("status") == "RUNNING" and _has_started_at(response, execution.started_at)
-
-        response = self._describe(execution.arn, until=is_running)
-        if response is None or not is_running(response):
-            raise RunRefusedError(RefusalReason.NOT_AN_EXECUTION, execution=execution.name)
 
     def find(self, request: PlanRequest) -> tuple[Plan, datetime]:
         """Return the plan that an execution is asked to execute, and when it expires.
@@ -198,11 +180,6 @@ class Plans:
                 budget.pause(times=times, error=outdated)
             except CallError:
                 return response
-
-
-def _has_started_at(execution: Response, moment: datetime) -> bool:
-    difference: timedelta = abs(execution.require("startDate") - moment)
-    return difference <= _START_TOLERANCE
 
 
 def _has_output(response: Response) -> bool:

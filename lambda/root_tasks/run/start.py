@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -92,10 +91,7 @@ def start_execution(
     with _starting(aws, event) as execution:
         asked = parse_plan_request(event["input"])
         plans = Plans(aws=aws, runs=storage.runs, settings=settings)
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            found = pool.submit(plans.find, asked)
-            plans.require_running(execution)
-        plan, expires_at = found.result()
+        plan, expires_at = plans.find(asked)
         directory = MemberDirectory.of(aws)
         run, work = prepare(
             directory,
