@@ -28,8 +28,8 @@ Permission = tuple[list[str], list[str]] | tuple[list[str], list[str], dict[str,
 UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE})
 
 # Lambda allows 4,096 characters of variables, measured as JSON, in which the quotation marks of the settings
-# are escaped. Everything but these lists takes less than 690. A role's inline policy has room for more.
-MAX_SETTINGS_CHARACTERS = 4096 - 690
+# are escaped. Everything but these lists takes less than 538. A role's inline policy has room for more.
+MAX_SETTINGS_CHARACTERS = 4096 - 538
 MAX_PROTECTED_ACCOUNTS = MAX_SETTINGS_CHARACTERS // len(r"\"111111111111\",")
 
 

@@ -182,7 +182,7 @@ def test_the_emulation_agrees_with_what_is_known_of_published_policies() -> None
     decided = 0
     for sample in samples():
         # Only of the tasks in IAM the emulation knows everything that a policy asks for.
-        if not sample.task.startswith("IAM") or sample.decision is Decision.UNKNOWN:
+        if not sample.task.policy.startswith("IAM") or sample.decision is Decision.UNKNOWN:
             continue
         policies = [AttachedPolicy(arn="sample", content=json.dumps(sample.document))]
         policies += [AttachedPolicy(arn="full", content=full_access)] * sample.full_access
