@@ -359,7 +359,7 @@ def totals_of(aws: LocalAws, state_machine: str, input_: dict[str, Any]) -> dict
         ("root-access", "NotificationTopicArn", ""),
         ("root-access", "KmsKeyArn", f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/a"),
         ("root-access", "PermissionsBoundaryArn", "boundary"),
-        ("root-tasks", "ProtectedAccounts", ",".join([MEMBER] * 201)),
+        ("root-tasks", "ProtectedAccounts", ",".join([MEMBER] * 210)),
         ("root-user-guardrail", "Targets", "r-ab12"),
         ("root-use-alarm", "SessionRoleArn", "*"),
     ],
