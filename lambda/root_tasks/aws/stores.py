@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 import urllib.parse
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ _LOOKED_AT = "looked-at"
 _MAX_WRITES_OF_LATEST = 10
 # Allowed clock skew between Step Functions and Lambda.
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
-_MAX_REFERENCES = 1000
 BACKUP_REFERENCE = re.compile(r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json")
 RUN_JSON, REPORT_JSON = "run.json", "report.json"
 # Marks a plan as used; names the execution.
@@ -263,8 +261,7 @@ class BackupStore:
 
     def references(self, run_id: str, account_id: str) -> list[str]:
         """Return the references of the backups that a run has stored in an account."""
-        keys = itertools.islice(self._bucket.keys(f"backups/{run_id}/{account_id}/"), _MAX_REFERENCES)
-        return list(filter(BACKUP_REFERENCE.fullmatch, keys))
+        return [*self._bucket.keys(f"backups/{run_id}/{account_id}/")]
 
     def read(self, reference: str) -> Backup | None:
         """Return a policy that was backed up by this release or an earlier one; None if there is none.

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ..aws.stores import BackupStore, RunStore
     from ..model.run import Run
 
-# A replaced result can be arbitrarily large and is in memory until its hash is checked.
 _MAX_READS_IN_PARALLEL = 4
 _MAX_WARNINGS = 20
 

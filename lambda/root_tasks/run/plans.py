@@ -113,9 +113,6 @@ class Plans:
         if request.report_sha256 not in (None, output.get(REPORT_SHA256)):
             raise RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id=run_id)
         plan = self._read(run_id, checksum=output[PLAN_SHA256])
-        # The hash is of this plan: if these differ, no run of this construct has created it.
-        if (plan.run_id, plan.task) != (run_id, task):
-            raise RunRefusedError(RefusalReason.PLAN_ALTERED, run_id=run_id)
         return plan, expires_at
 
     def claim(self, run_id: str, *, execution: Execution) -> None:
