@@ -261,7 +261,8 @@ class BackupStore:
 
     def references(self, run_id: str, account_id: str) -> list[str]:
         """Return the references of the backups that a run has stored in an account."""
-        return [*self._bucket.keys(f"backups/{run_id}/{account_id}/")]
+        keys = self._bucket.keys(f"backups/{run_id}/{account_id}/")
+        return list(filter(BACKUP_REFERENCE.fullmatch, keys))
 
     def read(self, reference: str) -> Backup | None:
         """Return a policy that was backed up by this release or an earlier one; None if there is none.
