@@ -42,7 +42,7 @@ def denied(command_line: CommandLine, *arguments: str) -> tuple[int, list[str]]:
     """Return the exit code, and the accounts in which something would be denied."""
     ended = command_line.run("preflight", "--format", "json", *arguments)
     accounts = json.loads(ended.stdout)["accounts"]
-    return ended.exit_code, [account["accountId"] for account in accounts if account["result"] == "denied"]
+    return ended.exit_code, [account["accountId"] for account in accounts if account["result"] == "DENIED"]
 
 
 def test_a_policy_is_judged_where_it_would_be_attached(
@@ -66,10 +66,10 @@ def test_what_is_denied_today_is_not_held_against_the_policy(
     policy = ("--policy", write(file, {**DENY_ROOT, "Action": ["sqs:*", "s3:*"]}), "--target", MEMBER)
     found = json.loads(command_line.run("preflight", "--format", "json", *policy).stdout)
     assert found["accounts"][0]["tasks"] == {
-        "audit": "allowed",
-        "delete": "allowed",
-        "recover": "allowed",
-        "unlock-bucket": "denied",
+        "audit": "ALLOWED",
+        "delete": "ALLOWED",
+        "recover": "ALLOWED",
+        "unlock-bucket": "DENIED",
     }
     same = ("--policy", write(file, {**DENY_ROOT, "Action": "sqs:*"}), "--target", MEMBER)
     assert denied(command_line, *same) == (0, [])
@@ -157,7 +157,7 @@ def test_a_resource_control_policy_is_known_by_its_principal(
         "delegatesNotJudged": [],
     }
     (account,) = found["accounts"]
-    assert [task for task, result in account["tasks"].items() if result == "denied"] == ["unlock-queue"]
+    assert [task for task, result in account["tasks"].items() if result == "DENIED"] == ["unlock-queue"]
 
 
 def test_the_table_names_the_file_and_what_would_mend_it(
@@ -221,7 +221,7 @@ ONLY_THE_ROLES = statement(
 
 @pytest.mark.parametrize(
     ("role", "expected"),
-    [("centralized-root-access/Audit", (0, "allowed")), ("Audit", (1, "denied")), (None, (0, "unknown"))],
+    [("centralized-root-access/Audit", (0, "ALLOWED")), ("Audit", (1, "DENIED")), (None, (0, "UNKNOWN"))],
 )
 def test_a_policy_on_a_delegate_is_judged_for_the_role_that_opens_sessions(
     command_line: CommandLine,

@@ -75,6 +75,7 @@ def test_what_cannot_be_decided_is_unknown_and_not_denied(
     attach_policy(organization, MEMBER, {**DENY_ROOT, "Condition": perhaps})
     found = json.loads(command_line.run("preflight", "--task", "audit", "--format", "json").stdout)
     (undecided,) = [cause for account in found["accounts"] for cause in account["causes"]]
+    assert (undecided["result"], undecided["reason"]) == ("UNKNOWN", "UNDECIDED_DENY")
     assert undecided["undecided"] == ["Bool aws:MultiFactorAuthPresent false"]
     shown = command_line.run("preflight", "--task", "audit")
     assert shown.exit_code == 0
@@ -186,8 +187,8 @@ def test_the_csv_has_a_row_for_each_account_and_task(
         (row["result"], row["task"], row["policyId"], row["statement"]) for row in rows if row["policyId"]
     }
     assert named == {
-        ("denied", "unlock-queue", policy_id, "1"),
-        ("denied", "unlock-bucket", policy_id, "DenyRootUsers"),
+        ("DENIED", "unlock-queue", policy_id, "1"),
+        ("DENIED", "unlock-bucket", policy_id, "DenyRootUsers"),
     }
 
 
@@ -314,8 +315,8 @@ def test_the_task_and_the_accounts_are_those_of_a_plan(
     found = json.loads(shown.stdout)
     assert (shown.exit_code, found["tasks"]) == (1, ["delete"])
     assert {account["accountId"]: account["result"] for account in found["accounts"]} == {
-        MEMBER: "allowed",
-        OTHER: "denied",
+        MEMBER: "ALLOWED",
+        OTHER: "DENIED",
     }
 
 

@@ -123,7 +123,7 @@ def test_everyone_else_is_denied_in_the_delegate_and_in_the_management_account(
 
 @pytest.mark.parametrize(
     ("role", "session"),
-    [("centralized-root-access/Tasks-Audit-1A2B", "allowed"), ("Administrator", "unknown")],
+    [("centralized-root-access/Tasks-Audit-1A2B", "ALLOWED"), ("Administrator", "UNKNOWN")],
     ids=["session role", "other role"],
 )
 def test_the_preflight_judges_its_resource_policy_before_it_is_attached(

@@ -346,7 +346,7 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     exit_code, found = run_command(aws, "preflight")
     assert exit_code == 1
     results = {account["accountId"]: account["result"] for account in found["accounts"]}
-    assert results == {MEMBER: "denied", OTHER: "allowed", THIRD: "denied"}
+    assert results == {MEMBER: "DENIED", OTHER: "ALLOWED", THIRD: "DENIED"}
     (change,) = found["fixes"]
     assert (change["policyId"], change["policyName"], change["attachedToName"], change["accountIds"]) == (
         denying_policy,
@@ -374,7 +374,7 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     exit_code, found = run_command(aws, "preflight")
     assert exit_code == 0
     tasks = {account["accountId"]: set(account["tasks"].values()) for account in found["accounts"]}
-    assert tasks == {MEMBER: {"allowed"}, OTHER: {"allowed"}, THIRD: {"allowed"}}
+    assert tasks == {MEMBER: {"ALLOWED"}, OTHER: {"ALLOWED"}, THIRD: {"ALLOWED"}}
     _, report = run_command(aws, "audit")
     outcomes = {result["outcome"] for result in report["results"]}
     assert outcomes == {"SKIPPED", "HAS_CREDENTIALS"}

@@ -139,8 +139,8 @@ def test_the_command_line_checks_a_sixth_task_by_its_name(
     assert (shown.exit_code, shown.lines[-1]) == (1, "Denied: 1 account.")
     everything = command_line.run("preflight", "--account", MEMBER, "--format", "json")
     (checked,) = json.loads(everything.stdout)["accounts"]
-    denied = {task: result for task, result in checked["tasks"].items() if result != "allowed"}
-    assert denied == {Task.DELETE: "partly", NAME: "denied"}
+    denied = {task: result for task, result in checked["tasks"].items() if result != "ALLOWED"}
+    assert denied == {Task.DELETE: "PARTLY", NAME: "DENIED"}
 
 
 def test_the_input_of_a_sixth_task_is_checked_by_its_definition(root_tasks: RootTasks) -> None:

@@ -7,22 +7,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from common.identifier import Identifier
 from common.untrusted import refuse_constant, unique_keys
 
 from .operators import OPERATORS, Operator
 from .policy_text import Template, Variable, lowercase, parse_template
 
 
-class PolicyType(StrEnum):
+class PolicyType(Identifier):
     """The two types of policies that limit what is allowed, under AWS's names."""
 
     SERVICE_CONTROL_POLICY = "SERVICE_CONTROL_POLICY"
     RESOURCE_CONTROL_POLICY = "RESOURCE_CONTROL_POLICY"
-
-    @property
-    def in_words(self) -> str:
-        """Its name in a sentence."""
-        return self.lower().replace("_", " ")
 
 
 class Effect(StrEnum):

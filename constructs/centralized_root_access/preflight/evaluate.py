@@ -7,9 +7,9 @@ what is unknown; what is unknown is never taken for an Allow.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from common.identifier import Identifier
 from root_tasks.model.task import ASSUME_ROOT
 
 from .conditions import condition_holds
@@ -26,24 +26,30 @@ if TYPE_CHECKING:
     from .policy_text import Template
 
 
-class Decision(StrEnum):
+class Decision(Identifier):
     """The policies' decision on a call or a task."""
 
-    ALLOWED = "allowed"
-    DENIED = "denied"
-    UNKNOWN = "unknown"
+    ALLOWED = "ALLOWED"
+    DENIED = "DENIED"
+    UNKNOWN = "UNKNOWN"
 
 
-class Reason(StrEnum):
+class Reason(Identifier):
     """The kind of a cause."""
 
-    EXPLICIT_DENY = "a statement denies it"
-    NO_ALLOW = "no policy of the level allows it"
-    UNDECIDED_DENY = "a statement may deny it"
-    UNDECIDED_ALLOW = "only a statement that may not apply allows it"
-    UNREADABLE_POLICY = "a policy could not be read or parsed"
-    NO_RESOURCE = "whether resource control policies apply to calls without a resource is not known"
-    UNCONFIRMED = "probably denied: no response of AWS confirms that this type applies to sts:AssumeRoot"
+    EXPLICIT_DENY = "EXPLICIT_DENY"
+    NO_ALLOW = "NO_ALLOW"
+    UNDECIDED_DENY = "UNDECIDED_DENY"
+    UNDECIDED_ALLOW = "UNDECIDED_ALLOW"
+    UNREADABLE_POLICY = "UNREADABLE_POLICY"
+    NO_RESOURCE = (
+        "NO_RESOURCE",
+        "whether resource control policies apply to calls without a resource is not known",
+    )
+    UNCONFIRMED = (
+        "UNCONFIRMED",
+        "probably denied: no response of AWS confirms that this type applies to sts:AssumeRoot",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

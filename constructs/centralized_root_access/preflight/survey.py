@@ -76,7 +76,7 @@ class PolicyChange:
             SurveyError: The policy that is there is attached nowhere, as far as was read, or a target takes
                 no other one.
         """
-        kind = self.policy_type.in_words
+        kind = self.policy_type.words
         own = [of_type for of_type in attachments if of_type.policy_type is self.policy_type]
         if self.replaced_id is None:
             for target_id, of_type in itertools.product(self.target_ids, own):

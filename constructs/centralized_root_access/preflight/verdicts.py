@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from common.identifier import Identifier
 from root_tasks.model.task import ASSUME_ROOT
 from root_tasks.tasks import DEFINITIONS
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from .evaluate import Cause, Verdict
 
 
-class TaskResult(StrEnum):
+class TaskResult(Identifier):
     """The verdict on a task in an account; the worst comes first."""
 
-    DENIED = "denied"
-    PARTLY = "partly"
-    UNKNOWN = "unknown"
-    ALLOWED = "allowed"
+    DENIED = "DENIED"
+    PARTLY = "PARTLY"
+    UNKNOWN = "UNKNOWN"
+    ALLOWED = "ALLOWED"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,9 @@ from centralized_root_access import CredentialType
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES, plan
 from centralized_root_access.cli.main import main
 from centralized_root_access.enums import TASK_POLICIES
+from centralized_root_access.preflight.documents import PolicyType
+from centralized_root_access.preflight.evaluate import Decision, Reason
+from centralized_root_access.preflight.verdicts import TaskResult
 from common.identifier import Identifier
 from root_tasks.model.codec import Document
 from root_tasks.model.report_schema import Action, ItemType, Task
@@ -41,6 +44,7 @@ IDENTIFIERS = {*Identifier.__subclasses__()}
 def test_every_enum_of_a_document_has_identifiers_or_names_of_the_command_line() -> None:
     commands = {*main.commands, *plan.commands}
     assert ItemType in ENUMS
+    assert {Decision, PolicyType, Reason, TaskResult} <= IDENTIFIERS, "those of the pre-flight"
     assert {enum for enum in ENUMS - IDENTIFIERS if not commands.issuperset(enum)} == {Action}
 
 

@@ -77,7 +77,7 @@ def _reasons(account: AccountVerdict, found: Survey) -> Iterator[tuple[str, ...]
         names_calls = reason.result is TaskResult.PARTLY or ASSUME_ROOT in reason.calls
         calls = f": {', '.join(reason.calls)}" if names_calls else ""
         policy = f"{_policy(reason.cause)}{_condition(reason.cause)}{calls}"
-        yield reason.result, _tasks(reason.tasks, of=found.tasks), policy, _place(reason.cause)
+        yield reason.result.words, _tasks(reason.tasks, of=found.tasks), policy, _place(reason.cause)
 
 
 def _tasks(tasks: Sequence[Task], *, of: Sequence[Task]) -> str:
@@ -88,7 +88,7 @@ def _tasks(tasks: Sequence[Task], *, of: Sequence[Task]) -> str:
 
 def _policy(cause: Cause) -> str:
     if cause.policy is None:
-        return f"no {cause.policy_type.in_words} allows it"
+        return f"no {cause.policy_type.words} allows it"
     if cause.statement is None:
         return cause.policy.problem
     statement = cause.statement.sid or f"statement {cause.statement.number}"
@@ -97,7 +97,7 @@ def _policy(cause: Cause) -> str:
 
 def _condition(cause: Cause) -> str:
     if cause.reason in (Reason.UNCONFIRMED, Reason.NO_RESOURCE):
-        return f": {cause.reason}"
+        return f": {cause.reason.words}"
     return f": depends on {'; '.join(_open_conditions(cause))}" if cause.undecided else ""
 
 
@@ -115,7 +115,7 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
     cause = fix.denial.cause
     accounts = quantity(len(fix.account_ids), "account")
     if fix.statement is None:
-        where = f"a {cause.policy_type.in_words} attached to {_place(cause)}"
+        where = f"a {cause.policy_type.words} attached to {_place(cause)}"
         yield f"To allow root sessions in {accounts}, add this statement to {where}:"
         yield from _json_lines(fix.suggested)
         return
@@ -149,14 +149,14 @@ def _summary(found: Survey) -> str:
         sentences.append(
             f"With {found.change.policy.name}, {', '.join(becoming) or 'nothing more is denied'}."
         )
-    listed = ", ".join(f"{result}: {quantity(count, 'account')}" for result, count in counts.items())
+    listed = ", ".join(f"{result.words}: {quantity(count, 'account')}" for result, count in counts.items())
     if listed or not sentences:
         listed = listed or "no account to check"
         sentences.append(f"{listed[0].upper()}{listed[1:]}.")
     if not found.enabled_types:
         sentences.append("Service control policies and resource control policies are disabled.")
     elif found.change is not None and found.change.policy_type not in found.enabled_types:
-        kind = found.change.policy_type.in_words
+        kind = found.change.policy_type.words
         sentences.append(f"AWS attaches it only when its type, {kind}, is enabled.")
     if found.delegates:
         sentences.append(
