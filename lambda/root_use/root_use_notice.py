@@ -42,6 +42,17 @@ _ORGANIZATION_ID = re.compile("(o-[a-z0-9]{10,32})_")
 # Such as AccessDeniedException, and EC2's Client.UnauthorizedOperation. With others the call was allowed.
 _DENIAL = re.compile("AccessDenied|Unauthorized")
 
+_POLICY = "DenyRootUsers"
+_FIND_POLICY = (
+    "$(aws organizations list-policies --filter SERVICE_CONTROL_POLICY "
+    f"--query \"Policies[?Name=='{_POLICY}'].Id\" --output text)"
+)
+# RootUserGuardrail's statement: root sessions, and so the deletion, still work.
+_DENY_ROOT_USERS = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":'
+    '{"ArnLike":{"aws:PrincipalArn":"arn:*:iam::*:root"},"Null":{"aws:AssumedRoot":"true"}}}]}'
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(FunctionSettings):
@@ -160,11 +171,10 @@ def _notice(
     of_members = [account for account in accounts if account != management_account]
     named = [account for account in of_members if account != UNKNOWN][:MAX_LISTED] or ["ACCOUNT"]
     next_steps = [
-        *([_protect_management_account(management_account)] if management_account in accounts else ()),
-        *(_delete_credentials(named) if of_members else ()),
-        NextStep(
-            what="Follow the runbook: contain it, end its sessions, and see what it did and what it left."
-        ),
+        *(_steps_for_management_account(management_account) if management_account in accounts else ()),
+        *(_steps_for_members(named) if of_members else ()),
+        NextStep(what="See what it did, and what it left: the runbook has both queries."),
+        *((_step_to_undo(named),) if of_members else ()),
     ]
     return Notice(
         subject=_subject(uses, management_account=management_account),
@@ -193,21 +203,65 @@ def _subject(uses: Sequence[RootUse], *, management_account: str) -> str:
     return f"Root user {outcome}: {where}"
 
 
-def _protect_management_account(account: str) -> NextStep:
-    return NextStep(
-        what=f"No SCP binds the root user of the management account, {account}: sign in as this root "
-        "user, change its password, and delete its access keys."
+def _steps_for_management_account(account: str) -> Sequence[NextStep]:
+    return (
+        NextStep(
+            what=f"No SCP binds the root user of the management account, {account}: sign in as this root "
+            "user, change its password, and delete its access keys."
+        ),
+        _step_for_sessions("There", account),
     )
 
 
-def _delete_credentials(accounts: Sequence[str]) -> Sequence[NextStep]:
+def _steps_for_members(accounts: Sequence[str]) -> Sequence[NextStep]:
+    policy = (
+        f"policy={_FIND_POLICY}; policy=${{policy:-$(aws organizations create-policy "
+        f"--type SERVICE_CONTROL_POLICY --name {_POLICY} --description 'Root use' "
+        f"--content '{_DENY_ROOT_USERS}' --query Policy.PolicySummary.Id --output text)}}"
+    )
+    only = accounts[0] if len(accounts) == 1 else "ACCOUNT"
     return (
+        NextStep(
+            what="In the management account, deny member root users everything, unless the guardrail does. "
+            "You can repeat it",
+            command=(
+                f"{policy}; for account in {' '.join(accounts)}; do "
+                "aws organizations list-targets-for-policy --policy-id $policy --query 'Targets[].TargetId' "
+                "--output text | grep -q $account || "
+                "aws organizations attach-policy --policy-id $policy --target-id $account; done"
+            ),
+        ),
         NextStep(
             what="In the account of RootTasks, which is the delegated administrator's if you have one, plan "
             "the deletion of the root credentials",
             command=f"centralized-root-access plan delete --account {','.join(accounts)} --include-in-use",
         ),
         NextStep(what="There, read the plan, and execute it", command="centralized-root-access execute RUN"),
+        _step_for_sessions(f"In account {only}", only),
+    )
+
+
+def _step_to_undo(accounts: Sequence[str]) -> NextStep:
+    attached = f"Targets[?contains('{' '.join(accounts)}', TargetId)].TargetId"
+    return NextStep(
+        what="When it is over, in the management account, detach the policy. You can repeat it",
+        command=(
+            f"policy={_FIND_POLICY}; for account in $(aws organizations list-targets-for-policy "
+            f'--policy-id $policy --query "{attached}" --output text); do '
+            "aws organizations detach-policy --policy-id $policy --target-id $account; done"
+        ),
+    )
+
+
+def _step_for_sessions(where: str, account: str) -> NextStep:
+    owner = f"--principal-arn arn:aws:iam::{account}:root"
+    return NextStep(
+        what=f"{where}, with a role, end its sessions of the AWS CLI and of agents (not tried)",
+        command=(
+            f"for session in $(aws signin list-sessions {owner} --status ACTIVE "
+            "--query 'items[].sessionArn' --output text); do "
+            f"aws signin batch-revoke-sessions {owner} --session-arns $session; done"
+        ),
     )
 
 

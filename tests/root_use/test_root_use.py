@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aws_calls.notices import NotPublishedError
-from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.drift_check import TOPIC_ARN
 from support.notices import Published, text_by_mail
+from support.processes import run_with_aws_cli
 from support.root_events import DENIED, SIGNED_IN, USED, of_account
 from support.root_use import LOG_STREAM, RootUseNotices, delivery, delivery_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local_aws.services import LocalAws
 
 FAILED_SIGN_IN = SIGNED_IN | {"responseElements": {"ConsoleLogin": "Failure"}}
 DENIED_LINE = (
@@ -87,14 +93,39 @@ def test_calls_that_were_denied_hide_no_sign_in() -> None:
     elsewhere = [of_account(f"{number:012}") for number in range(30)]
     notice = published(delivery(*(DENIED | account for account in elsewhere), SIGNED_IN))
     assert "ConsoleLogin" in notice.message.split("\n")[1]
-    assert f"plan delete --account {MEMBER}," in text_by_mail(notice.publication), "its account comes first"
+    assert f"for account in {MEMBER} " in text_by_mail(notice.publication), "its account comes first"
 
 
-def test_no_command_plans_anything_for_the_management_account() -> None:
-    """No task makes changes in it: a plan would look like containment."""
+def test_no_command_denies_or_plans_anything_for_the_management_account() -> None:
+    """No policy binds its root user, and no task makes changes in it: each would look like containment."""
     both, alone = commands(SIGNED_IN | MANAGED, DENIED | ELSEWHERE), commands(SIGNED_IN | MANAGED)
-    assert [f"--account {OTHER} " in command for command in both] == [True, False]
-    assert alone == []
+    assert [command for command in both if MANAGEMENT in command] == alone
+    assert [command.partition(" in ")[2][:25] for command in alone] == ["$(aws signin list-session"]
+
+
+@pytest.mark.slow
+def test_the_first_step_and_its_undo_can_be_pasted_twice(running_aws: LocalAws, tmp_path: Path) -> None:
+    """Notices come with each sign-in, and a shell that fails at the second one reads as not contained."""
+    organizations = running_aws.client("organizations")
+    root_id = running_aws.organization.root_id
+    organizations.enable_policy_type(RootId=root_id, PolicyType="SERVICE_CONTROL_POLICY")
+    before = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
+    deny, *_, undo = commands(DENIED, DENIED | ELSEWHERE)
+
+    def paste(command: str) -> set[str]:
+        pasted = run_with_aws_cli(command, local_aws=running_aws, folder=tmp_path)
+        assert (pasted.returncode, pasted.stderr) == (0, "")
+        (policy,) = [
+            policy
+            for policy in organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
+            if policy not in before
+        ]
+        targets = organizations.list_targets_for_policy(PolicyId=policy["Id"])["Targets"]
+        return {target["TargetId"] for target in targets}
+
+    assert [paste(command) for command in (deny, deny)] == [{MEMBER, OTHER}] * 2
+    assert paste(commands(DENIED | of_account(THIRD))[0]) == {MEMBER, OTHER, THIRD}
+    assert [paste(command) for command in (undo, undo)] == [{THIRD}] * 2
 
 
 @pytest.mark.parametrize(
