@@ -16,6 +16,7 @@ from acceptance import __main__ as command
 from acceptance.cases import all_cases
 from acceptance.model import Level
 from centralized_root_access import RootTask
+from centralized_root_access.enums import TASK_POLICIES
 from support.acceptance import Terminal, enable_policies
 from support.acceptance_role import ROLE, actions_of, policies_of, role_actions, role_template
 from support.accounts import MEMBER, OTHER
@@ -40,9 +41,9 @@ def test_the_role_is_allowed_the_calls_of_the_level_and_no_others(
     assert actions_of(aws.own, level) == role_actions(level)
 
 
-def may_open(level: Level, task: str, account: str) -> bool:
+def may_open(level: Level, task: RootTask, account: str) -> bool:
     """Return whether the role may open a root session in an account: the member account is `${Member}`."""
-    policy = f"arn:aws:iam::aws:policy/root-task/{task}"
+    policy = f"arn:aws:iam::aws:policy/root-task/{TASK_POLICIES[task]}"
     target = {"Fn::Sub": f"arn:${{AWS::Partition}}:iam::{account}:root"}
     for statement in policies_of(level):
         if statement["Effect"] == "Deny" and statement["Action"] == "sts:AssumeRoot":

@@ -159,14 +159,16 @@ def test_the_workflow_for_policies_fails_if_one_of_the_changed_ones_does(tmp_pat
     git("add", ".")
     git("commit", "-qm", "after")
     path = f"{program.parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "BASE": base, "PATH": path, "RUNNER_TEMP": str(tmp_path)}
+    values = {"BASE": base, "PATH": path, "RUNNER_TEMP": str(tmp_path), "SESSION_ROLE": "a-role"}
+    environment = {**os.environ, **values}
     run_successfully("bash", "-e", "-c", install, cwd=repository, env=environment)
     assert (tmp_path / "installed").read_text() == "of the target branch"
     ended = run("bash", "-e", "-c", check, cwd=repository, env=environment)
     assert ended.returncode == 1, ended.stderr
+    role = "--session-role a-role"
     assert sorted((tmp_path / "asked").read_text().splitlines()) == [
-        "preflight --policy policies/333333333333/new.json --target 333333333333",
-        "preflight --policy policies/ou-a1b2-22222222/bad one.json --target ou-a1b2-22222222",
+        f"preflight --policy policies/333333333333/new.json --target 333333333333 {role}",
+        f"preflight --policy policies/ou-a1b2-22222222/bad one.json --target ou-a1b2-22222222 {role}",
     ]
 
 
