@@ -35,7 +35,7 @@ Everything but S3 is a stand-in for STS, IAM, Organizations and Step Functions t
 TLS. Its organization has {units} units in two levels. Lists have AWS's pages, and each call of Organizations
 has the limit that AWS documents: ListAccounts {list_accounts:.0f} a second. AWS has published no limit for
 AssumeRoot: {assume_root:.0f} a second is that of STS's other calls. One account in {one_in_n} has root
-credentials. Clients trust the authorities of the SDKs, and the stand-in's. [The stand-in](stand_in.py) says
+credentials. Clients trust the authorities of the SDKs, and the stand-in's. `stand_in.py` says
 where it is still kinder than AWS.
 
 Measured on {machine} with a load of {load:.1f} before; {versions}.

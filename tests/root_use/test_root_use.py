@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from aws_calls.notices import NotPublishedError
-from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.drift_check import TOPIC_ARN
-from support.notices import Published, text_by_mail
-from support.processes import run_with_aws_cli
+from support.notices import text_by_mail
 from support.root_events import DENIED, SIGNED_IN, USED, of_account
-from support.root_use import LOG_STREAM, RootUseNotices, delivery, delivery_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from local_aws.services import LocalAws
+from support.root_use import LOG_STREAM, RootUseNotices, commands_of, delivery, delivery_of, notice_of
 
 FAILED_SIGN_IN = SIGNED_IN | {"responseElements": {"ConsoleLogin": "Failure"}}
 DENIED_LINE = (
@@ -29,24 +23,11 @@ DENIED_LINE = (
 ID = f"{0:056}"
 
 
-def published(event: object) -> Published:
-    """Return the one notice that a delivery leads to."""
-    function = RootUseNotices()
-    function(event)
-    (notice,) = function.published
-    return notice
-
-
 def lines(event: object) -> list[str]:
     """Return the lines of the list in that notice."""
-    title, *listed = published(event).message.split("\n\n")[0].split("\n")
+    title, *listed = notice_of(event).message.split("\n\n")[0].split("\n")
     assert title == "Root use, other than through AssumeRoot:"
     return listed
-
-
-def commands(*events: object) -> list[str]:
-    """Return the commands in that notice."""
-    return re.findall(r"^   (.*)$", text_by_mail(published(delivery(*events)).publication), re.MULTILINE)
 
 
 def test_what_fires_the_alarm_has_a_line_and_what_is_missing_there_is_unknown() -> None:
@@ -86,46 +67,21 @@ CALL = {name: value for name, value in DENIED.items() if name != "errorCode"}
     ],
 )
 def test_the_subject_says_the_worst(events: list[dict[str, Any]], subject: str) -> None:
-    assert published(delivery(*events)).subject == subject
+    assert notice_of(delivery(*events)).subject == subject
 
 
 def test_calls_that_were_denied_hide_no_sign_in() -> None:
     elsewhere = [of_account(f"{number:012}") for number in range(30)]
-    notice = published(delivery(*(DENIED | account for account in elsewhere), SIGNED_IN))
+    notice = notice_of(delivery(*(DENIED | account for account in elsewhere), SIGNED_IN))
     assert "ConsoleLogin" in notice.message.split("\n")[1]
     assert f"for account in {MEMBER} " in text_by_mail(notice.publication), "its account comes first"
 
 
 def test_no_command_denies_or_plans_anything_for_the_management_account() -> None:
     """No policy binds its root user, and no task makes changes in it: each would look like containment."""
-    both, alone = commands(SIGNED_IN | MANAGED, DENIED | ELSEWHERE), commands(SIGNED_IN | MANAGED)
+    both, alone = commands_of(SIGNED_IN | MANAGED, DENIED | ELSEWHERE), commands_of(SIGNED_IN | MANAGED)
     assert [command for command in both if MANAGEMENT in command] == alone
     assert [command.partition(" in ")[2][:25] for command in alone] == ["$(aws signin list-session"]
-
-
-@pytest.mark.slow
-def test_the_first_step_and_its_undo_can_be_pasted_twice(running_aws: LocalAws, tmp_path: Path) -> None:
-    """Notices come with each sign-in, and a shell that fails at the second one reads as not contained."""
-    organizations = running_aws.client("organizations")
-    root_id = running_aws.organization.root_id
-    organizations.enable_policy_type(RootId=root_id, PolicyType="SERVICE_CONTROL_POLICY")
-    before = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
-    deny, *_, undo = commands(DENIED, DENIED | ELSEWHERE)
-
-    def paste(command: str) -> set[str]:
-        pasted = run_with_aws_cli(command, local_aws=running_aws, folder=tmp_path)
-        assert (pasted.returncode, pasted.stderr) == (0, "")
-        (policy,) = [
-            policy
-            for policy in organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
-            if policy not in before
-        ]
-        targets = organizations.list_targets_for_policy(PolicyId=policy["Id"])["Targets"]
-        return {target["TargetId"] for target in targets}
-
-    assert [paste(command) for command in (deny, deny)] == [{MEMBER, OTHER}] * 2
-    assert paste(commands(DENIED | of_account(THIRD))[0]) == {MEMBER, OTHER, THIRD}
-    assert [paste(command) for command in (undo, undo)] == [{THIRD}] * 2
 
 
 @pytest.mark.parametrize(
@@ -140,7 +96,7 @@ def test_the_first_step_and_its_undo_can_be_pasted_twice(running_aws: LocalAws, 
 def test_a_thread_is_the_organizations_or_of_the_account_that_has_the_log_group(
     log_stream: str | None, thread: str
 ) -> None:
-    assert published(delivery(DENIED, logStream=log_stream)).thread == thread
+    assert notice_of(delivery(DENIED, logStream=log_stream)).thread == thread
 
 
 # Events as they may arrive

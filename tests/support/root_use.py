@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from typing import Any
 
 from root_use.root_use_notice import Settings, notify
 from support.accounts import MANAGEMENT
 from support.drift_check import TOPIC_ARN, Publisher
 from support.function import FakeContext, FakeTime
+from support.notices import Published, text_by_mail
 
 ORGANIZATION_ID = "o-8j81brsjuj"
 LOG_STREAM = f"{ORGANIZATION_ID}_{MANAGEMENT}_CloudTrail_us-east-1"
@@ -58,3 +60,16 @@ class RootUseNotices(Publisher):
             clock=FakeTime().clock(),
             log=self.write,
         )
+
+
+def notice_of(event: object) -> Published:
+    """Return the one notice that a delivery leads to."""
+    function = RootUseNotices()
+    function(event)
+    (notice,) = function.published
+    return notice
+
+
+def commands_of(*events: object) -> list[str]:
+    """Return the commands in that notice."""
+    return re.findall(r"^   (.*)$", text_by_mail(notice_of(delivery(*events)).publication), re.MULTILINE)
