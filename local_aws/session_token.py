@@ -1,4 +1,4 @@
-"""True if a request has the session token of this run, which web pages and other users do not know.
+"""The session token of this run, without which a request is refused; web pages do not know it.
 
 A session's own token begins with it. MiniStack's process imports this module without the emulation and moto.
 """

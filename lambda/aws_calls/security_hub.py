@@ -29,7 +29,7 @@ _MAX_DESCRIPTION_CHARACTERS = 1024
 
 
 class ComplianceStatus(StrEnum):
-    """True if a check passed; one that saw nothing has neither passed nor failed."""
+    """The result of a check; one that saw nothing has neither passed nor failed."""
 
     PASSED = "PASSED"
     FAILED = "FAILED"

@@ -1,4 +1,4 @@
-"""True if the conditions of a statement hold for a request."""
+"""The conditions of a statement, decided for a request."""
 
 from __future__ import annotations
 

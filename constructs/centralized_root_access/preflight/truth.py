@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Truth(StrEnum):
-    """True if something holds."""
+    """The truth of a statement: it holds, it does not, or that is unknown."""
 
     TRUE = "true"
     FALSE = "false"
