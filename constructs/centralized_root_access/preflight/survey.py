@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
     UnitIds = tuple[str, ...] | None
 
-# Requests are signed with clocks that differ by five minutes at most.
-_CLOCK_SKEW_SECONDS = 300
 # AWS's limits since May 2026: the characters of a policy, and the policies of a target. FullAWSAccess counts,
 # and so does RCPFullAWSAccess: AWS allows five, but this one is never read.
 _MAX_ATTACHED = {PolicyType.SERVICE_CONTROL_POLICY: 10, PolicyType.RESOURCE_CONTROL_POLICY: 4}
@@ -286,7 +284,6 @@ def survey(
         region=aws.function.region,
         organization_id=organization.organization_id,
         opener=opener,
-        opened_after=int(aws.now().timestamp()) - _CLOCK_SKEW_SECONDS,
     )
 
     def judge(policies: OrganizationPolicies) -> list[AccountVerdict]:
