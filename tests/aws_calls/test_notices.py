@@ -1,6 +1,7 @@
 """A notice as it arrives: as text in mail, and as a card in chat, in which nothing that others wrote acts.
 
-The notices themselves are in tests/notices/, for people to read. WRITE_NOTICES=1 writes them.
+The notices themselves are in tests/notices/, for people to read, and the top of the page that they are about.
+WRITE_NOTICES=1 writes them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pytest
 from aws_calls.notices import Notice
 from common.next_step import NextStep
 from root_access.root_access_errors import ConvergenceError
-from root_tasks.model.report_schema import Outcome, RootCredentials
+from root_tasks.model.report_schema import Outcome, RootCredentials, RootFree
 from root_tasks.report.changes import notice as audit_notice
 from root_tasks.report.changes import with_history
 from root_tasks.report.next_steps import next_steps
@@ -24,7 +25,7 @@ from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access
 from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
 from support.function import BOTH
 from support.notices import card_in_chat, read_or_write_golden, rendering, text_by_mail, text_of_code_block
-from support.reports import STARTED, inaccessible, report, result
+from support.reports import STARTED, inaccessible, page_of, report, result
 from support.root_events import DENIED, SIGNED_IN, of_account
 from support.root_use import RootUseNotices, delivery
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local_aws.emulation import LocalOrganization
-    from root_tasks.model.report_schema import AccountResult
+    from root_tasks.model.report_schema import AccountResult, Report
     from support.notices import Published
 
 
@@ -168,14 +169,38 @@ AFTER = report(
     run_id="audit-2026-11-21",
     started_at=STARTED + timedelta(days=1),
 )
+STILL_FREE = dataclasses.replace(
+    AFTER,
+    results=(
+        result("300000000001"),
+        result("300000000002", protected=True),
+        dataclasses.replace(having("300000000003"), outcome=Outcome.ACCEPTED),
+        inaccessible("300000000004"),
+        BEFORE.results[-1],
+    ),
+)
+FREE = dataclasses.replace(
+    BEFORE,
+    results=(*STILL_FREE.results[:3], result("300000000004"), BEFORE.results[-1]),
+    root_free=RootFree(
+        since=STARTED - timedelta(days=253), audits=262, longest_gap=90_000, incomplete_audits=11
+    ),
+)
+AUDITS: dict[str, tuple[Report | None, Report]] = {
+    "audit-first": (None, AFTER),
+    "audit-changes": (BEFORE, AFTER),
+    "audit-root-free": (FREE, STILL_FREE),
+}
 
 
-@pytest.mark.parametrize("name", ["audit-first", "audit-changes"])
-def test_a_notice_of_an_audit_says_the_worst_first(name: str) -> None:
-    previous = None if name == "audit-first" else dataclasses.replace(BEFORE, account_id=MANAGEMENT)
-    audit = dataclasses.replace(AFTER, account_id=MANAGEMENT, root_email_domains=("example.org",))
+@pytest.mark.parametrize("name", AUDITS)
+def test_a_notice_of_an_audit_and_its_page_say_the_worst_first(name: str) -> None:
+    previous, audit = AUDITS[name]
+    previous = previous and dataclasses.replace(previous, account_id=MANAGEMENT)
+    audit = dataclasses.replace(audit, account_id=MANAGEMENT, root_email_domains=("example.org",))
     audit = dataclasses.replace(audit, next_steps=next_steps(audit))
-    sent = audit_notice(with_history(audit, previous=previous), previous=previous, problem=None)
+    audit = with_history(audit, previous=previous)
+    sent = audit_notice(audit, previous=previous, problem=None)
     assert sent is not None
-    text = rendering(sent.publication())
+    text = rendering(sent.publication(), page=page_of(audit))
     assert text == read_or_write_golden(name, text)

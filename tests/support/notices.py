@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,14 +76,16 @@ def text_of_code_block(markdown: str) -> str:
     return html.unescape(inside)
 
 
-def rendering(publication: Mapping[str, Any]) -> str:
-    """Return a notice as it arrives in mail and in chat, for a reader."""
+def rendering(publication: Mapping[str, Any], *, page: str = "") -> str:
+    """Return a notice as it arrives in mail and in chat, and the top of its page, for a reader."""
+    top = "".join(re.findall(r"<(?:h1|p class=.summary.)>.*\n", page))
     card = card_in_chat(publication)
     steps = "\n".join(f"* {step}" for step in card["content"]["nextSteps"])
     return (
         f"Subject: {publication['Subject']}\n\n{_line('mail')}\n{text_by_mail(publication)}"
         f"\n{_line('chat')}\nThread: {card['metadata']['threadId']}\n"
         f"{card['content']['description']}\n\nNext steps:\n{steps}\n"
+        + (f"\n{_line('page')}\n{top}" if page else "")
     )
 
 

@@ -1,4 +1,7 @@
-"""Since when full audits find no root credentials: carried from one to the next, and said in a sentence."""
+"""Since when full audits find no root credentials: carried from one to the next, and said in a sentence.
+
+The sentence itself is in tests/notices/audit-root-free.txt.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,21 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import strategies as st
 
 from root_tasks.model.report_schema import Outcome, RootFree
-from root_tasks.report.changes import NotComparableError, notice, parse_previous_audit, with_history
+from root_tasks.report.changes import NotComparableError, parse_previous_audit, with_history
 from root_tasks.report.render import as_json
-from root_tasks.report.summary import headline, summary
+from root_tasks.report.summary import headline
 from support.properties import property_test
-from support.reports import MANAGEMENT, STARTED, having, inaccessible, page_of, report, result
+from support.reports import MANAGEMENT, STARTED, having, inaccessible, report, result
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from root_tasks.model.report_schema import AccountResult, Report
 
-FIRST, SECOND, THIRD = "300000000001", "300000000002", "300000000003"
+FIRST = "300000000001"
 BOAST = b'{"since":"2020-01-01T00:00:00Z","audits":100,"longestGap":1,"incompleteAudits":0}'
 OWN = result(MANAGEMENT, Outcome.SKIPPED)
 KINDS: dict[str, AccountResult] = {
@@ -143,60 +145,11 @@ def test_what_is_said_of_a_sequence_of_audits_is_what_each_of_them_found(audits:
             made = next_audit(found, as_json(made))
         reports.append(made)
         assert made.root_free == expected(audits[: number + 1], reports)
-        assert ("No root credentials in" in headline(made)) == (
-            made.root_free is not None and made.root_free.audits > 1 and "CLEAN" in audit.accounts
-        )
+        free, words = made.root_free, headline(made)
+        is_said = free is not None and free.audits > 1 and "CLEAN" in audit.accounts
+        assert ("No root credentials in" in words) == is_said
+        incomplete = free is not None and free.incomplete_audits > 0
+        assert ("audits, accounts were inaccessible." in words) == (is_said and incomplete)
+        assert "Not counted, because protected" not in words
         stored = altered(as_json(made), audit.latest)
         at += timedelta(hours=audit.hours)
-
-
-def days(number: int, *rows: AccountResult, before: Report | None = None) -> Report:
-    """A full audit at the same time of another day."""
-    at = STARTED + timedelta(days=number)
-    found = dataclasses.replace(
-        report(*rows, OWN, run_id=f"audit-{number}"), started_at=at, finished_at=at + timedelta(minutes=9)
-    )
-    return with_history(found, previous=before)
-
-
-CLEAN = (result(FIRST), result(SECOND), result(THIRD))
-ONE = days(0, *CLEAN)
-
-
-@pytest.mark.parametrize(
-    ("third", "said"),
-    [
-        (CLEAN[2], ["3 of 3 accounts", "1 account was skipped."]),
-        (
-            inaccessible(THIRD),
-            [
-                "2 of 3 accounts",
-                "In 1 of these audits, accounts were inaccessible.",
-                "1 account was inaccessible and 1 was skipped.",
-            ],
-        ),
-        (
-            dataclasses.replace(KINDS["ACCEPTED"], account_id=THIRD),
-            ["2 of 3 accounts", "1 account has accepted credentials and 1 was skipped."],
-        ),
-        (
-            dataclasses.replace(CLEAN[2], protected=True),
-            ["2 of 3 accounts", "Not counted, because protected: 1 account."],
-        ),
-    ],
-    ids=["CLEAN", "INACCESSIBLE", "ACCEPTED", "protected"],
-)
-def test_page_notice_and_summary_say_it_and_name_what_does_not_count(
-    third: AccountResult, said: list[str]
-) -> None:
-    audit = days(2, *CLEAN[:2], third, before=days(1, *CLEAN, before=ONE))
-    sent = notice(audit, previous=None, problem=None)
-    assert sent is not None
-    for text in (summary(audit), page_of(audit), sent.message):
-        assert f"No root credentials in {said[0]}, in each of 3 full audits since 2026-11-20; " in text
-        assert "the longest time between two was 25 hours." in text
-        assert [words for words in said if words not in text] == []
-
-
-def test_the_first_full_audit_says_nothing_of_others() -> None:
-    assert summary(ONE).startswith("None of the 3 accounts that were audited has root credentials. ")
