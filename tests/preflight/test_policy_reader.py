@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aws_calls.retry import RetryBudget
+from aws_calls.runtime import FunctionArn
 from centralized_root_access.preflight.evaluate import Decision
 from centralized_root_access.preflight.reader import PolicyReader
+from root_tasks.aws.context import Aws
 from root_tasks.model.run import Account
-from support.accounts import MEMBER
+from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import add_accounts, calls
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
@@ -39,7 +44,16 @@ def attach(
 
 
 def reader_of(client: Any, *, time: FakeTime | None = None) -> PolicyReader:
-    return PolicyReader(organizations=client, clock=(time or FakeTime()).clock(), deadline=1000.0)
+    clients: Any = SimpleNamespace(organizations=client)
+    return PolicyReader(
+        Aws(
+            find_function=lambda: FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT),
+            clients=clients,
+            now=lambda: datetime.now(UTC),
+            log=lambda **event: None,
+            budget=RetryBudget(clock=(time or FakeTime()).clock(), deadline=1000.0),
+        )
+    )
 
 
 def decisions(

@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind, describe, ignoring
 from aws_calls.pace import Pace, PacedRetryBudget
-from aws_calls.responses import call, require
-from root_tasks.aws.organizations import (
-    LIST_ROOTS,
-    MAX_CALLS_IN_PARALLEL,
-    MAX_ENTRIES_PER_PAGE,
-    entries,
-    organization_roots,
-)
+from aws_calls.responses import require
+from root_tasks.aws.context import LIST_ROOTS, MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
 
 from .attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
 from .documents import Policy, PolicyType, parse_policy
@@ -26,9 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
 
-    from mypy_boto3_organizations import OrganizationsClient
-
-    from aws_calls.retry import Clock, RetryBudget
+    from root_tasks.aws.context import Aws
 
 _LIST_POLICIES = "organizations:ListPolicies"
 _LIST_TARGETS = "organizations:ListTargetsForPolicy"
@@ -52,20 +44,19 @@ class PolicyReader:
     once, because AWS allows two per second.
 
     Args:
-        organizations: A client that makes one attempt per call.
-        clock: The time.
-        deadline: When the reading ends, on the clock.
+        aws: The account that reads them.
     """
 
-    def __init__(self, *, organizations: OrganizationsClient, clock: Clock, deadline: float) -> None:
-        self._organizations = organizations
+    def __init__(self, aws: Aws) -> None:
         self._interrupted = threading.Event()
-        self._budgets: dict[str, RetryBudget] = {
-            operation: PacedRetryBudget(
-                clock=clock,
-                deadline=deadline,
-                abandoned=self._interrupted.is_set,
-                pace=Pace(clock=clock, period=period),
+        self._aws = {
+            operation: aws.with_budget(
+                PacedRetryBudget(
+                    clock=aws.clock,
+                    deadline=aws.deadline,
+                    abandoned=self._interrupted.is_set,
+                    pace=Pace(clock=aws.clock, period=period),
+                )
             )
             for operation, period in _PERIODS.items()
         }
@@ -89,7 +80,7 @@ class PolicyReader:
         everywhere |= len(target_ids) > MAX_ENTRIES_PER_PAGE
         statuses = {
             require(type_, "Type", operation=LIST_ROOTS): require(type_, "Status", operation=LIST_ROOTS)
-            for root in organization_roots(self._organizations, budget=self._budgets[LIST_ROOTS])
+            for root in self._aws[LIST_ROOTS].organization_roots()
             for type_ in require(root, "PolicyTypes", operation=LIST_ROOTS)
         }
         return tuple(
@@ -141,7 +132,7 @@ class PolicyReader:
     @contextmanager
     def _pool(self) -> Iterator[Executor]:
         """Yield a pool whose threads read no more once this thread is interrupted, which waits for them."""
-        with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
+        with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
             try:
                 yield pool
             except KeyboardInterrupt:
@@ -196,17 +187,12 @@ class PolicyReader:
         return [id_ for id_ in ids if id_ != RCP_FULL_ACCESS.policy_id]
 
     def _entries(self, operation: str, *, items: str, **parameters: str) -> Iterator[Any]:
-        budget = self._budgets[operation]
-        return entries(self._organizations, operation, items=items, budget=budget, **parameters)
+        return self._aws[operation].entries(operation, items=items, **parameters)
 
     def _describe(self, policy_id: str, policy_type: PolicyType) -> Policy:
         try:
-            described = call(
-                self._organizations.describe_policy,
-                operation=_DESCRIBE_POLICY,
-                budget=self._budgets[_DESCRIBE_POLICY],
-                PolicyId=policy_id,
-            ).require("Policy")
+            response = self._aws[_DESCRIBE_POLICY].call(_DESCRIBE_POLICY, PolicyId=policy_id)
+            described = response.require("Policy")
             content: str = require(described, "Content", operation=_DESCRIBE_POLICY)
         except CallError as error:
             if error.failure.kind is FailureKind.ACCESS_DENIED:

@@ -252,11 +252,7 @@ def survey(
         (account for account in classified if account.skip_reason is None),
         key=lambda account: account.account_id,
     )
-    reader = PolicyReader(
-        organizations=aws.clients.organizations,
-        clock=aws.clock,
-        deadline=aws.deadline,
-    )
+    reader = PolicyReader(aws)
     paths = _paths(accounts, opener)
     attachments = reader.attachments(unit_ids=paths, everywhere=whole)
     delegates: tuple[str, ...] = ()

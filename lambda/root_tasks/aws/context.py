@@ -1,15 +1,14 @@
-"""The means of one invocation: its function, its clients, its time, its log."""
+"""The means of one invocation: its function, clients, time and log, and the lists of Organizations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.responses import call, function_of
+from aws_calls.failures import FailureKind, error_of_call
+from aws_calls.responses import MAX_PAGES, call, function_of, pages
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
-
-from .organizations import entries
 
 if TYPE_CHECKING:
     import threading
@@ -24,6 +23,14 @@ if TYPE_CHECKING:
 
 # The client of a service, by the prefix of its calls.
 _CLIENTS = {"iam": "iam", "organizations": "organizations", "states": "step_functions"}
+LIST_ROOTS = "organizations:ListRoots"
+# The maximum that Organizations allows.
+MAX_ENTRIES_PER_PAGE = 20
+# Organizations allows eight concurrent calls for most List APIs.
+MAX_ORGANIZATIONS_CALLS_IN_PARALLEL = 8
+# Lists of a few entries: of the root, of what an account or a unit is in, of a target's policies.
+_SHORT_LISTS = frozenset({LIST_ROOTS, "organizations:ListParents", "organizations:ListPoliciesForTarget"})
+_MAX_SHORT_PAGES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +107,36 @@ class Aws:
         return call(function, operation=operation, budget=self.budget, **parameters)
 
     def entries(self, operation: str, *, items: str, **parameters: str) -> Iterator[Any]:
-        """Yield the entries of a list of Organizations, as `organizations.entries` does."""
-        return entries(self.clients.organizations, operation, items=items, budget=self.budget, **parameters)
+        """Yield the entries of a list of Organizations.
+
+        Args:
+            operation: The call, named as in an IAM policy.
+            items: The member of the response that has the entries.
+            parameters: What the call is about, such as a ParentId.
+
+        Raises:
+            CallError: A page failed or is incomplete, or the list does not end.
+        """
+        return pages(
+            function_of(self.clients.organizations, operation),
+            operation=operation,
+            budget=self.budget,
+            items=items,
+            max_pages=_MAX_SHORT_PAGES if operation in _SHORT_LISTS else MAX_PAGES,
+            MaxResults=MAX_ENTRIES_PER_PAGE,
+            **parameters,
+        )
+
+    def organization_roots(self) -> list[Any]:
+        """Return the roots of the organization, of which it has one.
+
+        Raises:
+            CallError: The read failed, or no root came back: nothing may be concluded from that.
+        """
+        roots = list(self.entries(LIST_ROOTS, items="Roots"))
+        if not roots:
+            raise error_of_call(LIST_ROOTS, FailureKind.INCOMPLETE_RESPONSE, "the response has no root")
+        return roots
 
     def with_budget(self, budget: RetryBudget) -> Aws:
         """Return the same with another budget."""

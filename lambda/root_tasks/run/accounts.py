@@ -15,7 +15,7 @@ import botocore
 
 from aws_calls.failures import FailureKind, error_of_call, ignoring
 
-from ..aws.organizations import MAX_CALLS_IN_PARALLEL, MAX_ENTRIES_PER_PAGE
+from ..aws.context import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
 from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, skip_reason_for_state
 from ..model.run import Account
 from .units import Unit, parse_path
@@ -111,7 +111,7 @@ class MemberAccounts:
         return _by_id(found)
 
     def _describe_each(self, account_ids: Collection[str]) -> dict[str, Account]:
-        with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
+        with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
             described = pool.map(self._describe, sorted(account_ids))
             return _by_id(account for account in described if account is not None)
 
@@ -132,7 +132,7 @@ class MemberAccounts:
         unit_ids = {self.units.id_of(unit) for unit in units}
         under = self.units.units_under(Unit(id=id_, path=id_) for id_ in sorted(unit_ids))
         # The accounts are listed while the units are.
-        with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
+        with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
             listed = pool.map(self.units.accounts_in, (unit.id for unit in under))
             return _by_id(itertools.chain.from_iterable(listed))
 

@@ -12,12 +12,7 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError, FailureKind, describe, error_of_call
 from aws_calls.responses import require
 
-from ..aws.organizations import (
-    LIST_ROOTS,
-    MAX_CALLS_IN_PARALLEL,
-    MAX_ENTRIES_PER_PAGE,
-    organization_roots,
-)
+from ..aws.context import LIST_ROOTS, MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.task_input import UNIT_ID
 
@@ -85,7 +80,7 @@ class UnitTree:
         """
         return [
             Unit(id=require(root, "Id", operation=LIST_ROOTS), path=ROOT_NAME)
-            for root in organization_roots(self.aws.clients.organizations, budget=self.aws.budget)
+            for root in self.aws.organization_roots()
         ]
 
     def names_in(self, parent_id: str) -> Mapping[str, str]:
@@ -144,7 +139,7 @@ class UnitTree:
         }
         if len(unread) > MAX_ENTRIES_PER_PAGE:
             return
-        with ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL) as pool:
+        with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
             list(pool.map(self._describe, sorted(unread)))
 
     def _describe(self, unit_id: str) -> None:
