@@ -62,7 +62,6 @@ def python_function(
     statements: Iterable[iam.PolicyStatement],
     timeout: Duration,
     settings: Mapping[str, object] | None = None,
-    environment: Mapping[str, str] | None = None,
     role_path: str | None = None,
 ) -> lambda_.Function:
     """Return a function of the code in `lambda/`.
@@ -76,12 +75,8 @@ def python_function(
         statements: The permissions.
         timeout: The maximum duration of an invocation.
         settings: The settings that the code reads, which may contain tokens. By default it reads none.
-        environment: Variables that are not read by this library's code.
         role_path: The IAM path of the role; by default "/".
     """
-    variables = dict(environment or {})
-    if settings is not None:
-        variables["SETTINGS"] = _json(scope, settings)
     return lambda_.Function(
         scope,
         id,
@@ -102,7 +97,7 @@ def python_function(
         # On the function: every resource that uses it then waits for the policy.
         initial_policy=[*statements],
         log_group=log_group,
-        environment=variables,
+        environment=None if settings is None else {"SETTINGS": _json(scope, settings)},
     )
 
 

@@ -260,8 +260,6 @@ class RootTaskFunctions:
                 **{name: self.settings[name] for name in settings},
                 **more_settings,
             },
-            # For an SDK of the runtime that still defaults to the global STS.
-            environment={"AWS_STS_REGIONAL_ENDPOINTS": "regional"},
             role_path=role_path,
         )
         self.writers.append((function_role(function), access))

@@ -62,6 +62,8 @@ def new_session(profile: str | None = None) -> Session:
     It is botocore's, as boto3's are, without the import of boto3: a sixth of a cold start.
     """
     session = Session(profile=profile)
+    # AssumeRoot exists only in a Region's own STS, not in the global one, which old SDKs call by default.
+    session.set_config_variable("sts_regional_endpoints", "regional")
     session.register_component("data_loader", _models(session.get_config_variable("data_path")))
     return session
 

@@ -76,8 +76,11 @@ def test_root_access_creates_its_clients_with_boto3_alone(boto3_python: Path) ->
 
 
 def test_root_tasks_opens_sessions_at_the_regions_own_sts(boto3_python: Path) -> None:
-    code = "from root_tasks.aws.clients import create_clients; print(create_clients().sts.meta.endpoint_url)"
-    assert run(boto3_python, code, region="eu-west-1") == "https://sts.eu-west-1.amazonaws.com"
+    code = (
+        "import os; os.environ['AWS_STS_REGIONAL_ENDPOINTS'] = 'legacy'; "
+        "from root_tasks.aws.clients import create_clients; print(create_clients().sts.meta.endpoint_url)"
+    )
+    assert run(boto3_python, code, region="us-east-1") == "https://sts.us-east-1.amazonaws.com"
 
 
 def test_the_names_of_features_and_tasks_do_not_start_the_cdk() -> None:

@@ -92,7 +92,7 @@ class Caller:
         from root_tasks.aws.session_clients import SessionClients
 
         # With the same settings, for credentials of their own.
-        session = _session(self.profile)
+        session = new_session(self.profile)
         session.set_config_variable("region", self.region)
         config = one_attempt().merge(Config(max_pool_connections=connections))
         return Aws(
@@ -124,7 +124,7 @@ def find_caller(target: TargetOptions, *, wait: bool = True) -> Caller:
     environment = target.environment
     clock = Clock(now=environment.monotonic, sleep=environment.sleep, random=environment.random)
     with call_errors(_GET_CALLER_IDENTITY):
-        session = _session(target.profile)
+        session = new_session(target.profile)
         # The AWS CLI also reads AWS_REGION, and first; the SDK does not.
         given = target.region or os.environ.get("AWS_REGION")
         # Organizations and IAM are global; the SDK needs a Region all the same.
@@ -152,10 +152,3 @@ def find_caller(target: TargetOptions, *, wait: bool = True) -> Caller:
 def retry_budget(clock: Clock, *, seconds: float = MAX_WAIT_SECONDS) -> RetryBudget:
     """Return how long a person waits for calls from now on."""
     return RetryBudget(clock=clock, deadline=clock.now() + seconds + ATTEMPT_RESERVE_SECONDS)
-
-
-def _session(profile: str | None) -> Session:
-    session = new_session(profile)
-    # AssumeRoot exists only in a Region's own STS, not in the global one.
-    session.set_config_variable("sts_regional_endpoints", "regional")
-    return session
