@@ -10,7 +10,6 @@ from aws_cdk import Annotations, Names, Stack
 from aws_cdk import aws_organizations as organizations
 
 from ._app import StackOrder
-from ._policy_limits import MAX_CHARACTERS
 from ._tokens import longest_value
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
 # AWS's limit is 128, and the rest of the name is added.
 _MAX_NAME_CHARACTERS = 100
+# AWS's limits, by the type of policy; that of service control policies since May 2026.
+_MAX_CHARACTERS = {"SERVICE_CONTROL_POLICY": 10_240, "RESOURCE_CONTROL_POLICY": 5_120}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ def attach_policy(
     """
     # CloudFormation writes the text: at most with a space after each comma and colon.
     characters = len(json.dumps(longest_value(Stack.of(scope).resolve(document))))
-    if characters > (maximum := MAX_CHARACTERS[type.name]):
+    if characters > (maximum := _MAX_CHARACTERS[type.name]):
         raise ValueError(
             f"{listed}, with which the policy has {characters} characters; AWS allows {maximum}. {remedy}"
         )

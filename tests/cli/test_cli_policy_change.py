@@ -197,8 +197,6 @@ def test_a_policy_whose_type_is_disabled_is_said_to_need_it(
             for own in ("p-FullAWSAccess", "p-RCPFullAWSAccess")
         ),
         (["--target", MEMBER], "text", "is not a policy that AWS would accept."),
-        (["--target", MEMBER], document({**HARMLESS, "Sid": 10_240 * "a"}), "space: AWS accepts 10,240."),
-        (["--replaces", "p-1"], document({**RCP, "Sid": 5_120 * "a"}), "AWS accepts 5,120."),
         (["--target", MEMBER], None, "guard.json cannot be read: No such file"),
         ([], document(HARMLESS), "--policy needs --target or --replaces"),
         (["--target", MEMBER, "--replaces", "p-1"], document(HARMLESS), "--policy needs --target or"),
@@ -268,22 +266,3 @@ def test_a_delegate_that_checks_no_account_is_not_told_that_a_policy_denies_noth
         policy = ("--policy", write(file, DENY_ROOT), *where)
         said = command_line.refusal("preflight", *policy, "--organizational-unit", "Empty")
         assert "There is no member account to check." in said
-
-
-def test_a_policy_that_aws_would_not_attach_to_a_full_target_is_refused(
-    command_line: CommandLine, organization: LocalOrganization, file: Path
-) -> None:
-    # AWS's own policy is another one.
-    for kind, denial, others in (("service", HARMLESS, 9), ("resource", RCP, 4)):
-        change = ("--policy", write(file, denial), "--target", MEMBER)
-        for number in range(others):
-            assert denied(command_line, *change) == (0, [])
-            organization.attach_policy(
-                name=f"{kind}-{number}",
-                document=document(denial),
-                target_id=MEMBER,
-                policy_type=f"{kind.upper()}_CONTROL_POLICY",
-            )
-        for selected in ((), ("--account", MEMBER)):
-            said = command_line.refusal("preflight", *change, *selected)
-            assert f"{MEMBER} takes no other {kind} control policy by AWS's limit. To change one" in said

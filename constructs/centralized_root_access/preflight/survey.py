@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ from root_tasks.run.accounts import classify
 from root_tasks.run.directory import MemberDirectory
 from root_tasks.run.units import ROOT_NAME
 
-from .._policy_limits import MAX_CHARACTERS
 from .attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
 from .calls import SessionFacts, SessionOpener
 from .check import PolicyCheck
@@ -38,10 +36,6 @@ if TYPE_CHECKING:
     from .verdicts import AccountVerdict, TaskVerdict
 
     UnitIds = tuple[str, ...] | None
-
-# AWS's limits since May 2026: the characters of a policy, and the policies of a target. FullAWSAccess counts,
-# and so does RCPFullAWSAccess: AWS allows five, but this one is never read.
-_MAX_ATTACHED = {PolicyType.SERVICE_CONTROL_POLICY: 10, PolicyType.RESOURCE_CONTROL_POLICY: 4}
 
 
 class SurveyError(RootAccessError):
@@ -71,26 +65,20 @@ class PolicyChange:
         """Return the IDs of the root, units and accounts where something changes, or may change.
 
         Raises:
-            SurveyError: The policy that is there is attached nowhere, as far as was read, or a target takes
-                no other one.
+            SurveyError: The policy that is there is attached nowhere, as far as was read.
         """
-        kind = self.policy_type.words
-        own = [of_type for of_type in attachments if of_type.policy_type is self.policy_type]
         if self.replaced_id is None:
-            for target_id, of_type in itertools.product(self.target_ids, own):
-                if len(of_type.policy_ids.get(target_id, ())) >= _MAX_ATTACHED[self.policy_type]:
-                    raise SurveyError(
-                        f"{target_id} takes no other {kind} by AWS's limit. To change one, use --replaces."
-                    )
             return frozenset(self.target_ids)
         places = frozenset(
             target_id
-            for of_type in own
+            for of_type in attachments
+            if of_type.policy_type is self.policy_type
             for target_id in {*of_type.policy_ids, *of_type.problems}
             # A policy that could not be read of a target may be this one.
             if self.replaced_id in of_type.policy_ids.get(target_id, [self.replaced_id])
         )
         if not places:
+            kind = self.policy_type.words
             raise SurveyError(f"{self.replaced_id}: no {kind} of this ID applies to an account to check.")
         return places
 
@@ -128,7 +116,7 @@ def parse_change(
         replaced_id: The policy whose document it replaces.
 
     Raises:
-        SurveyError: It is not a policy that AWS accepts, or would replace AWS's own.
+        SurveyError: It is not a policy of AWS's language, or would replace AWS's own.
     """
     if replaced_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
         raise SurveyError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")
@@ -138,10 +126,6 @@ def parse_change(
     policy = parse_policy(content, policy_id="not attached yet", name=file.stem, policy_type=policy_type)
     if policy.problem:
         raise SurveyError(f"{file} is not a policy that AWS would accept. {policy.problem}")
-    # AWS counts white space, but its console and some tools take it away before.
-    characters = len(json.dumps(json.loads(content), ensure_ascii=False, separators=(",", ":")))
-    if characters > (most := MAX_CHARACTERS[policy_type]):
-        raise SurveyError(f"{file} has {characters:,} characters without white space: AWS accepts {most:,}.")
     return PolicyChange(
         policy=policy, policy_type=policy_type, target_ids=target_ids, replaced_id=replaced_id
     )
