@@ -94,7 +94,6 @@ def _to_json(observed: RootAccess, deviations: Mapping[str, str]) -> str:
         **observed.to_dict(),
         "deviations": [*deviations.values()],
         "steps": [*deviations],
-        "sdk": _sdk(),
     }
     return json.dumps(found, separators=(",", ":"))
 
@@ -123,14 +122,7 @@ def _to_text(observed: RootAccess, deviations: Mapping[str, str], desired: Desir
     changes = "apply these changes:" if deviations else "change nothing."
     lines.append(f"With {_list_text(desired)}, a deployment would {changes}")
     lines += (f"  {step}  ({deviation})" for step, deviation in deviations.items())
-    lines.append(f"Read with {_sdk()}.")
     return "\n".join(lines)
-
-
-def _sdk() -> str:
-    import botocore
-
-    return f"botocore {botocore.__version__}"
 
 
 def _list_text(desired: DesiredState) -> str:
