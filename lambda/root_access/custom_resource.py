@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.retry import Clock, RetryBudget
@@ -30,7 +29,6 @@ def apply_request(
     clock: Clock,
     log: Callable[..., None],
     abandoned: threading.Event,
-    executor: Callable[[], Executor] = ThreadPoolExecutor,
 ) -> dict[str, Any]:
     """Bring the organization to the state that a Create or an Update asks for, or raise RootAccessError.
 
@@ -56,7 +54,6 @@ def apply_request(
         account_id=FunctionArn.parse(context.invoked_function_arn).account_id,
         budget=budget,
         delegates_managed=desired.delegated_administrators is not None,
-        executor=executor,
     )
     root_access = Convergence(
         organization=organization,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -51,7 +51,6 @@ class Organization:
         account_id: str,
         budget: RetryBudget,
         delegates_managed: bool = True,
-        executor: Callable[[], Executor] = ThreadPoolExecutor,
     ) -> None:
         self._iam: IAMClient = client("iam")
         self._organizations: OrganizationsClient = client("organizations")
@@ -60,7 +59,6 @@ class Organization:
         self.budget = budget
         # A denial ends a read at once: a member account is recognized without waiting.
         self._read_budget = replace(budget, new_permissions_until=None)
-        self._executor = executor
 
     def observe(self) -> RootAccess:
         """Return the organization's root access, by reads in parallel; its identity is read only once.
@@ -92,7 +90,7 @@ class Organization:
         return None
 
     def _observe_once(self) -> RootAccess:
-        with self._executor() as pool:
+        with ThreadPoolExecutor() as pool:
             identity = pool.submit(lambda: self._identity)
             features = pool.submit(self._read_features)
             service = pool.submit(self._read_trusted_access)

@@ -43,10 +43,13 @@ class RoundTrips:
 
 
 def test_a_fresh_organization_needs_three_writes_in_this_order_in_five_round_trips(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
+    organization: LocalOrganization,
+    function: Function,
+    stack: FakeCloudFormation,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trips = RoundTrips()
-    function.executor = trips.executor  # type: ignore[assignment]
+    monkeypatch.setattr("root_access.organization.ThreadPoolExecutor", trips.executor)
     function.on_event("before-call", trips.count)
     assert stack.create(Features=BOTH).succeeded
     assert writes(organization) == [

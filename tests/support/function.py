@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,6 @@ from support.accounts import MANAGEMENT
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
-    from concurrent.futures import Executor
 
     from aws_calls.runtime import LambdaContext
 
@@ -87,14 +85,12 @@ class Function:
         time: Its time.
         remaining_seconds: How long an invocation may take.
         log: What it logged.
-        executor: Makes the pool that it reads in parallel with.
     """
 
     account_id: str = MANAGEMENT
     time: FakeTime = field(default_factory=FakeTime)
     remaining_seconds: float = _TIMEOUT_SECONDS
     log: list[Mapping[str, object]] = field(default_factory=list)
-    executor: Callable[[], Executor] = ThreadPoolExecutor
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, event: Mapping[str, Any]) -> Handled:
@@ -128,7 +124,6 @@ class Function:
                 clock=self.time.clock(),
                 log=self._record,
                 abandoned=abandoned,
-                executor=self.executor,
             )
         except Exception as error:
             handled.error = error
@@ -160,6 +155,4 @@ class Function:
         """Return the organization as the function sees it, with the budget of one invocation."""
         clock = self.time.clock()
         budget = RetryBudget(clock=clock, deadline=clock.now() + _TIMEOUT_SECONDS)
-        return Organization(
-            client=self.client, account_id=self.account_id, budget=budget, executor=self.executor
-        )
+        return Organization(client=self.client, account_id=self.account_id, budget=budget)
