@@ -97,7 +97,7 @@ def build_state_machine(
         items_path="$.batches",
         item_selector={
             "runId": sfn.JsonPath.string_at("$.runId"),
-            "task": sfn.JsonPath.string_at("$.task"),
+            "sessionTask": sfn.JsonPath.string_at("$.sessionTask"),
             "workSha256": sfn.JsonPath.string_at("$.workSha256"),
             "batch": sfn.JsonPath.number_at("$$.Map.Item.Value"),
         },
@@ -178,7 +178,7 @@ def _batch(
     for id, listed in by_function.items():
         invoke = _invoke(states, id, functions[listed[0]], payload=None, makes_changes=makes_changes)
         invoke.add_catch(no_result)
-        choice.when(_is_any_of("$.task", listed), invoke)
+        choice.when(_is_any_of("$.sessionTask", listed), invoke)
     return choice
 
 

@@ -67,7 +67,8 @@ class RefusalReason(Enum):
         "allow_policy_override=True."
     )
     OVERRIDE_OF_SEVERAL_POLICIES = '"policyOverride" replaces one policy: name exactly one bucket or queue.'
-    SEVERAL_BACKUPS = '"restore" lists several backups of {ids}: list the one to attach.'
+    BACKUPS_OF_SEVERAL_TYPES = "One plan restores policies of buckets or of queues: plan them apart."
+    SEVERAL_BACKUPS = '"backups" lists several of {ids}: list the one to attach.'
     OVERRIDE_NOT_JSON = '"policyOverride" is not valid JSON: {error}.'
 
     NO_ORGANIZATION = _Failing(
@@ -121,7 +122,6 @@ class RefusalReason(Enum):
     BACKUP_NOT_FOUND = _backup_refusal("there is no such backup.")
     BACKUP_ALTERED = _Failing(_backup_refusal("it is not what a run stores under this key."))
     NOT_A_BACKUP = _backup_refusal("it is not a backup.")
-    BACKUP_OF_ANOTHER_TYPE = _backup_refusal("it is of a {type}, and the task is {task}.")
 
 
 # The keys of what the execution of a refused run holds, which ends as SUCCEEDED in Step Functions.

@@ -265,7 +265,7 @@ def unlock(command_line: CommandLine) -> Shown:
     """Unlock a bucket, and return what was shown with the command that restores its policy."""
     lock_bucket(command_line)
     assert command_line.run("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked").exit_code == 0
-    unlocked = command_line.run("execute", f"plan-unlock-{NAME}", "--yes")
+    unlocked = command_line.run("execute", f"plan-unlock-bucket-{NAME}", "--yes")
     assert unlocked.exit_code == 0
     return unlocked
 
@@ -277,10 +277,10 @@ def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(comman
     planned = run_next(command_line, unlocked)
     assert planned.exit_code == 0
     assert planned.lines[-1].startswith(
-        "Plan: restore bucket policies. To be attached in 1 of 1 account: 1 bucket policy. Nothing"
+        "Plan: restore policies. To be attached in 1 of 1 account: 1 bucket policy. Nothing"
     )
     assert f"Policy of locked in {MEMBER}, to be attached:" in planned.stdout
-    assert last_input(command_line) == {"task": Task.UNLOCK_BUCKET, "restore": [command[3]]}
+    assert last_input(command_line) == {"task": Task.RESTORE, "backups": [command[3]]}
 
 
 def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
@@ -312,11 +312,10 @@ def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
 @pytest.mark.parametrize(
     ("reference", "sentence"),
     [
-        (f"backups/{EXECUTION}/{MEMBER}/b/{'0' * 64}.json", f"Run {EXECUTION} did not remove policies"),
-        ("latest/report.json", "is not the key of a backup"),
-        (f"backups/no-run/{MEMBER}/b/{'0' * 64}.json", "There is no run.json at s3://"),
+        (f"backups/{EXECUTION}/{MEMBER}/b/{'0' * 64}.json", "cannot be restored: there is no such backup."),
+        ("latest/report.json", '"backups" must contain references of backups from reports'),
     ],
-    ids=["another task's", "a report", "no run"],
+    ids=["no backup", "a report"],
 )
 def test_what_is_not_a_backup_is_not_restored(
     command_line: CommandLine, reference: str, sentence: str

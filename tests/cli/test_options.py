@@ -63,12 +63,12 @@ EVERY_OPTION = (
         ),
         (
             f"plan unlock-bucket --bucket {MEMBER}:one --bucket {MEMBER}:two",
-            "plan-unlock",
+            "plan-unlock-bucket",
             {"task": Task.UNLOCK_BUCKET, "buckets": {MEMBER: ["one", "two"]}},
         ),
         (
             f"plan unlock-queue --queue {QUEUE} --skip-backup",
-            "plan-unlock",
+            "plan-unlock-queue",
             {"task": Task.UNLOCK_QUEUE, "queues": [QUEUE], "skipBackup": True},
         ),
     ],

@@ -254,7 +254,7 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     assert f"{execution.started_at:%Y-%m-%d %H:%M} UTC" in shown.lines[1]
     rows = list(csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout)))
     assert ", requested by local, the same principal that planned it, " in shown.lines[1]
-    keys = ("run", "stateMachine", "status", "action", "plan", "execution", "requestedBy", "accounts")
+    keys = ("run", "stateMachine", "status", "command", "plan", "execution", "requestedBy", "accounts")
     assert [tuple(row[key] for key in keys) for row in rows] == [
         (EXECUTION, "Execute", "SUCCEEDED", "execute", PLAN, "", CALLER, "1"),
         (plan, "Audit", "SUCCEEDED", "plan delete", "", EXECUTION, CALLER, "1"),

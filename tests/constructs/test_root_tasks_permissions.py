@@ -127,7 +127,7 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
         return root_tasks.requests
 
 
-def _plan_and_execute(root_tasks: running.RootTasks, task: RootTask, **named: object) -> Any:
+def _plan_and_execute(root_tasks: running.RootTasks, task: RootTask | Task, **named: object) -> Any:
     plan = root_tasks.run({"task": task, **named})
     # A retry finds the mark, the run and the claim that an earlier attempt has stored.
     root_tasks.lose_response("s3:PutObject", url="executed-by.json")
@@ -152,8 +152,8 @@ def _unlock_and_restore(root_tasks: running.RootTasks, task: RootTask, **named: 
     root_tasks.lose_response("s3:PutObject", url="backups/")
     (item,) = root_tasks.results(_plan_and_execute(root_tasks, task, **named))[MEMBER]["items"]
     root_tasks.fail("s3:GetObject", "AccessDenied", url="backups/", times=1)
-    assert root_tasks.run({"task": task, "restore": [item["backup"]]}).status == "FAILED"
-    _plan_and_execute(root_tasks, task, restore=[item["backup"]])
+    assert root_tasks.run({"task": "restore", "backups": [item["backup"]]}).status == "FAILED"
+    _plan_and_execute(root_tasks, Task.RESTORE, backups=[item["backup"]])
     plan = root_tasks.run({"task": task, **named})
     root_tasks.lose_results = lambda batch: True
     assert set(root_tasks.execute(plan).totals) == {"UNKNOWN"}

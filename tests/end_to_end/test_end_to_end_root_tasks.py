@@ -364,7 +364,7 @@ def unlock_and_restore(aws: LocalAws, deployed: Deployed, request: Mapping[str, 
     assert deployed.accounts(unlocked, "DONE") == {LOCKED_OUT}
     assert policy_of(aws, kind) is None
     (item,) = deployed.results(unlocked)[LOCKED_OUT]["items"]
-    restore = deployed.run_successfully(task=request["task"], restore=[item["backup"]])
+    restore = deployed.run_successfully(task="restore", backups=[item["backup"]])
     (planned,) = deployed.results(restore)[LOCKED_OUT]["items"]
     assert planned["message"] is None, "it is known which run made the backup"
     deployed.execute(restore)

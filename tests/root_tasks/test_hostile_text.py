@@ -97,7 +97,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-KEYS = ("task", "accounts", "organizationalUnits", "buckets", "queues", "skipBackup", "restore")
+KEYS = ("task", "accounts", "organizationalUnits", "buckets", "queues", "skipBackup", "backups")
 inputs = json_values | st.dictionaries(
     st.sampled_from([*KEYS, "policyOverride"]) | st.text(max_size=8),
     json_values | st.sampled_from(list(Task)),

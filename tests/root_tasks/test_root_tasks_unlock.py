@@ -26,7 +26,7 @@ from root_tasks.messages import (
 from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
 from support.accounts import MEMBER, OTHER
-from support.root_tasks import FinishedExecution, RootTasks, refusal
+from support.root_tasks import FinishedExecution, RootTasks, Settings, lock_out, refusal
 
 REGION = "eu-west-1"
 ID = {"bucket": "locked-bucket", "queue": f"arn:aws:sqs:{REGION}:{MEMBER}:locked-queue"}
@@ -123,7 +123,7 @@ class Locked:
 
     def restore(self, *references: str) -> FinishedExecution:
         """Plan to restore backups."""
-        return self.root_tasks.run({"task": TASK[self.kind], "restore": [*references]})
+        return self.root_tasks.run({"task": Task.RESTORE, "backups": [*references]})
 
     def execute(self, plan: FinishedExecution, *, name: str | None = None) -> FinishedExecution:
         """Execute a plan."""
@@ -373,7 +373,7 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(l
         assert [line for line in lines if line[0] != " "] == [
             f'{sign}      "Sid": "{sid}",' for sign, sid in (("-", "Everybody"), ("+", "Fixed"))
         ]
-    assert [f"{locked.root_tasks.report(run)['action']}" for run in (plan, executed)] == ["replace"] * 2
+    assert all(locked.root_tasks.report(run)["policyOverride"] for run in (plan, executed))
     assert [f"{ATTACH[locked.kind].partition(':')[0]}:{call}" for call in calls] == [ATTACH[locked.kind]]
     assert json.loads(backup["policy"]) == json.loads(locked.text("Everybody"))
     assert locked.policy == "Fixed"
@@ -432,7 +432,7 @@ def test_restoring_is_planned_then_done(locked: Locked) -> None:
     assert locked.policy == "Everybody"
     empty = locked.restore(reference)
     assert locked.outcome(empty) == locked.outcome(locked.execute(another)) == ("NOTHING_TO_DO", None)
-    assert locked.root_tasks.report(locked.execute(empty))["action"] == "restore"
+    assert locked.root_tasks.report(locked.execute(empty))["task"] == "restore"
 
 
 def test_a_restore_of_two_backups_of_one_policy_is_refused(locked: Locked) -> None:
@@ -472,21 +472,38 @@ def test_a_policy_that_is_the_backups_but_for_its_white_space_has_nothing_to_do(
 
 
 def test_what_is_not_the_backup_of_such_a_policy_is_not_restored(locked: Locked) -> None:
-    root_tasks, kind, unlocked = locked.root_tasks, locked.kind, locked.unlock()
+    root_tasks, unlocked = locked.root_tasks, locked.unlock()
     missing, foreign = (f"backups/run-1/{MEMBER}/x/{sha}.json" for sha in ("0" * 64, sha256(b"{}")))
     root_tasks.write(foreign, b"{}")
-    other = TASK["queue" if kind == "bucket" else "bucket"]
-    of_other_type: dict[str, object] = {"reference": unlocked, "type": f"{kind} policy", "task": other}
-    expected: list[tuple[Task, str, RefusalReason, dict[str, object]]] = [
-        (TASK[kind], missing, RefusalReason.BACKUP_NOT_FOUND, {"reference": missing}),
-        (TASK[kind], foreign, RefusalReason.NOT_A_BACKUP, {"reference": foreign}),
-        (other, unlocked, RefusalReason.BACKUP_OF_ANOTHER_TYPE, of_other_type),
-        (TASK[kind], unlocked, RefusalReason.BACKUP_ALTERED, {"reference": unlocked}),
+    expected = [
+        (missing, RefusalReason.BACKUP_NOT_FOUND),
+        (foreign, RefusalReason.NOT_A_BACKUP),
+        (unlocked, RefusalReason.BACKUP_ALTERED),
     ]
-    for task, reference, reason, data in expected:
+    for reference, reason in expected:
         if reason is RefusalReason.BACKUP_ALTERED:
             root_tasks.write(unlocked, root_tasks.read(unlocked).replace(b"Everybody", b"Nobody"))
-        assert refusal(root_tasks.run({"task": task, "restore": [reference]})) == (reason, data)
+        assert refusal(locked.restore(reference)) == (reason, {"reference": reference})
+
+
+def test_backups_are_restored_in_sessions_of_the_task_that_removed_them_which_the_stack_needs(
+    root_tasks: RootTasks,
+) -> None:
+    references = []
+    for task, named in lock_out(root_tasks).items():
+        executed = root_tasks.execute(root_tasks.run({"task": task, **named}))
+        references += [item["backup"] for item in root_tasks.results(executed)[MEMBER]["items"]]
+        plan = root_tasks.run({"task": Task.RESTORE, "backups": references[-1:]})
+        assert root_tasks.report(plan)["sessionTask"] == task
+        root_tasks.settings = Settings(tasks=(Task.AUDIT,))
+        for refused in (
+            root_tasks.run({"task": Task.RESTORE, "backups": references[-1:]}),
+            root_tasks.execute(plan),
+        ):
+            assert refusal(refused)[0] is RefusalReason.TASK_NOT_IN_STACK
+        root_tasks.settings = Settings()
+    both = root_tasks.run({"task": Task.RESTORE, "backups": references})
+    assert refusal(both)[0] is RefusalReason.BACKUPS_OF_SEVERAL_TYPES
 
 
 @pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])

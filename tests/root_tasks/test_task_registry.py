@@ -13,12 +13,13 @@ import pytest
 from local_aws.emulation.task_policies import TASK_POLICIES, TaskPolicy
 from local_aws.emulation.task_policies import Feature as EmulatedFeature
 from root_access.state import Feature
-from root_tasks.model.report_schema import Action, ItemType, Outcome, Task
+from root_tasks.model.report_schema import ItemType, Outcome, Task
 from root_tasks.model.run import Target
+from root_tasks.model.task import SESSION_TASKS
 from root_tasks.refusals import RefusalReason
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.credentials import credentials_of_type
-from root_tasks.tasks.definition import ActionWords, TaskDefinition
+from root_tasks.tasks.definition import TaskDefinition, TaskWords
 from root_tasks.tasks.outcomes import finding_of, item_of
 from root_tasks.tasks.task_input import ACCOUNTS, Request, parse_named_accounts
 from support.accounts import MEMBER, OTHER
@@ -54,7 +55,7 @@ def execute(task: AccountTask) -> Finding:
 
 
 DEFINITION = TaskDefinition(
-    words=ActionWords(action=Action.DELETE, title="Delete the oldest root access key"),
+    words=TaskWords(title="Delete the oldest root access key"),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     item_types=(ItemType.ACCESS_KEY,),
     calls=("iam:ListAccessKeys", "iam:DeleteAccessKey"),
@@ -74,6 +75,7 @@ def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
     monkeypatch.setattr(Task, "_member_names_", [*Task._member_names_, task.name])
     monkeypatch.setitem(Task._member_map_, task.name, task)
     monkeypatch.setitem(Task._value2member_map_, NAME, task)
+    monkeypatch.setattr("root_tasks.model.task.SESSION_TASKS", (*SESSION_TASKS, task))
     monkeypatch.setitem(DEFINITIONS, task, DEFINITION)
     policy = TaskPolicy(
         name=POLICY, needs=EmulatedFeature.ROOT_CREDENTIALS_MANAGEMENT, allows=frozenset(DEFINITION.calls)

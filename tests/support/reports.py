@@ -10,7 +10,6 @@ from root_tasks.messages import DETAILS_UNAVAILABLE, LOOK_AGAIN, NO_RESULT, PROT
 from root_tasks.model.report_schema import (
     AccessKey,
     AccountResult,
-    Action,
     Change,
     ChangeType,
     CredentialDetails,
@@ -25,7 +24,6 @@ from root_tasks.report.changes import with_history
 from root_tasks.report.next_steps import next_steps
 from root_tasks.report.render import as_html, as_json
 from root_tasks.report.risk import in_order_of_risk
-from root_tasks.tasks import DEFINITIONS
 
 MANAGEMENT, SECURITY = "111111111111", "222222222222"
 STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
@@ -113,7 +111,8 @@ def inaccessible(account_id: str, *, name: str | None = None) -> AccountResult:
 def report(
     *results: AccountResult,
     task: Task = Task.AUDIT,
-    action: Action | None = None,
+    session_task: Task | None = None,
+    policy_override: bool = False,
     executed_plan: str | None = None,
     full: bool = True,
     run_id: str = "audit-2026-11-20",
@@ -124,7 +123,8 @@ def report(
     return Report(
         run_id=run_id,
         task=task,
-        action=action or DEFINITIONS[task].words.action,
+        session_task=session_task or task,
+        policy_override=policy_override,
         executed_plan=executed_plan,
         full=full and task is Task.AUDIT,
         organization_id="o-8j81brsjuj",

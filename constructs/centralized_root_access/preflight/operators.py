@@ -112,7 +112,7 @@ def _without_variables(compare: Callable[[str, str], Truth | Undefined]) -> Comp
 
 
 def _comparison_of_numbers(holds: Callable[[Decimal, Decimal], bool]) -> Compare:
-    """Return a comparison. Text of a request that is no number is unequal to all and in no order."""
+    """Return a comparison. Text that is not a number is unequal to all, and in no order."""
 
     def compare(policy_value: str, value: str) -> Truth | Undefined:
         expected = _number(policy_value)

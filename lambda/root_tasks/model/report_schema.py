@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from common.identifier import Identifier
@@ -44,17 +43,6 @@ class Outcome(Identifier):
     def rank(self) -> int:
         """The outcome's place in the order, from 0."""
         return list(Outcome).index(self)
-
-
-class Action(StrEnum):
-    """The action of a run. One task of AWS's can do the opposite of another run of it."""
-
-    AUDIT = "audit"
-    DELETE = "delete"
-    ALLOW_RECOVERY = "allow recovery"
-    UNLOCK = "unlock"
-    REPLACE = "replace"
-    RESTORE = "restore"
 
 
 class ItemType(Identifier):
@@ -274,7 +262,9 @@ class RunDetails:
     Attributes:
         run_id: The run's ID: the name of its execution.
         task: The task.
-        action: What it does; None in documents of releases that did not say.
+        session_task: The task whose sessions it opens: the same, or the one that removed what a restore
+            attaches.
+        policy_override: Whether it replaces a policy by the one that its input gives.
         executed_plan: The run ID of the plan that this run executes; None for a plan or an audit.
         full: Whether it is an audit of every account of the organization.
         organization_id: The organization.
@@ -289,7 +279,8 @@ class RunDetails:
 
     run_id: str
     task: Task
-    action: Action | None = None
+    session_task: Task
+    policy_override: bool = False
     executed_plan: str | None = None
     full: bool
     organization_id: str

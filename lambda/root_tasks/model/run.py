@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from .codec import Document
-from .report_schema import Action, ItemType, Result, RunDetails, Task
+from .report_schema import ItemType, Result, RunDetails, Task
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -100,7 +100,8 @@ class Plan(Document):
     Attributes:
         run_id: The run that created it.
         task: Its task.
-        action: What it plans; None in plans of earlier releases.
+        session_task: The task whose sessions it opens.
+        policy_override: Whether it replaces a policy by the one that its input gave.
         requested_by: Who asked for it, as the input states; None if it does not.
         assignments: The accounts and the targets.
     """
@@ -109,7 +110,8 @@ class Plan(Document):
 
     run_id: str
     task: Task
-    action: Action | None = None
+    session_task: Task
+    policy_override: bool = False
     requested_by: str | None = None
     assignments: tuple[Assignment, ...]
 
@@ -194,7 +196,7 @@ class Work(Document):
 
     Attributes:
         run_id: The run.
-        task: Its task.
+        session_task: The task whose sessions it opens.
         mode: What it is for.
         batches: The accounts of each batch, with what to act on.
         credentials: Which credentials a plan may list.
@@ -205,7 +207,7 @@ class Work(Document):
     KIND: ClassVar[str] = "work"
 
     run_id: str
-    task: Task
+    session_task: Task
     mode: Mode
     batches: tuple[tuple[Assignment, ...], ...]
     credentials: CredentialSelection = CredentialSelection()

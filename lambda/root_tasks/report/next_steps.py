@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from common.next_step import NextStep
 
-from ..model.report_schema import Action, ItemType, Outcome, Task
+from ..model.report_schema import ItemType, Outcome, Task
 from .management_root_user import PROTECT_OWN, is_unprotected, management_credentials
 from .risk import RECENT, is_all_in_use, is_recent
 from .summary import is_plan, minute
@@ -42,7 +42,7 @@ def next_steps(report: Report, *, stored: bool = True) -> tuple[NextStep, ...]:
         steps = _after_audit(report, stored=stored)
     elif is_plan(report) and Outcome.PLANNED in report.totals:
         steps = _after_plan(report)
-    elif report.action is Action.ALLOW_RECOVERY:
+    elif report.task is Task.RECOVER:
         steps = _after_recovery(report)
     elif is_plan(report):
         steps = _after_plan_of_nothing(report)
@@ -152,7 +152,7 @@ def _after_policies(report: Report) -> Iterator[NextStep]:
         and item.backup.startswith(f"backups/{report.run_id}/")
     )
     # Beside the policy that replaced it, a backup is not restored.
-    if backups and report.action is not Action.REPLACE:
+    if backups and not report.policy_override:
         words = [word for backup in backups for word in ("--backup", backup)]
         yield NextStep(
             what="Plan to restore what was removed, when it is needed again",

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         Item,
         Report,
     )
-    from ..tasks.definition import ActionWords
+    from ..tasks.definition import TaskWords
 
 # Embedding takes several times the memory of what is embedded.
 _PIECE_BYTES = 100_000
@@ -77,11 +77,11 @@ def as_csv(report: Report) -> bytes:
 
     It begins with the mark by which spreadsheets recognize UTF-8.
     """
-    action = words_of(report).action
-    rows = ([*(value(result) for _, value in _COLUMNS), action] for result in report.results)
+    of_run = (report.task, _YES_OR_NO[report.policy_override])
+    rows = ([*(value(result) for _, value in _COLUMNS), *of_run] for result in report.results)
     data = io.BytesIO()
     with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
-        _write_table(text, [*(name for name, _ in _COLUMNS), "action"], rows, line_end="\r\n")
+        _write_table(text, [*(name for name, _ in _COLUMNS), "task", "policyOverride"], rows, line_end="\r\n")
         text.flush()
         return data.getvalue()
 
@@ -253,7 +253,7 @@ def csv_cell(value: object) -> str:
     return f"'{text}" if text.startswith("\n") else text
 
 
-def _words(of_action: ActionWords) -> dict[str, str]:
+def _words(of_action: TaskWords) -> dict[str, str]:
     """Return the words of each identifier in a report; outcomes in those of the run's action."""
     return {
         **{outcome: of_action.outcome(outcome) for outcome in Outcome},

@@ -9,7 +9,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from ..messages import enumeration, quantity
-from ..model.report_schema import AccountResult, Action, ItemType, Outcome, Report
+from ..model.report_schema import AccountResult, ItemType, Outcome, Report, Task
 from ..tasks import DEFINITIONS
 from .management_root_user import management_sentence
 from .risk import RECENT, is_recent
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..model.report_schema import PlanSelection
-    from ..tasks.definition import ActionWords
+    from ..tasks.definition import TaskWords
 
 # The outcomes of an account of which an audit read what its root user has.
 AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED, Outcome.CLEAN})
@@ -104,14 +104,15 @@ def title(report: Report) -> str:
 
 
 def what_it_does(report: Report) -> str:
-    """Return what the run does or plans, to be used in a sentence: "restore bucket policies"."""
+    """Return what the run does or plans, to be used in a sentence: "unlock bucket policies"."""
     words = words_of(report).title
     return f"{words[0].lower()}{words[1:]}"
 
 
-def words_of(report: Report) -> ActionWords:
+def words_of(report: Report) -> TaskWords:
     """Return the words of what the run does or plans."""
-    return DEFINITIONS[report.task].words_of(report.action)
+    definition = DEFINITIONS[report.task]
+    return (report.policy_override and definition.override_words) or definition.words
 
 
 def requesters(report: Report) -> str:
@@ -292,7 +293,7 @@ def _execution_sentence(report: Report) -> str:
         f"{_capitalize(words_of(report).done)}: {items}.",
         f"Done as planned in {report.totals.get(Outcome.DONE, 0):,} of {accounts}.",
         _remaining(report, "Still there", Outcome.SKIPPED, Outcome.FAILED)
-        if report.action is Action.DELETE
+        if report.task is Task.DELETE
         else "",
     )
     return " ".join(filter(None, sentences))

@@ -156,7 +156,9 @@ class AccountRunner:
     @classmethod
     def of_audit(cls, aws: Aws, *, run_id: str, pace: Pace, only: Assignment | None = None) -> AccountRunner:
         """Return what audits accounts before it is known which accounts there are, or only one account."""
-        work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=((only,),) if only else ())
+        work = Work(
+            run_id=run_id, session_task=Task.AUDIT, mode=Mode.AUDIT, batches=((only,),) if only else ()
+        )
         # An audit removes no policy.
         return cls(aws=aws, work=work, pace=pace, back_up=lambda backup: "")  # noqa: ARG005
 
@@ -173,7 +175,7 @@ class AccountRunner:
     def _find(self, assignment: Assignment, *, executor: Executor) -> Finding:
         if self._is_expired():
             return _finding_without_change(self.work, assignment, messages.EXPIRED)
-        task = self.work.task
+        task = self.work.session_task
         if self.work.mode is not Mode.EXECUTE:
             # A plan's session cannot change anything if AWS has such a policy.
             task = DEFINITIONS[task].planned_by or task
@@ -223,7 +225,7 @@ class AccountRunner:
             )
             return references[target]
 
-        definition = DEFINITIONS[self.work.task]
+        definition = DEFINITIONS[self.work.session_task]
         function = definition.execute if self.work.mode is Mode.EXECUTE else None
         return (function or definition.plan)(
             AccountTask(

@@ -90,7 +90,6 @@ def write_report(
     output: dict[str, Any] = {
         "runId": run.run_id,
         TASK: run.task,
-        "action": run.action,
         "mode": run.mode,
         "report": urls[_HTML],
         REPORT_SHA256: sha256(files[0].body),

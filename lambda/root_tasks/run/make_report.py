@@ -67,7 +67,8 @@ def plan_of(run: Run, findings: Mapping[str, Finding]) -> Plan:
     return Plan(
         run_id=run.run_id,
         task=run.task,
-        action=run.action,
+        session_task=run.session_task,
+        policy_override=run.policy_override,
         requested_by=run.requested_by,
         assignments=tuple(assignment for assignment in assignments if assignment.targets),
     )

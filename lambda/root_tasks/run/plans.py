@@ -12,7 +12,6 @@ from aws_calls.failures import CallError, FailureKind, error_of_call
 from ..aws.executions import DESCRIBE_EXECUTION, REPORT_SHA256, find_execution
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
-from ..model.report_schema import Task
 from ..model.run import PLAN_LIFETIME, RUN_ID, ExecutionMark, Plan
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks.task_input import REQUESTED_BY, parse_requester, quote, text_of
@@ -107,12 +106,11 @@ class Plans:
         if output.get(PLAN_SHA256) is None:
             raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
         expires_at = self._expiry(run_id, planned_at)
-        task = Task(output[TASK])
-        if task not in self.settings.tasks:
-            raise task_not_in_stack(task, tasks=self.settings.tasks)
         if request.report_sha256 not in (None, output.get(REPORT_SHA256)):
             raise RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id=run_id)
         plan = self._read(run_id, checksum=output[PLAN_SHA256])
+        if plan.session_task not in self.settings.tasks:
+            raise task_not_in_stack(plan.session_task, tasks=self.settings.tasks)
         return plan, expires_at
 
     def claim(self, run_id: str, *, execution: Execution) -> None:

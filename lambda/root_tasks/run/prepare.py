@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..messages import NO_LONGER_A_MEMBER
-from ..model.report_schema import Action, Task
+from ..model.report_schema import Task
 from ..model.run import Account, Assignment, Mode, Run, Work
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
@@ -81,7 +81,8 @@ def prepare(
         run_id=execution.name,
         execution_arn=execution.arn,
         task=task,
-        action=(plan and plan.action) or _action(request),
+        session_task=request.session_task or task,
+        policy_override=request.policy_override,
         mode=mode,
         executed_plan=None if plan is None else plan.run_id,
         full=request.full,
@@ -98,7 +99,7 @@ def prepare(
     named = {assignment.account_id: assignment for assignment in request.assignments}
     work = Work(
         run_id=execution.name,
-        task=task,
+        session_task=run.session_task,
         mode=mode,
         batches=tuple(tuple(named.get(id_, Assignment(account_id=id_)) for id_ in ids) for ids in batches),
         credentials=request.credential_selection(execution.started_at),
@@ -126,15 +127,6 @@ def _mode(request: Request, plan: Plan | None) -> Mode:
     if plan is not None:
         return Mode.EXECUTE
     return Mode.PLAN if DEFINITIONS[request.task].makes_changes else Mode.AUDIT
-
-
-def _action(request: Request) -> Action:
-    """Return what an input, and so a plan, asks for: one action for all of its targets."""
-    targets = [target for work in request.assignments for target in work.targets]
-    other = Action.RESTORE if any(target.restore for target in targets) else None
-    if any(target.replacement for target in targets):
-        other = Action.REPLACE
-    return DEFINITIONS[request.task].words_of(other).action
 
 
 def batches_of(ids: list[str], mode: Mode) -> tuple[tuple[str, ...], ...]:

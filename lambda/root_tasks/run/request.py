@@ -9,14 +9,12 @@ from ..model.report_schema import Task
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS
 from ..tasks.task_input import REQUESTED_BY, TaskInput, parse_requester, quote
-from .plans import PLAN
+from .plans import PLAN, TASK
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from ..tasks.task_input import Request
-
-_TASK = "task"
 
 
 def parse_request(input_: object, *, tasks: Collection[Task], allow_policy_override: bool) -> Request:
@@ -35,10 +33,10 @@ def parse_request(input_: object, *, tasks: Collection[Task], allow_policy_overr
     if PLAN in input_:
         raise RunRefusedError(RefusalReason.PLAN_NOT_EXECUTED_HERE)
     of_tasks = [key for definition in DEFINITIONS.values() for key in definition.input_keys]
-    valid = tuple(dict.fromkeys((_TASK, *of_tasks, REQUESTED_BY)))
+    valid = tuple(dict.fromkeys((TASK, *of_tasks, REQUESTED_BY)))
     if unknown := sorted(set(input_).difference(valid)):
         raise RunRefusedError(RefusalReason.UNKNOWN_KEYS, keys=unknown, valid=valid)
-    task = _parse_task(input_.get(_TASK, Task.AUDIT), tasks=tasks)
+    task = _parse_task(input_.get(TASK, Task.AUDIT), tasks=tasks)
     values = {key: value for key, value in input_.items() if key != REQUESTED_BY}
     request = DEFINITIONS[task].parse(
         TaskInput(task=task, values=values, allow_policy_override=allow_policy_override)
@@ -50,6 +48,7 @@ def _parse_task(value: object, *, tasks: Collection[Task]) -> Task:
     if value not in list(Task):
         raise RunRefusedError(RefusalReason.UNKNOWN_TASK, value=quote(value), valid=list(Task))
     task = Task(str(value))
-    if task not in tasks:
+    # A restore needs the task of its backups, which are not read yet.
+    if task not in tasks and task is not Task.RESTORE:
         raise task_not_in_stack(task, tasks=tasks)
     return task

@@ -15,8 +15,8 @@ from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError
 from ..model.report_schema import Task
 from ..model.run import RUN_ID, Restore, Target
-from ..refusals import RefusalReason, RunRefusedError
-from ..tasks import DEFINITIONS
+from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
+from ..tasks import task_of_policies
 from ..tasks.task_input import Request, assignments_of
 from .directory import MemberDirectory
 from .plans import Plans, parse_plan_request
@@ -24,11 +24,11 @@ from .prepare import prepare, with_unit_names
 from .request import parse_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from ..aws.context import Aws
     from ..aws.stores import RunStore
-    from ..model.run import Assignment, Backup, Run, Work
+    from ..model.run import Backup, Run, Work
     from .settings import StartExecutionSettings, StartRunSettings
 
 _ABOUT_EMAILS = (Task.AUDIT, Task.RECOVER)
@@ -45,7 +45,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         settings: The function's settings.
 
     Returns:
-        `runId`, `task`, `runSha256`, `workSha256` and `batches`, which the state machine holds. No names.
+        `runId`, `sessionTask`, `runSha256`, `workSha256` and `batches`, for the state machine. No names.
 
     Raises:
         RunRefusedError: The run cannot start.
@@ -56,7 +56,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
             event["input"], tasks=settings.tasks, allow_policy_override=settings.allow_policy_override
         )
         if request.restores:
-            request = replace(request, assignments=_assignments_to_restore(storage, request))
+            request = _with_backups(request, storage, tasks=settings.tasks)
         patient = replace(aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS)
         directory = MemberDirectory.of(aws.with_budget(patient))
         run, work = prepare(
@@ -82,7 +82,7 @@ def start_execution(
         settings: The function's settings.
 
     Returns:
-        `runId`, `task`, `runSha256`, `workSha256` and `batches`, which the state machine holds. No names.
+        `runId`, `sessionTask`, `runSha256`, `workSha256` and `batches`, for the state machine. No names.
 
     Raises:
         RunRefusedError: The plan cannot be executed.
@@ -95,7 +95,13 @@ def start_execution(
         directory = MemberDirectory.of(aws)
         run, work = prepare(
             directory,
-            Request(task=plan.task, assignments=plan.assignments, requested_by=asked.requested_by),
+            Request(
+                task=plan.task,
+                session_task=plan.session_task,
+                policy_override=plan.policy_override,
+                assignments=plan.assignments,
+                requested_by=asked.requested_by,
+            ),
             execution=execution,
             plan=plan,
             expires_at=expires_at,
@@ -166,7 +172,7 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> d
         raise RunRefusedError(RefusalReason.NAME_ALREADY_USED, run_id=run.run_id)
     stored: dict[str, Any] = {
         "runId": run.run_id,
-        "task": run.task,
+        "sessionTask": run.session_task,
         "runSha256": run_sha256,
         "workSha256": runs.write(work),
     }
@@ -178,9 +184,15 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> d
 # Restoring
 
 
-def _assignments_to_restore(storage: Storage, request: Request) -> tuple[Assignment, ...]:
+def _with_backups(request: Request, storage: Storage, *, tasks: Collection[Task]) -> Request:
+    """Return a request to restore with what is to be attached."""
     references = request.restores
-    backups = [_backup(storage, reference, task=request.task) for reference in references]
+    backups = [_backup(storage, reference) for reference in references]
+    first, *others = {task_of_policies(backup.type) for backup in backups}
+    if others:
+        raise RunRefusedError(RefusalReason.BACKUPS_OF_SEVERAL_TYPES)
+    if first not in tasks:
+        raise task_not_in_stack(first, tasks=tasks)
     policies = Counter((backup.account_id, backup.id) for backup in backups)
     if several := [id_ for (_, id_), count in policies.items() if count > 1]:
         raise RunRefusedError(RefusalReason.SEVERAL_BACKUPS, ids=several)
@@ -193,10 +205,11 @@ def _assignments_to_restore(storage: Storage, request: Request) -> tuple[Assignm
         )
         for reference, backup in zip(references, backups, strict=True)
     ]
-    return assignments_of(zip((backup.account_id for backup in backups), targets, strict=True))
+    by_account = zip((backup.account_id for backup in backups), targets, strict=True)
+    return replace(request, session_task=first, assignments=assignments_of(by_account))
 
 
-def _backup(storage: Storage, reference: str, *, task: Task) -> Backup:
+def _backup(storage: Storage, reference: str) -> Backup:
     try:
         backup = storage.backups.read(reference)
     except ChecksumMismatchError as error:
@@ -205,8 +218,4 @@ def _backup(storage: Storage, reference: str, *, task: Task) -> Backup:
         raise RunRefusedError(RefusalReason.NOT_A_BACKUP, reference=reference) from error
     if backup is None:
         raise RunRefusedError(RefusalReason.BACKUP_NOT_FOUND, reference=reference)
-    if backup.type is not DEFINITIONS[task].policy_type:
-        raise RunRefusedError(
-            RefusalReason.BACKUP_OF_ANOTHER_TYPE, reference=reference, type=backup.type.words, task=task
-        )
     return backup

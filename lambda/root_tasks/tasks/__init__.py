@@ -10,6 +10,7 @@ from . import allow_password_recovery, audit_credentials, delete_credentials, un
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..model.report_schema import ItemType
     from .definition import TaskDefinition
 
 DEFINITIONS: Mapping[Task, TaskDefinition] = {
@@ -18,4 +19,10 @@ DEFINITIONS: Mapping[Task, TaskDefinition] = {
     Task.RECOVER: allow_password_recovery.DEFINITION,
     Task.UNLOCK_BUCKET: unlock_policy.BUCKET_DEFINITION,
     Task.UNLOCK_QUEUE: unlock_policy.QUEUE_DEFINITION,
+    Task.RESTORE: unlock_policy.RESTORE_DEFINITION,
 }
+
+
+def task_of_policies(type_: ItemType) -> Task:
+    """Return the task that removes the policies of a type: they are restored in its sessions, too."""
+    return next(task for task, definition in DEFINITIONS.items() if definition.policy_type is type_)

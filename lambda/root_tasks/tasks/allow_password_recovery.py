@@ -8,10 +8,10 @@ from aws_calls.failures import CallError
 from root_access.state import Feature
 
 from ..messages import HAS_PASSWORD
-from ..model.report_schema import Action, ItemType, Outcome, Task
+from ..model.report_schema import ItemType, Outcome, Task
 from ..model.run import Target
 from .credentials import LISTING_CALLS, password_created_at
-from .definition import ActionWords, TaskDefinition
+from .definition import TaskDefinition, TaskWords
 from .outcomes import already_done, failure_item, finding_of, item_of
 from .task_input import ACCOUNTS, parse_named_accounts
 
@@ -49,8 +49,7 @@ def execute(task: AccountTask) -> Finding:
 
 
 DEFINITION = TaskDefinition(
-    words=ActionWords(
-        action=Action.ALLOW_RECOVERY,
+    words=TaskWords(
         title="Allow root password recovery",
         planned="recovery to be allowed",
         done="recovery allowed",

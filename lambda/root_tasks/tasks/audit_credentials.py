@@ -9,7 +9,7 @@ from aws_calls.failures import Failure, describe
 from root_access.state import Feature
 
 from ..messages import DETAILS_UNAVAILABLE, contradiction, hint
-from ..model.report_schema import AccessKey, Action, CredentialDetails, ItemType, Outcome, RootCredentials
+from ..model.report_schema import AccessKey, CredentialDetails, ItemType, Outcome, RootCredentials
 from ..model.run import Finding
 from .credentials import (
     DETAIL_CALLS,
@@ -19,7 +19,7 @@ from .credentials import (
     list_credentials,
     with_last_uses,
 )
-from .definition import ActionWords, TaskDefinition
+from .definition import TaskDefinition, TaskWords
 from .task_input import SCOPE_KEYS, parse_accounts_or_all
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _access_key(key: Credential) -> AccessKey:
 
 
 DEFINITION = TaskDefinition(
-    words=ActionWords(action=Action.AUDIT, title="Audit of root credentials"),
+    words=TaskWords(title="Audit of root credentials"),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     necessary_reads=(GET_ACCOUNT_SUMMARY,),
     calls=(GET_ACCOUNT_SUMMARY, *DETAIL_CALLS),

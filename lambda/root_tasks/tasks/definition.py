@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from root_access.state import Feature
 
     from ..aws.sessions import RootSession
-    from ..model.report_schema import Action, ItemType, Task
+    from ..model.report_schema import ItemType, Task
     from ..model.run import CredentialSelection, Finding, Target
     from .task_input import Request, TaskInput
 
@@ -38,25 +38,23 @@ class AccountTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActionWords:
-    """An action in the words of its reports. What differs in effect has no sentence in common.
+class TaskWords:
+    """A task in the words of its reports. What differs in effect has no sentence in common.
 
     Attributes:
-        action: The action.
         title: The title of a report.
         planned: What is to happen to what a plan lists, such as "to be deleted".
         done: What has happened to it, such as "deleted".
-        warning: A sentence to read before the action is executed.
+        warning: A sentence to read before the task is executed.
     """
 
-    action: Action
     title: str
     planned: str = Outcome.PLANNED.words
     done: str = Outcome.DONE.words
     warning: str = ""
 
     def outcome(self, outcome: Outcome) -> str:
-        """Return an outcome in the words of the action."""
+        """Return an outcome in the words of the task."""
         return {Outcome.PLANNED: self.planned, Outcome.DONE: self.done}.get(outcome, outcome.words)
 
 
@@ -66,7 +64,7 @@ class TaskDefinition:
 
     Attributes:
         words: What it does, in words.
-        other_words: What else a run of it can do, depending on its input.
+        override_words: What it does in words if it replaces a policy; None if it cannot.
         feature: The feature of centralized root access that its sessions need.
         necessary_reads: The calls without which an audit or a plan finds nothing in an account.
         item_types: What a plan finds by itself; empty if the input names the targets.
@@ -78,14 +76,14 @@ class TaskDefinition:
         plan: Reads an account and changes nothing. Of a task that makes changes, the finding has the targets
             of the plan.
         execute: Changes the targets of the plan, and nothing else; None for a read-only task.
-        policy_type: The policies that the task removes, replaces and restores; None if it does not.
+        policy_type: The policies that the task removes and replaces; None if it does not.
         planned_by: The task whose policy the sessions of a plan have, which can change nothing;
             None if AWS has no such policy, and a plan needs the task's own.
         necessary_calls: Returns the calls without which nothing planned of a type can be done.
     """
 
-    words: ActionWords
-    other_words: tuple[ActionWords, ...] = ()
+    words: TaskWords
+    override_words: TaskWords | None = None
     feature: Feature
     necessary_reads: tuple[str, ...] = ()
     item_types: tuple[ItemType, ...] = ()
@@ -102,7 +100,3 @@ class TaskDefinition:
     def makes_changes(self) -> bool:
         """True if the task makes changes, and so needs a plan."""
         return self.execute is not None
-
-    def words_of(self, action: Action | None) -> ActionWords:
-        """Return an action of the task in words."""
-        return next((words for words in self.other_words if words.action is action), self.words)

@@ -12,7 +12,7 @@ from aws_calls.failures import CallError, Failure, FailureKind, describe, error_
 from root_access.state import Feature
 
 from .. import messages
-from ..model.report_schema import Action, ItemType, Outcome, Task
+from ..model.report_schema import ItemType, Outcome, Task
 from ..model.run import Finding, Target
 from .credentials import (
     DETAIL_CALLS,
@@ -22,7 +22,7 @@ from .credentials import (
     list_credentials,
     with_last_uses,
 )
-from .definition import ActionWords, TaskDefinition
+from .definition import TaskDefinition, TaskWords
 from .outcomes import already_done, failure_item, finding_of, item_of
 from .task_input import SCOPE_KEYS, invalid_value, parse_accounts, quote
 
@@ -272,8 +272,7 @@ def _parse_unused_for(input_: TaskInput) -> timedelta | None:
 _SELECTION_KEYS = (_CREDENTIAL_TYPES, _UNUSED_FOR_DAYS, _INCLUDE_IN_USE)
 
 DEFINITION = TaskDefinition(
-    words=ActionWords(
-        action=Action.DELETE,
+    words=TaskWords(
         title="Delete root credentials",
         planned="to be deleted",
         done="deleted",

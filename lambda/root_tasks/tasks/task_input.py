@@ -45,6 +45,9 @@ class Request:
 
     Attributes:
         task: The task.
+        session_task: The task whose sessions a restore needs, once its backups are read; None for any other
+            request.
+        policy_override: Whether the policy of the target is replaced by a given one.
         requested_by: The requester, as the input states.
         all_accounts: Whether it is every account of the organization.
         account_ids: The accounts.
@@ -58,6 +61,8 @@ class Request:
     """
 
     task: Task
+    session_task: Task | None = None
+    policy_override: bool = False
     requested_by: str | None = None
     all_accounts: bool = False
     account_ids: tuple[str, ...] = ()

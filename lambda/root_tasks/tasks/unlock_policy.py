@@ -15,10 +15,10 @@ from root_access.state import Feature
 
 from .. import messages
 from ..aws.stores import BACKUP_REFERENCE, sha256
-from ..model.report_schema import Action, ItemType, Outcome
+from ..model.report_schema import ItemType, Outcome
 from ..model.run import Target
 from ..refusals import RefusalReason, RunRefusedError
-from .definition import ActionWords, TaskDefinition
+from .definition import TaskDefinition, TaskWords
 from .outcomes import failure_item, finding_of, item_of
 from .resource_policies import (
     DELETE_BUCKET_POLICY,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _BUCKETS = "buckets"
 _QUEUES = "queues"
 _SKIP_BACKUP = "skipBackup"
-_RESTORE = "restore"
+_BACKUPS = "backups"
 _POLICY_OVERRIDE = "policyOverride"
 
 # Until 2018 us-east-1 allowed capitals, underscores and 255 characters.
@@ -223,8 +223,6 @@ def _apply_change(target: Target, change: Callable[[], None], *, done: Item) -> 
 
 
 def _parse_bucket_input(input_: TaskInput) -> Request:
-    if _RESTORE in input_.values:
-        return _parse_restores(input_)
     by_account = _require_value(input_, _BUCKETS, _POLICY_OVERRIDE)
     if not isinstance(by_account, dict) or not by_account:
         expected = 'bucket names by account, for example {"222222222222": ["a-bucket"]}'
@@ -241,8 +239,6 @@ def _parse_bucket_input(input_: TaskInput) -> Request:
 
 
 def _parse_queue_input(input_: TaskInput) -> Request:
-    if _RESTORE in input_.values:
-        return _parse_restores(input_)
     # A policy that cannot be backed up is not replaced.
     other = _POLICY_OVERRIDE if _POLICY_OVERRIDE in input_.values else _SKIP_BACKUP
     _require_value(input_, _QUEUES, other)
@@ -264,20 +260,24 @@ def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) ->
             raise RunRefusedError(RefusalReason.OVERRIDE_OF_SEVERAL_POLICIES)
         policy = _policy_document(input_.values[_POLICY_OVERRIDE])
         targets = [(account_id, replace(target, replacement=policy)) for account_id, target in targets]
-    return Request(task=input_.task, assignments=assignments_of(targets))
+    return Request(
+        task=input_.task,
+        policy_override=_POLICY_OVERRIDE in input_.values,
+        assignments=assignments_of(targets),
+    )
 
 
 def _require_value(input_: TaskInput, key: str, *others: str) -> Any:
-    """Return what an input names by a key that it must have, unless it restores."""
+    """Return what an input names by a key that it must have."""
     input_.require_no_other_keys(key, *others)
     if key not in input_.values:
-        raise RunRefusedError(RefusalReason.MISSING_KEY, task=input_.task, keys=(key, _RESTORE))
+        raise RunRefusedError(RefusalReason.MISSING_KEY, task=input_.task, keys=(key,))
     return input_.values[key]
 
 
 def _parse_restores(input_: TaskInput) -> Request:
-    input_.require_no_other_keys(_RESTORE)
-    references = input_.strings(_RESTORE, BACKUP_REFERENCE, "references of backups from reports")
+    _require_value(input_, _BACKUPS)
+    references = input_.strings(_BACKUPS, BACKUP_REFERENCE, "references of backups from reports")
     return Request(task=input_.task, restores=references)
 
 
@@ -300,25 +300,15 @@ def _policy_document(value: Any) -> str:
 
 def _definition(what: str, type_: ItemType, **fields: Any) -> TaskDefinition:
     return TaskDefinition(
-        words=ActionWords(
-            action=Action.UNLOCK,
+        words=TaskWords(
             title=f"Unlock {what} policies",
             planned="to be removed",
             done="removed",
         ),
-        other_words=(
-            ActionWords(
-                action=Action.REPLACE,
-                title=f"Replace {what} policies",
-                planned="to be replaced",
-                done="replaced",
-            ),
-            ActionWords(
-                action=Action.RESTORE,
-                title=f"Restore {what} policies",
-                planned="to be attached",
-                done="restored",
-            ),
+        override_words=TaskWords(
+            title=f"Replace {what} policies",
+            planned="to be replaced",
+            done="replaced",
         ),
         feature=Feature.ROOT_SESSIONS,
         plan=plan,
@@ -334,13 +324,23 @@ BUCKET_DEFINITION = _definition(
     ItemType.BUCKET_POLICY,
     necessary_reads=(LIST_BUCKETS,),
     calls=(LIST_BUCKETS, GET_BUCKET_POLICY, DELETE_BUCKET_POLICY, PUT_BUCKET_POLICY),
-    input_keys=(_BUCKETS, _RESTORE, _POLICY_OVERRIDE),
+    input_keys=(_BUCKETS, _POLICY_OVERRIDE),
     parse=_parse_bucket_input,
 )
 QUEUE_DEFINITION = _definition(
     "queue",
     ItemType.QUEUE_POLICY,
     calls=(GET_QUEUE_ATTRIBUTES, SET_QUEUE_ATTRIBUTES),
-    input_keys=(_QUEUES, _SKIP_BACKUP, _RESTORE, _POLICY_OVERRIDE),
+    input_keys=(_QUEUES, _SKIP_BACKUP, _POLICY_OVERRIDE),
     parse=_parse_queue_input,
+)
+# It has no calls of its own: a run of it is in sessions of one of the two.
+RESTORE_DEFINITION = TaskDefinition(
+    words=TaskWords(title="Restore policies", planned="to be attached", done="restored"),
+    feature=Feature.ROOT_SESSIONS,
+    calls=(),
+    input_keys=(_BACKUPS,),
+    parse=_parse_restores,
+    plan=plan,
+    execute=execute,
 )

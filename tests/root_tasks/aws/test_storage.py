@@ -48,8 +48,9 @@ RUN = Run(
     accounts=(),
     batches=(),
 )
-WORK = Work(run_id="run-1", task=Task.AUDIT, mode=Mode.AUDIT, batches=((Assignment(account_id=MEMBER),),))
-PLAN = Plan(run_id="run-1", task=Task.DELETE, assignments=(Assignment(account_id=MEMBER),))
+ASSIGNED = (Assignment(account_id=MEMBER),)
+WORK = Work(run_id="run-1", session_task=Task.AUDIT, mode=Mode.AUDIT, batches=(ASSIGNED,))
+PLAN = Plan(run_id="run-1", task=Task.DELETE, session_task=Task.DELETE, assignments=ASSIGNED)
 RESULT = BatchResult(findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),))
 MARK = ExecutionMark(execution_arn="arn", started_at=STARTED)
 OTHER_MARK = replace(MARK, started_at=STARTED + timedelta(days=90))

@@ -11,7 +11,6 @@ from datetime import timedelta
 import pytest
 
 from root_tasks.model.report_schema import (
-    Action,
     CredentialDetails,
     Item,
     ItemType,
@@ -42,7 +41,6 @@ EXPIRES = STARTED + timedelta(hours=24)
 recovery = functools.partial(
     report,
     task=Task.RECOVER,
-    action=Action.ALLOW_RECOVERY,
     executed_plan="plan",
     run_id="run",
 )

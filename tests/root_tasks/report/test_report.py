@@ -219,7 +219,8 @@ def test_the_csv_has_what_a_root_user_has() -> None:
         "accessKeysLastUsedAt": "2026-11-17T04:10:00Z",
         "signingCertificates": "0",
         "mfaDevices": "1",
-        "action": "audit",
+        "task": "audit",
+        "policyOverride": "no",
     }
 
 

@@ -14,7 +14,6 @@ import pytest
 
 from common.untrusted import printable
 from root_tasks.model.report_schema import (
-    Action,
     Change,
     ChangeType,
     CredentialDetails,
@@ -368,24 +367,24 @@ def test_the_page_has_the_next_steps_of_its_report(shown: Show) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "executed", "difference", "words"),
+    ("task", "executed", "difference", "words"),
     [
-        (Action.UNLOCK, None, None, "to be removed"),
-        (Action.UNLOCK, "plan", None, "removed"),
-        (Action.REPLACE, None, '-{"Id": "<b>1"}\n+{"Id": "\u202e2"}', "to be replaced"),
-        (Action.REPLACE, "plan", "-{}\n+[]", "replaced"),
-        (Action.RESTORE, None, None, "to be attached"),
-        (Action.RESTORE, "plan", None, "restored"),
+        (Task.UNLOCK_BUCKET, None, None, "to be removed"),
+        (Task.UNLOCK_BUCKET, "plan", None, "removed"),
+        (Task.UNLOCK_BUCKET, None, '-{"Id": "<b>1"}\n+{"Id": "\u202e2"}', "to be replaced"),
+        (Task.UNLOCK_BUCKET, "plan", "-{}\n+[]", "replaced"),
+        (Task.RESTORE, None, None, "to be attached"),
+        (Task.RESTORE, "plan", None, "restored"),
     ],
     ids=["to remove", "removed", "to replace", "replaced", "to attach", "attached"],
 )
 def test_a_policy_to_be_attached_is_never_shown_like_one_to_be_removed(
-    shown: Show, action: Action, executed: str | None, difference: str | None, words: str
+    shown: Show, task: Task, executed: str | None, difference: str | None, words: str
 ) -> None:
     outcome = Outcome.DONE if executed else Outcome.PLANNED
     item = Item(type=ItemType.BUCKET_POLICY, id="locked", outcome=outcome, policy="{}", difference=difference)
     account = result("300000000001", outcome, items=(item,))
-    page = shown(report(account, task=Task.UNLOCK_BUCKET, action=action, executed_plan=executed))
+    page = shown(report(account, task=task, policy_override=difference is not None, executed_plan=executed))
     # The policy of a plan is open from the start.
     if executed:
         page.click("#details")

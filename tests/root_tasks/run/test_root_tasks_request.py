@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 QUEUE = f"arn:aws:sqs:eu-west-1:{MEMBER}:orders.fifo"
 BACKUP = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"
 DELETE, RECOVER = Task.DELETE, Task.RECOVER
-BUCKETS, QUEUES = Task.UNLOCK_BUCKET, Task.UNLOCK_QUEUE
+BUCKETS, QUEUES, RESTORE = Task.UNLOCK_BUCKET, Task.UNLOCK_QUEUE, Task.RESTORE
 
 
 def parse(input_: object, *, allow_policy_override: bool = False) -> Request:
@@ -120,7 +120,7 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"organizationalUnits": [["Root"]]}, {"value": '["Root"]'}),
         ({"task": BUCKETS, "buckets": {"me": ["a-bucket"]}}, {"value": '"me"'}),
         ({"task": QUEUES, "queues": ["orders"]}, {"value": '"orders"'}),
-        ({"task": QUEUES, "restore": [f"runs/{BACKUP}"]}, {"key": "restore"}),
+        ({"task": RESTORE, "backups": [f"runs/{BACKUP}"]}, {"key": "backups"}),
         ({"task": BUCKETS, "buckets": {MEMBER: ["x" * 256]}}, {"key": MEMBER}),
         *(({"task": BUCKETS, "buckets": {MEMBER: [name]}}, {"key": MEMBER}) for name in NOT_BUCKETS),
         ({"task": QUEUES, "queues": [f"arn:aws:sqs::{MEMBER}:orders"]}, {"key": "queues"}),
@@ -135,12 +135,12 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": DELETE, "accounts": [MEMBER], "skipBackup": True}, {"keys": ["skipBackup"]}),
         ({"task": BUCKETS, "accounts": ["all"]}, {"keys": ["accounts"]}),
         ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "skipBackup": True}, {"keys": ["skipBackup"]}),
-        ({"task": BUCKETS, "restore": [BACKUP], "policyOverride": {}}, {"keys": ["policyOverride"]}),
+        ({"task": RESTORE, "backups": [BACKUP], "policyOverride": {}}, {"keys": ["policyOverride"]}),
         (
             {"task": QUEUES, "queues": [QUEUE], "skipBackup": True, "policyOverride": {}},
             {"keys": ["skipBackup"]},
         ),
-        ({"task": QUEUES, "restore": [BACKUP], "queues": [QUEUE]}, {"keys": ["queues"]}),
+        ({"task": QUEUES, "backups": [BACKUP], "queues": [QUEUE]}, {"keys": ["backups"]}),
         *(
             ({"task": task, "accounts": [MEMBER], key: 1}, {"task": task, "keys": [key], "valid": valid})
             for task, valid in (
@@ -154,8 +154,9 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
     RefusalReason.MISSING_KEY: [
         ({"task": DELETE}, {"keys": ("accounts", "organizationalUnits")}),
         ({"task": RECOVER}, {"task": RECOVER, "keys": ("accounts",)}),
-        ({"task": BUCKETS}, {"keys": ("buckets", "restore")}),
-        ({"task": QUEUES}, {"keys": ("queues", "restore")}),
+        ({"task": BUCKETS}, {"keys": ("buckets",)}),
+        ({"task": QUEUES}, {"keys": ("queues",)}),
+        ({"task": RESTORE}, {"keys": ("backups",)}),
     ],
     RefusalReason.ACCOUNTS_NOT_NAMED: [
         ({"task": RECOVER, "accounts": ["all"]}, {"task": RECOVER}),

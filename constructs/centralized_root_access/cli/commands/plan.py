@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from common.untrusted import printable
+from root_tasks.model.task import Task
 
-from ...enums import CredentialType, RootTask
+from ...enums import CredentialType
 from ..base.command_errors import failures_as
 from ..base.options import (
     JSON,
@@ -40,12 +41,11 @@ def bucket_of_account(value: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _planning(run_name: str, *, task: RootTask | None = None) -> Decorator:
+def _planning(task: Task) -> Decorator:
     """Add the options of every plan command, and plan with the input that the function returns.
 
     Args:
-        run_name: What the run's name begins with.
-        task: The task; None to restore policies: the run that removed them decides which one.
+        task: The task.
     """
 
     def decorate(function: Callable[..., dict[str, object]]) -> Callable[..., ExitCode]:
@@ -60,8 +60,7 @@ def _planning(run_name: str, *, task: RootTask | None = None) -> Decorator:
                 runs = Runs.find(target)
                 if (selection := options.get("selection")) is not None:
                     given |= runs.accounts_of_report(selection, audits=False)
-                of_task = task or runs.task_of_backups(options["backups"])
-                execution = runs.run(f"plan-{run_name}", {"task": of_task, **given})
+                execution = runs.run(f"plan-{task}", {"task": task, **given})
             return runs.show_result(execution, output=output)
 
         return wrapper
@@ -92,7 +91,7 @@ def plan() -> None:
     type=click.Choice(list(CREDENTIAL_TYPES)),
     help="Plan this type only. Repeatable. Default: all types.",
 )
-@_planning("delete", task=RootTask.DELETE)
+@_planning(Task.DELETE)
 def delete(
     *,
     selection: Selection,
@@ -115,7 +114,7 @@ def delete(
 
 @plan.command(short_help="Allow the root user of an account to reset its password.")
 @account_option(required=True)
-@_planning("recover", task=RootTask.RECOVER)
+@_planning(Task.RECOVER)
 def recover(*, accounts: tuple[str, ...]) -> dict[str, object]:
     """Plan to allow the root user to reset its password by e-mail."""
     return {"accounts": list(accounts)}
@@ -139,7 +138,7 @@ _policy_option = click.option(
     help="The bucket, with its account. Repeatable.",
 )
 @_policy_option
-@_planning("unlock", task=RootTask.UNLOCK_BUCKET)
+@_planning(Task.UNLOCK_BUCKET)
 def unlock_bucket(*, buckets: tuple[tuple[str, str], ...], policy: Path | None) -> dict[str, object]:
     """Plan to remove or replace the policy of a bucket. It is backed up; a removed one can be restored."""
     by_account: dict[str, list[str]] = {}
@@ -154,7 +153,7 @@ def unlock_bucket(*, buckets: tuple[tuple[str, str], ...], policy: Path | None) 
     "--skip-backup", is_flag=True, help="Remove the policy even if it cannot be read, so without a backup."
 )
 @_policy_option
-@_planning("unlock", task=RootTask.UNLOCK_QUEUE)
+@_planning(Task.UNLOCK_QUEUE)
 def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool, policy: Path | None) -> dict[str, object]:
     """Plan to remove or replace the policy of a queue. It is backed up; a removed one can be restored."""
     override = policy and read_text(policy)
@@ -168,7 +167,7 @@ def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool, policy: Path | N
     metavar="KEY",
     help="The backup, from the report of the execution that removed the policy. Repeatable.",
 )
-@_planning("restore")
+@_planning(Task.RESTORE)
 def restore(*, backups: tuple[str, ...]) -> dict[str, object]:
     """Plan to restore policies that an execution removed. It never overwrites one attached since."""
-    return {"restore": list(backups)}
+    return {"backups": list(backups)}

@@ -79,7 +79,7 @@ def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -
         status = safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red"))
         lines.append(Text.assemble(status, "  ", safe_text(execution.run_id)))
         facts = (
-            execution.action,
+            execution.command,
             "" if execution.accounts is None else quantity(execution.accounts, "account"),
             of_plan,
             # Without the account and the role: the last part names the person.
@@ -102,7 +102,7 @@ def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
         "run": execution.run_id,
         # As the stack's outputs name it.
         "stateMachine": "Audit" if execution.folder == AUDIT_FOLDER else "Execute",
-        "action": execution.action,
+        "command": execution.command,
         "accounts": execution.accounts,
         "rootFree": execution.root_free or None,
         "status": execution.status,

@@ -10,22 +10,18 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError, FailureKind
 from root_tasks.aws.bucket import Bucket
 from root_tasks.aws.stores import (
-    BACKUP_REFERENCE,
     EXECUTION_MARK,
     REPORT_JSON,
-    RUN_JSON,
     Storage,
-    run_id_of,
     sha256,
 )
 from root_tasks.messages import quantity
 from root_tasks.model.codec import DecodingError, decode
-from root_tasks.model.report_schema import Outcome, Task
+from root_tasks.model.report_schema import Outcome
 from root_tasks.model.run import RUN_ID, ExecutionMark, Finding, Run
 from root_tasks.report.render import as_json
 from root_tasks.run.collect import collect_results
 from root_tasks.run.make_report import make_report
-from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.task_input import FROM_REPORT, REQUESTED_BY
 
 from ..base.caller import MAX_WAIT_SECONDS, find_caller
@@ -265,28 +261,6 @@ class Runs:
             wanted = ", ".join(selection.outcomes)
             raise CommandError(f"Run {run_id} reports no{other} account with these outcomes: {wanted}.")
         return {"accounts": accounts, FROM_REPORT: run_id}
-
-    def task_of_backups(self, references: Sequence[str]) -> Task:
-        """Return the task that removed, and so restores, the policies of backups.
-
-        Raises:
-            CommandError: They are of several tasks, or of a run that is not stored.
-        """
-        tasks = set()
-        for reference in references:
-            if not BACKUP_REFERENCE.fullmatch(reference):
-                raise CommandError(
-                    f"{reference} is not the key of a backup. The report of the run that removed the policy "
-                    "has it."
-                )
-            run_id = run_id_of(reference)
-            task = decode(Run, self._read(f"{EXECUTE_FOLDER}/{run_id}", RUN_JSON)).task
-            if DEFINITIONS[task].policy_type is None:
-                raise CommandError(f"Run {run_id} did not remove policies, so it has no backup {reference}.")
-            tasks.add(task)
-        if len(tasks) > 1:
-            raise CommandError("One plan restores policies of buckets or of queues: plan them apart.")
-        return tasks.pop()
 
     def show_result(self, execution: RunExecution, *, output: Output, ended: str = "has ended") -> ExitCode:
         """Show the report of an execution that has ended, and the next steps.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from common.untrusted import ACCOUNT_ID
+from root_access.state import Feature
 from root_tasks.messages import quantity
 from root_tasks.model.report_schema import Outcome
 from root_tasks.report.management_root_user import management_result
@@ -78,7 +79,7 @@ def _read_management_account(report: Report, named_accounts: Collection[str]) ->
 def _omission(report: Report, named_accounts: Collection[str]) -> str:
     """Return that accounts were named and skipped; otherwise an empty text."""
     named = set(named_accounts)
-    if DEFINITIONS[report.task].policy_type is not None:
+    if DEFINITIONS[report.task].feature is Feature.ROOT_SESSIONS:
         # Buckets, queues and backups are named with their accounts.
         named.update(result.account_id for result in report.results)
     named -= {result.account_id for result in report.results if result.outcome is not Outcome.SKIPPED}

@@ -98,14 +98,14 @@ class RunExecution:
         return plan if self.folder == EXECUTE_FOLDER and RUN_ID.fullmatch(plan) else ""
 
     @property
-    def action(self) -> str:
+    def command(self) -> str:
         """Its command."""
         if self.folder == EXECUTE_FOLDER:
             return "execute"
         task = self.input.get("task", Task.AUDIT)
         if task == Task.AUDIT or task not in list(Task):
             return str(Task.AUDIT)
-        return f"plan {'restore' if 'restore' in self.input else task}"
+        return f"plan {task}"
 
 
 class Executions:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from root_tasks.messages import enumeration, quantity
-from root_tasks.model.report_schema import Action, ItemType, Outcome
+from root_tasks.model.report_schema import ItemType, Outcome, Task
 from root_tasks.report.management_root_user import credentials_in_words, management_sentence
 from root_tasks.report.summary import credentials_of, item_counts, types_without_list
 
@@ -45,7 +45,7 @@ def rows_of(report: Report, result: AccountResult) -> list[ReportRow]:
     if result.account_id == report.management_account_id and management_sentence(report):
         return [_management_row(result)]
     rows = [*_rows_of_account(result, now=report.finished_at)]
-    if report.action is Action.ALLOW_RECOVERY and result.email is not None:
+    if report.task is Task.RECOVER and result.email is not None:
         outside = f", outside of {enumeration(report.root_email_domains)}" if result.email_outside else ""
         rows.insert(0, ReportRow(outcome=result.outcome, item=f"e-mail address {result.email}{outside}"))
     return rows or [ReportRow(outcome=result.outcome)]

@@ -1,4 +1,4 @@
-"""What a run does, in its own words: no two actions that differ in effect read alike."""
+"""What a run does, in its own words: no two runs that differ in effect read alike."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from root_tasks.tasks import DEFINITIONS
 from support.reports import page_of, report, result
 
 if TYPE_CHECKING:
-    from root_tasks.model.report_schema import Action, Task
+    from root_tasks.model.report_schema import Task
 
-ACTIONS = [
-    (task, words.action)
+RUNS = [
+    (task, override)
     for task, definition in DEFINITIONS.items()
-    for words in (definition.words, *definition.other_words)
-    if definition.makes_changes
+    for override in (False, True)
+    if definition.makes_changes and (definition.override_words or not override)
 ]
 
 
-def run(task: Task, action: Action, outcome: Outcome) -> Report:
-    """The plan or the execution of an action, in an account where everything else is the same."""
+def run(task: Task, override: bool, outcome: Outcome) -> Report:
+    """The plan or the execution of a task, in an account where everything else is the same."""
     item = Item(
         type=DEFINITIONS[task].policy_type or ItemType.PASSWORD, outcome=outcome, id="locked", policy="{}"
     )
     account = result("300000000001", outcome, items=(item,))
     executed_plan = None if outcome is Outcome.PLANNED else "plan"
-    return report(account, task=task, action=action, executed_plan=executed_plan)
+    return report(account, task=task, policy_override=override, executed_plan=executed_plan)
 
 
 def texts(written: Report, capsys: pytest.CaptureFixture[str]) -> tuple[str, ...]:
@@ -53,16 +53,11 @@ def texts(written: Report, capsys: pytest.CaptureFixture[str]) -> tuple[str, ...
 
 
 @pytest.mark.parametrize("outcome", [Outcome.PLANNED, Outcome.DONE])
-def test_no_two_actions_that_differ_in_effect_share_a_text(
+def test_no_two_runs_that_differ_in_effect_share_a_text(
     outcome: Outcome, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = {action: texts(run(*action, outcome), capsys) for action in ACTIONS}
-    assert len(said) == len(ACTIONS) == 8
+    said = {each: texts(run(*each, outcome), capsys) for each in RUNS}
+    assert len(said) == len(RUNS) == 7
     for (one, these), (other, those) in itertools.combinations(said.items(), 2):
         shared = [words for words, others in zip(these, those, strict=True) if words == others]
         assert shared == [], (one, other)
-
-
-def test_a_report_of_a_release_that_did_not_say_is_of_the_tasks_own_action() -> None:
-    for definition in DEFINITIONS.values():
-        assert definition.words_of(None) is definition.words
