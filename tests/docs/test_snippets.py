@@ -17,7 +17,7 @@ from botocore import xform_name
 
 import centralized_root_access
 from centralized_root_access import CentralizedRootAccess, RootTasks
-from centralized_root_access.preflight import calls, condition_keys, documents, evaluate
+from centralized_root_access.preflight import attachments, calls, condition_keys, documents, evaluate
 from centralized_root_access.preflight.documents import parse_policy
 from support.apps import ROOT
 from support.pages import Block, blocks, parse_command_line, run_with_stubs, script
@@ -59,6 +59,7 @@ def names(text: str) -> dict[str, Any]:
         **{name: getattr(aws_cdk, name) for name in ("Annotations", "App", "Duration", "Stack")},
         **vars(documents),
         **vars(calls),
+        **vars(attachments),
         **vars(condition_keys),
         **vars(evaluate),
         "app": app,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from centralized_root_access.preflight.attachments import FULL_ACCESS, RCP_FULL_ACCESS
-from centralized_root_access.preflight.check import PolicyCheck
 from centralized_root_access.preflight.condition_keys import (
     ABSENT,
     ANYTHING,
@@ -19,7 +18,7 @@ from centralized_root_access.preflight.condition_keys import (
     SessionRequest,
 )
 from centralized_root_access.preflight.documents import PolicyType
-from centralized_root_access.preflight.evaluate import Decision, Reason
+from centralized_root_access.preflight.evaluate import Decision, PolicyCheck, Reason
 from root_tasks.model.task import ASSUME_ROOT, Task
 from support.scp import (
     ACCOUNT,

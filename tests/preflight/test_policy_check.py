@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import strategies as st
 
-from centralized_root_access.preflight.check import PolicyCheck
-from centralized_root_access.preflight.evaluate import Decision, Reason
+from centralized_root_access.preflight.evaluate import Decision, PolicyCheck, Reason
 from centralized_root_access.preflight.fixes import find_fixes, statement_with_exemption
 from centralized_root_access.preflight.verdicts import TaskResult, judge_account, judge_task
 from root_tasks.model.report_schema import Task

@@ -7,12 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from centralized_root_access.preflight.attachments import FULL_ACCESS, Attachments, OrganizationPolicies
+from centralized_root_access.preflight.attachments import (
+    FULL_ACCESS,
+    Attachments,
+    Level,
+    OrganizationPolicies,
+)
 from centralized_root_access.preflight.calls import PartialArn, SessionFacts, SessionOpener, call_of
-from centralized_root_access.preflight.check import PolicyCheck
 from centralized_root_access.preflight.condition_keys import ABSENT, Possible, SessionRequest, Value
 from centralized_root_access.preflight.documents import Policy, PolicyType, parse_policy
-from centralized_root_access.preflight.evaluate import Decision, Level, Verdict, evaluate_request, strictest
+from centralized_root_access.preflight.evaluate import (
+    Decision,
+    PolicyCheck,
+    Verdict,
+    evaluate_request,
+    strictest,
+)
 from centralized_root_access.preflight.truth import Truth
 from root_tasks.model.run import Account
 from root_tasks.model.task import ASSUME_ROOT, Task

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .documents import Policy, PolicyType, parse_policy
-from .evaluate import Level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +33,21 @@ def _unknown_policy(problem: str) -> Policy:
 _PENDING = _unknown_policy("AWS is enabling or disabling this type of policies.")
 _NOT_LISTED = _unknown_policy("No policy was listed for it, and AWS refuses to detach the last one.")
 _UNKNOWN_PATH = _unknown_policy("The organizational units of the account could not be read.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """A root, an organizational unit or an account, and the policies that are attached to it.
+
+    Attributes:
+        target_id: Its ID.
+        name: Its name.
+        policies: What is attached to it itself, not what it inherits.
+    """
+
+    target_id: str
+    name: str
+    policies: tuple[Policy, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,8 @@ from root_tasks.run.units import ROOT_NAME
 
 from .attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
 from .calls import SessionFacts, SessionOpener
-from .check import PolicyCheck
 from .documents import PolicyType, parse_policy
-from .evaluate import Decision
+from .evaluate import Decision, PolicyCheck
 from .fixes import find_fixes
 from .reader import PolicyReader
 from .verdicts import TaskResult, judge_account

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from root_tasks.model.run import Account
     from root_tasks.model.task import Task
 
-    from .check import PolicyCheck
-    from .evaluate import Cause, Verdict
+    from .evaluate import Cause, PolicyCheck, Verdict
 
 
 class TaskResult(Identifier):
