@@ -14,11 +14,10 @@ from ..model.run import PLAN_LIFETIME, Mode, Run
 from ..report.render import as_csv, as_html, as_json
 from ..report.summary import root_free_sentence, summary
 from .collect import collect_results
-from .findings_import import import_audit
 from .make_report import make_report, plan_of
 from .own_root_user import own_root_user
 from .plans import PLAN_EXPIRES_AT, PLAN_SHA256, TASK
-from .publish import compare, is_superseded, publish_audit
+from .publish import compare, import_audit, is_superseded, publish_audit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,21 +1,24 @@
-"""The publication of a full audit: what changed, metrics for the alarms, the notice, the latest report."""
+"""The publication of a full audit: changes, findings for Security Hub, metrics, notice, latest report."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from aws_calls.notices import publish
+from aws_calls.security_hub import import_findings
 from common.metrics import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
 
 from ..aws.bucket import UnreadableObjectError
 from ..aws.stores import REPORT_JSON
+from ..messages import quantity
 from ..model.report_schema import Outcome
 from ..report import changes
+from ..report.asff import findings_of
 from ..report.management_root_user import is_unprotected, management_credentials
 from ..report.summary import is_audited
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from aws_calls.notices import Notice
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from ..aws.stores import File, ReportStore
     from ..model.report_schema import Report
     from ..model.run import Run
+
+# A hundred calls, at ten a second, and as long again for AWS to accept them. Then the report is written.
+_IMPORT_SECONDS = 180.0
 
 
 def compare(aws: Aws, reports: ReportStore, report: Report) -> tuple[Report, Notice | None, frozenset[str]]:
@@ -49,6 +55,36 @@ def is_superseded(aws: Aws, reports: ReportStore, report: Report) -> bool:
         CallError: It cannot be read in time.
     """
     return reports.has_later(REPORT_JSON, than=report.finished_at, now=aws.now())
+
+
+def import_audit(aws: Aws, report: Report, *, checked: Collection[str]) -> tuple[Report, ImportResult]:
+    """Import the findings of a full audit, and return its report with a warning if that did not succeed.
+
+    An import that fails never ends the audit.
+
+    Args:
+        aws: The function that imports them.
+        report: The report.
+        checked: The accounts whose root user's e-mail address the audit before checked.
+
+    Returns:
+        The report and the result of the import.
+    """
+    aws = aws.within(_IMPORT_SECONDS)
+    found = findings_of(report, checked=checked)
+    result = import_findings(found, client=aws.clients.security_hub, importer=aws.function, budget=aws.budget)
+    aws.log(
+        event="findings_imported",
+        runId=report.run_id,
+        imported=result.imported,
+        refused=len(result.refused),
+        reason=next(iter(result.refused.values()), None),
+    )
+    if result.refused:
+        findings = quantity(result.imported + len(result.refused), "finding")
+        warning = f"Security Hub did not import {len(result.refused):,} of {findings}."
+        report = report.with_warning(f"{warning} {next(iter(result.refused.values()))}")
+    return report, result
 
 
 def publish_audit(
