@@ -17,7 +17,6 @@ from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks.task_input import REQUESTED_BY, parse_requester, quote, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from aws_calls.responses import Response
@@ -135,7 +134,7 @@ class Plans:
     def _planning_execution(self, run_id: str) -> Response:
         """Return an execution of the Audit state machine that succeeded."""
         arn = self.settings.audit_state_machine_arn.replace(":stateMachine:", ":execution:", 1)
-        response = self._describe(f"{arn}:{run_id}", until=_has_output)
+        response = self._describe(f"{arn}:{run_id}")
         if response is None:
             raise RunRefusedError(RefusalReason.PLAN_NOT_FOUND, run_id=run_id)
         status = response.require("status")
@@ -150,17 +149,10 @@ class Plans:
             raise RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id=run_id)
         return expires_at
 
-    def _describe(self, execution_arn: str, *, until: Callable[[Response], bool]) -> Response | None:
-        """Return an execution as soon as it is as expected, or what it is after some seconds.
+    def _describe(self, execution_arn: str) -> Response | None:
+        """Return an execution once it has its output, or its state after some seconds; None if there is none.
 
         Step Functions may describe what it has just started or ended as it was before.
-
-        Args:
-            execution_arn: The execution.
-            until: Whether it is as expected.
-
-        Returns:
-            The execution; None if there is none.
         """
         budget = self.aws.budget.within(_MAX_DELAY_SECONDS)
         message = "the execution is not as expected"
@@ -169,13 +161,9 @@ class Plans:
         while True:
             times += 1
             response = find_execution(self.aws, execution_arn)
-            if response is not None and until(response):
+            if response and response.require("status") == "SUCCEEDED" and response.get("output") is not None:
                 return response
             try:
                 budget.pause(times=times, error=outdated)
             except CallError:
                 return response
-
-
-def _has_output(response: Response) -> bool:
-    return response.require("status") == "SUCCEEDED" and response.get("output") is not None
