@@ -22,7 +22,7 @@ from centralized_root_access import (
 from root_tasks.refusals import RefusalReason, RunRefusedError
 from support.accounts import MANAGEMENT
 from support.deploying import Deployer, assert_succeeded, stack_outputs
-from support.root_tasks import lock_out
+from support.root_tasks import lock_out, runs_of_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,15 +66,18 @@ class Deployed:
         self._executions_of_plans = self._execute_arn.replace(":stateMachine:", ":execution:")
         self.bucket = outputs["RootTasksBucket"]
 
-    def run_execute_machine(self, input_: object) -> Execution:
-        """Start an execution of the Execute state machine, and wait until it has ended."""
-        return self._run(self._execute_arn, input_)
+    def run(self, *inputs: Mapping[str, object]) -> list[Execution]:
+        """Start executions at once, of plans or of anything else, and wait until all have ended."""
+        started = [
+            self._step_functions.start_execution(
+                stateMachineArn=self._execute_arn if "plan" in input_ else self._audit_arn,
+                input=json.dumps(input_),
+            )
+            for input_ in inputs
+        ]
+        return [self._wait_for(execution["executionArn"]) for execution in started]
 
-    def _run(self, state_machine_arn: str, input_: object) -> Execution:
-        started = self._step_functions.start_execution(
-            stateMachineArn=state_machine_arn, input=json.dumps(input_)
-        )
-        arn: str = started["executionArn"]
+    def _wait_for(self, arn: str) -> Execution:
         wait_until(lambda: self._describe(arn)["status"] != "RUNNING")
         response = self._describe(arn)
         return Execution(
@@ -90,15 +93,21 @@ class Deployed:
         response: dict[str, Any] = self._step_functions.describe_execution(executionArn=arn)
         return response
 
-    def run_successfully(self, **request: object) -> Execution:
-        """Run an execution of the Audit state machine, which must succeed."""
-        execution = self._run(self._audit_arn, request)
-        assert execution.status == "SUCCEEDED", execution.cause
-        return execution
+    def run_at_once(self, *inputs: Mapping[str, object]) -> list[Execution]:
+        """Run executions at once, which must succeed, and each of whose sessions must name its run."""
+        before = len(self.organization.calls)
+        executions = self.run(*inputs)
+        assert [found.cause for found in executions if found.status != "SUCCEEDED"] == []
+        assert runs_of_sessions(self.organization, before) == {
+            f"centralized-root-access/{found.run_id}": self.results(found).keys()
+            - self.accounts(found, "SKIPPED")
+            for found in executions
+        }
+        return executions
 
-    def execute(self, plan: Execution) -> Execution:
-        """Execute a plan, which must succeed."""
-        execution = self.run_execute_machine({"plan": plan.run_id})
+    def run_successfully(self, **request: object) -> Execution:
+        """Run an execution, which must succeed."""
+        (execution,) = self.run(request)
         assert execution.status == "SUCCEEDED", execution.cause
         return execution
 
@@ -200,9 +209,10 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     local_aws.client("securityhub").enable_security_hub()
     assert_succeeded(Deployer(local_aws, tmp_path).deploy(build))
     deployed = Deployed(local_aws)
-    audit_every_account(deployed)
+    audit, plan = deployed.run_at_once({}, {"task": DELETE, "accounts": ["all"]})
+    check_audit(deployed, audit)
     before = imported_findings(local_aws)
-    plan = plan_deletion(deployed)
+    check_plan(deployed, plan)
     execute_plan(deployed, plan)
     refuse_what_was_executed(deployed, plan)
     audit_again(deployed)
@@ -216,8 +226,7 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     allow_recovery(deployed)
 
 
-def audit_every_account(deployed: Deployed) -> None:
-    audit = deployed.run_successfully()
+def check_audit(deployed: Deployed, audit: Execution) -> None:
     assert audit.output["totals"] == {
         "CLEAN": 51,
         "HAS_CREDENTIALS": 5,
@@ -236,10 +245,6 @@ def audit_every_account(deployed: Deployed) -> None:
     for name in ("report.html", "report.csv"):
         assert deployed.read(f"latest/{name}") == deployed.read(f"runs/{audit.run_id}/{name}")
     assert audit.output["report"] == f"s3://{deployed.bucket}/runs/{audit.run_id}/report.html"
-    calls = deployed.organization.calls
-    sessions = [call for call in calls if call.root_session or call.operation == "AssumeRoot"]
-    agents = {call.user_agent.rpartition(" ")[2] for call in sessions}
-    assert agents == {f"centralized-root-access/{audit.run_id}"}
 
 
 def imported_findings(aws: LocalAws) -> dict[str, dict[str, Any]]:
@@ -264,13 +269,11 @@ def compare_findings(before: dict[str, dict[str, Any]], after: dict[str, dict[st
     assert {id_ for id_ in before if before[id_] != after[id_]} == DELETABLE | {LOCKED_OUT}
 
 
-def plan_deletion(deployed: Deployed) -> Execution:
-    plan = deployed.run_successfully(task=DELETE, accounts=["all"])
+def check_plan(deployed: Deployed, plan: Execution) -> None:
     assert deployed.accounts(plan, "PLANNED") == DELETABLE
     assert deployed.accounts(plan, "SKIPPED") == {MANAGEMENT, SUSPENDED, PROTECTED}
     assert deployed.accounts(plan, "INACCESSIBLE") == {DENIED}
     assert deployed.organization.root_credentials(PASSWORD).password
-    return plan
 
 
 def fail_with_a_report(deployed: Deployed) -> None:
@@ -279,7 +282,7 @@ def fail_with_a_report(deployed: Deployed) -> None:
     organization.put_root_credentials(account_id=KEYS, access_keys=1)
     plan = deployed.run_successfully(task=DELETE, accounts=[KEYS])
     organization.deny(account_id=KEYS, action="iam:DeleteAccessKey")
-    execution = deployed.run_execute_machine({"plan": plan.run_id})
+    (execution,) = deployed.run({"plan": plan.run_id})
     assert execution.status == "FAILED"
     assert deployed.accounts(execution, "FAILED") == {KEYS}
     assert f"executions/{execution.run_id}/report.html" in execution.cause
@@ -290,7 +293,7 @@ def lose_batches(deployed: Deployed) -> None:
     deployed.organization.put_root_credentials(account_id=MFA_ONLY, mfa_devices=1)
     plan = deployed.run_successfully(task=DELETE, accounts=[MFA_ONLY])
     restore = deployed.change_variables("execute_batch", SETTINGS="{}")
-    execution = deployed.run_execute_machine({"plan": plan.run_id})
+    (execution,) = deployed.run({"plan": plan.run_id})
     restore()
     assert execution.status == "FAILED"
     assert deployed.accounts(execution, "UNKNOWN") == {MFA_ONLY}
@@ -324,7 +327,8 @@ def run_command(aws: LocalAws, *arguments: str) -> subprocess.CompletedProcess[s
 def execute_plan(deployed: Deployed, plan: Execution) -> None:
     # Not in the plan.
     deployed.organization.put_root_credentials(account_id=LOCKED_OUT, access_keys=1)
-    execution = deployed.execute(plan)
+    others = {"task": DELETE, "accounts": ["all"], "exclude": sorted(DELETABLE)}
+    execution, _ = deployed.run_at_once({"plan": plan.run_id}, others)
     assert deployed.accounts(execution, "DONE") == DELETABLE
     assert [item["type"] for item in deployed.results(execution)[EVERYTHING]["items"]] == [
         "PASSWORD",
@@ -336,7 +340,7 @@ def execute_plan(deployed: Deployed, plan: Execution) -> None:
 
 
 def refuse_what_was_executed(deployed: Deployed, plan: Execution) -> None:
-    execution = deployed.run_execute_machine({"plan": plan.run_id})
+    (execution,) = deployed.run({"plan": plan.run_id})
     assert execution.status == "SUCCEEDED"
     assert (
         execution.output == RunRefusedError(RefusalReason.PLAN_ALREADY_EXECUTED, run_id=plan.run_id).output()
@@ -360,14 +364,14 @@ def unlock_and_restore(aws: LocalAws, deployed: Deployed, request: Mapping[str, 
     plan = deployed.run_successfully(**request)
     assert deployed.accounts(plan, "PLANNED") == {LOCKED_OUT}
     assert policy_of(aws, kind) == locked
-    unlocked = deployed.execute(plan)
+    unlocked = deployed.run_successfully(plan=plan.run_id)
     assert deployed.accounts(unlocked, "DONE") == {LOCKED_OUT}
     assert policy_of(aws, kind) is None
     (item,) = deployed.results(unlocked)[LOCKED_OUT]["items"]
     restore = deployed.run_successfully(task="restore", backups=[item["backup"]])
     (planned,) = deployed.results(restore)[LOCKED_OUT]["items"]
     assert planned["message"] is None, "it is known which run made the backup"
-    deployed.execute(restore)
+    deployed.run_successfully(plan=restore.run_id)
     assert policy_of(aws, kind) == locked
 
 
@@ -399,7 +403,8 @@ def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
 
 def allow_recovery(deployed: Deployed) -> None:
     recovery = RootTask.RECOVER
-    deployed.execute(deployed.run_successfully(task=recovery, accounts=[PASSWORD]))
+    plan = deployed.run_successfully(task=recovery, accounts=[PASSWORD])
+    deployed.run_successfully(plan=plan.run_id)
     assert deployed.organization.root_credentials(PASSWORD).password
 
 

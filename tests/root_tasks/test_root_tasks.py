@@ -22,7 +22,7 @@ from root_tasks.refusals import RefusalReason
 from root_tasks.run.prepare import batches_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, add_accounts, set_feature
-from support.root_tasks import RootTasks, Settings, refusal, session_calls
+from support.root_tasks import RootTasks, Settings, refusal, runs_of_sessions, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,16 +65,6 @@ def test_trusted_access_that_is_not_enabled_fails_once(organization: LocalOrgani
         RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
         {"task": Task.AUDIT, "management_account_id": MANAGEMENT},
     )
-
-
-def runs_of_sessions(organization: LocalOrganization, calls: int) -> dict[str, set[str]]:
-    """Return the accounts of each run's sessions and their calls, by its name in the user agents."""
-    found: dict[str, set[str]] = {}
-    for call in organization.calls[calls:]:
-        if call.operation == "AssumeRoot" or call.root_session:
-            account_id = str(call.parameters.get("TargetPrincipal", call.account_id))
-            found.setdefault(call.user_agent.rpartition(" ")[2], set()).add(account_id)
-    return found
 
 
 def test_every_root_session_names_its_run(root_tasks: RootTasks, organization: LocalOrganization) -> None:

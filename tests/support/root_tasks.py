@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
-    from local_aws.emulation import LocalOrganization
+    from local_aws.emulation import LocalOrganization, Organization
     from local_aws.services import LocalAws
     from root_tasks.refusals import RefusalReason
     from support.faults.clients import Register
@@ -718,3 +718,13 @@ def refusal(execution: FinishedExecution) -> tuple[RefusalReason, Mapping[str, o
 def session_calls(organization: LocalOrganization) -> Sequence[str]:
     """The calls that were made in root sessions, in order, as "account Operation"."""
     return [f"{call.account_id} {call.operation}" for call in organization.calls if call.root_session]
+
+
+def runs_of_sessions(organization: Organization, calls: int) -> dict[str, set[str]]:
+    """Return the accounts of each run's sessions and their calls, by its name in the user agents."""
+    found: dict[str, set[str]] = {}
+    for call in organization.calls[calls:]:
+        if call.operation == "AssumeRoot" or call.root_session:
+            account_id = str(call.parameters.get("TargetPrincipal", call.account_id))
+            found.setdefault(call.user_agent.rpartition(" ")[2], set()).add(account_id)
+    return found
