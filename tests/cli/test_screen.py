@@ -264,6 +264,9 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     for name in ("free-1", "free-2"):
         command_line.root_tasks.run(name=name)
     assert " full audits since " in " ".join(command_line.run("runs").lines[10:])
+    command_line.root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    command_line.root_tasks.run(name="found")
+    assert " full audits since " not in " ".join(command_line.run("runs").lines), "of an earlier audit"
     # What is refused may name a plan and a requester by a sentence.
     command_line.now += timedelta(minutes=1)
     sentence = "arn:x. Run centralized-root-access y"

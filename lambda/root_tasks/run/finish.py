@@ -99,8 +99,8 @@ def write_report(
     if Outcome.PLANNED in report.totals and report.plan_expires_at is not None:
         output[PLAN_EXPIRES_AT] = format_time(report.plan_expires_at)
     output["summary"] = summary(report)
-    if root_free := root_free_sentence(report):
-        output[ROOT_FREE] = root_free
+    if run.full:
+        output[ROOT_FREE] = root_free_sentence(report)
     if run.mode is Mode.EXECUTE:
         output["failed"] = not _FAILURES.isdisjoint(report.totals)
         # The cause of an execution that failed, which has no output.

@@ -88,8 +88,9 @@ def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -
             f"took {duration(execution.started_at, execution.ended_at)}" if execution.ended_at else "",
         )
         lines.append(Padding(safe_text(", ".join(filter(None, facts))), (0, 0, 0, 2)))
-    root_free = (execution.root_free for execution in executions if execution.root_free)
-    show_lines([*lines, *map(safe_text, itertools.islice(root_free, 1))])
+    # An earlier full audit says nothing if the latest one found root credentials.
+    of_full_audits = (execution.root_free for execution in executions if execution.root_free is not None)
+    show_lines([*lines, *map(safe_text, filter(None, itertools.islice(of_full_audits, 1)))])
 
 
 def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:

@@ -57,7 +57,7 @@ class RunExecution:
         report_sha256: The SHA-256 of its report.json; None if it holds none.
         plan_expires_at: When its plan can no longer be executed; None if it has none that is known.
         accounts: The number of accounts in its report; None if its output does not say.
-        root_free: The sentence since when full audits find no root credentials; empty if it has none.
+        root_free: Of a full audit, the sentence since when none finds root credentials, or an empty text.
         complete: Whether the status has its output, or its cause.
     """
 
@@ -71,7 +71,7 @@ class RunExecution:
     report_sha256: str | None = None
     plan_expires_at: datetime | None = None
     accounts: int | None = None
-    root_free: str = ""
+    root_free: str | None = None
     complete: bool = True
 
     @property
@@ -331,7 +331,7 @@ def _execution(members: Mapping[str, Any], *, folder: str, operation: str) -> Ru
         cause=str(held.get(CAUSE, "") if refused else _object(cause).get("errorMessage", cause)),
         input=_object(members.get("input", "")),
         accounts=sum(held["totals"].values()) if "totals" in held else None,
-        root_free=str(held.get(ROOT_FREE, "")),
+        root_free=held.get(ROOT_FREE),
         report_sha256=report_sha256_of(status=status, output=output, cause=cause),
         plan_expires_at=datetime.fromisoformat(held[PLAN_EXPIRES_AT]) if PLAN_EXPIRES_AT in held else None,
         complete=bool(output or cause) or status not in ("SUCCEEDED", "FAILED"),
