@@ -1,23 +1,31 @@
-"""Write api.md from the docstrings, most of command-line.md, and in the README what AWS confirmed."""
+"""Write api.md from the docstrings, most of command-line.md, the reports' schema, and what AWS confirmed."""
 
 from __future__ import annotations
 
 import json
 import re
 import textwrap
+import types
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import click
 import griffe
 
 from centralized_root_access.cli.main import main
+from common.typed_json import fields_by_key
+from root_tasks.model.report_schema import Outcome, Report
+from root_tasks.report.controls import CONTROLS, Evidence
+from root_tasks.report.summary import PlannedInUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "api.md"
+SCHEMA = ROOT / "docs" / "report.schema.json"
 COMMAND_LINE = ROOT / "docs" / "command-line.md"
 README = ROOT / "README.md"
 RECORDINGS = ROOT / "acceptance" / "recordings"
@@ -312,7 +320,79 @@ def _options(command: click.Command) -> Iterator[tuple[str, str]]:
             yield f"`{names}`", text
 
 
+_PLAIN: dict[type, dict[str, Any]] = {
+    bool: {"type": "boolean"},
+    int: {"type": "integer", "minimum": 0},
+    str: {"type": "string"},
+}
+_TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{6})?Z$"
+
+
+def report_schema() -> str:
+    """Return the JSON schema of a report."""
+    named: dict[str, Any] = {
+        "accountId": {"type": "string", "pattern": "^[0-9]{12}$"},
+        "control": {"enum": [*CONTROLS]},
+        "time": {"type": "string", "pattern": _TIME},
+    }
+    count = {"type": "integer", "minimum": 1}
+    outcome = _schema_of(Outcome, named)
+    properties = {
+        "schemaVersion": {"const": Report.SCHEMA_VERSION},
+        "kind": {"const": Report.KIND},
+        # What is derived from the report, for its readers.
+        "summary": _schema_of(str, named),
+        "totals": {"type": "object", "propertyNames": outcome, "additionalProperties": count},
+        "plannedInUse": _schema_of(PlannedInUse | None, named),
+        "evidence": _schema_of(tuple[Evidence, ...], named),
+        **_properties(Report, named),
+    }
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"The report of a root task, schema version {Report.SCHEMA_VERSION}",
+        **_object(properties),
+        "$defs": named,
+    }
+    return f"{json.dumps(schema, indent=2)}\n"
+
+
+def _schema_of(type_: Any, named: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a type; dataclasses and enums are added to the named ones."""
+    if get_origin(type_) is types.UnionType:
+        (schema,) = (_schema_of(each, named) for each in get_args(type_) if each is not types.NoneType)
+        if "type" in schema:
+            return schema | {"type": [schema["type"], "null"]}
+        return {"anyOf": [schema, {"type": "null"}]}
+    if get_origin(type_) is tuple:
+        return {"type": "array", "items": _schema_of(get_args(type_)[0], named)}
+    if type_ in _PLAIN:
+        return _PLAIN[type_]
+    if type_ is datetime:
+        return _reference("time")
+    name = f"{type_.__name__[0].lower()}{type_.__name__[1:]}"
+    named[name] = {"enum": [*type_]} if issubclass(type_, StrEnum) else _object(_properties(type_, named))
+    return _reference(name)
+
+
+def _properties(type_: Any, named: dict[str, Any]) -> dict[str, Any]:
+    hints = get_type_hints(type_, localns={"datetime": datetime})
+    ids = {"accountId": "accountId", "managementAccountId": "accountId", "control": "control"}
+    return {
+        key: _reference(ids[key]) if key in ids else _schema_of(hints[name], named)
+        for key, (name, _) in fields_by_key(type_).items()
+    }
+
+
+def _reference(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": [*properties], "properties": properties}
+
+
 if __name__ == "__main__":
     REFERENCE.write_text(reference())
+    SCHEMA.write_text(report_schema())
     COMMAND_LINE.write_text(command_line())
     README.write_text(readme())

@@ -36,9 +36,12 @@ def test_the_api_reference_describes_every_argument() -> None:
         assert described == re.findall(r"^    (\w+): ", section, re.MULTILINE), section
 
 
-def test_the_api_reference_is_up_to_date() -> None:
+def test_what_is_generated_is_up_to_date() -> None:
     generator = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     assert generator["reference"]() == API, "Run `make docs`."
+    assert generator["report_schema"]() == (ROOT / "docs" / "report.schema.json").read_text(), (
+        "Run `make docs`."
+    )
 
 
 def anchors(page: Path) -> set[str]:

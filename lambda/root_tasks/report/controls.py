@@ -45,7 +45,7 @@ def _has_hardware_mfa_or_no_password(has: RootCredentials) -> bool | None:
 
 
 # True if root credentials meet the control; None if what was read does not decide it.
-_CONTROLS: Mapping[str, Callable[[RootCredentials], bool | None]] = {
+CONTROLS: Mapping[str, Callable[[RootCredentials], bool | None]] = {
     "IAM.4": lambda has: has.access_keys == (),
     "IAM.6": _has_hardware_mfa_or_no_password,
     "IAM.9": lambda has: not has.password or has.mfa_devices != (),
@@ -56,7 +56,7 @@ def evidence(report: Report) -> list[Evidence]:
     """Return what an audit found of each control. Skipped accounts do not count."""
     in_scope = [result for result in report.results if result.outcome is not Outcome.SKIPPED]
     found = []
-    for control, is_met in _CONTROLS.items():
+    for control, is_met in CONTROLS.items():
         verdicts = [
             is_met(result.credentials) if result.credentials is not None and is_audited(result) else None
             for result in in_scope
