@@ -375,7 +375,7 @@ def test_an_execution_says_who_planned_it_and_marks_the_same_principal(
 
 def store_result(root_tasks: RootTasks, task: Task, finding: Finding) -> dict[str, object]:
     """Store a finding as the result of the first batch of run a, and return what the batch returns."""
-    body = encode(BatchResult(findings=(finding,)))
+    body = encode(BatchResult(findings=(finding,), finished_at=root_tasks.now))
     root_tasks.write(f"runs/a/results/{task}/00000-{sha256(body)}.json", body)
     return {"batch": 0, "sha256": sha256(body)}
 

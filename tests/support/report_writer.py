@@ -114,7 +114,8 @@ def store_audit(folder: Path, accounts: int, *, number: int) -> dict[str, Any]:
     work = Work(run_id=run_id, session_task=Task.AUDIT, mode=Mode.AUDIT, batches=())
     results = []
     for batch, own in enumerate(batches):
-        result = BatchResult(findings=tuple(_finding(id_, number=number) for id_ in own))
+        findings = tuple(_finding(id_, number=number) for id_ in own)
+        result = BatchResult(findings=findings, finished_at=run.started_at)
         results.append({"batch": batch, "sha256": storage.runs.write_result(work, batch, result)})
     ended_at = (run.started_at + timedelta(hours=1)).isoformat()
     return {"runId": run_id, "runSha256": checksum, "results": results, "endedAt": ended_at}

@@ -170,7 +170,7 @@ class AccountResult(Result):
         email: The e-mail address of its root user. Never trust it either.
         organizational_unit: Where it is in the organization: names from the root down, joined by "/", such
             as Root/Workloads/Prod; None if that could not be read. Never trust it either.
-        joined_at: When it joined the organization; None in reports of releases that did not say.
+        joined_at: When it joined the organization; None if it is no longer in it.
         email_outside: Whether the address is in none of the run's domains; None if there are none, or the
             address is not known.
         protected: Whether no run makes changes in the account.

@@ -201,7 +201,7 @@ class Work(Document):
         batches: The accounts of each batch, with what to act on.
         credentials: Which credentials a plan may list.
         expires_at: When no batch may make changes any longer; None if none does.
-        execution_arn: The execution; None in work of earlier releases.
+        execution_arn: The execution; empty for an audit from a person's machine.
     """
 
     KIND: ClassVar[str] = "work"
@@ -212,7 +212,7 @@ class Work(Document):
     batches: tuple[tuple[Assignment, ...], ...]
     credentials: CredentialSelection = CredentialSelection()
     expires_at: datetime | None = None
-    execution_arn: str | None = None
+    execution_arn: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,13 +247,13 @@ class BatchResult(Document):
 
     Attributes:
         findings: The findings of its accounts.
-        finished_at: When it ended; None of an earlier release.
+        finished_at: When it ended.
     """
 
     KIND: ClassVar[str] = "batch result"
 
     findings: tuple[Finding, ...]
-    finished_at: datetime | None = None
+    finished_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,7 +106,7 @@ def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSetti
 def _reason_to_stop(aws: Aws, work: Work) -> str | None:
     """Return why a batch that is claimed makes no changes; None if it may."""
     try:
-        if work.execution_arn and was_stopped(aws.within(_STOP_SECONDS), work.execution_arn):
+        if was_stopped(aws.within(_STOP_SECONDS), work.execution_arn):
             return messages.STOPPED
     except CallError as error:
         return f"{messages.STOP_UNREAD} {describe(error.failure)}"

@@ -51,7 +51,7 @@ RUN = Run(
 ASSIGNED = (Assignment(account_id=MEMBER),)
 WORK = Work(run_id="run-1", session_task=Task.AUDIT, mode=Mode.AUDIT, batches=(ASSIGNED,))
 PLAN = Plan(run_id="run-1", task=Task.DELETE, session_task=Task.DELETE, assignments=ASSIGNED)
-RESULT = BatchResult(findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),))
+RESULT = BatchResult(findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),), finished_at=STARTED)
 MARK = ExecutionMark(execution_arn="arn", started_at=STARTED)
 OTHER_MARK = replace(MARK, started_at=STARTED + timedelta(days=90))
 KEY_OF_MARK = "runs/run-1/executed-by.json"
