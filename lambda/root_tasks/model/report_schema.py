@@ -223,7 +223,7 @@ class RootFree:
         since: When the first of them started.
         audits: Their number, with this one.
         longest_gap: The longest time from the start of one to the end of the next, in seconds; 0 for one.
-        incomplete_audits: In how many of them an account was inaccessible.
+        incomplete_audits: In how many of them an account was inaccessible or had accepted credentials.
     """
 
     since: datetime

@@ -17,7 +17,6 @@ from ..model.codec import DecodingError, decode
 from ..model.report_schema import Change, ChangeType, ItemType, Outcome, Report, RootFree
 from .management_root_user import OWN, credentials_in_words, management_credentials, management_result
 from .summary import (
-    AUDITED,
     credentials_of,
     is_audited,
     item_counts,
@@ -116,16 +115,21 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
 
 
 def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
-    # What the audit before claims counts only if its own rows do not contradict it.
-    before = None if previous is None or Outcome.HAS_CREDENTIALS in previous.totals else previous.root_free
-    gap = timedelta() if previous is None or before is None else report.finished_at - previous.started_at
-    if Outcome.HAS_CREDENTIALS in report.totals or (before is None and Outcome.CLEAN not in report.totals):
+    if Outcome.HAS_CREDENTIALS in report.totals or Outcome.CLEAN not in report.totals:
         return None
-    if before is not None and previous is not None and previous.run_id == report.run_id:
+    before = None if previous is None else previous.root_free
+    if previous is not None and previous.run_id == report.run_id:
         # Its report is written once more.
         return before
+    if previous is not None and Outcome.HAS_CREDENTIALS in previous.totals:
+        if report.started_at < previous.finished_at:
+            # It may have read an account before that audit did.
+            return None
+        # What the audit before claims counts only if its own rows do not contradict it.
+        before = None
+    gap = timedelta() if previous is None or before is None else report.finished_at - previous.started_at
     before = before or RootFree(since=report.started_at)
-    is_incomplete = not report.totals.keys() <= {*AUDITED, Outcome.SKIPPED}
+    is_incomplete = not report.totals.keys() <= {Outcome.CLEAN, Outcome.SKIPPED}
     return RootFree(
         since=before.since,
         audits=before.audits + 1,

@@ -221,7 +221,8 @@ def root_free_sentence(report: Report) -> str:
     if free is None or free.audits == 1 or len(clean) == protected:
         return ""
     gap = quantity(math.ceil(free.longest_gap / 3600), "hour")
-    incomplete = f" In {free.incomplete_audits:,} of these audits, accounts were inaccessible."
+    not_free = "accounts were inaccessible or had accepted credentials"
+    incomplete = f" In {free.incomplete_audits:,} of these audits, {not_free}."
     beside = f" Not counted, because protected: {quantity(protected, 'account')}."
     return (
         f"No root credentials in {len(clean) - protected:,} of {quantity(len(members), 'account')}, in each "
