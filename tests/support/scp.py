@@ -48,6 +48,7 @@ SESSION = SessionFacts(
     organization_path=ORGANIZATION_PATH,
     region="eu-west-1",
     opener=SessionOpener(account_id="111111111111", is_in_management_account=True),
+    opened_after=0,
 )
 
 # A role of a delegated administrator opens the session.
@@ -159,9 +160,9 @@ def evaluate_call(
     )
 
 
-def verdict(*policies: Policy, call: Call = GET_USER) -> Verdict:
+def verdict(*policies: Policy, call: Call = GET_USER, session: SessionFacts | None = None) -> Verdict:
     """Return the verdict with policies at the root, next to FullAWSAccess."""
-    return evaluate_call(call, levels((FULL_ACCESS, *policies)))
+    return evaluate_call(call, levels((FULL_ACCESS, *policies)), session=session)
 
 
 def decision(*policies: Policy, call: Call = GET_USER) -> Decision:

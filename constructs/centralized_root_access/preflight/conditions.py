@@ -36,16 +36,19 @@ def _outcome(condition: Condition, possible: Possible, variables: tuple[tuple[st
     if possible.absent:
         cases.append(_holds(condition, None, value_of))
     if possible.others is not None:
-        cases.append(_holds_for_any_value(condition, possible))
+        cases.append(_holds_for_any_value(condition, possible, value_of))
     return agreement(cases)
 
 
-def _holds_for_any_value(condition: Condition, possible: Possible) -> Truth:
+def _holds_for_any_value(condition: Condition, possible: Possible, value_of: ValueOf) -> Truth:
     """Return whether a condition holds for every value that a key may have if it is there."""
     operator = condition.operator
     if operator is None:
         return _null(condition, absent=False)
     everything = any(template.matches_everything for template in condition.values)
+    if possible.times is not None and operator.is_order:
+        # A condition that holds for the earliest and for the latest time holds for every time in between.
+        return agreement(_holds(condition, time, value_of) for time in possible.times)
     if possible.others is OtherValues.ONE_VALUE and operator.takes_wildcards and everything:
         return truth_of(not operator.negated)
     return Truth.UNKNOWN

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from operator import eq, ge, gt, le, lt
@@ -37,11 +38,13 @@ class Operator:
         compare: Whether a value of the request is what a value of the policy says.
         negated: Whether it holds if no value of the policy matches.
         takes_wildcards: Whether an asterisk in a value of the policy matches every value of a request.
+        is_order: Whether it compares which value is less.
     """
 
     compare: Compare
     negated: bool = False
     takes_wildcards: bool = False
+    is_order: bool = False
 
 
 def _comparison_of_texts(
@@ -103,7 +106,33 @@ def _number(text: str) -> Decimal | None:
     return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 
+# The W3C's profile of ISO 8601, or seconds since 1970.
+_DATE = re.compile(
+    r"(?P<date>\d{4}-\d{2}-\d{2})(?:T(?P<time>\d{2}:\d{2}(?::\d{2})?)(?P<fraction>\.\d+)?"
+    r"(?P<zone>Z|[+-]\d{2}:\d{2}))?",
+    re.ASCII,
+)
+# Four digits could be a year.
+_EPOCH = re.compile(r"-?\d{5,12}", re.ASCII)
+
+
+def _milliseconds(text: str) -> int | None:
+    if _EPOCH.fullmatch(text):
+        return int(text) * 1000
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    zone = "+00:00" if match["zone"] in (None, "Z") else match["zone"]
+    fraction = (match["fraction"] or ".0")[:4].ljust(4, "0")
+    try:
+        date = datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}{zone}")
+    except ValueError:
+        return None
+    return int((date - _EPOCH_START).total_seconds()) * 1000 + int(fraction[1:])
+
+
 _DIGITS = tuple("+-.0123456789")
+_EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _without_variables(compare: Callable[[str, str], Truth | Undefined]) -> Compare:
@@ -111,14 +140,17 @@ def _without_variables(compare: Callable[[str, str], Truth | Undefined]) -> Comp
     return lambda template, value, _: compare(template.raw, value)
 
 
-def _comparison_of_numbers(holds: Callable[[Decimal, Decimal], bool]) -> Compare:
-    """Return a comparison. Text that is not a number is unequal to all, and in no order."""
+def _comparison(parse: Callable[[str], Decimal | int | None], holds: Callable[..., bool]) -> Compare:
+    """Return the comparison of what a parser makes of both texts.
+
+    Text of a request that is not a number or a date is unequal to all of them and in no order.
+    """
 
     def compare(policy_value: str, value: str) -> Truth | Undefined:
-        expected = _number(policy_value)
+        expected = parse(policy_value)
         if expected is None:
             return Undefined.POLICY_VALUE
-        actual = _number(value)
+        actual = parse(value)
         if actual is None and value.startswith(_DIGITS):
             return Truth.UNKNOWN  # A form that AWS may read.
         return truth_of(actual is not None and holds(actual, expected))
@@ -146,13 +178,14 @@ OPERATORS = {
     "StringEquals": Operator(compare=_comparison_of_texts(lambda template, value: template.text == value)),
     "StringEqualsIgnoreCase": Operator(compare=_comparison_of_texts(_equals_ignoring_case)),
     "StringLike": Operator(compare=_string_like, takes_wildcards=True),
-    **{f"Numeric{name}": Operator(compare=_comparison_of_numbers(holds)) for name, holds in _ORDERS.items()},
+    **{
+        f"{kind}{name}": Operator(compare=_comparison(parse, holds), is_order=holds is not eq)
+        for kind, parse in (("Numeric", _number), ("Date", _milliseconds))
+        for name, holds in _ORDERS.items()
+    },
     "Bool": Operator(compare=_without_variables(_bool)),
-    # No key of a root session has a known value that is a time, an address or binary.
-    **dict.fromkeys(
-        (*(f"Date{name}" for name in _ORDERS), "IpAddress", "BinaryEquals"),
-        Operator(compare=lambda *_: Truth.UNKNOWN),
-    ),
+    # No key of a root session has a known value that is binary or an address.
+    **dict.fromkeys(("BinaryEquals", "IpAddress"), Operator(compare=lambda *_: Truth.UNKNOWN)),
     # AWS: the two behave identically.
     "ArnEquals": _ARN,
     "ArnLike": _ARN,

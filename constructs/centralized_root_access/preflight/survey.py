@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
     UnitIds = tuple[str, ...] | None
 
+# Requests are signed with clocks that differ by five minutes at most.
+_CLOCK_SKEW_SECONDS = 300
+
 
 class SurveyError(RootAccessError):
     """Policies, or a change to one, cannot be checked: what is asked for is not in the organization."""
@@ -263,6 +266,7 @@ def survey(
         region=aws.function.region,
         organization_id=organization.organization_id,
         opener=opener,
+        opened_after=int(aws.now().timestamp()) - _CLOCK_SKEW_SECONDS,
     )
 
     def judge(policies: OrganizationPolicies) -> list[AccountVerdict]:
