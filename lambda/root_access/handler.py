@@ -199,9 +199,7 @@ def _put(url: urllib.parse.SplitResult, body: bytes, *, timeout: float) -> int:
     try:
         # The signature is for a request without a content type.
         connection.request("PUT", f"{url.path}?{url.query}", body, {"Content-Type": ""})
-        response = connection.getresponse()
-        response.read()
-        return response.status
+        return connection.getresponse().status
     finally:
         connection.close()
 
