@@ -46,7 +46,7 @@ class RefusalReason(Enum):
     UNKNOWN_KEYS = "Unknown in the input: {keys}. Valid keys: {valid}."
     UNKNOWN_TASK = "Unknown task {value}. Valid tasks: {valid}."
     TASK_NOT_IN_STACK = (
-        "{task} is not enabled in this stack. Add it to RootTasks(tasks=[{in_code}]) and deploy."
+        "This stack does not have the task {task}. Add it to RootTasks(tasks=[{in_code}]) and deploy."
     )
     KEYS_NOT_ACCEPTED = "{task} does not accept {keys} here. Valid keys: {valid}."
     MISSING_KEY = "{task} needs one of the keys {keys}."
@@ -67,7 +67,9 @@ class RefusalReason(Enum):
         "allow_policy_override=True."
     )
     OVERRIDE_OF_SEVERAL_POLICIES = '"policyOverride" replaces one policy: name exactly one bucket or queue.'
-    BACKUPS_OF_SEVERAL_TYPES = "One plan restores policies of buckets or of queues: plan them apart."
+    BACKUPS_OF_SEVERAL_TYPES = (
+        "A plan restores policies of buckets or of queues, not of both: create a plan for each."
+    )
     SEVERAL_BACKUPS = '"backups" lists several of {ids}: list the one to attach.'
     OVERRIDE_NOT_JSON = '"policyOverride" is not valid JSON: {error}.'
 
@@ -153,10 +155,10 @@ class RunRefusedError(RootAccessError):
         return {REFUSED: self.reason.name, CAUSE: str(self)}
 
 
-def task_not_in_stack(task: Task, *, tasks: Collection[Task]) -> RunRefusedError:
-    """Return the refusal of a task for which the stack has no function."""
-    in_code = [f"RootTask.{listed.name}" for listed in (*tasks, task)]
-    return RunRefusedError(RefusalReason.TASK_NOT_IN_STACK, task=task, in_code=in_code)
+def task_not_in_stack(*needed: Task, tasks: Collection[Task]) -> RunRefusedError:
+    """Return the refusal of a run that needs one of these tasks: the stack has a function for none."""
+    in_code = [f"RootTask.{listed.name}" for listed in (*tasks, *needed)]
+    return RunRefusedError(RefusalReason.TASK_NOT_IN_STACK, task=" or ".join(needed), in_code=in_code)
 
 
 def _text(value: object) -> str:

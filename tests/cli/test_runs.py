@@ -47,7 +47,7 @@ def test_an_execution_in_which_an_account_failed_has_a_report_that_is_held_by_ha
 def test_a_refused_run_has_the_sentence_of_the_function(command_line: CommandLine) -> None:
     command_line.root_tasks.settings = Settings(tasks=(Task.AUDIT,))
     said = command_line.refusal(*DELETE)
-    assert f"Run {PLAN} was refused: {Task.DELETE} is not enabled in this stack." in said
+    assert f"Run {PLAN} was refused: This stack does not have the task {Task.DELETE}." in said
 
 
 def test_a_failed_run_has_the_sentence_that_its_function_raised(command_line: CommandLine) -> None:

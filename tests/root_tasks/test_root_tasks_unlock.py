@@ -473,11 +473,15 @@ def test_a_policy_that_is_the_backups_but_for_its_white_space_has_nothing_to_do(
 
 def test_what_is_not_the_backup_of_such_a_policy_is_not_restored(locked: Locked) -> None:
     root_tasks, unlocked = locked.root_tasks, locked.unlock()
-    missing, foreign = (f"backups/run-1/{MEMBER}/x/{sha}.json" for sha in ("0" * 64, sha256(b"{}")))
+    typed = root_tasks.read(unlocked).replace(f"{locked.kind.upper()}_POLICY".encode(), b"PASSWORD")
+    shas = ("0" * 64, sha256(b"{}"), sha256(typed))
+    missing, foreign, of_password = (f"backups/run-1/{MEMBER}/x/{sha}.json" for sha in shas)
     root_tasks.write(foreign, b"{}")
+    root_tasks.write(of_password, typed)
     expected = [
         (missing, RefusalReason.BACKUP_NOT_FOUND),
         (foreign, RefusalReason.NOT_A_BACKUP),
+        (of_password, RefusalReason.NOT_A_BACKUP),
         (unlocked, RefusalReason.BACKUP_ALTERED),
     ]
     for reference, reason in expected:
@@ -489,21 +493,26 @@ def test_what_is_not_the_backup_of_such_a_policy_is_not_restored(locked: Locked)
 def test_backups_are_restored_in_sessions_of_the_task_that_removed_them_which_the_stack_needs(
     root_tasks: RootTasks,
 ) -> None:
-    references = []
-    for task, named in lock_out(root_tasks).items():
+    references: list[str] = []
+    for task, named in (locked := lock_out(root_tasks)).items():
         executed = root_tasks.execute(root_tasks.run({"task": task, **named}))
         references += [item["backup"] for item in root_tasks.results(executed)[MEMBER]["items"]]
         plan = root_tasks.run({"task": Task.RESTORE, "backups": references[-1:]})
         assert root_tasks.report(plan)["sessionTask"] == task
-        root_tasks.settings = Settings(tasks=(Task.AUDIT,))
+        root_tasks.settings = Settings(tasks=tuple(other for other in locked if other is not task))
         for refused in (
             root_tasks.run({"task": Task.RESTORE, "backups": references[-1:]}),
             root_tasks.execute(plan),
         ):
-            assert refusal(refused)[0] is RefusalReason.TASK_NOT_IN_STACK
+            reason, data = refusal(refused)
+            assert (reason, data["task"]) == (RefusalReason.TASK_NOT_IN_STACK, task)
         root_tasks.settings = Settings()
     both = root_tasks.run({"task": Task.RESTORE, "backups": references})
     assert refusal(both)[0] is RefusalReason.BACKUPS_OF_SEVERAL_TYPES
+    root_tasks.settings = Settings(tasks=(Task.AUDIT,))
+    root_tasks.fail("s3:GetObject", "AccessDenied", url="backups/")
+    neither = root_tasks.run({"task": Task.RESTORE, "backups": references[-1:]})
+    assert refusal(neither)[1]["task"] == "unlock-bucket or unlock-queue"
 
 
 @pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..model.report_schema import Task
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
-from ..tasks import DEFINITIONS
+from ..tasks import DEFINITIONS, TASKS_OF_POLICIES
 from ..tasks.task_input import REQUESTED_BY, TaskInput, parse_requester, quote
 from .plans import PLAN, TASK
 
@@ -48,7 +48,8 @@ def _parse_task(value: object, *, tasks: Collection[Task]) -> Task:
     if value not in list(Task):
         raise RunRefusedError(RefusalReason.UNKNOWN_TASK, value=quote(value), valid=list(Task))
     task = Task(str(value))
-    # A restore needs the task of its backups, which are not read yet.
-    if task not in tasks and task is not Task.RESTORE:
-        raise task_not_in_stack(task, tasks=tasks)
+    # A restore needs the task of its backups, which only a stack with one of these may read.
+    needed = tuple(TASKS_OF_POLICIES.values()) if task is Task.RESTORE else (task,)
+    if not any(each in tasks for each in needed):
+        raise task_not_in_stack(*needed, tasks=tasks)
     return task

@@ -16,7 +16,7 @@ from ..model.codec import DecodingError
 from ..model.report_schema import Task
 from ..model.run import RUN_ID, Restore, Target
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
-from ..tasks import task_of_policies
+from ..tasks import TASKS_OF_POLICIES
 from ..tasks.task_input import Request, assignments_of
 from .directory import MemberDirectory
 from .plans import Plans, parse_plan_request
@@ -186,9 +186,8 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> d
 
 def _with_backups(request: Request, storage: Storage, *, tasks: Collection[Task]) -> Request:
     """Return a request to restore with what is to be attached."""
-    references = request.restores
-    backups = [_backup(storage, reference) for reference in references]
-    first, *others = {task_of_policies(backup.type) for backup in backups}
+    backups = [_backup(storage, reference) for reference in request.restores]
+    first, *others = {TASKS_OF_POLICIES[backup.type] for backup in backups}
     if others:
         raise RunRefusedError(RefusalReason.BACKUPS_OF_SEVERAL_TYPES)
     if first not in tasks:
@@ -203,7 +202,7 @@ def _with_backups(request: Request, storage: Storage, *, tasks: Collection[Task]
             region=backup.region,
             restore=Restore(reference=reference, policy=backup.policy),
         )
-        for reference, backup in zip(references, backups, strict=True)
+        for reference, backup in zip(request.restores, backups, strict=True)
     ]
     by_account = zip((backup.account_id for backup in backups), targets, strict=True)
     return replace(request, session_task=first, assignments=assignments_of(by_account))
@@ -218,4 +217,6 @@ def _backup(storage: Storage, reference: str) -> Backup:
         raise RunRefusedError(RefusalReason.NOT_A_BACKUP, reference=reference) from error
     if backup is None:
         raise RunRefusedError(RefusalReason.BACKUP_NOT_FOUND, reference=reference)
+    if backup.type not in TASKS_OF_POLICIES:
+        raise RunRefusedError(RefusalReason.NOT_A_BACKUP, reference=reference)
     return backup

@@ -10,7 +10,6 @@ from . import allow_password_recovery, audit_credentials, delete_credentials, un
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..model.report_schema import ItemType
     from .definition import TaskDefinition
 
 DEFINITIONS: Mapping[Task, TaskDefinition] = {
@@ -21,8 +20,5 @@ DEFINITIONS: Mapping[Task, TaskDefinition] = {
     Task.UNLOCK_QUEUE: unlock_policy.QUEUE_DEFINITION,
     Task.RESTORE: unlock_policy.RESTORE_DEFINITION,
 }
-
-
-def task_of_policies(type_: ItemType) -> Task:
-    """Return the task that removes the policies of a type: they are restored in its sessions, too."""
-    return next(task for task, definition in DEFINITIONS.items() if definition.policy_type is type_)
+# A policy is restored in a session of the task that removed it.
+TASKS_OF_POLICIES = {each.policy_type: task for task, each in DEFINITIONS.items() if each.policy_type}

@@ -248,7 +248,7 @@ def test_a_policy_replaces_that_of_one_bucket(
 SENTENCES = [
     (
         task_not_in_stack(DELETE, tasks=[Task.AUDIT]),
-        "delete is not enabled in this stack. Add it to "
+        "This stack does not have the task delete. Add it to "
         "RootTasks(tasks=[RootTask.AUDIT, RootTask.DELETE]) and deploy.",
     ),
     (
