@@ -49,7 +49,7 @@ class RefusalReason(Enum):
         "This stack does not have the task {task}. Add it to RootTasks(tasks=[{in_code}]) and deploy."
     )
     KEYS_NOT_ACCEPTED = "{task} does not accept {keys} here. Valid keys: {valid}."
-    MISSING_KEY = "{task} needs one of the keys {keys}."
+    MISSING_KEY = "{task} needs one of these keys: {keys}."
     INVALID_VALUE = '"{key}" must be {expected}; got {value}.'
     INVALID_ENTRY = '"{key}" must contain {expected}; {value} is not one.'
     ACCOUNTS_NOT_NAMED = '{task} accepts accounts only by their IDs: "accounts": ["222222222222"].'
@@ -67,9 +67,7 @@ class RefusalReason(Enum):
         "allow_policy_override=True."
     )
     OVERRIDE_OF_SEVERAL_POLICIES = '"policyOverride" replaces one policy: name exactly one bucket or queue.'
-    BACKUPS_OF_SEVERAL_TYPES = (
-        "A plan restores policies of buckets or of queues, not of both: create a plan for each."
-    )
+    BACKUPS_OF_SEVERAL_TYPES = "A plan restores policies of buckets or of queues: create one for each."
     SEVERAL_BACKUPS = '"backups" lists several of {ids}: list the one to attach.'
     OVERRIDE_NOT_JSON = '"policyOverride" is not valid JSON: {error}.'
 

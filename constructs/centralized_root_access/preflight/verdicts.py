@@ -46,7 +46,7 @@ class TaskVerdict:
 
     @property
     def session(self) -> Decision:
-        """True if its sessions can be opened."""
+        """The decision on opening its sessions."""
         return strictest({call.decision for call in self.calls if call.call.action == ASSUME_ROOT})
 
     def deciding(self) -> Iterator[tuple[Verdict, Cause]]:
@@ -96,7 +96,7 @@ class AccountVerdict:
 
     @property
     def session(self) -> Decision:
-        """True if the sessions of all tasks can be opened."""
+        """The strictest decision on opening sessions of its tasks."""
         return strictest({task.session for task in self.tasks})
 
     @cached_property

@@ -262,9 +262,9 @@ class RunDetails:
     Attributes:
         run_id: The run's ID: the name of its execution.
         task: The task.
-        session_task: The task whose sessions it opens: the same, or the one that removed what a restore
-            attaches.
-        policy_override: Whether it replaces a policy by the one that its input gives.
+        session_task: The same; for a restore, the task that removed the policies, in whose sessions they are
+            attached.
+        policy_override: Whether it replaces a policy with the one in its input.
         executed_plan: The run ID of the plan that this run executes; None for a plan or an audit.
         full: Whether it is an audit of every account of the organization.
         organization_id: The organization.

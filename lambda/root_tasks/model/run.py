@@ -100,8 +100,8 @@ class Plan(Document):
     Attributes:
         run_id: The run that created it.
         task: Its task.
-        session_task: The task whose sessions it opens.
-        policy_override: Whether it replaces a policy by the one that its input gave.
+        session_task: The task in whose sessions it is executed.
+        policy_override: Whether it replaces a policy with the one in the input.
         requested_by: Who asked for it, as the input states; None if it does not.
         assignments: The accounts and the targets.
     """
@@ -196,7 +196,7 @@ class Work(Document):
 
     Attributes:
         run_id: The run.
-        session_task: The task whose sessions it opens.
+        session_task: The task whose sessions it opens; those of a plan may be the audit's.
         mode: What it is for.
         batches: The accounts of each batch, with what to act on.
         credentials: Which credentials a plan may list.

@@ -253,10 +253,10 @@ def csv_cell(value: object) -> str:
     return f"'{text}" if text.startswith("\n") else text
 
 
-def _words(of_action: TaskWords) -> dict[str, str]:
-    """Return the words of each identifier in a report; outcomes in those of the run's action."""
+def _words(of_task: TaskWords) -> dict[str, str]:
+    """Return the words of each identifier in a report; outcomes in those of the run's task."""
     return {
-        **{outcome: of_action.outcome(outcome) for outcome in Outcome},
+        **{outcome: of_task.outcome(outcome) for outcome in Outcome},
         **{identifier: identifier.words for type_ in (ItemType, ChangeType) for identifier in type_},
     }
 

@@ -16,7 +16,7 @@ from ..report.summary import root_free_sentence, summary
 from .collect import collect_results
 from .make_report import make_report, plan_of
 from .own_root_user import own_root_user
-from .plans import PLAN_EXPIRES_AT, PLAN_SHA256, TASK
+from .plans import PLAN_EXPIRES_AT, PLAN_SHA256
 from .publish import compare, import_audit, is_superseded, publish_audit
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def write_report(
         )
     output: dict[str, Any] = {
         "runId": run.run_id,
-        TASK: run.task,
+        "task": run.task,
         "mode": run.mode,
         "report": urls[_HTML],
         REPORT_SHA256: sha256(files[0].body),

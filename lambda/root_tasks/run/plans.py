@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 PLAN_SHA256 = "planSha256"
 # Present only if the plan has something to execute.
 PLAN_EXPIRES_AT = "planExpiresAt"
-TASK = "task"
 
 PLAN = "plan"
 _OPTIONAL = frozenset({REPORT_SHA256, REQUESTED_BY})

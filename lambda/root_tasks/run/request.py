@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ..model.report_schema import Task
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS, TASKS_OF_POLICIES
-from ..tasks.task_input import REQUESTED_BY, TaskInput, parse_requester, quote
-from .plans import PLAN, TASK
+from ..tasks.task_input import REQUESTED_BY, TASK, TaskInput, parse_requester, quote
+from .plans import PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -70,7 +70,7 @@ class TaskDefinition:
         item_types: What a plan finds by itself; empty if the input names the targets.
         calls: The calls that its root sessions make, those of a plan included, named as in an IAM policy:
             without a plan nothing is executed.
-        input_keys: The keys that its input may have, besides "task" and "plan".
+        input_keys: The keys that its input may have, besides "task" and "requestedBy".
         parse: Returns what an input asks for; raises RunRefusedError. It decides whether the accounts have
             to be named.
         plan: Reads an account and changes nothing. Of a task that makes changes, the finding has the targets

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ACCOUNTS = "accounts"
 ORGANIZATIONAL_UNITS = "organizationalUnits"
 EXCLUDE = "exclude"
+TASK = "task"
 # In every input: the requester, as self-reported.
 REQUESTED_BY = "requestedBy"
 # No ARN of a caller has a blank: it is not a sentence.
@@ -47,7 +48,7 @@ class Request:
         task: The task.
         session_task: The task whose sessions a restore needs, once its backups are read; None for any other
             request.
-        policy_override: Whether the policy of the target is replaced by a given one.
+        policy_override: Whether the policy of the target is replaced with the one in the input.
         requested_by: The requester, as the input states.
         all_accounts: Whether it is every account of the organization.
         account_ids: The accounts.
@@ -147,9 +148,9 @@ class TaskInput:
         Raises:
             RunRefusedError: There is another key.
         """
-        if refused := sorted(set(self.values).difference(valid, ["task"])):
+        if refused := sorted(set(self.values).difference(valid, [TASK])):
             raise RunRefusedError(
-                RefusalReason.KEYS_NOT_ACCEPTED, task=self.task, keys=refused, valid=("task", *valid)
+                RefusalReason.KEYS_NOT_ACCEPTED, task=self.task, keys=refused, valid=(TASK, *valid)
             )
 
     def strings(self, key: str, pattern: re.Pattern[str], expected: str) -> tuple[str, ...]:
