@@ -117,7 +117,8 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
 def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
     if Outcome.HAS_CREDENTIALS in report.totals or Outcome.CLEAN not in report.totals:
         return None
-    before = None if previous is None else previous.root_free
+    # What the audit before claims counts only if its own rows do not contradict it.
+    before = previous.root_free if previous and Outcome.CLEAN in previous.totals else None
     if previous is not None and previous.run_id == report.run_id:
         # Its report is written once more.
         return before
@@ -125,7 +126,6 @@ def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
         if report.started_at < previous.finished_at:
             # It may have read an account before that audit did.
             return None
-        # What the audit before claims counts only if its own rows do not contradict it.
         before = None
     gap = timedelta() if previous is None or before is None else report.finished_at - previous.started_at
     before = before or RootFree(since=report.started_at)

@@ -92,7 +92,8 @@ def altered(body: bytes, latest: Latest) -> bytes | None:
         return body[:-20]
     if latest is Latest.DAMAGED:
         return body.replace(b'"audits":', b'"audits":-')
-    if latest is Latest.BOASTFUL and b'"outcome":"%b"' % Outcome.HAS_CREDENTIALS.encode() in body:
+    found = {outcome for outcome in Outcome if b'"outcome":"%b"' % outcome.encode() in body}
+    if latest is Latest.BOASTFUL and (Outcome.HAS_CREDENTIALS in found or Outcome.CLEAN not in found):
         return body.replace(b'"rootFree":null', b'"rootFree":%b' % BOAST)
     if latest is Latest.OTHER:
         return body.replace(b"o-", b"o-other")
