@@ -124,7 +124,7 @@ _policy_option = click.option(
     "--policy",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Replace the policy by this one, in one call, instead of removing it; needs "
+    help="Replace the policy with this one, in one call, instead of removing it; needs "
     "RootTasks(allow_policy_override=True).",
 )
 
