@@ -347,6 +347,7 @@ def report_schema() -> str:
         "evidence": _schema_of(tuple[Evidence, ...], named),
         **_properties(Report, named),
     }
+    named["plannedInUse"]["properties"]["credentials"] = count
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"The report of a root task, schema version {Report.SCHEMA_VERSION}",

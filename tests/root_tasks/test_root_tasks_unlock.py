@@ -373,7 +373,7 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(l
         assert [line for line in lines if line[0] != " "] == [
             f'{sign}      "Sid": "{sid}",' for sign, sid in (("-", "Everybody"), ("+", "Fixed"))
         ]
-    assert all(locked.root_tasks.report(run)["policyOverride"] for run in (plan, executed))
+    assert all(locked.root_tasks.report(run)["replacesPolicy"] for run in (plan, executed))
     assert [f"{ATTACH[locked.kind].partition(':')[0]}:{call}" for call in calls] == [ATTACH[locked.kind]]
     assert json.loads(backup["policy"]) == json.loads(locked.text("Everybody"))
     assert locked.policy == "Fixed"

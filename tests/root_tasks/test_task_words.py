@@ -22,7 +22,7 @@ RUNS = [
     (task, override)
     for task, definition in DEFINITIONS.items()
     for override in (False, True)
-    if definition.makes_changes and (definition.override_words or not override)
+    if definition.makes_changes and (definition.replacing_words or not override)
 ]
 
 
@@ -33,7 +33,7 @@ def run(task: Task, override: bool, outcome: Outcome) -> Report:
     )
     account = result("300000000001", outcome, items=(item,))
     executed_plan = None if outcome is Outcome.PLANNED else "plan"
-    return report(account, task=task, policy_override=override, executed_plan=executed_plan)
+    return report(account, task=task, replaces_policy=override, executed_plan=executed_plan)
 
 
 def texts(written: Report, capsys: pytest.CaptureFixture[str]) -> tuple[str, ...]:

@@ -264,7 +264,7 @@ class RunDetails:
         task: The task.
         session_task: The same; for a restore, the task that removed the policies, in whose sessions they are
             attached.
-        policy_override: Whether it replaces a policy with the one in its input.
+        replaces_policy: Whether it replaces a policy with the one in its input.
         executed_plan: The run ID of the plan that this run executes; None for a plan or an audit.
         full: Whether it is an audit of every account of the organization.
         organization_id: The organization.
@@ -280,7 +280,7 @@ class RunDetails:
     run_id: str
     task: Task
     session_task: Task
-    policy_override: bool = False
+    replaces_policy: bool = False
     executed_plan: str | None = None
     full: bool
     organization_id: str

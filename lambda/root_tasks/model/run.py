@@ -101,7 +101,7 @@ class Plan(Document):
         run_id: The run that created it.
         task: Its task.
         session_task: The task in whose sessions it is executed.
-        policy_override: Whether it replaces a policy with the one in the input.
+        replaces_policy: Whether it replaces a policy with the one in the input.
         requested_by: Who asked for it, as the input states; None if it does not.
         assignments: The accounts and the targets.
     """
@@ -111,7 +111,7 @@ class Plan(Document):
     run_id: str
     task: Task
     session_task: Task
-    policy_override: bool = False
+    replaces_policy: bool = False
     requested_by: str | None = None
     assignments: tuple[Assignment, ...]
 

@@ -152,7 +152,7 @@ def _after_policies(report: Report) -> Iterator[NextStep]:
         and item.backup.startswith(f"backups/{report.run_id}/")
     )
     # Beside the policy that replaced it, a backup is not restored.
-    if backups and not report.policy_override:
+    if backups and not report.replaces_policy:
         words = [word for backup in backups for word in ("--backup", backup)]
         yield NextStep(
             what="Plan to restore what was removed, when it is needed again",

@@ -82,7 +82,7 @@ def prepare(
         execution_arn=execution.arn,
         task=task,
         session_task=request.session_task or task,
-        policy_override=request.policy_override,
+        replaces_policy=request.replaces_policy,
         mode=mode,
         executed_plan=None if plan is None else plan.run_id,
         full=request.full,

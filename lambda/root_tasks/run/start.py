@@ -98,7 +98,7 @@ def start_execution(
             Request(
                 task=plan.task,
                 session_task=plan.session_task,
-                policy_override=plan.policy_override,
+                replaces_policy=plan.replaces_policy,
                 assignments=plan.assignments,
                 requested_by=asked.requested_by,
             ),

@@ -48,7 +48,7 @@ class Request:
         task: The task.
         session_task: The task whose sessions a restore needs, once its backups are read; None for any other
             request.
-        policy_override: Whether the policy of the target is replaced with the one in the input.
+        replaces_policy: Whether the policy of the target is replaced with the one in the input.
         requested_by: The requester, as the input states.
         all_accounts: Whether it is every account of the organization.
         account_ids: The accounts.
@@ -63,7 +63,7 @@ class Request:
 
     task: Task
     session_task: Task | None = None
-    policy_override: bool = False
+    replaces_policy: bool = False
     requested_by: str | None = None
     all_accounts: bool = False
     account_ids: tuple[str, ...] = ()

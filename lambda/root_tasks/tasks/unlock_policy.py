@@ -262,7 +262,7 @@ def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) ->
         targets = [(account_id, replace(target, replacement=policy)) for account_id, target in targets]
     return Request(
         task=input_.task,
-        policy_override=_POLICY_OVERRIDE in input_.values,
+        replaces_policy=_POLICY_OVERRIDE in input_.values,
         assignments=assignments_of(targets),
     )
 
@@ -305,7 +305,7 @@ def _definition(what: str, type_: ItemType, **fields: Any) -> TaskDefinition:
             planned="to be removed",
             done="removed",
         ),
-        override_words=TaskWords(
+        replacing_words=TaskWords(
             title=f"Replace {what} policies",
             planned="to be replaced",
             done="replaced",

@@ -384,7 +384,7 @@ def test_a_policy_to_be_attached_is_never_shown_like_one_to_be_removed(
     outcome = Outcome.DONE if executed else Outcome.PLANNED
     item = Item(type=ItemType.BUCKET_POLICY, id="locked", outcome=outcome, policy="{}", difference=difference)
     account = result("300000000001", outcome, items=(item,))
-    page = shown(report(account, task=task, policy_override=difference is not None, executed_plan=executed))
+    page = shown(report(account, task=task, replaces_policy=difference is not None, executed_plan=executed))
     # The policy of a plan is open from the start.
     if executed:
         page.click("#details")
