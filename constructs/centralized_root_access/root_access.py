@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Annotations, CustomResource, Duration, NestedStack, RemovalPolicy, Stack, Token
+from aws_cdk import Annotations, CustomResource, Duration, RemovalPolicy, Stack, Token
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -181,8 +181,8 @@ class CentralizedRootAccess(Construct):
 
     def _refuse_second_instance(self, stack: Stack) -> None:
         """Refuse a second construct for the organization: the two would keep overwriting each other."""
-        while isinstance(stack, NestedStack) and stack.nested_stack_parent:
-            stack = stack.nested_stack_parent
+        while parent := stack.nested_stack_parent:
+            stack = parent
         account = stack.account
         known = not Token.is_unresolved(account)
         holder = cast("Construct", self.node.root) if known else stack
