@@ -220,6 +220,16 @@ def test_a_policy_that_cannot_be_read_is_never_taken_for_one_that_denies_nothing
     assert command_line.run("preflight").exit_code == 0
 
 
+def test_an_account_that_no_policy_allows_anything_says_so(
+    command_line: CommandLine, organization: LocalOrganization
+) -> None:
+    attach_policy(organization, MEMBER, statement("Allow", Action="s3:*"))
+    organization.client("organizations").detach_policy(PolicyId="p-FullAWSAccess", TargetId=MEMBER)
+    shown = command_line.run("preflight", "--task", "audit")
+    assert shown.exit_code == 1
+    assert "no service control policy allows it" in shown.stdout
+
+
 @pytest.mark.parametrize("denied", ["DescribePolicy", "ListTargetsForPolicy"])
 def test_policies_that_may_not_be_read_are_a_sentence(
     command_line: CommandLine, organization: LocalOrganization, denied: str
