@@ -86,6 +86,7 @@ def test_reads_that_contradict_each_other_are_unknown_and_not_disabled(
         function.organization().observe()
     failure = raised.value.failure
     assert (failure.operation, failure.kind) == (operation, FailureKind.INCONSISTENT_READS)
+    assert ("does not list" in failure.message) == (operation == LIST_FEATURES)
 
 
 def test_of_several_reads_that_fail_a_refusal_is_reported_before_a_denial(
