@@ -22,6 +22,7 @@ ELSEWHERE = of_account(OTHER)
 @pytest.mark.slow
 def test_the_first_step_and_its_undo_can_be_pasted_twice(running_aws: LocalAws, tmp_path: Path) -> None:
     """Notices come with each sign-in, and a shell that fails at the second one reads as not contained."""
+    running_aws.organization.reset()
     organizations = running_aws.client("organizations")
     root_id = running_aws.organization.root_id
     organizations.enable_policy_type(RootId=root_id, PolicyType="SERVICE_CONTROL_POLICY")
