@@ -39,7 +39,7 @@ def main() -> int:
             print(f"Unable to write the output: {error.strerror or error}.", file=sys.stderr, flush=True)
         _discard_output()
         return _NO_RESULT
-    # Threads that call AWS would be waited for otherwise. They only read.
+    # Do not wait for threads that still call AWS: they only read.
     sys.stderr.flush()
     os._exit(exit_code)
 

@@ -37,7 +37,7 @@ class LogSettings:
 def log_group(scope: Construct, settings: LogSettings) -> logs.LogGroup:
     """Return a log group that is deleted with its construct, also by the rollback of its creation.
 
-    One that is retained would be left by every deployment that fails; the message has what it says.
+    Each failed deployment would leave a retained one, whose content is in the error message anyway.
     """
     key = settings.encryption_key
     if key is not None:

@@ -26,10 +26,9 @@ _INCREASE = 2.0
 # limit.
 _FIRST_RATE = 4.0
 _MIN_RATE = 0.2
-# Burst, in calls: AWS's is one more; a tenth of it is kept, because calls that
-# leave evenly do not arrive evenly.
+# Burst, in calls: AWS's minus a margin, because calls that leave evenly do not arrive evenly.
 _BURST = 0.9
-# Refused for what they ask, not for their number: they count as calls that AWS has let through.
+# Errors that are not about the rate: AWS has counted these calls, too.
 _LET_THROUGH = frozenset({FailureKind.ACCESS_DENIED, FailureKind.REFUSED})
 
 
@@ -120,7 +119,7 @@ class PacedRetryBudget(RetryBudget):
         if failure.kind is not FailureKind.THROTTLED:
             return super()._wait(attempts, failure)
         self.pace.note_throttling()
-        # The turns become fewer already.
+        # The pace already slows down: do not back off twice.
         return super()._wait(1, failure)
 
     def _take_turn(self) -> bool:

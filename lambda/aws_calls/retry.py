@@ -98,7 +98,7 @@ class RetryBudget:
             try:
                 return call()
             except CallError as error:
-                # It has used up a budget already.
+                # An inner attempt has used up its own budget.
                 if error.failure.timed_out:
                     raise
                 may_have_taken_effect |= error.failure.may_have_taken_effect
@@ -134,7 +134,7 @@ class RetryBudget:
         """Return whether an attempt may start."""
         return not self.abandoned()
 
-    def _wait(self, attempts: int, failure: Failure) -> bool:  # noqa: ARG002 (a pace needs it)
+    def _wait(self, attempts: int, failure: Failure) -> bool:  # noqa: ARG002 (PacedRetryBudget overrides it)
         """Wait before an attempt, and return whether it may start."""
         longest = min(_MAX_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, 10))
         wait = longest * (0.5 + 0.5 * self.clock.random())

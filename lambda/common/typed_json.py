@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
-# All numbers are numbers of accounts, audits, days or seconds.
+# Every number counts accounts, audits, days or seconds.
 _MAX_NUMBER = 1_000_000_000
 
 

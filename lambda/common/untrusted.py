@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 ACCOUNT_ID = re.compile("[0-9]{12}")
 UNKNOWN = "unknown"
 
-# Printable by their category, and invisible all the same: fillers, joiners, selectors, empty symbols.
+# Unicode calls them printable, but they render as nothing: fillers, joiners, selectors, empty symbols.
 _FILLERS = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U0001d159\U000e0100-\U000e01ef]"

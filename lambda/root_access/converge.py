@@ -25,7 +25,7 @@ _REREGISTRATION_RESERVE_SECONDS = 25.0
 
 @dataclass(kw_only=True)
 class Convergence:
-    """One invocation's way to the desired state; what counts is the state at each observation."""
+    """Brings an organization to the desired state, replanning after each observation."""
 
     organization: Organization
     plan: Callable[[RootAccess], tuple[Step, ...]]

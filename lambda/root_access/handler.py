@@ -29,7 +29,7 @@ _MAX_RESPONSE_BYTES = 4096
 _MAX_REASON_BYTES = 2500
 
 _OUT_OF_TIME = (
-    "The function ran out of time. What it applied is in its log; a call may still take effect. Deploy again."
+    "The function ran out of time. Its log has what was applied; a call may still take effect. Deploy again."
 )
 
 # The physical ID of a resource whose creation failed before its organization was known.

@@ -256,7 +256,7 @@ def _step_to_undo(accounts: Sequence[str]) -> NextStep:
 def _step_for_sessions(where: str, account: str) -> NextStep:
     owner = f"--principal-arn arn:aws:iam::{account}:root"
     return NextStep(
-        what=f"{where}, with a role, end its sessions of the AWS CLI and of agents (not tried)",
+        what=f"{where}, with a role, end its sessions of the AWS CLI and of agents (not confirmed)",
         command=(
             f"for session in $(aws signin list-sessions {owner} --status ACTIVE "
             "--query 'items[].sessionArn' --output text); do "

@@ -94,7 +94,7 @@ def test_a_row_says_why_it_is_not_known_whether_a_resource_control_policy_denies
         name="deny", document=document(*denials), target_id=MEMBER, policy_type="RESOURCE_CONTROL_POLICY"
     )
     session, buckets = command_line.run("preflight").lines[1:3]
-    assert "statement 1: probably denied: no response of AWS confirms" in session
+    assert "statement 1: probably denied: that this type applies to sts:AssumeRoot" in session
     assert "statement 2: whether resource control policies apply to calls without a resource" in buckets
 
 

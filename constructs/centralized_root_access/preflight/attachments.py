@@ -10,9 +10,8 @@ from .documents import Policy, PolicyType, parse_policy
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# AWS's own policies: their content never changes. The second one is attached everywhere, and AWS refuses to
-# detach it. The first one can be detached where another service control policy is attached: AWS refuses to
-# detach the last one.
+# AWS's defaults, whose content never changes. RCPFullAWSAccess cannot be detached; FullAWSAccess can, where
+# another service control policy is attached.
 FULL_ACCESS = parse_policy(
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}',
     policy_id="p-FullAWSAccess",

@@ -53,7 +53,7 @@ class Reason(Identifier):
     )
     UNCONFIRMED = (
         "UNCONFIRMED",
-        "probably denied: no response of AWS confirms that this type applies to sts:AssumeRoot",
+        "probably denied: that this type applies to sts:AssumeRoot is not confirmed",
     )
 
 

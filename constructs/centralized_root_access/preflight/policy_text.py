@@ -136,8 +136,8 @@ class Template:
     def _expression(self) -> re.Pattern[str]:
         """Its regular expression.
 
-        What stands between two asterisks is looked for where the one before ended and never again, so the
-        time grows with the product of the lengths at most, however many asterisks there are.
+        The text between two asterisks is matched once, so the time grows at most with the product of the
+        lengths, however many asterisks there are.
         """
         chunks = [""]
         for token in self.tokens:

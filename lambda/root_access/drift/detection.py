@@ -39,8 +39,8 @@ SCHEDULED = "Scheduled Event"
 RECORDED = "AWS API Call via CloudTrail"
 _INTERVAL = "interval"
 
-# The end of a check belongs to its notice: the last attempt to write reads the stack before, and the notice
-# then has an attempt, and the wait before a second one.
+# Time for a last write, which reads the stack first, and for the notice: one attempt, and the wait before
+# a second one.
 _NOTICE_RESERVE_SECONDS = 45.0
 
 
@@ -89,7 +89,7 @@ class DriftCheck:
     Attributes:
         client: Returns the client of a service, which makes one attempt per call.
         clock: The time, for waiting.
-        checked_at: The one time of the check: a 1 in the minute after a 0 would end the alarm at once.
+        checked_at: The time of all its metrics: a later 1 would end the alarm that a 0 set off.
         log: Takes one event as keyword arguments.
     """
 
@@ -153,7 +153,7 @@ class DriftCheck:
             calledAt=recorded.time,
             cloudTrailEventId=recorded.event_id,
         )
-        # With trusted access the features are back: what is disabled now was disabled by another call.
+        # Enabling trusted access restores the features, so another call disabled what is disabled now.
         undone = recorded.name == "DisableAWSServiceAccess" and observed.trusted_access
         caused = [step for step in steps if recorded.may_have_caused(step) and not undone]
         others = [step for step in steps if step not in caused]

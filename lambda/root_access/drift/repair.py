@@ -139,9 +139,8 @@ class Repair:
     def is_worth_publishing(self) -> bool:
         """True if it changed something, or an operator has to act.
 
-        Nothing remembers what an earlier check has published: a repair that cannot take place is published by
-        each scheduled check. A deployment ends by itself, and what it is about to change is not drift: a
-        repair that waits for it is only in the log.
+        Checks keep no state, so each scheduled check publishes a repair that cannot take place. One that only
+        waits for a deployment, which ends by itself, is logged.
         """
         is_changed = self.convergence.applied or self.convergence.possibly_applied
         return bool(is_changed or self.error or (self.deployment and self.deployment.is_lasting))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # The accounts of a batch that are looked into in parallel. Each has its own limits in IAM.
 MAX_ACCOUNTS_IN_PARALLEL = 25
-# The calls that are made in parallel for an account: a list of each type of credential, and what has no list.
+# The calls that are made in parallel for an account: three lists, the password and the summary.
 _MAX_CALLS_OF_ACCOUNT = 5
 # The calls that the pool makes besides those of the threads that wait for them.
 MAX_CALLS_IN_PARALLEL = MAX_ACCOUNTS_IN_PARALLEL * (_MAX_CALLS_OF_ACCOUNT - 1)

@@ -28,8 +28,8 @@ LIST_ROOTS = "organizations:ListRoots"
 MAX_ENTRIES_PER_PAGE = 20
 # Organizations allows eight concurrent calls for most List APIs.
 MAX_ORGANIZATIONS_CALLS_IN_PARALLEL = 8
-# Lists of a few entries: of the root, of what an account or a unit is in, of a target's policies.
-_SHORT_LISTS = frozenset({LIST_ROOTS, "organizations:ListParents", "organizations:ListPoliciesForTarget"})
+# Lists of a few entries: of the root, of what an account or a unit is in.
+_SHORT_LISTS = frozenset({LIST_ROOTS, "organizations:ListParents"})
 _MAX_SHORT_PAGES = 20
 
 

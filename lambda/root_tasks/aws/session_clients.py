@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
-# More Regions than SQS has. Each client holds connections, and the input of a run names the Regions.
+# SQS has fewer Regions. There is a limit because a run's input names them, and each client holds connections.
 _MAX_CLIENTS = 48
 
 

@@ -29,10 +29,9 @@ T = TypeVar("T")
 
 # An account whose calls are retried for long must not use up the time of the others in its batch.
 _MAX_ACCOUNT_SECONDS = 180.0
-# As long as the calls of an account may take, their last attempt, and a difference between two clocks. AWS
-# allows 900 at most.
+# An account's calls, a last attempt, and clock skew. AWS allows at most 900.
 _SESSION_SECONDS = 240
-# A session that is opened late is of use only if there is time for its calls.
+# No session is opened with less time left for its calls.
 _CALLS_RESERVE_SECONDS = 60.0
 
 

@@ -83,7 +83,7 @@ class MemberAccounts:
         # Each page is taken while the next one is listed.
         with ThreadPoolExecutor(max_workers=1) as pool:
             list(pool.map(found, pages()))
-        # Nothing makes a run wait longer that this library could not make faster.
+        # Listing is the longest wait that this library cannot shorten.
         milliseconds = round((self.aws.clock.now() - started) * 1000)
         self.aws.log(event="accounts_listed", accounts=len(members), milliseconds=milliseconds)
         return members

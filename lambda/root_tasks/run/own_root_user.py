@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..aws.context import Aws
     from ..model.run import Run
 
-# The report waits for it, and is worth more.
+# The report waits for it, and matters more.
 _READ_SECONDS = 60.0
 
 

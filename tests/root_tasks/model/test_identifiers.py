@@ -1,4 +1,4 @@
-"""The values of enums in documents are identifiers, or names of the command line; people read words."""
+"""The values of enums on a wire are identifiers, or names of the command line; people read words."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from centralized_root_access.preflight.documents import PolicyType
 from centralized_root_access.preflight.evaluate import Decision, Reason
 from centralized_root_access.preflight.verdicts import TaskResult
 from common.identifier import Identifier
+from root_access.state import Status
 from root_tasks.model.codec import Document
 from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.task import SESSION_TASKS
+from root_tasks.refusals import RefusalReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,19 +42,21 @@ def enums_of(type_: Any) -> Iterator[type[StrEnum]]:
 DOCUMENTS = [type_ for type_ in Document.__subclasses__() if type_.__module__.startswith("root_tasks.")]
 ENUMS = {enum for document in DOCUMENTS for enum in enums_of(document)}
 IDENTIFIERS = {*Identifier.__subclasses__()}
+IDENTIFIER = re.compile("[A-Z]+(_[A-Z]+)*")
 
 
-def test_every_enum_of_a_document_has_identifiers_or_names_of_the_command_line() -> None:
+def test_every_enum_on_a_wire_has_identifiers_or_names_of_the_command_line() -> None:
     commands = {*main.commands, *plan.commands}
     assert ItemType in ENUMS
     assert {Decision, PolicyType, Reason, TaskResult} <= IDENTIFIERS, "those of the pre-flight"
     assert [enum for enum in ENUMS - IDENTIFIERS if not commands.issuperset(enum)] == []
+    assert all(map(IDENTIFIER.fullmatch, [*Status, *RefusalReason.__members__])), "those of outputs"
 
 
 @pytest.mark.parametrize("enum", sorted(IDENTIFIERS, key=str))
 def test_each_identifier_has_words_and_a_name_on_the_command_line(enum: type[Identifier]) -> None:
     for member in enum:
-        assert re.fullmatch("[A-Z]+(_[A-Z]+)*", member)
+        assert IDENTIFIER.fullmatch(member)
         assert "_" not in member.words
         assert member.option == member.lower().replace("_", "-")
     assert len({member.words for member in enum}) == len(enum)

@@ -25,7 +25,7 @@ PROGRAM = "centralized-root-access"
 # Without those that are easily taken for another one.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _SUFFIX_LENGTH = 4
-# For a program or a file, which finds a name in its whole line.
+# Lines for pipes and files never wrap: grep needs whole lines.
 UNWRAPPED = 1_000_000
 
 

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 _GONE = "Step Functions has no such execution; it keeps those that ended in the last 90 days."
 _DENIED = "These credentials may not read its execution."
 _NOT_HELD = "Its execution does not hold the hash of a report."
-# A plan can be executed for at most 24 hours; what became of it shows for as long again.
+# A plan can be executed for 24 hours; its state is shown for another 24.
 _PLANS_SHOWN_FOR = timedelta(hours=48)
 # A call for each batch, of which an organization can have a thousand.
 _MAX_SECONDS_FOR_RESULTS = 300.0
@@ -67,7 +67,7 @@ class Runs:
     """The runs of a deployment, as the commands use them.
 
     Attributes:
-        target: Where the command works, as it was asked to.
+        target: The profile, the Region and the stack that the command was given.
         caller: The caller.
         deployment: The deployment.
         executions: Its executions.

@@ -57,8 +57,8 @@ class RunExecution:
         report_sha256: The SHA-256 of its report.json; None if it holds none.
         plan_expires_at: When its plan can no longer be executed; None if it has none that is known.
         accounts: The number of accounts in its report; None if its output does not say.
-        root_free: Of a full audit, the sentence since when none finds root credentials, or an empty text.
-        complete: Whether the status has its output, or its cause.
+        root_free: A full audit's sentence since when none finds root credentials, or an empty text.
+        complete: False while its output or cause is still missing.
     """
 
     run_id: str
