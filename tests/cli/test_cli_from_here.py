@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from root_tasks.report.management_root_user import OWN
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
+from support.apps import ROOT
 from support.arrange import CREDENTIALS, set_feature, writes
 from support.command_line import STACK
 
@@ -74,9 +77,14 @@ def test_an_audit_that_cannot_start_says_why_and_opens_no_session(
 @pytest.mark.parametrize(
     ("credentials", "exit_code", "summary"),
     [
-        ({}, 0, "has no password, no MFA and no access key."),
-        ({"password": True, "mfa_devices": 1}, 1, "has a password, MFA and no access key."),
-        (None, 2, "was not looked at: it could not be read; its row has the reason."),
+        ({}, 0, f"{OWN} has no password, no MFA and no access key."),
+        ({"password": True, "mfa_devices": 1}, 1, f"{OWN} has a password, MFA and no access key."),
+        (
+            None,
+            2,
+            f"No account could be audited. 1 account was skipped. {OWN} was not looked at: it could not be "
+            "read; its row has the reason.",
+        ),
     ],
     ids=["none", "some", "unread"],
 )
@@ -89,15 +97,13 @@ def test_the_management_account_is_audited_by_its_own_summary_without_a_session(
     else:
         organization.put_root_credentials(account_id=MANAGEMENT, **credentials)
     organization.clear_calls()
-    shown = command_line.run("audit", "--from-here", "--account", MANAGEMENT, "--format", "json")
-    report = json.loads(shown.stdout)
-    assert (shown.exit_code, report["summary"].partition(" user ")[2]) == (
-        exit_code,
-        summary,
-    )
+    page = (ROOT / "docs" / "two-accounts.md").read_text()
+    (documented,) = re.findall("`centralized-root-access (audit [^`]*) --profile management`", page)
+    shown = command_line.run(*documented.split(), "--format", "json")
+    assert (shown.exit_code, json.loads(shown.stdout)["summary"]) == (exit_code, summary)
     assert ("1 account that you named was skipped." in shown.stderr) is (exit_code == 2)
     assert "AssumeRoot" not in {call.operation for call in organization.calls}
-    in_words = command_line.run("audit", "--from-here", "--account", MANAGEMENT).stdout
+    in_words = command_line.run(*documented.split()).stdout
     assert ("root user with" in in_words) is (exit_code < 2)
     # Another account that is named counts as before.
     organization.put_root_credentials(account_id=MEMBER, password=True)

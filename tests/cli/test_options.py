@@ -231,6 +231,8 @@ def test_a_command_says_on_stderr_which_stack_it_took(command_line: CommandLine)
         shown = command_line.run(*command)
         assert shown.stack == f"Stack {STACK} in us-east-1, account {MANAGEMENT}."
         assert STACK not in shown.stdout
+    elsewhere = command_line.run("runs", "--region", "eu-north-1")
+    assert elsewhere.stack == f"Stack {STACK} in eu-north-1, account {MANAGEMENT}."
 
 
 def test_without_a_deployment_the_region_and_the_next_step_are_named(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..messages import enumeration, quantity
 from ..model.report_schema import AccountResult, ItemType, Outcome, Report, Task
 from ..tasks import DEFINITIONS
-from .management_root_user import management_sentence
+from .management_root_user import management_credentials, management_sentence
 from .risk import RECENT, is_recent
 
 if TYPE_CHECKING:
@@ -140,6 +140,9 @@ def headline(report: Report) -> str:
     totals = report.totals
     if not totals:
         return "No account was selected."
+    if len(report.results) == 1 and management_credentials(report) is not None:
+        # It was looked at, and no other account was to be.
+        return management_sentence(report)
     more = []
     if not DEFINITIONS[report.task].makes_changes:
         included, sentence = frozenset({Outcome.HAS_CREDENTIALS, Outcome.CLEAN}), _audit_sentence(report)
