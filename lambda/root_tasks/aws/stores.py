@@ -217,8 +217,11 @@ class ReportStore:
         Raises:
             UnreadableObjectError: S3 refuses to return it.
         """
-        key = _latest_key(name)
-        return self._bucket.read_if_readable(key) if self._bucket.find_etag(key) else None
+        return self._bucket.read_if_readable(_latest_key(name)) if self.find_etag(name) else None
+
+    def find_etag(self, name: str) -> str | None:
+        """Return the ETag of the latest file of a name; None if there is none yet."""
+        return self._bucket.find_etag(_latest_key(name))
 
     def has_later(self, name: str, *, than: datetime, now: datetime) -> bool:
         """Return True if the latest file of a name is of a run that looked later.

@@ -120,8 +120,8 @@ def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
     # What the audit before claims counts only if its own rows do not contradict it.
     before = previous.root_free if previous and Outcome.CLEAN in previous.totals else None
     if previous is not None and previous.run_id == report.run_id:
-        # Its report is written once more.
-        return before
+        # Its report is written once more, of the same results unless one was damaged since.
+        return before if previous.totals == report.totals else None
     if previous is not None and Outcome.HAS_CREDENTIALS in previous.totals:
         if report.started_at < previous.finished_at:
             # It may have read an account before that audit did.

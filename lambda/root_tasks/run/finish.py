@@ -59,11 +59,13 @@ def write_report(
     runs = storage.executions if makes_changes else storage.runs
     began = aws.now()
     run, report, plan = _make(aws, storage, runs, event)
-    notice, imported = None, None
+    notice, imported, superseded, latest = None, None, False, None
     if run.full:
+        latest = storage.reports.find_etag(REPORT_JSON)
         compared = compare(aws, storage.reports, report)
         # Asked once the latest report was read: a later audit may have replaced it just before.
-        if is_superseded(aws, storage.reports, report):
+        superseded = is_superseded(aws, storage.reports, report)
+        if superseded:
             report = report.with_warning(_SUPERSEDED)
         else:
             report, notice, checked = compared
@@ -73,8 +75,11 @@ def write_report(
     urls = {file.name: runs.write_file(run.run_id, file) for file in files}
     totals = {str(outcome): count for outcome, count in report.totals.items()}
     aws.log(event="run_finished", runId=run.run_id, task=run.task, mode=run.mode, totals=totals)
-    # Asked again: another audit may have ended while findings were imported.
-    if run.full and not is_superseded(aws, storage.reports, report):
+    if run.full and storage.reports.find_etag(REPORT_JSON) != latest:
+        # Another audit has ended meanwhile, for example while findings were imported: compare with that one.
+        del report, files, plan
+        return write_report(aws, event, settings=settings)
+    if run.full and not superseded:
         publish_audit(
             aws,
             storage.reports,
