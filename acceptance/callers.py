@@ -31,7 +31,8 @@ _FIRST_PAUSE_SECONDS = 2.0
 _MAX_PAUSE_SECONDS = 16.0
 _NOT_YET = re.compile(
     "AccessDenied|NoSuchEntity|InvalidClientTokenId|UnrecognizedClient|ServiceAccessNotEnabled|Conflict"
-    "|Throttl|TooManyRequests|QueueDeletedRecently|OperationAborted|ConcurrentModification|NoSuchBucket$"
+    "|Throttl|TooManyRequests|QueueDeletedRecently|NonExistentQueue|QueueDoesNotExist|OperationAborted"
+    "|ConcurrentModification|NoSuchBucket$|PolicyNotFound"
 )
 
 
@@ -47,6 +48,7 @@ class Callers:
         self.aws = aws
         self.names = names
         self.root_session: Mapping[str, Any] | None = None
+        self.policy_id: str | None = None
         self._roles: dict[str, tuple[float, Mapping[str, Any]]] = {}
         self._arns: dict[str, str] = {}
         self._clients: dict[object, Any] = {}

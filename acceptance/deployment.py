@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,12 +128,11 @@ class Deployment:
         finished = self._run_program(
             [sys.executable, "-m", "centralized_root_access", *arguments, *options], stdout=subprocess.PIPE
         )
-        try:
-            return dict(json.loads(finished.stdout))
-        except ValueError as error:
-            raise DeploymentError(
-                f"`{arguments[0]}` shows no report: exit code {finished.returncode}"
-            ) from error
+        with suppress(ValueError):
+            report: dict[str, Any] = json.loads(finished.stdout)
+            if "runId" in report:
+                return report
+        raise DeploymentError(f"`{arguments[0]}` shows no report: exit code {finished.returncode}")
 
     def _stop(self, plan: Sequence[str]) -> dict[str, Any]:
         """Stop the execution of a plan once a batch runs, and return what is still running then."""

@@ -169,9 +169,9 @@ def set_queue(callers: Callers, value: str | None) -> None:
         _tolerate(callers, lambda: sqs.delete_queue(QueueUrl=url), *_NO_QUEUE)
         return
     callers.patiently(lambda: sqs.create_queue(QueueName=names.own_name))
-    if value == "locked":
-        policy = locking_policy("sqs", names.queue_arn)
-        callers.patiently(lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy}))
+    policy = locking_policy("sqs", names.queue_arn) if value == "locked" else ""
+    # Also of an open one: a new queue is not found for a while, and a case's own call does not wait for it.
+    callers.patiently(lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy}))
 
 
 def queue_url(callers: Callers) -> str:
@@ -183,15 +183,14 @@ def queue_url(callers: Callers) -> str:
 def set_policy(callers: Callers, value: str | None) -> None:
     """Create a policy and attach it, or detach and delete it."""
     organizations, names = callers.own("organizations"), callers.names
-    policy_id = find_policy(callers)
+    # The list lags: it may lack the run's policy, or have one that is deleted.
+    policy_id = callers.policy_id or find_policy(callers)
     if policy_id is not None:
         for account_id in filter(None, (names.member, names.delegate)):
-            _tolerate(
-                callers,
-                functools.partial(organizations.detach_policy, PolicyId=policy_id, TargetId=account_id),
-                "PolicyNotAttachedException",
-            )
+            detach = functools.partial(organizations.detach_policy, PolicyId=policy_id, TargetId=account_id)
+            _tolerate(callers, detach, "PolicyNotAttachedException", "PolicyNotFoundException")
         _tolerate(callers, lambda: organizations.delete_policy(PolicyId=policy_id), "PolicyNotFoundException")
+        callers.policy_id = None
     if value is not None:
         policy = POLICIES[value]
         created = callers.patiently(
@@ -202,9 +201,9 @@ def set_policy(callers: Callers, value: str | None) -> None:
                 Type=policy.type,
             )
         )
-        policy_id = created["Policy"]["PolicySummary"]["Id"]
-        target = names.to_real(policy.account)
-        callers.patiently(lambda: organizations.attach_policy(PolicyId=policy_id, TargetId=target))
+        callers.policy_id = created["Policy"]["PolicySummary"]["Id"]
+        attached = {"PolicyId": callers.policy_id, "TargetId": names.to_real(policy.account)}
+        callers.patiently(lambda: organizations.attach_policy(**attached))
 
 
 def find_policy(callers: Callers) -> str | None:

@@ -381,9 +381,12 @@ def test_an_interrupted_run_restores_what_it_has_changed(terminal: Terminal, num
 @pytest.mark.parametrize(
     ("call", "code"),
     [
-        # A detached policy still acts, the name of a deleted bucket is still taken, another change is made.
+        # A detached policy still acts, the name of a deleted bucket is still taken, a new queue or policy is
+        # not found yet, another change is made.
         ("iam.DeleteLoginProfile", "AccessDenied"),
         ("s3.CreateBucket", "OperationAborted"),
+        ("sqs.SetQueueAttributes", "AWS.SimpleQueueService.NonExistentQueue"),
+        ("organizations.AttachPolicy", "PolicyNotFoundException"),
         ("organizations.CreatePolicy", "ConcurrentModificationException"),
     ],
 )
@@ -403,7 +406,7 @@ def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
         organization, created=lambda client: client.meta.events.register(f"before-call.{call}", refuse)
     )
     scene = Scene(Callers(aws, names_of(organization)), state=State())
-    scene.converge(State(password=True, bucket="open", policy="on password"))
+    scene.converge(State(password=True, bucket="open", queue="open", policy="on password"))
     scene.restore(State())
     assert len(refused) == 3
     assert snapshot(organization, names_of(organization)) == before
@@ -442,19 +445,32 @@ def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(terminal:
 def test_what_a_run_makes_is_set_and_restored_without_a_list_which_lags(
     organization: LocalOrganization,
 ) -> None:
+    enable_policies(organization)
     before = snapshot(organization, names_of(organization))
-    scene = scene_of(organization)
+    listed: list[object] = []
+    made: list[object] = []
+
+    def register(client: Any) -> None:
+        for call, lag in (
+            ("ListPolicies", lambda parsed, **_: parsed.update(Policies=listed)),
+            ("CreatePolicy", lambda parsed, **_: made.append(parsed["Policy"]["PolicySummary"])),
+        ):
+            client.meta.events.register(f"after-call.organizations.{call}", lag)
+
+    aws = EmulatedAws(organization, created=register)
+    scene = Scene(Callers(aws, names_of(organization)), state=State())
     for value in ("locked", "open", "locked"):
-        scene.converge(State(bucket=value, queue=value))
+        scene.converge(State(bucket=value, queue=value, policy="on password"))
+        scene.converge(State(policy="without the exemption"))
+    scene.converge(State(bucket="locked", queue="locked", policy="on password"))
     known = scene.state
     scene.restore(State())
     assert snapshot(organization, names_of(organization)) == before
-    # By hand it was deleted before.
+    # By hand it was deleted before; the list still has the policy.
     scene.state = known
+    listed += made[-1:]
     scene.restore(State())
     assert snapshot(organization, names_of(organization)) == before
-    aws = scene.callers.aws
-    assert isinstance(aws, EmulatedAws)
     assert {"sqs:ListQueues", "s3:ListBuckets"}.isdisjoint(aws.operations)
 
 
@@ -467,8 +483,12 @@ def test_a_case_that_cannot_be_called_is_a_result(organization: LocalOrganizatio
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [((), "Unable to locate credentials"), (("--profile", "nosuch"), "(nosuch) could not be found")],
-    ids=["no credentials", "no such profile"],
+    [
+        ((), "Unable to locate credentials"),
+        (("--profile", "nosuch"), "(nosuch) could not be found"),
+        (("--profile", "sso"), "Error loading SSO Token"),
+    ],
+    ids=["no credentials", "no such profile", "no session of SSO"],
 )
 def test_a_run_without_usable_credentials_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], sentence: str
@@ -476,8 +496,11 @@ def test_a_run_without_usable_credentials_is_one_sentence(
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, str(tmp_path / "none"))
+    settings = ("start_url = https://example.com", "region = us-east-1", f"account_id = {MANAGEMENT}")
+    lines = [f"sso_{setting}" for setting in (*settings, "role_name = Administrator")]
+    (tmp_path / "config").write_text("\n".join(["[profile sso]", *lines]))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     named = ["--organization", "o-a1b2c3d4e5", "--account", MANAGEMENT]
     finished = CliRunner().invoke(command.main, [*named, "--run", *arguments])
     assert (finished.exit_code, finished.stdout) == (2, "")
@@ -651,6 +674,21 @@ def test_an_execution_is_stopped_once_a_batch_runs_and_its_redrive_is_not_taken_
     assert deployment.look("Stop", {"plan": []}) == {"status": "ABORTED", "stillRunning": 0}
     assert deployment.look("Redrive", {}) == {"status": "SUCCEEDED"}
     assert step_functions.calls == ["stopped before 1 look", "redriven"]
+
+
+@pytest.mark.parametrize("shown", [b'{"error": "Unable to plan"}', b""], ids=["error", "nothing"])
+def test_a_command_that_shows_no_report_is_a_result(
+    organization: LocalOrganization, tmp_path: Path, shown: bytes
+) -> None:
+    def run(arguments: list[str], **_: object) -> CompletedProcess[bytes]:
+        return CompletedProcess(arguments, 2, shown)
+
+    callers = Callers(EmulatedAws(organization), names_of(organization))
+    scene = Scene(callers, state=State(), deployment=Deployment(callers, tmp_path / "log", run=run))
+    [case, *_] = [case for case in all_cases() if case.call.operation == "deployment:Execute"]
+    [result] = run_cases([dataclasses.replace(case, given=())], scene, Level.FEATURE)
+    assert result.verdict is Verdict.DIFFERENT
+    assert result.differences == ("`plan` shows no report: exit code 2",)
 
 
 @pytest.mark.parametrize(
