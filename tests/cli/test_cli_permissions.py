@@ -252,6 +252,9 @@ def test_the_results_of_a_run_without_a_report_need_exactly_what_is_granted(
         assert shown.exit_code == 2
         assert MEMBER in shown.stdout, shown.stderr
     assert (person.denied, person.unused) == ([], ())
+    # Without one of the permissions the sentence names the grant that has it.
+    person.permissions = tuple(each for each in granted(grant) if "states:ListExecutions" not in each.actions)
+    assert grant in command_line.refusal("report", names["execution"], *IN_STACK)
 
 
 def test_who_executes_is_told_of_a_plan_that_is_not_there(command_line: CommandLine, person: Person) -> None:
