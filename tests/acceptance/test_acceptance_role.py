@@ -85,6 +85,13 @@ def test_nothing_that_is_changed_belongs_to_others() -> None:
         *(f"iam:{verb}Organizations{feature}" for verb in ("Enable", "Disable") for feature in features),
         *(f"organizations:{verb}AWSServiceAccess" for verb in ("Enable", "Disable")),
     }
+    registered = [
+        statement["Resource"]
+        for statement in policies_of(Level.DEPLOY)
+        if "organizations:RegisterDelegatedAdministrator" in statement["Action"]
+    ]
+    own = "arn:${AWS::Partition}:organizations::${AWS::AccountId}:account/${Organization}/"
+    assert registered == [[{"Fn::Sub": f"{own}${{{account}}}"} for account in ("Member", "Delegate")]]
 
 
 def test_the_role_is_one_of_the_environment_of_the_workflow() -> None:
