@@ -45,18 +45,27 @@ if TYPE_CHECKING:
 def test_a_person_sees_the_plan_and_decides(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, said: str, exit_code: int
 ) -> None:
-    plan = plan_deletion(command_line)
+    plan, organization = PLAN, command_line.root_tasks.organization
+    organization.put_root_credentials(
+        account_id=MEMBER, password=True, password_last_used=command_line.root_tasks.now - timedelta(days=1)
+    )
+    assert command_line.run(*DELETE, "--include-in-use").exit_code == 0
     monkeypatch.setattr(sys, "stdin", Typed(said))
     shown = command_line.run("execute", plan, "--format", "json")
     assert shown.exit_code == exit_code
+    in_use = "1 was used in the last 90 days (yesterday)"
     for sentence in (
-        "Execute this plan to delete root credentials in 1 account? This cannot be undone. [y/N]",
+        "Execute this plan to delete root credentials in 1 account? "
+        f"Of the credentials, {in_use}. This cannot be undone. [y/N]",
+        f"Of these, {in_use}.",
+        "Asked for: 1 account; in use or not.",
         MEMBER,
         "To be deleted in 1 of 1 account",
     ):
         assert sentence in shown.stderr
     # The function is the last to look: the report that a person was shown is approved, by its hash.
     report = command_line.root_tasks.read(f"runs/{plan}/report.json")
+    assert json.loads(report)["plannedInUse"]["credentials"] == 1
     approved = {"plan": plan, "reportSha256": hashlib.sha256(report).hexdigest()}
     assert command_line.services.inputs.get(EXECUTION) == (approved if exit_code == 0 else None)
     assert ("Not executed. Nothing was changed." in shown.stderr) is (exit_code != 0)
@@ -194,7 +203,7 @@ def test_only_the_report_that_was_approved_is_executed(
         "execute", plan, "--yes", "--approved-report", str(tmp_path)
     )
     assert has_password(command_line)
-    given = approved if by == "SHA-256" else str(saved)
+    given = approved.upper() if by == "SHA-256" else str(saved)
     assert command_line.run("execute", plan, "--yes", "--approved-report", given).exit_code == 0
     assert not has_password(command_line)
 

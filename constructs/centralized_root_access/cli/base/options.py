@@ -115,8 +115,9 @@ def run_id_or_key(value: str) -> str:
 
 def sha256_of_report(value: str) -> str:
     """Return the SHA-256 of a report.json, which is given itself or by the file."""
-    if re.fullmatch(r"[0-9a-f]{64}", value):
-        return value
+    if re.fullmatch(r"[0-9a-fA-F]{64}", value):
+        # Some tools write capital letters.
+        return value.lower()
     try:
         return hashlib.sha256(Path(value).read_bytes()).hexdigest()
     except OSError as error:
