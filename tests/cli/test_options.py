@@ -240,7 +240,7 @@ def test_without_a_deployment_the_region_and_the_next_step_are_named(
 ) -> None:
     command_line.services.stacks = {"Other": {}}
     said = command_line.refusal(*DELETE)
-    assert f"There is no RootTasks of account {MANAGEMENT} in us-east-1" in said
+    assert f"There is no RootTasks of account {MANAGEMENT} in us-east-1. It may be in the delegated" in said
     assert "--from-here" in said
     # The Region is that of the AWS CLI.
     monkeypatch.setenv("AWS_REGION", "eu-west-1")

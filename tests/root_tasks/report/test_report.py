@@ -29,6 +29,7 @@ from root_tasks.model.report_schema import (
     Item,
     ItemType,
     Outcome,
+    PlanSelection,
     Report,
     RootCredentials,
     Task,
@@ -488,6 +489,12 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|url\(|@import", page)
 
 
+def asked_for(*, all_accounts: bool = False, **others: Any) -> Report:
+    """A plan with this input."""
+    selection = PlanSelection(all_accounts=all_accounts, **others)
+    return dataclasses.replace(example_plan(), selection=selection)
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
@@ -502,6 +509,20 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
             ],
         ),
         (dataclasses.replace(example_plan(), plan_expires_at=None), ["It cannot be executed: its run ended"]),
+        (asked_for(all_accounts=True), ["<dd>every account; in use or not</dd>"]),
+        (
+            asked_for(
+                accounts=(FIRST, SECOND),
+                from_report="audit-1",
+                exclude=("Root/Sandbox",),
+                credential_types=(ItemType.PASSWORD, ItemType.ACCESS_KEY),
+                unused_for_days=7,
+            ),
+            [
+                "<dd>2 accounts of report audit-1; without Root/Sandbox; only passwords and access keys; "
+                "unused for 7 days</dd>"
+            ],
+        ),
         (NOTHING_PLANNED, ["It lists nothing to execute."]),
         (example_execution(), ["Delete root credentials", "Execution of plan plan-2026-11-20"]),
         (
@@ -509,7 +530,10 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
             ["111111111111, the management account", "2026-11-20 04:10 UTC, took 1 min 37 s"],
         ),
     ],
-    ids=["audit", "selected", "plan", "unfinished plan", "empty plan", "execution", "management account"],
+    ids=[
+        *("audit", "selected", "plan", "unfinished plan", "plan of everything", "plan of few"),
+        *("empty plan", "execution", "management account"),
+    ],
 )
 def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None:
     before_the_data = page_of(written).partition('<script type="application/json"')[0]

@@ -317,6 +317,9 @@ def test_every_outcome_has_its_words_and_its_tile(shown: Show) -> None:
 
 def test_all_that_is_shown_is_printed_to_the_last_account(shown: Show) -> None:
     page = shown(large_audit(2_000))
+    rules = page.evaluate("[...document.styleSheets[0].cssRules].map((rule) => rule.cssText).join()")
+    assert '@bottom-left { content: "Run audit-2026-11-20"' in rules
+    assert "@bottom-right { content: counter(page)" in rules
     drawn = page.evaluate(
         f"(() => {{ document.querySelector('#filter').dispatchEvent(new Event('input'));"
         f"const before = {DRAWN};"
@@ -488,7 +491,8 @@ def test_what_is_in_use_is_said_first_and_is_one_number(shown: Show) -> None:
     assert "Of the credentials, 1 was used in the last 90 days (46 days ago)." in notice
 
 
-def test_178_accounts_of_a_plan_fit_on_half_of_the_screens(shown: Show) -> None:
+@pytest.mark.parametrize("width", [390, 1280])
+def test_178_accounts_of_a_plan_fit_on_half_of_the_screens(shown: Show, width: int) -> None:
     """They took 46,394 pixels of a phone."""
     kind = example_plan().results[0]
     units = ("Root/Payments/Prod", "Root/Payments/Staging", "Root/Data")
@@ -496,9 +500,9 @@ def test_178_accounts_of_a_plan_fit_on_half_of_the_screens(shown: Show) -> None:
         dataclasses.replace(kind, account_id=f"{400000000000 + n}", organizational_unit=units[n % 3])
         for n in range(178)
     )
-    plan = dataclasses.replace(example_plan(), results=tuple(accounts))
-    page = shown(plan, width=390, height=844)
-    page.wait_for(f"{DRAWN} === 178")
+    plan = dataclasses.replace(example_plan(), results=(*accounts, *example_plan().results[1:]))
+    page = shown(plan, width=width, height=844)
+    page.wait_for(f"{DRAWN} === 181")
     assert texts(page, "#by-unit li") == ["Root/Payments/Prod 60", "Root/Payments/Staging 59", "Root/Data 59"]
     page.evaluate(
         "for (const body of document.querySelectorAll('tbody')) body.style.contentVisibility = 'visible'"
