@@ -103,7 +103,7 @@ def _share_authorities(client: Any) -> None:
     """Have a client read the file of certificate authorities once per process, not for each connection.
 
     urllib3 reads it again for each connection, although the context has it: 24 ms of CPU (urllib3 #3623,
-    botocore #3171). The names are not public: a client without them stays as it is, and so does the way
+    botocore #3171). The names are not public: a client without them is left unchanged, and so is the way
     through a proxy. The SDK verifies each connection as before.
     """
     with suppress(AttributeError, ImportError):

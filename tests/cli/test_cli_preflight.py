@@ -183,6 +183,7 @@ def test_the_csv_has_a_row_for_each_account_and_task(
     rows = list(csv.DictReader(shown.stdout.splitlines()))
     assert len(rows) == 15
     assert {row["accountId"] for row in rows} == {MEMBER, OTHER, THIRD}
+    assert {row["session"] for row in rows} == {"ALLOWED"}, "calls in it are denied"
     named = {
         (row["result"], row["task"], row["policyId"], row["statement"]) for row in rows if row["policyId"]
     }

@@ -299,7 +299,7 @@ def _entry(key: str, service: str) -> _Entry:
         if name.endswith("*") and key.startswith(name[:-1]):
             return entry
     prefix, colon, _ = key.partition(":")
-    # Keys of a service are in the requests of that service alone, except in sessions of a function's or an
+    # Keys of a service are only in the requests of that service, except in sessions of a function's or an
     # instance's role, which open root sessions.
     is_foreign = colon and prefix not in ("aws", service) and service != "sts"
     return ABSENT if is_foreign else ANYTHING

@@ -98,7 +98,7 @@ def _fix(
     lists_roles = actions == {ASSUME_ROOT} and any(
         "Not" in operator and key == lowercase(_PRINCIPAL_ARN) for operator, key in keys
     )
-    # What it does to root sessions on purpose stays. The call that opens one is not in one.
+    # What is denied on purpose stays. AssumeRoot is not a call in a root session.
     on_purpose = (
         lists_roles
         or any(key == _TASK_POLICY_ARN for _, key in keys)

@@ -52,10 +52,10 @@ class PolicyChange:
     """The change that a pipeline is about to make.
 
     Attributes:
-        policy: The policy that is attached, or the one that is there with its new document.
+        policy: The policy to attach, or an existing one with its new document.
         policy_type: Its type.
-        target_ids: What it is attached to; none for a policy that is there.
-        replaced_id: The ID of the policy that is there; None for a new one.
+        target_ids: What it is attached to; none for an existing policy.
+        replaced_id: The ID of the existing policy; None for a new one.
     """
 
     policy: Policy

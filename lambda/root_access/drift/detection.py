@@ -144,7 +144,7 @@ class DriftCheck:
             self._import_finding()
 
     def _check_after(self, recorded: RecordedCall) -> None:
-        """Report, and publish who made the call if it left a deviation, or one that is undone."""
+        """Report; publish who made the call, if it left a deviation or was undone."""
         observed = self._observe()
         steps = self._report(
             observed,

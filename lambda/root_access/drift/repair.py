@@ -158,7 +158,7 @@ class Repair:
             self.error = error
 
     def _apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
-        """Apply a step, as Organization.apply does, if the stack is still as it was at each attempt."""
+        """Apply a step, as Organization.apply does, if the stack is unchanged at each attempt."""
         is_attempted = False
 
         def is_abandoned() -> bool:

@@ -102,7 +102,7 @@ class Plan(Document):
         task: Its task.
         session_task: The task in whose sessions it is executed.
         replaces_policy: Whether it replaces a policy with the one in the input.
-        requested_by: Who asked for it, as the input states; None if it does not.
+        requested_by: The requester, as the input states; None if it does not.
         assignments: The accounts and the targets.
     """
 

@@ -117,7 +117,7 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
 def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
     if Outcome.HAS_CREDENTIALS in report.totals or Outcome.CLEAN not in report.totals:
         return None
-    # What the audit before claims counts only if its own rows do not contradict it.
+    # The claim of the audit before counts only if its own rows do not contradict it.
     before = previous.root_free if previous and Outcome.CLEAN in previous.totals else None
     if previous is not None and previous.run_id == report.run_id:
         # Its report is written once more, of the same results unless one was damaged since.

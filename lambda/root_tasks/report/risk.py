@@ -53,7 +53,7 @@ def in_order_of_risk(results: Iterable[AccountResult], *, at: datetime) -> list[
 
 
 def is_all_in_use(result: AccountResult, *, at: datetime) -> bool:
-    """Return whether a plan leaves out all that an audited account has, as it was used recently."""
+    """Return whether a plan leaves out all that an audited account has, because it was used recently."""
     has = result.credentials
     if has is None or has.access_keys is None or has.signing_certificates != ():
         return False

@@ -304,7 +304,7 @@ def _execution_sentence(report: Report) -> str:
 
 
 def _remaining(report: Report, words: str, *outcomes: Outcome) -> str:
-    """Return which items stay as they are, and in how many accounts; nothing if there are none."""
+    """Return which items are left, and in how many accounts; nothing if there are none."""
     items = _items_with(report, *outcomes)
     accounts = sum(any(item.outcome in outcomes for item in result.items) for result in report.results)
     return f"{words}: {items}, in {quantity(accounts, 'account')}." if items else ""

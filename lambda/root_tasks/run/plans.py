@@ -151,7 +151,7 @@ class Plans:
     def _describe(self, execution_arn: str) -> Response | None:
         """Return an execution once it has its output, or its state after some seconds; None if there is none.
 
-        Step Functions may describe what it has just started or ended as it was before.
+        What Step Functions describes may be some seconds old.
         """
         budget = self.aws.budget.within(_MAX_DELAY_SECONDS)
         message = "the execution is not as expected"

@@ -43,7 +43,7 @@ class Unit:
     Attributes:
         id: Its ID.
         path: The names from the root down, joined by "/".
-        parent_ids: The IDs of what it is in, from the root down, as far as it was reached from there.
+        parent_ids: The IDs of its parents, from the root down, as far as it was reached from there.
     """
 
     id: str

@@ -50,8 +50,8 @@ _DELETIONS = {
     ItemType.MFA_DEVICE: ("iam:DeactivateMFADevice", "SerialNumber"),
 }
 _DELETING_CALLS = {type_: operation for type_, (operation, _) in _DELETIONS.items()}
-# What is identified by the time of its creation, too: that of an MFA device is when it was enabled. With why
-# it stays: which one it is could not be read, or it is another one.
+# Types that are also identified by the time of creation, for an MFA device the time when it was enabled. With
+# the reasons to leave one: it could not be read, or it is another one.
 _IDENTIFIED_BY_DATE = {
     ItemType.PASSWORD: (messages.PASSWORD_NOT_CHECKED, messages.PASSWORD_REPLACED),
     ItemType.MFA_DEVICE: (messages.MFA_DEVICE_NOT_CHECKED, messages.MFA_DEVICE_REPLACED),

@@ -136,7 +136,7 @@ def _policy_item(target: Target, outcome: Outcome, text: str) -> Item:
     difference = None
     if target.replacement is not None:
         old, new = (pretty_json(policy).split("\n") for policy in (text, target.replacement))
-        # In full, so that both policies can be read; without the three lines of its head.
+        # With all lines of both policies, and without the three lines of its head.
         lines = difflib.unified_diff(old, new, n=len(old), lineterm="")
         difference = "\n".join([*lines][3:])
     return replace(item_of(target, outcome), policy=text, difference=difference)
