@@ -394,7 +394,10 @@ def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
             deployed.organization.deny(account_id=LOCKED_OUT, action=denied)
             executed = run_command(aws, "execute", json.loads(planned.stdout)["runId"], "--yes", *as_json)
             deployed.organization.allow(account_id=LOCKED_OUT, action=denied)
-            (item,) = json.loads(executed.stdout)["results"][0]["items"]
+            report = json.loads(executed.stdout)
+            assert (report["plannedBy"] or "").startswith("arn:"), "a person planned it"
+            assert report["plannedBy"] == report["requestedBy"], "and executed it"
+            (item,) = report["results"][0]["items"]
             assert item["outcome"] == outcome, item["message"]
             assert policy_of(aws, kind) == attached
             backup = json.loads(deployed.read(item["backup"]))

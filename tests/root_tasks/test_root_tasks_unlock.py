@@ -395,6 +395,30 @@ def test_a_replacement_that_fails_says_which_policy_is_attached(locked: Locked, 
     assert [locked.item(executed)["backup"]] == locked.backups
 
 
+@pytest.mark.parametrize("replaced", [False, True], ids=["after its backup", "after its replacement"])
+def test_after_an_interruption_the_same_plan_shows_which_policy_is_attached(
+    locked: Locked, *, replaced: bool
+) -> None:
+    def die(**_: object) -> None:
+        raise RuntimeError
+
+    plan = locked.plan_replacement()
+    if replaced:
+        locked.root_tasks.lose_results = lambda batch: True
+    else:
+        event = f"before-call.{ATTACH[locked.kind].replace(':', '.')}"
+        locked.root_tasks.on_event(event, die, account_id=MEMBER)
+    row = locked.root_tasks.results(locked.execute(plan))[MEMBER]
+    locked.root_tasks.lose_results = lambda batch: False
+    (reference,) = locked.backups
+    assert (row["outcome"], LOOK_AGAIN in row["reason"]) == ("UNKNOWN", True)
+    assert reference in json.dumps(row)
+    assert locked.policy == ("Fixed" if replaced else "Everybody")
+    assert locked.outcome(locked.plan_replacement()) == ("NOTHING_TO_DO" if replaced else "PLANNED", None)
+    restored = ("FAILED", CHANGED_SINCE_BACKUP) if replaced else ("NOTHING_TO_DO", None)
+    assert locked.outcome(locked.restore(reference)) == restored
+
+
 @pytest.mark.parametrize("when", ["before the plan", "since the plan", "while it is backed up"])
 def test_nothing_is_attached_where_no_policy_is(locked: Locked, when: str) -> None:
     if when == "before the plan":
