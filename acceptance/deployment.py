@@ -150,14 +150,13 @@ class Deployment:
         return self._end(redrives=1)
 
     def _running_batches(self) -> int:
-        step_functions = self._callers.own("stepfunctions")
-        return sum(
-            len(step_functions.list_executions(mapRunArn=arn, statusFilter="RUNNING")["executions"])
-            for arn in (
-                map_run["mapRunArn"]
-                for map_run in step_functions.list_map_runs(executionArn=self._stopped)["mapRuns"]
-            )
-        )
+        step_functions, running = self._callers.own("stepfunctions"), 0
+        # A new execution may not be found yet.
+        with ignoring("ExecutionDoesNotExist"):
+            for map_run in step_functions.list_map_runs(executionArn=self._stopped)["mapRuns"]:
+                batches = {"mapRunArn": map_run["mapRunArn"], "statusFilter": "RUNNING"}
+                running += len(step_functions.list_executions(**batches)["executions"])
+        return running
 
     def _has_ended(self, *, redrives: int) -> bool:
         # The descriptions of an execution are eventually consistent.

@@ -584,6 +584,7 @@ def test_the_cdk_deploys_with_the_profile_to_the_account_and_region_of_the_run(
     organization: LocalOrganization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    enable_policies(organization)
     names = dataclasses.replace(names_of(organization), region="eu-central-1")
     started: list[tuple[list[str], dict[str, str]]] = []
 
@@ -592,6 +593,7 @@ def test_the_cdk_deploys_with_the_profile_to_the_account_and_region_of_the_run(
         return CompletedProcess(arguments, 0)
 
     callers = Callers(EmulatedAws(organization), names)
+    callers.own("securityhub").enable_security_hub()
     Deployment(callers, tmp_path / "log", profile="sandbox", run=run).deploy()
     [(arguments, environment)] = started
     assert arguments[-2:] == ["--profile", "sandbox"]
@@ -602,8 +604,11 @@ def test_the_cdk_deploys_with_the_profile_to_the_account_and_region_of_the_run(
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["artifacts"][names.stack]["environment"] == f"aws://{MANAGEMENT}/eu-central-1"
     template = json.loads((tmp_path / f"{names.stack}.template.json").read_text())
-    buckets = [r for r in template["Resources"].values() if r["Type"] == "AWS::S3::Bucket"]
-    assert [bucket["Properties"]["BucketName"] for bucket in buckets] == [names.report_bucket]
+    resources = {r["Type"]: r.get("Properties", {}) for r in template["Resources"].values()}
+    assert resources["AWS::S3::Bucket"]["BucketName"] == names.report_bucket
+    assert "KmsMasterKeyId" in resources["AWS::SNS::Topic"]
+    assert resources["AWS::Organizations::Policy"]["TargetIds"] == [OTHER]
+    assert "securityhub:BatchImportFindings" in json.dumps(template)
 
 
 def test_the_report_bucket_is_emptied_again_if_a_function_has_written_to_it_meanwhile(
@@ -636,7 +641,7 @@ class FakeStepFunctions:
         self.calls: list[str] = []
         stopped, redriven = [("ABORTED", 0)] * 3, [("RUNNING", 1), *[("SUCCEEDED", 1)] * 2]
         self._descriptions = iter([None, *[("RUNNING", 0)] * 2, *stopped, *redriven])
-        self._batches = iter([0, 0, 1, 0])
+        self._batches = iter([None, 0, 0, 1, 0])
 
     def start_execution(self, **_: str) -> dict[str, str]:
         return {"executionArn": "arn"}
@@ -648,10 +653,13 @@ class FakeStepFunctions:
         return dict(zip(("status", "redriveCount"), description, strict=True))
 
     def list_map_runs(self, **_: str) -> dict[str, object]:
-        return {"mapRuns": [{"mapRunArn": "map"}]}
+        batches = next(self._batches)
+        if batches is None:
+            raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, "ListMapRuns")
+        return {"mapRuns": [{"mapRunArn": "map"}] * batches}
 
     def list_executions(self, **_: str) -> dict[str, object]:
-        return {"executions": [{}] * next(self._batches)}
+        return {"executions": [{}]}
 
     def stop_execution(self, **_: str) -> None:
         self.calls.append(f"stopped before {len(list(self._batches))} look")
