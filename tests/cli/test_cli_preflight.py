@@ -14,6 +14,7 @@ from support.arrange import CREDENTIALS, enable_root_access, set_feature, writes
 from support.command_line import change_clients
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
+from support.root_tasks import BUCKET
 from support.scp import attach_policy, document, statement
 
 if TYPE_CHECKING:
@@ -277,7 +278,6 @@ def delegate(
             "RootTasksDeleteCredentialsRoleArn": session_role("Delete"),
         }
     }
-    command_line.services.resources += [("AWS::IAM::Role", name) for name in ("Audit", "Delete", "Unlock")]
     return command_line
 
 
@@ -295,7 +295,7 @@ def test_one_who_does_not_see_root_tasks_is_told_to_name_the_role(
 ) -> None:
     if operation is None:
         # Whoever creates a stack writes its outputs.
-        delegate.services.resources.remove(("AWS::IAM::Role", "Audit"))
+        delegate.services.resources.remove(("AWS::S3::Bucket", BUCKET))
     else:
         delegate.services.errors[operation] = ("AccessDenied", "no")
     shown = delegate.run("preflight")

@@ -57,10 +57,9 @@ class Deployment:
 
     @property
     def resources(self) -> frozenset[tuple[str, str]]:
-        """The type and the physical ID of each resource that the outputs name."""
+        """The type and the physical ID of the state machines and the bucket: roles may be precreated."""
         machines = (("AWS::StepFunctions::StateMachine", arn) for arn in self.state_machine_arns.values())
-        roles = (("AWS::IAM::Role", arn.rpartition("/")[2]) for arn in self.session_role_arns)
-        return frozenset([("AWS::S3::Bucket", self.bucket), *machines, *roles])
+        return frozenset([("AWS::S3::Bucket", self.bucket), *machines])
 
 
 def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
