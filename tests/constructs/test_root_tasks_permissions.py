@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +13,6 @@ from root_tasks.model.report_schema import Task
 from support import root_tasks as running
 from support.accounts import MEMBER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, add_accounts, add_unit, enable_root_access
-from support.many_apps import MANAGEMENT, add_all_arguments
 from support.policies import (
     PolicyComparison,
     PolicyRequest,
@@ -23,14 +21,7 @@ from support.policies import (
     parse_statements,
 )
 from support.scp import attach_policy, document, statement
-from support.templates import (
-    bootstrap_stack,
-    new_topic,
-    policy_statements,
-    resources,
-    root_tasks_template,
-    template,
-)
+from support.templates import new_topic, policy_statements, resources, root_tasks_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -235,22 +226,3 @@ def test_a_root_session_in_a_protected_account_is_denied_to_all_but_audits(
     ]
     audits = function == RootTask.AUDIT
     assert denied == ([] if audits else [("sts:AssumeRoot", f"arn:*:iam::{PROTECTED}:root", None)])
-
-
-def test_no_role_of_the_functions_reads_more_of_the_organization_than_its_accounts_and_units() -> None:
-    """Whatever the arguments are: AWS is asked, and no policy of the organization is read."""
-    stack = bootstrap_stack(env=MANAGEMENT)
-    add_all_arguments(stack)
-    created = template(stack)["Resources"].items()
-    own = json.dumps([resource for id_, resource in created if id_.startswith("RootTasks")])
-    assert {*re.findall('"(organizations:[^"]+)"', own)} == {
-        "organizations:DescribeAccount",
-        "organizations:DescribeOrganization",
-        "organizations:DescribeOrganizationalUnit",
-        "organizations:ListAccounts",
-        "organizations:ListAccountsForParent",
-        "organizations:ListOrganizationalUnitsForParent",
-        "organizations:ListParents",
-        "organizations:ListRoots",
-    }
-    assert re.findall(r'"Action": "\*|"\*:', own) == []

@@ -232,6 +232,19 @@ def test_each_function_logs_the_version_of_its_sdk_once(
     assert [line["botocore"] for line in lines if line["event"] == "sdk"] == [botocore.__version__]
 
 
+def test_no_role_of_root_tasks_reads_more_of_the_organization_than_its_accounts_and_units(
+    everything: Synthesized,
+) -> None:
+    created = everything.template["Resources"].items()
+    own = json.dumps([resource for id_, resource in created if id_.startswith("RootTasks")])
+    assert {*re.findall('"(organizations:[^"]+)"', own)} == {
+        *(f"organizations:Describe{name}" for name in ("Account", "Organization", "OrganizationalUnit")),
+        *(f"organizations:List{name}" for name in ("Accounts", "Parents", "Roots")),
+        *(f"organizations:List{name}ForParent" for name in ("Accounts", "OrganizationalUnits")),
+    }
+    assert re.findall(r'"Action": "\*|"\*:', own) == []
+
+
 # Settings
 
 
