@@ -315,7 +315,7 @@ def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
     assert "Execute this plan to replace bucket policies in 1 account?" in executed.stderr
     assert executed.lines[-1].startswith("Replace bucket policies. Replaced: 1 bucket policy.")
     # A backup is not attached over the policy that replaced it.
-    assert "plan restore" not in executed.stdout
+    assert "plan restore" not in executed.stderr
 
 
 @pytest.mark.parametrize(
