@@ -226,13 +226,14 @@ class DeployedServices:
     def _summary(self, arn: str, execution: FinishedExecution) -> dict[str, Any]:
         machine_arn = arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
         started_at = execution.started_at.astimezone(_MACHINES_ZONE)
+        ended_at = (execution.stopped_at or started_at).astimezone(_MACHINES_ZONE)
         return {
             "executionArn": arn,
             "stateMachineArn": machine_arn,
             "name": execution.run_id,
             "status": execution.status,
             "startDate": started_at,
-            "stopDate": started_at + timedelta(seconds=9),
+            "stopDate": ended_at + timedelta(seconds=9),
         }
 
 

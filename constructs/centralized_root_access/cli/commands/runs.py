@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from typing import TYPE_CHECKING
 
@@ -88,9 +87,10 @@ def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -
             f"took {duration(execution.started_at, execution.ended_at)}" if execution.ended_at else "",
         )
         lines.append(Padding(safe_text(", ".join(filter(None, facts))), (0, 0, 0, 2)))
-    # An earlier full audit says nothing if the latest one found root credentials.
-    of_full_audits = (execution.root_free for execution in executions if execution.root_free is not None)
-    show_lines([*lines, *map(safe_text, filter(None, itertools.islice(of_full_audits, 1)))])
+    # An earlier full audit says nothing if the latest one, which may have been redriven, found credentials.
+    full = [execution for execution in reversed(executions) if execution.root_free is not None]
+    latest = sorted(full, key=lambda execution: execution.ended_at or execution.started_at)[-1:]
+    show_lines([*lines, *(safe_text(execution.root_free) for execution in latest if execution.root_free)])
 
 
 def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
