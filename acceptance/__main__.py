@@ -139,7 +139,8 @@ def _run(options: dict[str, Any], level: Level, cases: Sequence[Case]) -> int:
     )
     callers = Callers(aws, names)
     state = guards.check_organization(callers, level, allow_changes=options["allow_changes"])
-    _confirm(names, f"Runs {len(cases)} cases of the level {level}")
+    risks = "".join(f", which {case.risk}," for case in cases if case.risk)
+    _confirm(names, f"Runs {len(cases)} cases of the level {level}{risks}")
     folder: Path = options["folder"]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"acceptance-{names.run}"

@@ -58,7 +58,8 @@ def test_without_run_nothing_is_called_and_every_call_is_printed(terminal: Termi
     assert not terminal.folder.exists()
     for case in all_cases():
         assert level.includes(case.level) == (f"{case.name} (" in finished.stdout), case.name
-        assert not level.includes(case.level) or f"calls {case.call.operation} as" in finished.stdout
+        call = f"calls {case.call.operation} as {case.caller}; {case.risk or ''}"
+        assert not level.includes(case.level) or call in finished.stdout
     *_, changes, _ = finished.stdout.splitlines()
     changed = {resource for resource in StateField if SUBJECTS[resource] in changes}
     expected = {field for field in StateField if level is not Level.READ and level.includes(field.level)}
@@ -217,6 +218,7 @@ def member_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
         before = snapshot(organization, names)
         finished = terminal.run("--level", "member", "--run", member="678967896789", delegate="567856785678")
         assert finished.exit_code == 0, finished.output
+        assert "of the level member, which may leave an empty bucket" in finished.stdout
         assert snapshot(organization, names) == before
         assert terminal.snapshots() == []
         [recording] = terminal.folder.glob("*.recording.json")
