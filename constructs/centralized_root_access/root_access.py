@@ -82,7 +82,7 @@ class CentralizedRootAccess(Construct):
     Raises:
         ValueError: An argument is malformed; the stack is in a China Region; the app already has the
             construct for the account, or the stack has one. Also at synth, if ``delegated_administrators``
-            lacks the account of a :class:`RootTasks` of the same app.
+            lacks the account of a :class:`RootTasks` of the same app or stage.
         TypeError: An argument has another type, such as an iterator.
     """
 

@@ -73,7 +73,7 @@ class RootSessionGuardrail(Construct):
     Raises:
         ValueError: An argument is malformed; no role, no task, or neither an account nor a target is listed;
             a policy would be longer than AWS allows; or the stack is in a China Region. Also at synth, if the
-            policies would deny a session to a :class:`RootTasks` of the same app.
+            policies would deny a session to a :class:`RootTasks` of the same app or stage.
         TypeError: An argument has another type, such as an iterator.
     """
 

@@ -116,7 +116,7 @@ class RootUseAlarm(Construct):
             ``notification_topic``; the topic is a FIFO topic; the topic or the log group is in another Region
             or account; the stack is in a China Region. Also at synth, if the notices would not know the
             management account, or if ``session_roles`` lists roles but none of a :class:`RootTasks` of the
-            same app.
+            same app or stage.
         TypeError: An argument has another type.
     """
 
