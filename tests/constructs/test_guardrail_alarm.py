@@ -43,9 +43,9 @@ QUERIES = [
 PATTERNS = ("RootUserUsed", "UnexpectedAssumeRoot")
 
 
-def alarm_stack(**arguments: Any) -> Stack:
+def alarm_stack(env: Environment | None = MANAGEMENT, **arguments: Any) -> Stack:
     """Return a stack with the alarms; a function among the arguments gets the stack."""
-    stack = bootstrap_stack(env=MANAGEMENT)
+    stack = bootstrap_stack(env=env)
     trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
     RootUseAlarm(stack, "RootUse", **{"trail_log_group": trail, **arguments_for(stack, arguments)})
     return stack
@@ -186,16 +186,8 @@ def test_notices_that_would_not_know_the_management_account_are_refused(of_root_
 
 def notices_stack(env: Environment | None, **arguments: Any) -> Stack:
     """Return a stack with the alarms and the notices."""
-    stack = bootstrap_stack(env=env)
-    RootUseAlarm(
-        stack,
-        "RootUse",
-        trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail"),
-        notification_topic=sns.Topic(stack, "Topic"),
-        root_user_notices=True,
-        **arguments,
-    )
-    return stack
+    topic = {"notification_topic": lambda stack: sns.Topic(stack, "Topic")}
+    return alarm_stack(env, root_user_notices=True, **topic, **arguments)
 
 
 def test_an_alarm_has_the_pages_query_even_with_the_longest_name_of_a_log_group() -> None:
