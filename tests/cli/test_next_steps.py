@@ -74,5 +74,6 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
     planned = command_line.run("plan", "delete", "--from-report", second)
     assert (planned.exit_code, planned.stderr.startswith(left_out.format(second))) == (0, True)
     run_id = [*command_line.services.inputs][-1]
+    assert f"<dd>1 account of report {second}; " in root_tasks.read(f"runs/{run_id}/report.html").decode()
     selection = json.loads(root_tasks.read(f"runs/{run_id}/report.json"))["selection"]
     assert (selection["accounts"], selection["fromReport"]) == ([OTHER], second)

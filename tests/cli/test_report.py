@@ -37,15 +37,18 @@ def test_only_the_report_that_is_held_by_hash_is_shown_and_saved(
     for shown, body in ((as_json, wrote["report.json"]), (as_csv, wrote["report.csv"])):
         text = body.decode("utf-8-sig").replace("\r\n", "\n")
         assert (shown.exit_code, shown.stdout, shown.stderr) == (1, text, "")
+    # A new folder is made.
+    folder = tmp_path / "new"
     for path in ("", "x.CSV", "page.html"):
-        assert command_line.run("report", AUDIT, "--output", str(tmp_path / path)).exit_code == 1
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        assert command_line.run("report", AUDIT, "--output", str(folder / path)).exit_code == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         **wrote,
         "x.CSV": wrote["report.csv"],
         "page.html": wrote["report.html"],
     }
     # For its owner alone.
-    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize(("opens", "said"), [(True, "Opening"), (False, "No browser opened. The page")])
@@ -218,12 +221,6 @@ def test_a_folder_that_is_gone_when_the_run_has_ended_is_named(
     shown = command_line.run("audit", "--output", str(tmp_path / "audit.json"))
     said = f"Unable to save the report as {tmp_path / 'audit.json'}: No such file or directory.\n"
     assert (shown.exit_code, shown.stderr) == (2, said)
-
-
-def test_a_new_folder_is_made_for_all_three_files(command_line: CommandLine, tmp_path: Path) -> None:
-    assert command_line.run("audit", "--output", str(tmp_path / "new")).exit_code == 0
-    names = {path.name for path in (tmp_path / "new").iterdir()}
-    assert names == {"report.json", "report.csv", "report.html"}
 
 
 def test_a_page_that_cannot_be_saved_is_a_sentence_below_the_report(
