@@ -19,7 +19,7 @@ from acceptance import __main__ as command
 from acceptance.callers import Callers
 from acceptance.cases import all_cases
 from acceptance.cases.recorded import read_recordings
-from acceptance.deployment import Deployment
+from acceptance.deployment import Deployment, DeploymentError
 from acceptance.guards import MAX_ACCOUNTS, Refusal
 from acceptance.measurements import measure_assume_root
 from acceptance.model import Level, Response, Verdict
@@ -498,9 +498,8 @@ def test_a_run_without_usable_credentials_is_one_sentence(
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    settings = ("start_url = https://example.com", "region = us-east-1", f"account_id = {MANAGEMENT}")
-    lines = [f"sso_{setting}" for setting in (*settings, "role_name = Administrator")]
-    (tmp_path / "config").write_text("\n".join(["[profile sso]", *lines]))
+    sso = (f"sso_{name} = x" for name in ("start_url", "region", "account_id", "role_name"))
+    (tmp_path / "config").write_text("\n".join(["[profile sso]", *sso]))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     named = ["--organization", "o-a1b2c3d4e5", "--account", MANAGEMENT]
@@ -686,19 +685,13 @@ def test_an_execution_is_stopped_once_a_batch_runs_and_its_redrive_is_not_taken_
     assert step_functions.calls == ["stopped before 1 look", "redriven"]
 
 
-@pytest.mark.parametrize("shown", [b'{"error": "Unable to plan"}', b""], ids=["error", "nothing"])
-def test_a_command_that_shows_no_report_is_a_result(
-    organization: LocalOrganization, tmp_path: Path, shown: bytes
+def test_a_command_that_shows_an_error_shows_no_report(
+    organization: LocalOrganization, tmp_path: Path
 ) -> None:
-    def run(arguments: list[str], **_: object) -> CompletedProcess[bytes]:
-        return CompletedProcess(arguments, 2, shown)
-
     callers = Callers(EmulatedAws(organization), names_of(organization))
-    scene = Scene(callers, state=State(), deployment=Deployment(callers, tmp_path / "log", run=run))
-    [case, *_] = [case for case in all_cases() if case.call.operation == "deployment:Execute"]
-    [result] = run_cases([dataclasses.replace(case, given=())], scene, Level.FEATURE)
-    assert result.verdict is Verdict.DIFFERENT
-    assert result.differences == ("`plan` shows no report: exit code 2",)
+    shown = CompletedProcess([], 2, b'{"error": "Unable to plan"}')
+    with pytest.raises(DeploymentError, match="`plan` shows no report: exit code 2"):
+        Deployment(callers, tmp_path / "log", run=lambda *_, **__: shown).look("Execute", {"plan": []})
 
 
 @pytest.mark.parametrize(

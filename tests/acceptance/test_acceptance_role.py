@@ -119,7 +119,8 @@ def test_the_workflow_and_its_credentials_last_as_long_as_the_cases_may_take() -
         for step in job["steps"]
         if "role-duration-seconds" in step.get("with", {})
     ]
-    assert seconds < 60 * minutes < 60 * job["timeout-minutes"] < duration
+    # What a run that ended early has left is restored before the job ends or its credentials expire.
+    assert seconds < 60 * minutes <= 60 * (job["timeout-minutes"] - 30) < duration - 1800
     assert duration == role_template()["Resources"]["Role"]["Properties"]["MaxSessionDuration"]
 
 

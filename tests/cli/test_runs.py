@@ -48,6 +48,7 @@ def test_a_refused_run_has_the_sentence_of_the_function(command_line: CommandLin
     command_line.root_tasks.settings = Settings(tasks=(Task.AUDIT,))
     said = command_line.refusal(*DELETE)
     assert f"Run {PLAN} was refused: This stack does not have the task {Task.DELETE}." in said
+    assert "To see what it had done" not in said
 
 
 def test_a_failed_run_has_the_sentence_that_its_function_raised(command_line: CommandLine) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from support.acceptance_role import role_template
 from support.apps import ROOT
 from support.processes import run_successfully
 
@@ -104,16 +103,6 @@ def test_a_tag_that_is_not_on_main_is_not_released(tmp_path: Path) -> None:
     git("commit", "-q", "--allow-empty", "-m", "Not reviewed")
     with pytest.raises(ValueError, match="not on main"):
         require_main(tmp_path / "checkout")
-
-
-def test_what_an_acceptance_run_has_left_is_restored_before_the_job_ends_or_its_credentials_expire() -> None:
-    job = jobs(GITHUB / "workflows/acceptance.yml")["run"]
-    [run] = [step for step in job["steps"] if step.get("run") == "python .github/run_acceptance.py"]
-    assert run["timeout-minutes"] + 30 <= job["timeout-minutes"]
-    [role] = [step["with"] for step in job["steps"] if "role-to-assume" in str(step)]
-    seconds = role["role-duration-seconds"]
-    assert seconds > job["timeout-minutes"] * 60
-    assert role_template()["Resources"]["Role"]["Properties"]["MaxSessionDuration"] == seconds
 
 
 def test_every_package_that_npm_installs_is_kept_up_to_date() -> None:

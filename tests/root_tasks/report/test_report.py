@@ -512,8 +512,9 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
             dataclasses.replace(report(), account_id="111111111111"),
             ["111111111111, the management account", "2026-11-20 04:10 UTC, took 1 min 37 s"],
         ),
+        (dataclasses.replace(report(), finished_at=report().started_at), ["UTC, took under a second"]),
     ],
-    ids=["audit", "selected", "plan", "unfinished", "asked for", "empty", "execution", "management account"],
+    ids=["audit", "selected", "plan", "unfinished", "asked for", "empty", "execution", "management", "short"],
 )
 def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None:
     before_the_data = page_of(written).partition('<script type="application/json"')[0]
