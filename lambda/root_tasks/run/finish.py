@@ -62,13 +62,11 @@ def write_report(
     notice, imported, superseded, latest = None, None, False, None
     if run.full:
         latest = storage.reports.find_etag(REPORT_JSON)
-        compared = compare(aws, storage.reports, report)
-        # Asked once the latest report was read: a later audit may have replaced it just before.
         superseded = is_superseded(aws, storage.reports, report)
         if superseded:
             report = report.with_warning(_SUPERSEDED)
         else:
-            report, notice, checked = compared
+            report, notice, checked = compare(aws, storage.reports, report)
             if settings.security_hub_findings:
                 report, imported = import_audit(aws, report, checked=checked)
     files = _files(report)
