@@ -140,7 +140,7 @@ def notify(
     delivery = _delivery(event)
     if delivery.get("messageType") == "CONTROL_MESSAGE":
         return
-    account_id = FunctionArn.parse(context.invoked_function_arn).account_id
+    own = FunctionArn.parse(context.invoked_function_arn)
     log_events = delivery.get("logEvents")
     # CloudWatch Logs delivers only events, so an unreadable delivery counts as one.
     delivered = log_events if isinstance(log_events, list) and log_events else [None]
@@ -148,18 +148,18 @@ def notify(
     log(event="root_use", events=len(uses), eventIds=[use.event_id for use in uses[:MAX_LISTED]])
     deadline = clock.now() + context.get_remaining_time_in_millis() / 1000
     publish_or_fail(
-        _notice(uses, delivery, account_id=account_id, management_account=settings.management_account),
+        _notice(uses, delivery, own=own, management_account=settings.management_account),
         sns=sns,
         topic_arn=settings.notification_topic_arn,
         budget=RetryBudget(clock=clock, deadline=deadline),
         log=log,
-        account_id=account_id,
+        account_id=own.account_id,
         consequence="Lambda tries three times. The alarm of root use has the query for the events.",
     )
 
 
 def _notice(
-    uses: Sequence[RootUse], delivery: Mapping[str, object], *, account_id: str, management_account: str
+    uses: Sequence[RootUse], delivery: Mapping[str, object], *, own: FunctionArn, management_account: str
 ) -> Notice:
     log_group, log_stream = (
         text_or_unknown(delivery.get(name), _MAX_LOG_GROUP_CHARACTERS) for name in ("logGroup", "logStream")
@@ -171,14 +171,14 @@ def _notice(
     of_members = [account for account in accounts if account != management_account]
     named = [account for account in of_members if account != UNKNOWN][:MAX_LISTED] or ["ACCOUNT"]
     next_steps = [
-        *(_steps_for_management_account(management_account) if management_account in accounts else ()),
-        *(_steps_for_members(named) if of_members else ()),
+        *(_management_steps(management_account, own.partition) if management_account in accounts else ()),
+        *(_member_steps(named, own.partition) if of_members else ()),
         NextStep(what="See what it did, and what it left: the runbook has both queries."),
         *((_step_to_undo(named),) if of_members else ()),
     ]
     return Notice(
         subject=_subject(uses, management_account=management_account),
-        thread=f"{organization[1] if organization else account_id}-root-use",
+        thread=f"{organization[1] if organization else own.account_id}-root-use",
         runbook="Root use",
         next_steps=next_steps,
         message=paragraphs(
@@ -203,17 +203,17 @@ def _subject(uses: Sequence[RootUse], *, management_account: str) -> str:
     return f"Root user {outcome}: {where}"
 
 
-def _steps_for_management_account(account: str) -> Sequence[NextStep]:
+def _management_steps(account: str, partition: str) -> Sequence[NextStep]:
     return (
         NextStep(
             what=f"No SCP binds the root user of the management account, {account}: sign in as this root "
             "user, change its password, and delete its access keys."
         ),
-        _step_for_sessions("There", account),
+        _step_for_sessions("There", account, partition),
     )
 
 
-def _steps_for_members(accounts: Sequence[str]) -> Sequence[NextStep]:
+def _member_steps(accounts: Sequence[str], partition: str) -> Sequence[NextStep]:
     policy = (
         f"policy={_FIND_POLICY}; policy=${{policy:-$(aws organizations create-policy "
         f"--type SERVICE_CONTROL_POLICY --name {_POLICY} --description 'Root use' "
@@ -237,7 +237,7 @@ def _steps_for_members(accounts: Sequence[str]) -> Sequence[NextStep]:
             command=f"centralized-root-access plan delete --account {','.join(accounts)} --include-in-use",
         ),
         NextStep(what="There, read the plan, and execute it", command="centralized-root-access execute RUN"),
-        _step_for_sessions(f"In account {only}", only),
+        _step_for_sessions(f"In account {only}", only, partition),
     )
 
 
@@ -253,8 +253,8 @@ def _step_to_undo(accounts: Sequence[str]) -> NextStep:
     )
 
 
-def _step_for_sessions(where: str, account: str) -> NextStep:
-    owner = f"--principal-arn arn:aws:iam::{account}:root"
+def _step_for_sessions(where: str, account: str, partition: str) -> NextStep:
+    owner = f"--principal-arn arn:{partition}:iam::{account}:root"
     return NextStep(
         what=f"{where}, with a role, end its sessions of the AWS CLI and of agents (not confirmed)",
         command=(

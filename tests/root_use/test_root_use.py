@@ -77,6 +77,12 @@ def test_calls_that_were_denied_hide_no_sign_in() -> None:
     assert f"for account in {MEMBER} " in text_by_mail(notice.publication), "its account comes first"
 
 
+def test_the_commands_name_root_users_by_the_functions_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RootUseNotices, "partition", "aws-us-gov")
+    for command in (commands_of(DENIED)[-2], *commands_of(SIGNED_IN | MANAGED)):
+        assert re.findall(r"arn:([\w-]+):iam::\d", command) == ["aws-us-gov"] * 2
+
+
 def test_no_command_denies_or_plans_anything_for_the_management_account() -> None:
     """No policy binds its root user, and no task makes changes in it: each would look like containment."""
     both, alone = commands_of(SIGNED_IN | MANAGED, DENIED | ELSEWHERE), commands_of(SIGNED_IN | MANAGED)

@@ -47,12 +47,14 @@ def delivery_of(data: bytes) -> dict[str, Any]:
 class RootUseNotices(Publisher):
     """The deployed function."""
 
+    partition = "aws"
+
     def __call__(self, event: object) -> None:
         """Invoke the function."""
         notify(
             event,
             FakeContext(
-                invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootUse",
+                invoked_function_arn=f"arn:{self.partition}:lambda:us-east-1:{MANAGEMENT}:function:RootUse",
                 remaining_seconds=60,
             ),
             settings=Settings(notification_topic_arn=TOPIC_ARN, management_account=MANAGEMENT),
