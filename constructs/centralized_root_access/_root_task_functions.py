@@ -167,7 +167,7 @@ class RootTaskFunctions:
                 _permissions.organization_statement(),
                 _permissions.read_executions_statement(audit_state_machine, sid="DescribePlanningExecutions"),
             ],
-            settings=("tasks", "protectedAccounts"),
+            settings=("tasks", "protectedAccounts", "allowPolicyOverride"),
             more_settings={"auditStateMachineArn": audit_state_machine.state_machine_arn},
         )
 

@@ -281,6 +281,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         bucket=running.BUCKET,
         tasks=SESSION_TASKS,
         protected_accounts=(PROTECTED,),
+        allow_policy_override=True,
         audit_state_machine_arn=f"${{{audit_machine}}}",
     )
     for handler in ("run_batch", "execute_batch"):
@@ -585,7 +586,7 @@ def test_an_account_id_is_the_same_for_every_construct_and_function(account_id: 
         lambda: parse_account_ids("protected_accounts", [account_id]),
         lambda: parse_delegated_administrators([account_id], stack=bootstrap_stack(env=MANAGEMENT)),
         lambda: desired_state(features=(), delegated_administrators=[account_id]),
-        lambda: parse_request({"accounts": [account_id]}, tasks=list(Task), allow_policy_override=False),
+        lambda: parse_request({"accounts": [account_id]}, tasks=list(Task)),
     ]
     for parse in parsers:
         if valid:

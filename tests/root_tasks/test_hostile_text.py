@@ -84,7 +84,7 @@ def assert_short(message: str) -> None:
 @pytest.mark.parametrize(("reason", "input_"), MALFORMED)
 def test_a_malformed_input_is_refused_with_one_short_line(reason: RefusalReason, input_: object) -> None:
     with pytest.raises(RunRefusedError) as looks:
-        parse_request(input_, tasks=tuple(Task), allow_policy_override=True)
+        parse_request(input_, tasks=tuple(Task))
     assert looks.value.reason is reason
     with pytest.raises(RunRefusedError) as acts:
         parse_plan_request(input_)
@@ -109,7 +109,7 @@ inputs = json_values | st.dictionaries(
 @settings(deadline=None, max_examples=40)
 def test_every_input_is_a_request_or_a_refusal_of_one_short_line(input_: object) -> None:
     try:
-        parse_request(input_, tasks=tuple(Task), allow_policy_override=True)
+        parse_request(input_, tasks=tuple(Task))
     except RunRefusedError as refused:
         assert_short(str(refused))
 

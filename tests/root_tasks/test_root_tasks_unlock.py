@@ -351,8 +351,6 @@ def test_a_queue_whose_policy_cannot_be_read_for_another_reason_keeps_it(locked:
 
 
 def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(locked: Locked) -> None:
-    refused = locked.plan(policyOverride=locked.text("Fixed"))
-    assert refusal(refused) == (RefusalReason.OVERRIDE_NOT_ALLOWED, {})
     plan, calls = locked.plan_replacement(), []
     for action in {REMOVE[locked.kind], ATTACH[locked.kind]}:
         locked.root_tasks.on_event(
@@ -378,6 +376,14 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(l
     assert json.loads(backup["policy"]) == json.loads(locked.text("Everybody"))
     assert locked.policy == "Fixed"
     assert locked.outcome(locked.plan_replacement()) == ("NOTHING_TO_DO", None)
+
+
+def test_a_replacement_is_refused_where_the_stack_does_not_allow_it(locked: Locked) -> None:
+    plan = locked.plan_replacement()
+    locked.root_tasks.settings = replace(locked.root_tasks.settings, allow_policy_override=False)
+    for refused in (locked.plan(policyOverride=locked.text("Fixed")), locked.execute(plan)):
+        assert refusal(refused) == (RefusalReason.OVERRIDE_NOT_ALLOWED, {})
+    assert locked.policy == "Everybody"
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["refused", "its response lost"])

@@ -95,7 +95,11 @@ class Settings:
 
     def environment(self, handler: str, *, account_id: str = MANAGEMENT) -> dict[str, str]:
         """The environment of a function, by its handler, in an account."""
-        start: dict[str, object] = {"tasks": self.tasks, "protectedAccounts": sorted(self.protected_accounts)}
+        start: dict[str, object] = {
+            "tasks": self.tasks,
+            "protectedAccounts": sorted(self.protected_accounts),
+            "allowPolicyOverride": self.allow_policy_override,
+        }
         report: dict[str, object] = {
             "notificationTopicArn": self.notification_topic_arn,
             "securityHubFindings": self.security_hub_findings,
@@ -106,7 +110,6 @@ class Settings:
                 **start,
                 "acceptedCredentials": self.accepted_credentials,
                 "rootEmailDomains": self.root_email_domains,
-                "allowPolicyOverride": self.allow_policy_override,
             },
             "start_execution": {**start, "auditStateMachineArn": audit_machine},
             "run_batch": {},

@@ -109,6 +109,8 @@ class Plans:
         plan = self._read(run_id, checksum=output[PLAN_SHA256])
         if plan.session_task not in self.settings.tasks:
             raise task_not_in_stack(plan.session_task, tasks=self.settings.tasks)
+        if plan.replaces_policy and not self.settings.allow_policy_override:
+            raise RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED)
         return plan, expires_at
 
     def claim(self, run_id: str, *, execution: Execution) -> None:

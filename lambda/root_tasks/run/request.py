@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from ..tasks.task_input import Request
 
 
-def parse_request(input_: object, *, tasks: Collection[Task], allow_policy_override: bool) -> Request:
+def parse_request(input_: object, *, tasks: Collection[Task]) -> Request:
     """Return what an execution's input asks for; without the policies to restore, which only storage knows.
 
     Args:
         input_: The input.
         tasks: The tasks of the stack.
-        allow_policy_override: Whether the input may give a policy that replaces one.
 
     Raises:
         RunRefusedError: The stack does not do what it asks for, or it is unclear.
@@ -38,9 +37,7 @@ def parse_request(input_: object, *, tasks: Collection[Task], allow_policy_overr
         raise RunRefusedError(RefusalReason.UNKNOWN_KEYS, keys=unknown, valid=valid)
     task = _parse_task(input_.get(TASK, Task.AUDIT), tasks=tasks)
     values = {key: value for key, value in input_.items() if key != REQUESTED_BY}
-    request = DEFINITIONS[task].parse(
-        TaskInput(task=task, values=values, allow_policy_override=allow_policy_override)
-    )
+    request = DEFINITIONS[task].parse(TaskInput(task=task, values=values))
     return replace(request, requested_by=parse_requester(input_))
 
 

@@ -52,9 +52,9 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
     """
     storage, began = Storage.of(aws, settings.bucket), aws.clock.now()
     with _starting(aws, event) as execution:
-        request = parse_request(
-            event["input"], tasks=settings.tasks, allow_policy_override=settings.allow_policy_override
-        )
+        request = parse_request(event["input"], tasks=settings.tasks)
+        if request.replaces_policy and not settings.allow_policy_override:
+            raise RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED)
         if request.restores:
             request = _with_backups(request, storage, tasks=settings.tasks)
         patient = replace(aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS)

@@ -135,12 +135,10 @@ class TaskInput:
     Attributes:
         task: Its task.
         values: Its keys and values.
-        allow_policy_override: Whether the stack allows "policyOverride".
     """
 
     task: Task
     values: Mapping[str, Any]
-    allow_policy_override: bool
 
     def require_no_other_keys(self, *valid: str) -> None:
         """Refuse keys other than the valid ones.

@@ -254,8 +254,6 @@ def _parse_queue_input(input_: TaskInput) -> Request:
 def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) -> Request:
     """Return the request to remove the policies of targets, or to replace that of the only one."""
     if _POLICY_OVERRIDE in input_.values:
-        if not input_.allow_policy_override:
-            raise RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED)
         if len(targets) != 1:
             raise RunRefusedError(RefusalReason.OVERRIDE_OF_SEVERAL_POLICIES)
         policy = _policy_document(input_.values[_POLICY_OVERRIDE])

@@ -28,8 +28,8 @@ DELETE, RECOVER = Task.DELETE, Task.RECOVER
 BUCKETS, QUEUES, RESTORE = Task.UNLOCK_BUCKET, Task.UNLOCK_QUEUE, Task.RESTORE
 
 
-def parse(input_: object, *, allow_policy_override: bool = False) -> Request:
-    return parse_request(input_, tasks=tuple(Task), allow_policy_override=allow_policy_override)
+def parse(input_: object) -> Request:
+    return parse_request(input_, tasks=tuple(Task))
 
 
 @pytest.mark.parametrize("input_", [{}, {"task": Task.AUDIT}, {"accounts": ["all"]}])
@@ -77,7 +77,7 @@ def test_buckets_are_named_by_account_and_queues_by_arn() -> None:
 def test_a_policy_that_replaces_another_may_be_text_or_json() -> None:
     for policy in ('{"Version": "2012-10-17"}', {"Version": "2012-10-17"}):
         for input_ in ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}}, {"task": QUEUES, "queues": [QUEUE]}):
-            (only,) = parse({**input_, "policyOverride": policy}, allow_policy_override=True).assignments
+            (only,) = parse({**input_, "policyOverride": policy}).assignments
             assert [target.replacement for target in only.targets] == ['{"Version": "2012-10-17"}']
 
 
@@ -162,7 +162,6 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": RECOVER, "accounts": ["all"]}, {"task": RECOVER}),
         ({"task": RECOVER, "organizationalUnits": ["r-a1b2"]}, {}),
     ],
-    RefusalReason.OVERRIDE_NOT_ALLOWED: [({"task": QUEUES, "queues": [QUEUE], "policyOverride": {}}, {})],
 }
 
 
@@ -239,7 +238,7 @@ def test_a_policy_replaces_that_of_one_bucket(
     buckets: dict[str, list[str]], policy: object, reason: RefusalReason
 ) -> None:
     with pytest.raises(RunRefusedError) as raised:
-        parse({"task": BUCKETS, "buckets": buckets, "policyOverride": policy}, allow_policy_override=True)
+        parse({"task": BUCKETS, "buckets": buckets, "policyOverride": policy})
     assert raised.value.reason is reason
 
 

@@ -58,7 +58,7 @@ def audit_from_here(
     aws = caller.aws(seconds=_MAX_SECONDS, connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL)
     # Only what is stored has its ARN.
     execution = Execution(arn="", name=name, started_at=caller.now())
-    request = parse_request(input_, tasks=(Task.AUDIT,), allow_policy_override=False)
+    request = parse_request(input_, tasks=(Task.AUDIT,))
     audits = _Audits(aws, run_id=name, show=show)
     directory = MemberDirectory.of(aws.within(_LIST_SECONDS).until(audits.stopped))
     try:
