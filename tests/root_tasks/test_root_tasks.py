@@ -490,6 +490,7 @@ def test_an_audit_is_not_compared_with_one_that_looked_later(root_tasks: RootTas
 
 
 def test_an_audit_is_compared_with_one_that_ends_while_it_is_written(root_tasks: RootTasks) -> None:
+    root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, mfa_devices=1)
     root_tasks.run(name="before")
     root_tasks.advance(hours=1)
 
@@ -497,11 +498,14 @@ def test_an_audit_is_compared_with_one_that_ends_while_it_is_written(root_tasks:
         root_tasks.advance(minutes=-1)
         root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
         root_tasks.run(name="meanwhile")
+        root_tasks.organization.put_root_credentials(account_id=MEMBER)
+        root_tasks.advance(minutes=5)
 
     root_tasks.change_before("s3:PutObject", audit_meanwhile, url="runs/last/report.html")
     report = root_tasks.report(root_tasks.run(name="last"))
     assert [change["type"] for change in report["changes"]] == ["CREDENTIALS_DISAPPEARED"]
     assert report["rootFree"]["audits"] == 1, "the one before it found credentials"
+    assert root_tasks.metrics()[-1]["_aws"]["Timestamp"] == root_tasks.now.timestamp() * 1000, "ends an alarm"
     assert root_tasks.read("latest/report.json") == root_tasks.read("runs/last/report.json")
 
 

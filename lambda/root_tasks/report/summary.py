@@ -142,7 +142,7 @@ def headline(report: Report) -> str:
         return "No account was selected."
     if len(report.results) == 1 and management_credentials(report) is not None:
         # It was looked at, and no other account was to be.
-        return management_sentence(report)
+        return " ".join(filter(None, (management_sentence(report), _email_sentence(report))))
     more = []
     if not DEFINITIONS[report.task].makes_changes:
         included, sentence = frozenset({Outcome.HAS_CREDENTIALS, Outcome.CLEAN}), _audit_sentence(report)

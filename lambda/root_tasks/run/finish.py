@@ -58,25 +58,26 @@ def write_report(
     storage = Storage.of(aws, settings.bucket)
     runs = storage.executions if makes_changes else storage.runs
     began = aws.now()
-    run, report, plan = _make(aws, storage, runs, event)
-    notice, imported, superseded, latest = None, None, False, None
-    if run.full:
-        latest = storage.reports.find_etag(REPORT_JSON)
-        superseded = is_superseded(aws, storage.reports, report)
-        if superseded:
-            report = report.with_warning(_SUPERSEDED)
-        else:
-            report, notice, checked = compare(aws, storage.reports, report)
-            if settings.security_hub_findings:
-                report, imported = import_audit(aws, report, checked=checked)
-    files = _files(report)
-    urls = {file.name: runs.write_file(run.run_id, file) for file in files}
-    totals = {str(outcome): count for outcome, count in report.totals.items()}
-    aws.log(event="run_finished", runId=run.run_id, task=run.task, mode=run.mode, totals=totals)
-    if run.full and storage.reports.find_etag(REPORT_JSON) != latest:
+    while True:
+        run, report, plan = _make(aws, storage, runs, event)
+        notice, imported, superseded, latest = None, None, False, None
+        if run.full:
+            latest = storage.reports.find_etag(REPORT_JSON)
+            superseded = is_superseded(aws, storage.reports, report)
+            if superseded:
+                report = report.with_warning(_SUPERSEDED)
+            else:
+                report, notice, checked = compare(aws, storage.reports, report)
+                if settings.security_hub_findings:
+                    report, imported = import_audit(aws, report, checked=checked)
+        files = _files(report)
+        urls = {file.name: runs.write_file(run.run_id, file) for file in files}
+        if not run.full or storage.reports.find_etag(REPORT_JSON) == latest:
+            break
         # Another audit has ended meanwhile, for example while findings were imported: compare with that one.
         del report, files, plan
-        return write_report(aws, event, settings=settings)
+    totals = {str(outcome): count for outcome, count in report.totals.items()}
+    aws.log(event="run_finished", runId=run.run_id, task=run.task, mode=run.mode, totals=totals)
     if run.full and not superseded:
         publish_audit(
             aws,
@@ -96,14 +97,13 @@ def write_report(
         "report": urls[_HTML],
         REPORT_SHA256: sha256(files[0].body),
         "totals": totals,
+        **({ROOT_FREE: root_free_sentence(report)} if run.full else {}),
     }
     if plan is not None:
         output[PLAN_SHA256] = runs.write(plan)
     if Outcome.PLANNED in report.totals and report.plan_expires_at is not None:
         output[PLAN_EXPIRES_AT] = format_time(report.plan_expires_at)
     output["summary"] = summary(report)
-    if run.full:
-        output[ROOT_FREE] = root_free_sentence(report)
     if run.mode is Mode.EXECUTE:
         output["failed"] = not _FAILURES.isdisjoint(report.totals)
         # The cause of an execution that failed, which has no output.

@@ -18,7 +18,7 @@ from root_tasks.model.run import AcceptedCredentials
 from root_tasks.report.accepted import with_acceptance
 from root_tasks.run.make_report import is_outside
 from support import reports
-from support.accounts import MEMBER, OTHER
+from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.reports import inaccessible, key, result
 from support.root_tasks import Settings
 
@@ -191,3 +191,6 @@ def test_an_audit_says_whose_address_is_outside_of_the_domains(root_tasks: RootT
     shown = decode(Report, json.dumps(written).encode())
     row, *_ = rows_of(shown, shown.results[0])
     assert row.item == "e-mail address new@example.net, outside of example.com"
+    root_tasks.settings = Settings(root_email_domains=("example.net",))
+    own = root_tasks.report(root_tasks.run({"accounts": [MANAGEMENT]}))
+    assert "1 root user has an e-mail address outside of example.net." in own["summary"]
