@@ -78,7 +78,8 @@ def hint(failure: Failure) -> str | None:
                 return f"On each level from the root to the caller, a {policy} has to allow this call."
             if failure.operation == ASSUME_ROOT:
                 return (
-                    f"A {policy} denies the role that opens root sessions. Exempt this role in its statement."
+                    f"A {policy} denies the role that opens root sessions. Exempt this role in its "
+                    "statement. If it is not a role of RootTasks, name it to preflight by --session-role."
                 )
             return (
                 f"A {policy} denies this account's root user, and root sessions with it. To exempt root "

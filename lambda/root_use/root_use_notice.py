@@ -42,7 +42,8 @@ _ORGANIZATION_ID = re.compile("(o-[a-z0-9]{10,32})_")
 # Such as AccessDeniedException, and EC2's Client.UnauthorizedOperation. With others the call was allowed.
 _DENIAL = re.compile("AccessDenied|Unauthorized")
 
-_POLICY = "DenyRootUsers"
+# No name that an organization would have used: the commands attach and detach the policy of this name.
+_POLICY = "EmergencyDenyRootUsers"
 _FIND_POLICY = (
     "$(aws organizations list-policies --filter SERVICE_CONTROL_POLICY "
     f"--query \"Policies[?Name=='{_POLICY}'].Id\" --output text)"

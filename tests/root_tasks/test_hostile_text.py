@@ -133,7 +133,7 @@ def test_the_hint_knows_which_policy_of_the_organization_denies(policy: str) -> 
         message=f"User is not authorized because of an explicit deny in a {policy}",
     )
     assert policy in (hint(failure) or "").lower()
-    assert "the role that opens" in (hint(replace(failure, operation="sts:AssumeRoot")) or "")
+    assert "--session-role" in (hint(replace(failure, operation="sts:AssumeRoot")) or "")
     missing = replace(failure, message=f"because no {policy} allows the s3:GetBucketPolicy action")
     assert (hint(missing) or "").endswith(f"a {policy} has to allow this call."), "no statement denies it"
     assert hint(replace(failure, kind=FailureKind.REFUSED)) is None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local_aws.seed import DENY_ROOT_USERS
 from support.accounts import MEMBER, OTHER, THIRD
 from support.processes import run_with_aws_cli
 from support.root_events import DENIED, of_account
@@ -23,9 +24,9 @@ ELSEWHERE = of_account(OTHER)
 def test_the_first_step_and_its_undo_can_be_pasted_twice(running_aws: LocalAws, tmp_path: Path) -> None:
     """Notices come with each sign-in, and a shell that fails at the second one reads as not contained."""
     running_aws.organization.reset()
+    # The organization's own, which would also deny the deletion. No command attaches or detaches it.
+    running_aws.organization.attach_policy(name="DenyRootUsers", document=DENY_ROOT_USERS, target_id=THIRD)
     organizations = running_aws.client("organizations")
-    root_id = running_aws.organization.root_id
-    organizations.enable_policy_type(RootId=root_id, PolicyType="SERVICE_CONTROL_POLICY")
     before = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
     deny, *_, undo = commands_of(DENIED, DENIED | ELSEWHERE)
 
