@@ -74,7 +74,7 @@ FAILED = alarm_description(
     "An audit, a plan or an execution failed, timed out or was stopped.",
     "See which: centralized-root-access runs",
     "See why, and what was done: centralized-root-access report RUN",
-    "Audit unknown accounts; for policies, plan again: centralized-root-access audit --from-report RUN",
+    "Audit unknown accounts (for policies, plan again): centralized-root-access audit --from-report RUN",
     runbook="A failed execution",
 )
 NOT_STARTED = alarm_description(

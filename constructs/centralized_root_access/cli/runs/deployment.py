@@ -100,7 +100,7 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
 
 
 def _require_resources(caller: Caller, deployment: Deployment) -> None:
-    """Refuse a stack whose outputs name what it does not have: who creates a stack writes its outputs."""
+    """Refuse a stack without the state machines and bucket of its outputs: its creator writes these."""
     listed = pages(
         caller.client("cloudformation").list_stack_resources,
         operation="cloudformation:ListStackResources",
