@@ -191,10 +191,13 @@ def test_a_person_who_decides_sees_each_change_and_no_other_account(
     assert all(account.account_id in shown for account in others)
 
 
-def test_a_clean_account_is_listed_only_with_all(command_line: CommandLine) -> None:
+def test_what_needs_no_action_is_listed_only_with_all(command_line: CommandLine) -> None:
     assert command_line.run("audit").stdout.count(MEMBER) == 0
     listed = command_line.run("report", AUDIT, "--all").lines
     assert [line.split()[:2] for line in listed if MEMBER in line] == [["clean", MEMBER]]
+    give_credentials(command_line)
+    planned = command_line.run("plan", "recover", "--account", MEMBER)
+    assert "e-mail address" in planned.stdout, "the next step needs it, although there is nothing to do"
 
 
 @pytest.mark.parametrize(

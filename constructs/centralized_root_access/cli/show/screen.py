@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.untrusted import pretty_json, printable
-from root_tasks.model.report_schema import Outcome
+from root_tasks.model.report_schema import Outcome, Task
 from root_tasks.report.summary import request_in_words, requesters, summary, words_of
 
 from ..base.terminal import UNWRAPPED, console
@@ -67,10 +67,12 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
             would be changed.
     """
     target = console(stderr=to_decide)
+    # The next step of a recovery is in its row, also if there is a password already.
+    counted = () if report.task is Task.RECOVER else _COUNTED
     listed = [
         result
         for result in report.results
-        if everything or (result.outcome is Outcome.PLANNED if to_decide else result.outcome not in _COUNTED)
+        if everything or (result.outcome is Outcome.PLANNED if to_decide else result.outcome not in counted)
     ]
     show_lines(_report_table(report, listed, width=target.width), target=target)
     for line in _policies_of_plan(report):
