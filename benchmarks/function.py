@@ -25,6 +25,7 @@ _START = {
     "bucket": BUCKET,
     "tasks": ["audit", "delete"],
     "protectedAccounts": [],
+    "allowPolicyOverride": False,
 }
 _REPORT: dict[str, Any] = {
     "bucket": BUCKET,
@@ -33,7 +34,7 @@ _REPORT: dict[str, Any] = {
 }
 MACHINE = "arn:aws:states:us-east-1:111111111111:stateMachine:RootTasks"
 SETTINGS: dict[str, dict[str, Any]] = {
-    "start_run": {**_START, "acceptedCredentials": [], "rootEmailDomains": [], "allowPolicyOverride": False},
+    "start_run": {**_START, "acceptedCredentials": [], "rootEmailDomains": []},
     "run_batch": {"bucket": BUCKET},
     "write_report": _REPORT,
     "start_execution": {**_START, "auditStateMachineArn": MACHINE},
