@@ -215,9 +215,8 @@ def test_a_policy_that_cannot_be_read_is_never_taken_for_one_that_denies_nothing
         shown = command_line.run("preflight", "--task", "audit", "--format", format_)
         assert shown.exit_code == 2
         assert all(id_ in shown.stdout for id_ in (MEMBER, unread))
-    assert command_line.run("preflight").lines[-1] == (
-        "Unknown: 1 account, allowed: 2 accounts. Not every policy could be read."
-    )
+        assert shown.stderr == "Not every policy could be read.\n"
+    assert command_line.run("preflight").lines[-1] == "Unknown: 1 account, allowed: 2 accounts."
     organization.client("organizations").detach_policy(PolicyId=unread, TargetId=MEMBER)
     assert command_line.run("preflight").exit_code == 0
 

@@ -25,6 +25,8 @@ from ..base.options import (
 from ..base.terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from root_tasks.model.task import Task
 
     from ...preflight.survey import Survey
@@ -142,10 +144,22 @@ def preflight(
             click.echo(to_csv(found), nl=False)
         else:
             show_survey(found)
-        print_note(*(f"Account {id_} was skipped. {reason}" for id_, reason in found.skipped.items()))
+        print_note(*_not_checked(found))
         if not roles and any(account.session is Decision.UNKNOWN for account in found.accounts):
             print_note("Policies ask for the role that opens root sessions. Name it: --session-role ARN.")
         return _exit_code(found)
+
+
+def _not_checked(found: Survey) -> Iterator[str]:
+    for account_id, reason in found.skipped.items():
+        yield f"Account {account_id} was skipped. {reason}"
+    if found.delegates:
+        yield (
+            f"The policy also applies to {', '.join(found.delegates)}, delegated for IAM: whether that "
+            "account could still open root sessions is unknown without --session-role."
+        )
+    if found.has_unread_policies:
+        yield "Not every policy could be read."
 
 
 def _exit_code(found: Survey) -> ExitCode:

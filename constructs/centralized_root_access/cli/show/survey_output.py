@@ -158,13 +158,6 @@ def _summary(found: Survey) -> str:
     elif found.change is not None and found.change.policy_type not in found.enabled_types:
         kind = found.change.policy_type.words
         sentences.append(f"AWS attaches it only when its type, {kind}, is enabled.")
-    if found.delegates:
-        sentences.append(
-            f"It also applies to {', '.join(found.delegates)}, delegated for IAM: whether that account "
-            "could still open root sessions is unknown without --session-role."
-        )
-    if found.has_unread_policies:
-        sentences.append("Not every policy could be read.")
     return " ".join(sentences)
 
 
