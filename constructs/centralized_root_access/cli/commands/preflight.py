@@ -144,13 +144,13 @@ def preflight(
             click.echo(to_csv(found), nl=False)
         else:
             show_survey(found)
-        print_note(*_not_checked(found))
+        print_note(*_notes(found))
         if not roles and any(account.session is Decision.UNKNOWN for account in found.accounts):
             print_note("Policies ask for the role that opens root sessions. Name it: --session-role ARN.")
         return _exit_code(found)
 
 
-def _not_checked(found: Survey) -> Iterator[str]:
+def _notes(found: Survey) -> Iterator[str]:
     for account_id, reason in found.skipped.items():
         yield f"Account {account_id} was skipped. {reason}"
     if found.delegates:
