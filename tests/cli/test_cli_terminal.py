@@ -66,6 +66,7 @@ def test_a_report_fits_the_terminal_and_no_word_is_broken(
 ) -> None:
     shown = run_in_terminal(organization, "audit", "--from-here", columns=columns)
     assert shown.exit_code == 1, shown.text
+    assert f"  centralized-root-access preflight --account {OTHER}" in shown.lines, "a line of its own"
     assert max(map(len, shown.lines)) <= columns
     assert any(KEY in line for line in shown.lines)
     assert shown.lines[0].startswith("has credentials")

@@ -15,7 +15,7 @@ from common.untrusted import pretty_json, printable
 from root_tasks.model.report_schema import Outcome, Task
 from root_tasks.report.summary import request_in_words, requesters, summary, words_of
 
-from ..base.terminal import UNWRAPPED, console
+from ..base.terminal import PROGRAM, UNWRAPPED, console
 from .report_rows import ReportRow, rows_of
 
 if TYPE_CHECKING:
@@ -99,7 +99,10 @@ def _report_table(report: Report, listed: Iterable[AccountResult], *, width: int
     else:
         yield from _account_lists(shown, in_words=in_words)
     for note, number in notes.items():
-        yield safe_text(f"Note {number}: {note}")
+        words, command, options = f"Note {number}: {note}".rpartition(f"`{PROGRAM} ")
+        yield safe_text(words or options)
+        if command:
+            yield whole_line(f"  {PROGRAM} {options.removesuffix('`.')}")
     if notes:
         yield safe_text()
 
