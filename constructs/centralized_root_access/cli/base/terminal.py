@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 import time
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -90,7 +90,8 @@ def progress_bar(what: str, *, of: str) -> Iterator[Callable[[int, int], None]]:
         what: What it shows the progress of.
         of: What is counted, in the plural.
     """
-    if not sys.stderr.isatty():
+    target = console(stderr=True) if sys.stderr.isatty() else None
+    if target is None or not target.is_terminal:
         yield lambda done, total: None  # noqa: ARG005
         return
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -102,10 +103,7 @@ def progress_bar(what: str, *, of: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn("{task.fields[counted]}", markup=False),
         TimeElapsedColumn(),
     )
-    target = console(stderr=True)
-    progress = Progress(*columns, console=target, transient=True, disable=not target.is_terminal)
-    # The oldest supported rich ends a disabled one with an empty line.
-    with progress if target.is_terminal else nullcontext():
+    with Progress(*columns, console=target, transient=True) as progress:
         task = progress.add_task(printable(what), total=None, counted="")
 
         def update(done: int, total: int) -> None:
