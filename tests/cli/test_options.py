@@ -104,6 +104,7 @@ def test_options_are_the_input_of_an_execution(
         (f"audit --from-here --stack {STACK}", "works without a stack"),
         ("audit --outcome planned", "--outcome needs --from-report."),
         (f"preflight --target {MEMBER}", "--target and --replaces need --policy."),
+        ("preflight --session-role Audit", "Invalid value for '--session-role': write the ARN of a role"),
         (f"audit --from-report {AUDIT} --from-here", "use it without --from-here"),
         (f"audit --from-report {AUDIT} --account {MEMBER}", "add --exclude"),
         (f"audit --from-report {AUDIT} --organizational-unit Root/Prod", "--organizational-unit by itself"),

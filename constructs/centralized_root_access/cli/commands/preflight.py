@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 _MAX_SECONDS = 1800.0
 
 
-def _role_arn(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value is not None and re.fullmatch(r"arn:[a-z-]+:iam::\d{12}:role/.+", value) is None:
-        raise click.BadParameter("write the ARN of a role, with its path.", context, parameter)
+def role_arn(value: str) -> str:
+    """Return the ARN of a role, or refuse what is not one."""
+    if re.fullmatch(r"arn:[a-z-]+:iam::\d{12}:role/.+", value) is None:
+        raise click.BadParameter("write the ARN of a role, with its path.")
     return value
 
 
@@ -65,8 +66,8 @@ def _role_arn(context: click.Context, parameter: click.Parameter, value: str | N
 )
 @click.option(
     "--session-role",
+    type=role_arn,
     metavar="ARN",
-    callback=_role_arn,
     help="The role that opens root sessions. Default: the roles of RootTasks in this account, if it is here.",
 )
 @click.option(
