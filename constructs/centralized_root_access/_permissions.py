@@ -40,12 +40,7 @@ def read_only_session(task: RootTask) -> RootTask:
 
 def read_only_id(session: RootTask) -> str:
     """Return the id of the function that plans in sessions of a task, or audits."""
-    return function_id(session) if session is RootTask.AUDIT else f"Plan{function_id(session)}"
-
-
-def function_id(task: RootTask) -> str:
-    """Return the id of the function that does what a task is for."""
-    return TASK_IDS[task]
+    return TASK_IDS[session] if session is RootTask.AUDIT else f"Plan{TASK_IDS[session]}"
 
 
 def converge_statements(

@@ -11,9 +11,9 @@ from aws_cdk import aws_iam as iam
 
 from . import _permissions
 from ._function import function_role, python_function
-from ._permissions import UNLOCK_TASKS, BucketAccess, function_id, read_only_id, read_only_session
+from ._permissions import UNLOCK_TASKS, BucketAccess, read_only_id, read_only_session
 from ._state_machines import RunFunctions
-from .enums import RootTask
+from .enums import TASK_IDS, RootTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -174,7 +174,7 @@ class RootTaskFunctions:
     def _build_execute_batch(self) -> dict[RootTask, lambda_.Function]:
         return {
             task: self._build_batch(
-                function_id(task),
+                TASK_IDS[task],
                 task,
                 description=f"Executes the task {task} in a batch of accounts.",
                 handler="execute_batch",
