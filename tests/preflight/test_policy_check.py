@@ -131,7 +131,7 @@ def with_changes(
     documents_after: dict[str, Any] = json.loads(json.dumps(documents))
     attached_after = {id_: [*policy_ids] for id_, policy_ids in attached.items()}
     for number, fix in enumerate(find_fixes([checked(policies, opener=opener)], opener or OPENER)):
-        cause = fix.denial.cause
+        cause = fix.cause
         if fix.suggested is None:
             continue
         if cause.policy is None or cause.statement is None:

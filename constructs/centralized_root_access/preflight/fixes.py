@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .calls import SessionOpener
     from .evaluate import Cause
-    from .verdicts import AccountVerdict, DenialCause
+    from .verdicts import AccountVerdict
 
 _NULL, _ASSUMED_ROOT = "Null", "aws:AssumedRoot"
 _ARN_NOT_LIKE, _PRINCIPAL_ARN = "ArnNotLike", "aws:PrincipalArn"
@@ -30,14 +30,14 @@ class StatementFix:
     """A fix that lets root sessions through in spite of a denial.
 
     Attributes:
-        denial: The denial, in one of its accounts.
+        cause: The cause of the denial, in one of its accounts.
         account_ids: Its accounts.
         statement: The present statement; None if an Allow is missing.
         suggested: The statement as it would let root sessions through; None if it denies them on purpose.
         lists_roles: Whether it lists the only roles that may open root sessions.
     """
 
-    denial: DenialCause
+    cause: Cause
     account_ids: tuple[str, ...]
     statement: dict[str, Any] | None
     suggested: dict[str, Any] | None
@@ -52,12 +52,12 @@ def find_fixes(accounts: Iterable[AccountVerdict], opener: SessionOpener) -> Ite
         opener: The role that opens root sessions.
     """
     roles = _patterns(opener)
-    by_place: dict[object, list[tuple[str, DenialCause, str]]] = {}
+    by_place: dict[object, list[tuple[str, Cause, str]]] = {}
     for account in accounts:
         for denial in account.causes:
             for action in denial.calls if denial.decision is Decision.DENIED else ():
                 key = _statement_key(denial.cause, action)
-                by_place.setdefault(key, []).append((account.account.account_id, denial, action))
+                by_place.setdefault(key, []).append((account.account.account_id, denial.cause, action))
     for denied in by_place.values():
         account_ids = tuple(sorted({account_id for account_id, _, _ in denied}))
         yield _fix(denied[0][1], {action for _, _, action in denied}, account_ids, roles)
@@ -77,17 +77,15 @@ def _statement_key(cause: Cause, action: str) -> tuple[object, ...]:
     return cause.policy.policy_id, cause.statement.number
 
 
-def _fix(
-    denial: DenialCause, actions: set[str], account_ids: tuple[str, ...], roles: list[str]
-) -> StatementFix:
+def _fix(cause: Cause, actions: set[str], account_ids: tuple[str, ...], roles: list[str]) -> StatementFix:
     """Return what fixes the denials of one statement, or by one level."""
-    policy, statement = denial.cause.policy, denial.cause.statement
+    policy, statement = cause.policy, cause.statement
     if policy is None or statement is None:
         condition: dict[str, Any] = {_NULL: {_ASSUMED_ROOT: "false"}}
         if ASSUME_ROOT in actions:
             condition = {"ArnLike": {_PRINCIPAL_ARN: roles}}
         allow = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*", "Condition": condition}
-        return StatementFix(denial=denial, account_ids=account_ids, statement=None, suggested=allow)
+        return StatementFix(cause=cause, account_ids=account_ids, statement=None, suggested=allow)
     listed = json.loads(policy.content)["Statement"]
     current = listed[statement.number - 1] if isinstance(listed, list) else listed
     keys = [
@@ -106,7 +104,7 @@ def _fix(
     )
     suggested = None if on_purpose else statement_with_exemption(current, actions, roles)
     return StatementFix(
-        denial=denial,
+        cause=cause,
         account_ids=account_ids,
         statement=current,
         suggested=suggested,

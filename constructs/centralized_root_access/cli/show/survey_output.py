@@ -112,7 +112,7 @@ def _place(cause: Cause) -> str:
 
 
 def _fix_lines(fix: StatementFix) -> Iterator[str]:
-    cause = fix.denial.cause
+    cause = fix.cause
     accounts = quantity(len(fix.account_ids), "account")
     if fix.statement is None:
         where = f"a {cause.policy_type.words} attached to {_place(cause)}"
@@ -193,7 +193,7 @@ def to_json(found: Survey) -> str:
             ],
             "fixes": [
                 {
-                    **_cause(fix.denial.cause),
+                    **_cause(fix.cause),
                     "accountIds": fix.account_ids,
                     "current": fix.statement,
                     "suggested": fix.suggested,
