@@ -135,9 +135,6 @@ def call_of(
             AWS's own task policies rely on it.
         session: The account.
         task: For the call that opens the session, the task whose policy it gets.
-
-    Raises:
-        ValueError: Root sessions do not call this service.
     """
     service = action.partition(":")[0]
     arn = "arn", session.partition
@@ -148,8 +145,6 @@ def call_of(
         "s3": (*arn, service, "", "", None),
         "sqs": (*arn, service, None, session.account_id, None),
     }
-    if service not in resources:
-        raise ValueError(f"{action}: root sessions call IAM, Amazon S3 and Amazon SQS.")
     resource = None if action in _WITHOUT_RESOURCE else PartialArn(parts=resources[service])
     # A bucket or a queue has a Region of its own.
     region = None if resource and service != "sts" else session.region
