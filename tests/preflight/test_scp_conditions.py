@@ -45,6 +45,7 @@ PAIRS = [
     ("Date", "Equals", ["2030"], "2030-01-01", UNKNOWN),
     ("Date", "Equals", ["2030-02-30"], "2030-01-01", UNKNOWN),
     ("Date", "Equals", ["2030-01-01T00:00"], "2030-01-01", UNKNOWN),
+    ("Date", "Equals", ["2030-01-01T00:00.5Z"], "2030-01-01", UNKNOWN),
     ("Arn", "Like", ["arn:aws:iam::2222222222??:ro*"], ROOT, TRUE),
     ("Arn", "Like", ["arn:aws:iam::*"], ROOT, UNKNOWN),
     ("Arn", "Like", ["arn:aws:iam:*:root"], ROOT, UNKNOWN),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from operator import eq, ge, gt, le, lt
@@ -108,8 +108,7 @@ def _number(text: str) -> Decimal | None:
 
 # The W3C's profile of ISO 8601, or seconds since 1970.
 _DATE = re.compile(
-    r"(?P<date>\d{4}-\d{2}-\d{2})(?:T(?P<time>\d{2}:\d{2}(?::\d{2})?)(?P<fraction>\.\d+)?"
-    r"(?P<zone>Z|[+-]\d{2}:\d{2}))?",
+    r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2}))?",
     re.ASCII,
 )
 # Four digits could be a year.
@@ -119,16 +118,13 @@ _EPOCH = re.compile(r"-?\d{5,12}", re.ASCII)
 def _milliseconds(text: str) -> int | None:
     if _EPOCH.fullmatch(text):
         return int(text) * 1000
-    match = _DATE.fullmatch(text)
-    if match is None:
+    if not _DATE.fullmatch(text):
         return None
-    zone = "+00:00" if match["zone"] in (None, "Z") else match["zone"]
-    fraction = (match["fraction"] or ".0")[:4].ljust(4, "0")
     try:
-        date = datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}{zone}")
+        date = datetime.fromisoformat(text if "T" in text else f"{text}T00:00Z")
     except ValueError:
         return None
-    return int((date - _EPOCH_START).total_seconds()) * 1000 + int(fraction[1:])
+    return (date - _EPOCH_START) // timedelta(milliseconds=1)
 
 
 _DIGITS = tuple("+-.0123456789")
