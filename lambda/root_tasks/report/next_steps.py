@@ -9,7 +9,7 @@ from common.next_step import NextStep
 
 from ..model.report_schema import ItemType, Outcome, Task
 from .management_root_user import PROTECT_OWN, is_unprotected, management_credentials
-from .risk import RECENT, is_all_in_use, is_recent
+from .risk import RECENT, is_all_in_use, is_recent, listed_credentials
 from .summary import is_plan, minute
 
 if TYPE_CHECKING:
@@ -171,13 +171,10 @@ def _to_find_users(report: Report) -> Iterator[NextStep]:
 
 
 def _has_key_in_use(result: AccountResult, *, at: datetime) -> bool:
-    keys = [item for item in result.items if item.type is ItemType.ACCESS_KEY]
-    details = [
-        *((result.credentials and result.credentials.access_keys) or ()),
-        *(key.credential for key in keys if key.credential),
-    ]
-    return any(is_recent(each.last_used_at, at) for each in details) or any(
-        key.outcome is Outcome.IN_USE for key in keys
+    has = listed_credentials(result)
+    keys = (has and has.access_keys) or ()
+    return any(is_recent(key.last_used_at, at) for key in keys) or any(
+        item.type is ItemType.ACCESS_KEY and item.outcome is Outcome.IN_USE for item in result.items
     )
 
 

@@ -22,7 +22,7 @@ from ..model.report_schema import AccessKey, ChangeType, ItemType, Outcome, Root
 from ..tasks import DEFINITIONS
 from .controls import evidence
 from .next_steps import approval_step
-from .risk import RECENT
+from .risk import RECENT, listed_credentials
 from .summary import (
     duration,
     headline,
@@ -157,33 +157,10 @@ def as_html(report: Report, report_json: bytes) -> bytes:
 
 def _of_credentials(cell: Callable[[RootCredentials], object]) -> Callable[[AccountResult], object]:
     def of_result(result: AccountResult) -> object:
-        has = result.credentials or _credentials_of_plan(result)
+        has = listed_credentials(result)
         return None if has is None else cell(has)
 
     return of_result
-
-
-def _credentials_of_plan(result: AccountResult) -> RootCredentials | None:
-    """Return the credentials that a plan lists, to be deleted or not; None if it lists none."""
-    listed = [(item, item.credential) for item in result.items if item.credential is not None]
-    if not listed:
-        return None
-
-    def ids(type_: ItemType) -> tuple[str, ...]:
-        return tuple(item.id or "" for item, _ in listed if item.type is type_)
-
-    password = next((details for item, details in listed if item.type is ItemType.PASSWORD), None)
-    return RootCredentials(
-        password=password is not None,
-        password_last_used_at=None if password is None else password.last_used_at,
-        access_keys=tuple(
-            AccessKey(access_key_id=item.id or "", **asdict(details))
-            for item, details in listed
-            if item.type is ItemType.ACCESS_KEY
-        ),
-        mfa_devices=ids(ItemType.MFA_DEVICE),
-        signing_certificates=ids(ItemType.SIGNING_CERTIFICATE),
-    )
 
 
 def _of_keys(cell: Callable[[Sequence[AccessKey]], object]) -> Callable[[AccountResult], object]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from ..model.report_schema import ItemType
+from ..model.report_schema import AccessKey, ItemType, RootCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,31 +64,45 @@ def is_all_in_use(result: AccountResult, *, at: datetime) -> bool:
     return bool(uses) and all(is_recent(used, at) for used in uses)
 
 
+def listed_credentials(result: AccountResult) -> RootCredentials | None:
+    """Return the credentials that an audit found, or that a plan lists, to be deleted or not."""
+    if result.credentials is not None:
+        return result.credentials
+    listed = [(item, item.credential) for item in result.items if item.credential is not None]
+    if not listed:
+        return None
+
+    def ids(type_: ItemType) -> tuple[str, ...]:
+        return tuple(item.id or "" for item, _ in listed if item.type is type_)
+
+    password = next((details for item, details in listed if item.type is ItemType.PASSWORD), None)
+    return RootCredentials(
+        password=password is not None,
+        password_last_used_at=None if password is None else password.last_used_at,
+        access_keys=tuple(
+            AccessKey(access_key_id=item.id or "", **asdict(details))
+            for item, details in listed
+            if item.type is ItemType.ACCESS_KEY
+        ),
+        mfa_devices=ids(ItemType.MFA_DEVICE),
+        signing_certificates=ids(ItemType.SIGNING_CERTIFICATE),
+    )
+
+
 def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, datetime | None]]:
     """Yield the risk and the last use of each credential that an account has, or that a plan lists."""
-    has = result.credentials
-    if has is not None:
-        if has.access_keys is None:
-            yield Risk.KEY_USE_UNKNOWN, None
-        for key in has.access_keys or ():
-            yield _key_risk(key, at), key.last_used_at
-        if has.password:
-            used = has.password_last_used_at
-            yield _password_risk(used, has_mfa=has.mfa_devices != (), at=at), used
-        if has.mfa_devices != () or has.signing_certificates != ():
-            yield Risk.OTHER_CREDENTIAL, None
-    has_mfa = any(item.type is ItemType.MFA_DEVICE for item in result.items)
-    for item in result.items:
-        details = item.credential
-        if details is None:
-            continue
-        if item.type is ItemType.ACCESS_KEY:
-            yield _key_risk(details, at), details.last_used_at
-        elif item.type is ItemType.PASSWORD:
-            used = details.last_used_at
-            yield _password_risk(used, has_mfa=has_mfa, at=at), used
-        else:
-            yield Risk.OTHER_CREDENTIAL, None
+    has = listed_credentials(result)
+    if has is None:
+        return
+    if has.access_keys is None:
+        yield Risk.KEY_USE_UNKNOWN, None
+    for key in has.access_keys or ():
+        yield _key_risk(key, at), key.last_used_at
+    if has.password:
+        used = has.password_last_used_at
+        yield _password_risk(used, has_mfa=has.mfa_devices != (), at=at), used
+    if has.mfa_devices != () or has.signing_certificates != ():
+        yield Risk.OTHER_CREDENTIAL, None
 
 
 def _key_risk(key: CredentialDetails, at: datetime) -> Risk:
