@@ -6,11 +6,11 @@ import hashlib
 import re
 import urllib.parse
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError
-from common.typed_json import format_time
+from common.typed_json import FieldError, format_time, from_json
 
 from ..model.codec import D, DecodingError, decode, encode
 from ..model.run import Backup, BatchResult, ExecutionMark, Plan, Run, Work
@@ -239,8 +239,11 @@ class ReportStore:
             if error.failure.timed_out:
                 raise
             return False
-        looked_at = _parse_time(head.get("Metadata", {}).get(_LOOKED_AT))
-        return looked_at is not None and than < looked_at <= now + _MAX_CLOCK_DIFFERENCE
+        try:
+            looked_at: datetime = from_json(datetime, head.get("Metadata", {}).get(_LOOKED_AT))
+        except FieldError:
+            return False
+        return than < looked_at <= now + _MAX_CLOCK_DIFFERENCE
 
 
 def _latest_key(name: str) -> str:
@@ -299,12 +302,3 @@ def _verify(key: str, body: bytes, checksum: str) -> bytes:
     if sha256(body) != checksum:
         raise ChecksumMismatchError(key)
     return body
-
-
-def _parse_time(text: str | None) -> datetime | None:
-    """Return the time that a run has written; None if it is not one."""
-    try:
-        time = datetime.fromisoformat(text or "")
-        return time.astimezone(UTC) if time.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

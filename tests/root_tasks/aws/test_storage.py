@@ -258,15 +258,7 @@ def test_the_latest_file_is_that_of_the_run_that_looked_last(storage: Storage) -
 
 
 @pytest.mark.parametrize(
-    "looked_at",
-    [
-        None,
-        "yesterday secret@example.com",
-        "2026-11-20T04:10:00",
-        "0001-01-01T00:00:00+14:00",
-        "9999-12-31T23:59:59Z",
-        (NOW + timedelta(hours=1)).isoformat(),
-    ],
+    "looked_at", [None, "yesterday secret@example.com", (NOW + timedelta(hours=1)).isoformat()]
 )
 def test_a_latest_file_without_the_time_of_a_run_is_replaced(
     s3: Any, storage: Storage, looked_at: str | None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from root_tasks.model.codec import DecodingError, Document, OtherVersionError, decode, encode
+from root_tasks.model.codec import Document, decode, encode
 
 # Which knows every kind of document.
 import_module("root_tasks.handlers")
@@ -63,14 +63,3 @@ def test_this_release_stores_the_same_bytes(name: str) -> None:
 @each_document
 def test_keys_of_a_later_release_are_ignored(name: str) -> None:
     assert read(with_unknown_keys(stored(name))) == read(stored(name))
-
-
-@each_document
-def test_a_document_is_never_taken_for_one_of_another_version_or_kind(name: str) -> None:
-    document = stored(name)
-    with pytest.raises(OtherVersionError) as refused:
-        read({**document, "schemaVersion": 2})
-    assert (refused.value.kind, refused.value.version) == (document["kind"], 2)
-    for kind in TYPES.keys() - {document["kind"]}:
-        with pytest.raises(DecodingError):
-            decode(TYPES[kind], STORED[name].read_bytes())
