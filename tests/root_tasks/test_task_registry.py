@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +20,7 @@ from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.credentials import credentials_of_type
 from root_tasks.tasks.definition import TaskDefinition, TaskWords
 from root_tasks.tasks.outcomes import finding_of, item_of
-from root_tasks.tasks.task_input import ACCOUNTS, Request, parse_named_accounts
+from root_tasks.tasks.task_input import ACCOUNTS, parse_named_accounts
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, enable_root_access
 from support.root_tasks import RootTasks, Settings, refusal, session_calls, template_to_run
@@ -30,15 +29,9 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
     from root_tasks.model.run import Finding
     from root_tasks.tasks.definition import AccountTask
-    from root_tasks.tasks.task_input import TaskInput
     from support.command_line import CommandLine
 
 NAME, POLICY = "delete-oldest-key", "IAMDeleteOldestRootUserKey"
-
-
-def parse(input_: TaskInput) -> Request:
-    values = {key: value for key, value in input_.values.items() if key != "reason"}
-    return parse_named_accounts(replace(input_, values=values))
 
 
 def plan(task: AccountTask) -> Finding:
@@ -60,7 +53,7 @@ DEFINITION = TaskDefinition(
     item_types=(ItemType.ACCESS_KEY,),
     calls=("iam:ListAccessKeys", "iam:DeleteAccessKey"),
     input_keys=(ACCOUNTS, "reason"),
-    parse=parse,
+    parse=parse_named_accounts,
     plan=plan,
     execute=execute,
     necessary_calls=lambda type_: ("iam:DeleteAccessKey",),

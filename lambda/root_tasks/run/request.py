@@ -37,7 +37,9 @@ def parse_request(input_: object, *, tasks: Collection[Task]) -> Request:
         raise RunRefusedError(RefusalReason.UNKNOWN_KEYS, keys=unknown, valid=valid)
     task = _parse_task(input_.get(TASK, Task.AUDIT), tasks=tasks)
     values = {key: value for key, value in input_.items() if key != REQUESTED_BY}
-    request = DEFINITIONS[task].parse(TaskInput(task=task, values=values))
+    task_input = TaskInput(task=task, values=values)
+    task_input.require_no_other_keys(*DEFINITIONS[task].input_keys)
+    request = DEFINITIONS[task].parse(task_input)
     return replace(request, requested_by=parse_requester(input_))
 
 

@@ -244,7 +244,7 @@ def parse(input_: TaskInput) -> Request:
         RunRefusedError: It names no accounts, or something unclear.
     """
     return replace(
-        parse_accounts(input_, *_SELECTION_KEYS),
+        parse_accounts(input_),
         credential_types=_parse_credential_types(input_),
         unused_for=_parse_unused_for(input_),
     )

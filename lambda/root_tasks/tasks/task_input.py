@@ -14,7 +14,7 @@ from ..model.run import RUN_ID, Assignment, CredentialSelection
 from ..refusals import RefusalReason, RunRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime, timedelta
 
     from ..model.report_schema import ItemType
@@ -151,6 +151,15 @@ class TaskInput:
                 RefusalReason.KEYS_NOT_ACCEPTED, task=self.task, keys=refused, valid=(TASK, *valid)
             )
 
+    def require_one_of(self, *keys: str) -> None:
+        """Refuse an input that has none of these keys.
+
+        Raises:
+            RunRefusedError: It has none.
+        """
+        if not set(keys).intersection(self.values):
+            raise RunRefusedError(RefusalReason.MISSING_KEY, task=self.task, keys=keys)
+
     def strings(self, key: str, pattern: re.Pattern[str], expected: str) -> tuple[str, ...]:
         """Return the strings of a list, each once; none where there is no such key.
 
@@ -225,18 +234,13 @@ def quote(value: object) -> str:
     return json.dumps(value)[:_MAX_QUOTED_CHARACTERS]
 
 
-def parse_accounts(input_: TaskInput, *other_keys: str) -> Request:
+def parse_accounts(input_: TaskInput) -> Request:
     """Return the accounts of an input that may name accounts, organizational units or all.
-
-    Args:
-        input_: The input.
-        other_keys: The keys that it may have besides.
 
     Raises:
         RunRefusedError: It names nothing, or something unclear.
     """
-    input_.require_no_other_keys(*SCOPE_KEYS, *other_keys)
-    _require_one_of(input_, ACCOUNT_KEYS)
+    input_.require_one_of(*ACCOUNT_KEYS)
     units = input_.strings(ORGANIZATIONAL_UNITS, _UNIT, "IDs, names or paths of organizational units")
     exclusions = input_.strings(
         EXCLUDE, _UNIT, "account IDs, and IDs, names or paths of organizational units"
@@ -274,17 +278,11 @@ def parse_named_accounts(input_: TaskInput) -> Request:
     Raises:
         RunRefusedError: It does not name accounts, or something unclear.
     """
-    if ORGANIZATIONAL_UNITS in input_.values or input_.values.get(ACCOUNTS) == _ALL:
+    if input_.values.get(ACCOUNTS) == _ALL:
         raise RunRefusedError(RefusalReason.ACCOUNTS_NOT_NAMED, task=input_.task)
-    input_.require_no_other_keys(ACCOUNTS)
-    _require_one_of(input_, (ACCOUNTS,))
+    input_.require_one_of(ACCOUNTS)
     return Request(task=input_.task, account_ids=_account_ids(input_))
 
 
 def _account_ids(input_: TaskInput) -> tuple[str, ...]:
     return input_.strings(ACCOUNTS, ACCOUNT_ID, '12-digit account IDs, or only "all"')
-
-
-def _require_one_of(input_: TaskInput, keys: Collection[str]) -> None:
-    if not set(keys).intersection(input_.values):
-        raise RunRefusedError(RefusalReason.MISSING_KEY, task=input_.task, keys=keys)

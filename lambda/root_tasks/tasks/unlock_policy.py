@@ -223,7 +223,8 @@ def _apply_change(target: Target, change: Callable[[], None], *, done: Item) -> 
 
 
 def _parse_bucket_input(input_: TaskInput) -> Request:
-    by_account = _require_value(input_, _BUCKETS, _POLICY_OVERRIDE)
+    input_.require_one_of(_BUCKETS)
+    by_account = input_.values[_BUCKETS]
     if not isinstance(by_account, dict) or not by_account:
         expected = 'bucket names by account, for example {"222222222222": ["a-bucket"]}'
         raise invalid_value(by_account, key=_BUCKETS, expected=expected)
@@ -239,9 +240,10 @@ def _parse_bucket_input(input_: TaskInput) -> Request:
 
 
 def _parse_queue_input(input_: TaskInput) -> Request:
-    # A policy that cannot be backed up is not replaced.
-    other = _POLICY_OVERRIDE if _POLICY_OVERRIDE in input_.values else _SKIP_BACKUP
-    _require_value(input_, _QUEUES, other)
+    input_.require_one_of(_QUEUES)
+    if _POLICY_OVERRIDE in input_.values:
+        # A policy that cannot be backed up is not replaced.
+        input_.require_no_other_keys(_QUEUES, _POLICY_OVERRIDE)
     skip_backup = input_.flag(_SKIP_BACKUP)
     targets: list[tuple[str, Target]] = []
     for arn in input_.strings(_QUEUES, _QUEUE_ARN, "queue ARNs"):
@@ -265,16 +267,8 @@ def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) ->
     )
 
 
-def _require_value(input_: TaskInput, key: str, *others: str) -> Any:
-    """Return what an input names by a key that it must have."""
-    input_.require_no_other_keys(key, *others)
-    if key not in input_.values:
-        raise RunRefusedError(RefusalReason.MISSING_KEY, task=input_.task, keys=(key,))
-    return input_.values[key]
-
-
 def _parse_restores(input_: TaskInput) -> Request:
-    _require_value(input_, _BACKUPS)
+    input_.require_one_of(_BACKUPS)
     references = input_.strings(_BACKUPS, BACKUP_REFERENCE, "references of backups from reports")
     return Request(task=input_.task, restores=references)
 

@@ -149,6 +149,7 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
             )
             for key in ("unusedForDays", "includeInUse", "credentialTypes")
         ),
+        ({"task": RECOVER, "organizationalUnits": ["r-a1b2"]}, {"keys": ["organizationalUnits"]}),
     ],
     RefusalReason.PLAN_NOT_EXECUTED_HERE: [({"plan": "run-1"}, {})],
     RefusalReason.MISSING_KEY: [
@@ -158,10 +159,7 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": QUEUES}, {"keys": ("queues",)}),
         ({"task": RESTORE}, {"keys": ("backups",)}),
     ],
-    RefusalReason.ACCOUNTS_NOT_NAMED: [
-        ({"task": RECOVER, "accounts": ["all"]}, {"task": RECOVER}),
-        ({"task": RECOVER, "organizationalUnits": ["r-a1b2"]}, {}),
-    ],
+    RefusalReason.ACCOUNTS_NOT_NAMED: [({"task": RECOVER, "accounts": ["all"]}, {"task": RECOVER})],
 }
 
 
