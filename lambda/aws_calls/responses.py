@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .retry import RetryBudget
 
 # 100,000 entries at twenty a page: more accounts than an organization has.
-MAX_PAGES = 5000
+_MAX_PAGES = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,6 @@ def pages(
     items: str,
     token: str = "NextToken",
     response_token: str | None = None,
-    max_pages: int = MAX_PAGES,
     **parameters: object,
 ) -> Iterator[Any]:
     """Yield the entries of a list; a transient failure repeats only its page. A page may be empty.
@@ -73,12 +72,12 @@ def pages(
     `response_token` is another one.
 
     Raises:
-        CallError: A page failed or is incomplete, a token came twice, or there are more than `max_pages`.
+        CallError: A page failed or is incomplete, a token came twice, or there are too many.
     """
     response_token = response_token or token
     next_page: dict[str, str] = {}
     seen: set[str] = set()
-    for _ in range(max_pages):
+    for _ in range(_MAX_PAGES):
         page = call(function, operation=operation, budget=budget, **parameters, **next_page)
         yield from page.require(items)
         value = page.require(response_token) if page.get("IsTruncated") else page.get(response_token)
@@ -88,7 +87,7 @@ def pages(
             raise _endless(operation, "RepeatedPageToken", "the list repeats a page")
         seen.add(value)
         next_page = {token: value}
-    raise _endless(operation, "TooManyPages", f"the list has more than {max_pages} pages")
+    raise _endless(operation, "TooManyPages", f"the list has more than {_MAX_PAGES} pages")
 
 
 def _endless(operation: str, code: str, message: str) -> CallError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import FailureKind, error_of_call
-from aws_calls.responses import MAX_PAGES, call, function_of, pages
+from aws_calls.responses import call, function_of, pages
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 
@@ -28,9 +28,6 @@ LIST_ROOTS = "organizations:ListRoots"
 MAX_ENTRIES_PER_PAGE = 20
 # Organizations allows eight concurrent calls for most List APIs.
 MAX_ORGANIZATIONS_CALLS_IN_PARALLEL = 8
-# Lists of a few entries: of the root, of what an account or a unit is in.
-_SHORT_LISTS = frozenset({LIST_ROOTS, "organizations:ListParents"})
-_MAX_SHORT_PAGES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +119,6 @@ class Aws:
             operation=operation,
             budget=self.budget,
             items=items,
-            max_pages=_MAX_SHORT_PAGES if operation in _SHORT_LISTS else MAX_PAGES,
             MaxResults=MAX_ENTRIES_PER_PAGE,
             **parameters,
         )

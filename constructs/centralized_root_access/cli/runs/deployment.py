@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from ..base.caller import Caller
 
-# A page has some 50 stacks; an account may have 2,000 in a Region unless its quota was raised.
-_MAX_PAGES = 400
 _MAX_SECONDS = 120.0
 # Folders of the bucket, for the runs of each state machine.
 AUDIT_FOLDER, EXECUTE_FOLDER = ("runs", "executions")
@@ -151,7 +149,6 @@ def _stacks(caller: Caller, name: str) -> Iterator[Any]:
             operation="cloudformation:DescribeStacks",
             budget=caller.budget(seconds=_MAX_SECONDS),
             items="Stacks",
-            max_pages=_MAX_PAGES,
             **({"StackName": name} if name else {}),
         )
     except CallError as error:
