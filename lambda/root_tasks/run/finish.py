@@ -17,7 +17,7 @@ from .collect import collect_results
 from .make_report import make_report, plan_of
 from .own_root_user import own_root_user
 from .plans import PLAN_EXPIRES_AT, PLAN_SHA256
-from .publish import compare, import_audit, is_superseded, publish_audit
+from .publish import compare, import_audit, publish_audit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +63,8 @@ def write_report(
         notice, imported, superseded, latest = None, None, False, None
         if run.full:
             latest = storage.reports.find_etag(REPORT_JSON)
-            superseded = is_superseded(aws, storage.reports, report)
+            # The numbers and the report of an audit that looked later count.
+            superseded = storage.reports.has_later(REPORT_JSON, than=report.finished_at, now=aws.now())
             if superseded:
                 report = report.with_warning(_SUPERSEDED)
             else:

@@ -48,15 +48,6 @@ def compare(aws: Aws, reports: ReportStore, report: Report) -> tuple[Report, Not
     return report, changes.notice(report, previous=previous, problem=problem), checked
 
 
-def is_superseded(aws: Aws, reports: ReportStore, report: Report) -> bool:
-    """Return True if the latest full audit looked later: its numbers and its report count.
-
-    Raises:
-        CallError: It cannot be read in time.
-    """
-    return reports.has_later(REPORT_JSON, than=report.finished_at, now=aws.now())
-
-
 def import_audit(aws: Aws, report: Report, *, checked: Collection[str]) -> tuple[Report, ImportResult]:
     """Import the findings of a full audit, and return its report with a warning if that did not succeed.
 

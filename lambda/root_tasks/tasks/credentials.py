@@ -181,13 +181,9 @@ def credentials_of_type(session: RootSession, type_: ItemType) -> tuple[Credenti
 
 def with_last_uses(session: RootSession, credentials: Sequence[Credential]) -> list[Credential]:
     """Return credentials with their last uses, where AWS knows them. One that cannot be read is noted."""
-    # AWS never reports a last use for signing certificates and MFA devices.
-    known = [each for each in credentials if each.type in (ItemType.PASSWORD, ItemType.ACCESS_KEY)]
-    complete = session.in_parallel(
-        *(functools.partial(_with_last_use, session, credential) for credential in known)
+    return session.in_parallel(
+        *(functools.partial(_with_last_use, session, credential) for credential in credentials)
     )
-    used = {(credential.type, credential.id): credential for credential in complete}
-    return [used.get((credential.type, credential.id), credential) for credential in credentials]
 
 
 def password_created_at(session: RootSession) -> datetime | None:
@@ -205,6 +201,9 @@ def password_created_at(session: RootSession) -> datetime | None:
 
 def _with_last_use(session: RootSession, credential: Credential) -> Credential:
     """Return a credential with its last use, or with why that could not be read."""
+    # AWS never reports a last use for signing certificates and MFA devices.
+    if credential.type not in (ItemType.PASSWORD, ItemType.ACCESS_KEY):
+        return credential
     details = credential.details
     try:
         if credential.type is ItemType.PASSWORD:
