@@ -457,6 +457,8 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -
 
 
 def test_an_audit_that_looked_before_the_latest_one_publishes_nothing(root_tasks: RootTasks) -> None:
+    root_tasks.client("securityhub").enable_security_hub()
+    root_tasks.settings = Settings(security_hub_findings=True)
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
 
     def audit_later() -> None:
@@ -472,6 +474,7 @@ def test_an_audit_that_looked_before_the_latest_one_publishes_nothing(root_tasks
     assert (report["changes"], len(report["warnings"])) == (None, 1)
     assert [line["AccountsWithRootCredentials"] for line in root_tasks.metrics()] == [0]
     assert len(root_tasks.notices) == 1, "of the later one"
+    assert root_tasks.findings()[MEMBER]["Compliance"] == {"Status": "PASSED"}
     assert root_tasks.read("latest/report.json") == root_tasks.read("runs/later/report.json")
 
 

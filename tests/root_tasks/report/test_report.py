@@ -36,7 +36,6 @@ from root_tasks.model.report_schema import (
 )
 from root_tasks.report.changes import change_message, changes, notice, with_history
 from root_tasks.report.controls import evidence
-from root_tasks.report.next_steps import next_steps
 from root_tasks.report.render import as_csv, as_html, as_json
 from root_tasks.report.risk import RECENT, in_order_of_risk
 from root_tasks.report.summary import summary
@@ -673,20 +672,6 @@ def test_the_message_says_what_changed_at_the_management_accounts_root_user(
     message = sent(before, after).message
     assert f"\nBefore, the management account's root user {had}.\n\nNothing changed in the member" in message
     assert f"The management account's root user {has}" in message
-
-
-def test_an_audit_that_found_what_the_one_before_did_is_no_notice() -> None:
-    after = dataclasses.replace(OWN_KEY, run_id="newer")
-    assert notice(with_history(after, previous=OWN_KEY), previous=OWN_KEY, problem=None) is None
-
-
-def test_a_notice_ends_in_the_next_steps_of_its_report() -> None:
-    after = dataclasses.replace(report(keyed(FIRST, 1)), next_steps=next_steps(report(keyed(FIRST, 1))))
-    commands = [step.command for step in sent(report(result(FIRST)), after).next_steps]
-    assert commands == [
-        "centralized-root-access report --open",
-        f"centralized-root-access plan delete --account {FIRST}",
-    ]
 
 
 def test_the_message_has_no_names_and_no_addresses() -> None:

@@ -223,20 +223,6 @@ def test_findings_on_accounts_that_left_and_addresses_no_longer_checked_end(root
     assert metric(root_tasks) == (3, 0)
 
 
-def test_an_audit_that_looked_earlier_replaces_no_finding(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-
-    def audit_later() -> None:
-        root_tasks.between = lambda: None
-        root_tasks.organization.put_root_credentials(account_id=MEMBER)
-        root_tasks.advance(hours=1)
-        root_tasks.run(name="later")
-
-    root_tasks.between = audit_later
-    root_tasks.run()
-    assert statuses(root_tasks)[MEMBER] == PASSED
-
-
 @pytest.mark.parametrize(
     ("input_", "is_wanted"),
     [
