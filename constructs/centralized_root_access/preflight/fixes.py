@@ -88,11 +88,7 @@ def _fix(cause: Cause, actions: set[str], account_ids: tuple[str, ...], roles: l
         return StatementFix(cause=cause, account_ids=account_ids, statement=None, suggested=allow)
     listed = json.loads(policy.content)["Statement"]
     current = listed[statement.number - 1] if isinstance(listed, list) else listed
-    keys = [
-        (operator, lowercase(key))
-        for operator, block in current.get("Condition", {}).items()
-        for key in block
-    ]
+    keys = [(condition.operator_name, lowercase(condition.key)) for condition in statement.conditions]
     lists_roles = actions == {ASSUME_ROOT} and any(
         "Not" in operator and key == lowercase(_PRINCIPAL_ARN) for operator, key in keys
     )

@@ -43,13 +43,7 @@ def all_of(truths: Iterable[Truth]) -> Truth:
 
 def any_of(truths: Iterable[Truth]) -> Truth:
     """Return whether one holds. One that holds decides, regardless of the others."""
-    result = Truth.FALSE
-    for truth in truths:
-        if truth is Truth.TRUE:
-            return truth
-        if truth is Truth.UNKNOWN:
-            result = truth
-    return result
+    return all_of(truth.negation for truth in truths).negation
 
 
 def agreement(truths: Iterable[Truth]) -> Truth:
