@@ -62,7 +62,7 @@ def test_a_resource_control_policy_on_the_member_is_judged_but_never_certain(sam
     assert judged.decision == sample["assumeRoot"]
     assert {cause.reason for cause in judged.causes} <= {Reason.UNCONFIRMED}
     # Resource control policies do not support IAM.
-    assert evaluate_call(GET_USER, None, levels((RCP_FULL_ACCESS, attached))).decision is ALLOWED
+    assert evaluate_call(GET_USER, (), levels((RCP_FULL_ACCESS, attached))).decision is ALLOWED
 
 
 @pytest.mark.parametrize(

@@ -146,8 +146,8 @@ def levels(*policies: Sequence[Policy]) -> tuple[Level, ...]:
 
 def evaluate_call(
     call: Call,
-    service_control: Sequence[Level] | None,
-    resource_control: Sequence[Level] | None = None,
+    service_control: Sequence[Level],
+    resource_control: Sequence[Level] = (),
     *,
     session: SessionFacts | None = None,
 ) -> Verdict:
@@ -239,7 +239,7 @@ def decision_with(context: Mapping[str, Possible | Value], *policies: Policy) ->
     return evaluate_request(
         RequestWith(session=SESSION, call=GET_USER, context=context),
         service_control=levels(policies),
-        resource_control=None,
+        resource_control=(),
     ).decision
 
 

@@ -142,20 +142,18 @@ class PolicyCheck:
         call = call_of(action, session=session, task=task)
         account_path = _path(account)
         # Service control policies apply to the caller, resource control policies to what it acts on.
-        caller_path: tuple[str | None, ...] | None = account_path
+        caller_path = account_path
         if action == ASSUME_ROOT:
-            caller_path = None if session.opener.is_in_management_account else _path(session.opener)
+            caller_path = () if session.opener.is_in_management_account else _path(session.opener)
         return evaluate_request(
             SessionRequest(session=session, call=call),
             service_control=self._levels_on(caller_path, PolicyType.SERVICE_CONTROL_POLICY),
             resource_control=self._levels_on(account_path, PolicyType.RESOURCE_CONTROL_POLICY),
         )
 
-    def _levels_on(
-        self, path: tuple[str | None, ...] | None, policy_type: PolicyType
-    ) -> tuple[Level, ...] | None:
-        if path is None or policy_type not in self._policies.attachments:
-            return None
+    def _levels_on(self, path: tuple[str | None, ...], policy_type: PolicyType) -> tuple[Level, ...]:
+        if policy_type not in self._policies.attachments:
+            return ()
         return tuple(self._policies.level(policy_type, target_id) for target_id in path)
 
 
@@ -170,21 +168,21 @@ _RESOURCE_CONTROLLED_SERVICES = frozenset({"s3", "sqs", "sts"})
 def evaluate_request(
     request: SessionRequest,
     *,
-    service_control: Sequence[Level] | None,
-    resource_control: Sequence[Level] | None,
+    service_control: Sequence[Level],
+    resource_control: Sequence[Level],
 ) -> Verdict:
     """Return what the policies say of a call in a root session, or of the call that opens it.
 
     Args:
         request: The call and its context.
         service_control: The levels from the root to the caller's account with their service control policies;
-            None if the type is disabled, or the caller is in the management account.
+            none if the type is disabled, or the caller is in the management account.
         resource_control: The levels from the root to the member account with their resource control policies;
-            None if the type is disabled.
+            none if the type is disabled.
     """
     call = request.call
-    results = [_level(level, PolicyType.SERVICE_CONTROL_POLICY, request) for level in service_control or ()]
-    if resource_control and call.service in _RESOURCE_CONTROLLED_SERVICES:
+    results = [_level(level, PolicyType.SERVICE_CONTROL_POLICY, request) for level in service_control]
+    if call.service in _RESOURCE_CONTROLLED_SERVICES:
         judged = (_level(level, PolicyType.RESOURCE_CONTROL_POLICY, request) for level in resource_control)
         results += [_with_doubt(call, *result) for result in judged]
     decision = strictest({decision for decision, _ in results})
