@@ -128,7 +128,7 @@ def test_documents_are_read_once_as_fast_as_aws_allows_those_of_the_root_first(
     began = time.seconds
     reader.read(attachments, unit_ids=unit_ids, target_names={})
     asked = [call for call in organization.calls if call.operation == "DescribePolicy"]
-    (of_type,) = attachments
+    (of_type,) = attachments.values()
     ids = {target_id: policy_ids[-1] for target_id, policy_ids in of_type.policy_ids.items()}
     first, *others = [call.parameters["PolicyId"] for call in asked]
     assert (first, sorted(map(str, others))) == (

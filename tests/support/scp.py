@@ -200,14 +200,13 @@ def policies_of(
         without_full_access: The targets that do not have FullAWSAccess.
     """
     service_control = Attachments(
-        policy_type=PolicyType.SERVICE_CONTROL_POLICY,
         policy_ids={
             id_: [*ids] if id_ in without_full_access else [FULL_ACCESS.policy_id, *ids]
             for id_, ids in attached.items()
         },
     )
     return OrganizationPolicies(
-        attachments={service_control.policy_type: service_control},
+        attachments={PolicyType.SERVICE_CONTROL_POLICY: service_control},
         policies={
             FULL_ACCESS.policy_id: FULL_ACCESS,
             **{id_: policy_of(content, policy_id=id_) for id_, content in documents.items()},

@@ -54,14 +54,12 @@ class Attachments:
     """The attachments of the policies of one type.
 
     Attributes:
-        policy_type: The type.
         is_pending: Whether AWS is enabling or disabling the type; nothing was listed then.
         policy_ids: The IDs of the policies that are attached to a target itself, by the target's ID. A target
             that is not listed only has AWS's own policy.
         problems: Why it is not known what is attached to a target, by the target's ID.
     """
 
-    policy_type: PolicyType
     is_pending: bool = False
     policy_ids: Mapping[str, Sequence[str]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)

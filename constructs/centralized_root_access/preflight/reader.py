@@ -66,8 +66,8 @@ class PolicyReader:
         *,
         unit_ids: Mapping[str, Sequence[str] | None],
         everywhere: bool = False,
-    ) -> tuple[Attachments, ...]:
-        """Return the attachments of the policies of each type that is not disabled.
+    ) -> dict[PolicyType, Attachments]:
+        """Return the attachments of the policies, by each type that is not disabled.
 
         Args:
             unit_ids: The units that each account is in, by its ID; None if they are not known.
@@ -83,17 +83,17 @@ class PolicyReader:
             for root in self._aws[LIST_ROOTS].organization_roots()
             for type_ in require(root, "PolicyTypes", operation=LIST_ROOTS)
         }
-        return tuple(
-            self._attachments(of_type, target_ids, everywhere=everywhere)
-            if statuses[of_type] == _ENABLED
-            else Attachments(policy_type=of_type, is_pending=True)
-            for of_type in PolicyType
-            if of_type in statuses
-        )
+        return {
+            type_: self._attachments(type_, target_ids, everywhere=everywhere)
+            if statuses[type_] == _ENABLED
+            else Attachments(is_pending=True)
+            for type_ in PolicyType
+            if type_ in statuses
+        }
 
     def read(
         self,
-        attachments: Collection[Attachments],
+        attachments: Mapping[PolicyType, Attachments],
         *,
         unit_ids: Mapping[str, Sequence[str] | None],
         target_names: Mapping[str, str],
@@ -102,7 +102,7 @@ class PolicyReader:
         """Return the policies that apply to some accounts. One that cannot be read is a policy as well.
 
         Args:
-            attachments: What the policies are attached to.
+            attachments: What the policies are attached to, by their type.
             unit_ids: The units that each account is in, by its ID; None if they are not known.
             target_names: The names of accounts and units, by their IDs.
             show: Shows how many documents are read, and of how many.
@@ -113,21 +113,17 @@ class PolicyReader:
         # In reverse order the root comes first, then units, then accounts: what applies to most accounts.
         target_ids = sorted(_target_ids(unit_ids), reverse=True)
         wanted = {
-            policy_id: of_type.policy_type
-            for of_type in attachments
+            policy_id: policy_type
+            for policy_type, attached in attachments.items()
             for target_id in target_ids
-            for policy_id in of_type.policy_ids.get(target_id, ())
+            for policy_id in attached.policy_ids.get(target_id, ())
             if policy_id != FULL_ACCESS.policy_id
         }
         policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
         for done, (policy_id, policy_type) in enumerate(wanted.items()):
             show(done, len(wanted))
             policies[policy_id] = self._describe(policy_id, policy_type)
-        return OrganizationPolicies(
-            attachments={of_type.policy_type: of_type for of_type in attachments},
-            policies=policies,
-            target_names=target_names,
-        )
+        return OrganizationPolicies(attachments=attachments, policies=policies, target_names=target_names)
 
     @contextmanager
     def _pool(self) -> Iterator[Executor]:
@@ -157,7 +153,7 @@ class PolicyReader:
                     if error.failure.kind is FailureKind.ACCESS_DENIED:
                         raise
                     problems[target_id] = _UNREAD.format(describe(error.failure))
-        return Attachments(policy_type=policy_type, policy_ids=attached, problems=problems)
+        return Attachments(policy_ids=attached, problems=problems)
 
     def _policies_by_target(self, policy_type: PolicyType) -> dict[str, list[str]]:
         """Return the IDs of the policies of each target that has others than AWS's own."""

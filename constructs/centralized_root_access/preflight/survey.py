@@ -63,7 +63,7 @@ class PolicyChange:
     target_ids: tuple[str, ...] = ()
     replaced_id: str | None = None
 
-    def places(self, attachments: Iterable[Attachments]) -> frozenset[str]:
+    def places(self, attachments: Mapping[PolicyType, Attachments]) -> frozenset[str]:
         """Return the IDs of the root, units and accounts where something changes, or may change.
 
         Raises:
@@ -71,13 +71,12 @@ class PolicyChange:
         """
         if self.replaced_id is None:
             return frozenset(self.target_ids)
+        attached = attachments.get(self.policy_type, Attachments())
         places = frozenset(
             target_id
-            for of_type in attachments
-            if of_type.policy_type is self.policy_type
-            for target_id in {*of_type.policy_ids, *of_type.problems}
+            for target_id in {*attached.policy_ids, *attached.problems}
             # A policy that could not be read of a target may be this one.
-            if self.replaced_id in of_type.policy_ids.get(target_id, [self.replaced_id])
+            if self.replaced_id in attached.policy_ids.get(target_id, [self.replaced_id])
         )
         if not places:
             kind = self.policy_type.words
@@ -86,7 +85,7 @@ class PolicyChange:
 
     def resulting_policies(self, policies: OrganizationPolicies) -> OrganizationPolicies:
         """Return the organization's policies with the change."""
-        attached = policies.attachments.get(self.policy_type, Attachments(policy_type=self.policy_type))
+        attached = policies.attachments.get(self.policy_type, Attachments())
         if self.replaced_id is not None:
             # It is not there if it is attached where no account is checked.
             name = policies.policies.get(self.replaced_id, self.policy).name
