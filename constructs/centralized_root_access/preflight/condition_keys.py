@@ -87,10 +87,6 @@ class SessionRequest:
         entry = _entry(key, self.call.service)
         return entry if isinstance(entry, Possible) else entry(self)
 
-    def text_of(self, key: str) -> str | Unresolved:
-        """Return the value of a condition key for a policy variable, or why there is none."""
-        return self.possible(key).text
-
 
 _Entry = Possible | Callable[[SessionRequest], Possible]
 

@@ -127,7 +127,7 @@ def _part_matches(
     """Compare a part of an ARN."""
     if part.matches_everything:
         return Truth.TRUE
-    resolved = part.resolve(request.text_of)
+    resolved = part.resolve(lambda key: request.possible(key).text)
     if resolved is Unresolved.UNKNOWN or not (part.is_fixed or place > _ACCOUNT or _is_account(place, part)):
         return Truth.UNKNOWN
     if isinstance(resolved, Unresolved):

@@ -87,19 +87,18 @@ class Template:
     @cached_property
     def text(self) -> str:
         """The text as written: some operators take wildcards literally."""
-        return "".join(token for token in self.tokens if isinstance(token, str))
+        return "".join(map(str, self.tokens))
 
     @cached_property
     def start(self) -> str:
         """The text with which everything starts that it matches."""
         tokens = itertools.takewhile(lambda token: not isinstance(token, Wildcard), self.tokens)
-        return "".join(token for token in tokens if isinstance(token, str))
+        return "".join(map(str, tokens))
 
     @cached_property
     def characters(self) -> frozenset[str]:
         """The characters that a matching text must have."""
-        known = (token for token in self.tokens if isinstance(token, str) and not isinstance(token, Wildcard))
-        return frozenset(itertools.chain.from_iterable(known))
+        return frozenset("".join(str(token) for token in self.tokens if not isinstance(token, Wildcard)))
 
     @cached_property
     def arn_parts(self) -> tuple[Template, ...]:
@@ -145,8 +144,8 @@ class Template:
                 chunks.append("")
             elif token is Wildcard.ONE:
                 chunks[-1] += "."
-            elif isinstance(token, str):
-                chunks[-1] += re.escape(token)
+            else:
+                chunks[-1] += re.escape(str(token))
         first, *others = chunks
         found = [f"(?>.*?{chunk})" for chunk in others[:-1]] + [f".*{chunk}" for chunk in others[-1:]]
         return re.compile("".join([first, *found]), re.DOTALL)
