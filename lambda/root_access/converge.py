@@ -146,7 +146,8 @@ class Convergence:
             raise
         if step in self.possibly_applied:
             self.possibly_applied.remove(step)
-        self.applied.append(step)
+        if step not in self.applied:
+            self.applied.append(step)
         self.log(event="applied", step=str(step))
         return features
 

@@ -40,6 +40,8 @@ _TERRAFORM = NextStep(
 # The names of a caller, the best first: a service, for example, has no ARN.
 _IDENTITY_MEMBERS = ("arn", "invokedBy", "principalId", "userName", "accountId", "type")
 
+# A call whose service is unknown may be about root access.
+_SERVICES = (SERVICE_PRINCIPAL, UNKNOWN)
 _ENABLE_TRUSTED_ACCESS = "EnableAWSServiceAccess"
 # The call that undoes another one. Without trusted access IAM hides the features, with it they return.
 _CORRECTIONS = {
@@ -76,14 +78,14 @@ class RecordedCall:
         identity = members(call.get("userIdentity"))
         caller = next((identity[name] for name in _IDENTITY_MEMBERS if identity.get(name)), None)
         parameters = members(call.get("requestParameters"))
-        service = parameters.get("servicePrincipal", SERVICE_PRINCIPAL)
+        service = text_or_unknown(parameters.get("servicePrincipal"), _MAX_CHARACTERS)
         return cls(
             name=text_or_unknown(call.get("eventName"), _MAX_CHARACTERS),
             caller=text_or_unknown(caller, _MAX_CHARACTERS),
             time=text_or_unknown(call.get("eventTime"), _MAX_CHARACTERS),
             event_id=text_or_unknown(call.get("eventID"), _MAX_CHARACTERS),
             account_id=account_id_or_unknown(parameters.get("accountId")),
-            may_have_changed_root_access=not call.get("errorCode") and service == SERVICE_PRINCIPAL,
+            may_have_changed_root_access=not call.get("errorCode") and service in _SERVICES,
         )
 
     def may_have_caused(self, step: Step) -> bool:

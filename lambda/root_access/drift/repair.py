@@ -129,6 +129,7 @@ class Repair:
     root_access: RootAccess | None = field(default=None, init=False)
     deployment: _DeploymentError | None = field(default=None, init=False)
     error: RootAccessError | None = field(default=None, init=False)
+    _stopped: CheckFailedError | _DeploymentError | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.convergence = Convergence(
@@ -151,27 +152,27 @@ class Repair:
             if self.stack.error:
                 raise self.stack.error
             self.root_access = self.convergence.run()
-        except _DeploymentError as deployment:
-            self.log(event="repair_skipped", reason=deployment.reason)
-            self.deployment = deployment
-        except RootAccessError as error:
-            self.error = error
+        except (RootAccessError, _DeploymentError) as error:
+            reason = self._stopped or error
+            if isinstance(reason, _DeploymentError):
+                self.log(event="repair_skipped", reason=reason.reason)
+                self.deployment = reason
+            else:
+                self.error = reason
 
     def _apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
         """Apply a step, as Organization.apply does, if the stack is unchanged at each attempt."""
-        is_attempted = False
-
-        def is_abandoned() -> bool:
-            nonlocal is_attempted
-            self.stack.require_unchanged()
-            is_attempted = True
-            return False
-
+        watched = replace(budget or self.organization.budget, abandoned=self._is_abandoned)
         try:
-            watched = replace(budget or self.organization.budget, abandoned=is_abandoned)
             return self.organization.apply(step, watched)
-        except (CheckFailedError, _DeploymentError):
-            # Raised before a second attempt: the response of the first one may have been lost.
-            if is_attempted:
-                self.convergence.possibly_applied.append(step)
+        except CallError as error:
+            if self._stopped and not error.failure.may_have_taken_effect:
+                raise self._stopped from error
             raise
+
+    def _is_abandoned(self) -> bool:
+        try:
+            self.stack.require_unchanged()
+        except (CheckFailedError, _DeploymentError) as stopped:
+            self._stopped = stopped
+        return self._stopped is not None
