@@ -302,13 +302,12 @@ REGISTER_OTHER = {
 }
 DEREGISTER_OTHER = REGISTER_OTHER | {"eventName": "DeregisterDelegatedAdministrator"}
 DEREGISTER_MEMBER = DEREGISTER_OTHER | {"requestParameters": {"accountId": MEMBER}}
-NO_SERVICE = {"requestParameters": {"servicePrincipal": None}}
 OF_ANOTHER_SERVICE = {"requestParameters": {"servicePrincipal": "sso.amazonaws.com"}}
 
 
 DISABLE_TRUSTED_ACCESS = {"eventName": "DisableAWSServiceAccess"}
 OTHER_DELEGATE = f"drift undone: {OTHER} is registered but not listed"
-NO_ACCOUNT = REGISTER_OTHER | {"requestParameters": None}
+NOTHING_SAID = REGISTER_OTHER | {"requestParameters": {"servicePrincipal": None}}
 UNKNOWN_DELEGATE = "drift undone: unknown is registered but not listed"
 NO_DELEGATE = f"drift undone: {MEMBER} is listed but not registered"
 # What is enabled, the listed delegates, the call, and the notice: of drift that it left, or that was undone.
@@ -326,8 +325,7 @@ CALLS: dict[str, tuple[Sequence[str], tuple[str, ...] | None, Mapping[str, objec
     "enabled again": ([CREDENTIALS], None, DISABLE_TRUSTED_ACCESS, f"drift undone: {NO_TRUSTED_ACCESS}"),
     "unmanaged delegate": (BOTH, None, REGISTER_OTHER, None),
     "delegate undone": (BOTH, (MEMBER,), REGISTER_OTHER, OTHER_DELEGATE),
-    "unknown delegate undone": (BOTH, (MEMBER,), NO_ACCOUNT, UNKNOWN_DELEGATE),
-    "unknown service": (BOTH, None, DISABLE_TRUSTED_ACCESS | NO_SERVICE, f"drift undone: {NO_TRUSTED_ACCESS}"),
+    "unknown delegate undone": (BOTH, (MEMBER,), NOTHING_SAID, UNKNOWN_DELEGATE),
     "removal undone": (BOTH, (MEMBER,), DEREGISTER_MEMBER, NO_DELEGATE),
 }
 

@@ -151,7 +151,7 @@ def drift_notice(
         (
             "The next scheduled check enables what is listed and disabled, unless the stack is being "
             "deployed or its last update failed. To prevent that, disable the EventBridge rule that has "
-            "DriftCheckInterval in its name."
+            "DriftCheckInterval in its logical ID."
             if will_be_repaired
             else "The drift check does not repair this, nor does deploying an unchanged stack. "
             "Correct it by hand, or change the stack's lists and deploy."
