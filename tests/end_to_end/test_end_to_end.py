@@ -160,13 +160,13 @@ def alarm(aws: LocalAws, start: str) -> dict[str, Any]:
     return dict(found)
 
 
-def recorded_call(*, source: str, detail: Mapping[str, Any]) -> dict[str, Any]:
+def recorded_call(detail: Mapping[str, Any]) -> dict[str, Any]:
     """Return the event with which EventBridge delivers a call that CloudTrail has recorded."""
     return {
         "version": "0",
         "id": "6f5c0f9e-7d1c-11f0-9a3d-0242ac120002",
         "detail-type": "AWS API Call via CloudTrail",
-        "source": source,
+        "source": "aws.iam",
         "account": MANAGEMENT,
         "time": "2026-11-24T12:00:00Z",
         "region": "us-east-1",
@@ -211,7 +211,7 @@ def test_a_call_that_its_rule_matches_reaches_the_check_which_reports_the_drift(
         "eventSource": "iam.amazonaws.com",
         "eventName": "DisableOrganizationsRootSessions",
     }
-    event = recorded_call(source="aws.iam", detail=detail)
+    event = recorded_call(detail)
     tested = aws.client("events").test_event_pattern(
         EventPattern=calls["EventPattern"], Event=json.dumps(event)
     )
@@ -307,7 +307,7 @@ def test_the_documented_eventbridge_condition_exempts_root_sessions_alone(runnin
     events = running_aws.client("events")
 
     def is_match(detail: dict[str, Any]) -> bool:
-        event = json.dumps(recorded_call(source="aws.iam", detail=detail))
+        event = json.dumps(recorded_call(detail))
         return bool(events.test_event_pattern(EventPattern=pattern, Event=event)["Result"])
 
     assert not is_match(EXPECTED["the audit's call in IAM"])

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
 DELETE = {"task": Task.DELETE, "accounts": ["all"]}
-ALL_METRICS = {"AccountsAudited", "AccountsWithRootCredentials", "AccountsInaccessible"}
 
 
 # Pre-flight

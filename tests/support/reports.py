@@ -111,7 +111,6 @@ def inaccessible(account_id: str, *, name: str | None = None) -> AccountResult:
 def report(
     *results: AccountResult,
     task: Task = Task.AUDIT,
-    session_task: Task | None = None,
     replaces_policy: bool = False,
     executed_plan: str | None = None,
     full: bool = True,
@@ -123,7 +122,7 @@ def report(
     return Report(
         run_id=run_id,
         task=task,
-        session_task=session_task or task,
+        session_task=task,
         replaces_policy=replaces_policy,
         executed_plan=executed_plan,
         full=full and task is Task.AUDIT,

@@ -377,14 +377,13 @@ class RootTasks:
         action: str,
         code: str,
         *,
-        message: str = "This is a test.",
         status: int = 400,
         account_id: str = "",
         url: str = "",
         times: int | None = None,
     ) -> None:
         """Respond to calls with an error: in one account or all, so many times or always."""
-        fault = error_response(code, status=status, message=message)
+        fault = error_response(code, status=status)
         inject(self._register(account_id), action, fault, times=times, url=url)
 
     def lose_response(self, action: str, *, account_id: str = "", url: str = "", times: int = 1) -> None:

@@ -174,16 +174,15 @@ def task_decision(
     task: Task,
     service_control: Sequence[Level],
     *,
-    session: SessionFacts = SESSION,
     target: str | None = None,
     target_region: str | None = None,
 ) -> Decision:
     """Return the strictest decision of service control policies on a call of a task."""
     calls = [
-        on_target(call_of(action, session=session), target, target_region)
+        on_target(call_of(action, session=SESSION), target, target_region)
         for action in DEFINITIONS[task].calls
     ]
-    return strictest({evaluate_call(call, service_control, session=session).decision for call in calls})
+    return strictest({evaluate_call(call, service_control, session=SESSION).decision for call in calls})
 
 
 def policies_of(

@@ -54,7 +54,6 @@ PLAN = Plan(run_id="run-1", task=Task.DELETE, session_task=Task.DELETE, assignme
 RESULT = BatchResult(findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),), finished_at=STARTED)
 MARK = ExecutionMark(execution_arn="arn", started_at=STARTED)
 OTHER_MARK = replace(MARK, started_at=STARTED + timedelta(days=90))
-KEY_OF_MARK = "runs/run-1/executed-by.json"
 BACKUP = Backup(
     run_id="run-1",
     account_id=MEMBER,

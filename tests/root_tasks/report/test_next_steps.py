@@ -54,12 +54,12 @@ def commands(written: Report, *, stored: bool = True) -> list[str]:
     return of_ours
 
 
-def several(number: int, outcome: Outcome) -> list[str]:
+def several(number: int) -> list[str]:
     return [f"{300000000001 + place}" for place in range(number)]
 
 
 def with_credentials(number: int) -> Report:
-    ids = several(number, Outcome.HAS_CREDENTIALS)
+    ids = several(number)
     return report(
         *(having(id_, password=True) for id_ in ids), *map(inaccessible, [f"4{id_[1:]}" for id_ in ids])
     )
@@ -140,7 +140,7 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
         # It may have left the organization.
         (deletion(result(MEMBER, Outcome.SKIPPED)), []),
         (
-            deletion(*(result(id_, Outcome.DONE) for id_ in several(6, Outcome.DONE))),
+            deletion(*(result(id_, Outcome.DONE) for id_ in several(6))),
             ["audit --from-report executions/run --outcome unknown --outcome failed --outcome done"],
         ),
         (
@@ -153,7 +153,7 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
             [f"plan delete --include-in-use --account {MEMBER},{OTHER}", "audit --account 300000000003"],
         ),
         (
-            recovery(*(result(id_, Outcome.DONE) for id_ in several(6, Outcome.DONE))),
+            recovery(*(result(id_, Outcome.DONE) for id_ in several(6))),
             [
                 "plan delete --include-in-use --from-report executions/run --outcome done "
                 "--outcome nothing-to-do"

@@ -64,7 +64,6 @@ if TYPE_CHECKING:
     from aws_calls.notices import Notice
 
 DOCS = Path(__file__).parents[3] / "docs"
-EARLIER = STARTED - timedelta(days=1)
 NOT_LOOKED_AT = (
     "The management account's root user was not looked at: root sessions are not supported for it, and the "
     "audit ran in account 222222222222."

@@ -7,14 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from support.report_writer import store_audit, write_report
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 pytestmark = [
     pytest.mark.slow,
@@ -30,30 +27,13 @@ ENVIRONMENT = {
 }
 
 
-# As the construct deploys the function.
-FUNCTION_KILOBYTES = 1024 * 1024
-
-
-def measured(folder: Path, accounts: int, *, latest: Mapping[str, bytes] = {}) -> dict[str, Any]:
-    """What it takes to write the report of the second of two audits, which compares it with the first.
-
-    Args:
-        folder: A new folder.
-        accounts: How many accounts it has.
-        latest: What is forged of the first one, by its name.
-    """
+def measured(folder: Path, accounts: int) -> dict[str, Any]:
+    """What it takes to write the report of the second of two audits, in a program of its own."""
     folder.mkdir()
     write_report(folder, store_audit(folder, accounts, number=0))
-    for name, stored in latest.items():
-        (folder / f"latest {name}").write_bytes(stored)
-    return report_of(folder, store_audit(folder, accounts, number=1))
-
-
-def report_of(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
-    """What it takes to write a report, in a program of its own."""
     process = subprocess.run(
         [sys.executable, "-m", "support.report_writer", str(folder)],
-        input=json.dumps(event),
+        input=json.dumps(store_audit(folder, accounts, number=1)),
         env={**os.environ, **ENVIRONMENT},
         capture_output=True,
         text=True,
