@@ -134,7 +134,11 @@ def decode(type_: type[D], data: bytes, *, omit: Collection[str] = ()) -> D:
     decode_entry = None
     if type_.ENTRY is not None:
         decode_entry = _decoder_of(type_.ENTRY, omit=omit, repeated=type_.REPEATED)
-    document = _parse(type_.KIND, data, object_hook=decode_entry)
+    try:
+        document = json.loads(data.decode(), object_hook=decode_entry)
+    except (ValueError, RecursionError):
+        # `from None`: these errors quote what they failed on.
+        raise DecodingError(kind=type_.KIND, problem="is not JSON") from None
     if not isinstance(document, dict) or document.get(_KIND) != type_.KIND:
         raise DecodingError(kind=type_.KIND, problem="is another document")
     version = document.get(_SCHEMA_VERSION)
@@ -147,14 +151,6 @@ def decode(type_: type[D], data: bytes, *, omit: Collection[str] = ()) -> D:
         return from_json(type_, document)  # type: ignore[no-any-return]
     except FieldError as error:
         raise DecodingError(kind=type_.KIND, problem=error.problem, path=error.path or None) from None
-
-
-def _parse(kind: str, data: bytes, *, object_hook: Callable[[dict[str, Any]], object] | None) -> object:
-    try:
-        return json.loads(data.decode(), object_hook=object_hook)
-    except (ValueError, RecursionError):
-        # `from None`: these errors quote what they failed on.
-        raise DecodingError(kind=kind, problem="is not JSON") from None
 
 
 def _decoder_of(
