@@ -54,7 +54,6 @@ SETTINGS: dict[str, dict[str, str] | str] = {
     "an endpoint that nobody serves": {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9"},
     "a Region that is none": {"AWS_DEFAULT_REGION": "not a region"},
     "half of the credentials": {"AWS_SECRET_ACCESS_KEY": ""},
-    "a CA bundle that is not there": {"AWS_CA_BUNDLE": "/no", "AWS_ENDPOINT_URL_STS": "https://127.0.0.1:9"},
     "a credential process that is not there": f"{PROCESS}/not/there\n",
     "a credential process with an unbalanced quote": f"{PROCESS}echo '\n",
     "a token file that is not there": f"{ROLE}web_identity_token_file = /not/there\n",

@@ -112,11 +112,16 @@ def granted(*grants: str) -> tuple[PolicyStatement, ...]:
 
 def documented(heading: str) -> tuple[PolicyStatement, ...]:
     """Return the policy that the page has under a heading."""
+    return parse_statements(statements_under(f"### {heading}\n"))
+
+
+def statements_under(heading: str, page: Path = PAGE) -> Any:
+    """Return the statements of the first policy that a page has under a heading."""
     # The command of the same name comes first.
-    section = PAGE.read_text().rpartition(f"### {heading}\n")[2]
+    section = page.read_text().rpartition(heading)[2]
     block = re.search(r"```json\n(.*?)```", section, re.DOTALL)
-    assert block is not None, f"{PAGE.name} has no policy under {heading!r}"
-    return parse_statements(json.loads(block[1])["Statement"])
+    assert block is not None, f"{page.name} has no policy under {heading!r}"
+    return json.loads(block[1])["Statement"]
 
 
 def test_the_page_has_the_commands_and_the_grants_that_there_are() -> None:
@@ -263,10 +268,7 @@ def test_who_executes_is_told_of_a_plan_that_is_not_there(command_line: CommandL
 
 
 def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_alone() -> None:
-    section = (PAGE.parent / "root-tasks.md").read_text().partition("## Who asked for a run\n")[2]
-    block = re.search(r"```json\n(.*?)```", section, re.DOTALL)
-    assert block is not None
-    (statement,) = json.loads(block[1])["Statement"]
+    (statement,) = statements_under("## Who asked for a run\n", PAGE.parent / "root-tasks.md")
     assert statement["Effect"] == "Deny"
     # What matches it is denied, whatever else allows it.
     (denial,) = parse_statements([{**statement, "Effect": "Allow"}])
@@ -317,10 +319,8 @@ def test_the_pre_flight_needs_exactly_what_is_documented(
     add_unit(organization, "Workloads", MEMBER)
     policy = tmp_path / "policy.json"
     policy.write_text(json.dumps(document(statement(Action="ec2:*"))))
-    section = (PAGE.parent / "preflight.md").read_text().partition("## Permissions\n")[2]
-    block = re.search(r"```json\n(.*?)```", section, re.DOTALL)
-    assert block is not None
-    person.permissions = parse_statements(json.loads(block[1])["Statement"])
+    permissions = statements_under("## Permissions\n", PAGE.parent / "preflight.md")
+    person.permissions = parse_statements(permissions)
     for person.omits_paths in (False, True):
         for options in (
             (),
