@@ -53,7 +53,7 @@ class PolicyReader:
             operation: aws.with_budget(
                 PacedRetryBudget(
                     clock=aws.clock,
-                    deadline=aws.deadline,
+                    deadline=aws.budget.deadline,
                     abandoned=self._interrupted.is_set,
                     pace=Pace(clock=aws.clock, period=period),
                 )

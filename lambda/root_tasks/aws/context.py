@@ -75,11 +75,6 @@ class Aws:
         return self.budget.clock
 
     @property
-    def deadline(self) -> float:
-        """When the invocation ends, on the clock."""
-        return self.budget.deadline
-
-    @property
     def function(self) -> FunctionArn:
         """The partition, the Region and the account that it runs in.
 

@@ -185,7 +185,7 @@ class AccountRunner:
                 assignment.account_id,
                 run_id=self.work.run_id,
                 task=task,
-                deadline=self.aws.deadline - _RESULT_RESERVE_SECONDS,
+                deadline=self.aws.budget.deadline - _RESULT_RESERVE_SECONDS,
                 pace=self.pace,
                 executor=executor,
             )

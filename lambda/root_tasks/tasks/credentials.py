@@ -66,18 +66,18 @@ _LISTINGS = {
         id="AccessKeyId",
         created_at="CreateDate",
     ),
-    ItemType.SIGNING_CERTIFICATE: _Listing(
-        operation="iam:ListSigningCertificates",
-        items="Certificates",
-        id="CertificateId",
-        created_at="UploadDate",
-    ),
     ItemType.MFA_DEVICE: _Listing(
         operation="iam:ListMFADevices",
         items="MFADevices",
         id="SerialNumber",
         created_at="EnableDate",
         has_status=False,
+    ),
+    ItemType.SIGNING_CERTIFICATE: _Listing(
+        operation="iam:ListSigningCertificates",
+        items="Certificates",
+        id="CertificateId",
+        created_at="UploadDate",
     ),
 }
 # The call that lists the credentials of a type.
@@ -88,10 +88,8 @@ LISTING_CALLS = {
 # The calls that read the details of what the summary counts.
 DETAIL_CALLS = (
     _GET_USER,
-    _LISTINGS[ItemType.ACCESS_KEY].operation,
     _GET_ACCESS_KEY_LAST_USED,
-    _LISTINGS[ItemType.MFA_DEVICE].operation,
-    _LISTINGS[ItemType.SIGNING_CERTIFICATE].operation,
+    *(listing.operation for listing in _LISTINGS.values()),
 )
 
 
