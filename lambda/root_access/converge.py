@@ -34,7 +34,7 @@ class Convergence:
     log: Callable[..., None]
     applied: list[Step] = field(default_factory=list, init=False)
     possibly_applied: list[Step] = field(default_factory=list, init=False)
-    _observed: RootAccess | None = field(default=None, init=False)
+    observed: RootAccess | None = field(default=None, init=False)
     _failed: Step | None = field(default=None, init=False)
     _not_reregistered: list[tuple[Step, Failure]] = field(default_factory=list, init=False)
     _pauses: int = field(default=0, init=False)
@@ -62,7 +62,7 @@ class Convergence:
 
     def _error(self, failure: Failure) -> ConvergenceError:
         known = {*self.applied, *self.possibly_applied}
-        missing = self.plan(self._observed) if self._observed else ()
+        missing = self.plan(self.observed) if self.observed else ()
         return ConvergenceError(
             failure=failure,
             step=self._failed,
@@ -99,7 +99,7 @@ class Convergence:
                 features_reported = False
             else:
                 observed = replace(observed, features=features)
-                self._observed = observed
+                self.observed = observed
         return observed if features_reported else self._observe()
 
     def _register(self, step: Step, *, removable: list[Step]) -> bool:
@@ -153,9 +153,9 @@ class Convergence:
 
     def _observe(self) -> RootAccess:
         self._failed = None
-        self._observed = self.organization.observe()
-        self.log(event="observed", **self._observed.to_dict())
-        return self._observed
+        self.observed = self.organization.observe()
+        self.log(event="observed", **self.observed.to_dict())
+        return self.observed
 
     def _reobserve_after_backoff(self, error: CallError) -> RootAccess:
         self._pauses += 1

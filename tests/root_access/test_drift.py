@@ -293,6 +293,28 @@ def test_a_failed_repair_stays_the_reason_if_its_notice_cannot_be_published_eith
     assert drift_check.log[-1]["event"] == "not_published"
 
 
+@pytest.mark.parametrize(
+    ("features", "refused", "worst"),
+    [
+        (BOTH, "iam:ListOrganizationsFeatures", NO_TRUSTED_ACCESS),
+        ([CREDENTIALS], f"iam:{ENABLE_SESSIONS}", NO_SESSIONS),
+    ],
+    ids=["unknown", "known"],
+)
+def test_a_feature_that_is_back_with_trusted_access_is_not_said_to_be_disabled(
+    organization: LocalOrganization, features: Sequence[str], refused: str, worst: str
+) -> None:
+    enable_root_access(organization, *features, hidden=True)
+    drift_check = DriftCheck(repair=True)
+    register, enable = drift_check.function.on_event, "organizations:EnableAWSServiceAccess"
+    change_before(register, enable, lambda: inject(register, refused, ACCESS_DENIED))
+    with pytest.raises(ConvergenceError):
+        drift_check()
+    (notice,) = drift_check.published
+    assert notice.subject.endswith(f": {worst}")
+    assert "Root credentials cannot be audited" not in notice.message
+
+
 # Recorded calls
 
 

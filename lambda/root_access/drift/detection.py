@@ -192,13 +192,12 @@ class DriftCheck:
         """Enable what is missing, report again, and publish what was applied, or why it was not."""
         repair = Repair(organization=self._organization, stack=stack, plan=self._plan_repair, log=self.log)
         repair.run()
-        after = repair.root_access
-        remaining = self._report(after, trigger=_INTERVAL) if after else None
+        if repair.root_access:
+            self._report(repair.root_access, trigger=_INTERVAL)
+        left = plan(desired=self._desired, observed=repair.convergence.observed or observed)
         try:
             if repair.is_worth_publishing:
-                self._publish(
-                    repair_notice(observed.organization_id, repair=repair, found=steps, remaining=remaining)
-                )
+                self._publish(repair_notice(observed.organization_id, repair=repair, found=steps, left=left))
         finally:
             if repair.error:
                 raise repair.error

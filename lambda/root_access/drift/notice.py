@@ -190,7 +190,7 @@ def contradiction_notice(
 
 
 def repair_notice(
-    organization_id: str, *, repair: Repair, found: Sequence[Step], remaining: Sequence[Step] | None
+    organization_id: str, *, repair: Repair, found: Sequence[Step], left: Sequence[Step]
 ) -> Notice:
     """Return the notice of a repair, even of one that did not take place.
 
@@ -198,24 +198,21 @@ def repair_notice(
         organization_id: The organization.
         repair: The repair.
         found: The steps that would have corrected the deviations before it.
-        remaining: The steps that would correct those that are left; None: the repair did not finish.
+        left: The steps that would correct what it saw last.
     """
-    if remaining is None:
-        left = [step for step in found if step not in repair.convergence.applied]
+    shown, left = _not_hidden(found), [s for s in _not_hidden(left) if s not in repair.convergence.applied]
+    if repair.root_access is None:
+        state = "not repaired"
         reason = excerpt(str(repair.error or repair.deployment), _MAX_REASON_CHARACTERS)
         outcome = f"The repair did not finish. {reason}\nEach scheduled check tries again."
     else:
-        left = [*remaining]
-        still_different = _deviations("Still different from the stack:", remaining)
+        state = "partly repaired" if left else "repaired"
+        still_different = _deviations("Still different from the stack:", left)
         outcome = still_different or "The organization matches the stack now."
-    # Without trusted access IAM hides the features: one that came back with it had no call of its own.
-    hides = any(step.operation is Operation.ENABLE_TRUSTED_ACCESS for step in found)
-    shown = [step for step in found if not hides or step.operation not in ENABLE_FEATURE.values()]
-    known = worst_first([*shown, *repair.convergence.applied, *(remaining or ())])
+    known = worst_first([*shown, *repair.convergence.applied, *left])
     causes = dict.fromkeys(cause(step.operation) for step in known)
-    finished = "partly repaired" if left else "repaired"
     return _notice(
-        f"Root access drift {'not repaired' if remaining is None else finished}",
+        f"Root access drift {state}",
         organization_id,
         left or found,
         [
@@ -233,6 +230,12 @@ def repair_notice(
         "CloudTrail has the call that caused it in us-east-1 of the management account, or of a delegated "
         "administrator's account.",
     )
+
+
+def _not_hidden(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps without features that IAM may only hide, because trusted access is disabled."""
+    hides = any(step.operation is Operation.ENABLE_TRUSTED_ACCESS for step in steps)
+    return [step for step in steps if not hides or step.operation not in ENABLE_FEATURE.values()]
 
 
 def drift_finding(observed: RootAccess, steps: Sequence[Step], *, checked_at: datetime) -> SecurityFinding:
