@@ -7,7 +7,7 @@ import json
 import re
 import tempfile
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -85,9 +85,7 @@ class ParameterTemplate:
         conditions: The definitions of the conditions.
         choices: The options of each choice. The first ones together make everything.
         table: What each resource and output depends on; the first row that matches counts.
-        lists: The elements that stand for a list, and its parameter.
-        texts: What stands for a text, and the function that takes its place.
-        numbers: What stands for a number, and the function that takes its place.
+        placeholders: What stands for the parameters, besides the Region.
     """
 
     name: str
@@ -97,9 +95,7 @@ class ParameterTemplate:
     conditions: Mapping[str, Any]
     choices: Mapping[str, tuple[Option, ...]]
     table: tuple[Row, ...]
-    lists: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    texts: Mapping[str, Any] = field(default_factory=dict)
-    numbers: Mapping[int, Any] = field(default_factory=dict)
+    placeholders: Placeholders = field(default_factory=Placeholders)
 
     def row_of(self, logical_id: str) -> Row:
         """Return what the parameters switch in a resource or an output."""
@@ -201,11 +197,8 @@ class _Builder:
         )
         app.synth()
         synthesized = json.loads((self._folder / stack.template_file).read_text())
-        placeholders = Placeholders(
-            texts={**self._template.texts, REGION_OF_EVENTS: {"Ref": "AWS::Region"}},
-            numbers=self._template.numbers,
-            lists=self._template.lists,
-        )
+        own = self._template.placeholders
+        placeholders = replace(own, texts={**own.texts, REGION_OF_EVENTS: {"Ref": "AWS::Region"}})
         return {name: placeholders.replace(synthesized.get(name, {})) for name in ("Resources", "Outputs")}
 
 

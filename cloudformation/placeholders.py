@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .merge import join_text
@@ -23,9 +23,9 @@ class Placeholders:
             What is between the two becomes what is between any two of them.
     """
 
-    texts: Mapping[str, Any]
-    numbers: Mapping[int, Any]
-    lists: Mapping[tuple[str, str], str]
+    texts: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[int, Any] = field(default_factory=dict)
+    lists: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def replace(self, value: Any) -> Any:
         """Return a value in which parameters have taken the places."""

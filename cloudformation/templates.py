@@ -21,6 +21,7 @@ from centralized_root_access import (
 from centralized_root_access._permissions import MAX_PROTECTED_ACCOUNTS
 
 from .parameter_template import REGION_OF_EVENTS, Option, ParameterTemplate, Row
+from .placeholders import Placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -221,7 +222,7 @@ ROOT_ACCESS = ParameterTemplate(
         ),
         Row(ids="RootAccess(RoleDefaultPolicy)?[0-9A-F]{8}$", choices=("delegates", "features")),
     ),
-    lists={_DELEGATES: "DelegatedAdministrators"},
+    placeholders=Placeholders(lists={_DELEGATES: "DelegatedAdministrators"}),
     add=_add_root_access,
 )
 
@@ -335,14 +336,14 @@ ROOT_TASKS = ParameterTemplate(
             choices=(*_OTHER_TASKS,),
         ),
     ),
-    lists={_PROTECTED: "ProtectedAccounts"},
-    texts={
-        "rate(11 hours)": {"Fn::Join": ["", ["rate(", {"Ref": "AuditInterval"}, ")"]]},
-    },
-    numbers={
-        11 * 3600: _by_interval({name: hours * 3600 for name, hours in _HOURS.items()}),
-        11 * 180: _by_interval({name: min(hours * 180, 2880) for name, hours in _HOURS.items()}),
-    },
+    placeholders=Placeholders(
+        lists={_PROTECTED: "ProtectedAccounts"},
+        texts={"rate(11 hours)": {"Fn::Join": ["", ["rate(", {"Ref": "AuditInterval"}, ")"]]}},
+        numbers={
+            11 * 3600: _by_interval({name: hours * 3600 for name, hours in _HOURS.items()}),
+            11 * 180: _by_interval({name: min(hours * 180, 2880) for name, hours in _HOURS.items()}),
+        },
+    ),
     add=_add_root_tasks,
 )
 
@@ -372,8 +373,7 @@ GUARDRAIL = ParameterTemplate(
     conditions={"ExemptsAccounts": _differs("ExemptAccounts", "")},
     choices={"exempt": _either("ExemptsAccounts", "exempt_accounts", _EXEMPT, ())},
     table=(Row(ids="RootUserGuardrailPolicy", choices=("exempt",)),),
-    lists={_EXEMPT: "ExemptAccounts", _TARGETS: "Targets"},
-    texts=_STACK_NAME,
+    placeholders=Placeholders(lists={_EXEMPT: "ExemptAccounts", _TARGETS: "Targets"}, texts=_STACK_NAME),
     add=lambda stack, **arguments: RootUserGuardrail(
         stack, "RootUserGuardrail", targets=_TARGETS, **arguments
     ),
@@ -403,7 +403,7 @@ ROOT_USE_ALARM = ParameterTemplate(
     conditions={"Notifies": _NOTIFIES, "NamesRole": _differs("SessionRoleArn", "none")},
     choices={"role": _either("NamesRole", "session_roles", (_ROLE,), ())},
     table=(Row(ids="RootUseUnexpectedAssumeRoot[0-9A-F]{8}$", choices=("role",)),),
-    texts={**_STACK_NAME, _ROLE: {"Ref": "SessionRoleArn"}},
+    placeholders=Placeholders(texts={**_STACK_NAME, _ROLE: {"Ref": "SessionRoleArn"}}),
     add=lambda stack, **arguments: RootUseAlarm(
         stack,
         "RootUse",
