@@ -316,19 +316,3 @@ def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
     assert executed.lines[-1].startswith("Replace bucket policies. Replaced: 1 bucket policy.")
     # A backup is not attached over the policy that replaced it.
     assert "plan restore" not in executed.stderr
-
-
-@pytest.mark.parametrize(
-    ("reference", "sentence"),
-    [
-        (f"backups/{EXECUTION}/{MEMBER}/b/{'0' * 64}.json", "cannot be restored: there is no such backup."),
-        ("latest/report.json", '"backups" must contain references of backups from reports'),
-    ],
-    ids=["no backup", "a report"],
-)
-def test_what_is_not_a_backup_is_not_restored(
-    command_line: CommandLine, reference: str, sentence: str
-) -> None:
-    plan = plan_deletion(command_line)
-    assert command_line.run("execute", plan, "--yes").exit_code == 0
-    assert sentence in command_line.refusal("plan", "restore", "--backup", reference)
