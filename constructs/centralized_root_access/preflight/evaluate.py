@@ -6,6 +6,7 @@ what is unknown; what is unknown is never taken for an Allow.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -220,12 +221,11 @@ def _with_doubt(call: Call, decision: Decision, causes: tuple[Cause, ...]) -> _R
 def _level(level: Level, policy_type: PolicyType, request: SessionRequest) -> _Result:
     """Return what a level says: its policies together must allow, and none may deny."""
     causes: dict[Reason, list[Cause]] = {reason: [] for reason in Reason}
+    at_level = functools.partial(Cause, policy_type=policy_type, level=level)
     allowed = False
     for policy in level.policies:
         if policy.problem:
-            causes[Reason.UNREADABLE_POLICY].append(
-                Cause(reason=Reason.UNREADABLE_POLICY, policy_type=policy_type, level=level, policy=policy)
-            )
+            causes[Reason.UNREADABLE_POLICY].append(at_level(reason=Reason.UNREADABLE_POLICY, policy=policy))
         for statement in policy.statements:
             applies, undecided = _applies(statement, request)
             if applies is Truth.FALSE:
@@ -237,17 +237,10 @@ def _level(level: Level, policy_type: PolicyType, request: SessionRequest) -> _R
                 reason = Reason.EXPLICIT_DENY if applies is Truth.TRUE else Reason.UNDECIDED_DENY
             if statement.effect is Effect.DENY or applies is Truth.UNKNOWN:
                 causes[reason].append(
-                    Cause(
-                        reason=reason,
-                        policy_type=policy_type,
-                        level=level,
-                        policy=policy,
-                        statement=statement,
-                        undecided=undecided,
-                    )
+                    at_level(reason=reason, policy=policy, statement=statement, undecided=undecided)
                 )
     if not (allowed or causes[Reason.UNREADABLE_POLICY] or causes[Reason.UNDECIDED_ALLOW]):
-        causes[Reason.NO_ALLOW].append(Cause(reason=Reason.NO_ALLOW, policy_type=policy_type, level=level))
+        causes[Reason.NO_ALLOW].append(at_level(reason=Reason.NO_ALLOW))
     # Report both; fixing only one would not help.
     if denials := [*causes[Reason.EXPLICIT_DENY], *causes[Reason.NO_ALLOW]]:
         return Decision.DENIED, tuple(denials)
