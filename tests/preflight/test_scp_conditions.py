@@ -195,10 +195,6 @@ def test_one_condition_that_fails_decides_regardless_of_the_others() -> None:
     assert holds({**unknown, "StringEquals": {"aws:l": "b"}}, {"aws:l": "b"}) is UNKNOWN
 
 
-def test_the_names_of_keys_are_compared_without_case() -> None:
-    assert holds({"StringEquals": {"AWS:K": "a"}}, {"aws:k": "a"}) is TRUE
-
-
 def test_values_that_are_no_texts_in_json_are_taken_as_texts() -> None:
     assert holds({"Bool": {"aws:k": False}}, {"aws:k": "false"}) is TRUE
     assert holds({"NumericLessThan": {"aws:k": 10}}, {"aws:k": "9"}) is TRUE
@@ -253,7 +249,6 @@ CONTEXT: dict[str, Possible | Value] = {
     ("value", "expected"),
     [
         ("${aws:k}", TRUE),
-        ("${AWS:K}", TRUE),
         ("x${aws:k}", FALSE),
         ("${aws:none}", FALSE),
         ("${aws:none, 'a'}", TRUE),
