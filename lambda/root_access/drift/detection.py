@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from aws_calls.security_hub import import_findings
 from common.function_settings import FunctionSettings
 from common.metrics import ORGANIZATION_ID, log_sdk, metric_line, write_line
 from common.next_step import NextStep
-from common.untrusted import UNKNOWN
+from common.untrusted import UNKNOWN, members
 
 from ..organization import Organization
 from ..state import DesiredState, desired_state
@@ -26,7 +25,7 @@ from .notice import RecordedCall, contradiction_notice, drift_finding, drift_not
 from .repair import CheckFailedError, Repair, WatchedStack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aws_calls.notices import Notice
     from aws_calls.security_hub import SecurityFinding
@@ -129,12 +128,12 @@ class DriftCheck:
             NotPublishedError: The topic did not accept the notice. The metric was written before.
             RootAccessError: The repair failed.
         """
-        members = event if isinstance(event, Mapping) else {}
-        detail_type = members.get("detail-type")
+        delivered = members(event)
+        detail_type = delivered.get("detail-type")
         stack_id = self.settings.repaired_stack_id
         try:
             if detail_type == RECORDED:
-                self._check_after(RecordedCall.parse(members.get("detail")))
+                self._check_after(RecordedCall.parse(delivered.get("detail")))
             elif detail_type == SCHEDULED and stack_id:
                 self._check_and_repair(stack_id)
             else:

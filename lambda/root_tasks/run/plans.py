@@ -99,11 +99,13 @@ class Plans:
         """
         run_id = request.run_id
         response = self._planning_execution(run_id)
-        planned_at = response.require("startDate")
         output: dict[str, Any] = json.loads(response.require("output"))
         if output.get(PLAN_SHA256) is None:
             raise RunRefusedError(RefusalReason.NOT_A_PLAN, run_id=run_id)
-        expires_at = self._expiry(run_id, planned_at)
+        # By the clock, because an execution can be redriven days later.
+        expires_at = response.require("startDate") + PLAN_LIFETIME
+        if self.aws.now() > expires_at:
+            raise RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id=run_id)
         if request.report_sha256 not in (None, output.get(REPORT_SHA256)):
             raise RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id=run_id)
         plan = self._read(run_id, checksum=output[PLAN_SHA256])
@@ -142,13 +144,6 @@ class Plans:
         if status != "SUCCEEDED":
             raise RunRefusedError(RefusalReason.PLAN_NOT_SUCCEEDED, run_id=run_id, status=status)
         return response
-
-    def _expiry(self, run_id: str, planned_at: datetime) -> datetime:
-        """Return when a plan expires: by the clock, because an execution can be redriven days later."""
-        expires_at = planned_at + PLAN_LIFETIME
-        if self.aws.now() > expires_at:
-            raise RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id=run_id)
-        return expires_at
 
     def _describe(self, execution_arn: str) -> Response | None:
         """Return an execution once it has its output, or its state after some seconds; None if there is none.
