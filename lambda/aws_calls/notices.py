@@ -114,8 +114,8 @@ class NotPublishedError(RootAccessError):
     def __str__(self) -> str:
         return (
             f"Account {self.account_id} could not publish to {self.topic_arn}: "
-            f"{describe_response(self.failure)} Allow {self.failure.operation} in the topic's policy, and "
-            f"the use of its key in the key's policy. {self.consequence}"
+            f"{describe_response(self.failure)} If it was denied, allow {self.failure.operation} in the "
+            f"topic's policy, and the use of its key in the key's policy. {self.consequence}"
         )
 
 

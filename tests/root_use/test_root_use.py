@@ -197,7 +197,8 @@ def test_a_notice_that_cannot_be_published_fails_and_lambda_tries_again() -> Non
     assert (raised.value.account_id, raised.value.topic_arn) == (MANAGEMENT, TOPIC_ARN)
     assert str(raised.value) == (
         f"Account {MANAGEMENT} could not publish to {TOPIC_ARN}: "
-        "AccessDenied: denied. Allow sns:Publish in the topic's policy, and the use of its key in the key's "
-        "policy. Lambda tries three times. The alarm of root use has the query for the events."
+        "AccessDenied: denied. If it was denied, allow sns:Publish in the topic's policy, and the use of its "
+        "key in the key's policy. Lambda tries three times. The alarm of root use has the query for the "
+        "events."
     )
     assert function.log[-1] == {"event": "not_published", "topicArn": TOPIC_ARN, "code": "AccessDenied"}

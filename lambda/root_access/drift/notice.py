@@ -200,7 +200,7 @@ def repair_notice(
         found: The steps that would have corrected the deviations before it.
         left: The steps that would correct what it saw last.
     """
-    shown, left = _not_hidden(found), [s for s in _not_hidden(left) if s not in repair.convergence.applied]
+    shown, left = _visible(found), [s for s in _visible(left) if s not in repair.convergence.applied]
     if repair.root_access is None:
         state = "not repaired"
         reason = excerpt(str(repair.error or repair.deployment), _MAX_REASON_CHARACTERS)
@@ -232,7 +232,7 @@ def repair_notice(
     )
 
 
-def _not_hidden(steps: Sequence[Step]) -> list[Step]:
+def _visible(steps: Sequence[Step]) -> list[Step]:
     """Return the steps without features that IAM may only hide, because trusted access is disabled."""
     hides = any(step.operation is Operation.ENABLE_TRUSTED_ACCESS for step in steps)
     return [step for step in steps if not hides or step.operation not in ENABLE_FEATURE.values()]
