@@ -151,27 +151,19 @@ def require_room(settings: Mapping[str, object]) -> None:
         )
 
 
-def parse_targets(
-    targets: Iterable[str], *, allow_organization_root: bool, stack: Stack, required: bool = True
-) -> list[str]:
+def parse_targets(targets: Iterable[str], *, allow_organization_root: bool, stack: Stack) -> list[str]:
     """Return what a policy is attached to, sorted, each once. A token in the list is not checked.
 
     Args:
         targets: Organizational units, accounts, or the organization's root.
         allow_organization_root: Whether the root may be listed.
         stack: The stack that has the policy.
-        required: Whether one must be listed.
 
     Raises:
-        ValueError: None is listed, an ID is malformed, or the root is listed and may not be.
+        ValueError: An ID is malformed, or the root is listed and may not be.
         TypeError: The argument is not a list, a tuple or a set.
     """
     parsed = values_in_order(stack, _list("targets", targets))
-    if required and not parsed:
-        raise ValueError(
-            "targets is empty: the guardrail would protect nothing. List the ID of an organizational unit, "
-            "for example."
-        )
     for target in parsed:
         if Token.is_unresolved(target):
             continue

@@ -94,7 +94,7 @@ class RootSessionGuardrail(Construct):
             raise ValueError("session_roles is empty: nothing could open a root session. List a role.")
         self._tasks = parse_members("tasks", tasks, RootTask)
         self._delegates = parse_account_ids("delegated_administrators", delegated_administrators)
-        self._targets = parse_targets(targets, allow_organization_root=True, stack=stack, required=False)
+        self._targets = parse_targets(targets, allow_organization_root=True, stack=stack)
         if not (self._delegates or self._targets):
             raise ValueError("targets and delegated_administrators are empty. List r-a1b2, for example.")
         require_partition(self)

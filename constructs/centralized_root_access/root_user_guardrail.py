@@ -72,6 +72,11 @@ class RootUserGuardrail(Construct):
         stack = Stack.of(self)
         require_bool("allow_organization_root", allow_organization_root)
         attached_to = parse_targets(targets, allow_organization_root=allow_organization_root, stack=stack)
+        if not attached_to:
+            raise ValueError(
+                "targets is empty: the guardrail would protect nothing. List the ID of an organizational "
+                "unit, for example."
+            )
         exempt = parse_account_ids("exempt_accounts", exempt_accounts)
         require_partition(self)
         if not allow_organization_root and any(map(Token.is_unresolved, attached_to)):
