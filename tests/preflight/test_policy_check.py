@@ -187,12 +187,9 @@ def test_with_every_change_nothing_is_denied_but_on_purpose(
     )
     for denial in after.causes:
         denies = denial.cause.statement
-        on_purpose = denies and (
-            {condition.key.lower() for condition in denies.conditions}
-            & {"aws:principalarn", "sts:taskpolicyarn"}
-            if denial.calls == ("sts:AssumeRoot",)
-            else denies.is_about_root_sessions
-        )
+        keys = {condition.key.lower() for condition in denies.conditions} if denies else set()
+        opens = denial.calls == ("sts:AssumeRoot",)
+        on_purpose = keys & ({"aws:principalarn", "sts:taskpolicyarn"} if opens else {"aws:assumedroot"})
         assert denial.decision is Decision.UNKNOWN or on_purpose
 
 

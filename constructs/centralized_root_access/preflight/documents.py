@@ -91,11 +91,6 @@ class Statement:
     not_resource: bool
     conditions: tuple[Condition, ...]
 
-    @property
-    def is_about_root_sessions(self) -> bool:
-        """True if it names root sessions: what it does to them is on purpose."""
-        return any(lowercase(condition.key) == "aws:assumedroot" for condition in self.conditions)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:

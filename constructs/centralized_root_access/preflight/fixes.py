@@ -96,7 +96,7 @@ def _fix(cause: Cause, actions: set[str], account_ids: tuple[str, ...], roles: l
     on_purpose = (
         lists_roles
         or any(key == _TASK_POLICY_ARN for _, key in keys)
-        or (statement.is_about_root_sessions and actions != {ASSUME_ROOT})
+        or (actions != {ASSUME_ROOT} and any(key == lowercase(_ASSUMED_ROOT) for _, key in keys))
     )
     suggested = None if on_purpose else statement_with_exemption(current, actions, roles)
     return StatementFix(
