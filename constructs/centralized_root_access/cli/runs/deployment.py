@@ -53,12 +53,6 @@ class Deployment:
         """The account that owns the state machines and the bucket."""
         return self.state_machine_arns[AUDIT_FOLDER].split(":")[4]
 
-    @property
-    def resources(self) -> frozenset[tuple[str, str]]:
-        """The type and the physical ID of the state machines and the bucket: roles may be precreated."""
-        machines = (("AWS::StepFunctions::StateMachine", arn) for arn in self.state_machine_arns.values())
-        return frozenset([("AWS::S3::Bucket", self.bucket), *machines])
-
 
 def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
     """Return the one RootTasks of a stack, or of all stacks of the caller's account and Region.
@@ -107,7 +101,9 @@ def _require_resources(caller: Caller, deployment: Deployment) -> None:
         StackName=deployment.stack_id,
     )
     resources = {(resource["ResourceType"], resource.get("PhysicalResourceId")) for resource in listed}
-    if foreign := deployment.resources - resources:
+    # Without the roles, which may be precreated.
+    machines = (("AWS::StepFunctions::StateMachine", arn) for arn in deployment.state_machine_arns.values())
+    if foreign := {("AWS::S3::Bucket", deployment.bucket), *machines} - resources:
         names = " and ".join(sorted(name for _, name in foreign))
         raise CommandError(
             f"The outputs of stack {deployment.stack} in {caller.region} name {names}, which the stack does "
