@@ -9,7 +9,7 @@ from common.next_step import NextStep
 
 from ..model.report_schema import ItemType, Outcome, Task
 from .management_root_user import PROTECT_OWN, is_unprotected, management_credentials
-from .risk import RECENT, is_all_in_use, is_recent, listed_credentials
+from .risk import RECENT, all_credentials, is_all_in_use, is_recent
 from .summary import is_plan, minute
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _to_find_users(report: Report) -> Iterator[NextStep]:
 
 
 def _has_key_in_use(result: AccountResult, *, at: datetime) -> bool:
-    has = listed_credentials(result)
+    has = all_credentials(result)
     keys = (has and has.access_keys) or ()
     return any(is_recent(key.last_used_at, at) for key in keys) or any(
         item.type is ItemType.ACCESS_KEY and item.outcome is Outcome.IN_USE for item in result.items

@@ -22,7 +22,7 @@ from ..model.report_schema import AccessKey, ChangeType, ItemType, Outcome, Root
 from ..tasks import DEFINITIONS
 from .controls import evidence
 from .next_steps import approval_step
-from .risk import RECENT, listed_credentials
+from .risk import RECENT, all_credentials
 from .summary import (
     duration,
     headline,
@@ -157,7 +157,7 @@ def as_html(report: Report, report_json: bytes) -> bytes:
 
 def _of_credentials(cell: Callable[[RootCredentials], object]) -> Callable[[AccountResult], object]:
     def of_result(result: AccountResult) -> object:
-        has = listed_credentials(result)
+        has = all_credentials(result)
         return None if has is None else cell(has)
 
     return of_result

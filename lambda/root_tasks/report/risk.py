@@ -64,7 +64,7 @@ def is_all_in_use(result: AccountResult, *, at: datetime) -> bool:
     return bool(uses) and all(is_recent(used, at) for used in uses)
 
 
-def listed_credentials(result: AccountResult) -> RootCredentials | None:
+def all_credentials(result: AccountResult) -> RootCredentials | None:
     """Return the credentials that an audit found, or that a plan lists, to be deleted or not."""
     if result.credentials is not None:
         return result.credentials
@@ -91,7 +91,7 @@ def listed_credentials(result: AccountResult) -> RootCredentials | None:
 
 def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, datetime | None]]:
     """Yield the risk and the last use of each credential that an account has, or that a plan lists."""
-    has = listed_credentials(result)
+    has = all_credentials(result)
     if has is None:
         return
     if has.access_keys is None:
