@@ -144,10 +144,10 @@ class Convergence:
                 self.possibly_applied.append(step)
             self.log(event="failed", step=str(step), code=error.failure.code)
             raise
-        if step in self.possibly_applied:
-            self.possibly_applied.remove(step)
-        if step not in self.applied:
-            self.applied.append(step)
+        for noted in (self.possibly_applied, self.applied):
+            if step in noted:
+                noted.remove(step)
+        self.applied.append(step)
         self.log(event="applied", step=str(step))
         return features
 

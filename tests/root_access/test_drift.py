@@ -313,6 +313,7 @@ def test_a_feature_that_is_back_with_trusted_access_is_not_said_to_be_disabled(
     (notice,) = drift_check.published
     assert notice.subject.endswith(f": {worst}")
     assert "Root credentials cannot be audited" not in notice.message
+    assert "no root session can be opened" not in notice.message, "the repair enabled trusted access"
 
 
 # Recorded calls

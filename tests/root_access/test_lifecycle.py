@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from itertools import pairwise
@@ -95,18 +96,18 @@ def test_the_first_error_is_reported_first_when_registering_again_fails_too(
 ) -> None:
     organization.set_delegated_administrator_limit(1)
     enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
-    change_before(
-        function.on_event,
-        DEREGISTER,
-        lambda: inject(function.on_event, REGISTER, error_response("AccountNotFoundException")),
-    )
+    fail = functools.partial(inject, function.on_event, REGISTER)
+    refused = error_response("AccountNotFoundException")
+    # The first time only the new one fails: the old one is registered again, and deregistered again.
+    faults = iter([lambda: fail(TRUSTED_ACCESS_NOT_VISIBLE, body=OTHER, times=1), lambda: fail(refused)])
+    change_before(function.on_event, DEREGISTER, lambda: next(faults)(), times=2)
     error = create_error(stack, DelegatedAdministrators=[OTHER])
     assert error.step == Step(operation=Operation.REGISTER, account_id=OTHER)
     assert error.failure.name == "AccountNotFound"
     ((step, failure),) = error.not_reregistered
     assert step == Step(operation=Operation.REGISTER, account_id=MEMBER)
     assert failure.name == "AccountNotFound"
-    assert error.applied == (Step(operation=Operation.DEREGISTER, account_id=MEMBER),)
+    assert error.applied == (step, Step(operation=DEREGISTER, account_id=MEMBER)), "the last one is last"
 
 
 def create_error(stack: FakeCloudFormation, **properties: object) -> ConvergenceError:
