@@ -268,3 +268,11 @@ def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
     suggested = statement_with_exemption(denies, {"iam:GetUser"}, [])
     kept = {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
     assert suggested == statement(Condition=kept)
+
+
+def test_a_statement_that_spares_roles_in_other_calls_does_not_deny_root_sessions_on_purpose() -> None:
+    spared = {"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT_ID}:role/admin"}}
+    policies = policies_of({"p-1": document(statement(Condition=spared))}, {ACCOUNT_ID: ["p-1"]})
+    (fix,) = find_fixes([checked(policies)], OPENER)
+    assert fix.suggested == statement(Condition={**spared, "Null": {"aws:AssumedRoot": "true"}})
+    assert not fix.lists_roles

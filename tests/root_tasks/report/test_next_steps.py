@@ -114,11 +114,15 @@ def test_keys_in_use_lead_to_the_query_for_their_users(written: Report, asked: b
     assert (KEY_QUERY in [step.command for step in next_steps(written)]) == asked
 
 
-def test_a_key_that_a_plan_leaves_out_leads_to_the_query_too() -> None:
+def test_a_key_that_a_plan_leaves_out_or_lists_although_it_is_in_use_leads_to_the_query_too() -> None:
     item = Item(type=ItemType.ACCESS_KEY, id="AKIA", outcome=Outcome.IN_USE, credential=CredentialDetails())
     plan = report(result(MEMBER, Outcome.IN_USE, items=(item,)), task=Task.DELETE)
     query, advice = next_steps(plan)
     assert (query.command, advice.command) == (KEY_QUERY, None)
+    used = CredentialDetails(last_used_at=STARTED)
+    listed = dataclasses.replace(item, outcome=Outcome.PLANNED, credential=used)
+    plan = report(result(MEMBER, Outcome.PLANNED, items=(listed,)), task=Task.DELETE)
+    assert KEY_QUERY in [step.command for step in next_steps(plan)]
 
 
 def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
