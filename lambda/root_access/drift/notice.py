@@ -200,7 +200,8 @@ def repair_notice(
         found: The steps that would have corrected the deviations before it.
         left: The steps that would correct what it saw last.
     """
-    shown, left = _visible(found), [s for s in _visible(left) if s not in repair.convergence.applied]
+    shown = _visible(found)
+    left = [step for step in _visible(left) if step not in repair.convergence.applied]
     if repair.root_access is None:
         state = "not repaired"
         reason = excerpt(str(repair.error or repair.deployment), _MAX_REASON_CHARACTERS)

@@ -141,7 +141,7 @@ def headline(report: Report) -> str:
     if not totals:
         return "No account was selected."
     if len(report.results) == 1 and management_credentials(report) is not None:
-        # It was looked at, and no other account was to be.
+        # Only the management account was audited.
         return " ".join(filter(None, (management_sentence(report), _email_sentence(report))))
     more = []
     if not DEFINITIONS[report.task].makes_changes:

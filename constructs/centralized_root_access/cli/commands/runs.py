@@ -88,9 +88,11 @@ def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -
         )
         lines.append(Padding(safe_text(", ".join(filter(None, facts))), (0, 0, 0, 2)))
     # An earlier full audit says nothing if the latest one, which may have been redriven, found credentials.
-    full = [execution for execution in reversed(executions) if execution.root_free is not None]
-    latest = sorted(full, key=lambda execution: execution.ended_at or execution.started_at)[-1:]
-    show_lines([*lines, *(safe_text(execution.root_free) for execution in latest if execution.root_free)])
+    full = (execution for execution in executions if execution.root_free is not None)
+    latest = max(full, key=lambda execution: execution.ended_at or execution.started_at, default=None)
+    if latest is not None and latest.root_free:
+        lines.append(safe_text(latest.root_free))
+    show_lines(lines)
 
 
 def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
