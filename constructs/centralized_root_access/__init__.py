@@ -8,18 +8,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ._cdk import imports_of_cdk
-from .enums import CredentialType, RootAccessFeature, RootTask
+from .base.cdk import imports_of_cdk
+from .base.enums import CredentialType, RootAccessFeature, RootTask
 
 if TYPE_CHECKING:
-    from .accepted_root_credentials import AcceptedCredentials
-    from .drift_check import DriftCheck
-    from .root_access import CentralizedRootAccess
-    from .root_access_dashboard import RootAccessDashboard
-    from .root_session_guardrail import RootSessionGuardrail
-    from .root_tasks import RootTasks
-    from .root_use_alarm import RootUseAlarm
-    from .root_user_guardrail import RootUserGuardrail
+    from .guardrails.root_session_guardrail import RootSessionGuardrail
+    from .guardrails.root_user_guardrail import RootUserGuardrail
+    from .monitoring.root_access_dashboard import RootAccessDashboard
+    from .monitoring.root_use_alarm import RootUseAlarm
+    from .root_access.drift_check import DriftCheck
+    from .root_access.root_access import CentralizedRootAccess
+    from .root_tasks.accepted_root_credentials import AcceptedCredentials
+    from .root_tasks.root_tasks import RootTasks
 
 __all__ = [
     "AcceptedCredentials",
@@ -36,14 +36,14 @@ __all__ = [
 ]
 
 _LAZY = {
-    "AcceptedCredentials": ".accepted_root_credentials",
-    "CentralizedRootAccess": ".root_access",
-    "DriftCheck": ".drift_check",
-    "RootAccessDashboard": ".root_access_dashboard",
-    "RootSessionGuardrail": ".root_session_guardrail",
-    "RootTasks": ".root_tasks",
-    "RootUseAlarm": ".root_use_alarm",
-    "RootUserGuardrail": ".root_user_guardrail",
+    "AcceptedCredentials": ".root_tasks.accepted_root_credentials",
+    "CentralizedRootAccess": ".root_access.root_access",
+    "DriftCheck": ".root_access.drift_check",
+    "RootAccessDashboard": ".monitoring.root_access_dashboard",
+    "RootSessionGuardrail": ".guardrails.root_session_guardrail",
+    "RootTasks": ".root_tasks.root_tasks",
+    "RootUseAlarm": ".monitoring.root_use_alarm",
+    "RootUserGuardrail": ".guardrails.root_user_guardrail",
 }
 
 

@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from ._code import lambda_root
+from .base.code import lambda_root
 
 # As ExitCode has them, which is among the imports that may fail.
 _NO_RESULT, _INTERRUPTED, _BROKEN_PIPE = 2, 130, 141

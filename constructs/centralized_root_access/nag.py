@@ -9,15 +9,15 @@ import json
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from ._cdk import imports_of_cdk
+from .base.cdk import imports_of_cdk
 
 with imports_of_cdk(__name__):
     from aws_cdk import Stack
     from aws_cdk import aws_iam as iam
 
-    from .root_access import CentralizedRootAccess
-    from .root_tasks import RootTasks
-    from .root_use_alarm import RootUseAlarm
+    from .monitoring.root_use_alarm import RootUseAlarm
+    from .root_access.root_access import CentralizedRootAccess
+    from .root_tasks.root_tasks import RootTasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from acceptance import __main__ as command
 from acceptance.cases import all_cases
 from acceptance.model import Level
 from centralized_root_access import RootTask
-from centralized_root_access.enums import TASK_POLICIES
+from centralized_root_access.base.enums import TASK_POLICIES
 from support.acceptance import Terminal, enable_policies
 from support.acceptance_role import ROLE, actions_of, policies_of, role_actions, role_template
 from support.accounts import MEMBER, OTHER

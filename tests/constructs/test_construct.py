@@ -11,7 +11,7 @@ from aws_cdk import App, CfnOutput, Environment, NestedStack, Stack, Stage
 from aws_cdk.assertions import Annotations, Match
 
 from centralized_root_access import CentralizedRootAccess, RootAccessFeature, RootTask, RootTasks
-from centralized_root_access._code import lambda_root
+from centralized_root_access.base.code import lambda_root
 from root_access.state import Feature
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, SESSIONS
@@ -173,7 +173,7 @@ def test_bytecode_and_other_files_do_not_change_the_function(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def function_code(root: Path) -> object:
-        monkeypatch.setattr("centralized_root_access._function.lambda_root", lambda: root)
+        monkeypatch.setattr("centralized_root_access.base.function.lambda_root", lambda: root)
         properties = root_access_template()["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
         return properties["Code"]["S3Key"]
 

@@ -18,7 +18,7 @@ import pytest
 from aws_cdk import App, CfnOutput, Stack
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
-from centralized_root_access._arguments import parse_account_ids, parse_delegated_administrators
+from centralized_root_access.base.arguments import parse_account_ids, parse_delegated_administrators
 from centralized_root_access.cli.runs import deployment
 from common.errors import RootAccessError
 from common.metrics import log_sdk

@@ -72,7 +72,7 @@ def test_the_sdist_has_what_the_wheel_is_built_from(built: tuple[Path, Path]) ->
 def test_installed_elsewhere_the_project_comes_from_its_wheel(elsewhere: Environment, tmp_path: Path) -> None:
     code = (
         "import centralized_root_access as library, constructs\n"
-        "from centralized_root_access._code import lambda_root\n"
+        "from centralized_root_access.base.code import lambda_root\n"
         "print(library.__file__, lambda_root(), constructs.__file__, sep='\\n')"
     )
     imported = run_successfully(elsewhere.python, "-c", code, cwd=tmp_path, env=clean_variables())

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 import pytest
 
 from centralized_root_access import CredentialType
+from centralized_root_access.base.enums import TASK_POLICIES
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES, plan
 from centralized_root_access.cli.main import main
-from centralized_root_access.enums import TASK_POLICIES
 from centralized_root_access.preflight.documents import PolicyType
 from centralized_root_access.preflight.evaluate import Decision, Reason
 from centralized_root_access.preflight.verdicts import TaskResult

@@ -12,7 +12,7 @@ import click
 from common.untrusted import printable
 from root_tasks.model.task import Task
 
-from ...enums import CredentialType
+from ...base.enums import CredentialType
 from ..base.command_errors import failures_as
 from ..base.options import (
     JSON,

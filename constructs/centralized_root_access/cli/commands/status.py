@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...enums import RootAccessFeature
+from ...base.enums import RootAccessFeature
 from ..base.command_errors import ExitCode, failures_as
 from ..base.options import JSON, TABLE, account_id, caller_options, format_option, repeatable_option
 

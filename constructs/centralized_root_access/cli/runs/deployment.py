@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.responses import pages
 
-from ...enums import TASK_IDS
+from ...base.enums import TASK_IDS
 from ..base.command_errors import CommandError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_HERE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 
 # The packages that a handler's package imports, itself included.
 _PACKAGES = {
@@ -16,8 +16,8 @@ _PACKAGES = {
 
 def lambda_root() -> Path:
     """Return the folder that holds the functions' packages, in a checkout or in the wheel."""
-    packaged = _HERE / "_lambda"
-    return packaged if packaged.is_dir() else _HERE.parents[1] / "lambda"
+    packaged = _PACKAGE / "_lambda"
+    return packaged if packaged.is_dir() else _PACKAGE.parents[1] / "lambda"
 
 
 def exclude_patterns(handler: str) -> list[str]:

@@ -10,13 +10,13 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from ._alarms import NAMESPACE, alarm_description, create_alarm, notify_of_alarms
-from ._app import AppCheck, missing_session_roles
-from ._arguments import parse_account_ids, require_bool, require_partition
-from ._function import LogSettings, log_group, python_function
-from ._resource_arguments import attribute_of, parse_roles, require_log_group, require_topic, role_arn
-from ._tokens import longest_value
-from .root_access import management_account_of
+from ..base.alarms import NAMESPACE, alarm_description, create_alarm, notify_of_alarms
+from ..base.app_checks import AppCheck, SessionRoleOwner, missing_session_roles
+from ..base.arguments import parse_account_ids, require_bool, require_partition
+from ..base.function import LogSettings, log_group, python_function
+from ..base.resource_arguments import attribute_of, parse_roles, require_log_group, require_topic, role_arn
+from ..base.tokens import longest_value
+from ..root_access.root_access import management_account_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_sns as sns
 
-    from .root_tasks import RootTasks
 
 # CloudTrail delivers to CloudWatch Logs within minutes: in a shorter period an event may come too late.
 _PERIOD = Duration.minutes(5)
@@ -168,7 +167,7 @@ class RootUseAlarm(Construct):
         )
         notify_of_alarms(notification_topic, self)
 
-    def _problems_with(self, root_tasks: RootTasks) -> Iterator[str]:
+    def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
         # Without a list every AssumeRoot is to fire.
         return missing_session_roles(self._roles, root_tasks) if self._roles else iter(())
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Annotations, Stack, Token
 from constructs import Construct
 
-from ._app import AppCheck, is_management_account
-from ._arguments import parse_account_ids, parse_targets, require_bool, require_partition
-from ._organization_policies import SERVICE_CONTROL, attach_policy, policy_name
+from ..base.app_checks import AppCheck, is_management_account
+from ..base.arguments import parse_account_ids, parse_targets, require_bool, require_partition
+from .organization_policies import SERVICE_CONTROL, attach_policy, policy_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

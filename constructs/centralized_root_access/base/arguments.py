@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from aws_cdk import Annotations, Aws, Duration, Stack, Token
 from aws_cdk.region_info import RegionInfo
 
-from ._permissions import MAX_SETTINGS_CHARACTERS
-from ._tokens import values_in_order
 from .enums import RootTask
+from .permissions import MAX_SETTINGS_CHARACTERS
+from .tokens import values_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

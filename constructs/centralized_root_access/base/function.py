@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
-from ._code import exclude_patterns, lambda_root
+from .code import exclude_patterns, lambda_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

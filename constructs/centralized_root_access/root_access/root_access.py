@@ -8,13 +8,14 @@ from aws_cdk import Annotations, CustomResource, Duration, RemovalPolicy, Stack,
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from . import _permissions
-from ._app import StackOrder, add_management_account
-from ._arguments import GOVCLOUD, parse_delegated_administrators, parse_members, require_partition
-from ._function import function_role, log_group, python_function
-from ._outputs import add_output
-from ._resource_arguments import parse_log_settings
-from .enums import RootAccessFeature
+from ..base import permissions
+from ..base.app_checks import SessionRoleOwner, add_management_account
+from ..base.arguments import GOVCLOUD, parse_delegated_administrators, parse_members, require_partition
+from ..base.enums import RootAccessFeature
+from ..base.function import function_role, log_group, python_function
+from ..base.outputs import add_output
+from ..base.resource_arguments import parse_log_settings
+from ..base.stack_order import StackOrder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from constructs import IConstruct
 
     from .drift_check import DriftCheck
-    from .root_tasks import RootTasks
 
 # CloudFormation's event is asynchronous: if the response could not be delivered, Lambda runs the event
 # again after one minute, and once more after two. Three invocations of three minutes take twelve minutes in
@@ -193,7 +193,7 @@ class CentralizedRootAccess(Construct):
                 "organization-wide setting. Use one construct and configure it there."
             )
 
-    def _problems_with(self, root_tasks: RootTasks) -> Iterator[str]:
+    def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
         own, account = Stack.of(self).account, Stack.of(root_tasks).account
         listed = self._delegated_administrators
         if listed is None or account in (own, *listed):
@@ -230,7 +230,7 @@ class CentralizedRootAccess(Construct):
             description="Enables centralized root access for the organization.",
             handler="root_access.handler.on_event",
             log_group=log_group(self, self._log_settings),
-            statements=_permissions.converge_statements(
+            statements=permissions.converge_statements(
                 features=self._features, delegated_administrators=self._delegated_administrators
             ),
             timeout=_FUNCTION_TIMEOUT,

@@ -10,8 +10,8 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
-from . import _permissions
-from ._alarms import (
+from ..base import permissions
+from ..base.alarms import (
     INTERVALS_UNTIL_STOPPED,
     MINUTE,
     NAMESPACE,
@@ -20,10 +20,10 @@ from ._alarms import (
     create_alarm,
     notify_of_alarms,
 )
-from ._arguments import require_bool, require_duration
-from ._function import log_group, python_function
-from ._resource_arguments import require_topic
-from .enums import RootAccessFeature
+from ..base.arguments import require_bool, require_duration
+from ..base.enums import RootAccessFeature
+from ..base.function import log_group, python_function
+from ..base.resource_arguments import require_topic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sns as sns
 
-    from ._function import LogSettings
+    from ..base.function import LogSettings
 
 _MAX_INTERVAL = Duration.hours(24)
 
@@ -89,8 +89,8 @@ class DriftCheck(Construct):
             handler="root_access.drift.detection.on_check",
             log_group=logs,
             statements=[
-                *_permissions.check_statements(features=features, repaired_stack_id=repaired_stack_id),
-                *([_permissions.import_findings_statement(self)] if security_hub_findings else []),
+                *permissions.check_statements(features=features, repaired_stack_id=repaired_stack_id),
+                *([permissions.import_findings_statement(self)] if security_hub_findings else []),
             ],
             timeout=Duration.minutes(3),
             settings={

@@ -1,23 +1,38 @@
-"""Checks of constructs against the others of the app, and the order in which a stack changes policies."""
+"""Checks at synth of constructs against the others of the app."""
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol
 
 import jsii
 from aws_cdk import Stack, Stage, Token
 from aws_cdk.region_info import RegionInfo
-from constructs import Construct, DependencyGroup, IConstruct, IValidation
+from constructs import Construct, IConstruct, IValidation
 
-from ._resource_arguments import role_arn
+from .resource_arguments import role_arn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from aws_cdk import aws_iam as iam
 
-    from .root_tasks import RootTasks
+    from .enums import RootTask
+
+
+class SessionRoleOwner(IConstruct, Protocol):
+    """A construct whose roles open root sessions: a RootTasks, which this room does not import.
+
+    Attributes:
+        role_path: The IAM path of its roles, for example ``/root-tasks/``.
+        session_roles: The roles that open root sessions.
+        tasks: The tasks that it runs.
+    """
+
+    role_path: str
+    session_roles: list[iam.IRole]
+    tasks: list[RootTask]
+
 
 _MANAGEMENT_ACCOUNT = "CentralizedRootAccess in {}"
 
@@ -38,19 +53,19 @@ class AppCheck:
         return [*self.problems()]
 
 
-def problems_of(root_tasks: RootTasks) -> Iterator[str]:
+def problems_of(root_tasks: SessionRoleOwner) -> Iterator[str]:
     """Yield what other constructs of the same organization lack for a RootTasks.
 
     These have a method ``_problems_with``: an app that has no RootTasks does not load it.
     """
     for construct in Stage.of(root_tasks).node.find_all():  # type: ignore[union-attr]
-        check: Callable[[RootTasks], Iterator[str]] | None = getattr(construct, "_problems_with", None)
+        check: Callable[[SessionRoleOwner], Iterator[str]] | None = getattr(construct, "_problems_with", None)
         if check is not None and not _are_in_two_organizations(construct, root_tasks):
             for problem in check(root_tasks):
                 yield f"{construct.node.path}: {problem}"
 
 
-def missing_session_roles(entries: Sequence[iam.IRole | str], root_tasks: RootTasks) -> Iterator[str]:
+def missing_session_roles(entries: Sequence[iam.IRole | str], root_tasks: SessionRoleOwner) -> Iterator[str]:
     """Yield a sentence if a list lacks roles of a RootTasks. The names of roles are not known at synth."""
     if all(
         any(
@@ -82,41 +97,12 @@ def is_management_account(construct: IConstruct, account: str) -> bool:
     return construct.node.root.node.try_find_child(_MANAGEMENT_ACCOUNT.format(account)) is not None
 
 
-class StackOrder(Construct):
-    """The order in which a stack changes the organization, which refuses changes at the same time.
-
-    Attributes:
-        first: What comes before the policies.
-        last_policy: The last policy that was added.
-    """
-
-    _ID = "CentralizedRootAccess order"
-
-    def __init__(self, stack: Stack) -> None:
-        super().__init__(stack, self._ID)
-        self.first = DependencyGroup()
-        self.last_policy: IConstruct | None = None
-
-    @classmethod
-    def of(cls, construct: IConstruct) -> StackOrder:
-        """Return the order of a construct's stack."""
-        stack = Stack.of(construct)
-        return cast("StackOrder | None", stack.node.try_find_child(cls._ID)) or cls(stack)
-
-    def add_policy(self, policy: IConstruct) -> None:
-        """Let a policy be created after the ones before."""
-        policy.node.add_dependency(self.first)
-        if self.last_policy is not None:
-            policy.node.add_dependency(self.last_policy)
-        self.last_policy = policy
-
-
 def _are_in_two_organizations(one: IConstruct, other: IConstruct) -> bool:
     accounts = {Stack.of(construct).account for construct in (one, other)}
     return len(accounts) > 1 and all(is_management_account(one, account) for account in accounts)
 
 
-def _may_name(arn: str, root_tasks: RootTasks) -> bool:
+def _may_name(arn: str, root_tasks: SessionRoleOwner) -> bool:
     """Return whether an ARN, with or without a * at its end, may be that of a session role."""
     path, name = root_tasks.role_path, arn.partition(":role")[2]
     is_above = name.endswith("*") and path.startswith(name.removesuffix("*"))
@@ -126,7 +112,7 @@ def _may_name(arn: str, root_tasks: RootTasks) -> bool:
     )
 
 
-def _place(root_tasks: RootTasks) -> str:
+def _place(root_tasks: SessionRoleOwner) -> str:
     """Return the beginning of the ARNs of the roles, with a * for what is not known at synth."""
     stack = Stack.of(root_tasks)
     account_id = "*" if Token.is_unresolved(stack.account) else stack.account

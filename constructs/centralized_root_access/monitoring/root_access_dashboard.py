@@ -8,13 +8,13 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from ._alarms import alarms_of, audit_metric
+from ..base.alarms import alarms_of, audit_metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .drift_check import DriftCheck
-    from .root_tasks import RootTasks
+    from ..root_access.drift_check import DriftCheck
+    from ..root_tasks.root_tasks import RootTasks
 
 # A point a day: audits are rarer than CloudWatch's default period, and a line between points needs neighbors.
 _PERIOD = Duration.days(1)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Annotations, Names, Stack
 from aws_cdk import aws_organizations as organizations
 
-from ._app import StackOrder
-from ._tokens import longest_value
+from ..base.stack_order import StackOrder
+from ..base.tokens import longest_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

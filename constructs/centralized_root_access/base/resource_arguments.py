@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Stack, Token
 from aws_cdk import aws_logs as logs
 
-from ._arguments import wrong_type
-from ._function import LogSettings
+from .arguments import wrong_type
+from .function import LogSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,26 +7,24 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Stack
 from constructs import Construct
 
-from ._app import missing_session_roles
-from ._arguments import parse_account_ids, parse_members, parse_targets, require_partition
-from ._organization_policies import (
+from ..base.app_checks import SessionRoleOwner, missing_session_roles
+from ..base.arguments import parse_account_ids, parse_members, parse_targets, require_partition
+from ..base.enums import TASK_POLICIES, RootTask
+from ..base.permissions import read_only_session
+from ..base.resource_arguments import parse_roles, role_arn
+from .organization_policies import (
     RESOURCE_CONTROL,
     SERVICE_CONTROL,
     OrganizationPolicyType,
     attach_policy,
     policy_name,
 )
-from ._permissions import read_only_session
-from ._resource_arguments import parse_roles, role_arn
-from .enums import TASK_POLICIES, RootTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_organizations as organizations
-
-    from .root_tasks import RootTasks
 
 
 class RootSessionGuardrail(Construct):
@@ -136,7 +134,7 @@ class RootSessionGuardrail(Construct):
             "OnlyTheirTasks": {"StringNotLike": {"sts:TaskPolicyArn": tasks}},
         }
 
-    def _problems_with(self, root_tasks: RootTasks) -> Iterator[str]:
+    def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
         if not (self._targets or Stack.of(root_tasks).account in self._delegates):
             return
         needed = {session for task in root_tasks.tasks for session in (task, read_only_session(task))}

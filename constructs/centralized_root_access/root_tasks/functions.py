@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 
-from . import _permissions
-from ._function import function_role, python_function
-from ._permissions import UNLOCK_TASKS, BucketAccess, read_only_id, read_only_session
-from ._state_machines import RunFunctions
-from .enums import TASK_IDS, RootTask
+from ..base import permissions
+from ..base.enums import TASK_IDS, RootTask
+from ..base.function import function_role, python_function
+from ..base.permissions import UNLOCK_TASKS, BucketAccess, read_only_id, read_only_session
+from .state_machines import RunFunctions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,7 +97,7 @@ class RootTaskFunctions:
                 # S3 denies a backup that does not exist, unless the function looks for it in the list.
                 prefixes=self._backups,
             ),
-            statements=[_permissions.organization_statement()],
+            statements=[permissions.organization_statement()],
             settings=(
                 "tasks",
                 "protectedAccounts",
@@ -144,8 +144,8 @@ class RootTaskFunctions:
                 prefixes=latest,
             ),
             statements=[
-                *([_permissions.own_root_user_statement()] if audits else []),
-                *([_permissions.import_findings_statement(self.scope)] if imports_findings else []),
+                *([permissions.own_root_user_statement()] if audits else []),
+                *([permissions.import_findings_statement(self.scope)] if imports_findings else []),
             ],
             settings=_OF_REPORTS,
         )
@@ -164,8 +164,8 @@ class RootTaskFunctions:
                 write=(mark, "executions/*/run.json", "executions/*/work.json"),
             ),
             statements=[
-                _permissions.organization_statement(),
-                _permissions.read_executions_statement(audit_state_machine, sid="DescribePlanningExecutions"),
+                permissions.organization_statement(),
+                permissions.read_executions_statement(audit_state_machine, sid="DescribePlanningExecutions"),
             ],
             settings=("tasks", "protectedAccounts", "allowPolicyOverride"),
             more_settings={"auditStateMachineArn": audit_state_machine.state_machine_arn},
@@ -213,7 +213,7 @@ class RootTaskFunctions:
             handler=handler,
             timeout=_BATCH_TIMEOUT,
             access=access,
-            statements=[_permissions.root_session_statement(task)],
+            statements=[permissions.root_session_statement(task)],
             role_path=self.role_path,
         )
         self.session_roles.append(function_role(function))
@@ -224,7 +224,7 @@ class RootTaskFunctions:
                 self.scope,
                 f"{id}ProtectedAccounts",
                 roles=[function_role(function)],
-                statements=[_permissions.deny_root_sessions_statement(self.protected_accounts)],
+                statements=[permissions.deny_root_sessions_statement(self.protected_accounts)],
             )
             function.node.add_dependency(policy)
         return function
@@ -252,7 +252,7 @@ class RootTaskFunctions:
             statements=[
                 *statements,
                 *access.statements(self.bucket),
-                *([] if key is None else [_permissions.encryption_key_statement(key)]),
+                *([] if key is None else [permissions.encryption_key_statement(key)]),
             ],
             timeout=timeout,
             settings={
@@ -281,5 +281,5 @@ def allow_reading_executions(
         scope,
         f"{function.node.id}Own",
         roles=[function_role(function)],
-        statements=[_permissions.read_executions_statement(state_machine, history=True)],
+        statements=[permissions.read_executions_statement(state_machine, history=True)],
     )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from ._arguments import ACCOUNT_ID, UNIT_ID, parse_members, require_known, wrong_type
-from .enums import CredentialType
+from ..base.arguments import ACCOUNT_ID, UNIT_ID, parse_members, require_known, wrong_type
+from ..base.enums import CredentialType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

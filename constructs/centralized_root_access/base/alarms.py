@@ -9,7 +9,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
 
-from ._code import runbook as runbook_line
+from .code import runbook as runbook_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

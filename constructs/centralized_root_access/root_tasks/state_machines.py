@@ -13,7 +13,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from .enums import RootTask
+from ..base.enums import RootTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

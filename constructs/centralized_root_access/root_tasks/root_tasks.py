@@ -9,8 +9,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from . import _permissions
-from ._alarms import (
+from ..base import permissions
+from ..base.alarms import (
     CREDENTIALS,
     FAILED,
     INACCESSIBLE,
@@ -24,8 +24,8 @@ from ._alarms import (
     metric_of_refused_executions,
     notify_of_alarms,
 )
-from ._app import AppCheck, problems_of
-from ._arguments import (
+from ..base.app_checks import AppCheck, problems_of
+from ..base.arguments import (
     parse_account_ids,
     parse_members,
     parse_role_path,
@@ -38,15 +38,15 @@ from ._arguments import (
     require_room,
     warn_of_opt_in_region,
 )
-from ._function import log_group
-from ._outputs import add_output
-from ._permissions import execution_arn
-from ._report_bucket import report_bucket
-from ._resource_arguments import parse_log_settings, require_topic
-from ._root_task_functions import RootTaskFunctions, allow_reading_executions
-from ._state_machines import audit_rule, build_state_machine
+from ..base.enums import RootTask
+from ..base.function import log_group
+from ..base.outputs import add_output
+from ..base.permissions import execution_arn
+from ..base.resource_arguments import parse_log_settings, require_topic
 from .accepted_root_credentials import parse_accepted_credentials
-from .enums import RootTask
+from .functions import RootTaskFunctions, allow_reading_executions
+from .report_bucket import report_bucket
+from .state_machines import audit_rule, build_state_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -186,7 +186,7 @@ class RootTasks(Construct):
             require_audit("security_hub_findings", tasks=self.tasks)
         require_max_concurrency(max_concurrency)
         log_settings = parse_log_settings(encryption_key, log_retention, stack=stack)
-        require_partition(self, manages_credentials=not _permissions.UNLOCK_TASKS.issuperset(self.tasks))
+        require_partition(self, manages_credentials=not permissions.UNLOCK_TASKS.issuperset(self.tasks))
         warn_of_opt_in_region(self)
 
         self._encryption_key = encryption_key
@@ -233,7 +233,7 @@ class RootTasks(Construct):
 
         Its input is ``{"plan": "<run id>"}``.
         """
-        _permissions.protect_bucket(self.bucket, functions.writers)
+        permissions.protect_bucket(self.bucket, functions.writers)
         self._own_state_machines = [*filter(None, (self.audit_state_machine, self.execute_state_machine))]
         rule = None
         if audit_interval is not None:
@@ -308,7 +308,7 @@ class RootTasks(Construct):
     def _grant_results(
         self,
         grantee: iam.IGrantable,
-        permission: _permissions.Permission,
+        permission: permissions.Permission,
         *,
         of: Mapping[str, sfn.StateMachine | None],
     ) -> iam.Grant:
@@ -317,21 +317,21 @@ class RootTasks(Construct):
         results = [
             each
             for folder, own in by_folder.items()
-            for each in _permissions.reading_results(self.bucket, own, folder=folder)
+            for each in permissions.reading_results(self.bucket, own, folder=folder)
         ]
-        listing = [_permissions.listing_results(self.bucket, folders=by_folder)] if by_folder else []
-        found = _permissions.finding_the_stack(self)
-        grant = _permissions.grant(grantee, permission, found, *results, *listing)
+        listing = [permissions.listing_results(self.bucket, folders=by_folder)] if by_folder else []
+        found = permissions.finding_the_stack(self)
+        grant = permissions.grant(grantee, permission, found, *results, *listing)
         key = self._encryption_key
         return grant if key is None else grant.combine(key.grant_decrypt(grantee))
 
     def _grant_start(self, grantee: iam.IGrantable, state_machine: sfn.StateMachine) -> iam.Grant:
-        return _permissions.grant(
+        return permissions.grant(
             grantee,
-            _permissions.finding_the_stack(self),
+            permissions.finding_the_stack(self),
             (["states:StartExecution", "states:ListExecutions"], [state_machine.state_machine_arn]),
             (["states:DescribeExecution", "states:ListMapRuns"], [execution_arn(state_machine)]),
-            (["states:DescribeMapRun"], [_permissions.map_run_arn(state_machine)]),
+            (["states:DescribeMapRun"], [permissions.map_run_arn(state_machine)]),
         )
 
     def _build_execute(self, functions: RootTaskFunctions, *, max_concurrency: int) -> sfn.StateMachine:

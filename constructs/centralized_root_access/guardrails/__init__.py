@@ -1,0 +1,1 @@
+"""Organization policies that deny root users, and root sessions of others."""

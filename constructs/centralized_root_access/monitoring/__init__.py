@@ -1,0 +1,1 @@
+"""Alarms when a root user is used, and a dashboard."""

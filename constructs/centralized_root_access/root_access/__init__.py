@@ -1,0 +1,1 @@
+"""Enable centralized root access, and check it for drift."""

@@ -1,0 +1,1 @@
+"""Audit, plan and execute root tasks in member accounts."""
