@@ -73,7 +73,7 @@ snapshots: $(PYTHON_READY)  ## update the templates in tests/snapshots/, to see 
 docs-site: $(PYTHON_READY)  ## build the documentation as a site, into build/site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
-docs: $(PYTHON_READY)  ## generate docs/api.md, and the commands in docs/command-line.md
+docs: $(PYTHON_READY)  ## generate docs/reference/api.md, and the commands in docs/reference/command-line.md
 	$(BIN)/python docs/generate.py
 
 COMPILE := $(INSTALL) --name 'versions' -- $(BIN)/uv pip compile -q --universal --python-version 3.11 \

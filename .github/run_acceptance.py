@@ -24,9 +24,12 @@ def run_command(inputs: Mapping[str, str]) -> list[str]:
     """Return the command of a run.
 
     Args:
-        inputs: The workflow's inputs, by the names of their variables; those that are not given are empty.
+        inputs: The workflow's inputs, by the names of their variables; those that are not given are
+            empty.
     """
-    names = [name for name in (*_REQUIRED, *_OPTIONAL) if name in _REQUIRED or inputs.get(name.upper())]
+    names = [
+        name for name in (*_REQUIRED, *_OPTIONAL) if name in _REQUIRED or inputs.get(name.upper())
+    ]
     options = [word for name in names for word in (f"--{name}", inputs[name.upper()])]
     return [*_SUITE, *options, "--folder", str(results_folder(inputs)), "--run"]
 
@@ -43,7 +46,10 @@ def main() -> int:
     commands = restore_commands(snapshots) if restores else [run_command(os.environ)]
     # The environment's reviewers have confirmed it; the suite asks for the organization's ID.
     typed = f"{os.environ['ORGANIZATION']}\n"
-    codes = [subprocess.run(command, input=typed, text=True, check=False).returncode for command in commands]  # noqa: S603
+    codes = [
+        subprocess.run(command, input=typed, text=True, check=False).returncode  # noqa: S603
+        for command in commands
+    ]
     return next((code for code in codes if code), 0)
 
 

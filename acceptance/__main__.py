@@ -38,9 +38,13 @@ EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 @click.command(context_settings={"max_content_width": 110})
-@click.option("--organization", metavar="o-…", help="The organization. It has to be the one of the account.")
 @click.option(
-    "--account", metavar="ACCOUNT", help="The management account. The credentials have to be its own."
+    "--organization", metavar="o-…", help="The organization. It has to be the one of the account."
+)
+@click.option(
+    "--account",
+    metavar="ACCOUNT",
+    help="The management account. The credentials have to be its own.",
 )
 @click.option(
     "--level",
@@ -49,7 +53,9 @@ EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
     show_default=True,
     help="How much the run may change.",
 )
-@click.option("--member", metavar="ACCOUNT", help="A disposable member account without root credentials.")
+@click.option(
+    "--member", metavar="ACCOUNT", help="A disposable member account without root credentials."
+)
 @click.option(
     "--delegate", metavar="ACCOUNT", help="A member account to register as delegated administrator."
 )
@@ -61,15 +67,28 @@ EXIT_SAME, EXIT_DIFFERENT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 130
 )
 @click.option("--profile", help="A profile of the AWS configuration.")
 @click.option(
-    "--region", default="us-east-1", show_default=True, help="For the bucket, the queue and the stack."
-)
-@click.option("--run", "execute", is_flag=True, help="Make the calls. Without it they are only printed.")
-@click.option("--allow-changes", is_flag=True, help="Run even if root access is enabled: it is restored.")
-@click.option(
-    "--folder", type=click.Path(path_type=Path), default=Path(), help="For the snapshot and the results."
+    "--region",
+    default="us-east-1",
+    show_default=True,
+    help="For the bucket, the queue and the stack.",
 )
 @click.option(
-    "--restore", type=click.Path(path_type=Path, exists=True), metavar="SNAPSHOT", help="Undo a run."
+    "--run", "execute", is_flag=True, help="Make the calls. Without it they are only printed."
+)
+@click.option(
+    "--allow-changes", is_flag=True, help="Run even if root access is enabled: it is restored."
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="For the snapshot and the results.",
+)
+@click.option(
+    "--restore",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="SNAPSHOT",
+    help="Undo a run.",
 )
 def main(**options: Any) -> None:
     """Compare what centralized-root-access assumes about AWS with a test organization."""
@@ -101,7 +120,13 @@ def run(options: dict[str, Any]) -> int:
         if not options["execute"]:
             return _show_plan(cases, level)
         return _run(options, level, cases)
-    except (guards.RunRefusedError, SnapshotError, RestoreError, BotoCoreError, ClientError) as error:
+    except (
+        guards.RunRefusedError,
+        SnapshotError,
+        RestoreError,
+        BotoCoreError,
+        ClientError,
+    ) as error:
         click.echo(str(error), err=True)
         return EXIT_REFUSED
     except KeyboardInterrupt:
@@ -111,7 +136,9 @@ def run(options: dict[str, Any]) -> int:
 def _show_plan(cases: Sequence[Case], level: Level) -> int:
     click.echo("\n".join(line for case in cases for line in _plan_lines(case)))
     fields = () if level is Level.READ else tuple(StateField)
-    changed = ", ".join(SUBJECTS[field] for field in fields if level.includes(field.level)) or "nothing"
+    changed = (
+        ", ".join(SUBJECTS[field] for field in fields if level.includes(field.level)) or "nothing"
+    )
     click.echo(f"\nThe {len(cases)} cases of the level {level} change, and restore: {changed}.")
     click.echo("Nothing was called. Add --run.")
     return EXIT_SAME
@@ -164,7 +191,9 @@ def _run(options: dict[str, Any], level: Level, cases: Sequence[Case]) -> int:
     finally:
         # Also of a run that was interrupted, or that could not restore everything.
         where = "the local AWS" if aws.is_local else "AWS"
-        _write_results(results, level=level, path=path, where=where, is_whole=len(results) == len(cases))
+        _write_results(
+            results, level=level, path=path, where=where, is_whole=len(results) == len(cases)
+        )
         if snapshot.exists():
             click.echo(f"Restore it: python -m acceptance --restore {snapshot}", err=True)
     click.echo("Everything is restored.")
@@ -172,7 +201,9 @@ def _run(options: dict[str, Any], level: Level, cases: Sequence[Case]) -> int:
     return EXIT_DIFFERENT if different else EXIT_SAME
 
 
-def _deployment(callers: Callers, level: Level, options: dict[str, Any], snapshot: Path) -> Deployment | None:
+def _deployment(
+    callers: Callers, level: Level, options: dict[str, Any], snapshot: Path
+) -> Deployment | None:
     if level is not Level.DEPLOY:
         return None
     return Deployment(callers, snapshot.with_suffix(".log"), profile=options["profile"])

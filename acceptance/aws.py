@@ -63,7 +63,9 @@ class Aws:
             aws_session_token=keys.get("SessionToken"),
         )
         if host is not None:
-            client.meta.events.register("before-sign", lambda request, **_: name_host(request, host))
+            client.meta.events.register(
+                "before-sign", lambda request, **_: name_host(request, host)
+            )
         return client
 
     def monotonic(self) -> float:

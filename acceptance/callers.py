@@ -53,7 +53,9 @@ class Callers:
         self._arns: dict[str, str] = {}
         self._clients: dict[object, Any] = {}
 
-    def client(self, service: str, *, credentials: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    def client(
+        self, service: str, *, credentials: Mapping[str, Any] | None = None, **options: Any
+    ) -> Any:
         """Return a client, the same one for the same caller."""
         secret = credentials and (credentials["AccessKeyId"], credentials.get("SessionToken"))
         key = (service, secret, *options.values())
@@ -97,7 +99,9 @@ class Callers:
             self._arns[caller] = self.patiently(sts.get_caller_identity)["Arn"]
         return self._arns[caller]
 
-    def patiently(self, call: Callable[[], dict[str, Any]], *, final: tuple[str, ...] = ()) -> dict[str, Any]:
+    def patiently(
+        self, call: Callable[[], dict[str, Any]], *, final: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
         """Call, and again for a while if AWS may not know yet what was changed.
 
         Args:

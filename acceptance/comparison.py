@@ -45,7 +45,9 @@ def differences(actual: Response, expected: Response, *, moment: Moment) -> tupl
         if wanted != got and (wanted is not None or name in ("code", "reason")):
             found.append(f"{name}: {got!r}, expected {wanted!r}")
     if expected.output is not None and actual.output is not None:
-        output = {member: actual.output.get(member) for member in expected.output if member != AND_MORE}
+        output = {
+            member: actual.output.get(member) for member in expected.output if member != AND_MORE
+        }
         wanted_output = {k: v for k, v in expected.output.items() if k != AND_MORE}
         found += _differences("output", output, wanted_output, moment)
     return tuple(found)
@@ -62,7 +64,9 @@ def _differences(path: str, actual: Any, expected: Any, moment: Moment) -> Itera
             for number, entry in enumerate(actual):
                 yield from _differences(f"{path}[{number}]", entry, pattern, moment)
         case ["{in any order}", *entries]:
-            if not isinstance(actual, list) or sorted(map(str, actual)) != sorted(map(str, entries)):
+            if not isinstance(actual, list) or sorted(map(str, actual)) != sorted(
+                map(str, entries)
+            ):
                 yield f"{path}: {actual!r}, expected {entries!r} in any order"
         case list():
             yield from _differences_of_entries(path, actual, expected, moment)
@@ -70,7 +74,9 @@ def _differences(path: str, actual: Any, expected: Any, moment: Moment) -> Itera
             yield f"{path}: {actual!r}, expected {expected!r}"
 
 
-def _differences_of_entries(path: str, actual: Any, expected: list[Any], moment: Moment) -> Iterator[str]:
+def _differences_of_entries(
+    path: str, actual: Any, expected: list[Any], moment: Moment
+) -> Iterator[str]:
     if not isinstance(actual, list) or len(actual) != len(expected):
         yield f"{path}: {actual!r}, expected {expected!r}"
         return

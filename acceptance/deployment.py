@@ -83,7 +83,9 @@ class Deployment:
         app = f"{sys.executable} -m acceptance.app"
         with tempfile.TemporaryDirectory(prefix="root-access-acceptance-") as assembly:
             command = ("deploy", "--require-approval", "never", self._callers.names.stack)
-            if self._run_program([str(_CDK), *command, "--app", app, "--output", assembly]).returncode:
+            if self._run_program(
+                [str(_CDK), *command, "--app", app, "--output", assembly]
+            ).returncode:
                 raise DeploymentError("`cdk deploy` failed; its output is in the run's log")
         self._has_failed = False
 
@@ -126,7 +128,8 @@ class Deployment:
         names = self._callers.names
         options = ("--format", "json", "--stack", names.stack, "--region", names.region)
         finished = self._run_program(
-            [sys.executable, "-m", "centralized_root_access", *arguments, *options], stdout=subprocess.PIPE
+            [sys.executable, "-m", "centralized_root_access", *arguments, *options],
+            stdout=subprocess.PIPE,
         )
         with suppress(ValueError):
             report: dict[str, Any] = json.loads(finished.stdout)
@@ -136,7 +139,10 @@ class Deployment:
 
     def _stop(self, plan: Sequence[str]) -> dict[str, Any]:
         """Stop the execution of a plan once a batch runs, and return what is still running then."""
-        step_functions, run_id = self._callers.own("stepfunctions"), self._report("plan", *plan)["runId"]
+        step_functions, run_id = (
+            self._callers.own("stepfunctions"),
+            self._report("plan", *plan)["runId"],
+        )
         self._stopped = step_functions.start_execution(
             stateMachineArn=self._outputs()["RootTasksExecuteStateMachineArn"],
             input=json.dumps({"plan": run_id}),
@@ -161,32 +167,42 @@ class Deployment:
     def _has_ended(self, *, redrives: int) -> bool:
         # The descriptions of an execution are eventually consistent.
         with ignoring("ExecutionDoesNotExist"):
-            execution = self._callers.own("stepfunctions").describe_execution(executionArn=self._stopped)
+            execution = self._callers.own("stepfunctions").describe_execution(
+                executionArn=self._stopped
+            )
             return execution["status"] != "RUNNING" and execution.get("redriveCount", 0) == redrives
         return False
 
     def _end(self, *, redrives: int) -> dict[str, Any]:
         self._wait(lambda: self._has_ended(redrives=redrives))
-        execution = self._callers.own("stepfunctions").describe_execution(executionArn=self._stopped)
+        execution = self._callers.own("stepfunctions").describe_execution(
+            executionArn=self._stopped
+        )
         return {"status": execution["status"]}
 
     def _publication(self) -> dict[str, Any]:
         """Return whether the drift alarm could publish to the topic, which is encrypted."""
         pages = self._callers.own("cloudwatch").get_paginator("describe_alarm_history")
-        name = self._resource(f"{_DRIFT_CHECK}Drift", "AWS::CloudWatch::Alarm")["PhysicalResourceId"]
+        name = self._resource(f"{_DRIFT_CHECK}Drift", "AWS::CloudWatch::Alarm")[
+            "PhysicalResourceId"
+        ]
         actions = [
             item["HistorySummary"]
             for page in pages.paginate(AlarmName=name, HistoryItemType="Action")
             for item in page["AlarmHistoryItems"]
         ]
-        return {"succeeded": any(summary.startswith("Successfully executed") for summary in actions)}
+        return {
+            "succeeded": any(summary.startswith("Successfully executed") for summary in actions)
+        }
 
     def _findings(self) -> dict[str, Any]:
         """Return whether Security Hub has findings of the first audits."""
         if not self._has_security_hub():
             raise NothingFoundError("Security Hub is not enabled in the management account")
         own = [{"Value": "centralized-root-access", "Comparison": "PREFIX"}]
-        found = self._callers.own("securityhub").get_findings(Filters={"GeneratorId": own}, MaxResults=1)
+        found = self._callers.own("securityhub").get_findings(
+            Filters={"GeneratorId": own}, MaxResults=1
+        )
         return {"imported": bool(found["Findings"])}
 
     def _has_security_hub(self) -> bool:
@@ -239,7 +255,8 @@ class Deployment:
     def _delete_bucket(self) -> None:
         s3, name = self._callers.own("s3"), self._callers.names.report_bucket
         with ignoring(_NO_BUCKET):
-            # It denies deletions to all but the functions' roles, which are gone; its removal takes a while.
+            # It denies deletions to all but the functions' roles, which are gone; its removal takes
+            # a while.
             s3.delete_bucket_policy(Bucket=name)
             self._wait(lambda: self._is_bucket_deleted(s3, name))
 
@@ -274,7 +291,9 @@ class Deployment:
         }
         environment = {
             **os.environ,
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+            "PATH": os.pathsep.join(
+                [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+            ),
             "AWS_REGION": names.region,
             "AWS_DEFAULT_REGION": names.region,
             APP_VARIABLE: json.dumps(app),

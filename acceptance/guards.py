@@ -31,9 +31,12 @@ class Refusal(StrEnum):
     OTHER_ORGANIZATION = "The account is in the organization {actual}, not in {expected}."
     NOT_MANAGEMENT = "Account {actual} is not the management account of the organization."
     ROOT_CALLER = (
-        "The credentials are those of a root user, which cannot call AssumeRoot. Use a role or a user."
+        "The credentials are those of a root user, which cannot call AssumeRoot. Use a role or a "
+        "user."
     )
-    NOT_ALL_FEATURES = "The organization has consolidated billing only. Root access needs all features."
+    NOT_ALL_FEATURES = (
+        "The organization has consolidated billing only. Root access needs all features."
+    )
     LARGE = "The organization has more than {maximum} accounts. Use one for tests only."
     IN_USE = (
         "{what} is enabled in the organization, and this would change it. "
@@ -73,7 +76,9 @@ def check_identity(callers: Callers) -> None:
     names = callers.names
     caller = callers.own("sts").get_caller_identity()
     if caller["Account"] != names.management:
-        raise RunRefusedError(Refusal.OTHER_ACCOUNT, actual=caller["Account"], expected=names.management)
+        raise RunRefusedError(
+            Refusal.OTHER_ACCOUNT, actual=caller["Account"], expected=names.management
+        )
     if caller["Arn"].endswith(":root"):
         raise RunRefusedError(Refusal.ROOT_CALLER)
     organization = callers.own("organizations").describe_organization()["Organization"]

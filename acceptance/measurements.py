@@ -45,7 +45,11 @@ def measure_confirmed_policy(callers: Callers) -> dict[str, Any]:
         callers.aws.wait(_EFFECTIVE_AFTER_SECONDS)
     finally:
         root = callers.root("s3", UNLOCK_BUCKET)
-        code = call_operation(root, "DeleteBucketPolicy", {"Bucket": name}).get("Error", {}).get("Code")
+        code = (
+            call_operation(root, "DeleteBucketPolicy", {"Bucket": name})
+            .get("Error", {})
+            .get("Code")
+        )
         if code is None:
             set_bucket(callers, None, name=name)
     return {"DeleteBucketPolicy": code}

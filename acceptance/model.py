@@ -99,14 +99,16 @@ class Case:
         level: The level of the runs that have it.
         call: The call.
         response: The expected response.
-        given: The steps that lead to the state before the call, from an organization without root access.
+        given: The steps that lead to the state before the call, from an organization without root
+            access.
         caller: The caller.
         source: Why it is expected.
         afterwards: The root credentials in the member account after the call, by their keys in
             GetAccountSummary; None if they do not matter.
         local: Why the local AWS does not show it; None if it does.
         measures: What the time until the expected response measures; None for nothing.
-        max_seconds: How long the expected response may take; None for as long as the run waits for any.
+        max_seconds: How long the expected response may take; None for as long as the run waits for
+            any.
         risk: What may stay behind for good; None for nothing.
     """
 

@@ -84,7 +84,9 @@ class Names:
             case str():
                 for example, real in self._resources().items():
                     value = value.replace(example, real)
-                return _ACCOUNT_ID.sub(lambda found: self._accounts().get(found[0]) or found[0], value)
+                return _ACCOUNT_ID.sub(
+                    lambda found: self._accounts().get(found[0]) or found[0], value
+                )
             case dict():
                 return {key: self.to_real(member) for key, member in value.items()}
             case list() | tuple():
@@ -106,7 +108,8 @@ class Names:
                 return text if key in _SAFE_KEYS else "{text}"
             case dict():
                 return {
-                    name: self.to_example(member, caller=caller, key=name) for name, member in value.items()
+                    name: self.to_example(member, caller=caller, key=name)
+                    for name, member in value.items()
                 }
             case list() | tuple():
                 return [self.to_example(entry, caller=caller, key=key) for entry in value]

@@ -32,12 +32,15 @@ def _deny_root(action: str, **conditions: Mapping[str, str]) -> Policy:
     return Policy(content=_deny(action, Condition={"ArnLike": _ROOT, **conditions}))
 
 
-# On the member account each only denies root users or root sessions: its role can restore the account.
+# On the member account each only denies root users or root sessions: its role can restore the
+# account.
 POLICIES: Mapping[str, Policy] = {
     "with the exemption": _deny_root("*", Null={"aws:AssumedRoot": "true"}),
     "without the exemption": _deny_root("*"),
     "on bool mfa": _deny_root("iam:GetUser", Bool={"aws:MultiFactorAuthPresent": "false"}),
-    "on bool if exists mfa": _deny_root("iam:GetUser", BoolIfExists={"aws:MultiFactorAuthPresent": "false"}),
+    "on bool if exists mfa": _deny_root(
+        "iam:GetUser", BoolIfExists={"aws:MultiFactorAuthPresent": "false"}
+    ),
     "on password": _deny_root("iam:CreateLoginProfile"),
     "of the delegate on AssumeRoot": Policy(content=_deny("sts:AssumeRoot"), account=DELEGATE),
     "of resources on AssumeRoot": Policy(

@@ -1,6 +1,7 @@
 """The changes of a run: how each resource is set to a value, and how its value is found.
 
-A run may be killed at any point, so each setter also works when its change, or half of it, is there already.
+A run may be killed at any point, so each setter also works when its change, or half of it, is there
+already.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ PRINCIPAL = "iam.amazonaws.com"
 _NO_BUCKET = "NoSuchBucket"
 _NO_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
-# A call of a case may change these: the run itself changes them by the same call, so it can restore them.
+# A call of a case may change these: the run itself changes them by the same call, so it can restore
+# them.
 _CHANGED_BY: Mapping[str, StateField] = {
     "organizations:EnableAWSServiceAccess": StateField.TRUSTED_ACCESS,
     "organizations:DisableAWSServiceAccess": StateField.TRUSTED_ACCESS,
@@ -95,7 +97,11 @@ def _tolerate(callers: Callers, call: Callable[[], Any], *codes: str) -> None:
 def set_trusted_access(callers: Callers, value: bool) -> None:
     """Enable or disable IAM's trusted access."""
     organizations = callers.own("organizations")
-    change = organizations.enable_aws_service_access if value else organizations.disable_aws_service_access
+    change = (
+        organizations.enable_aws_service_access
+        if value
+        else organizations.disable_aws_service_access
+    )
     callers.patiently(functools.partial(change, ServicePrincipal=PRINCIPAL))
     if value:
         callers.patiently(callers.own("iam").list_organizations_features)
@@ -119,7 +125,11 @@ def set_delegate(callers: Callers, value: bool) -> None:
             if wanted
             else (organizations.deregister_delegated_administrator, "AccountNotRegisteredException")
         )
-        _tolerate(callers, functools.partial(change, AccountId=account_id, ServicePrincipal=PRINCIPAL), done)
+        _tolerate(
+            callers,
+            functools.partial(change, AccountId=account_id, ServicePrincipal=PRINCIPAL),
+            done,
+        )
 
 
 def set_password(callers: Callers, value: bool) -> None:
@@ -141,7 +151,9 @@ def set_bucket(callers: Callers, value: str | None, *, name: str = "", **options
     """
     name = name or callers.names.own_name
     _tolerate(
-        callers, lambda: callers.root("s3", UNLOCK_BUCKET).delete_bucket_policy(Bucket=name), _NO_BUCKET
+        callers,
+        lambda: callers.root("s3", UNLOCK_BUCKET).delete_bucket_policy(Bucket=name),
+        _NO_BUCKET,
     )
     if value is None:
         # A policy that was removed still acts for a while.
@@ -163,14 +175,19 @@ def set_queue(callers: Callers, value: str | None) -> None:
     """Create the queue, lock it, unlock it, or delete it, without a list of queues, which lags."""
     sqs, names, url = callers.member("sqs"), callers.names, queue_url(callers)
     root = callers.root("sqs", UNLOCK_QUEUE)
-    _tolerate(callers, lambda: root.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""}), *_NO_QUEUE)
+    _tolerate(
+        callers,
+        lambda: root.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""}),
+        *_NO_QUEUE,
+    )
     if value is None:
         # A policy that was removed still acts for a while.
         _tolerate(callers, lambda: sqs.delete_queue(QueueUrl=url), *_NO_QUEUE)
         return
     callers.patiently(lambda: sqs.create_queue(QueueName=names.own_name))
     policy = locking_policy("sqs", names.queue_arn) if value == "locked" else ""
-    # Also of an open one: a new queue is not found for a while, and a case's own call does not wait for it.
+    # Also of an open one: a new queue is not found for a while, and a case's own call does not wait
+    # for it.
     callers.patiently(lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy}))
 
 
@@ -187,9 +204,15 @@ def set_policy(callers: Callers, value: str | None) -> None:
     policy_id = callers.policy_id or find_policy(callers)
     if policy_id is not None:
         for account_id in filter(None, (names.member, names.delegate)):
-            detach = functools.partial(organizations.detach_policy, PolicyId=policy_id, TargetId=account_id)
+            detach = functools.partial(
+                organizations.detach_policy, PolicyId=policy_id, TargetId=account_id
+            )
             _tolerate(callers, detach, "PolicyNotAttachedException", "PolicyNotFoundException")
-        _tolerate(callers, lambda: organizations.delete_policy(PolicyId=policy_id), "PolicyNotFoundException")
+        _tolerate(
+            callers,
+            lambda: organizations.delete_policy(PolicyId=policy_id),
+            "PolicyNotFoundException",
+        )
         callers.policy_id = None
     if value is not None:
         policy = POLICIES[value]
@@ -231,16 +254,22 @@ def observe_root_access(callers: Callers) -> State:
     """Return trusted access, the features and the delegate; nothing of the member account."""
     organizations = callers.own("organizations")
     pages = organizations.get_paginator("list_aws_service_access_for_organization").paginate()
-    services = [entry["ServicePrincipal"] for page in pages for entry in page["EnabledServicePrincipals"]]
+    services = [
+        entry["ServicePrincipal"] for page in pages for entry in page["EnabledServicePrincipals"]
+    ]
     if PRINCIPAL not in services:
         return State(trusted_access=False, credentials=None, sessions=None)
-    features = callers.patiently(callers.own("iam").list_organizations_features).get("EnabledFeatures", [])
+    features = callers.patiently(callers.own("iam").list_organizations_features).get(
+        "EnabledFeatures", []
+    )
     delegates = set(find_delegates(callers))
     return State(
         trusted_access=True,
         credentials=CREDENTIALS in features,
         sessions=SESSIONS in features,
-        delegate="also another account" if delegates - {callers.names.delegate} else bool(delegates),
+        delegate="also another account"
+        if delegates - {callers.names.delegate}
+        else bool(delegates),
     )
 
 

@@ -50,8 +50,8 @@ def find_obstacle(case: Case, scene: Scene, level: Level) -> str | None:
 def sort_cases(cases: Iterable[Case]) -> list[Case]:
     """Return cases level by level, first what would hurt most; then so that the state changes seldom.
 
-    What risks something comes last, and those that deploy stay in their order. A run may be interrupted, or a
-    level take too long.
+    What risks something comes last, and those that deploy stay in their order. A run may be
+    interrupted, or a level take too long.
     """
 
     def order(case: Case) -> tuple[object, ...]:
@@ -89,9 +89,11 @@ def run_cases(
         cases: The cases of the run's level, sorted.
         scene: The organization.
         level: The run's level.
-        settling_seconds: How long to wait for a response that a change before may not have reached yet.
+        settling_seconds: How long to wait for a response that a change before may not have reached
+            yet.
         report: Called with each result.
-        keep: Called with the state before the run, before the first change, and once the features are known.
+        keep: Called with the state before the run, before the first change, and once the features
+            are known.
         restored: Called once that state is restored, also if the run was interrupted.
     """
 
@@ -129,8 +131,14 @@ def _run_case(case: Case, scene: Scene, level: Level, settling_seconds: float) -
     except (NothingFoundError, ValueError) as error:
         return Result(case=case, verdict=Verdict.NOT_SEEN, differences=(str(error),))
     except (BotoCoreError, ClientError) as error:
-        what = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-        return Result(case=case, verdict=Verdict.NOT_SEEN, differences=(f"it could not be arranged: {what}",))
+        what = (
+            error.response["Error"]["Code"]
+            if isinstance(error, ClientError)
+            else type(error).__name__
+        )
+        return Result(
+            case=case, verdict=Verdict.NOT_SEEN, differences=(f"it could not be arranged: {what}",)
+        )
 
 
 def _compare(case: Case, scene: Scene, settling_seconds: float) -> Result:
@@ -151,7 +159,9 @@ def _compare(case: Case, scene: Scene, settling_seconds: float) -> Result:
     return _result(case, scene, response, found, seconds)
 
 
-def _result(case: Case, scene: Scene, response: Response, found: tuple[str, ...], seconds: float) -> Result:
+def _result(
+    case: Case, scene: Scene, response: Response, found: tuple[str, ...], seconds: float
+) -> Result:
     afterwards = None
     if case.afterwards is not None:
         afterwards = scene.afterwards(case.afterwards)

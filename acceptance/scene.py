@@ -51,7 +51,9 @@ class Scene:
         deployment: The stack of the run; None below the level that deploys.
     """
 
-    def __init__(self, callers: Callers, *, state: State, deployment: Deployment | None = None) -> None:
+    def __init__(
+        self, callers: Callers, *, state: State, deployment: Deployment | None = None
+    ) -> None:
         self.callers = callers
         self.state = state
         self._deployment = deployment
@@ -160,7 +162,9 @@ class Scene:
     def _differs(self, resource: StateField, target: State) -> bool:
         wanted, known = getattr(target, resource), getattr(self.state, resource)
         # A hidden feature may be enabled; it matters only if trusted access is wanted as well.
-        return wanted is not None and wanted != known and (known is not None or target.trusted_access)
+        return (
+            wanted is not None and wanted != known and (known is not None or target.trusted_access)
+        )
 
     def _set(self, resource: StateField, value: Any) -> None:
         if getattr(self.state, resource) == value:

@@ -28,7 +28,8 @@ class Snapshot:
     Attributes:
         names: The organization, and the names of the run's own resources.
         level: The level of the run.
-        before: The state before the run. None for a feature that is hidden, which the run does not change.
+        before: The state before the run. None for a feature that is hidden, which the run does not
+            change.
     """
 
     names: Names

@@ -41,7 +41,10 @@ class StateField(StrEnum):
         return Level.MEMBER if self in in_member else Level.FEATURE
 
 
-FEATURES: Mapping[str, StateField] = {CREDENTIALS: StateField.CREDENTIALS, SESSIONS: StateField.SESSIONS}
+FEATURES: Mapping[str, StateField] = {
+    CREDENTIALS: StateField.CREDENTIALS,
+    SESSIONS: StateField.SESSIONS,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,9 @@ def to_text(results: Sequence[Result]) -> str:
     return "\n".join(lines).strip()
 
 
-def to_issue(results: Sequence[Result], *, level: Level, where: str, versions: Mapping[str, str]) -> str:
+def to_issue(
+    results: Sequence[Result], *, level: Level, where: str, versions: Mapping[str, str]
+) -> str:
     """Return the summary for the issue form: plain text, which the form shows."""
     named = ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))
     text = f"Acceptance run of the level {level} on {where}, with {named}.\n\n{to_text(results)}\n"
@@ -47,7 +49,9 @@ def to_recording(results: Iterable[Result], *, origin: str) -> str:
 
 def _is_recordable(result: Result) -> bool:
     is_measurement = result.case.call.operation.startswith(MEASUREMENT)
-    return result.response is not None and result.case.level is not Level.DEPLOY and not is_measurement
+    return (
+        result.response is not None and result.case.level is not Level.DEPLOY and not is_measurement
+    )
 
 
 def _entry(result: Result) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`make bench`: measure audits, and a plan and its execution; write benchmarks/README.md.
 
-`--peer` also measures a binary of aws-root-manager, in turn: one of its releases, or what `go build` makes of
-its source.
+`--peer` also measures a binary of aws-root-manager, in turn: one of its releases, or what `go
+build` makes of its source.
 
 It takes about ten minutes, and needs two cores that nothing else uses.
 """

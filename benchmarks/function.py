@@ -85,7 +85,10 @@ def invoke(
     """
     settings = {**environment, "SETTINGS": json.dumps(SETTINGS[entry_point])}
     with ProcessPoolExecutor(
-        sandboxes, mp_context=get_context("spawn"), initializer=_replace_environment, initargs=(settings,)
+        sandboxes,
+        mp_context=get_context("spawn"),
+        initializer=_replace_environment,
+        initargs=(settings,),
     ) as processes:
         return list(processes.map(partial(_run, entry_point), events))
 

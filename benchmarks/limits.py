@@ -30,8 +30,8 @@ ORGANIZATIONS = {
     "ListRoots": Limit(rate=1, burst=2),
 }
 
-# STS documents this one for AssumeRole and the other calls that are made with an account's own keys. No limit
-# of AssumeRoot is published or recorded.
+# STS documents this one for AssumeRole and the other calls that are made with an account's own
+# keys. No limit of AssumeRoot is published or recorded.
 ASSUME_ROOT = Limit(rate=600, burst=600)
 
 

@@ -29,7 +29,8 @@ _MEMORY_GIB = 1.0
 # A child execution, its choice, and its function.
 _STEPS_OF_A_BATCH = 3
 _STEPS_OF_A_RUN = 5
-# List prices in us-east-1, in US dollars: a GB-second of arm64, a request, a transition, an S3 PUT and GET.
+# List prices in us-east-1, in US dollars: a GB-second of arm64, a request, a transition, an S3 PUT
+# and GET.
 _GB_SECOND, _REQUEST, _TRANSITION, _PUT, _GET = 13.3334e-6, 0.2e-6, 25e-6, 5e-6, 0.4e-6
 
 _ENTRY_POINTS = {
@@ -117,7 +118,9 @@ class Meter:
         self._s3 = aws.client("s3")
         self._s3.create_bucket(Bucket=BUCKET)
 
-    def compare(self, scenario: Scenario, *, one_account: bool = False, times: int = 1) -> Comparison:
+    def compare(
+        self, scenario: Scenario, *, one_account: bool = False, times: int = 1
+    ) -> Comparison:
         """Audit an organization, or only its first member, by the command line and by the peer in turn.
 
         Raises:
@@ -159,10 +162,16 @@ class Meter:
         self._stand_in.begin(scenario)
         account_id = scenario.member_ids[0]
         event = _execution_input({"task": "delete", "accounts": [account_id]})
-        plan, output = self._run_functions("plan delete", scenario, event, {account_id: Outcome.PLANNED})
-        self._stand_in.add_execution(event["execution"]["name"], event["execution"]["startedAt"], output)
+        plan, output = self._run_functions(
+            "plan delete", scenario, event, {account_id: Outcome.PLANNED}
+        )
+        self._stand_in.add_execution(
+            event["execution"]["name"], event["execution"]["startedAt"], output
+        )
         event = _execution_input({"plan": event["execution"]["name"]})
-        self._stand_in.add_execution(event["execution"]["name"], event["execution"]["startedAt"], None)
+        self._stand_in.add_execution(
+            event["execution"]["name"], event["execution"]["startedAt"], None
+        )
         done, _ = self._run_functions(
             "execute", scenario, event, {account_id: Outcome.DONE}, folder="executions"
         )
@@ -172,9 +181,19 @@ class Meter:
         self, scenario: Scenario, chosen: Sequence[str], expected: Mapping[str, Outcome]
     ) -> Figures:
         accounts = [argument for account_id in chosen for argument in ("--account", account_id)]
-        command = ("-m", "centralized_root_access", "audit", "--from-here", "--format", "json", *accounts)
+        command = (
+            "-m",
+            "centralized_root_access",
+            "audit",
+            "--from-here",
+            "--format",
+            "json",
+            *accounts,
+        )
         # An account has credentials.
-        report, figures = self._run(scenario, sys.executable, *command, exit_code=1, accounts=len(expected))
+        report, figures = self._run(
+            scenario, sys.executable, *command, exit_code=1, accounts=len(expected)
+        )
         require_outcomes(report["results"], expected=expected)
         return figures
 
@@ -200,13 +219,18 @@ class Meter:
         run = started.response
         batches = invoke(
             run_batch,
-            [{"runId": run["runId"], "workSha256": run["workSha256"], "batch": n} for n in run["batches"]],
+            [
+                {"runId": run["runId"], "workSha256": run["workSha256"], "batch": n}
+                for n in run["batches"]
+            ],
             environment=self._environment,
             sandboxes=MAX_CONCURRENCY,
         )
         event = {"runId": run["runId"], "runSha256": run["runSha256"]}
         results = [batch.response for batch in batches]
-        (finished,) = invoke(write_report, [{**event, "results": results}], environment=self._environment)
+        (finished,) = invoke(
+            write_report, [{**event, "results": results}], environment=self._environment
+        )
         seconds = time.monotonic() - started_at
         stored = self._s3.get_object(Bucket=BUCKET, Key=f"{folder}/{run['runId']}/report.json")
         invocations = (started, *batches, finished)
@@ -232,7 +256,9 @@ class Meter:
         """Run a command for a number of accounts; return its output and its figures."""
         self._stand_in.begin(scenario)
         started_at, cpu = time.monotonic(), _cpu_of_processes()
-        finished = subprocess.run(command, env=self._environment, check=False, capture_output=True, text=True)
+        finished = subprocess.run(
+            command, env=self._environment, check=False, capture_output=True, text=True
+        )
         seconds = time.monotonic() - started_at
         try:
             output = json.loads(finished.stdout)
@@ -280,7 +306,9 @@ def correct_outcomes(scenario: Scenario) -> dict[str, Outcome]:
     }
 
 
-def require_outcomes(results: Sequence[Mapping[str, Any]], *, expected: Mapping[str, Outcome]) -> None:
+def require_outcomes(
+    results: Sequence[Mapping[str, Any]], *, expected: Mapping[str, Outcome]
+) -> None:
     """Require a report that has each account once, with its outcome.
 
     Raises:

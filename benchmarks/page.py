@@ -96,7 +96,10 @@ def _sections(measurements: Measurements) -> Iterable[str]:
         in_turn=", in turn" if measurements.peer else "",
         machine=f"{os.cpu_count()} cores ({platform.system()}, {platform.machine()})",
         versions=", ".join(
-            [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _VERSIONS)]
+            [
+                f"Python {platform.python_version()}",
+                *(f"{name} {version(name)}" for name in _VERSIONS),
+            ]
         ),
     )
     ours = ("ListAccounts", "from here", "calls", "throttled", "CPU per account")

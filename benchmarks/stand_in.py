@@ -1,10 +1,12 @@
 """A stand-in for STS, IAM, Organizations and Step Functions, made for load: what a run calls, over TLS.
 
-It has AWS's latency and AWS's limits, and serves several thousand calls a second from one core, so a
-benchmark measures the client. Its clients trust the authorities that they have without it, and its own: the
-SDKs read all of these. Its responses are recorded from the local AWS. Kinder than AWS are still:
+It has AWS's latency and AWS's limits, and serves several thousand calls a second from one core, so
+a benchmark measures the client. Its clients trust the authorities that they have without it, and
+its own: the SDKs read all of these. Its responses are recorded from the local AWS. Kinder than AWS
+are still:
 
-- Each call has the same latency, where some of AWS's are slow, and opening a connection has none, where the
+- Each call has the same latency, where some of AWS's are slow, and opening a connection has none,
+where the
   network takes two round trips.
 - Its certificate is its own authority, where two more are between AWS's and an authority.
 - It leaves idle connections open.
@@ -93,7 +95,9 @@ class StandIn:
     def __init__(self, connection: Connection, *, authorities: str) -> None:
         self._connection = connection
         ports = self._receive()
-        self.urls = {service: f"https://{HOST}:{port}" for service, port in zip(SERVICES, ports, strict=True)}
+        self.urls = {
+            service: f"https://{HOST}:{port}" for service, port in zip(SERVICES, ports, strict=True)
+        }
         self.authorities = authorities
 
     @property
@@ -125,7 +129,9 @@ class StandIn:
         try:
             return self._connection.recv()
         except EOFError as error:
-            raise StandInFailedError("The stand-in for AWS has ended. Its last lines say why.") from error
+            raise StandInFailedError(
+                "The stand-in for AWS has ended. Its last lines say why."
+            ) from error
 
 
 def allow_many_connections() -> None:

@@ -108,7 +108,9 @@ class Aws:
             return _http_response(400, _THROTTLED[request.service])
         account_id = request.account_id
         if request.operation == "DescribeExecution":
-            return _http_response(200, self._describe_execution(json.loads(request.body)["executionArn"]))
+            return _http_response(
+                200, self._describe_execution(json.loads(request.body)["executionArn"])
+            )
         if request.operation == "ListExecutions":
             # No other audit runs.
             return _http_response(200, b'{"executions": []}')
@@ -135,7 +137,9 @@ class Aws:
         """Add an execution of a state machine, which runs if it has no output."""
         started: dict[str, object] = {"startDate": datetime.fromisoformat(started_at).timestamp()}
         ended = (
-            {"status": "RUNNING"} if output is None else {"status": "SUCCEEDED", "output": json.dumps(output)}
+            {"status": "RUNNING"}
+            if output is None
+            else {"status": "SUCCEEDED", "output": json.dumps(output)}
         )
         self._executions[name] = started | ended
 
@@ -157,7 +161,9 @@ class Aws:
 def _record() -> Mapping[tuple[str, str], tuple[int, bytes]]:
     """Return what the local AWS responds, by the operation and what it is asked about."""
     with mock_organization(seed=Seed(members=())) as organization:
-        return dict(itertools.chain(_record_organization(organization), _record_accounts(organization)))
+        return dict(
+            itertools.chain(_record_organization(organization), _record_accounts(organization))
+        )
 
 
 def _record_organization(organization: LocalOrganization) -> Iterator[_Recorded]:
@@ -165,13 +171,17 @@ def _record_organization(organization: LocalOrganization) -> Iterator[_Recorded]
     client.enable_aws_service_access(ServicePrincipal="iam.amazonaws.com")
     ids = {"Root": organization.root_id}
     for name, parent in UNITS.items():
-        unit = client.create_organizational_unit(ParentId=ids[parent], Name=name)["OrganizationalUnit"]
+        unit = client.create_organizational_unit(ParentId=ids[parent], Name=name)[
+            "OrganizationalUnit"
+        ]
         ids[name] = unit["Id"]
     leaves = [ids[name] for name in UNITS if name not in _TOP_UNITS]
     for account_id, unit_id in zip((_CLEAN, _WITH_CREDENTIALS, *_OTHERS), leaves, strict=True):
         email = f"{account_id}@example.com"
         organization.add_account(name=f"team-{account_id}", email=email, account_id=account_id)
-        client.move_account(AccountId=account_id, SourceParentId=ids["Root"], DestinationParentId=unit_id)
+        client.move_account(
+            AccountId=account_id, SourceParentId=ids["Root"], DestinationParentId=unit_id
+        )
     for operation in ("describe_organization", "list_accounts", "list_roots"):
         yield _response(client, MANAGEMENT_ACCOUNT_ID, operation)
     for name, id_ in ids.items():
@@ -204,7 +214,9 @@ def _record_accounts(organization: LocalOrganization) -> Iterator[_Recorded]:
 
 def _response(client: Any, subject: str, operation: str, **parameters: object) -> _Recorded:
     recorded: list[dict[str, Any]] = []
-    client.meta.events.register("before-parse", lambda response_dict, **_: recorded.append(response_dict))
+    client.meta.events.register(
+        "before-parse", lambda response_dict, **_: recorded.append(response_dict)
+    )
     # An account without a password has no login profile.
     with contextlib.suppress(ClientError):
         getattr(client, operation)(**parameters)

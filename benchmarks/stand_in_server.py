@@ -77,7 +77,10 @@ def _parse(data: bytes, head: bytes, *, body_at: int) -> AwsRequest:
     else:
         operation = body[body.find(b"Action=") + 7 :].split(b"&", 1)[0].decode()
     return AwsRequest(
-        service=credential[2].decode(), operation=operation, account_id=credential[1].decode(), body=body
+        service=credential[2].decode(),
+        operation=operation,
+        account_id=credential[1].decode(),
+        body=body,
     )
 
 
@@ -92,9 +95,12 @@ class _Server:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain, key)
         loop = asyncio.get_running_loop()
-        # A port for each service, as AWS has a host for each: no client may share their connections.
+        # A port for each service, as AWS has a host for each: no client may share their
+        # connections.
         servers = [
-            await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0, ssl=context, backlog=_BACKLOG)
+            await loop.create_server(
+                lambda: _Connection(self), "127.0.0.1", 0, ssl=context, backlog=_BACKLOG
+            )
             for _ in SERVICES
         ]
         loop.add_reader(self._commands.fileno(), self._obey)

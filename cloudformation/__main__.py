@@ -14,13 +14,17 @@ from .templates import TEMPLATES
 def main() -> int:
     """Write the templates, the zip files and their checksums, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m cloudformation", description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("build/template"), help="the folder to write to")
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/template"), help="the folder to write to"
+    )
     output: Path = parser.parse_args().output
     files: set[Path] = set()
     for template in TEMPLATES:
         files |= {*build_parameter_template(template, output=output)}
     # As `sha256sum --check` reads it.
-    sums = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in sorted(files)]
+    sums = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in sorted(files)
+    ]
     (output / "SHA256SUMS").write_text("".join(sums))
     print(*sorted(files), sep="\n")
     return 0

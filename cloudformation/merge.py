@@ -81,7 +81,9 @@ def _text_tokens(value: Any) -> list[Any]:
             return _JSON_TOKENS.findall(value)
         case {"Fn::Join": ["", [*parts]]}:
             return [
-                token for part in parts for token in (_text_tokens(part) if isinstance(part, str) else [part])
+                token
+                for part in parts
+                for token in (_text_tokens(part) if isinstance(part, str) else [part])
             ]
     return []
 

@@ -28,18 +28,22 @@ _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _READABLE_BY_ALL = 0o644 << 16
 
 _NOT_IN_CHINA = {
-    "Assert": {"Fn::Not": [{"Fn::Contains": [["cn-north-1", "cn-northwest-1"], {"Ref": "AWS::Region"}]}]},
+    "Assert": {
+        "Fn::Not": [{"Fn::Contains": [["cn-north-1", "cn-northwest-1"], {"Ref": "AWS::Region"}]}]
+    },
     "AssertDescription": (
         "Centralized root access is not available in the China Regions. Use a Region of another partition."
     ),
 }
-# The same in every template: the conditions of properties, the conditions of policies' statements by a text
-# in them, and the values of properties by a resource's type.
+# The same in every template: the conditions of properties, the conditions of policies' statements
+# by a text in them, and the values of properties by a resource's type.
 _PROPERTIES = {"AlarmActions": "Notifies", "OKActions": "Notifies", "KmsKeyId": "HasKey"}
 _STATEMENTS = {"kms:": "HasKey", "sns:Publish": "Notifies", "securityhub:": "ImportsFindings"}
 _VALUES: Mapping[str, Mapping[str, Any]] = {
     "AWS::IAM::Role": {
-        "PermissionsBoundary": {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundaryArn"}, NO_VALUE]}
+        "PermissionsBoundary": {
+            "Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundaryArn"}, NO_VALUE]
+        }
     },
     "AWS::Logs::LogGroup": {"RetentionInDays": {"Ref": "LogRetentionDays"}},
 }
@@ -50,7 +54,8 @@ class Option:
     """One of the ways in which a construct can be made.
 
     Attributes:
-        condition: The condition under which it is made so; None for the last option, for every other case.
+        condition: The condition under which it is made so; None for the last option, for every
+            other case.
         arguments: The construct's arguments; a function gets the stack.
     """
 
@@ -123,7 +128,9 @@ def build_parameter_template(template: ParameterTemplate, *, output: Path) -> tu
         **sections,
     }
     written = output / f"{template.name}.template.json"
-    written.write_text(json.dumps({key: part for key, part in document.items() if part}, indent=1) + "\n")
+    written.write_text(
+        json.dumps({key: part for key, part in document.items() if part}, indent=1) + "\n"
+    )
     return written, *archives
 
 
@@ -134,7 +141,9 @@ class _Builder:
         self._template = template
         self._folder = folder
         everything = (options[0].arguments for options in template.choices.values())
-        self._everything = {name: value for arguments in everything for name, value in arguments.items()}
+        self._everything = {
+            name: value for arguments in everything for name, value in arguments.items()
+        }
         self._synthesized = functools.cache(self._synthesize)
 
     def outputs(self) -> dict[str, Any]:
@@ -178,7 +187,9 @@ class _Builder:
         if always:
             resource["DependsOn"] = always
         if others := [name for name in names if name not in always]:
-            references = [{"Fn::If": [conditions[name], {"Ref": name}, NO_VALUE]} for name in others]
+            references = [
+                {"Fn::If": [conditions[name], {"Ref": name}, NO_VALUE]} for name in others
+            ]
             resource["Metadata"] = {"DependsOn": references}
 
     def _sections(self, chosen: Mapping[str, object]) -> dict[str, Any]:
@@ -186,20 +197,26 @@ class _Builder:
         return self._synthesized(tuple({**self._everything, **chosen}.items()))
 
     def _synthesize(self, arguments: tuple[tuple[str, object], ...]) -> dict[str, Any]:
-        # An app for each: logical IDs have the path of the stack in the app. All are in one folder: the CDK
-        # copies each function's code into it once.
+        # An app for each: logical IDs have the path of the stack in the app. All are in one folder:
+        # the CDK copies each function's code into it once.
         app = App(
-            outdir=str(self._folder), analytics_reporting=False, builtin_cloud_formation_validation=False
+            outdir=str(self._folder),
+            analytics_reporting=False,
+            builtin_cloud_formation_validation=False,
         )
         stack = Stack(app, _STACK, env=Environment(region=REGION_OF_EVENTS))
         self._template.add(
-            stack, **{name: it(stack) if isinstance(it, FunctionType) else it for name, it in arguments}
+            stack,
+            **{name: it(stack) if isinstance(it, FunctionType) else it for name, it in arguments},
         )
         app.synth()
         synthesized = json.loads((self._folder / stack.template_file).read_text())
         own = self._template.placeholders
         placeholders = replace(own, texts={**own.texts, REGION_OF_EVENTS: {"Ref": "AWS::Region"}})
-        return {name: placeholders.replace(synthesized.get(name, {})) for name in ("Resources", "Outputs")}
+        return {
+            name: placeholders.replace(synthesized.get(name, {}))
+            for name in ("Resources", "Outputs")
+        }
 
 
 def _condition_of(statement: object) -> str | None:

@@ -19,8 +19,8 @@ class Placeholders:
     Attributes:
         texts: What stands for a text, and the function that takes its place.
         numbers: What stands for a number, and the function that takes its place.
-        lists: The two elements that stand for a list, and the parameter that has it, separated by commas.
-            What is between the two becomes what is between any two of them.
+        lists: The two elements that stand for a list, and the parameter that has it, separated by
+            commas. What is between the two becomes what is between any two of them.
     """
 
     texts: Mapping[str, Any] = field(default_factory=dict)

@@ -31,7 +31,25 @@ _ACCOUNTS = r"[0-9]{12}(,[0-9]{12})"
 _EXAMPLE_ACCOUNTS = "such as 222222222222,333333333333"
 _SEPARATED = "separated by commas without spaces"
 # The numbers that CloudWatch Logs offers.
-_DAYS = (1, 3, 5, 7, 14, *range(30, 181, 30), 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+_DAYS = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    *range(30, 181, 30),
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)
 
 # Nothing but the interval, and how long a new alarm waits, differs between them.
 _HOURS = {"1 hour": 1, "6 hours": 6, "12 hours": 12, "1 day": 24}
@@ -81,7 +99,9 @@ def _differs(parameter: str, value: str) -> dict[str, Any]:
     return {"Fn::Not": [_equals(parameter, value)]}
 
 
-def _either(condition: str, argument: str, value: object, otherwise: object) -> tuple[Option, Option]:
+def _either(
+    condition: str, argument: str, value: object, otherwise: object
+) -> tuple[Option, Option]:
     """Return the options of a choice: an argument has the value under a condition, and otherwise another."""
     return (
         Option(condition=condition, arguments={argument: value}),
@@ -190,7 +210,9 @@ ROOT_ACCESS = ParameterTemplate(
     conditions={
         **_OPERATION_CONDITIONS,
         "BothFeatures": _equals("Features", _BOTH),
-        "OnlyRootCredentialsManagement": _equals("Features", RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT),
+        "OnlyRootCredentialsManagement": _equals(
+            "Features", RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT
+        ),
         "OnlyRootSessions": _equals("Features", RootAccessFeature.ROOT_SESSIONS),
         "UnmanagedDelegates": _equals("DelegatedAdministrators", "unmanaged"),
         "NoDelegates": _equals("DelegatedAdministrators", "none"),
@@ -249,7 +271,9 @@ def _task_condition(name: str) -> str:
     return f"{name.title()}s"
 
 
-def _add_root_tasks(stack: Stack, *, notification_topic: sns.ITopic | None, **arguments: Any) -> None:
+def _add_root_tasks(
+    stack: Stack, *, notification_topic: sns.ITopic | None, **arguments: Any
+) -> None:
     others = [task for name in _OTHER_TASKS for task in arguments.pop(name)]
     RootTasks(
         stack,
@@ -277,7 +301,9 @@ ROOT_TASKS = ParameterTemplate(
             f"empty, or at most {MAX_PROTECTED_ACCOUNTS} account IDs of 12 digits, {_SEPARATED}",
             default="",
         ),
-        "AuditInterval": _one_of("How often every account is audited.", ["never", *_HOURS], "never"),
+        "AuditInterval": _one_of(
+            "How often every account is audited.", ["never", *_HOURS], "never"
+        ),
         "SecurityHubFindings": _switch(
             "Whether each full audit imports a finding for every account into Security Hub CSPM."
         ),
@@ -286,14 +312,18 @@ ROOT_TASKS = ParameterTemplate(
     conditions={
         **{
             _task_condition(name): {
-                "Fn::Or": [_equals("Tasks", listed) for listed in _TASKS if tasks[0] in listed.split(",")]
+                "Fn::Or": [
+                    _equals("Tasks", listed) for listed in _TASKS if tasks[0] in listed.split(",")
+                ]
             }
             for name, tasks in _OTHER_TASKS.items()
         },
         "MakesChanges": _differs("Tasks", RootTask.AUDIT.value),
         "ProtectsAccounts": _differs("ProtectedAccounts", ""),
         **{
-            f"ProtectsAnd{name}": {"Fn::And": [{"Condition": "ProtectsAccounts"}, {"Condition": name}]}
+            f"ProtectsAnd{name}": {
+                "Fn::And": [{"Condition": "ProtectsAccounts"}, {"Condition": name}]
+            }
             for name in map(_task_condition, _OTHER_TASKS)
         },
         "Audits": _differs("AuditInterval", "never"),
@@ -307,15 +337,24 @@ ROOT_TASKS = ParameterTemplate(
         "interval": _either("Audits", "audit_interval", _INTERVAL, None),
         "protected": _either("ProtectsAccounts", "protected_accounts", _PROTECTED, ()),
         **_OPERATION_CHOICES,
-        **{name: _either(_task_condition(name), name, tasks, ()) for name, tasks in _OTHER_TASKS.items()},
+        **{
+            name: _either(_task_condition(name), name, tasks, ())
+            for name, tasks in _OTHER_TASKS.items()
+        },
     },
     table=(
         Row(ids="RootTasksDeleteCredentialsProtected", condition="ProtectsAndDeletes"),
         Row(ids="RootTasksAllowPasswordRecoveryProtected", condition="ProtectsAndRecovers"),
-        Row(ids="RootTasks(Plan)?Unlock(Bucket|Queue)PolicyProtected", condition="ProtectsAndUnlocks"),
+        Row(
+            ids="RootTasks(Plan)?Unlock(Bucket|Queue)PolicyProtected",
+            condition="ProtectsAndUnlocks",
+        ),
         Row(ids="RootTasksDeleteCredentials", condition="Deletes"),
         Row(ids="RootTasksAllowPasswordRecovery", condition="Recovers"),
-        Row(ids="RootTasks(Plan)?Unlock(Bucket|Queue)Policy|RootTasksStartRunRestores", condition="Unlocks"),
+        Row(
+            ids="RootTasks(Plan)?Unlock(Bucket|Queue)Policy|RootTasksStartRunRestores",
+            condition="Unlocks",
+        ),
         Row(
             ids="RootTasksStartExecution[0-9A-F]{8}$",
             condition="MakesChanges",
@@ -341,7 +380,9 @@ ROOT_TASKS = ParameterTemplate(
         texts={"rate(11 hours)": {"Fn::Join": ["", ["rate(", {"Ref": "AuditInterval"}, ")"]]}},
         numbers={
             11 * 3600: _by_interval({name: hours * 3600 for name, hours in _HOURS.items()}),
-            11 * 180: _by_interval({name: min(hours * 180, 2880) for name, hours in _HOURS.items()}),
+            11 * 180: _by_interval(
+                {name: min(hours * 180, 2880) for name, hours in _HOURS.items()}
+            ),
         },
     ),
     add=_add_root_tasks,
@@ -373,7 +414,9 @@ GUARDRAIL = ParameterTemplate(
     conditions={"ExemptsAccounts": _differs("ExemptAccounts", "")},
     choices={"exempt": _either("ExemptsAccounts", "exempt_accounts", _EXEMPT, ())},
     table=(Row(ids="RootUserGuardrailPolicy", choices=("exempt",)),),
-    placeholders=Placeholders(lists={_EXEMPT: "ExemptAccounts", _TARGETS: "Targets"}, texts=_STACK_NAME),
+    placeholders=Placeholders(
+        lists={_EXEMPT: "ExemptAccounts", _TARGETS: "Targets"}, texts=_STACK_NAME
+    ),
     add=lambda stack, **arguments: RootUserGuardrail(
         stack, "RootUserGuardrail", targets=_TARGETS, **arguments
     ),
@@ -407,7 +450,9 @@ ROOT_USE_ALARM = ParameterTemplate(
     add=lambda stack, **arguments: RootUseAlarm(
         stack,
         "RootUse",
-        trail_log_group=logs.LogGroup.from_log_group_name(stack, "Trail", _parameter(stack, "TrailLogGroup")),
+        trail_log_group=logs.LogGroup.from_log_group_name(
+            stack, "Trail", _parameter(stack, "TrailLogGroup")
+        ),
         notification_topic=_topic(stack),
         **arguments,
     ),

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
-REFERENCE = ROOT / "docs" / "api.md"
-SCHEMA = ROOT / "docs" / "report.schema.json"
-COMMAND_LINE = ROOT / "docs" / "command-line.md"
+REFERENCE = ROOT / "docs" / "reference" / "api.md"
+SCHEMA = ROOT / "docs" / "reference" / "report.schema.json"
+COMMAND_LINE = ROOT / "docs" / "reference" / "command-line.md"
 README = ROOT / "README.md"
 RECORDINGS = ROOT / "acceptance" / "recordings"
 PACKAGE = "centralized_root_access"
@@ -83,8 +83,8 @@ def _confirmation(recordings: Path) -> str:
     text = (
         f"{first} **Confirmed on AWS**: {len(names)} responses, which are recorded; the local AWS is "
         f"tested against them. {f'Not confirmed: {unconfirmed}. ' if unconfirmed else ''}"
-        "[`python -m acceptance`](docs/acceptance.md) checks it in a test organization, in one "
-        "command, and restores everything. [Not confirmed, and accepted](docs/not-confirmed.md) "
+        "[`python -m acceptance`](docs/contributing/acceptance.md) checks it in a test organization, in one "
+        "command, and restores everything. [Not confirmed, and accepted](docs/background/not-confirmed.md) "
         "has the details."
     )
     return textwrap.fill(text, 150, break_long_words=False, break_on_hyphens=False) + "\n"
@@ -124,7 +124,9 @@ def _class(item: griffe.Class) -> Iterator[str]:
     public = [member for member in item.members.values() if member.is_public and member.docstring]
     attributes = [member for member in public if isinstance(member, griffe.Attribute)]
     if attributes:
-        rows = [(f"`{one.name}`", f"`{one.annotation or one.value}`", _text(one)) for one in attributes]
+        rows = [
+            (f"`{one.name}`", f"`{one.annotation or one.value}`", _text(one)) for one in attributes
+        ]
         yield from _table("attribute", rows)
     for method in public:
         if isinstance(method, griffe.Function) and not method.name.startswith("__"):
@@ -152,11 +154,17 @@ def _docstring(item: griffe.Object) -> Iterator[str]:
             case griffe.DocstringSectionText():
                 yield _markdown(section.value)
             case griffe.DocstringSectionParameters():
-                yield from _table("argument", [(f"`{one.name}`", one.description) for one in section.value])
+                yield from _table(
+                    "argument", [(f"`{one.name}`", one.description) for one in section.value]
+                )
             case griffe.DocstringSectionAttributes():
-                yield from _table("attribute", [(f"`{one.name}`", one.description) for one in section.value])
+                yield from _table(
+                    "attribute", [(f"`{one.name}`", one.description) for one in section.value]
+                )
             case griffe.DocstringSectionRaises():
-                rows = [(f"`{error.annotation}`", str(error.description)) for error in section.value]
+                rows = [
+                    (f"`{error.annotation}`", str(error.description)) for error in section.value
+                ]
                 yield from _table("raises", rows)
             case griffe.DocstringSectionReturns():
                 yield f"Returns: {_line(' '.join(str(value.description) for value in section.value))}\n"
@@ -314,7 +322,11 @@ def _help(command: click.Command) -> Iterator[str]:
 
 def _options(command: click.Command) -> Iterator[tuple[str, str]]:
     for option in command.params:
-        record = option.get_help_record(click.Context(command)) if isinstance(option, click.Option) else None
+        record = (
+            option.get_help_record(click.Context(command))
+            if isinstance(option, click.Option)
+            else None
+        )
         if record is not None:
             names, text = record
             yield f"`{names}`", text
@@ -360,7 +372,9 @@ def report_schema() -> str:
 def _schema_of(type_: Any, named: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a type; dataclasses and enums are added to the named ones."""
     if get_origin(type_) is types.UnionType:
-        (schema,) = (_schema_of(each, named) for each in get_args(type_) if each is not types.NoneType)
+        (schema,) = (
+            _schema_of(each, named) for each in get_args(type_) if each is not types.NoneType
+        )
         if "type" in schema:
             return schema | {"type": [schema["type"], "null"]}
         return {"anyOf": [schema, {"type": "null"}]}
@@ -371,7 +385,9 @@ def _schema_of(type_: Any, named: dict[str, Any]) -> dict[str, Any]:
     if type_ is datetime:
         return _reference("time")
     name = f"{type_.__name__[0].lower()}{type_.__name__[1:]}"
-    named[name] = {"enum": [*type_]} if issubclass(type_, StrEnum) else _object(_properties(type_, named))
+    named[name] = (
+        {"enum": [*type_]} if issubclass(type_, StrEnum) else _object(_properties(type_, named))
+    )
     return _reference(name)
 
 

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 # The pages that are elsewhere in the repository, by their name in the site.
 _PAGES = {
-    "benchmarks.md": "benchmarks/README.md",
-    "changelog.md": "CHANGELOG.md",
-    "contributing.md": "CONTRIBUTING.md",
-    "examples.md": "examples/README.md",
-    "license.md": "LICENSE",
-    "overview.md": "README.md",
-    "security.md": "SECURITY.md",
+    "background/license.md": "LICENSE",
+    "background/security.md": "SECURITY.md",
+    "contributing/benchmarks.md": "benchmarks/README.md",
+    "contributing/changelog.md": "CHANGELOG.md",
+    "contributing/contributing.md": "CONTRIBUTING.md",
+    "index.md": "README.md",
+    "reference/examples.md": "examples/README.md",
 }
-_EXAMPLES = "examples.md"
+_EXAMPLES = "reference/examples.md"
 _APP = "app.py"
 _LANGUAGES = {".py": "python", ".tf": "hcl", ".ts": "typescript", ".yml": "yaml"}
 # A reader in a closed network sees the same site: no picture of another host.
@@ -43,10 +43,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
     """Turn links of the repository into links of the site."""
-    folder = posixpath.dirname(_PAGES.get(page.file.src_uri, f"docs/{page.file.src_uri}"))
+    here = page.file.src_uri
+    folder = posixpath.dirname(_PAGES.get(here, f"docs/{here}"))
 
     def replace(link: re.Match[str]) -> str:
-        return f"]({target(posixpath.normpath(posixpath.join(folder, link[1])))}{link[2] or ''})"
+        path = target(posixpath.normpath(posixpath.join(folder, link[1])))
+        file, hash_, anchor = path.partition("#")
+        relative = posixpath.relpath(file, posixpath.dirname(here) or ".")
+        return f"]({relative}{hash_}{anchor}{link[2] or ''})"
 
     # In the code of a cell, where GitHub needs a backslash, the site would show it.
     return _LINK.sub(replace, _BADGE.sub("", markdown)).replace(r"\|", "|")
@@ -63,6 +67,7 @@ def target(path: str) -> str:
             return name
     folder, _, name = path.partition("/")
     if folder == "docs":
+        # The folders of the site are those of docs/.
         return name
     if path == _APP:
         return f"{_EXAMPLES}#{_anchor(_APP)}"

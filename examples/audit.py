@@ -1,7 +1,7 @@
 """Root tasks: a daily audit of every member account, and all tasks on demand.
 
-Two accounts are protected: audits include them, and no run makes changes there. One role may audit and plan,
-another one executes plans, and both read the reports.
+Two accounts are protected: audits include them, and no run makes changes there. One role may audit
+and plan, another one executes plans, and both read the reports.
 """
 
 from aws_cdk import App, Duration, Environment, Stack
@@ -11,7 +11,9 @@ from aws_cdk import aws_sns as sns
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 
 app = App()
-stack = Stack(app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1"))
+stack = Stack(
+    app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1")
+)
 CentralizedRootAccess(stack, "RootAccess")
 root_tasks = RootTasks(
     stack,

@@ -1,7 +1,8 @@
 """An app that cdk-nag 3 checks: what its AwsSolutions rules find in the constructs is acknowledged.
 
-`pip install cdk-nag`; this library does not need it. Each acknowledgment is for one finding, with one value,
-in one resource, and has its reason, which cdk-nag's report shows. What an app adds to a role is still found.
+`pip install cdk-nag`; this library does not need it. Each acknowledgment is for one finding, with
+one value, in one resource, and has its reason, which cdk-nag's report shows. What an app adds to a
+role is still found.
 """
 
 from aws_cdk import App, Duration, Stack, Validations

@@ -5,7 +5,9 @@ from aws_cdk import App, Duration, Environment, Stack
 from centralized_root_access import CentralizedRootAccess, RootAccessDashboard, RootTasks
 
 app = App()
-stack = Stack(app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1"))
+stack = Stack(
+    app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1")
+)
 root_access = CentralizedRootAccess(stack, "RootAccess")
 drift_check = root_access.add_drift_check()
 root_tasks = RootTasks(stack, "RootTasks", audit_interval=Duration.days(1))

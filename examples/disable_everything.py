@@ -1,7 +1,8 @@
 """Both features are disabled and every delegated administrator deregistered, on purpose.
 
-CDK warns of both at synth. Deploy this before you remove the construct: removing it changes nothing.
-Trusted access stays enabled: other IAM features may use it. If none does, this disables it:
+CDK warns of both at synth. Deploy this before you remove the construct: removing it changes
+nothing. Trusted access stays enabled: other IAM features may use it. If none does, this disables
+it:
 
     aws organizations disable-aws-service-access --service-principal iam.amazonaws.com
 """

@@ -1,8 +1,8 @@
 """Features and delegated administrators: what is listed is enabled, anything else is disabled.
 
-RootSessions is disabled. CDK warns of that at synth, which is acknowledged here with its reason. Besides the
-management account, the security team's alone may audit, delete and recover root credentials: another account
-that is registered for IAM is deregistered.
+RootSessions is disabled. CDK warns of that at synth, which is acknowledged here with its reason.
+Besides the management account, the security team's alone may audit, delete and recover root
+credentials: another account that is registered for IAM is deregistered.
 """
 
 from aws_cdk import Annotations, App, Environment, Stack

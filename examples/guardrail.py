@@ -8,10 +8,17 @@ from aws_cdk import App, Duration, Environment, Stack
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
-from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAlarm, RootUserGuardrail
+from centralized_root_access import (
+    CentralizedRootAccess,
+    RootTasks,
+    RootUseAlarm,
+    RootUserGuardrail,
+)
 
 app = App()
-stack = Stack(app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1"))
+stack = Stack(
+    app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1")
+)
 topic = sns.Topic(stack, "SecurityNews", enforce_ssl=True)
 CentralizedRootAccess(stack, "RootAccess")
 tasks = RootTasks(stack, "RootTasks", audit_interval=Duration.days(1), notification_topic=topic)

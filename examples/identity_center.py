@@ -1,7 +1,7 @@
 """Root tasks for people who sign in by IAM Identity Center (AWS SSO): a managed policy a permission set.
 
-A permission set's role cannot be changed, but a permission set can name a customer managed policy of the
-account that it is assigned in. Here that is the account of this stack.
+A permission set's role cannot be changed, but a permission set can name a customer managed policy
+of the account that it is assigned in. Here that is the account of this stack.
 """
 
 from aws_cdk import App, Environment, Stack
@@ -10,7 +10,9 @@ from aws_cdk import aws_iam as iam
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 
 app = App()
-stack = Stack(app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1"))
+stack = Stack(
+    app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1")
+)
 CentralizedRootAccess(stack, "RootAccess")
 root_tasks = RootTasks(stack, "RootTasks", tasks=[RootTask.AUDIT, RootTask.DELETE])
 planner = iam.ManagedPolicy(stack, "Planner", managed_policy_name="RootTasksPlanner")

@@ -1,9 +1,10 @@
 """A bootstrap app with rules of its own: a permissions boundary, an encryption key and a retention of logs.
 
-CDK attaches the boundary to every role of the stack, whichever construct created it. It allows every action
-of docs/permissions-boundary.md, by the argument that needs it: leave out what you do not use. An action that
-is missing is denied, and the error names it. Here another stack creates the boundary: deploy that one first.
-In many organizations it exists, and only its name is needed.
+CDK attaches the boundary to every role of the stack, whichever construct created it. It allows
+every action of docs/reference/permissions-boundary.md, by the argument that needs it: leave out
+what you do not use. An action that is missing is denied, and the error names it. Here another stack
+creates the boundary: deploy that one first. In many organizations it exists, and only its name is
+needed.
 """
 
 from aws_cdk import App, Environment, PermissionsBoundary, Stack
@@ -90,12 +91,18 @@ class OrganizationBootstrap(Stack):
 
     def __init__(self, scope: Construct, id: str, *, env: Environment) -> None:
         """Build the stack."""
-        super().__init__(scope, id, env=env, permissions_boundary=PermissionsBoundary.from_name(BOUNDARY))
+        super().__init__(
+            scope, id, env=env, permissions_boundary=PermissionsBoundary.from_name(BOUNDARY)
+        )
         key = kms.Key(self, "Key", enable_key_rotation=True)
         retention = logs.RetentionDays.TEN_YEARS
-        root_access = CentralizedRootAccess(self, "RootAccess", encryption_key=key, log_retention=retention)
+        root_access = CentralizedRootAccess(
+            self, "RootAccess", encryption_key=key, log_retention=retention
+        )
         root_access.add_drift_check(repair=True)
-        RootTasks(self, "RootTasks", tasks=list(RootTask), encryption_key=key, log_retention=retention)
+        RootTasks(
+            self, "RootTasks", tasks=list(RootTask), encryption_key=key, log_retention=retention
+        )
 
 
 app = App()

@@ -19,7 +19,9 @@ from centralized_root_access import CentralizedRootAccess
 
 PIPELINE = Environment(account="999999999999", region="us-east-1")
 MANAGEMENT = Environment(account="111111111111", region="us-east-1")
-CONNECTION = "arn:aws:codeconnections:us-east-1:999999999999:connection/11111111-2222-3333-4444-555555555555"
+CONNECTION = (
+    "arn:aws:codeconnections:us-east-1:999999999999:connection/11111111-2222-3333-4444-555555555555"
+)
 
 # Pinned: what deploys to the management account must not change by itself.
 CDK_CLI = "2.1148.1"
@@ -71,8 +73,8 @@ pipeline.add_stage(
     ],
 )
 
-# CDK grants the use of the connection by the service's former name alone, codestar-connections. The ARN has
-# the new name, for which there is an action of its own.
+# CDK grants the use of the connection by the service's former name alone, codestar-connections. The
+# ARN has the new name, for which there is an action of its own.
 pipeline.build_pipeline()
 for construct in pipeline.pipeline.node.find_child("Source").node.find_all():
     if isinstance(construct, iam.Role):

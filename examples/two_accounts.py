@@ -1,7 +1,8 @@
 """Two accounts: the management account enables root access, and the security account runs the root tasks.
 
-Only the roles of the root tasks may open root sessions, and an alarm reports all others. The guardrail needs
-both types of policies enabled, and the alarm a trail's log group: docs/two-accounts.md has the ten commands.
+Only the roles of the root tasks may open root sessions, and an alarm reports all others. The
+guardrail needs both types of policies enabled, and the alarm a trail's log group:
+docs/guides/two-accounts.md has the ten commands.
 """
 
 from aws_cdk import App, Duration, Environment, Stack
@@ -21,7 +22,9 @@ SECURITY = "222222222222"
 SESSION_ROLES = [f"arn:aws:iam::{SECURITY}:role/centralized-root-access/*"]
 
 app = App()
-bootstrap = Stack(app, "OrganizationBootstrap", env=Environment(account=MANAGEMENT, region="us-east-1"))
+bootstrap = Stack(
+    app, "OrganizationBootstrap", env=Environment(account=MANAGEMENT, region="us-east-1")
+)
 CentralizedRootAccess(bootstrap, "RootAccess", delegated_administrators=[SECURITY])
 RootSessionGuardrail(
     bootstrap,

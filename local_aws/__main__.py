@@ -42,9 +42,15 @@ def _parser() -> argparse.ArgumentParser:
         "run", help="start one, run a command in it, and exit with the command's code"
     )
     run.add_argument("--region", default="us-east-1", help="default: %(default)s")
-    run.add_argument("--seed", action="store_true", help="start with an organization worth looking at")
-    run.add_argument("--logs", type=Path, metavar="FOLDER", help="keep the servers' logs in this folder")
-    run.add_argument("command", nargs="+", metavar="COMMAND", help="after `--`: what to run, such as bash")
+    run.add_argument(
+        "--seed", action="store_true", help="start with an organization worth looking at"
+    )
+    run.add_argument(
+        "--logs", type=Path, metavar="FOLDER", help="keep the servers' logs in this folder"
+    )
+    run.add_argument(
+        "command", nargs="+", metavar="COMMAND", help="after `--`: what to run, such as bash"
+    )
     return parser
 
 

@@ -143,7 +143,8 @@ def callers_environment(
     Args:
         inherited: The caller's environment. Variables that point to another AWS are removed.
         addresses: The local AWS to use.
-        programs: Folders with programs for callers that have none by that name, in addition to Node's.
+        programs: Folders with programs for callers that have none by that name, in addition to
+            Node's.
     """
     return {
         **{name: value for name, value in inherited.items() if not _is_user_setting(name)},
@@ -163,6 +164,8 @@ def _is_user_setting(name: str) -> bool:
     return name.startswith(_USER_PREFIXES) or name.lower() in _PROXIES
 
 
-def _search_path(first: Iterable[Path], inherited: Mapping[str, str], last: Iterable[Path] = ()) -> str:
+def _search_path(
+    first: Iterable[Path], inherited: Mapping[str, str], last: Iterable[Path] = ()
+) -> str:
     folders = [*map(str, first), inherited.get("PATH", os.defpath), *map(str, last)]
     return os.pathsep.join(folders)

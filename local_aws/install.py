@@ -1,7 +1,8 @@
 """Installs pinned packages into this Python's environment, from the index that pip is configured for.
 
-Run as a file, before anything is installed: `python -P local_aws/install.py requirements-dev.txt` installs
-packages and this project, `python -P local_aws/install.py --name "the CDK CLI" -- npm ci` runs a command.
+Run as a file, before anything is installed: `python -P local_aws/install.py requirements-dev.txt`
+installs packages and this project, `python -P local_aws/install.py --name "the CDK CLI" -- npm ci`
+runs a command.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ _ENTRY = re.compile(r"^([\w.-]+)==(?:.*\\\n)*.*\n", re.MULTILINE)
 _REPORT_SECONDS = 2.0
 _CDK = "aws-cdk-lib"
 
-# With -I it takes no setting of the caller's environment, and commands that it runs get that environment.
+# With -I it takes no setting of the caller's environment, and commands that it runs get that
+# environment.
 _SCRIPT = """#!{python} -I
 import sys
 
@@ -63,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--name", help="what the command installs")
-    parser.add_argument("arguments", nargs="+", metavar="FILE|COMMAND", help="requirements, or the command")
+    parser.add_argument(
+        "arguments", nargs="+", metavar="FILE|COMMAND", help="requirements, or the command"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.name is not None:
@@ -85,7 +89,8 @@ def install(requirements: Path) -> None:
     """Install packages, then this project, by uv, which needs seconds where pip needs a minute or more.
 
     Args:
-        requirements: The file with the pinned packages and their hashes, uv and hatchling among them.
+        requirements: The file with the pinned packages and their hashes, uv and hatchling among
+            them.
 
     Raises:
         CalledProcessError: A program failed.
@@ -106,10 +111,12 @@ def install(requirements: Path) -> None:
     environment = _uv_environment()
     run(f"{len(entries)} Python packages", [*pinned, str(requirements)], environment=environment)
     if _CDK in entries:
-        # Another package has the same files, in a version that does not work, and uv installs both at once.
+        # Another package has the same files, in a version that does not work, and uv installs both
+        # at once.
         with _file_of(entries[_CDK]) as file:
             run(_CDK, [*pinned, file, "--reinstall", "--no-deps"], environment=environment)
-    # A folder has no hash. What builds it is installed already, and no other version is fetched for it.
+    # A folder has no hash. What builds it is installed already, and no other version is fetched for
+    # it.
     run(
         "this project",
         [*command, "--no-deps", "--no-build-isolation", "--editable", str(CHECKOUT)],

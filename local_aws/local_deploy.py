@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The arguments; default: this process's.
     """
     parser = argparse.ArgumentParser(prog="python -m local_aws.local_deploy")
-    parser.add_argument("--keep", action="store_true", help="open a shell in the local AWS at the end")
+    parser.add_argument(
+        "--keep", action="store_true", help="open a shell in the local AWS at the end"
+    )
     keep = parser.parse_args(arguments).keep
     raise_interrupted_on_signals()
     started_at = time.monotonic()
@@ -52,8 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             demonstrate(aws)
             here = "in this shell: centralized-root-access status, or cdk diff"
             print(f"1. Open the report in a browser: {_PAGE}")
-            print(f"2. Try {here if keep else 'more in a shell in this local AWS: make local-deploy KEEP=1'}")
-            print("3. Deploy an app of your own to it: docs/local-aws.md")
+            print(
+                f"2. Try {here if keep else 'more in a shell in this local AWS: make local-deploy KEEP=1'}"
+            )
+            print("3. Deploy an app of your own to it: docs/guides/local-aws.md")
             print(f"Done in {time.monotonic() - started_at:.0f} s.", end=" ", flush=True)
             if keep:
                 print("\nThe local AWS ends with this shell: exit, or Ctrl-D.", flush=True)
@@ -135,14 +139,20 @@ def deploy(aws: LocalAws, *arguments: str, folder: Path = REPOSITORY) -> None:
 
 def _show_drift(aws: LocalAws) -> None:
     sqs, sns = aws.client("sqs"), aws.client("sns")
-    resources = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    resources = aws.client("cloudformation").describe_stack_resources(StackName=STACK)[
+        "StackResources"
+    ]
     function, topic = (
         next(
             resource["PhysicalResourceId"]
             for resource in resources
-            if resource["ResourceType"] == type_ and resource["LogicalResourceId"].startswith(prefix)
+            if resource["ResourceType"] == type_
+            and resource["LogicalResourceId"].startswith(prefix)
         )
-        for type_, prefix in (("AWS::Lambda::Function", "RootAccessDriftCheck"), ("AWS::SNS::Topic", ""))
+        for type_, prefix in (
+            ("AWS::Lambda::Function", "RootAccessDriftCheck"),
+            ("AWS::SNS::Topic", ""),
+        )
     )
     inbox = sqs.create_queue(QueueName="local-deploy")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=inbox, AttributeNames=["QueueArn"])["Attributes"]
@@ -158,7 +168,9 @@ def _show_drift(aws: LocalAws) -> None:
                 "eventName": "DisableOrganizationsRootSessions",
                 "eventTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 "eventID": "6f1d3c52-8a0e-4c57-9b36-2d4e7a91c0fb",
-                "userIdentity": {"arn": f"arn:aws:sts::{MANAGEMENT_ACCOUNT_ID}:assumed-role/Admin/alice"},
+                "userIdentity": {
+                    "arn": f"arn:aws:sts::{MANAGEMENT_ACCOUNT_ID}:assumed-role/Admin/alice"
+                },
             },
         },
         {"detail-type": "Scheduled Event", "source": "aws.events"},

@@ -1,8 +1,8 @@
 """Starts MiniStack for callers that have the session token of this run, and with what templates need.
 
-That is alarms on metric math, which nothing evaluates, and policies of Organizations, which are moto's. Long
-names are cut as CloudFormation does, and functions call as their roles. In a root session, S3 and SQS
-deny what the organization's policies and the task policy deny.
+That is alarms on metric math, which nothing evaluates, and policies of Organizations, which are
+moto's. Long names are cut as CloudFormation does, and functions call as their roles. In a root
+session, S3 and SQS deny what the organization's policies and the task policy deny.
 
 Run as a file: of this package, the process imports one module, and the functions' processes none.
 """
@@ -56,7 +56,9 @@ _S3_ACTIONS = {
     "PutBucket": "CreateBucket",
 }
 _S3_HOST = re.compile(r"https?://(?P<bucket>[^/]+)\.(?P<host>s3[.-][^/]+)/(?P<key>.+)")
-_CREDENTIAL = re.compile(r"Credential=(?P<account>[0-9]{12})/[0-9]+/(?P<region>[^/]+)/(?P<service>s3|sqs)/")
+_CREDENTIAL = re.compile(
+    r"Credential=(?P<account>[0-9]{12})/[0-9]+/(?P<region>[^/]+)/(?P<service>s3|sqs)/"
+)
 
 
 def accept_metric_math(record: Record) -> Record:
@@ -89,7 +91,10 @@ def accept_bucket_hosts(resolve: Resolve) -> Resolve:
         found = _S3_HOST.fullmatch(value[0] if isinstance(value, list) else value)
         if found is not None:
             path_style = f"https://{found['host']}/{found['bucket']}/{found['key']}"
-            parameters = {**parameters, url: [path_style] if isinstance(value, list) else path_style}
+            parameters = {
+                **parameters,
+                url: [path_style] if isinstance(value, list) else path_style,
+            }
         return resolve(parameters, body, url, label)
 
     return resolve_any
@@ -124,21 +129,22 @@ def name_role(credentials: Credentials) -> Credentials:
     """
 
     def credentials_of_role(config: dict[str, Any]) -> dict[str, str]:
-        token = (
-            f"{os.environ['AWS_SESSION_TOKEN']}/function-session/{config['FunctionName']}/{config['Role']}"
-        )
+        of_account = os.environ["AWS_SESSION_TOKEN"]
+        token = f"{of_account}/function-session/{config['FunctionName']}/{config['Role']}"
         return {**credentials(config), "AWS_SESSION_TOKEN": token}
 
     return credentials_of_role
 
 
-def create_policy(_logical_id: str, properties: Mapping[str, Any], _stack: str) -> tuple[str, dict[str, Any]]:
+def create_policy(
+    _logical_id: str, properties: Mapping[str, Any], _stack: str
+) -> tuple[str, dict[str, Any]]:
     """Create and attach a policy of Organizations, or do neither; return its ID and attributes."""
     client = _organizations()
     tags = {"Tags": properties["Tags"]} if "Tags" in properties else {}
-    summary = client.create_policy(Type=properties["Type"], **_policy_text(properties), **tags)["Policy"][
-        "PolicySummary"
-    ]
+    summary = client.create_policy(Type=properties["Type"], **_policy_text(properties), **tags)[
+        "Policy"
+    ]["PolicySummary"]
     try:
         _attach(client, summary["Id"], properties.get("TargetIds", []))
     except Exception:
@@ -152,9 +158,13 @@ def update_policy(
 ) -> tuple[str, dict[str, Any]]:
     """Update a policy of Organizations and its targets; return its ID and attributes."""
     if old["Type"] != new["Type"]:
-        raise ValueError("The local AWS replaces no policy: give one of another type another logical ID.")
+        raise ValueError(
+            "The local AWS replaces no policy: give one of another type another logical ID."
+        )
     client = _organizations()
-    summary = client.update_policy(PolicyId=policy_id, **_policy_text(new))["Policy"]["PolicySummary"]
+    summary = client.update_policy(PolicyId=policy_id, **_policy_text(new))["Policy"][
+        "PolicySummary"
+    ]
     before, after = set(old.get("TargetIds", [])), set(new.get("TargetIds", []))
     _attach(client, policy_id, sorted(after - before))
     for target_id in sorted(before - after):
@@ -181,12 +191,15 @@ def _policy_text(properties: Mapping[str, Any]) -> dict[str, str]:
     return {
         "Name": properties["Name"],
         "Description": properties.get("Description", ""),
-        "Content": content if isinstance(content, str) else json.dumps(content, separators=(",", ":")),
+        "Content": content
+        if isinstance(content, str)
+        else json.dumps(content, separators=(",", ":")),
     }
 
 
 def _organizations() -> Any:
-    # Moto's, by the endpoint in the environment: MiniStack would wait for itself. The key is the account.
+    # Moto's, by the endpoint in the environment: MiniStack would wait for itself. The key is the
+    # account.
     return boto3.client(
         "organizations",
         aws_access_key_id=provisioners.get_account_id(),
@@ -209,12 +222,15 @@ def guard(application: Application, *, organization_url: str, session_token: str
             await application(scope, receive, send)
             return
         headers = {
-            name.decode("latin-1").lower(): decode_header_value(value) for name, value in scope["headers"]
+            name.decode("latin-1").lower(): decode_header_value(value)
+            for name, value in scope["headers"]
         }
         refusal = _refusal(scope, headers, session_token)
         if refusal is None and ROOT_SESSION in headers.get(HEADER, ""):
             body, receive = await _read_ahead(receive)
-            refusal = await asyncio.to_thread(_root_session_refusal, scope, headers, body, organization_url)
+            refusal = await asyncio.to_thread(
+                _root_session_refusal, scope, headers, body, organization_url
+            )
         if refusal is None:
             await application(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -222,7 +238,13 @@ def guard(application: Application, *, organization_url: str, session_token: str
         else:
             content_type, error = refusal.body(request_type=headers.get("content-type", ""))
             response_headers = [(b"content-type", content_type.encode())]
-            await send({"type": "http.response.start", "status": refusal.status, "headers": response_headers})
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": refusal.status,
+                    "headers": response_headers,
+                }
+            )
             await send({"type": "http.response.body", "body": error})
 
     return respond
@@ -261,9 +283,13 @@ def _root_session_refusal(
     token = headers[HEADER]
     region = credential["region"]
     if credential["service"] == "s3":
-        action, resource = _s3_call(scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
+        action, resource = _s3_call(
+            scope["method"], scope["path"], scope["query_string"].decode("latin-1")
+        )
     else:
-        action, resource = _sqs_call(headers, body, f"arn:aws:sqs:{region}:{credential['account']}:")
+        action, resource = _sqs_call(
+            headers, body, f"arn:aws:sqs:{region}:{credential['account']}:"
+        )
     arguments = {"token": token, "action": action, "resource": resource, "region": region}
     control = Request(
         organization_url + _CONTROL_PATH,

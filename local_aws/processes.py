@@ -84,7 +84,9 @@ class ChildProcess:
         try:
             return _shell_exit_code(self._process.wait(timeout))
         except subprocess.TimeoutExpired as error:
-            raise TimeoutError(f"{self._process.args!r} is still running after {timeout} s") from error
+            raise TimeoutError(
+                f"{self._process.args!r} is still running after {timeout} s"
+            ) from error
 
     def terminate(self, *, grace: float, signum: int = signal.SIGTERM) -> None:
         """Terminate the program and all processes of its own group.
@@ -140,14 +142,16 @@ def child_process(
         stdin: Its standard input, as for `subprocess`; default: none.
         output: The file for its output; default: this process's output.
         grace: How many seconds the group has to exit before it is killed.
-        foreground: Whether it shares this process's terminal. From then on only the program gets Ctrl-C.
+        foreground: Whether it shares this process's terminal. From then on only the program gets
+            Ctrl-C.
 
     Raises:
         OSError: The program cannot be started.
     """
     child: ChildProcess | None = None
     try:
-        # There is no moment at which Ctrl-C would also end this process: the program may already wait for it.
+        # There is no moment at which Ctrl-C would also end this process: the program may already
+        # wait for it.
         with _defer_signals(afterwards_ignored=frozenset({signal.SIGINT} if foreground else ())):
             child = ChildProcess(
                 subprocess.Popen(

@@ -22,7 +22,8 @@ _STARTING_PREFIX = "starting-local-aws-"
 _LOCK = "lock"
 _POLL_SECONDS = 0.05
 _END_SECONDS = 15.0
-# The variables that put the files of the servers and of the functions, and the CDK CLI's, into the folder.
+# The variables that put the files of the servers and of the functions, and the CDK CLI's, into the
+# folder.
 _FOLDER_VARIABLES = ("HOME", "TMPDIR")
 
 
@@ -72,7 +73,8 @@ def _processes_of(folder: Path) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error, OSError):
             environment = process.environ()
             if process.status() != psutil.STATUS_ZOMBIE and any(
-                Path(environment.get(name, "/")).is_relative_to(folder) for name in _FOLDER_VARIABLES
+                Path(environment.get(name, "/")).is_relative_to(folder)
+                for name in _FOLDER_VARIABLES
             ):
                 found.append(process)
     return found

@@ -38,8 +38,9 @@ DENY_ROOT_USERS = {
 def seed_organization(organization: Organization) -> None:
     """Fill a new organization.
 
-    Root users have passwords, an access key that was used this week, an MFA device and a certificate. One
-    account is suspended, and a service control policy denies everything to the root user of another one.
+    Root users have passwords, an access key that was used this week, an MFA device and a
+    certificate. One account is suspended, and a service control policy denies everything to the
+    root user of another one.
 
     Args:
         organization: The organization, with the members that every local AWS has.
@@ -55,9 +56,13 @@ def seed_organization(organization: Organization) -> None:
                 units[path[:depth]] = response["OrganizationalUnit"]["Id"]
         for account_id, name in accounts:
             if account_id not in organization.members:
-                organization.add_account(name=name, email=f"{name}@example.com", account_id=account_id)
+                organization.add_account(
+                    name=name, email=f"{name}@example.com", account_id=account_id
+                )
             organizations.move_account(
-                AccountId=account_id, SourceParentId=organization.root_id, DestinationParentId=units[path]
+                AccountId=account_id,
+                SourceParentId=organization.root_id,
+                DestinationParentId=units[path],
             )
     now = datetime.now(UTC)
     organization.put_root_credentials(

@@ -91,8 +91,8 @@ class LocalAws:
         A failed run is a result, not an exception.
 
         Args:
-            arguments: The CLI's arguments. A new folder for the synthesized app is added, because parallel
-                runs in one folder lock each other out.
+            arguments: The CLI's arguments. A new folder for the synthesized app is added, because
+                parallel runs in one folder lock each other out.
             folder: The folder with the CDK app and its `cdk.json`.
             variables: Additional environment variables for the CLI and the CDK app.
             timeout: The time limit in seconds.
@@ -178,7 +178,13 @@ def running_local_aws(
             ),
             Service(
                 name="The moto server",
-                command=(sys.executable, "-m", "local_aws.emulation", "--port", str(organization_port)),
+                command=(
+                    sys.executable,
+                    "-m",
+                    "local_aws.emulation",
+                    "--port",
+                    str(organization_port),
+                ),
                 environment=service_environment(os.environ, addresses, settings={}),
                 folder=REPOSITORY,
                 health_url=f"{addresses.organization_url}/_local_aws/health",
@@ -193,7 +199,9 @@ def running_local_aws(
                     addresses,
                     programs=(Path(sys.executable).parent, CLI_PROGRAMS),
                 ),
-                callers_environment=callers_environment(os.environ, addresses, programs=(CLI_PROGRAMS,)),
+                callers_environment=callers_environment(
+                    os.environ, addresses, programs=(CLI_PROGRAMS,)
+                ),
                 organization=RemoteOrganization(
                     addresses.organization_url, session_token=addresses.session_token
                 ),

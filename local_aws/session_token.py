@@ -1,6 +1,7 @@
 """The session token of this run, without which a request is refused; web pages do not know it.
 
-A session's own token begins with it. MiniStack's process imports this module without the emulation and moto.
+A session's own token begins with it. MiniStack's process imports this module without the emulation
+and moto.
 """
 
 import json

@@ -38,7 +38,8 @@ _SLOWEST_FILES = 10
 # It would run alone in the end if the others were not started after it.
 _FIRST_FILES = ("test_lambda_runtime.py",)
 
-# What takes long and seldom breaks: `make test-slow` and CI run it. The gate does not even import it.
+# What takes long and seldom breaks: `make test-slow` and CI run it. The gate does not even import
+# it.
 _SLOW_FOLDERS = ("acceptance", "benchmarks")
 _SLOW_FILES = (
     "test_cli_terminal.py",
@@ -105,7 +106,8 @@ def little_garbage() -> None:
 def without_coverage(call: Callable[..., object]) -> Callable[..., object]:
     """Return a call in which coverage traces nothing: the SDK and the emulation, which are not measured.
 
-    That tracing took a third of the tests' time. Of what is measured, such a call only reads credentials.
+    That tracing took a third of the tests' time. Of what is measured, such a call only reads
+    credentials.
     """
 
     def call_and_trace_again(*arguments: object, **named: object) -> object:
@@ -192,7 +194,9 @@ def stack(function: Function) -> FakeCloudFormation:
 
 @pytest.fixture
 def command_line(
-    organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    organization: LocalOrganization,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> CommandLine:
     """Return the command line, in the account of a deployed RootTasks."""
     # Tests that run on the functions' Python have no command line.
@@ -233,7 +237,9 @@ def local_aws(bootstrapped_aws: LocalAws) -> Iterator[LocalAws]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the slowest files; the reports come from every worker."""
     reports = [
-        report for outcome in ("", "passed", "failed") for report in terminalreporter.getreports(outcome)
+        report
+        for outcome in ("", "passed", "failed")
+        for report in terminalreporter.getreports(outcome)
     ]
     seconds: Counter[str] = Counter()
     for report in reports:

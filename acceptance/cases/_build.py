@@ -45,7 +45,8 @@ def case(operation: str, name: str, response: Response, **options: Any) -> Case:
         operation: The service and the operation.
         name: What is assumed, as a sentence.
         response: The expected response.
-        **options: The parameters of the call, which begin with a capital, and the other fields of the case.
+        **options: The parameters of the call, which begin with a capital, and the other fields of
+            the case.
     """
     named = {key: value for key, value in options.items() if key[0].isupper()}
     fields = {key: value for key, value in options.items() if key not in named}

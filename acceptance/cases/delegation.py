@@ -42,7 +42,10 @@ CASES = (
     ),
     _register(
         "the management account cannot be registered",
-        refusal("ConstraintViolationException", reason="CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR"),
+        refusal(
+            "ConstraintViolationException",
+            reason="CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR",
+        ),
         given=(TRUSTED_ACCESS,),
         AccountId=MANAGEMENT,
     ),
@@ -64,7 +67,12 @@ CASES = (
         succeeds(
             {
                 "DelegatedAdministrators": [
-                    {"Id": DELEGATE, "State": "ACTIVE", "DelegationEnabledDate": "{time}", "{and more}": True}
+                    {
+                        "Id": DELEGATE,
+                        "State": "ACTIVE",
+                        "DelegationEnabledDate": "{time}",
+                        "{and more}": True,
+                    }
                 ]
             }
         ),
@@ -81,7 +89,12 @@ CASES = (
             **parameters,
         )
         for operation, what, output, parameters in (
-            ("ListAccounts", "list the accounts", {"Accounts": ["{each}", _ACCOUNT]}, dict[str, Any]()),
+            (
+                "ListAccounts",
+                "list the accounts",
+                {"Accounts": ["{each}", _ACCOUNT]},
+                dict[str, Any](),
+            ),
             (
                 *("DescribeAccount", "describe an account"),
                 *({"Account": {**_ACCOUNT, "Id": DELEGATE}}, {"AccountId": DELEGATE}),
@@ -92,7 +105,10 @@ CASES = (
             ),
             (
                 *("ListPoliciesForTarget", "list the policies of an account"),
-                *({"Policies": "{any}"}, {"TargetId": DELEGATE, "Filter": "SERVICE_CONTROL_POLICY"}),
+                *(
+                    {"Policies": "{any}"},
+                    {"TargetId": DELEGATE, "Filter": "SERVICE_CONTROL_POLICY"},
+                ),
             ),
             (
                 *("ListDelegatedAdministrators", "list the delegated administrators"),

@@ -20,17 +20,24 @@ _NO_TRUSTED_ACCESS = refusal(
 
 def features(*names: str) -> Response:
     """Return the response of the calls that return the enabled features."""
-    return succeeds({"OrganizationId": "{organization id}", "EnabledFeatures": ["{in any order}", *names]})
+    return succeeds(
+        {"OrganizationId": "{organization id}", "EnabledFeatures": ["{in any order}", *names]}
+    )
 
 
 _enable_access, _disable_access = (
     partial(_assumed, f"organizations:{verb}AWSServiceAccess") for verb in ("Enable", "Disable")
 )
 _TRUSTED_ACCESS = [
-    _enable_access("enabling trusted access again succeeds", succeeds(), given=(TRUSTED_ACCESS,), **IAM),
+    _enable_access(
+        "enabling trusted access again succeeds", succeeds(), given=(TRUSTED_ACCESS,), **IAM
+    ),
     _disable_access("disabling disabled trusted access succeeds", succeeds(), **IAM),
     _disable_access(
-        "trusted access can be disabled while features are enabled", succeeds(), given=EVERYTHING, **IAM
+        "trusted access can be disabled while features are enabled",
+        succeeds(),
+        given=EVERYTHING,
+        **IAM,
     ),
     _assumed(
         "iam:ListOrganizationsFeatures",

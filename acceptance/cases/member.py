@@ -33,7 +33,11 @@ CASES = (
         succeeds({"Account": MEMBER, "Arn": _ROOT, "UserId": MEMBER}),
     ),
     *(
-        _delete(f"iam:{operation}", f"a session that deletes may call {operation}", succeeds({members: []}))
+        _delete(
+            f"iam:{operation}",
+            f"a session that deletes may call {operation}",
+            succeeds({members: []}),
+        )
         for operation, members in (
             ("ListAccessKeys", "AccessKeyMetadata"),
             ("ListMFADevices", "MFADevices"),
@@ -41,7 +45,11 @@ CASES = (
         )
     ),
     _delete("iam:GetLoginProfile", "a session that deletes may look for the password", _NO_ENTITY),
-    _recover("iam:GetLoginProfile", "a session that allows recovery may look for the password", _NO_ENTITY),
+    _recover(
+        "iam:GetLoginProfile",
+        "a session that allows recovery may look for the password",
+        _NO_ENTITY,
+    ),
     _delete(
         "iam:GetAccountSummary",
         "a session that deletes cannot get the account's summary",
@@ -66,12 +74,21 @@ CASES = (
         afterwards=_WITH_PASSWORD,
     ),
     _delete(
-        "iam:UpdateAccessKey", "an access key cannot be deactivated first", DENIED, Status="Inactive", **_KEY
+        "iam:UpdateAccessKey",
+        "an access key cannot be deactivated first",
+        DENIED,
+        Status="Inactive",
+        **_KEY,
     ),
     _audit("iam:ListUsers", "the users of the account are out of reach", DENIED),
-    _audit("iam:GetUser", "a named user is out of reach", DENIED, UserName="root-access-acceptance"),
+    _audit(
+        "iam:GetUser", "a named user is out of reach", DENIED, UserName="root-access-acceptance"
+    ),
     _assumed(AUDIT)(
-        "iam:GetAccessKeyLastUsed", "the last use of another user's key is out of reach", DENIED, **_KEY
+        "iam:GetAccessKeyLastUsed",
+        "the last use of another user's key is out of reach",
+        DENIED,
+        **_KEY,
     ),
     _delete(
         "iam:DeleteLoginProfile",

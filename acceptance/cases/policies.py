@@ -40,7 +40,9 @@ def _audit_under(policy: str, *given: str, source: Source = Source.DOCUMENTED) -
 
 CASES = (
     _audit_under("with the exemption")(
-        "iam:GetAccountSummary", "a policy that exempts root sessions lets an audit through", _NO_PASSWORD
+        "iam:GetAccountSummary",
+        "a policy that exempts root sessions lets an audit through",
+        _NO_PASSWORD,
     ),
     _audit_under("without the exemption")(
         "iam:GetAccountSummary",
@@ -49,7 +51,9 @@ CASES = (
         measures="time until a service control policy is effective",
     ),
     _audit_under("without the exemption")(
-        "iam:GetUser", "a policy without the exemption denies what acts on the root user", _denial("GetUser")
+        "iam:GetUser",
+        "a policy without the exemption denies what acts on the root user",
+        _denial("GetUser"),
     ),
     _audit_under("without the exemption", "policy without the exemption detached")(
         "iam:GetAccountSummary",
@@ -80,7 +84,9 @@ CASES = (
         afterwards={"AccountPasswordPresent": 0},
     ),
     _audit_under("on password")(
-        "iam:GetAccountSummary", "a policy on the creation of passwords does not deny an audit", _NO_PASSWORD
+        "iam:GetAccountSummary",
+        "a policy on the creation of passwords does not deny an audit",
+        _NO_PASSWORD,
     ),
     *(
         assume_root(Level.MEMBER, MEMBER, AUDIT)(

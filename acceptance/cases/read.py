@@ -64,7 +64,12 @@ _ORGANIZATION = [
         _TRUSTED,
         "trusted access lists IAM with the time since when",
         succeeds(
-            {"EnabledServicePrincipals": ["{each}", {"ServicePrincipal": "{any}", "DateEnabled": "{time}"}]}
+            {
+                "EnabledServicePrincipals": [
+                    "{each}",
+                    {"ServicePrincipal": "{any}", "DateEnabled": "{time}"},
+                ]
+            }
         ),
         given=(TRUSTED_ACCESS,),
     ),
@@ -84,7 +89,8 @@ _ORGANIZATION = [
 ]
 
 _DESCRIBE_ACCOUNT, _PARENTS, _POLICIES = (
-    f"organizations:{operation}" for operation in ("DescribeAccount", "ListParents", "ListPoliciesForTarget")
+    f"organizations:{operation}"
+    for operation in ("DescribeAccount", "ListParents", "ListPoliciesForTarget")
 )
 _SCPS: dict[str, Any] = {"Filter": "SERVICE_CONTROL_POLICY"}
 
@@ -93,7 +99,14 @@ _ACCOUNT_BY_ACCOUNT = [
         _DESCRIBE_ACCOUNT,
         "an account is described with its state and the path to it",
         succeeds(
-            {"Account": {"Id": MEMBER, "State": "ACTIVE", "Paths": ["{each}", "{text}"], "{and more}": True}}
+            {
+                "Account": {
+                    "Id": MEMBER,
+                    "State": "ACTIVE",
+                    "Paths": ["{each}", "{text}"],
+                    "{and more}": True,
+                }
+            }
         ),
         AccountId=MEMBER,
     ),
@@ -126,13 +139,25 @@ _ACCOUNT_BY_ACCOUNT = [
                 *("TargetNotFoundException", {"TargetId": STRANGER, **_SCPS}),
             ),
             (
-                *("organizations:DescribeOrganizationalUnit", "a unit that does not exist is not found"),
-                *("OrganizationalUnitNotFoundException", {"OrganizationalUnitId": "ou-ab12-none0000"}),
+                *(
+                    "organizations:DescribeOrganizationalUnit",
+                    "a unit that does not exist is not found",
+                ),
+                *(
+                    "OrganizationalUnitNotFoundException",
+                    {"OrganizationalUnitId": "ou-ab12-none0000"},
+                ),
             ),
         )
     ),
     *(
-        _case(operation, f"a plain member account cannot {what}", _ACCESS_DENIED, caller=MEMBER, **parameters)
+        _case(
+            operation,
+            f"a plain member account cannot {what}",
+            _ACCESS_DENIED,
+            caller=MEMBER,
+            **parameters,
+        )
         for operation, what, parameters in (
             (_ACCOUNTS, "list the accounts", dict[str, Any]()),
             (_TRUSTED, "list trusted access", dict[str, Any]()),

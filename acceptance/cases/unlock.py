@@ -6,7 +6,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from acceptance.callers import AUDIT, UNLOCK_BUCKET, UNLOCK_QUEUE
-from acceptance.cases._build import DENIED, NO_ENFORCEMENT, SESSIONS, case, in_session, refusal, succeeds
+from acceptance.cases._build import (
+    DENIED,
+    NO_ENFORCEMENT,
+    SESSIONS,
+    case,
+    in_session,
+    refusal,
+    succeeds,
+)
 from acceptance.model import MEMBER, Level, Source
 from acceptance.policies import locking_policy
 
@@ -53,7 +61,9 @@ _BUCKETS = [
         "a bucket without a policy is NoSuchBucketPolicy",
         refusal("NoSuchBucketPolicy", http=404),
     ),
-    _open_bucket("s3:DeleteBucketPolicy", "deleting a missing policy of a bucket succeeds", succeeds()),
+    _open_bucket(
+        "s3:DeleteBucketPolicy", "deleting a missing policy of a bucket succeeds", succeeds()
+    ),
     _open_bucket(
         "s3:PutBucketPolicy",
         "a root session restores the policy of a bucket",
@@ -65,7 +75,9 @@ _BUCKETS = [
         "a root session lists the buckets",
         succeeds({"Buckets": ["{each}", {"CreationDate": "{time}", "{and more}": True}]}),
     ),
-    _open_bucket("s3:ListObjectsV2", "a root session that unlocks a bucket cannot list its objects", DENIED),
+    _open_bucket(
+        "s3:ListObjectsV2", "a root session that unlocks a bucket cannot list its objects", DENIED
+    ),
     in_session(UNLOCK_BUCKET)(
         "s3:GetBucketPolicy",
         "a bucket that does not exist is NoSuchBucket",

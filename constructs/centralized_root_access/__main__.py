@@ -36,7 +36,11 @@ def main() -> int:
     except OSError as error:
         # A full disk, for example; perhaps stderr is on it, too.
         with contextlib.suppress(OSError):
-            print(f"Unable to write the output: {error.strerror or error}.", file=sys.stderr, flush=True)
+            print(
+                f"Unable to write the output: {error.strerror or error}.",
+                file=sys.stderr,
+                flush=True,
+            )
         _discard_output()
         return _NO_RESULT
     # Do not wait for threads that still call AWS: they only read.
@@ -51,7 +55,8 @@ def _prepare_streams() -> None:
             # Closed by the process that started this one.
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Not every encoding has the characters of an account's name. Python does the same for stderr.
+        # Not every encoding has the characters of an account's name. Python does the same for
+        # stderr.
         sys.stdout.reconfigure(errors="backslashreplace")
 
 

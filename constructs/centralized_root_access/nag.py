@@ -1,6 +1,7 @@
 """The acknowledgments of cdk-nag's AwsSolutions rules that the constructs need, each with its reason.
 
-This library does not need cdk-nag: acknowledgments are recorded by the CDK, and cdk-nag 3 reads them.
+This library does not need cdk-nag: acknowledgments are recorded by the CDK, and cdk-nag 3 reads
+them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ if TYPE_CHECKING:
 _STATEMENTS = {
     **dict.fromkeys(
         (
-            *("ReadRootAccess", "ReadDelegatedAdministrators", "EnableTrustedAccess", "ChangeFeatures"),
+            *(
+                "ReadRootAccess",
+                "ReadDelegatedAdministrators",
+                "EnableTrustedAccess",
+                "ChangeFeatures",
+            ),
             *("EnableFeatures", "ReadOrganization", "ReadOwnRootUser"),
         ),
         "AWS has no resource to limit the calls to: they are about the organization, or the whole account.",
@@ -44,8 +50,11 @@ _STATEMENTS = {
         "The names of the executions of the construct's own state machines are not known at synth.",
     ),
 }
-_KEY_OF_TOPIC = "Publishing to an encrypted topic: the CDK allows both calls that generate a data key."
-# The reasons why resources break rules, by their paths. The CDK writes the state machines' policies.
+_KEY_OF_TOPIC = (
+    "Publishing to an encrypted topic: the CDK allows both calls that generate a data key."
+)
+# The reasons why resources break rules, by their paths. The CDK writes the state machines'
+# policies.
 _RESOURCES = {
     "AwsSolutions-S1": (
         "Bucket/Resource",
@@ -69,9 +78,9 @@ _RESOURCES = {
 def acknowledge_nag(scope: IConstruct) -> None:
     """Acknowledge what the AwsSolutions rules of cdk-nag 3 find in this library's constructs.
 
-    Each acknowledgment is for one finding, with one value, in one resource, and has a reason. What an app
-    adds to the constructs' roles is still found. Call it when the constructs are complete: after
-    ``add_drift_check``, and right before ``synth``.
+    Each acknowledgment is for one finding, with one value, in one resource, and has a reason. What
+    an app adds to the constructs' roles is still found. Call it when the constructs are complete:
+    after ``add_drift_check``, and right before ``synth``.
 
     Args:
         scope: The app, a stack, or one of the constructs.
@@ -96,7 +105,9 @@ def acknowledge_nag(scope: IConstruct) -> None:
 
 def _rules(resource: IConstruct, path: str) -> Iterator[tuple[str, str]]:
     """Yield the rules that a resource of a construct breaks, each with its reason."""
-    reasons = {rule: reason for rule, (pattern, reason) in _RESOURCES.items() if fnmatchcase(path, pattern)}
+    reasons = {
+        rule: reason for rule, (pattern, reason) in _RESOURCES.items() if fnmatchcase(path, pattern)
+    }
     if not isinstance(resource, iam.CfnPolicy):
         yield from reasons.items()
         return
@@ -110,7 +121,8 @@ def _rules(resource: IConstruct, path: str) -> Iterator[tuple[str, str]]:
         if "kms:GenerateDataKey*" in statement.get("Action", []):
             yield "AwsSolutions-IAM5[Action::kms:GenerateDataKey*]", _KEY_OF_TOPIC
     for text, given in reasons_of.items():
-        # One finding stands for all statements with the value, also for those that an app has added.
+        # One finding stands for all statements with the value, also for those that an app has
+        # added.
         if "*" in text and all(given):
             yield f"AwsSolutions-IAM5[Resource::{text}]", given[0]
 

@@ -54,7 +54,8 @@ _CONCURRENT_MODIFICATION = frozenset(
 _SERVER_ERRORS = frozenset(
     {"InternalError", "InternalFailure", "Service", "ServiceFailure", "ServiceUnavailable"}
 )
-# A certificate is not trusted, or authorities cannot be read. Other errors of TLS are broken connections.
+# A certificate is not trusted, or authorities cannot be read. Other errors of TLS are broken
+# connections.
 _UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "doesn't match", "[X509", "[Errno")
 
 
@@ -89,7 +90,8 @@ class Failure:
         reason: The Reason of a ConstraintViolationException or InvalidInputException.
         waited: Seconds from the first attempt to the last one.
         timed_out: Whether more time might have helped.
-        may_have_taken_effect: Whether an attempt may have taken effect although its response was lost.
+        may_have_taken_effect: Whether an attempt may have taken effect although its response was
+            lost.
     """
 
     operation: str
@@ -122,7 +124,9 @@ def error_of_call(operation: str, kind: FailureKind, message: str) -> CallError:
     """Return the error of a call that did not fail by AWS's response; its kind is its code."""
     code = kind.title().replace(" ", "")
     timed_out = kind is FailureKind.OUT_OF_TIME
-    return CallError(Failure(operation=operation, kind=kind, code=code, message=message, timed_out=timed_out))
+    return CallError(
+        Failure(operation=operation, kind=kind, code=code, message=message, timed_out=timed_out)
+    )
 
 
 def describe(failure: Failure) -> str:
@@ -149,7 +153,9 @@ def call_errors(operation: str) -> Iterator[None]:
     except ClientError as error:
         raise CallError(_from_client_error(operation, error)) from error
     except (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError) as error:
-        raise CallError(_from_transport_error(operation, FailureKind.CONNECTION_FAILED, error)) from error
+        raise CallError(
+            _from_transport_error(operation, FailureKind.CONNECTION_FAILED, error)
+        ) from error
     except (HTTPClientError, ConnectionError, IncompleteReadError, ResponseParserError) as error:
         untrusted = isinstance(error, SSLError) and any(sign in str(error) for sign in _UNTRUSTED)
         kind = FailureKind.REFUSED if untrusted else FailureKind.NO_RESPONSE

@@ -33,7 +33,8 @@ MAX_SUBJECT_CHARACTERS = 100
 
 # Slack shows no more in one block; each platform has a limit of its own.
 _MAX_CHAT_CHARACTERS = 2900
-# The end of a block of code in Markdown, and the text that Slack reads inside of one: <!channel>, <url|text>.
+# The end of a block of code in Markdown, and the text that Slack reads inside of one: <!channel>,
+# <url|text>.
 _INERT = str.maketrans({"`": "'", "&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
@@ -46,7 +47,7 @@ class Notice:
         message: What happened, in lines. It may have text that others chose.
         thread: What chat groups it by: the organization and what the notice is about.
         next_steps: What to do, in order.
-        runbook: The heading in docs/operating.md that says more.
+        runbook: The heading in docs/guides/operating.md that says more.
     """
 
     subject: str
@@ -58,7 +59,11 @@ class Notice:
     def publication(self) -> dict[str, str]:
         """Return the parameters of sns:Publish: a text for mail and everything else, and a card for HTTPS."""
         messages = {"default": self.text(), "https": json.dumps(self._card())}
-        return {"Subject": self.subject, "Message": json.dumps(messages), "MessageStructure": "json"}
+        return {
+            "Subject": self.subject,
+            "Message": json.dumps(messages),
+            "MessageStructure": "json",
+        }
 
     def text(self) -> str:
         """Return the text for mail: what happened, what to do, and where more is said."""

@@ -22,8 +22,8 @@ _WINDOW_SECONDS = 1.0
 _DECREASE = 0.7
 # Calls a second, each second: the limit that others use up today may be free in a moment.
 _INCREASE = 2.0
-# When several functions start together, some are throttled on their first call: that says nothing about the
-# limit.
+# When several functions start together, some are throttled on their first call: that says nothing
+# about the limit.
 _FIRST_RATE = 4.0
 _MIN_RATE = 0.2
 # Burst, in calls: AWS's minus a margin, because calls that leave evenly do not arrive evenly.
@@ -36,9 +36,10 @@ _LET_THROUGH = frozenset({FailureKind.ACCESS_DENIED, FailureKind.REFUSED})
 class Pace:
     """The pace of one call. Several threads use it.
 
-    Other callers share AWS's limit, so there is no pacing until the first throttle, except at the documented
-    rate. From then on calls are spaced at the rate that AWS accepted lately, which rises each second and
-    drops at the next throttle. So functions that share a limit find their shares on their own.
+    Other callers share AWS's limit, so there is no pacing until the first throttle, except at the
+    documented rate. From then on calls are spaced at the rate that AWS accepted lately, which rises
+    each second and drops at the next throttle. So functions that share a limit find their shares on
+    their own.
 
     Attributes:
         clock: The time.
@@ -86,7 +87,9 @@ class Pace:
             if self._rate is None:
                 self._rate = max(_FIRST_RATE, passed * _DECREASE)
             else:
-                self._rate = max(_MIN_RATE, min(self._rate, max(passed, self._rate / 2)) * _DECREASE)
+                self._rate = max(
+                    _MIN_RATE, min(self._rate, max(passed, self._rate / 2)) * _DECREASE
+                )
 
     def _forget(self) -> None:
         since = self.clock.now() - _WINDOW_SECONDS

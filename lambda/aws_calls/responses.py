@@ -35,7 +35,11 @@ class Response:
 
 
 def call(
-    function: Callable[..., Mapping[str, Any]], *, operation: str, budget: RetryBudget, **parameters: object
+    function: Callable[..., Mapping[str, Any]],
+    *,
+    operation: str,
+    budget: RetryBudget,
+    **parameters: object,
 ) -> Response:
     """Call AWS by a client that makes one attempt, and retry transient failures.
 
@@ -52,7 +56,9 @@ def call(
 
 def function_of(client: object, operation: str) -> Callable[..., Mapping[str, Any]]:
     """Return the function of a client that makes a call, which is named as in an IAM policy."""
-    function: Callable[..., Mapping[str, Any]] = getattr(client, xform_name(operation.partition(":")[2]))
+    function: Callable[..., Mapping[str, Any]] = getattr(
+        client, xform_name(operation.partition(":")[2])
+    )
     return function
 
 
@@ -68,8 +74,8 @@ def pages(
 ) -> Iterator[Any]:
     """Yield the entries of a list; a transient failure repeats only its page. A page may be empty.
 
-    The response has the entries in `items`, and the `token` of the next page by the same name, unless
-    `response_token` is another one.
+    The response has the entries in `items`, and the `token` of the next page by the same name,
+    unless `response_token` is another one.
 
     Raises:
         CallError: A page failed or is incomplete, a token came twice, or there are too many.
@@ -80,7 +86,9 @@ def pages(
     for _ in range(_MAX_PAGES):
         page = call(function, operation=operation, budget=budget, **parameters, **next_page)
         yield from page.require(items)
-        value = page.require(response_token) if page.get("IsTruncated") else page.get(response_token)
+        value = (
+            page.require(response_token) if page.get("IsTruncated") else page.get(response_token)
+        )
         if not value or page.get("IsTruncated") is False:
             return
         if value in seen:
@@ -91,7 +99,9 @@ def pages(
 
 
 def _endless(operation: str, code: str, message: str) -> CallError:
-    return CallError(Failure(operation=operation, kind=FailureKind.REFUSED, code=code, message=message))
+    return CallError(
+        Failure(operation=operation, kind=FailureKind.REFUSED, code=code, message=message)
+    )
 
 
 def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:

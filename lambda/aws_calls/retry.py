@@ -54,9 +54,10 @@ class RetryBudget:
 
     Attributes:
         clock: The time.
-        deadline: When the invocation ends, on the clock. No attempt starts in the last 35 seconds before.
-        new_permissions_until: Until when a denied call is retried, on the clock: a role's new policy
-            needs seconds to take effect. None: a denial is final at once.
+        deadline: When the invocation ends, on the clock. No attempt starts in the last 35 seconds
+            before.
+        new_permissions_until: Until when a denied call is retried, on the clock: a role's new
+            policy needs seconds to take effect. None: a denial is final at once.
         abandoned: Asked before each attempt; True if the result is no longer wanted.
     """
 
@@ -90,7 +91,9 @@ class RetryBudget:
         """
         started = self.clock.now()
         if self.remaining_seconds < 0 or not self._take_turn():
-            raise error_of_call(operation, FailureKind.OUT_OF_TIME, "no time was left for this call")
+            raise error_of_call(
+                operation, FailureKind.OUT_OF_TIME, "no time was left for this call"
+            )
         may_have_taken_effect = False
         attempts = 0
         while True:
@@ -123,11 +126,16 @@ class RetryBudget:
         """
         if not self._wait(times, error.failure):
             waited = self.clock.now() - self._started
-            raise CallError(replace(error.failure, attempts=times, waited=waited, timed_out=True)) from error
+            raise CallError(
+                replace(error.failure, attempts=times, waited=waited, timed_out=True)
+            ) from error
 
     def _is_transient(self, failure: Failure) -> bool:
         if failure.kind is FailureKind.ACCESS_DENIED:
-            return self.new_permissions_until is not None and self.clock.now() < self.new_permissions_until
+            return (
+                self.new_permissions_until is not None
+                and self.clock.now() < self.new_permissions_until
+            )
         return failure.kind in _TRANSIENT
 
     def _take_turn(self) -> bool:

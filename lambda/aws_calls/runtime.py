@@ -47,7 +47,9 @@ class FunctionArn:
 
 def one_attempt() -> Config:
     """Return the clients' settings: one attempt with short timeouts, because RetryBudget retries."""
-    return Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 1, "mode": "standard"})
+    return Config(
+        connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 1, "mode": "standard"}
+    )
 
 
 @functools.cache
@@ -62,7 +64,8 @@ def new_session(profile: str | None = None) -> Session:
     It is botocore's, as boto3's are, without the import of boto3: a sixth of a cold start.
     """
     session = Session(profile=profile)
-    # AssumeRoot exists only in a Region's own STS, not in the global one, which old SDKs call by default.
+    # AssumeRoot exists only in a Region's own STS, not in the global one, which old SDKs call by
+    # default.
     session.set_config_variable("sts_regional_endpoints", "regional")
     session.register_component("data_loader", _models(session.get_config_variable("data_path")))
     return session
@@ -102,9 +105,9 @@ def _models(data_path: str | None) -> Loader:
 def _share_authorities(client: Any) -> None:
     """Have a client read the file of certificate authorities once per process, not for each connection.
 
-    urllib3 reads it again for each connection, although the context has it: 24 ms of CPU (urllib3 #3623,
-    botocore #3171). The names are not public: a client without them is left unchanged, and so is the way
-    through a proxy. The SDK verifies each connection as before.
+    urllib3 reads it again for each connection, although the context has it: 24 ms of CPU (urllib3
+    #3623, botocore #3171). The names are not public: a client without them is left unchanged, and
+    so is the way through a proxy. The SDK verifies each connection as before.
     """
     with suppress(AttributeError, ImportError):
         http = client._endpoint.http_session

@@ -81,7 +81,8 @@ class SecurityFinding:
         """Return it in the AWS Security Finding Format.
 
         Args:
-            importer: The function that imports it. An account imports findings only in its own name.
+            importer: The function that imports it. An account imports findings only in its own
+                name.
         """
         account_id = importer.account_id
         return {
@@ -157,11 +158,17 @@ def import_findings(
         in_format = [finding.as_asff(importer) for finding in batch]
         import_batch = client.batch_import_findings
         try:
-            response = call(import_batch, operation=IMPORT_FINDINGS, budget=budget, Findings=in_format)
-            failed = {failure["Id"]: _reason(failure) for failure in response.get("FailedFindings", ())}
+            response = call(
+                import_batch, operation=IMPORT_FINDINGS, budget=budget, Findings=in_format
+            )
+            failed = {
+                failure["Id"]: _reason(failure) for failure in response.get("FailedFindings", ())
+            }
         except CallError as error:
             batch += waiting
-            failed = dict.fromkeys((finding.id(importer) for finding in batch), describe(error.failure))
+            failed = dict.fromkeys(
+                (finding.id(importer) for finding in batch), describe(error.failure)
+            )
         imported += len(batch) - len(failed)
         refused |= failed
     return ImportResult(imported=imported, refused=refused)

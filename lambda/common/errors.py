@@ -51,5 +51,7 @@ def truncate_json(text: str, *, max_bytes: int) -> str:
     """Return the text, shortened to a number of bytes in its JSON form."""
     if len(json.dumps(text)) <= max_bytes:
         return text
-    fits = bisect.bisect(range(len(text)), max_bytes, key=lambda size: len(json.dumps(text[:size] + "…")))
+    fits = bisect.bisect(
+        range(len(text)), max_bytes, key=lambda size: len(json.dumps(text[:size] + "…"))
+    )
     return text[: max(fits - 1, 0)] + "…"

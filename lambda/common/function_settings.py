@@ -46,7 +46,9 @@ class FunctionSettings:
             SettingsError: A key is missing or unknown, or a value is not of its field's type.
         """
         try:
-            settings: Self = from_json(cls, json.loads(environment.get(SETTINGS, "")), refuse_unknown=True)
+            settings: Self = from_json(
+                cls, json.loads(environment.get(SETTINGS, "")), refuse_unknown=True
+            )
         except FieldError as error:
             raise SettingsError(path=error.path, problem=error.problem) from error
         except ValueError as error:

@@ -1,7 +1,7 @@
 """Dataclasses as JSON and back, by their types: documents in S3, and the functions' settings.
 
-Keys are camelCase. A field without a default must be there, and a value is of its field's type: a dataclass,
-a tuple, a StrEnum, a datetime, a string, a number, a boolean, or one of these or None.
+Keys are camelCase. A field without a default must be there, and a value is of its field's type: a
+dataclass, a tuple, a StrEnum, a datetime, a string, a number, a boolean, or one of these or None.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ def to_json(value: Any) -> Any:
         ValueError: A time has no time zone.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {key: to_json(getattr(value, name)) for key, (name, _) in fields_by_key(type(value)).items()}
+        return {
+            key: to_json(getattr(value, name))
+            for key, (name, _) in fields_by_key(type(value)).items()
+        }
     if isinstance(value, tuple):
         return [to_json(entry) for entry in value]
     if isinstance(value, datetime):
@@ -76,7 +79,9 @@ def from_json(type_: Any, value: Any, path: str = "", *, refuse_unknown: bool = 
     origin = get_origin(type_)
     if origin is types.UnionType:
         return (
-            None if value is None else from_json(_not_none(type_), value, path, refuse_unknown=refuse_unknown)
+            None
+            if value is None
+            else from_json(_not_none(type_), value, path, refuse_unknown=refuse_unknown)
         )
     if origin is tuple:
         inner = get_args(type_)[0]
@@ -118,7 +123,9 @@ def _object(type_: Any, value: Any, path: str, *, refuse_unknown: bool) -> Any:
     for key, (name, field) in fields.items():
         inner = f"{path}.{key}" if path else key
         if key in value:
-            arguments[name] = from_json(_hints(type_)[name], value[key], inner, refuse_unknown=refuse_unknown)
+            arguments[name] = from_json(
+                _hints(type_)[name], value[key], inner, refuse_unknown=refuse_unknown
+            )
         elif field.default is dataclasses.MISSING:
             raise FieldError(inner, "is missing")
     return type_(**arguments)

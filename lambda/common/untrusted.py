@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 ACCOUNT_ID = re.compile("[0-9]{12}")
 UNKNOWN = "unknown"
 
-# Unicode calls them printable, but they render as nothing: fillers, joiners, selectors, empty symbols.
+# Unicode calls them printable, but they render as nothing: fillers, joiners, selectors, empty
+# symbols.
 _FILLERS = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U0001d159\U000e0100-\U000e01ef]"
@@ -20,13 +21,16 @@ _FILLERS = re.compile(
 def printable(text: str) -> str:
     """Return a text in which nothing can hide, move the cursor, change colors, reorder or forge a line.
 
-    Account names, AWS's messages and policies come from member accounts. Everything that is not printable is
-    escaped: control characters, line breaks, marks of direction, halves of surrogate pairs, fillers, tags.
+    Account names, AWS's messages and policies come from member accounts. Everything that is not
+    printable is escaped: control characters, line breaks, marks of direction, halves of surrogate
+    pairs, fillers, tags.
     """
     if text.isprintable() and not _FILLERS.search(text):
         return text
     return "".join(
-        character if character.isprintable() and not _FILLERS.match(character) else ascii(character)[1:-1]
+        character
+        if character.isprintable() and not _FILLERS.match(character)
+        else ascii(character)[1:-1]
         for character in text
     )
 

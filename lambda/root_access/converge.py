@@ -43,8 +43,8 @@ class Convergence:
         """Bring the organization to the desired state, and return what AWS then reports.
 
         Raises:
-            RootAccessError: It did not get there. The error says why, and what this invocation applied,
-                may have applied and did not apply.
+            RootAccessError: It did not get there. The error says why, and what this invocation
+                applied, may have applied and did not apply.
         """
         try:
             observed = self._observe()

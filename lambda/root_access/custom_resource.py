@@ -32,11 +32,13 @@ def apply_request(
 ) -> dict[str, Any]:
     """Bring the organization to the state that a Create or an Update asks for, or raise RootAccessError.
 
-    Return the members of the response that say so: the physical ID, and the attributes that the stack reads.
-    Once `abandoned` is set it is too late: no call starts after that.
+    Return the members of the response that say so: the physical ID, and the attributes that the
+    stack reads. Once `abandoned` is set it is too late: no call starts after that.
     """
     if (request_type := event.get("RequestType")) not in ("Create", "Update"):
-        raise InvalidValueError(name="RequestType", value=request_type, expected="Create, Update or Delete")
+        raise InvalidValueError(
+            name="RequestType", value=request_type, expected="Create, Update or Delete"
+        )
     properties = event["ResourceProperties"]
     desired = desired_state(
         features=properties.get("Features"),

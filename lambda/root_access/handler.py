@@ -1,7 +1,7 @@
 """The custom resource's entry point: send CloudFormation exactly one response, in any case.
 
-Only the standard library is imported here, everything else inside the guarded call: an import error is then
-a failed deployment with a sentence, and not a stack that waits until it times out.
+Only the standard library is imported here, everything else inside the guarded call: an import error
+is then a failed deployment with a sentence, and not a stack that waits until it times out.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
 """
@@ -29,7 +29,8 @@ _MAX_RESPONSE_BYTES = 4096
 _MAX_REASON_BYTES = 2500
 
 _OUT_OF_TIME = (
-    "The function ran out of time. Its log has what was applied; a call may still take effect. Deploy again."
+    "The function ran out of time. Its log has what was applied; a call may still take effect. "
+    "Deploy again."
 )
 
 # The physical ID of a resource whose creation failed before its organization was known.
@@ -72,12 +73,12 @@ def respond(
 ) -> None:
     """Handle one request, with everything that it works with passed in.
 
-    `handle` handles a Create or an Update, and returns members of the response. It must not start a call once
-    its `abandoned` is set.
+    `handle` handles a Create or an Update, and returns members of the response. It must not start a
+    call once its `abandoned` is set.
 
     Raises:
-        ResponseNotDeliveredError: CloudFormation did not accept the response; or there is no URL to send it
-            to, as in an event that is not CloudFormation's: then nothing was done either.
+        ResponseNotDeliveredError: CloudFormation did not accept the response; or there is no URL to
+            send it to, as in an event that is not CloudFormation's: then nothing was done either.
     """
     url = _response_url(event)
     outcome = _outcome(event, context, handle=handle, log=log)
@@ -95,7 +96,12 @@ def _handle(
 
     _write_line(event="sdk", botocore=botocore.__version__)
     return apply_request(
-        event, context, client=create_client, clock=system_clock(), log=_write_line, abandoned=abandoned
+        event,
+        context,
+        client=create_client,
+        clock=system_clock(),
+        log=_write_line,
+        abandoned=abandoned,
     )
 
 
@@ -143,7 +149,10 @@ def _reason(error: BaseException, *, log: Callable[..., None]) -> str:
 
 def _body(event: Mapping[str, Any], outcome: dict[str, Any]) -> bytes:
     response = {
-        **{member: event.get(member, "") for member in ("StackId", "RequestId", "LogicalResourceId")},
+        **{
+            member: event.get(member, "")
+            for member in ("StackId", "RequestId", "LogicalResourceId")
+        },
         **outcome,
         "Reason": "",
     }
@@ -158,7 +167,8 @@ def _body(event: Mapping[str, Any], outcome: dict[str, Any]) -> bytes:
 
 def _response_url(event: Mapping[str, Any]) -> urllib.parse.SplitResult:
     text = str(event.get("ResponseURL"))
-    # Suppressed, not chained: the message of such an error can have the URL in it, and Lambda logs the chain.
+    # Suppressed, not chained: the message of such an error can have the URL in it, and Lambda logs
+    # the chain.
     with contextlib.suppress(ValueError):
         url = urllib.parse.urlsplit(text)
         if re.fullmatch("https?://[!-~]+", text) and url.hostname and url.port != 0:
@@ -177,7 +187,9 @@ def _deliver(
     """Put the response; try again after a broken connection or a 5xx, as long as there is time."""
     wait = _FIRST_PUT_WAIT_SECONDS
     while True:
-        timeout = max(_MIN_PUT_TIMEOUT_SECONDS, min(_PUT_TIMEOUT_SECONDS, _remaining_seconds(context) / 2))
+        timeout = max(
+            _MIN_PUT_TIMEOUT_SECONDS, min(_PUT_TIMEOUT_SECONDS, _remaining_seconds(context) / 2)
+        )
         try:
             status = _put(url, body, timeout=timeout)
         except (OSError, ValueError, http.client.HTTPException) as error:

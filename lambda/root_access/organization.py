@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError, Failure, FailureKind, error_of_call, ignoring
 from aws_calls.responses import call, function_of, pages, require
 
-from .root_access_errors import NotAllFeaturesError, NotInAnOrganizationError, NotTheManagementAccountError
+from .root_access_errors import (
+    NotAllFeaturesError,
+    NotInAnOrganizationError,
+    NotTheManagementAccountError,
+)
 from .state import SERVICE_PRINCIPAL, RootAccess
 from .steps import Operation, Step
 
@@ -31,7 +35,8 @@ LIST_DELEGATED_ADMINISTRATORS = "organizations:ListDelegatedAdministrators"
 # AWS's maximum.
 _PAGE_SIZE = 20
 
-# A deployment waits this long for a read whose result is only reported: two time-outs, a third attempt.
+# A deployment waits this long for a read whose result is only reported: two time-outs, a third
+# attempt.
 _OPTIONAL_READ_SECONDS = 40.0
 
 # AWS's codes for a step that is applied already, or that has nothing to undo.
@@ -84,7 +89,9 @@ class Organization:
         client = self._iam if service == "iam" else self._organizations
         change = function_of(client, step.operation)
         with ignoring(*_ALREADY_APPLIED.get(step.operation, ())):
-            response = call(change, operation=step.operation, budget=budget or self.budget, **parameters)
+            response = call(
+                change, operation=step.operation, budget=budget or self.budget, **parameters
+            )
             features = response.get("EnabledFeatures")
             return None if features is None else frozenset(features)
         return None
@@ -102,7 +109,9 @@ class Organization:
             # A refusal is final, and says more than a denial.
             if isinstance(error, CallError) and error.failure.kind is FailureKind.REFUSED:
                 raise error
-        return self._root_access(identity.result(), features.result(), service.result(), delegates.result())
+        return self._root_access(
+            identity.result(), features.result(), service.result(), delegates.result()
+        )
 
     def _root_access(
         self,
@@ -130,8 +139,8 @@ class Organization:
         if not isinstance(delegates, Failure):
             return delegates
         if not trusted_access:
-            # The one refusal that counts as an empty list: AWS refuses to disable trusted access while a
-            # delegated administrator is registered.
+            # The one refusal that counts as an empty list: AWS refuses to disable trusted access
+            # while a delegated administrator is registered.
             return ()
         if not self._delegates_managed:
             return None
@@ -186,7 +195,10 @@ class Organization:
             MaxResults=_PAGE_SIZE,
         )
         for service in services:
-            if require(service, "ServicePrincipal", operation=LIST_TRUSTED_ACCESS) == SERVICE_PRINCIPAL:
+            if (
+                require(service, "ServicePrincipal", operation=LIST_TRUSTED_ACCESS)
+                == SERVICE_PRINCIPAL
+            ):
                 return service
         return {}
 
@@ -223,5 +235,7 @@ def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:
     if trusted_access:
         message = f"{LIST_TRUSTED_ACCESS} lists {SERVICE_PRINCIPAL}, but {operation} reports it as disabled"
     else:
-        message = f"{LIST_TRUSTED_ACCESS} does not list {SERVICE_PRINCIPAL}, but {operation} succeeds"
+        message = (
+            f"{LIST_TRUSTED_ACCESS} does not list {SERVICE_PRINCIPAL}, but {operation} succeeds"
+        )
     return error_of_call(operation, FailureKind.INCONSISTENT_READS, message)

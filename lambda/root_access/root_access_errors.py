@@ -14,7 +14,8 @@ from .steps import Operation, Step
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# AWS's reasons for a service that has as many delegated administrators as it can have: several, or one.
+# AWS's reasons for a service that has as many delegated administrators as it can have: several, or
+# one.
 QUOTA_REACHED = (
     "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED",
     "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE",
@@ -129,7 +130,9 @@ def describe_step(
     failure: Failure, *, step: Step | None = None, account_id: str, retry_advice: str = ""
 ) -> str:
     """Return what failed, in which account, AWS's code and message, and what to do about it."""
-    sentence = f"{step or failure.operation} failed in account {account_id}: {describe_response(failure)}"
+    sentence = (
+        f"{step or failure.operation} failed in account {account_id}: {describe_response(failure)}"
+    )
     return f"{sentence} {_remedy(failure, step=step, retry_advice=retry_advice)}".rstrip()
 
 

@@ -59,9 +59,10 @@ class RootAccess:
 
     Attributes:
         trusted_access: Whether Organizations lists trusted access for IAM.
-        features: The enabled features, by IAM's names; none while trusted access is disabled: IAM hides them.
-        delegated_administrators: The accounts registered for IAM, the earliest registration first; None: not
-            managed, and could not be read.
+        features: The enabled features, by IAM's names; none while trusted access is disabled: IAM
+            hides them.
+        delegated_administrators: The accounts registered for IAM, the earliest registration first;
+            None: not managed, and could not be read.
     """
 
     organization_id: str
@@ -121,6 +122,8 @@ def _parse_list(value: object, pattern: str, *, name: str, entries: str) -> froz
     expected = f"a list of {entries}"
     if not isinstance(value, list | tuple):
         raise InvalidValueError(name=name, value=value, expected=expected)
-    if invalid := [item for item in value if not isinstance(item, str) or not re.fullmatch(pattern, item)]:
+    if invalid := [
+        item for item in value if not isinstance(item, str) or not re.fullmatch(pattern, item)
+    ]:
         raise InvalidValueError(name=name, value=invalid, expected=expected)
     return frozenset(value)

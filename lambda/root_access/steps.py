@@ -22,7 +22,9 @@ class Operation(StrEnum):
 
 # Features are enabled in this order, and disabled in the opposite one.
 ENABLE_FEATURE = {feature: Operation(f"iam:EnableOrganizations{feature}") for feature in Feature}
-DISABLE_FEATURE = {feature: Operation(f"iam:DisableOrganizations{feature}") for feature in reversed(Feature)}
+DISABLE_FEATURE = {
+    feature: Operation(f"iam:DisableOrganizations{feature}") for feature in reversed(Feature)
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +41,12 @@ class Step:
 def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
     """Return the steps that are missing, in the order in which to apply them.
 
-    Trusted access comes first, because nothing works without it, and is never disabled. Features are enabled
-    before others are disabled, and accounts registered before others are deregistered: there is no gap. A
-    feature that this code does not know is left unchanged.
+    Trusted access comes first, because nothing works without it, and is never disabled. Features
+    are enabled before others are disabled, and accounts registered before others are deregistered:
+    there is no gap. A feature that this code does not know is left unchanged.
 
-    While trusted access is disabled, IAM hides which features are enabled: plan again once they can be read.
+    While trusted access is disabled, IAM hides which features are enabled: plan again once they can
+    be read.
     """
     steps = []
     if not observed.trusted_access:

@@ -12,7 +12,12 @@ from common.metrics import log_sdk, write_line
 from .aws.clients import create_clients
 from .aws.context import Aws
 from .run import batch, finish, start
-from .run.settings import RunBatchSettings, StartExecutionSettings, StartRunSettings, WriteReportSettings
+from .run.settings import (
+    RunBatchSettings,
+    StartExecutionSettings,
+    StartRunSettings,
+    WriteReportSettings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +29,8 @@ def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any
     """Start a run, or return why it is refused; the entry point of the Audit state machine's first function.
 
     Raises:
-        RunRefusedError: The run cannot start, and the reason is not its input; the message says what to do.
+        RunRefusedError: The run cannot start, and the reason is not its input; the message says
+            what to do.
     """
     aws, settings = _aws(context), StartRunSettings.from_environment(os.environ)
     return start.start_or_refuse(aws, event, lambda: start.start_run(aws, event, settings=settings))
@@ -32,7 +38,9 @@ def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any
 
 def run_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Audit or plan a batch of accounts; the entry point of the functions of read-only runs."""
-    return batch.run_batch(_aws(context), event, settings=RunBatchSettings.from_environment(os.environ))
+    return batch.run_batch(
+        _aws(context), event, settings=RunBatchSettings.from_environment(os.environ)
+    )
 
 
 def write_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -45,15 +53,20 @@ def start_execution(event: Mapping[str, Any], context: LambdaContext) -> dict[st
     """Start the execution of a plan, or return why it is refused; the Execute state machine's first function.
 
     Raises:
-        RunRefusedError: It cannot start, and the reason is not its input; the message says what to do.
+        RunRefusedError: It cannot start, and the reason is not its input; the message says what to
+            do.
     """
     aws, settings = _aws(context), StartExecutionSettings.from_environment(os.environ)
-    return start.start_or_refuse(aws, event, lambda: start.start_execution(aws, event, settings=settings))
+    return start.start_or_refuse(
+        aws, event, lambda: start.start_execution(aws, event, settings=settings)
+    )
 
 
 def execute_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Make the planned changes in a batch of accounts; the entry point of each changing task's function."""
-    return batch.execute_batch(_aws(context), event, settings=RunBatchSettings.from_environment(os.environ))
+    return batch.execute_batch(
+        _aws(context), event, settings=RunBatchSettings.from_environment(os.environ)
+    )
 
 
 def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -65,5 +78,9 @@ def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> 
 def _aws(context: LambdaContext) -> Aws:
     log_sdk()
     return Aws.of_invocation(
-        context, clients=create_clients(), clock=system_clock(), now=lambda: datetime.now(UTC), log=write_line
+        context,
+        clients=create_clients(),
+        clock=system_clock(),
+        now=lambda: datetime.now(UTC),
+        log=write_line,
     )

@@ -26,16 +26,22 @@ DAMAGED_RESULT = "The result of its batch is damaged."
 NOTHING_CHANGED = "Nothing was changed."
 EXPIRED = "Not attempted: the plan expired before this account's turn. Create a new plan."
 STOPPED = "Not attempted: the execution was stopped. Create a new plan."
-STOP_UNREAD = "Not attempted: whether the execution was stopped could not be read. Create a new plan."
+STOP_UNREAD = (
+    "Not attempted: whether the execution was stopped could not be read. Create a new plan."
+)
 DETAILS_UNAVAILABLE = "Some details could not be read."
-ACCEPTANCE_UNKNOWN = "Whether its credentials are accepted is not known: the units could not be read."
+ACCEPTANCE_UNKNOWN = (
+    "Whether its credentials are accepted is not known: the units could not be read."
+)
 HAS_PASSWORD = (
     "The root user has a password. To replace it, choose Forgot password on AWS's sign-in page, or delete it "
     "first."
 )
 MFA_STAYS = "Not deactivated: a password, an access key or a signing certificate still exists."
 UNEXPECTED_ERROR = "An error that this release does not expect:"
-LOOK_AGAIN = "The task may have been partially completed. Audit this account; for a policy, plan again."
+LOOK_AGAIN = (
+    "The task may have been partially completed. Audit this account; for a policy, plan again."
+)
 MFA_LEFT_OUT = "Left out: an MFA device is deactivated only once no other credential is left."
 PASSWORD_REPLACED = "Not deleted: this password was created after the plan. Create a new plan."
 PASSWORD_NOT_CHECKED = "Not deleted: whether it is the planned password could not be read."
@@ -56,7 +62,9 @@ POLICY_UNREADABLE = (
     '"skipBackup": true in the input.'
 )
 BACKUPS_UNREAD = "The backups of this run could not be listed."
-NO_POLICY_TO_REPLACE = "There is no policy to replace, so nothing locks it. Attach the new one as its owner."
+NO_POLICY_TO_REPLACE = (
+    "There is no policy to replace, so nothing locks it. Attach the new one as its owner."
+)
 POLICY_UNCHANGED = "The policy is unchanged."
 POLICY_UNKNOWN = "Plan the same again: the plan shows the policy that is attached now."
 REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read."
@@ -75,7 +83,9 @@ def hint(failure: Failure) -> str | None:
     for policy in _POLICIES:
         if failure.kind is FailureKind.ACCESS_DENIED and policy in failure.message:
             if f"no {policy} allows" in failure.message:
-                return f"On each level from the root to the caller, a {policy} has to allow this call."
+                return (
+                    f"On each level from the root to the caller, a {policy} has to allow this call."
+                )
             if failure.operation == ASSUME_ROOT:
                 return (
                     f"A {policy} denies the role that opens root sessions. Exempt this role in its "
@@ -109,7 +119,9 @@ def contradiction(summary_call: str, listing_call: str) -> str:
 
 def in_use_since(moment: datetime) -> str:
     """Return why a credential that was used since a moment is left out of a plan."""
-    return f"Left out: it was last used on or after {moment.astimezone(UTC):%Y-%m-%d}. {_PLAN_ANYWAY}"
+    return (
+        f"Left out: it was last used on or after {moment.astimezone(UTC):%Y-%m-%d}. {_PLAN_ANYWAY}"
+    )
 
 
 def management_account_unread(reason: str) -> str:

@@ -32,8 +32,8 @@ def _backup_refusal(why: str) -> str:
 class _Failing(str):
     """A sentence of a refusal that no other input would have avoided.
 
-    The organization is not as the stack needs it, a call failed, or what is stored was altered. Such an
-    execution fails, so those who watch failures learn of it.
+    The organization is not as the stack needs it, a call failed, or what is stored was altered.
+    Such an execution fails, so those who watch failures learn of it.
     """
 
     __slots__ = ()
@@ -42,11 +42,14 @@ class _Failing(str):
 class RefusalReason(Enum):
     """The reason for which a run is refused: the sentence, with the names of its data."""
 
-    INPUT_NOT_AN_OBJECT = "The input must be a JSON object, for example {{}} for an audit; got {value}."
+    INPUT_NOT_AN_OBJECT = (
+        "The input must be a JSON object, for example {{}} for an audit; got {value}."
+    )
     UNKNOWN_KEYS = "Unknown in the input: {keys}. Valid keys: {valid}."
     UNKNOWN_TASK = "Unknown task {value}. Valid tasks: {valid}."
     TASK_NOT_IN_STACK = (
-        "This stack does not have the task {task}. Add it to RootTasks(tasks=[{in_code}]) and deploy."
+        "This stack does not have the task {task}. Add it to RootTasks(tasks=[{in_code}]) and "
+        "deploy."
     )
     KEYS_NOT_ACCEPTED = "{task} does not accept {keys} here. Valid keys: {valid}."
     MISSING_KEY = "{task} needs one of these keys: {keys}."
@@ -66,8 +69,12 @@ class RefusalReason(Enum):
         'This stack removes policies and replaces none. To use "policyOverride", deploy RootTasks with '
         "allow_policy_override=True."
     )
-    OVERRIDE_OF_SEVERAL_POLICIES = '"policyOverride" replaces one policy: name exactly one bucket or queue.'
-    BACKUPS_OF_SEVERAL_TYPES = "A plan restores policies of buckets or of queues: create one for each."
+    OVERRIDE_OF_SEVERAL_POLICIES = (
+        '"policyOverride" replaces one policy: name exactly one bucket or queue.'
+    )
+    BACKUPS_OF_SEVERAL_TYPES = (
+        "A plan restores policies of buckets or of queues: create one for each."
+    )
     SEVERAL_BACKUPS = '"backups" lists several of {ids}: list the one to attach.'
     OVERRIDE_NOT_JSON = '"policyOverride" is not valid JSON: {error}.'
 
@@ -95,7 +102,8 @@ class RefusalReason(Enum):
         "as in Root/Workloads. No account was accessed."
     )
     SEVERAL_UNITS = (
-        "{unit} means several units: {candidates}. Use an ID or a longer path. No account was accessed."
+        "{unit} means several units: {candidates}. Use an ID or a longer path. "
+        "No account was accessed."
     )
     NAME_ALREADY_USED = _Failing(
         "An earlier execution named {run_id} already has a report. Start this one under another name."
@@ -156,7 +164,9 @@ class RunRefusedError(RootAccessError):
 def task_not_in_stack(*needed: Task, tasks: Collection[Task]) -> RunRefusedError:
     """Return the refusal of a run that needs one of these tasks: the stack has a function for none."""
     in_code = [f"RootTask.{listed.name}" for listed in (*tasks, *needed)]
-    return RunRefusedError(RefusalReason.TASK_NOT_IN_STACK, task=" or ".join(needed), in_code=in_code)
+    return RunRefusedError(
+        RefusalReason.TASK_NOT_IN_STACK, task=" or ".join(needed), in_code=in_code
+    )
 
 
 def _text(value: object) -> str:
@@ -164,7 +174,8 @@ def _text(value: object) -> str:
         return printable(describe(value))
     if isinstance(value, Collection) and not isinstance(value, str):
         listed = [
-            excerpt(str(entry), _MAX_ENTRY_CHARACTERS) for entry in itertools.islice(value, _MAX_LISTED)
+            excerpt(str(entry), _MAX_ENTRY_CHARACTERS)
+            for entry in itertools.islice(value, _MAX_LISTED)
         ]
         more = len(value) - len(listed)
         return ", ".join(listed) + (f" and {more:,} more" if more else "")

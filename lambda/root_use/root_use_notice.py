@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from aws_calls.runtime import LambdaContext
 
 _GZIP = zlib.MAX_WBITS | 16
-# Several times what CloudWatch Logs delivers at once; as nested lists of JSON it still fits into the memory.
+# Several times what CloudWatch Logs delivers at once; as nested lists of JSON it still fits into
+# the memory.
 _MAX_DELIVERY_BYTES = 5_000_000
 _MAX_CHARACTERS = 100
 _MAX_LOG_GROUP_CHARACTERS = 512
@@ -39,10 +40,12 @@ _MAX_LOG_GROUP_CHARACTERS = 512
 # The beginning of the names of an organization trail's log streams.
 _ORGANIZATION_ID = re.compile("(o-[a-z0-9]{10,32})_")
 
-# Such as AccessDeniedException, and EC2's Client.UnauthorizedOperation. With others the call was allowed.
+# Such as AccessDeniedException, and EC2's Client.UnauthorizedOperation. With others the call was
+# allowed.
 _DENIAL = re.compile("AccessDenied|Unauthorized")
 
-# No name that an organization would have used: the commands attach and detach the policy of this name.
+# No name that an organization would have used: the commands attach and detach the policy of this
+# name.
 _POLICY = "EmergencyDenyRootUsers"
 _FIND_POLICY = (
     "$(aws organizations list-policies --filter SERVICE_CONTROL_POLICY "
@@ -78,7 +81,8 @@ class RootUse:
     Attributes:
         line: When, in which account, which call, from where, and how it ended.
         account_id: The account of the root user.
-        event_id: The event's ID in CloudTrail; that in CloudWatch Logs, if the event cannot be read.
+        event_id: The event's ID in CloudTrail; that in CloudWatch Logs, if the event cannot be
+            read.
         use: The outcome.
     """
 
@@ -102,7 +106,9 @@ class RootUse:
         line = f"{_text(event.get('eventTime'))}, account {account_id}: {call} {where}"
         use, words = _outcome(event)
         event_id = _text(event.get("eventID"))
-        return cls(line=", ".join([line, *words]), account_id=account_id, event_id=event_id, use=use)
+        return cls(
+            line=", ".join([line, *words]), account_id=account_id, event_id=event_id, use=use
+        )
 
 
 def on_delivery(event: object, context: LambdaContext) -> None:
@@ -113,7 +119,14 @@ def on_delivery(event: object, context: LambdaContext) -> None:
     """
     log_sdk()
     settings = Settings.from_environment(os.environ)
-    notify(event, context, settings=settings, sns=create_client("sns"), clock=system_clock(), log=write_line)
+    notify(
+        event,
+        context,
+        settings=settings,
+        sns=create_client("sns"),
+        clock=system_clock(),
+        log=write_line,
+    )
 
 
 def notify(
@@ -160,10 +173,15 @@ def notify(
 
 
 def _notice(
-    uses: Sequence[RootUse], delivery: Mapping[str, object], *, own: FunctionArn, management_account: str
+    uses: Sequence[RootUse],
+    delivery: Mapping[str, object],
+    *,
+    own: FunctionArn,
+    management_account: str,
 ) -> Notice:
     log_group, log_stream = (
-        text_or_unknown(delivery.get(name), _MAX_LOG_GROUP_CHARACTERS) for name in ("logGroup", "logStream")
+        text_or_unknown(delivery.get(name), _MAX_LOG_GROUP_CHARACTERS)
+        for name in ("logGroup", "logStream")
     )
     organization = _ORGANIZATION_ID.match(log_stream)
     # In a list that is cut, calls that were denied must not hide a sign-in.
@@ -172,7 +190,11 @@ def _notice(
     of_members = [account for account in accounts if account != management_account]
     named = [account for account in of_members if account != UNKNOWN][:MAX_LISTED] or ["ACCOUNT"]
     next_steps = [
-        *(_management_steps(management_account, own.partition) if management_account in accounts else ()),
+        *(
+            _management_steps(management_account, own.partition)
+            if management_account in accounts
+            else ()
+        ),
         *(_member_steps(named, own.partition) if of_members else ()),
         NextStep(what="See what it did, and what it left: the runbook has both queries."),
         *((_step_to_undo(named),) if of_members else ()),
@@ -237,7 +259,10 @@ def _member_steps(accounts: Sequence[str], partition: str) -> Sequence[NextStep]
             "the deletion of the root credentials",
             command=f"centralized-root-access plan delete --account {','.join(accounts)} --include-in-use",
         ),
-        NextStep(what="There, read the plan, and execute it", command="centralized-root-access execute RUN"),
+        NextStep(
+            what="There, read the plan, and execute it",
+            command="centralized-root-access execute RUN",
+        ),
         _step_for_sessions(f"In account {only}", only, partition),
     )
 
@@ -274,7 +299,11 @@ def _outcome(event: Mapping[str, object]) -> tuple[Use, list[str]]:
         return (Use.DENIED if _DENIAL.search(_text(error)) else Use.USED), words
     result = _text(members(event.get("responseElements")).get("ConsoleLogin"))
     mfa = _text(members(event.get("additionalEventData")).get("MFAUsed"))
-    return (Use.DENIED if result == "Failure" else Use.SIGNED_IN), [*words, result, f"MFA used: {mfa}"]
+    return (Use.DENIED if result == "Failure" else Use.SIGNED_IN), [
+        *words,
+        result,
+        f"MFA used: {mfa}",
+    ]
 
 
 def _text(value: object) -> str:

@@ -23,8 +23,8 @@ def is_account_id(value: str) -> bool:
 def account_id_from(access_key: str) -> str:
     """Return the account of an access key.
 
-    Unlike moto's own function, this one does not create a backend for every account and partition to
-    search for the key.
+    Unlike moto's own function, this one does not create a backend for every account and partition
+    to search for the key.
     """
     if is_account_id(access_key):
         return access_key

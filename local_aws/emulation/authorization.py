@@ -80,8 +80,8 @@ def _message_action(action: str) -> str:
 def reason_of_policy_denial(emulation: Emulation, caller: Caller, request: Request) -> str | None:
     """Return why the organization's policies deny a call, as AWS's message says it, or None.
 
-    Service control policies on the path of the caller's account apply, and resource control policies on
-    the path of the resource's account. The management account has neither.
+    Service control policies on the path of the caller's account apply, and resource control
+    policies on the path of the resource's account. The management account has neither.
 
     Args:
         emulation: The emulation.
@@ -114,7 +114,9 @@ def reason_of_policy_denial(emulation: Emulation, caller: Caller, request: Reque
         levels = organization.policies_by_level(account_id, policy_type=policy_type)
         if not levels:
             continue
-        denial = find_policy_denial(levels, action=request.action, resource=request.resource, context=context)
+        denial = find_policy_denial(
+            levels, action=request.action, resource=request.resource, context=context
+        )
         name = POLICY_TYPE_NAMES[policy_type]
         if denial == NOTHING_ALLOWS:
             return f"because no {name} allows the {_message_action(request.action)} action"
@@ -142,7 +144,9 @@ def root_session_denial(
     reason = reason or reason_of_policy_denial(
         emulation,
         root_caller(session.account_id, in_root_session=True),
-        Request(action=action, resource=resource, resource_account_id=session.account_id, region=region),
+        Request(
+            action=action, resource=resource, resource_account_id=session.account_id, region=region
+        ),
     )
     if reason is None and action not in session.task_policy.allows:
         reason = explicit_deny("session policy")
@@ -156,7 +160,10 @@ def root_session_denial(
 def _organization_ids(emulation: Emulation, caller: Caller, request: Request) -> dict[str, str]:
     """Return the organization's ID as the caller's and the resource's, if their accounts are in it."""
     organization = emulation.organization
-    accounts = {"aws:principalorgid": caller.account_id, "aws:resourceorgid": request.resource_account_id}
+    accounts = {
+        "aws:principalorgid": caller.account_id,
+        "aws:resourceorgid": request.resource_account_id,
+    }
     return {
         key: organization.id
         for key, account_id in accounts.items()

@@ -19,13 +19,16 @@ from .handle import Organization
 
 CONTROL_PATH = "/_local_aws/control"
 HEALTH_PATH = "/_local_aws/health"
-# The variable with the organization's address, in the environment of a command that uses the local AWS.
+# The variable with the organization's address, in the environment of a command that uses the local
+# AWS.
 URL_VARIABLE = "LOCAL_AWS_ORGANIZATION_URL"
 
 _TIMEOUT_SECONDS = 30.0
 _MEMBERS = {name for name in vars(Organization) if not name.startswith("_")} - {"client"}
 # The errors of a handle that the other side raises again.
-_ERRORS: Mapping[str, type[Exception]] = {error.__name__: error for error in (LookupError, ValueError)}
+_ERRORS: Mapping[str, type[Exception]] = {
+    error.__name__: error for error in (LookupError, ValueError)
+}
 
 
 def respond_to_control(organization: Organization, request: bytes) -> tuple[int, bytes]:
@@ -41,12 +44,16 @@ def respond_to_control(organization: Organization, request: bytes) -> tuple[int,
     return 200, _converter().dumps(result).encode()
 
 
-def _call_member(organization: Organization, member: str, arguments: Mapping[str, object]) -> object:
+def _call_member(
+    organization: Organization, member: str, arguments: Mapping[str, object]
+) -> object:
     if isinstance(getattr(Organization, member), property):
         return getattr(organization, member)
     method = getattr(organization, member)
     hints = get_type_hints(method)
-    return method(**{name: _converter().structure(value, hints[name]) for name, value in arguments.items()})
+    return method(
+        **{name: _converter().structure(value, hints[name]) for name, value in arguments.items()}
+    )
 
 
 class RemoteOrganization(Organization):
@@ -71,7 +78,9 @@ class RemoteOrganization(Organization):
         try:
             return cls(os.environ[URL_VARIABLE], session_token=os.environ["AWS_SESSION_TOKEN"])
         except KeyError as error:
-            raise LookupError(f"There is no local AWS in this environment: {error} is not set.") from error
+            raise LookupError(
+                f"There is no local AWS in this environment: {error} is not set."
+            ) from error
 
     def send(self, member: str, arguments: Mapping[str, object], result_type: Any) -> object:
         """Send a request for a member of the handle to the control API, and return the result.
@@ -82,8 +91,12 @@ class RemoteOrganization(Organization):
             RuntimeError: The server failed.
         """
         body = _converter().dumps({"member": member, "arguments": arguments})
-        with closing(HTTPConnection(urlsplit(str(self.url)).netloc, timeout=_TIMEOUT_SECONDS)) as connection:
-            connection.request("POST", CONTROL_PATH, body=body, headers={HEADER: self._session_token})
+        with closing(
+            HTTPConnection(urlsplit(str(self.url)).netloc, timeout=_TIMEOUT_SECONDS)
+        ) as connection:
+            connection.request(
+                "POST", CONTROL_PATH, body=body, headers={HEADER: self._session_token}
+            )
             response = connection.getresponse()
             content = response.read().decode(errors="replace")
         match response.status:

@@ -66,8 +66,8 @@ class ClientOptions(TypedDict, total=False):
 
     Attributes:
         account_id: The account to call as; default: the management account.
-        root_user: Whether to call as the account's root user, with the first of its access keys; default:
-            as an IAM user.
+        root_user: Whether to call as the account's root user, with the first of its access keys;
+            default: as an IAM user.
         region: The Region to sign for; default: us-east-1.
         credentials: An access key or a session to call with, instead of the account.
         endpoint_url: Where to send the calls; default: the emulation.
@@ -83,11 +83,13 @@ class ClientOptions(TypedDict, total=False):
 class Organization:
     """An emulated organization.
 
-    Each public member except `client` works on the emulation in this process. `RemoteOrganization` sends
-    them to another process by the control API.
+    Each public member except `client` works on the emulation in this process. `RemoteOrganization`
+    sends them to another process by the control API.
     """
 
-    def __init__(self, *, url: str | None = None, session_token: str = "", seed: Seed | None = None) -> None:
+    def __init__(
+        self, *, url: str | None = None, session_token: str = "", seed: Seed | None = None
+    ) -> None:
         """Create a handle on an organization; `reset` gives it its initial state.
 
         Args:
@@ -157,7 +159,9 @@ class Organization:
         organization = self._emulation.organization
         with self._emulation.lock:
             registered = {
-                principal for services in organization.delegations().values() for principal in services
+                principal
+                for services in organization.delegations().values()
+                for principal in services
             }
             return OtherServices(
                 trusted_access={
@@ -174,14 +178,14 @@ class Organization:
     def deny(self, *, account_id: str, action: str, message: str = "") -> None:
         """Deny an action to an account.
 
-        In a member account the denial also applies to root sessions, as an SCP does. Its message does not
-        name a policy, as AWS's did not until January 2026.
+        In a member account the denial also applies to root sessions, as an SCP does. Its message
+        does not name a policy, as AWS's did not until January 2026.
 
         Args:
             account_id: The calling account.
             action: The action as in a policy, ``iam:GetUser`` or ``iam:*``.
-            message: The message of the response; default: AWS's own for a missing permission, or for
-                an SCP in a root session.
+            message: The message of the response; default: AWS's own for a missing permission, or
+                for an SCP in a root session.
         """
         self._emulation.denials[account_id, action] = message
 
@@ -199,10 +203,10 @@ class Organization:
     ) -> str:
         """Create a policy, attach it, and return its ID.
 
-        If the policy type is disabled, this enables it. In the member accounts on or under the target, a
-        service control policy then applies to root users, to root sessions, and to AssumeRoot of a delegated
-        administrator; a resource control policy to AssumeRoot from every account, and to S3 and SQS in root
-        sessions.
+        If the policy type is disabled, this enables it. In the member accounts on or under the
+        target, a service control policy then applies to root users, to root sessions, and to
+        AssumeRoot of a delegated administrator; a resource control policy to AssumeRoot from every
+        account, and to S3 and SQS in root sessions.
 
         Args:
             name: The name of the policy, unique in the organization.
@@ -212,10 +216,15 @@ class Organization:
         """
         with self._emulation.lock:
             return self._emulation.organization.attach_new_policy(
-                name=name, content=json.dumps(document), target_id=target_id, policy_type=policy_type
+                name=name,
+                content=json.dumps(document),
+                target_id=target_id,
+                policy_type=policy_type,
             )
 
-    def root_session_denial(self, *, token: str, action: str, resource: str, region: str) -> str | None:
+    def root_session_denial(
+        self, *, token: str, action: str, resource: str, region: str
+    ) -> str | None:
         """Return the message with which a call of another service is denied in a root session, or None.
 
         Args:
@@ -240,7 +249,9 @@ class Organization:
     def add_account(self, *, name: str, email: str, account_id: str | None = None) -> str:
         """Add a member account and return its id; without one, the emulation picks one."""
         with self._emulation.lock:
-            return self._emulation.organization.add_account(name=name, email=email, account_id=account_id)
+            return self._emulation.organization.add_account(
+                name=name, email=email, account_id=account_id
+            )
 
     def suspend(self, account_id: str) -> None:
         """Suspend a member account."""
@@ -272,7 +283,9 @@ class Organization:
         now = self._emulation.now()
         keys = [
             AccessKey(
-                id=root_access_key_id(account_id, number), created_at=now, last_use=access_key_last_used
+                id=root_access_key_id(account_id, number),
+                created_at=now,
+                last_use=access_key_last_used,
             )
             for number in range(1, access_keys + 1)
         ]
@@ -282,7 +295,9 @@ class Organization:
             password_last_used=password_last_used,
             access_keys={key.id: key for key in keys},
             mfa_devices={f"{device}-{number}": now for number in range(1, mfa_devices + 1)},
-            certificates={f"CERT{account_id}{number:016}": now for number in range(1, certificates + 1)},
+            certificates={
+                f"CERT{account_id}{number:016}": now for number in range(1, certificates + 1)
+            },
         )
 
     def root_credentials(self, account_id: str) -> RootCredentials:
@@ -311,7 +326,9 @@ class Organization:
             organization = emulation.organization
             organization.create(organization_id=seed.organization_id, feature_set=seed.feature_set)
             for account_id, name in seed.members:
-                organization.add_account(name=name, email=f"{name}@example.com", account_id=account_id)
+                organization.add_account(
+                    name=name, email=f"{name}@example.com", account_id=account_id
+                )
             for principal in seed.trusted_services:
                 organization.enable_trusted_access(principal, at=emulation.now())
 

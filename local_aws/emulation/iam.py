@@ -93,7 +93,9 @@ class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
             {
                 "OrganizationId": self.emulation.organization.id,
                 # In AWS's order.
-                "EnabledFeatures": [feature for feature in Feature if feature in self.emulation.features],
+                "EnabledFeatures": [
+                    feature for feature in Feature if feature in self.emulation.features
+                ],
             }
         )
 
@@ -192,7 +194,9 @@ class _RootUserResponse(EmulatedIamResponse):
 
     def delete_access_key(self) -> ActionResult:
         """DeleteAccessKey."""
-        return self._delete(self._root_user.access_keys, "AccessKeyId", kind="The Access Key with id")
+        return self._delete(
+            self._root_user.access_keys, "AccessKeyId", kind="The Access Key with id"
+        )
 
     def get_access_key_last_used(self) -> ActionResult:
         """GetAccessKeyLastUsed, which is denied for keys that are not the root user's."""
@@ -229,12 +233,17 @@ class _RootUserResponse(EmulatedIamResponse):
         certificates = self._root_user.certificates.items()
         return self._list_result(
             "Certificates",
-            {id_: {"CertificateId": id_, "UploadDate": date, **certificate} for id_, date in certificates},
+            {
+                id_: {"CertificateId": id_, "UploadDate": date, **certificate}
+                for id_, date in certificates
+            },
         )
 
     def delete_signing_certificate(self) -> ActionResult:
         """DeleteSigningCertificate."""
-        return self._delete(self._root_user.certificates, "CertificateId", kind="The Certificate with id")
+        return self._delete(
+            self._root_user.certificates, "CertificateId", kind="The Certificate with id"
+        )
 
     def _task_policy_allows(self, session: RootSession) -> bool:
         # The task policies allow nothing on an IAM user.
@@ -263,4 +272,6 @@ class _RootUserResponse(EmulatedIamResponse):
 
     def _list_result(self, member: str, entries: Mapping[str, dict[str, object]]) -> ActionResult:
         # A root user has fewer credentials than a page.
-        return ActionResult({member: [entries[id_] for id_ in sorted(entries)], "IsTruncated": False})
+        return ActionResult(
+            {member: [entries[id_] for id_ in sorted(entries)], "IsTruncated": False}
+        )

@@ -1,7 +1,7 @@
 """Decides what service control policies and resource control policies deny.
 
-The emulation has its own evaluator: a mistake in the library's cannot confirm itself. It knows
-what is true of a request, so its result is yes or no. What it does not know of the language it refuses
+The emulation has its own evaluator: a mistake in the library's cannot confirm itself. It knows what
+is true of a request, so its result is yes or no. What it does not know of the language it refuses
 loudly: variables, set operators, numbers, dates and addresses in conditions, and unknown keys.
 """
 
@@ -55,15 +55,19 @@ class AttachedPolicy:
 
 
 def find_policy_denial(
-    levels: Iterable[Sequence[AttachedPolicy]], *, action: str, resource: str | None, context: _Context
+    levels: Iterable[Sequence[AttachedPolicy]],
+    *,
+    action: str,
+    resource: str | None,
+    context: _Context,
 ) -> str | None:
     """Return the ARN of the policy that denies a request, or None if the policies allow it.
 
     If a level allows nothing, this returns `NOTHING_ALLOWS`.
 
     Args:
-        levels: The policies attached to the organization's root, to each organizational unit down to the
-            account, and to the account.
+        levels: The policies attached to the organization's root, to each organizational unit down
+            to the account, and to the account.
         action: The action as in a policy.
         resource: What it acts on; None if the emulation does not know that of the operation.
         context: The condition keys that are present, in lower case.
@@ -100,7 +104,9 @@ def require_valid_policy(content: str, *, policy_type: str) -> None:
                 principal in ("*", {"AWS": "*"})
                 and statement["Effect"] == "Deny"
                 and "Action" in statement
-                and not any(action.lower().startswith("iam:") for action in _to_list(statement["Action"]))
+                and not any(
+                    action.lower().startswith("iam:") for action in _to_list(statement["Action"])
+                )
             )
         if not is_valid:
             raise MalformedPolicyError(

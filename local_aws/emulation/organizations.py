@@ -194,7 +194,9 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
 
     def list_accounts(self) -> ActionResult:
         """ListAccounts."""
-        return self._list("Accounts", self.organization.account_ids, self.organization.describe_accounts)
+        return self._list(
+            "Accounts", self.organization.account_ids, self.organization.describe_accounts
+        )
 
     def list_accounts_for_parent(self) -> ActionResult:
         """ListAccountsForParent."""
@@ -218,7 +220,9 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
     def update_policy(self) -> str:
         """UpdatePolicy."""
         if self._get_param("Content") is not None:
-            self._require_valid_content(self.organization.policy_type(str(self._get_param("PolicyId"))))
+            self._require_valid_content(
+                self.organization.policy_type(str(self._get_param("PolicyId")))
+            )
         return str(super().update_policy())
 
     def attach_policy(self) -> str:
@@ -241,7 +245,9 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         """DetachPolicy."""
         policy_type, attached = self._attachments()
         if str(self._get_param("PolicyId")) not in attached:
-            raise AwsError("PolicyNotAttachedException", "The policy isn't attached to the specified target.")
+            raise AwsError(
+                "PolicyNotAttachedException", "The policy isn't attached to the specified target."
+            )
         if policy_type in MAX_POLICIES_PER_TARGET and len(attached) == 1:
             raise constraint_violation(
                 "MIN_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED",
@@ -261,7 +267,9 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
             str(target["TargetId"]): target
             for target in self.organization.targets_of_policy(str(self._get_param("PolicyId")))
         }
-        return self._list("Targets", targets, lambda page: [targets[target_id] for target_id in page])
+        return self._list(
+            "Targets", targets, lambda page: [targets[target_id] for target_id in page]
+        )
 
     def enable_policy_type(self) -> str:
         """EnablePolicyType."""
@@ -320,13 +328,19 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         return principal
 
     def _list(
-        self, member: str, ids: Iterable[str], describe: Callable[[Sequence[str]], list[dict[str, object]]]
+        self,
+        member: str,
+        ids: Iterable[str],
+        describe: Callable[[Sequence[str]], list[dict[str, object]]],
     ) -> ActionResult:
         """Return the page that the request asks for."""
         size = int(self._get_param("MaxResults") or _MAX_PAGE_SIZE)
         if size > _MAX_PAGE_SIZE:
-            raise invalid_input("MAX_VALUE_EXCEEDED", f"MaxResults must be at most {_MAX_PAGE_SIZE}.")
-        # The token is the last ID of the page before: no item is lost when others are deleted in between.
+            raise invalid_input(
+                "MAX_VALUE_EXCEEDED", f"MaxResults must be at most {_MAX_PAGE_SIZE}."
+            )
+        # The token is the last ID of the page before: no item is lost when others are deleted in
+        # between.
         token = self._get_param("NextToken")
         rest = [id_ for id_ in sorted(ids) if token is None or id_ > token]
         page = rest[:size]

@@ -20,7 +20,9 @@ _respond_in_sqs = SQSResponse.call_action
 _import_findings = SecurityHubBackend.batch_import_findings
 
 
-def authorize_in_s3(response: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
+def authorize_in_s3(
+    response: Any, bucket_name: str | None = None, key_name: str | None = None
+) -> None:
     """Deny a request to S3 as AWS does, in the place of moto's own function."""
     name = "/".join(filter(None, (bucket_name, key_name)))
     message = _denial(response, resource=f"arn:aws:s3:::{name}" if name else "*")
@@ -44,7 +46,8 @@ def import_findings(backend: Any, findings: Any) -> Any:
     """Import findings if the account has enabled Security Hub, in the place of moto's own method."""
     if not backend.enabled:
         raise SecurityHubClientError(
-            "InvalidAccessException", f"Account {backend.account_id} is not subscribed to AWS Security Hub"
+            "InvalidAccessException",
+            f"Account {backend.account_id} is not subscribed to AWS Security Hub",
         )
     return _import_findings(backend, findings)
 

@@ -149,7 +149,8 @@ class OrganizationRecords:
     def is_policy_type_enabled(self, policy_type: str) -> bool:
         """Return whether a policy type is enabled on the root."""
         return any(
-            entry["Type"] == policy_type for entry in self._backend._get_root_by_id(self.root_id).policy_types
+            entry["Type"] == policy_type
+            for entry in self._backend._get_root_by_id(self.root_id).policy_types
         )
 
     def attach_managed_policies(self, policy_type: str) -> None:
@@ -186,7 +187,9 @@ class OrganizationRecords:
         """Return what a policy is attached to, as Organizations lists it."""
         return list(self._backend.list_targets_for_policy(PolicyId=policy_id)["Targets"])
 
-    def attach_new_policy(self, *, name: str, content: str, target_id: str, policy_type: str) -> str:
+    def attach_new_policy(
+        self, *, name: str, content: str, target_id: str, policy_type: str
+    ) -> str:
         """Create a policy, attach it and return its ID; enable its type if necessary."""
         if not self.is_policy_target(target_id):
             raise LookupError(f"{target_id} is not a root, an organizational unit or an account.")
@@ -196,7 +199,9 @@ class OrganizationRecords:
         if not self.is_policy_type_enabled(policy_type):
             self._backend.enable_policy_type(RootId=self.root_id, PolicyType=policy_type)
             self.attach_managed_policies(policy_type)
-        created = self._backend.create_policy(Name=name, Description="", Type=policy_type, Content=content)
+        created = self._backend.create_policy(
+            Name=name, Description="", Type=policy_type, Content=content
+        )
         policy_id = str(created["Policy"]["PolicySummary"]["Id"])
         self._backend.attach_policy(PolicyId=policy_id, TargetId=target_id)
         return policy_id
@@ -225,7 +230,11 @@ class OrganizationRecords:
 
     def _find_target(self, target_id: str) -> Any:
         return next(
-            (entity for entity in (*self._backend.ou, *self._backend.accounts) if entity.id == target_id),
+            (
+                entity
+                for entity in (*self._backend.ou, *self._backend.accounts)
+                if entity.id == target_id
+            ),
             None,
         )
 
@@ -239,7 +248,9 @@ class OrganizationRecords:
     def enable_trusted_access(self, principal: str, *, at: datetime) -> None:
         """Enable a service's trusted access. If it is enabled already, its date stays."""
         if principal not in self.trusted_access():
-            self._backend.services.append({"ServicePrincipal": principal, "DateEnabled": at.timestamp()})
+            self._backend.services.append(
+                {"ServicePrincipal": principal, "DateEnabled": at.timestamp()}
+            )
 
     def disable_trusted_access(self, principal: str) -> None:
         """Disable a service's trusted access."""
@@ -270,14 +281,18 @@ class OrganizationRecords:
 
     def register(self, *, account_id: str, principal: str, at: datetime) -> None:
         """Register an account for a service."""
-        self._backend.register_delegated_administrator(AccountId=account_id, ServicePrincipal=principal)
+        self._backend.register_delegated_administrator(
+            AccountId=account_id, ServicePrincipal=principal
+        )
         for administrator in self._backend.admins:
             if administrator.account.id == account_id:
                 administrator.services[principal]["DelegationEnabledDate"] = at.timestamp()
 
     def deregister(self, *, account_id: str, principal: str) -> None:
         """Deregister an account for a service."""
-        self._backend.deregister_delegated_administrator(AccountId=account_id, ServicePrincipal=principal)
+        self._backend.deregister_delegated_administrator(
+            AccountId=account_id, ServicePrincipal=principal
+        )
 
     def _find(self, account_id: str) -> Any:
         for account in self._backend.accounts:

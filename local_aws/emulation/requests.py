@@ -118,7 +118,9 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
             return None
         if function := _FUNCTION_TOKEN.fullmatch(token):
             name = function["function"]
-            return RoleSession(role_arn=function["role_arn"], name=name, user_id=f"AROALOCAL:{name}")
+            return RoleSession(
+                role_arn=function["role_arn"], name=name, user_id=f"AROALOCAL:{name}"
+            )
         roles = sts_backends[self.account_id][self.partition].assumed_roles
         role = next((role for role in roles if role.session_token == token), None)
         if role is None:
@@ -133,7 +135,9 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
         role = self.role_session
         if role is None:
             context = {"aws:principaltype": "User", "aws:username": "local"}
-            return Caller(account_id=self.account_id, principal_arn=self.caller_arn, context=context)
+            return Caller(
+                account_id=self.account_id, principal_arn=self.caller_arn, context=context
+            )
         context = {
             "aws:principaltype": "AssumedRole",
             "aws:userid": role.user_id,

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
@@ -40,7 +44,9 @@ class _Application:
         self._session_token = session_token
         self._aws: WSGIApplication = DomainDispatcherApplication(create_backend_app)
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
         request = Request(environ)
         if request.path == HEALTH_PATH:
             return Response()(environ, start_response)
@@ -55,7 +61,9 @@ class _Application:
             return response(environ, start_response)
         if request.path == CONTROL_PATH:
             status, body = respond_to_control(self._organization, request.get_data())
-            return Response(body, status=status, mimetype="application/json")(environ, start_response)
+            return Response(body, status=status, mimetype="application/json")(
+                environ, start_response
+            )
         return self._aws(environ, start_response)
 
 

@@ -17,7 +17,9 @@ from .task_policies import TASK_POLICIES, Feature, TaskPolicy
 
 _GLOBAL_HOST = "sts.amazonaws.com"
 _MAX_SESSION_SECONDS = 900
-_TARGET_PRINCIPAL = re.compile(r"(?P<account_id>[0-9]{12})|arn:aws:iam::(?P<root_account_id>[0-9]{12}):root")
+_TARGET_PRINCIPAL = re.compile(
+    r"(?P<account_id>[0-9]{12})|arn:aws:iam::(?P<root_account_id>[0-9]{12}):root"
+)
 _FEATURE_NAMES = {
     Feature.ROOT_CREDENTIALS_MANAGEMENT: "Root credentials management",
     Feature.ROOT_SESSIONS: "Root sessions",
@@ -90,7 +92,9 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
             raise self.access_denied(message="Service not enabled for AWS Organizations.")
         if task_policy.needs not in self.emulation.features:
             name = _FEATURE_NAMES[task_policy.needs]
-            raise self.access_denied(message=f"{name} feature is not enabled for your AWS Organization.")
+            raise self.access_denied(
+                message=f"{name} feature is not enabled for your AWS Organization."
+            )
         session = self.emulation.open_root_session(
             run_token=self.run_token,
             account_id=account_id,

@@ -43,7 +43,9 @@ READS = ("Assume", "Describe", "Get", "List")
 
 
 @pytest.fixture
-def terminal(organization: LocalOrganization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def terminal(
+    organization: LocalOrganization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Terminal:
     return Terminal(organization, tmp_path / "runs", monkeypatch)
 
 
@@ -51,7 +53,9 @@ def terminal(organization: LocalOrganization, tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("level", Level)
-def test_without_run_nothing_is_called_and_every_call_is_printed(terminal: Terminal, level: Level) -> None:
+def test_without_run_nothing_is_called_and_every_call_is_printed(
+    terminal: Terminal, level: Level
+) -> None:
     finished = terminal.run("--level", level.value)
     assert finished.exit_code == 0, finished.output
     assert terminal.connections == []
@@ -62,7 +66,9 @@ def test_without_run_nothing_is_called_and_every_call_is_printed(terminal: Termi
         assert not level.includes(case.level) or call in finished.stdout
     *_, changes, _ = finished.stdout.splitlines()
     changed = {resource for resource in StateField if SUBJECTS[resource] in changes}
-    expected = {field for field in StateField if level is not Level.READ and level.includes(field.level)}
+    expected = {
+        field for field in StateField if level is not Level.READ and level.includes(field.level)
+    }
     assert changed == expected
 
 
@@ -100,24 +106,32 @@ DANGERS: dict[Refusal, Danger] = {
     Refusal.OTHER_ORGANIZATION: Danger(options={"organization": "o-zzzzzzzzzz"}),
     Refusal.NOT_MANAGEMENT: Danger(caller={"account_id": MEMBER}, options={"account": MEMBER}),
     Refusal.ROOT_CALLER: Danger(
-        arrange=lambda organization: organization.put_root_credentials(account_id=MANAGEMENT, access_keys=1),
+        arrange=lambda organization: organization.put_root_credentials(
+            account_id=MANAGEMENT, access_keys=1
+        ),
         caller={"root_user": True},
     ),
     Refusal.NOT_ALL_FEATURES: Danger(),
     Refusal.LARGE: Danger(arrange=lambda organization: add_accounts(organization, MAX_ACCOUNTS)),
     Refusal.IN_USE: Danger(arrange=lambda organization: enable_root_access(organization, SESSIONS)),
     Refusal.DELEGATES: Danger(
-        arrange=lambda organization: enable_root_access(organization, delegated_administrators=[MEMBER])
+        arrange=lambda organization: enable_root_access(
+            organization, delegated_administrators=[MEMBER]
+        )
     ),
     Refusal.NOT_A_MEMBER: Danger(options={"member": STRANGER}),
     Refusal.SAME_ACCOUNT: Danger(options={"member": OTHER, "delegate": OTHER}),
     Refusal.MEMBER_REQUIRED: Danger(level=Level.MEMBER),
     Refusal.ROLE_DENIED: Danger(
-        arrange=lambda organization: organization.deny(account_id=MANAGEMENT, action="sts:AssumeRole"),
+        arrange=lambda organization: organization.deny(
+            account_id=MANAGEMENT, action="sts:AssumeRole"
+        ),
         options=IN_MEMBER,
     ),
     Refusal.ROOT_CREDENTIALS: Danger(
-        arrange=lambda organization: organization.put_root_credentials(account_id=OTHER, mfa_devices=1),
+        arrange=lambda organization: organization.put_root_credentials(
+            account_id=OTHER, mfa_devices=1
+        ),
         level=Level.MEMBER,
         options=IN_MEMBER,
     ),
@@ -130,7 +144,9 @@ def refuse_stacks(client: Any) -> None:
     """Let CloudFormation respond that there is no such stack; moto would take seconds to import."""
 
     def respond(**_: object) -> None:
-        raise ClientError({"Error": {"Code": "ValidationError", "Message": "not found"}}, "DescribeStacks")
+        raise ClientError(
+            {"Error": {"Code": "ValidationError", "Message": "not found"}}, "DescribeStacks"
+        )
 
     client.meta.events.register("before-call.cloudformation", respond)
 
@@ -140,13 +156,17 @@ def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Refusal
 ) -> None:
     danger = DANGERS[refusal]
-    seed = Seed(feature_set="CONSOLIDATED_BILLING" if refusal is Refusal.NOT_ALL_FEATURES else "ALL")
+    seed = Seed(
+        feature_set="CONSOLIDATED_BILLING" if refusal is Refusal.NOT_ALL_FEATURES else "ALL"
+    )
     with mock_organization(seed=seed) as organization:
         terminal = Terminal(organization, tmp_path / "runs", monkeypatch)
         danger.arrange(organization)
         terminal.options = {"created": refuse_stacks, **danger.caller}
         organization.clear_calls()
-        finished = terminal.run("--level", danger.level.value, "--run", typed=danger.typed, **danger.options)
+        finished = terminal.run(
+            "--level", danger.level.value, "--run", typed=danger.typed, **danger.options
+        )
         assert finished.exit_code == 2, finished.output
         # The sentence up to its first value, which is enough to know it by.
         words = refusal.value.partition("{")[0] or refusal.value.rpartition("}")[2]
@@ -158,7 +178,9 @@ def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
 # Levels
 
 
-@pytest.mark.parametrize("features", [None, (), (CREDENTIALS, SESSIONS)], ids=["new", "delegated", "in use"])
+@pytest.mark.parametrize(
+    "features", [None, (), (CREDENTIALS, SESSIONS)], ids=["new", "delegated", "in use"]
+)
 def test_the_level_read_changes_nothing_and_opens_no_root_session(
     terminal: Terminal, features: tuple[str, ...] | None
 ) -> None:
@@ -178,11 +200,15 @@ def test_the_level_read_changes_nothing_and_opens_no_root_session(
 
 
 @pytest.mark.parametrize("hidden", [False, True], ids=["listed", "hidden"])
-def test_a_feature_that_was_enabled_is_enabled_again_afterwards(terminal: Terminal, *, hidden: bool) -> None:
+def test_a_feature_that_was_enabled_is_enabled_again_afterwards(
+    terminal: Terminal, *, hidden: bool
+) -> None:
     organization = terminal.organization
     enable_root_access(organization, SESSIONS, hidden=hidden)
     before = snapshot(organization, names_of(organization))
-    finished = terminal.run("--level", "feature", "--run", "--allow-changes", member=OTHER, delegate=MEMBER)
+    finished = terminal.run(
+        "--level", "feature", "--run", "--allow-changes", member=OTHER, delegate=MEMBER
+    )
     assert finished.exit_code == 0, finished.output
     assert snapshot(organization, names_of(organization)) == before
 
@@ -209,14 +235,20 @@ def member_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     """Return a run in an organization whose names must not be sent."""
     seed = Seed(
         organization_id="o-realorg123",
-        members=(("567856785678", "secret-project"), ("678967896789", "hr-payroll"), ("789078907890", "x")),
+        members=(
+            ("567856785678", "secret-project"),
+            ("678967896789", "hr-payroll"),
+            ("789078907890", "x"),
+        ),
     )
     with pytest.MonkeyPatch.context() as monkeypatch, mock_organization(seed=seed) as organization:
         enable_policies(organization)
         terminal = Terminal(organization, tmp_path_factory.mktemp("member"), monkeypatch)
         names = names_of(organization, member="678967896789", delegate="567856785678")
         before = snapshot(organization, names)
-        finished = terminal.run("--level", "member", "--run", member="678967896789", delegate="567856785678")
+        finished = terminal.run(
+            "--level", "member", "--run", member="678967896789", delegate="567856785678"
+        )
         assert finished.exit_code == 0, finished.output
         assert "of the level member, which may leave an empty bucket" in finished.stdout
         assert snapshot(organization, names) == before
@@ -224,12 +256,16 @@ def member_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
         [recording] = terminal.folder.glob("*.recording.json")
         identifying = (organization.id, organization.root_id, *organization.members)
     given = ("secret-project", "hr-payroll", "@example.com", "root-access-acceptance-")
-    return FinishedRun(files=recording.with_suffix("").with_suffix(""), secrets=(*identifying, *given))
+    return FinishedRun(
+        files=recording.with_suffix("").with_suffix(""), secrets=(*identifying, *given)
+    )
 
 
 def test_every_case_is_the_same_on_the_local_aws(member_run: FinishedRun) -> None:
     summary = member_run.read(".issue.txt").replace("\n    ", " ")
-    unlike = {line for line in summary.splitlines() if line.startswith(("different: ", "not seen: "))}
+    unlike = {
+        line for line in summary.splitlines() if line.startswith(("different: ", "not seen: "))
+    }
     cases = [case for case in all_cases() if case.level is not Level.DEPLOY]
     assert unlike == {
         f"not seen: {case.name} ({case.source}) the local AWS does not show it: {case.local}"
@@ -259,9 +295,15 @@ def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
     recorded = [case for case in read_recordings(tmp_path) if case.local is None]
     assert len(recorded) >= 150
     enable_policies(organization)
-    results = run_cases(sort_cases(recorded[::8]), scene_of(organization), Level.MEMBER, settling_seconds=0)
-    assert [(run.case.name, run.differences) for run in results if run.verdict is not Verdict.SAME] == []
-    assert {case.measures for case in all_cases(tmp_path)} == {case.measures for case in all_cases()}
+    results = run_cases(
+        sort_cases(recorded[::8]), scene_of(organization), Level.MEMBER, settling_seconds=0
+    )
+    assert [
+        (run.case.name, run.differences) for run in results if run.verdict is not Verdict.SAME
+    ] == []
+    assert {case.measures for case in all_cases(tmp_path)} == {
+        case.measures for case in all_cases()
+    }
 
 
 def test_the_summary_fits_the_issue_form(member_run: FinishedRun) -> None:
@@ -274,9 +316,13 @@ def test_the_summary_fits_the_issue_form(member_run: FinishedRun) -> None:
 
 
 def test_what_was_measured_is_in_every_summary(member_run: FinishedRun) -> None:
-    measured = {case.measures for case in all_cases() if case.measures and case.level is not Level.DEPLOY}
+    measured = {
+        case.measures for case in all_cases() if case.measures and case.level is not Level.DEPLOY
+    }
     assert len(measured) >= 9
-    shown = [case.measures for case in all_cases() if case.measures in measured and case.local is None]
+    shown = [
+        case.measures for case in all_cases() if case.measures in measured and case.local is None
+    ]
     text = member_run.read(".issue.txt")
     assert [name for name in shown if f"\n{name}: " not in text] == []
 
@@ -304,10 +350,14 @@ def test_the_first_throttled_call_is_the_last_one(organization: LocalOrganizatio
     def throttle(**_: object) -> None:
         sent.append(1)
         if len(sent) > 12:
-            raise ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "AssumeRoot")
+            raise ClientError(
+                {"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "AssumeRoot"
+            )
 
     event = "before-call.sts.AssumeRoot"
-    aws = EmulatedAws(organization, created=lambda client: client.meta.events.register(event, throttle))
+    aws = EmulatedAws(
+        organization, created=lambda client: client.meta.events.register(event, throttle)
+    )
     measured = measure_assume_root(Callers(aws, names_of(organization)))
     assert measured == {"throttledAt": 5.0, "notThrottledAt": 2.0}
     assert len(sent) == 13
@@ -324,7 +374,9 @@ def test_root_confirms_to_give_up_a_policy_in_a_bucket_of_that_case_alone(
 
     aws = EmulatedAws(
         organization,
-        created=lambda client: client.meta.events.register("before-call.s3.PutBucketPolicy", record),
+        created=lambda client: client.meta.events.register(
+            "before-call.s3.PutBucketPolicy", record
+        ),
     )
     names = names_of(organization)
     scene = Scene(Callers(aws, names), state=State())
@@ -383,8 +435,8 @@ def test_an_interrupted_run_restores_what_it_has_changed(terminal: Terminal, num
 @pytest.mark.parametrize(
     ("call", "code"),
     [
-        # A detached policy still acts, the name of a deleted bucket is still taken, a new queue or policy is
-        # not found yet, another change is made.
+        # A detached policy still acts, the name of a deleted bucket is still taken, a new queue or
+        # policy is not found yet, another change is made.
         ("iam.DeleteLoginProfile", "AccessDenied"),
         ("s3.CreateBucket", "OperationAborted"),
         ("sqs.SetQueueAttributes", "AWS.SimpleQueueService.NonExistentQueue"),
@@ -405,7 +457,8 @@ def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
             raise ClientError({"Error": {"Code": code, "Message": "not yet"}}, call)
 
     aws = EmulatedAws(
-        organization, created=lambda client: client.meta.events.register(f"before-call.{call}", refuse)
+        organization,
+        created=lambda client: client.meta.events.register(f"before-call.{call}", refuse),
     )
     scene = Scene(Callers(aws, names_of(organization)), state=State())
     scene.converge(State(password=True, bucket="open", queue="open", policy="on password"))
@@ -429,7 +482,8 @@ def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(terminal:
     finished = terminal.run("--level", "member", "--run", member=OTHER, delegate=MEMBER)
     assert finished.exit_code == 2
     assert (
-        "Not restored: an empty queue in the member account: An error occurred (InvalidS" in finished.stderr
+        "Not restored: an empty queue in the member account: An error occurred (InvalidS"
+        in finished.stderr
     )
     assert "Restore it: " in finished.stderr
     left = snapshot(organization, names_of(organization))
@@ -523,7 +577,9 @@ def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(terminal:
     enable_root_access(organization, CREDENTIALS, hidden=True)
     before = snapshot(organization, names_of(organization))
     terminal.options = {"on_call": end_at(600, SystemExit(137))}
-    assert terminal.run("--level", "member", "--run", member=OTHER, delegate=MEMBER).exit_code == 137
+    assert (
+        terminal.run("--level", "member", "--run", member=OTHER, delegate=MEMBER).exit_code == 137
+    )
     assert snapshot(organization, names_of(organization)) != before
     recorded = json.loads(next(terminal.folder.glob("*.recording.json")).read_text())
     assert len(recorded["responses"]) > 10
@@ -538,7 +594,9 @@ def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(terminal:
 
 def leave_unrestored(organization: LocalOrganization, folder: Path) -> Path:
     """Change everything as a run would, end without restoring it, and return the snapshot."""
-    changed = State(trusted_access=True, credentials=True, sessions=True, delegate=True, password=True)
+    changed = State(
+        trusted_access=True, credentials=True, sessions=True, delegate=True, password=True
+    )
     path = folder / "killed.snapshot.json"
     before = State(credentials=False, sessions=False)
     Snapshot(names=names_of(organization), level=Level.MEMBER, before=before).write(path)
@@ -547,7 +605,9 @@ def leave_unrestored(organization: LocalOrganization, folder: Path) -> Path:
     return path
 
 
-def test_a_restoration_prints_every_change_before_it_asks(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_restoration_prints_every_change_before_it_asks(
+    terminal: Terminal, tmp_path: Path
+) -> None:
     organization = terminal.organization
     path = leave_unrestored(organization, tmp_path)
     finished = terminal.restore(path, typed="")
@@ -558,7 +618,9 @@ def test_a_restoration_prints_every_change_before_it_asks(terminal: Terminal, tm
     assert all(id_ in finished.stdout for id_ in (organization.id, MANAGEMENT, OTHER, MEMBER))
 
 
-def test_a_restoration_in_another_organization_changes_nothing(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_restoration_in_another_organization_changes_nothing(
+    terminal: Terminal, tmp_path: Path
+) -> None:
     organization = terminal.organization
     path = leave_unrestored(organization, tmp_path)
     names = dataclasses.replace(names_of(organization), organization_id="o-zzzzzzzzzz")
@@ -600,7 +662,11 @@ def test_the_cdk_deploys_with_the_profile_to_the_account_and_region_of_the_run(
     assert arguments[-2:] == ["--profile", "sandbox"]
     assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "eu-central-1"
     run_successfully(
-        sys.executable, "-m", "acceptance.app", cwd=ROOT, env={**environment, "CDK_OUTDIR": str(tmp_path)}
+        sys.executable,
+        "-m",
+        "acceptance.app",
+        cwd=ROOT,
+        env={**environment, "CDK_OUTDIR": str(tmp_path)},
     )
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["artifacts"][names.stack]["environment"] == f"aws://{MANAGEMENT}/eu-central-1"
@@ -691,7 +757,9 @@ def test_a_command_that_shows_an_error_shows_no_report(
     callers = Callers(EmulatedAws(organization), names_of(organization))
     shown = CompletedProcess([], 2, b'{"error": "Unable to plan"}')
     with pytest.raises(DeploymentError, match="`plan` shows no report: exit code 2"):
-        Deployment(callers, tmp_path / "log", run=lambda *_, **__: shown).look("Execute", {"plan": []})
+        Deployment(callers, tmp_path / "log", run=lambda *_, **__: shown).look(
+            "Execute", {"plan": []}
+        )
 
 
 @pytest.mark.parametrize(

@@ -18,14 +18,18 @@ CASES = {case.name: case for case in all_cases()}
 
 def test_no_two_cases_have_the_same_name() -> None:
     for cases in (own_cases(), tuple(read_recordings())):
-        assert [name for name, count in Counter(case.name for case in cases).items() if count > 1] == []
+        assert [
+            name for name, count in Counter(case.name for case in cases).items() if count > 1
+        ] == []
 
 
 def test_every_recorded_response_is_a_case_and_nothing_else_is_called_recorded() -> None:
     recorded = {case.name: case for case in read_recordings()}
     assert len(recorded) >= 54
     assert {name: CASES[name] for name in recorded} == recorded
-    assert {name for name, case in CASES.items() if case.source is Source.RECORDED} == recorded.keys()
+    assert {
+        name for name, case in CASES.items() if case.source is Source.RECORDED
+    } == recorded.keys()
 
 
 def is_within_its_level(case: Case) -> bool:
@@ -34,7 +38,9 @@ def is_within_its_level(case: Case) -> bool:
         # What it is given is not arranged but found.
         return changed_by_call is None
     steps = [parse_step(step).resource for step in case.given]
-    return all(case.level.includes(field.level) for field in (*steps, changed_by_call) if field is not None)
+    return all(
+        case.level.includes(field.level) for field in (*steps, changed_by_call) if field is not None
+    )
 
 
 def test_a_case_changes_no_more_than_its_level_may() -> None:
@@ -43,7 +49,9 @@ def test_a_case_changes_no_more_than_its_level_may() -> None:
 
 def test_a_case_says_what_matters_in_the_response() -> None:
     responses = {name: case.response for name, case in CASES.items()}
-    assert [name for name, given in responses.items() if given.code is None and given.output is None] == []
+    assert [
+        name for name, given in responses.items() if given.code is None and given.output is None
+    ] == []
 
 
 def test_a_call_that_could_not_be_undone_is_not_a_case() -> None:
@@ -51,13 +59,16 @@ def test_a_call_that_could_not_be_undone_is_not_a_case() -> None:
         field_changed_by(Call(operation="organizations:LeaveOrganization"))
 
 
-def test_a_level_begins_with_the_changes_that_are_not_recorded_and_ends_with_what_risks_something() -> None:
+def test_a_level_begins_with_the_changes_that_are_not_recorded_and_ends_with_what_risks_something() -> (
+    None
+):
     for level in (Level.FEATURE, Level.MEMBER):
         *cases, last = (case for case in sort_cases(all_cases()) if case.level is level)
         assert [case.risk for case in cases if case.risk] == []
         assert (last.risk is not None) == (level is Level.MEMBER)
         first = [
-            field_changed_by(case.call) is not None and case.source is not Source.RECORDED for case in cases
+            field_changed_by(case.call) is not None and case.source is not Source.RECORDED
+            for case in cases
         ]
         assert first == sorted(first, reverse=True)
         assert sum(first) > 1

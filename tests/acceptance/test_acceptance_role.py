@@ -48,9 +48,15 @@ def may_open(level: Level, task: RootTask, account: str) -> bool:
     for statement in policies_of(level):
         if statement["Effect"] == "Deny" and statement["Action"] == "sts:AssumeRoot":
             operators = ("StringLike", "StringNotLike")
-            denied, spared = (statement["Condition"][name]["sts:TaskPolicyArn"] for name in operators)
+            denied, spared = (
+                statement["Condition"][name]["sts:TaskPolicyArn"] for name in operators
+            )
             is_spared = any(fnmatchcase(policy, pattern) for pattern in spared)
-            if statement.get("NotResource") != target and fnmatchcase(policy, denied) and not is_spared:
+            if (
+                statement.get("NotResource") != target
+                and fnmatchcase(policy, denied)
+                and not is_spared
+            ):
                 return False
     return "sts:AssumeRoot" in role_actions(level, resource="*")
 
@@ -82,7 +88,11 @@ def test_nothing_that_is_changed_belongs_to_others() -> None:
     changing = {action for action in anywhere if not re.search(reading, action)}
     features = ("RootCredentialsManagement", "RootSessions")
     assert changing == {
-        *(f"iam:{verb}Organizations{feature}" for verb in ("Enable", "Disable") for feature in features),
+        *(
+            f"iam:{verb}Organizations{feature}"
+            for verb in ("Enable", "Disable")
+            for feature in features
+        ),
         *(f"organizations:{verb}AWSServiceAccess" for verb in ("Enable", "Disable")),
     }
     registered = [
@@ -91,7 +101,9 @@ def test_nothing_that_is_changed_belongs_to_others() -> None:
         if "organizations:RegisterDelegatedAdministrator" in statement["Action"]
     ]
     own = "arn:${AWS::Partition}:organizations::${AWS::AccountId}:account/${Organization}/"
-    assert registered == [[{"Fn::Sub": f"{own}${{{account}}}"} for account in ("Member", "Delegate")]]
+    assert registered == [
+        [{"Fn::Sub": f"{own}${{{account}}}"} for account in ("Member", "Delegate")]
+    ]
 
 
 def test_the_role_is_one_of_the_environment_of_the_workflow() -> None:
@@ -101,7 +113,9 @@ def test_the_role_is_one_of_the_environment_of_the_workflow() -> None:
     pattern = role_template()["Parameters"]["Subject"]["AllowedPattern"]
     assert re.fullmatch(pattern, "repo:example/centralized-root-access:environment:acceptance")
     # As of a repository that was created, renamed or moved since 2026-07-15.
-    assert re.fullmatch(pattern, "repo:example@123456/centralized-root-access@789012:environment:acceptance")
+    assert re.fullmatch(
+        pattern, "repo:example@123456/centralized-root-access@789012:environment:acceptance"
+    )
     assert not re.fullmatch(pattern, "repo:example/*:environment:acceptance")
     # YAML 1.1 reads `on` as true.
     inputs = workflow[True]["workflow_dispatch"]["inputs"]
@@ -110,16 +124,21 @@ def test_the_role_is_one_of_the_environment_of_the_workflow() -> None:
 
 
 def test_the_workflow_and_its_credentials_last_as_long_as_the_cases_may_take() -> None:
-    (job,) = yaml.safe_load((ROOT / ".github" / "workflows" / "acceptance.yml").read_text())["jobs"].values()
+    (job,) = yaml.safe_load((ROOT / ".github" / "workflows" / "acceptance.yml").read_text())[
+        "jobs"
+    ].values()
     seconds = sum(case.max_seconds or 0 for case in all_cases())
-    seconds += sum(float(step.split()[0]) for case in all_cases() for step in case.given if "later" in step)
+    seconds += sum(
+        float(step.split()[0]) for case in all_cases() for step in case.given if "later" in step
+    )
     (minutes,) = [step["timeout-minutes"] for step in job["steps"] if "timeout-minutes" in step]
     (duration,) = [
         step["with"]["role-duration-seconds"]
         for step in job["steps"]
         if "role-duration-seconds" in step.get("with", {})
     ]
-    # What a run that ended early has left is restored before the job ends or its credentials expire.
+    # What a run that ended early has left is restored before the job ends or its credentials
+    # expire.
     assert seconds < 60 * minutes <= 60 * (job["timeout-minutes"] - 30) < duration - 1800
     assert duration == role_template()["Resources"]["Role"]["Properties"]["MaxSessionDuration"]
 
@@ -141,7 +160,10 @@ def test_the_workflow_runs_the_suite_and_restores_only_snapshots_of_its_own_runs
     for more in ({"MEMBER": "", "DELEGATE": ""}, {"MEMBER": OTHER, "DELEGATE": MEMBER}):
         arguments = program["run_command"]({**inputs, **more})[3:]
         options = command.main.make_context("acceptance", arguments).params
-        given = {name.upper(): options[name] or "" for name in ("organization", "account", "level", "region")}
+        given = {
+            name.upper(): options[name] or ""
+            for name in ("organization", "account", "level", "region")
+        }
         assert given == {name: inputs[name] for name in given}
         assert options["folder"] == program["results_folder"](inputs)
         assert not options["folder"].is_relative_to(ROOT)

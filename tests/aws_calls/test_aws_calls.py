@@ -52,7 +52,9 @@ class Service:
         return response
 
 
-def list_of(function: Callable[..., Mapping[str, Any]], *, time: FakeTime | None = None) -> Iterator[Any]:
+def list_of(
+    function: Callable[..., Mapping[str, Any]], *, time: FakeTime | None = None
+) -> Iterator[Any]:
     return pages(
         function,
         operation=OPERATION,
@@ -86,7 +88,9 @@ def test_a_throttled_page_is_repeated_and_the_list_is_not() -> None:
 @pytest.mark.parametrize(
     ("tokens", "code", "calls"),
     [
-        pytest.param([str(number) for number in range(9_999)], "TooManyPages", 5_000, id="too many pages"),
+        pytest.param(
+            [str(number) for number in range(9_999)], "TooManyPages", 5_000, id="too many pages"
+        ),
         pytest.param(["again"] * 99, "RepeatedPageToken", 2, id="one token"),
         pytest.param(["a", "b", "c"] * 33, "RepeatedPageToken", 4, id="a circle"),
     ],
@@ -104,7 +108,9 @@ def test_a_list_that_does_not_end_is_a_failure(tokens: list[str], code: str, cal
     [({"NextMarker": "1"}, "Items"), ({"Items": [], "IsTruncated": True}, "NextMarker")],
     ids=["items", "token"],
 )
-def test_an_incomplete_page_is_never_taken_for_the_last_one(page: Mapping[str, Any], missing: str) -> None:
+def test_an_incomplete_page_is_never_taken_for_the_last_one(
+    page: Mapping[str, Any], missing: str
+) -> None:
     with pytest.raises(CallError) as raised:
         list(list_of(Service(page)))
     assert raised.value.failure.code == "IncompleteResponse"
@@ -134,22 +140,46 @@ def test_a_list_that_is_not_truncated_ends_regardless_of_its_token() -> None:
         (client_error("ServiceException"), FailureKind.SERVER_ERROR, True),
         (client_error("Anything", status=503), FailureKind.SERVER_ERROR, True),
         (client_error("RequestTimeout"), FailureKind.NO_RESPONSE, True),
-        (client_error("ConcurrentModificationException"), FailureKind.CONCURRENT_MODIFICATION, False),
+        (
+            client_error("ConcurrentModificationException"),
+            FailureKind.CONCURRENT_MODIFICATION,
+            False,
+        ),
         (client_error("OperationAborted", status=409), FailureKind.CONCURRENT_MODIFICATION, False),
         (client_error("EntityTemporarilyUnmodifiable"), FailureKind.CONCURRENT_MODIFICATION, False),
         (client_error("AccessDeniedException", status=403), FailureKind.ACCESS_DENIED, False),
-        (client_error("ServiceAccessNotEnabledException"), FailureKind.TRUSTED_ACCESS_DISABLED, False),
+        (
+            client_error("ServiceAccessNotEnabledException"),
+            FailureKind.TRUSTED_ACCESS_DISABLED,
+            False,
+        ),
         (
             client_error("ConstraintViolationException", reason="SERVICE_ACCESS_NOT_ENABLED"),
             FailureKind.TRUSTED_ACCESS_DISABLED,
             False,
         ),
         (ConnectionClosedError(endpoint_url="https://aws"), FailureKind.NO_RESPONSE, True),
-        (tls_error("EOF occurred in violation of protocol (_ssl.c:2427)"), FailureKind.NO_RESPONSE, True),
-        (tls_error("[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] x (_ssl.c:1)"), FailureKind.NO_RESPONSE, True),
-        (tls_error("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed (_ssl.c:1)"), FailureKind.REFUSED, False),
+        (
+            tls_error("EOF occurred in violation of protocol (_ssl.c:2427)"),
+            FailureKind.NO_RESPONSE,
+            True,
+        ),
+        (
+            tls_error("[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] x (_ssl.c:1)"),
+            FailureKind.NO_RESPONSE,
+            True,
+        ),
+        (
+            tls_error("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed (_ssl.c:1)"),
+            FailureKind.REFUSED,
+            False,
+        ),
         (tls_error("hostname 'localhost' doesn't match 'other'"), FailureKind.REFUSED, False),
-        (tls_error("[X509: NO_CERTIFICATE_OR_CRL_FOUND] none (_ssl.c:4154)"), FailureKind.REFUSED, False),
+        (
+            tls_error("[X509: NO_CERTIFICATE_OR_CRL_FOUND] none (_ssl.c:4154)"),
+            FailureKind.REFUSED,
+            False,
+        ),
         (tls_error("[Errno 2] No such file or directory"), FailureKind.REFUSED, False),
         (IncompleteReadError(actual_bytes=1, expected_bytes=2), FailureKind.NO_RESPONSE, True),
         (ResponseParserError("cut off"), FailureKind.NO_RESPONSE, True),

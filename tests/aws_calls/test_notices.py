@@ -1,7 +1,7 @@
 """A notice as it arrives: as text in mail, and as a card in chat, in which nothing that others wrote acts.
 
-The notices themselves are in tests/notices/, for people to read, and the top of the page that they are about.
-WRITE_NOTICES=1 writes them.
+The notices themselves are in tests/notices/, for people to read, and the top of the page that they
+are about. WRITE_NOTICES=1 writes them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ from support.accounts import MANAGEMENT, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access
 from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
 from support.function import BOTH
-from support.notices import card_in_chat, read_or_write_golden, rendering, text_by_mail, text_of_code_block
+from support.notices import (
+    card_in_chat,
+    read_or_write_golden,
+    rendering,
+    text_by_mail,
+    text_of_code_block,
+)
 from support.reports import STARTED, inaccessible, page_of, report, result
 from support.root_events import DENIED, SIGNED_IN, of_account
 from support.root_use import RootUseNotices, delivery
@@ -50,7 +56,10 @@ HOSTILE = [
     "&lt;!here&gt; & so on",
     "# A title\n- [x] done\n> quoted ~~struck~~ `code`",
 ]
-STEPS = (NextStep(what="Ask the caller."), NextStep(what="See what differs", command="status --all"))
+STEPS = (
+    NextStep(what="Ask the caller."),
+    NextStep(what="See what differs", command="status --all"),
+)
 
 
 def notice(message: str) -> Notice:
@@ -111,7 +120,10 @@ def drift(
 
 def registered(organization: LocalOrganization) -> Published:
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[OTHER])
-    call = {"eventName": "RegisterDelegatedAdministrator", "requestParameters": {"accountId": OTHER}}
+    call = {
+        "eventName": "RegisterDelegatedAdministrator",
+        "requestParameters": {"accountId": OTHER},
+    }
     drift_check = DriftCheck(delegated_administrators=())
     drift_check(by_event(**call))
     return drift_check.published[0]
@@ -126,14 +138,18 @@ def used(*events: dict[str, Any]) -> Callable[[LocalOrganization], Published]:
     return publish
 
 
-DISABLED = by_event(eventName="DisableAWSServiceAccess", requestParameters={"servicePrincipal": PRINCIPAL})
+DISABLED = by_event(
+    eventName="DisableAWSServiceAccess", requestParameters={"servicePrincipal": PRINCIPAL}
+)
 NOTICES = {
     "drift": drift(CREDENTIALS),
     "drift-that-will-be-repaired": drift(*BOTH, hidden=True, event=DISABLED, repair=True),
     "drift-of-a-delegated-administrator": registered,
     "drift-undone": drift(*BOTH),
     "drift-repaired": drift(*BOTH, hidden=True, event=BY_INTERVAL, repair=True),
-    "drift-not-repaired": drift(event=BY_INTERVAL, repair=True, denied="iam:EnableOrganizationsRootSessions"),
+    "drift-not-repaired": drift(
+        event=BY_INTERVAL, repair=True, denied="iam:EnableOrganizationsRootSessions"
+    ),
     "root-use": used(DENIED, SIGNED_IN),
     "root-use-in-two-accounts": used(DENIED, DENIED | of_account(OTHER)),
     "root-use-in-the-management-account": used(SIGNED_IN | of_account(MANAGEMENT)),
@@ -142,7 +158,9 @@ NOTICES = {
 
 
 @pytest.mark.parametrize("name", NOTICES)
-def test_a_notice_says_what_happened_and_what_to_do(organization: LocalOrganization, name: str) -> None:
+def test_a_notice_says_what_happened_and_what_to_do(
+    organization: LocalOrganization, name: str
+) -> None:
     publication = NOTICES[name](organization).publication
     assert publication["Subject"].isascii()
     assert len(publication["Subject"]) <= 100
@@ -156,16 +174,22 @@ BEFORE = report(
     result("300000000003"),
     having("300000000004"),
     result("300000000006"),
-    result(MANAGEMENT, Outcome.SKIPPED, credentials=RootCredentials(password=False, mfa_devices=None)),
+    result(
+        MANAGEMENT, Outcome.SKIPPED, credentials=RootCredentials(password=False, mfa_devices=None)
+    ),
 )
 AFTER = report(
     having("300000000001"),
-    dataclasses.replace(having("300000000002"), reason="No longer accepted after 2026-11-19: billing."),
+    dataclasses.replace(
+        having("300000000002"), reason="No longer accepted after 2026-11-19: billing."
+    ),
     inaccessible("300000000003"),
     result("300000000004"),
     result("300000000005", email_outside=True),
     inaccessible("300000000007"),
-    result(MANAGEMENT, Outcome.SKIPPED, credentials=RootCredentials(password=True, access_keys=None)),
+    result(
+        MANAGEMENT, Outcome.SKIPPED, credentials=RootCredentials(password=True, access_keys=None)
+    ),
     run_id="audit-2026-11-21",
     started_at=STARTED + timedelta(days=1),
 )

@@ -88,8 +88,12 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """Serve on a free port of 127.0.0.1, over TLS if there is a context."""
     server = Server(("127.0.0.1", 0), Responding)
     if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.05})
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    thread = threading.Thread(
+        target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.05}
+    )
     thread.start()
     try:
         yield server.server_port
@@ -134,7 +138,8 @@ def test_authorities_are_read_once_by_all_clients_of_a_process(tls: Tls) -> None
 
 
 @pytest.mark.parametrize(
-    ("file", "reason"), [("other.crt", "CERTIFICATE_VERIFY_FAILED"), ("missing.crt", "No such file")]
+    ("file", "reason"),
+    [("other.crt", "CERTIFICATE_VERIFY_FAILED"), ("missing.crt", "No such file")],
 )
 def test_no_service_is_called_whose_authority_is_not_in_the_file(
     tls: Tls, monkeypatch: pytest.MonkeyPatch, file: str, reason: str
@@ -205,10 +210,14 @@ def test_each_model_is_loaded_once_and_only_the_folder_of_its_service_is_looked_
     assert set(looked_into) == {"sqs"}
 
 
-def test_signing_in_and_models_of_ones_own_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_signing_in_and_models_of_ones_own_are_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     own = tmp_path / "models" / "own" / "2026-01-01"
     own.mkdir(parents=True)
-    (own / "service-2.json").write_text(json.dumps({"metadata": {"serviceId": "Own"}, "operations": {}}))
+    (own / "service-2.json").write_text(
+        json.dumps({"metadata": {"serviceId": "Own"}, "operations": {}})
+    )
     monkeypatch.setenv("AWS_DATA_PATH", str(own.parents[1]))
     session = new_session()
     for service in ("sso", "sso-oidc", "own"):

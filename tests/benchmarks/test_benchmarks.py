@@ -87,7 +87,9 @@ def client_of(stand_in: StandIn, service: str) -> Any:
 
 
 def assume_root(stand_in: StandIn, account_id: str) -> None:
-    client_of(stand_in, "sts").assume_root(TargetPrincipal=account_id, TaskPolicyArn={"arn": TASK_POLICY})
+    client_of(stand_in, "sts").assume_root(
+        TargetPrincipal=account_id, TaskPolicyArn={"arn": TASK_POLICY}
+    )
 
 
 def test_the_stand_in_has_the_units_that_the_page_names(stand_in: StandIn) -> None:
@@ -102,7 +104,9 @@ def test_the_stand_in_has_the_units_that_the_page_names(stand_in: StandIn) -> No
     assert len(UNITS) == 12
 
 
-def test_the_stand_in_throttles_each_service_with_its_own_error_and_counts_it(stand_in: StandIn) -> None:
+def test_the_stand_in_throttles_each_service_with_its_own_error_and_counts_it(
+    stand_in: StandIn,
+) -> None:
     stand_in.begin(replace(MEMBERS, assume_root=Limit(rate=0.001, burst=1)))
     assume_root(stand_in, CLEAN)
     with pytest.raises(ClientError) as throttled:

@@ -65,7 +65,10 @@ def test_the_readme_shows_the_cycle_as_the_commands_print_it_and_each_names_the_
     transcript = re.sub(r"\b[0-9a-f]{64}\b", "b94d27b9" * 8, "\n".join(run_cycle(command_line)))
     assert not organization.root_credentials(MEMBER).password
     section = (
-        (ROOT / "README.md").read_text().partition("\n## From audit to clean\n")[2].partition("\n## ")[0]
+        (ROOT / "README.md")
+        .read_text()
+        .partition("\n## From audit to clean\n")[2]
+        .partition("\n## ")[0]
     )
     blocks = re.findall(r"^```[a-z]*\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     assert [block for block in blocks if block.startswith(f"$ {PROGRAM} ")] == [transcript]
@@ -75,14 +78,16 @@ def test_the_readme_shows_the_cycle_as_the_commands_print_it_and_each_names_the_
 
 
 def test_the_page_names_the_grants_of_every_command() -> None:
-    page = (ROOT / "docs" / "command-line.md").read_text()
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text()
     permissions = page.partition("\n## Permissions\n")[2].partition("\n### ")[0]
-    named = re.findall(r"`([a-z -]+)`", "".join(re.findall(r"^\|([^|]+)\|", permissions, re.MULTILINE)))
+    named = re.findall(
+        r"`([a-z -]+)`", "".join(re.findall(r"^\|([^|]+)\|", permissions, re.MULTILINE))
+    )
     assert {name.partition(" --")[0] for name in named} == set(main.commands)
 
 
 def test_completion_is_set_up_as_documented() -> None:
-    page = (ROOT / "docs" / "command-line.md").read_text()
+    page = (ROOT / "docs" / "reference" / "command-line.md").read_text()
     assert all(f"{shell}_source" in page for shell in ("bash", "zsh", "fish"))
     environment = {"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "zsh_source", "PATH": os.environ["PATH"]}
     script = run_successfully(sys.executable, "-m", "centralized_root_access", env=environment)

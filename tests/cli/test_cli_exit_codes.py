@@ -64,7 +64,9 @@ def test_no_report_ends_with_0_if_a_named_account_or_a_planned_item_is_missing(
     accounts = {found.account_id: found.outcome for found in written.results}
     items = {item.outcome for found in written.results for item in found.items}
     if written.executed_plan is None:
-        assert (code is ExitCode.NOT_AS_WANTED) is not WRONG.isdisjoint({*accounts.values(), *items})
+        assert (code is ExitCode.NOT_AS_WANTED) is not WRONG.isdisjoint(
+            {*accounts.values(), *items}
+        )
     if code is not ExitCode.AS_WANTED:
         return
     assert LEFT.isdisjoint({*accounts.values(), *items})
@@ -111,7 +113,9 @@ def test_what_was_not_in_the_plan_is_not_missing_in_its_execution() -> None:
 
 def protect(command_line: CommandLine) -> None:
     root_tasks = command_line.root_tasks
-    root_tasks.settings = dataclasses.replace(root_tasks.settings, protected_accounts=frozenset({MEMBER}))
+    root_tasks.settings = dataclasses.replace(
+        root_tasks.settings, protected_accounts=frozenset({MEMBER})
+    )
 
 
 def suspend(command_line: CommandLine) -> None:

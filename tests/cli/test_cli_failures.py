@@ -87,7 +87,10 @@ def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_settings_that_cannot_be_used_are_a_sentence(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, str] | str
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    settings: dict[str, str] | str,
 ) -> None:
     if isinstance(settings, str):
         use_no_keys(monkeypatch)
@@ -103,7 +106,9 @@ SSO_ROLE = "sso_account_id = 111111111111\nsso_role_name = r\n"
 START = "sso_start_url = https://example.com/start\nsso_region = us-east-1\n"
 SESSION = (f"[default]\nsso_session = s\n{SSO_ROLE}[sso-session s]\n{START}", "s")
 LEGACY = (f"[default]\n{START}{SSO_ROLE}", "https://example.com/start")
-EXPIRED = json.dumps({"accessToken": "x", "expiresAt": "2020-01-01T00:00:00Z", "startUrl": "https://x"})
+EXPIRED = json.dumps(
+    {"accessToken": "x", "expiresAt": "2020-01-01T00:00:00Z", "startUrl": "https://x"}
+)
 VALID = EXPIRED.replace("2020", "2099")
 
 
@@ -111,7 +116,9 @@ def forbid(*_: object) -> AWSResponse:
     """Respond as the portal of SSO does to a token that is no longer good for the role."""
     headers = HTTPHeaders()
     headers["x-amzn-ErrorType"] = "ForbiddenException"
-    return AWSResponse("", 403, headers, SimpleNamespace(stream=lambda: [b'{"message": "No access"}']))
+    return AWSResponse(
+        "", 403, headers, SimpleNamespace(stream=lambda: [b'{"message": "No access"}'])
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,7 +155,10 @@ def test_each_command_ends_in_a_sentence_that_a_program_also_gets(
     monkeypatch.setattr("centralized_root_access.cli.base.caller.Caller.client", fail)
     shown = command_line.run(*command, "--format", "json")
     assert shown.exit_code == 2
-    assert "An error that this release does not expect: KeyError in test_cli_failures.py" in shown.stderr
+    assert (
+        "An error that this release does not expect: KeyError in test_cli_failures.py"
+        in shown.stderr
+    )
     assert "a name of an account" not in shown.stderr
     assert json.loads(shown.stdout) == {"error": shown.stderr.strip()}
 
@@ -167,7 +177,9 @@ PROGRAM = [sys.executable, "-m", "centralized_root_access"]
 
 
 @pytest.mark.slow
-def test_a_reader_that_is_gone_is_neither_a_traceback_nor_a_deviation(served: LocalOrganization) -> None:
+def test_a_reader_that_is_gone_is_neither_a_traceback_nor_a_deviation(
+    served: LocalOrganization,
+) -> None:
     for command in ("audit --from-here", "plan delete --help"):
         line = f"{{ {' '.join(PROGRAM)} {command}; echo $? >&2; }} | head -c 0"
         assert run("sh", "-c", line, env=variables_of(served)).stderr == "141\n"
@@ -212,7 +224,11 @@ def test_an_interrupt_exits_130_without_a_traceback(
     config.write_text(f"{PROCESS}sh -c 'touch {started}; exec sleep 30'\n")
     process = subprocess.Popen(
         [*PROGRAM, "status"],
-        env={"AWS_CONFIG_FILE": str(config), "AWS_EC2_METADATA_DISABLED": "true", "PATH": os.environ["PATH"]},
+        env={
+            "AWS_CONFIG_FILE": str(config),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "PATH": os.environ["PATH"],
+        },
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -341,7 +357,9 @@ COMPLETION = {"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "bash_complete", "COMP_CWORD"
     ],
     ids=["help", "refused", "completion"],
 )
-def test_what_calls_nothing_imports_nothing_that_is_slow(command: str, variables: dict[str, str]) -> None:
+def test_what_calls_nothing_imports_nothing_that_is_slow(
+    command: str, variables: dict[str, str]
+) -> None:
     slow = {name for name in imported_by(command, variables) if name.partition(".")[0] in SLOW}
     assert slow - QUICK == set()
 

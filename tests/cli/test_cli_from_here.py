@@ -26,15 +26,21 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     organization = command_line.root_tasks.organization
-    organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=2, mfa_devices=1)
+    organization.put_root_credentials(
+        account_id=MEMBER, password=True, access_keys=2, mfa_devices=1
+    )
     organization.put_root_credentials(account_id=OTHER, access_keys=1, certificates=1)
     organization.deny(account_id=THIRD, action="iam:GetAccountSummary")
     organization.clear_calls()
     # The stack of the shell is no obstacle.
     monkeypatch.setenv("CENTRALIZED_ROOT_ACCESS_STACK", STACK)
-    from_here = command_line.run("audit", "--from-here", "--format", "json", "--output", str(tmp_path))
+    from_here = command_line.run(
+        "audit", "--from-here", "--format", "json", "--output", str(tmp_path)
+    )
     assert from_here.exit_code == 1
-    assert {row["accountId"]: row["outcome"] for row in json.loads(from_here.stdout)["results"]} == {
+    assert {
+        row["accountId"]: row["outcome"] for row in json.loads(from_here.stdout)["results"]
+    } == {
         MANAGEMENT: "SKIPPED",
         MEMBER: "HAS_CREDENTIALS",
         OTHER: "HAS_CREDENTIALS",
@@ -97,7 +103,7 @@ def test_the_management_account_is_audited_by_its_own_summary_without_a_session(
     else:
         organization.put_root_credentials(account_id=MANAGEMENT, **credentials)
     organization.clear_calls()
-    page = (ROOT / "docs" / "two-accounts.md").read_text()
+    page = (ROOT / "docs" / "guides" / "two-accounts.md").read_text()
     (documented,) = re.findall("`centralized-root-access (audit [^`]*) --profile management`", page)
     shown = command_line.run(*documented.split(), "--format", "json")
     assert (shown.exit_code, json.loads(shown.stdout)["summary"]) == (exit_code, summary)

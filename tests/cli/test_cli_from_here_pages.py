@@ -83,7 +83,8 @@ MEMBERS = st.lists(
     max_size=65,
 )
 CHANGES = st.lists(
-    st.builds(Change, page=st.integers(1, 4), member=st.integers(0, 64), leaves=st.booleans()), max_size=3
+    st.builds(Change, page=st.integers(1, 4), member=st.integers(0, 64), leaves=st.booleans()),
+    max_size=3,
 )
 
 
@@ -101,7 +102,9 @@ def arrange(organization: LocalOrganization, members: Sequence[Member]) -> None:
         units[name] = add_unit(organization, name)
     for number, member in enumerate(members):
         account_id = id_of(number)
-        organization.add_account(name=f"m-{number}", email=f"{number}@example.com", account_id=account_id)
+        organization.add_account(
+            name=f"m-{number}", email=f"{number}@example.com", account_id=account_id
+        )
         if member.unit != "Root":
             organizations.move_account(
                 AccountId=account_id, SourceParentId=root_id, DestinationParentId=units[member.unit]
@@ -136,7 +139,9 @@ class ListeningCaller(Caller):
             # A handler that returns something responds in place of AWS.
             register(f"before-call.{event}", lambda call=call, **_: [call()].clear())
         if service == "organizations":
-            register("before-call.organizations.ListAccounts", lambda **_: self.before_page(next(pages)))
+            register(
+                "before-call.organizations.ListAccounts", lambda **_: self.before_page(next(pages))
+            )
             register(
                 "after-call.organizations.ListAccounts",
                 lambda parsed, **_: self.change_page(parsed["Accounts"]),
@@ -199,7 +204,9 @@ def comparable_report(
         if deployed:
             # It lists all accounts first.
             root_tasks, pages = RootTasks(organization=organization), iter(range(1, 1_000))
-            root_tasks.on_event("before-call.organizations.ListAccounts", lambda **_: happen(next(pages)))
+            root_tasks.on_event(
+                "before-call.organizations.ListAccounts", lambda **_: happen(next(pages))
+            )
             report = root_tasks.report(root_tasks.run({}))
         else:
             report = audit(happen)
@@ -217,7 +224,9 @@ def require_same_reports(members: Sequence[Member], changes: Sequence[Change]) -
     deployed = comparable_report(members, changes, deployed=True)
     # An account that leaves, or is suspended, after it was listed is audited before or after that.
     listed = {
-        id_of(change.member) for change in changes if (SEEDED + change.member) // PAGE + 1 < change.page
+        id_of(change.member)
+        for change in changes
+        if (SEEDED + change.member) // PAGE + 1 < change.page
     }
     rows = [
         {row["accountId"]: row for row in report.pop("results") if row["accountId"] not in listed}
@@ -243,7 +252,9 @@ def test_an_account_that_changes_after_it_was_listed_costs_its_row_alone(leaves:
     require_same_reports([Member()] * PAGE, [Change(page=2, member=3, leaves=leaves)])
 
 
-def test_accounts_are_audited_before_the_next_page_is_listed(organization: LocalOrganization) -> None:
+def test_accounts_are_audited_before_the_next_page_is_listed(
+    organization: LocalOrganization,
+) -> None:
     arrange(organization, [Member()] * 40)
     asked = threading.Semaphore(0)
 
@@ -293,7 +304,9 @@ def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrga
 
 
 @pytest.mark.parametrize(
-    ("accounts", "looks"), [(["all"], SEEDED - 1 + 5), ([id_of(0)], 1)], ids=["everyone", "one account"]
+    ("accounts", "looks"),
+    [(["all"], SEEDED - 1 + 5), ([id_of(0)], 1)],
+    ids=["everyone", "one account"],
 )
 def test_no_look_waits_for_the_names_of_units(
     organization: LocalOrganization, accounts: object, looks: int
@@ -310,7 +323,10 @@ def test_no_look_waits_for_the_names_of_units(
         show=show,
         input_={"accounts": accounts},
         before=dict.fromkeys(
-            ("organizations.DescribeOrganizationalUnit", "organizations.ListOrganizationalUnitsForParent"),
+            (
+                "organizations.DescribeOrganizationalUnit",
+                "organizations.ListOrganizationalUnitsForParent",
+            ),
             lambda: waits.append(is_done.wait(20)),
         ),
     )
@@ -366,7 +382,9 @@ def test_no_session_is_opened_before_it_is_known_whose_the_credentials_are(
     assert report["totals"] == {"CLEAN": 33, "SKIPPED": 1}
 
 
-@pytest.mark.parametrize("call", ["iam.ListOrganizationsFeatures", "organizations.DescribeOrganization"])
+@pytest.mark.parametrize(
+    "call", ["iam.ListOrganizationsFeatures", "organizations.DescribeOrganization"]
+)
 def test_refused_credentials_are_what_a_person_reads_whatever_else_fails(
     organization: LocalOrganization, call: str
 ) -> None:
@@ -379,7 +397,9 @@ def test_refused_credentials_are_what_a_person_reads_whatever_else_fails(
 
     def refuse() -> Response:
         assert failed.wait(timeout=20)
-        raise error_of_call("sts:GetCallerIdentity", FailureKind.REFUSED, "the credentials are wrong")
+        raise error_of_call(
+            "sts:GetCallerIdentity", FailureKind.REFUSED, "the credentials are wrong"
+        )
 
     with pytest.raises(CallError, match="sts:GetCallerIdentity"):
         audit(identity=refuse, before={call: fail})

@@ -1,4 +1,4 @@
-"""What a person needs for each command, both ways: its calls against the grants and docs/command-line.md.
+"""What a person needs for each command, both ways: its calls, the grants and the page.
 
 What is not granted is denied: a command works with its grants alone.
 """
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from support.policies import PolicyStatement
 
 IN_STACK = ("--stack", STACK)
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "command-line.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "command-line.md"
+GUIDES = PAGE.parents[1] / "guides"
 
 
 @dataclass(kw_only=True)
@@ -125,7 +126,7 @@ def statements_under(heading: str, page: Path = PAGE) -> Any:
 
 
 def test_the_page_has_the_commands_and_the_grants_that_there_are() -> None:
-    generator = runpy.run_path(str(PAGE.parent / "generate.py"))
+    generator = runpy.run_path(str(PAGE.parents[1] / "generate.py"))
     assert PAGE.read_text() == generator["command_line"](), "Run `make docs`."
 
 
@@ -159,7 +160,9 @@ def run_all(command_line: CommandLine, names: dict[str, str], *commands: str) ->
 
 def denied_to(person: Person) -> set[tuple[str, str]]:
     """Return what was denied, and of which state machine."""
-    return {(request.action, LOOKS if LOOKS in request.resource else ACTS) for request in person.denied}
+    return {
+        (request.action, LOOKS if LOOKS in request.resource else ACTS) for request in person.denied
+    }
 
 
 LOOKS, ACTS = running.AUDIT_MACHINE, running.EXECUTE_MACHINE
@@ -211,7 +214,9 @@ def test_denied_audits_hide_no_report_of_an_execution(
     person.permissions = tuple(
         replace(
             statement,
-            resources=tuple(arn for arn in statement.resources if "/runs/" not in arn and LOOKS not in arn),
+            resources=tuple(
+                arn for arn in statement.resources if "/runs/" not in arn and LOOKS not in arn
+            ),
         )
         for statement in granted("grant_read_reports")
     )
@@ -258,17 +263,23 @@ def test_the_results_of_a_run_without_a_report_need_exactly_what_is_granted(
         assert MEMBER in shown.stdout, shown.stderr
     assert (person.denied, person.unused) == ([], ())
     # Without one of the permissions the sentence names the grant that has it.
-    person.permissions = tuple(each for each in granted(grant) if "states:ListExecutions" not in each.actions)
+    person.permissions = tuple(
+        each for each in granted(grant) if "states:ListExecutions" not in each.actions
+    )
     assert grant in command_line.refusal("report", names["execution"], *IN_STACK)
 
 
-def test_who_executes_is_told_of_a_plan_that_is_not_there(command_line: CommandLine, person: Person) -> None:
+def test_who_executes_is_told_of_a_plan_that_is_not_there(
+    command_line: CommandLine, person: Person
+) -> None:
     person.permissions = granted("grant_execute", "grant_read_reports")
-    assert "There is no plan missing" in command_line.refusal("execute", "missing", "--yes", *IN_STACK)
+    assert "There is no plan missing" in command_line.refusal(
+        "execute", "missing", "--yes", *IN_STACK
+    )
 
 
 def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_alone() -> None:
-    (statement,) = statements_under("## Who asked for a run\n", PAGE.parent / "root-tasks.md")
+    (statement,) = statements_under("## Who asked for a run\n", GUIDES / "root-tasks.md")
     assert statement["Effect"] == "Deny"
     # What matches it is denied, whatever else allows it.
     (denial,) = parse_statements([{**statement, "Effect": "Allow"}])
@@ -278,15 +289,22 @@ def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_alone(
         for statement in granted("grant_plan", "grant_execute")
         for action in statement.actions
         for machine in ("Audit", "Execute")
-        for resource in (f"stateMachine:{name.format(machine)}", f"execution:{name.format(machine)}:run")
+        for resource in (
+            f"stateMachine:{name.format(machine)}",
+            f"execution:{name.format(machine)}:run",
+        )
         if denial.allows(
-            PolicyRequest(action=action, resource=f"arn:aws:states:us-east-1:{MANAGEMENT}:{resource}")
+            PolicyRequest(
+                action=action, resource=f"arn:aws:states:us-east-1:{MANAGEMENT}:{resource}"
+            )
         )
     }
     assert denied == {("states:StartExecution", "Audit")}
 
 
-def test_the_status_needs_exactly_what_is_documented(command_line: CommandLine, person: Person) -> None:
+def test_the_status_needs_exactly_what_is_documented(
+    command_line: CommandLine, person: Person
+) -> None:
     person.permissions = documented("status")
     for options in ((), ("--no-delegated-administrators",)):
         assert command_line.run("status", *options).exit_code == 0
@@ -319,7 +337,7 @@ def test_the_pre_flight_needs_exactly_what_is_documented(
     add_unit(organization, "Workloads", MEMBER)
     policy = tmp_path / "policy.json"
     policy.write_text(json.dumps(document(statement(Action="ec2:*"))))
-    permissions = statements_under("## Permissions\n", PAGE.parent / "preflight.md")
+    permissions = statements_under("## Permissions\n", GUIDES / "preflight.md")
     person.permissions = parse_statements(permissions)
     for person.omits_paths in (False, True):
         for options in (

@@ -42,7 +42,9 @@ def denied(command_line: CommandLine, *arguments: str) -> tuple[int, list[str]]:
     """Return the exit code, and the accounts in which something would be denied."""
     ended = command_line.run("preflight", "--format", "json", *arguments)
     accounts = json.loads(ended.stdout)["accounts"]
-    return ended.exit_code, [account["accountId"] for account in accounts if account["result"] == "DENIED"]
+    return ended.exit_code, [
+        account["accountId"] for account in accounts if account["result"] == "DENIED"
+    ]
 
 
 def test_a_policy_is_judged_where_it_would_be_attached(
@@ -51,7 +53,10 @@ def test_a_policy_is_judged_where_it_would_be_attached(
     policy = write(file, DENY_ROOT)
     assert denied(command_line, "--policy", policy, "--target", MEMBER) == (1, [MEMBER])
     root_id = organization.root_id
-    assert denied(command_line, "--policy", policy, "--target", root_id) == (1, [MEMBER, OTHER, THIRD])
+    assert denied(command_line, "--policy", policy, "--target", root_id) == (
+        1,
+        [MEMBER, OTHER, THIRD],
+    )
     both = ("--target", MEMBER, "--target", OTHER)
     assert denied(command_line, "--policy", policy, *both) == (1, [MEMBER, OTHER])
     assert writes(organization) == []
@@ -63,7 +68,12 @@ def test_what_is_denied_today_is_not_held_against_the_policy(
     command_line: CommandLine, organization: LocalOrganization, file: Path
 ) -> None:
     attach_policy(organization, MEMBER, {**DENY_ROOT, "Action": "sqs:*"})
-    policy = ("--policy", write(file, {**DENY_ROOT, "Action": ["sqs:*", "s3:*"]}), "--target", MEMBER)
+    policy = (
+        "--policy",
+        write(file, {**DENY_ROOT, "Action": ["sqs:*", "s3:*"]}),
+        "--target",
+        MEMBER,
+    )
     found = json.loads(command_line.run("preflight", "--format", "json", *policy).stdout)
     assert found["accounts"][0]["tasks"] == {
         "audit": "ALLOWED",
@@ -123,11 +133,16 @@ def test_a_new_document_keeps_the_name_and_is_checked_where_it_is_attached(
     assert (cause["policyId"], cause["policyName"]) == (policy_id, f"deny-at-{MEMBER}")
     # Where the policy is attached is read for the chosen accounts alone.
     said = command_line.refusal("preflight", *change, "--account", OTHER)
-    assert f"{policy_id}: no service control policy of this ID applies to an account to check." in said
+    assert (
+        f"{policy_id}: no service control policy of this ID applies to an account to check." in said
+    )
 
 
 def test_an_account_is_checked_if_it_cannot_be_read_whether_it_has_the_policy(
-    command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, file: Path
+    command_line: CommandLine,
+    organization: LocalOrganization,
+    monkeypatch: pytest.MonkeyPatch,
+    file: Path,
 ) -> None:
     policy_id = attach_policy(organization, MEMBER, HARMLESS)
     replaced = ("--policy", write(file, DENY_ROOT), "--replaces", policy_id)
@@ -157,7 +172,9 @@ def test_a_resource_control_policy_is_known_by_its_principal(
         "delegatesNotJudged": [],
     }
     (account,) = found["accounts"]
-    assert [task for task, result in account["tasks"].items() if result == "DENIED"] == ["unlock-queue"]
+    assert [task for task, result in account["tasks"].items() if result == "DENIED"] == [
+        "unlock-queue"
+    ]
 
 
 def test_the_table_names_the_file_and_what_would_mend_it(
@@ -190,7 +207,11 @@ def test_a_policy_whose_type_is_disabled_is_said_to_need_it(
             document(HARMLESS),
             "There is no organizational unit ou-a1b2-c3d4e5f6.",
         ),
-        (["--target", MANAGEMENT], document(HARMLESS), f"{MANAGEMENT}: there is no member account to check."),
+        (
+            ["--target", MANAGEMENT],
+            document(HARMLESS),
+            f"{MANAGEMENT}: there is no member account to check.",
+        ),
         (["--replaces", "p-nothing1"], document(RCP), "p-nothing1: no resource control policy of"),
         *(
             (["--replaces", own], document(HARMLESS), f"{own} is AWS's own policy: its")
@@ -199,7 +220,11 @@ def test_a_policy_whose_type_is_disabled_is_said_to_need_it(
         (["--target", MEMBER], "text", "is not a policy that AWS would accept."),
         (["--target", MEMBER], None, "guard.json cannot be read: No such file"),
         ([], document(HARMLESS), "--policy needs --target or --replaces"),
-        (["--target", MEMBER, "--replaces", "p-1"], document(HARMLESS), "--policy needs --target or"),
+        (
+            ["--target", MEMBER, "--replaces", "p-1"],
+            document(HARMLESS),
+            "--policy needs --target or",
+        ),
     ],
 )
 def test_a_change_that_nothing_can_be_said_about_ends_with_a_sentence(
@@ -213,13 +238,19 @@ def test_a_change_that_nothing_can_be_said_about_ends_with_a_sentence(
 
 ONLY_THE_ROLES = statement(
     Action="sts:AssumeRoot",
-    Condition={"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{THIRD}:role/centralized-root-access/*"}},
+    Condition={
+        "ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{THIRD}:role/centralized-root-access/*"}
+    },
 )
 
 
 @pytest.mark.parametrize(
     ("role", "expected"),
-    [("centralized-root-access/Audit", (0, "ALLOWED")), ("Audit", (1, "DENIED")), (None, (0, "UNKNOWN"))],
+    [
+        ("centralized-root-access/Audit", (0, "ALLOWED")),
+        ("Audit", (1, "DENIED")),
+        (None, (0, "UNKNOWN")),
+    ],
 )
 def test_a_policy_on_a_delegate_is_judged_for_the_role_that_opens_sessions(
     command_line: CommandLine,
@@ -235,7 +266,10 @@ def test_a_policy_on_a_delegate_is_judged_for_the_role_that_opens_sessions(
     policy = ("--policy", write(file, ONLY_THE_ROLES), "--target", THIRD)
     shown = command_line.run("preflight", "--format", "json", *policy, *options)
     found = json.loads(shown.stdout)["accounts"]
-    assert (shown.exit_code, {account["session"] for account in found}) == (expected[0], {expected[1]})
+    assert (shown.exit_code, {account["session"] for account in found}) == (
+        expected[0],
+        {expected[1]},
+    )
     assert {account["accountId"] for account in found} == {MEMBER, OTHER, THIRD}
 
 
@@ -251,18 +285,26 @@ def test_what_a_policy_denies_a_delegate_is_unknown_without_a_session_role(
         assert unknown.exit_code == 0
         return
     assert unknown.exit_code == 2
-    assert f"also applies to {THIRD}, delegated for IAM" in unknown.stderr, "which the CSV does not say"
+    assert f"also applies to {THIRD}, delegated for IAM" in unknown.stderr, (
+        "which the CSV does not say"
+    )
     role = f"arn:aws:iam::{THIRD}:role/centralized-root-access/Audit"
     assert command_line.run("preflight", *change, "--session-role", role).exit_code == 1
 
 
 def test_a_delegate_that_checks_no_account_is_not_told_that_a_policy_denies_nothing(
-    command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch, file: Path
+    command_line: CommandLine,
+    organization: LocalOrganization,
+    monkeypatch: pytest.MonkeyPatch,
+    file: Path,
 ) -> None:
     add_unit(organization, "Empty")
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD)
-    for where in (("--target", THIRD), ("--replaces", attach_policy(organization, THIRD, HARMLESS))):
+    for where in (
+        ("--target", THIRD),
+        ("--replaces", attach_policy(organization, THIRD, HARMLESS)),
+    ):
         policy = ("--policy", write(file, DENY_ROOT), *where)
         said = command_line.refusal("preflight", *policy, "--organizational-unit", "Empty")
         assert "There is no member account to check." in said

@@ -32,7 +32,9 @@ def test_the_suggested_statement_can_be_copied_from_a_narrow_terminal(
         *ROOT_USERS["ArnLike"].values(),
         "arn:aws:iam::*:role/platform/a-role-with-a-long-name-of-its-own\xa0ü",
     ]
-    attach_policy(organization, MEMBER, {**DENY_ROOT, "Condition": {"ArnLike": {"aws:PrincipalArn": users}}})
+    attach_policy(
+        organization, MEMBER, {**DENY_ROOT, "Condition": {"ArnLike": {"aws:PrincipalArn": users}}}
+    )
     monkeypatch.setenv("COLUMNS", "60")
     _, _, shown = command_line.run("preflight").stdout.partition("change it to:\n")
     suggested, _ = json.JSONDecoder().raw_decode(shown.lstrip())
@@ -83,20 +85,30 @@ def test_what_cannot_be_decided_is_unknown_and_not_denied(
     assert "DenyRootUsers: depends on Bool aws:MultiFactorAuthPresent false" in shown.lines[1]
     assert shown.lines[-1] == "Unknown: 1 account, allowed: 2 accounts."
     attach_policy(organization, OTHER, DENY_ROOT)
-    rows = [line.split()[:2] for line in command_line.run("preflight", "--task", "audit").lines[1:3]]
+    rows = [
+        line.split()[:2] for line in command_line.run("preflight", "--task", "audit").lines[1:3]
+    ]
     assert rows == [["denied", OTHER], ["unknown", MEMBER]]
 
 
 def test_a_row_says_why_it_is_not_known_whether_a_resource_control_policy_denies(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    denials = [statement(Action=call, Principal="*") for call in ("sts:AssumeRoot", "s3:ListAllMyBuckets")]
+    denials = [
+        statement(Action=call, Principal="*") for call in ("sts:AssumeRoot", "s3:ListAllMyBuckets")
+    ]
     organization.attach_policy(
-        name="deny", document=document(*denials), target_id=MEMBER, policy_type="RESOURCE_CONTROL_POLICY"
+        name="deny",
+        document=document(*denials),
+        target_id=MEMBER,
+        policy_type="RESOURCE_CONTROL_POLICY",
     )
     session, buckets = command_line.run("preflight").lines[1:3]
     assert "statement 1: probably denied: that this type applies to sts:AssumeRoot" in session
-    assert "statement 2: whether resource control policies apply to calls without a resource" in buckets
+    assert (
+        "statement 2: whether resource control policies apply to calls without a resource"
+        in buckets
+    )
 
 
 def test_accounts_with_the_same_verdict_and_reason_are_one_line(
@@ -104,10 +116,17 @@ def test_accounts_with_the_same_verdict_and_reason_are_one_line(
 ) -> None:
     perhaps = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
     attach_policy(organization, organization.root_id, {**DENY_ROOT, "Action": "sqs:*"}, name="deny")
-    attach_policy(organization, organization.root_id, {**DENY_ROOT, "Action": "iam:*", "Condition": perhaps})
+    attach_policy(
+        organization, organization.root_id, {**DENY_ROOT, "Action": "iam:*", "Condition": perhaps}
+    )
     first, second, end = command_line.run("preflight").lines[1:4]
     assert re.split(r" {2,}", first)[:3] == ["denied", "3 accounts", "Root"]
-    assert re.split(r" {2,}", second)[:4] == ["unknown", "3 accounts", "Root", "audit, delete, recover"]
+    assert re.split(r" {2,}", second)[:4] == [
+        "unknown",
+        "3 accounts",
+        "Root",
+        "audit, delete, recover",
+    ]
     assert not end
 
 
@@ -150,7 +169,10 @@ def test_a_member_without_a_delegation_is_told_that_its_account_is_wrong(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", MEMBER)
     refused = command_line.refusal("preflight")
-    assert f"Account {MEMBER} is neither the management account nor a delegated administrator" in refused
+    assert (
+        f"Account {MEMBER} is neither the management account nor a delegated administrator"
+        in refused
+    )
     assert "statement" not in refused
 
 
@@ -159,8 +181,13 @@ def test_the_accounts_can_be_chosen_and_have_to_be_in_the_organization(
 ) -> None:
     attach_policy(organization, MEMBER, DENY_ROOT)
     assert command_line.run("preflight", "--account", OTHER).exit_code == 0
-    for option, value in (("--account", STRANGER), ("--session-role", f"arn:aws:iam::{STRANGER}:role/Audit")):
-        assert f"{STRANGER}: not in organization" in command_line.refusal("preflight", option, value)
+    for option, value in (
+        ("--account", STRANGER),
+        ("--session-role", f"arn:aws:iam::{STRANGER}:role/Audit"),
+    ):
+        assert f"{STRANGER}: not in organization" in command_line.refusal(
+            "preflight", option, value
+        )
 
 
 def test_an_account_that_was_named_and_skipped_never_ends_with_0(
@@ -168,7 +195,9 @@ def test_an_account_that_was_named_and_skipped_never_ends_with_0(
 ) -> None:
     organization.suspend(MEMBER)
     for named in ((MEMBER,), (MEMBER, OTHER), (organization.management_account_id,)):
-        shown = command_line.run("preflight", *(word for id_ in named for word in ("--account", id_)))
+        shown = command_line.run(
+            "preflight", *(word for id_ in named for word in ("--account", id_))
+        )
         assert shown.exit_code == 2
         assert f"Account {named[0]} was skipped. " in shown.stderr
     assert command_line.run("preflight", "--organizational-unit", "Root").exit_code == 0
@@ -178,7 +207,10 @@ def test_the_csv_has_a_row_for_each_account_and_task(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
     policy_id = attach_policy(
-        organization, MEMBER, {**DENY_ROOT, "Sid": "", "Action": "sqs:*"}, {**DENY_ROOT, "Action": "s3:*"}
+        organization,
+        MEMBER,
+        {**DENY_ROOT, "Sid": "", "Action": "sqs:*"},
+        {**DENY_ROOT, "Action": "s3:*"},
     )
     shown = command_line.run("preflight", "--format", "csv")
     rows = list(csv.DictReader(shown.stdout.splitlines()))
@@ -186,7 +218,9 @@ def test_the_csv_has_a_row_for_each_account_and_task(
     assert {row["accountId"] for row in rows} == {MEMBER, OTHER, THIRD}
     assert {row["session"] for row in rows} == {"ALLOWED"}, "calls in it are denied"
     named = {
-        (row["result"], row["task"], row["policyId"], row["statement"]) for row in rows if row["policyId"]
+        (row["result"], row["task"], row["policyId"], row["statement"])
+        for row in rows
+        if row["policyId"]
     }
     assert named == {
         ("DENIED", "unlock-queue", policy_id, "1"),
@@ -209,7 +243,9 @@ def test_a_policy_that_cannot_be_read_is_never_taken_for_one_that_denies_nothing
     fault = error_response("ServiceException")
     change_clients(
         monkeypatch,
-        lambda client, _: inject(client.meta.events.register, "organizations:DescribePolicy", fault),
+        lambda client, _: inject(
+            client.meta.events.register, "organizations:DescribePolicy", fault
+        ),
     )
     for format_ in ("table", "csv", "json"):
         shown = command_line.run("preflight", "--task", "audit", "--format", format_)
@@ -236,7 +272,9 @@ def test_policies_that_may_not_be_read_are_a_sentence(
     command_line: CommandLine, organization: LocalOrganization, denied: str
 ) -> None:
     attach_policy(organization, MEMBER, DENY_ROOT)
-    organization.deny(account_id=organization.management_account_id, action=f"organizations:{denied}")
+    organization.deny(
+        account_id=organization.management_account_id, action=f"organizations:{denied}"
+    )
     shown = command_line.run("preflight", "--format", "json")
     assert shown.exit_code == 2
     assert f"organizations:{denied}: AccessDenied" in shown.stderr
@@ -303,7 +341,9 @@ def test_one_who_does_not_see_root_tasks_is_told_to_name_the_role(
     assert delegate.run("preflight", "--session-role", session_role("Audit")).stderr == ""
 
 
-def test_a_role_that_a_policy_does_not_list_is_told_who_may_open_root_sessions(delegate: CommandLine) -> None:
+def test_a_role_that_a_policy_does_not_list_is_told_who_may_open_root_sessions(
+    delegate: CommandLine,
+) -> None:
     shown = delegate.run("preflight", "--session-role", session_role("Mine"))
     assert shown.lines[-1] == "Denied: 3 accounts."
     assert "Only the roles that it lists may open root sessions." in shown.stdout
@@ -321,7 +361,9 @@ def test_the_task_and_the_accounts_are_those_of_a_plan(
     planned = command_line.run("plan", "delete", "--account", "all")
     (check,) = [line for line in planned.stderr.splitlines() if "preflight --from-report" in line]
     attach_policy(organization, OTHER, {**DENY_ROOT, "Action": "iam:D*"})
-    shown = command_line.run(*check.partition("centralized-root-access ")[2].split(), "--format", "json")
+    shown = command_line.run(
+        *check.partition("centralized-root-access ")[2].split(), "--format", "json"
+    )
     found = json.loads(shown.stdout)
     assert (shown.exit_code, found["tasks"]) == (1, ["delete"])
     assert {account["accountId"]: account["result"] for account in found["accounts"]} == {
@@ -335,7 +377,11 @@ def test_the_accounts_of_an_audit_are_all_that_it_did_not_skip(
 ) -> None:
     organization.suspend(THIRD)
     audit = json.loads(command_line.run("audit", "--format", "json").stdout)["runId"]
-    assert command_line.run("preflight", "--from-report", audit).lines[-1].startswith("Allowed: 2 accounts.")
+    assert (
+        command_line.run("preflight", "--from-report", audit)
+        .lines[-1]
+        .startswith("Allowed: 2 accounts.")
+    )
 
 
 def test_a_plan_of_one_account_names_no_pre_flight(
@@ -348,7 +394,9 @@ def test_a_plan_of_one_account_names_no_pre_flight(
 def test_a_statement_that_denies_root_sessions_on_purpose_is_not_changed(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    attach_policy(organization, MEMBER, {**DENY_ROOT, "Condition": {"Bool": {"aws:AssumedRoot": "true"}}})
+    attach_policy(
+        organization, MEMBER, {**DENY_ROOT, "Condition": {"Bool": {"aws:AssumedRoot": "true"}}}
+    )
     shown = command_line.run("preflight", "--task", "audit").stdout
     assert "It denies root sessions on purpose." in shown
     assert "To exempt root sessions" not in shown

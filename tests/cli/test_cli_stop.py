@@ -59,7 +59,8 @@ def rows_of(command_line: CommandLine) -> dict[str, tuple[str, str | None]]:
     shown = command_line.run("report", RUN, "--format", "json")
     assert shown.exit_code == 2
     return {
-        row["accountId"]: (row["outcome"], row.get("reason")) for row in json.loads(shown.stdout)["results"]
+        row["accountId"]: (row["outcome"], row.get("reason"))
+        for row in json.loads(shown.stdout)["results"]
     }
 
 
@@ -87,13 +88,22 @@ def test_a_stopped_execution_says_what_is_done_unknown_and_not_started(
     assert again.stdout == stopped.stdout
     assert again.exit_code == 2
     assert f"ended as ABORTED: {call['cause']}" in again.stdout.replace("\n", " ")
-    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.csv", "report.html"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "report.json",
+        "report.csv",
+        "report.html",
+    }
     assert {id_: outcome for id_, (outcome, _) in rows_of(command_line).items()} == expected
     assert command_line.run("audit", "--from-report", RUN, "--outcome", "unknown").exit_code == 1
-    assert [*command_line.services.inputs.values()][-1] == {"accounts": accounts[5:10], "fromReport": RUN}
+    assert [*command_line.services.inputs.values()][-1] == {
+        "accounts": accounts[5:10],
+        "fromReport": RUN,
+    }
 
 
-def test_a_batch_that_has_a_claim_and_is_not_listed_yet_is_unknown(command_line: CommandLine) -> None:
+def test_a_batch_that_has_a_claim_and_is_not_listed_yet_is_unknown(
+    command_line: CommandLine,
+) -> None:
     accounts = start_execution(command_line)
     root_tasks, services = command_line.root_tasks, command_line.services
     (arn, run) = next(iter(services.started.items()))
@@ -110,8 +120,13 @@ def test_a_result_that_was_altered_is_never_shown_as_a_fact(command_line: Comman
     stopped = command_line.run("stop", RUN, "--yes")
     assert stopped.exit_code == 0
     found = rows_of(command_line)
-    assert {id_ for id_, (outcome, _) in found.items() if outcome == "UNKNOWN"} == set(accounts[:10])
-    assert found[accounts[10]] == ("SKIPPED", "Not started: the run ended before this account's turn.")
+    assert {id_ for id_, (outcome, _) in found.items() if outcome == "UNKNOWN"} == set(
+        accounts[:10]
+    )
+    assert found[accounts[10]] == (
+        "SKIPPED",
+        "Not started: the run ended before this account's turn.",
+    )
 
 
 def execute_and_stop(command_line: CommandLine, input_: Mapping[str, object]) -> Shown:
@@ -120,22 +135,36 @@ def execute_and_stop(command_line: CommandLine, input_: Mapping[str, object]) ->
     return command_line.run("stop", RUN, "--yes")
 
 
-def test_a_recovery_without_its_report_says_how_to_replace_the_password(command_line: CommandLine) -> None:
+def test_a_recovery_without_its_report_says_how_to_replace_the_password(
+    command_line: CommandLine,
+) -> None:
     input_ = {"task": Task.RECOVER, "accounts": [MEMBER]}
-    assert "Next, on AWS's sign-in page, choose Forgot" in execute_and_stop(command_line, input_).stderr
+    assert (
+        "Next, on AWS's sign-in page, choose Forgot"
+        in execute_and_stop(command_line, input_).stderr
+    )
 
 
-def test_a_backup_of_an_execution_without_a_report_can_be_restored(command_line: CommandLine) -> None:
+def test_a_backup_of_an_execution_without_a_report_can_be_restored(
+    command_line: CommandLine,
+) -> None:
     root_tasks, services = command_line.root_tasks, command_line.services
     lock_bucket(command_line)
     input_ = {"task": Task.UNLOCK_BUCKET, "buckets": {MEMBER: ["locked"]}}
     stopped = execute_and_stop(command_line, input_)
     (backup,) = root_tasks.keys(f"backups/{RUN}/")
     # An audit would say nothing of its bucket.
-    assert (stopped.exit_code, next_command(stopped)) == (0, ["plan", "restore", "--backup", backup])
+    assert (stopped.exit_code, next_command(stopped)) == (
+        0,
+        ["plan", "restore", "--backup", backup],
+    )
     # Its function was lost before it returned.
     services.batches[root_tasks.arn(RUN, machine=EXECUTE_MACHINE)] = [(0, {})]
-    assert command_line.run("report", RUN).stderr.splitlines()[0].startswith("Next, plan the same again")
+    assert (
+        command_line.run("report", RUN)
+        .stderr.splitlines()[0]
+        .startswith("Next, plan the same again")
+    )
     assert f"Backups of this run: {backup}." in str(rows_of(command_line)[MEMBER][1])
     planned = command_line.run("plan", "restore", "--backup", backup)
     assert planned.exit_code == 0, planned
@@ -144,11 +173,16 @@ def test_a_backup_of_an_execution_without_a_report_can_be_restored(command_line:
 def test_a_run_that_was_altered_is_not_shown(command_line: CommandLine) -> None:
     start_execution(command_line)
     key = f"executions/{RUN}/run.json"
-    command_line.root_tasks.write(key, command_line.root_tasks.read(key).replace(b"team-1", b"team-9"))
+    command_line.root_tasks.write(
+        key, command_line.root_tasks.read(key).replace(b"team-1", b"team-9")
+    )
     stopped = command_line.run("stop", RUN, "--yes")
     assert (stopped.exit_code, stopped.stdout) == (2, "")
     # An audit reads no policies, and of which task it was cannot be read.
-    assert f" shown. Audit every account of plan {PLAN}, or plan again for policies; " in stopped.stderr
+    assert (
+        f" shown. Audit every account of plan {PLAN}, or plan again for policies; "
+        in stopped.stderr
+    )
     assert f": {key} was altered" in stopped.stderr
 
 
@@ -159,13 +193,20 @@ def time_out_without_report(command_line: CommandLine, task: Task, **named: obje
     input_ = {"task": task, **named}
     execution = root_tasks.run(input_, name="run-1")
     arn = root_tasks.arn("run-1")
-    services.started[arn] = run = root_tasks.start_run(input_, arn=arn, started_at=execution.started_at)
+    services.started[arn] = run = root_tasks.start_run(
+        input_, arn=arn, started_at=execution.started_at
+    )
     services.batches[arn] = [(0, root_tasks.run_batch(run, batch=0))]
     execution.status, execution.cause = "TIMED_OUT", ""
 
 
 def test_an_audit_without_its_report_shows_what_is_accepted(command_line: CommandLine) -> None:
-    accepted = {"targetId": MEMBER, "types": ["PASSWORD"], "reason": "billing", "until": "2030-01-01"}
+    accepted = {
+        "targetId": MEMBER,
+        "types": ["PASSWORD"],
+        "reason": "billing",
+        "until": "2030-01-01",
+    }
     command_line.root_tasks.settings = Settings(accepted_credentials=[accepted])
     time_out_without_report(command_line, Task.AUDIT, accounts=[MEMBER])
     shown = command_line.run("report", "run-1", "--format", "json")
@@ -173,14 +214,20 @@ def test_an_audit_without_its_report_shows_what_is_accepted(command_line: Comman
     assert (row["outcome"], row["reason"]) == ("ACCEPTED", "Accepted until 2030-01-01: billing.")
 
 
-def test_a_full_audit_without_its_report_says_why_it_has_no_own_root_user(command_line: CommandLine) -> None:
+def test_a_full_audit_without_its_report_says_why_it_has_no_own_root_user(
+    command_line: CommandLine,
+) -> None:
     time_out_without_report(command_line, Task.AUDIT)
     shown = command_line.run("report", "run-1", "--format", "json")
     summary = json.loads(shown.stdout)["summary"]
-    assert summary.endswith("The management account's root user was not looked at: the run ended early.")
+    assert summary.endswith(
+        "The management account's root user was not looked at: the run ended early."
+    )
 
 
-def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(command_line: CommandLine) -> None:
+def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(
+    command_line: CommandLine,
+) -> None:
     time_out_without_report(command_line, Task.DELETE, accounts=[MEMBER])
     shown = command_line.run("report", "run-1")
     assert shown.exit_code == 2
@@ -192,11 +239,16 @@ def test_a_plan_without_its_report_is_shown_and_is_no_plan_to_execute(command_li
     assert command_line.root_tasks.organization.root_credentials(MEMBER).password
 
 
-def test_a_plan_of_policies_without_its_report_has_left_nothing_to_do(command_line: CommandLine) -> None:
+def test_a_plan_of_policies_without_its_report_has_left_nothing_to_do(
+    command_line: CommandLine,
+) -> None:
     lock_bucket(command_line)
     time_out_without_report(command_line, Task.UNLOCK_BUCKET, buckets={MEMBER: ["locked"]})
     shown = command_line.run("report", "run-1")
-    assert ("To be removed in 1 of 1" in shown.stdout, "what is left" in shown.stderr) == (True, False)
+    assert ("To be removed in 1 of 1" in shown.stdout, "what is left" in shown.stderr) == (
+        True,
+        False,
+    )
 
 
 def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
@@ -217,28 +269,44 @@ def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
     audit = command_line.root_tasks.run({})
     command_line.services.polls = 0
     ended = command_line.refusal("stop", audit.run_id, "--yes")
-    assert ended == f"Unable to stop the run: Run {audit.run_id} is not running: it ended as SUCCEEDED.\n"
+    assert (
+        ended
+        == f"Unable to stop the run: Run {audit.run_id} is not running: it ended as SUCCEEDED.\n"
+    )
     assert command_line.services.calls("StopExecution") == []
 
 
-def test_an_execution_that_ends_before_it_is_stopped_is_not_called_stopped(command_line: CommandLine) -> None:
+def test_an_execution_that_ends_before_it_is_stopped_is_not_called_stopped(
+    command_line: CommandLine,
+) -> None:
     start_execution(command_line)
     root_tasks = command_line.root_tasks
     execution = root_tasks.executions[root_tasks.arn(RUN, machine=EXECUTE_MACHINE)]
-    command_line.services.before["StopExecution"] = lambda: setattr(execution, "status", "SUCCEEDED")
+    command_line.services.before["StopExecution"] = lambda: setattr(
+        execution, "status", "SUCCEEDED"
+    )
     said = command_line.refusal("stop", RUN, "--yes")
     assert said == f"Run {RUN} is not running: it ended as SUCCEEDED.\n"
 
 
-def test_a_stop_whose_end_cannot_be_read_is_not_called_a_failure_to_stop(command_line: CommandLine) -> None:
+def test_a_stop_whose_end_cannot_be_read_is_not_called_a_failure_to_stop(
+    command_line: CommandLine,
+) -> None:
     start_execution(command_line)
     services = command_line.services
-    services.before["StopExecution"] = lambda: services.errors.update(DescribeExecution=("InvalidArn", "No."))
+    services.before["StopExecution"] = lambda: services.errors.update(
+        DescribeExecution=("InvalidArn", "No.")
+    )
     said = command_line.refusal("stop", RUN, "--yes")
-    assert said == f"Whether run {RUN} was stopped is not known: states:DescribeExecution: InvalidArn: No.\n"
+    assert (
+        said
+        == f"Whether run {RUN} was stopped is not known: states:DescribeExecution: InvalidArn: No.\n"
+    )
 
 
-def test_an_interrupted_stop_says_that_the_run_may_have_been_stopped(command_line: CommandLine) -> None:
+def test_an_interrupted_stop_says_that_the_run_may_have_been_stopped(
+    command_line: CommandLine,
+) -> None:
     start_execution(command_line)
     before, interrupt = command_line.services.before, Mock(side_effect=KeyboardInterrupt)
     for during_stop in (interrupt, lambda: before.update(DescribeExecution=interrupt)):

@@ -32,7 +32,9 @@ COLOR = re.compile(r"\x1b\[(?:\d+;)*3[0-7](?:;\d+)*m")
 def organization() -> Iterator[LocalOrganization]:
     with serve_organization() as organization:
         enable_root_access(organization, *BOTH)
-        organization.put_root_credentials(account_id=MEMBER, password=True, access_keys=2, mfa_devices=1)
+        organization.put_root_credentials(
+            account_id=MEMBER, password=True, access_keys=2, mfa_devices=1
+        )
         organization.deny(account_id=OTHER, action="iam:GetAccountSummary")
         abroad = organization.add_account(name=NAME, email="abroad@example.com")
         organization.put_root_credentials(account_id=abroad, password=True)
@@ -51,7 +53,12 @@ def run_in_terminal(
     terminal = Terminal()
     keyboard, its_end = open_terminal(columns=columns)
     with subprocess.Popen(
-        command, env=environment, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True
+        command,
+        env=environment,
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        start_new_session=True,
     ) as process:
         os.close(its_end)
         terminal.read(keyboard)
@@ -66,14 +73,18 @@ def test_a_report_fits_the_terminal_and_no_word_is_broken(
 ) -> None:
     shown = run_in_terminal(organization, "audit", "--from-here", columns=columns)
     assert shown.exit_code == 1, shown.text
-    assert f"  centralized-root-access preflight --account {OTHER}" in shown.lines, "a line of its own"
+    assert f"  centralized-root-access preflight --account {OTHER}" in shown.lines, (
+        "a line of its own"
+    )
     assert max(map(len, shown.lines)) <= columns
     assert any(KEY in line for line in shown.lines)
     assert shown.lines[0].startswith("has credentials")
     assert any(f"{MEMBER}  workload-a  Root" in line for line in shown.lines)
     assert re.search(f"{COLOR.pattern}has credentials", shown.text)
     note = " ".join(line for line in shown.lines if line and KEY not in line)
-    assert "To keep the report: --output FILE. To read it as a page: --open." in " ".join(note.split())
+    assert "To keep the report: --output FILE. To read it as a page: --open." in " ".join(
+        note.split()
+    )
 
 
 def test_progress_is_counted_while_accounts_are_audited_and_then_taken_back(
@@ -90,7 +101,15 @@ def test_a_pipe_loses_no_name_that_it_cannot_encode_and_gets_no_colors_in_a_form
     organization: LocalOrganization, format_: str
 ) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "centralized_root_access", "audit", "--from-here", "--format", format_],
+        [
+            sys.executable,
+            "-m",
+            "centralized_root_access",
+            "audit",
+            "--from-here",
+            "--format",
+            format_,
+        ],
         env=environment_of(organization, PYTHONIOENCODING="latin-1", FORCE_COLOR="1"),
         capture_output=True,
         check=False,
@@ -115,7 +134,15 @@ def test_an_interrupted_question_for_an_mfa_code_leaves_a_terminal_that_echoes(
     keyboard, its_end = open_terminal(columns=80)
     shown = b""
     with subprocess.Popen(
-        [sys.executable, "-m", "centralized_root_access", "audit", "--from-here", "--profile", "mfa"],
+        [
+            sys.executable,
+            "-m",
+            "centralized_root_access",
+            "audit",
+            "--from-here",
+            "--profile",
+            "mfa",
+        ],
         env=environment_of(organization, AWS_CONFIG_FILE=str(config)),
         stdin=its_end,
         stdout=its_end,

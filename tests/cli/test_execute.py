@@ -47,7 +47,9 @@ def test_a_person_sees_the_plan_and_decides(
 ) -> None:
     plan, organization = PLAN, command_line.root_tasks.organization
     organization.put_root_credentials(
-        account_id=MEMBER, password=True, password_last_used=command_line.root_tasks.now - timedelta(days=1)
+        account_id=MEMBER,
+        password=True,
+        password_last_used=command_line.root_tasks.now - timedelta(days=1),
     )
     assert command_line.run(*DELETE, "--include-in-use").exit_code == 0
     monkeypatch.setattr(sys, "stdin", Typed(said))
@@ -88,7 +90,9 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     expiry = json.loads(command_line.root_tasks.read(f"runs/{plan}/report.json"))["planExpiresAt"]
     until = f"{expiry[:10]} {expiry[11:16]} UTC"
     command_line.now = datetime.fromisoformat(expiry) - timedelta(hours=2, minutes=5)
-    hint = f"Next, execute exactly this plan, until {until}: centralized-root-access execute {plan}\n"
+    hint = (
+        f"Next, execute exactly this plan, until {until}: centralized-root-access execute {plan}\n"
+    )
     assert said(plan)[0].endswith(hint)
     assert said(plan)[1] == f"until {until}"
     command_line.now += timedelta(hours=2, minutes=6)
@@ -110,9 +114,13 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     again = command_line.run("execute", plan, "--yes")
     assert (again.exit_code, again.stdout) == (2, "")
     assert f"This plan was executed by {execution}. Nothing was changed." in again.stderr
-    assert [name for name in command_line.services.inputs if name.startswith("execute")] == [execution]
+    assert [name for name in command_line.services.inputs if name.startswith("execute")] == [
+        execution
+    ]
     # Those who may only plan see the mark alone.
-    del command_line.root_tasks.executions[command_line.root_tasks.arn(execution, machine=EXECUTE_MACHINE)]
+    del command_line.root_tasks.executions[
+        command_line.root_tasks.arn(execution, machine=EXECUTE_MACHINE)
+    ]
     listed = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     assert [run["execution"] for run in listed if run["run"] == plan] == [execution]
     mark = f"runs/{plan}/executed-by.json"
@@ -121,7 +129,9 @@ def test_a_plan_says_until_when_it_can_be_executed_and_why_it_no_longer_can(
     )
     for written_by_others in (b"{}", sentence):
         command_line.root_tasks.write(mark, written_by_others)
-        assert said(plan)[0] == "This plan was executed by an execution that its mark does not name.\n"
+        assert (
+            said(plan)[0] == "This plan was executed by an execution that its mark does not name.\n"
+        )
 
 
 def test_a_plan_has_not_expired_before_its_end() -> None:
@@ -198,7 +208,9 @@ def test_only_the_report_that_was_approved_is_executed(
     assert f"for --approved-report: {approved}\n" in command_line.run("report", plan).stderr
     for wrong in (str(other), "0" * 64):
         refused = command_line.refusal("execute", plan, "--yes", "--approved-report", wrong)
-        assert f"is not that of plan {plan}, whose report.json has the SHA-256 {approved}." in refused
+        assert (
+            f"is not that of plan {plan}, whose report.json has the SHA-256 {approved}." in refused
+        )
     assert "neither a SHA-256 nor a file" in command_line.refusal(
         "execute", plan, "--yes", "--approved-report", str(tmp_path)
     )
@@ -264,7 +276,9 @@ def test_an_execution_that_was_stopped_meanwhile_says_how_to_see_what_it_had_don
     assert not has_password(command_line)
     assert (stopped.exit_code, stopped.stdout) == (2, "")
     assert f"Run {EXECUTION} ended as ABORTED: Stopped by Jane." in stopped.stderr
-    assert f"To see what it had done: centralized-root-access report {EXECUTION}\n" in stopped.stderr
+    assert (
+        f"To see what it had done: centralized-root-access report {EXECUTION}\n" in stopped.stderr
+    )
 
 
 # Restoring
@@ -279,7 +293,9 @@ def unlock(command_line: CommandLine) -> Shown:
     return unlocked
 
 
-def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(command_line: CommandLine) -> None:
+def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(
+    command_line: CommandLine,
+) -> None:
     unlocked = unlock(command_line)
     command = next_command(unlocked)
     assert command[:3] == ["plan", "restore", "--backup"]
@@ -311,7 +327,10 @@ def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
     executed = command_line.run(*next_command(planned))
     for shown in (planned.stdout, executed.stderr):
         assert f"Policy of locked in {MEMBER}, to be replaced (- goes, + is new):" in shown
-        assert '\n  -  "Statement": []\n  +  "Statement": [\n  +    {\n  +      "Effect": "Allow"\n' in shown
+        assert (
+            '\n  -  "Statement": []\n  +  "Statement": [\n  +    {\n  +      "Effect": "Allow"\n'
+            in shown
+        )
     assert "Execute this plan to replace bucket policies in 1 account?" in executed.stderr
     assert executed.lines[-1].startswith("Replace bucket policies. Replaced: 1 bucket policy.")
     # A backup is not attached over the policy that replaced it.

@@ -53,7 +53,9 @@ def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: Co
 
 def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: CommandLine) -> None:
     root_tasks = command_line.root_tasks
-    root_tasks.settings = dataclasses.replace(root_tasks.settings, protected_accounts=frozenset({MEMBER}))
+    root_tasks.settings = dataclasses.replace(
+        root_tasks.settings, protected_accounts=frozenset({MEMBER})
+    )
     give_credentials(command_line)
     audit = command_line.run("audit")
     assert (audit.exit_code, "plan delete" in audit.stderr) == (1, False)
@@ -74,6 +76,9 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
     planned = command_line.run("plan", "delete", "--from-report", second)
     assert (planned.exit_code, planned.stderr.startswith(left_out.format(second))) == (0, True)
     run_id = [*command_line.services.inputs][-1]
-    assert f"<dd>1 account of report {second}; " in root_tasks.read(f"runs/{run_id}/report.html").decode()
+    assert (
+        f"<dd>1 account of report {second}; "
+        in root_tasks.read(f"runs/{run_id}/report.html").decode()
+    )
     selection = json.loads(root_tasks.read(f"runs/{run_id}/report.json"))["selection"]
     assert (selection["accounts"], selection["fromReport"]) == ([OTHER], second)

@@ -11,7 +11,15 @@ from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
 from root_tasks.model.report_schema import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import add_unit
-from support.command_line import AUDIT, DELETE, NAME, STACK, alter_report, give_credentials, last_input
+from support.command_line import (
+    AUDIT,
+    DELETE,
+    NAME,
+    STACK,
+    alter_report,
+    give_credentials,
+    last_input,
+)
 from support.root_tasks import BUCKET
 
 if TYPE_CHECKING:
@@ -78,7 +86,10 @@ def test_options_are_the_input_of_an_execution(
     command_line: CommandLine, command: str, prefix: str, input_: dict[str, object]
 ) -> None:
     add_unit(command_line.root_tasks.organization, "Prod")
-    command_line.services.errors["StartExecution"] = ("AccessDeniedException", "The input is enough.")
+    command_line.services.errors["StartExecution"] = (
+        "AccessDeniedException",
+        "The input is enough.",
+    )
     command_line.refusal(*command.split())
     assert command_line.services.inputs == {f"{prefix}-{NAME}": input_}
 
@@ -103,14 +114,24 @@ def test_options_are_the_input_of_an_execution(
         (f"audit --from-here --stack {STACK}", "works without a stack"),
         ("audit --outcome planned", "--outcome needs --from-report."),
         (f"preflight --target {MEMBER}", "--target and --replaces need --policy."),
-        ("preflight --session-role Audit", "Invalid value for '--session-role': write the ARN of a role"),
+        (
+            "preflight --session-role Audit",
+            "Invalid value for '--session-role': write the ARN of a role",
+        ),
         (f"audit --from-report {AUDIT} --from-here", "use it without --from-here"),
         (f"audit --from-report {AUDIT} --account {MEMBER}", "add --exclude"),
-        (f"audit --from-report {AUDIT} --organizational-unit Root/Prod", "--organizational-unit by itself"),
+        (
+            f"audit --from-report {AUDIT} --organizational-unit Root/Prod",
+            "--organizational-unit by itself",
+        ),
     ],
 )
 def test_a_wrong_command_is_refused_before_anything_is_called(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str, sentence: str
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: str,
+    sentence: str,
 ) -> None:
     # Root, who may run the tests, may write everywhere.
     monkeypatch.setattr("os.access", lambda path, _: str(path) != str(tmp_path))
@@ -130,12 +151,17 @@ def test_a_file_without_accounts_is_refused(command_line: CommandLine, tmp_path:
     wave = tmp_path / "wave.txt"
     command = ("audit", "--account", f"@{wave}")
     assert "wave.txt cannot be read: No such file" in command_line.refusal(*command)
-    for text, sentence in (("# None\n", "wave.txt' names nothing"), ("123", "'123' is not a 12-digit")):
+    for text, sentence in (
+        ("# None\n", "wave.txt' names nothing"),
+        ("123", "'123' is not a 12-digit"),
+    ):
         wave.write_text(text)
         assert sentence in command_line.refusal(*command)
 
 
-@pytest.mark.parametrize("given", ["{red}, {other},Root/Team #1", "@{file}"], ids=["commas", "a file"])
+@pytest.mark.parametrize(
+    "given", ["{red}, {other},Root/Team #1", "@{file}"], ids=["commas", "a file"]
+)
 def test_exclusions_are_ids_and_names_with_commas_or_in_a_file(
     command_line: CommandLine, tmp_path: Path, given: str
 ) -> None:
@@ -145,7 +171,10 @@ def test_exclusions_are_ids_and_names_with_commas_or_in_a_file(
     file = tmp_path / "units.txt"
     file.write_text(f"# Units\r\n{red},\r\n\r\n{OTHER},  # both\r\nRoot/Team #1\r\n#\r\n")
     assert (
-        command_line.run("audit", "--exclude", given.format(red=red, other=OTHER, file=file)).exit_code == 0
+        command_line.run(
+            "audit", "--exclude", given.format(red=red, other=OTHER, file=file)
+        ).exit_code
+        == 0
     )
     assert last_input(command_line)["exclude"] == [red, OTHER, "Root/Team #1"]
 
@@ -157,18 +186,25 @@ def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
     command_line.run("audit")
     command_line.now += timedelta(hours=1)
     command_line.run("audit", "--from-report", AUDIT)
-    assert list(command_line.services.inputs.values()) == [{}, {"accounts": [OTHER], "fromReport": AUDIT}]
+    assert list(command_line.services.inputs.values()) == [
+        {},
+        {"accounts": [OTHER], "fromReport": AUDIT},
+    ]
     for outcome, sentence in (
         ("dirty", "dirty is not an outcome. Outcomes: has-credentials, unknown,"),
         ("planned", f"Run {AUDIT} reports no account with these outcomes: planned."),
     ):
-        assert sentence in command_line.refusal("audit", "--from-report", AUDIT, "--outcome", outcome)
+        assert sentence in command_line.refusal(
+            "audit", "--from-report", AUDIT, "--outcome", outcome
+        )
     alter_report(command_line, f"runs/{AUDIT}", OTHER, MEMBER)
     assert "was altered" in command_line.refusal("audit", "--from-report", AUDIT)
     assert len(command_line.services.inputs) == 2
 
 
-def test_an_account_of_a_report_that_has_left_is_excluded_like_another_one(command_line: CommandLine) -> None:
+def test_an_account_of_a_report_that_has_left_is_excluded_like_another_one(
+    command_line: CommandLine,
+) -> None:
     for account_id in (MEMBER, OTHER):
         give_credentials(command_line, account_id)
     command_line.run("audit")
@@ -188,8 +224,9 @@ def test_an_account_of_a_report_that_has_left_is_excluded_like_another_one(comma
 def test_one_of_several_deployments_has_to_be_chosen(command_line: CommandLine) -> None:
     services = command_line.services
     services.stacks["Two"] = services.outputs("First") | services.outputs("Second")
-    assert "--stack OrgRoot:RootTasks or --stack Two:First or --stack Two:Second" in command_line.refusal(
-        "runs"
+    assert (
+        "--stack OrgRoot:RootTasks or --stack Two:First or --stack Two:Second"
+        in command_line.refusal("runs")
     )
     arn = f"arn:aws:cloudformation:us-east-1:{MANAGEMENT}:stack/Two/0123"
     services.stacks[arn] = services.stacks["Two"]
@@ -213,7 +250,14 @@ _MACHINE = f"arn:aws:states:us-east-1:{MANAGEMENT}:stateMachine:RootTasksAudit"
         ("Bucket", "reports-of-others"),
         ("Bucket", _MACHINE),
     ],
-    ids=["of others", "another account", "another Region", "no state machine", "bucket", "no bucket"],
+    ids=[
+        "of others",
+        "another account",
+        "another Region",
+        "no state machine",
+        "bucket",
+        "no bucket",
+    ],
 )
 def test_a_stack_whose_outputs_name_what_it_does_not_have_is_refused(
     command_line: CommandLine, output: str, value: str
@@ -221,7 +265,9 @@ def test_a_stack_whose_outputs_name_what_it_does_not_have_is_refused(
     command_line.services.stacks[STACK][f"RootTasks{output}"] = value
     for command in (["audit"], ["report"], ["report", "--stack", STACK], DELETE):
         said = command_line.refusal(*command)
-        assert f"The outputs of stack {STACK} in us-east-1 name {value}, which the stack does" in said
+        assert (
+            f"The outputs of stack {STACK} in us-east-1 name {value}, which the stack does" in said
+        )
     assert command_line.services.inputs == {}
 
 
@@ -239,7 +285,10 @@ def test_without_a_deployment_the_region_and_the_next_step_are_named(
 ) -> None:
     command_line.services.stacks = {"Other": {}}
     said = command_line.refusal(*DELETE)
-    assert f"There is no RootTasks of account {MANAGEMENT} in us-east-1. It may be in the delegated" in said
+    assert (
+        f"There is no RootTasks of account {MANAGEMENT} in us-east-1. It may be in the delegated"
+        in said
+    )
     assert "--from-here" in said
     # The Region is that of the AWS CLI.
     monkeypatch.setenv("AWS_REGION", "eu-west-1")

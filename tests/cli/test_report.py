@@ -11,7 +11,14 @@ from unittest.mock import Mock
 import pytest
 
 from support.accounts import MEMBER
-from support.command_line import AUDIT, DELETE, EXECUTION, alter_report, give_credentials, plan_deletion
+from support.command_line import (
+    AUDIT,
+    DELETE,
+    EXECUTION,
+    alter_report,
+    give_credentials,
+    plan_deletion,
+)
 from support.root_tasks import BUCKET
 
 if TYPE_CHECKING:
@@ -51,9 +58,15 @@ def test_only_the_report_that_is_held_by_hash_is_shown_and_saved(
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize(("opens", "said"), [(True, "Opening"), (False, "No browser opened. The page")])
+@pytest.mark.parametrize(
+    ("opens", "said"), [(True, "Opening"), (False, "No browser opened. The page")]
+)
 def test_the_page_is_opened_from_a_file_that_only_its_owner_can_read(
-    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, opens: bool, said: str
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    opens: bool,
+    said: str,
 ) -> None:
     browser = Mock(return_value=opens)
     monkeypatch.setattr("webbrowser.open", browser)
@@ -119,7 +132,11 @@ def test_one_line_says_that_a_report_could_not_be_checked(
 @LATEST_OR_NAMED
 @pytest.mark.parametrize(
     ("code", "advice"),
-    [("InvalidSignatureException", "clock"), ("RequestExpired", "clock"), ("UnrecognizedClient", "--region")],
+    [
+        ("InvalidSignatureException", "clock"),
+        ("RequestExpired", "clock"),
+        ("UnrecognizedClient", "--region"),
+    ],
 )
 def test_a_report_is_not_shown_if_its_execution_cannot_be_read(
     command_line: CommandLine, run: list[str], code: str, advice: str
@@ -127,7 +144,9 @@ def test_a_report_is_not_shown_if_its_execution_cannot_be_read(
     command_line.run("audit")
     command_line.services.errors["DescribeExecution"] = (code, "You may not")
     said = command_line.refusal("report", *run)
-    assert said.startswith(f"Unable to show the report: states:DescribeExecution: {code}: You may not. ")
+    assert said.startswith(
+        f"Unable to show the report: states:DescribeExecution: {code}: You may not. "
+    )
     assert advice in said
 
 
@@ -161,7 +180,9 @@ def test_a_report_that_cannot_be_read_is_refused_in_a_sentence(
     assert command_line.refusal("report", *run) == f"Unable to show the report: {said}\n"
 
 
-def test_a_run_of_the_other_state_machine_hides_no_report_of_the_same_name(command_line: CommandLine) -> None:
+def test_a_run_of_the_other_state_machine_hides_no_report_of_the_same_name(
+    command_line: CommandLine,
+) -> None:
     """Those who may start only audits, or only executions, choose their names."""
     root_tasks = command_line.root_tasks
     plan = plan_deletion(command_line)
@@ -232,4 +253,6 @@ def test_a_page_that_cannot_be_saved_is_a_sentence_below_the_report(
     shown = command_line.run("audit", "--open")
     assert shown.exit_code == 2
     assert MEMBER in shown.stdout
-    assert shown.stderr.endswith("Unable to save the page in a temporary folder: No space left on device.\n")
+    assert shown.stderr.endswith(
+        "Unable to save the page in a temporary folder: No space left on device.\n"
+    )

@@ -53,7 +53,11 @@ def test_a_refused_run_has_the_sentence_of_the_function(command_line: CommandLin
 
 def test_a_failed_run_has_the_sentence_that_its_function_raised(command_line: CommandLine) -> None:
     execution = command_line.root_tasks.run(name="audit-1")
-    raised = {"errorMessage": "No report was written.", "errorType": "OutdatedRunError", "stackTrace": []}
+    raised = {
+        "errorMessage": "No report was written.",
+        "errorType": "OutdatedRunError",
+        "stackTrace": [],
+    }
     execution.status, execution.cause = "FAILED", json.dumps(raised)
     assert command_line.refusal("report", "audit-1") == (
         "Unable to show the report: Run audit-1 ended as FAILED: No report was written.\n"
@@ -105,15 +109,22 @@ def test_an_interrupted_command_says_how_to_come_back_and_how_to_stop_the_run(
     for operation, beginning in (("DescribeMapRun", "Run"), ("StartExecution", "If run")):
         before[operation] = Mock(side_effect=KeyboardInterrupt)
         shown = command_line.run("audit", "--stack", STACK)
-        assert (shown.exit_code, shown.stderr.lstrip().startswith(f"{beginning} {AUDIT} ")) == (130, True)
+        assert (shown.exit_code, shown.stderr.lstrip().startswith(f"{beginning} {AUDIT} ")) == (
+            130,
+            True,
+        )
         for command in ("report", "stop"):
             # A period would become a part of the stack's name.
-            assert f"it: `centralized-root-access {command} {AUDIT} --stack {STACK}`." in shown.stderr
+            assert (
+                f"it: `centralized-root-access {command} {AUDIT} --stack {STACK}`." in shown.stderr
+            )
     assert command_line.services.calls("StopExecution") == []
 
 
 # The second one is that of a credential process which asks for a sign-in.
-@pytest.mark.parametrize("error", [client_error("ExpiredToken", operation="x"), ValueError("No JSON.")])
+@pytest.mark.parametrize(
+    "error", [client_error("ExpiredToken", operation="x"), ValueError("No JSON.")]
+)
 def test_credentials_that_expire_while_it_waits_do_not_lose_the_run(
     command_line: CommandLine, error: Exception
 ) -> None:
@@ -135,7 +146,9 @@ def test_a_report_waits_for_its_run_and_ends_like_the_command_that_started_it(
     assert f"This is run {AUDIT}, which ended at 2026-11-24 12:00 UTC." in latest.stderr
 
 
-def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(command_line: CommandLine) -> None:
+def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
+    command_line: CommandLine,
+) -> None:
     command_line.services.unknown = 3
     command_line.services.without_output = 3
     shown = command_line.run("audit")
@@ -174,7 +187,10 @@ def test_a_lost_response_does_not_start_a_run_twice(command_line: CommandLine) -
 
 @pytest.mark.parametrize(
     ("errors", "updates"),
-    [({}, [(1, 1, "batches of accounts")]), ({"DescribeMapRun": ("AccessDeniedException", "No.")}, [])],
+    [
+        ({}, [(1, 1, "batches of accounts")]),
+        ({"DescribeMapRun": ("AccessDeniedException", "No.")}, []),
+    ],
     ids=["of batches", "without permission"],
 )
 def test_progress_is_shown_and_is_not_worth_failing_for(

@@ -123,7 +123,9 @@ def test_a_use_is_of_today_until_a_day_has_passed(hours: int, ago: str) -> None:
 
 
 @pytest.mark.parametrize("format_", ["table", "json"])
-def test_a_forged_report_reaches_no_terminal_unescaped(command_line: CommandLine, format_: str) -> None:
+def test_a_forged_report_reaches_no_terminal_unescaped(
+    command_line: CommandLine, format_: str
+) -> None:
     give_credentials(command_line)
     command_line.root_tasks.fail("iam:GetAccountSummary", "AccessDenied", account_id=OTHER)
     command_line.run("audit")
@@ -144,7 +146,9 @@ def test_a_forged_report_reaches_no_terminal_unescaped(command_line: CommandLine
     command_line.root_tasks.executions.clear()
     shown = command_line.run("report", AUDIT, "--format", format_)
     assert shown.exit_code == 1
-    assert all(character.isprintable() or character == "\n" for character in shown.stdout + shown.stderr)
+    assert all(
+        character.isprintable() or character == "\n" for character in shown.stdout + shown.stderr
+    )
     assert "\\x1b[31mred" in shown.stdout or "\\u001b[31mred" in shown.stdout
     assert "[bold]x[/bold]" in shown.stdout
 
@@ -168,11 +172,15 @@ def test_a_person_who_decides_sees_each_change_and_no_other_account(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     details = CredentialDetails(
-        created_at=reports.STARTED, status="Active", last_used_at=reports.STARTED, last_used_service="s3"
+        created_at=reports.STARTED,
+        status="Active",
+        last_used_at=reports.STARTED,
+        last_used_service="s3",
     )
     key = Item(type=ItemType.ACCESS_KEY, id="AKIA1", outcome=Outcome.PLANNED, credential=details)
     planned = [
-        reports.result(f"1{n:011}", Outcome.PLANNED, unit="Root/Prod", items=(key,)) for n in range(68)
+        reports.result(f"1{n:011}", Outcome.PLANNED, unit="Root/Prod", items=(key,))
+        for n in range(68)
     ]
     others = [reports.result(f"2{n:011}", outcome) for n, outcome in enumerate([*OTHERS] * 58)]
     plan = reports.report(*planned, *others, task=Task.DELETE)
@@ -184,7 +192,10 @@ def test_a_person_who_decides_sees_each_change_and_no_other_account(
     assert len(lines) <= 3 * len(planned)
     for account in planned:
         place = lines.index(f"{account.account_id}  {account.name}  Root/Prod")
-        assert "access key AKIA1, Active, created 2026-11-20, used 2026-11-20 (today)" in lines[place + 1]
+        assert (
+            "access key AKIA1, Active, created 2026-11-20, used 2026-11-20 (today)"
+            in lines[place + 1]
+        )
     assert not [account for account in others if account.account_id in shown]
     screen.show_report(plan, to_decide=True, everything=True)
     shown = capsys.readouterr().err
@@ -197,15 +208,23 @@ def test_what_needs_no_action_is_listed_only_with_all(command_line: CommandLine)
     assert [line.split()[:2] for line in listed if MEMBER in line] == [["clean", MEMBER]]
     give_credentials(command_line)
     planned = command_line.run("plan", "recover", "--account", MEMBER)
-    assert "e-mail address" in planned.stdout, "the next step needs it, although there is nothing to do"
+    assert "e-mail address" in planned.stdout, (
+        "the next step needs it, although there is nothing to do"
+    )
 
 
 @pytest.mark.parametrize(
     ("policy", "line"),
     [
         ('{"Version":"2012-10-17","Statement":[]}', '  "Version": "2012-10-17",'),
-        ('{"Version":"2012-10-17","Statement":[{"Sid":"\\u202e\\u001b[2J"}]}', r'"Sid": "\u202e\u001b[2J"'),
-        ('{"Version":"1","Version":"2012-10-17","Statement":[]}', '{"Version":"1","Version":"2012-10-17"'),
+        (
+            '{"Version":"2012-10-17","Statement":[{"Sid":"\\u202e\\u001b[2J"}]}',
+            r'"Sid": "\u202e\u001b[2J"',
+        ),
+        (
+            '{"Version":"1","Version":"2012-10-17","Statement":[]}',
+            '{"Version":"1","Version":"2012-10-17"',
+        ),
         (f'{{"Id":"a{150 * " "}b","Statement":[]}}', f'  "Id": "a{150 * " "}b",'),
     ],
     ids=["plain", "control characters", "a key twice", "long"],
@@ -257,7 +276,16 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     assert f"{execution.started_at:%Y-%m-%d %H:%M} UTC" in shown.lines[1]
     rows = list(csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout)))
     assert ", requested by local, the same principal that planned it, " in shown.lines[1]
-    keys = ("run", "stateMachine", "status", "command", "plan", "execution", "requestedBy", "accounts")
+    keys = (
+        "run",
+        "stateMachine",
+        "status",
+        "command",
+        "plan",
+        "execution",
+        "requestedBy",
+        "accounts",
+    )
     assert [tuple(row[key] for key in keys) for row in rows] == [
         (EXECUTION, "Execute", "SUCCEEDED", "execute", PLAN, "", CALLER, "1"),
         (plan, "Audit", "SUCCEEDED", "plan delete", "", EXECUTION, CALLER, "1"),
@@ -273,16 +301,25 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     for hours in (0, 1):
         # It ends after the others, even if it was redriven and started before them.
         found.started_at -= timedelta(hours=hours)
-        assert " full audits since " not in " ".join(command_line.run("runs").lines), "of an earlier audit"
+        assert " full audits since " not in " ".join(command_line.run("runs").lines), (
+            "of an earlier audit"
+        )
     # What is refused may name a plan and a requester by a sentence.
     command_line.now += timedelta(minutes=1)
     sentence = "arn:x. Run centralized-root-access y"
-    command_line.root_tasks.run_execute_machine({"plan": sentence, "requestedBy": sentence}, name="refused")
+    command_line.root_tasks.run_execute_machine(
+        {"plan": sentence, "requestedBy": sentence}, name="refused"
+    )
     assert "centralized-root-access" not in command_line.run("runs").stdout
 
 
-def test_a_deployment_without_runs_says_where_earlier_ones_may_be(command_line: CommandLine) -> None:
-    for command, sentence in (("runs", "OrgRoot has no runs yet."), ("report", "There is no report.json at")):
+def test_a_deployment_without_runs_says_where_earlier_ones_may_be(
+    command_line: CommandLine,
+) -> None:
+    for command, sentence in (
+        ("runs", "OrgRoot has no runs yet."),
+        ("report", "There is no report.json at"),
+    ):
         said = command_line.run(command).stderr
         assert sentence in said
         assert "renamed or moved" in said

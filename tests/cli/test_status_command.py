@@ -77,9 +77,13 @@ def test_what_the_construct_would_change_is_shown_and_exits_1(
 ) -> None:
     enable_root_access(organization, SESSIONS, delegated_administrators=[OTHER])
     organization.clear_calls()
-    shown = command_line.run("status", "--feature", CREDENTIALS, "--delegated-administrator", MEMBER)
+    shown = command_line.run(
+        "status", "--feature", CREDENTIALS, "--delegated-administrator", MEMBER
+    )
     assert (shown.exit_code, shown.lines[2].split()) == (1, [CREDENTIALS, "disabled"])
-    assert shown.lines[-5].startswith(f"With {CREDENTIALS}, and delegated administrators {MEMBER}, a ")
+    assert shown.lines[-5].startswith(
+        f"With {CREDENTIALS}, and delegated administrators {MEMBER}, a "
+    )
     assert [line.split()[0] for line in shown.lines[-4:]] == [
         "iam:EnableOrganizationsRootCredentialsManagement",
         "iam:DisableOrganizationsRootSessions",
@@ -156,4 +160,6 @@ def test_the_management_account_is_refused_as_a_delegated_administrator(
     organization: LocalOrganization, command_line: CommandLine
 ) -> None:
     said = command_line.refusal("status", "--delegated-administrator", MANAGEMENT)
-    assert f"lists {MANAGEMENT}. The management account cannot be a delegated administrator." in said
+    assert (
+        f"lists {MANAGEMENT}. The management account cannot be a delegated administrator." in said
+    )

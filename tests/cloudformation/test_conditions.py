@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from aws_cdk import Stack
 from aws_cdk import aws_sns as sns
 
-from cloudformation.parameter_template import Option, ParameterTemplate, Row, build_parameter_template
+from cloudformation.parameter_template import (
+    Option,
+    ParameterTemplate,
+    Row,
+    build_parameter_template,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

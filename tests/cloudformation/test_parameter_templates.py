@@ -80,12 +80,19 @@ def switch(argument: str) -> dict[str, dict[str, Any]]:
     return {"true": {argument: True}, "false": {argument: False}}
 
 
-TOPICS: dict[str, dict[str, Any]] = {"none": {}, "topic": {"notification_topic": lambda stack: topic(stack)}}
+TOPICS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "topic": {"notification_topic": lambda stack: topic(stack)},
+}
 OPERATION: dict[str, dict[str, dict[str, Any]]] = {
     "NotificationTopicArn": TOPICS,
     "KmsKeyArn": {
         "none": {},
-        "key": {"encryption_key": lambda stack: kms.Key.from_key_arn(stack, "Key", KEY.format(stack.region))},
+        "key": {
+            "encryption_key": lambda stack: kms.Key.from_key_arn(
+                stack, "Key", KEY.format(stack.region)
+            )
+        },
     },
     "LogRetentionDays": {"365": {}, "30": {"log_retention": logs.RetentionDays.ONE_MONTH}},
     "PermissionsBoundaryArn": {"none": {}, BOUNDARY: {"boundary": True}},
@@ -132,7 +139,9 @@ VALUES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
         **OPERATION,
     },
     "root-user-guardrail": {
-        "Targets": {targets: {"targets": targets.split(",")} for targets in (UNIT, f"{OTHER},{UNIT}")},
+        "Targets": {
+            targets: {"targets": targets.split(",")} for targets in (UNIT, f"{OTHER},{UNIT}")
+        },
         "ExemptAccounts": {"": {}, MEMBER: {"exempt_accounts": [MEMBER]}},
     },
     "root-use-alarm": {
@@ -155,7 +164,9 @@ def add_construct(name: str, stack: Stack, arguments: dict[str, Any]) -> None:
     match name:
         case "root-access":
             of_check = {
-                name: arguments.pop(name) for name in ("repair", "notification_topic") if name in arguments
+                name: arguments.pop(name)
+                for name in ("repair", "notification_topic")
+                if name in arguments
             }
             CentralizedRootAccess(stack, "RootAccess", **arguments).add_drift_check(**of_check)
         case "root-tasks":
@@ -171,7 +182,9 @@ def pairs(name: str) -> Iterator[dict[str, str]]:
     """Yield values of a template's parameters: each pair of values of two parameters occurs together."""
     values = VALUES[name]
     factors = {(one, two) for one, two in itertools.combinations(values, 2)}
-    missing = {((one, a), (two, b)) for one, two in factors for a in values[one] for b in values[two]}
+    missing = {
+        ((one, a), (two, b)) for one, two in factors for a in values[one] for b in values[two]
+    }
     while missing:
         row = dict(min(missing))
         for parameter in [name for name in values if name not in row]:
@@ -190,7 +203,9 @@ def with_single_values(sections: dict[str, Any]) -> Any:
     for function in resources(sections, "AWS::Lambda::Function").values():
         del function["Properties"]["Code"]
     text = json.dumps(sections, sort_keys=True)
-    return json.loads(re.sub(r'"(Resource|aws:PrincipalAccount)": \[("[^"]*")\]', r'"\1": \2', text))
+    return json.loads(
+        re.sub(r'"(Resource|aws:PrincipalAccount)": \[("[^"]*")\]', r'"\1": \2', text)
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,7 +220,9 @@ def with_single_values(sections: dict[str, Any]) -> Any:
         pytest.param("root-tasks", {}, id="root-tasks-defaults"),
     ],
 )
-def test_a_template_deploys_what_the_construct_does(folder: Path, name: str, row: dict[str, str]) -> None:
+def test_a_template_deploys_what_the_construct_does(
+    folder: Path, name: str, row: dict[str, str]
+) -> None:
     region = row.get("region", EVENTS)
     stack = bootstrap_stack(env=Environment(region=region))
     arguments: dict[str, Any] = {}
@@ -284,20 +301,28 @@ def upload(aws: LocalAws, folder: Path) -> None:
 def deploy(aws: LocalAws, name: str, action: str = "create", **parameters: str) -> dict[str, str]:
     """Create or update the stack, and return its outputs."""
     cloudformation = aws.client("cloudformation")
-    code = {} if name.startswith("root-use") else {"CodeBucket": "code", "CodePrefix": "releases/1/"}
+    code = (
+        {} if name.startswith("root-use") else {"CodeBucket": "code", "CodePrefix": "releases/1/"}
+    )
     given = {**code, **parameters}
     getattr(cloudformation, f"{action}_stack")(
         StackName=STACK,
         TemplateURL=f"{aws.addresses.aws_url}/code/{name}.template.json",
-        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
+        Parameters=[
+            {"ParameterKey": name, "ParameterValue": value} for name, value in given.items()
+        ],
         Capabilities=["CAPABILITY_IAM"],
     )
-    cloudformation.get_waiter(f"stack_{action}_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+    cloudformation.get_waiter(f"stack_{action}_complete").wait(
+        StackName=STACK, WaiterConfig={"Delay": 1}
+    )
     (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def test_root_access_is_enabled_and_updated_as_the_parameters_say(local_aws: LocalAws, folder: Path) -> None:
+def test_root_access_is_enabled_and_updated_as_the_parameters_say(
+    local_aws: LocalAws, folder: Path
+) -> None:
     upload(local_aws, folder)
     status = json.loads(deploy(local_aws, "root-access")["RootAccessStatus"])
     assert (status["status"], status["delegatedAdministrators"]) == ("ENABLED", [])
@@ -319,7 +344,9 @@ def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
 ) -> None:
     enable_root_access(local_aws.organization, CREDENTIALS, SESSIONS)
     upload(local_aws, folder)
-    outputs = deploy(local_aws, "root-tasks", Tasks="audit,delete", ProtectedAccounts=f"{MEMBER},{OTHER}")
+    outputs = deploy(
+        local_aws, "root-tasks", Tasks="audit,delete", ProtectedAccounts=f"{MEMBER},{OTHER}"
+    )
     assert set(outputs) == {
         "RootTasksAuditRoleArn",
         "RootTasksAuditStateMachineArn",

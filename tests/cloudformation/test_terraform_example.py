@@ -18,14 +18,43 @@ MODULE = ROOT / "examples" / "terraform"
 # https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/…
 ARGUMENTS = {
     "aws_cloudformation_stack": {
-        *("name", "template_body", "template_url", "capabilities", "disable_rollback", "notification_arns"),
-        *("on_failure", "parameters", "policy_body", "policy_url", "region", "tags", "iam_role_arn"),
+        *(
+            "name",
+            "template_body",
+            "template_url",
+            "capabilities",
+            "disable_rollback",
+            "notification_arns",
+        ),
+        *(
+            "on_failure",
+            "parameters",
+            "policy_body",
+            "policy_url",
+            "region",
+            "tags",
+            "iam_role_arn",
+        ),
         "timeout_in_minutes",
     },
     "aws_s3_object": {
-        *("bucket", "key", "acl", "bucket_key_enabled", "cache_control", "content", "content_base64"),
+        *(
+            "bucket",
+            "key",
+            "acl",
+            "bucket_key_enabled",
+            "cache_control",
+            "content",
+            "content_base64",
+        ),
         *("content_disposition", "content_encoding", "content_language", "content_type", "etag"),
-        *("force_destroy", "kms_key_id", "metadata", "object_lock_legal_hold_status", "object_lock_mode"),
+        *(
+            "force_destroy",
+            "kms_key_id",
+            "metadata",
+            "object_lock_legal_hold_status",
+            "object_lock_mode",
+        ),
         *("object_lock_retain_until_date", "server_side_encryption", "source", "source_hash"),
         *("storage_class", "tags", "website_redirect"),
     },
@@ -39,10 +68,14 @@ def body(block: dict[str, Any]) -> dict[str, Any]:
 
 
 MODULE_TEXTS = [file.read_text() for file in sorted(MODULE.glob("*.tf"))]
-PAGE_TEXTS = re.findall(r"```hcl\n(.*?)```", (ROOT / "docs" / "without-cdk.md").read_text(), re.DOTALL)
+PAGE_TEXTS = re.findall(
+    r"```hcl\n(.*?)```", (ROOT / "docs" / "guides" / "without-cdk.md").read_text(), re.DOTALL
+)
 
 
-def blocks(kind: str, *, labels: int = 1, texts: Sequence[str] = MODULE_TEXTS) -> dict[str, dict[str, Any]]:
+def blocks(
+    kind: str, *, labels: int = 1, texts: Sequence[str] = MODULE_TEXTS
+) -> dict[str, dict[str, Any]]:
     """Return the blocks of a kind, by their labels."""
     found: dict[str, dict[str, Any]] = {}
     for text in texts:
@@ -113,7 +146,9 @@ def test_a_wrong_value_is_refused_by_the_plan_as_the_template_would() -> None:
         assert f'"{value}"' in conditions
     (delegates, protected) = re.findall(r'regex\(\s*"\^\((.*?)\)\$"', conditions)
     assert delegates == "unmanaged|none|[0-9]{12}(,[0-9]{12})*"
-    assert BY_NAME["root-access"].parameters["DelegatedAdministrators"]["AllowedPattern"] == delegates
+    assert (
+        BY_NAME["root-access"].parameters["DelegatedAdministrators"]["AllowedPattern"] == delegates
+    )
     for accounts in ("", MEMBER, f"{MEMBER},{OTHER}"):
         assert re.fullmatch(protected, accounts)
         pattern = BY_NAME["root-tasks"].parameters["ProtectedAccounts"]["AllowedPattern"]

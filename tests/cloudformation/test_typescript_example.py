@@ -42,7 +42,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def assembly(app: Path) -> Assembly:
-    run_successfully("node", "app.ts", cwd=app, env={**os.environ, "CDK_OUTDIR": str(app / "cdk.out")})
+    run_successfully(
+        "node", "app.ts", cwd=app, env={**os.environ, "CDK_OUTDIR": str(app / "cdk.out")}
+    )
     return Assembly(folder=app / "cdk.out")
 
 
@@ -53,12 +55,18 @@ def test_its_types_are_right(app: Path) -> None:
 def test_in_an_app_with_the_recommended_feature_flags_its_validation_finds_nothing(
     app: Path, tmp_path: Path
 ) -> None:
-    variables = {**os.environ, "CDK_OUTDIR": str(tmp_path), "CDK_CONTEXT_JSON": FEATURE_FLAGS.read_text()}
+    variables = {
+        **os.environ,
+        "CDK_OUTDIR": str(tmp_path),
+        "CDK_CONTEXT_JSON": FEATURE_FLAGS.read_text(),
+    }
     synthesized = run("node", "app.ts", cwd=app, env=variables)
     assert (synthesized.returncode, synthesized.stderr) == (0, "")
 
 
-def test_it_deploys_what_the_template_does_with_the_code_as_assets(app: Path, assembly: Assembly) -> None:
+def test_it_deploys_what_the_template_does_with_the_code_as_assets(
+    app: Path, assembly: Assembly
+) -> None:
     template = json.loads((app / "release" / "root-access.template.json").read_text())
     synthesized = assembly.template(STACK)
     functions = resources(synthesized, "AWS::Lambda::Function")
@@ -72,7 +80,9 @@ def test_it_deploys_what_the_template_does_with_the_code_as_assets(app: Path, as
         del function["Properties"]["Code"]
     given = {"CodeBucket": "", "CodePrefix": "", "NotificationTopicArn": "none", "Repair": "true"}
     expected = final_sections(template, given, region="us-east-1", account_id="111111111111")
-    assert final_sections(synthesized, {}, region="us-east-1", account_id="111111111111") == expected
+    assert (
+        final_sections(synthesized, {}, region="us-east-1", account_id="111111111111") == expected
+    )
 
 
 def test_it_is_deployed(local_aws: LocalAws, app: Path, assembly: Assembly) -> None:
@@ -80,4 +90,7 @@ def test_it_is_deployed(local_aws: LocalAws, app: Path, assembly: Assembly) -> N
         "deploy", "--app", str(assembly.folder), "--require-approval", "never", folder=app
     )
     assert deployed.returncode == 0, deployed.stdout
-    assert local_aws.organization.root_access().features == {"RootCredentialsManagement", "RootSessions"}
+    assert local_aws.organization.root_access().features == {
+        "RootCredentialsManagement",
+        "RootSessions",
+    }

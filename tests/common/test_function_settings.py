@@ -31,7 +31,9 @@ OTHERS = '"bucket": "b", "maxAccounts": 7, "colors": [], "accepted": []'
 
 
 def test_settings_are_read_as_they_were_written() -> None:
-    text = '{"maxAccounts": null, "colors": ["red"], "bucket": "b", "accepted": [{"targetId": "1"}]}'
+    text = (
+        '{"maxAccounts": null, "colors": ["red"], "bucket": "b", "accepted": [{"targetId": "1"}]}'
+    )
     assert Settings.from_environment({"SETTINGS": text}) == Settings(
         bucket="b", max_accounts=None, colors=(Color.RED,), accepted=(Accepted(target_id="1"),)
     )
@@ -44,9 +46,17 @@ def test_settings_are_read_as_they_were_written() -> None:
         ("7", "", "is not an object"),
         ('{"bucket": "b", "colors": [], "accepted": []}', "maxAccounts", "is missing"),
         (f'{{{OTHERS}, "b": 1, "a": 1}}', "", "has unknown keys: a, b"),
-        (f'{{{OTHERS}, "accepted": [{{"targetId": "1", "a": 1}}]}}', "accepted[0]", "has unknown keys: a"),
+        (
+            f'{{{OTHERS}, "accepted": [{{"targetId": "1", "a": 1}}]}}',
+            "accepted[0]",
+            "has unknown keys: a",
+        ),
         (f'{{{OTHERS}, "bucket": null}}', "bucket", "is not a string"),
-        (f'{{{OTHERS}, "maxAccounts": true}}', "maxAccounts", "is not a number from 0 to 1,000,000,000"),
+        (
+            f'{{{OTHERS}, "maxAccounts": true}}',
+            "maxAccounts",
+            "is not a number from 0 to 1,000,000,000",
+        ),
         (f'{{{OTHERS}, "colors": "red"}}', "colors", "is not a list"),
         (f'{{{OTHERS}, "colors": ["blue"]}}', "colors[0]", "is not a valid Color"),
     ],

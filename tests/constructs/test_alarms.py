@@ -19,7 +19,7 @@ from support.notices import GOLDEN, read_or_write_golden
 from support.pages import parse_command_line
 from support.templates import properties_of, template, text
 
-RUNBOOK = (ROOT / "docs" / "operating.md").read_text()
+RUNBOOK = (ROOT / "docs" / "guides" / "operating.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,9 @@ def test_a_sum_needs_no_metric_that_has_ever_had_a_value(alarms: dict[str, Any])
     assert re.fullmatch(r"SUM\(\[FILL\(\w+, 0\)(, FILL\(\w+, 0\))+\]\)", expression)
 
 
-def test_an_alarm_of_audits_has_the_worse_of_two_that_end_in_its_period(alarms: dict[str, Any]) -> None:
+def test_an_alarm_of_audits_has_the_worse_of_two_that_end_in_its_period(
+    alarms: dict[str, Any],
+) -> None:
     of_audits = [
         alarm
         for alarm in alarms.values()
@@ -70,5 +72,7 @@ def test_the_runbook_has_what_a_notice_or_an_alarm_names(path: Any) -> None:
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
 def test_each_command_in_a_notice_or_an_alarm_can_be_run(path: Any) -> None:
-    for line in set(re.findall(r"(?:^ *|: )(centralized-root-access .+)$", path.read_text(), re.MULTILINE)):
+    for line in set(
+        re.findall(r"(?:^ *|: )(centralized-root-access .+)$", path.read_text(), re.MULTILINE)
+    ):
         parse_command_line(shlex.split(line.replace("ACCOUNT", MEMBER))[1:])

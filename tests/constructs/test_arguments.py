@@ -67,7 +67,9 @@ def guardrail(stack: Stack, **arguments: Any) -> None:
 
 
 def session_guardrail(stack: Stack, **arguments: Any) -> None:
-    RootSessionGuardrail(stack, "Guardrail", **{"session_roles": [ROLES], "targets": [OTHER], **arguments})
+    RootSessionGuardrail(
+        stack, "Guardrail", **{"session_roles": [ROLES], "targets": [OTHER], **arguments}
+    )
 
 
 def delegates(stack: Stack) -> Any:
@@ -156,7 +158,11 @@ def test_the_place_of_a_token_does_not_depend_on_when_it_was_created(names: list
 @pytest.mark.parametrize("env", [MANAGEMENT, None], ids=["account", "any account"])
 @pytest.mark.parametrize(
     "own",
-    [lambda stack: Aws.ACCOUNT_ID, lambda stack: stack.account, lambda stack: ScopedAws(stack).account_id],
+    [
+        lambda stack: Aws.ACCOUNT_ID,
+        lambda stack: stack.account,
+        lambda stack: ScopedAws(stack).account_id,
+    ],
     ids=["pseudo parameter", "account of the stack", "scoped pseudo parameter"],
 )
 def test_the_stacks_own_account_is_refused_by_every_name(
@@ -172,7 +178,10 @@ def test_accounts_of_two_stacks_with_the_same_logical_id_are_two() -> None:
     app = App(analytics_reporting=False)
     accounts = [
         organizations.CfnAccount(
-            Stack(app, name, env=MANAGEMENT), "Account", account_name="Security", email="security@example.com"
+            Stack(app, name, env=MANAGEMENT),
+            "Account",
+            account_name="Security",
+            email="security@example.com",
         )
         for name in ("One", "Two")
     ]
@@ -216,12 +225,22 @@ ANOTHER_TYPE: list[tuple[Build, str, Any, str]] = [
     (root_tasks, "allow_policy_override", 1, "True or False, .*Write True or False"),
     (root_use_alarm, "root_user_notices", "true", "True or False, .*Write True or False"),
     (guardrail, "allow_organization_root", "false", "True or False, .*Write True or False"),
-    (drift_check, "notification_topic", TOPIC_ARN, "a topic of the CDK, .*sns.Topic.from_topic_arn"),
+    (
+        drift_check,
+        "notification_topic",
+        TOPIC_ARN,
+        "a topic of the CDK, .*sns.Topic.from_topic_arn",
+    ),
     (root_tasks, "notification_topic", False, "a topic of the CDK, .*sns.Topic.from_topic_arn"),
     (root_use_alarm, "notification_topic", "", "a topic of the CDK, .*sns.Topic.from_topic_arn"),
     (root_use_alarm, "trail_log_group", "trail", "a log group of the CDK, .*from_log_group_name"),
     (root_use_alarm, "session_roles", "arn", "a list, a tuple or a set, .*Write arn:aws:iam::"),
-    (root_use_alarm, "session_roles", [None], "a list of roles of the CDK and ARNs, .*Write arn:aws:iam::"),
+    (
+        root_use_alarm,
+        "session_roles",
+        [None],
+        "a list of roles of the CDK and ARNs, .*Write arn:aws:iam::",
+    ),
     (session_guardrail, "session_roles", None, "a list, a tuple or a set, .*Write arn:aws:iam::"),
     (root_access, "encryption_key", f"{KEY_ARN}:key/1", "a key of the CDK, .*kms.Key.from_key_arn"),
     (root_tasks, "encryption_key", True, "a key of the CDK, .*kms.Key.from_key_arn"),
@@ -241,10 +260,14 @@ def test_an_argument_of_another_type_is_refused(
     assert f"got {shown!r} of type {type(shown).__name__}. " in str(refused.value)
 
 
-WITHOUT_DIGITS = r"must contain 12-digit account IDs as strings; '2222' is not one\. Write all 12 digits"
+WITHOUT_DIGITS = (
+    r"must contain 12-digit account IDs as strings; '2222' is not one\. Write all 12 digits"
+)
 A_TOKEN = r"contains a token, .*TOKEN.*must be known at synth\. Write the value"
 NOT_A_DOMAIN = r"must contain names of domains; '{}' is not one\. Write example.com"
-NOT_A_PATH = r"must be an IAM path of at most 512 .* a slash, got '{}'\. Write /security/root-access/"
+NOT_A_PATH = (
+    r"must be an IAM path of at most 512 .* a slash, got '{}'\. Write /security/root-access/"
+)
 UNKNOWN = r"must be known at synth, got a token\. Write Duration.hours\(1\)"
 MINUTES = r"must be whole minutes, from 1 minute to {}, got {}\. Write Duration.hours\(1\)"
 NOT_ROLES = "must contain roles of the CDK and ARNs of roles, .*; '{}'"
@@ -293,16 +316,28 @@ ALIASES: list[Callable[[Stack], kms.IKey]] = [
 
 # The first argument is the one that is refused. A function gets the stack.
 REFUSED: list[tuple[Build, dict[str, Any], str]] = [
-    (root_access, {"features": ["RootPasswords"]}, "contains 'RootPasswords'. Valid features: RootCr"),
+    (
+        root_access,
+        {"features": ["RootPasswords"]},
+        "contains 'RootPasswords'. Valid features: RootCr",
+    ),
     (root_access, {"features": [RootTask.AUDIT]}, "contains 'audit.*Valid features: RootCr"),
     (root_access, {"features": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_access, {"delegated_administrators": ["2222"]}, WITHOUT_DIGITS),
-    (root_tasks, {"tasks": [RootAccessFeature.ROOT_SESSIONS]}, "contains 'RootSessions'. Valid tasks: audit"),
+    (
+        root_tasks,
+        {"tasks": [RootAccessFeature.ROOT_SESSIONS]},
+        "contains 'RootSessions'. Valid tasks: audit",
+    ),
     (root_tasks, {"tasks": []}, "is empty. List RootTask.AUDIT, for example"),
     (root_tasks, {"tasks": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_tasks, {"protected_accounts": ["2222"]}, WITHOUT_DIGITS),
     (root_tasks, {"protected_accounts": lambda stack: [parameter(stack)]}, A_TOKEN),
-    (root_tasks, {"protected_accounts": [UNIT]}, f".* '{UNIT}' is an organizational unit. List its accounts"),
+    (
+        root_tasks,
+        {"protected_accounts": [UNIT]},
+        f".* '{UNIT}' is an organizational unit. List its accounts",
+    ),
     *(
         (root_tasks, {"root_email_domains": [domain]}, NOT_A_DOMAIN.format(re.escape(domain)))
         for domain in ("root@example.com", "*.example.com", "localhost", "-a.com", "a..com")
@@ -314,7 +349,11 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     ),
     (root_tasks, {"role_path": parameter}, A_TOKEN),
     *(
-        (root_tasks, {"accepted_credentials": {id_: accepted()}}, "must have IDs of accounts or .* as keys; ")
+        (
+            root_tasks,
+            {"accepted_credentials": {id_: accepted()}},
+            "must have IDs of accounts or .* as keys; ",
+        )
         for id_ in ("2222", "r-a1b2", MEMBER + " ", 222222222222)
     ),
     *(
@@ -338,7 +377,11 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     *((guardrail, {"targets": [target]}, f".* '{target}' is not one") for target in NOT_TARGETS),
     (guardrail, {"targets": [UNIT, "r-a1b2"]}, "lists r-a1b2, the organization's root"),
     (guardrail, {"exempt_accounts": ["2222"]}, WITHOUT_DIGITS),
-    (session_guardrail, {"session_roles": []}, "is empty: nothing could open a root session. List a role"),
+    (
+        session_guardrail,
+        {"session_roles": []},
+        "is empty: nothing could open a root session. List a role",
+    ),
     (session_guardrail, {"tasks": []}, "is empty. List RootTask.AUDIT, for example"),
     (session_guardrail, {"targets": []}, "and delegated_administrators are empty. List r-a1b2"),
     (session_guardrail, {"targets": ["r-A"]}, ".* 'r-A' is not one"),
@@ -358,21 +401,45 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
         {"session_roles": lambda stack: [parameter(stack)]},
         "contains a token, .*Pass the role",
     ),
-    (drift_check, {"interval": Duration.millis(60_001)}, MINUTES.format("1 day", "1 minute 1 milli")),
+    (
+        drift_check,
+        {"interval": Duration.millis(60_001)},
+        MINUTES.format("1 day", "1 minute 1 milli"),
+    ),
     (drift_check, {"interval": Duration.hours(25)}, MINUTES.format("1 day", "1 day 1 hour")),
     (drift_check, {"interval": SECONDS}, UNKNOWN),
     (root_tasks, {"audit_interval": Duration.days(366)}, MINUTES.format("365 days", "366 days")),
     (root_tasks, {"security_hub_findings": True, "tasks": DELETION}, AUDIT),
     (root_tasks, {"audit_interval": Duration.days(1), "tasks": DELETION}, AUDIT),
-    (root_use_alarm, {"root_user_notices": True}, "publishes what root users do. Add a notification_topic"),
+    (
+        root_use_alarm,
+        {"root_user_notices": True},
+        "publishes what root users do. Add a notification_topic",
+    ),
     (drift_check, {"notification_topic": lambda stack: sns.Topic(stack, "News", fifo=True)}, FIFO),
     (root_tasks, {"notification_topic": lambda stack: topic(stack, suffix=".fifo")}, FIFO),
     (drift_check, {"notification_topic": lambda stack: topic(stack, "eu-west-1")}, TOPIC_ELSEWHERE),
-    (drift_check, {"notification_topic": lambda stack: sns.Topic(elsewhere(stack), "News")}, TOPIC_ELSEWHERE),
+    (
+        drift_check,
+        {"notification_topic": lambda stack: sns.Topic(elsewhere(stack), "News")},
+        TOPIC_ELSEWHERE,
+    ),
     (root_use_alarm, {"trail_log_group": lambda stack: trail(stack, "eu-west-1")}, TRAIL_ELSEWHERE),
-    (root_use_alarm, {"trail_log_group": lambda stack: trail(stack, account=MEMBER)}, TRAIL_OF_ANOTHER),
-    (root_access, {"encryption_key": lambda stack: key(stack, "key/1", "eu-west-1")}, KEY_ELSEWHERE),
-    (root_access, {"encryption_key": lambda stack: kms.Key(elsewhere(stack), "Key")}, KEY_ELSEWHERE),
+    (
+        root_use_alarm,
+        {"trail_log_group": lambda stack: trail(stack, account=MEMBER)},
+        TRAIL_OF_ANOTHER,
+    ),
+    (
+        root_access,
+        {"encryption_key": lambda stack: key(stack, "key/1", "eu-west-1")},
+        KEY_ELSEWHERE,
+    ),
+    (
+        root_access,
+        {"encryption_key": lambda stack: kms.Key(elsewhere(stack), "Key")},
+        KEY_ELSEWHERE,
+    ),
     (root_tasks, {"encryption_key": lambda stack: key(stack, "alias/audits")}, ALIAS),
     *((root_access, {"encryption_key": alias}, ALIAS) for alias in ALIASES),
     (root_tasks, {"max_concurrency": True}, NUMBER.format(True)),
@@ -391,7 +458,9 @@ def test_what_cannot_work_is_refused_with_its_argument_and_a_remedy(
         build(stack, **arguments_for(stack, arguments))
 
 
-@pytest.mark.parametrize("build", [root_access, root_tasks, root_use_alarm, guardrail, session_guardrail])
+@pytest.mark.parametrize(
+    "build", [root_access, root_tasks, root_use_alarm, guardrail, session_guardrail]
+)
 def test_the_china_regions_are_refused(build: Build) -> None:
     why = r"^OrganizationBootstrap/\w+ is in cn-north-1: .*China Regions\. Use a Region of another"
     with pytest.raises(ValueError, match=why):
@@ -443,10 +512,18 @@ def test_a_topic_whose_region_may_be_the_stacks_is_accepted(
         (root_tasks, {"audit_interval": Duration.days(365)}),
         (root_tasks, {"max_concurrency": 1}),
         (root_tasks, {"max_concurrency": 1000}),
-        (root_access, {"encryption_key": lambda stack: kms.Key(stack, "Key", alias="alias/audits")}),
-        (root_access, {"encryption_key": lambda stack: kms.Key.from_key_arn(stack, "Key", parameter(stack))}),
+        (
+            root_access,
+            {"encryption_key": lambda stack: kms.Key(stack, "Key", alias="alias/audits")},
+        ),
+        (
+            root_access,
+            {"encryption_key": lambda stack: kms.Key.from_key_arn(stack, "Key", parameter(stack))},
+        ),
     ],
 )
-def test_what_is_just_within_the_limits_is_accepted(build: Build, arguments: dict[str, Any]) -> None:
+def test_what_is_just_within_the_limits_is_accepted(
+    build: Build, arguments: dict[str, Any]
+) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     build(stack, **arguments_for(stack, arguments))

@@ -72,7 +72,9 @@ def test_the_custom_resource_waits_for_its_policy_and_stays_with_a_deleted_stack
     assert resource["UpdateReplacePolicy"] == "Retain"
 
 
-def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(smallest: dict[str, Any]) -> None:
+def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(
+    smallest: dict[str, Any],
+) -> None:
     function = smallest["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
     assert function["Timeout"] == 180
     assert not resources(smallest, "AWS::Lambda::EventInvokeConfig")
@@ -85,10 +87,16 @@ def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(smal
     ("arguments", "warned"),
     [
         ({"features": [CREDENTIALS]}, {"disablesRootSessions": LEAVES_OUT.format(SESSIONS)}),
-        ({"features": [SESSIONS]}, {"disablesRootCredentialsManagement": LEAVES_OUT.format(CREDENTIALS)}),
+        (
+            {"features": [SESSIONS]},
+            {"disablesRootCredentialsManagement": LEAVES_OUT.format(CREDENTIALS)},
+        ),
         (
             {"features": []},
-            {f"disables{feature}": LEAVES_OUT.format(feature) for feature in (CREDENTIALS, SESSIONS)},
+            {
+                f"disables{feature}": LEAVES_OUT.format(feature)
+                for feature in (CREDENTIALS, SESSIONS)
+            },
         ),
         (
             {"delegated_administrators": []},
@@ -119,7 +127,9 @@ def test_what_a_list_disables_for_the_organization_by_leaving_it_out_is_warned_o
         ("eu-central-1", False),
     ],
 )
-def test_a_region_where_aws_does_not_offer_it_as_far_as_known_warns(region: str, warned: bool) -> None:
+def test_a_region_where_aws_does_not_offer_it_as_far_as_known_warns(
+    region: str, warned: bool
+) -> None:
     stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
     CentralizedRootAccess(stack, "RootAccess")
     assert warnings(stack) == (["centralized-root-access:notOffered"] if warned else [])
@@ -164,7 +174,8 @@ def test_a_second_instance_is_refused(
 def test_the_same_lists_in_any_order_give_the_same_template_byte_for_byte() -> None:
     one = root_access_template(delegated_administrators=[MEMBER, OTHER])
     other = root_access_template(
-        features=[*reversed(RootAccessFeature), CREDENTIALS], delegated_administrators=[OTHER, MEMBER]
+        features=[*reversed(RootAccessFeature), CREDENTIALS],
+        delegated_administrators=[OTHER, MEMBER],
     )
     assert json.dumps(one) == json.dumps(other)
 

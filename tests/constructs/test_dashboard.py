@@ -50,13 +50,18 @@ ENDS = ("ExecutionsAborted", "ExecutionsFailed", "ExecutionsSucceeded", "Executi
 
 
 @pytest.mark.parametrize(
-    ("tasks", "machines"), [([RootTask.AUDIT], 1), (list(RootTask), 2)], ids=["audits", "audits and plans"]
+    ("tasks", "machines"),
+    [([RootTask.AUDIT], 1), (list(RootTask), 2)],
+    ids=["audits", "audits and plans"],
 )
 def test_it_shows_root_credentials_the_runs_of_each_state_machine_and_drift(
     tasks: Sequence[RootTask], machines: int
 ) -> None:
     own = [("CentralizedRootAccess", name) for name in OWN]
-    ends = [*(("AWS/States", name) for name in ENDS), ("CentralizedRootAccess", "ExecutionsRefused")]
+    ends = [
+        *(("AWS/States", name) for name in ENDS),
+        ("CentralizedRootAccess", "ExecutionsRefused"),
+    ]
     assert metrics(build(tasks=tasks)) == sorted(own + machines * ends)
 
 
@@ -78,12 +83,21 @@ def test_it_shows_what_is_given_and_nothing_else() -> None:
 def test_a_dashboard_in_another_region_names_the_region_of_each_metric() -> None:
     app = App(analytics_reporting=False)
     home, abroad = (
-        Stack(app, region, env=Environment(account="1" * 12, region=region), cross_region_references=True)
+        Stack(
+            app,
+            region,
+            env=Environment(account="1" * 12, region=region),
+            cross_region_references=True,
+        )
         for region in ("us-east-1", "eu-west-1")
     )
     drift_check = CentralizedRootAccess(home, "RootAccess").add_drift_check()
-    RootAccessDashboard(abroad, "Dashboard", root_tasks=RootTasks(home, "RootTasks"), drift_check=drift_check)
-    widgets = [widget["properties"].get("metrics", []) for widget in body(template(abroad))["widgets"]]
+    RootAccessDashboard(
+        abroad, "Dashboard", root_tasks=RootTasks(home, "RootTasks"), drift_check=drift_check
+    )
+    widgets = [
+        widget["properties"].get("metrics", []) for widget in body(template(abroad))["widgets"]
+    ]
     assert {options.get("region") for shown in widgets for *_, options in shown} == {"us-east-1"}
 
 

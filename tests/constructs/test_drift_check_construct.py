@@ -48,13 +48,17 @@ def test_elsewhere_it_runs_on_the_interval_alone_and_synth_says_so(
     assert "EventPattern" not in rule
     Annotations.from_stack(stack).has_info(
         "/OrganizationBootstrap/RootAccess/DriftCheck",
-        Match.string_like_regexp(f"The Region is {region}: the drift check runs only on its interval.*"),
+        Match.string_like_regexp(
+            f"The Region is {region}: the drift check runs only on its interval.*"
+        ),
     )
 
 
 def test_the_function_reads_empty_lists_as_empty_lists() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
-    CentralizedRootAccess(stack, "RootAccess", features=[], delegated_administrators=[]).add_drift_check()
+    CentralizedRootAccess(
+        stack, "RootAccess", features=[], delegated_administrators=[]
+    ).add_drift_check()
     (function,) = functions(template(stack), "root_access.drift.detection.on_check")
     read = DriftCheckSettings.from_environment({"SETTINGS": json.dumps(settings(function))})
     assert (read.features, read.delegated_administrators) == ((), ())
@@ -65,7 +69,9 @@ def test_no_check_runs_with_new_lists_before_they_are_applied() -> None:
     checked = drift_template()
     (resource,) = resources(checked, "Custom::CentralizedRootAccess")
     (function,) = (
-        function for function in resources(checked, "AWS::Lambda::Function") if "DriftCheck" in function
+        function
+        for function in resources(checked, "AWS::Lambda::Function")
+        if "DriftCheck" in function
     )
     assert function in depends_on(checked, resource)
     for rule in resources(checked, "AWS::Events::Rule"):

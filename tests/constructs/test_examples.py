@@ -35,7 +35,9 @@ WORKFLOWS = [WORKFLOW, POLICIES_WORKFLOW]
 def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Assemblies:
     """Return a function that returns the assembly of an example."""
     return functools.cache(
-        lambda name: synthesize(ROOT / "examples" / name, tmp_path_factory.mktemp("example") / "cdk.out")
+        lambda name: synthesize(
+            ROOT / "examples" / name, tmp_path_factory.mktemp("example") / "cdk.out"
+        )
     )
 
 
@@ -44,13 +46,17 @@ def test_every_example_deploys_the_construct_and_warns_of_what_it_means_to_do(
     name: str, assemblies: Assemblies
 ) -> None:
     assert resources(assemblies(name).template(BOOTSTRAP), "Custom::CentralizedRootAccess")
-    warned = [warning.rpartition("[ack: ")[2].rstrip("]") for warning in assemblies(name).warnings()]
+    warned = [
+        warning.rpartition("[ack: ")[2].rstrip("]") for warning in assemblies(name).warnings()
+    ]
     disabling = [
         "centralized-root-access:disablesRootCredentialsManagement",
         "centralized-root-access:disablesRootSessions",
         "centralized-root-access:noDelegatedAdministrators",
     ]
-    assert warned == (disabling if name == "disable_everything.py" else []), "`cdk synth --strict` would fail"
+    assert warned == (disabling if name == "disable_everything.py" else []), (
+        "`cdk synth --strict` would fail"
+    )
 
 
 def test_the_smallest_app_fits_any_account_and_region(assemblies: Assemblies) -> None:
@@ -65,17 +71,21 @@ def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_mor
     example = assemblies("permissions_boundary.py")
     template = example.template(BOOTSTRAP)
     roles = resources(template, "AWS::IAM::Role")
-    (boundary,) = only_resource(example.template("Boundary"), "AWS::IAM::ManagedPolicy")["Properties"][
-        "PolicyDocument"
-    ]["Statement"]
+    (boundary,) = only_resource(example.template("Boundary"), "AWS::IAM::ManagedPolicy")[
+        "Properties"
+    ]["PolicyDocument"]["Statement"]
     users: dict[str, set[str]] = {}
     for permission in permissions_with_every_argument():
         users.setdefault(permission.action, set()).add(permission.construct)
     assert set(boundary["Action"]) == users.keys()
     # What is under the name of a construct is left out without it, and no other construct needs it.
     source = (ROOT / "examples" / "permissions_boundary.py").read_text()
-    for names, listed in re.findall(r"^ +# ([CR]\w+(?:, \w+)*)\n((?: +\"\S+\",\n)+)", source, re.MULTILINE):
-        assert all(users[action] == set(names.split(", ")) for action in re.findall('"(.*)"', listed)), names
+    for names, listed in re.findall(
+        r"^ +# ([CR]\w+(?:, \w+)*)\n((?: +\"\S+\",\n)+)", source, re.MULTILINE
+    ):
+        assert all(
+            users[action] == set(names.split(", ")) for action in re.findall('"(.*)"', listed)
+        ), names
     for role in roles.values():
         assert "policy/organization-bootstrap-boundary" in json.dumps(
             role["Properties"]["PermissionsBoundary"]
@@ -85,20 +95,29 @@ def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_mor
         assert "KmsKeyId" in log_group
 
 
-def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(assemblies: Assemblies) -> None:
+def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(
+    assemblies: Assemblies,
+) -> None:
     example = assemblies("pipeline.py")
-    pipeline = only_resource(example.template("OrganizationPipeline"), "AWS::CodePipeline::Pipeline")
-    (stage,) = [stage for stage in pipeline["Properties"]["Stages"] if stage["Name"] == "Management"]
+    pipeline = only_resource(
+        example.template("OrganizationPipeline"), "AWS::CodePipeline::Pipeline"
+    )
+    (stage,) = [
+        stage for stage in pipeline["Properties"]["Stages"] if stage["Name"] == "Management"
+    ]
     prepare, deploy, check = sorted(stage["Actions"], key=lambda action: int(action["RunOrder"]))
     for action in (prepare, deploy):
-        assert "role/cdk-hnb659fds-deploy-role-111111111111-us-east-1" in json.dumps(action["RoleArn"])
+        assert "role/cdk-hnb659fds-deploy-role-111111111111-us-east-1" in json.dumps(
+            action["RoleArn"]
+        )
     assert deploy["Configuration"]["StackName"] == "Management-OrganizationBootstrap"
     assert check["Name"] == "RootAccessIsEnabled"
     assert ".Status}" in json.dumps(check["Configuration"]["EnvironmentVariables"])
     projects = properties_of(example.template("OrganizationPipeline"), "AWS::CodeBuild::Project")
     (synth,) = [project for name, project in projects.items() if "Synth" in name]
     assert (
-        json.loads(synth["Source"]["BuildSpec"])["phases"]["install"]["runtime-versions"]["python"] >= "3.11"
+        json.loads(synth["Source"]["BuildSpec"])["phases"]["install"]["runtime-versions"]["python"]
+        >= "3.11"
     )
     # By both names of the service: which one AWS checks is not known.
     statements = policy_statements(example.template("OrganizationPipeline"), "PipelineSource")
@@ -106,14 +125,18 @@ def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(as
     assert connection == ["codestar-connections:UseConnection", "codeconnections:UseConnection"]
 
 
-def test_the_guardrail_has_one_target_and_the_audits_role_fires_no_alarm(assemblies: Assemblies) -> None:
+def test_the_guardrail_has_one_target_and_the_audits_role_fires_no_alarm(
+    assemblies: Assemblies,
+) -> None:
     example = assemblies("guardrail.py")
     template = example.template(BOOTSTRAP)
     guardrail = only_resource(template, "AWS::Organizations::Policy")["Properties"]
     filters = list(properties_of(template, "AWS::Logs::MetricFilter").values())
     assert guardrail["TargetIds"] == ["ou-a1b2-c3d4e5f6"]
     assert {metric_filter["LogGroupName"] for metric_filter in filters} == {"organization-trail"}
-    assert "RootTasksAuditRole" in json.dumps([metric_filter["FilterPattern"] for metric_filter in filters])
+    assert "RootTasksAuditRole" in json.dumps(
+        [metric_filter["FilterPattern"] for metric_filter in filters]
+    )
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
@@ -179,7 +202,11 @@ def write(file: Path) -> None:
 
 def documented_queries() -> dict[str, str]:
     """Return the --query that reads the status, by the file that documents it."""
-    files = [ROOT / "docs" / "deploying.md", ROOT / "examples" / "reading_the_status.py", WORKFLOW]
+    files = [
+        ROOT / "docs" / "guides" / "deploying.md",
+        ROOT / "examples" / "reading_the_status.py",
+        WORKFLOW,
+    ]
     return {
         file.name: query
         for file in files
@@ -202,7 +229,9 @@ def test_what_deploys_to_the_management_account_is_a_pinned_cdk_cli() -> None:
 def deployed(assemblies: Assemblies, local_aws: LocalAws, tmp_path: Path) -> Iterator[LocalAws]:
     """The local AWS with all stacks of the example, those that use another one's exports deleted first."""
     app = ("--app", str(assemblies("reading_the_status.py").folder))
-    deployed = local_aws.cdk("deploy", "--all", "--require-approval", "never", *app, folder=tmp_path)
+    deployed = local_aws.cdk(
+        "deploy", "--all", "--require-approval", "never", *app, folder=tmp_path
+    )
     assert deployed.returncode == 0, deployed.stdout
     yield local_aws
     destroyed = local_aws.cdk("destroy", "--all", "--force", *app, folder=tmp_path)
@@ -210,7 +239,9 @@ def deployed(assemblies: Assemblies, local_aws: LocalAws, tmp_path: Path) -> Ite
 
 
 @pytest.mark.slow
-def test_the_status_is_read_from_the_output_the_parameter_and_another_stack(deployed: LocalAws) -> None:
+def test_the_status_is_read_from_the_output_the_parameter_and_another_stack(
+    deployed: LocalAws,
+) -> None:
     described = deployed.client("cloudformation").describe_stacks(StackName=BOOTSTRAP)
     queries = documented_queries()
     assert set(queries) == {"deploying.md", "reading_the_status.py", "github-actions.yml"}

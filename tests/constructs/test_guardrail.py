@@ -37,12 +37,16 @@ def guardrail(stack: Stack | None = None, **arguments: Any) -> dict[str, Any]:
     """Return the properties of the policy of a stack with a guardrail."""
     stack = stack or bootstrap_stack(env=MANAGEMENT)
     RootUserGuardrail(stack, "RootUserGuardrail", **{"targets": [UNIT], **arguments})
-    properties: dict[str, Any] = only_resource(template(stack), "AWS::Organizations::Policy")["Properties"]
+    properties: dict[str, Any] = only_resource(template(stack), "AWS::Organizations::Policy")[
+        "Properties"
+    ]
     return properties
 
 
 @pytest.mark.parametrize("task", SESSION_TASKS)
-@pytest.mark.parametrize("exempt_accounts", [[], [THIRD]], ids=["no exempt account", "an exempt account"])
+@pytest.mark.parametrize(
+    "exempt_accounts", [[], [THIRD]], ids=["no exempt account", "an exempt account"]
+)
 def test_its_own_pre_flight_allows_every_task(task: Task, exempt_accounts: list[str]) -> None:
     content = json.dumps(guardrail(exempt_accounts=exempt_accounts)["Content"])
     policy = parse_policy(content, policy_id="p-guardrail", name="guardrail")
@@ -84,7 +88,9 @@ def test_it_denies_every_action_to_a_root_user_that_is_signed_in_and_to_no_one_e
 
 def test_the_order_of_the_lists_does_not_change_the_template() -> None:
     one = guardrail(targets=[UNIT, MEMBER, OTHER], exempt_accounts=(THIRD, "999999999999"))
-    assert one == guardrail(targets={OTHER, UNIT, MEMBER, UNIT}, exempt_accounts={"999999999999", THIRD})
+    assert one == guardrail(
+        targets={OTHER, UNIT, MEMBER, UNIT}, exempt_accounts={"999999999999", THIRD}
+    )
 
 
 def test_the_name_is_another_one_in_another_place_and_never_too_long() -> None:
@@ -95,9 +101,17 @@ def test_the_name_is_another_one_in_another_place_and_never_too_long() -> None:
     nested = NestedStack(stack, "Nested")
     names = [
         RootUserGuardrail(scope, id_, targets=[UNIT]).policy_name
-        for scope, id_ in [(stack, "A"), (stack, "B"), (other, "A"), (elsewhere, "A"), (nested, "A")]
+        for scope, id_ in [
+            (stack, "A"),
+            (stack, "B"),
+            (other, "A"),
+            (elsewhere, "A"),
+            (nested, "A"),
+        ]
     ]
-    long = Stack(App(), "S" * 120, env=Environment(account="111111111111", region="ap-southeast-99"))
+    long = Stack(
+        App(), "S" * 120, env=Environment(account="111111111111", region="ap-southeast-99")
+    )
     names.append(RootUserGuardrail(long, "G" * 200, targets=[UNIT]).policy_name)
     assert len(set(names)) == 6
     assert all(len(name) <= 128 for name in names)
@@ -108,7 +122,8 @@ def test_the_policy_is_available_to_other_constructs() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     construct = RootUserGuardrail(stack, "RootUserGuardrail", targets=[UNIT])
     assert stack.resolve([construct.policy_id, construct.policy_arn]) == [
-        {"Fn::GetAtt": ["RootUserGuardrailPolicy2E03D98C", attribute]} for attribute in ("Id", "Arn")
+        {"Fn::GetAtt": ["RootUserGuardrailPolicy2E03D98C", attribute]}
+        for attribute in ("Id", "Arn")
     ]
 
 
@@ -117,7 +132,10 @@ def test_as_many_exempt_accounts_as_the_policy_has_room_for_are_accepted() -> No
     # Each one more takes 16 characters.
     room = (10_240 - len(json.dumps(guardrail(exempt_accounts=accounts[:1])["Content"]))) // 16 + 1
     content = guardrail(exempt_accounts=accounts[:room])["Content"]
-    assert content["Statement"][0]["Condition"]["StringNotEquals"]["aws:PrincipalAccount"] == accounts[:room]
+    assert (
+        content["Statement"][0]["Condition"]["StringNotEquals"]["aws:PrincipalAccount"]
+        == accounts[:room]
+    )
     with pytest.raises(ValueError, match=f"lists {room + 1} accounts, .*; AWS allows 10240"):
         guardrail(exempt_accounts=accounts[: room + 1])
 
@@ -140,7 +158,9 @@ def _new_unit(stack: Stack) -> list[str]:
     ],
     ids=["known", "root", "token", "token-with-root"],
 )
-def test_a_target_that_may_not_be_meant_is_warned_of(arguments: dict[str, Any], expected: list[str]) -> None:
+def test_a_target_that_may_not_be_meant_is_warned_of(
+    arguments: dict[str, Any], expected: list[str]
+) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     guardrail(stack, **arguments_for(stack, arguments))
     assert warnings(stack) == expected
@@ -160,7 +180,9 @@ def test_the_management_account_to_which_no_policy_applies_is_refused(argument: 
     arguments: dict[str, Any] = {"targets": [UNIT], argument: ["111111111111"]}
     RootUserGuardrail(stack, "Guardrail", **arguments)
     CentralizedRootAccess(stack, "RootAccess")
-    with pytest.raises(RuntimeError, match=f"{argument} lists 111111111111, the management account, .* out"):
+    with pytest.raises(
+        RuntimeError, match=f"{argument} lists 111111111111, the management account, .* out"
+    ):
         cast("App", stack.node.root).synth()
 
 

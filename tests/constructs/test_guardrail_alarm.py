@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 QUERIES = [
     query.replace("\n", " ").strip()
     for query in re.findall(
-        r"^```\n(fields .*?)^```$", (ROOT / "docs" / "guardrail.md").read_text(), re.MULTILINE | re.DOTALL
+        r"^```\n(fields .*?)^```$",
+        (ROOT / "docs" / "guides" / "guardrail.md").read_text(),
+        re.MULTILINE | re.DOTALL,
     )
 ]
 PATTERNS = ("RootUserUsed", "UnexpectedAssumeRoot")
@@ -70,20 +72,28 @@ def tool_patterns() -> dict[str, str]:
         return [*RootTasks(stack, "RootTasks", tasks=RootTask).session_roles, administrator]
 
     found = patterns(alarm_stack(session_roles=allowed))
-    return {name: re.sub(r"\$\{\w+\.RoleId\}", TOOL, text(pattern)) for name, pattern in found.items()}
+    return {
+        name: re.sub(r"\$\{\w+\.RoleId\}", TOOL, text(pattern)) for name, pattern in found.items()
+    }
 
 
 def alarms_of(event: dict[str, Any], found: Mapping[str, str]) -> set[str]:
     """Return the alarms that an event fires, regardless of what `!=` says of a missing field."""
     either = [
-        {name for name, pattern in found.items() if is_match(pattern, event, missing_differs=missing)}
+        {
+            name
+            for name, pattern in found.items()
+            if is_match(pattern, event, missing_differs=missing)
+        }
         for missing in (False, True)
     ]
     assert either[0] == either[1]
     return either[0]
 
 
-@pytest.mark.parametrize("event", [*EXPECTED.values(), *FEDERATED.values()], ids=[*EXPECTED, *FEDERATED])
+@pytest.mark.parametrize(
+    "event", [*EXPECTED.values(), *FEDERATED.values()], ids=[*EXPECTED, *FEDERATED]
+)
 def test_what_the_tool_and_as_the_page_says_federated_sessions_do_fires_no_alarm(
     event: dict[str, Any], tool_patterns: dict[str, str]
 ) -> None:
@@ -116,14 +126,20 @@ def test_a_copy_of_the_event_fires_only_where_it_names_another_role() -> None:
         id_: assume_root(principal_id=f"{id_}:x", issuer=None, identity_type="AWSAccount")
         for id_ in (TOOL, "AROAOTHEROTHEROTHERO")
     }
-    own = patterns(alarm_stack(session_roles=lambda stack: RootTasks(stack, "RootTasks").session_roles))
-    by_id = {name: re.sub(r"\$\{\w+\.RoleId\}", TOOL, text(pattern)) for name, pattern in own.items()}
+    own = patterns(
+        alarm_stack(session_roles=lambda stack: RootTasks(stack, "RootTasks").session_roles)
+    )
+    by_id = {
+        name: re.sub(r"\$\{\w+\.RoleId\}", TOOL, text(pattern)) for name, pattern in own.items()
+    }
     assert {id_: alarms_of(event, by_id) for id_, event in copies.items()} == {
         TOOL: set(),
         "AROAOTHEROTHEROTHERO": {"UnexpectedAssumeRoot"},
     }
     by_arn = patterns(
-        alarm_stack(session_roles=lambda stack: [iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR)])
+        alarm_stack(
+            session_roles=lambda stack: [iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR)]
+        )
     )
     assert [alarms_of(event, by_arn) for event in copies.values()] == [set(), set()]
 
@@ -166,17 +182,24 @@ SECURITY = Environment(account="222222222222", region="us-east-1")
     ids=["of its own account", "of another stack", "known at deployment", "the argument"],
 )
 def test_the_notices_know_the_management_account(
-    env: Environment | None, of_root_access: Environment | None, argument: str | None, expected: object
+    env: Environment | None,
+    of_root_access: Environment | None,
+    argument: str | None,
+    expected: object,
 ) -> None:
     stack = notices_stack(env, management_account=argument)
-    CentralizedRootAccess(Stack(cast("App", stack.node.root), "Root", env=of_root_access), "RootAccess")
+    CentralizedRootAccess(
+        Stack(cast("App", stack.node.root), "Root", env=of_root_access), "RootAccess"
+    )
     (function,) = properties_of(template(stack), "AWS::Lambda::Function").values()
     written = function["Environment"]["Variables"]["SETTINGS"]
     assert json.loads(text(written))["managementAccount"] == text({"Fn::Join": ["", [expected]]})
 
 
 @pytest.mark.parametrize("of_root_access", [None, "a stack without an account"])
-def test_notices_that_would_not_know_the_management_account_are_refused(of_root_access: str | None) -> None:
+def test_notices_that_would_not_know_the_management_account_are_refused(
+    of_root_access: str | None,
+) -> None:
     stack = notices_stack(SECURITY)
     if of_root_access:
         CentralizedRootAccess(Stack(cast("App", stack.node.root), "Root"), "RootAccess")
@@ -204,7 +227,9 @@ def test_an_alarm_has_the_pages_query_even_with_the_longest_name_of_a_log_group(
 
 def test_the_order_of_the_roles_does_not_change_the_template() -> None:
     def roles(stack: Stack) -> list[iam.IRole]:
-        return [iam.Role.from_role_arn(stack, name, f"{ADMINISTRATOR}{name}") for name in ("One", "Two")]
+        return [
+            iam.Role.from_role_arn(stack, name, f"{ADMINISTRATOR}{name}") for name in ("One", "Two")
+        ]
 
     one = alarm_stack(session_roles=roles)
     assert patterns(one) == patterns(alarm_stack(session_roles=lambda stack: roles(stack)[::-1]))
@@ -214,20 +239,26 @@ def test_an_arn_that_is_known_at_deployment_alone_counts_as_long_as_it_can_be() 
     def of_another_stack(stack: Stack) -> list[iam.IRole]:
         other = Stack(cast("App", stack.node.root), "Other", env=MANAGEMENT)
         roles = [
-            iam.Role(other, f"Role{number}", assumed_by=iam.AccountRootPrincipal()) for number in range(9)
+            iam.Role(other, f"Role{number}", assumed_by=iam.AccountRootPrincipal())
+            for number in range(9)
         ]
         return [iam.Role.from_role_arn(stack, role.node.id, role.role_arn) for role in roles]
 
-    with pytest.raises(ValueError, match=r"session_roles lists 9 roles.*CloudWatch Logs allows 1024"):
+    with pytest.raises(
+        ValueError, match=r"session_roles lists 9 roles.*CloudWatch Logs allows 1024"
+    ):
         alarm_stack(session_roles=of_another_stack)
 
 
 def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
     def roles(stack: Stack) -> list[iam.IRole]:
         there = Construct(stack, "There")
-        iam.Role.customize_roles(there, use_precreated_roles={"OrganizationBootstrap/There/Role": "there"})
+        iam.Role.customize_roles(
+            there, use_precreated_roles={"OrganizationBootstrap/There/Role": "there"}
+        )
         created, precreated = (
-            iam.Role(scope, "Role", assumed_by=iam.AccountRootPrincipal()) for scope in (stack, there)
+            iam.Role(scope, "Role", assumed_by=iam.AccountRootPrincipal())
+            for scope in (stack, there)
         )
         return [created, precreated, iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR)]
 
@@ -244,9 +275,11 @@ def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
 
 
 def test_the_cis_filter_fires_on_audits_and_the_alarm_on_misuse_alone() -> None:
-    page = (ROOT / "docs" / "detections.md").read_text()
+    page = (ROOT / "docs" / "reference" / "detections.md").read_text()
     (cis,) = re.findall(r"^ +'(\{.*\})'$", page, re.MULTILINE)
-    audit, misuse = (json.loads(event) for event in re.findall("^```json\n(.*)\n```$", page, re.MULTILINE))
+    audit, misuse = (
+        json.loads(event) for event in re.findall("^```json\n(.*)\n```$", page, re.MULTILINE)
+    )
     root_used = {"RootUserUsed": text(patterns(alarm_stack())["RootUserUsed"])}
     assert all(is_match(cis, event, missing_differs=False) for event in (audit, misuse))
     assert alarms_of(audit, root_used) == set()

@@ -15,7 +15,13 @@ import pytest
 from support import many_apps
 from support.apps import ROOT
 from support.processes import run_successfully
-from support.pythons import build, clean_variables, create_environment, find_pythons, own_dependencies
+from support.pythons import (
+    build,
+    clean_variables,
+    create_environment,
+    find_pythons,
+    own_dependencies,
+)
 from support.templates import resources
 
 LOWEST = Path(sys.prefix) / "lowest"
@@ -36,7 +42,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def synthesize_by(interpreter: Path, folder: Path, *, wheel: Path, dependencies: Path) -> Path:
     """Synthesize the apps by the wheel, in an environment of its own."""
-    installed = create_environment(interpreter, folder / "venv", wheel=wheel, dependencies=dependencies)
+    installed = create_environment(
+        interpreter, folder / "venv", wheel=wheel, dependencies=dependencies
+    )
     script = shutil.copy(many_apps.__file__, folder)
     run_successfully(installed.python, script, folder / "apps", cwd=folder, env=clean_variables())
     assert list(installed.site_packages.rglob("_lambda/**/*.pyc")), "left out of the assets"
@@ -61,7 +69,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("app", [app.__name__ for app in many_apps.APPS])
-def test_every_form_of_app_has_the_construct_once_per_organization(checkout: Path, app: str) -> None:
+def test_every_form_of_app_has_the_construct_once_per_organization(
+    checkout: Path, app: str
+) -> None:
     found = [
         resource
         for template in templates(checkout / app).values()
@@ -90,7 +100,10 @@ def test_the_lowest_supported_packages_synthesize_the_same_resources(
 
     def types(folder: Path) -> dict[str, dict[str, str]]:
         return {
-            file: {logical_id: resource["Type"] for logical_id, resource in template["Resources"].items()}
+            file: {
+                logical_id: resource["Type"]
+                for logical_id, resource in template["Resources"].items()
+            }
             for file, template in templates(folder).items()
         }
 
@@ -102,6 +115,8 @@ def test_the_lowest_packages_are_the_lowest_that_the_project_allows() -> None:
     asked_for = "\n".join([*project["dependencies"], *project["optional-dependencies"]["cdk"]])
     allowed = dict(re.findall(r"^([\w-]+)>=([\d.]+)", asked_for, re.MULTILINE))
     pinned = dict(
-        re.findall(r"^([\w-]+)==(\S+)", (ROOT / "requirements-lowest.txt").read_text(), re.MULTILINE)
+        re.findall(
+            r"^([\w-]+)==(\S+)", (ROOT / "requirements-lowest.txt").read_text(), re.MULTILINE
+        )
     )
     assert allowed.items() <= pinned.items()

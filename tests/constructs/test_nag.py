@@ -29,7 +29,8 @@ ACCEPTED = {
     r"|:stack/<AWS::StackName>/\*)\]",
     # A boundary is the most that a role may do; the roles' own policies name the resources.
     "Boundary/Boundary/Resource": r"AwsSolutions-IAM5\[(Resource::\*|Action::kms:GenerateDataKey\*)\]",
-    # CDK Pipelines writes these policies and creates this bucket, for artifacts that it alone reads.
+    # CDK Pipelines writes these policies and creates this bucket, for artifacts that it alone
+    # reads.
     "OrganizationPipeline/Pipeline/.*/DefaultPolicy/Resource": r"AwsSolutions-IAM5\[.*\]",
     "OrganizationPipeline/Pipeline/Pipeline/ArtifactsBucket/Resource": "AwsSolutions-S1",
 }
@@ -78,7 +79,9 @@ def test_the_example_of_cdk_nag_acknowledges_by_itself(tmp_path: Path) -> None:
     assert findings(tmp_path) == []
 
 
-def findings_in_constructs(app: CheckedApp, env: aws_cdk.Environment | None, *, widen: bool = False) -> Any:
+def findings_in_constructs(
+    app: CheckedApp, env: aws_cdk.Environment | None, *, widen: bool = False
+) -> Any:
     """Return the findings in the constructs with every argument, without those in the topic."""
     root_access, root_tasks, root_use = add_all_arguments(
         aws_cdk.Stack(app, "organization-bootstrap", env=env),
@@ -89,7 +92,9 @@ def findings_in_constructs(app: CheckedApp, env: aws_cdk.Environment | None, *, 
         role = cast("iam.Role", root_access.node.find_child("Role"))
         role.add_to_policy(iam.PolicyStatement(actions=["s3:DeleteObject"], resources=["*"]))
         role = cast("iam.Role", root_access.node.find_child("DriftCheck").node.find_child("Role"))
-        role.add_to_policy(iam.PolicyStatement(not_actions=["iam:*"], not_resources=["arn:aws:s3:::reports"]))
+        role.add_to_policy(
+            iam.PolicyStatement(not_actions=["iam:*"], not_resources=["arn:aws:s3:::reports"])
+        )
     for construct in (root_access, root_tasks, root_use):
         acknowledge_nag(construct)
     with ignore_findings:
@@ -101,7 +106,9 @@ def findings_in_constructs(app: CheckedApp, env: aws_cdk.Environment | None, *, 
     ]
 
 
-@pytest.mark.parametrize("flags", [{}, json.loads(FEATURE_FLAGS.read_text())], ids=["no flag", "cdk init"])
+@pytest.mark.parametrize(
+    "flags", [{}, json.loads(FEATURE_FLAGS.read_text())], ids=["no flag", "cdk init"]
+)
 @pytest.mark.parametrize("env", [MANAGEMENT, None], ids=["account", "any account"])
 def test_every_construct_passes_with_its_acknowledgments(
     tmp_path: Path, env: aws_cdk.Environment | None, flags: dict[str, object]

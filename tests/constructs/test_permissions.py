@@ -50,10 +50,14 @@ DEREGISTER = "organizations:DeregisterDelegatedAdministrator"
 Properties = dict[str, list[str]]
 
 FEATURES: tuple[tuple[str, ...], ...] = ((), (CREDENTIALS,), (SESSIONS,), BOTH)
-DELEGATES: tuple[Properties, ...] = ({}, *({"DelegatedAdministrators": ids} for ids in ([], [MEMBER])))
+DELEGATES: tuple[Properties, ...] = (
+    {},
+    *({"DelegatedAdministrators": ids} for ids in ([], [MEMBER])),
+)
 # What a stack can list: the properties of its custom resource.
 CONFIGURATIONS = [
-    {"Features": [*features], **delegates} for features, delegates in itertools.product(FEATURES, DELEGATES)
+    {"Features": [*features], **delegates}
+    for features, delegates in itertools.product(FEATURES, DELEGATES)
 ]
 WIDEST: Properties = {"Features": [CREDENTIALS], "DelegatedAdministrators": [MEMBER]}
 # Each list on its own decides its statement: here each value of each list occurs.
@@ -68,7 +72,8 @@ COMPARED: dict[str, Properties] = {
 def policy(properties: Properties) -> tuple[PolicyStatement, ...]:
     """Return what the function's role may do besides logging."""
     synthesized = root_access_template(
-        features=properties["Features"], delegated_administrators=properties.get("DelegatedAdministrators")
+        features=properties["Features"],
+        delegated_administrators=properties.get("DelegatedAdministrators"),
     )
     return parse_statements(
         statement
@@ -84,9 +89,9 @@ def _is_for_logs(statement: Mapping[str, Any]) -> bool:
 class Role:
     """What the function requests of AWS while the policy of some properties is in effect.
 
-    CloudFormation changes the role before the custom resource: an Update runs under the policy of its new
-    properties, and the Update that rolls it back under that of the old ones. So an event's own properties
-    say which policy is in effect.
+    CloudFormation changes the role before the custom resource: an Update runs under the policy of
+    its new properties, and the Update that rolls it back under that of the old ones. So an event's
+    own properties say which policy is in effect.
     """
 
     def __init__(self, properties: Properties, organization: LocalOrganization) -> None:
@@ -182,7 +187,9 @@ def requests_of_every_path(properties: Properties) -> tuple[PolicyRequest, ...]:
 
 
 @pytest.mark.parametrize("properties", COMPARED.values(), ids=COMPARED)
-def test_the_role_may_do_exactly_what_the_function_does_on_every_path(properties: Properties) -> None:
+def test_the_role_may_do_exactly_what_the_function_does_on_every_path(
+    properties: Properties,
+) -> None:
     requests = requests_of_every_path(properties)
     assert compare_policy(policy(properties), requests) == PolicyComparison()
 
@@ -190,7 +197,10 @@ def test_the_role_may_do_exactly_what_the_function_does_on_every_path(properties
 def test_trusted_access_and_delegation_are_allowed_for_iam_alone() -> None:
     accounts = "arn:aws:organizations::111111111111:account/o-*/*"
     assert {
-        statement.sid: (*statement.resources, *(condition.values for condition in statement.conditions))
+        statement.sid: (
+            *statement.resources,
+            *(condition.values for condition in statement.conditions),
+        )
         for statement in policy(WIDEST)
     } == {
         "ReadRootAccess": ("*",),
@@ -204,8 +214,8 @@ def test_trusted_access_and_delegation_are_allowed_for_iam_alone() -> None:
 # The drift check
 
 
-# What the stack lists, and the arguments of the drift check. Nothing else depends on findings: it imports
-# them where it has a topic.
+# What the stack lists, and the arguments of the drift check. Nothing else depends on findings: it
+# imports them where it has a topic.
 DRIFT_CHECKS: dict[str, dict[str, Any]] = {
     "a repair of nothing": {"features": (), "repair": True, "topic": False},
     "reports of credentials": {"features": (CREDENTIALS,), "repair": False, "topic": True},
@@ -214,7 +224,9 @@ DRIFT_CHECKS: dict[str, dict[str, Any]] = {
 }
 
 
-def drift_policy(*, features: tuple[str, ...], repair: bool, topic: bool) -> tuple[PolicyStatement, ...]:
+def drift_policy(
+    *, features: tuple[str, ...], repair: bool, topic: bool
+) -> tuple[PolicyStatement, ...]:
     """Return what the drift check's role may do besides logging."""
     stack = bootstrap_stack(env=MANAGEMENT)
     CentralizedRootAccess(stack, "RootAccess", features=features).add_drift_check(
@@ -227,7 +239,8 @@ def drift_policy(*, features: tuple[str, ...], repair: bool, topic: bool) -> tup
     references |= dict.fromkeys(resources(synthesized, "AWS::SNS::Topic"), TOPIC_ARN)
     statements = policy_statements(synthesized, "RootAccessDriftCheckRole")
     return parse_statements(
-        (statement for statement in statements if not _is_for_logs(statement)), references=references
+        (statement for statement in statements if not _is_for_logs(statement)),
+        references=references,
     )
 
 
@@ -236,7 +249,10 @@ def drift_requests(**configured: Any) -> list[PolicyRequest]:
     requests: list[PolicyRequest] = []
     # A notice names a call only for what it can have caused.
     calls = ("DisableOrganizationsRootCredentialsManagement", "DisableOrganizationsRootSessions")
-    events = (BY_INTERVAL, *(by_event(eventName=name) for name in (*calls, "DisableAWSServiceAccess")))
+    events = (
+        BY_INTERVAL,
+        *(by_event(eventName=name) for name in (*calls, "DisableAWSServiceAccess")),
+    )
     states = [(features, hidden) for features in FEATURES for hidden in (False, True)]
     with mock_organization() as organization:
         for (features, hidden), event in itertools.product(states, events):
@@ -244,13 +260,17 @@ def drift_requests(**configured: Any) -> list[PolicyRequest]:
             enable_root_access(organization, *features, hidden=hidden)
             drift_check = DriftCheck(security_hub_findings=configured["topic"], **configured)
             drift_check(event)
-            requests += (policy_request(call, organization_id=organization.id) for call in organization.calls)
+            requests += (
+                policy_request(call, organization_id=organization.id) for call in organization.calls
+            )
             requests += drift_check.requests
     return requests
 
 
 @pytest.mark.parametrize("configured", DRIFT_CHECKS.values(), ids=DRIFT_CHECKS)
-def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(configured: dict[str, Any]) -> None:
+def test_the_drift_checks_role_may_do_exactly_what_it_does_in_every_state(
+    configured: dict[str, Any],
+) -> None:
     compared = compare_policy(drift_policy(**configured), drift_requests(**configured))
     assert compared == PolicyComparison()
 

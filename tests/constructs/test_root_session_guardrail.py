@@ -40,7 +40,9 @@ PATH_IN_GOVCLOUD = PATH.replace("aws", "aws-us-gov")
 
 def guardrail(stack: Stack, **arguments: Any) -> RootSessionGuardrail:
     both = {"delegated_administrators": [DELEGATE], "targets": ["r-a1b2"]}
-    return RootSessionGuardrail(stack, "Guardrail", **{"session_roles": [PATH], **both, **arguments})
+    return RootSessionGuardrail(
+        stack, "Guardrail", **{"session_roles": [PATH], **both, **arguments}
+    )
 
 
 def policies(**arguments: Any) -> dict[str, dict[str, Any]]:
@@ -53,7 +55,10 @@ def policies(**arguments: Any) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("omitted", "left"),
-    [("targets", "SERVICE_CONTROL_POLICY"), ("delegated_administrators", "RESOURCE_CONTROL_POLICY")],
+    [
+        ("targets", "SERVICE_CONTROL_POLICY"),
+        ("delegated_administrators", "RESOURCE_CONTROL_POLICY"),
+    ],
 )
 def test_a_policy_without_a_place_to_attach_it_is_not_created(omitted: str, left: str) -> None:
     assert [*policies(**{omitted: ()})] == [left]
@@ -127,7 +132,11 @@ def test_everyone_else_is_denied_in_the_delegate_and_in_the_management_account(
     ids=["session role", "other role"],
 )
 def test_the_preflight_judges_its_resource_policy_before_it_is_attached(
-    command_line: CommandLine, organization: LocalOrganization, tmp_path: Path, role: str, session: str
+    command_line: CommandLine,
+    organization: LocalOrganization,
+    tmp_path: Path,
+    role: str,
+    session: str,
 ) -> None:
     """What AWS does with such a policy is not recorded, so a denial is unknown."""
     enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
@@ -139,7 +148,9 @@ def test_the_preflight_judges_its_resource_policy_before_it_is_attached(
         *("--session-role", role_arn, "--task", "audit", "--format", "json"),
     )
     accounts = json.loads(shown.stdout)["accounts"]
-    assert [(account["accountId"], account["session"]) for account in accounts] == [(OTHER, session)]
+    assert [(account["accountId"], account["session"]) for account in accounts] == [
+        (OTHER, session)
+    ]
 
 
 # What it refuses
@@ -153,7 +164,9 @@ def imported_role(stack: Stack) -> list[iam.IRole | str]:
     return [iam.Role.from_role_arn(stack, "Imported", PATH.replace("*", "RootTasks-Audit-1A2B"))]
 
 
-NO_ROLES = r"session_roles lacks roles of Security/RootTasks\. Add .*:role/centralized-root-access/\*"
+NO_ROLES = (
+    r"session_roles lacks roles of Security/RootTasks\. Add .*:role/centralized-root-access/\*"
+)
 
 
 def root_use_alarm(stack: Stack, **arguments: Any) -> RootUseAlarm:
@@ -169,7 +182,10 @@ NO_DELEGATE = f"delegated_administrators lacks {DELEGATE}, the account of Securi
 LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
     "another account": ({"session_roles": [PATH.replace(DELEGATE, OTHER)]}, NO_ROLES),
     "another path": ({"session_roles": [PATH.replace("access", "admin")]}, NO_ROLES),
-    "a role without the path": ({"session_roles": [f"arn:aws:iam::{DELEGATE}:role/Audit"]}, NO_ROLES),
+    "a role without the path": (
+        {"session_roles": [f"arn:aws:iam::{DELEGATE}:role/Audit"]},
+        NO_ROLES,
+    ),
     "another role of the app": ({"session_roles": new_role}, NO_ROLES),
     "by the delegate's policy alone": ({"session_roles": new_role, "targets": ()}, NO_ROLES),
     "a path below theirs": ({"session_roles": [PATH.replace("*", "other/*")]}, NO_ROLES),
@@ -179,12 +195,18 @@ LOCKED_OUT: dict[str, tuple[dict[str, Any], str]] = {
         r"Add arn:aws:iam::ACCOUNT:role/centralized-root-access/\*, for",
     ),
     "no path": ({"role_path": "/"}, r"Give it a role_path, and add that, for"),
-    "another task": ({"tasks": [RootTask.AUDIT]}, "tasks lacks delete, which Security/RootTasks needs"),
+    "another task": (
+        {"tasks": [RootTask.AUDIT]},
+        "tasks lacks delete, which Security/RootTasks needs",
+    ),
     "the task of its plans": (
         {"tasks": [RootTask.DELETE]},
         "tasks lacks audit, which Security/RootTasks needs",
     ),
-    "by an alarm": ({"build": root_use_alarm, "session_roles": [PATH.replace(DELEGATE, OTHER)]}, NO_ROLES),
+    "by an alarm": (
+        {"build": root_use_alarm, "session_roles": [PATH.replace(DELEGATE, OTHER)]},
+        NO_ROLES,
+    ),
     "by root access": ({"build": root_access, "delegated_administrators": [OTHER]}, NO_DELEGATE),
     "by root access without any": (
         {"build": root_access, "delegated_administrators": []},
@@ -197,7 +219,11 @@ ADMITTED: dict[str, dict[str, Any]] = {
     "a longer path": {"session_roles": [PATH.replace("*", "OrganizationRootTasks-*")]},
     "a shorter path": {"session_roles": [PATH.replace("root-access/*", "*")]},
     "an imported role below the path": {"session_roles": imported_role},
-    "a policy elsewhere": {"session_roles": new_role, "targets": (), "delegated_administrators": [OTHER]},
+    "a policy elsewhere": {
+        "session_roles": new_role,
+        "targets": (),
+        "delegated_administrators": [OTHER],
+    },
     "an alarm on their path": {"build": root_use_alarm, "session_roles": [PATH]},
     "an alarm on everyone": {"build": root_use_alarm},
     "a delegate": {"build": root_access, "delegated_administrators": [DELEGATE]},
@@ -210,7 +236,9 @@ def organization_app(arguments: dict[str, Any]) -> App:
     app = App(analytics_reporting=False)
     stack = Stack(app, "Management", env=MANAGEMENT)
     build = arguments.get("build", guardrail)
-    given = arguments_for(stack, {name: given for name, given in arguments.items() if name != "build"})
+    given = arguments_for(
+        stack, {name: given for name, given in arguments.items() if name != "build"}
+    )
     security = Stack(app, "Security", env=given.pop("env", SECURITY))
     of_tasks = {"role_path": given.pop("role_path")} if "role_path" in given else {}
     build(stack, **given)
@@ -219,7 +247,9 @@ def organization_app(arguments: dict[str, Any]) -> App:
 
 
 @pytest.mark.parametrize(("arguments", "why"), LOCKED_OUT.values(), ids=LOCKED_OUT)
-def test_a_list_that_locks_out_root_tasks_of_the_app_is_refused(arguments: dict[str, Any], why: str) -> None:
+def test_a_list_that_locks_out_root_tasks_of_the_app_is_refused(
+    arguments: dict[str, Any], why: str
+) -> None:
     with pytest.raises(RuntimeError, match=why):
         organization_app(arguments).synth()
 
@@ -233,7 +263,9 @@ def test_the_roles_of_another_organization_do_not_count() -> None:
     app = App(analytics_reporting=False)
     stack = Stack(Stage(app, "Production", env=MANAGEMENT), "Management")
     guardrail(stack, session_roles=RootTasks(stack, "RootTasks", tasks=RootTask).session_roles)
-    RootTasks(Stack(Stage(app, "Test", env=Environment(account="999999999999")), "Security"), "RootTasks")
+    RootTasks(
+        Stack(Stage(app, "Test", env=Environment(account="999999999999")), "Security"), "RootTasks"
+    )
     app.synth()
 
 
@@ -249,17 +281,23 @@ def test_two_management_accounts_are_two_organizations() -> None:
 def test_more_roles_than_a_resource_control_policy_has_room_for_are_refused() -> None:
     arns = [f"arn:aws:iam::{DELEGATE}:role/{'a' * 60}{number}" for number in range(50)]
     assert len(policies(targets=(), session_roles=arns)) == 1
-    with pytest.raises(ValueError, match=r"^session_roles lists 50 roles, .*; AWS allows 5120\. Put them"):
+    with pytest.raises(
+        ValueError, match=r"^session_roles lists 50 roles, .*; AWS allows 5120\. Put them"
+    ):
         policies(session_roles=arns)
 
 
 def test_a_roles_arn_that_is_not_known_yet_counts_as_long_as_it_can_be() -> None:
     def roles(number: int) -> Callable[[Stack], list[iam.IRole]]:
         return lambda stack: [
-            iam.Role(stack, f"Role{n}", assumed_by=iam.AccountRootPrincipal()) for n in range(number)
+            iam.Role(stack, f"Role{n}", assumed_by=iam.AccountRootPrincipal())
+            for n in range(number)
         ]
 
     stack = bootstrap_stack(env=MANAGEMENT)
     guardrail(stack, session_roles=roles(30)(stack))
     with pytest.raises(ValueError, match=r"^session_roles lists 50 roles, .*; AWS allows 5120"):
-        guardrail(bootstrap_stack(env=MANAGEMENT), session_roles=roles(50)(bootstrap_stack(env=MANAGEMENT)))
+        guardrail(
+            bootstrap_stack(env=MANAGEMENT),
+            session_roles=roles(50)(bootstrap_stack(env=MANAGEMENT)),
+        )

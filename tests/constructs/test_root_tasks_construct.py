@@ -37,7 +37,8 @@ from support.templates import (
 
 # IAM counts an inline policy's size without white space.
 MAX_POLICY_CHARACTERS = 10_240
-# Lambda measures a function's variables as JSON, in which the quotation marks of the settings are escaped.
+# Lambda measures a function's variables as JSON, in which the quotation marks of the settings are
+# escaped.
 MAX_ENVIRONMENT_CHARACTERS = 4096
 
 READ_ONLY = {"start_run", "run_batch", "write_report"}
@@ -56,7 +57,10 @@ def whole() -> dict[str, Any]:
 
 
 def test_the_same_lists_in_any_order_and_with_repetitions_give_the_same_template() -> None:
-    arguments: dict[str, Any] = {"tasks": RootTask, "protected_accounts": ["222222222222", "333333333333"]}
+    arguments: dict[str, Any] = {
+        "tasks": RootTask,
+        "protected_accounts": ["222222222222", "333333333333"],
+    }
     reordered: dict[str, Any] = {
         "tasks": [*reversed(RootTask), RootTask.AUDIT],
         "protected_accounts": ["333333333333", "222222222222", "333333333333"],
@@ -65,7 +69,9 @@ def test_the_same_lists_in_any_order_and_with_repetitions_give_the_same_template
 
 
 def test_the_construct_and_the_functions_have_the_same_tasks() -> None:
-    assert {task.name: task.value for task in RootTask} == {task.name: task.value for task in SESSION_TASKS}
+    assert {task.name: task.value for task in RootTask} == {
+        task.name: task.value for task in SESSION_TASKS
+    }
 
 
 @pytest.mark.parametrize("task", RootTask)
@@ -102,7 +108,9 @@ def test_read_only_runs_invoke_no_function_that_makes_changes(whole: dict[str, A
 
 
 @pytest.mark.parametrize("which", ["Audit", "Execute"])
-def test_the_report_is_written_even_if_batches_or_the_map_fail(whole: dict[str, Any], which: str) -> None:
+def test_the_report_is_written_even_if_batches_or_the_map_fail(
+    whole: dict[str, Any], which: str
+) -> None:
     states = state_machine_definition(whole, which)["States"]
     mapped = states["Batches of accounts"]
     assert mapped["ToleratedFailurePercentage"] == 100
@@ -120,9 +128,15 @@ def test_a_function_that_makes_changes_is_invoked_again_only_if_it_did_not_start
     mapped = [child for child in children if child["Type"] == "Task"]
     assert len(mapped) == batches
     for state in (states["Start run"], *mapped, states["Write report"]):
-        attempts = {error: retry["MaxAttempts"] for retry in state["Retry"] for error in retry["ErrorEquals"]}
+        attempts = {
+            error: retry["MaxAttempts"]
+            for retry in state["Retry"]
+            for error in retry["ErrorEquals"]
+        }
         assert attempts["Lambda.TooManyRequestsException"] == 20
-        assert "States.ALL" not in attempts, "an input that a function refuses is not given to it again"
+        assert "States.ALL" not in attempts, (
+            "an input that a function refuses is not given to it again"
+        )
         if which == "Execute" and state in mapped:
             assert attempts.keys() == {"Lambda.TooManyRequestsException"}
     for state in mapped:
@@ -131,7 +145,9 @@ def test_a_function_that_makes_changes_is_invoked_again_only_if_it_did_not_start
         assert state["TimeoutSeconds"] == 660
 
 
-def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(whole: dict[str, Any]) -> None:
+def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(
+    whole: dict[str, Any],
+) -> None:
     roles = function_roles(whole)
     policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
     without_tls, everyone_else, *own = policy["Statement"]
@@ -153,7 +169,9 @@ def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(whole: di
     assert denied == allowed
     shared = {pattern for pattern, roles in allowed.items() if len(roles) > 1}
     assert shared == {"backups/*"}
-    assert [pair for pair in permutations(allowed, 2) if fnmatchcase(*pair)] == [], "no pattern is in another"
+    assert [pair for pair in permutations(allowed, 2) if fnmatchcase(*pair)] == [], (
+        "no pattern is in another"
+    )
 
 
 def test_what_is_stored_stays_protected_when_the_stack_is_deleted(whole: dict[str, Any]) -> None:
@@ -221,7 +239,9 @@ def test_who_may_read_the_bucket_may_decrypt_it(grant: str) -> None:
 @pytest.mark.parametrize("grant", ["grant_plan", "grant_read_reports", "grant_stop"])
 def test_an_arn_is_no_principal_to_grant_to(grant: str) -> None:
     root_tasks = RootTasks(bootstrap_stack(env=MANAGEMENT), "RootTasks")
-    with pytest.raises(TypeError, match=r"^grantee must be a role .*'arn:role'.*iam.Role.from_role_arn"):
+    with pytest.raises(
+        TypeError, match=r"^grantee must be a role .*'arn:role'.*iam.Role.from_role_arn"
+    ):
         getattr(root_tasks, grant)("arn:role")
 
 
@@ -245,13 +265,19 @@ def test_only_its_own_rule_can_start_audits_by_its_role(whole: dict[str, Any]) -
 
 
 def test_the_interval_starts_no_audit_before_the_roles_have_their_policies() -> None:
-    only_audits = root_tasks_template(audit_interval=Duration.days(1), protected_accounts=["222222222222"])
+    only_audits = root_tasks_template(
+        audit_interval=Duration.days(1), protected_accounts=["222222222222"]
+    )
     (rule,) = resources(only_audits, "AWS::Events::Rule")
     assert resources(only_audits, "AWS::IAM::Policy").keys() <= depends_on(only_audits, rule)
 
 
-@pytest.mark.parametrize(("region", "warned"), [("mx-central-1", True), ("us-east-1", False), (None, False)])
-def test_a_region_that_member_accounts_may_not_have_enabled_warns(region: str | None, warned: bool) -> None:
+@pytest.mark.parametrize(
+    ("region", "warned"), [("mx-central-1", True), ("us-east-1", False), (None, False)]
+)
+def test_a_region_that_member_accounts_may_not_have_enabled_warns(
+    region: str | None, warned: bool
+) -> None:
     stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
     RootTasks(stack, "RootTasks")
     assert warnings(stack) == (["centralized-root-access:optInRegion"] if warned else [])
@@ -279,10 +305,13 @@ def test_audits_that_stopped_are_noticed_as_far_as_cloudwatch_looks_back(
         "OnlyStartEvaluatingAfterWarmUpPeriodEnds": True,
         "WarmUpPeriodDurationInMinutes": warm_up_minutes,
     }
-    seconds = {metric["MetricStat"]["Period"] for metric in stopped["Metrics"] if "MetricStat" in metric}
+    seconds = {
+        metric["MetricStat"]["Period"] for metric in stopped["Metrics"] if "MetricStat" in metric
+    }
     assert seconds == {interval.to_seconds()}
     assert f"for {periods} intervals:" in stopped["AlarmDescription"]
-    # The first audit may come after one interval, which CloudWatch's longest warm-up does not outlast.
+    # The first audit may come after one interval, which CloudWatch's longest warm-up does not
+    # outlast.
     may_wait = interval.to_minutes() >= 2880
     assert ("until the first full audit" in stopped["AlarmDescription"]) == may_wait
 
@@ -296,7 +325,9 @@ def test_the_maximum_of_protected_accounts_fits_policies_and_environments() -> N
     longest = root_tasks_template(
         env=Environment(account="111111111111", region="us-gov-west-1"),
         tasks=RootTask,
-        protected_accounts=[f"{100_000_000_000 + number}" for number in range(MAX_PROTECTED_ACCOUNTS)],
+        protected_accounts=[
+            f"{100_000_000_000 + number}" for number in range(MAX_PROTECTED_ACCOUNTS)
+        ],
         encryption_key=new_key,
     )
     assert not resources(longest, "AWS::IAM::ManagedPolicy"), "CDK has not split it"
@@ -336,7 +367,8 @@ def test_a_function_is_denied_protected_accounts_before_it_exists(whole: dict[st
             (denying,) = [
                 policy
                 for policy, attached in resources(whole, "AWS::IAM::Policy").items()
-                if "Deny" in json.dumps(attached) and attached["Properties"]["Roles"] == [{"Ref": role}]
+                if "Deny" in json.dumps(attached)
+                and attached["Properties"]["Roles"] == [{"Ref": role}]
             ]
             assert denying in depends_on(whole, id_)
 

@@ -46,7 +46,10 @@ FUNCTIONS = {
 
 def synthesized(*tasks: RootTask) -> dict[str, Any]:
     return root_tasks_template(
-        tasks=tasks, protected_accounts=[PROTECTED], notification_topic=new_topic, security_hub_findings=True
+        tasks=tasks,
+        protected_accounts=[PROTECTED],
+        notification_topic=new_topic,
+        security_hub_findings=True,
     )
 
 
@@ -82,7 +85,9 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
     with mock_organization() as organization:
         enable_root_access(organization, CREDENTIALS, SESSIONS)
         root_tasks = running.RootTasks(organization=organization)
-        root_tasks.settings = running.Settings(tasks=tuple(map(Task, tasks)), security_hub_findings=True)
+        root_tasks.settings = running.Settings(
+            tasks=tuple(map(Task, tasks)), security_hub_findings=True
+        )
         root_tasks.client("securityhub").enable_security_hub()
         root_tasks.twice = True
         # Where the SDK knows the paths, fewer calls are made.
@@ -113,7 +118,9 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
                 _unlock_and_restore(root_tasks, task, **named)
         # More than are read one by one.
         many = add_accounts(organization, 21)
-        organizations.move_account(AccountId=many[0], SourceParentId=root_id, DestinationParentId=unit_id)
+        organizations.move_account(
+            AccountId=many[0], SourceParentId=root_id, DestinationParentId=unit_id
+        )
         if RootTask.DELETE in tasks:
             for account_id in many:
                 organization.put_root_credentials(account_id=account_id, password=True)
@@ -122,7 +129,9 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             arns = [_lock_queue(root_tasks, account_id) for account_id in many]
             _plan_and_execute(root_tasks, RootTask.UNLOCK_QUEUE, queues=arns)
         # What is denied is not read again.
-        attach_policy(organization, root_id, statement(Action="iam:GetAccountSummary"), name="no-summary")
+        attach_policy(
+            organization, root_id, statement(Action="iam:GetAccountSummary"), name="no-summary"
+        )
         root_tasks.run()
         return root_tasks.requests
 
@@ -183,7 +192,9 @@ def test_each_function_may_do_exactly_what_it_does(
 
 
 @pytest.mark.parametrize(
-    "acting", [pytest.param((), marks=pytest.mark.slow), (RootTask.UNLOCK_QUEUE,)], ids=["none", "one"]
+    "acting",
+    [pytest.param((), marks=pytest.mark.slow), (RootTask.UNLOCK_QUEUE,)],
+    ids=["none", "one"],
 )
 def test_no_function_may_do_more_than_the_listed_tasks_need(acting: Sequence[RootTask]) -> None:
     whole = synthesized(RootTask.AUDIT, *acting)
@@ -208,7 +219,9 @@ def test_a_function_can_assume_root_for_its_task_only(function: str, task: RootT
         request = PolicyRequest(
             action="sts:AssumeRoot",
             resource=f"arn:aws:iam::{MEMBER}:root",
-            context={"sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{Task(other).policy}"},
+            context={
+                "sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{Task(other).policy}"
+            },
         )
         assert any(statement.allows(request) for statement in own) == (other is task)
 

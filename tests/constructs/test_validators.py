@@ -16,8 +16,8 @@ from support.templates import properties_of, text
 pytestmark = pytest.mark.slow
 
 ASL_VALIDATOR = ROOT / "tests" / "node" / "node_modules" / ".bin" / "asl-validator"
-# CDK writes each dependency by its name, whether or not a reference implies it, and joins text instead of
-# substituting it, which cfn-lint also reports as an error in a CodePipeline action.
+# CDK writes each dependency by its name, whether or not a reference implies it, and joins text
+# instead of substituting it, which cfn-lint also reports as an error in a CodePipeline action.
 CDK_STYLE = "W3005,I1022,E3703"
 # CDK grants the use of a connection by the service's former name, in whichever form its ARN is.
 ACCEPTED = ("I3510", "action 'codestar-connections:UseConnection'")
@@ -36,7 +36,10 @@ def test_cfn_lint_finds_nothing_in_any_template_that_is_not_accepted(templates: 
     cfn_lint = Path(sys.executable).with_name("cfn-lint")
     options = ("--include-checks=I", f"--ignore-checks={CDK_STYLE}", "--format=json")
     findings = json.loads(run(cfn_lint, *options, *templates).stdout)
-    found = {(finding["Rule"]["Id"], finding["Message"].partition(" requires ")[0]) for finding in findings}
+    found = {
+        (finding["Rule"]["Id"], finding["Message"].partition(" requires ")[0])
+        for finding in findings
+    }
     assert found == {ACCEPTED}
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from local_aws.emulation import LocalOrganization
 
-PAGE = (ROOT / "docs" / "acceptance.md").read_text()
+PAGE = (ROOT / "docs" / "contributing" / "acceptance.md").read_text()
 COMMANDS = [
     line
     for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -39,7 +39,9 @@ def level_of(line: str) -> str:
 
 
 def test_the_page_shows_every_level_without_leaving_out_a_step() -> None:
-    runs = {level_of(line) for line in COMMANDS if line.startswith(SUITE) and line.endswith("--run")}
+    runs = {
+        level_of(line) for line in COMMANDS if line.startswith(SUITE) and line.endswith("--run")
+    }
     assert runs == {level.value for level in Level}
     assert sum(line.startswith(SUITE) and "--run" not in line for line in COMMANDS) >= 3
     assert len({line for line in COMMANDS if not line.startswith(SUITE)}) == 2

@@ -8,6 +8,7 @@ from aws_cdk import Environment
 from aws_cdk import aws_organizations as organizations
 
 from centralized_root_access import CentralizedRootAccess, RootTasks, RootUserGuardrail
+from support.apps import ROOT
 from support.permissions_table import PAGE, permissions_tables, tables_of_page
 from support.templates import bootstrap_stack, warnings
 
@@ -20,7 +21,7 @@ def test_the_tables_of_permissions_are_what_the_roles_are_allowed() -> None:
 
 def test_the_page_about_the_topic_names_each_role_that_publishes() -> None:
     rows = [row for row in PAGE.read_text().splitlines() if "`sns:Publish`" in row]
-    page = PAGE.with_name("drift.md").read_text()
+    page = (ROOT / "docs" / "guides" / "drift.md").read_text()
     assert set(re.findall(r"`\w+Role`", "".join(rows))) == set(re.findall(r"`\w+Role`", page))
 
 
@@ -30,8 +31,10 @@ def test_the_page_lists_every_warning() -> None:
         stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
         CentralizedRootAccess(stack, "RootAccess", features=[], delegated_administrators=[])
         RootTasks(stack, "RootTasks")
-        unit = organizations.CfnOrganizationalUnit(stack, "Unit", name="Sandbox", parent_id="r-a1b2")
+        unit = organizations.CfnOrganizationalUnit(
+            stack, "Unit", name="Sandbox", parent_id="r-a1b2"
+        )
         RootUserGuardrail(stack, "RootUserGuardrail", targets=[unit.attr_id])
         warned |= set(warnings(stack))
-    page = PAGE.with_name("deploying.md").read_text()
+    page = (ROOT / "docs" / "guides" / "deploying.md").read_text()
     assert warned == set(re.findall(r"`(centralized-root-access:\w+)`", page))

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-API = (ROOT / "docs" / "api.md").read_text()
+API = (ROOT / "docs" / "reference" / "api.md").read_text()
 PARAMETERS = {template.name: template.parameters for template in TEMPLATES}
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-FOLDERS = "constructs lambda local_aws acceptance cloudformation tests examples benchmarks docs .github"
+FOLDERS = (
+    "constructs lambda local_aws acceptance cloudformation tests examples benchmarks docs .github"
+)
 
 
 def test_the_api_reference_describes_every_argument() -> None:
@@ -39,9 +41,10 @@ def test_the_api_reference_describes_every_argument() -> None:
 def test_what_is_generated_is_up_to_date() -> None:
     generator = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     assert generator["reference"]() == API, "Run `make docs`."
-    assert generator["report_schema"]() == (ROOT / "docs" / "report.schema.json").read_text(), (
-        "Run `make docs`."
-    )
+    assert (
+        generator["report_schema"]()
+        == (ROOT / "docs" / "reference" / "report.schema.json").read_text()
+    ), "Run `make docs`."
 
 
 def anchors(page: Path) -> set[str]:
@@ -79,16 +82,16 @@ def test_every_documented_make_target_exists() -> None:
 
 
 def test_every_file_that_contributors_are_sent_to_exists() -> None:
-    names = {path.name for folder in ("constructs", "lambda") for path in (ROOT / folder).rglob("*.py")}
+    names = {
+        path.name for folder in ("constructs", "lambda") for path in (ROOT / folder).rglob("*.py")
+    }
     prose = re.sub(r"^```.*?^```", "", CONTRIBUTING, flags=re.MULTILINE | re.DOTALL)
     named = set(re.findall(r"`([^`\n]+)`", prose))
     paths = {code for code in named if code.partition("/")[0] in FOLDERS.split()}
     files = {code for code in named - paths if re.fullmatch(r"[\w.]+\.(py|md|toml)", code)}
     assert len(paths) > 20
     assert not [path for path in paths if not list(ROOT.glob(path))]
-    assert not [
-        file for file in files - names - {"__init__.py", "test_words.py"} if not (ROOT / file).exists()
-    ]
+    assert not [file for file in files - names - {"__init__.py"} if not (ROOT / file).exists()]
 
 
 def test_the_readme_is_short() -> None:
@@ -115,7 +118,9 @@ def test_the_index_of_the_examples_has_each_of_them() -> None:
 def test_the_readmes_badges_say_what_the_metadata_says() -> None:
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pythons = [name.rpartition(" ")[2] for name in metadata["classifiers"] if " :: 3." in name]
-    (cdk,) = re.findall(r"aws-cdk-lib.*?>=(\d+\.\d+)", " ".join(metadata["optional-dependencies"]["cdk"]))
+    (cdk,) = re.findall(
+        r"aws-cdk-lib.*?>=(\d+\.\d+)", " ".join(metadata["optional-dependencies"]["cdk"])
+    )
     badges = re.findall(r"!\[(.*?)\]\(https://img\.shields\.io/badge/(.*?)-\w+\)", README)
     assert dict(badges) == {
         f"Python {pythons[0]} to {pythons[-1]}": f"python-{pythons[0]}_to_{pythons[-1]}",
@@ -127,7 +132,7 @@ def test_the_readmes_badges_say_what_the_metadata_says() -> None:
 def test_the_evidence_page_has_the_controls_that_reports_have() -> None:
     documented = re.findall(
         r"^\| (IAM\.\d+) \| (.*?) \| `(.*?)` \| (.*?) \| `iam_\w+` \|$",
-        (ROOT / "docs" / "evidence.md").read_text(),
+        (ROOT / "docs" / "guides" / "evidence.md").read_text(),
         re.MULTILINE,
     )
     page = (ROOT / "lambda" / "root_tasks" / "report" / "page.html").read_text()
@@ -143,13 +148,20 @@ def test_the_docs_have_the_query_for_access_keys_that_reports_have() -> None:
 
 
 def test_the_readme_says_what_is_confirmed_on_aws_by_the_recordings() -> None:
-    assert runpy.run_path(str(ROOT / "docs" / "generate.py"))["readme"]() == README, "Run `make docs`."
+    assert runpy.run_path(str(ROOT / "docs" / "generate.py"))["readme"]() == README, (
+        "Run `make docs`."
+    )
 
 
 @pytest.mark.parametrize(
     ("where", "level", "said", "unconfirmed"),
     [
-        ("AWS", "read", "at the level *read*", "the deployment and its alarms, unlocking and policies"),
+        (
+            "AWS",
+            "read",
+            "at the level *read*",
+            "the deployment and its alarms, unlocking and policies",
+        ),
         ("AWS", "member", "at the level *member*", "the deployment and its alarms"),
         ("AWS", "deploy", "at the level *deploy*", None),
         ("the local AWS", "deploy", None, "the deployment and its alarms, unlocking and policies"),
@@ -169,11 +181,17 @@ def test_a_recording_from_aws_and_no_other_changes_what_the_readme_says(
 
 
 @pytest.mark.parametrize(("number", "name"), [*enumerate(PARAMETERS)], ids=[*PARAMETERS])
-def test_the_page_without_the_cdk_has_every_parameter_with_its_default(number: int, name: str) -> None:
-    page = (ROOT / "docs" / "without-cdk.md").read_text()
+def test_the_page_without_the_cdk_has_every_parameter_with_its_default(
+    number: int, name: str
+) -> None:
+    page = (ROOT / "docs" / "guides" / "without-cdk.md").read_text()
     table = page.split("| parameter of ")[1:][number].partition("\n\n")[0]
     rows = re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.MULTILINE)
-    documented = {name: default for names, default in rows for name in re.findall(r"`(\w+)`", names)}
+    documented = {
+        name: default for names, default in rows for name in re.findall(r"`(\w+)`", names)
+    }
     assert documented.keys() == PARAMETERS[name].keys()
-    shown = {name: default.strip("`") for name, default in documented.items() if default.startswith("`")}
+    shown = {
+        name: default.strip("`") for name, default in documented.items() if default.startswith("`")
+    }
     assert shown == {parameter: str(PARAMETERS[name][parameter]["Default"]) for parameter in shown}

@@ -18,8 +18,10 @@ from support.apps import ROOT
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
 
-PAGE = (ROOT / "docs" / "local-aws.md").read_text()
-BLOCKS = dict(re.findall(r"<!-- test: (.*?) -->\n```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+PAGE = (ROOT / "docs" / "guides" / "local-aws.md").read_text()
+BLOCKS = dict(
+    re.findall(r"<!-- test: (.*?) -->\n```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+)
 EXAMPLE = "smallest.py"
 USER_SETTINGS = {"AWS_PROFILE": "production", "AWS_ENDPOINT_URL_S3": "https://s3.example.com"}
 
@@ -68,7 +70,9 @@ def test_the_tests_know_every_block_of_commands() -> None:
 
 
 @pytest.mark.parametrize("block", ["shell", "prepare", "one command"])
-def test_the_commands_work_in_any_folder_and_leave_nothing(block: str, environment: dict[str, str]) -> None:
+def test_the_commands_work_in_any_folder_and_leave_nothing(
+    block: str, environment: dict[str, str]
+) -> None:
     ran = run(BLOCKS[block], environment)
     assert ran.returncode == 0, ran.stdout
     assert list(Path(environment["TMPDIR"]).iterdir()) == []

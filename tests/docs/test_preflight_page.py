@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
     from support.command_line import CommandLine
 
-PAGE = (ROOT / "docs" / "preflight.md").read_text()
+PAGE = (ROOT / "docs" / "guides" / "preflight.md").read_text()
 # What a reader would type, and what is printed then.
 SHOWN = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 # Organizations chooses them.
@@ -31,10 +31,14 @@ def seeded(command_line: CommandLine, organization: LocalOrganization) -> Comman
 
 
 @pytest.mark.parametrize(("typed", "printed"), SHOWN)
-def test_the_page_shows_what_a_command_prints(seeded: CommandLine, typed: str, printed: str) -> None:
+def test_the_page_shows_what_a_command_prints(
+    seeded: CommandLine, typed: str, printed: str
+) -> None:
     command, _, exit_code = typed.partition("; echo ")
     shown = seeded.run(*shlex.split(command.removeprefix("centralized-root-access ")))
-    output = _POLICY_ID.sub("p-a1b2c3d4", shown.stdout) + (f"{shown.exit_code}\n" if exit_code else "")
+    output = _POLICY_ID.sub("p-a1b2c3d4", shown.stdout) + (
+        f"{shown.exit_code}\n" if exit_code else ""
+    )
     assert output == printed
 
 

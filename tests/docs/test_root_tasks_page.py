@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 PROGRAMS = ("aws", "centralized-root-access")
 PAGES = ("root-tasks.md", "task-input.md")
-COMMANDS = "\n".join(script(block, PROGRAMS) for block in blocks("console") if block.page.name in PAGES)
+COMMANDS = "\n".join(
+    script(block, PROGRAMS) for block in blocks("console") if block.page.name in PAGES
+)
 # How each command of the command line ends.
 FOUND, DONE = 1, 0
 
@@ -80,7 +82,8 @@ def test_the_commands_of_the_pages_lead_from_an_audit_to_no_credentials(
     ]
     executions = command_line.root_tasks.executions.values()
     assert {execution.status for execution in executions} == {"SUCCEEDED"}
-    # The executions of three plans: of an account, of a unit, and of the unit again, where nothing is left.
+    # The executions of three plans: of an account, of a unit, and of the unit again, where nothing
+    # is left.
     acting = [execution for execution in executions if execution.folder == "executions"]
     assert [execution.totals for execution in acting] == [{Outcome.DONE: 1}, {Outcome.DONE: 1}, {}]
     for account_id in (MEMBER, OTHER):

@@ -16,9 +16,36 @@ from support.processes import run_successfully
 # In the gate test_docs finds what leads nowhere.
 pytestmark = pytest.mark.slow
 SEARCHED = (
-    *("sso", "blast radius", "stop a run", "cost", "uninstall", "stages", "rollout", "naming", "jira"),
-    *("servicenow", "webhook", "pci", "auditor", "time zone", "govcloud", "exclude an account", "four eyes"),
-    *("break glass", "who can delete", "key in use", "root login", "new account", "rename", "log retention"),
+    *(
+        "sso",
+        "blast radius",
+        "stop a run",
+        "cost",
+        "uninstall",
+        "stages",
+        "rollout",
+        "naming",
+        "jira",
+    ),
+    *(
+        "servicenow",
+        "webhook",
+        "pci",
+        "auditor",
+        "time zone",
+        "govcloud",
+        "exclude an account",
+        "four eyes",
+    ),
+    *(
+        "break glass",
+        "who can delete",
+        "key in use",
+        "root login",
+        "new account",
+        "rename",
+        "log retention",
+    ),
     *("move", "mfa", "test the alarm"),
 )
 
@@ -27,31 +54,42 @@ SEARCHED = (
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     mkdocs = Path(sys.executable).with_name("mkdocs")
-    run_successfully(mkdocs, "build", "-d", folder, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"})
+    run_successfully(
+        mkdocs, "build", "-d", folder, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    )
     return folder
 
 
-def test_every_page_of_the_documentation_is_in_the_site_and_its_links_lead_somewhere(site: Path) -> None:
+def test_every_page_of_the_documentation_is_in_the_site_and_its_links_lead_somewhere(
+    site: Path,
+) -> None:
     """A strict build fails on links and anchors that do not exist, and on pages that the navigation lacks."""
-    pages = {page.stem for page in (ROOT / "docs").glob("*.md")}
-    assert pages <= {page.stem for page in site.glob("*.html")}
+    pages = {
+        page.relative_to(ROOT / "docs").with_suffix("") for page in (ROOT / "docs").rglob("*.md")
+    }
+    assert pages <= {page.relative_to(site).with_suffix("") for page in site.rglob("*.html")}
 
 
 def test_a_page_shows_the_code_of_every_example(site: Path) -> None:
-    page = (site / "examples.html").read_text()
-    assert set(re.findall(r'<h2 id="[^"]*">([\w.-]+)', page)) >= {example.name for example in EXAMPLES}
+    page = (site / "reference" / "examples.html").read_text()
+    assert set(re.findall(r'<h2 id="[^"]*">([\w.-]+)', page)) >= {
+        example.name for example in EXAMPLES
+    }
 
 
 def test_every_item_of_a_list_is_one_in_the_site(site: Path) -> None:
     """After a block of code or a second paragraph the site takes an item for text, where GitHub does not."""
-    for page in (ROOT / "docs").glob("*.md"):
+    for page in (ROOT / "docs").rglob("*.md"):
         prose = re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
         items = re.findall(r"^ *(?:\d+\.|-) ", prose, re.MULTILINE)
-        assert (site / f"{page.stem}.html").read_text().count("<li>") == len(items), page.name
+        built = site / page.relative_to(ROOT / "docs").with_suffix(".html")
+        assert built.read_text().count("<li>") == len(items), page.name
 
 
 @pytest.mark.parametrize("words", SEARCHED)
-def test_the_search_has_a_title_with_the_words_that_an_operator_types(site: Path, words: str) -> None:
+def test_the_search_has_a_title_with_the_words_that_an_operator_types(
+    site: Path, words: str
+) -> None:
     entries = json.loads((site / "search" / "search_index.json").read_text())["docs"]
     # The search ranks a word of a title above all others.
     assert [entry["location"] for entry in entries if words in entry["title"].lower()]
@@ -59,10 +97,12 @@ def test_the_search_has_a_title_with_the_words_that_an_operator_types(site: Path
 
 def test_a_table_shows_no_backslash_before_a_bar(site: Path) -> None:
     """GitHub needs it."""
-    assert [page.name for page in site.glob("*.html") if re.search(r"<td>.*\\\|", page.read_text())] == []
+    assert [
+        page.name for page in site.rglob("*.html") if re.search(r"<td>.*\\\|", page.read_text())
+    ] == []
 
 
 def test_a_page_asks_no_other_host_for_anything(site: Path) -> None:
-    for page in site.glob("*.html"):
+    for page in site.rglob("*.html"):
         loaded = re.findall(r'(?:src|<link[^>]* href)="(https?://[^"]+)"', page.read_text())
         assert loaded == [], page.name

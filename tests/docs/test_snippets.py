@@ -17,7 +17,13 @@ from botocore import xform_name
 
 import centralized_root_access
 from centralized_root_access import CentralizedRootAccess, RootTasks
-from centralized_root_access.preflight import attachments, calls, condition_keys, documents, evaluate
+from centralized_root_access.preflight import (
+    attachments,
+    calls,
+    condition_keys,
+    documents,
+    evaluate,
+)
 from centralized_root_access.preflight.documents import parse_policy
 from support.apps import ROOT
 from support.pages import Block, blocks, parse_command_line, run_with_stubs, script
@@ -44,7 +50,9 @@ PYTHON = [
     if block.page.name != ELSEWHERE and not re.search(r"^    \*,$|\) -> ", block.text, re.MULTILINE)
 ]
 TYPED = [
-    block for block in blocks("", "console", "sh") if block.page.name != ELSEWHERE and script(block, PROGRAMS)
+    block
+    for block in blocks("", "console", "sh")
+    if block.page.name != ELSEWHERE and script(block, PROGRAMS)
 ]
 
 
@@ -52,10 +60,14 @@ def names(text: str) -> dict[str, Any]:
     """Return what a snippet takes for granted: imports, an app with a stack, and the constructs it names."""
     app = aws_cdk.App(analytics_reporting=False)
     stack = aws_cdk.Stack(
-        app, "OrganizationBootstrap", env=aws_cdk.Environment(account="111111111111", region="us-east-1")
+        app,
+        "OrganizationBootstrap",
+        env=aws_cdk.Environment(account="111111111111", region="us-east-1"),
     )
     taken: dict[str, Any] = {
-        **{name: getattr(centralized_root_access, name) for name in centralized_root_access.__all__},
+        **{
+            name: getattr(centralized_root_access, name) for name in centralized_root_access.__all__
+        },
         **{name: getattr(aws_cdk, name) for name in ("Annotations", "App", "Duration", "Stack")},
         **vars(documents),
         **vars(calls),
@@ -175,10 +187,11 @@ AWS_COMMANDS = [
 def test_the_commands_of_the_aws_cli_succeed_on_the_app_that_the_first_page_deploys(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
-    (app,) = [block.text for block in PYTHON if block.page.name == "index.md"]
+    (app,) = [block.text for block in PYTHON if block.page.name == "getting-started.md"]
     (tmp_path / "app.py").write_text(app)
     deployed = local_aws.cdk(
-        *("deploy", "--require-approval", "never", "--app", f"{sys.executable} app.py"), folder=tmp_path
+        *("deploy", "--require-approval", "never", "--app", f"{sys.executable} app.py"),
+        folder=tmp_path,
     )
     assert deployed.returncode == 0, deployed.stdout
     assert len(AWS_COMMANDS) >= 5
@@ -189,8 +202,12 @@ def test_the_commands_of_the_aws_cli_succeed_on_the_app_that_the_first_page_depl
     assert not {name: process.stderr for name, process in ran.items() if process.returncode}
 
 
-def run_documented(block: Block, local_aws: LocalAws, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_documented(
+    block: Block, local_aws: LocalAws, folder: Path
+) -> subprocess.CompletedProcess[str]:
     root_id = local_aws.client("organizations").list_roots()["Roots"][0]["Id"]
     # The app is deployed already.
-    text = re.sub(r"^cdk .*$", "", script(block, PROGRAMS), flags=re.MULTILINE).replace("r-a1b2", root_id)
+    text = re.sub(r"^cdk .*$", "", script(block, PROGRAMS), flags=re.MULTILINE).replace(
+        "r-a1b2", root_id
+    )
     return run_with_aws_cli(text, local_aws=local_aws, folder=folder)

@@ -1,7 +1,7 @@
 """One deployment by the real CDK CLI on the local AWS: root access, drift check, guardrail, audit.
 
-Each test leaves the organization as the stack lists it. The local AWS evaluates neither metric math nor
-missing data, so that of the check's alarms only *Drift* is proven here.
+Each test leaves the organization as the stack lists it. The local AWS evaluates neither metric math
+nor missing data, so that of the check's alarms only *Drift* is proven here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ import pytest
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
-from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAlarm, RootUserGuardrail
+from centralized_root_access import (
+    CentralizedRootAccess,
+    RootTasks,
+    RootUseAlarm,
+    RootUserGuardrail,
+)
 from local_aws.seed import DENY_ROOT_USERS
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import PRINCIPAL, SESSIONS, add_unit, set_feature
@@ -63,7 +68,9 @@ class Deployed:
 
 
 @pytest.fixture(scope="module")
-def deployed(bootstrapped_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def deployed(
+    bootstrapped_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
     organization = bootstrapped_aws.organization
     organization.reset()
     organization.client("organizations").enable_policy_type(
@@ -79,7 +86,9 @@ def deployed(bootstrapped_aws: LocalAws, tmp_path_factory: pytest.TempPathFactor
         root_access = CentralizedRootAccess(stack, "RootAccess", delegated_administrators=[MEMBER])
         root_access.add_drift_check(repair=True, notification_topic=sns.Topic(stack, "Topic"))
         tasks = RootTasks(stack, "RootTasks")
-        RootUserGuardrail(stack, "RootUserGuardrail", targets=[*units.values()], exempt_accounts=[THIRD])
+        RootUserGuardrail(
+            stack, "RootUserGuardrail", targets=[*units.values()], exempt_accounts=[THIRD]
+        )
         trail = logs.LogGroup(stack, "Trail")
         RootUseAlarm(
             stack,
@@ -94,7 +103,9 @@ def deployed(bootstrapped_aws: LocalAws, tmp_path_factory: pytest.TempPathFactor
     deployer = Deployer(bootstrapped_aws, tmp_path_factory.mktemp("deployed"))
     deployment = deployer.deploy(build)
     assert_succeeded(deployment)
-    writes = [call.operation for call in organization.writes if call.service in ("iam", "organizations")]
+    writes = [
+        call.operation for call in organization.writes if call.service in ("iam", "organizations")
+    ]
     yield Deployed(aws=bootstrapped_aws, output=deployment.stdout, writes=writes, units=units)
     assert_succeeded(deployer.destroy())
 
@@ -105,7 +116,9 @@ def aws(deployed: Deployed) -> Iterator[LocalAws]:
     set_feature(deployed.aws.organization, SESSIONS, enabled=True)
 
 
-def test_the_deployment_enables_root_access_and_its_output_has_the_status(deployed: Deployed) -> None:
+def test_the_deployment_enables_root_access_and_its_output_has_the_status(
+    deployed: Deployed,
+) -> None:
     organization = deployed.aws.organization
     since = organization.root_access().trusted_access[PRINCIPAL]
     line = (
@@ -143,7 +156,9 @@ def new_inbox(aws: LocalAws, topic: str) -> Callable[[], list[str]]:
 
     def receive() -> list[str]:
         received = []
-        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
             for message in messages:
                 sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
                 received.append(json.loads(message["Body"])["Message"])
@@ -245,7 +260,8 @@ def test_the_drift_alarm_fires_on_the_first_bad_check_and_reaches_the_topic(
                 "MetricName": "InDesiredState",
                 "Dimensions": [{"Name": "OrganizationId", "Value": aws.organization.id}],
                 "Value": value,
-                # MiniStack's alarms ignore the organization: in those of another test's stack it must be old.
+                # MiniStack's alarms ignore the organization: in those of another test's stack it
+                # must be old.
                 "Timestamp": datetime.now(UTC) - timedelta(seconds=45),
             }
             # A check that repairs reports before and after.
@@ -265,20 +281,27 @@ def test_the_drift_alarm_fires_on_the_first_bad_check_and_reaches_the_topic(
 # The alarms on root users
 
 
-def test_the_alarms_on_root_users_are_deployed_with_the_id_of_the_auditing_role(aws: LocalAws) -> None:
+def test_the_alarms_on_root_users_are_deployed_with_the_id_of_the_auditing_role(
+    aws: LocalAws,
+) -> None:
     alarms = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert len([alarm for alarm in alarms if "RootUse" in alarm["AlarmName"]]) == 3
     patterns = [
-        found["filterPattern"] for found in aws.client("logs").describe_metric_filters()["metricFilters"]
+        found["filterPattern"]
+        for found in aws.client("logs").describe_metric_filters()["metricFilters"]
     ]
-    own = [pattern for pattern in patterns if re.search(r'principalId != "AROA[A-Z0-9]+:\*"', pattern)]
+    own = [
+        pattern for pattern in patterns if re.search(r'principalId != "AROA[A-Z0-9]+:\*"', pattern)
+    ]
     assert len(own) == 1
 
 
 def test_an_event_of_a_root_user_in_the_trails_log_group_reaches_the_topic(aws: LocalAws) -> None:
     inbox = new_inbox(aws, "RootUseTopic")
     client, log_group = aws.client("logs"), physical_id(aws, "Trail")
-    (subscription,) = client.describe_subscription_filters(logGroupName=log_group)["subscriptionFilters"]
+    (subscription,) = client.describe_subscription_filters(logGroupName=log_group)[
+        "subscriptionFilters"
+    ]
     event = USED["a console sign-in"] | {
         "sourceIPAddress": "192.0.2.7",
         # MiniStack delivers an event that has every word of the pattern.
@@ -301,7 +324,9 @@ def test_an_event_of_a_root_user_in_the_trails_log_group_reaches_the_topic(aws: 
     assert f"Log stream: {log_stream}\n" in notice
 
 
-def test_the_documented_eventbridge_condition_exempts_root_sessions_alone(running_aws: LocalAws) -> None:
+def test_the_documented_eventbridge_condition_exempts_root_sessions_alone(
+    running_aws: LocalAws,
+) -> None:
     rule = condition_for_rule("EventBridge, in the member account")
     pattern = json.dumps({"detail": json.loads(f"{{{rule}}}")})
     events = running_aws.client("events")
@@ -320,7 +345,13 @@ def test_the_documented_eventbridge_condition_exempts_root_sessions_alone(runnin
 def run_command(aws: LocalAws, *arguments: str) -> tuple[int, dict[str, Any]]:
     """Return the exit code and the result of a command, in a process of its own."""
     ended = run(
-        sys.executable, "-m", "centralized_root_access", *arguments, "--format", "json", env=aws.environment
+        sys.executable,
+        "-m",
+        "centralized_root_access",
+        *arguments,
+        "--format",
+        "json",
+        env=aws.environment,
     )
     assert ended.stdout, ended.stderr
     return ended.returncode, json.loads(ended.stdout)
@@ -348,7 +379,12 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     results = {account["accountId"]: account["result"] for account in found["accounts"]}
     assert results == {MEMBER: "DENIED", OTHER: "ALLOWED", THIRD: "DENIED"}
     (change,) = found["fixes"]
-    assert (change["policyId"], change["policyName"], change["attachedToName"], change["accountIds"]) == (
+    assert (
+        change["policyId"],
+        change["policyName"],
+        change["attachedToName"],
+        change["accountIds"],
+    ) == (
         denying_policy,
         "deny-root-users",
         "Old",

@@ -43,8 +43,12 @@ def surroundings(aws: LocalAws) -> dict[str, Any]:
     logs = aws.client("logs").describe_log_groups()["logGroups"]
     return {
         **snapshot(aws.organization, names_of(aws.organization)),
-        "stacks": [stack["StackName"] for stack in aws.client("cloudformation").describe_stacks()["Stacks"]],
-        "management buckets": [bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]],
+        "stacks": [
+            stack["StackName"] for stack in aws.client("cloudformation").describe_stacks()["Stacks"]
+        ],
+        "management buckets": [
+            bucket["Name"] for bucket in aws.client("s3").list_buckets()["Buckets"]
+        ],
         "log groups": [group["logGroupName"] for group in logs],
     }
 
@@ -55,7 +59,7 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
 ) -> None:
     """The command is that of the page on acceptance, word for word."""
     before = surroundings(local_aws)
-    page = (ROOT / "docs" / "acceptance.md").read_text()
+    page = (ROOT / "docs" / "contributing" / "acceptance.md").read_text()
     [line] = [line for line in page.splitlines() if line.endswith("--level deploy --run")]
     recorder, calls = tmp_path / "recorder", tmp_path / "calls"
     recorder.mkdir()
@@ -73,7 +77,9 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
     log = "".join(path.read_text() for path in tmp_path.glob("*.log"))
     assert finished.returncode == 0, finished.stdout + finished.stderr + log[-3000:]
     summary = next(tmp_path.glob("*.issue.txt")).read_text().replace("\n    ", " ")
-    unlike = {line for line in summary.splitlines() if line.startswith(("different: ", "not seen: "))}
+    unlike = {
+        line for line in summary.splitlines() if line.startswith(("different: ", "not seen: "))
+    }
     cases = all_cases()
     assert unlike == {
         f"not seen: {case.name} ({case.source}) the local AWS does not show it: {case.local}"

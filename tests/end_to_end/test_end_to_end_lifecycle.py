@@ -50,7 +50,9 @@ def without_root_access(stack: Stack) -> None:
     sns.Topic(stack, "Topic")
 
 
-def test_a_whole_lifecycle_leaves_the_organization_as_listed(local_aws: LocalAws, deployer: Deployer) -> None:
+def test_a_whole_lifecycle_leaves_the_organization_as_listed(
+    local_aws: LocalAws, deployer: Deployer
+) -> None:
     organization = local_aws.organization
     others = organization.other_services()
 
@@ -58,7 +60,9 @@ def test_a_whole_lifecycle_leaves_the_organization_as_listed(local_aws: LocalAws
     assert organization.root_access().features == BOTH
     assert organization.root_access().delegated_administrators == (MEMBER,)
 
-    assert_succeeded(deployer.deploy(root_access(features=[SESSIONS], delegated_administrators=[MEMBER])))
+    assert_succeeded(
+        deployer.deploy(root_access(features=[SESSIONS], delegated_administrators=[MEMBER]))
+    )
     assert organization.root_access().features == {SESSIONS}
 
     assert_succeeded(deployer.deploy(root_access(delegated_administrators=[OTHER])))
@@ -66,7 +70,9 @@ def test_a_whole_lifecycle_leaves_the_organization_as_listed(local_aws: LocalAws
     assert organization.root_access().delegated_administrators == (OTHER,)
 
     organization.suspend(THIRD)
-    failed = deployer.deploy(root_access(features=[CREDENTIALS], delegated_administrators=[MEMBER, THIRD]))
+    failed = deployer.deploy(
+        root_access(features=[CREDENTIALS], delegated_administrators=[MEMBER, THIRD])
+    )
     assert failed.returncode != 0
     assert f"Account {THIRD} is suspended" in " ".join(failed.stdout.split())
     assert organization.root_access().features == BOTH, "rolled back"

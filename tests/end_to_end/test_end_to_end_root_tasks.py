@@ -33,7 +33,12 @@ if TYPE_CHECKING:
     from local_aws.emulation import Organization
     from local_aws.services import LocalAws
 
-PASSWORD, KEYS, EVERYTHING, MFA_ONLY = "100000000001", "100000000002", "100000000003", "100000000004"
+PASSWORD, KEYS, EVERYTHING, MFA_ONLY = (
+    "100000000001",
+    "100000000002",
+    "100000000003",
+    "100000000004",
+)
 SUSPENDED, PROTECTED, DENIED = "100000000005", "100000000006", "100000000007"
 ALSO_PASSWORD, LOCKED_OUT = "100000000008", "100000000010"
 DELETABLE = {PASSWORD, KEYS, EVERYTHING, MFA_ONLY, ALSO_PASSWORD}
@@ -124,7 +129,9 @@ class Deployed:
     def start_wave(self, plan: Execution) -> None:
         """Start to execute a plan, as the execution *wave*."""
         input_ = json.dumps({"plan": plan.run_id})
-        self._step_functions.start_execution(stateMachineArn=self._execute_arn, name="wave", input=input_)
+        self._step_functions.start_execution(
+            stateMachineArn=self._execute_arn, name="wave", input=input_
+        )
 
     def change_variables(self, handler: str, **changed: str) -> Callable[[], None]:
         """Change variables of a handler's functions, and return what changes them back."""
@@ -145,7 +152,9 @@ class Deployed:
 
     def report(self, execution: Execution) -> dict[str, Any]:
         """Return the report of an execution."""
-        report: dict[str, Any] = json.loads(self.read(f"{execution.folder}/{execution.run_id}/report.json"))
+        report: dict[str, Any] = json.loads(
+            self.read(f"{execution.folder}/{execution.run_id}/report.json")
+        )
         return report
 
     def results(self, execution: Execution) -> dict[str, dict[str, Any]]:
@@ -154,7 +163,9 @@ class Deployed:
 
     def accounts(self, execution: Execution, outcome: str) -> set[str]:
         """Return the accounts in which an execution ended with an outcome."""
-        return {id_ for id_, result in self.results(execution).items() if result["outcome"] == outcome}
+        return {
+            id_ for id_, result in self.results(execution).items() if result["outcome"] == outcome
+        }
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -193,7 +204,9 @@ def build(stack: Stack) -> None:
         protected_accounts=[PROTECTED],
         # One whose last day has not come yet, and one whose last day has passed.
         accepted_credentials={
-            account_id: AcceptedCredentials(types=[CredentialType.PASSWORD], reason="A trial", until=until)
+            account_id: AcceptedCredentials(
+                types=[CredentialType.PASSWORD], reason="A trial", until=until
+            )
             for account_id, until in ((PROTECTED, "9999-12-31"), (PASSWORD, "2026-01-01"))
         },
         security_hub_findings=True,
@@ -251,7 +264,9 @@ def imported_findings(aws: LocalAws) -> dict[str, dict[str, Any]]:
     """Return the findings in Security Hub, by the account that each is about."""
     pages = aws.client("securityhub").get_paginator("get_findings").paginate()
     found = [finding for page in pages for finding in page["Findings"]]
-    return {finding["Resources"][0]["Id"].removeprefix("AWS::::Account:"): finding for finding in found}
+    return {
+        finding["Resources"][0]["Id"].removeprefix("AWS::::Account:"): finding for finding in found
+    }
 
 
 def compare_findings(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> None:
@@ -259,7 +274,9 @@ def compare_findings(before: dict[str, dict[str, Any]], after: dict[str, dict[st
     assert len(before) == 60
     assert before.keys() == after.keys()
     assert before[DENIED]["Compliance"] == {"Status": "NOT_AVAILABLE"}
-    failed = {id_ for id_, finding in before.items() if finding["Compliance"] == {"Status": "FAILED"}}
+    failed = {
+        id_ for id_, finding in before.items() if finding["Compliance"] == {"Status": "FAILED"}
+    }
     # The management account's root user has no MFA.
     assert failed == DELETABLE | {MANAGEMENT, PROTECTED}
     assert {id_ for id_ in before if before[id_]["UpdatedAt"] >= after[id_]["UpdatedAt"]} == set()
@@ -307,7 +324,9 @@ def stop_wave(aws: LocalAws, deployed: Deployed) -> None:
         deployed.organization.put_root_credentials(account_id=account_id, password=True)
     plan = deployed.run_successfully(task=DELETE, accounts=wave)
     # The function waits for S3.
-    connect = deployed.change_variables("write_execution_report", AWS_ENDPOINT_URL_S3="http://127.0.0.1:9")
+    connect = deployed.change_variables(
+        "write_execution_report", AWS_ENDPOINT_URL_S3="http://127.0.0.1:9"
+    )
     deployed.start_wave(plan)
     wait_until(lambda: len(deployed.keys("executions/wave/results/", ".json")) == 2)
     assert run_command(aws, "stop", "wave", "--yes").returncode == 0
@@ -343,7 +362,8 @@ def refuse_what_was_executed(deployed: Deployed, plan: Execution) -> None:
     (execution,) = deployed.run({"plan": plan.run_id})
     assert execution.status == "SUCCEEDED"
     assert (
-        execution.output == RunRefusedError(RefusalReason.PLAN_ALREADY_EXECUTED, run_id=plan.run_id).output()
+        execution.output
+        == RunRefusedError(RefusalReason.PLAN_ALREADY_EXECUTED, run_id=plan.run_id).output()
     )
 
 
@@ -392,7 +412,9 @@ def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
             )
             assert planned.returncode == 0, planned.stderr
             deployed.organization.deny(account_id=LOCKED_OUT, action=denied)
-            executed = run_command(aws, "execute", json.loads(planned.stdout)["runId"], "--yes", *as_json)
+            executed = run_command(
+                aws, "execute", json.loads(planned.stdout)["runId"], "--yes", *as_json
+            )
             deployed.organization.allow(account_id=LOCKED_OUT, action=denied)
             report = json.loads(executed.stdout)
             assert (report["plannedBy"] or "").startswith("arn:"), "a person planned it"
@@ -415,7 +437,9 @@ def policy_of(aws: LocalAws, kind: str) -> object:
     """Return the policy of the bucket or the queue as its owner sees it, or None."""
     if kind == "bucket":
         try:
-            text = aws.client("s3", account_id=LOCKED_OUT).get_bucket_policy(Bucket="locked")["Policy"]
+            text = aws.client("s3", account_id=LOCKED_OUT).get_bucket_policy(Bucket="locked")[
+                "Policy"
+            ]
         except ClientError as error:
             if error.response["Error"]["Code"] != "NoSuchBucketPolicy":
                 raise
@@ -423,6 +447,8 @@ def policy_of(aws: LocalAws, kind: str) -> object:
     else:
         sqs = aws.client("sqs", account_id=LOCKED_OUT)
         url = sqs.get_queue_url(QueueName="locked")["QueueUrl"]
-        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"]).get("Attributes", {})
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"]).get(
+            "Attributes", {}
+        )
         text = attributes.get("Policy")
     return json.loads(text) if text else None

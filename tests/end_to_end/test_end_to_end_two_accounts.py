@@ -31,9 +31,13 @@ AUDIT_POLICY = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
 
 def documented_commands() -> str:
     """Return the page's commands, as the page on the local AWS has them there."""
-    page = (ROOT / "docs" / "two-accounts.md").read_text()
-    (block,) = re.findall(r"<!-- test: two accounts -->\n```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    commands = block.replace("\\\n", "").replace("cdk deploy", "cdk deploy --require-approval never")
+    page = (ROOT / "docs" / "guides" / "two-accounts.md").read_text()
+    (block,) = re.findall(
+        r"<!-- test: two accounts -->\n```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL
+    )
+    commands = block.replace("\\\n", "").replace(
+        "cdk deploy", "cdk deploy --require-approval never"
+    )
     lines = commands.replace(" --profile management", "").splitlines()
     assert len(lines) == 10
     security = " --profile security"
@@ -50,7 +54,9 @@ def own_stacks(aws: LocalAws, *, account_id: str) -> set[str]:
 
 
 @pytest.mark.slow
-def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(tmp_path: Path) -> None:
+def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
+    tmp_path: Path,
+) -> None:
     shutil.copy(ROOT / "examples" / "two_accounts.py", tmp_path)
     with running_local_aws() as aws:
         organization = aws.organization
@@ -64,7 +70,9 @@ def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
         outputs = stack_outputs(aws, TASKS_STACK, account_id=SECURITY)
 
         step_functions = aws.client("stepfunctions", account_id=SECURITY)
-        audits = step_functions.list_executions(stateMachineArn=outputs["RootTasksAuditStateMachineArn"])
+        audits = step_functions.list_executions(
+            stateMachineArn=outputs["RootTasksAuditStateMachineArn"]
+        )
         (audit,) = audits["executions"]
         assert audit["status"] == "SUCCEEDED"
         sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
@@ -72,22 +80,30 @@ def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
 
         bucket = outputs["RootTasksBucket"]
         s3 = aws.client("s3", account_id=SECURITY)
-        report = json.load(s3.get_object(Bucket=bucket, Key=f"runs/{audit['name']}/report.json")["Body"])
+        report = json.load(
+            s3.get_object(Bucket=bucket, Key=f"runs/{audit['name']}/report.json")["Body"]
+        )
         assert report["accountId"] == SECURITY
         outcomes = {result["accountId"]: result["outcome"] for result in report["results"]}
         assert outcomes[OTHER] == "HAS_CREDENTIALS"
         assert outcomes[THIRD] == "CLEAN"
         assert (outcomes[SECURITY], outcomes[MANAGEMENT]) == ("CLEAN", "SKIPPED")
         for administrator in (MANAGEMENT, SECURITY):
-            with pytest.raises(ClientError, match=r"explicit deny in a (service|resource) control policy"):
+            with pytest.raises(
+                ClientError, match=r"explicit deny in a (service|resource) control policy"
+            ):
                 aws.client("sts", account_id=administrator).assume_root(
                     TargetPrincipal=OTHER, TaskPolicyArn={"arn": AUDIT_POLICY}
                 )
         in_management = aws.client("s3").list_buckets()["Buckets"]
-        assert bucket not in {bucket["Name"] for bucket in in_management}, "in the role's own account"
+        assert bucket not in {bucket["Name"] for bucket in in_management}, (
+            "in the role's own account"
+        )
 
         organization.clear_calls()
-        plan = json.loads(run_command(aws, "plan", "delete", "--account", OTHER, "--format", "json"))
+        plan = json.loads(
+            run_command(aws, "plan", "delete", "--account", OTHER, "--format", "json")
+        )
         done = json.loads(run_command(aws, "execute", plan["runId"], "--yes", "--format", "json"))
         assert [(row["accountId"], row["outcome"]) for row in done["results"]] == [(OTHER, "DONE")]
         assert not organization.root_credentials(OTHER).password

@@ -1,6 +1,7 @@
 """The emulation's responses are those recorded on AWS, in process and over HTTP.
 
-Every recording in `acceptance/recordings` is a test; a run of the acceptance suite writes more of them.
+Every recording in `acceptance/recordings` is a test; a run of the acceptance suite writes more of
+them.
 """
 
 from __future__ import annotations
@@ -23,14 +24,22 @@ if TYPE_CHECKING:
 RECORDED = {case.name: case for case in read_recordings() if case.local is None}
 
 
-@pytest.fixture(scope="module", params=["in process", pytest.param("over HTTP", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module", params=["in process", pytest.param("over HTTP", marks=pytest.mark.slow)]
+)
 def results(request: pytest.FixtureRequest) -> Mapping[str, Result]:
     """Return the results of one run of all recorded cases, which restores the organization at its end."""
-    with mock_organization() if request.param == "in process" else serve_organization() as organization:
+    with (
+        mock_organization()
+        if request.param == "in process"
+        else serve_organization() as organization
+    ):
         enable_policies(organization)
         # No second look: what AWS responded has to be the first response.
         cases, scene = sort_cases(RECORDED.values()), scene_of(organization)
-        return {run.case.name: run for run in run_cases(cases, scene, Level.MEMBER, settling_seconds=0)}
+        return {
+            run.case.name: run for run in run_cases(cases, scene, Level.MEMBER, settling_seconds=0)
+        }
 
 
 @pytest.mark.parametrize("name", RECORDED)

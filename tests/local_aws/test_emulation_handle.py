@@ -9,7 +9,16 @@ from moto.core.base_backend import BackendDict
 
 from local_aws.emulation import LocalOrganization, mock_organization
 from support.accounts import MANAGEMENT, OTHER, THIRD
-from support.emulation import AUDIT, CLOUDTRAIL, DELEGATE, GUARDDUTY, IAM, deregister, error_of, register
+from support.emulation import (
+    AUDIT,
+    CLOUDTRAIL,
+    DELEGATE,
+    GUARDDUTY,
+    IAM,
+    deregister,
+    error_of,
+    register,
+)
 
 
 def test_the_emulation_is_undone_at_the_end() -> None:
@@ -19,7 +28,9 @@ def test_the_emulation_is_undone_at_the_end() -> None:
 
     with mock_aws():
         management, member = (
-            boto3.client("organizations", "us-east-1", aws_access_key_id=id_, aws_secret_access_key="x")
+            boto3.client(
+                "organizations", "us-east-1", aws_access_key_id=id_, aws_secret_access_key="x"
+            )
             for id_ in (MANAGEMENT, DELEGATE)
         )
         error = error_of(management.enable_aws_service_access, ServicePrincipal=IAM)
@@ -64,7 +75,9 @@ def test_other_services_are_reported_apart_from_iam(with_root_access: LocalOrgan
     assert with_root_access.other_services() == others
 
 
-def test_delegated_administrators_are_reported_oldest_first(organization: LocalOrganization) -> None:
+def test_delegated_administrators_are_reported_oldest_first(
+    organization: LocalOrganization,
+) -> None:
     organization.client("organizations").enable_aws_service_access(ServicePrincipal=IAM)
     for account_id in (THIRD, DELEGATE, OTHER):
         register(organization, account_id)
@@ -118,7 +131,9 @@ def test_a_denial_has_the_services_error_and_names_what_the_call_acts_on(
     )
 
 
-def test_a_denial_has_a_message_for_one_account_and_can_be_removed(organization: LocalOrganization) -> None:
+def test_a_denial_has_a_message_for_one_account_and_can_be_removed(
+    organization: LocalOrganization,
+) -> None:
     organizations = organization.client("organizations")
     organization.deny(account_id=OTHER, action="organizations:*")
     organization.deny(account_id=MANAGEMENT, action="organizations:List*", message="Not today.")
@@ -132,7 +147,11 @@ def test_a_denial_has_a_message_for_one_account_and_can_be_removed(organization:
 @pytest.mark.parametrize(
     ("service", "operation", "parameters"),
     [
-        ("iam", "generate_service_last_accessed_details", {"Arn": "arn:aws:iam::111111111111:role/role"}),
+        (
+            "iam",
+            "generate_service_last_accessed_details",
+            {"Arn": "arn:aws:iam::111111111111:role/role"},
+        ),
         ("organizations", "describe_resource_policy", {}),
         ("organizations", "list_delegated_administrators", {}),
     ],

@@ -27,8 +27,13 @@ def test_an_account_outside_of_any_organization_cannot_use_one(
 
     assert error_of(organizations.describe_organization)["code"] == not_in_use
     assert error_of(organizations.list_accounts)["code"] == not_in_use
-    assert error_of(organizations.enable_aws_service_access, ServicePrincipal=IAM)["code"] == not_in_use
-    error = error_of(with_root_access.client("iam", account_id=account_id).list_organizations_features)
+    assert (
+        error_of(organizations.enable_aws_service_access, ServicePrincipal=IAM)["code"]
+        == not_in_use
+    )
+    error = error_of(
+        with_root_access.client("iam", account_id=account_id).list_organizations_features
+    )
     assert error["code"] == "OrganizationNotFoundException"
 
 
@@ -50,7 +55,9 @@ def test_an_organization_of_consolidated_billing_has_no_root_access() -> None:
 # Trusted access and delegated administrators
 
 
-def test_trusted_access_keeps_its_date_until_it_is_disabled(organization: LocalOrganization) -> None:
+def test_trusted_access_keeps_its_date_until_it_is_disabled(
+    organization: LocalOrganization,
+) -> None:
     organizations = organization.client("organizations")
     organizations.enable_aws_service_access(ServicePrincipal=IAM)
     first = organization.root_access().trusted_access[IAM]
@@ -71,7 +78,9 @@ def test_a_suspended_account_is_refused_before_the_quota_is_checked(
     with_root_access.set_delegated_administrator_limit(1)
     organizations = with_root_access.client("organizations")
 
-    error = error_of(organizations.register_delegated_administrator, AccountId=THIRD, ServicePrincipal=IAM)
+    error = error_of(
+        organizations.register_delegated_administrator, AccountId=THIRD, ServicePrincipal=IAM
+    )
 
     assert error["reason"] == "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR"
     assert with_root_access.root_access().delegated_administrators == (DELEGATE,)
@@ -85,7 +94,12 @@ def test_a_suspended_account_is_refused_before_the_quota_is_checked(
     [
         ("list_accounts", {}, "Accounts", [20, 5]),
         ("list_aws_service_access_for_organization", {}, "EnabledServicePrincipals", [20, 2]),
-        ("list_delegated_administrators", {"ServicePrincipal": IAM}, "DelegatedAdministrators", [20, 1]),
+        (
+            "list_delegated_administrators",
+            {"ServicePrincipal": IAM},
+            "DelegatedAdministrators",
+            [20, 1],
+        ),
     ],
 )
 def test_lists_come_in_pages_of_twenty(

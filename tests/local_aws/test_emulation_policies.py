@@ -28,7 +28,13 @@ SESSION_ROLES = "arn:aws:iam::*:role/centralized-root-access/*"
 
 def deny(action: str | list[str], condition: dict[str, Any], **elements: str) -> dict[str, Any]:
     """Return a policy that denies an action under a condition."""
-    statement = {"Effect": "Deny", "Action": action, "Resource": "*", "Condition": condition, **elements}
+    statement = {
+        "Effect": "Deny",
+        "Action": action,
+        "Resource": "*",
+        "Condition": condition,
+        **elements,
+    }
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
@@ -55,7 +61,12 @@ def assume_root(organization: Organization) -> None:
 
 
 def test_no_policy_applies_after_its_type_was_disabled(with_root_access: LocalOrganization) -> None:
-    attach(with_root_access, "service", deny("sts:AssumeRoot", ONLY_SESSION_ROLES), with_root_access.root_id)
+    attach(
+        with_root_access,
+        "service",
+        deny("sts:AssumeRoot", ONLY_SESSION_ROLES),
+        with_root_access.root_id,
+    )
     policy_type = "SERVICE_CONTROL_POLICY"
     organizations: Any = with_root_access.client("organizations")
 
@@ -64,16 +75,24 @@ def test_no_policy_applies_after_its_type_was_disabled(with_root_access: LocalOr
     organizations.enable_policy_type(RootId=with_root_access.root_id, PolicyType=policy_type)
     assume_root(with_root_access)
 
-    (attached,) = organizations.list_policies_for_target(TargetId=OTHER, Filter=policy_type)["Policies"]
+    (attached,) = organizations.list_policies_for_target(TargetId=OTHER, Filter=policy_type)[
+        "Policies"
+    ]
     assert attached["AwsManaged"]
 
 
 @pytest.mark.parametrize("kind", ["service", "resource"])
-def test_a_policy_denies_root_sessions_in_s3_and_sqs(with_root_access: LocalOrganization, kind: str) -> None:
+def test_a_policy_denies_root_sessions_in_s3_and_sqs(
+    with_root_access: LocalOrganization, kind: str
+) -> None:
     with_root_access.client("s3", account_id=OTHER).create_bucket(Bucket="locked")
-    queue = with_root_access.client("sqs", account_id=OTHER).create_queue(QueueName="locked")["QueueUrl"]
+    queue = with_root_access.client("sqs", account_id=OTHER).create_queue(QueueName="locked")[
+        "QueueUrl"
+    ]
     clients: list[Any] = [
-        with_root_access.client(service, credentials=open_root_session(with_root_access, {"arn": arn}, OTHER))
+        with_root_access.client(
+            service, credentials=open_root_session(with_root_access, {"arn": arn}, OTHER)
+        )
         for service, arn in (
             ("s3", "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy"),
             ("sqs", "arn:aws:iam::aws:policy/root-task/SQSUnlockQueuePolicy"),
@@ -100,7 +119,9 @@ def test_get_caller_identity_is_never_denied(with_root_access: LocalOrganization
     attach(with_root_access, "service", DENY_ROOT, OTHER)
     with_root_access.put_root_credentials(account_id=OTHER, access_keys=1)
 
-    identity = with_root_access.client("sts", account_id=OTHER, root_user=True).get_caller_identity()
+    identity = with_root_access.client(
+        "sts", account_id=OTHER, root_user=True
+    ).get_caller_identity()
 
     assert identity["Arn"] == f"arn:aws:iam::{OTHER}:root"
 
@@ -144,7 +165,9 @@ def test_organizations_refuses_attachments_as_aws_does(organization: LocalOrgani
     again = error_of(organizations.attach_policy, PolicyId=attached[0], TargetId=OTHER)
     unknown = error_of(organizations.attach_policy, PolicyId=more, TargetId="999999999999")
     last = error_of(organizations.detach_policy, PolicyId="p-FullAWSAccess", TargetId=THIRD)
-    organizations.disable_policy_type(RootId=organization.root_id, PolicyType="SERVICE_CONTROL_POLICY")
+    organizations.disable_policy_type(
+        RootId=organization.root_id, PolicyType="SERVICE_CONTROL_POLICY"
+    )
     disabled = error_of(organizations.attach_policy, PolicyId=more, TargetId=THIRD)
 
     assert full["reason"] == "MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED"
@@ -176,7 +199,11 @@ def test_a_policy_that_the_emulation_cannot_decide_is_never_guessed(
 
 def test_the_emulation_agrees_with_what_is_known_of_published_policies() -> None:
     principal = f"arn:aws:iam::{MEMBER}:root"
-    context = {"aws:principalarn": principal, "aws:assumedroot": "true", "aws:requestedregion": "us-east-1"}
+    context = {
+        "aws:principalarn": principal,
+        "aws:assumedroot": "true",
+        "aws:requestedregion": "us-east-1",
+    }
     context |= {"aws:principalaccount": MEMBER, "aws:principaltype": "Account"}
     full_access = json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
     decided = 0

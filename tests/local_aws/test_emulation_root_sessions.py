@@ -7,7 +7,9 @@ from support.accounts import MANAGEMENT, THIRD
 from support.emulation import AUDIT, error_of, open_root_session
 
 
-def test_a_suspended_account_looks_like_a_missing_permission(with_root_access: LocalOrganization) -> None:
+def test_a_suspended_account_looks_like_a_missing_permission(
+    with_root_access: LocalOrganization,
+) -> None:
     with_root_access.suspend(THIRD)
     sts = with_root_access.client("sts")
 

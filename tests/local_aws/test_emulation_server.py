@@ -43,7 +43,9 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
     organizations.enable_aws_service_access(ServicePrincipal=IAM)
     organization.client("iam").enable_organizations_root_credentials_management()
     register(organization, DELEGATE)
-    account_id = organization.add_account(name="new", email="new@example.com", account_id="666666666666")
+    account_id = organization.add_account(
+        name="new", email="new@example.com", account_id="666666666666"
+    )
     last_used = datetime(2026, 1, 1, tzinfo=UTC)
     organization.put_root_credentials(
         account_id=account_id, password=True, access_keys=1, password_last_used=last_used
@@ -63,7 +65,10 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
     seen += [error_of(client.get_user)["code"] for client in (root, root_user)]
     access = organization.root_access()
     seen += [access.features, access.delegated_administrators, sorted(access.trusted_access)]
-    seen += [sorted(organization.other_services().trusted_access), organization.root_credentials(account_id)]
+    seen += [
+        sorted(organization.other_services().trusted_access),
+        organization.root_credentials(account_id),
+    ]
     for wrong_argument, error in (
         (lambda: organization.root_credentials(STRANGER), LookupError),
         (lambda: deny_everything(organization, "ou-none-12345678"), LookupError),
@@ -73,7 +78,14 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
             wrong_argument()
         seen.append(str(raised.value))
     seen += [
-        (call.service, call.operation, call.account_id, call.parameters, call.error, call.root_session)
+        (
+            call.service,
+            call.operation,
+            call.account_id,
+            call.parameters,
+            call.error,
+            call.root_session,
+        )
         for call in organization.calls
     ]
     organization.clear_calls()
@@ -84,7 +96,9 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
     return seen
 
 
-def test_a_server_in_its_own_process_behaves_as_the_emulation_in_process(running_aws: LocalAws) -> None:
+def test_a_server_in_its_own_process_behaves_as_the_emulation_in_process(
+    running_aws: LocalAws,
+) -> None:
     with mock_organization() as local:
         expected = observe_a_lifetime(local)
 
@@ -132,7 +146,9 @@ def test_aws_refuses_requests_without_the_token_and_of_web_pages() -> None:
         assert respond(served, "POST", "/moto-api/reset") == 403
 
         with pytest.raises(ClientError, match="AWS_SESSION_TOKEN") as raised:
-            RemoteOrganization(str(served.url)).client("sts", account_id=STRANGER).get_caller_identity()
+            RemoteOrganization(str(served.url)).client(
+                "sts", account_id=STRANGER
+            ).get_caller_identity()
         assert raised.value.response["Error"]["Code"] == "InvalidClientTokenId"
 
 
@@ -151,7 +167,9 @@ def test_an_sdk_reads_a_refusal_whatever_it_names(protocol: str, content_type: s
 
 def test_all_credentials_that_the_emulation_issues_are_accepted() -> None:
     with serve_organization(session_token=TOKEN) as served:
-        role = served.client("sts").assume_role(RoleArn=ROLE, RoleSessionName="session")["Credentials"]
+        role = served.client("sts").assume_role(RoleArn=ROLE, RoleSessionName="session")[
+            "Credentials"
+        ]
         served.client("iam").create_user(UserName="user")
         key = served.client("iam").create_access_key(UserName="user")["AccessKey"]
         arns = [

@@ -14,7 +14,9 @@ import pytest
 
 from local_aws.install import CHECKOUT, main, uv_variables
 
-REQUIREMENTS = sorted([*CHECKOUT.glob("requirements*.txt"), *CHECKOUT.glob("tests/*/requirements.txt")])
+REQUIREMENTS = sorted(
+    [*CHECKOUT.glob("requirements*.txt"), *CHECKOUT.glob("tests/*/requirements.txt")]
+)
 
 PIP_SETTINGS = """\
 :env:.index-url='https://user:word@env.example.com/simple'
@@ -45,7 +47,9 @@ def test_settings_that_uv_has_already_stay() -> None:
 
 
 # Packages, each with the hashes of its files, and nothing else: no index, no folder, no other file.
-PINNED_BY_HASH = re.compile(r"([\w.-]+==[^\s;]+( ; [^\\\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n)+")
+PINNED_BY_HASH = re.compile(
+    r"([\w.-]+==[^\s;]+( ; [^\\\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n)+"
+)
 
 
 @pytest.mark.parametrize("file", REQUIREMENTS, ids=lambda file: str(file.relative_to(CHECKOUT)))
@@ -77,7 +81,9 @@ def test_no_package_is_built_for_what_builds_it_has_no_hash(
     folder.mkdir()
     for name, text in files.items():
         (folder / name).write_text(text)
-    source = Path(shutil.make_archive(str(folder), "gztar", root_dir=tmp_path, base_dir=folder.name))
+    source = Path(
+        shutil.make_archive(str(folder), "gztar", root_dir=tmp_path, base_dir=folder.name)
+    )
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     requirements = tmp_path / "requirements.txt"
     requirements.write_text(f"sourceonly==1 \\\n    --hash=sha256:{digest}\n")
@@ -114,5 +120,9 @@ def test_the_local_aws_needs_some_packages_of_the_tests_in_the_same_versions() -
     assert local_aws.items() < pins("requirements-dev.txt").items()
     assert pins("requirements-template.txt").items() < local_aws.items()
     groups = tomllib.loads(Path(CHECKOUT / "pyproject.toml").read_text())["dependency-groups"]
-    named = [package for package in (*groups["local-aws"], *groups["template"]) if isinstance(package, str)]
+    named = [
+        package
+        for package in (*groups["local-aws"], *groups["template"])
+        if isinstance(package, str)
+    ]
     assert {re.split(r"\W", package)[0] for package in named} - {"nodejs"} <= local_aws.keys()

@@ -57,7 +57,8 @@ ADDRESSES = LocalAddresses(
     session_token="token",
 )
 
-# Prints what it and a Lambda function see, starts another process, and exits with the code that it reads.
+# Prints what it and a Lambda function see, starts another process, and exits with the code that it
+# reads.
 COMMAND = """
 import io, json, os, subprocess, sys, zipfile
 import boto3
@@ -95,7 +96,13 @@ seen = {
 print(json.dumps(seen), flush=True)
 sys.exit(int(sys.stdin.readline()))
 """
-STARTED_PROCESSES = ("MiniStack", "moto", "the command", "the command's sleep", "the function's worker")
+STARTED_PROCESSES = (
+    "MiniStack",
+    "moto",
+    "the command",
+    "the command's sleep",
+    "the function's worker",
+)
 RUN = (sys.executable, "-m", "local_aws", "run", "--")
 
 
@@ -240,7 +247,9 @@ def test_a_command_that_does_not_exist_is_named_in_the_error(tmp_path: Path) -> 
     assert run.stderr == f"{command} did not start: No such file or directory.\n"
 
 
-def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_stays(run: CommandLine) -> None:
+def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_stays(
+    run: CommandLine,
+) -> None:
     run.read_line()
     servers = [process for process in run.children() if process.cwd().startswith(str(run.folder))]
     (folder,) = run.folder.iterdir()
@@ -253,7 +262,10 @@ def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_sta
         assert len(servers) >= 2
         script = "from local_aws.runs import remove_killed_runs; remove_killed_runs()"
         environment = {**os.environ, "TMPDIR": str(run.folder)}
-        assert run_to_end(sys.executable, "-c", script, cwd=REPOSITORY, env=environment).returncode == 0
+        assert (
+            run_to_end(sys.executable, "-c", script, cwd=REPOSITORY, env=environment).returncode
+            == 0
+        )
         assert other.process.poll() is None
         other.write_line("end")
         assert other.process.wait(timeout=15) == 0
@@ -288,7 +300,9 @@ def test_other_users_and_web_pages_cannot_drive_it(running_aws: LocalAws) -> Non
         assert "(InvalidClientTokenId)" in ran.stderr, service
 
 
-def test_a_presigned_url_is_accepted_and_one_without_the_token_refused(running_aws: LocalAws) -> None:
+def test_a_presigned_url_is_accepted_and_one_without_the_token_refused(
+    running_aws: LocalAws,
+) -> None:
     keys = {"Bucket": "presigned", "Key": "a b/c+d"}
     script = (
         "import boto3, sys; from botocore.config import Config\n"
@@ -321,7 +335,9 @@ EXITED = r"it exited with code 4\.\nThe end of its log:\n  no room here$"
     ("servers", "message"),
     [
         pytest.param(
-            {"ministack": EXITS_AT_ONCE}, rf"^MiniStack did not start: {EXITED}", id="MiniStack exits"
+            {"ministack": EXITS_AT_ONCE},
+            rf"^MiniStack did not start: {EXITED}",
+            id="MiniStack exits",
         ),
         pytest.param(
             {"ministack": NOT_INSTALLED},
@@ -358,7 +374,9 @@ def test_a_callers_command_has_its_environment_without_settings_for_another_aws(
     environment = callers_environment(inherited, ADDRESSES, programs=[Path("/programs")])
     kept = inherited.keys() - USER_SETTINGS.keys() - {"PATH"}
     assert {name: environment[name] for name in kept} == {name: inherited[name] for name in kept}
-    assert environment["PATH"] == "/own/.venv/bin:/bin:/folder/bin:/programs", "the caller's programs first"
+    assert environment["PATH"] == "/own/.venv/bin:/bin:/folder/bin:/programs", (
+        "the caller's programs first"
+    )
     assert environment["AWS_SESSION_TOKEN"] == "token"
     assert environment.keys().isdisjoint({*OTHER_SETTINGS, "JSII_NODE"})
 
@@ -391,13 +409,16 @@ def test_cloudformation_cuts_both_parts_of_a_name_that_is_too_long(local_aws: Lo
     s3 = local_aws.client("s3")
     s3.create_bucket(Bucket="my-templates")
     s3.put_object(Bucket="my-templates", Key="folder/template.json", Body=json.dumps(template))
-    # The form of the address that docs/without-cdk.md has.
+    # The form of the address that docs/guides/without-cdk.md has.
     url = "https://my-templates.s3.us-east-1.amazonaws.com/folder/template.json"
     cloudformation.create_stack(StackName=stack, TemplateURL=url)
-    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName=stack, WaiterConfig={"Delay": 1}
+    )
 
     (resource,) = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
 
     assert re.fullmatch(
-        "rootaccessacceptance-0123-roottasksbucket51641f9d-[0-9a-f]{13}", resource["PhysicalResourceId"]
+        "rootaccessacceptance-0123-roottasksbucket51641f9d-[0-9a-f]{13}",
+        resource["PhysicalResourceId"],
     )

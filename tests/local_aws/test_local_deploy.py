@@ -42,7 +42,9 @@ exit 5
 """
 
 
-def test_it_shows_the_product_in_less_than_sixty_lines_and_leaves_it_in_a_shell(tmp_path: Path) -> None:
+def test_it_shows_the_product_in_less_than_sixty_lines_and_leaves_it_in_a_shell(
+    tmp_path: Path,
+) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "local_aws.local_deploy", "--keep"],
         cwd=ROOT,
@@ -61,7 +63,9 @@ def test_it_shows_the_product_in_less_than_sixty_lines_and_leaves_it_in_a_shell(
     assert [line[:2] for line in lines[lines.index(verdict) + 1 :]][:3] == ["1.", "2.", "3."]
 
     before, after = [
-        lines[at + 1] for at, line in enumerate(lines) if line.startswith("$ aws iam list-organizations-")
+        lines[at + 1]
+        for at, line in enumerate(lines)
+        if line.startswith("$ aws iam list-organizations-")
     ]
     assert before.startswith("An error occurred (ServiceAccessNotEnabledException)")
     assert set(after.split("\t")) == {CREDENTIALS, SESSIONS}
@@ -86,7 +90,9 @@ def test_it_shows_the_product_in_less_than_sixty_lines_and_leaves_it_in_a_shell(
     assert "To exempt root sessions, change it to:" in in_shell
     assert "Denied: 1 account." in in_shell
     assert f"Features: {CREDENTIALS} {SESSIONS}" in in_shell
-    assert "Last writes: DisableOrganizationsRootSessions EnableOrganizationsRootSessions" in in_shell
+    assert (
+        "Last writes: DisableOrganizationsRootSessions EnableOrganizationsRootSessions" in in_shell
+    )
     assert in_shell[-1].startswith("The local AWS has ended")
     assert list(tmp_path.iterdir()) == []
 
@@ -109,7 +115,9 @@ def test_a_failed_deployment_shows_our_sentence_and_where_the_rest_is(
     assert " organizations:RegisterDelegatedAdministrator(" in words
     assert f"Not applied: organizations:RegisterDelegatedAdministrator({STRANGER})." in words
     assert where == "All that the CDK CLI printed is in .local-aws/cdk.log."
-    assert local_aws.organization.root_access().features == {CREDENTIALS, SESSIONS}, "applied steps stay"
+    assert local_aws.organization.root_access().features == {CREDENTIALS, SESSIONS}, (
+        "applied steps stay"
+    )
     output, errors = capfd.readouterr()
     assert errors == ""
     (line,) = output.splitlines()

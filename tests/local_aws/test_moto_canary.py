@@ -34,8 +34,12 @@ def test_moto_does_not_support_the_operation_yet(response: type, operation: str)
     [FakeServiceAccess.trusted_service, FakeDelegatedAdministrator.supported_service],
     ids=["trusted service", "service with delegated administrators"],
 )
-def test_moto_does_not_know_iam_as_a_service_of_the_organization_yet(is_known: Callable[[str], bool]) -> None:
-    assert not is_known("iam.amazonaws.com"), _REMOVE_OUR_COPY.format("iam.amazonaws.com in an organization")
+def test_moto_does_not_know_iam_as_a_service_of_the_organization_yet(
+    is_known: Callable[[str], bool],
+) -> None:
+    assert not is_known("iam.amazonaws.com"), _REMOVE_OUR_COPY.format(
+        "iam.amazonaws.com in an organization"
+    )
 
 
 def test_moto_does_not_take_an_account_id_as_an_access_key_id_yet() -> None:
@@ -47,9 +51,13 @@ def test_moto_does_not_take_an_account_id_as_an_access_key_id_yet() -> None:
 
 def test_ministack_refuses_an_alarm_on_metric_math_yet() -> None:
     with pytest.raises(ValueError, match="metric math"):
-        provisioners._cw_metric_alarm_record("Alarm", {"Metrics": [{"Id": "e", "Expression": "FILL(m, 0)"}]})
+        provisioners._cw_metric_alarm_record(
+            "Alarm", {"Metrics": [{"Id": "e", "Expression": "FILL(m, 0)"}]}
+        )
 
 
 def test_ministack_refuses_a_policy_of_organizations_yet() -> None:
     missing = "AWS::Organizations::Policy" not in provisioners._RESOURCE_HANDLERS
-    assert missing, "MiniStack deploys policies of Organizations itself: remove it from the local AWS."
+    assert missing, (
+        "MiniStack deploys policies of Organizations itself: remove it from the local AWS."
+    )

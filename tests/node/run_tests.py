@@ -1,7 +1,8 @@
 """Import the functions' modules and run tests in WebAssembly, which has one thread and few native packages.
 
-Its argument is a request in JSON: `root`, the project; `path`, the folders to import from; `pytest`, the
-arguments of pytest. Its last line of output is JSON: `python`, `boto3`, `modules`, and `outcomes` by test.
+Its argument is a request in JSON: `root`, the project; `path`, the folders to import from;
+`pytest`, the arguments of pytest. Its last line of output is JSON: `python`, `boto3`, `modules`,
+and `outcomes` by test.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class _EmptyModule(ModuleType):
 class _EmptyModules(MetaPathFinder, Loader):
     """Finds the absent packages, with any name in them."""
 
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: object = None, target: object = None
+    ) -> ModuleSpec | None:
         is_absent = fullname.partition(".")[0] in _ABSENT
         return spec_from_loader(fullname, self, is_package=True) if is_absent else None
 
@@ -54,7 +57,9 @@ class _Executor(concurrent.futures.Executor):
     def __init__(self, *_: object, **__: object) -> None:
         pass
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> concurrent.futures.Future[Any]:
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         try:
             future.set_result(fn(*args, **kwargs))

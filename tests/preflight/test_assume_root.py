@@ -56,9 +56,13 @@ def test_a_policy_on_the_callers_account_is_judged_for_assume_root(sample: Sampl
 
 
 @pytest.mark.parametrize("sample", RESOURCE_CONTROL_POLICIES, ids=lambda sample: sample["name"])
-def test_a_resource_control_policy_on_the_member_is_judged_but_never_certain(sample: dict[str, Any]) -> None:
+def test_a_resource_control_policy_on_the_member_is_judged_but_never_certain(
+    sample: dict[str, Any],
+) -> None:
     attached = policy_of(sample["policy"], policy_type=PolicyType.RESOURCE_CONTROL_POLICY)
-    judged = evaluate_call(OPEN_SESSION, levels((FULL_ACCESS,)), levels((RCP_FULL_ACCESS, attached)))
+    judged = evaluate_call(
+        OPEN_SESSION, levels((FULL_ACCESS,)), levels((RCP_FULL_ACCESS, attached))
+    )
     assert judged.decision == sample["assumeRoot"]
     assert {cause.reason for cause in judged.causes} <= {Reason.UNCONFIRMED}
     # Resource control policies do not support IAM.
@@ -70,9 +74,15 @@ def test_a_resource_control_policy_on_the_member_is_judged_but_never_certain(sam
     [
         ("aws:PrincipalArn", Possible(values=OPENER.principal_arns)),
         ("aws:PrincipalAccount", Possible(values=(DELEGATE_ID,))),
-        ("aws:PrincipalOrgPaths", Possible(values=((f"{ORGANIZATION_ID}/r-ab12/ou-ab12-security/",),))),
+        (
+            "aws:PrincipalOrgPaths",
+            Possible(values=((f"{ORGANIZATION_ID}/r-ab12/ou-ab12-security/",),)),
+        ),
         ("aws:ResourceAccount", Possible(values=(ACCOUNT_ID,))),
-        ("sts:TaskPolicyArn", Possible(values=(f"arn:aws:iam::aws:policy/root-task/{Task.AUDIT.policy}",))),
+        (
+            "sts:TaskPolicyArn",
+            Possible(values=(f"arn:aws:iam::aws:policy/root-task/{Task.AUDIT.policy}",)),
+        ),
         ("sts:ExternalId", ABSENT),
         ("aws:AssumedRoot", ABSENT),
         ("aws:RequestedRegion", Possible(values=("eu-west-1",))),
@@ -94,7 +104,9 @@ def test_what_a_key_may_be_in_the_call_that_opens_a_session(key: str, expected: 
         pytest.param(OPENER, "ou-ab12-security", DENIED, id="on the delegate's unit"),
         pytest.param(OPENER, ACCOUNT_ID, ALLOWED, id="on the member"),
         pytest.param(replace(OPENER, unit_ids=None), ACCOUNT_ID, UNKNOWN, id="of an unknown path"),
-        pytest.param(replace(OPENER, is_in_management_account=True), "r-ab12", ALLOWED, id="management"),
+        pytest.param(
+            replace(OPENER, is_in_management_account=True), "r-ab12", ALLOWED, id="management"
+        ),
     ],
 )
 def test_service_control_policies_bind_the_caller_of_assume_root(
@@ -125,7 +137,9 @@ NOW = 1_790_000_000  # In September 2026.
     ],
     ids=str,
 )
-def test_a_time_in_a_session_is_not_before_the_present(condition: dict[str, Any], expected: Decision) -> None:
+def test_a_time_in_a_session_is_not_before_the_present(
+    condition: dict[str, Any], expected: Decision
+) -> None:
     session = replace(OPENED_SESSION, opened_after=NOW)
     assert verdict(policy(statement(Condition=condition)), session=session).decision is expected
     without = verdict(policy(statement(Condition=condition))).decision

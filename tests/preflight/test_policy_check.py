@@ -73,7 +73,9 @@ DELETE, RECOVER = Task.DELETE, Task.RECOVER
         ("s3:PutBucketPolicy", Task.UNLOCK_BUCKET, TaskResult.PARTLY),
     ],
 )
-def test_a_task_is_denied_if_nothing_of_it_is_possible(denied: str, task: Task, expected: TaskResult) -> None:
+def test_a_task_is_denied_if_nothing_of_it_is_possible(
+    denied: str, task: Task, expected: TaskResult
+) -> None:
     assert judge_task(check_of_denial(denied), task, ACCOUNT).result is expected
 
 
@@ -84,7 +86,11 @@ def test_a_task_is_denied_if_nothing_of_it_is_possible(denied: str, task: Task, 
 def test_a_task_is_denied_if_its_plan_or_its_execution_gets_no_session(
     task_policy: Task, delete: TaskResult
 ) -> None:
-    of_task = {"StringLike": {"sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{task_policy.policy}"}}
+    of_task = {
+        "StringLike": {
+            "sts:TaskPolicyArn": f"arn:aws:iam::aws:policy/root-task/{task_policy.policy}"
+        }
+    }
     denies = document(statement(Action="sts:*", Condition=of_task))
     judged = checked(policies_of({"p-1": denies}, {DELEGATE_ID: ["p-1"]}), DELETE, opener=OPENER)
     assert judged.result is delete
@@ -110,7 +116,9 @@ def test_a_task_names_what_decides_it_alone_and_the_denials_come_first() -> None
     mixed = document(perhaps, statement(Action="iam:DeleteAccessKey"))
     found = checked(policies_of({"p-1": mixed}, {ACCOUNT_ID: ["p-1"]})).causes
     lists = ("iam:ListAccessKeys", "iam:ListMFADevices", "iam:ListSigningCertificates")
-    assert [(denial.cause.place[4], denial.decision, denial.tasks, denial.calls) for denial in found] == [
+    assert [
+        (denial.cause.place[4], denial.decision, denial.tasks, denial.calls) for denial in found
+    ] == [
         (2, Decision.DENIED, (Task.DELETE,), ("iam:DeleteAccessKey",)),
         (1, Decision.UNKNOWN, (Task.AUDIT,), lists),
     ]
@@ -138,7 +146,9 @@ def with_changes(
             documents_after[f"p-allow-{number}"] = document(fix.suggested)
             attached_after.setdefault(cause.level.target_id, []).append(f"p-allow-{number}")
         else:
-            documents_after[cause.policy.policy_id]["Statement"][cause.statement.number - 1] = fix.suggested
+            documents_after[cause.policy.policy_id]["Statement"][cause.statement.number - 1] = (
+                fix.suggested
+            )
     after = policies_of(documents_after, attached_after, without_full_access=without_full_access)
     return checked(after, opener=opener)
 
@@ -157,7 +167,10 @@ def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
     )
     policies = policies_of({"p-1": both}, {root_id: ["p-1"]}, without_full_access={root_id})
     found = checked(policies)
-    assert {denial.cause.reason for denial in found.causes} == {Reason.EXPLICIT_DENY, Reason.NO_ALLOW}
+    assert {denial.cause.reason for denial in found.causes} == {
+        Reason.EXPLICIT_DENY,
+        Reason.NO_ALLOW,
+    }
     # An Allow can be missing for other calls in another account.
     each = [checked(policies, task) for task in Task]
     (allow,) = [fix for fix in find_fixes(each, OPENER) if fix.statement is None]
@@ -174,7 +187,9 @@ def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
     opener=st.sampled_from([None, OPENER, OWN_OPENER]),
 )
 def test_with_every_change_nothing_is_denied_but_on_purpose(
-    placed: list[tuple[dict[str, Any], str]], without_full_access: bool, opener: SessionOpener | None
+    placed: list[tuple[dict[str, Any], str]],
+    without_full_access: bool,
+    opener: SessionOpener | None,
 ) -> None:
     attached: dict[str, list[str]] = {}
     for number, (_, target_id) in enumerate(placed):
@@ -189,7 +204,9 @@ def test_with_every_change_nothing_is_denied_but_on_purpose(
         denies = denial.cause.statement
         keys = {condition.key.lower() for condition in denies.conditions} if denies else set()
         opens = denial.calls == ("sts:AssumeRoot",)
-        on_purpose = keys & ({"aws:principalarn", "sts:taskpolicyarn"} if opens else {"aws:assumedroot"})
+        on_purpose = keys & (
+            {"aws:principalarn", "sts:taskpolicyarn"} if opens else {"aws:assumedroot"}
+        )
         assert denial.decision is Decision.UNKNOWN or on_purpose
 
 
@@ -212,7 +229,10 @@ def test_a_statement_about_root_sessions_denies_them_on_purpose(condition: dict[
     [
         (OPENER, f"arn:aws:iam::{DELEGATE_ID}:role/centralized-root-access/*"),
         (OWN_OPENER, OWN_OPENER.principal_arns[0]),
-        (replace(OPENER, principal_arns=()), f"arn:*:iam::{DELEGATE_ID}:role/centralized-root-access/*"),
+        (
+            replace(OPENER, principal_arns=()),
+            f"arn:*:iam::{DELEGATE_ID}:role/centralized-root-access/*",
+        ),
     ],
     ids=["the roles of RootTasks", "another role", "an unknown role"],
 )
@@ -247,7 +267,9 @@ def test_a_statement_that_spares_root_sessions_is_made_to_spare_the_role_that_op
         (
             {
                 "Condition": {
-                    "StringNotEqualsIfExists": {"sts:TaskPolicyArn": "arn:aws:iam::aws:policy/root-task/X"}
+                    "StringNotEqualsIfExists": {
+                        "sts:TaskPolicyArn": "arn:aws:iam::aws:policy/root-task/X"
+                    }
                 }
             },
             False,
@@ -270,7 +292,9 @@ def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
     assert suggested == statement(Condition=kept)
 
 
-def test_a_statement_that_spares_roles_in_other_calls_does_not_deny_root_sessions_on_purpose() -> None:
+def test_a_statement_that_spares_roles_in_other_calls_does_not_deny_root_sessions_on_purpose() -> (
+    None
+):
     spared = {"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT_ID}:role/admin"}}
     policies = policies_of({"p-1": document(statement(Condition=spared))}, {ACCOUNT_ID: ["p-1"]})
     (fix,) = find_fixes([checked(policies)], OPENER)

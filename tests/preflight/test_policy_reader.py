@@ -33,7 +33,10 @@ DENY_IT = statement(Action=ACTION)
 
 
 def attach(
-    organization: LocalOrganization, name: str, listed: Mapping[str, object], target_ids: Sequence[str]
+    organization: LocalOrganization,
+    name: str,
+    listed: Mapping[str, object],
+    target_ids: Sequence[str],
 ) -> None:
     """Attach one policy to some targets."""
     first, *others = target_ids
@@ -47,7 +50,9 @@ def reader_of(client: Any, *, time: FakeTime | None = None) -> PolicyReader:
     clients: Any = SimpleNamespace(organizations=client)
     return PolicyReader(
         Aws(
-            find_function=lambda: FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT),
+            find_function=lambda: FunctionArn(
+                partition="aws", region="us-east-1", account_id=MANAGEMENT
+            ),
             clients=clients,
             now=lambda: datetime.now(UTC),
             log=lambda **event: None,
@@ -87,7 +92,9 @@ def test_for_many_accounts_targets_with_policies_of_their_own_are_read(
 ) -> None:
     accounts = add_accounts(organization, 60)
     attach(organization, "some", DENY_OTHERS, accounts[:5])
-    organization.client("organizations").detach_policy(PolicyId="p-FullAWSAccess", TargetId=accounts[4])
+    organization.client("organizations").detach_policy(
+        PolicyId="p-FullAWSAccess", TargetId=accounts[4]
+    )
     found = read(organization, accounts)
     assert {id_ for id_, decision in found.items() if decision is Decision.DENIED} == {accounts[4]}
     assert set(found.values()) == {Decision.ALLOWED, Decision.DENIED}
@@ -95,7 +102,9 @@ def test_for_many_accounts_targets_with_policies_of_their_own_are_read(
     assert calls(organization)["ListTargetsForPolicy"] == 1
 
 
-def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(organization: LocalOrganization) -> None:
+def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(
+    organization: LocalOrganization,
+) -> None:
     attach(organization, "deleted", DENY_IT, [organization.root_id])
     client = organization.client("organizations")
     deleted = error_response("PolicyNotFoundException")
@@ -107,7 +116,9 @@ def test_a_policy_that_is_deleted_after_it_was_listed_denies_nothing(organizatio
     assert decisions(organization, policies, [MEMBER]) == {MEMBER: Decision.ALLOWED}
 
 
-def test_a_few_accounts_of_many_cost_what_is_on_their_paths(organization: LocalOrganization) -> None:
+def test_a_few_accounts_of_many_cost_what_is_on_their_paths(
+    organization: LocalOrganization,
+) -> None:
     accounts = add_accounts(organization, 100)
     attach(organization, "some", DENY_OTHERS, accounts[:50])
     assert read(organization, accounts[:1]) == {accounts[0]: Decision.ALLOWED}

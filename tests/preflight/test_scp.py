@@ -71,8 +71,14 @@ def decide(call: Call, *attached: Sequence[Policy]) -> Decision:
 @pytest.mark.parametrize(
     ("attached", "expected"),
     [
-        (([allow("iam:*", "s3:*")], [allow("s3:*", "sqs:*")], [FULL_ACCESS]), (DENIED, ALLOWED, DENIED)),
-        (([FULL_ACCESS], [allow("s3:*"), allow("iam:*")], [FULL_ACCESS]), (ALLOWED, ALLOWED, DENIED)),
+        (
+            ([allow("iam:*", "s3:*")], [allow("s3:*", "sqs:*")], [FULL_ACCESS]),
+            (DENIED, ALLOWED, DENIED),
+        ),
+        (
+            ([FULL_ACCESS], [allow("s3:*"), allow("iam:*")], [FULL_ACCESS]),
+            (ALLOWED, ALLOWED, DENIED),
+        ),
         (([FULL_ACCESS], [], [FULL_ACCESS]), (DENIED, DENIED, DENIED)),
         (([FULL_ACCESS], [FULL_ACCESS], [policy(ROOT_DENY)]), (DENIED, DENIED, DENIED)),
     ],
@@ -98,7 +104,9 @@ def test_every_level_must_allow_and_none_may_deny(
     ],
     ids=lambda value: None,
 )
-def test_what_is_not_known_is_neither_an_allow_nor_a_deny(policies: list[Policy], expected: Decision) -> None:
+def test_what_is_not_known_is_neither_an_allow_nor_a_deny(
+    policies: list[Policy], expected: Decision
+) -> None:
     assert decide(GET_USER, policies) is expected
     assert decide(GET_USER, [FULL_ACCESS], policies, [FULL_ACCESS]) is expected
 
@@ -124,7 +132,9 @@ def test_what_is_not_known_is_neither_an_allow_nor_a_deny(policies: list[Policy]
         ("i\u00e4m:*", UNKNOWN),
     ],
 )
-def test_an_action_is_matched_without_case_and_with_wildcards(action: str, expected: Decision) -> None:
+def test_an_action_is_matched_without_case_and_with_wildcards(
+    action: str, expected: Decision
+) -> None:
     opposite = {ALLOWED: DENIED, DENIED: ALLOWED, UNKNOWN: UNKNOWN}[expected]
     assert decision(policy(statement(Action=action))) is expected
     assert decision(policy(statement(Action=["s3:GetObject", action]))) is expected
@@ -207,9 +217,14 @@ def test_a_resource_is_matched_part_by_part(call: Call, resource: str, expected:
         # What NotResource makes of a variable without a value is not documented.
         opposite = UNKNOWN
     assert decision(policy(statement(Resource=resource)), call=call) is expected
-    assert decision(policy(statement(Resource=["arn:aws:sns:::x", resource])), call=call) is expected
+    assert (
+        decision(policy(statement(Resource=["arn:aws:sns:::x", resource])), call=call) is expected
+    )
     assert decision(policy(statement(NotResource=resource)), call=call) is opposite
-    assert decision(policy(statement(NotResource=["arn:aws:sns:::x", resource])), call=call) is opposite
+    assert (
+        decision(policy(statement(NotResource=["arn:aws:sns:::x", resource])), call=call)
+        is opposite
+    )
 
 
 def test_variables_in_a_resource_are_plain_text_without_the_version() -> None:
@@ -283,7 +298,9 @@ def test_a_denied_call_names_the_statements_that_deny_it_and_where_they_are_atta
     denies = policy(statement("Allow", **PERHAPS), named, ROOT_DENY, policy_id="p-deny")
     verdict = evaluate_call(
         GET_USER,
-        service_control=levels([FULL_ACCESS, policy(statement(**PERHAPS))], [FULL_ACCESS, denies], []),
+        service_control=levels(
+            [FULL_ACCESS, policy(statement(**PERHAPS))], [FULL_ACCESS, denies], []
+        ),
     )
     assert verdict.decision is DENIED
     assert [cause.place for cause in verdict.causes] == [
@@ -319,7 +336,8 @@ def test_an_unknown_call_names_what_could_not_be_decided() -> None:
 
 def test_an_unknown_allow_is_named_if_nothing_else_allows() -> None:
     verdict = evaluate_call(
-        GET_USER, service_control=levels([policy(statement("Allow", **PERHAPS), policy_id="p-perhaps")])
+        GET_USER,
+        service_control=levels([policy(statement("Allow", **PERHAPS), policy_id="p-perhaps")]),
     )
     assert [cause.place[:1] + cause.place[3:] for cause in verdict.causes] == [
         (Reason.UNDECIDED_ALLOW, "p-perhaps", 1)
@@ -426,7 +444,9 @@ KNOWN: dict[str, Any] = {
         (bucket_call("payroll"), "s3:x-amz-content-sha256", PRESENT),
     ],
 )
-def test_what_a_key_may_be_in_a_call_in_any_spelling(call: Call, key: str, expected: Possible) -> None:
+def test_what_a_key_may_be_in_a_call_in_any_spelling(
+    call: Call, key: str, expected: Possible
+) -> None:
     for spelling in (key, key.upper()):
         assert request(call).possible(spelling) == expected
 
@@ -441,7 +461,10 @@ def test_what_the_caller_does_not_know_is_open() -> None:
 @pytest.mark.parametrize("service", ["iam", "s3", "sqs"])
 def test_a_key_of_a_service_is_in_no_call_of_another_one(service: str) -> None:
     for call in (GET_USER, bucket_call("payroll"), queue_call("jobs")):
-        assert call.service == service or request(call).possible(f"{service}:ResourceTag/team") == ABSENT
+        assert (
+            call.service == service
+            or request(call).possible(f"{service}:ResourceTag/team") == ABSENT
+        )
 
 
 # The calls of the tasks

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from centralized_root_access.preflight.condition_keys import ANYTHING, PRESENT, OtherValues, Possible
+from centralized_root_access.preflight.condition_keys import (
+    ANYTHING,
+    PRESENT,
+    OtherValues,
+    Possible,
+)
 from centralized_root_access.preflight.operators import OPERATORS
 from centralized_root_access.preflight.truth import Truth
 from support.scp import holds
@@ -17,7 +22,8 @@ if TYPE_CHECKING:
 TRUE, FALSE, UNKNOWN = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 ROOT = "arn:aws:iam::222222222222:root"
 
-# operator, values of the policy, value of the request, whether it holds; the negation says the opposite
+# operator, values of the policy, value of the request, whether it holds; the negation says the
+# opposite
 PAIRS = [
     ("String", "Equals", ["a*", "a", ""], "a*", TRUE),
     ("String", "EqualsIgnoreCase", ["\u00e9A"], "\u00e9a", TRUE),
@@ -81,7 +87,10 @@ ORDERS = {
 
 @pytest.mark.parametrize(
     ("kind", "values"),
-    [("Numeric", ("9", "10", "11")), ("Date", ("2029-12-31T23:59:59Z", "2030-01-01", "2030-01-02"))],
+    [
+        ("Numeric", ("9", "10", "11")),
+        ("Date", ("2029-12-31T23:59:59Z", "2030-01-01", "2030-01-02")),
+    ],
 )
 @pytest.mark.parametrize(("order", "expected"), ORDERS.items())
 def test_an_order(kind: str, values: tuple[str, ...], order: str, expected: list[Truth]) -> None:
@@ -172,7 +181,8 @@ def test_a_quantifier_takes_the_values_of_a_list(
 
 
 @pytest.mark.parametrize(
-    "operator", ["SomethingNew", "stringequals", "ForMostValues:Bool", "NullIfExists", "ForAnyValue:Null"]
+    "operator",
+    ["SomethingNew", "stringequals", "ForMostValues:Bool", "NullIfExists", "ForAnyValue:Null"],
 )
 def test_an_operator_that_is_not_known_is_undecided(operator: str) -> None:
     assert holds({operator: {"aws:k": "true"}}, {"aws:k": "true"}) is UNKNOWN
@@ -284,7 +294,8 @@ def test_a_wildcard_in_the_value_of_a_variable_is_an_ordinary_character() -> Non
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [("a${*}", "a*"), ("a${?}", "a?"), ("a${$}", "a$"), ("${$}{aws:k}", "${aws:k}")]
+    ("value", "text"),
+    [("a${*}", "a*"), ("a${?}", "a?"), ("a${$}", "a$"), ("${$}{aws:k}", "${aws:k}")],
 )
 def test_special_characters_stand_for_themselves(value: str, text: str) -> None:
     for operator in ("StringLike", "StringEquals"):

@@ -82,9 +82,13 @@ SAMPLE_VALUES: tuple[Value | None, ...] = (
 def possibilities(draw: st.DrawFn) -> tuple[Possible, Value | None]:
     """Draw what a key may be, and one of the values that it may have."""
     drawn = draw(st.lists(st.sampled_from(SAMPLE_VALUES), min_size=1, max_size=3, unique=True))
-    others = draw(st.sampled_from((None, None, OtherValues.ONE_VALUE, OtherValues.ONE_OR_MORE_VALUES)))
+    others = draw(
+        st.sampled_from((None, None, OtherValues.ONE_VALUE, OtherValues.ONE_OR_MORE_VALUES))
+    )
     possible = Possible(
-        absent=None in drawn, values=tuple(value for value in drawn if value is not None), others=others
+        absent=None in drawn,
+        values=tuple(value for value in drawn if value is not None),
+        others=others,
     )
     inside = [
         value
@@ -96,7 +100,9 @@ def possibilities(draw: st.DrawFn) -> tuple[Possible, Value | None]:
     return possible, draw(st.sampled_from(inside))
 
 
-@property_test(examples=300, block=conditions(), data=st.data(), effect=st.sampled_from(("Allow", "Deny")))
+@property_test(
+    examples=300, block=conditions(), data=st.data(), effect=st.sampled_from(("Allow", "Deny"))
+)
 def test_what_is_certain_of_all_that_keys_may_be_is_so_for_each(
     block: dict[str, Any], data: st.DataObject, effect: str
 ) -> None:
@@ -152,7 +158,16 @@ _JSON = st.recursive(
         st.lists(children, max_size=3),
         st.dictionaries(
             st.sampled_from(
-                ("Version", "Statement", "Effect", "Action", "Resource", "Condition", "Bool", "aws:k")
+                (
+                    "Version",
+                    "Statement",
+                    "Effect",
+                    "Action",
+                    "Resource",
+                    "Condition",
+                    "Bool",
+                    "aws:k",
+                )
             ),
             children,
             max_size=5,
@@ -176,9 +191,18 @@ def test_any_text_is_a_policy_or_a_policy_with_a_problem(content: str) -> None:
     text=st.text(alphabet="ab$*", max_size=5),
 )
 def test_any_text_can_be_a_value_of_every_operator(value: str, text: str) -> None:
-    for operator in ("StringLike", "ArnLike", "StringEquals", "NumericEquals", "DateEquals", "IpAddress"):
+    for operator in (
+        "StringLike",
+        "ArnLike",
+        "StringEquals",
+        "NumericEquals",
+        "DateEquals",
+        "IpAddress",
+    ):
         condition = {operator: {"aws:k": value}}
-        policy = policy_of(document(statement(Condition=condition, Resource=f"arn:aws:iam::*:{value}")))
+        policy = policy_of(
+            document(statement(Condition=condition, Resource=f"arn:aws:iam::*:{value}"))
+        )
         decision_with({"aws:k": text}, FULL_ACCESS, policy)
 
 
@@ -210,9 +234,15 @@ HOSTILE: dict[str, Callable[[int], dict[str, Any]]] = {
     "many values that match late": lambda count: like(*["*a*r*n*:*:*:*:*2*2*2*2*r*o*o*x*"] * count),
     "many variables": lambda count: like("${aws:PrincipalArn}" * count),
     "many resources": lambda count: document(statement(NotResource=["arn:*:*:*:*:*o*x"] * count)),
-    "many statements": lambda count: document(*[statement(NotAction="s3:*", Resource="arn:x:*")] * count),
+    "many statements": lambda count: document(
+        *[statement(NotAction="s3:*", Resource="arn:x:*")] * count
+    ),
     "many conditions": lambda count: document(
-        statement(Condition={"StringNotLike": {f"aws:PrincipalTag/{number}": "*" for number in range(count)}})
+        statement(
+            Condition={
+                "StringNotLike": {f"aws:PrincipalTag/{number}": "*" for number in range(count)}
+            }
+        )
     ),
 }
 

@@ -107,7 +107,8 @@ class Synthesized:
         variables = self.function(handler)["Environment"]["Variables"]
         (bucket,) = resources(self.template, "AWS::S3::Bucket")
         return {
-            name: text(value).replace(f"${{{bucket}}}", running.BUCKET) for name, value in variables.items()
+            name: text(value).replace(f"${{{bucket}}}", running.BUCKET)
+            for name, value in variables.items()
         }
 
     def settings(self, handler: str) -> Any:
@@ -142,7 +143,9 @@ def synthesize(folder: Path, *, everything: bool) -> Synthesized:
         if isinstance(value, str):
             CfnOutput(stack, output_key(name), value=value)
     app.synth()
-    return Synthesized(folder=folder, template=json.loads((folder / "Contract.template.json").read_text()))
+    return Synthesized(
+        folder=folder, template=json.loads((folder / "Contract.template.json").read_text())
+    )
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +172,9 @@ def test_the_handlers_are_all_the_python_functions_of_the_template(everything: S
 
 @pytest.mark.slow
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_a_functions_code_has_what_it_imports_and_nothing_else(everything: Synthesized, handler: str) -> None:
+def test_a_functions_code_has_what_it_imports_and_nothing_else(
+    everything: Synthesized, handler: str
+) -> None:
     asset, package = everything.asset(handler), handler.partition(".")[0]
     imported = run_successfully(sys.executable, "-P", "-c", _IMPORT_PACKAGE, asset, package, env={})
     assert imported.split() == sorted(path.name for path in asset.iterdir())
@@ -238,7 +243,10 @@ def test_no_role_of_root_tasks_reads_more_of_the_organization_than_its_accounts_
     created = everything.template["Resources"].items()
     own = json.dumps([resource for id_, resource in created if id_.startswith("RootTasks")])
     assert {*re.findall('"(organizations:[^"]+)"', own)} == {
-        *(f"organizations:Describe{name}" for name in ("Account", "Organization", "OrganizationalUnit")),
+        *(
+            f"organizations:Describe{name}"
+            for name in ("Account", "Organization", "OrganizationalUnit")
+        ),
         *(f"organizations:List{name}" for name in ("Accounts", "Parents", "Roots")),
         *(f"organizations:List{name}ForParent" for name in ("Accounts", "OrganizationalUnits")),
     }
@@ -328,7 +336,9 @@ def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
 def test_the_function_reads_the_properties_and_returns_the_attributes(
     everything: Synthesized, organization: LocalOrganization
 ) -> None:
-    properties = dict(only_resource(everything.template, "Custom::CentralizedRootAccess")["Properties"])
+    properties = dict(
+        only_resource(everything.template, "Custom::CentralizedRootAccess")["Properties"]
+    )
     (invoked,) = properties_of(everything.template, "AWS::Lambda::Function", "RootAccessFunction")
     assert properties.pop("ServiceToken") == {"Fn::GetAtt": [invoked, "Arn"]}
     del properties["ServiceTimeout"]
@@ -384,7 +394,9 @@ def metric_of(alarm: Mapping[str, Any]) -> Any:
     """Return the metric that an alarm reads, itself or through a math expression."""
     if "MetricName" in alarm:
         return alarm
-    (metric,) = [metric["MetricStat"]["Metric"] for metric in alarm["Metrics"] if "MetricStat" in metric]
+    (metric,) = [
+        metric["MetricStat"]["Metric"] for metric in alarm["Metrics"] if "MetricStat" in metric
+    ]
     return metric
 
 
@@ -429,7 +441,9 @@ class Deployed:
         return self._run("Execute", running.EXECUTE_MACHINE, {"plan": plan.run_id})
 
     def _run(self, which: str, machine: str, input_: object) -> running.FinishedExecution:
-        execution = self.root_tasks.begin(f"run-{len(self.root_tasks.executions)}", input_, machine=machine)
+        execution = self.root_tasks.begin(
+            f"run-{len(self.root_tasks.executions)}", input_, machine=machine
+        )
         definition = state_machine_definition(self.synthesized.template, which)
         self.root_tasks.run_definition(execution, definition, self.invoke)
         return execution
@@ -439,10 +453,15 @@ class Deployed:
         logical_id = function_arn.removeprefix("${").removesuffix(".Arn}")
         handler = self.synthesized.template["Resources"][logical_id]["Properties"]["Handler"]
         environment = self.synthesized.environment(handler)
-        (audit_machine,) = properties_of(self.synthesized.template, STATE_MACHINE, "AuditStateMachine")
+        (audit_machine,) = properties_of(
+            self.synthesized.template, STATE_MACHINE, "AuditStateMachine"
+        )
         arn = running.ARN_OF_AUDIT_MACHINE
         given = SETTINGS[handler](
-            {name: value.replace(f"${{{audit_machine}}}", arn) for name, value in environment.items()}
+            {
+                name: value.replace(f"${{{audit_machine}}}", arn)
+                for name, value in environment.items()
+            }
         )
         aws = self.root_tasks.aws()
         run, _ = running.FUNCTIONS[handler.rpartition(".")[2]]
@@ -500,7 +519,9 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
         assert line[dimension["Name"]] == running.AUDIT_MACHINE
 
 
-def test_a_refused_run_does_not_fail_and_is_counted_by_the_metric_of_its_own(deployed: Deployed) -> None:
+def test_a_refused_run_does_not_fail_and_is_counted_by_the_metric_of_its_own(
+    deployed: Deployed,
+) -> None:
     metrics = RootTasks(bootstrap_stack(), "RootTasks", tasks=RootTask).metric_refused_executions
     counted = [metric.to_metric_config() for metric in metrics.using_metrics.values()]
     audit = deployed.run({})
@@ -510,12 +531,18 @@ def test_a_refused_run_does_not_fail_and_is_counted_by_the_metric_of_its_own(dep
     ):
         assert (execution.status, execution.output["refused"]) == ("SUCCEEDED", reason)
     logged = [event for event in deployed.root_tasks.log if event.get("event") == "run_refused"]
-    assert [event["StateMachineName"] for event in logged] == [running.AUDIT_MACHINE, running.EXECUTE_MACHINE]
+    assert [event["StateMachineName"] for event in logged] == [
+        running.AUDIT_MACHINE,
+        running.EXECUTE_MACHINE,
+    ]
     for event, read in zip(logged, counted, strict=True):
         (emitted,) = event["_aws"]["CloudWatchMetrics"]  # type: ignore[index]
         stat = read.metric_stat
         assert stat is not None
-        assert (stat.namespace, stat.metric_name) == (emitted["Namespace"], emitted["Metrics"][0]["Name"])
+        assert (stat.namespace, stat.metric_name) == (
+            emitted["Namespace"],
+            emitted["Metrics"][0]["Name"],
+        )
         assert stat.statistic == "Sum"
         assert [[dimension.name for dimension in stat.dimensions or ()]] == emitted["Dimensions"]
         assert event[stat.metric_name] == 1
@@ -541,7 +568,9 @@ def test_step_functions_holds_the_hash_of_an_executions_report(deployed: Deploye
     assert failed.cause.endswith(f"(SHA-256 of report.json: {checksum(failed)})")
 
 
-def test_what_runs_leave_expires_and_backups_do_not(everything: Synthesized, deployed: Deployed) -> None:
+def test_what_runs_leave_expires_and_backups_do_not(
+    everything: Synthesized, deployed: Deployed
+) -> None:
     properties = only_resource(everything.template, "AWS::S3::Bucket")["Properties"]
     expiring = [
         rule["Prefix"]
@@ -581,7 +610,9 @@ def test_what_runs_leave_expires_and_backups_do_not(everything: Synthesized, dep
         ("٢٢٢٢٢٢٢٢٢٢٢٢", False),
     ],
 )
-def test_an_account_id_is_the_same_for_every_construct_and_function(account_id: str, valid: bool) -> None:
+def test_an_account_id_is_the_same_for_every_construct_and_function(
+    account_id: str, valid: bool
+) -> None:
     parsers: list[Callable[[], object]] = [
         lambda: parse_account_ids("protected_accounts", [account_id]),
         lambda: parse_delegated_administrators([account_id], stack=bootstrap_stack(env=MANAGEMENT)),
@@ -599,7 +630,9 @@ def test_an_account_id_is_the_same_for_every_construct_and_function(account_id: 
 def test_the_command_line_finds_each_role_that_opens_root_sessions(everything: Synthesized) -> None:
     outputs = {key: text(output["Value"]) for key, output in everything.template["Outputs"].items()}
     listed = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
-    found = [*deployment._deployments([{"StackName": "Roots", "StackId": "arn", "Outputs": listed}])]
+    found = [
+        *deployment._deployments([{"StackName": "Roots", "StackId": "arn", "Outputs": listed}])
+    ]
     opening = {
         policy["Properties"]["Roles"][0]["Ref"]
         for policy in resources(everything.template, "AWS::IAM::Policy").values()
@@ -607,4 +640,6 @@ def test_the_command_line_finds_each_role_that_opens_root_sessions(everything: S
         if (statement["Effect"], statement["Action"]) == ("Allow", "sts:AssumeRoot")
     }
     assert len(opening) == 7
-    assert {arn for one in found for arn in one.session_role_arns} == {f"${{{role}.Arn}}" for role in opening}
+    assert {arn for one in found for arn in one.session_role_arns} == {
+        f"${{{role}.Arn}}" for role in opening
+    }

@@ -37,7 +37,9 @@ def jobs(workflow: Path) -> dict[str, Any]:
     ids=["workflows", "timeouts", "forms", "form-configuration", "dependabot"],
 )
 def test_github_accepts_the_files(schema: str, files: list[Path]) -> None:
-    run_successfully(Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", schema, *files)
+    run_successfully(
+        Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", schema, *files
+    )
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
@@ -70,7 +72,9 @@ def test_an_action_has_the_same_version_in_every_workflow() -> None:
 
 def test_only_the_job_that_publishes_has_the_identity_and_it_runs_no_code() -> None:
     release = jobs(GITHUB / "workflows/release.yml")
-    assert [name for name, job in release.items() if "id-token" in job["permissions"]] == ["publish"]
+    assert [name for name, job in release.items() if "id-token" in job["permissions"]] == [
+        "publish"
+    ]
     assert all("run" not in step for step in release["publish"]["steps"])
 
 
@@ -110,7 +114,9 @@ def test_every_package_that_npm_installs_is_kept_up_to_date() -> None:
     (npm,) = [update for update in updates if update["package-ecosystem"] == "npm"]
     (locks,) = re.findall(r"for package in (.*); do", (ROOT / "Makefile").read_text())
     folders = ["/", *(f"/{folder}" for folder in locks.split())]
-    assert [folder for folder in folders if not any(map(PurePath(folder).match, npm["directories"]))] == []
+    assert [
+        folder for folder in folders if not any(map(PurePath(folder).match, npm["directories"]))
+    ] == []
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
@@ -135,13 +141,13 @@ CHANGELOG = """\
 ## [0.1.0] - 2026-11-25
 
 The first release. It is as
-[the page](docs/index.md) says.
+[the page](docs/start/getting-started.md) says.
 
 ## [0.0.1] - 2026-01-01
 
 Old.
 """
-NOTES = "The first release. It is as\n[the page](docs/index.md) says."
+NOTES = "The first release. It is as\n[the page](docs/start/getting-started.md) says."
 
 
 def test_the_release_notes_are_the_changelogs_section_of_the_tag() -> None:
@@ -153,7 +159,11 @@ def test_the_release_notes_are_the_changelogs_section_of_the_tag() -> None:
     [
         ("v0.2.0", CHANGELOG, "pyproject.toml has version 0.1.0"),
         ("v0.1.0", "## [Unreleased]\n\nSomething.\n", "has no section"),
-        ("v0.1.0", "## [0.1.0] - 2026-11-25\n\n## [0.0.1] - 2026-01-01\n\nOld.\n", "has no section"),
+        (
+            "v0.1.0",
+            "## [0.1.0] - 2026-11-25\n\n## [0.0.1] - 2026-01-01\n\nOld.\n",
+            "has no section",
+        ),
     ],
     ids=["another-version", "nothing-released", "an-empty-section"],
 )

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# AWS does not publish which boto3 the python3.14 runtime has; it differs by Region and over time. The lowest
-# one that this project allows knows the state of an account, which one that the runtime had does not.
+# AWS does not publish which boto3 the python3.14 runtime has; it differs by Region and over time.
+# The lowest one that this project allows knows the state of an account, which one that the runtime
+# had does not.
 LOWEST = Path(sys.prefix) / "lowest"
 OLDEST = Path(sys.prefix) / "oldest-sdk"
 AUDIT = """
@@ -64,8 +65,14 @@ OTHER_FILES = (
     "test_root_tasks_request.py",
     "test_root_use.py",
 )
-# Tests that WebAssembly cannot run: they need threads, and an endpoint for CloudFormation's responses.
-CUSTOM_RESOURCE_FILES = ("test_handler.py", "test_lifecycle.py", "test_response.py", "test_status_command.py")
+# Tests that WebAssembly cannot run: they need threads, and an endpoint for CloudFormation's
+# responses.
+CUSTOM_RESOURCE_FILES = (
+    "test_handler.py",
+    "test_lifecycle.py",
+    "test_response.py",
+    "test_status_command.py",
+)
 # What WebAssembly lacks, and not Python 3.14.
 EXCEPTIONS = (
     # How deep a document may be nested depends on the stack, which is Node's.
@@ -80,7 +87,9 @@ EXCEPTIONS = (
 
 def selection(files: Sequence[str]) -> list[str]:
     """Return pytest's arguments for the tests of some files."""
-    paths = {path.name: path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    paths = {
+        path.name: path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")
+    }
     names = (test.partition("::") for test in EXCEPTIONS)
     return [
         "-q",
@@ -99,7 +108,11 @@ def run_in_runtime(arguments: Sequence[str]) -> dict[str, Any]:
     """Run tests on CPython 3.14, with pytest's arguments."""
     assert WASM.is_dir(), "CPython 3.14 is not installed. Run `make test-slow`."
     folders = {"/project": ROOT, "/wasm": WASM, "/packages": Path(sysconfig.get_path("purelib"))}
-    request = {"root": "/project", "path": ["/project/lambda", *list(folders)[1:]], "pytest": list(arguments)}
+    request = {
+        "root": "/project",
+        "path": ["/project/lambda", *list(folders)[1:]],
+        "pytest": list(arguments),
+    }
     finished = run_successfully(
         Path(sysconfig.get_path("scripts")) / "node",
         f"--stack-size={STACK_BYTES // 1024 - 4096}",
@@ -117,7 +130,9 @@ def run_in_runtime(arguments: Sequence[str]) -> dict[str, Any]:
 
 def collect(arguments: Sequence[str]) -> set[str]:
     """Return the tests that pytest finds on this Python."""
-    collected = run_successfully(sys.executable, "-m", "pytest", "--collect-only", *arguments, cwd=ROOT)
+    collected = run_successfully(
+        sys.executable, "-m", "pytest", "--collect-only", *arguments, cwd=ROOT
+    )
     return {line for line in collected.splitlines() if "::" in line}
 
 
@@ -126,7 +141,9 @@ def test_the_functions_work_on_python_3_14() -> None:
     results = run_in_runtime(arguments)
     assert results["python"].startswith("3.14.")
     assert results["boto3"] == version("boto3")
-    assert results["modules"] == sorted(module.name for module in walk_packages([str(ROOT / "lambda")]))
+    assert results["modules"] == sorted(
+        module.name for module in walk_packages([str(ROOT / "lambda")])
+    )
     tests = collect(arguments)
     assert len(tests) > 300
     assert results["outcomes"] == dict.fromkeys(tests, "passed")
@@ -136,7 +153,12 @@ def run_with(sdk: Path, code: str, *arguments: str) -> subprocess.CompletedProce
     """Run code with an older SDK; the first line that it prints is the SDK's version."""
     assert sdk.is_dir(), "The SDK is not installed. Run `make test-slow`."
     return run(
-        *(sys.executable, "-c", f"import botocore; print(botocore.__version__)\n{code}", *arguments),
+        *(
+            sys.executable,
+            "-c",
+            f"import botocore; print(botocore.__version__)\n{code}",
+            *arguments,
+        ),
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (sdk, ROOT, ROOT / "tests")))},
     )
@@ -155,7 +177,9 @@ def run_with(sdk: Path, code: str, *arguments: str) -> subprocess.CompletedProce
     ],
     ids=["the lowest supported, all functions", "the oldest of a runtime, the custom resource"],
 )
-def test_functions_work_with_an_older_sdk(sdk: Path, requirements: str, files: Sequence[str]) -> None:
+def test_functions_work_with_an_older_sdk(
+    sdk: Path, requirements: str, files: Sequence[str]
+) -> None:
     code = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
     finished = run_with(sdk, code, "-p", "no:cacheprovider", *selection(files))
     assert finished.returncode == 0, finished.stdout + finished.stderr

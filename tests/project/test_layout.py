@@ -99,7 +99,9 @@ def test_the_import_contracts_cover_every_package() -> None:
         for path in (ROOT / root).glob("*/__init__.py")
     }
     assert packages - set(contracts["root_packages"]) == {"benchmarks"}
-    (layers,) = (contract["layers"] for contract in contracts["contracts"] if contract["id"] == "functions")
+    (layers,) = (
+        contract["layers"] for contract in contracts["contracts"] if contract["id"] == "functions"
+    )
     functions = {path.parent.name for path in FUNCTIONS.glob("*/__init__.py")}
     assert {name for layer in layers for name in layer.split(" | ")} == functions
 
@@ -107,6 +109,8 @@ def test_the_import_contracts_cover_every_package() -> None:
 def test_no_module_has_two_subjects() -> None:
     folders = ("constructs", "lambda", "cloudformation", "local_aws", "acceptance", "benchmarks")
     lines = {
-        path: len(path.read_text().splitlines()) for name in folders for path in (ROOT / name).rglob("*.py")
+        path: len(path.read_text().splitlines())
+        for name in folders
+        for path in (ROOT / name).rglob("*.py")
     }
     assert {str(path): count for path, count in lines.items() if count > 600} == {}

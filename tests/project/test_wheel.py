@@ -14,7 +14,13 @@ import pytest
 
 from support.apps import ROOT
 from support.processes import run, run_successfully
-from support.pythons import Environment, build, clean_variables, create_environment, own_dependencies
+from support.pythons import (
+    Environment,
+    build,
+    clean_variables,
+    create_environment,
+    own_dependencies,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +46,9 @@ def sources(folder: Path) -> set[str]:
     return {file for file in found if "__pycache__" not in file}
 
 
-def test_the_wheel_has_the_library_and_the_functions_and_nothing_else(built: tuple[Path, Path]) -> None:
+def test_the_wheel_has_the_library_and_the_functions_and_nothing_else(
+    built: tuple[Path, Path],
+) -> None:
     names = {name for name in zipfile.ZipFile(built[1]).namelist() if ".dist-info/" not in name}
     library = sources(ROOT / "constructs")
     functions = {f"centralized_root_access/_lambda/{file}" for file in sources(ROOT / "lambda")}
@@ -69,7 +77,9 @@ def test_the_sdist_has_what_the_wheel_is_built_from(built: tuple[Path, Path]) ->
     }
 
 
-def test_installed_elsewhere_the_project_comes_from_its_wheel(elsewhere: Environment, tmp_path: Path) -> None:
+def test_installed_elsewhere_the_project_comes_from_its_wheel(
+    elsewhere: Environment, tmp_path: Path
+) -> None:
     code = (
         "import centralized_root_access as library, constructs\n"
         "from centralized_root_access.base.code import lambda_root\n"
@@ -91,14 +101,18 @@ def test_tools_of_2024_read_the_metadata(built: tuple[Path, Path]) -> None:
     assert metadata["License"] == "MIT"
     assert metadata["Description-Content-Type"] == "text/markdown"
     classifiers = metadata.get_all("Classifier", [])
-    assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13, 14)} <= set(classifiers)
+    assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13, 14)} <= set(
+        classifiers
+    )
     assert "Typing :: Typed" in classifiers
     assert "Project-URL" not in metadata, "Only an address that exists may be named."
 
 
 @pytest.fixture(scope="module")
 def installed(
-    request: pytest.FixtureRequest, built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    built: tuple[Path, Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """The Python of an empty environment that the wheel was installed in, with an extra or without."""
     folder = tmp_path_factory.mktemp("installed")
@@ -116,7 +130,9 @@ def test_the_command_line_without_the_cdk_says_what_the_constructs_need(
     program = installed.with_name("centralized-root-access")
     assert "preflight" in run_successfully(program, "--help", cwd=tmp_path, env=clean_variables())
     # With the functions' code: there are no credentials, and it says so.
-    asked = run(program, "status", cwd=tmp_path, env={**clean_variables(), "AWS_CONFIG_FILE": os.devnull})
+    asked = run(
+        program, "status", cwd=tmp_path, env={**clean_variables(), "AWS_CONFIG_FILE": os.devnull}
+    )
     assert (asked.returncode, "Traceback" in asked.stderr) == (2, False), asked.stderr
     assert run(installed, "-c", "import aws_cdk", env=clean_variables()).returncode == 1
     for statement, name in (
@@ -124,7 +140,9 @@ def test_the_command_line_without_the_cdk_says_what_the_constructs_need(
         ("import centralized_root_access.nag", "centralized_root_access.nag"),
     ):
         imported = run(installed, "-c", statement, cwd=tmp_path, env=clean_variables())
-        needed = f"ImportError: {name} needs the CDK: install centralized-root-access with its extra cdk"
+        needed = (
+            f"ImportError: {name} needs the CDK: install centralized-root-access with its extra cdk"
+        )
         assert imported.stderr.splitlines()[-1] == needed
         assert "ModuleNotFoundError" not in imported.stderr
 
@@ -132,5 +150,7 @@ def test_the_command_line_without_the_cdk_says_what_the_constructs_need(
 @pytest.mark.parametrize("installed", ["[cdk]"], indirect=True, ids=["with the extra"])
 def test_the_constructs_are_installed_by_the_extra(installed: Path, tmp_path: Path) -> None:
     app = Path(shutil.copy(ROOT / "examples" / "smallest.py", tmp_path / "app.py"))
-    run_successfully(installed, app, cwd=tmp_path, env={**clean_variables(), "CDK_OUTDIR": "cdk.out"})
+    run_successfully(
+        installed, app, cwd=tmp_path, env={**clean_variables(), "CDK_OUTDIR": "cdk.out"}
+    )
     assert (tmp_path / "cdk.out" / "OrganizationBootstrap.template.json").is_file()

@@ -26,7 +26,12 @@ from support.drift_check import (
     by_event,
 )
 from support.faults.clients import change_before, inject
-from support.faults.vocabulary import ACCESS_DENIED, NO_RESPONSE_AFTER, NO_RESPONSE_BEFORE, THROTTLED
+from support.faults.vocabulary import (
+    ACCESS_DENIED,
+    NO_RESPONSE_AFTER,
+    NO_RESPONSE_BEFORE,
+    THROTTLED,
+)
 from support.function import BOTH
 from support.notices import text_by_mail
 from support.responding import client_error
@@ -46,7 +51,9 @@ NO_TRUSTED_ACCESS = f"trusted access for {PRINCIPAL} is disabled"
 UNLISTED_SESSIONS = "RootSessions is enabled but not listed"
 
 
-def test_an_organization_as_listed_is_one_line_with_the_metric_at_1(organization: LocalOrganization) -> None:
+def test_an_organization_as_listed_is_one_line_with_the_metric_at_1(
+    organization: LocalOrganization,
+) -> None:
     enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
     (line,) = DriftCheck(delegated_administrators=(MEMBER,))()
     since = organization.root_access().trusted_access[PRINCIPAL].strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -69,8 +76,12 @@ def test_an_organization_as_listed_is_one_line_with_the_metric_at_1(organization
     assert writes(organization) == []
 
 
-DELEGATES_DIFFER = [f"{MEMBER} is listed but not registered", f"{OTHER} is registered but not listed"]
-# What is enabled or registered, what the stack lists, the deviations, the repair's calls, and what remains.
+DELEGATES_DIFFER = [
+    f"{MEMBER} is listed but not registered",
+    f"{OTHER} is registered but not listed",
+]
+# What is enabled or registered, what the stack lists, the deviations, the repair's calls, and what
+# remains.
 DEVIATIONS: dict[str, tuple[Sequence[str], dict[str, Any], list[str], list[str], list[str]]] = {
     "disabled": ([CREDENTIALS], {}, [NO_SESSIONS], [ENABLE_SESSIONS], []),
     "hidden, and one unlisted": (
@@ -99,7 +110,9 @@ DEVIATIONS: dict[str, tuple[Sequence[str], dict[str, Any], list[str], list[str],
 
 
 @pytest.mark.parametrize(
-    ("arranged", "listed", "deviations", "applied", "remaining"), DEVIATIONS.values(), ids=DEVIATIONS
+    ("arranged", "listed", "deviations", "applied", "remaining"),
+    DEVIATIONS.values(),
+    ids=DEVIATIONS,
 )
 def test_a_scheduled_check_reports_all_and_a_repair_only_enables(
     organization: LocalOrganization,
@@ -118,7 +131,9 @@ def test_a_scheduled_check_reports_all_and_a_repair_only_enables(
     reporting, repairing = DriftCheck(**listed), DriftCheck(repair=True, **listed)
     (line,) = reporting()
     assert (line["InDesiredState"], line["deviations"]) == (0, deviations)
-    assert (writes(organization), reporting.published) == ([], []), "without a repair the alarm tells"
+    assert (writes(organization), reporting.published) == ([], []), (
+        "without a repair the alarm tells"
+    )
     lines = repairing()
     assert writes(organization) == applied
     assert (lines[0]["InDesiredState"], lines[0]["deviations"]) == (0, deviations)
@@ -132,7 +147,9 @@ def test_a_scheduled_check_reports_all_and_a_repair_only_enables(
         assert worst.startswith(tuple(remaining or deviations))
         looked_up = re.findall(r"EventName,AttributeValue=(\w+)", text_by_mail(notice.publication))
         undone = {name.replace("Enable", "Disable") for name in applied}
-        assert undone == {name for name in looked_up if name.startswith("Disable")}, "each has a caller"
+        assert undone == {name for name in looked_up if name.startswith("Disable")}, (
+            "each has a caller"
+        )
 
 
 # A repair beside deployments
@@ -163,7 +180,9 @@ def test_a_deployment_stops_a_repair_which_is_published_if_it_does_not_end_by_it
     assert drift_check.log[-1] == {"event": "repair_skipped", "reason": reason}
     assert len(drift_check.published) == 2 * is_lasting
     for notice in drift_check.published:
-        assert notice.subject == f"Root access drift not repaired in {organization.id}: {NO_SESSIONS}"
+        assert (
+            notice.subject == f"Root access drift not repaired in {organization.id}: {NO_SESSIONS}"
+        )
         assert f"It stopped because {reason}. Bring the stack to a status" in notice.message
 
 
@@ -180,7 +199,9 @@ def test_a_deployment_that_begins_while_a_write_is_retried_stops_it(
     drift_check()
     assert organization.root_access().features == set(features)
     assert drift_check.log[-1]["event"] == "repair_skipped"
-    assert len(drift_check.published) == fault.is_ambiguous, "a call that AWS refused changed nothing"
+    assert len(drift_check.published) == fault.is_ambiguous, (
+        "a call that AWS refused changed nothing"
+    )
     for notice in drift_check.published:
         assert f"May have been applied:\n- iam:{ENABLE_SESSIONS}\n" in notice.message
 
@@ -205,7 +226,10 @@ def test_a_deployment_that_begins_between_two_writes_leaves_the_second_to_it(
 
 @pytest.mark.parametrize(
     ("action", "delegates"),
-    [("iam:ListOrganizationsFeatures", None), ("organizations:ListDelegatedAdministrators", (MEMBER,))],
+    [
+        ("iam:ListOrganizationsFeatures", None),
+        ("organizations:ListDelegatedAdministrators", (MEMBER,)),
+    ],
     ids=["features", "managed delegates"],
 )
 def test_a_check_that_could_not_read_has_no_metric_and_repairs_nothing(
@@ -249,9 +273,13 @@ def test_a_check_that_could_not_read_its_stack_has_failed_and_reports_drift_alon
     (line,) = drift_check.checks()
     assert line.get("InDesiredState") == metric
     assert ("_aws" in line) == (metric is not None)
-    assert [str(raised.value) in notice.message for notice in drift_check.published] == [True] * notices
+    assert [str(raised.value) in notice.message for notice in drift_check.published] == [
+        True
+    ] * notices
     assert "Deploy" not in str(raised.value), "an unchanged stack runs no function"
-    assert drift_check.function.time.seconds <= 30, "a slow CloudFormation does not take the check's time"
+    assert drift_check.function.time.seconds <= 30, (
+        "a slow CloudFormation does not take the check's time"
+    )
 
 
 @pytest.mark.parametrize("stack_seconds", [0.0, 14.0], ids=["stack at once", "stack late"])
@@ -270,7 +298,9 @@ def test_a_repair_whose_response_was_lost_is_published_although_no_time_is_left(
 
 
 @pytest.mark.parametrize(
-    ("event", "in_desired_state"), [(BY_INTERVAL, [0, 1]), (BY_EVENT, [0])], ids=["interval", "event"]
+    ("event", "in_desired_state"),
+    [(BY_INTERVAL, [0, 1]), (BY_EVENT, [0])],
+    ids=["interval", "event"],
 )
 def test_a_notice_that_cannot_be_published_fails_the_check_after_its_metric(
     organization: LocalOrganization, event: object, in_desired_state: list[int]
@@ -313,7 +343,9 @@ def test_a_feature_that_is_back_with_trusted_access_is_not_said_to_be_disabled(
     (notice,) = drift_check.published
     assert notice.subject.endswith(f": {worst}")
     assert "Root credentials cannot be audited" not in notice.message
-    assert "no root session can be opened" not in notice.message, "the repair enabled trusted access"
+    assert "no root session can be opened" not in notice.message, (
+        "the repair enabled trusted access"
+    )
 
 
 # Recorded calls
@@ -333,7 +365,8 @@ OTHER_DELEGATE = f"drift undone: {OTHER} is registered but not listed"
 NOTHING_SAID = REGISTER_OTHER | {"requestParameters": {"servicePrincipal": None}}
 UNKNOWN_DELEGATE = "drift undone: unknown is registered but not listed"
 NO_DELEGATE = f"drift undone: {MEMBER} is listed but not registered"
-# What is enabled, the listed delegates, the call, and the notice: of drift that it left, or that was undone.
+# What is enabled, the listed delegates, the call, and the notice: of drift that it left, or that
+# was undone.
 CALLS: dict[str, tuple[Sequence[str], tuple[str, ...] | None, Mapping[str, object], str | None]] = {
     "caused": ([CREDENTIALS], None, {}, f"drift: {NO_SESSIONS}"),
     "refused": ([CREDENTIALS], None, {"errorCode": "AccessDenied"}, None),
@@ -344,8 +377,18 @@ CALLS: dict[str, tuple[Sequence[str], tuple[str, ...] | None, Mapping[str, objec
     "refused, as listed": (BOTH, None, {"errorCode": "AccessDenied"}, None),
     "enabled": (BOTH, None, {"eventName": "EnableAWSServiceAccess"}, None),
     "unknown": (BOTH, None, {"eventName": "DisableOrganizationsEverything"}, None),
-    "trusted access undone": (BOTH, None, DISABLE_TRUSTED_ACCESS, f"drift undone: {NO_TRUSTED_ACCESS}"),
-    "enabled again": ([CREDENTIALS], None, DISABLE_TRUSTED_ACCESS, f"drift undone: {NO_TRUSTED_ACCESS}"),
+    "trusted access undone": (
+        BOTH,
+        None,
+        DISABLE_TRUSTED_ACCESS,
+        f"drift undone: {NO_TRUSTED_ACCESS}",
+    ),
+    "enabled again": (
+        [CREDENTIALS],
+        None,
+        DISABLE_TRUSTED_ACCESS,
+        f"drift undone: {NO_TRUSTED_ACCESS}",
+    ),
     "unmanaged delegate": (BOTH, None, REGISTER_OTHER, None),
     "delegate undone": (BOTH, (MEMBER,), REGISTER_OTHER, OTHER_DELEGATE),
     "unknown delegate undone": (BOTH, (MEMBER,), NOTHING_SAID, UNKNOWN_DELEGATE),
@@ -382,7 +425,9 @@ def test_enabling_trusted_access_contradicts_no_stack(organization: LocalOrganiz
     assert drift_check.published == []
 
 
-def test_an_undone_call_is_not_the_reason_for_what_else_differs(organization: LocalOrganization) -> None:
+def test_an_undone_call_is_not_the_reason_for_what_else_differs(
+    organization: LocalOrganization,
+) -> None:
     enable_root_access(organization, CREDENTIALS)
     drift_check = DriftCheck()
     drift_check(by_event(eventName="DisableOrganizationsRootCredentialsManagement"))
@@ -392,9 +437,13 @@ def test_an_undone_call_is_not_the_reason_for_what_else_differs(organization: Lo
     assert f"- {NO_SESSIONS}\n" in others
 
 
-def test_a_repair_that_would_enable_nothing_is_not_promised(organization: LocalOrganization) -> None:
+def test_a_repair_that_would_enable_nothing_is_not_promised(
+    organization: LocalOrganization,
+) -> None:
     enable_root_access(organization, CREDENTIALS)
-    drift_check = DriftCheck(repair=True, features=(CREDENTIALS,), delegated_administrators=(MEMBER,))
+    drift_check = DriftCheck(
+        repair=True, features=(CREDENTIALS,), delegated_administrators=(MEMBER,)
+    )
     drift_check(by_event(eventName="DisableOrganizationsEverything"))
     (notice,) = drift_check.published
     assert "The drift check does not repair this" in notice.message
@@ -444,7 +493,10 @@ def test_a_call_can_have_caused_only_what_these_steps_would_correct(
 @pytest.mark.parametrize(
     ("identity", "caller"),
     [
-        ({"type": "Root", "arn": f"arn:aws:iam::{MANAGEMENT}:root"}, f"arn:aws:iam::{MANAGEMENT}:root"),
+        (
+            {"type": "Root", "arn": f"arn:aws:iam::{MANAGEMENT}:root"},
+            f"arn:aws:iam::{MANAGEMENT}:root",
+        ),
         ({"type": "AWSService", "invokedBy": "sso.amazonaws.com"}, "sso.amazonaws.com"),
         ({"type": "AWSAccount", "principalId": "AIDAEXAMPLE", "accountId": MEMBER}, "AIDAEXAMPLE"),
         ({"type": "IdentityCenterUser", "accountId": MEMBER}, MEMBER),
@@ -465,9 +517,14 @@ def test_a_caller_without_an_arn_is_named_by_what_identifies_it(
     "event",
     [
         {"detail-type": "AWS API Call via CloudTrail"},
-        {"detail-type": "AWS API Call via CloudTrail", "detail": "DisableOrganizationsRootSessions"},
+        {
+            "detail-type": "AWS API Call via CloudTrail",
+            "detail": "DisableOrganizationsRootSessions",
+        },
         by_event(eventName=None, userIdentity=None, eventTime=None, eventID=None),
-        by_event(eventName=7, userIdentity="root", eventTime={}, eventID=[], requestParameters="none"),
+        by_event(
+            eventName=7, userIdentity="root", eventTime={}, eventID=[], requestParameters="none"
+        ),
         by_event(eventName="", userIdentity={}, eventTime="", eventID="", requestParameters=None),
     ],
     ids=str,

@@ -67,7 +67,9 @@ def test_a_drift_check_without_a_delegated_administrator_passes_and_says_so(
     )
 
 
-def test_a_repair_ends_with_what_it_left(with_root_access: LocalOrganization, security_hub: Any) -> None:
+def test_a_repair_ends_with_what_it_left(
+    with_root_access: LocalOrganization, security_hub: Any
+) -> None:
     set_feature(with_root_access, SESSIONS, enabled=False)
     DriftCheck(security_hub_findings=True, repair=True)()
     assert organization_finding(security_hub)["Compliance"] == {"Status": "PASSED"}

@@ -16,12 +16,21 @@ STEPS = [Step(operation=Operation.REGISTER, account_id=f"{number:012}") for numb
 
 def refusal(**values: Any) -> Failure:
     return Failure(
-        operation=Operation.REGISTER, kind=FailureKind.REFUSED, code="Refused", message="No.", **values
+        operation=Operation.REGISTER,
+        kind=FailureKind.REFUSED,
+        code="Refused",
+        message="No.",
+        **values,
     )
 
 
 def message(**values: Any) -> str:
-    nothing: dict[str, Any] = {"step": None, "applied": (), "possibly_applied": (), "not_applied": ()}
+    nothing: dict[str, Any] = {
+        "step": None,
+        "applied": (),
+        "possibly_applied": (),
+        "not_applied": (),
+    }
     about = {"failure": refusal(), "account_id": MANAGEMENT, "retry_advice": "Deploy again."}
     return str(ConvergenceError(**{**about, **nothing, **values}))
 
@@ -59,4 +68,6 @@ def test_nothing_was_changed_only_if_no_step_was_or_may_have_been_applied(
     applied: list[Step], possibly_applied: list[Step], not_applied: list[Step]
 ) -> None:
     text = message(applied=applied, possibly_applied=possibly_applied, not_applied=not_applied)
-    assert ("Nothing was changed by this invocation." in text) == (not applied and not possibly_applied)
+    assert ("Nothing was changed by this invocation." in text) == (
+        not applied and not possibly_applied
+    )

@@ -98,8 +98,11 @@ def test_the_first_error_is_reported_first_when_registering_again_fails_too(
     enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
     fail = functools.partial(inject, function.on_event, REGISTER)
     refused = error_response("AccountNotFoundException")
-    # The first time only the new one fails: the old one is registered again, and deregistered again.
-    faults = iter([lambda: fail(TRUSTED_ACCESS_NOT_VISIBLE, body=OTHER, times=1), lambda: fail(refused)])
+    # The first time only the new one fails: the old one is registered again, and deregistered
+    # again.
+    faults = iter(
+        [lambda: fail(TRUSTED_ACCESS_NOT_VISIBLE, body=OTHER, times=1), lambda: fail(refused)]
+    )
     change_before(function.on_event, DEREGISTER, lambda: next(faults)(), times=2)
     error = create_error(stack, DelegatedAdministrators=[OTHER])
     assert error.step == Step(operation=Operation.REGISTER, account_id=OTHER)
@@ -107,7 +110,9 @@ def test_the_first_error_is_reported_first_when_registering_again_fails_too(
     ((step, failure),) = error.not_reregistered
     assert step == Step(operation=Operation.REGISTER, account_id=MEMBER)
     assert failure.name == "AccountNotFound"
-    assert error.applied == (step, Step(operation=DEREGISTER, account_id=MEMBER)), "the last one is last"
+    assert error.applied == (step, Step(operation=DEREGISTER, account_id=MEMBER)), (
+        "the last one is last"
+    )
 
 
 def create_error(stack: FakeCloudFormation, **properties: object) -> ConvergenceError:
@@ -125,13 +130,19 @@ def create_error(stack: FakeCloudFormation, **properties: object) -> Convergence
             f"{STRANGER} is not a member of this organization: remove it from delegated_administrators",
         ),
         ([THIRD], f"{THIRD} is suspended: remove it from delegated_administrators"),
-        ([MANAGEMENT], f"{MANAGEMENT} is the management account, which cannot be a delegated administrator"),
+        (
+            [MANAGEMENT],
+            f"{MANAGEMENT} is the management account, which cannot be a delegated administrator",
+        ),
         ([MEMBER, OTHER], f"so {OTHER} was not registered: list fewer delegated_administrators"),
     ],
     ids=["stranger", "suspended", "management account", "quota"],
 )
 def test_an_account_that_cannot_be_registered_is_named_with_the_reason(
-    organization: LocalOrganization, stack: FakeCloudFormation, account_ids: list[str], sentence: str
+    organization: LocalOrganization,
+    stack: FakeCloudFormation,
+    account_ids: list[str],
+    sentence: str,
 ) -> None:
     organization.suspend(THIRD)
     organization.set_delegated_administrator_limit(1)
@@ -175,13 +186,18 @@ def test_a_denial_that_stays_is_final_after_ninety_seconds(
 ) -> None:
     organization.deny(account_id=MANAGEMENT, action=ENABLE_SESSIONS)
     error = create_error(stack)
-    assert (error.failure.operation, error.failure.kind) == (ENABLE_SESSIONS, FailureKind.ACCESS_DENIED)
+    assert (error.failure.operation, error.failure.kind) == (
+        ENABLE_SESSIONS,
+        FailureKind.ACCESS_DENIED,
+    )
     assert f"denies {ENABLE_SESSIONS}: allow it." in str(error)
     assert " Deploy again. Applied" in str(error)
     assert 90 <= function.time.seconds < 100
 
 
-def test_a_deployment_in_a_member_account_fails_without_waiting(organization: LocalOrganization) -> None:
+def test_a_deployment_in_a_member_account_fails_without_waiting(
+    organization: LocalOrganization,
+) -> None:
     function = Function(account_id=MEMBER)
     assert not FakeCloudFormation(function=function).create(Features=BOTH).succeeded
     assert function.time.seconds == 0

@@ -129,7 +129,9 @@ def test_no_state_failure_or_change_by_others_makes_a_deployment_harmful_or_its_
     before = organization.root_access()
     function = Function()
     for calls in failing:
-        inject(function.on_event, calls.action, calls.fault, body=calls.account_id, times=calls.times)
+        inject(
+            function.on_event, calls.action, calls.fault, body=calls.account_id, times=calls.times
+        )
     for change in changed:
         apply_change = partial(set_feature, organization, change.feature, enabled=change.enabled)
         change_before(function.on_event, change.before, apply_change)
@@ -156,13 +158,19 @@ def test_no_state_failure_or_change_by_others_makes_a_deployment_harmful_or_its_
     if changed:
         return
     wanted = administrators or []
-    assert failing or len(wanted) > limit or STRANGER in wanted, f"nothing stood in the way: {error}"
+    assert failing or len(wanted) > limit or STRANGER in wanted, (
+        f"nothing stood in the way: {error}"
+    )
     assert_error_is_true(error, effects(before, after))
     if not set(wanted) <= set(before.delegated_administrators):
         gone = {*before.delegated_administrators} - {*after.delegated_administrators}
-        replaced = {step.account_id for step in error.applied if step.operation is Operation.REGISTER}
+        replaced = {
+            step.account_id for step in error.applied if step.operation is Operation.REGISTER
+        }
         lost = gone - {step.account_id for step, _ in error.not_reregistered}
-        assert not lost or replaced & {*wanted}, f"{lost} lost their registration, and nothing says so"
+        assert not lost or replaced & {*wanted}, (
+            f"{lost} lost their registration, and nothing says so"
+        )
 
 
 def assert_writes_are_what_is_listed(
@@ -170,7 +178,8 @@ def assert_writes_are_what_is_listed(
 ) -> None:
     allowed = {Operation.ENABLE_TRUSTED_ACCESS.value}
     allowed |= {
-        (ENABLE_FEATURE if each in listed else DISABLE_FEATURE)[each].value for each in ENABLE_FEATURE
+        (ENABLE_FEATURE if each in listed else DISABLE_FEATURE)[each].value
+        for each in ENABLE_FEATURE
     }
     if administrators is not None:
         allowed |= {Operation.REGISTER.value, Operation.DEREGISTER.value}
@@ -202,7 +211,9 @@ def effects(before: RootAccess, after: RootAccess) -> set[Step]:
         steps.add(Step(operation=Operation.ENABLE_TRUSTED_ACCESS))
     was, is_ = {*before.delegated_administrators}, {*after.delegated_administrators}
     steps |= {Step(operation=Operation.REGISTER, account_id=account_id) for account_id in is_ - was}
-    steps |= {Step(operation=Operation.DEREGISTER, account_id=account_id) for account_id in was - is_}
+    steps |= {
+        Step(operation=Operation.DEREGISTER, account_id=account_id) for account_id in was - is_
+    }
     return steps
 
 

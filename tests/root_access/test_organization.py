@@ -25,7 +25,9 @@ from support.faults.vocabulary import ACCESS_DENIED, INVALID_INPUT, TRUSTED_ACCE
 from support.function import Function
 
 
-def test_a_second_observation_does_not_read_the_organization_again(organization: LocalOrganization) -> None:
+def test_a_second_observation_does_not_read_the_organization_again(
+    organization: LocalOrganization,
+) -> None:
     subject = Function().organization()
     observed = subject.observe()
     organization.clear_calls()
@@ -98,7 +100,10 @@ def test_of_several_reads_that_fail_a_refusal_is_reported_before_a_denial(
     inject(function.on_event, LIST_TRUSTED_ACCESS, ACCESS_DENIED)
     with pytest.raises(CallError) as raised:
         function.organization().observe()
-    assert (raised.value.failure.operation, raised.value.failure.kind) == (LIST_FEATURES, FailureKind.REFUSED)
+    assert (raised.value.failure.operation, raised.value.failure.kind) == (
+        LIST_FEATURES,
+        FailureKind.REFUSED,
+    )
 
 
 @pytest.mark.parametrize("delegates", [[], [MEMBER]], ids=["other reads are denied", "delegate"])

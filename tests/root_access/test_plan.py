@@ -52,7 +52,8 @@ both         sessions     -credentials
 both         both
 """
 
-# registered (earliest first), desired: the steps, in order. "-" is an empty list, "unmanaged" no argument.
+# registered (earliest first), desired: the steps, in order. "-" is an empty list, "unmanaged" no
+# argument.
 DELEGATED_ADMINISTRATORS = """
 -    unmanaged
 a    unmanaged

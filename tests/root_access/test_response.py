@@ -42,12 +42,16 @@ class Clock:
         self.seconds -= seconds
 
 
-def succeed(event: Mapping[str, Any], context: object, *, abandoned: threading.Event) -> dict[str, Any]:
+def succeed(
+    event: Mapping[str, Any], context: object, *, abandoned: threading.Event
+) -> dict[str, Any]:
     return {"PhysicalResourceId": "o-a1b2c3d4e5", "Data": {"Status": "ENABLED"}}
 
 
 def failing(error: BaseException) -> Any:
-    def fail(event: Mapping[str, Any], context: object, *, abandoned: threading.Event) -> dict[str, Any]:
+    def fail(
+        event: Mapping[str, Any], context: object, *, abandoned: threading.Event
+    ) -> dict[str, Any]:
         raise error
 
     return fail
@@ -59,7 +63,9 @@ def endpoint() -> Iterator[ResponseEndpoint]:
         yield endpoint
 
 
-def request(endpoint: ResponseEndpoint, request_type: str = "Create", **more: object) -> dict[str, Any]:
+def request(
+    endpoint: ResponseEndpoint, request_type: str = "Create", **more: object
+) -> dict[str, Any]:
     return {
         "RequestType": request_type,
         "RequestId": "1",
@@ -72,7 +78,11 @@ def request(endpoint: ResponseEndpoint, request_type: str = "Create", **more: ob
 
 
 def handle(
-    endpoint: ResponseEndpoint, event: Mapping[str, Any], *, by: Any = succeed, seconds: float = 180.0
+    endpoint: ResponseEndpoint,
+    event: Mapping[str, Any],
+    *,
+    by: Any = succeed,
+    seconds: float = 180.0,
 ) -> tuple[list[dict[str, Any]], list[dict[str, object]]]:
     """Return the responses, and what was logged."""
     context, log = Clock(seconds=seconds), []
@@ -119,7 +129,9 @@ def test_the_put_is_given_up_before_the_invocation_ends(endpoint: ResponseEndpoi
     endpoint.misbehave(*[Behavior.SERVER_ERROR] * 100)
     context = Clock(seconds=20.0)
     with pytest.raises(ResponseNotDeliveredError):
-        respond(request(endpoint), context, handle=succeed, sleep=context.sleep, log=lambda **_: None)
+        respond(
+            request(endpoint), context, handle=succeed, sleep=context.sleep, log=lambda **_: None
+        )
     assert 0 < context.seconds < 3
     assert endpoint.attempts == 12
 
@@ -148,7 +160,9 @@ def test_an_event_without_a_usable_url_is_not_handled_and_no_error_has_the_url(
     assert raised.value.__context__ is None
 
 
-def test_an_error_that_quotes_the_url_is_named_by_its_type_alone(endpoint: ResponseEndpoint) -> None:
+def test_an_error_that_quotes_the_url_is_named_by_its_type_alone(
+    endpoint: ResponseEndpoint,
+) -> None:
     event = request(endpoint, ResponseURL=f"http://a..b/?{SIGNATURE}")
     with pytest.raises(ResponseNotDeliveredError) as raised:
         handle(endpoint, event)
@@ -160,13 +174,22 @@ def test_an_error_that_quotes_the_url_is_named_by_its_type_alone(endpoint: Respo
 
 
 def test_a_sentence_for_people_is_the_reason(endpoint: ResponseEndpoint) -> None:
-    (response,), log = handle(endpoint, request(endpoint), by=failing(RootAccessError("What to do.")))
+    (response,), log = handle(
+        endpoint, request(endpoint), by=failing(RootAccessError("What to do."))
+    )
     assert (response["Status"], response["Reason"]) == ("FAILED", "What to do.")
     assert log == []
 
 
 @pytest.mark.parametrize(
-    "error", [KeyError("Features"), RecursionError("deep"), MemoryError(), SystemExit(1), KeyboardInterrupt()]
+    "error",
+    [
+        KeyError("Features"),
+        RecursionError("deep"),
+        MemoryError(),
+        SystemExit(1),
+        KeyboardInterrupt(),
+    ],
 )
 def test_every_exception_is_answered_with_a_sentence_and_logged_with_its_trace(
     endpoint: ResponseEndpoint, error: BaseException
@@ -178,7 +201,9 @@ def test_every_exception_is_answered_with_a_sentence_and_logged_with_its_trace(
     assert [line["event"] for line in log] == ["crashed"]
 
 
-def test_an_import_error_is_answered_because_the_entry_point_needs_no_package(tmp_path: Path) -> None:
+def test_an_import_error_is_answered_because_the_entry_point_needs_no_package(
+    tmp_path: Path,
+) -> None:
     """In a process of its own, where nothing but the entry point and the standard library can be imported."""
     package = tmp_path / "root_access"
     package.mkdir()
@@ -206,7 +231,9 @@ def test_a_call_that_hangs_cannot_keep_the_response_back_and_no_call_starts_afte
     started, released = threading.Event(), threading.Event()
     seen: list[bool] = []
 
-    def hang(event: Mapping[str, Any], context: object, *, abandoned: threading.Event) -> dict[str, Any]:
+    def hang(
+        event: Mapping[str, Any], context: object, *, abandoned: threading.Event
+    ) -> dict[str, Any]:
         started.set()
         released.wait(30)
         seen.append(abandoned.is_set())
@@ -256,7 +283,9 @@ def test_a_delete_succeeds_for_any_physical_id_without_being_handled(
 @pytest.mark.parametrize("text", ["x" * 100_000, "ü" * 5_000, '"\\\n' * 5_000, "😀" * 5_000])
 def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint, text: str) -> None:
     long = {"StackId": "s" * 300, "LogicalResourceId": "l" * 255, "PhysicalResourceId": "p" * 1000}
-    (response,), _ = handle(endpoint, request(endpoint, "Update", **long), by=failing(RootAccessError(text)))
+    (response,), _ = handle(
+        endpoint, request(endpoint, "Update", **long), by=failing(RootAccessError(text))
+    )
     assert len(json.dumps(response["Reason"])) <= 2500
     assert response["Reason"].startswith(text[:100])
     assert {key: response[key] for key in long} == long
@@ -272,7 +301,10 @@ def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint,
         ({"ResourceProperties": None}, "failed unexpectedly: KeyError: 'ResourceProperties'"),
         ({"ResourceProperties": {}}, "Features must be a list"),
         ({"ResourceProperties": {"Features": ""}}, "Features must be a list"),
-        ({"ResourceProperties": {"Features": {"RootSessions": "false"}}}, "Features must be a list"),
+        (
+            {"ResourceProperties": {"Features": {"RootSessions": "false"}}},
+            "Features must be a list",
+        ),
         ({"ResourceProperties": {"Features": [["RootSessions"]]}}, "Features must be a list"),
         (
             {"ResourceProperties": {"Features": ["RootPasswords"]}},
@@ -283,16 +315,26 @@ def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint,
             "DelegatedAdministrators must be a list",
         ),
         (
-            {"ResourceProperties": {"Features": list(BOTH), "DelegatedAdministrators": [MEMBER, "1"]}},
+            {
+                "ResourceProperties": {
+                    "Features": list(BOTH),
+                    "DelegatedAdministrators": [MEMBER, "1"],
+                }
+            },
             "DelegatedAdministrators must be a list of 12-digit account IDs, got ['1']",
         ),
     ],
     ids=str,
 )
 def test_a_malformed_event_is_answered_with_a_sentence_before_any_call(
-    endpoint: ResponseEndpoint, organization: LocalOrganization, change: dict[str, Any], mentioned: str
+    endpoint: ResponseEndpoint,
+    organization: LocalOrganization,
+    change: dict[str, Any],
+    mentioned: str,
 ) -> None:
-    event = {name: value for name, value in request(endpoint, **change).items() if value is not None}
+    event = {
+        name: value for name, value in request(endpoint, **change).items() if value is not None
+    }
     Function()(event)
     (response,) = endpoint.take("1")
     assert response["Status"] == "FAILED"
@@ -300,7 +342,9 @@ def test_a_malformed_event_is_answered_with_a_sentence_before_any_call(
     assert organization.calls == ()
 
 
-def test_nothing_sensitive_is_logged(endpoint: ResponseEndpoint, organization: LocalOrganization) -> None:
+def test_nothing_sensitive_is_logged(
+    endpoint: ResponseEndpoint, organization: LocalOrganization
+) -> None:
     """Neither the URL's signature, nor names and addresses, which AWS returns with the delegates."""
     enable_root_access(organization, delegated_administrators=[MEMBER])
     organization.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")

@@ -55,7 +55,10 @@ INPUTS: dict[RefusalReason, dict[str, object]] = {
     RefusalReason.UNKNOWN_TASK: {"a task of 100 KB": {"task": "x" * 100_000}},
     RefusalReason.INVALID_VALUE: {"a value of 100 KB": {"accounts": "x" * 100_000}},
     RefusalReason.INVALID_ENTRY: {
-        "a key of 100 KB among the buckets": {"task": BUCKETS, "buckets": {"x" * 100_000: ["a-bucket"]}},
+        "a key of 100 KB among the buckets": {
+            "task": BUCKETS,
+            "buckets": {"x" * 100_000: ["a-bucket"]},
+        },
     },
 }
 MALFORMED = [
@@ -66,7 +69,9 @@ MALFORMED = [
     ),
     *(
         pytest.param(
-            reason, {"task": BUCKETS, "buckets": {MEMBER: ["abc"]}, "policyOverride": policy}, id=name
+            reason,
+            {"task": BUCKETS, "buckets": {MEMBER: ["abc"]}, "policyOverride": policy},
+            id=name,
         )
         for reason, policies in OVERRIDES.items()
         for name, policy in policies.items()
@@ -81,7 +86,9 @@ def assert_short(message: str) -> None:
 
 
 @pytest.mark.parametrize(("reason", "input_"), MALFORMED)
-def test_a_malformed_input_is_refused_with_one_short_line(reason: RefusalReason, input_: object) -> None:
+def test_a_malformed_input_is_refused_with_one_short_line(
+    reason: RefusalReason, input_: object
+) -> None:
     with pytest.raises(RunRefusedError) as looks:
         parse_request(input_, tasks=tuple(Task))
     assert looks.value.reason is reason
@@ -93,7 +100,9 @@ def test_a_malformed_input_is_refused_with_one_short_line(reason: RefusalReason,
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 KEYS = ("task", "accounts", "organizationalUnits", "buckets", "queues", "skipBackup", "backups")
@@ -115,7 +124,9 @@ def test_every_input_is_a_request_or_a_refusal_of_one_short_line(input_: object)
 
 def test_the_refusal_of_many_strangers_is_short() -> None:
     strangers = [f"{number:012}" for number in range(5_000)]
-    refused = RunRefusedError(RefusalReason.NOT_MEMBERS, account_ids=strangers, organization_id="o-1")
+    refused = RunRefusedError(
+        RefusalReason.NOT_MEMBERS, account_ids=strangers, organization_id="o-1"
+    )
     assert str(refused).endswith("000000000019 and 4,980 more. No account was accessed.")
     assert len(str(refused)) < 500
 
@@ -134,7 +145,9 @@ def test_the_hint_knows_which_policy_of_the_organization_denies(policy: str) -> 
     assert policy in (hint(failure) or "").lower()
     assert "--session-role" in (hint(replace(failure, operation="sts:AssumeRoot")) or "")
     missing = replace(failure, message=f"because no {policy} allows the s3:GetBucketPolicy action")
-    assert (hint(missing) or "").endswith(f"a {policy} has to allow this call."), "no statement denies it"
+    assert (hint(missing) or "").endswith(f"a {policy} has to allow this call."), (
+        "no statement denies it"
+    )
     assert hint(replace(failure, kind=FailureKind.REFUSED)) is None
     assert hint(replace(failure, message="no")) is None
 
@@ -144,7 +157,9 @@ def test_the_hint_knows_which_policy_of_the_organization_denies(policy: str) -> 
 # OWASP's list, with the minus sign.
 FORMULA_SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20\u2212"
 DELIMITERS = (";", ",", "\t", "\r", "\n", "|")
-csv_texts = st.text(st.sampled_from(FORMULA_SIGNS + ";,|\t\r\n\"' \xa0\u200b\x00\u2028a1"), max_size=12)
+csv_texts = st.text(
+    st.sampled_from(FORMULA_SIGNS + ";,|\t\r\n\"' \xa0\u200b\x00\u2028a1"), max_size=12
+)
 
 
 def is_formula(cell: str) -> bool:
@@ -168,9 +183,9 @@ def test_no_cell_of_the_csv_is_a_formula_wherever_a_program_splits_it(
     name: str, message: str, reason: str
 ) -> None:
     item = Item(type=ItemType.ACCESS_KEY, id=name, outcome=Outcome.FAILED, message=message)
-    text = as_csv(report(result(MEMBER, Outcome.FAILED, name=name, reason=reason, items=(item,)))).decode(
-        "utf-8-sig"
-    )
+    text = as_csv(
+        report(result(MEMBER, Outcome.FAILED, name=name, reason=reason, items=(item,)))
+    ).decode("utf-8-sig")
     for delimiter in DELIMITERS:
         assert [cell for cell in cells(text, delimiter) if is_formula(cell)] == []
 
@@ -227,7 +242,10 @@ def test_one_damaged_or_foreign_latest_report_never_silences_a_later_audit(
     root_tasks.run()
     for file in LATEST_FILES:
         root_tasks.client("s3").put_object(
-            Bucket=BUCKET, Key=f"latest/{file}", Body=LATEST[name], Metadata={"looked-at": started_at}
+            Bucket=BUCKET,
+            Key=f"latest/{file}",
+            Body=LATEST[name],
+            Metadata={"looked-at": started_at},
         )
     root_tasks.advance(hours=1)
     audit = root_tasks.run()
@@ -262,7 +280,11 @@ def test_a_damaged_result_costs_its_accounts_and_not_the_report(root_tasks: Root
 
     root_tasks.between = overwrite
     for execution, outcome, reason in (
-        (root_tasks.run({"accounts": [MEMBER]}), "INACCESSIBLE", f"{DAMAGED_RESULT} {NOTHING_CHANGED}"),
+        (
+            root_tasks.run({"accounts": [MEMBER]}),
+            "INACCESSIBLE",
+            f"{DAMAGED_RESULT} {NOTHING_CHANGED}",
+        ),
         (root_tasks.execute(plan), "UNKNOWN", f"{DAMAGED_RESULT} {LOOK_AGAIN}"),
     ):
         result = root_tasks.results(execution)[MEMBER]
@@ -314,7 +336,9 @@ def test_a_surprise_while_acting_is_unknown_and_names_the_backups(root_tasks: Ro
     assert [(item["outcome"], item["backup"]) for item in result["items"]] == [("UNKNOWN", backup)]
 
 
-def test_a_surprise_before_there_is_a_session_changes_nothing_and_says_so(root_tasks: RootTasks) -> None:
+def test_a_surprise_before_there_is_a_session_changes_nothing_and_says_so(
+    root_tasks: RootTasks,
+) -> None:
     plan = root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER]})
     surprise(root_tasks, service="sts.AssumeRoot")
     audit = root_tasks.run({"accounts": [MEMBER]})

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 
     from local_aws.emulation import LocalOrganization
 
-ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
+ONE_OF_EACH: dict[str, Any] = {
+    "password": True,
+    "access_keys": 1,
+    "certificates": 1,
+    "mfa_devices": 1,
+}
 DELETE = {"task": Task.DELETE, "accounts": ["all"]}
 
 
@@ -66,7 +71,9 @@ def test_trusted_access_that_is_not_enabled_fails_once(organization: LocalOrgani
     )
 
 
-def test_every_root_session_names_its_run(root_tasks: RootTasks, organization: LocalOrganization) -> None:
+def test_every_root_session_names_its_run(
+    root_tasks: RootTasks, organization: LocalOrganization
+) -> None:
     organization.put_root_credentials(account_id=MEMBER, password=True)
     for execute in (
         lambda: root_tasks.run({"accounts": [MEMBER]}, name="audit-1"),
@@ -98,7 +105,9 @@ def test_each_session_of_two_runs_at_once_names_its_own(
     }
 
 
-def test_a_member_account_that_is_not_a_delegated_administrator_is_refused(root_tasks: RootTasks) -> None:
+def test_a_member_account_that_is_not_a_delegated_administrator_is_refused(
+    root_tasks: RootTasks,
+) -> None:
     execution = RootTasks(organization=root_tasks.organization, account_id=MEMBER).run()
     assert refusal(execution) == (
         RefusalReason.NOT_AN_ADMINISTRATOR,
@@ -127,7 +136,9 @@ def test_features_that_a_response_omits_are_not_taken_for_disabled(root_tasks: R
     assert refusal(root_tasks.run())[0] is RefusalReason.CALL_FAILED
 
 
-@pytest.mark.parametrize("call", ["organizations:DescribeOrganization", "iam:ListOrganizationsFeatures"])
+@pytest.mark.parametrize(
+    "call", ["organizations:DescribeOrganization", "iam:ListOrganizationsFeatures"]
+)
 def test_a_run_starts_although_its_roles_policy_is_not_in_effect_yet(
     root_tasks: RootTasks, call: str
 ) -> None:
@@ -145,13 +156,20 @@ def test_details_are_read_only_of_what_exists(root_tasks: RootTasks) -> None:
     root_tasks.run()
     by_account = {
         account_id: sorted(
-            call.partition(" ")[2] for call in session_calls(root_tasks.organization) if account_id in call
+            call.partition(" ")[2]
+            for call in session_calls(root_tasks.organization)
+            if account_id in call
         )
         for account_id in (MEMBER, OTHER, THIRD)
     }
     assert by_account == {
         MEMBER: ["GetAccountSummary", "GetUser"],
-        OTHER: ["GetAccessKeyLastUsed", "GetAccessKeyLastUsed", "GetAccountSummary", "ListAccessKeys"],
+        OTHER: [
+            "GetAccessKeyLastUsed",
+            "GetAccessKeyLastUsed",
+            "GetAccountSummary",
+            "ListAccessKeys",
+        ],
         THIRD: ["GetAccountSummary", "ListMFADevices", "ListSigningCertificates"],
     }
 
@@ -233,8 +251,12 @@ LAST_USES = ("iam:GetUser", "iam:GetAccessKeyLastUsed")
 def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
     root_tasks: RootTasks, action: str, member: str, unlisted: str | None, fault: str
 ) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, **{**ONE_OF_EACH, "access_keys": 2})
-    whole = everything_of(root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]["credentials"])
+    root_tasks.organization.put_root_credentials(
+        account_id=MEMBER, **{**ONE_OF_EACH, "access_keys": 2}
+    )
+    whole = everything_of(
+        root_tasks.results(root_tasks.run({"accounts": [MEMBER]}))[MEMBER]["credentials"]
+    )
     if fault == "denied":
         root_tasks.organization.deny(account_id=MEMBER, action=action)
     else:
@@ -245,13 +267,17 @@ def test_an_account_that_has_credentials_stays_one_when_a_detail_cannot_be_read(
     credentials = result["credentials"]
     assert everything_of(credentials) == {**whole, **({unlisted: None} if unlisted else {})}
     keys = [key["lastUseUnread"] for key in credentials["accessKeys"] or ()]
-    assert (credentials["passwordLastUseUnread"], any(keys)) == tuple(action == use for use in LAST_USES)
+    assert (credentials["passwordLastUseUnread"], any(keys)) == tuple(
+        action == use for use in LAST_USES
+    )
     (metric,) = root_tasks.metrics()
     assert metric["AccountsWithRootCredentials"] == 1
     assert metric["AccountsInaccessible"] == 0
 
 
-def test_a_list_that_contradicts_the_summary_does_not_make_the_account_clean(root_tasks: RootTasks) -> None:
+def test_a_list_that_contradicts_the_summary_does_not_make_the_account_clean(
+    root_tasks: RootTasks,
+) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1, mfa_devices=1)
     root_tasks.change_before(
         "iam:ListAccessKeys",
@@ -265,15 +291,22 @@ def test_a_list_that_contradicts_the_summary_does_not_make_the_account_clean(roo
     )
 
 
-def test_a_member_that_has_not_enabled_the_region_comes_with_another_region(root_tasks: RootTasks) -> None:
+def test_a_member_that_has_not_enabled_the_region_comes_with_another_region(
+    root_tasks: RootTasks,
+) -> None:
     root_tasks.fail("sts:AssumeRoot", "RegionDisabledException", status=403)
     result = root_tasks.results(root_tasks.run())[MEMBER]
     assert result["outcome"] == "INACCESSIBLE"
-    assert "us-east-1: deploy RootTasks there, or give `audit --from-here` this --region" in result["hint"]
+    assert (
+        "us-east-1: deploy RootTasks there, or give `audit --from-here` this --region"
+        in result["hint"]
+    )
 
 
 def test_accounts_that_a_batch_does_not_reach_in_time_are_reported(root_tasks: RootTasks) -> None:
-    root_tasks.change_before("sts:AssumeRoot", lambda: root_tasks.time.sleep(root_tasks.timeout - 70))
+    root_tasks.change_before(
+        "sts:AssumeRoot", lambda: root_tasks.time.sleep(root_tasks.timeout - 70)
+    )
     execution = root_tasks.run()
     assert execution.status == "SUCCEEDED"
     results = root_tasks.results(execution)
@@ -291,7 +324,9 @@ def test_an_audit_skips_the_management_account_and_says_which_account_is_protect
 ) -> None:
     root_tasks.organization.suspend(OTHER)
     root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD]))
-    reasons = {id_: result["reason"] for id_, result in root_tasks.results(root_tasks.run()).items()}
+    reasons = {
+        id_: result["reason"] for id_, result in root_tasks.results(root_tasks.run()).items()
+    }
     assert reasons == {
         MANAGEMENT: MANAGEMENT_ACCOUNT,
         MEMBER: None,
@@ -303,7 +338,9 @@ def test_an_audit_skips_the_management_account_and_says_which_account_is_protect
 
 
 @pytest.mark.parametrize("member", ["State", "Status"])
-def test_an_account_is_active_by_its_state_or_by_its_status(root_tasks: RootTasks, member: str) -> None:
+def test_an_account_is_active_by_its_state_or_by_its_status(
+    root_tasks: RootTasks, member: str
+) -> None:
     """AWS retired the status in September 2026; older SDKs do not know the state."""
     root_tasks.organization.suspend(OTHER)
     root_tasks.omit_of_accounts("State", instead=member)
@@ -320,7 +357,9 @@ def test_an_account_without_a_state_fails_the_run(root_tasks: RootTasks, account
 
 
 @pytest.mark.parametrize("name", [".", "..", "--all", "a b", "<run>", "\u00e9"])
-def test_a_run_whose_name_is_another_folder_or_an_option_is_refused(root_tasks: RootTasks, name: str) -> None:
+def test_a_run_whose_name_is_another_folder_or_an_option_is_refused(
+    root_tasks: RootTasks, name: str
+) -> None:
     expected = (RefusalReason.INVALID_NAME, {"name": name})
     assert refusal(root_tasks.run(name=name)) == expected
     assert refusal(root_tasks.run_execute_machine({"plan": "plan"}, name=name)) == expected
@@ -339,7 +378,9 @@ def test_a_batch_that_dies_loses_only_itself_and_shows_in_the_report(root_tasks:
     assert len(root_tasks.results(execution)) == 34
 
 
-def test_an_execution_in_which_an_account_failed_has_failed_after_its_report(root_tasks: RootTasks) -> None:
+def test_an_execution_in_which_an_account_failed_has_failed_after_its_report(
+    root_tasks: RootTasks,
+) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     plan = root_tasks.run(DELETE)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:DeleteAccessKey")
@@ -362,7 +403,10 @@ def test_an_execution_says_who_planned_it_and_marks_the_same_principal(
     asked = {} if executor is None else {"requestedBy": role + executor}
     execution = root_tasks.run_execute_machine({"plan": plan.run_id, **asked})
     report = root_tasks.report(execution)
-    assert (report["plannedBy"], report["requestedBy"]) == (f"{role}planner/jane", asked.get("requestedBy"))
+    assert (report["plannedBy"], report["requestedBy"]) == (
+        f"{role}planner/jane",
+        asked.get("requestedBy"),
+    )
     assert root_tasks.report(plan)["plannedBy"] is None
     page = root_tasks.read(f"executions/{execution.run_id}/report.html").decode()
     executed_by = asked.get("requestedBy", "an unknown principal")
@@ -381,7 +425,9 @@ def store_result(root_tasks: RootTasks, task: Task, finding: Finding) -> dict[st
 
 
 def test_a_result_of_an_account_that_is_not_in_the_batch_is_refused(root_tasks: RootTasks) -> None:
-    run = root_tasks.start_run({"accounts": [MEMBER]}, arn=root_tasks.arn("a"), started_at=root_tasks.now)
+    run = root_tasks.start_run(
+        {"accounts": [MEMBER]}, arn=root_tasks.arn("a"), started_at=root_tasks.now
+    )
     result = store_result(root_tasks, Task.AUDIT, Finding(account_id=OTHER, outcome=Outcome.CLEAN))
     output = root_tasks.write_report(run, results=[result])
     assert output["totals"] == {"INACCESSIBLE": 1}
@@ -408,7 +454,12 @@ def test_a_plan_has_nothing_that_its_report_does_not_show_as_planned(root_tasks:
 
 @pytest.mark.parametrize(
     ("mode", "accounts", "size"),
-    [(Mode.AUDIT, 30, 25), (Mode.PLAN, 500, 50), (Mode.AUDIT, 10_000, 100), (Mode.EXECUTE, 10_000, 5)],
+    [
+        (Mode.AUDIT, 30, 25),
+        (Mode.PLAN, 500, 50),
+        (Mode.AUDIT, 10_000, 100),
+        (Mode.EXECUTE, 10_000, 5),
+    ],
 )
 def test_batches_of_read_only_runs_grow_with_the_organization_and_no_others(
     mode: Mode, accounts: int, size: int
@@ -436,8 +487,14 @@ def test_only_full_audits_are_the_latest_and_published(root_tasks: RootTasks) ->
     full = root_tasks.run()
     ((subject, _),) = root_tasks.notices
     assert subject == "Root credentials: first full audit"
-    assert root_tasks.keys("latest/") == ["latest/report.csv", "latest/report.html", "latest/report.json"]
-    assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{full.run_id}/report.json")
+    assert root_tasks.keys("latest/") == [
+        "latest/report.csv",
+        "latest/report.html",
+        "latest/report.json",
+    ]
+    assert root_tasks.read("latest/report.json") == root_tasks.read(
+        f"runs/{full.run_id}/report.json"
+    )
 
 
 @pytest.mark.parametrize("password", [True, False])
@@ -455,7 +512,9 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -
     assert all(name in counted for names in directive["Dimensions"] for name in names)
 
 
-def test_an_audit_that_looked_before_the_latest_one_publishes_nothing(root_tasks: RootTasks) -> None:
+def test_an_audit_that_looked_before_the_latest_one_publishes_nothing(
+    root_tasks: RootTasks,
+) -> None:
     root_tasks.client("securityhub").enable_security_hub()
     root_tasks.settings = Settings(security_hub_findings=True)
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
@@ -507,7 +566,9 @@ def test_an_audit_is_compared_with_one_that_ends_while_it_is_written(root_tasks:
     report = root_tasks.report(root_tasks.run(name="last"))
     assert [change["type"] for change in report["changes"]] == ["CREDENTIALS_DISAPPEARED"]
     assert report["rootFree"]["audits"] == 1, "the one before it found credentials"
-    assert root_tasks.metrics()[-1]["_aws"]["Timestamp"] == root_tasks.now.timestamp() * 1000, "ends an alarm"
+    assert root_tasks.metrics()[-1]["_aws"]["Timestamp"] == root_tasks.now.timestamp() * 1000, (
+        "ends an alarm"
+    )
     assert root_tasks.read("latest/report.json") == root_tasks.read("runs/last/report.json")
 
 
@@ -516,12 +577,22 @@ def test_an_audit_is_compared_with_one_that_ends_while_it_is_written(root_tasks:
     [
         (lambda stack: None, False),
         (lambda stack: stack.organization.deny(account_id=MEMBER, action="iam:*"), True),
-        (lambda stack: stack.organization.put_root_credentials(account_id=MEMBER, access_keys=1), True),
+        (
+            lambda stack: stack.organization.put_root_credentials(account_id=MEMBER, access_keys=1),
+            True,
+        ),
         (lambda stack: setattr(stack, "lose_batches", lambda batch: True), True),
         (lambda stack: stack.organization.put_root_credentials(account_id=MANAGEMENT), True),
         (lambda stack: setattr(stack, "settings", Settings(security_hub_findings=True)), True),
     ],
-    ids=["CLEAN", "INACCESSIBLE", "credentials", "without results", "management account", "refused findings"],
+    ids=[
+        "CLEAN",
+        "INACCESSIBLE",
+        "credentials",
+        "without results",
+        "management account",
+        "refused findings",
+    ],
 )
 def test_a_redriven_audit_is_as_old_as_its_look_but_sets_off_alarms_now(
     root_tasks: RootTasks, arrange: Callable[[RootTasks], object], is_now: bool
@@ -538,7 +609,9 @@ def test_a_redriven_audit_is_as_old_as_its_look_but_sets_off_alarms_now(
     assert datetime.fromisoformat(report["finishedAt"]) == looked_at
 
 
-def test_an_audit_that_saw_no_account_does_not_say_that_none_has_credentials(root_tasks: RootTasks) -> None:
+def test_an_audit_that_saw_no_account_does_not_say_that_none_has_credentials(
+    root_tasks: RootTasks,
+) -> None:
     root_tasks.lose_batches = lambda batch: True
     audit = root_tasks.run()
     assert (audit.status, audit.totals) == ("SUCCEEDED", {"INACCESSIBLE": 3, "SKIPPED": 1})
@@ -548,7 +621,9 @@ def test_an_audit_that_saw_no_account_does_not_say_that_none_has_credentials(roo
     assert "AccountsWithRootCredentials" not in counted
 
 
-def test_a_change_since_the_last_full_audit_is_published_once_by_account_ids(root_tasks: RootTasks) -> None:
+def test_a_change_since_the_last_full_audit_is_published_once_by_account_ids(
+    root_tasks: RootTasks,
+) -> None:
     root_tasks.run()
     root_tasks.notices.clear()
     root_tasks.advance(hours=1)
@@ -564,7 +639,9 @@ def test_a_change_since_the_last_full_audit_is_published_once_by_account_ids(roo
 
 
 @pytest.mark.parametrize("redriven", [True, False])
-def test_a_notice_that_sns_refused_once_is_sent_later(root_tasks: RootTasks, *, redriven: bool) -> None:
+def test_a_notice_that_sns_refused_once_is_sent_later(
+    root_tasks: RootTasks, *, redriven: bool
+) -> None:
     root_tasks.run()
     root_tasks.notices.clear()
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
@@ -620,4 +697,6 @@ def test_names_emails_and_awss_messages_are_in_no_log_and_no_output(root_tasks: 
     assert "secret" not in published
     assert "example.com" not in published
     report = json.dumps(root_tasks.report(audit))
-    assert all(secret in report for secret in ("secret-name", "secret@example.com", "secret-message"))
+    assert all(
+        secret in report for secret in ("secret-name", "secret@example.com", "secret-message")
+    )

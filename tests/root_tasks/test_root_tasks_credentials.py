@@ -39,7 +39,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DELETE = {"task": Task.DELETE, "accounts": ["all"]}
-ONE_OF_EACH: dict[str, Any] = {"password": True, "access_keys": 1, "certificates": 1, "mfa_devices": 1}
+ONE_OF_EACH: dict[str, Any] = {
+    "password": True,
+    "access_keys": 1,
+    "certificates": 1,
+    "mfa_devices": 1,
+}
 RECOVER = {"task": Task.RECOVER, "accounts": [MEMBER]}
 KEY, CERTIFICATE = f"AKIA{MEMBER}0001", f"CERT{MEMBER}{1:016}"
 MFA = f"arn:aws:iam::{MEMBER}:mfa/root-account-mfa-device-1"
@@ -118,7 +123,9 @@ def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
     assert session_calls(root_tasks.organization) == []
 
 
-def test_a_task_that_the_stack_does_not_list_is_neither_planned_nor_executed(root_tasks: RootTasks) -> None:
+def test_a_task_that_the_stack_does_not_list_is_neither_planned_nor_executed(
+    root_tasks: RootTasks,
+) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.settings = replace(root_tasks.settings, tasks=(Task.AUDIT,))
     in_code = ["RootTask.AUDIT", "RootTask.DELETE"]
@@ -136,7 +143,10 @@ def test_a_plan_of_another_state_machine_is_not_executed(root_tasks: RootTasks) 
     )
     plan = elsewhere.run(DELETE, name="the-plan")
     assert plan.status == "SUCCEEDED"
-    assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_NOT_FOUND, {"run_id": "the-plan"})
+    assert refusal(root_tasks.execute(plan)) == (
+        RefusalReason.PLAN_NOT_FOUND,
+        {"run_id": "the-plan"},
+    )
 
 
 def test_a_plan_can_be_executed_as_long_as_its_report_says(root_tasks: RootTasks) -> None:
@@ -149,10 +159,14 @@ def test_a_plan_can_be_executed_as_long_as_its_report_says(root_tasks: RootTasks
     root_tasks.advance(seconds=1)
     refused = root_tasks.execute(late)
     assert refusal(refused)[0] is RefusalReason.PLAN_EXPIRED
-    assert f"Run {late.run_id} cannot be executed: it is older than 24 hours. Create" in refused.cause
+    assert (
+        f"Run {late.run_id} cannot be executed: it is older than 24 hours. Create" in refused.cause
+    )
 
 
-def test_an_account_whose_turn_comes_after_the_plan_has_expired_is_not_changed(root_tasks: RootTasks) -> None:
+def test_an_account_whose_turn_comes_after_the_plan_has_expired_is_not_changed(
+    root_tasks: RootTasks,
+) -> None:
     root_tasks.organization.put_root_credentials(account_id=OTHER, access_keys=1)
     plan = root_tasks.run(DELETE)
     root_tasks.advance(hours=24, seconds=-1)
@@ -202,7 +216,9 @@ def test_no_batch_makes_changes_once_its_execution_was_stopped(
     assert root_tasks.organization.writes == ()
 
 
-def test_a_batch_that_cannot_ask_if_it_was_stopped_says_that_it_did_nothing(root_tasks: RootTasks) -> None:
+def test_a_batch_that_cannot_ask_if_it_was_stopped_says_that_it_did_nothing(
+    root_tasks: RootTasks,
+) -> None:
     plan = root_tasks.run(DELETE)
 
     def deny(batch: int) -> bool:
@@ -222,12 +238,17 @@ def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.execute(plan)
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_ALREADY_EXECUTED, {"run_id": plan.run_id})
+    assert refusal(root_tasks.execute(plan)) == (
+        RefusalReason.PLAN_ALREADY_EXECUTED,
+        {"run_id": plan.run_id},
+    )
     assert root_tasks.organization.root_credentials(MEMBER).password, "it was set since"
 
 
 @pytest.mark.parametrize(
-    ("action", "url"), [("organizations:DescribeAccount", ""), ("s3:PutObject", "work.json")], ids=str
+    ("action", "url"),
+    [("organizations:DescribeAccount", ""), ("s3:PutObject", "work.json")],
+    ids=str,
 )
 @pytest.mark.parametrize("redriven", [True, False])
 def test_an_execution_that_cannot_start_does_not_use_up_its_plan(
@@ -237,11 +258,15 @@ def test_an_execution_that_cannot_start_does_not_use_up_its_plan(
     root_tasks.fail(action, "AccessDenied", url=url, times=1)
     failed = root_tasks.execute(plan)
     assert refusal(failed)[0] is RefusalReason.CALL_FAILED
-    again = root_tasks.redrive(failed, {"plan": plan.run_id}) if redriven else root_tasks.execute(plan)
+    again = (
+        root_tasks.redrive(failed, {"plan": plan.run_id}) if redriven else root_tasks.execute(plan)
+    )
     assert root_tasks.outcomes(again) == {MEMBER: "DONE"}
 
 
-def test_an_execution_that_may_not_be_described_is_not_taken_for_none(root_tasks: RootTasks) -> None:
+def test_an_execution_that_may_not_be_described_is_not_taken_for_none(
+    root_tasks: RootTasks,
+) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.fail_descriptions = "AccessDeniedException"
     assert refusal(root_tasks.execute(plan))[0] is RefusalReason.CALL_FAILED
@@ -253,7 +278,9 @@ def test_a_name_that_is_used_again_does_not_use_up_the_plan(root_tasks: RootTask
     # Step Functions has forgotten the name, the bucket has not.
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     plan = root_tasks.run(DELETE)
-    assert refusal(root_tasks.execute(plan, name=first.run_id))[0] is RefusalReason.NAME_ALREADY_USED
+    assert (
+        refusal(root_tasks.execute(plan, name=first.run_id))[0] is RefusalReason.NAME_ALREADY_USED
+    )
     assert root_tasks.outcomes(root_tasks.execute(plan, name="weekly-2")) == {MEMBER: "DONE"}
 
 
@@ -293,13 +320,19 @@ def test_a_plan_that_was_altered_or_cannot_be_read_is_not_executed(root_tasks: R
     plan = root_tasks.run({"task": Task.DELETE, "accounts": [OTHER]})
     key = f"runs/{plan.run_id}/plan.json"
     root_tasks.write(key, root_tasks.read(key).replace(OTHER.encode(), MEMBER.encode()))
-    assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_ALTERED, {"run_id": plan.run_id})
+    assert refusal(root_tasks.execute(plan)) == (
+        RefusalReason.PLAN_ALTERED,
+        {"run_id": plan.run_id},
+    )
     assert root_tasks.organization.writes == ()
     # Of a release with another format.
     body = root_tasks.read(key).replace(b'"schemaVersion":1', b'"schemaVersion":2')
     root_tasks.write(key, body)
     plan.output["planSha256"] = sha256(body)
-    assert refusal(root_tasks.execute(plan)) == (RefusalReason.PLAN_NOT_READABLE, {"run_id": plan.run_id})
+    assert refusal(root_tasks.execute(plan)) == (
+        RefusalReason.PLAN_NOT_READABLE,
+        {"run_id": plan.run_id},
+    )
 
 
 def test_a_plan_is_not_executed_if_another_report_was_approved(root_tasks: RootTasks) -> None:
@@ -308,11 +341,15 @@ def test_a_plan_is_not_executed_if_another_report_was_approved(root_tasks: RootT
     plan = root_tasks.run({"task": Task.DELETE, "accounts": [MEMBER, OTHER]})
     shown = root_tasks.read(f"runs/{plan.run_id}/report.json")
     for report_sha256 in (sha256(shown.replace(OTHER.encode(), MEMBER.encode())), sha256(b"")):
-        altered = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": report_sha256})
+        altered = root_tasks.run_execute_machine(
+            {"plan": plan.run_id, "reportSha256": report_sha256}
+        )
         assert refusal(altered) == (RefusalReason.PLAN_REPORT_ALTERED, {"run_id": plan.run_id})
         assert root_tasks.organization.writes == ()
     # In capital letters, too: some tools write them so.
-    executed = root_tasks.run_execute_machine({"plan": plan.run_id, "reportSha256": sha256(shown).upper()})
+    executed = root_tasks.run_execute_machine(
+        {"plan": plan.run_id, "reportSha256": sha256(shown).upper()}
+    )
     assert executed.output["totals"] == {"DONE": 2}
 
 
@@ -324,7 +361,9 @@ def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now
     plan = root_tasks.run(DELETE)
     root_tasks.organization.suspend(OTHER)
     root_tasks.settings = replace(root_tasks.settings, protected_accounts=frozenset([THIRD]))
-    root_tasks.organization.client("organizations").remove_account_from_organization(AccountId=MEMBER)
+    root_tasks.organization.client("organizations").remove_account_from_organization(
+        AccountId=MEMBER
+    )
     executed = root_tasks.execute(plan)
     assert {id_: result["reason"] for id_, result in root_tasks.results(executed).items()} == {
         MEMBER: NO_LONGER_A_MEMBER,
@@ -361,13 +400,22 @@ def test_the_input_says_what_is_in_use(root_tasks: RootTasks) -> None:
             access_key_last_used=moment,
         )
         plan = root_tasks.run({**DELETE, **input_})
-        assert root_tasks.items(plan, MEMBER) == [("PASSWORD", outcome), (f"ACCESS_KEY {KEY}", outcome)]
+        assert root_tasks.items(plan, MEMBER) == [
+            ("PASSWORD", outcome),
+            (f"ACCESS_KEY {KEY}", outcome),
+        ]
         assert root_tasks.outcomes(plan)[MEMBER] == outcome
 
 
-def test_an_account_with_something_planned_and_something_in_use_is_planned(root_tasks: RootTasks) -> None:
+def test_an_account_with_something_planned_and_something_in_use_is_planned(
+    root_tasks: RootTasks,
+) -> None:
     root_tasks.organization.put_root_credentials(
-        account_id=MEMBER, password=True, access_keys=1, mfa_devices=1, access_key_last_used=root_tasks.now
+        account_id=MEMBER,
+        password=True,
+        access_keys=1,
+        mfa_devices=1,
+        access_key_last_used=root_tasks.now,
     )
     plan = root_tasks.run(DELETE)
     assert root_tasks.items(plan, MEMBER) == [
@@ -387,7 +435,9 @@ def test_an_account_with_something_planned_and_something_in_use_is_planned(root_
 
 
 @pytest.mark.parametrize(("include", "outcome"), [(False, "INACCESSIBLE"), (True, "PLANNED")])
-def test_what_may_be_in_use_is_left_out_of_a_plan(root_tasks: RootTasks, include: bool, outcome: str) -> None:
+def test_what_may_be_in_use_is_left_out_of_a_plan(
+    root_tasks: RootTasks, include: bool, outcome: str
+) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
     root_tasks.organization.deny(account_id=MEMBER, action="iam:GetAccessKeyLastUsed")
     plan = root_tasks.run({**DELETE, "includeInUse": include})
@@ -409,7 +459,9 @@ def test_a_plan_can_be_limited_to_types_of_credentials(root_tasks: RootTasks) ->
         assert root_tasks.items(plan, MEMBER) == [(items[type_], "PLANNED") for type_ in types]
 
 
-@pytest.mark.parametrize("others", [{"password": True}, {"access_keys": 1}, {"certificates": 1}], ids=str)
+@pytest.mark.parametrize(
+    "others", [{"password": True}, {"access_keys": 1}, {"certificates": 1}], ids=str
+)
 def test_mfa_is_not_planned_while_another_credential_stays(
     root_tasks: RootTasks, others: dict[str, Any]
 ) -> None:
@@ -438,7 +490,9 @@ def test_a_deletion_needs_the_lists_that_it_reads_again() -> None:
     }
 
 
-def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(root_tasks: RootTasks) -> None:
+def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(
+    root_tasks: RootTasks,
+) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.organization.clear_calls()
     root_tasks.execute(plan)
@@ -467,9 +521,15 @@ def test_each_mfa_device_is_deactivated_only_after_a_look_of_its_own(root_tasks:
         "iam:DeactivateMFADevice", lambda: setattr(root_user, "password_created_at", root_tasks.now)
     )
     executed = root_tasks.execute(plan)
-    assert [outcome for _, outcome in root_tasks.items(executed, MEMBER)] == ["DONE", "FAILED", "SKIPPED"]
+    assert [outcome for _, outcome in root_tasks.items(executed, MEMBER)] == [
+        "DONE",
+        "FAILED",
+        "SKIPPED",
+    ]
     assert root_tasks.results(executed)[MEMBER]["reason"] == MFA_STAYS
-    assert root_tasks.organization.root_credentials(MEMBER).mfa_devices == (MFA.replace("-1", "-2"),)
+    assert root_tasks.organization.root_credentials(MEMBER).mfa_devices == (
+        MFA.replace("-1", "-2"),
+    )
 
 
 @pytest.mark.parametrize(("times", "outcome", "left"), [(3, "DONE", ()), (1000, "FAILED", (MFA,))])
@@ -568,7 +628,9 @@ def test_mfa_stays_where_a_credential_could_not_be_deleted_or_not_be_looked_for(
     assert root_tasks.outcomes(executed) == {MEMBER: "FAILED"}
     assert [outcome for _, outcome in root_tasks.items(executed, MEMBER)] == outcomes
     # Nothing is said twice.
-    assert root_tasks.results(executed)[MEMBER]["items"][3]["message"].count("could not be read") <= 1
+    assert (
+        root_tasks.results(executed)[MEMBER]["items"][3]["message"].count("could not be read") <= 1
+    )
     assert root_tasks.organization.root_credentials(MEMBER).mfa_devices == (MFA,)
 
 
@@ -584,7 +646,9 @@ def test_what_is_deleted_already_is_nothing_to_do(root_tasks: RootTasks) -> None
     assert root_tasks.outcomes(executed) == {MEMBER: "DONE"}
 
 
-def test_an_mfa_device_that_is_gone_has_nothing_to_do_also_if_a_key_is_left(root_tasks: RootTasks) -> None:
+def test_an_mfa_device_that_is_gone_has_nothing_to_do_also_if_a_key_is_left(
+    root_tasks: RootTasks,
+) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER, mfa_devices=1)
     plan = root_tasks.run(DELETE)
     root_tasks.organization.put_root_credentials(account_id=MEMBER, access_keys=1)
@@ -595,7 +659,9 @@ def test_an_mfa_device_that_is_gone_has_nothing_to_do_also_if_a_key_is_left(root
     ]
 
 
-def test_a_deletion_whose_response_was_lost_is_done_if_nothing_exists_then(root_tasks: RootTasks) -> None:
+def test_a_deletion_whose_response_was_lost_is_done_if_nothing_exists_then(
+    root_tasks: RootTasks,
+) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.lose_response("iam:DeleteAccessKey")
     root_tasks.lose_response("iam:DeleteSigningCertificate")
@@ -608,7 +674,9 @@ def test_a_deletion_whose_response_was_lost_is_done_if_nothing_exists_then(root_
     assert root_tasks.outcomes(executed) == {MEMBER: "UNKNOWN"}
 
 
-def test_an_account_without_a_session_fails_and_nothing_was_attempted(root_tasks: RootTasks) -> None:
+def test_an_account_without_a_session_fails_and_nothing_was_attempted(
+    root_tasks: RootTasks,
+) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.organization.deny(account_id=MANAGEMENT, action="sts:AssumeRoot")
     executed = root_tasks.execute(plan)
@@ -622,7 +690,9 @@ def test_an_account_without_a_session_fails_and_nothing_was_attempted(root_tasks
 
 
 @pytest.mark.parametrize("lost_responses", [0, 1])
-def test_recovery_is_allowed_where_it_was_planned(root_tasks: RootTasks, lost_responses: int) -> None:
+def test_recovery_is_allowed_where_it_was_planned(
+    root_tasks: RootTasks, lost_responses: int
+) -> None:
     root_tasks.organization.put_root_credentials(account_id=MEMBER)
     plan = root_tasks.run(RECOVER)
     assert root_tasks.outcomes(plan) == {MEMBER: "PLANNED"}
@@ -633,10 +703,14 @@ def test_recovery_is_allowed_where_it_was_planned(root_tasks: RootTasks, lost_re
     assert root_tasks.organization.root_credentials(MEMBER).password
     writes = root_tasks.organization.writes
     assert [call.operation for call in writes] == ["CreateLoginProfile"] * (1 + lost_responses)
-    assert [call.parameters for call in writes if {"UserName", "Password"} & set(call.parameters)] == []
+    assert [
+        call.parameters for call in writes if {"UserName", "Password"} & set(call.parameters)
+    ] == []
 
 
-def test_recovery_has_nothing_to_do_where_there_is_a_password_and_says_so(root_tasks: RootTasks) -> None:
+def test_recovery_has_nothing_to_do_where_there_is_a_password_and_says_so(
+    root_tasks: RootTasks,
+) -> None:
     having = root_tasks.run(RECOVER)
     root_tasks.organization.put_root_credentials(account_id=MEMBER)
     plan = root_tasks.run(RECOVER)

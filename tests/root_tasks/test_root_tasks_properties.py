@@ -104,17 +104,23 @@ def test_an_execution_changes_what_was_approved_at_most_once_and_its_report_is_t
 
     assert {item_of(call) for call in writes} <= planned.keys()
     done = Counter(
-        item_of(call) for call in organization.calls if call.root_session and call.is_write and not call.error
+        item_of(call)
+        for call in organization.calls
+        if call.root_session and call.is_write and not call.error
     )
     assert [item for item, times in done.items() if times > 1] == []
     assert not writes or hours < 24
     if writes:
         assert again.error is not None, "a plan is executed once"
     if changed:
-        assert organization.root_credentials(MEMBER).password, "another password than the planned one"
+        assert organization.root_credentials(MEMBER).password, (
+            "another password than the planned one"
+        )
         assert s3.get_bucket_policy(Bucket="locked")["Policy"] == OTHERS_POLICY
     if any(call.operation == "DeleteBucketPolicy" and not call.error for call in writes):
-        backups = [json.loads(root_tasks.read(key))["policy"] for key in root_tasks.keys("backups/")]
+        backups = [
+            json.loads(root_tasks.read(key))["policy"] for key in root_tasks.keys("backups/")
+        ]
         assert backups == [locked]
     if writes and has_report(root_tasks, execution):
         assert_report_is_true(root_tasks.report(execution), done)
@@ -125,7 +131,9 @@ def disturb(root_tasks: RootTasks, failing: list[tuple[str, str, int]], lost: st
         if code == "lost":
             root_tasks.lose_response(action, times=times)
         else:
-            root_tasks.fail(action, code, status=500 if code == "ServiceFailure" else 400, times=times)
+            root_tasks.fail(
+                action, code, status=500 if code == "ServiceFailure" else 400, times=times
+            )
     root_tasks.lose_batches = lambda batch: lost == "a batch"
     root_tasks.lose_results = lambda batch: lost == "a result"
     if lost == "the report":

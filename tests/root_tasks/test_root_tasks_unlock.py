@@ -67,9 +67,17 @@ class Locked:
     def text(self, sid: str) -> str:
         """The text of a policy."""
         resource, action = (
-            ("arn:aws:s3:::locked-bucket", "s3:*") if self.kind == "bucket" else (ID["queue"], "sqs:*")
+            ("arn:aws:s3:::locked-bucket", "s3:*")
+            if self.kind == "bucket"
+            else (ID["queue"], "sqs:*")
         )
-        statement = {"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource}
+        statement = {
+            "Sid": sid,
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": action,
+            "Resource": resource,
+        }
         return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
     def attach(self, sid: str) -> None:
@@ -77,7 +85,9 @@ class Locked:
         if self.kind == "bucket":
             self._client.put_bucket_policy(Bucket=ID["bucket"], Policy=self.text(sid))
         else:
-            self._client.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": self.text(sid)})
+            self._client.set_queue_attributes(
+                QueueUrl=self._url, Attributes={"Policy": self.text(sid)}
+            )
 
     def detach(self) -> None:
         """Remove the policy."""
@@ -97,7 +107,9 @@ class Locked:
     def policy(self) -> str | None:
         """The `Sid` of the policy as it is; None: there is none."""
         if self.kind == "queue":
-            attributes = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"])
+            attributes = self._client.get_queue_attributes(
+                QueueUrl=self._url, AttributeNames=["All"]
+            )
             text = attributes["Attributes"].get("Policy")
         else:
             try:
@@ -177,7 +189,11 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
     assert json.loads(backup["policy"]) == json.loads(locked.text("Everybody"))
     assert (backup["accountId"], backup["region"]) == (MEMBER, REGION)
     # What has no policy has nothing to do.
-    assert locked.outcome(locked.plan()) == locked.outcome(locked.execute(another)) == ("NOTHING_TO_DO", None)
+    assert (
+        locked.outcome(locked.plan())
+        == locked.outcome(locked.execute(another))
+        == ("NOTHING_TO_DO", None)
+    )
 
 
 def test_a_plan_fails_for_a_bucket_or_queue_that_does_not_exist(locked: Locked) -> None:
@@ -192,7 +208,9 @@ def test_a_plan_fails_for_a_bucket_or_queue_that_does_not_exist(locked: Locked) 
     [(READ, ""), (dict.fromkeys(READ, "s3:PutObject"), "backups/"), (REMOVE, "")],
     ids=["since the plan", "while it is backed up", "before its removal"],
 )
-def test_what_was_deleted_has_nothing_to_do(locked: Locked, calls: dict[str, str], url: str) -> None:
+def test_what_was_deleted_has_nothing_to_do(
+    locked: Locked, calls: dict[str, str], url: str
+) -> None:
     plan = locked.plan(**SKIP_BACKUP[locked.kind])
     locked.root_tasks.change_before(calls[locked.kind], locked.delete, url=url)
     outcome, message = locked.outcome(locked.execute(plan))
@@ -208,7 +226,9 @@ def test_no_policy_is_restored_in_what_was_deleted(locked: Locked, calls: dict[s
 
 
 @BUCKET_ONLY
-def test_a_bucket_is_addressed_in_its_region_as_its_owners_and_never_given_up(locked: Locked) -> None:
+def test_a_bucket_is_addressed_in_its_region_as_its_owners_and_never_given_up(
+    locked: Locked,
+) -> None:
     requests: list[tuple[str | None, ...]] = []
     lists: list[dict[str, object]] = []
     headers = ("x-amz-expected-bucket-owner", "x-amz-confirm-remove-self-bucket-access")
@@ -249,7 +269,9 @@ def test_a_policy_that_has_changed_is_not_removed(locked: Locked, when: str) -> 
     if when == "since the plan":
         locked.attach("Another")
     else:
-        locked.root_tasks.change_before("s3:PutObject", lambda: locked.attach("Another"), url="backups/")
+        locked.root_tasks.change_before(
+            "s3:PutObject", lambda: locked.attach("Another"), url="backups/"
+        )
     assert locked.outcome(locked.execute(plan)) == ("FAILED", CHANGED_SINCE_PLAN)
     assert locked.policy == "Another"
     assert len(locked.backups) == (when == "while it is backed up")
@@ -275,7 +297,10 @@ def test_a_policy_that_can_no_longer_be_read_stays(locked: Locked, *, backed_up:
     executed = locked.execute(plan)
     outcome, message = locked.outcome(executed)
     # A policy of the organization may deny it by now: nothing says that this one has changed.
-    assert (outcome, str(message).partition(": This")[0]) == ("FAILED", f"{READ[locked.kind]}: AccessDenied")
+    assert (outcome, str(message).partition(": This")[0]) == (
+        "FAILED",
+        f"{READ[locked.kind]}: AccessDenied",
+    )
     assert locked.policy == "Everybody"
     assert len(locked.backups) == backed_up
     assert [locked.item(executed)["backup"]] == [*locked.backups, None][:1]
@@ -350,7 +375,9 @@ def test_a_queue_whose_policy_cannot_be_read_for_another_reason_keeps_it(locked:
 # Replacing
 
 
-def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(locked: Locked) -> None:
+def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(
+    locked: Locked,
+) -> None:
     plan, calls = locked.plan_replacement(), []
     for action in {REMOVE[locked.kind], ATTACH[locked.kind]}:
         locked.root_tasks.on_event(
@@ -372,7 +399,9 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(l
             f'{sign}      "Sid": "{sid}",' for sign, sid in (("-", "Everybody"), ("+", "Fixed"))
         ]
     assert all(locked.root_tasks.report(run)["replacesPolicy"] for run in (plan, executed))
-    assert [f"{ATTACH[locked.kind].partition(':')[0]}:{call}" for call in calls] == [ATTACH[locked.kind]]
+    assert [f"{ATTACH[locked.kind].partition(':')[0]}:{call}" for call in calls] == [
+        ATTACH[locked.kind]
+    ]
     assert json.loads(backup["policy"]) == json.loads(locked.text("Everybody"))
     assert locked.policy == "Fixed"
     assert locked.outcome(locked.plan_replacement()) == ("NOTHING_TO_DO", None)
@@ -387,7 +416,9 @@ def test_a_replacement_is_refused_where_the_stack_does_not_allow_it(locked: Lock
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["refused", "its response lost"])
-def test_a_replacement_that_fails_says_which_policy_is_attached(locked: Locked, *, lost: bool) -> None:
+def test_a_replacement_that_fails_says_which_policy_is_attached(
+    locked: Locked, *, lost: bool
+) -> None:
     plan, attach = locked.plan_replacement(), ATTACH[locked.kind]
     if lost:
         locked.root_tasks.lose_response(attach, account_id=MEMBER, times=1000)
@@ -396,12 +427,16 @@ def test_a_replacement_that_fails_says_which_policy_is_attached(locked: Locked, 
     executed = locked.execute(plan)
     outcome, message = locked.outcome(executed)
     assert (outcome, locked.policy) == (("UNKNOWN", "Fixed") if lost else ("FAILED", "Everybody"))
-    assert str(message).startswith(f"{attach}: {'' if lost else 'MalformedPolicy: This is a test. '}")
+    assert str(message).startswith(
+        f"{attach}: {'' if lost else 'MalformedPolicy: This is a test. '}"
+    )
     assert str(message).endswith(POLICY_UNKNOWN if lost else POLICY_UNCHANGED)
     assert [locked.item(executed)["backup"]] == locked.backups
 
 
-@pytest.mark.parametrize("replaced", [False, True], ids=["after its backup", "after its replacement"])
+@pytest.mark.parametrize(
+    "replaced", [False, True], ids=["after its backup", "after its replacement"]
+)
 def test_after_an_interruption_the_same_plan_shows_which_policy_is_attached(
     locked: Locked, *, replaced: bool
 ) -> None:
@@ -414,7 +449,10 @@ def test_after_an_interruption_the_same_plan_shows_which_policy_is_attached(
     assert (row["outcome"], LOOK_AGAIN in row["reason"]) == ("UNKNOWN", True)
     assert locked.backups[0] in json.dumps(row)
     assert locked.policy == ("Fixed" if replaced else "Everybody")
-    assert locked.outcome(locked.plan_replacement()) == ("NOTHING_TO_DO" if replaced else "PLANNED", None)
+    assert locked.outcome(locked.plan_replacement()) == (
+        "NOTHING_TO_DO" if replaced else "PLANNED",
+        None,
+    )
 
 
 @pytest.mark.parametrize("when", ["before the plan", "since the plan", "while it is backed up"])
@@ -434,7 +472,9 @@ def test_nothing_is_attached_where_no_policy_is(locked: Locked, when: str) -> No
 
 def test_a_policy_that_has_changed_is_not_replaced(locked: Locked) -> None:
     plan = locked.plan_replacement()
-    locked.root_tasks.change_before("s3:PutObject", lambda: locked.attach("Another"), url="backups/")
+    locked.root_tasks.change_before(
+        "s3:PutObject", lambda: locked.attach("Another"), url="backups/"
+    )
     assert locked.outcome(locked.execute(plan)) == ("FAILED", CHANGED_SINCE_PLAN)
     assert locked.policy == "Another"
 
@@ -453,7 +493,9 @@ def test_restoring_is_planned_then_done(locked: Locked) -> None:
     assert locked.outcome(locked.execute(plan)) == ("DONE", None)
     assert locked.policy == "Everybody"
     empty = locked.restore(reference)
-    assert locked.outcome(empty) == locked.outcome(locked.execute(another)) == ("NOTHING_TO_DO", None)
+    assert (
+        locked.outcome(empty) == locked.outcome(locked.execute(another)) == ("NOTHING_TO_DO", None)
+    )
     assert locked.root_tasks.report(locked.execute(empty))["task"] == "restore"
 
 
@@ -485,7 +527,9 @@ def test_only_the_removal_of_a_queues_policy_asks_for_skip_backup(locked: Locked
 
 
 @BUCKET_ONLY
-def test_a_policy_that_is_the_backups_but_for_its_white_space_has_nothing_to_do(locked: Locked) -> None:
+def test_a_policy_that_is_the_backups_but_for_its_white_space_has_nothing_to_do(
+    locked: Locked,
+) -> None:
     reference = locked.unlock()
     spaced = json.dumps(json.loads(locked.text("Everybody")), indent=2)
     s3 = locked.root_tasks.client("s3", account_id=MEMBER, region=REGION)
@@ -538,7 +582,9 @@ def test_backups_are_restored_in_sessions_of_the_task_that_removed_them_which_th
 
 
 @pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])
-def test_a_lost_batch_names_its_backups_which_can_be_restored(locked: Locked, *, listed: bool) -> None:
+def test_a_lost_batch_names_its_backups_which_can_be_restored(
+    locked: Locked, *, listed: bool
+) -> None:
     plan = locked.plan()
     locked.root_tasks.lose_results = lambda batch: True
     if not listed:
@@ -549,7 +595,9 @@ def test_a_lost_batch_names_its_backups_which_can_be_restored(locked: Locked, *,
     (reference,) = locked.backups
     unlisted = f"{BACKUPS_UNREAD} s3:ListBucket: AccessDenied: This is a test."
     backups = f"Backups of this run: {reference}." if listed else unlisted
-    assert locked.root_tasks.results(failed)[MEMBER]["reason"] == f"{NO_RESULT} {LOOK_AGAIN} {backups}"
+    assert (
+        locked.root_tasks.results(failed)[MEMBER]["reason"] == f"{NO_RESULT} {LOOK_AGAIN} {backups}"
+    )
     assert locked.outcome(locked.execute(locked.restore(reference))) == ("DONE", None)
     assert locked.policy == "Everybody"
 

@@ -44,7 +44,9 @@ def plan(task: AccountTask) -> Finding:
 def execute(task: AccountTask) -> Finding:
     for target in task.targets:
         task.session.call("iam:DeleteAccessKey", AccessKeyId=target.id)
-    return finding_of(task.session.account_id, [item_of(target, Outcome.DONE) for target in task.targets])
+    return finding_of(
+        task.session.account_id, [item_of(target, Outcome.DONE) for target in task.targets]
+    )
 
 
 DEFINITION = TaskDefinition(
@@ -71,7 +73,9 @@ def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
     monkeypatch.setattr("root_tasks.model.task.SESSION_TASKS", (*SESSION_TASKS, task))
     monkeypatch.setitem(DEFINITIONS, task, DEFINITION)
     policy = TaskPolicy(
-        name=POLICY, needs=EmulatedFeature.ROOT_CREDENTIALS_MANAGEMENT, allows=frozenset(DEFINITION.calls)
+        name=POLICY,
+        needs=EmulatedFeature.ROOT_CREDENTIALS_MANAGEMENT,
+        allows=frozenset(DEFINITION.calls),
     )
     monkeypatch.setitem(TASK_POLICIES, f"arn:aws:iam::aws:policy/root-task/{POLICY}", policy)
     return task
@@ -88,10 +92,14 @@ def root_tasks(organization: LocalOrganization, sixth_task: Task) -> RootTasks:
     assert sixth_task in Task
     template = copy.deepcopy(template_to_run())
     for definition in template.definitions.values():
-        which_task = definition["States"]["Batches of accounts"]["ItemProcessor"]["States"]["Which task?"]
+        which_task = definition["States"]["Batches of accounts"]["ItemProcessor"]["States"][
+            "Which task?"
+        ]
         # The functions of a machine's tasks differ in their roles only.
         which_task["Default"] = which_task["Choices"][0]["Next"]
-    return RootTasks(organization=organization, settings=Settings(tasks=tuple(Task)), template=template)
+    return RootTasks(
+        organization=organization, settings=Settings(tasks=tuple(Task)), template=template
+    )
 
 
 def test_a_sixth_task_is_planned_executed_and_reported(

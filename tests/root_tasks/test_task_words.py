@@ -29,7 +29,10 @@ RUNS = [
 def run(task: Task, override: bool, outcome: Outcome) -> Report:
     """The plan or the execution of a task, in an account where everything else is the same."""
     item = Item(
-        type=DEFINITIONS[task].policy_type or ItemType.PASSWORD, outcome=outcome, id="locked", policy="{}"
+        type=DEFINITIONS[task].policy_type or ItemType.PASSWORD,
+        outcome=outcome,
+        id="locked",
+        policy="{}",
     )
     account = result("300000000001", outcome, items=(item,))
     executed_plan = None if outcome is Outcome.PLANNED else "plan"

@@ -13,7 +13,14 @@ from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.drift_check import TOPIC_ARN
 from support.notices import text_by_mail
 from support.root_events import DENIED, SIGNED_IN, USED, of_account
-from support.root_use import LOG_STREAM, RootUseNotices, commands_of, delivery, delivery_of, notice_of
+from support.root_use import (
+    LOG_STREAM,
+    RootUseNotices,
+    commands_of,
+    delivery,
+    delivery_of,
+    notice_of,
+)
 
 FAILED_SIGN_IN = SIGNED_IN | {"responseElements": {"ConsoleLogin": "Failure"}}
 DENIED_LINE = (
@@ -32,7 +39,9 @@ def lines(event: object) -> list[str]:
 
 def test_what_fires_the_alarm_has_a_line_and_what_is_missing_there_is_unknown() -> None:
     unknown = f"- unknown, account {MEMBER}: "
-    assert [line.startswith(unknown) for line in lines(delivery(*USED.values()))] == [True] * len(USED)
+    assert [line.startswith(unknown) for line in lines(delivery(*USED.values()))] == [True] * len(
+        USED
+    )
     assert lines(delivery(USED["a console sign-in"])) == [
         f"{unknown}ConsoleLogin of signin.amazonaws.com from unknown in unknown, unknown, MFA used: unknown"
     ]
@@ -63,7 +72,13 @@ CALL = {name: value for name, value in DENIED.items() if name != "errorCode"}
     ],
     ids=[
         *("denied", "used", "used in vain", "signed in", "elsewhere", "two accounts"),
-        *("management", "management used", "management denied", "management and one", "management and two"),
+        *(
+            "management",
+            "management used",
+            "management denied",
+            "management and one",
+            "management and two",
+        ),
     ],
 )
 def test_the_subject_says_the_worst(events: list[dict[str, Any]], subject: str) -> None:
@@ -74,10 +89,14 @@ def test_calls_that_were_denied_hide_no_sign_in() -> None:
     elsewhere = [of_account(f"{number:012}") for number in range(30)]
     notice = notice_of(delivery(*(DENIED | account for account in elsewhere), SIGNED_IN))
     assert "ConsoleLogin" in notice.message.split("\n")[1]
-    assert f"for account in {MEMBER} " in text_by_mail(notice.publication), "its account comes first"
+    assert f"for account in {MEMBER} " in text_by_mail(notice.publication), (
+        "its account comes first"
+    )
 
 
-def test_the_commands_name_root_users_by_the_functions_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_name_root_users_by_the_functions_partition(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(RootUseNotices, "partition", "aws-us-gov")
     for command in (commands_of(DENIED)[-2], *commands_of(SIGNED_IN | MANAGED)):
         assert re.findall(r"arn:([\w-]+):iam::\d", command) == ["aws-us-gov"] * 2
@@ -85,7 +104,10 @@ def test_the_commands_name_root_users_by_the_functions_partition(monkeypatch: py
 
 def test_no_command_denies_or_plans_anything_for_the_management_account() -> None:
     """No policy binds its root user, and no task makes changes in it: each would look like containment."""
-    both, alone = commands_of(SIGNED_IN | MANAGED, DENIED | ELSEWHERE), commands_of(SIGNED_IN | MANAGED)
+    both, alone = (
+        commands_of(SIGNED_IN | MANAGED, DENIED | ELSEWHERE),
+        commands_of(SIGNED_IN | MANAGED),
+    )
     assert [command for command in both if MANAGEMENT in command] == alone
     assert [command.partition(" in ")[2][:25] for command in alone] == ["$(aws signin list-session"]
 
@@ -135,7 +157,9 @@ UNREADABLE: dict[str, object] = {
 
 @pytest.mark.parametrize("event", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_delivery_that_cannot_be_read_is_published_as_such(event: object) -> None:
-    assert lines(event) == ["- an event that could not be read, with the ID unknown in CloudWatch Logs"]
+    assert lines(event) == [
+        "- an event that could not be read, with the ID unknown in CloudWatch Logs"
+    ]
 
 
 def test_as_much_as_cloudwatch_logs_delivers_is_read() -> None:
@@ -145,7 +169,11 @@ def test_as_much_as_cloudwatch_logs_delivers_is_read() -> None:
 
 def test_a_control_message_publishes_nothing() -> None:
     function = RootUseNotices()
-    function(delivery("CWL CONTROL MESSAGE: Checking health of destination", messageType="CONTROL_MESSAGE"))
+    function(
+        delivery(
+            "CWL CONTROL MESSAGE: Checking health of destination", messageType="CONTROL_MESSAGE"
+        )
+    )
     assert (function.published, function.log) == ([], [])
 
 
@@ -153,13 +181,22 @@ def test_a_control_message_publishes_nothing() -> None:
     "wrong", [7, None, [], {}, {"a": "b"}, "", "x\n\u2028- \u202e\x1b[31m<!channel>\ud83d"]
 )
 def test_what_is_in_an_event_forges_no_line_and_no_account(wrong: object) -> None:
-    fields = ("eventTime", "eventName", "eventSource", "sourceIPAddress", "awsRegion", "errorCode", "eventID")
+    fields = (
+        "eventTime",
+        "eventName",
+        "eventSource",
+        "sourceIPAddress",
+        "awsRegion",
+        "errorCode",
+        "eventID",
+    )
     hostile = SIGNED_IN | dict.fromkeys(fields, wrong)
     for event in (
         hostile,
         hostile | {"userIdentity": wrong},
         hostile | {"userIdentity": {"accountId": wrong}},
-        SIGNED_IN | {"responseElements": {"ConsoleLogin": wrong}, "additionalEventData": {"MFAUsed": wrong}},
+        SIGNED_IN
+        | {"responseElements": {"ConsoleLogin": wrong}, "additionalEventData": {"MFAUsed": wrong}},
         SIGNED_IN | {"responseElements": wrong, "additionalEventData": wrong},
     ):
         function = RootUseNotices()
@@ -169,7 +206,9 @@ def test_what_is_in_an_event_forges_no_line_and_no_account(wrong: object) -> Non
         assert notice.message.count("\n") == 8
         assert f"\n{DENIED_LINE}\n" in notice.message
         assert all(line.isprintable() for line in notice.message.split("\n"))
-        assert re.fullmatch(f"Root user (signed in|used|denied): account ({MEMBER}|unknown)", alone.subject)
+        assert re.fullmatch(
+            f"Root user (signed in|used|denied): account ({MEMBER}|unknown)", alone.subject
+        )
         assert "secret" not in f"{notice}{function.log}"
         assert all(map(str.isprintable, function.log[0]["eventIds"]))
 
@@ -201,4 +240,8 @@ def test_a_notice_that_cannot_be_published_fails_and_lambda_tries_again() -> Non
         "key in the key's policy. Lambda tries three times. The alarm of root use has the query for the "
         "events."
     )
-    assert function.log[-1] == {"event": "not_published", "topicArn": TOPIC_ARN, "code": "AccessDenied"}
+    assert function.log[-1] == {
+        "event": "not_published",
+        "topicArn": TOPIC_ARN,
+        "code": "AccessDenied",
+    }

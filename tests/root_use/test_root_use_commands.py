@@ -21,11 +21,16 @@ ELSEWHERE = of_account(OTHER)
 
 
 @pytest.mark.slow
-def test_the_first_step_and_its_undo_can_be_pasted_twice(running_aws: LocalAws, tmp_path: Path) -> None:
+def test_the_first_step_and_its_undo_can_be_pasted_twice(
+    running_aws: LocalAws, tmp_path: Path
+) -> None:
     """Notices come with each sign-in, and a shell that fails at the second one reads as not contained."""
     running_aws.organization.reset()
-    # The organization's own, which would also deny the deletion. No command attaches or detaches it.
-    running_aws.organization.attach_policy(name="DenyRootUsers", document=DENY_ROOT_USERS, target_id=THIRD)
+    # The organization's own, which would also deny the deletion. No command attaches or detaches
+    # it.
+    running_aws.organization.attach_policy(
+        name="DenyRootUsers", document=DENY_ROOT_USERS, target_id=THIRD
+    )
     organizations = running_aws.client("organizations")
     before = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
     deny, *_, undo = commands_of(DENIED, DENIED | ELSEWHERE)

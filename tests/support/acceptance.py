@@ -33,7 +33,8 @@ class EmulatedAws(LocalAws):
         organization: The organization.
         on_call: Called after each call with its operation.
         created: Called with each new client.
-        options: Who the run calls as, as `Organization.client` takes it; default: the management account.
+        options: Who the run calls as, as `Organization.client` takes it; default: the management
+            account.
 
     Attributes:
         operations: Each call, named as in an IAM policy.
@@ -70,14 +71,20 @@ class EmulatedAws(LocalAws):
             self._clients[key] = self._create_client(service, credentials, host)
         return self._clients[key]
 
-    def _create_client(self, service: str, credentials: Mapping[str, Any] | None, host: str | None) -> Any:
+    def _create_client(
+        self, service: str, credentials: Mapping[str, Any] | None, host: str | None
+    ) -> Any:
         options = {"credentials": credentials} if credentials is not None else self._options
         client: Any = self._organization.client(service, **options)
         if host is not None:
-            client.meta.events.register("before-sign", lambda request, **_: name_host(request, host))
+            client.meta.events.register(
+                "before-sign", lambda request, **_: name_host(request, host)
+            )
         if service == "s3":
             client.meta.events.register("after-call.s3.ListBuckets", _add_regions)
-        client.meta.events.register("after-call", lambda model, **_: self._notice(service, model.name))
+        client.meta.events.register(
+            "after-call", lambda model, **_: self._notice(service, model.name)
+        )
         if credentials is None:
             client.meta.events.register(
                 "before-call", lambda model, **_: self.own.add(f"{service}:{model.name}")
@@ -141,13 +148,17 @@ def snapshot(organization: Organization, names: Names) -> dict[str, Any]:
         *organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"],
         *organizations.list_policies(Filter="RESOURCE_CONTROL_POLICY")["Policies"],
     ]
-    attached = organizations.list_policies_for_target(TargetId=member, Filter="SERVICE_CONTROL_POLICY")
+    attached = organizations.list_policies_for_target(
+        TargetId=member, Filter="SERVICE_CONTROL_POLICY"
+    )
     return {
         "trusted access": sorted(root_access.trusted_access),
         "features": sorted(root_access.features),
         "delegated administrators": root_access.delegated_administrators,
         "other services": organization.other_services(),
-        "root credentials": {id_: organization.root_credentials(id_) for id_ in organization.members},
+        "root credentials": {
+            id_: organization.root_credentials(id_) for id_ in organization.members
+        },
         "buckets": organization.client("s3", account_id=member).list_buckets()["Buckets"],
         "queues": organization.client("sqs", account_id=member).list_queues().get("QueueUrls", []),
         "policies": sorted(policy["Id"] for policy in policies),

@@ -66,7 +66,9 @@ def actions_of(calls: Iterable[str], level: Level) -> set[str]:
     not_shown = {
         case.call.operation
         for case in all_cases()
-        if case.local is not None and case.caller == MANAGEMENT_ACCOUNT and level.includes(case.level)
+        if case.local is not None
+        and case.caller == MANAGEMENT_ACCOUNT
+        and level.includes(case.level)
     }
     actions = set()
     for call in (*calls, *not_shown):

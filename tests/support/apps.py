@@ -49,7 +49,9 @@ class Assembly:
         """Yield the warnings of CDK's Annotations."""
         for file in self.folder.rglob("*.metadata.json"):
             for entries in json.loads(file.read_text()).values():
-                yield from (entry["data"] for entry in entries if entry["type"] == "aws:cdk:warning")
+                yield from (
+                    entry["data"] for entry in entries if entry["type"] == "aws:cdk:warning"
+                )
 
 
 def synthesize(app: Path, folder: Path, *, base: type[aws_cdk.App] = aws_cdk.App) -> Assembly:

@@ -38,7 +38,9 @@ def enable_root_access(
     for feature in features:
         set_feature(organization, feature, enabled=True)
     for account_id in delegated_administrators:
-        organizations.register_delegated_administrator(AccountId=account_id, ServicePrincipal=PRINCIPAL)
+        organizations.register_delegated_administrator(
+            AccountId=account_id, ServicePrincipal=PRINCIPAL
+        )
         organization.advance_clock(1)
     if hidden:
         organizations.disable_aws_service_access(ServicePrincipal=PRINCIPAL)
@@ -49,7 +51,9 @@ def set_feature(
     organization: Organization, feature: str, *, enabled: bool, account_id: str | None = None
 ) -> None:
     """Enable or disable a feature, as the management account or as a delegated administrator."""
-    set_feature_by_client(organization.client("iam", account_id=account_id), feature, enabled=enabled)
+    set_feature_by_client(
+        organization.client("iam", account_id=account_id), feature, enabled=enabled
+    )
 
 
 def set_feature_by_client(iam: IAMClient, feature: str, *, enabled: bool) -> None:
@@ -70,7 +74,9 @@ def add_unit(organization: Organization, name: str, *account_ids: str, parent_id
     created = organizations.create_organizational_unit(ParentId=parent_id or root_id, Name=name)
     unit_id = str(created["OrganizationalUnit"]["Id"])
     for account_id in account_ids:
-        organizations.move_account(AccountId=account_id, SourceParentId=root_id, DestinationParentId=unit_id)
+        organizations.move_account(
+            AccountId=account_id, SourceParentId=root_id, DestinationParentId=unit_id
+        )
     return unit_id
 
 

@@ -56,7 +56,9 @@ class Browser:
         self._last = 0
         self._session: str | None = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
         # Injected scripts of the tests call alert: record the calls on every page, from the start.
@@ -81,7 +83,9 @@ class Browser:
 
     def evaluate(self, expression: str) -> Any:
         """Return the value of an expression; wait if it is a promise."""
-        response = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        response = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in response, response["exceptionDetails"]
         return response["result"].get("value")
 
@@ -132,7 +136,9 @@ class Browser:
     def _next(self) -> dict[str, Any]:
         deadline = time.monotonic() + _MAX_WAIT_SECONDS
         while b"\0" not in self._received:
-            ready, _, _ = select.select([self._responses], [], [], max(0, deadline - time.monotonic()))
+            ready, _, _ = select.select(
+                [self._responses], [], [], max(0, deadline - time.monotonic())
+            )
             assert ready, f"no message from the browser for {_MAX_WAIT_SECONDS:.0f} s"
             received = os.read(self._responses, 1 << 20)
             assert received, "the browser has exited"

@@ -1,7 +1,7 @@
 """Each SDK client is created once for all tests of a process: that was most of their time.
 
-A test gets a copy with handlers and credentials of its own. What costs time is shared: the model of the
-service, its methods and the connections.
+A test gets a copy with handlers and credentials of its own. What costs time is shared: the model of
+the service, its methods and the connections.
 """
 
 from __future__ import annotations
@@ -35,14 +35,19 @@ def client_pool(prepare: Callable[[Any], None]) -> Iterator[None]:
     clients: dict[object, Any] = {}
     lock = Lock()
 
-    def create_client(creator: Any, *, credentials: object, client_config: Config, **options: object) -> Any:
+    def create_client(
+        creator: Any, *, credentials: object, client_config: Config, **options: object
+    ) -> Any:
         options["client_config"] = client_config
         if options["verify"]:
-            # The stand-in of AWS, which counts the connections of each client, has a certificate of its own.
+            # The stand-in of AWS, which counts the connections of each client, has a certificate of
+            # its own.
             return create(creator, credentials=credentials, **options)
         endpoint = creator._config_store.get_config_variable("endpoint_url")
         config = client_config and vars(client_config)
-        key = repr((options | {"client_config": config}, creator._user_agent, endpoint, _settings()))
+        key = repr(
+            (options | {"client_config": config}, creator._user_agent, endpoint, _settings())
+        )
         with lock:
             if key not in clients:
                 clients[key] = create(creator, credentials=credentials, **options)

@@ -1,10 +1,11 @@
 """A fake CloudFormation in front of the custom resource's function, with CloudFormation's rules.
 
-The function responds by what it puts at the request's URL, and by nothing else. Lambda invokes a function
-that raises twice more; a request without a response fails when its time is up. A failed Create is deleted
-under the physical id in its response; a failed Update is followed by an Update with the old properties; a
-physical id that changes on Update is a replacement, whose Delete follows; the first response counts; values
-arrive as strings, and CloudFormation adds properties of its own.
+The function responds by what it puts at the request's URL, and by nothing else. Lambda invokes a
+function that raises twice more; a request without a response fails when its time is up. A failed
+Create is deleted under the physical id in its response; a failed Update is followed by an Update
+with the old properties; a physical id that changes on Update is a replacement, whose Delete
+follows; the first response counts; values arrive as strings, and CloudFormation adds properties of
+its own.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ _REQUEST_NUMBERS: Iterator[int] = itertools.count(1)
 def is_request_for(event: Mapping[str, Any], properties: Mapping[str, object]) -> bool:
     """Return whether an event has these properties, besides those that CloudFormation adds."""
     added = {"ServiceToken", "ServiceTimeout"}
-    given = {name: value for name, value in event["ResourceProperties"].items() if name not in added}
+    given = {
+        name: value for name, value in event["ResourceProperties"].items() if name not in added
+    }
     return given == properties
 
 
@@ -127,7 +130,11 @@ class FakeCloudFormation:
         self.data = {}
 
     def _send(
-        self, request_type: str, properties: Mapping[str, Any], *, old: Mapping[str, Any] | None = None
+        self,
+        request_type: str,
+        properties: Mapping[str, Any],
+        *,
+        old: Mapping[str, Any] | None = None,
     ) -> DeploymentOutcome:
         request_id = f"request-{next(_REQUEST_NUMBERS)}"
         event: dict[str, Any] = {
@@ -148,7 +155,9 @@ class FakeCloudFormation:
             event["OldResourceProperties"] = _as_strings(old)
         return self._accept(event, *self._invoke(event))
 
-    def _invoke(self, event: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Exception | None]:
+    def _invoke(
+        self, event: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any] | None, Exception | None]:
         """Return the first response, and why it was FAILED; None: there is none."""
         deliveries = 2 if self.delivers_twice else 1
         errors: list[Exception | None] = []
@@ -171,7 +180,9 @@ class FakeCloudFormation:
     ) -> DeploymentOutcome:
         request_type, current = event["RequestType"], event.get("PhysicalResourceId")
         if response is None:
-            return DeploymentOutcome(succeeded=False, reason="CloudFormation did not receive a response.")
+            return DeploymentOutcome(
+                succeeded=False, reason="CloudFormation did not receive a response."
+            )
         for key in ("StackId", "RequestId", "LogicalResourceId"):
             assert response[key] == event[key]
         size, physical_id = len(json.dumps(response).encode()), response["PhysicalResourceId"]

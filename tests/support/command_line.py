@@ -1,6 +1,7 @@
 """The command line in this process, on an emulated organization.
 
-CloudFormation and Step Functions respond within this process; the state machines run the real functions.
+CloudFormation and Step Functions respond within this process; the state machines run the real
+functions.
 """
 
 from __future__ import annotations
@@ -117,7 +118,11 @@ class DeployedServices:
         return [parameters for name, parameters in self.requests if name == operation]
 
     def _machine(self, machine: str) -> str:
-        return self.root_tasks.arn("", machine=machine).replace(":execution:", ":stateMachine:").rstrip(":")
+        return (
+            self.root_tasks.arn("", machine=machine)
+            .replace(":execution:", ":stateMachine:")
+            .rstrip(":")
+        )
 
     # CloudFormation
 
@@ -132,7 +137,8 @@ class DeployedServices:
         if not names:
             return {"Stacks": []}
         outputs = [
-            {"OutputKey": key, "OutputValue": value} for key, value in self.stacks[names[place]].items()
+            {"OutputKey": key, "OutputValue": value}
+            for key, value in self.stacks[names[place]].items()
         ]
         token = {"NextToken": str(place + 1)} if place + 1 < len(names) else {}
         stack = {"StackName": names[place], "StackId": _stack_id(names[place]), "Outputs": outputs}
@@ -144,7 +150,10 @@ class DeployedServices:
         place = int(parameters.get("NextToken", 0))
         type_, id_ = self.resources[place]
         token = {"NextToken": str(place + 1)} if place + 1 < len(self.resources) else {}
-        return {"StackResourceSummaries": [{"ResourceType": type_, "PhysicalResourceId": id_}], **token}
+        return {
+            "StackResourceSummaries": [{"ResourceType": type_, "PhysicalResourceId": id_}],
+            **token,
+        }
 
     # Step Functions
 
@@ -191,11 +200,16 @@ class DeployedServices:
 
     def _GetExecutionHistory(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         started = self.started.get(parameters["executionArn"])
-        exited = {"type": "TaskStateExited", "stateExitedEventDetails": {"output": json.dumps(started)}}
+        exited = {
+            "type": "TaskStateExited",
+            "stateExitedEventDetails": {"output": json.dumps(started)},
+        }
         return {"events": [{"type": "ExecutionStarted"}, *([exited] if started else [])]}
 
     def _ListMapRuns(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
-        machine_arn, _, run_id = parameters["executionArn"].replace(":execution:", ":mapRun:").rpartition(":")
+        machine_arn, _, run_id = (
+            parameters["executionArn"].replace(":execution:", ":mapRun:").rpartition(":")
+        )
         return {"mapRuns": [{"mapRunArn": f"{machine_arn}/Batches:{run_id}"}]}
 
     def _DescribeMapRun(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
@@ -359,7 +373,10 @@ def variables_of(organization: LocalOrganization) -> dict[str, str]:
 
 
 def running_command_line(
-    organization: LocalOrganization, *, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    organization: LocalOrganization,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> CommandLine:
     """Deploy RootTasks in an organization with root access, and return the command line of its account."""
     enable_root_access(organization, CREDENTIALS, SESSIONS)

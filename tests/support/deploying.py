@@ -24,8 +24,8 @@ STACK = "OrganizationBootstrap"
 class Deployer:
     """A deployer of one stack.
 
-    The app is synthesized in this process, into a folder that the CLI deploys, because the CLI would start
-    new Python and Node processes for each deployment.
+    The app is synthesized in this process, into a folder that the CLI deploys, because the CLI
+    would start new Python and Node processes for each deployment.
 
     Args:
         aws: The local AWS.
@@ -59,15 +59,21 @@ def assert_succeeded(deployment: subprocess.CompletedProcess[str]) -> None:
     assert deployment.returncode == 0, deployment.stdout
 
 
-def stack_outputs(aws: LocalAws, name: str = STACK, *, account_id: str = MANAGEMENT_ID) -> dict[str, str]:
+def stack_outputs(
+    aws: LocalAws, name: str = STACK, *, account_id: str = MANAGEMENT_ID
+) -> dict[str, str]:
     """Return the values of a stack's outputs."""
-    (stack,) = aws.client("cloudformation", account_id=account_id).describe_stacks(StackName=name)["Stacks"]
+    (stack,) = aws.client("cloudformation", account_id=account_id).describe_stacks(StackName=name)[
+        "Stacks"
+    ]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
 def physical_id(aws: LocalAws, start: str) -> str:
     """Return the physical id of the resource whose logical id has this before its hash."""
-    listed = aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    listed = aws.client("cloudformation").describe_stack_resources(StackName=STACK)[
+        "StackResources"
+    ]
     (found,) = [
         str(resource["PhysicalResourceId"])
         for resource in listed

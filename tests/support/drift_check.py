@@ -41,7 +41,11 @@ def by_event(**detail: object) -> dict[str, object]:
         "eventID": "6f5c0f9e-7d1c-11f0-9a3d-0242ac120002",
         "userIdentity": {"type": "AssumedRole", "accountId": MANAGEMENT, "arn": CALLER},
     }
-    return {"detail-type": "AWS API Call via CloudTrail", "source": "aws.iam", "detail": call | detail}
+    return {
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.iam",
+        "detail": call | detail,
+    }
 
 
 BY_EVENT = by_event()
@@ -140,7 +144,9 @@ class DriftCheck(Publisher):
     def client(self, service: str) -> Any:
         """Return a client that it creates."""
         return (
-            self.function.client(service) if service in ("iam", "organizations") else super().client(service)
+            self.function.client(service)
+            if service in ("iam", "organizations")
+            else super().client(service)
         )
 
     def respond(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any] | None:
@@ -149,7 +155,9 @@ class DriftCheck(Publisher):
             self.requests.append(request_of(IMPORT_FINDINGS, parameters))
         if operation != "DescribeStacks":
             return super().respond(operation, parameters)
-        self.requests.append(PolicyRequest(action=DESCRIBE_STACKS, resource=parameters["StackName"]))
+        self.requests.append(
+            PolicyRequest(action=DESCRIBE_STACKS, resource=parameters["StackName"])
+        )
         self.function.time.seconds += self.stack_seconds
         state = self.stack.pop(0) if len(self.stack) > 1 else self.stack[0]
         if isinstance(state, Exception):

@@ -40,7 +40,9 @@ def deregister(organization: Organization, account_id: str, principal: str = IAM
 
 def open_root_session(organization: Organization, task: Any, account_id: str = OTHER) -> Any:
     """Return the credentials of a root session."""
-    response = organization.client("sts").assume_root(TargetPrincipal=account_id, TaskPolicyArn=task)
+    response = organization.client("sts").assume_root(
+        TargetPrincipal=account_id, TaskPolicyArn=task
+    )
     return response["Credentials"]
 
 

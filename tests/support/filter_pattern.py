@@ -35,11 +35,15 @@ def is_match(pattern: str, event: Mapping[str, Any], *, missing_differs: bool) -
             event,
         )
         if operator is None or value is None:
-            return str(value is None and (operator is None or (operator == "!=" and missing_differs)))
+            return str(
+                value is None and (operator is None or (operator == "!=" and missing_differs))
+            )
         # CloudWatch Logs has wildcards at the beginning and at the end.
         wanted = ".*".join(map(re.escape, expected.split("*")))
         return str((re.fullmatch(wanted, str(value)) is not None) == (operator == "="))
 
-    logic = _COMPARISON.sub(holds, pattern.strip("{ }")).replace("&&", " and ").replace("||", " or ")
+    logic = (
+        _COMPARISON.sub(holds, pattern.strip("{ }")).replace("&&", " and ").replace("||", " or ")
+    )
     assert re.fullmatch(r"(True|False|and|or|[() ])+", logic), f"not understood: {logic}"
     return bool(eval(logic))

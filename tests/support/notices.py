@@ -63,7 +63,9 @@ def card_in_chat(publication: Mapping[str, Any]) -> dict[str, Any]:
     assert content["textType"] == "client-markdown"
     assert content["title"] == publication["Subject"]
     assert metadata.keys() == {"threadId"}
-    assert all(isinstance(text, str) and text for text in (content["description"], metadata["threadId"]))
+    assert all(
+        isinstance(text, str) and text for text in (content["description"], metadata["threadId"])
+    )
     return card
 
 

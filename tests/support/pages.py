@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PAGES = (
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
     ROOT / "examples" / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 )
 
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -76,7 +76,9 @@ def parse_command_line(arguments: Sequence[str]) -> None:
     command: click.Command = main
     context = main.make_context("centralized-root-access", list(arguments))
     while isinstance(command, click.Group):
-        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        name, found, rest = command.resolve_command(
+            context, [*context._protected_args, *context.args]
+        )
         assert found is not None, name
         command = found
         context = command.make_context(name, rest, parent=context)

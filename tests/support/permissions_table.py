@@ -1,4 +1,4 @@
-"""The tables of docs/permissions-boundary.md, read from templates.
+"""The tables of docs/reference/permissions-boundary.md, read from templates.
 
 `PYTHONPATH=tests python -m support.permissions_table` writes them.
 """
@@ -14,16 +14,28 @@ from typing import TYPE_CHECKING, Any
 from centralized_root_access import CentralizedRootAccess, RootTask
 from support.apps import ROOT
 from support.many_apps import add_all_arguments
-from support.templates import MANAGEMENT, actions, as_list, bootstrap_stack, properties_of, template, text
+from support.templates import (
+    MANAGEMENT,
+    actions,
+    as_list,
+    bootstrap_stack,
+    properties_of,
+    template,
+    text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-PAGE = ROOT / "docs" / "permissions-boundary.md"
+PAGE = ROOT / "docs" / "reference" / "permissions-boundary.md"
 _HEADER = "| role | actions | on |\n|---|---|---|\n"
 _TABLES = re.compile(rf"(?:## \w+\n\n{re.escape(_HEADER)}(?:\|.*\n)+\n?)+")
 
-_CONSTRUCTS = {"RootAccess": "CentralizedRootAccess", "RootTasks": "RootTasks", "RootUse": "RootUseAlarm"}
+_CONSTRUCTS = {
+    "RootAccess": "CentralizedRootAccess",
+    "RootTasks": "RootTasks",
+    "RootUse": "RootUseAlarm",
+}
 # What a resource of the template is called in the table.
 _WORDS = {
     "AWS::KMS::Key": "key",
@@ -62,14 +74,18 @@ def permissions_with_every_argument() -> frozenset[Permission]:
     CentralizedRootAccess(features, "RootAccess").add_drift_check(repair=True)
     none = bootstrap_stack(env=MANAGEMENT)
     CentralizedRootAccess(none, "RootAccess", features=[])
-    return frozenset(found for built in (stack, features, none) for found in permissions(template(built)))
+    return frozenset(
+        found for built in (stack, features, none) for found in permissions(template(built))
+    )
 
 
 def permissions_tables() -> str:
     """Return a table for each construct: a row for each set of actions and resources, with its roles."""
     actions_on: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for permission in permissions_with_every_argument():
-        actions_on[permission.construct, permission.role, permission.resource].add(permission.action)
+        actions_on[permission.construct, permission.role, permission.resource].add(
+            permission.action
+        )
     resources_of: dict[tuple[str, str, tuple[str, ...]], set[str]] = defaultdict(set)
     for (construct, role, resource), allowed in actions_on.items():
         resources_of[construct, role, tuple(sorted(allowed))].add(resource)
@@ -95,12 +111,16 @@ def permissions(template: Mapping[str, Any]) -> Iterator[Permission]:
     """Yield what the roles of a template are allowed."""
     for policy in properties_of(template, "AWS::IAM::Policy").values():
         (role,) = policy["Roles"]
-        construct, name = re.findall("^(RootAccess|RootTasks|RootUse)(.*?)[0-9A-F]{8}$", role["Ref"])[0]
+        construct, name = re.findall(
+            "^(RootAccess|RootTasks|RootUse)(.*?)[0-9A-F]{8}$", role["Ref"]
+        )[0]
         for statement in policy["PolicyDocument"]["Statement"]:
             if statement["Effect"] == "Allow":
                 for resource in as_list(statement["Resource"]):
                     for action in actions(statement):
-                        yield Permission(_CONSTRUCTS[construct], name, _resource(template, resource), action)
+                        yield Permission(
+                            _CONSTRUCTS[construct], name, _resource(template, resource), action
+                        )
 
 
 def _cell(values: Iterable[str]) -> str:

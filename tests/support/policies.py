@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
     from local_aws.emulation import Call
 
-_PSEUDO_PARAMETERS = {"AWS::Partition": "aws", "AWS::AccountId": MANAGEMENT, "AWS::Region": "us-east-1"}
+_PSEUDO_PARAMETERS = {
+    "AWS::Partition": "aws",
+    "AWS::AccountId": MANAGEMENT,
+    "AWS::Region": "us-east-1",
+}
 
 # The supported condition operators: whether the value of a key matches the policy's.
 _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
@@ -84,7 +88,9 @@ class PolicyCondition:
     def matches(self, request: PolicyRequest) -> list[bool]:
         """Return whether each of the values is the request's."""
         value = request.context.get(self.key)
-        return [value is not None and _OPERATORS[self.operator](value, wanted) for wanted in self.values]
+        return [
+            value is not None and _OPERATORS[self.operator](value, wanted) for wanted in self.values
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +99,8 @@ class PolicyComparison:
 
     Attributes:
         missing: The requests that no statement allows.
-        unused: What the statements allow but no request needs: an action, a resource, a condition's value.
+        unused: What the statements allow but no request needs: an action, a resource, a condition's
+            value.
     """
 
     missing: tuple[PolicyRequest, ...] = ()
@@ -115,9 +122,13 @@ def compare_policy(
     requests = list(requests)
     return PolicyComparison(
         missing=tuple(
-            request for request in requests if not any(statement.allows(request) for statement in statements)
+            request
+            for request in requests
+            if not any(statement.allows(request) for statement in statements)
         ),
-        unused=tuple(unused for statement in statements for unused in _find_unused(statement, requests)),
+        unused=tuple(
+            unused for statement in statements for unused in _find_unused(statement, requests)
+        ),
     )
 
 
@@ -128,14 +139,16 @@ def parse_statements(
 
     Args:
         statements: The statements.
-        references: The values of a Ref ("Bucket") or an attribute ("Bucket.Arn"); others remain in the text
-            as "${Bucket.Arn}".
+        references: The values of a Ref ("Bucket") or an attribute ("Bucket.Arn"); others remain in
+            the text as "${Bucket.Arn}".
 
     Raises:
-        ValueError: A statement has something that would be misread: a Deny, a NotAction, an unknown operator.
+        ValueError: A statement has something that would be misread: a Deny, a NotAction, an unknown
+            operator.
     """
     return tuple(
-        _parse_statement(statement, {**_PSEUDO_PARAMETERS, **(references or {})}) for statement in statements
+        _parse_statement(statement, {**_PSEUDO_PARAMETERS, **(references or {})})
+        for statement in statements
     )
 
 
@@ -144,9 +157,8 @@ def policy_request(call: Call, *, organization_id: str) -> PolicyRequest:
     action = f"{call.service}:{call.operation}"
     resource = "*"
     if action in _ON_AN_ACCOUNT:
-        resource = (
-            f"arn:aws:organizations::{MANAGEMENT}:account/{organization_id}/{call.parameters['AccountId']}"
-        )
+        account_id = call.parameters["AccountId"]
+        resource = f"arn:aws:organizations::{MANAGEMENT}:account/{organization_id}/{account_id}"
     context = {}
     if action in _FOR_A_SERVICE and "ServicePrincipal" in call.parameters:
         context["organizations:ServicePrincipal"] = str(call.parameters["ServicePrincipal"])
@@ -176,11 +188,15 @@ def request_of(action: str, parameters: Mapping[str, Any]) -> PolicyRequest:
     return PolicyRequest(action=action)
 
 
-def _parse_statement(statement: Mapping[str, Any], references: Mapping[str, str]) -> PolicyStatement:
+def _parse_statement(
+    statement: Mapping[str, Any], references: Mapping[str, str]
+) -> PolicyStatement:
     misread = set(statement) - {"Sid", "Effect", "Action", "Resource", "Condition"}
     misread |= set(statement.get("Condition", {})) - set(_OPERATORS)
     if misread or statement["Effect"] != "Allow":
-        raise ValueError(f"{statement} cannot be compared: {sorted(misread) or statement['Effect']}")
+        raise ValueError(
+            f"{statement} cannot be compared: {sorted(misread) or statement['Effect']}"
+        )
     return PolicyStatement(
         sid=statement.get("Sid", "no Sid"),
         actions=_texts(statement["Action"], references),

@@ -25,10 +25,14 @@ def run_successfully(*command: str | Path, **arguments: Any) -> str:
     return finished.stdout
 
 
-def run_with_aws_cli(text: str, *, local_aws: LocalAws, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_with_aws_cli(
+    text: str, *, local_aws: LocalAws, folder: Path
+) -> subprocess.CompletedProcess[str]:
     """Run a script of the shell with the AWS CLI, on a local AWS."""
     cli = folder / "aws"
-    cli.write_text(f'#!/bin/sh\nPYTHONPATH="{AWS_CLI}" exec "{sys.executable}" "{AWS_CLI}/bin/aws" "$@"\n')
+    cli.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{AWS_CLI}" exec "{sys.executable}" "{AWS_CLI}/bin/aws" "$@"\n'
+    )
     cli.chmod(0o755)
     environment = local_aws.environment
     path = f"{folder}:{environment['PATH']}"

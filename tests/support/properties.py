@@ -21,7 +21,8 @@ def property_test(
 
     Args:
         examples: How often to draw values, in the slow tests.
-        strategies: What to draw, by the names of the check's parameters; the other parameters are fixtures.
+        strategies: What to draw, by the names of the check's parameters; the other parameters are
+            fixtures.
     """
     few = pytest.param(examples // 10, id="few")
     every = pytest.param(examples, marks=pytest.mark.slow, id="all")

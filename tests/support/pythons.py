@@ -44,7 +44,9 @@ def _interpreters(version: str) -> Iterator[Path]:
     home = Path.home()
     candidates = [
         *(Path(folder) / name for folder in os.get_exec_path()),
-        *Path(os.environ.get("PYENV_ROOT", home / ".pyenv")).glob(f"versions/{version}.*/bin/{name}"),
+        *Path(os.environ.get("PYENV_ROOT", home / ".pyenv")).glob(
+            f"versions/{version}.*/bin/{name}"
+        ),
         *(home / ".local/share/uv/python").glob(f"cpython-{version}*/bin/{name}"),
     ]
     # A shim exists also for Pythons that are not installed.
@@ -67,21 +69,32 @@ def build(project: Path, folder: Path) -> tuple[Path, Path]:
     return sdist, wheel
 
 
-def create_environment(interpreter: Path, folder: Path, *, wheel: Path, dependencies: Path) -> Environment:
+def create_environment(
+    interpreter: Path, folder: Path, *, wheel: Path, dependencies: Path
+) -> Environment:
     """Create a virtual environment that has the wheel.
 
     Args:
         interpreter: Its Python.
         folder: Its folder.
         wheel: The wheel of this project.
-        dependencies: A folder of installed packages, which are not copied. They are pure Python, as all
-            dependencies of this project are.
+        dependencies: A folder of installed packages, which are not copied. They are pure Python, as
+            all dependencies of this project are.
     """
     run_successfully(interpreter, "-m", "venv", "--without-pip", folder)
     python = folder / "bin" / "python"
     # Before the dependencies: their folder may have this project too.
     run_successfully(
-        sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-index", "--no-deps", wheel
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "-q",
+        "--no-index",
+        "--no-deps",
+        wheel,
     )
     site_packages = Path(run_successfully(python, "-c", _SITE_PACKAGES).strip())
     (site_packages / "dependencies.pth").write_text(f"{dependencies}\n")
@@ -97,6 +110,16 @@ def clean_variables() -> dict[str, str]:
     """Return the environment variables of a user who has a fast Node, and nothing of this project."""
     node = shutil.which("node")
     if not node:
-        raise FileNotFoundError("node is not on the PATH. Run `make setup`, and the tests by `make test`.")
-    kept = {name: os.environ[name] for name in ("CDK_VALIDATION", "NODE_COMPILE_CACHE") if name in os.environ}
-    return {"PATH": f"{Path(node).parent}{os.pathsep}{os.defpath}", "HOME": str(Path.home()), **kept}
+        raise FileNotFoundError(
+            "node is not on the PATH. Run `make setup`, and the tests by `make test`."
+        )
+    kept = {
+        name: os.environ[name]
+        for name in ("CDK_VALIDATION", "NODE_COMPILE_CACHE")
+        if name in os.environ
+    }
+    return {
+        "PATH": f"{Path(node).parent}{os.pathsep}{os.defpath}",
+        "HOME": str(Path.home()),
+        **kept,
+    }

@@ -85,15 +85,22 @@ class MemoryBucket:
         with self._lock:
             etag = sha256(self._objects[Key][0]) if Key in self._objects else None
             if (IfNoneMatch and etag) or (IfMatch and etag != IfMatch):
-                raise client_error("PreconditionFailed", "PreconditionFailed", operation="PutObject")
+                raise client_error(
+                    "PreconditionFailed", "PreconditionFailed", operation="PutObject"
+                )
             self._objects[Key] = (Body, dict(Metadata or {}))
         return {"ETag": sha256(Body)}
 
     def list_objects_v2(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803
         """Return the keys with a prefix, as S3 does."""
         with self._lock:
-            found = sorted((key, body) for key, (body, _) in self._objects.items() if key.startswith(Prefix))
-        return {"IsTruncated": False, "Contents": [{"Key": key, "ETag": sha256(body)} for key, body in found]}
+            found = sorted(
+                (key, body) for key, (body, _) in self._objects.items() if key.startswith(Prefix)
+            )
+        return {
+            "IsTruncated": False,
+            "Contents": [{"Key": key, "ETag": sha256(body)} for key, body in found],
+        }
 
     def _find(self, key: str, operation: str) -> tuple[bytes, Mapping[str, str]]:
         if key not in self._objects:

@@ -1,7 +1,8 @@
 """Write the report of a large audit, and measure what it takes.
 
-`store_audit` stores what the batches of an audit leave in a folder. `python -m support.report_writer FOLDER`
-then reads the event of the function on stdin, writes the report, and prints its output and what it took.
+`store_audit` stores what the batches of an audit leave in a folder. `python -m
+support.report_writer FOLDER` then reads the event of the function on stdin, writes the report, and
+prints its output and what it took.
 """
 
 from __future__ import annotations
@@ -53,7 +54,14 @@ class FolderS3:
 
     folder: Path
 
-    def put_object(self, *, Key: str, Body: bytes, Metadata: dict[str, str], **_: object) -> dict[str, Any]:  # noqa: N803
+    def put_object(
+        self,
+        *,
+        Key: str,  # noqa: N803
+        Body: bytes,  # noqa: N803
+        Metadata: dict[str, str],  # noqa: N803
+        **_: object,
+    ) -> dict[str, Any]:
         self._file(Key).write_bytes(Body)
         self._file(f"{Key}.metadata").write_text(json.dumps(Metadata))
         return {}
@@ -91,7 +99,8 @@ def store_audit(folder: Path, accounts: int, *, number: int) -> dict[str, Any]:
     run_id = f"audit-{number}"
     ids = [f"{account:012}" for account in range(accounts)]
     batches = tuple(
-        tuple(ids[start : start + _ACCOUNTS_PER_BATCH]) for start in range(0, accounts, _ACCOUNTS_PER_BATCH)
+        tuple(ids[start : start + _ACCOUNTS_PER_BATCH])
+        for start in range(0, accounts, _ACCOUNTS_PER_BATCH)
     )
     example = report(run_id=run_id, started_at=STARTED + timedelta(days=number))
     run = Run(
@@ -130,9 +139,12 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
         "organizations": object,
     }
     aws = Aws(
-        find_function=lambda: FunctionArn(partition="aws", region="us-east-1", account_id=_OWN_ACCOUNT),
+        find_function=lambda: FunctionArn(
+            partition="aws", region="us-east-1", account_id=_OWN_ACCOUNT
+        ),
         clients=Clients(
-            lambda service: stand_ins[service](), sessions=SessionClients(Session(), config=one_attempt())
+            lambda service: stand_ins[service](),
+            sessions=SessionClients(Session(), config=one_attempt()),
         ),
         now=lambda: datetime.fromisoformat(event["endedAt"]),
         log=lambda **event: None,
@@ -161,7 +173,9 @@ def _security_hub() -> SecurityHubClient:
     def accept(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         return {"FailedCount": 0, "SuccessCount": len(parameters["Findings"]), "FailedFindings": []}
 
-    client: SecurityHubClient = boto3.client("securityhub", region_name="us-east-1", config=one_attempt())
+    client: SecurityHubClient = boto3.client(
+        "securityhub", region_name="us-east-1", config=one_attempt()
+    )
     respond_to(client, accept)
     return client
 

@@ -90,11 +90,18 @@ def result(
 
 
 def having(
-    account_id: str, name: str = "", unit: str | None = None, *, password: bool = False, **others: Any
+    account_id: str,
+    name: str = "",
+    unit: str | None = None,
+    *,
+    password: bool = False,
+    **others: Any,
 ) -> AccountResult:
     """An account whose root user has credentials."""
     credentials = RootCredentials(password=password, **others)
-    return result(account_id, Outcome.HAS_CREDENTIALS, name=name, unit=unit, credentials=credentials)
+    return result(
+        account_id, Outcome.HAS_CREDENTIALS, name=name, unit=unit, credentials=credentials
+    )
 
 
 def inaccessible(account_id: str, *, name: str | None = None) -> AccountResult:
@@ -142,7 +149,12 @@ def page_of(report: Report) -> str:
 
 
 def key(
-    number: int, *, active: bool = True, age: int = 900, used: int | None = None, service: str = "s3"
+    number: int,
+    *,
+    active: bool = True,
+    age: int = 900,
+    used: int | None = None,
+    service: str = "s3",
 ) -> AccessKey:
     """An access key; ages in days."""
     return AccessKey(
@@ -245,7 +257,12 @@ def large_audit(accounts: int) -> Report:
 
 
 def _in_plan(
-    type_: ItemType, id_: str | None = None, *, age: int, used: int | None = None, service: str | None = None
+    type_: ItemType,
+    id_: str | None = None,
+    *,
+    age: int,
+    used: int | None = None,
+    service: str | None = None,
 ) -> Item:
     """A credential that a plan lists; ages in days."""
     return Item(
@@ -289,7 +306,9 @@ def example_plan() -> Report:
             name="payments-production",
             items=(
                 _in_plan(ItemType.PASSWORD, age=1500, used=1240),
-                _in_plan(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000001", age=900, used=400, service="s3"),
+                _in_plan(
+                    ItemType.ACCESS_KEY, "AKIAIOSFODNN00000001", age=900, used=400, service="s3"
+                ),
                 _in_plan(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000002", age=2100),
             ),
         ),
@@ -302,7 +321,13 @@ def example_plan() -> Report:
             reason=in_use_since(STARTED - timedelta(days=90)),
             items=(
                 replace(
-                    _in_plan(ItemType.ACCESS_KEY, "AKIAIOSFODNN00000003", age=4100, used=46, service="sqs"),
+                    _in_plan(
+                        ItemType.ACCESS_KEY,
+                        "AKIAIOSFODNN00000003",
+                        age=4100,
+                        used=46,
+                        service="sqs",
+                    ),
                     outcome=Outcome.IN_USE,
                     message=in_use_since(STARTED - timedelta(days=90)),
                 ),
@@ -316,7 +341,9 @@ def example_plan() -> Report:
 
 def example_execution() -> Report:
     """The execution of a plan to delete root credentials, some of which failed."""
-    password, first, second = (replace(item, credential=None) for item in example_plan().results[0].items)
+    password, first, second = (
+        replace(item, credential=None) for item in example_plan().results[0].items
+    )
     failed = replace(
         second, outcome=Outcome.FAILED, message="iam:DeleteAccessKey: ServiceFailure: Try again."
     )
@@ -357,7 +384,9 @@ def example_unlock() -> Report:
             backup=f"backups/{run_id}/{queue.split(':')[4]}/{name}/{'bad895a4' * 8}.json",
             message=message,
         )
-        for queue, message in zip(queues, (None, "The policy was the one of the plan."), strict=True)
+        for queue, message in zip(
+            queues, (None, "The policy was the one of the plan."), strict=True
+        )
     ]
     return report(
         result("300000000002", Outcome.DONE, name="payments-production", items=(items[0],)),
@@ -383,7 +412,9 @@ def hostile_audit(task: Task = Task.AUDIT) -> Report:
                 credentials=RootCredentials(
                     password=True,
                     access_keys=(
-                        replace(key(1, used=0), access_key_id=name, status=name, last_used_service=name),
+                        replace(
+                            key(1, used=0), access_key_id=name, status=name, last_used_service=name
+                        ),
                     ),
                     mfa_devices=(name,),
                     signing_certificates=(name,),

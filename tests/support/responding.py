@@ -15,13 +15,17 @@ _PARAMETERS = "parameters_of_call"
 
 
 def respond_to(
-    client: Any, respond: Callable[[str, dict[str, Any]], Mapping[str, Any] | None], *, first: bool = False
+    client: Any,
+    respond: Callable[[str, dict[str, Any]], Mapping[str, Any] | None],
+    *,
+    first: bool = False,
 ) -> None:
     """Let a function respond to the calls of a client.
 
     Args:
         client: The client.
-        respond: The response to an operation and its parameters; None where another one is to respond.
+        respond: The response to an operation and its parameters; None where another one is to
+            respond.
         first: Whether it is called before all others, rather than after them.
     """
     events, service = client.meta.events, client.meta.service_model.service_id.hyphenize()
@@ -43,7 +47,12 @@ def respond_to(
 
 
 def client_error(
-    code: str, message: str = "This is a test.", *, operation: str, status: int = 400, reason: str = ""
+    code: str,
+    message: str = "This is a test.",
+    *,
+    operation: str,
+    status: int = 400,
+    reason: str = "",
 ) -> ClientError:
     """Return what the SDK raises where AWS responds with an error."""
     response: Any = {

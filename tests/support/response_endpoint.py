@@ -92,7 +92,9 @@ def response_endpoint() -> Iterator[ResponseEndpoint]:
             match behavior:
                 case Behavior.RESET:
                     # Closed with no linger, a connection is reset.
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.connection.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                    )
                     self.close_connection = True
                     return
                 case Behavior.HANG:
@@ -113,7 +115,9 @@ def response_endpoint() -> Iterator[ResponseEndpoint]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Put)
     server.daemon_threads = True
     endpoint = ResponseEndpoint(port=server.server_port)
-    thread = threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.05})
+    thread = threading.Thread(
+        target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.05}
+    )
     thread.start()
     try:
         yield endpoint

@@ -12,7 +12,7 @@ ADMINISTRATOR = f"arn:aws:iam::{MANAGEMENT}:role/SecurityAdministrator"
 TOOL = "AROATOOLTOOLTOOLTOOLT"
 ACCESS_KEY = "AKIAEXAMPLEEXAMPLE99"
 
-_PAGE = (Path(__file__).parents[2] / "docs" / "detections.md").read_text()
+_PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "detections.md").read_text()
 
 
 def root(
@@ -39,10 +39,18 @@ def assume_root(
     *, principal_id: str, issuer: str | None, identity_type: str = "AssumedRole"
 ) -> dict[str, Any]:
     """Return an event of AssumeRoot in the management account."""
-    identity: dict[str, Any] = {"type": identity_type, "principalId": principal_id, "accountId": MANAGEMENT}
+    identity: dict[str, Any] = {
+        "type": identity_type,
+        "principalId": principal_id,
+        "accountId": MANAGEMENT,
+    }
     if issuer is not None:
         identity["sessionContext"] = {
-            "sessionIssuer": {"type": "Role", "arn": issuer, "principalId": principal_id.partition(":")[0]},
+            "sessionIssuer": {
+                "type": "Role",
+                "arn": issuer,
+                "principalId": principal_id.partition(":")[0],
+            },
             "assumedRoot": "true",
         }
     return {
@@ -52,7 +60,9 @@ def assume_root(
         "userIdentity": identity,
         "requestParameters": {
             "targetPrincipal": MEMBER,
-            "taskPolicyArn": {"arn": "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"},
+            "taskPolicyArn": {
+                "arn": "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
+            },
         },
     }
 
@@ -77,7 +87,9 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "a bucket policy removed, recorded with assumedRoot": root(
         assumed_root=True, eventName="DeleteBucketPolicy", **S3
     ),
-    "a bucket policy removed, in AWS's own sample without it": root(eventName="DeleteBucketPolicy", **S3),
+    "a bucket policy removed, in AWS's own sample without it": root(
+        eventName="DeleteBucketPolicy", **S3
+    ),
     "a queue policy removed, recorded without it": root(eventName="SetQueueAttributes", **SQS),
     "a service's event": root(key=None, eventName="CloseAccountResult", **IAM)
     | {"eventType": "AwsServiceEvent"},
@@ -94,15 +106,23 @@ USED: dict[str, dict[str, Any]] = {
     "a call from the console": root(eventName="GetUser", **IAM),
     "a call that the guardrail denied": root(eventName="GetUser", errorCode="AccessDenied", **IAM),
     "a call with an access key": root(key=ACCESS_KEY, eventName="GetUser", **IAM),
-    "a bucket policy removed with an access key": root(key=ACCESS_KEY, eventName="DeleteBucketPolicy", **S3),
-    "temporary credentials by aws login": root(key=None, eventName="CreateOAuth2Token", **SIGN_IN_CALL),
+    "a bucket policy removed with an access key": root(
+        key=ACCESS_KEY, eventName="DeleteBucketPolicy", **S3
+    ),
+    "temporary credentials by aws login": root(
+        key=None, eventName="CreateOAuth2Token", **SIGN_IN_CALL
+    ),
     "a call with credentials of aws login": root(eventName="ListUsers", **IAM),
-    "temporary credentials by GetSessionToken": root(key=ACCESS_KEY, eventName="GetSessionToken", **STS),
+    "temporary credentials by GetSessionToken": root(
+        key=ACCESS_KEY, eventName="GetSessionToken", **STS
+    ),
     "a call with credentials of GetSessionToken": root(eventName="ListUsers", **IAM),
     "temporary credentials by GetFederationToken": root(
         key=ACCESS_KEY, eventName="GetFederationToken", **STS
     ),
-    "another service in the console": root(eventName="RunInstances", eventSource="ec2.amazonaws.com"),
+    "another service in the console": root(
+        eventName="RunInstances", eventSource="ec2.amazonaws.com"
+    ),
 }
 # With credentials of GetFederationToken.
 FEDERATED: dict[str, dict[str, Any]] = {

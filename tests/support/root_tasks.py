@@ -57,8 +57,12 @@ if TYPE_CHECKING:
 
 AUDIT_MACHINE, EXECUTE_MACHINE = "RootTasksAudit", "RootTasksExecute"
 _ARN = "arn:aws:states:us-east-1:{account_id}:{kind}:{machine}"
-ARN_OF_AUDIT_MACHINE = _ARN.format(account_id=MANAGEMENT, kind="stateMachine", machine=AUDIT_MACHINE)
-_SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "everything" / "OrganizationBootstrap.template.json"
+ARN_OF_AUDIT_MACHINE = _ARN.format(
+    account_id=MANAGEMENT, kind="stateMachine", machine=AUDIT_MACHINE
+)
+_SNAPSHOT = (
+    Path(__file__).parents[1] / "snapshots" / "everything" / "OrganizationBootstrap.template.json"
+)
 _STARTED_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 # Each function and the class of its settings, by its handler.
 FUNCTIONS: Mapping[str, tuple[Callable[..., dict[str, Any]], Any]] = {
@@ -67,7 +71,10 @@ FUNCTIONS: Mapping[str, tuple[Callable[..., dict[str, Any]], Any]] = {
     "run_batch": (run_batch, RunBatchSettings),
     "execute_batch": (execute_batch, RunBatchSettings),
     "write_report": (write_report, WriteReportSettings),
-    "write_execution_report": (functools.partial(write_report, makes_changes=True), WriteReportSettings),
+    "write_execution_report": (
+        functools.partial(write_report, makes_changes=True),
+        WriteReportSettings,
+    ),
 }
 
 
@@ -104,7 +111,9 @@ class Settings:
             "notificationTopicArn": self.notification_topic_arn,
             "securityHubFindings": self.security_hub_findings,
         }
-        audit_machine = _ARN.format(account_id=account_id, kind="stateMachine", machine=AUDIT_MACHINE)
+        audit_machine = _ARN.format(
+            account_id=account_id, kind="stateMachine", machine=AUDIT_MACHINE
+        )
         settings: dict[str, dict[str, object]] = {
             "start_run": {
                 **start,
@@ -178,8 +187,8 @@ class RootTasks:
         twice: Whether every batch is run twice.
         fail_notices: How many of the next notices SNS refuses.
         fail_descriptions: The code with which Step Functions fails to describe executions.
-        outdated: What Step Functions says of an execution before it is as it is, by its ARN, each once: None,
-            that there is none; otherwise other members, None those that it leaves out.
+        outdated: What Step Functions says of an execution before it is as it is, by its ARN, each
+            once: None, that there is none; otherwise other members, None those that it leaves out.
         template: The state machines, as they are deployed.
         function: The function that runs, by its id or its task.
         requests: What each function requested of AWS outside root sessions.
@@ -219,7 +228,9 @@ class RootTasks:
         """Run an execution of the Audit state machine to its end, whatever that is."""
         return self._execution(AUDIT_MACHINE, {} if input_ is None else input_, name)
 
-    def execute(self, plan: FinishedExecution | str, *, name: str | None = None) -> FinishedExecution:
+    def execute(
+        self, plan: FinishedExecution | str, *, name: str | None = None
+    ) -> FinishedExecution:
         """Execute a plan, by the Execute state machine."""
         run_id = plan if isinstance(plan, str) else plan.run_id
         return self.run_execute_machine({"plan": run_id}, name=name)
@@ -278,7 +289,9 @@ class RootTasks:
         """Run an execution by the definition of its state machine, and note how it ends."""
         execution.status, execution.output = "RUNNING", {}
         event = _start_event(
-            execution.input, self.arn(execution.run_id, machine=execution.machine), execution.started_at
+            execution.input,
+            self.arn(execution.run_id, machine=execution.machine),
+            execution.started_at,
         )["execution"]
 
         def invoke_and_note(resource: str, payload: Any) -> Any:
@@ -290,7 +303,11 @@ class RootTasks:
         try:
             execution.output = StateMachine(definition=definition, invoke=invoke_and_note).run(
                 execution.input,
-                execution={"Id": event["id"], "Name": event["name"], "StartTime": event["startedAt"]},
+                execution={
+                    "Id": event["id"],
+                    "Name": event["name"],
+                    "StartTime": event["startedAt"],
+                },
             )
             execution.status = "SUCCEEDED"
         except RunRefusedError as error:
@@ -368,7 +385,9 @@ class RootTasks:
 
     def arn(self, name: str, *, machine: str = AUDIT_MACHINE) -> str:
         """The ARN of an execution."""
-        return f"{_ARN.format(account_id=self.account_id, kind='execution', machine=machine)}:{name}"
+        return (
+            f"{_ARN.format(account_id=self.account_id, kind='execution', machine=machine)}:{name}"
+        )
 
     # Faults
 
@@ -386,7 +405,9 @@ class RootTasks:
         fault = error_response(code, status=status)
         inject(self._register(account_id), action, fault, times=times, url=url)
 
-    def lose_response(self, action: str, *, account_id: str = "", url: str = "", times: int = 1) -> None:
+    def lose_response(
+        self, action: str, *, account_id: str = "", url: str = "", times: int = 1
+    ) -> None:
         """Let a call take effect, and break the connection before its response arrives."""
         inject(self._register(account_id), action, NO_RESPONSE_AFTER, times=times, url=url)
 
@@ -444,7 +465,9 @@ class RootTasks:
         pages = client.get_paginator("get_findings").paginate()
         every = (each for page in pages for each in page["Findings"])
         found = [each for each in every if each["GeneratorId"].endswith(check)]
-        by_account = {each["Resources"][0]["Id"].removeprefix("AWS::::Account:"): each for each in found}
+        by_account = {
+            each["Resources"][0]["Id"].removeprefix("AWS::::Account:"): each for each in found
+        }
         assert len(by_account) == len(found), "an account has two findings"
         return by_account
 
@@ -472,7 +495,9 @@ class RootTasks:
 
     def report(self, execution: FinishedExecution) -> dict[str, Any]:
         """The report of an execution."""
-        report: dict[str, Any] = json.loads(self.read(f"{execution.folder}/{execution.run_id}/report.json"))
+        report: dict[str, Any] = json.loads(
+            self.read(f"{execution.folder}/{execution.run_id}/report.json")
+        )
         return report
 
     def results(self, execution: FinishedExecution) -> dict[str, dict[str, Any]]:
@@ -486,11 +511,15 @@ class RootTasks:
     def items(self, execution: FinishedExecution, account_id: str) -> list[tuple[str, str]]:
         """The items of an account, each with its outcome, in the order of the task."""
         items = self.results(execution)[account_id]["items"]
-        return [(" ".join(filter(None, [item["type"], item["id"]])), item["outcome"]) for item in items]
+        return [
+            (" ".join(filter(None, [item["type"], item["id"]])), item["outcome"]) for item in items
+        ]
 
     # Clients
 
-    def client(self, service: str, *, account_id: str = MANAGEMENT, region: str = "us-east-1") -> Any:
+    def client(
+        self, service: str, *, account_id: str = MANAGEMENT, region: str = "us-east-1"
+    ) -> Any:
         """A client of the test's own."""
         return self.organization.client(service, account_id=account_id, region=region)
 
@@ -532,7 +561,9 @@ class RootTasks:
     def _add_regions(self, parsed: dict[str, Any], **_: object) -> None:
         """AWS names the Region of each bucket where a page size is asked for; moto does not."""
         for bucket in parsed.get("Buckets", ()):
-            location = self.client("s3").get_bucket_location(Bucket=bucket["Name"])["LocationConstraint"]
+            location = self.client("s3").get_bucket_location(Bucket=bucket["Name"])[
+                "LocationConstraint"
+            ]
             bucket.setdefault("BucketRegion", location or "us-east-1")
 
 
@@ -719,7 +750,9 @@ def refusal(execution: FinishedExecution) -> tuple[RefusalReason, Mapping[str, o
 
 def session_calls(organization: LocalOrganization) -> Sequence[str]:
     """The calls that were made in root sessions, in order, as "account Operation"."""
-    return [f"{call.account_id} {call.operation}" for call in organization.calls if call.root_session]
+    return [
+        f"{call.account_id} {call.operation}" for call in organization.calls if call.root_session
+    ]
 
 
 def runs_of_sessions(organization: Organization, calls: int) -> dict[str, set[str]]:

@@ -74,4 +74,6 @@ def notice_of(event: object) -> Published:
 
 def commands_of(*events: object) -> list[str]:
     """Return the commands in that notice."""
-    return re.findall(r"^   (.*)$", text_by_mail(notice_of(delivery(*events)).publication), re.MULTILINE)
+    return re.findall(
+        r"^   (.*)$", text_by_mail(notice_of(delivery(*events)).publication), re.MULTILINE
+    )

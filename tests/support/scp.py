@@ -96,14 +96,19 @@ def statement(effect: str = "Deny", **elements: object) -> dict[str, object]:
     return {**defaults, **elements}
 
 
-def document(*statements: Mapping[str, object], version: str | None = "2012-10-17") -> dict[str, Any]:
+def document(
+    *statements: Mapping[str, object], version: str | None = "2012-10-17"
+) -> dict[str, Any]:
     """Return a policy document."""
     members: dict[str, Any] = {"Statement": list(statements)}
     return members if version is None else {"Version": version, **members}
 
 
 def attach_policy(
-    organization: LocalOrganization, target_id: str, *statements: Mapping[str, object], name: str = ""
+    organization: LocalOrganization,
+    target_id: str,
+    *statements: Mapping[str, object],
+    name: str = "",
 ) -> str:
     """Attach a service control policy, by default with a name of its target's own, and return its ID."""
     return organization.attach_policy(
@@ -119,7 +124,10 @@ def policy_of(
 ) -> Policy:
     """Return the policy of a document."""
     return parse_policy(
-        json.dumps(content), policy_id=policy_id, name=f"name of {policy_id}", policy_type=policy_type
+        json.dumps(content),
+        policy_id=policy_id,
+        name=f"name of {policy_id}",
+        policy_type=policy_type,
     )
 
 
@@ -160,7 +168,9 @@ def evaluate_call(
     )
 
 
-def verdict(*policies: Policy, call: Call = GET_USER, session: SessionFacts | None = None) -> Verdict:
+def verdict(
+    *policies: Policy, call: Call = GET_USER, session: SessionFacts | None = None
+) -> Verdict:
     """Return the verdict with policies at the root, next to FullAWSAccess."""
     return evaluate_call(call, levels((FULL_ACCESS, *policies)), session=session)
 
@@ -182,7 +192,9 @@ def task_decision(
         on_target(call_of(action, session=SESSION), target, target_region)
         for action in DEFINITIONS[task].calls
     ]
-    return strictest({evaluate_call(call, service_control, session=SESSION).decision for call in calls})
+    return strictest(
+        {evaluate_call(call, service_control, session=SESSION).decision for call in calls}
+    )
 
 
 def policies_of(
@@ -241,7 +253,11 @@ def decision_with(context: Mapping[str, Possible | Value], *policies: Policy) ->
     ).decision
 
 
-_TRUTHS = {Decision.DENIED: Truth.TRUE, Decision.ALLOWED: Truth.FALSE, Decision.UNKNOWN: Truth.UNKNOWN}
+_TRUTHS = {
+    Decision.DENIED: Truth.TRUE,
+    Decision.ALLOWED: Truth.FALSE,
+    Decision.UNKNOWN: Truth.UNKNOWN,
+}
 
 
 def holds(
@@ -295,7 +311,9 @@ def samples() -> tuple[Sample, ...]:
     """Return what tests/data/scp/samples.json expects, one for each policy, task and target."""
     path = Path(__file__).parents[1] / "data" / "scp" / "samples.json"
     return tuple(
-        sample for entry in json.loads(path.read_text(encoding="utf-8")) for sample in _samples(entry)
+        sample
+        for entry in json.loads(path.read_text(encoding="utf-8"))
+        for sample in _samples(entry)
     )
 
 

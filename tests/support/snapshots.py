@@ -33,12 +33,19 @@ def snapshots(folder: Path) -> dict[str, dict[str, str]]:
     _, root_tasks, _ = add_all_arguments(stack)
     RootAccessDashboard(stack, "Dashboard", root_tasks=root_tasks)
     RootUserGuardrail(
-        stack, "Guardrail", targets=["r-a1b2"], allow_organization_root=True, exempt_accounts=["555555555555"]
+        stack,
+        "Guardrail",
+        targets=["r-a1b2"],
+        allow_organization_root=True,
+        exempt_accounts=["555555555555"],
     )
     RootSessionGuardrail(
         stack,
         "SessionGuardrail",
-        session_roles=[*root_tasks.session_roles, "arn:aws:iam::222222222222:role/centralized-root-access/*"],
+        session_roles=[
+            *root_tasks.session_roles,
+            "arn:aws:iam::222222222222:role/centralized-root-access/*",
+        ],
         delegated_administrators=["222222222222"],
         targets=["r-a1b2"],
     )
@@ -61,7 +68,10 @@ def write_snapshots() -> None:
 
 def _templates(assembly: Assembly) -> dict[str, str]:
     return {
-        file.name: json.dumps(_readable(json.loads(_ASSET.sub("asset", file.read_text()))), indent=1) + "\n"
+        file.name: json.dumps(
+            _readable(json.loads(_ASSET.sub("asset", file.read_text()))), indent=1
+        )
+        + "\n"
         for file in assembly.template_files
     }
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Takes the resource of a task as the definition has it, such as a function's ARN, and the payload; returns
-# the result.
+# Takes the resource of a task as the definition has it, such as a function's ARN, and the payload;
+# returns the result.
 Invoke = Callable[[str, Any], Any]
 
 _STEP = re.compile(r"\.(?P<name>\w+)|\[(?P<index>\d+)\]")
@@ -106,12 +106,16 @@ class StateMachine:
         payload = evaluate(state["Parameters"], data, context) if "Parameters" in state else data
         return self.invoke(state["Resource"], payload)
 
-    def _run_map(self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> list[Any]:
+    def _run_map(
+        self, state: Mapping[str, Any], data: Any, context: Mapping[str, Any]
+    ) -> list[Any]:
         assert "ItemReader" not in state
         results = []
         for index, item in enumerate(_value(state["ItemsPath"], data, context)):
             own = {**context, "Map": {"Item": {"Index": index, "Value": item}}}
-            results.append(self._run(state["ItemProcessor"], evaluate(state["ItemSelector"], data, own), own))
+            results.append(
+                self._run(state["ItemProcessor"], evaluate(state["ItemSelector"], data, own), own)
+            )
         return results
 
 
@@ -123,9 +127,13 @@ def _retrier(state: Mapping[str, Any], error: Exception) -> int | None:
     return None
 
 
-def _failure(state: Mapping[str, Any], data: Any, context: Mapping[str, Any]) -> ExecutionFailedError:
+def _failure(
+    state: Mapping[str, Any], data: Any, context: Mapping[str, Any]
+) -> ExecutionFailedError:
     path = state.get("CausePath")
-    return ExecutionFailedError(state["Error"], _value(path, data, context) if path else state["Cause"])
+    return ExecutionFailedError(
+        state["Error"], _value(path, data, context) if path else state["Cause"]
+    )
 
 
 def _with_result(state: Mapping[str, Any], data: Any, result: Any) -> Any:
@@ -191,6 +199,8 @@ def _holds(condition: Mapping[str, Any], data: Any) -> bool:
     if "Or" in condition:
         return any(_holds(part, data) for part in condition["Or"])
     if "IsPresent" in condition:
-        return bool(condition["IsPresent"]) == (_find(condition["Variable"], data, {}) is not _MISSING)
+        return bool(condition["IsPresent"]) == (
+            _find(condition["Variable"], data, {}) is not _MISSING
+        )
     (operator,) = condition.keys() & {"StringEquals", "BooleanEquals"}
     return bool(_value(condition["Variable"], data, {}) == condition[operator])

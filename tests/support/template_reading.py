@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 def resources(template: Mapping[str, Any], resource_type: str) -> dict[str, Any]:
     """Return the template's resources of one type, by logical id."""
     return {
-        id_: resource for id_, resource in template["Resources"].items() if resource["Type"] == resource_type
+        id_: resource
+        for id_, resource in template["Resources"].items()
+        if resource["Type"] == resource_type
     }
 
 

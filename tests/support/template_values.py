@@ -27,7 +27,11 @@ class _Resolver:
             case {"Fn::Split": [separator, text]}:
                 whole = self.resolve(text)
                 # The ARN of a resource is not known here.
-                return whole.split(separator) if isinstance(whole, str) else {"Fn::Split": [separator, whole]}
+                return (
+                    whole.split(separator)
+                    if isinstance(whole, str)
+                    else {"Fn::Split": [separator, whole]}
+                )
             case {"Fn::Sub": str(text)}:
                 for name, replacement in self.values.items():
                     text = text.replace(f"${{{name}}}", str(replacement))
@@ -97,7 +101,9 @@ def final_sections(
             if "Condition" not in entry or resolver.holds({"Condition": entry["Condition"]})
         }
         sections[section] = {
-            name: resolver.resolve({key: value for key, value in entry.items() if key != "Condition"})
+            name: resolver.resolve(
+                {key: value for key, value in entry.items() if key != "Condition"}
+            )
             for name, entry in existing.items()
         }
     for resource in sections["Resources"].values():

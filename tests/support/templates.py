@@ -51,7 +51,8 @@ def root_tasks_template(*, env: Environment = MANAGEMENT, **arguments: Any) -> d
 def arguments_for(stack: Stack, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments, of which a function gets the stack that they are for."""
     return {
-        name: value(stack) if isinstance(value, FunctionType) else value for name, value in arguments.items()
+        name: value(stack) if isinstance(value, FunctionType) else value
+        for name, value in arguments.items()
     }
 
 

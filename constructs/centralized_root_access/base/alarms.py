@@ -25,8 +25,8 @@ MINUTE = Duration.minutes(1)
 # FILL also fills the newest minute, so a one-period alarm would miss late data.
 _MINUTES_UNTIL_METRIC = 10
 
-# Checks and audits have stopped after this many intervals, if CloudWatch looks back that far. After one, an
-# audit that takes longer than the previous one would count as well.
+# Checks and audits have stopped after this many intervals, if CloudWatch looks back that far. After
+# one, an audit that takes longer than the previous one would count as well.
 INTERVALS_UNTIL_STOPPED = 3
 _MIN_INTERVALS_UNTIL_STOPPED = 2
 _MAX_ALARM_MINUTES = 7 * 24 * 60
@@ -51,7 +51,7 @@ def alarm_description(what: str, *steps: str, runbook: str) -> str:
     Args:
         what: What it means.
         steps: What to do: sentences, or commands with a few words before them.
-        runbook: The heading in docs/operating.md.
+        runbook: The heading in docs/guides/operating.md.
     """
     return "\n".join([what, *steps, runbook_line(runbook)])
 
@@ -90,17 +90,25 @@ def alarm_of_audits(
     """Return an alarm that has the state of the last full audit."""
     # Between two audits, and before the first one, the state does not change.
     missing = cloudwatch.TreatMissingData.IGNORE
-    return create_alarm(scope, id, metric.with_(period=MINUTE), description=description, missing=missing)
+    return create_alarm(
+        scope, id, metric.with_(period=MINUTE), description=description, missing=missing
+    )
 
 
 def alarm_of_events(
-    scope: Construct, id: str, metric: cloudwatch.Metric | cloudwatch.MathExpression, *, description: str
+    scope: Construct,
+    id: str,
+    metric: cloudwatch.Metric | cloudwatch.MathExpression,
+    *,
+    description: str,
 ) -> cloudwatch.Alarm:
     """Return an alarm for what should never happen, with time for CloudWatch to get the metric."""
     return create_alarm(scope, id, metric, description=description, periods=_MINUTES_UNTIL_METRIC)
 
 
-def metric_of_failed_executions(state_machines: Iterable[sfn.StateMachine]) -> cloudwatch.MathExpression:
+def metric_of_failed_executions(
+    state_machines: Iterable[sfn.StateMachine],
+) -> cloudwatch.MathExpression:
     """Return how many executions of state machines failed or timed out, or were stopped."""
     metrics = {}
     for number, state_machine in enumerate(state_machines):
@@ -110,7 +118,9 @@ def metric_of_failed_executions(state_machines: Iterable[sfn.StateMachine]) -> c
     return _sum(metrics, label="Executions that did not succeed")
 
 
-def metric_of_refused_executions(state_machines: Iterable[sfn.StateMachine]) -> cloudwatch.MathExpression:
+def metric_of_refused_executions(
+    state_machines: Iterable[sfn.StateMachine],
+) -> cloudwatch.MathExpression:
     """Return how many executions of state machines were refused for their input."""
     metrics = {}
     for number, state_machine in enumerate(state_machines):
@@ -198,8 +208,8 @@ def alarm_of_missing_data(
         periods=intervals,
         below_one=True,
     )
-    # A new alarm has no data points yet, and FILL's zeros would end its warm-up early. The oldest supported
-    # aws-cdk-lib does not have the property.
+    # A new alarm has no data points yet, and FILL's zeros would end its warm-up early. The oldest
+    # supported aws-cdk-lib does not have the property.
     cast("cloudwatch.CfnAlarm", alarm.node.default_child).add_property_override(
         "WarmUpConfiguration",
         {
@@ -248,7 +258,8 @@ def notify_of_alarms(topic: sns.ITopic | None, construct: Construct) -> None:
     if topic is None:
         return
     # A topic that gets a policy of its own loses the default one, which lets CloudWatch publish.
-    # Other alarms of the account may rely on that: the condition names the account, not these alarms.
+    # Other alarms of the account may rely on that: the condition names the account, not these
+    # alarms.
     topic.grant_publish(
         iam.ServicePrincipal(
             "cloudwatch.amazonaws.com",
@@ -266,6 +277,8 @@ def _sum(metrics: Mapping[str, cloudwatch.Metric], *, label: str) -> cloudwatch.
     return cloudwatch.MathExpression(
         expression=f"SUM([{filled}])",
         label=label,
-        using_metrics={name: cast("cloudwatch.IMetric", metric) for name, metric in metrics.items()},
+        using_metrics={
+            name: cast("cloudwatch.IMetric", metric) for name, metric in metrics.items()
+        },
         period=MINUTE,
     )

@@ -59,13 +59,17 @@ def problems_of(root_tasks: SessionRoleOwner) -> Iterator[str]:
     These have a method ``_problems_with``: an app that has no RootTasks does not load it.
     """
     for construct in Stage.of(root_tasks).node.find_all():  # type: ignore[union-attr]
-        check: Callable[[SessionRoleOwner], Iterator[str]] | None = getattr(construct, "_problems_with", None)
+        check: Callable[[SessionRoleOwner], Iterator[str]] | None = getattr(
+            construct, "_problems_with", None
+        )
         if check is not None and not _are_in_two_organizations(construct, root_tasks):
             for problem in check(root_tasks):
                 yield f"{construct.node.path}: {problem}"
 
 
-def missing_session_roles(entries: Sequence[iam.IRole | str], root_tasks: SessionRoleOwner) -> Iterator[str]:
+def missing_session_roles(
+    entries: Sequence[iam.IRole | str], root_tasks: SessionRoleOwner
+) -> Iterator[str]:
     """Yield a sentence if a list lacks roles of a RootTasks. The names of roles are not known at synth."""
     if all(
         any(

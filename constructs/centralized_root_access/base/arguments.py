@@ -34,7 +34,8 @@ _TARGET = rf"r-[0-9a-z]{{4,32}}|{UNIT_ID}|{ACCOUNT_ID}"
 _DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}"
 _PATH = r"(?=.{1,512}$)/([A-Za-z0-9+=,.@_-]+/)*"
 
-# Regions by the beginning of their names: where AWS does not offer centralized root access, as far as known.
+# Regions by the beginning of their names: where AWS does not offer centralized root access, as far
+# as known.
 _NOT_OFFERED = ("eusc-", "us-iso", "eu-iso")
 GOVCLOUD = "us-gov-"
 
@@ -79,7 +80,8 @@ def parse_delegated_administrators(account_ids: Iterable[str], *, stack: Stack) 
     """Return the account IDs, sorted, each once: another order in the code does not change the stack.
 
     Args:
-        account_ids: Member accounts. A token in the list is not checked, but that it is another account.
+        account_ids: Member accounts. A token in the list is not checked, but that it is another
+            account.
         stack: The stack, whose own account cannot be listed.
 
     Raises:
@@ -151,7 +153,9 @@ def require_room(settings: Mapping[str, object]) -> None:
         )
 
 
-def parse_targets(targets: Iterable[str], *, allow_organization_root: bool, stack: Stack) -> list[str]:
+def parse_targets(
+    targets: Iterable[str], *, allow_organization_root: bool, stack: Stack
+) -> list[str]:
     """Return what a policy is attached to, sorted, each once. A token in the list is not checked.
 
     Args:
@@ -192,7 +196,9 @@ def require_duration(argument: str, duration: Duration, *, maximum: Duration) ->
         remedy = "Write Duration.hours(1), for example."
         raise wrong_type(argument, duration, expected="a Duration", remedy=remedy)
     if duration.is_unresolved():
-        raise ValueError(f"{argument} must be known at synth, got a token. Write Duration.hours(1).")
+        raise ValueError(
+            f"{argument} must be known at synth, got a token. Write Duration.hours(1)."
+        )
     milliseconds = duration.to_milliseconds()
     if milliseconds % _MINUTE or not _MINUTE <= milliseconds <= maximum.to_milliseconds():
         raise ValueError(
@@ -290,12 +296,16 @@ def require_known(argument: str, value: str) -> None:
         ValueError: It is one.
     """
     if Token.is_unresolved(value):
-        raise ValueError(f"{argument} contains a token, {value}. It must be known at synth. Write the value.")
+        raise ValueError(
+            f"{argument} contains a token, {value}. It must be known at synth. Write the value."
+        )
 
 
 def wrong_type(argument: str, value: object, *, expected: str, remedy: str) -> TypeError:
     """Return the error for an argument of another type."""
-    return TypeError(f"{argument} must be {expected}, got {value!r} of type {type(value).__name__}. {remedy}")
+    return TypeError(
+        f"{argument} must be {expected}, got {value!r} of type {type(value).__name__}. {remedy}"
+    )
 
 
 def _list(argument: str, value: Iterable[object]) -> list[str]:
@@ -325,5 +335,9 @@ def _require_account_id(argument: str, account_id: str) -> None:
         is_unit = re.fullmatch(UNIT_ID, account_id)
         raise ValueError(
             f"{argument} must contain 12-digit account IDs as strings; {account_id!r} is "
-            + ("an organizational unit. List its accounts." if is_unit else "not one. Write all 12 digits.")
+            + (
+                "an organizational unit. List its accounts."
+                if is_unit
+                else "not one. Write all 12 digits."
+            )
         )

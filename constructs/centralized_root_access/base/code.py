@@ -26,7 +26,11 @@ def exclude_patterns(handler: str) -> list[str]:
     Other files in the folder, for example bytecode, must not change the function.
     """
     packages = _PACKAGES[handler.partition(".")[0]]
-    return ["*", *(f"!{package}{part}" for package in packages for part in ("", "/**")), "__pycache__"]
+    return [
+        "*",
+        *(f"!{package}{part}" for package in packages for part in ("", "/**")),
+        "__pycache__",
+    ]
 
 
 def runbook(heading: str) -> str:

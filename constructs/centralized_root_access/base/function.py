@@ -43,7 +43,11 @@ def log_group(scope: Construct, settings: LogSettings) -> logs.LogGroup:
     if key is not None:
         _allow_log_encryption(scope, key)
     return logs.LogGroup(
-        scope, "Logs", retention=settings.retention, encryption_key=key, removal_policy=RemovalPolicy.DESTROY
+        scope,
+        "Logs",
+        retention=settings.retention,
+        encryption_key=key,
+        removal_policy=RemovalPolicy.DESTROY,
     )
 
 
@@ -74,7 +78,8 @@ def python_function(
         log_group: The log group.
         statements: The permissions.
         timeout: The maximum duration of an invocation.
-        settings: The settings that the code reads, which may contain tokens. By default it reads none.
+        settings: The settings that the code reads, which may contain tokens. By default it reads
+            none.
         role_path: The IAM path of the role; by default "/".
     """
     return lambda_.Function(
@@ -131,7 +136,9 @@ def _allow_log_encryption(scope: Construct, key: kms.IKey) -> None:
     )
 
 
-def _build_role(scope: Construct, id: str, log_group: logs.ILogGroup, *, path: str | None) -> iam.Role:
+def _build_role(
+    scope: Construct, id: str, log_group: logs.ILogGroup, *, path: str | None
+) -> iam.Role:
     """Build a role that may write only to this log group; AWS's managed policy allows all of them."""
     role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), path=path)
     log_group.grant_write(role)

@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 _FOR_IAM = {"StringEquals": {"organizations:ServicePrincipal": "iam.amazonaws.com"}}
 
 # Some actions, the resources that they are allowed on, and conditions if there are any.
-Permission = tuple[list[str], list[str]] | tuple[list[str], list[str], dict[str, dict[str, list[str]]]]
+Permission = (
+    tuple[list[str], list[str]] | tuple[list[str], list[str], dict[str, dict[str, list[str]]]]
+)
 
-# These remove policies: they make backups, and plan in sessions of their own: AWS's audit policy sees none.
+# These remove policies: they make backups, and plan in sessions of their own: AWS's audit policy
+# sees none.
 UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE})
 
-# Lambda allows 4,096 characters of variables, measured as JSON, in which the quotation marks of the settings
-# are escaped. Everything but these lists takes less than 538. A role's inline policy has room for more.
+# Lambda allows 4,096 characters of variables, measured as JSON, in which the quotation marks of the
+# settings are escaped. Everything but these lists takes less than 538. A role's inline policy has
+# room for more.
 MAX_SETTINGS_CHARACTERS = 4096 - 538
 MAX_PROTECTED_ACCOUNTS = MAX_SETTINGS_CHARACTERS // len(r"\"111111111111\",")
 
@@ -58,11 +62,15 @@ def converge_statements(
         ),
     ]
     if delegated_administrators is not None:
-        register = ["organizations:RegisterDelegatedAdministrator"] if delegated_administrators else []
+        register = (
+            ["organizations:RegisterDelegatedAdministrator"] if delegated_administrators else []
+        )
         # Any member account: the list may have had others before, or a rollback restores them.
         accounts = f"arn:{Aws.PARTITION}:organizations::{Aws.ACCOUNT_ID}:account/o-*/*"
         actions = [*register, "organizations:DeregisterDelegatedAdministrator"]
-        statements.append(_allow("ChangeDelegatedAdministrators", actions, [accounts], conditions=_FOR_IAM))
+        statements.append(
+            _allow("ChangeDelegatedAdministrators", actions, [accounts], conditions=_FOR_IAM)
+        )
     return statements
 
 
@@ -77,7 +85,10 @@ def check_statements(
         statements.append(
             _allow("EnableFeatures", [f"iam:EnableOrganizations{feature}" for feature in features])
         )
-    return [*statements, _allow("ReadStackStatus", ["cloudformation:DescribeStacks"], [repaired_stack_id])]
+    return [
+        *statements,
+        _allow("ReadStackStatus", ["cloudformation:DescribeStacks"], [repaired_stack_id]),
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,13 +126,19 @@ class BucketAccess:
 def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketAccess]]) -> None:
     """Let only the functions' roles change objects of the bucket, and each only its own.
 
-    The account's administrators can still read the bucket, and change its policy. S3's lifecycle rules
-    are not subject to a bucket policy.
+    The account's administrators can still read the bucket, and change its policy. S3's lifecycle
+    rules are not subject to a bucket policy.
     """
     _deny_writing(
         bucket,
         "DenyOtherWriters",
-        ["s3:DeleteObject*", "s3:PutObject*", "s3:Replicate*", "s3:RestoreObject", "s3:UpdateObject*"],
+        [
+            "s3:DeleteObject*",
+            "s3:PutObject*",
+            "s3:Replicate*",
+            "s3:RestoreObject",
+            "s3:UpdateObject*",
+        ],
         patterns=["*"],
         but=[role.role_arn for role, _ in writers],
     )
@@ -133,7 +150,9 @@ def protect_bucket(bucket: s3.Bucket, writers: Sequence[tuple[iam.IRole, BucketA
     for pattern, role_arns in by_pattern.items():
         by_writers.setdefault(tuple(role_arns), []).append(pattern)
     for number, (arns, patterns) in enumerate(by_writers.items(), start=1):
-        _deny_writing(bucket, f"DenyOtherWriters{number}", ["s3:PutObject*"], patterns=patterns, but=arns)
+        _deny_writing(
+            bucket, f"DenyOtherWriters{number}", ["s3:PutObject*"], patterns=patterns, but=arns
+        )
 
 
 def grant(grantee: iam.IGrantable, *permissions: Permission) -> iam.Grant:
@@ -162,13 +181,18 @@ def listing_results(bucket: s3.IBucket, *, folders: Iterable[str]) -> Permission
     return ["s3:ListBucket"], [bucket.bucket_arn], {"StringLike": {"s3:prefix": prefixes}}
 
 
-def reading_results(bucket: s3.IBucket, state_machine: sfn.StateMachine, *, folder: str) -> list[Permission]:
+def reading_results(
+    bucket: s3.IBucket, state_machine: sfn.StateMachine, *, folder: str
+) -> list[Permission]:
     """Return the permissions by which the results of a run without a report are read and verified."""
     objects = [bucket.arn_for_objects(f"{folder}/*/{name}") for name in ("run.json", "results/*")]
     executions = [execution_arn(state_machine)]
     return [
         (["s3:GetObject"], objects),
-        (["states:DescribeExecution", "states:GetExecutionHistory", "states:ListMapRuns"], executions),
+        (
+            ["states:DescribeExecution", "states:GetExecutionHistory", "states:ListMapRuns"],
+            executions,
+        ),
         (["states:DescribeExecution"], [_arn_of_runs(state_machine, "execution", "/*:*")]),
         (["states:ListExecutions"], [map_run_arn(state_machine)]),
     ]
@@ -258,7 +282,10 @@ def import_findings_statement(scope: Construct) -> iam.PolicyStatement:
     """Return the statement by which findings are imported into Security Hub, in the account's own name."""
     account = Aws.ACCOUNT_ID
     product = Stack.of(scope).format_arn(
-        service="securityhub", account=account, resource="product", resource_name=f"{account}/default"
+        service="securityhub",
+        account=account,
+        resource="product",
+        resource_name=f"{account}/default",
     )
     return _allow("ImportFindings", ["securityhub:BatchImportFindings"], [product])
 
@@ -294,11 +321,18 @@ def _allow(
     *,
     conditions: Mapping[str, object] | None = None,
 ) -> iam.PolicyStatement:
-    return iam.PolicyStatement(sid=sid, actions=[*actions], resources=[*resources], conditions=conditions)
+    return iam.PolicyStatement(
+        sid=sid, actions=[*actions], resources=[*resources], conditions=conditions
+    )
 
 
 def _deny_writing(
-    bucket: s3.Bucket, sid: str, actions: Sequence[str], *, patterns: Sequence[str], but: Sequence[str]
+    bucket: s3.Bucket,
+    sid: str,
+    actions: Sequence[str],
+    *,
+    patterns: Sequence[str],
+    but: Sequence[str],
 ) -> None:
     bucket.add_to_resource_policy(
         iam.PolicyStatement(

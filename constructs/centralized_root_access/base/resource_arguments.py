@@ -95,8 +95,10 @@ def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRo
         roles: Roles, and ARNs of roles, which may end with a wildcard.
 
     Raises:
-        ValueError: A string is not the ARN of a role, or one that would be every role of an account.
-        TypeError: The argument is not a list, a tuple or a set, or an element is neither a role nor a string.
+        ValueError: A string is not the ARN of a role, or one that would be every role of an
+            account.
+        TypeError: The argument is not a list, a tuple or a set, or an element is neither a role nor
+            a string.
     """
     remedy = f"Write {_EXAMPLE_ROLES}, for example."
     if not isinstance(roles, list | tuple | set | frozenset):
@@ -106,7 +108,9 @@ def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRo
     for role in roles:
         if isinstance(role, str):
             if Token.is_unresolved(role):
-                raise ValueError(f"{argument} contains a token, {role}. Pass the role, or write its ARN.")
+                raise ValueError(
+                    f"{argument} contains a token, {role}. Pass the role, or write its ARN."
+                )
             if not re.fullmatch(_ROLE_ARN, role):
                 raise ValueError(
                     f"{argument} must contain roles of the CDK and ARNs of roles, with a * at the end or "
@@ -157,7 +161,8 @@ def attribute_of(construct: object, name: str) -> Any:
     try:
         return getattr(construct, name, None)
     except RuntimeError:
-        # jsii raises it for an error of the CDK, such as that for the ID of a role that is not created.
+        # jsii raises it for an error of the CDK, such as that for the ID of a role that is not
+        # created.
         return None
 
 
@@ -168,7 +173,11 @@ def _require_resource(argument: str, value: IConstruct, kind: _Kind, *, stack: S
     environment = attribute_of(value, "env")
     for name in kind.shared:
         place, own = attribute_of(environment, name), getattr(stack, name)
-        if isinstance(place, str) and not any(map(Token.is_unresolved, (place, own))) and place != own:
+        if (
+            isinstance(place, str)
+            and not any(map(Token.is_unresolved, (place, own)))
+            and place != own
+        ):
             raise ValueError(
                 f"{argument} is {value.node.path}, in {place}; the stack is in {own}. "
                 f"Use a {kind.noun} in {own}."

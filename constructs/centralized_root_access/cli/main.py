@@ -54,9 +54,12 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
     """
     stdout = sys.stdout
     try:
-        result = main.main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=environment)
+        result = main.main(
+            args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=environment
+        )
     except click.Abort as error:
-        # The second Ctrl-C must not cut off the sentence about the first; only the main thread gets it.
+        # The second Ctrl-C must not cut off the sentence about the first; only the main thread gets
+        # it.
         with suppress(ValueError):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.stdout.flush()
@@ -67,8 +70,8 @@ def run(arguments: Sequence[str], *, environment: Environment) -> int:
         error.show()
         return ExitCode.NO_RESULT
     except SystemExit as error:
-        # click and rich end the process if the pipe is closed, with the exit code of a deviation; click has
-        # then replaced stdout.
+        # click and rich end the process if the pipe is closed, with the exit code of a deviation;
+        # click has then replaced stdout.
         if sys.stdout is not stdout or isinstance(error.__context__, BrokenPipeError):
             raise BrokenPipeError from error
         raise

@@ -36,14 +36,19 @@ class OrganizationPolicyType:
     words: str
 
 
-SERVICE_CONTROL = OrganizationPolicyType(name="SERVICE_CONTROL_POLICY", words="service control policies")
-RESOURCE_CONTROL = OrganizationPolicyType(name="RESOURCE_CONTROL_POLICY", words="resource control policies")
+SERVICE_CONTROL = OrganizationPolicyType(
+    name="SERVICE_CONTROL_POLICY", words="service control policies"
+)
+RESOURCE_CONTROL = OrganizationPolicyType(
+    name="RESOURCE_CONTROL_POLICY", words="resource control policies"
+)
 
 
 def policy_name(scope: Construct, *, part: str = "") -> str:
     """Return a policy's name, which is unique among the stacks of an account.
 
-    The account's ID would make it unique in the organization, and rename the policies that are deployed.
+    The account's ID would make it unique in the organization, and rename the policies that are
+    deployed.
     """
     name = Names.unique_resource_name(scope, separator="-", max_length=_MAX_NAME_CHARACTERS)
     # A stack may be in several Regions.

@@ -30,15 +30,16 @@ if TYPE_CHECKING:
 class RootSessionGuardrail(Construct):
     """A guardrail that denies ``sts:AssumeRoot`` to everyone but certain roles.
 
-    Without it, each principal with ``sts:AssumeRoot`` in the management account or a delegated administrator
-    can open root sessions in every member account. It is two policies with the same statements: a service
-    control policy on the accounts of delegated administrators, and a resource control policy on the member
-    accounts, which also applies to callers in the management account.
+    Without it, each principal with ``sts:AssumeRoot`` in the management account or a delegated
+    administrator can open root sessions in every member account. It is two policies with the same
+    statements: a service control policy on the accounts of delegated administrators, and a resource
+    control policy on the member accounts, which also applies to callers in the management account.
 
-    **The stack is deployed in the organization's management account, or in one that may manage policies by
-    the organization's delegation policy.** The types of both policies must be enabled in the organization:
-    otherwise the deployment fails with ``PolicyTypeNotEnabledException``. Removing the construct or the
-    stack detaches the policies. docs/guardrail.md says how to roll it out.
+    **The stack is deployed in the organization's management account, or in one that may manage
+    policies by the organization's delegation policy.** The types of both policies must be enabled
+    in the organization: otherwise the deployment fails with ``PolicyTypeNotEnabledException``.
+    Removing the construct or the stack detaches the policies. docs/guides/guardrail.md says how to
+    roll it out.
 
     https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html
 
@@ -56,22 +57,23 @@ class RootSessionGuardrail(Construct):
         scope: The stack, or a construct in it.
         id: The construct's id, which is part of the policies' names.
         session_roles: The roles that may open root sessions: roles of the CDK, such as the
-            ``RootTasks.session_roles`` of the same stack, or ARNs as strings, with a ``*`` at the end or
-            without. A role for emergencies is one more entry.
+            ``RootTasks.session_roles`` of the same stack, or ARNs as strings, with a ``*`` at the
+            end or without. A role for emergencies is one more entry.
         tasks: The tasks that they may open root sessions for. Default: the five that AWS has.
-        delegated_administrators: The accounts of the delegated administrators for IAM: the service control
-            policy is attached to them. Default: none, and no such policy.
-        targets: The IDs of the organization's root, of organizational units and of accounts that the resource
-            control policy is attached to. Default: none, and no such policy.
+        delegated_administrators: The accounts of the delegated administrators for IAM: the service
+            control policy is attached to them. Default: none, and no such policy.
+        targets: The IDs of the organization's root, of organizational units and of accounts that
+            the resource control policy is attached to. Default: none, and no such policy.
 
     Attributes:
         delegate_policy: The service control policy. None without ``delegated_administrators``.
         member_policy: The resource control policy. None without ``targets``.
 
     Raises:
-        ValueError: An argument is malformed; no role, no task, or neither an account nor a target is listed;
-            a policy would be longer than AWS allows; or the stack is in a China Region. Also at synth, if the
-            policies would deny a session to a :class:`RootTasks` of the same app or stage.
+        ValueError: An argument is malformed; no role, no task, or neither an account nor a target
+            is listed; a policy would be longer than AWS allows; or the stack is in a China Region.
+            Also at synth, if the policies would deny a session to a :class:`RootTasks` of the same
+            app or stage.
         TypeError: An argument has another type, such as an iterator.
     """
 
@@ -89,12 +91,16 @@ class RootSessionGuardrail(Construct):
         stack = Stack.of(self)
         self._roles = parse_roles("session_roles", session_roles)
         if not self._roles:
-            raise ValueError("session_roles is empty: nothing could open a root session. List a role.")
+            raise ValueError(
+                "session_roles is empty: nothing could open a root session. List a role."
+            )
         self._tasks = parse_members("tasks", tasks, RootTask)
         self._delegates = parse_account_ids("delegated_administrators", delegated_administrators)
         self._targets = parse_targets(targets, allow_organization_root=True, stack=stack)
         if not (self._delegates or self._targets):
-            raise ValueError("targets and delegated_administrators are empty. List r-a1b2, for example.")
+            raise ValueError(
+                "targets and delegated_administrators are empty. List r-a1b2, for example."
+            )
         require_partition(self)
         self.delegate_policy: organizations.CfnPolicy | None = self._attach(
             "DelegatePolicy", SERVICE_CONTROL, part="Delegates-", target_ids=self._delegates
@@ -137,7 +143,9 @@ class RootSessionGuardrail(Construct):
     def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
         if not (self._targets or Stack.of(root_tasks).account in self._delegates):
             return
-        needed = {session for task in root_tasks.tasks for session in (task, read_only_session(task))}
+        needed = {
+            session for task in root_tasks.tasks for session in (task, read_only_session(task))
+        }
         if others := sorted(needed.difference(self._tasks)):
             yield f"tasks lacks {', '.join(others)}, which {root_tasks.node.path} needs. Add it."
         yield from missing_session_roles(self._roles, root_tasks)

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 class RootUserGuardrail(Construct):
     """A guardrail that denies every action to the root users of member accounts, but not to root sessions.
 
-    It is a service control policy after AWS's own pattern. A root user can do nothing, even if signed in;
-    sessions opened with AssumeRoot, such as those of :class:`RootTasks`, are exempt. The management account's
-    root user is not affected: no service control policy applies to that account.
+    It is a service control policy after AWS's own pattern. A root user can do nothing, even if
+    signed in; sessions opened with AssumeRoot, such as those of :class:`RootTasks`, are exempt. The
+    management account's root user is not affected: no service control policy applies to that
+    account.
 
-    **The stack is deployed in the organization's management account, or in one that may manage policies by
-    the organization's delegation policy.** Service control policies must be enabled in the organization:
-    otherwise the deployment fails with ``PolicyTypeNotEnabledException``. Removing a target, the construct or
-    the stack detaches the policy.
+    **The stack is deployed in the organization's management account, or in one that may manage
+    policies by the organization's delegation policy.** Service control policies must be enabled in
+    the organization: otherwise the deployment fails with ``PolicyTypeNotEnabledException``.
+    Removing a target, the construct or the stack detaches the policy.
 
     https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
 
@@ -37,25 +38,26 @@ class RootUserGuardrail(Construct):
     Args:
         scope: The stack, or a construct in it.
         id: The construct's id, which is part of the policy's name.
-        targets: The IDs of the organizational units and accounts that the policy is attached to. A token,
-            such as the ID of a unit of the same app, is not checked, and adds the warning
+        targets: The IDs of the organizational units and accounts that the policy is attached to. A
+            token, such as the ID of a unit of the same app, is not checked, and adds the warning
             ``centralized-root-access:guardrailTargetUnknown``.
-        exempt_accounts: Account IDs of 12 digits, on or under the targets, whose root users are not denied
-            anything. Default: none.
-        allow_organization_root: True to let ``targets`` list the organization's root, which is every member
-            account at once. Default: refused.
+        exempt_accounts: Account IDs of 12 digits, on or under the targets, whose root users are not
+            denied anything. Default: none.
+        allow_organization_root: True to let ``targets`` list the organization's root, which is
+            every member account at once. Default: refused.
 
     Attributes:
         policy_id: The ID of the policy; a token.
         policy_arn: The ARN of the policy, which AWS names when the policy denies a call; a token.
-        policy_name: The name of the policy, which has to be unique in the organization. It is so among the
-            stacks of one account; a stack of another account needs another name, or the construct another id.
+        policy_name: The name of the policy, which has to be unique in the organization. It is so
+            among the stacks of one account; a stack of another account needs another name, or the
+            construct another id.
 
     Raises:
-        ValueError: An argument is malformed; no target is listed; the organization's root is listed without
-            the argument for it; the policy would be longer than AWS allows; or the stack is in a China
-            Region. Also at synth, if ``targets`` or ``exempt_accounts`` lists the account of a
-            :class:`CentralizedRootAccess` of the same app: no policy applies to it.
+        ValueError: An argument is malformed; no target is listed; the organization's root is listed
+            without the argument for it; the policy would be longer than AWS allows; or the stack is
+            in a China Region. Also at synth, if ``targets`` or ``exempt_accounts`` lists the
+            account of a :class:`CentralizedRootAccess` of the same app: no policy applies to it.
         TypeError: An argument has another type, such as an iterator.
     """
 
@@ -71,7 +73,9 @@ class RootUserGuardrail(Construct):
         super().__init__(scope, id)
         stack = Stack.of(self)
         require_bool("allow_organization_root", allow_organization_root)
-        attached_to = parse_targets(targets, allow_organization_root=allow_organization_root, stack=stack)
+        attached_to = parse_targets(
+            targets, allow_organization_root=allow_organization_root, stack=stack
+        )
         if not attached_to:
             raise ValueError(
                 "targets is empty: the guardrail would protect nothing. List the ID of an organizational "

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ..root_access.drift_check import DriftCheck
     from ..root_tasks.root_tasks import RootTasks
 
-# A point a day: audits are rarer than CloudWatch's default period, and a line between points needs neighbors.
+# A point a day: audits are rarer than CloudWatch's default period, and a line between points needs
+# neighbors.
 _PERIOD = Duration.days(1)
 _FULL_WIDTH = 24
 
@@ -24,10 +25,10 @@ _FULL_WIDTH = 24
 class RootAccessDashboard(Construct):
     """A CloudWatch dashboard of the last three months.
 
-    It has the state of the alarms; with ``root_tasks`` the accounts with root credentials, the inaccessible
-    ones, the management account's own root user, the findings for Security Hub, and the executions by their
-    end; with ``drift_check`` whether the organization matched the stack. In another Region than theirs, both
-    stacks need ``cross_region_references=True``.
+    It has the state of the alarms; with ``root_tasks`` the accounts with root credentials, the
+    inaccessible ones, the management account's own root user, the findings for Security Hub, and
+    the executions by their end; with ``drift_check`` whether the organization matched the stack. In
+    another Region than theirs, both stacks need ``cross_region_references=True``.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Dashboards.html
 
@@ -86,7 +87,9 @@ def _accounts(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
         right=[_line(root_tasks.metric_accounts_audited, "Audited", cloudwatch.Color.GREY)],
     )
     inaccessible = root_tasks.metric_accounts_inaccessible
-    yield _graph("Inaccessible accounts", [_line(inaccessible, "Inaccessible", cloudwatch.Color.ORANGE)])
+    yield _graph(
+        "Inaccessible accounts", [_line(inaccessible, "Inaccessible", cloudwatch.Color.ORANGE)]
+    )
 
 
 def _management_account_and_findings(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
@@ -128,7 +131,9 @@ def _executions(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
 
 
 def _drift(drift_check: DriftCheck) -> cloudwatch.GraphWidget:
-    metric = drift_check.metric_in_desired_state.with_(period=Duration.hours(1), label="In desired state")
+    metric = drift_check.metric_in_desired_state.with_(
+        period=Duration.hours(1), label="In desired state"
+    )
     title = "The organization matches the stack (1), or not (0)"
     return _graph(title, [metric], width=_FULL_WIDTH, maximum=1)
 

@@ -14,7 +14,13 @@ from ..base.alarms import NAMESPACE, alarm_description, create_alarm, notify_of_
 from ..base.app_checks import AppCheck, SessionRoleOwner, missing_session_roles
 from ..base.arguments import parse_account_ids, require_bool, require_partition
 from ..base.function import LogSettings, log_group, python_function
-from ..base.resource_arguments import attribute_of, parse_roles, require_log_group, require_topic, role_arn
+from ..base.resource_arguments import (
+    attribute_of,
+    parse_roles,
+    require_log_group,
+    require_topic,
+    role_arn,
+)
 from ..base.tokens import longest_value
 from ..root_access.root_access import management_account_of
 
@@ -25,7 +31,8 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
 
 
-# CloudTrail delivers to CloudWatch Logs within minutes: in a shorter period an event may come too late.
+# CloudTrail delivers to CloudWatch Logs within minutes: in a shorter period an event may come too
+# late.
 _PERIOD = Duration.minutes(5)
 # CloudWatch Logs' limit of a filter pattern.
 _MAX_PATTERN_CHARACTERS = 1024
@@ -33,11 +40,12 @@ _MAX_PATTERN_CHARACTERS = 1024
 _CALLER = "$.userIdentity.principalId"
 _ISSUER = "$.userIdentity.sessionContext.sessionIssuer.arn"
 
-# AWS's own sample of a root session's event in S3 lacks `assumedRoot`, and nothing is known of SQS. Temporary
-# credentials of a root user come from AssumeRoot, a console sign-in, `aws login`, GetSessionToken or
-# GetFederationToken, and each of these is an event of its own that an alarm is for; so their calls to these
-# two services can be left out. Those of an OAuth authorization of an agent have no recorded event. Calls with
-# credentials from GetFederationToken have the type FederatedUser: no pattern here matches them.
+# AWS's own sample of a root session's event in S3 lacks `assumedRoot`, and nothing is known of SQS.
+# Temporary credentials of a root user come from AssumeRoot, a console sign-in, `aws login`,
+# GetSessionToken or GetFederationToken, and each of these is an event of its own that an alarm is
+# for; so their calls to these two services can be left out. Those of an OAuth authorization of an
+# agent have no recorded event. Calls with credentials from GetFederationToken have the type
+# FederatedUser: no pattern here matches them.
 _ROOT_USE = (
     '{ ($.userIdentity.type = "Root") && ($.userIdentity.invokedBy NOT EXISTS)'
     ' && ($.eventType != "AwsServiceEvent")'
@@ -47,8 +55,8 @@ _ROOT_USE = (
     ' || (($.eventSource != "s3.amazonaws.com") && ($.eventSource != "sqs.amazonaws.com"))) }'
 )
 
-# A metric filter keeps nothing of the events, and CloudWatch's message says no more than the description.
-# That has 1,024 characters, and a log group's name may have 512 of them.
+# A metric filter keeps nothing of the events, and CloudWatch's message says no more than the
+# description. That has 1,024 characters, and a log group's name may have 512 of them.
 _FIND_ROOT_USE = (
     "fields eventTime, recipientAccountId, eventSource, eventName, userIdentity.accessKeyId, sourceIPAddress,"
     " errorCode"
@@ -65,10 +73,10 @@ _FIND_ASSUME_ROOT = (
 class RootUseAlarm(Construct):
     """Alarms on what root users and root sessions do in any account, except what is expected.
 
-    One alarm is for root users that are used other than through AssumeRoot, the other for AssumeRoot by any
-    other principal than the session roles. An audit by :class:`RootTasks` fires neither; root sessions opened
-    with stolen credentials fire the second one. The alarms look at the log group of an organization trail:
-    events of member accounts are nowhere else in one place.
+    One alarm is for root users that are used other than through AssumeRoot, the other for
+    AssumeRoot by any other principal than the session roles. An audit by :class:`RootTasks` fires
+    neither; root sessions opened with stolen credentials fire the second one. The alarms look at
+    the log group of an organization trail: events of member accounts are nowhere else in one place.
 
     **The stack is deployed in the account and the Region of that log group.**
 
@@ -87,35 +95,36 @@ class RootUseAlarm(Construct):
     Args:
         scope: The stack, or a construct in it.
         id: The construct's id.
-        trail_log_group: The log group of the organization's trail, which logs management events of every
-            Region.
+        trail_log_group: The log group of the organization's trail, which logs management events of
+            every Region.
         session_roles: The roles that open root sessions: roles of the CDK, such as the
-            ``RootTasks.session_roles`` of the same stack, or ARNs as strings, with a ``*`` at the end or
-            without, such as ``arn:aws:iam::222222222222:role/centralized-root-access/*`` for a ``RootTasks``
-            of any other stack. A pattern of CloudWatch Logs has room for 14 roles of the same stack. Default:
-            none, and every AssumeRoot fires.
-        notification_topic: A standard SNS topic in the stack's Region for the alarms. docs/drift.md says what
-            an imported topic, or its key, must allow. Default: none.
-        root_user_notices: True to publish notices of the events that ``root_user_alarm`` fires on to the
-            ``notification_topic``, which is required. That takes one of the log group's two subscription
-            filters. Default: only the alarms.
-        management_account: The organization's management account, for the notices: no policy binds its root
-            user. Default: the account of the :class:`CentralizedRootAccess` in the same app; without one,
-            ``root_user_notices`` needs it.
+            ``RootTasks.session_roles`` of the same stack, or ARNs as strings, with a ``*`` at the
+            end or without, such as ``arn:aws:iam::222222222222:role/centralized-root-access/*`` for
+            a ``RootTasks`` of any other stack. A pattern of CloudWatch Logs has room for 14 roles
+            of the same stack. Default: none, and every AssumeRoot fires.
+        notification_topic: A standard SNS topic in the stack's Region for the alarms.
+            docs/guides/drift.md says what an imported topic, or its key, must allow. Default: none.
+        root_user_notices: True to publish notices of the events that ``root_user_alarm`` fires on
+            to the ``notification_topic``, which is required. That takes one of the log group's two
+            subscription filters. Default: only the alarms.
+        management_account: The organization's management account, for the notices: no policy binds
+            its root user. Default: the account of the :class:`CentralizedRootAccess` in the same
+            app; without one, ``root_user_notices`` needs it.
 
     Attributes:
-        root_user_alarm: In alarm when a root user was used, other than through AssumeRoot, even without
-            success. It includes the management account's root user.
-        assume_root_alarm: In alarm when another principal than the session roles called AssumeRoot, even
-            without success.
-        notices_alarm: In alarm when a notice could not be published. None without ``root_user_notices``.
+        root_user_alarm: In alarm when a root user was used, other than through AssumeRoot, even
+            without success. It includes the management account's root user.
+        assume_root_alarm: In alarm when another principal than the session roles called AssumeRoot,
+            even without success.
+        notices_alarm: In alarm when a notice could not be published. None without
+            ``root_user_notices``.
 
     Raises:
         ValueError: The pattern has no room for so many roles; ``root_user_notices`` without a
-            ``notification_topic``; the topic is a FIFO topic; the topic or the log group is in another Region
-            or account; the stack is in a China Region. Also at synth, if the notices would not know the
-            management account, or if ``session_roles`` lists roles but none of a :class:`RootTasks` of the
-            same app or stage.
+            ``notification_topic``; the topic is a FIFO topic; the topic or the log group is in
+            another Region or account; the stack is in a China Region. Also at synth, if the notices
+            would not know the management account, or if ``session_roles`` lists roles but none of a
+            :class:`RootTasks` of the same app or stage.
         TypeError: An argument has another type.
     """
 
@@ -135,7 +144,9 @@ class RootUseAlarm(Construct):
         require_topic("notification_topic", notification_topic, stack=Stack.of(self))
         require_bool("root_user_notices", root_user_notices)
         if root_user_notices and notification_topic is None:
-            raise ValueError("root_user_notices publishes what root users do. Add a notification_topic.")
+            raise ValueError(
+                "root_user_notices publishes what root users do. Add a notification_topic."
+            )
         if management_account is not None:
             parse_account_ids("management_account", [management_account])
         self._roles = parse_roles("session_roles", session_roles)
@@ -172,12 +183,17 @@ class RootUseAlarm(Construct):
         return missing_session_roles(self._roles, root_tasks) if self._roles else iter(())
 
     def _build_notices(
-        self, trail_log_group: logs.ILogGroup, topic: sns.ITopic, management_account: _ManagementAccount
+        self,
+        trail_log_group: logs.ILogGroup,
+        topic: sns.ITopic,
+        management_account: _ManagementAccount,
     ) -> cloudwatch.Alarm:
         # Loaded only where it is needed, as it takes a while.
         from aws_cdk import aws_logs_destinations as destinations
 
-        own_logs = log_group(self, LogSettings(encryption_key=None, retention=logs.RetentionDays.ONE_YEAR))
+        own_logs = log_group(
+            self, LogSettings(encryption_key=None, retention=logs.RetentionDays.ONE_YEAR)
+        )
         function = python_function(
             self,
             "NoticesFunction",
@@ -212,7 +228,14 @@ class RootUseAlarm(Construct):
         )
 
     def _build_alarm(
-        self, name: str, log_group: logs.ILogGroup, *, pattern: str, what: str, step: str, query: str
+        self,
+        name: str,
+        log_group: logs.ILogGroup,
+        *,
+        pattern: str,
+        what: str,
+        step: str,
+        query: str,
     ) -> cloudwatch.Alarm:
         metric_filter = logs.MetricFilter(
             self,
@@ -261,8 +284,8 @@ class _ManagementAccount:
 def _assume_root_pattern(roles: Sequence[iam.IRole | str], *, stack: Stack) -> str:
     """Return the pattern of AssumeRoot by any principal but some roles.
 
-    A role of the CDK is known by its ID, which another role of the same name does not have. Of an imported
-    or a precreated one only the ARN is known.
+    A role of the CDK is known by its ID, which another role of the same name does not have. Of an
+    imported or a precreated one only the ARN is known.
     """
     ids: list[str] = []
     arns: list[str] = []
@@ -274,7 +297,8 @@ def _assume_root_pattern(roles: Sequence[iam.IRole | str], *, stack: Stack) -> s
             ids.append(role_id)
     conditions = ['($.eventSource = "sts.amazonaws.com")', '($.eventName = "AssumeRoot")']
     if arns:
-        # If the target account has a copy of the event, as of AssumeRole, it does not name the role's ARN.
+        # If the target account has a copy of the event, as of AssumeRole, it does not name the
+        # role's ARN.
         conditions.append('($.userIdentity.type != "AWSAccount")')
     conditions += _differs_from(_CALLER, [f"{role_id}:*" for role_id in ids])
     conditions += _differs_from(_ISSUER, arns)

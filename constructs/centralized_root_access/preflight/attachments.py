@@ -10,8 +10,8 @@ from .documents import Policy, PolicyType, parse_policy
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# AWS's defaults, whose content never changes. RCPFullAWSAccess cannot be detached; FullAWSAccess can, where
-# another service control policy is attached.
+# AWS's defaults, whose content never changes. RCPFullAWSAccess cannot be detached; FullAWSAccess
+# can, where another service control policy is attached.
 FULL_ACCESS = parse_policy(
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}',
     policy_id="p-FullAWSAccess",
@@ -30,7 +30,9 @@ def _unknown_policy(problem: str) -> Policy:
 
 
 _PENDING = _unknown_policy("AWS is enabling or disabling this type of policies.")
-_NOT_LISTED = _unknown_policy("No policy was listed for it, and AWS refuses to detach the last one.")
+_NOT_LISTED = _unknown_policy(
+    "No policy was listed for it, and AWS refuses to detach the last one."
+)
 _UNKNOWN_PATH = _unknown_policy("The organizational units of the account could not be read.")
 
 
@@ -55,8 +57,8 @@ class Attachments:
 
     Attributes:
         is_pending: Whether AWS is enabling or disabling the type; nothing was listed then.
-        policy_ids: The IDs of the policies that are attached to a target itself, by the target's ID. A target
-            that is not listed only has AWS's own policy.
+        policy_ids: The IDs of the policies that are attached to a target itself, by the target's
+            ID. A target that is not listed only has AWS's own policy.
         problems: Why it is not known what is attached to a target, by the target's ID.
     """
 
@@ -70,7 +72,8 @@ class OrganizationPolicies:
     """The policies of an organization that limit root sessions.
 
     Attributes:
-        attachments: What they are attached to, by their type; without types that are disabled or not wanted.
+        attachments: What they are attached to, by their type; without types that are disabled or
+            not wanted.
         policies: The policies that were read, by their IDs.
         target_names: The names of the root, of units and of accounts, by their IDs.
     """

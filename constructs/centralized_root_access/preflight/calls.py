@@ -47,8 +47,8 @@ class SessionFacts:
         opened_after: A time before the session is opened, in seconds since 1970.
         partition: For example aws.
         account_id: The member account; "" until it is known.
-        organization_path: The account's parents, as in o-8j81brsjuj/r-ab12/ou-ab12-11111111/; None if not
-            known.
+        organization_path: The account's parents, as in o-8j81brsjuj/r-ab12/ou-ab12-11111111/; None
+            if not known.
     """
 
     organization_id: str
@@ -83,7 +83,8 @@ class PartialArn:
     """The resource of a call.
 
     Attributes:
-        parts: The six parts of its ARN; None is a part that is not known: the name of a bucket or a queue.
+        parts: The six parts of its ARN; None is a part that is not known: the name of a bucket or a
+            queue.
     """
 
     parts: tuple[str | None, ...]
@@ -131,8 +132,8 @@ def call_of(
     """Return a call that a task makes in an account, or the call that opens its session.
 
     Args:
-        action: The call as a policy names it. Without a user name the IAM calls act on the root user's ARN:
-            AWS's own task policies rely on it.
+        action: The call as a policy names it. Without a user name the IAM calls act on the root
+            user's ARN: AWS's own task policies rely on it.
         session: The account.
         task: For the call that opens the session, the task whose policy it gets.
     """

@@ -1,11 +1,11 @@
 """The context of a request: which condition keys it carries, and which values they may have.
 
-The tables below are the one place that says so. A key that they do not list may be absent or have any value.
-In a root session, keys of other services than the call's are absent.
+The tables below are the one place that says so. A key that they do not list may be absent or have
+any value. In a root session, keys of other services than the call's are absent.
 
-The sources, unless a comment names another: the IAM User Guide ("AWS global condition context keys", and the
-table of principal values in "Policy variables") and, for keys of a service, the Service
-Authorization Reference.
+The sources, unless a comment names another: the IAM User Guide ("AWS global condition context
+keys", and the table of principal values in "Policy variables") and, for keys of a service, the
+Service Authorization Reference.
 """
 
 from __future__ import annotations
@@ -98,7 +98,11 @@ def _one(value: str | None) -> Possible:
 
 def _paths(path: str | None) -> Possible:
     """Return a key that is a list with one path."""
-    return Possible(others=OtherValues.ONE_OR_MORE_VALUES) if path is None else Possible(values=((path,),))
+    return (
+        Possible(others=OtherValues.ONE_OR_MORE_VALUES)
+        if path is None
+        else Possible(values=((path,),))
+    )
 
 
 def _opener_arn(request: SessionRequest) -> Possible:
@@ -147,8 +151,8 @@ _EVERY_CALL: Mapping[str, _Entry] = {
     "aws:FederatedProvider": ABSENT,
     "aws:PrincipalServiceName": ABSENT,
     "aws:PrincipalServiceNamesList": ABSENT,
-    # For calls without a resource, aws:ResourceOrgID is concluded from AWS's data perimeter policies, which
-    # would deny them otherwise.
+    # For calls without a resource, aws:ResourceOrgID is concluded from AWS's data perimeter
+    # policies, which would deny them otherwise.
     "aws:PrincipalOrgID": _organization,
     "aws:ResourceOrgID": _organization,
     # A list with the one path of the account's parents.
@@ -210,7 +214,8 @@ _BY_SERVICE: Mapping[str, Mapping[str, _Entry]] = {
     "iam": {
         # A root user cannot have tags.
         "aws:ResourceTag/*": ABSENT,
-        # None of the calls has a key of its service, and no resource but an IAM user has one, by its tags.
+        # None of the calls has a key of its service, and no resource but an IAM user has one, by
+        # its tags.
         "iam:*": ABSENT,
     },
     "sqs": {
@@ -295,7 +300,7 @@ def _entry(key: str, service: str) -> _Entry:
         if name.endswith("*") and key.startswith(name[:-1]):
             return entry
     prefix, colon, _ = key.partition(":")
-    # Keys of a service are only in the requests of that service, except in sessions of a function's or an
-    # instance's role, which open root sessions.
+    # Keys of a service are only in the requests of that service, except in sessions of a function's
+    # or an instance's role, which open root sessions.
     is_foreign = colon and prefix not in ("aws", service) and service != "sts"
     return ABSENT if is_foreign else ANYTHING

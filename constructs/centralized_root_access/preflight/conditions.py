@@ -26,9 +26,12 @@ def condition_holds(condition: Condition, request: SessionRequest) -> Truth:
     return _outcome(condition, request.possible(condition.key), variables)
 
 
-# The calls of an account read the same, and so do the accounts of a unit if a condition is about their path.
+# The calls of an account read the same, and so do the accounts of a unit if a condition is about
+# their path.
 @functools.lru_cache(maxsize=10_000)
-def _outcome(condition: Condition, possible: Possible, variables: tuple[tuple[str, Possible], ...]) -> Truth:
+def _outcome(
+    condition: Condition, possible: Possible, variables: tuple[tuple[str, Possible], ...]
+) -> Truth:
     value_of = {key: value.text for key, value in variables}.__getitem__
     if condition.operator is None and condition.operator_name != "Null":
         return Truth.UNKNOWN
@@ -47,7 +50,8 @@ def _holds_for_any_value(condition: Condition, possible: Possible, value_of: Val
         return _null(condition, absent=False)
     everything = any(template.matches_everything for template in condition.values)
     if possible.times is not None and operator.is_order:
-        # A condition that holds for the earliest and for the latest time holds for every time in between.
+        # A condition that holds for the earliest and for the latest time holds for every time in
+        # between.
         return agreement(_holds(condition, time, value_of) for time in possible.times)
     if possible.others is OtherValues.ONE_VALUE and operator.takes_wildcards and everything:
         return truth_of(not operator.negated)
@@ -62,8 +66,11 @@ def _holds(condition: Condition, value: Value | None, value_of: ValueOf) -> Trut
     if value is None:
         return _holds_without_key(condition, operator)
     if condition.quantifier is None:
-        # AWS: a key with a list of values needs a quantifier. Without one nothing matches, negated or not.
-        return _match(condition, operator, value, value_of) if isinstance(value, str) else Truth.FALSE
+        # AWS: a key with a list of values needs a quantifier. Without one nothing matches, negated
+        # or not.
+        return (
+            _match(condition, operator, value, value_of) if isinstance(value, str) else Truth.FALSE
+        )
     values = (value,) if isinstance(value, str) else value
     quantify = all_of if condition.quantifier is Quantifier.FOR_ALL_VALUES else any_of
     return quantify(_match(condition, operator, item, value_of) for item in values)
@@ -73,7 +80,8 @@ def _holds_without_key(condition: Condition, operator: Operator) -> Truth:
     if condition.quantifier is Quantifier.FOR_ALL_VALUES:
         return Truth.TRUE
     if condition.quantifier is Quantifier.FOR_ANY_VALUE:
-        # AWS: false without the key, and true without the key for IfExists; not which of the two wins.
+        # AWS: false without the key, and true without the key for IfExists; not which of the two
+        # wins.
         return Truth.UNKNOWN if condition.if_exists else Truth.FALSE
     return truth_of(condition.if_exists or operator.negated)
 
@@ -93,7 +101,8 @@ def _match(condition: Condition, operator: Operator, value: str, value_of: Value
         if result is Undefined.REQUEST_VALUE:
             return Truth.FALSE
         if result is Undefined.POLICY_VALUE:
-            # AWS compares in order and stops at a match. What it does with such a value differs by effect.
+            # AWS compares in order and stops at a match. What it does with such a value differs by
+            # effect.
             return Truth.UNKNOWN
         if result is Truth.TRUE:
             match = result

@@ -61,7 +61,10 @@ class Condition:
     def variables(self) -> frozenset[str]:
         """The keys of its policy variables."""
         return frozenset(
-            token.key for value in self.values for token in value.tokens if isinstance(token, Variable)
+            token.key
+            for value in self.values
+            for token in value.tokens
+            if isinstance(token, Variable)
         )
 
 
@@ -101,8 +104,8 @@ class Policy:
         name: Its name.
         content: Its document, JSON; "" if it could not be read.
         statements: Its statements; none if it has a problem.
-        problem: Why nothing is known of it: it could not be read or parsed, so it may allow or deny anything;
-            "" if it is known.
+        problem: Why nothing is known of it: it could not be read or parsed, so it may allow or deny
+            anything; "" if it is known.
     """
 
     policy_id: str
@@ -125,7 +128,8 @@ def parse_policy(
         content: The document, JSON.
         policy_id: Its ID.
         name: Its name.
-        policy_type: Its type. Only resource control policies have a Principal, and it is always "*".
+        policy_type: Its type. Only resource control policies have a Principal, and it is always
+            "*".
     """
     try:
         document = json.loads(
@@ -169,7 +173,9 @@ def _statements(document: object, policy_type: PolicyType) -> tuple[Statement, .
     members = _members(document, "The document", _DOCUMENT_ELEMENTS)
     version = members.get("Version", _OLD_VERSION)
     if version not in _VERSIONS:
-        raise _UnknownLanguageError(f"Its Version is {version!r}; known are {' and '.join(_VERSIONS)}.")
+        raise _UnknownLanguageError(
+            f"Its Version is {version!r}; known are {' and '.join(_VERSIONS)}."
+        )
     listed = members.get("Statement")
     statements = listed if isinstance(listed, list) else [listed]
     if not statements:
@@ -180,7 +186,9 @@ def _statements(document: object, policy_type: PolicyType) -> tuple[Statement, .
     )
 
 
-def _statement(statement: object, number: int, *, variables: bool, policy_type: PolicyType) -> Statement:
+def _statement(
+    statement: object, number: int, *, variables: bool, policy_type: PolicyType
+) -> Statement:
     place = f"Statement {number}"
     members = _members(statement, place, _STATEMENT_ELEMENTS)
     effect = members.get("Effect")
@@ -210,7 +218,9 @@ def _statement(statement: object, number: int, *, variables: bool, policy_type: 
     )
 
 
-def _one_of(members: dict[str, object], name: str, negated: str, place: str) -> tuple[tuple[str, ...], bool]:
+def _one_of(
+    members: dict[str, object], name: str, negated: str, place: str
+) -> tuple[tuple[str, ...], bool]:
     if (name in members) == (negated in members):
         raise _UnknownLanguageError(f"{place}: it needs either {name} or {negated}.")
     is_negated = negated in members
@@ -228,7 +238,9 @@ def _conditions(block: object, place: str, *, variables: bool) -> tuple[Conditio
                     key=key,
                     values=tuple(
                         parse_template(value, variables=variables)
-                        for value in _texts(values, f"{place}: {operator_name} {key}", in_condition=True)
+                        for value in _texts(
+                            values, f"{place}: {operator_name} {key}", in_condition=True
+                        )
                     ),
                     operator=operator,
                     quantifier=quantifier,

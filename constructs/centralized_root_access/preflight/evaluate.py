@@ -1,7 +1,7 @@
 """The evaluation: what the policies of an account's levels say of a call.
 
-A call passes if every level allows it and none denies it. A Deny that certainly applies denies, regardless of
-what is unknown; what is unknown is never taken for an Allow.
+A call passes if every level allows it and none denies it. A Deny that certainly applies denies,
+regardless of what is unknown; what is unknown is never taken for an Allow.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Undecided:
     """A part of a statement that could not be decided.
 
     Attributes:
-        part: Action or Resource, NotAction or NotResource, or the operator and the key of a condition, as
-            written.
+        part: Action or Resource, NotAction or NotResource, or the operator and the key of a
+            condition, as written.
         values: What the policy says there, as written.
     """
 
@@ -142,7 +142,8 @@ class PolicyCheck:
         session = self._session.in_account(account.account_id, account.unit_ids)
         call = call_of(action, session=session, task=task)
         account_path = _path(account)
-        # Service control policies apply to the caller, resource control policies to what it acts on.
+        # Service control policies apply to the caller, resource control policies to what it acts
+        # on.
         caller_path = account_path
         if action == ASSUME_ROOT:
             caller_path = () if session.opener.is_in_management_account else _path(session.opener)
@@ -152,7 +153,9 @@ class PolicyCheck:
             resource_control=self._levels_on(account_path, PolicyType.RESOURCE_CONTROL_POLICY),
         )
 
-    def _levels_on(self, path: tuple[str | None, ...], policy_type: PolicyType) -> tuple[Level, ...]:
+    def _levels_on(
+        self, path: tuple[str | None, ...], policy_type: PolicyType
+    ) -> tuple[Level, ...]:
         if policy_type not in self._policies.attachments:
             return ()
         return tuple(self._policies.level(policy_type, target_id) for target_id in path)
@@ -176,15 +179,19 @@ def evaluate_request(
 
     Args:
         request: The call and its context.
-        service_control: The levels from the root to the caller's account with their service control policies;
-            none if the type is disabled, or the caller is in the management account.
-        resource_control: The levels from the root to the member account with their resource control policies;
-            none if the type is disabled.
+        service_control: The levels from the root to the caller's account with their service control
+            policies; none if the type is disabled, or the caller is in the management account.
+        resource_control: The levels from the root to the member account with their resource control
+            policies; none if the type is disabled.
     """
     call = request.call
-    results = [_level(level, PolicyType.SERVICE_CONTROL_POLICY, request) for level in service_control]
+    results = [
+        _level(level, PolicyType.SERVICE_CONTROL_POLICY, request) for level in service_control
+    ]
     if call.service in _RESOURCE_CONTROLLED_SERVICES:
-        judged = (_level(level, PolicyType.RESOURCE_CONTROL_POLICY, request) for level in resource_control)
+        judged = (
+            _level(level, PolicyType.RESOURCE_CONTROL_POLICY, request) for level in resource_control
+        )
         results += [_with_doubt(call, *result) for result in judged]
     decision = strictest({decision for decision, _ in results})
     return Verdict(
@@ -206,10 +213,12 @@ _Result = tuple[Decision, tuple[Cause, ...]]
 def _with_doubt(call: Call, decision: Decision, causes: tuple[Cause, ...]) -> _Result:
     """Return the result of resource control policies, undecided if it is not known that they apply."""
     if call.action == ASSUME_ROOT:
-        # AWS lists a resource type for it, and STS among the services; no response of AWS is recorded.
+        # AWS lists a resource type for it, and STS among the services; no response of AWS is
+        # recorded.
         doubt = Reason.UNCONFIRMED
     elif call.resource is None:
-        # AWS's guide excludes calls without a resource type; sqs:ListQueues was recorded to be denied.
+        # AWS's guide excludes calls without a resource type; sqs:ListQueues was recorded to be
+        # denied.
         doubt = Reason.NO_RESOURCE
     else:
         return decision, causes
@@ -225,7 +234,9 @@ def _level(level: Level, policy_type: PolicyType, request: SessionRequest) -> _R
     allowed = False
     for policy in level.policies:
         if policy.problem:
-            causes[Reason.UNREADABLE_POLICY].append(at_level(reason=Reason.UNREADABLE_POLICY, policy=policy))
+            causes[Reason.UNREADABLE_POLICY].append(
+                at_level(reason=Reason.UNREADABLE_POLICY, policy=policy)
+            )
         for statement in policy.statements:
             applies, undecided = _applies(statement, request)
             if applies is Truth.FALSE:
@@ -257,7 +268,9 @@ def _applies(statement: Statement, request: SessionRequest) -> tuple[Truth, tupl
         if holds is Truth.FALSE:
             return holds, ()
         if holds is Truth.UNKNOWN:
-            undecided.append(Undecided(part=part, values=tuple(template.raw for template in templates)))
+            undecided.append(
+                Undecided(part=part, values=tuple(template.raw for template in templates))
+            )
     return (Truth.UNKNOWN if undecided else Truth.TRUE), tuple(undecided)
 
 

@@ -33,7 +33,8 @@ class StatementFix:
         cause: The cause of the denial, in one of its accounts.
         account_ids: Its accounts.
         statement: The present statement; None if an Allow is missing.
-        suggested: The statement as it would let root sessions through; None if it denies them on purpose.
+        suggested: The statement as it would let root sessions through; None if it denies them on
+            purpose.
         lists_roles: Whether it lists the only roles that may open root sessions.
     """
 
@@ -57,7 +58,9 @@ def find_fixes(accounts: Iterable[AccountVerdict], opener: SessionOpener) -> Ite
         for denial in account.causes:
             for action in denial.calls if denial.decision is Decision.DENIED else ():
                 key = _statement_key(denial.cause, action)
-                by_place.setdefault(key, []).append((account.account.account_id, denial.cause, action))
+                by_place.setdefault(key, []).append(
+                    (account.account.account_id, denial.cause, action)
+                )
     for denied in by_place.values():
         account_ids = tuple(sorted({account_id for account_id, _, _ in denied}))
         yield _fix(denied[0][1], {action for _, _, action in denied}, account_ids, roles)
@@ -66,7 +69,11 @@ def find_fixes(accounts: Iterable[AccountVerdict], opener: SessionOpener) -> Ite
 def _patterns(opener: SessionOpener) -> list[str]:
     """Return the ARNs of the roles that open root sessions; one pattern for those on the default path."""
     arns = opener.principal_arns or (f"arn:*:iam::{opener.account_id}:role{_PATH}*",)
-    return [*dict.fromkeys(f"{arn.partition(_PATH)[0]}{_PATH}*" if _PATH in arn else arn for arn in arns)]
+    return [
+        *dict.fromkeys(
+            f"{arn.partition(_PATH)[0]}{_PATH}*" if _PATH in arn else arn for arn in arns
+        )
+    ]
 
 
 def _statement_key(cause: Cause, action: str) -> tuple[object, ...]:
@@ -77,18 +84,27 @@ def _statement_key(cause: Cause, action: str) -> tuple[object, ...]:
     return cause.policy.policy_id, cause.statement.number
 
 
-def _fix(cause: Cause, actions: set[str], account_ids: tuple[str, ...], roles: list[str]) -> StatementFix:
+def _fix(
+    cause: Cause, actions: set[str], account_ids: tuple[str, ...], roles: list[str]
+) -> StatementFix:
     """Return what fixes the denials of one statement, or by one level."""
     policy, statement = cause.policy, cause.statement
     if policy is None or statement is None:
         condition: dict[str, Any] = {_NULL: {_ASSUMED_ROOT: "false"}}
         if ASSUME_ROOT in actions:
             condition = {"ArnLike": {_PRINCIPAL_ARN: roles}}
-        allow = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*", "Condition": condition}
+        allow = {
+            "Effect": "Allow",
+            "Action": sorted(actions),
+            "Resource": "*",
+            "Condition": condition,
+        }
         return StatementFix(cause=cause, account_ids=account_ids, statement=None, suggested=allow)
     listed = json.loads(policy.content)["Statement"]
     current = listed[statement.number - 1] if isinstance(listed, list) else listed
-    keys = [(condition.operator_name, lowercase(condition.key)) for condition in statement.conditions]
+    keys = [
+        (condition.operator_name, lowercase(condition.key)) for condition in statement.conditions
+    ]
     lists_roles = actions == {ASSUME_ROOT} and any(
         "Not" in operator and key == lowercase(_PRINCIPAL_ARN) for operator, key in keys
     )

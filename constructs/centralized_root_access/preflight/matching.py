@@ -37,11 +37,15 @@ def _one_action_matches(template: Template, action: str) -> Truth:
 
 def resource_matches(statement: Statement, request: SessionRequest) -> Truth:
     """Return whether Resource or NotResource of a statement covers what a call acts on."""
-    match = any_of(_one_resource_matches(template, statement, request) for template in statement.resources)
+    match = any_of(
+        _one_resource_matches(template, statement, request) for template in statement.resources
+    )
     return match.negation if statement.not_resource else match
 
 
-def _one_resource_matches(template: Template, statement: Statement, request: SessionRequest) -> Truth:
+def _one_resource_matches(
+    template: Template, statement: Statement, request: SessionRequest
+) -> Truth:
     if template.matches_everything:
         return Truth.TRUE
     parts = template.arn_parts
@@ -58,21 +62,26 @@ def _one_resource_matches(template: Template, statement: Statement, request: Ses
         return _matches_without_resource(parts, request.call)
     # Most ARNs of a long list are ruled out by how they start.
     known = resource.in_lowercase
-    if known is not None and template.is_fixed and not known.startswith(template.in_lowercase.start):
+    if (
+        known is not None
+        and template.is_fixed
+        and not known.startswith(template.in_lowercase.start)
+    ):
         return Truth.FALSE
     match = all_of(
         _part_matches(part, known, request, place=place, negated=statement.not_resource)
         for place, (part, known) in enumerate(zip(parts, resource.parts, strict=False))
     )
-    # In an ARN with all parts, wildcards stay within their parts: the resources have as many colons.
+    # In an ARN with all parts, wildcards stay within their parts: the resources have as many
+    # colons.
     return _short_arn_matches(template, match, resource) if is_short else match
 
 
 def _short_arn_matches(template: Template, completed: Truth, resource: PartialArn) -> Truth:
     """Compare an ARN with fewer parts than an ARN has, and with an asterisk at its end.
 
-    AWS completes the ARN with asterisks, and says that an asterisk at the end of a part "can" match beyond
-    the colon. Only what is the same both ways is certain.
+    AWS completes the ARN with asterisks, and says that an asterisk at the end of a part "can" match
+    beyond the colon. Only what is the same both ways is certain.
 
     Args:
         template: The ARN.
@@ -93,8 +102,8 @@ def _short_arn_matches(template: Template, completed: Truth, resource: PartialAr
 def _matches_without_resource(parts: tuple[Template, ...], call: Call) -> Truth:
     """Compare an ARN with the resource of a call that has no resource type.
 
-    Such a call acts on "*", which an ARN does not match. But AWS's guides also allow s3:ListAllMyBuckets on
-    arn:aws:s3:::*, so an ARN whose name is an asterisk may match.
+    Such a call acts on "*", which an ARN does not match. But AWS's guides also allow
+    s3:ListAllMyBuckets on arn:aws:s3:::*, so an ARN whose name is an asterisk may match.
     """
     possible = ("arn", None, call.service, None, None, "*")
     return (
@@ -116,8 +125,8 @@ def _text_matches(part: Template, known: str, *, is_name: bool) -> Truth:
 
 # The place of the account among the parts of an ARN.
 _ACCOUNT = 4
-# The characters that the parts of an ARN that are not known beforehand can have: a Region, or the name of a
-# bucket or queue.
+# The characters that the parts of an ARN that are not known beforehand can have: a Region, or the
+# name of a bucket or queue.
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
@@ -128,10 +137,13 @@ def _part_matches(
     if part.matches_everything:
         return Truth.TRUE
     resolved = part.resolve(lambda key: request.possible(key).text)
-    if resolved is Unresolved.UNKNOWN or not (part.is_fixed or place > _ACCOUNT or _is_account(place, part)):
+    if resolved is Unresolved.UNKNOWN or not (
+        part.is_fixed or place > _ACCOUNT or _is_account(place, part)
+    ):
         return Truth.UNKNOWN
     if isinstance(resolved, Unresolved):
-        # In Resource nothing is like a variable without a value; of NotResource AWS does not say it.
+        # In Resource nothing is like a variable without a value; of NotResource AWS does not say
+        # it.
         return Truth.UNKNOWN if negated else Truth.FALSE
     if known is not None:
         return _text_matches(resolved, known, is_name=place > _ACCOUNT)
@@ -141,8 +153,8 @@ def _part_matches(
 def _is_account(place: int, part: Template) -> bool:
     """Return whether a part is ${aws:PrincipalAccount} in the place of the account.
 
-    AWS documents variables only for the last part; its own policies have this one there, for example
-    AmazonTimestreamInfluxDBServiceRolePolicy.
+    AWS documents variables only for the last part; its own policies have this one there, for
+    example AmazonTimestreamInfluxDBServiceRolePolicy.
     """
     (token, *others) = part.tokens
     is_principal = isinstance(token, Variable) and lowercase(token.key) == "aws:principalaccount"

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Undefined(StrEnum):
     """The reason for which two values cannot be compared."""
 
-    # Recorded for session policies: with an operand that is not an ARN a Deny applies and an Allow does not.
-    # It is not known whether Organizations stores such operands.
+    # Recorded for session policies: with an operand that is not an ARN a Deny applies and an Allow
+    # does not. It is not known whether Organizations stores such operands.
     POLICY_VALUE = "the policy's value is not of the operator's type"
     # A malformed ARN in a request matches nothing, not even a negated operator.
     REQUEST_VALUE = "the request's value is not of the operator's type"
@@ -37,7 +37,8 @@ class Operator:
     Attributes:
         compare: Whether a value of the request is what a value of the policy says.
         negated: Whether it holds if no value of the policy matches.
-        takes_wildcards: Whether an asterisk in a value of the policy matches every value of a request.
+        takes_wildcards: Whether an asterisk in a value of the policy matches every value of a
+            request.
         is_order: Whether it compares which value is less.
     """
 
@@ -136,7 +137,9 @@ def _without_variables(compare: Callable[[str, str], Truth | Undefined]) -> Comp
     return lambda template, value, _: compare(template.raw, value)
 
 
-def _comparison(parse: Callable[[str], Decimal | int | None], holds: Callable[..., bool]) -> Compare:
+def _comparison(
+    parse: Callable[[str], Decimal | int | None], holds: Callable[..., bool]
+) -> Compare:
     """Return the comparison of what a parser makes of both texts.
 
     Text of a request that is not a number or a date is unequal to all of them and in no order.
@@ -171,7 +174,9 @@ _ORDERS = {
 }
 _ARN = Operator(compare=_arn_like)
 OPERATORS = {
-    "StringEquals": Operator(compare=_comparison_of_texts(lambda template, value: template.text == value)),
+    "StringEquals": Operator(
+        compare=_comparison_of_texts(lambda template, value: template.text == value)
+    ),
     "StringEqualsIgnoreCase": Operator(compare=_comparison_of_texts(_equals_ignoring_case)),
     "StringLike": Operator(compare=_string_like, takes_wildcards=True),
     **{
@@ -196,4 +201,6 @@ _NEGATIONS = {
     "ArnEquals": "ArnNotEquals",
     "ArnLike": "ArnNotLike",
 }
-OPERATORS |= {negation: replace(OPERATORS[name], negated=True) for name, negation in _NEGATIONS.items()}
+OPERATORS |= {
+    negation: replace(OPERATORS[name], negated=True) for name, negation in _NEGATIONS.items()
+}

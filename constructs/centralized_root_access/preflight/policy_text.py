@@ -98,7 +98,9 @@ class Template:
     @cached_property
     def characters(self) -> frozenset[str]:
         """The characters that a matching text must have."""
-        return frozenset("".join(str(token) for token in self.tokens if not isinstance(token, Wildcard)))
+        return frozenset(
+            "".join(str(token) for token in self.tokens if not isinstance(token, Wildcard))
+        )
 
     @cached_property
     def arn_parts(self) -> tuple[Template, ...]:
@@ -121,7 +123,9 @@ class Template:
     @cached_property
     def in_lowercase(self) -> Template:
         """The same in lowercase."""
-        tokens = (token if isinstance(token, Wildcard) else lowercase(str(token)) for token in self.tokens)
+        tokens = (
+            token if isinstance(token, Wildcard) else lowercase(str(token)) for token in self.tokens
+        )
         return Template(raw=self.raw, tokens=tuple(tokens))
 
     def matches(self, text: str) -> bool:
@@ -135,8 +139,8 @@ class Template:
     def _expression(self) -> re.Pattern[str]:
         """Its regular expression.
 
-        The text between two asterisks is matched once, so the time grows at most with the product of the
-        lengths, however many asterisks there are.
+        The text between two asterisks is matched once, so the time grows at most with the product
+        of the lengths, however many asterisks there are.
         """
         chunks = [""]
         for token in self.tokens:
@@ -147,7 +151,9 @@ class Template:
             else:
                 chunks[-1] += re.escape(str(token))
         first, *others = chunks
-        found = [f"(?>.*?{chunk})" for chunk in others[:-1]] + [f".*{chunk}" for chunk in others[-1:]]
+        found = [f"(?>.*?{chunk})" for chunk in others[:-1]] + [
+            f".*{chunk}" for chunk in others[-1:]
+        ]
         return re.compile("".join([first, *found]), re.DOTALL)
 
     def resolve(self, value_of: Callable[[str], str | Unresolved]) -> Template | Unresolved:
@@ -177,8 +183,8 @@ class Template:
         return result or Template(raw=self.raw, tokens=tuple(resolved))
 
 
-# The special characters are variables with fixed values: ${*}, ${?} and ${$}. A default value stands in
-# single quotes after a comma and a space. Nothing else is documented.
+# The special characters are variables with fixed values: ${*}, ${?} and ${$}. A default value
+# stands in single quotes after a comma and a space. Nothing else is documented.
 _WILDCARD = r"(?P<wildcard>[*?])"
 _VARIABLE = r"\$\{(?:(?P<special>[*?$])|(?P<key>[^\s{}',$]+)(?:, '(?P<default>[^'}]*)')?)\}"
 _TOKEN_WITHOUT_VARIABLES = re.compile(_WILDCARD)

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError, FailureKind, describe, ignoring
 from aws_calls.pace import Pace, PacedRetryBudget
 from aws_calls.responses import require
-from root_tasks.aws.context import LIST_ROOTS, MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
+from root_tasks.aws.context import (
+    LIST_ROOTS,
+    MAX_ENTRIES_PER_PAGE,
+    MAX_ORGANIZATIONS_CALLS_IN_PARALLEL,
+)
 
 from .attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
 from .documents import Policy, PolicyType, parse_policy
@@ -37,11 +41,12 @@ _UNREAD = "The policies that are attached to it could not be read. {}"
 class PolicyReader:
     """Reads an organization's policies, as its management account or a delegated administrator.
 
-    For a few accounts, what is attached on their paths is read, regardless of the rest of the organization.
-    For many, the cost grows with the number of policies, hardly with that of accounts: what each policy is
-    attached to is read instead of what each account has. FullAWSAccess, which is attached nearly everywhere,
-    is then read only where another policy is attached: everywhere else it must be. Each document is read
-    once, because AWS allows two per second.
+    For a few accounts, what is attached on their paths is read, regardless of the rest of the
+    organization. For many, the cost grows with the number of policies, hardly with that of
+    accounts: what each policy is attached to is read instead of what each account has.
+    FullAWSAccess, which is attached nearly everywhere, is then read only where another policy is
+    attached: everywhere else it must be. Each document is read once, because AWS allows two per
+    second.
 
     Args:
         aws: The account that reads them.
@@ -71,7 +76,8 @@ class PolicyReader:
 
         Args:
             unit_ids: The units that each account is in, by its ID; None if they are not known.
-            everywhere: Whether to read what each policy is attached to, even if the accounts are few.
+            everywhere: Whether to read what each policy is attached to, even if the accounts are
+                few.
 
         Raises:
             CallError: A list of policies could not be read, or policies may not be read.
@@ -79,7 +85,9 @@ class PolicyReader:
         target_ids = _target_ids(unit_ids)
         everywhere |= len(target_ids) > MAX_ENTRIES_PER_PAGE
         statuses = {
-            require(type_, "Type", operation=LIST_ROOTS): require(type_, "Status", operation=LIST_ROOTS)
+            require(type_, "Type", operation=LIST_ROOTS): require(
+                type_, "Status", operation=LIST_ROOTS
+            )
             for root in self._aws[LIST_ROOTS].organization_roots()
             for type_ in require(root, "PolicyTypes", operation=LIST_ROOTS)
         }
@@ -110,7 +118,8 @@ class PolicyReader:
         Raises:
             CallError: Policies may not be read.
         """
-        # In reverse order the root comes first, then units, then accounts: what applies to most accounts.
+        # In reverse order the root comes first, then units, then accounts: what applies to most
+        # accounts.
         target_ids = sorted(_target_ids(unit_ids), reverse=True)
         wanted = {
             policy_id: policy_type
@@ -123,7 +132,9 @@ class PolicyReader:
         for done, (policy_id, policy_type) in enumerate(wanted.items()):
             show(done, len(wanted))
             policies[policy_id] = self._describe(policy_id, policy_type)
-        return OrganizationPolicies(attachments=attachments, policies=policies, target_names=target_names)
+        return OrganizationPolicies(
+            attachments=attachments, policies=policies, target_names=target_names
+        )
 
     @contextmanager
     def _pool(self) -> Iterator[Executor]:
@@ -135,17 +146,22 @@ class PolicyReader:
                 self._interrupted.set()
                 raise
 
-    def _attachments(self, policy_type: PolicyType, target_ids: set[str], *, everywhere: bool) -> Attachments:
+    def _attachments(
+        self, policy_type: PolicyType, target_ids: set[str], *, everywhere: bool
+    ) -> Attachments:
         attached: dict[str, list[str]] = {}
         unread: Collection[str] = target_ids
         if everywhere:
             attached = self._policies_by_target(policy_type)
-            # AWS refuses to detach the last policy: FullAWSAccess can be missing only where there is another.
+            # AWS refuses to detach the last policy: FullAWSAccess can be missing only where there
+            # is another.
             is_detachable = policy_type is PolicyType.SERVICE_CONTROL_POLICY
             unread = attached.keys() & target_ids if is_detachable else ()
         problems: dict[str, str] = {}
         with self._pool() as pool:
-            reads = {id_: pool.submit(self._policies_of, id_, policy_type) for id_ in sorted(unread)}
+            reads = {
+                id_: pool.submit(self._policies_of, id_, policy_type) for id_ in sorted(unread)
+            }
             for target_id, read in reads.items():
                 try:
                     attached[target_id] = read.result()
@@ -162,7 +178,9 @@ class PolicyReader:
         ids = [id_ for id_ in ids if id_ not in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id)]
         attached: dict[str, list[str]] = {}
         with self._pool() as pool:
-            for policy_id, target_ids in zip(ids, pool.map(self._target_ids_if_any, ids), strict=True):
+            for policy_id, target_ids in zip(
+                ids, pool.map(self._target_ids_if_any, ids), strict=True
+            ):
                 for target_id in target_ids:
                     attached.setdefault(target_id, []).append(policy_id)
         return attached
@@ -193,7 +211,9 @@ class PolicyReader:
         except CallError as error:
             if error.failure.kind is FailureKind.ACCESS_DENIED:
                 raise
-            return Policy(policy_id=policy_id, name="", problem=f"{policy_id}: {describe(error.failure)}")
+            return Policy(
+                policy_id=policy_id, name="", problem=f"{policy_id}: {describe(error.failure)}"
+            )
         name = described.get("PolicySummary", {}).get("Name", "")
         policy = parse_policy(content, policy_id=policy_id, name=name, policy_type=policy_type)
         return replace(policy, problem=policy.problem and f"{policy_id}: {policy.problem}")

@@ -80,7 +80,9 @@ class PolicyChange:
         )
         if not places:
             kind = self.policy_type.words
-            raise SurveyError(f"{self.replaced_id}: no {kind} of this ID applies to an account to check.")
+            raise SurveyError(
+                f"{self.replaced_id}: no {kind} of this ID applies to an account to check."
+            )
         return places
 
     def resulting_policies(self, policies: OrganizationPolicies) -> OrganizationPolicies:
@@ -92,7 +94,11 @@ class PolicyChange:
             changed = replace(self.policy, policy_id=self.replaced_id, name=name)
             return replace(policies, policies={**policies.policies, self.replaced_id: changed})
         # A target without another policy has AWS's own.
-        own = (FULL_ACCESS.policy_id,) if self.policy_type is PolicyType.SERVICE_CONTROL_POLICY else ()
+        own = (
+            (FULL_ACCESS.policy_id,)
+            if self.policy_type is PolicyType.SERVICE_CONTROL_POLICY
+            else ()
+        )
         policy_ids = {
             target_id: [*attached.policy_ids.get(target_id, own), self.policy.policy_id]
             for target_id in self.target_ids
@@ -122,9 +128,13 @@ def parse_change(
     if replaced_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
         raise SurveyError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")
     policy_type = (
-        PolicyType.RESOURCE_CONTROL_POLICY if _has_principal(content) else PolicyType.SERVICE_CONTROL_POLICY
+        PolicyType.RESOURCE_CONTROL_POLICY
+        if _has_principal(content)
+        else PolicyType.SERVICE_CONTROL_POLICY
     )
-    policy = parse_policy(content, policy_id="not attached yet", name=file.stem, policy_type=policy_type)
+    policy = parse_policy(
+        content, policy_id="not attached yet", name=file.stem, policy_type=policy_type
+    )
     if policy.problem:
         raise SurveyError(f"{file} is not a policy that AWS would accept. {policy.problem}")
     return PolicyChange(
@@ -152,12 +162,13 @@ class Survey:
         organization_id: The organization.
         tasks: The tasks that were checked.
         enabled_types: The types of policies that are enabled.
-        accounts: The accounts, by their IDs; without those in which no root session is possible anyway.
+        accounts: The accounts, by their IDs; without those in which no root session is possible
+            anyway.
         skipped: Why accounts that were named are not among them, by their IDs.
-        delegates: The delegated administrators that the change may keep from opening root sessions, which
-            was not judged.
-        change: The change that they were checked with: for the tasks that are not denied today and of which
-            it denies more, and for those that stay possible. None: there is no change.
+        delegates: The delegated administrators that the change may keep from opening root sessions,
+            which was not judged.
+        change: The change that they were checked with: for the tasks that are not denied today and
+            of which it denies more, and for those that stay possible. None: there is no change.
         fixes: What would let root sessions through where they are denied.
     """
 
@@ -199,10 +210,12 @@ def survey(
     Args:
         aws: The caller: the management account or a delegated administrator.
         tasks: The tasks.
-        organizational_units: Units whose accounts are checked, by ID, path or the end of their path.
+        organizational_units: Units whose accounts are checked, by ID, path or the end of their
+            path.
         account_ids: Accounts that are checked; with neither, all are.
         change: A change of the policies to check; None to check the present ones.
-        session_roles: The ARNs of the roles that open root sessions, all of one account; none if not known.
+        session_roles: The ARNs of the roles that open root sessions, all of one account; none if
+            not known.
         show: Shows how many policies are read, and of how many.
 
     Raises:
@@ -218,17 +231,24 @@ def survey(
             all_accounts=whole, organizational_units=organizational_units, account_ids=account_ids
         )
     except CallError as error:
-        if error.failure.kind is not FailureKind.ACCESS_DENIED or "not authorized" in error.failure.message:
+        if (
+            error.failure.kind is not FailureKind.ACCESS_DENIED
+            or "not authorized" in error.failure.message
+        ):
             raise
         raise SurveyError(
             f"Account {aws.account_id} is neither the management account nor a delegated administrator "
             "of its organization. Use credentials of one of these."
         ) from error
     if strangers := sorted(account_ids - members.keys()):
-        raise SurveyError(f"{', '.join(strangers)}: not in organization {organization.organization_id}.")
+        raise SurveyError(
+            f"{', '.join(strangers)}: not in organization {organization.organization_id}."
+        )
     # The policies on the account that opens a session count for that call.
     opener_id = session_roles[0].split(":")[4] if session_roles else aws.account_id
-    opener = replace(_opener(directory, organization, members, opener_id), principal_arns=session_roles)
+    opener = replace(
+        _opener(directory, organization, members, opener_id), principal_arns=session_roles
+    )
     members = directory.units.with_names(members, whole=whole)
     classified = classify(
         members.values(), management_account_id=organization.management_account_id, audits=True
@@ -245,7 +265,8 @@ def survey(
         if not accounts:
             raise SurveyError("There is no member account to check.")
         targets = (
-            id_ if ACCOUNT_ID.fullmatch(id_) else directory.units.id_of(id_) for id_ in change.target_ids
+            id_ if ACCOUNT_ID.fullmatch(id_) else directory.units.id_of(id_)
+            for id_ in change.target_ids
         )
         change = replace(change, target_ids=tuple(targets))
         _require_places(change.target_ids, paths)
@@ -313,7 +334,9 @@ def _opener(
     except CallError as error:
         if error.failure.name != "ChildNotFound":
             raise
-        raise SurveyError(f"{account_id}: not in organization {organization.organization_id}.") from error
+        raise SurveyError(
+            f"{account_id}: not in organization {organization.organization_id}."
+        ) from error
     return SessionOpener(account_id=account_id, unit_ids=unit_ids)
 
 
@@ -327,21 +350,32 @@ def _delegates_below(
         ServicePrincipal="iam.amazonaws.com",
     )
     ids = [delegate["Id"] for delegate in listed]
-    paths = {id_: members[id_].unit_ids if id_ in members else directory.units.parents_of(id_) for id_ in ids}
+    paths = {
+        id_: members[id_].unit_ids if id_ in members else directory.units.parents_of(id_)
+        for id_ in ids
+    }
     return tuple(id_ for id_, unit_ids in paths.items() if _is_below(id_, unit_ids, places))
 
 
 def _paths(accounts: Iterable[Account], opener: SessionOpener) -> dict[str, UnitIds]:
     """Return the units of each account whose policies count, the one that opens the sessions included."""
     paths = {account.account_id: account.unit_ids for account in accounts}
-    return paths if opener.is_in_management_account else {**paths, opener.account_id: opener.unit_ids}
+    return (
+        paths if opener.is_in_management_account else {**paths, opener.account_id: opener.unit_ids}
+    )
 
 
-def _accounts_below(accounts: list[Account], opener: SessionOpener, places: Collection[str]) -> list[Account]:
+def _accounts_below(
+    accounts: list[Account], opener: SessionOpener, places: Collection[str]
+) -> list[Account]:
     """Return the accounts for which policies in some places count."""
-    if not opener.is_in_management_account and _is_below(opener.account_id, opener.unit_ids, places):
+    if not opener.is_in_management_account and _is_below(
+        opener.account_id, opener.unit_ids, places
+    ):
         return accounts
-    return [account for account in accounts if _is_below(account.account_id, account.unit_ids, places)]
+    return [
+        account for account in accounts if _is_below(account.account_id, account.unit_ids, places)
+    ]
 
 
 def _is_below(account_id: str, unit_ids: UnitIds, places: Collection[str]) -> bool:
@@ -376,4 +410,8 @@ def _new_results(
 
 
 def _denials_of(task: TaskVerdict) -> set[object]:
-    return {(call.call.action, call.call.task) for call in task.calls if call.decision is Decision.DENIED}
+    return {
+        (call.call.action, call.call.task)
+        for call in task.calls
+        if call.decision is Decision.DENIED
+    }

@@ -92,7 +92,11 @@ class AccountVerdict:
     @property
     def result(self) -> TaskResult:
         """The worst result of a task; allowed if there is none."""
-        return min((task.result for task in self.tasks), key=[*TaskResult].index, default=TaskResult.ALLOWED)
+        return min(
+            (task.result for task in self.tasks),
+            key=[*TaskResult].index,
+            default=TaskResult.ALLOWED,
+        )
 
     @property
     def session(self) -> Decision:
@@ -127,7 +131,9 @@ def judge_account(check: PolicyCheck, account: Account, *, tasks: Iterable[Task]
         account: The account.
         tasks: The tasks.
     """
-    return AccountVerdict(account=account, tasks=tuple(judge_task(check, task, account) for task in tasks))
+    return AccountVerdict(
+        account=account, tasks=tuple(judge_task(check, task, account) for task in tasks)
+    )
 
 
 def judge_task(check: PolicyCheck, task: Task, account: Account) -> TaskVerdict:

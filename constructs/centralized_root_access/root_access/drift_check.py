@@ -53,11 +53,11 @@ class DriftCheck(Construct):
     """Drift detection for a CentralizedRootAccess. Created by ``add_drift_check``.
 
     Attributes:
-        drift_alarm: In alarm while the last successful check found drift, even if it repaired it. It
-            fires on the first such check, and ends with the next one that finds none.
+        drift_alarm: In alarm while the last successful check found drift, even if it repaired it.
+            It fires on the first such check, and ends with the next one that finds none.
         checks_stopped_alarm: In alarm when no check has succeeded for three intervals.
-        metric_in_desired_state: 1 while the organization matches the stack, 0 while it does not; no data
-            point when a check failed, unless it found drift and could not repair it.
+        metric_in_desired_state: 1 while the organization matches the stack, 0 while it does not; no
+            data point when a check failed, unless it found drift and could not repair it.
     """
 
     def __init__(
@@ -89,7 +89,9 @@ class DriftCheck(Construct):
             handler="root_access.drift.detection.on_check",
             log_group=logs,
             statements=[
-                *permissions.check_statements(features=features, repaired_stack_id=repaired_stack_id),
+                *permissions.check_statements(
+                    features=features, repaired_stack_id=repaired_stack_id
+                ),
                 *([permissions.import_findings_statement(self)] if security_hub_findings else []),
             ],
             timeout=Duration.minutes(3),
@@ -97,12 +99,15 @@ class DriftCheck(Construct):
                 "features": [str(feature) for feature in features],
                 "delegatedAdministrators": delegated_administrators,
                 "repairedStackId": repaired_stack_id,
-                "notificationTopicArn": notification_topic.topic_arn if notification_topic else None,
+                "notificationTopicArn": notification_topic.topic_arn
+                if notification_topic
+                else None,
                 "securityHubFindings": security_hub_findings,
             },
         )
-        # In each deployment the function gets the new lists first, then the resource applies them: the checks
-        # after its calls use the new lists. In the first deployment no check runs before.
+        # In each deployment the function gets the new lists first, then the resource applies them:
+        # the checks after its calls use the new lists. In the first deployment no check runs
+        # before.
         resource.node.add_dependency(function)
         for rule in self._build_rules(stack, function, interval=interval):
             rule.node.add_dependency(resource)

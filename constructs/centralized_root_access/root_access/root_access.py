@@ -10,7 +10,12 @@ from constructs import Construct
 
 from ..base import permissions
 from ..base.app_checks import SessionRoleOwner, add_management_account
-from ..base.arguments import GOVCLOUD, parse_delegated_administrators, parse_members, require_partition
+from ..base.arguments import (
+    GOVCLOUD,
+    parse_delegated_administrators,
+    parse_members,
+    require_partition,
+)
 from ..base.enums import RootAccessFeature
 from ..base.function import function_role, log_group, python_function
 from ..base.outputs import add_output
@@ -26,9 +31,9 @@ if TYPE_CHECKING:
 
     from .drift_check import DriftCheck
 
-# CloudFormation's event is asynchronous: if the response could not be delivered, Lambda runs the event
-# again after one minute, and once more after two. Three invocations of three minutes take twelve minutes in
-# all; the rest is for a queue that Lambda is slow to read.
+# CloudFormation's event is asynchronous: if the response could not be delivered, Lambda runs the
+# event again after one minute, and once more after two. Three invocations of three minutes take
+# twelve minutes in all; the rest is for a queue that Lambda is slow to read.
 _FUNCTION_TIMEOUT = Duration.minutes(3)
 _SERVICE_TIMEOUT = Duration.minutes(15)
 
@@ -36,13 +41,15 @@ _SERVICE_TIMEOUT = Duration.minutes(15)
 class CentralizedRootAccess(Construct):
     """Centralized root access for the organization that the stack's account manages.
 
-    At deployment a Lambda-backed custom resource enables trusted access for ``iam.amazonaws.com`` in AWS
-    Organizations and the listed features in IAM, and leaves settings that are already enabled unchanged.
-    After a successful deployment the organization matches the stack; otherwise the deployment fails with
-    the reason. The stack gets an output ``<id>Status`` with the resulting status as one line of JSON.
+    At deployment a Lambda-backed custom resource enables trusted access for ``iam.amazonaws.com``
+    in AWS Organizations and the listed features in IAM, and leaves settings that are already
+    enabled unchanged. After a successful deployment the organization matches the stack; otherwise
+    the deployment fails with the reason. The stack gets an output ``<id>Status`` with the resulting
+    status as one line of JSON.
 
-    **The stack is deployed in the organization's management account.** Any Region works; both services are
-    global. Deleting the stack or removing the construct changes nothing in the organization.
+    **The stack is deployed in the organization's management account.** Any Region works; both
+    services are global. Deleting the stack or removing the construct changes nothing in the
+    organization.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-enable-root-access.html
 
@@ -55,34 +62,36 @@ class CentralizedRootAccess(Construct):
 
     Args:
         scope: The stack, or a construct in it.
-        id: The construct's id; the output's key is ``<id>Status``, where ``<id>`` is without characters other
-            than letters and digits.
-        features: The features to enable; any other is disabled for the whole organization, and adds the
-            warning ``centralized-root-access:disables<feature>``. Default: both, and nothing is disabled.
-            In AWS GovCloud (US), list only ``ROOT_SESSIONS``.
-            Trusted access stays enabled in every case.
-        delegated_administrators: The member accounts, as 12 digits, to register as delegated administrators
-            for IAM; any other is deregistered. An empty list deregisters all, and adds the warning
-            ``centralized-root-access:noDelegatedAdministrators``. Default: delegated administrators are not
-            managed, and not changed.
-        encryption_key: The KMS key of the log groups; an alias is refused. docs/deploying.md says what the
-            policy of an imported key must allow, and what an old key needs when this changes. Default:
-            CloudWatch Logs encrypts with its own.
+        id: The construct's id; the output's key is ``<id>Status``, where ``<id>`` is without
+            characters other than letters and digits.
+        features: The features to enable; any other is disabled for the whole organization, and adds
+            the warning ``centralized-root-access:disables<feature>``. Default: both, and nothing is
+            disabled. In AWS GovCloud (US), list only ``ROOT_SESSIONS``. Trusted access stays
+            enabled in every case.
+        delegated_administrators: The member accounts, as 12 digits, to register as delegated
+            administrators for IAM; any other is deregistered. An empty list deregisters all, and
+            adds the warning ``centralized-root-access:noDelegatedAdministrators``. Default:
+            delegated administrators are not managed, and not changed.
+        encryption_key: The KMS key of the log groups; an alias is refused. docs/guides/deploying.md
+            says what the policy of an imported key must allow, and what an old key needs when this
+            changes. Default: CloudWatch Logs encrypts with its own.
         log_retention: How long the logs are kept. Default: a year.
 
     Attributes:
-        status: ENABLED with both features, PARTIAL with one, DISABLED with none; a token. For this stack
-            only: see ``organization_id``.
-        status_json: The value of the output: the status as one line of JSON; a token. For this stack only:
-            see ``organization_id``.
-        organization_id: The organization's id, for example o-8j81brsjuj; a token. The only attribute for
-            other stacks, because its value never changes: CloudFormation refuses to change an export that
-            another stack imports, so an update would change the organization, fail, and change it back.
+        status: ENABLED with both features, PARTIAL with one, DISABLED with none; a token. For this
+            stack only: see ``organization_id``.
+        status_json: The value of the output: the status as one line of JSON; a token. For this
+            stack only: see ``organization_id``.
+        organization_id: The organization's id, for example o-8j81brsjuj; a token. The only
+            attribute for other stacks, because its value never changes: CloudFormation refuses to
+            change an export that another stack imports, so an update would change the organization,
+            fail, and change it back.
 
     Raises:
-        ValueError: An argument is malformed; the stack is in a China Region; the app already has the
-            construct for the account, or the stack has one. Also at synth, if ``delegated_administrators``
-            lacks the account of a :class:`RootTasks` of the same app or stage.
+        ValueError: An argument is malformed; the stack is in a China Region; the app already has
+            the construct for the account, or the stack has one. Also at synth, if
+            ``delegated_administrators`` lacks the account of a :class:`RootTasks` of the same app
+            or stage.
         TypeError: An argument has another type, such as an iterator.
     """
 
@@ -106,7 +115,8 @@ class CentralizedRootAccess(Construct):
         )
         self._log_settings = parse_log_settings(encryption_key, log_retention, stack=stack)
         require_partition(
-            self, manages_credentials=RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT in self._features
+            self,
+            manages_credentials=RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT in self._features,
         )
         self._refuse_second_instance(stack)
         self._add_warnings()
@@ -133,29 +143,33 @@ class CentralizedRootAccess(Construct):
     ) -> DriftCheck:
         """Add a check that detects drift of the organization from the stack's configuration.
 
-        It runs on the interval; in us-east-1 also when CloudTrail records one of the calls that change root
-        access. That needs us-east-1 in the stack's ``env``, and a trail that logs management events there,
-        such as an organization trail. Each check writes a log line and a metric, which has two alarms.
+        It runs on the interval; in us-east-1 also when CloudTrail records one of the calls that
+        change root access. That needs us-east-1 in the stack's ``env``, and a trail that logs
+        management events there, such as an organization trail. Each check writes a log line and a
+        metric, which has two alarms.
 
         Args:
-            interval: How often the check runs: whole minutes, from 1 minute to 24 hours. Default: 1 hour.
-            repair: True to enable trusted access and listed features that were disabled. A repair disables
-                nothing, changes no delegated administrator, runs only on the interval, and waits while the
-                stack is in progress. By default the check only reports, and its role is read-only.
-            notification_topic: A standard SNS topic in the stack's Region for the alarms, and for the check's
-                notices: who left drift by which call and when, and what was repaired. docs/drift.md says what
-                an imported topic, or its key, must allow. Default: none.
-            security_hub_findings: True to import one finding for the organization, at each check, into
-                Security Hub CSPM of the stack's account and Region, which has to be enabled there. Default:
-                no finding.
+            interval: How often the check runs: whole minutes, from 1 minute to 24 hours. Default: 1
+                hour.
+            repair: True to enable trusted access and listed features that were disabled. A repair
+                disables nothing, changes no delegated administrator, runs only on the interval, and
+                waits while the stack is in progress. By default the check only reports, and its
+                role is read-only.
+            notification_topic: A standard SNS topic in the stack's Region for the alarms, and for
+                the check's notices: who left drift by which call and when, and what was repaired.
+                docs/guides/drift.md says what an imported topic, or its key, must allow. Default:
+                none.
+            security_hub_findings: True to import one finding for the organization, at each check,
+                into Security Hub CSPM of the stack's account and Region, which has to be enabled
+                there. Default: no finding.
 
         Returns:
             The check, with its ``drift_alarm``, its ``checks_stopped_alarm`` and its
             ``metric_in_desired_state``.
 
         Raises:
-            ValueError: The interval is out of its range; the topic is a FIFO topic, or in another Region; or
-                there is a drift check already.
+            ValueError: The interval is out of its range; the topic is a FIFO topic, or in another
+                Region; or there is a drift check already.
             TypeError: An argument has another type.
         """
         # The CDK modules of the check take as long to load as those of the construct itself.
@@ -248,7 +262,8 @@ class CentralizedRootAccess(Construct):
             # Deleting the stack must not disable what the whole organization relies on.
             removal_policy=RemovalPolicy.RETAIN,
         )
-        # In an update, and in its rollback, the function may make a list's calls before it is asked to.
+        # In an update, and in its rollback, the function may make a list's calls before it is asked
+        # to.
         resource.node.add_dependency(function_role(function))
         return resource
 
@@ -261,7 +276,9 @@ def management_account_of(construct: IConstruct) -> str | None:
     """
     own = Stack.of(construct).account
     everything = construct.node.root.node.find_all()
-    accounts = {Stack.of(node).account for node in everything if isinstance(node, CentralizedRootAccess)}
+    accounts = {
+        Stack.of(node).account for node in everything if isinstance(node, CentralizedRootAccess)
+    }
     if own in accounts:
         return own
     known = [account for account in accounts if not Token.is_unresolved(account)]

@@ -21,12 +21,13 @@ _MAX_REASON_CHARACTERS = 200
 class AcceptedCredentials:
     """Root credentials that audits accept: shown in every report, but no alarm.
 
-    Anything else that an audit finds in the account counts as always: another type of credential, or a
-    second one of a type. So does everything from the day after ``until``.
+    Anything else that an audit finds in the account counts as always: another type of credential,
+    or a second one of a type. So does everything from the day after ``until``.
 
     Example::
 
-        AcceptedCredentials(types=[CredentialType.MFA_DEVICE], reason="Billing, TICKET-1", until="2027-03-31")
+        AcceptedCredentials(types=[CredentialType.MFA_DEVICE], reason="Billing, TICKET-1",
+        until="2027-03-31")
 
     Attributes:
         types: The types of credentials.
@@ -74,7 +75,9 @@ def parse_accepted_credentials(accepted: Mapping[str, AcceptedCredentials]) -> l
 
 def _parse_reason(argument: str, reason: object) -> str:
     if not isinstance(reason, str) or not reason.isprintable() or not reason.strip():
-        raise ValueError(f"{argument} must be one line of text, got {reason!r}. Write why they stay.")
+        raise ValueError(
+            f"{argument} must be one line of text, got {reason!r}. Write why they stay."
+        )
     require_known(argument, reason)
     if len(reason) > _MAX_REASON_CHARACTERS:
         raise ValueError(

@@ -75,7 +75,9 @@ class RootTaskFunctions:
     def build_read_only(self) -> RunFunctions:
         """Build the functions that audit and plan."""
         return RunFunctions(
-            start=self._build_start_run(), batch=self._build_run_batch(), report=self._build_write_report()
+            start=self._build_start_run(),
+            batch=self._build_run_batch(),
+            report=self._build_write_report(),
         )
 
     def build_making_changes(self, audit_state_machine: sfn.StateMachine) -> RunFunctions:
@@ -94,7 +96,8 @@ class RootTaskFunctions:
             access=BucketAccess(
                 read=("runs/*/run.json", *self._backups),
                 write=("runs/*/run.json", "runs/*/work.json"),
-                # S3 denies a backup that does not exist, unless the function looks for it in the list.
+                # S3 denies a backup that does not exist, unless the function looks for it in the
+                # list.
                 prefixes=self._backups,
             ),
             statements=[permissions.organization_statement()],
@@ -110,7 +113,8 @@ class RootTaskFunctions:
     def _build_run_batch(self) -> dict[RootTask, lambda_.Function]:
         """Build the functions of read-only runs, and return that of each task.
 
-        One audits, and plans what AWS's audit policy can see: it could not change anything if it wanted to.
+        One audits, and plans what AWS's audit policy can see: it could not change anything if it
+        wanted to.
         """
         by_session: dict[RootTask, list[RootTask]] = {}
         for task in self.tasks:
@@ -131,7 +135,10 @@ class RootTaskFunctions:
         return functions
 
     def _build_write_report(self) -> lambda_.Function:
-        audits, imports_findings = RootTask.AUDIT in self.tasks, self.settings["securityHubFindings"]
+        audits, imports_findings = (
+            RootTask.AUDIT in self.tasks,
+            self.settings["securityHubFindings"],
+        )
         plan = ("runs/*/plan.json",) if self.tasks_with_changes else ()
         latest = ("latest/*",) if audits else ()
         function = self._build(
@@ -165,7 +172,9 @@ class RootTaskFunctions:
             ),
             statements=[
                 permissions.organization_statement(),
-                permissions.read_executions_statement(audit_state_machine, sid="DescribePlanningExecutions"),
+                permissions.read_executions_statement(
+                    audit_state_machine, sid="DescribePlanningExecutions"
+                ),
             ],
             settings=("tasks", "protectedAccounts", "allowPolicyOverride"),
             more_settings={"auditStateMachineArn": audit_state_machine.state_machine_arn},
@@ -219,7 +228,8 @@ class RootTaskFunctions:
         self.session_roles.append(function_role(function))
         # An audit reads protected accounts as well: its sessions can change nothing.
         if self.protected_accounts and task is not RootTask.AUDIT:
-            # A policy of its own: CDK splits a policy that is too long, and may attach the rest later.
+            # A policy of its own: CDK splits a policy that is too long, and may attach the rest
+            # later.
             policy = iam.Policy(
                 self.scope,
                 f"{id}ProtectedAccounts",
@@ -276,7 +286,8 @@ def allow_reading_executions(
         state_machine: The state machine.
         function: The function.
     """
-    # A policy of its own, which the function does not depend on: the state machine needs the function.
+    # A policy of its own, which the function does not depend on: the state machine needs the
+    # function.
     iam.Policy(
         scope,
         f"{function.node.id}Own",

@@ -27,7 +27,9 @@ def report_bucket(scope: Construct, *, encryption_key: kms.IKey | None) -> s3.Bu
     bucket = s3.Bucket(
         scope,
         "Bucket",
-        encryption=s3.BucketEncryption.S3_MANAGED if encryption_key is None else s3.BucketEncryption.KMS,
+        encryption=s3.BucketEncryption.S3_MANAGED
+        if encryption_key is None
+        else s3.BucketEncryption.KMS,
         encryption_key=encryption_key,
         bucket_key_enabled=None if encryption_key is None else True,
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,

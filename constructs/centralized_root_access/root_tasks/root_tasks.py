@@ -67,15 +67,15 @@ _MAX_AUDIT_INTERVAL = Duration.days(365)
 class RootTasks(Construct):
     """Root tasks in the member accounts of an organization, for ten accounts or ten thousand.
 
-    Two state machines: *Audit* is read-only, *Execute* makes changes. Audit audits root credentials, and
-    plans any of the four tasks that make changes. Execute takes the run id of such a plan and does exactly
-    what its report shows, once. It exists where ``tasks`` lists a task that makes changes. Each execution
-    writes a report to S3.
+    Two state machines: *Audit* is read-only, *Execute* makes changes. Audit audits root
+    credentials, and plans any of the four tasks that make changes. Execute takes the run id of such
+    a plan and does exactly what its report shows, once. It exists where ``tasks`` lists a task that
+    makes changes. Each execution writes a report to S3.
 
     **The stack is deployed in the organization's management account, or in the account that is the
-    delegated administrator for IAM, in a Region that is enabled by default.** In any other one AWS refuses
-    the root sessions in members that have not enabled it. :class:`CentralizedRootAccess` enables the
-    features that the tasks need.
+    delegated administrator for IAM, in a Region that is enabled by default.** In any other one AWS
+    refuses the root sessions in members that have not enabled it. :class:`CentralizedRootAccess`
+    enables the features that the tasks need.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-user-privileged-task.html
 
@@ -86,63 +86,68 @@ class RootTasks(Construct):
     Args:
         scope: The stack, or a construct in it.
         id: The construct's id; the outputs' keys are ``<id>AuditStateMachineArn``,
-            ``<id>ExecuteStateMachineArn``, ``<id>Bucket`` and, for each role that opens root sessions, such
-            as ``<id>AuditRoleArn``. There ``<id>`` has no characters other than letters and digits.
-        tasks: The tasks that executions may ask for. Default: only the audit, which changes nothing.
-        protected_accounts: Account IDs of 12 digits in which no run makes changes: plans and executions skip
-            them, and every role but the audit's is denied root sessions there. Audits include them. Default:
-            none.
-        accepted_credentials: The root credentials that stay on purpose, by the ID of an account, or of an
-            organizational unit for each account in it. Audits show them as *accepted*, and the alarm leaves
-            them out. Default: none.
-        root_email_domains: The domains that the e-mail addresses of root users may have, because anyone who
-            controls the mailbox can become root after a recovery. An audit reports each account with an
-            address in another domain, such as a subdomain. Default: any.
-        audit_interval: How often every account of the organization is audited: whole minutes, from 1
-            minute to 365 days. ``tasks`` has to list ``RootTask.AUDIT``. Default: no schedule.
-        allow_policy_override: True to let a plan replace the policy of a bucket or a queue with another one.
-            Default: it can only be removed and restored.
-        notification_topic: A standard SNS topic in the stack's Region for the alarms, and for notices: the
-            findings of the first full audit, and what changed at each later one. docs/drift.md says what an
-            imported topic, or its key, must allow. Default: none.
-        security_hub_findings: True to import a finding for every account, at each full audit, into Security
-            Hub CSPM of the stack's account and Region, which has to be enabled there. ``tasks`` has to list
-            ``RootTask.AUDIT``. Default: no findings.
-        max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5, because a
-            new account's functions have a concurrency of 10 in all.
-        role_path: The IAM path of the roles that open root sessions, which nothing else should use: it is one
-            pattern for the ``session_roles`` of a :class:`RootUseAlarm`. Default:
+            ``<id>ExecuteStateMachineArn``, ``<id>Bucket`` and, for each role that opens root
+            sessions, such as ``<id>AuditRoleArn``. There ``<id>`` has no characters other than
+            letters and digits.
+        tasks: The tasks that executions may ask for. Default: only the audit, which changes
+            nothing.
+        protected_accounts: Account IDs of 12 digits in which no run makes changes: plans and
+            executions skip them, and every role but the audit's is denied root sessions there.
+            Audits include them. Default: none.
+        accepted_credentials: The root credentials that stay on purpose, by the ID of an account, or
+            of an organizational unit for each account in it. Audits show them as *accepted*, and
+            the alarm leaves them out. Default: none.
+        root_email_domains: The domains that the e-mail addresses of root users may have, because
+            anyone who controls the mailbox can become root after a recovery. An audit reports each
+            account with an address in another domain, such as a subdomain. Default: any.
+        audit_interval: How often every account of the organization is audited: whole minutes, from
+            1 minute to 365 days. ``tasks`` has to list ``RootTask.AUDIT``. Default: no schedule.
+        allow_policy_override: True to let a plan replace the policy of a bucket or a queue with
+            another one. Default: it can only be removed and restored.
+        notification_topic: A standard SNS topic in the stack's Region for the alarms, and for
+            notices: the findings of the first full audit, and what changed at each later one.
+            docs/guides/drift.md says what an imported topic, or its key, must allow. Default: none.
+        security_hub_findings: True to import a finding for every account, at each full audit, into
+            Security Hub CSPM of the stack's account and Region, which has to be enabled there.
+            ``tasks`` has to list ``RootTask.AUDIT``. Default: no findings.
+        max_concurrency: The number of batches that run in parallel, from 1 to 1,000. Default: 5,
+            because a new account's functions have a concurrency of 10 in all.
+        role_path: The IAM path of the roles that open root sessions, which nothing else should use:
+            it is one pattern for the ``session_roles`` of a :class:`RootUseAlarm`. Default:
             ``/centralized-root-access/``.
-        encryption_key: The KMS key of the bucket and the log group; an alias is refused. docs/deploying.md
-            says what the policy of an imported key must allow, and what an old key needs when this changes.
-            Default: each service encrypts with its own.
+        encryption_key: The KMS key of the bucket and the log group; an alias is refused.
+            docs/guides/deploying.md says what the policy of an imported key must allow, and what an
+            old key needs when this changes. Default: each service encrypts with its own.
         log_retention: How long the logs are kept. Default: a year.
 
     Attributes:
         credentials_alarm: In alarm while accounts had root credentials at the last full audit.
         inaccessible_alarm: In alarm while accounts were inaccessible at the last full audit.
-        failed_alarm: In alarm when an execution of a state machine did not succeed. One that was refused for
-            its input did not fail.
-        not_started_alarm: In alarm when EventBridge could not start an audit, and gave up. None without an
-            interval.
-        audits_stopped_alarm: In alarm when no full audit has ended for three intervals, or for two that are
-            longer than 56 hours. None without an interval, or if two are longer than a week.
+        failed_alarm: In alarm when an execution of a state machine did not succeed. One that was
+            refused for its input did not fail.
+        not_started_alarm: In alarm when EventBridge could not start an audit, and gave up. None
+            without an interval.
+        audits_stopped_alarm: In alarm when no full audit has ended for three intervals, or for two
+            that are longer than 56 hours. None without an interval, or if two are longer than a
+            week.
         metric_accounts_audited: The accounts that a full audit could audit.
         metric_accounts_with_root_credentials: Those that have root credentials.
         metric_accounts_inaccessible: The accounts that were inaccessible in a full audit.
-        metric_management_root_user_unprotected: 1 where the management account's own root user has no MFA,
-            or an access key; otherwise 0. No data point from a delegated administrator.
+        metric_management_root_user_unprotected: 1 where the management account's own root user has
+            no MFA, or an access key; otherwise 0. No data point from a delegated administrator.
         metric_findings_imported: The findings that a full audit imported. None without
             ``security_hub_findings``.
-        metric_findings_refused: Those that it could not import. None without ``security_hub_findings``.
+        metric_findings_refused: Those that it could not import. None without
+            ``security_hub_findings``.
         metric_failed_executions: The executions of the state machines that did not succeed.
-        metric_refused_executions: The executions that were refused for their input, such as an expired plan.
-            They ended as SUCCEEDED, and set off no alarm.
+        metric_refused_executions: The executions that were refused for their input, such as an
+            expired plan. They ended as SUCCEEDED, and set off no alarm.
 
     Raises:
-        ValueError: An argument is malformed, out of its range, or too long for a function's environment;
-            ``audit_interval`` or ``security_hub_findings`` without ``RootTask.AUDIT`` in ``tasks``; the topic
-            is a FIFO topic, or in another Region; the stack is in a China Region.
+        ValueError: An argument is malformed, out of its range, or too long for a function's
+            environment; ``audit_interval`` or ``security_hub_findings`` without ``RootTask.AUDIT``
+            in ``tasks``; the topic is a FIFO topic, or in another Region; the stack is in a China
+            Region.
         TypeError: An argument has another type, such as an iterator.
     """
 
@@ -170,9 +175,15 @@ class RootTasks(Construct):
         """The tasks, in the order of the enum."""
         protected = parse_account_ids("protected_accounts", protected_accounts)
         domains = parse_root_email_domains(root_email_domains)
-        accepted = parse_accepted_credentials({} if accepted_credentials is None else accepted_credentials)
+        accepted = parse_accepted_credentials(
+            {} if accepted_credentials is None else accepted_credentials
+        )
         require_room(
-            {"protected_accounts": protected, "root_email_domains": domains, "accepted_credentials": accepted}
+            {
+                "protected_accounts": protected,
+                "root_email_domains": domains,
+                "accepted_credentials": accepted,
+            }
         )
         self.role_path: str = parse_role_path(role_path)
         """The IAM path of the roles that open root sessions."""
@@ -186,7 +197,9 @@ class RootTasks(Construct):
             require_audit("security_hub_findings", tasks=self.tasks)
         require_max_concurrency(max_concurrency)
         log_settings = parse_log_settings(encryption_key, log_retention, stack=stack)
-        require_partition(self, manages_credentials=not permissions.UNLOCK_TASKS.issuperset(self.tasks))
+        require_partition(
+            self, manages_credentials=not permissions.UNLOCK_TASKS.issuperset(self.tasks)
+        )
         warn_of_opt_in_region(self)
 
         self._encryption_key = encryption_key
@@ -205,7 +218,9 @@ class RootTasks(Construct):
                 "protectedAccounts": protected,
                 "rootEmailDomains": domains,
                 "allowPolicyOverride": allow_policy_override,
-                "notificationTopicArn": notification_topic.topic_arn if notification_topic else None,
+                "notificationTopicArn": notification_topic.topic_arn
+                if notification_topic
+                else None,
                 "securityHubFindings": security_hub_findings,
                 "acceptedCredentials": accepted,
             },
@@ -213,9 +228,9 @@ class RootTasks(Construct):
         self.session_roles: list[iam.IRole] = functions.session_roles
         """The roles that open root sessions, for the ``session_roles`` of a :class:`RootUseAlarm`.
 
-        For an alarm in another stack, list their path: while another stack imports a role's ID or its ARN,
-        CloudFormation refuses to remove it, such as that of a task that is no longer listed, and to replace
-        it, as a change of ``role_path`` does.
+        For an alarm in another stack, list their path: while another stack imports a role's ID or
+        its ARN, CloudFormation refuses to remove it, such as that of a task that is no longer
+        listed, and to replace it, as a change of ``role_path`` does.
         """
         self.bucket: s3.Bucket = functions.bucket
         """The bucket that has the reports, the plans and the backups."""
@@ -234,7 +249,9 @@ class RootTasks(Construct):
         Its input is ``{"plan": "<run id>"}``.
         """
         permissions.protect_bucket(self.bucket, functions.writers)
-        self._own_state_machines = [*filter(None, (self.audit_state_machine, self.execute_state_machine))]
+        self._own_state_machines = [
+            *filter(None, (self.audit_state_machine, self.execute_state_machine))
+        ]
         rule = None
         if audit_interval is not None:
             rule = audit_rule(self, self.audit_state_machine, interval=audit_interval)
@@ -262,9 +279,10 @@ class RootTasks(Construct):
     def grant_execute(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``execute``: finding the stack, executing plans, following and listing them.
 
-        It does not include planning. The command shows the plan first: :meth:`grant_read_reports`. To keep a
-        principal from executing plans regardless of what else allows it, deny ``states:StartExecution`` on
-        the state machine, and ``states:RedriveExecution`` on its executions, which no grant includes.
+        It does not include planning. The command shows the plan first: :meth:`grant_read_reports`.
+        To keep a principal from executing plans regardless of what else allows it, deny
+        ``states:StartExecution`` on the state machine, and ``states:RedriveExecution`` on its
+        executions, which no grant includes.
 
         Args:
             grantee: The principal.
@@ -294,13 +312,19 @@ class RootTasks(Construct):
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``report``, which the others end with: finding the stack, reading all reports.
 
-        Reports have the names of accounts and e-mail addresses. The executions hold the hashes of the report
-        and of the batches' results, by which the commands know whether the run wrote them.
+        Reports have the names of accounts and e-mail addresses. The executions hold the hashes of
+        the report and of the batches' results, by which the commands know whether the run wrote
+        them.
 
         Args:
             grantee: The principal.
         """
-        reports = ["runs/*/report.*", "executions/*/report.*", "latest/*", "runs/*/executed-by.json"]
+        reports = [
+            "runs/*/report.*",
+            "executions/*/report.*",
+            "latest/*",
+            "runs/*/executed-by.json",
+        ]
         objects = [self.bucket.arn_for_objects(pattern) for pattern in reports]
         by_folder = {"runs": self.audit_state_machine, "executions": self.execute_state_machine}
         return self._grant_results(grantee, (["s3:GetObject"], objects), of=by_folder)
@@ -334,7 +358,9 @@ class RootTasks(Construct):
             (["states:DescribeMapRun"], [permissions.map_run_arn(state_machine)]),
         )
 
-    def _build_execute(self, functions: RootTaskFunctions, *, max_concurrency: int) -> sfn.StateMachine:
+    def _build_execute(
+        self, functions: RootTaskFunctions, *, max_concurrency: int
+    ) -> sfn.StateMachine:
         executing = functions.build_making_changes(self.audit_state_machine)
         state_machine = build_state_machine(
             self, executing, max_concurrency=max_concurrency, makes_changes=True
@@ -347,9 +373,13 @@ class RootTasks(Construct):
     def _build_alarms(self, audit_interval: Duration | None, *, rule: events.Rule | None) -> None:
         audits = self.audit_state_machine
         self.metric_accounts_audited = audit_metric(audits, "AccountsAudited")
-        self.metric_accounts_with_root_credentials = audit_metric(audits, "AccountsWithRootCredentials")
+        self.metric_accounts_with_root_credentials = audit_metric(
+            audits, "AccountsWithRootCredentials"
+        )
         self.metric_accounts_inaccessible = audit_metric(audits, "AccountsInaccessible")
-        self.metric_management_root_user_unprotected = audit_metric(audits, "ManagementRootUserUnprotected")
+        self.metric_management_root_user_unprotected = audit_metric(
+            audits, "ManagementRootUserUnprotected"
+        )
         self.metric_failed_executions = metric_of_failed_executions(self._own_state_machines)
         self.metric_refused_executions = metric_of_refused_executions(self._own_state_machines)
         self.credentials_alarm = alarm_of_audits(
@@ -358,16 +388,22 @@ class RootTasks(Construct):
         self.inaccessible_alarm = alarm_of_audits(
             self, "Inaccessible", self.metric_accounts_inaccessible, description=INACCESSIBLE
         )
-        self.failed_alarm = alarm_of_events(self, "Failed", self.metric_failed_executions, description=FAILED)
+        self.failed_alarm = alarm_of_events(
+            self, "Failed", self.metric_failed_executions, description=FAILED
+        )
         self.not_started_alarm = (
-            alarm_of_events(self, "NotStarted", metric_of_failed_starts(rule), description=NOT_STARTED)
+            alarm_of_events(
+                self, "NotStarted", metric_of_failed_starts(rule), description=NOT_STARTED
+            )
             if rule
             else None
         )
         self.audits_stopped_alarm = (
             None
             if audit_interval is None
-            else alarm_of_missing_audits(self, self.metric_accounts_audited, interval=audit_interval)
+            else alarm_of_missing_audits(
+                self, self.metric_accounts_audited, interval=audit_interval
+            )
         )
 
     def _build_outputs(self) -> None:
@@ -379,7 +415,11 @@ class RootTasks(Construct):
             arn = self.execute_state_machine.state_machine_arn
             add_output(self, "ExecuteStateMachineArn", description=description, value=arn)
         for role in self.session_roles:
-            description = "ARN of a role that opens root sessions, by which `preflight` judges policies."
+            description = (
+                "ARN of a role that opens root sessions, by which `preflight` judges policies."
+            )
             add_output(self, f"{role.node.id}Arn", description=description, value=role.role_arn)
-        description = "Name of the bucket with the reports; latest/report.html is of the latest full audit."
+        description = (
+            "Name of the bucket with the reports; latest/report.html is of the latest full audit."
+        )
         add_output(self, "Bucket", description=description, value=self.bucket.bucket_name)

@@ -25,7 +25,10 @@ _TIMEOUT_RESERVE = Duration.minutes(1)
 # EventBridge's limit of a rule's name.
 _MAX_NAME_CHARACTERS = 64
 # The beginnings of the state machines' ids, and what they do.
-_AUDIT = "Audit", "Audits the root users of the organization's member accounts, and plans root tasks."
+_AUDIT = (
+    "Audit",
+    "Audits the root users of the organization's member accounts, and plans root tasks.",
+)
 _EXECUTE = "Execute", "Executes plans of root tasks in the organization's member accounts."
 
 
@@ -55,7 +58,8 @@ def build_state_machine(
         scope: The construct that it belongs to.
         functions: Its functions.
         max_concurrency: The number of batches that run in parallel.
-        makes_changes: Whether it makes changes: it then fails if an account failed, after its report.
+        makes_changes: Whether it makes changes: it then fails if an account failed, after its
+            report.
     """
     name, comment = _EXECUTE if makes_changes else _AUDIT
     states = Construct(scope, f"{name}States")
@@ -89,7 +93,9 @@ def build_state_machine(
             },
         },
     )
-    no_results = sfn.Pass(states, "No results", result=sfn.Result.from_array([]), result_path="$.results")
+    no_results = sfn.Pass(
+        states, "No results", result=sfn.Result.from_array([]), result_path="$.results"
+    )
     no_results.next(report)
     batches = sfn.DistributedMap(
         states,
@@ -104,8 +110,8 @@ def build_state_machine(
         max_concurrency=max_concurrency,
         # A batch that fails affects no other batch, and the report shows it.
         tolerated_failure_percentage=100,
-        # Express executions may not assume the role, whose trust the CDK limits by aws:SourceArn: every batch
-        # would be without a result.
+        # Express executions may not assume the role, whose trust the CDK limits by aws:SourceArn:
+        # every batch would be without a result.
         map_execution_type=sfn.StateMachineType.STANDARD,
         result_path="$.results",
     )
@@ -114,7 +120,9 @@ def build_state_machine(
     # The report is written even if the map fails.
     batches.add_catch(no_results, result_path=sfn.JsonPath.DISCARD)
     # It ends as SUCCEEDED: what needs no page does not count among the failures.
-    refused = sfn.Succeed(states, "Refused", comment="The input is refused: the output's cause says why.")
+    refused = sfn.Succeed(
+        states, "Refused", comment="The input is refused: the output's cause says why."
+    )
     definition = started.next(
         sfn.Choice(states, "Any accounts?")
         .when(sfn.Condition.is_present("$.refused"), refused)
@@ -125,7 +133,9 @@ def build_state_machine(
     return sfn.StateMachine(scope, f"{name}StateMachine", comment=comment, definition_body=body)
 
 
-def audit_rule(scope: Construct, state_machine: sfn.IStateMachine, *, interval: Duration) -> events.Rule:
+def audit_rule(
+    scope: Construct, state_machine: sfn.IStateMachine, *, interval: Duration
+) -> events.Rule:
     """Return the rule that audits every account on an interval.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/cross-service-confused-deputy-prevention.html
@@ -136,7 +146,8 @@ def audit_rule(scope: Construct, state_machine: sfn.IStateMachine, *, interval: 
         interval: The interval.
     """
     parent = Construct(scope, "Interval")
-    # The role names the rule and the rule names the role, so one of the names is known before the deployment.
+    # The role names the rule and the rule names the role, so one of the names is known before the
+    # deployment.
     name = Names.unique_resource_name(parent, separator="-", max_length=_MAX_NAME_CHARACTERS)
     rule_arn = Stack.of(scope).format_arn(service="events", resource="rule", resource_name=name)
     role = iam.Role(
@@ -176,7 +187,9 @@ def _batch(
         by_function.setdefault(function.node.id, []).append(task)
     choice = sfn.Choice(states, "Which task?")
     for id, listed in by_function.items():
-        invoke = _invoke(states, id, functions[listed[0]], payload=None, makes_changes=makes_changes)
+        invoke = _invoke(
+            states, id, functions[listed[0]], payload=None, makes_changes=makes_changes
+        )
         invoke.add_catch(no_result)
         choice.when(_is_any_of("$.sessionTask", listed), invoke)
     return choice
@@ -196,8 +209,11 @@ def _invoke(
         lambda_function=function,
         payload=None if payload is None else sfn.TaskInput.from_object(payload),
         payload_response_only=True,
-        task_timeout=sfn.Timeout.duration(cast("Duration", function.timeout).plus(_TIMEOUT_RESERVE)),
-        # An error of the service does not say that the function did not start: no change is repeated.
+        task_timeout=sfn.Timeout.duration(
+            cast("Duration", function.timeout).plus(_TIMEOUT_RESERVE)
+        ),
+        # An error of the service does not say that the function did not start: no change is
+        # repeated.
         retry_on_service_exceptions=not makes_changes,
     )
     # The account's concurrency may be used up: then the function has not started.

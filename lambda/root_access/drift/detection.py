@@ -38,8 +38,8 @@ SCHEDULED = "Scheduled Event"
 RECORDED = "AWS API Call via CloudTrail"
 _INTERVAL = "interval"
 
-# Time for a last write, which reads the stack first, and for the notice: one attempt, and the wait before
-# a second one.
+# Time for a last write, which reads the stack first, and for the notice: one attempt, and the wait
+# before a second one.
 _NOTICE_RESERVE_SECONDS = 45.0
 
 
@@ -124,7 +124,8 @@ class DriftCheck:
         """Check once.
 
         Raises:
-            CheckFailedError: Root access, or for a repair the state of the stack, could not be read.
+            CheckFailedError: Root access, or for a repair the state of the stack, could not be
+                read.
             NotPublishedError: The topic did not accept the notice. The metric was written before.
             RootAccessError: The repair failed.
         """
@@ -137,7 +138,9 @@ class DriftCheck:
             elif detail_type == SCHEDULED and stack_id:
                 self._check_and_repair(stack_id)
             else:
-                self._report(self._observe(), trigger=_INTERVAL if detail_type == SCHEDULED else UNKNOWN)
+                self._report(
+                    self._observe(), trigger=_INTERVAL if detail_type == SCHEDULED else UNKNOWN
+                )
         finally:
             # Last, even after a repair that failed: metric and notice do not wait for it.
             self._import_finding()
@@ -152,7 +155,8 @@ class DriftCheck:
             calledAt=recorded.time,
             cloudTrailEventId=recorded.event_id,
         )
-        # Enabling trusted access restores the features, so another call disabled what is disabled now.
+        # Enabling trusted access restores the features, so another call disabled what is disabled
+        # now.
         undone = recorded.name == "DisableAWSServiceAccess" and observed.trusted_access
         caused = [step for step in steps if recorded.may_have_caused(step) and not undone]
         others = [step for step in steps if step not in caused]
@@ -163,13 +167,18 @@ class DriftCheck:
                     caused=caused,
                     others=others,
                     call=recorded,
-                    will_be_repaired=bool(self.settings.repaired_stack_id and self._plan_repair(observed)),
+                    will_be_repaired=bool(
+                        self.settings.repaired_stack_id and self._plan_repair(observed)
+                    ),
                 )
             )
         elif contradictions := recorded.contradictions(self._desired, observed):
             self._publish(
                 contradiction_notice(
-                    observed.organization_id, contradictions=contradictions, others=others, call=recorded
+                    observed.organization_id,
+                    contradictions=contradictions,
+                    others=others,
+                    call=recorded,
                 )
             )
 
@@ -189,14 +198,18 @@ class DriftCheck:
 
     def _repair(self, observed: RootAccess, steps: Sequence[Step], stack: WatchedStack) -> None:
         """Enable what is missing, report again, and publish what was applied, or why it was not."""
-        repair = Repair(organization=self._organization, stack=stack, plan=self._plan_repair, log=self.log)
+        repair = Repair(
+            organization=self._organization, stack=stack, plan=self._plan_repair, log=self.log
+        )
         repair.run()
         if repair.root_access:
             self._report(repair.root_access, trigger=_INTERVAL)
         left = plan(desired=self._desired, observed=repair.convergence.observed or observed)
         try:
             if repair.is_worth_publishing:
-                self._publish(repair_notice(observed.organization_id, repair=repair, found=steps, left=left))
+                self._publish(
+                    repair_notice(observed.organization_id, repair=repair, found=steps, left=left)
+                )
         finally:
             if repair.error:
                 raise repair.error
@@ -217,8 +230,8 @@ class DriftCheck:
     ) -> tuple[Step, ...]:
         """Write the log line with the deviations, and the metric; return the steps that would correct them.
 
-        A check that could not repair drift has not succeeded: it reports drift, but not that all is well, so
-        the alarm for checks that stopped counts it.
+        A check that could not repair drift has not succeeded: it reports drift, but not that all is
+        well, so the alarm for checks that stopped counts it.
         """
         steps = plan(desired=self._desired, observed=root_access)
         metric = metric_line(

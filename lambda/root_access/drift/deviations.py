@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ..state import DesiredState, RootAccess
 
 _CREDENTIALS, _SESSIONS = Feature
-# Each step's deviation in words, and its effect. The worst first: what lets others in, then what ends the
-# control of root users.
+# Each step's deviation in words, and its effect. The worst first: what lets others in, then what
+# ends the control of root users.
 _DEVIATIONS = {
     Operation.DEREGISTER: (
         "{account_id} is registered but not listed",
@@ -46,7 +46,12 @@ _DEVIATIONS = {
         "{account_id} cannot open root sessions: its root tasks fail.",
     ),
 }
-_OPPOSITES = {"Enable": "Disable", "Disable": "Enable", "Register": "Deregister", "Deregister": "Register"}
+_OPPOSITES = {
+    "Enable": "Disable",
+    "Disable": "Enable",
+    "Register": "Deregister",
+    "Deregister": "Register",
+}
 
 
 def worst_first(steps: Iterable[Step]) -> list[Step]:
@@ -82,7 +87,9 @@ def status_command(desired: DesiredState) -> str:
     """Return the command that shows what differs from the lists, which it takes as options."""
     options = []
     if desired.features != set(Feature):
-        options += [f"--feature {feature}" for feature in sorted(desired.features)] or ["--no-features"]
+        options += [f"--feature {feature}" for feature in sorted(desired.features)] or [
+            "--no-features"
+        ]
     if (delegates := desired.delegated_administrators) is not None:
         listed = [f"--delegated-administrator {account_id}" for account_id in sorted(delegates)]
         options += listed or ["--no-delegated-administrators"]
@@ -95,4 +102,6 @@ def plan_repair(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, .
     It can only enable, even what was disabled on purpose: in an incident, stop the repair first.
     """
     enabling = {Operation.ENABLE_TRUSTED_ACCESS, *ENABLE_FEATURE.values()}
-    return tuple(step for step in plan(desired=desired, observed=observed) if step.operation in enabling)
+    return tuple(
+        step for step in plan(desired=desired, observed=observed) if step.operation in enabling
+    )

@@ -43,7 +43,8 @@ _IDENTITY_MEMBERS = ("arn", "invokedBy", "principalId", "userName", "accountId",
 # A call whose service is unknown may be about root access.
 _SERVICES = (SERVICE_PRINCIPAL, UNKNOWN)
 _ENABLE_TRUSTED_ACCESS = "EnableAWSServiceAccess"
-# The call that undoes another one. Without trusted access IAM hides the features, with it they return.
+# The call that undoes another one. Without trusted access IAM hides the features, with it they
+# return.
 _CORRECTIONS = {
     **{cause(operation): [operation] for operation in Operation},
     "DisableAWSServiceAccess": [Operation.ENABLE_TRUSTED_ACCESS, *ENABLE_FEATURE.values()],
@@ -61,7 +62,8 @@ class RecordedCall:
         time: When, as CloudTrail has it.
         event_id: The event's ID in CloudTrail.
         account_id: The account that it registered or deregistered.
-        may_have_changed_root_access: Whether AWS did not refuse it, and it is not about another service.
+        may_have_changed_root_access: Whether AWS did not refuse it, and it is not about another
+            service.
     """
 
     name: str
@@ -91,8 +93,9 @@ class RecordedCall:
     def may_have_caused(self, step: Step) -> bool:
         """Return whether the call can have led to what the step would correct.
 
-        An unknown call may have, and so may one of its kind whose account is unknown. The calls of a repair,
-        or of an operator who corrects one deviation after the other, are not the cause of what remains.
+        An unknown call may have, and so may one of its kind whose account is unknown. The calls of
+        a repair, or of an operator who corrects one deviation after the other, are not the cause of
+        what remains.
         """
         if not self.may_have_changed_root_access:
             return False
@@ -106,18 +109,24 @@ class RecordedCall:
     def contradictions(self, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
         """Return the steps that would correct the effect of the call on an organization as listed.
 
-        There are none if the stack lists the effect. Enabling trusted access never contradicts a stack.
+        There are none if the stack lists the effect. Enabling trusted access never contradicts a
+        stack.
         """
         if self.name not in _CORRECTIONS or self.name == _ENABLE_TRUSTED_ACCESS:
             return ()
-        nothing = replace(observed, trusted_access=False, features=frozenset(), delegated_administrators=())
+        nothing = replace(
+            observed, trusted_access=False, features=frozenset(), delegated_administrators=()
+        )
         everything = replace(
             observed,
             trusted_access=True,
             features=frozenset(Feature),
             delegated_administrators=(self.account_id,),
         )
-        steps = [*plan(desired=desired, observed=nothing), *plan(desired=desired, observed=everything)]
+        steps = [
+            *plan(desired=desired, observed=nothing),
+            *plan(desired=desired, observed=everything),
+        ]
         return tuple(step for step in dict.fromkeys(steps) if self.may_have_caused(step))
 
 
@@ -160,7 +169,11 @@ def drift_notice(
 
 
 def contradiction_notice(
-    organization_id: str, *, contradictions: Sequence[Step], others: Sequence[Step], call: RecordedCall
+    organization_id: str,
+    *,
+    contradictions: Sequence[Step],
+    others: Sequence[Step],
+    call: RecordedCall,
 ) -> Notice:
     """Return the notice of a call that contradicts the stack, but whose effect is gone.
 
@@ -177,7 +190,11 @@ def contradiction_notice(
         contradictions,
         [
             _ASK_THE_CALLER,
-            _lookup("See who opened root sessions since, per REGION and delegate", "AssumeRoot", "REGION"),
+            _lookup(
+                "See who opened root sessions since, per REGION and delegate",
+                "AssumeRoot",
+                "REGION",
+            ),
             _lookup("See what undid it", undone_by),
         ],
         f"This call contradicted the stack. Its effect was undone before the drift check looked at "
@@ -239,7 +256,9 @@ def _visible(steps: Sequence[Step]) -> list[Step]:
     return [step for step in steps if not hides or step.operation not in ENABLE_FEATURE.values()]
 
 
-def drift_finding(observed: RootAccess, steps: Sequence[Step], *, checked_at: datetime) -> SecurityFinding:
+def drift_finding(
+    observed: RootAccess, steps: Sequence[Step], *, checked_at: datetime
+) -> SecurityFinding:
     """Return whether the organization matches the stack.
 
     Args:
@@ -248,8 +267,13 @@ def drift_finding(observed: RootAccess, steps: Sequence[Step], *, checked_at: da
         checked_at: The time of the check.
     """
     found = "; ".join(map(deviation, steps)) or "It matches the stack"
-    # Not a deviation if the stack lists none, but AWS's Security Reference Architecture asks for one.
-    none = " No delegated administrator is registered." if observed.delegated_administrators == () else ""
+    # Not a deviation if the stack lists none, but AWS's Security Reference Architecture asks for
+    # one.
+    none = (
+        " No delegated administrator is registered."
+        if observed.delegated_administrators == ()
+        else ""
+    )
     return SecurityFinding(
         check="root-access",
         account_id=observed.management_account_id,
@@ -268,14 +292,20 @@ def drift_finding(observed: RootAccess, steps: Sequence[Step], *, checked_at: da
 
 
 def _notice(
-    what: str, organization_id: str, steps: Sequence[Step], next_steps: Sequence[NextStep], *message: str
+    what: str,
+    organization_id: str,
+    steps: Sequence[Step],
+    next_steps: Sequence[NextStep],
+    *message: str,
 ) -> Notice:
     """Return a notice; its subject has the worst deviation, and if there is room how many more there are."""
     worst, *more = map(deviation, worst_first(steps))
     subject = f"{what} in {organization_id}: {worst}"
     longer = f"{subject} and {len(more)} more" if more else subject
     return Notice(
-        subject=longer if len(longer) <= MAX_SUBJECT_CHARACTERS else subject[:MAX_SUBJECT_CHARACTERS],
+        subject=longer
+        if len(longer) <= MAX_SUBJECT_CHARACTERS
+        else subject[:MAX_SUBJECT_CHARACTERS],
         thread=f"{organization_id}-root-access",
         runbook="Drift",
         next_steps=next_steps,
@@ -302,7 +332,9 @@ def _corrections(steps: Sequence[Step]) -> list[NextStep]:
 def _lookup(what: str, event_name: str, region: str = "us-east-1") -> NextStep:
     """Return how to find a call. Those of IAM and Organizations are in one Region, those of STS in any."""
     lookup = f"aws cloudtrail lookup-events --region {region} --lookup-attributes"
-    return NextStep(what=what, command=f"{lookup} AttributeKey=EventName,AttributeValue={event_name}")
+    return NextStep(
+        what=what, command=f"{lookup} AttributeKey=EventName,AttributeValue={event_name}"
+    )
 
 
 def _paragraph_of(call: RecordedCall) -> str:

@@ -65,8 +65,8 @@ class _DeploymentError(Exception):
 class WatchedStack:
     """The stack whose lists a repair applies.
 
-    Its state is read at the beginning of a check: every later deployment differs from that, even one that
-    ends before the repair.
+    Its state is read at the beginning of a check: every later deployment differs from that, even
+    one that ends before the repair.
 
     Attributes:
         error: Why its state could not be read at the beginning; None: it could.
@@ -100,9 +100,13 @@ class WatchedStack:
         """Return the stack's status, and when its last update began; None: it was only created."""
         describe = self.cloudformation.describe_stacks
         try:
-            response = call(describe, operation=DESCRIBE_STACKS, budget=budget, StackName=self.stack_id)
+            response = call(
+                describe, operation=DESCRIBE_STACKS, budget=budget, StackName=self.stack_id
+            )
             (stack,) = response.require("Stacks")
-            return require(stack, "StackStatus", operation=DESCRIBE_STACKS), stack.get("LastUpdatedTime")
+            return require(stack, "StackStatus", operation=DESCRIBE_STACKS), stack.get(
+                "LastUpdatedTime"
+            )
         except CallError as error:
             raise CheckFailedError(
                 unread="the state of its stack", failure=error.failure, account_id=self.account_id
@@ -133,15 +137,19 @@ class Repair:
 
     def __post_init__(self) -> None:
         self.convergence = Convergence(
-            organization=self.organization, plan=self.plan, apply=self._apply, retry_advice="", log=self.log
+            organization=self.organization,
+            plan=self.plan,
+            apply=self._apply,
+            retry_advice="",
+            log=self.log,
         )
 
     @property
     def is_worth_publishing(self) -> bool:
         """True if it changed something, or an operator has to act.
 
-        Checks keep no state, so each scheduled check publishes a repair that cannot take place. One that only
-        waits for a deployment, which ends by itself, is logged.
+        Checks keep no state, so each scheduled check publishes a repair that cannot take place. One
+        that only waits for a deployment, which ends by itself, is logged.
         """
         is_changed = self.convergence.applied or self.convergence.possibly_applied
         return bool(is_changed or self.error or (self.deployment and self.deployment.is_lasting))

@@ -87,7 +87,8 @@ class Bucket:
     ) -> bool:
         """Write an object, and return whether the condition held.
 
-        A conflict with another write in progress (409) says nothing of the condition: it is retried.
+        A conflict with another write in progress (409) says nothing of the condition: it is
+        retried.
         """
         try:
             self._call(

@@ -126,7 +126,9 @@ class Aws:
         """
         roots = list(self.entries(LIST_ROOTS, items="Roots"))
         if not roots:
-            raise error_of_call(LIST_ROOTS, FailureKind.INCOMPLETE_RESPONSE, "the response has no root")
+            raise error_of_call(
+                LIST_ROOTS, FailureKind.INCOMPLETE_RESPONSE, "the response has no root"
+            )
         return roots
 
     def with_budget(self, budget: RetryBudget) -> Aws:

@@ -28,7 +28,9 @@ REPORT_SHA256 = "reportSha256"
 ROOT_FREE = "rootFree"
 
 # An execution that failed has no output, but this at the end of its cause.
-_CAUSE_WITH_REPORT = re.compile(r".*\(SHA-256 of report\.json: (?P<sha256>[0-9a-f]{64})\)", re.DOTALL)
+_CAUSE_WITH_REPORT = re.compile(
+    r".*\(SHA-256 of report\.json: (?P<sha256>[0-9a-f]{64})\)", re.DOTALL
+)
 
 
 @dataclass(frozen=True, kw_only=True)

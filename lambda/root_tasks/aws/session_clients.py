@@ -1,7 +1,7 @@
 """The clients of all root sessions: one for a service and a Region, its connections shared by the accounts.
 
-A new client for each session would cost a TLS context and a handshake, which is most of the CPU of an audit.
-Sessions only differ in their keys, and botocore looks these up when it signs a request.
+A new client for each session would cost a TLS context and a handshake, which is most of the CPU of
+an audit. Sessions only differ in their keys, and botocore looks these up when it signs a request.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
-# SQS has fewer Regions. There is a limit because a run's input names them, and each client holds connections.
+# SQS has fewer Regions. There is a limit because a run's input names them, and each client holds
+# connections.
 _MAX_CLIENTS = 48
 
 
@@ -36,12 +37,14 @@ class NoRootSessionError(Exception):
 class SessionClients:
     """The clients of root sessions. Several threads use them at once, each for its own session.
 
-    A thread acts for a session only inside of `acting_as`. Outside of it a request is not signed at all, so
-    that none is ever signed with the keys of another account, or of the function.
+    A thread acts for a session only inside of `acting_as`. Outside of it a request is not signed at
+    all, so that none is ever signed with the keys of another account, or of the function.
 
     Args:
-        session: Creates the clients. It must not be used for anything else: its credentials are replaced.
-        config: The clients' settings: one attempt a call, and as many connections as there are threads.
+        session: Creates the clients. It must not be used for anything else: its credentials are
+            replaced.
+        config: The clients' settings: one attempt a call, and as many connections as there are
+            threads.
     """
 
     def __init__(self, session: Session, *, config: Config) -> None:
@@ -64,7 +67,9 @@ class SessionClients:
         """Sign the requests of this thread, and of no other one, with the credentials of a session."""
         with self._credentials.replace(
             ReadOnlyCredentials(
-                credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"]
+                credentials["AccessKeyId"],
+                credentials["SecretAccessKey"],
+                credentials["SessionToken"],
             )
         ):
             yield
@@ -81,7 +86,9 @@ class SessionClients:
     def naming_runs(self, client: Any) -> Any:
         """Return a client whose requests name the run that they are made for, as `for_run` has it."""
         # The last moment before a request is sent; its signature does not cover this header.
-        client.meta.events.register_first("before-send", self._name_run, unique_id="root-session-run")
+        client.meta.events.register_first(
+            "before-send", self._name_run, unique_id="root-session-run"
+        )
         return client
 
     def _name_run(self, request: Any, **_: object) -> None:
@@ -90,7 +97,9 @@ class SessionClients:
             request.headers["User-Agent"] += f" centralized-root-access/{run_id}".encode()
 
     def _create_client(self, service: str, region: str | None) -> Any:
-        return self.naming_runs(new_client(self._session, service, region=region, config=self._config))
+        return self.naming_runs(
+            new_client(self._session, service, region=region, config=self._config)
+        )
 
 
 class _CurrentCredentials(Credentials):

@@ -91,8 +91,8 @@ class RootSession:
     def in_parallel(self, *functions: Callable[[], T]) -> list[T]:
         """Return what functions return, in their order. They run in parallel, and end before this returns.
 
-        They must not use this themselves: all of an account's waiting is done by one thread, so a pool
-        that is full of waiting threads never waits for itself.
+        They must not use this themselves: all of an account's waiting is done by one thread, so a
+        pool that is full of waiting threads never waits for itself.
 
         Raises:
             Exception: What the first of them in the order raises that raises anything.
@@ -128,7 +128,8 @@ def open_session(
 ) -> RootSession:
     """Open a root session in an account for one task.
 
-    As long as there is time, a call that is throttled is repeated: the account has nothing to do with it.
+    As long as there is time, a call that is throttled is repeated: the account has nothing to do
+    with it.
 
     Args:
         aws: The account that opens it.
@@ -136,8 +137,8 @@ def open_session(
         run_id: The run, which the user agents of AssumeRoot and of the session's calls end with.
         task: The task.
         deadline: When the session ends, on the clock.
-        pace: How often AssumeRoot is called: its limit is that of the function's account, which the batches
-            that run in parallel share.
+        pace: How often AssumeRoot is called: its limit is that of the function's account, which the
+            batches that run in parallel share.
         executor: Makes the calls in the session that are made in parallel.
 
     Raises:
@@ -148,9 +149,13 @@ def open_session(
         response = call(
             aws.clients.sts.assume_root,
             operation=ASSUME_ROOT,
-            budget=PacedRetryBudget(clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS, pace=pace),
+            budget=PacedRetryBudget(
+                clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS, pace=pace
+            ),
             TargetPrincipal=account_id,
-            TaskPolicyArn={"arn": f"arn:{aws.function.partition}:iam::aws:policy/root-task/{task.policy}"},
+            TaskPolicyArn={
+                "arn": f"arn:{aws.function.partition}:iam::aws:policy/root-task/{task.policy}"
+            },
             DurationSeconds=_SESSION_SECONDS,
         )
     return RootSession(

@@ -24,7 +24,9 @@ _LOOKED_AT = "looked-at"
 _MAX_WRITES_OF_LATEST = 10
 # Allowed clock skew between Step Functions and Lambda.
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
-BACKUP_REFERENCE = re.compile(r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json")
+BACKUP_REFERENCE = re.compile(
+    r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json"
+)
 RUN_JSON, REPORT_JSON = "run.json", "report.json"
 # Marks a plan as used; names the execution.
 EXECUTION_MARK = "executed-by.json"
@@ -81,15 +83,17 @@ class Storage:
     @classmethod
     def of(cls, aws: Aws, bucket: str) -> Storage:
         """Return the contents of a bucket in the function's account."""
-        return cls(Bucket(s3=aws.clients.s3, name=bucket, account_id=aws.account_id, budget=aws.budget))
+        return cls(
+            Bucket(s3=aws.clients.s3, name=bucket, account_id=aws.account_id, budget=aws.budget)
+        )
 
 
 class RunStore:
     """The documents that the functions of a run leave for each other, and for readers of its report.
 
-    What a later step relies on is read by the SHA-256 that the state machine has passed on: who writes
-    to the bucket does not decide what a run does. Such a read raises ChecksumMismatchError for what is not
-    what was stored, and DecodingError for what is of another version.
+    What a later step relies on is read by the SHA-256 that the state machine has passed on: who
+    writes to the bucket does not decide what a run does. Such a read raises ChecksumMismatchError
+    for what is not what was stored, and DecodingError for what is of another version.
 
     Args:
         bucket: The bucket.
@@ -137,7 +141,9 @@ class RunStore:
     def write_result(self, work: Work, batch: int, result: BatchResult) -> str:
         """Store the result of a batch, and return its SHA-256, which is a part of the key."""
         body = encode(result)
-        self._bucket.write(self._result_key(work.run_id, work.session_task, batch, sha256(body)), body)
+        self._bucket.write(
+            self._result_key(work.run_id, work.session_task, batch, sha256(body)), body
+        )
         return sha256(body)
 
     def read_result(self, run: Run, batch: int, *, checksum: str) -> BatchResult:
@@ -151,7 +157,9 @@ class RunStore:
         Raises:
             CallError: A page of the list could not be read.
         """
-        claims = re.compile(re.escape(self._results(run.run_id, run.session_task)) + r"([0-9]{5})\.claim")
+        claims = re.compile(
+            re.escape(self._results(run.run_id, run.session_task)) + r"([0-9]{5})\.claim"
+        )
         keys = self._bucket.keys(f"{self._folder}/{run.run_id}/results/")
         return frozenset(int(match[1]) for match in map(claims.fullmatch, keys) if match)
 
@@ -226,7 +234,8 @@ class ReportStore:
     def has_later(self, name: str, *, than: datetime, now: datetime) -> bool:
         """Return True if the latest file of a name is of a run that looked later.
 
-        A time that is missing, unreadable or in the future does not count: no later audit could replace it.
+        A time that is missing, unreadable or in the future does not count: no later audit could
+        replace it.
 
         Args:
             name: The file's name.
@@ -282,7 +291,10 @@ class BackupStore:
             body = self._bucket.read(reference)
         except CallError as error:
             # S3 denies an object that does not exist, unless the whole bucket may be listed.
-            if error.failure.name == "AccessDenied" and self._bucket.find_etag(reference) is not None:
+            if (
+                error.failure.name == "AccessDenied"
+                and self._bucket.find_etag(reference) is not None
+            ):
                 raise
             if error.failure.name in ("NoSuchKey", "AccessDenied"):
                 return None

@@ -1,8 +1,9 @@
 """The one codec of all documents in S3, report.json included: dataclasses as JSON and back.
 
-A document is one line of ASCII JSON with camelCase keys. Each has its kind and its version. A reader ignores
-unknown keys and takes the default of an optional field that is missing, so a field can be added without
-a new version. A document's SHA-256 is that of its stored bytes, never of a second encoding.
+A document is one line of ASCII JSON with camelCase keys. Each has its kind and its version. A
+reader ignores unknown keys and takes the default of an optional field that is missing, so a field
+can be added without a new version. A document's SHA-256 is that of its stored bytes, never of a
+second encoding.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class Document:
     Attributes:
         KIND: What the document is, in one word.
         SCHEMA_VERSION: Bump when readers of earlier releases could misunderstand the document.
-        ENTRY: The dataclass of the entries of its longest list. They are decoded as they are parsed: the tree
-            of a long list takes several times the memory of its entries.
+        ENTRY: The dataclass of the entries of its longest list. They are decoded as they are
+            parsed: the tree of a long list takes several times the memory of its entries.
         REPEATED: Keys of these entries whose strings are few: each is kept in memory once.
     """
 
@@ -97,7 +98,8 @@ def encode(document: Document, *, derived: Mapping[str, Any] | None = None) -> b
 def _pieces(document: Document, derived: Mapping[str, Any]) -> Iterator[bytes]:
     """Yield the bytes of a document.
 
-    Its lists are encoded entry by entry: the tree of a long list takes several times the memory of its bytes.
+    Its lists are encoded entry by entry: the tree of a long list takes several times the memory of
+    its bytes.
     """
     type_: Any = type(document)
     values = {
@@ -125,7 +127,8 @@ def decode(type_: type[D], data: bytes, *, omit: Collection[str] = ()) -> D:
     Args:
         type_: The document's class.
         data: The bytes.
-        omit: Keys of the entries of its longest list that the caller does not need. They are optional.
+        omit: Keys of the entries of its longest list that the caller does not need. They are
+            optional.
 
     Raises:
         OtherVersionError: The document has a version that this release does not read.
@@ -150,7 +153,9 @@ def decode(type_: type[D], data: bytes, *, omit: Collection[str] = ()) -> D:
     try:
         return from_json(type_, document)  # type: ignore[no-any-return]
     except FieldError as error:
-        raise DecodingError(kind=type_.KIND, problem=error.problem, path=error.path or None) from None
+        raise DecodingError(
+            kind=type_.KIND, problem=error.problem, path=error.path or None
+        ) from None
 
 
 def _decoder_of(
@@ -158,7 +163,9 @@ def _decoder_of(
 ) -> Callable[[dict[str, Any]], object]:
     """Return a function that decodes what can be an entry of a list, and returns anything else unchanged."""
     required = {
-        key for key, (_, field) in fields_by_key(entry).items() if field.default is dataclasses.MISSING
+        key
+        for key, (_, field) in fields_by_key(entry).items()
+        if field.default is dataclasses.MISSING
     }
     seen: dict[str, str] = {}
 

@@ -63,8 +63,8 @@ class CredentialDetails:
     Attributes:
         status: Active or Inactive; None for a password and for an MFA device, which have no status.
         created_at: When it was created, uploaded or enabled.
-        last_used_at: When it was last used; None if AWS knows of no use, as always for signing certificates
-            and MFA devices.
+        last_used_at: When it was last used; None if AWS knows of no use, as always for signing
+            certificates and MFA devices.
         last_used_service: The service that an access key was last used with.
         last_use_unread: Whether its last use could not be read, and so is not known.
     """
@@ -120,10 +120,11 @@ class Item:
         outcome: How it ended.
         message: AWS's code and message if it failed; otherwise what to know about it.
         region: The Region of the bucket or queue.
-        policy: The policy that is removed, replaced or restored, in full. It was chosen by others: never
-            trust it.
-        difference: All lines of a policy to replace and of the one that replaces it: those that begin with -
-            are only in the first, those with + only in the second. Never trust it either.
+        policy: The policy that is removed, replaced or restored, in full. It was chosen by others:
+            never trust it.
+        difference: All lines of a policy to replace and of the one that replaces it: those that
+            begin with - are only in the first, those with + only in the second. Never trust it
+            either.
         backup: The reference of the backup that was made of a policy, or that is restored.
         credential: The details of a credential that a plan lists.
     """
@@ -146,8 +147,8 @@ class Result:
     Attributes:
         account_id: 12 digits.
         outcome: How the task ended.
-        reason: Why it was skipped, failed, inaccessible or left out, which details could not be read, in
-            words, with AWS's code and message, or what to know before a plan is executed.
+        reason: Why it was skipped, failed, inaccessible or left out, which details could not be
+            read, in words, with AWS's code and message, or what to know before a plan is executed.
         hint: The probable cause, such as a service control policy that denies root.
         credentials: What the root user has; None if that was not read.
         items: What the task acted on, in the order in which it did.
@@ -168,11 +169,11 @@ class AccountResult(Result):
     Attributes:
         name: The account's name. It was chosen by others: never trust it.
         email: The e-mail address of its root user. Never trust it either.
-        organizational_unit: Where it is in the organization: names from the root down, joined by "/", such
-            as Root/Workloads/Prod; None if that could not be read. Never trust it either.
+        organizational_unit: Where it is in the organization: names from the root down, joined by
+            "/", such as Root/Workloads/Prod; None if that could not be read. Never trust it either.
         joined_at: When it joined the organization; None if it is no longer in it.
-        email_outside: Whether the address is in none of the run's domains; None if there are none, or the
-            address is not known.
+        email_outside: Whether the address is in none of the run's domains; None if there are none,
+            or the address is not known.
         protected: Whether no run makes changes in the account.
     """
 
@@ -222,8 +223,10 @@ class RootFree:
     Attributes:
         since: When the first of them started.
         audits: Their number, with this one.
-        longest_gap: The longest time from the start of one to the end of the next, in seconds; 0 for one.
-        incomplete_audits: In how many of them an account was inaccessible or had accepted credentials.
+        longest_gap: The longest time from the start of one to the end of the next, in seconds; 0
+            for one.
+        incomplete_audits: In how many of them an account was inaccessible or had accepted
+            credentials.
     """
 
     since: datetime
@@ -239,11 +242,13 @@ class PlanSelection:
     Attributes:
         all_accounts: Whether it names every account.
         accounts: The accounts that it names.
-        from_report: The run of whose report these are, as the command states; None if they are of none.
+        from_report: The run of whose report these are, as the command states; None if they are of
+            none.
         organizational_units: The organizational units that it names.
         exclude: The accounts and organizational units that it leaves out.
         credential_types: The types of credentials; all types where it is empty.
-        unused_for_days: For how many days a credential has to be unused; None to plan it all the same.
+        unused_for_days: For how many days a credential has to be unused; None to plan it all the
+            same.
     """
 
     all_accounts: bool
@@ -262,8 +267,8 @@ class RunDetails:
     Attributes:
         run_id: The run's ID: the name of its execution.
         task: The task.
-        session_task: The same; for a restore, the task that removed the policies, in whose sessions they are
-            attached.
+        session_task: The same; for a restore, the task that removed the policies, in whose sessions
+            they are attached.
         replaces_policy: Whether it replaces a policy with the one in its input.
         executed_plan: The run ID of the plan that this run executes; None for a plan or an audit.
         full: Whether it is an audit of every account of the organization.
@@ -273,7 +278,8 @@ class RunDetails:
         started_at: When the execution started.
         requested_by: The ARN of the caller, as the input states it; None if it does not.
         planned_by: The same of the plan that this run executes; None for a plan or an audit.
-        root_email_domains: The domains that the e-mail addresses of root users may have; empty: any.
+        root_email_domains: The domains that the e-mail addresses of root users may have; empty:
+            any.
         selection: The input of a plan to delete credentials; None for other runs.
     """
 
@@ -302,16 +308,18 @@ class Report(RunDetails, Document):
     """The result of a run.
 
     Attributes:
-        finished_at: When its last batch ended. If none has a result, when an audit or a plan started, and
-            when the report of an execution was written.
-        results: One result for each account in scope, in the order of risk; none missing, none twice.
-        warnings: Sentences about results that were altered, and about what is missing: a comparison, findings
-            in Security Hub, the end of the run.
-        changes: What has changed since the full audit before this one; None if there is none to compare
-            with, and for other runs.
+        finished_at: When its last batch ended. If none has a result, when an audit or a plan
+            started, and when the report of an execution was written.
+        results: One result for each account in scope, in the order of risk; none missing, none
+            twice.
+        warnings: Sentences about results that were altered, and about what is missing: a
+            comparison, findings in Security Hub, the end of the run.
+        changes: What has changed since the full audit before this one; None if there is none to
+            compare with, and for other runs.
         changes_since: When that audit started.
         plan_expires_at: When its plan can no longer be executed; None if it is not a plan.
-        root_free: Since when full audits find no root credentials; None if this one does, and for other runs.
+        root_free: Since when full audits find no root credentials; None if this one does, and for
+            other runs.
         next_steps: What to do; commands lack the options for the profile, the Region and the stack.
     """
 

@@ -14,8 +14,9 @@ from .report_schema import ItemType, Result, RunDetails, Task
 if TYPE_CHECKING:
     from datetime import datetime
 
-# A run's name is a part of S3 keys, of its execution's ARN, and of commands: Step Functions also allows "..",
-# which is another folder once the bucket is copied to a disk, and "--all", which is an option.
+# A run's name is a part of S3 keys, of its execution's ARN, and of commands: Step Functions also
+# allows "..", which is another folder once the bucket is copied to a disk, and "--all", which is an
+# option.
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 # A plan can be executed for this long.
@@ -49,16 +50,18 @@ class Target:
 
     Attributes:
         type: What it is.
-        id: The access key's ID, the device's serial number, the certificate's ID, the bucket's name or the
-            queue's ARN; None for the password.
-        region: The Region of the bucket or queue; None for a credential, and for a bucket until its Region
-            is known.
-        policy_sha256: The SHA-256 of the policy to remove or replace, as planned; None if it cannot be read.
+        id: The access key's ID, the device's serial number, the certificate's ID, the bucket's name
+            or the queue's ARN; None for the password.
+        region: The Region of the bucket or queue; None for a credential, and for a bucket until its
+            Region is known.
+        policy_sha256: The SHA-256 of the policy to remove or replace, as planned; None if it cannot
+            be read.
         skip_backup: Whether to remove a policy that cannot be read.
         replacement: The policy to attach in its place; None if it is removed.
-        restore: What to restore; None if a policy is removed or replaced, or a credential is the target.
-        created_at: When the password was created, or the MFA device was enabled: at another time, it is
-            another one.
+        restore: What to restore; None if a policy is removed or replaced, or a credential is the
+            target.
+        created_at: When the password was created, or the MFA device was enabled: at another time,
+            it is another one.
     """
 
     type: ItemType
@@ -77,8 +80,8 @@ class CredentialSelection:
 
     Attributes:
         types: Their types; all types where it is empty.
-        in_use_since: A credential that was used at this moment or later is in use, and left out; None to list
-            it all the same.
+        in_use_since: A credential that was used at this moment or later is in use, and left out;
+            None to list it all the same.
     """
 
     types: tuple[ItemType, ...] = ()
@@ -124,14 +127,15 @@ class Account:
         account_id: 12 digits.
         name: Its name; only the report needs it.
         email: The e-mail address of its root user; only the report needs it.
-        organizational_unit: The names of the units that it is in, for the report only; None if they could
-            not be read.
+        organizational_unit: The names of the units that it is in, for the report only; None if they
+            could not be read.
         state: Its state, such as ACTIVE or SUSPENDED; None if it is not in the organization.
         skip_reason: Why the run leaves it out; None if it does not.
         protected: Whether no run makes changes in it; only the report needs it.
         joined_at: When it joined the organization; only the report needs it.
-        unit_path: The IDs of the units that it is in, from the root down, joined by "/"; None if they are not
-            known: SDKs before botocore 1.42.80 leave them out, and reading them in another way takes time.
+        unit_path: The IDs of the units that it is in, from the root down, joined by "/"; None if
+            they are not known: SDKs before botocore 1.42.80 leave them out, and reading them in
+            another way takes time.
     """
 
     account_id: str

@@ -15,8 +15,8 @@ class Task(StrEnum):
     https://docs.aws.amazon.com/IAM/latest/UserGuide/security-iam-awsmanpol.html
 
     Attributes:
-        policy: The name of AWS's policy to which its sessions are limited; empty for a restore, which is
-            made in sessions of the task that removed the policy.
+        policy: The name of AWS's policy to which its sessions are limited; empty for a restore,
+            which is made in sessions of the task that removed the policy.
     """
 
     policy: str

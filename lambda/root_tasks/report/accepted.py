@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def with_acceptance(
-    result: AccountResult, accepted: Mapping[str, AcceptedCredentials], *, unit_path: str | None, on: date
+    result: AccountResult,
+    accepted: Mapping[str, AcceptedCredentials],
+    *,
+    unit_path: str | None,
+    on: date,
 ) -> AccountResult:
     """Return a result that says which of the account's root credentials are accepted, and why.
 
@@ -30,7 +34,8 @@ def with_acceptance(
     Args:
         result: The result.
         accepted: What is accepted, by the ID of an account or of an organizational unit.
-        unit_path: The IDs of the units that the account is in, from the root down; None if not known.
+        unit_path: The IDs of the units that the account is in, from the root down; None if not
+            known.
         on: The day of the run in UTC.
     """
     # The account's own entry comes first, then that of its nearest unit.
@@ -49,7 +54,8 @@ def with_acceptance(
     if on.isoformat() > entry.until:
         note = f"No longer accepted after {entry.until}: {entry.reason.rstrip('.')}."
     elif has_any:
-        # One of each listed type is accepted. A type that could not be listed may have more than one.
+        # One of each listed type is accepted. A type that could not be listed may have more than
+        # one.
         one_each = Counter(set(entry.types) - types_without_list(result))
         if others := Counter(type_ for type_, _ in credentials_of(result)) - one_each:
             note += f" Not accepted: {item_counts(others)}."

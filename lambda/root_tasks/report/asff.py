@@ -9,7 +9,12 @@ from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 
 from ..messages import enumeration
 from ..model.report_schema import AccountResult, ChangeType, Outcome
-from .management_root_user import PROTECT_OWN, credentials_in_words, is_unprotected, management_result
+from .management_root_user import (
+    PROTECT_OWN,
+    credentials_in_words,
+    is_unprotected,
+    management_result,
+)
 from .summary import credential_counts
 
 if TYPE_CHECKING:
@@ -27,7 +32,9 @@ _EMAIL_RECOMMENDATION = (
 )
 _MANAGEMENT_TITLE = "The management account's root user should have MFA and no access key"
 _NOTHING_TO_DO = "Nothing to do."
-_PROTECTED_RECOMMENDATION = "Before you can plan to delete them, take the account off protected_accounts."
+_PROTECTED_RECOMMENDATION = (
+    "Before you can plan to delete them, take the account off protected_accounts."
+)
 _RECOMMENDATIONS = {
     ComplianceStatus.FAILED: (
         "Plan the deletion of the root credentials, read the plan and execute it: "
@@ -42,7 +49,10 @@ _RECOMMENDATIONS = {
 _Verdict = tuple[ComplianceStatus, Severity, str]
 _NO_LONGER_CHECKED = (ComplianceStatus.NOT_AVAILABLE, Severity.INFORMATIONAL)
 _LEFT: _Verdict = (*_NO_LONGER_CHECKED, "The account has left the organization.")
-_NO_DOMAINS: _Verdict = (*_NO_LONGER_CHECKED, "Its root user's e-mail address is no longer checked.")
+_NO_DOMAINS: _Verdict = (
+    *_NO_LONGER_CHECKED,
+    "Its root user's e-mail address is no longer checked.",
+)
 
 
 def findings_of(report: Report, *, checked: Collection[str] = ()) -> Iterator[SecurityFinding]:
@@ -52,8 +62,8 @@ def findings_of(report: Report, *, checked: Collection[str] = ()) -> Iterator[Se
 
     Args:
         report: The report of a full audit.
-        checked: The accounts whose root user's e-mail address the audit before checked. Where this one does
-            not, the finding about it is archived.
+        checked: The accounts whose root user's e-mail address the audit before checked. Where this
+            one does not, the finding about it is archived.
     """
     for result in report.results:
         if result.account_id != report.management_account_id:
@@ -73,7 +83,9 @@ def findings_of(report: Report, *, checked: Collection[str] = ()) -> Iterator[Se
         # The changes of a report that is written again come from the bucket.
         if change.type is ChangeType.LEFT and change.account_id not in audited:
             left = AccountResult(account_id=change.account_id, outcome=Outcome.SKIPPED)
-            yield replace(_finding(left, _LEFT, report), recommendation=_NOTHING_TO_DO, archived=True)
+            yield replace(
+                _finding(left, _LEFT, report), recommendation=_NOTHING_TO_DO, archived=True
+            )
             if left.account_id in checked:
                 yield replace(_email_finding(left, _LEFT, report), archived=True)
 
@@ -81,7 +93,8 @@ def findings_of(report: Report, *, checked: Collection[str] = ()) -> Iterator[Se
 def _member_finding(result: AccountResult, report: Report) -> SecurityFinding:
     finding = _finding(result, _verdict(result), report)
     if result.outcome is Outcome.ACCEPTED:
-        # Archived, not suppressed: an import can make it active again, but cannot change its workflow.
+        # Archived, not suppressed: an import can make it active again, but cannot change its
+        # workflow.
         return replace(finding, recommendation=_NOTHING_TO_DO, archived=True)
     if result.outcome is Outcome.HAS_CREDENTIALS and result.protected:
         return replace(finding, recommendation=_PROTECTED_RECOMMENDATION)
@@ -98,7 +111,8 @@ def _finding(result: AccountResult, verdict: _Verdict, report: Report) -> Securi
         status=status,
         severity=severity,
         recommendation=_RECOMMENDATIONS[status].format(result.account_id),
-        # An audit does not know which findings earlier ones have imported: this date stays the same.
+        # An audit does not know which findings earlier ones have imported: this date stays the
+        # same.
         created_at=result.joined_at or report.started_at,
         updated_at=report.finished_at,
     )
@@ -109,7 +123,9 @@ def _email_finding(result: AccountResult, verdict: _Verdict, report: Report) -> 
         _finding(result, verdict, report),
         check=EMAIL_CHECK,
         title=_EMAIL_TITLE,
-        recommendation=_EMAIL_RECOMMENDATION if verdict[0] is ComplianceStatus.FAILED else _NOTHING_TO_DO,
+        recommendation=_EMAIL_RECOMMENDATION
+        if verdict[0] is ComplianceStatus.FAILED
+        else _NOTHING_TO_DO,
     )
 
 
@@ -118,7 +134,11 @@ def _email_verdict(result: AccountResult, report: Report) -> _Verdict:
     if result.email_outside:
         found = f"Its root user's e-mail address is outside of {domains}: the mailbox can reset the password."
         return ComplianceStatus.FAILED, Severity.MEDIUM, found
-    return ComplianceStatus.PASSED, Severity.INFORMATIONAL, f"Its root user's e-mail address is in {domains}."
+    return (
+        ComplianceStatus.PASSED,
+        Severity.INFORMATIONAL,
+        f"Its root user's e-mail address is in {domains}.",
+    )
 
 
 def _management_verdict(own: AccountResult) -> _Verdict:
@@ -128,15 +148,25 @@ def _management_verdict(own: AccountResult) -> _Verdict:
     found = f"Its root user has {credentials_in_words(has)}."
     if not is_unprotected(has):
         return ComplianceStatus.PASSED, Severity.INFORMATIONAL, found
-    return ComplianceStatus.FAILED, Severity.HIGH if has.access_keys == () else Severity.CRITICAL, found
+    return (
+        ComplianceStatus.FAILED,
+        Severity.HIGH if has.access_keys == () else Severity.CRITICAL,
+        found,
+    )
 
 
 def _verdict(result: AccountResult) -> _Verdict:
     match result.outcome:
         case Outcome.CLEAN:
-            return ComplianceStatus.PASSED, Severity.INFORMATIONAL, "Its root user has no credentials."
+            return (
+                ComplianceStatus.PASSED,
+                Severity.INFORMATIONAL,
+                "Its root user has no credentials.",
+            )
         case Outcome.HAS_CREDENTIALS | Outcome.ACCEPTED if result.credentials is not None:
-            found = f"Its root user has {credential_counts((result,))}. {result.reason or ''}".strip()
+            found = (
+                f"Its root user has {credential_counts((result,))}. {result.reason or ''}".strip()
+            )
             return ComplianceStatus.FAILED, _severity(result.credentials), found
     # No one has seen whether there are credentials.
     inaccessible = result.outcome is not Outcome.SKIPPED

@@ -15,7 +15,12 @@ from common.untrusted import excerpt, printable
 from ..messages import enumeration, quantity
 from ..model.codec import DecodingError, decode
 from ..model.report_schema import Change, ChangeType, ItemType, Outcome, Report, RootFree
-from .management_root_user import OWN, credentials_in_words, management_credentials, management_result
+from .management_root_user import (
+    OWN,
+    credentials_in_words,
+    management_credentials,
+    management_result,
+)
 from .summary import (
     credentials_of,
     is_audited,
@@ -110,8 +115,12 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
         return report
     if previous.run_id == report.run_id:
         # Its report is written once more, and still has what changed since the one before.
-        return dataclasses.replace(report, changes=previous.changes, changes_since=previous.changes_since)
-    return dataclasses.replace(report, changes=changes(previous, report), changes_since=previous.started_at)
+        return dataclasses.replace(
+            report, changes=previous.changes, changes_since=previous.changes_since
+        )
+    return dataclasses.replace(
+        report, changes=changes(previous, report), changes_since=previous.started_at
+    )
 
 
 def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
@@ -127,7 +136,11 @@ def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
             # It may have read an account before that audit did.
             return None
         before = None
-    gap = timedelta() if previous is None or before is None else report.finished_at - previous.started_at
+    gap = (
+        timedelta()
+        if previous is None or before is None
+        else report.finished_at - previous.started_at
+    )
     before = before or RootFree(since=report.started_at)
     is_incomplete = not report.totals.keys() <= {Outcome.CLEAN, Outcome.SKIPPED}
     return RootFree(
@@ -186,7 +199,11 @@ def _management_change(previous: Report, current: Report) -> ChangeType | None:
 def _management_types(report: Report) -> set[ItemType] | None:
     """Return the types of credentials that the management account's root user has; None if not known."""
     own = management_result(report)
-    return None if own is None or own.credentials is None else {type_ for type_, _ in credentials_of(own)}
+    return (
+        None
+        if own is None or own.credentials is None
+        else {type_ for type_, _ in credentials_of(own)}
+    )
 
 
 def _subject(found: Sequence[Change], own: ChangeType | None) -> str:
@@ -196,7 +213,9 @@ def _subject(found: Sequence[Change], own: ChangeType | None) -> str:
         is_own = own is type_
         if concerned or is_own:
             return f"{words}: {_places(concerned, own=is_own)}"
-    disappeared = own is None and all(change.type is ChangeType.CREDENTIALS_DISAPPEARED for change in found)
+    disappeared = own is None and all(
+        change.type is ChangeType.CREDENTIALS_DISAPPEARED for change in found
+    )
     words = "Root credentials disappeared" if disappeared else "Root credentials changed"
     return f"{words}: {_places(found, own=own is not None)}"
 
@@ -209,7 +228,10 @@ def _kind(change: Change) -> ChangeType:
 
 def _places(found: Iterable[Change], *, own: bool) -> str:
     accounts = len({change.account_id for change in found})
-    parts = (quantity(accounts, "account") if accounts else "", "the management account" if own else "")
+    parts = (
+        quantity(accounts, "account") if accounts else "",
+        "the management account" if own else "",
+    )
     return enumeration(list(filter(None, parts)))
 
 
@@ -279,7 +301,10 @@ def _account_changes(
     elif is_audited(before) and is_audited(after):
         # If one of the audits could not list a type, only its existence can be compared.
         unlisted = types_without_list(before) | types_without_list(after)
-        had, has = _comparable_credentials(before, unlisted), _comparable_credentials(after, unlisted)
+        had, has = (
+            _comparable_credentials(before, unlisted),
+            _comparable_credentials(after, unlisted),
+        )
         for type_, credentials in (
             (ChangeType.CREDENTIALS_APPEARED, has - had),
             (ChangeType.CREDENTIALS_DISAPPEARED, had - has),
@@ -293,7 +318,9 @@ def _account_changes(
     elif is_audited(after):
         yield _all_of(ChangeType.AUDITED_AGAIN, after)
     if after.email_outside and not (before and before.email_outside):
-        yield Change(type=ChangeType.EMAIL_OUTSIDE, account_id=account_id, audited=is_audited(after))
+        yield Change(
+            type=ChangeType.EMAIL_OUTSIDE, account_id=account_id, audited=is_audited(after)
+        )
 
 
 def _comparable_credentials(
@@ -305,7 +332,9 @@ def _comparable_credentials(
 def _all_of(type_: ChangeType, result: AccountResult) -> Change:
     audited = is_audited(result)
     credentials = _types(credentials_of(result)) if audited else ()
-    return Change(type=type_, account_id=result.account_id, credentials=credentials, audited=audited)
+    return Change(
+        type=type_, account_id=result.account_id, credentials=credentials, audited=audited
+    )
 
 
 def _types(credentials: Iterable[tuple[ItemType, str | None]]) -> tuple[ItemType, ...]:

@@ -40,7 +40,8 @@ def _has_hardware_mfa_or_no_password(has: RootCredentials) -> bool | None:
         return True
     if has.mfa_devices is None:
         return None
-    # Virtual devices have this in their ARN; hardware tokens a serial number, security keys an ARN with u2f.
+    # Virtual devices have this in their ARN; hardware tokens a serial number, security keys an ARN
+    # with u2f.
     return bool(has.mfa_devices) and not any(":mfa/" in serial for serial in has.mfa_devices)
 
 
@@ -58,7 +59,9 @@ def evidence(report: Report) -> list[Evidence]:
     found = []
     for control, is_met in CONTROLS.items():
         verdicts = [
-            is_met(result.credentials) if result.credentials is not None and is_audited(result) else None
+            is_met(result.credentials)
+            if result.credentials is not None and is_audited(result)
+            else None
             for result in in_scope
         ]
         met, not_met, not_known = (verdicts.count(verdict) for verdict in (True, False, None))

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from ..model.report_schema import AccountResult, Report, RootCredentials
 
 # The remedy if it is unprotected.
-PROTECT_OWN = "Sign in to the management account as its root user, register MFA, and delete its access keys."
+PROTECT_OWN = (
+    "Sign in to the management account as its root user, register MFA, and delete its access keys."
+)
 OWN = "The management account's root user"
 
 
@@ -36,7 +38,8 @@ def management_result(report: Report) -> AccountResult | None:
     if report.task is not Task.AUDIT or report.account_id != report.management_account_id:
         return None
     return next(
-        (result for result in report.results if result.account_id == report.management_account_id), None
+        (result for result in report.results if result.account_id == report.management_account_id),
+        None,
     )
 
 

@@ -64,7 +64,9 @@ def approval_step(report: Report, *, report_sha256: str) -> NextStep | None:
     is_executable = is_plan(report) and Outcome.PLANNED in report.totals and report.plan_expires_at
     if not is_executable:
         return None
-    return NextStep(what="If a second person approves it, execute what that person has read", command=command)
+    return NextStep(
+        what="If a second person approves it, execute what that person has read", command=command
+    )
 
 
 def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
@@ -129,7 +131,11 @@ def _after_recovery(report: Report) -> Iterator[NextStep]:
     ended = (Outcome.DONE, Outcome.NOTHING_TO_DO)
     accounts = [result for result in report.results if result.outcome in ended]
     if accounts:
-        where = "the e-mail address in the account's row" if len(accounts) == 1 else "the address in each row"
+        where = (
+            "the e-mail address in the account's row"
+            if len(accounts) == 1
+            else "the address in each row"
+        )
         yield NextStep(what=f"On AWS's sign-in page, choose Forgot password for {where}.")
     yield from _of_accounts(
         report,

@@ -54,15 +54,16 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 100_000
 _PAGE = Path(__file__).with_name("page.html")
 
-# A spreadsheet takes what starts with one of these for a formula: full-width signs and minus sign, too.
+# A spreadsheet takes what starts with one of these for a formula: full-width signs and minus sign,
+# too.
 _FORMULA_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\u2212"
-# Spreadsheets of other locales, and other programs, start a cell after each of the first signs, too, and drop
-# blanks and quotation marks at its start.
+# Spreadsheets of other locales, and other programs, start a cell after each of the first signs,
+# too, and drop blanks and quotation marks at its start.
 _FORMULA = re.compile(f"""(^|[;,|\n])([ "]*)(?=[{_FORMULA_SIGNS}])""")
 
 
 def as_json(report: Report) -> bytes:
-    """Return the report as one line of JSON in plain ASCII; docs/report-schema.md describes it.
+    """Return the report as one line of JSON in plain ASCII; docs/reference/report-schema.md describes it.
 
     `root_tasks.model.codec.decode` reads it.
 
@@ -81,7 +82,9 @@ def as_csv(report: Report) -> bytes:
     rows = ([*(value(result) for _, value in _COLUMNS), *of_run] for result in report.results)
     data = io.BytesIO()
     with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
-        _write_table(text, [*(name for name, _ in _COLUMNS), "task", "replacesPolicy"], rows, line_end="\r\n")
+        _write_table(
+            text, [*(name for name, _ in _COLUMNS), "task", "replacesPolicy"], rows, line_end="\r\n"
+        )
         text.flush()
         return data.getvalue()
 
@@ -109,8 +112,8 @@ def _write_table(
 def as_html(report: Report, report_json: bytes) -> bytes:
     """Return one page, in UTF-8, that needs nothing else and runs no script but its own.
 
-    Its table is drawn, as text, from the embedded JSON. Its security policy names its style and its script
-    by their hashes, so it must be kept byte for byte.
+    Its table is drawn, as text, from the embedded JSON. Its security policy names its style and its
+    script by their hashes, so it must be kept byte for byte.
 
     Args:
         report: The report.
@@ -234,7 +237,9 @@ def _words(of_task: TaskWords) -> dict[str, str]:
     """Return the words of each identifier in a report; outcomes in those of the run's task."""
     return {
         **{outcome: of_task.outcome(outcome) for outcome in Outcome},
-        **{identifier: identifier.words for type_ in (ItemType, ChangeType) for identifier in type_},
+        **{
+            identifier: identifier.words for type_ in (ItemType, ChangeType) for identifier in type_
+        },
     }
 
 
@@ -285,7 +290,10 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
     yield "Run by", f"{report.account_id}, the {role}"
     if principals := requesters(report):
         yield "Requested by", f"{principals}, as the command states"
-    yield "Started", f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}"
+    yield (
+        "Started",
+        f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}",
+    )
     yield "Run ID", report.run_id
     if report.selection is not None:
         yield "Asked for", request_in_words(report.selection)

@@ -145,7 +145,10 @@ def headline(report: Report) -> str:
         return " ".join(filter(None, (management_sentence(report), _email_sentence(report))))
     more = []
     if not DEFINITIONS[report.task].makes_changes:
-        included, sentence = frozenset({Outcome.HAS_CREDENTIALS, Outcome.CLEAN}), _audit_sentence(report)
+        included, sentence = (
+            frozenset({Outcome.HAS_CREDENTIALS, Outcome.CLEAN}),
+            _audit_sentence(report),
+        )
         more = [_email_sentence(report), management_sentence(report)]
     elif is_plan(report):
         included, sentence = frozenset({Outcome.PLANNED, Outcome.IN_USE}), _plan_sentence(report)
@@ -188,19 +191,25 @@ def credentials_of(result: AccountResult) -> tuple[tuple[ItemType, str | None], 
 def types_without_list(result: AccountResult) -> frozenset[ItemType]:
     """Return the types of credentials that exist and could not be listed."""
     return frozenset(
-        type_ for type_, id_ in credentials_of(result) if id_ is None and type_ is not ItemType.PASSWORD
+        type_
+        for type_, id_ in credentials_of(result)
+        if id_ is None and type_ is not ItemType.PASSWORD
     )
 
 
 def credential_counts(results: Sequence[AccountResult]) -> str:
     """Return how many credentials of each type accounts have; "at least" if some could not be listed."""
-    counts = item_counts(Counter(type_ for result in results for type_, _ in credentials_of(result)))
+    counts = item_counts(
+        Counter(type_ for result in results for type_, _ in credentials_of(result))
+    )
     return f"at least {counts}" if any(map(types_without_list, results)) else counts
 
 
 def item_counts(counts: Mapping[ItemType, int]) -> str:
     """Return how many there are of each type, such as "1 password and 2 access keys"."""
-    return enumeration([quantity(counts[type_], type_.words) for type_ in ItemType if counts.get(type_)])
+    return enumeration(
+        [quantity(counts[type_], type_.words) for type_ in ItemType if counts.get(type_)]
+    )
 
 
 def minute(moment: datetime) -> str:
@@ -211,14 +220,18 @@ def minute(moment: datetime) -> str:
 def duration(start: datetime, end: datetime) -> str:
     """Return for readers how long something took."""
     minutes, seconds = divmod(int((end - start).total_seconds()), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s" if seconds else "under a second"
+    return (
+        f"{minutes} min {seconds} s" if minutes else f"{seconds} s" if seconds else "under a second"
+    )
 
 
 def root_free_sentence(report: Report) -> str:
     """Return since when no full audit finds root credentials; nothing if that is not known of two or more."""
     free = report.root_free
     # The management account is no member, and a protected account stays in the hands of its owners.
-    members = [result for result in report.results if result.account_id != report.management_account_id]
+    members = [
+        result for result in report.results if result.account_id != report.management_account_id
+    ]
     clean = [result for result in members if result.outcome is Outcome.CLEAN]
     protected = sum(result.protected for result in clean)
     if free is None or free.audits == 1 or len(clean) == protected:
@@ -306,7 +319,9 @@ def _execution_sentence(report: Report) -> str:
 def _remaining(report: Report, words: str, *outcomes: Outcome) -> str:
     """Return which items are left, and in how many accounts; nothing if there are none."""
     items = _items_with(report, *outcomes)
-    accounts = sum(any(item.outcome in outcomes for item in result.items) for result in report.results)
+    accounts = sum(
+        any(item.outcome in outcomes for item in result.items) for result in report.results
+    )
     return f"{words}: {items}, in {quantity(accounts, 'account')}." if items else ""
 
 

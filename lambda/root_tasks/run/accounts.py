@@ -1,7 +1,7 @@
 """The accounts that a run is about.
 
-A few accounts are described one by one, a unit is read below it, and all accounts are listed only for a run
-that is about all of them.
+A few accounts are described one by one, a unit is read below it, and all accounts are listed only
+for a run that is about all of them.
 """
 
 from __future__ import annotations
@@ -55,9 +55,11 @@ class MemberAccounts:
 
         Args:
             all_accounts: Whether it is every account of the organization.
-            organizational_units: Units whose accounts are meant, by ID, path or the end of their path.
+            organizational_units: Units whose accounts are meant, by ID, path or the end of their
+                path.
             account_ids: Accounts that are named.
-            found: Called with each page's accounts that no page before had, where all accounts are listed.
+            found: Called with each page's accounts that no page before had, where all accounts are
+                listed.
 
         Raises:
             RunRefusedError: There is no such unit, or more than one.
@@ -94,8 +96,8 @@ class MemberAccounts:
     def _find_by_id(self, account_ids: Collection[str]) -> dict[str, Account]:
         """Return some accounts: one call for each, or one for twenty where they are most of the organization.
 
-        The length of the list is not known beforehand. So more accounts than a page has are looked for in the
-        list, for as many pages as there are accounts left.
+        The length of the list is not known beforehand. So more accounts than a page has are looked
+        for in the list, for as many pages as there are accounts left.
         """
         if len(account_ids) <= MAX_ENTRIES_PER_PAGE:
             return self._describe_each(account_ids)
@@ -143,7 +145,9 @@ class MemberAccounts:
         if len(set(unknown).difference(self.units.parent_ids)) <= MAX_ENTRIES_PER_PAGE:
             with self.units.logging_failures():
                 for id_ in unknown:
-                    found[id_] = replace(members[id_], unit_path="/".join(self.units.parents_of(id_)))
+                    found[id_] = replace(
+                        members[id_], unit_path="/".join(self.units.parents_of(id_))
+                    )
         return found
 
 

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from ..model.run import Assignment, Target
     from .settings import RunBatchSettings
 
-# A batch opens no session and stores no backup in its last minute: all of its results have to be stored.
+# A batch opens no session and stores no backup in its last minute: all of its results have to be
+# stored.
 _RESULT_RESERVE_SECONDS = 60.0
 # Retry this long to read whether the execution was stopped: the accounts come after it.
 _STOP_SECONDS = 60.0
@@ -73,7 +74,9 @@ def run_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSettings)
     return _run(aws, storage.runs, work, event["batch"], backups=storage.backups)
 
 
-def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSettings) -> dict[str, Any]:
+def execute_batch(
+    aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSettings
+) -> dict[str, Any]:
     """Make the planned changes in the accounts of one batch, once.
 
     Args:
@@ -90,7 +93,8 @@ def execute_batch(aws: Aws, event: Mapping[str, Any], *, settings: RunBatchSetti
     storage = Storage.of(aws, settings.bucket)
     run_id, batch = event["runId"], event["batch"]
     work = storage.executions.read(Work, run_id, checksum=event["workSha256"])
-    # First of all: a batch that was started earlier may have made changes, whether or not the plan is valid.
+    # First of all: a batch that was started earlier may have made changes, whether or not the plan
+    # is valid.
     if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
         raise BatchClaimedError(run_id=run_id, batch=batch)
     if reason := _reason_to_stop(aws, work):
@@ -113,7 +117,9 @@ def _reason_to_stop(aws: Aws, work: Work) -> str | None:
     return None
 
 
-def _run(aws: Aws, runs: RunStore, work: Work, batch: int, *, backups: BackupStore) -> dict[str, Any]:
+def _run(
+    aws: Aws, runs: RunStore, work: Work, batch: int, *, backups: BackupStore
+) -> dict[str, Any]:
     runner = AccountRunner(aws=aws, work=work, pace=Pace(clock=aws.clock), back_up=backups.write)
     # The threads that wait for calls are never those that make them.
     with (
@@ -125,7 +131,9 @@ def _run(aws: Aws, runs: RunStore, work: Work, batch: int, *, backups: BackupSto
     return _store(aws, runs, work, batch, findings)
 
 
-def _store(aws: Aws, runs: RunStore, work: Work, batch: int, findings: tuple[Finding, ...]) -> dict[str, Any]:
+def _store(
+    aws: Aws, runs: RunStore, work: Work, batch: int, findings: tuple[Finding, ...]
+) -> dict[str, Any]:
     checksum = runs.write_result(work, batch, BatchResult(findings=findings, finished_at=aws.now()))
     outcomes = [finding.outcome for finding in findings]
     aws.log(
@@ -154,10 +162,15 @@ class AccountRunner:
     back_up: Callable[[Backup], str]
 
     @classmethod
-    def of_audit(cls, aws: Aws, *, run_id: str, pace: Pace, only: Assignment | None = None) -> AccountRunner:
+    def of_audit(
+        cls, aws: Aws, *, run_id: str, pace: Pace, only: Assignment | None = None
+    ) -> AccountRunner:
         """Return what audits accounts before it is known which accounts there are, or only one account."""
         work = Work(
-            run_id=run_id, session_task=Task.AUDIT, mode=Mode.AUDIT, batches=((only,),) if only else ()
+            run_id=run_id,
+            session_task=Task.AUDIT,
+            mode=Mode.AUDIT,
+            batches=((only,),) if only else (),
         )
         # An audit removes no policy.
         return cls(aws=aws, work=work, pace=pace, back_up=lambda backup: "")  # noqa: ARG005
@@ -192,7 +205,10 @@ class AccountRunner:
         # An unexpected error in one account must not cost the results of the others.
         except Exception as error:
             return _finding_without_change(
-                self.work, assignment, *self._reason_and_hint(assignment, error), message=messages.NO_SESSION
+                self.work,
+                assignment,
+                *self._reason_and_hint(assignment, error),
+                message=messages.NO_SESSION,
             )
         # A session that was throttled for long may come too late.
         if self._is_expired():
@@ -275,11 +291,22 @@ class AccountRunner:
 
 
 def _finding_without_change(
-    work: Work, assignment: Assignment, reason: str, hint: str | None = None, *, message: str | None = None
+    work: Work,
+    assignment: Assignment,
+    reason: str,
+    hint: str | None = None,
+    *,
+    message: str | None = None,
 ) -> Finding:
     """Return the finding of an account in which nothing was changed."""
     account_id = assignment.account_id
     if work.mode is not Mode.EXECUTE:
-        return Finding(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=reason, hint=hint)
-    items = tuple(item_of(target, Outcome.FAILED, message or reason) for target in assignment.targets)
-    return Finding(account_id=account_id, outcome=Outcome.FAILED, reason=reason, hint=hint, items=items)
+        return Finding(
+            account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=reason, hint=hint
+        )
+    items = tuple(
+        item_of(target, Outcome.FAILED, message or reason) for target in assignment.targets
+    )
+    return Finding(
+        account_id=account_id, outcome=Outcome.FAILED, reason=reason, hint=hint, items=items
+    )

@@ -35,8 +35,8 @@ class Results:
     Attributes:
         findings: The finding of each account whose batch has one, by account ID.
         warnings: Which results are not those that were stored, in sentences.
-        finished_at: When the last batch ended. That is not now: this can be a redrive. If none has a result,
-            the start of a read-only run, or now.
+        finished_at: When the last batch ended. That is not now: this can be a redrive. If none has
+            a result, the start of a read-only run, or now.
     """
 
     findings: Mapping[str, Finding]
@@ -53,8 +53,8 @@ def collect_results(
         aws: The function.
         runs: The runs of the state machine.
         run: The run.
-        returned: What the batches returned: each a number and the SHA-256 of its result. A batch that ended
-            without a result has returned something else.
+        returned: What the batches returned: each a number and the SHA-256 of its result. A batch
+            that ended without a result has returned something else.
         backups: The policies that runs removed.
     """
     checksums = _checksums(returned)
@@ -63,7 +63,11 @@ def collect_results(
         """Return the findings of a batch, when it ended, if it says so, and what is wrong with its result."""
         own = run.batches[batch]
         if (checksum := checksums.get(batch)) is None:
-            return [_unknown_finding(run, id_, messages.NO_RESULT, backups) for id_ in own], None, None
+            return (
+                [_unknown_finding(run, id_, messages.NO_RESULT, backups) for id_ in own],
+                None,
+                None,
+            )
         try:
             result = runs.read_result(run, batch, checksum=checksum)
         except (ChecksumMismatchError, DecodingError, UnreadableObjectError) as error:
@@ -83,15 +87,22 @@ def collect_results(
     ends: list[datetime] = []
     findings: dict[str, Finding] = {}
     with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-        for batch, (found, ended_at, problem) in enumerate(pool.map(collect, range(len(run.batches)))):
+        for batch, (found, ended_at, problem) in enumerate(
+            pool.map(collect, range(len(run.batches)))
+        ):
             findings |= {finding.account_id: finding for finding in found}
             ends += [ended_at] if ended_at else []
-            problems += [f"The result of batch {batch} was not followed. {problem}"] if problem else []
+            problems += (
+                [f"The result of batch {batch} was not followed. {problem}"] if problem else []
+            )
     more = ["There are more such results."] if len(problems) > _MAX_WARNINGS else []
-    # Without a result, a read-only run has seen nothing since its start: one that started later counts.
+    # Without a result, a read-only run has seen nothing since its start: one that started later
+    # counts.
     seen = run.started_at if run.mode is not Mode.EXECUTE else aws.now()
     return Results(
-        findings=findings, warnings=(*problems[:_MAX_WARNINGS], *more), finished_at=max(ends, default=seen)
+        findings=findings,
+        warnings=(*problems[:_MAX_WARNINGS], *more),
+        finished_at=max(ends, default=seen),
     )
 
 

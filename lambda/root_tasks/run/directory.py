@@ -75,10 +75,12 @@ class MemberDirectory:
 
         Args:
             request: What the run is to do. Accounts that are not members are left out.
-            on_page: Gets the accounts of each page while all accounts are listed, once the task is possible.
+            on_page: Gets the accounts of each page while all accounts are listed, once the task is
+                possible.
 
         Raises:
-            RunRefusedError: The task is not possible; the message says what to deploy. Or a unit is unclear.
+            RunRefusedError: The task is not possible; the message says what to deploy. Or a unit is
+                unclear.
             CallError: A read failed.
         """
         ended = threading.Event()
@@ -103,7 +105,8 @@ class MemberDirectory:
                     pool.submit(reader.units.read_names)
                 return possible.result(), members.result()
             finally:
-                # A refused run waits for no list, and names that were not read by now are read as needed.
+                # A refused run waits for no list, and names that were not read by now are read as
+                # needed.
                 ended.set()
 
     def _find_organization(self, task: Task, features: Future[Response]) -> OrganizationContext:
@@ -117,11 +120,15 @@ class MemberDirectory:
                     RefusalReason.NOT_AN_ADMINISTRATOR, account_id=self.aws.account_id, **data
                 ) from error
             if error.failure.kind is FailureKind.TRUSTED_ACCESS_DISABLED:
-                raise RunRefusedError(RefusalReason.TRUSTED_ACCESS_NOT_ENABLED, task=task, **data) from error
+                raise RunRefusedError(
+                    RefusalReason.TRUSTED_ACCESS_NOT_ENABLED, task=task, **data
+                ) from error
             raise
         feature = DEFINITIONS[task].feature
         if feature not in enabled:
-            raise RunRefusedError(RefusalReason.FEATURE_NOT_ENABLED, task=task, feature=feature, **data)
+            raise RunRefusedError(
+                RefusalReason.FEATURE_NOT_ENABLED, task=task, feature=feature, **data
+            )
         return organization
 
     def describe_organization(self) -> OrganizationContext:
@@ -136,8 +143,12 @@ class MemberDirectory:
         except CallError as error:
             if error.failure.name != "AWSOrganizationsNotInUse":
                 raise
-            raise RunRefusedError(RefusalReason.NO_ORGANIZATION, account_id=self.aws.account_id) from error
+            raise RunRefusedError(
+                RefusalReason.NO_ORGANIZATION, account_id=self.aws.account_id
+            ) from error
         return OrganizationContext(
             organization_id=require(organization, "Id", operation=_DESCRIBE_ORGANIZATION),
-            management_account_id=require(organization, "MasterAccountId", operation=_DESCRIBE_ORGANIZATION),
+            management_account_id=require(
+                organization, "MasterAccountId", operation=_DESCRIBE_ORGANIZATION
+            ),
         )

@@ -38,7 +38,11 @@ _SUPERSEDED = (
 
 
 def write_report(
-    aws: Aws, event: Mapping[str, Any], *, settings: WriteReportSettings, makes_changes: bool = False
+    aws: Aws,
+    event: Mapping[str, Any],
+    *,
+    settings: WriteReportSettings,
+    makes_changes: bool = False,
 ) -> dict[str, Any]:
     """Write the report of a run, even if batches have no result.
 
@@ -49,8 +53,8 @@ def write_report(
         makes_changes: Whether the run executes a plan.
 
     Returns:
-        The execution's output, without names: `runId`, `task`, `mode`, `report`, `reportSha256`, `totals`,
-        `summary`; `planSha256` of a plan, and whether the execution of one `failed`.
+        The execution's output, without names: `runId`, `task`, `mode`, `report`, `reportSha256`,
+        `totals`, `summary`; `planSha256` of a plan, and whether the execution of one `failed`.
 
     Raises:
         ChecksumMismatchError: The run was altered.
@@ -64,7 +68,9 @@ def write_report(
         if run.full:
             latest = storage.reports.find_etag(REPORT_JSON)
             # The numbers and the report of an audit that looked later count.
-            superseded = storage.reports.has_later(REPORT_JSON, than=report.finished_at, now=aws.now())
+            superseded = storage.reports.has_later(
+                REPORT_JSON, than=report.finished_at, now=aws.now()
+            )
             if superseded:
                 report = report.with_warning(_SUPERSEDED)
             else:
@@ -75,7 +81,8 @@ def write_report(
         urls = {file.name: runs.write_file(run.run_id, file) for file in files}
         if not run.full or storage.reports.find_etag(REPORT_JSON) == latest:
             break
-        # Another audit has ended meanwhile, for example while findings were imported: compare with that one.
+        # Another audit has ended meanwhile, for example while findings were imported: compare with
+        # that one.
         del report, files, plan
     totals = {str(outcome): count for outcome, count in report.totals.items()}
     aws.log(event="run_finished", runId=run.run_id, task=run.task, mode=run.mode, totals=totals)

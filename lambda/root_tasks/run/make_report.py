@@ -46,7 +46,9 @@ def make_report(
     accepted = {entry.target_id: entry for entry in run.accepted_credentials}
     results = (
         with_acceptance(result, accepted, unit_path=account.unit_path, on=run.started_at.date())
-        for account, result in zip(run.accounts, _results(run, findings, own_root_user), strict=True)
+        for account, result in zip(
+            run.accounts, _results(run, findings, own_root_user), strict=True
+        )
     )
     report = Report(
         **run.details(),
@@ -110,16 +112,21 @@ def _results(
 def is_outside(email: str | None, domains: Collection[str]) -> bool | None:
     """Return whether an address is in another domain; None if no domain is listed, or no address is known.
 
-    A subdomain is another domain. What is before the @ does not count: accounts may share a mailbox.
+    A subdomain is another domain. What is before the @ does not count: accounts may share a
+    mailbox.
     """
     if not domains or email is None:
         return None
     return email.rpartition("@")[2].lower() not in {domain.lower() for domain in domains}
 
 
-def _result(account: Account, findings: Mapping[str, Finding], own_root_user: Result | None) -> Result:
+def _result(
+    account: Account, findings: Mapping[str, Finding], own_root_user: Result | None
+) -> Result:
     if own_root_user is not None and account.account_id == own_root_user.account_id:
         return own_root_user
     if account.skip_reason is not None:
-        return Result(account_id=account.account_id, outcome=Outcome.SKIPPED, reason=account.skip_reason)
+        return Result(
+            account_id=account.account_id, outcome=Outcome.SKIPPED, reason=account.skip_reason
+        )
     return findings[account.account_id]

@@ -22,7 +22,8 @@ _READ_SECONDS = 60.0
 def own_root_user(aws: Aws, run: Run) -> Result | None:
     """Return the management account's result; None unless the run is an audit of it that runs there.
 
-    The account is skipped, because no task can run in it, but the result has its root user's credentials.
+    The account is skipped, because no task can run in it, but the result has its root user's
+    credentials.
     """
     audited = {account.account_id for account in run.accounts} if run.task is Task.AUDIT else ()
     if run.account_id != run.management_account_id or run.account_id not in audited:

@@ -77,8 +77,8 @@ def parse_plan_request(input_: object) -> PlanRequest:
 class Plans:
     """The plans that the construct's Audit state machine has created.
 
-    The output of the execution that created a plan has its checksum. That output cannot be altered; the
-    bucket only stores the plan.
+    The output of the execution that created a plan has its checksum. That output cannot be altered;
+    the bucket only stores the plan.
 
     Attributes:
         aws: The function.
@@ -157,7 +157,11 @@ class Plans:
         while True:
             times += 1
             response = find_execution(self.aws, execution_arn)
-            if response and response.require("status") == "SUCCEEDED" and response.get("output") is not None:
+            if (
+                response
+                and response.require("status") == "SUCCEEDED"
+                and response.get("output") is not None
+            ):
                 return response
             try:
                 budget.pause(times=times, error=outdated)

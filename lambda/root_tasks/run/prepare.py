@@ -22,15 +22,16 @@ if TYPE_CHECKING:
     from ..tasks.task_input import Request
     from .directory import MemberDirectory, OrganizationContext
 
-# A batch that dies takes its results with it. That is cheap if the run only reads; if it makes changes, each
-# account of the batch is unknown and has to be audited.
+# A batch that dies takes its results with it. That is cheap if the run only reads; if it makes
+# changes, each account of the batch is unknown and has to be audited.
 ACCOUNTS_PER_BATCH = {Mode.AUDIT: 25, Mode.PLAN: 25, Mode.EXECUTE: 5}
-# Most of the price of an audit is that of the state machine's transitions, three per batch. A batch reads
-# 25 accounts at once: this many take four times as long, which is still seconds.
+# Most of the price of an audit is that of the state machine's transitions, three per batch. A batch
+# reads 25 accounts at once: this many take four times as long, which is still seconds.
 _MAX_ACCOUNTS_PER_BATCH = {**ACCOUNTS_PER_BATCH, Mode.AUDIT: 100, Mode.PLAN: 100}
 # Fewer batches than run in parallel would make a small organization wait.
 _MIN_BATCHES = 10
-# The state machine holds the hash of each batch's result: 2,000 of them take 190 KB of the 256 KB of a state.
+# The state machine holds the hash of each batch's result: 2,000 of them take 190 KB of the 256 KB
+# of a state.
 _MAX_BATCHES = 2000
 
 
@@ -65,9 +66,13 @@ def prepare(
     absent = sorted(request.member_ids - members.keys())
     if absent and mode is not Mode.EXECUTE:
         raise RunRefusedError(
-            RefusalReason.NOT_MEMBERS, account_ids=absent, organization_id=organization.organization_id
+            RefusalReason.NOT_MEMBERS,
+            account_ids=absent,
+            organization_id=organization.organization_id,
         )
-    excluded = request.account_exclusions | directory.accounts.in_units(request.unit_exclusions).keys()
+    excluded = (
+        request.account_exclusions | directory.accounts.in_units(request.unit_exclusions).keys()
+    )
     accounts = classify(
         (member for id_, member in members.items() if id_ not in excluded),
         management_account_id=organization.management_account_id,
@@ -76,7 +81,9 @@ def prepare(
     )
     gone = [Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in absent]
     in_order = tuple(sorted((*accounts, *gone), key=lambda account: account.account_id))
-    batches = batches_of([account.account_id for account in in_order if account.skip_reason is None], mode)
+    batches = batches_of(
+        [account.account_id for account in in_order if account.skip_reason is None], mode
+    )
     run = Run(
         run_id=execution.name,
         execution_arn=execution.arn,
@@ -101,7 +108,9 @@ def prepare(
         run_id=execution.name,
         session_task=run.session_task,
         mode=mode,
-        batches=tuple(tuple(named.get(id_, Assignment(account_id=id_)) for id_ in ids) for ids in batches),
+        batches=tuple(
+            tuple(named.get(id_, Assignment(account_id=id_)) for id_ in ids) for ids in batches
+        ),
         credentials=request.credential_selection(execution.started_at),
         expires_at=expires_at,
         execution_arn=execution.arn,

@@ -29,14 +29,18 @@ if TYPE_CHECKING:
     from ..model.report_schema import Report
     from ..model.run import Run
 
-# A hundred calls, at ten a second, and as long again for AWS to accept them. Then the report is written.
+# A hundred calls, at ten a second, and as long again for AWS to accept them. Then the report is
+# written.
 _IMPORT_SECONDS = 180.0
 
 
-def compare(aws: Aws, reports: ReportStore, report: Report) -> tuple[Report, Notice | None, frozenset[str]]:
+def compare(
+    aws: Aws, reports: ReportStore, report: Report
+) -> tuple[Report, Notice | None, frozenset[str]]:
     """Return a full audit with its history, the notice about it, and the accounts of the audit before.
 
-    These are only those whose root user's e-mail address was checked: the whole report would take up memory.
+    These are only those whose root user's e-mail address was checked: the whole report would take
+    up memory.
     """
     previous, problem = _previous_audit(reports, report)
     if problem is not None:
@@ -48,7 +52,9 @@ def compare(aws: Aws, reports: ReportStore, report: Report) -> tuple[Report, Not
     return report, changes.notice(report, previous=previous, problem=problem), checked
 
 
-def import_audit(aws: Aws, report: Report, *, checked: Collection[str]) -> tuple[Report, ImportResult]:
+def import_audit(
+    aws: Aws, report: Report, *, checked: Collection[str]
+) -> tuple[Report, ImportResult]:
     """Import the findings of a full audit, and return its report with a warning if that did not succeed.
 
     An import that fails never ends the audit.
@@ -63,7 +69,9 @@ def import_audit(aws: Aws, report: Report, *, checked: Collection[str]) -> tuple
     """
     aws = aws.within(_IMPORT_SECONDS)
     found = findings_of(report, checked=checked)
-    result = import_findings(found, client=aws.clients.security_hub, importer=aws.function, budget=aws.budget)
+    result = import_findings(
+        found, client=aws.clients.security_hub, importer=aws.function, budget=aws.budget
+    )
     aws.log(
         event="findings_imported",
         runId=report.run_id,
@@ -142,7 +150,9 @@ def _metrics(
     if imported is not None:
         values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
     # No value of these two sets off an alarm.
-    is_alarming = any(values[name] for name in values.keys() - {"AccountsAudited", "FindingsImported"})
+    is_alarming = any(
+        values[name] for name in values.keys() - {"AccountsAudited", "FindingsImported"}
+    )
     return metric_line(
         dimensions={ORGANIZATION_ID: report.organization_id},
         # The construct's alarms use it: the construct does not know the organization.

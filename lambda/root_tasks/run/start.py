@@ -45,7 +45,8 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         settings: The function's settings.
 
     Returns:
-        `runId`, `sessionTask`, `runSha256`, `workSha256` and `batches`, for the state machine. No names.
+        `runId`, `sessionTask`, `runSha256`, `workSha256` and `batches`, for the state machine. No
+        names.
 
     Raises:
         RunRefusedError: The run cannot start.
@@ -57,7 +58,9 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
             raise RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED)
         if request.restores:
             request = _with_backups(request, storage, tasks=settings.tasks)
-        patient = replace(aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS)
+        patient = replace(
+            aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS
+        )
         directory = MemberDirectory.of(aws.with_budget(patient))
         run, work = prepare(
             directory, request, execution=execution, protected_accounts=settings.protected_accounts
@@ -82,7 +85,8 @@ def start_execution(
         settings: The function's settings.
 
     Returns:
-        `runId`, `sessionTask`, `runSha256`, `workSha256` and `batches`, for the state machine. No names.
+        `runId`, `sessionTask`, `runSha256`, `workSha256` and `batches`, for the state machine. No
+        names.
 
     Raises:
         RunRefusedError: The plan cannot be executed.

@@ -28,8 +28,8 @@ _LIST_UNITS = "organizations:ListOrganizationalUnitsForParent"
 _LIST_ACCOUNTS = "organizations:ListAccountsForParent"
 _LIST_PARENTS = "organizations:ListParents"
 _DESCRIBE_UNIT = "organizations:DescribeOrganizationalUnit"
-# The names of units are for readers of the report: they do not delay a run for longer than this. 500 units
-# take less, at the five lists a second that Organizations allows.
+# The names of units are for readers of the report: they do not delay a run for longer than this.
+# 500 units take less, at the five lists a second that Organizations allows.
 _UNIT_NAMES_SECONDS = 120.0
 # AWS names it, and there is no call to rename it.
 ROOT_NAME = "Root"
@@ -63,7 +63,8 @@ class UnitTree:
     Attributes:
         aws: The account that sees them.
         names: The names of the units in each unit or root that was read, by their IDs.
-        described: The name of each unit that was described, by its ID; None if it could not be read.
+        described: The name of each unit that was described, by its ID; None if it could not be
+            read.
         parent_ids: What each account or unit is in directly, by its ID.
     """
 
@@ -92,7 +93,9 @@ class UnitTree:
         if parent_id not in self.names:
             units = self.aws.entries(_LIST_UNITS, items="OrganizationalUnits", ParentId=parent_id)
             self.names[parent_id] = {
-                require(unit, "Id", operation=_LIST_UNITS): require(unit, "Name", operation=_LIST_UNITS)
+                require(unit, "Id", operation=_LIST_UNITS): require(
+                    unit, "Name", operation=_LIST_UNITS
+                )
                 for unit in units
             }
             self.parent_ids.update(dict.fromkeys(self.names[parent_id], parent_id))
@@ -207,7 +210,9 @@ class UnitTree:
                 raise RunRefusedError(RefusalReason.UNIT_NOT_FOUND, unit=value) from error
             return value
         # Names may have a "/" in them: only whole paths are compared.
-        on_path = self.units_under(self.roots(), is_wanted=lambda unit: value.startswith(f"{unit.path}/"))
+        on_path = self.units_under(
+            self.roots(), is_wanted=lambda unit: value.startswith(f"{unit.path}/")
+        )
         found = [unit for unit in on_path if unit.path == value] or [
             unit for unit in self.units_under(self.roots()) if unit.path.endswith(f"/{value}")
         ]
@@ -279,7 +284,8 @@ def parse_path(paths: Iterable[str]) -> str | None:
     None if the response has no path: SDKs before botocore 1.42.80 leave it out.
 
     Args:
-        paths: What Organizations returns, such as o-8j81brsjuj/r-ab12/ou-ab12-c3d4e5f6/222222222222/.
+        paths: What Organizations returns, such as
+            o-8j81brsjuj/r-ab12/ou-ab12-c3d4e5f6/222222222222/.
     """
     for path in paths:
         if match := _PATH.fullmatch(path):

@@ -21,4 +21,6 @@ DEFINITIONS: Mapping[Task, TaskDefinition] = {
     Task.RESTORE: unlock_policy.RESTORE_DEFINITION,
 }
 # A policy is restored in a session of the task that removed it.
-TASKS_OF_POLICIES = {each.policy_type: task for task, each in DEFINITIONS.items() if each.policy_type}
+TASKS_OF_POLICIES = {
+    each.policy_type: task for task, each in DEFINITIONS.items() if each.policy_type
+}

@@ -33,9 +33,9 @@ _PASSWORD = Credential(type=ItemType.PASSWORD, details=CredentialDetails())
 def audit(task: AccountTask) -> Finding:
     """Return which credentials the account's root user has.
 
-    One call if there are none; otherwise the details of what exists, in two more round trips. A run of one
-    account asks for all but the last uses at once. The summary decides: a detail that cannot be read is a
-    note.
+    One call if there are none; otherwise the details of what exists, in two more round trips. A run
+    of one account asks for all but the last uses at once. The summary decides: a detail that cannot
+    be read is a note.
 
     Raises:
         CallError: Whether there are any could not be read.
@@ -56,9 +56,11 @@ def audit(task: AccountTask) -> Finding:
     ]
     # None for a type that exists, and could not be listed.
     credentials = {
-        type_: None if isinstance(found, Failure) else found or None for type_, found in listed.items()
+        type_: None if isinstance(found, Failure) else found or None
+        for type_, found in listed.items()
     }
-    # The summary says if there is one, and the audit shows nothing else that only GetLoginProfile has.
+    # The summary says if there is one, and the audit shows nothing else that only GetLoginProfile
+    # has.
     passwords = [_PASSWORD] if ItemType.PASSWORD in existing else []
     keys = credentials.get(ItemType.ACCESS_KEY, ())
     used = with_last_uses(session, [*passwords, *(keys or ())])

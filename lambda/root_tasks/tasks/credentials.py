@@ -119,7 +119,9 @@ def types_in_summary(response: Response) -> frozenset[ItemType]:
     counts = response.require("SummaryMap")
     present = {
         ItemType.PASSWORD: require(counts, "AccountPasswordPresent", operation=GET_ACCOUNT_SUMMARY),
-        ItemType.ACCESS_KEY: require(counts, "AccountAccessKeysPresent", operation=GET_ACCOUNT_SUMMARY),
+        ItemType.ACCESS_KEY: require(
+            counts, "AccountAccessKeysPresent", operation=GET_ACCOUNT_SUMMARY
+        ),
         ItemType.MFA_DEVICE: require(counts, "AccountMFAEnabled", operation=GET_ACCOUNT_SUMMARY),
         ItemType.SIGNING_CERTIFICATE: require(
             counts, "AccountSigningCertificatesPresent", operation=GET_ACCOUNT_SUMMARY
@@ -136,7 +138,8 @@ def list_credentials(
     Args:
         session: The session.
         types: The types to list. One that exists and cannot be listed has the failure instead.
-        eager: Whether to list them before it is known which exist: one round trip less, but more calls.
+        eager: Whether to list them before it is known which exist: one round trip less, but more
+            calls.
 
     Raises:
         CallError: Which types exist could not be read.
@@ -153,13 +156,17 @@ def list_credentials(
         # This one call decides whether an account has credentials.
         return types_in_summary(session.call(GET_ACCOUNT_SUMMARY))
 
-    reads: dict[ItemType, Callable[[], Any]] = {type_: functools.partial(read, type_) for type_ in types}
+    reads: dict[ItemType, Callable[[], Any]] = {
+        type_: functools.partial(read, type_) for type_ in types
+    }
     existing, *responses = session.in_parallel(read_summary, *(reads.values() if eager else ()))
     if not eager:
         reads = {type_: reads[type_] for type_ in reads if type_ in existing}
         responses = session.in_parallel(*reads.values())
     # The denial of a list counts only if there is something to list.
-    listed = {type_: found for type_, found in zip(reads, responses, strict=True) if type_ in existing}
+    listed = {
+        type_: found for type_, found in zip(reads, responses, strict=True) if type_ in existing
+    }
     return existing, listed
 
 
@@ -206,11 +213,15 @@ def _with_last_use(session: RootSession, credential: Credential) -> Credential:
     try:
         if credential.type is ItemType.PASSWORD:
             user = session.call(_GET_USER).require("User")
-            return replace(credential, details=replace(details, last_used_at=user.get("PasswordLastUsed")))
+            return replace(
+                credential, details=replace(details, last_used_at=user.get("PasswordLastUsed"))
+            )
         response = session.call(_GET_ACCESS_KEY_LAST_USED, AccessKeyId=credential.id or "")
         use = response.require("AccessKeyLastUsed")
     except CallError as error:
-        return replace(credential, details=replace(details, last_use_unread=True), unread=error.failure)
+        return replace(
+            credential, details=replace(details, last_use_unread=True), unread=error.failure
+        )
     service = use.get("ServiceName", _NEVER_USED)
     used = replace(
         details,

@@ -27,7 +27,8 @@ class AccountTask:
         targets: What to plan or to execute; empty where the task finds out by itself.
         credentials: Which credentials a plan may list.
         back_up: Stores the policy of a target, and returns the backup's reference.
-        eager: Whether credentials are listed before it is known which exist: some calls more, but sooner.
+        eager: Whether credentials are listed before it is known which exist: some calls more, but
+            sooner.
     """
 
     session: RootSession
@@ -68,13 +69,13 @@ class TaskDefinition:
         feature: The feature of centralized root access that its sessions need.
         necessary_reads: The calls without which an audit or a plan finds nothing in an account.
         item_types: What a plan finds by itself; empty if the input names the targets.
-        calls: The calls that its root sessions make, those of a plan included, named as in an IAM policy:
-            without a plan nothing is executed.
+        calls: The calls that its root sessions make, those of a plan included, named as in an IAM
+            policy: without a plan nothing is executed.
         input_keys: The keys that its input may have, besides "task" and "requestedBy".
-        parse: Returns what an input asks for; raises RunRefusedError. It decides whether the accounts have
-            to be named.
-        plan: Reads an account and changes nothing. Of a task that makes changes, the finding has the targets
-            of the plan.
+        parse: Returns what an input asks for; raises RunRefusedError. It decides whether the
+            accounts have to be named.
+        plan: Reads an account and changes nothing. Of a task that makes changes, the finding has
+            the targets of the plan.
         execute: Changes the targets of the plan, and nothing else; None for a read-only task.
         policy_type: The policies that the task removes and replaces; None if it does not.
         planned_by: The task whose policy the sessions of a plan have, which can change nothing;

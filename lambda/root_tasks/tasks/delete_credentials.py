@@ -42,7 +42,8 @@ _MAX_UNUSED_FOR_DAYS = 3650
 _PROTECTED_BY_MFA = (ItemType.PASSWORD, ItemType.ACCESS_KEY, ItemType.SIGNING_CERTIFICATE)
 # MFA comes last: as long as another credential exists, it protects the account.
 _ORDER = (*_PROTECTED_BY_MFA, ItemType.MFA_DEVICE)
-# The call that deletes a credential, and its parameter for the credential's ID. A password has none.
+# The call that deletes a credential, and its parameter for the credential's ID. A password has
+# none.
 _DELETIONS = {
     ItemType.PASSWORD: ("iam:DeleteLoginProfile", None),
     ItemType.ACCESS_KEY: ("iam:DeleteAccessKey", "AccessKeyId"),
@@ -50,8 +51,8 @@ _DELETIONS = {
     ItemType.MFA_DEVICE: ("iam:DeactivateMFADevice", "SerialNumber"),
 }
 _DELETING_CALLS = {type_: operation for type_, (operation, _) in _DELETIONS.items()}
-# Types that are also identified by the time of creation, for an MFA device the time when it was enabled. With
-# the reasons to leave one: it could not be read, or it is another one.
+# Types that are also identified by the time of creation, for an MFA device the time when it was
+# enabled. With the reasons to leave one: it could not be read, or it is another one.
 _IDENTIFIED_BY_DATE = {
     ItemType.PASSWORD: (messages.PASSWORD_NOT_CHECKED, messages.PASSWORD_REPLACED),
     ItemType.MFA_DEVICE: (messages.MFA_DEVICE_NOT_CHECKED, messages.MFA_DEVICE_REPLACED),
@@ -70,7 +71,9 @@ def plan(task: AccountTask) -> Finding:
         CallError: The credentials could not be read.
     """
     session = task.session
-    wanted = [type_ for type_ in _ORDER if not task.credentials.types or type_ in task.credentials.types]
+    wanted = [
+        type_ for type_ in _ORDER if not task.credentials.types or type_ in task.credentials.types
+    ]
     existing, listed = list_credentials(session, wanted, eager=task.eager)
     exist: list[Credential] = []
     for type_, found in listed.items():
@@ -98,7 +101,8 @@ def plan(task: AccountTask) -> Finding:
 
 
 def _target(credential: Credential) -> Target:
-    # A password has no ID, and another device can have the serial number of one that was deactivated.
+    # A password has no ID, and another device can have the serial number of one that was
+    # deactivated.
     is_dated = credential.type in _IDENTIFIED_BY_DATE
     return Target(
         type=credential.type,
@@ -178,7 +182,9 @@ class _Deletion:
         """Return what was seen that is not in the plan, and so was left unchanged."""
         # A device that was enabled again has the same ID.
         ids = {target.id for target in self._reported if target.id}
-        others = [each for each in self._others if each not in self._reported and each.id not in ids]
+        others = [
+            each for each in self._others if each not in self._reported and each.id not in ids
+        ]
         return [item_of(target, Outcome.SKIPPED, messages.NOT_IN_PLAN) for target in others]
 
     def _reason_to_keep_mfa(self) -> str | None:
@@ -229,7 +235,8 @@ class _Deletion:
 
 def necessary_calls(type_: ItemType) -> tuple[str, ...]:
     """Return the calls without which a credential cannot be deleted."""
-    # It is read again to see that it is the planned one and, before MFA goes, that nothing else is left.
+    # It is read again to see that it is the planned one and, before MFA goes, that nothing else is
+    # left.
     reads = {ItemType.PASSWORD: (ItemType.PASSWORD,), ItemType.MFA_DEVICE: _ORDER}.get(type_, ())
     return (*(LISTING_CALLS[type_] for type_ in reads), _DELETING_CALLS[type_])
 
@@ -255,7 +262,11 @@ def _parse_credential_types(input_: TaskInput) -> tuple[ItemType, ...]:
         return ()
     values = input_.values[_CREDENTIAL_TYPES]
     expected = f"a list of the types {', '.join(map(quote, _ORDER))}"
-    if not isinstance(values, list) or not values or any(value not in list(_ORDER) for value in values):
+    if (
+        not isinstance(values, list)
+        or not values
+        or any(value not in list(_ORDER) for value in values)
+    ):
         raise invalid_value(values, key=_CREDENTIAL_TYPES, expected=expected)
     return tuple(type_ for type_ in _ORDER if type_ in values)
 
@@ -281,7 +292,12 @@ DEFINITION = TaskDefinition(
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     necessary_reads=(GET_ACCOUNT_SUMMARY,),
     item_types=_ORDER,
-    calls=(GET_ACCOUNT_SUMMARY, LISTING_CALLS[ItemType.PASSWORD], *DETAIL_CALLS, *_DELETING_CALLS.values()),
+    calls=(
+        GET_ACCOUNT_SUMMARY,
+        LISTING_CALLS[ItemType.PASSWORD],
+        *DETAIL_CALLS,
+        *_DELETING_CALLS.values(),
+    ),
     input_keys=(*SCOPE_KEYS, *_SELECTION_KEYS),
     parse=parse,
     plan=plan,

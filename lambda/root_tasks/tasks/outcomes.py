@@ -15,29 +15,45 @@ if TYPE_CHECKING:
 
     from ..model.run import Target
 
-_NEED_A_REASON = (Outcome.UNKNOWN, Outcome.FAILED, Outcome.INACCESSIBLE, Outcome.IN_USE, Outcome.SKIPPED)
+_NEED_A_REASON = (
+    Outcome.UNKNOWN,
+    Outcome.FAILED,
+    Outcome.INACCESSIBLE,
+    Outcome.IN_USE,
+    Outcome.SKIPPED,
+)
 
 
-def finding_of(account_id: str, items: Sequence[Item], *, planned: Sequence[Target] = ()) -> Finding:
+def finding_of(
+    account_id: str, items: Sequence[Item], *, planned: Sequence[Target] = ()
+) -> Finding:
     """Return the finding of an account: its outcome is that of the item that needs attention most.
 
-    An account with something planned is planned, regardless of its other items: its plan can be executed. The
-    reason is then about what is not planned.
+    An account with something planned is planned, regardless of its other items: its plan can be
+    executed. The reason is then about what is not planned.
     """
     outcomes = [item.outcome for item in items]
-    needs_attention_most = min(outcomes, key=lambda outcome: outcome.rank, default=Outcome.NOTHING_TO_DO)
+    needs_attention_most = min(
+        outcomes, key=lambda outcome: outcome.rank, default=Outcome.NOTHING_TO_DO
+    )
     outcome = Outcome.PLANNED if planned else needs_attention_most
     reason = None
     if needs_attention_most in _NEED_A_REASON:
         reason = next(item.message for item in items if item.outcome is needs_attention_most)
     return Finding(
-        account_id=account_id, outcome=outcome, reason=reason, items=tuple(items), planned=tuple(planned)
+        account_id=account_id,
+        outcome=outcome,
+        reason=reason,
+        items=tuple(items),
+        planned=tuple(planned),
     )
 
 
 def item_of(target: Target, outcome: Outcome, message: str | None = None) -> Item:
     """Return the item of a target."""
-    return Item(type=target.type, id=target.id, outcome=outcome, message=message, region=target.region)
+    return Item(
+        type=target.type, id=target.id, outcome=outcome, message=message, region=target.region
+    )
 
 
 def failure_item(target: Target, failure: Failure) -> Item:

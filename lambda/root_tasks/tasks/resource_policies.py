@@ -50,7 +50,8 @@ class _BucketPolicy:
 
     def attach(self, text: str) -> None:
         """Attach a policy."""
-        # Without ConfirmRemoveSelfBucketAccess, by which the caller, root, may give up changing the policy.
+        # Without ConfirmRemoveSelfBucketAccess, by which the caller, root, may give up changing the
+        # policy.
         self._call(PUT_BUCKET_POLICY, Policy=text)
 
     def _call(self, operation: str, **parameters: object) -> Response:

@@ -46,19 +46,21 @@ class Request:
 
     Attributes:
         task: The task.
-        session_task: The task whose sessions a restore needs, once its backups are read; None for any other
-            request.
+        session_task: The task whose sessions a restore needs, once its backups are read; None for
+            any other request.
         replaces_policy: Whether the policy of the target is replaced with the one in the input.
         requested_by: The requester, as the input states.
         all_accounts: Whether it is every account of the organization.
         account_ids: The accounts.
         from_report: The run of whose report these are, as the input states.
-        organizational_units: The organizational units, for their accounts: by ID, path or the end of a path.
+        organizational_units: The organizational units, for their accounts: by ID, path or the end
+            of a path.
         exclusions: Accounts and organizational units that are left out of all that.
         assignments: The buckets or queues, by account.
         restores: The references of the backups to restore.
         credential_types: The types of credentials to plan; all types where it is empty.
-        unused_for: For how long a credential has to be unused to be planned; None to plan it all the same.
+        unused_for: For how long a credential has to be unused to be planned; None to plan it all
+            the same.
     """
 
     task: Task
@@ -210,23 +212,30 @@ def text_of(input_: Mapping[str, Any], key: str, *, pattern: re.Pattern[str], ex
     return value
 
 
-def string_list(values: object, *, key: str, pattern: re.Pattern[str], expected: str) -> tuple[str, ...]:
+def string_list(
+    values: object, *, key: str, pattern: re.Pattern[str], expected: str
+) -> tuple[str, ...]:
     """Return the strings of a list, each once.
 
     Raises:
-        RunRefusedError: It is not a list, it is empty, or one of its entries does not match the pattern.
+        RunRefusedError: It is not a list, it is empty, or one of its entries does not match the
+            pattern.
     """
     if not isinstance(values, list) or not values:
         raise invalid_value(values, key=key, expected=f"a list of {expected}")
     for value in values:
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise RunRefusedError(RefusalReason.INVALID_ENTRY, key=key, expected=expected, value=quote(value))
+            raise RunRefusedError(
+                RefusalReason.INVALID_ENTRY, key=key, expected=expected, value=quote(value)
+            )
     return tuple(dict.fromkeys(values))
 
 
 def invalid_value(value: object, *, key: str, expected: str) -> RunRefusedError:
     """Return the refusal of a value that is not as expected."""
-    return RunRefusedError(RefusalReason.INVALID_VALUE, key=key, expected=expected, value=quote(value))
+    return RunRefusedError(
+        RefusalReason.INVALID_VALUE, key=key, expected=expected, value=quote(value)
+    )
 
 
 def quote(value: object) -> str:
@@ -241,7 +250,9 @@ def parse_accounts(input_: TaskInput) -> Request:
         RunRefusedError: It names nothing, or something unclear.
     """
     input_.require_one_of(*ACCOUNT_KEYS)
-    units = input_.strings(ORGANIZATIONAL_UNITS, _UNIT, "IDs, names or paths of organizational units")
+    units = input_.strings(
+        ORGANIZATIONAL_UNITS, _UNIT, "IDs, names or paths of organizational units"
+    )
     exclusions = input_.strings(
         EXCLUDE, _UNIT, "account IDs, and IDs, names or paths of organizational units"
     )
@@ -251,7 +262,9 @@ def parse_accounts(input_: TaskInput) -> Request:
         return Request(task=input_.task, all_accounts=True, exclusions=exclusions)
     from_report = None
     if FROM_REPORT in input_.values:
-        from_report = text_of(input_.values, FROM_REPORT, pattern=RUN_ID, expected="the name of a run")
+        from_report = text_of(
+            input_.values, FROM_REPORT, pattern=RUN_ID, expected="the name of a run"
+        )
     return Request(
         task=input_.task,
         account_ids=_account_ids(input_),

@@ -51,13 +51,18 @@ _BACKUPS = "backups"
 _POLICY_OVERRIDE = "policyOverride"
 
 # Until 2018 us-east-1 allowed capitals, underscores and 255 characters.
-_BUCKET_NAME = re.compile(r"(?!.*\.\.)(?![0-9]+(\.[0-9]+){3}\Z)[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+_BUCKET_NAME = re.compile(
+    r"(?!.*\.\.)(?![0-9]+(\.[0-9]+){3}\Z)[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]"
+)
 _QUEUE_ARN = re.compile(
     r"arn:aws(-[a-z]+)*:sqs:[a-z]{2,4}(-[a-z]+)+-[0-9]:[0-9]{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?"
 )
 # SQS has the same error by two names: its older protocol's, and its model's.
 _DOES_NOT_EXIST = ("NoSuchBucket", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
-_AFTER_REPLACING = {Outcome.FAILED: messages.POLICY_UNCHANGED, Outcome.UNKNOWN: messages.POLICY_UNKNOWN}
+_AFTER_REPLACING = {
+    Outcome.FAILED: messages.POLICY_UNCHANGED,
+    Outcome.UNKNOWN: messages.POLICY_UNKNOWN,
+}
 
 
 def plan(task: AccountTask) -> Finding:
@@ -126,9 +131,13 @@ def _obstacle(target: Target, restore: Restore, text: str | None) -> Item | None
     return _restore_item(target, restore, Outcome.FAILED, messages.CHANGED_SINCE_BACKUP)
 
 
-def _restore_item(target: Target, restore: Restore, outcome: Outcome, message: str | None = None) -> Item:
+def _restore_item(
+    target: Target, restore: Restore, outcome: Outcome, message: str | None = None
+) -> Item:
     """Return the item of a policy to attach, with the text: a person approves it by its plan."""
-    return replace(item_of(target, outcome, message), policy=restore.policy, backup=restore.reference)
+    return replace(
+        item_of(target, outcome, message), policy=restore.policy, backup=restore.reference
+    )
 
 
 def _policy_item(target: Target, outcome: Outcome, text: str) -> Item:
@@ -235,7 +244,9 @@ def _parse_bucket_input(input_: TaskInput) -> Request:
         (id_, string_list(by_account[id_], key=id_, pattern=_BUCKET_NAME, expected="bucket names"))
         for id_ in account_ids
     ]
-    targets = [(id_, Target(type=ItemType.BUCKET_POLICY, id=name)) for id_, own in names for name in own]
+    targets = [
+        (id_, Target(type=ItemType.BUCKET_POLICY, id=name)) for id_, own in names for name in own
+    ]
     return _unlock_request(input_, targets)
 
 
@@ -259,7 +270,9 @@ def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) ->
         if len(targets) != 1:
             raise RunRefusedError(RefusalReason.OVERRIDE_OF_SEVERAL_POLICIES)
         policy = _policy_document(input_.values[_POLICY_OVERRIDE])
-        targets = [(account_id, replace(target, replacement=policy)) for account_id, target in targets]
+        targets = [
+            (account_id, replace(target, replacement=policy)) for account_id, target in targets
+        ]
     return Request(
         task=input_.task,
         replaces_policy=_POLICY_OVERRIDE in input_.values,

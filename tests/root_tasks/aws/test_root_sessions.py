@@ -72,7 +72,8 @@ class Recorder:
 
     Attributes:
         clients: The clients whose requests it gets.
-        signed: For each request the key that it names, the key that it is signed with, and the token.
+        signed: For each request the key that it names, the key that it is signed with, and the
+            token.
     """
 
     clients: SessionClients
@@ -121,7 +122,9 @@ def key_of(account_id: str) -> str:
     return f"ASIA{account_id}"
 
 
-def session_of(account_id: str, clients: SessionClients, executor: ThreadPoolExecutor) -> RootSession:
+def session_of(
+    account_id: str, clients: SessionClients, executor: ThreadPoolExecutor
+) -> RootSession:
     return RootSession(
         account_id=account_id,
         credentials=credentials_of(account_id),
@@ -136,7 +139,9 @@ def aws_of(sts: Any, clock: Clock) -> Aws:
     """What a function works with whose STS is this one."""
     sts.meta = SimpleNamespace(events=SimpleNamespace(register_first=lambda *_, **__: None))
     return Aws(
-        find_function=lambda: FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT),
+        find_function=lambda: FunctionArn(
+            partition="aws", region="us-east-1", account_id=MANAGEMENT
+        ),
         clients=Clients(lambda service: sts, sessions=session_clients()),
         now=lambda: STARTED,
         log=lambda **event: None,
@@ -157,10 +162,14 @@ def open_audit_session(sts: Any, clock: Clock, executor: ThreadPoolExecutor) -> 
 
 
 def last_use_of_key(session: RootSession) -> None:
-    session.call("iam:GetAccessKeyLastUsed", region="us-east-1", AccessKeyId=key_of(session.account_id))
+    session.call(
+        "iam:GetAccessKeyLastUsed", region="us-east-1", AccessKeyId=key_of(session.account_id)
+    )
 
 
-def test_no_request_of_many_threads_is_signed_with_the_keys_of_another_account(recorder: Recorder) -> None:
+def test_no_request_of_many_threads_is_signed_with_the_keys_of_another_account(
+    recorder: Recorder,
+) -> None:
     with ThreadPoolExecutor(THREADS) as accounts, ThreadPoolExecutor(THREADS) as calls:
         sessions = [session_of(f"{number:012}", recorder.clients, calls) for number in range(30)]
 
@@ -168,7 +177,9 @@ def test_no_request_of_many_threads_is_signed_with_the_keys_of_another_account(r
             """Make calls for one account after another, alone and several in parallel."""
             for session in random.Random(seed).choices(sessions, k=6):
                 last_use_of_key(session)
-                session.in_parallel(*(functools.partial(last_use_of_key, session) for _ in range(3)))
+                session.in_parallel(
+                    *(functools.partial(last_use_of_key, session) for _ in range(3))
+                )
 
         list(accounts.map(call_in_turns, range(THREADS)))
     assert len(recorder.signed) == THREADS * 6 * 4
@@ -187,10 +198,15 @@ def test_a_request_outside_of_a_session_is_not_signed_and_not_sent(recorder: Rec
     assert recorder.signed == [(KEY, KEY, KEY)]
 
 
-def test_reading_a_list_leaves_the_thread_without_a_session_between_its_pages(recorder: Recorder) -> None:
+def test_reading_a_list_leaves_the_thread_without_a_session_between_its_pages(
+    recorder: Recorder,
+) -> None:
     clients, iam = recorder.clients, recorder.iam
     pages: Iterator[dict[str, Any]] = iter(
-        [{"Items": [1], "IsTruncated": True, "Marker": "next"}, {"Items": [2], "IsTruncated": False}]
+        [
+            {"Items": [1], "IsTruncated": True, "Marker": "next"},
+            {"Items": [2], "IsTruncated": False},
+        ]
     )
 
     def list_page(**_: str) -> dict[str, Any]:
@@ -199,7 +215,9 @@ def test_reading_a_list_leaves_the_thread_without_a_session_between_its_pages(re
 
     with ThreadPoolExecutor(1) as executor:
         session = session_of(MEMBER, clients, executor)
-        items = session.pages(list_page, operation="iam:ListAccessKeys", items="Items", token="Marker")
+        items = session.pages(
+            list_page, operation="iam:ListAccessKeys", items="Items", token="Marker"
+        )
         for _ in items:
             with pytest.raises(NoRootSessionError):
                 iam.get_access_key_last_used(AccessKeyId=KEY)
@@ -425,7 +443,9 @@ def test_calls_that_are_denied_take_no_longer_than_others() -> None:
     budget = PacedRetryBudget(clock=time.clock(), deadline=DEADLINE, pace=pace)
 
     def deny() -> dict[str, Any]:
-        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "An explicit deny"}}, "AssumeRoot")
+        raise ClientError(
+            {"Error": {"Code": "AccessDenied", "Message": "An explicit deny"}}, "AssumeRoot"
+        )
 
     pace.note_throttling()
     for _ in range(300):

@@ -51,7 +51,9 @@ RUN = Run(
 ASSIGNED = (Assignment(account_id=MEMBER),)
 WORK = Work(run_id="run-1", session_task=Task.AUDIT, mode=Mode.AUDIT, batches=(ASSIGNED,))
 PLAN = Plan(run_id="run-1", task=Task.DELETE, session_task=Task.DELETE, assignments=ASSIGNED)
-RESULT = BatchResult(findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),), finished_at=STARTED)
+RESULT = BatchResult(
+    findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),), finished_at=STARTED
+)
 MARK = ExecutionMark(execution_arn="arn", started_at=STARTED)
 OTHER_MARK = replace(MARK, started_at=STARTED + timedelta(days=90))
 BACKUP = Backup(
@@ -117,7 +119,10 @@ CONFLICT = (409, "ConditionalRequestConflict")
 def objects(s3: Any) -> dict[str, bytes]:
     """The objects of the bucket."""
     entries = s3.list_objects_v2(Bucket=BUCKET).get("Contents", ())
-    return {entry["Key"]: s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read() for entry in entries}
+    return {
+        entry["Key"]: s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read()
+        for entry in entries
+    }
 
 
 def stored(key: str | None) -> str:
@@ -179,7 +184,10 @@ def test_run_work_and_plan_are_read_only_as_they_were_stored(s3: Any, storage: S
         s3.put_object(Bucket=BUCKET, Key=key, Body=altered)
         with pytest.raises(ChecksumMismatchError) as raised:
             runs.read(type(document), "run-1", checksum=checksum)
-        assert (raised.value.key, str(raised.value)) == (key, f"{key} was altered after it was stored.")
+        assert (raised.value.key, str(raised.value)) == (
+            key,
+            f"{key} was altered after it was stored.",
+        )
 
 
 # Backups
@@ -190,7 +198,9 @@ def test_a_backup_is_found_by_the_checksum_of_its_stored_bytes(s3: Any, storage:
     assert storage.backups.read(reference) == BACKUP
     assert reference == f"backups/run-1/{MEMBER}/locked/{sha256(objects(s3)[reference])}.json"
     # A report names them, so none of them may be a sentence.
-    s3.put_object(Bucket=BUCKET, Key=f"backups/run-1/{MEMBER}/none. Run centralized-root-access y.json")
+    s3.put_object(
+        Bucket=BUCKET, Key=f"backups/run-1/{MEMBER}/none. Run centralized-root-access y.json"
+    )
     assert storage.backups.references("run-1", MEMBER) == [reference]
     assert storage.backups.references("run-1", OTHER) == []
 
@@ -215,7 +225,9 @@ def test_a_backup_that_is_there_and_denied_is_an_error(s3: Any, storage: Storage
 # Conditional writes
 
 
-def test_a_backup_that_an_earlier_attempt_has_stored_is_the_backup(s3: Any, storage: Storage) -> None:
+def test_a_backup_that_an_earlier_attempt_has_stored_is_the_backup(
+    s3: Any, storage: Storage
+) -> None:
     assert storage.backups.write(BACKUP) == storage.backups.write(BACKUP)
     assert list(objects(s3).values()) == [encode(BACKUP)]
 
@@ -290,7 +302,9 @@ def test_a_body_that_is_cut_off_is_read_again(s3: Any, storage: Storage) -> None
     assert cut_off == []
 
 
-def test_what_there_is_no_time_to_read_is_not_called_unreadable(storage: Storage, time: FakeTime) -> None:
+def test_what_there_is_no_time_to_read_is_not_called_unreadable(
+    storage: Storage, time: FakeTime
+) -> None:
     checksum = storage.runs.write_result(WORK, 0, RESULT)
     time.seconds = 300
     with pytest.raises(CallError) as raised:
@@ -327,7 +341,9 @@ def test_endless_contention_for_the_latest_file_is_an_error(s3: Any, storage: St
 # The owner
 
 
-def test_every_call_requires_that_the_bucket_is_still_the_accounts_own(s3: Any, storage: Storage) -> None:
+def test_every_call_requires_that_the_bucket_is_still_the_accounts_own(
+    s3: Any, storage: Storage
+) -> None:
     called: set[tuple[str, str]] = set()
 
     def record(model: Any, params: dict[str, Any], **_: object) -> None:

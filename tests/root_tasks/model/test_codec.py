@@ -79,12 +79,16 @@ def test_whatever_bytes_there_are_only_a_decoding_error_is_raised(data: bytes) -
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
 
-@given(st.sampled_from(["pageNumber", "writtenAt", "isDraft", "words", "color", "inner"]), json_values)
+@given(
+    st.sampled_from(["pageNumber", "writtenAt", "isDraft", "words", "color", "inner"]), json_values
+)
 def test_whatever_value_a_field_has_only_a_decoding_error_is_raised(key: str, value: Any) -> None:
     data = page_bytes(**{key: value})
     try:
@@ -118,7 +122,9 @@ def test_a_time_is_read_in_utc_wherever_it_was_written() -> None:
 
 def test_a_time_is_written_in_utc_and_needs_a_time_zone() -> None:
     elsewhere = datetime(2026, 11, 19, 17, tzinfo=timezone(timedelta(hours=-7)))
-    assert b'"writtenAt":"2026-11-20T00:00:00Z"' in encode(Page(page_number="7", written_at=elsewhere))
+    assert b'"writtenAt":"2026-11-20T00:00:00Z"' in encode(
+        Page(page_number="7", written_at=elsewhere)
+    )
     with pytest.raises(ValueError, match="has no time zone"):
         encode(Page(page_number="7", written_at=datetime(2026, 11, 20)))
 
@@ -130,7 +136,9 @@ def test_a_time_is_written_in_utc_and_needs_a_time_zone() -> None:
         pytest.param(b"{", id="the beginning"),
         pytest.param(page_bytes() + page_bytes(), id="two documents"),
         pytest.param(b"[" * 100_000 + b"]" * 100_000, id="lists in lists"),
-        pytest.param(b'{"kind":"page","schemaVersion":' + b"9" * 5_000 + b"}", id="a number of 5,000 digits"),
+        pytest.param(
+            b'{"kind":"page","schemaVersion":' + b"9" * 5_000 + b"}", id="a number of 5,000 digits"
+        ),
     ],
 )
 def test_damaged_bytes_are_a_decoding_error(data: bytes) -> None:
@@ -199,14 +207,18 @@ def test_half_of_a_surrogate_pair_is_written_as_something_that_can_be_read_again
     assert decode(Page, encode(Page(page_number="half \ud83d"))).page_number == "half ?"
 
 
-@pytest.mark.parametrize("text", ["null", "[]", "{}", '"kind"', '{"kind":"plan","schemaVersion":1}'])
+@pytest.mark.parametrize(
+    "text", ["null", "[]", "{}", '"kind"', '{"kind":"plan","schemaVersion":1}']
+)
 def test_other_json_is_not_taken_for_the_document_that_was_expected(text: str) -> None:
     with pytest.raises(DecodingError) as refused:
         decode(Page, text.encode())
     assert str(refused.value) == "This page is damaged: it is another document."
 
 
-@pytest.mark.parametrize(("version", "known"), [(2, 2), (0, 0), ("1", None), (True, None), (None, None)])
+@pytest.mark.parametrize(
+    ("version", "known"), [(2, 2), (0, 0), ("1", None), (True, None), (None, None)]
+)
 def test_another_version_is_refused_with_both_versions(version: object, known: int | None) -> None:
     with pytest.raises(OtherVersionError) as refused:
         decode(Page, page_bytes(schemaVersion=version))
@@ -238,7 +250,8 @@ class Book(Document):
 
 
 BOOK = Book(
-    title="A book", chapters=(Chapter(title="One", author="A", lines=(Line(text="a"),)), Chapter(title="Two"))
+    title="A book",
+    chapters=(Chapter(title="One", author="A", lines=(Line(text="a"),)), Chapter(title="Two")),
 )
 
 

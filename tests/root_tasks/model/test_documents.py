@@ -14,11 +14,13 @@ from root_tasks.model.codec import Document, decode, encode
 # Which knows every kind of document.
 import_module("root_tasks.handlers")
 TYPES = {
-    type_.KIND: type_ for type_ in Document.__subclasses__() if type_.__module__.startswith("root_tasks.")
+    type_.KIND: type_
+    for type_ in Document.__subclasses__()
+    if type_.__module__.startswith("root_tasks.")
 }
 FOLDER = Path(__file__).parents[2] / "data" / "documents"
-# Never change or remove a file that a release has written. When a field is added, which has to be optional,
-# add a file that has it, and only read the one that does not.
+# Never change or remove a file that a release has written. When a field is added, which has to be
+# optional, add a file that has it, and only read the one that does not.
 STORED = {path.name: path for path in FOLDER.glob("*.json")}
 each_document = pytest.mark.parametrize("name", sorted(STORED))
 
@@ -37,7 +39,9 @@ def read(document: dict[str, Any]) -> Document:
 def written_again(name: str) -> bytes:
     """The bytes that this release stores of a document; the words of a report's summary may change."""
     document = stored(name)
-    derived: dict[str, object] = {key: document[key] for key in ("summary", "totals") if key in document}
+    derived: dict[str, object] = {
+        key: document[key] for key in ("summary", "totals") if key in document
+    }
     return encode(read(document), derived=derived)
 
 

@@ -39,7 +39,9 @@ def enums_of(type_: Any) -> Iterator[type[StrEnum]]:
         yield type_
 
 
-DOCUMENTS = [type_ for type_ in Document.__subclasses__() if type_.__module__.startswith("root_tasks.")]
+DOCUMENTS = [
+    type_ for type_ in Document.__subclasses__() if type_.__module__.startswith("root_tasks.")
+]
 ENUMS = {enum for document in DOCUMENTS for enum in enums_of(document)}
 IDENTIFIERS = {*Identifier.__subclasses__()}
 IDENTIFIER = re.compile("[A-Z]+(_[A-Z]+)*")
@@ -62,11 +64,15 @@ def test_each_identifier_has_words_and_a_name_on_the_command_line(enum: type[Ide
     assert len({member.words for member in enum}) == len(enum)
 
 
-def test_the_tasks_of_the_constructs_are_those_of_the_functions_with_the_same_policies_of_aws() -> None:
+def test_the_tasks_of_the_constructs_are_those_of_the_functions_with_the_same_policies_of_aws() -> (
+    None
+):
     assert {task.value: task.policy for task in SESSION_TASKS} == TASK_POLICIES
     assert {*Task}.difference(SESSION_TASKS) == {Task.RESTORE}
 
 
-def test_the_types_of_credentials_are_those_of_reports_and_their_options_are_made_from_them() -> None:
+def test_the_types_of_credentials_are_those_of_reports_and_their_options_are_made_from_them() -> (
+    None
+):
     assert all(type_.name == ItemType(type_).name for type_ in CredentialType)
     assert {ItemType(type_).option: type_ for type_ in CredentialType} == CREDENTIAL_TYPES

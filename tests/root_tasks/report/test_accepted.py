@@ -88,7 +88,9 @@ def test_anything_else_makes_it_count_again_and_is_named(found: AccountResult, o
     ],
     ids=["a unit", "the root", "the nearest unit", "the account first", "another account"],
 )
-def test_a_unit_stands_for_its_accounts(accepted: dict[str, AcceptedCredentials], outcome: Outcome) -> None:
+def test_a_unit_stands_for_its_accounts(
+    accepted: dict[str, AcceptedCredentials], outcome: Outcome
+) -> None:
     assert judged(having(password=True), accepted).outcome is outcome
 
 
@@ -114,7 +116,10 @@ def test_what_was_not_audited_and_what_is_clean_stays_as_it_is() -> None:
     ids=["to delete it", "to delete another", "to recover", "to unlock"],
 )
 def test_a_plan_says_that_what_it_lists_is_accepted_and_stays_a_plan(
-    type_: ItemType, details: CredentialDetails | None, reason: str | None, without_units: str | None
+    type_: ItemType,
+    details: CredentialDetails | None,
+    reason: str | None,
+    without_units: str | None,
 ) -> None:
     item = Item(type=type_, outcome=Outcome.PLANNED, credential=details)
     planned = result(MEMBER, Outcome.PLANNED, items=(item,))
@@ -144,7 +149,12 @@ def test_only_the_domain_of_an_address_counts(email: str | None, outside: bool |
 
 
 def accept(root_tasks: RootTasks, target_id: str, until: date) -> None:
-    setting = {"targetId": target_id, "types": ["PASSWORD"], "reason": "billing", "until": until.isoformat()}
+    setting = {
+        "targetId": target_id,
+        "types": ["PASSWORD"],
+        "reason": "billing",
+        "until": until.isoformat(),
+    }
     root_tasks.settings = Settings(accepted_credentials=[setting])
 
 
@@ -175,7 +185,9 @@ def test_the_accounts_of_a_unit_are_accepted_in_a_run(root_tasks: RootTasks) -> 
 
 def test_an_audit_says_whose_address_is_outside_of_the_domains(root_tasks: RootTasks) -> None:
     root_tasks.settings = Settings(root_email_domains=("example.com",))
-    root_tasks.organization.add_account(name="new", email="new@example.net", account_id="555555555555")
+    root_tasks.organization.add_account(
+        name="new", email="new@example.net", account_id="555555555555"
+    )
     audit = root_tasks.run()
     outside = {id_ for id_, found in root_tasks.results(audit).items() if found["emailOutside"]}
     assert outside == {"555555555555"}

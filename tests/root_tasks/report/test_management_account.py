@@ -106,7 +106,10 @@ def test_if_it_cannot_be_read_the_audit_says_so_and_claims_nothing(root_tasks: R
     assert audit.totals == {"CLEAN": 3, "SKIPPED": 1}
     result = root_tasks.results(audit)[MANAGEMENT]
     assert result["credentials"] is None
-    assert "could not be read. iam:GetAccountSummary: AccessDenied: This is a test." in result["reason"]
+    assert (
+        "could not be read. iam:GetAccountSummary: AccessDenied: This is a test."
+        in result["reason"]
+    )
     assert "root user was not looked at: it could not be read" in root_tasks.notices[0][1]
     assert metric(root_tasks) is None
     assert finding(root_tasks) == ("NOT_AVAILABLE", "MEDIUM", "Read")
@@ -125,7 +128,8 @@ def test_only_an_audit_of_it_reads_it(root_tasks: RootTasks) -> None:
         {"task": Task.DELETE, "accounts": [MANAGEMENT, MEMBER]},
     ):
         assert (
-            "The management account's root user" not in root_tasks.report(root_tasks.run(input_))["summary"]
+            "The management account's root user"
+            not in root_tasks.report(root_tasks.run(input_))["summary"]
         )
     assert GET_ACCOUNT_SUMMARY not in own_calls(root_tasks)
     audit = root_tasks.run({"accounts": [MANAGEMENT, MEMBER]})

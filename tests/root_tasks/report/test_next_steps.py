@@ -48,7 +48,9 @@ deletion = functools.partial(report, task=Task.DELETE, executed_plan="plan", run
 def commands(written: Report, *, stored: bool = True) -> list[str]:
     """The commands of a report's next steps, each of which the command line understands."""
     found = [step.command or "" for step in next_steps(written, stored=stored)]
-    of_ours = [command.removeprefix(f"{PROGRAM} ") for command in found if command.startswith(PROGRAM)]
+    of_ours = [
+        command.removeprefix(f"{PROGRAM} ") for command in found if command.startswith(PROGRAM)
+    ]
     for command in of_ours:
         parse_command_line(shlex.split(command))
     return of_ours
@@ -61,11 +63,14 @@ def several(number: int) -> list[str]:
 def with_credentials(number: int) -> Report:
     ids = several(number)
     return report(
-        *(having(id_, password=True) for id_ in ids), *map(inaccessible, [f"4{id_[1:]}" for id_ in ids])
+        *(having(id_, password=True) for id_ in ids),
+        *map(inaccessible, [f"4{id_[1:]}" for id_ in ids]),
     )
 
 
-FIVE, FIVE_DENIED = (",".join(f"{first}0000000000{place}" for place in range(1, 6)) for first in "34")
+FIVE, FIVE_DENIED = (
+    ",".join(f"{first}0000000000{place}" for place in range(1, 6)) for first in "34"
+)
 RUN = report().run_id
 
 
@@ -73,7 +78,14 @@ RUN = report().run_id
     ("number", "stored", "expected"),
     [
         (5, True, [f"plan delete --account {FIVE}", f"audit --account {FIVE_DENIED}"]),
-        (6, True, [f"plan delete --from-report {RUN}", f"audit --from-report {RUN} --outcome inaccessible"]),
+        (
+            6,
+            True,
+            [
+                f"plan delete --from-report {RUN}",
+                f"audit --from-report {RUN} --outcome inaccessible",
+            ],
+        ),
         (5, False, [f"plan delete --account {FIVE}", f"audit --from-here --account {FIVE_DENIED}"]),
         (6, False, ["plan delete --account all", "audit --from-here"]),
     ],
@@ -114,8 +126,12 @@ def test_keys_in_use_lead_to_the_query_for_their_users(written: Report, asked: b
     assert (KEY_QUERY in [step.command for step in next_steps(written)]) == asked
 
 
-def test_a_key_that_a_plan_leaves_out_or_lists_although_it_is_in_use_leads_to_the_query_too() -> None:
-    item = Item(type=ItemType.ACCESS_KEY, id="AKIA", outcome=Outcome.IN_USE, credential=CredentialDetails())
+def test_a_key_that_a_plan_leaves_out_or_lists_although_it_is_in_use_leads_to_the_query_too() -> (
+    None
+):
+    item = Item(
+        type=ItemType.ACCESS_KEY, id="AKIA", outcome=Outcome.IN_USE, credential=CredentialDetails()
+    )
     plan = report(result(MEMBER, Outcome.IN_USE, items=(item,)), task=Task.DELETE)
     query, advice = next_steps(plan)
     assert (query.command, advice.command) == (KEY_QUERY, None)
@@ -145,7 +161,9 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
         (deletion(result(MEMBER, Outcome.SKIPPED)), []),
         (
             deletion(*(result(id_, Outcome.DONE) for id_ in several(6))),
-            ["audit --from-report executions/run --outcome unknown --outcome failed --outcome done"],
+            [
+                "audit --from-report executions/run --outcome unknown --outcome failed --outcome done"
+            ],
         ),
         (
             recovery(
@@ -154,7 +172,10 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
                 result("300000000003", Outcome.UNKNOWN),
                 result("300000000004", Outcome.FAILED),
             ),
-            [f"plan delete --include-in-use --account {MEMBER},{OTHER}", "audit --account 300000000003"],
+            [
+                f"plan delete --include-in-use --account {MEMBER},{OTHER}",
+                "audit --account 300000000003",
+            ],
         ),
         (
             recovery(*(result(id_, Outcome.DONE) for id_ in several(6))),
@@ -178,7 +199,9 @@ def test_a_run_ends_in_the_command_that_comes_next(written: Report, expected: li
     assert commands(written) == expected
 
 
-@pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.UNKNOWN, Outcome.FAILED, Outcome.NOTHING_TO_DO])
+@pytest.mark.parametrize(
+    "outcome", [Outcome.DONE, Outcome.UNKNOWN, Outcome.FAILED, Outcome.NOTHING_TO_DO]
+)
 def test_only_what_may_have_been_removed_is_to_be_restored(outcome: Outcome) -> None:
     unlock = example_unlock()
     first, second = unlock.results
@@ -194,6 +217,8 @@ def test_only_what_may_have_been_removed_is_to_be_restored(outcome: Outcome) -> 
 
 def test_the_backup_of_another_run_gets_into_no_command() -> None:
     unlock = example_unlock()
-    item = dataclasses.replace(unlock.results[0].items[0], backup="backups/another-run/1/locked/0.json")
+    item = dataclasses.replace(
+        unlock.results[0].items[0], backup="backups/another-run/1/locked/0.json"
+    )
     first = dataclasses.replace(unlock.results[0], items=(item,))
     assert commands(dataclasses.replace(unlock, results=(first,))) == []

@@ -63,7 +63,7 @@ from support.reports import (
 if TYPE_CHECKING:
     from aws_calls.notices import Notice
 
-DOCS = Path(__file__).parents[3] / "docs"
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 NOT_LOOKED_AT = (
     "The management account's root user was not looked at: root sessions are not supported for it, and the "
     "audit ran in account 222222222222."
@@ -103,7 +103,9 @@ def rows(data: bytes) -> list[dict[str, str]]:
 
 def embedded(page: str) -> Any:
     """The report that a page carries."""
-    found = re.search(r'<script type="application/json" id="report">(.*?)</script>', page, re.DOTALL)
+    found = re.search(
+        r'<script type="application/json" id="report">(.*?)</script>', page, re.DOTALL
+    )
     assert found
     return json.loads(found[1])
 
@@ -113,7 +115,7 @@ def embedded(page: str) -> Any:
 
 def documented_keys_only() -> dict[str, Any]:
     """The schema, which then refuses a key that it does not name."""
-    schema: dict[str, Any] = json.loads((DOCS / "report.schema.json").read_text())
+    schema: dict[str, Any] = json.loads((REFERENCE / "report.schema.json").read_text())
     for described in (schema, *schema["$defs"].values()):
         if "properties" in described:
             assert sorted(described["required"]) == sorted(described["properties"])
@@ -161,13 +163,13 @@ def test_the_documentation_names_every_key_and_every_value() -> None:
     described = [schema, *schema["$defs"].values()]
     words = {key for part in described for key in part.get("properties", {})}
     words |= {*Task, *Outcome, *ItemType, *ChangeType}
-    text = "".join((DOCS / name).read_text() for name in ("report-schema.md", "results.md"))
+    text = "".join((REFERENCE / name).read_text() for name in ("report-schema.md", "results.md"))
     assert sorted(word for word in words if f"`{word}`" not in text) == []
 
 
 def test_the_documentation_names_every_column() -> None:
     columns = rows(as_csv(example_audit()))[0].keys()
-    text = (DOCS / "report-schema.md").read_text().partition("## report.csv")[2]
+    text = (REFERENCE / "report-schema.md").read_text().partition("## report.csv")[2]
     assert [column for column in columns if f"`{column}`" not in text] == []
 
 
@@ -191,7 +193,11 @@ def test_the_csv_says_nothing_about_credentials_that_were_not_read() -> None:
     read = {row["name"]: row for row in rows(as_csv(example_audit()))}
     assert (read["security"]["password"], read["security"]["accessKeys"]) == ("no", "0")
     for name in ("acquired-shop", "closed-lab"):
-        assert (read[name]["password"], read[name]["accessKeys"], read[name]["mfaDevices"]) == ("", "", "")
+        assert (read[name]["password"], read[name]["accessKeys"], read[name]["mfaDevices"]) == (
+            "",
+            "",
+            "",
+        )
 
 
 def test_the_csv_does_not_count_what_could_not_be_listed() -> None:
@@ -294,15 +300,24 @@ URGENT_FIRST = {
     "an active key used long ago": RootCredentials(password=False, access_keys=(key(1, used=400),)),
     "an active key that was never used": RootCredentials(password=False, access_keys=(key(1),)),
     "a password without MFA": RootCredentials(password=True),
-    "a password with MFA that could not be listed": RootCredentials(password=True, mfa_devices=None),
-    "an inactive key": RootCredentials(password=False, access_keys=(key(1, active=False, used=500),)),
+    "a password with MFA that could not be listed": RootCredentials(
+        password=True, mfa_devices=None
+    ),
+    "an inactive key": RootCredentials(
+        password=False, access_keys=(key(1, active=False, used=500),)
+    ),
     "a device alone": RootCredentials(password=False, mfa_devices=("a device",)),
 }
 
 
 def test_the_most_urgent_credentials_come_first() -> None:
     urgent_last = [
-        result(f"{300000000000 + place}", Outcome.HAS_CREDENTIALS, name=name, credentials=URGENT_FIRST[name])
+        result(
+            f"{300000000000 + place}",
+            Outcome.HAS_CREDENTIALS,
+            name=name,
+            credentials=URGENT_FIRST[name],
+        )
         for place, name in enumerate(reversed(URGENT_FIRST))
     ]
     written = report(result(FIRST, name="clean"), *urgent_last)
@@ -382,7 +397,10 @@ def outside(account_id: str) -> AccountResult:
             "1 signing certificate and 1 MFA device. 2 accounts were inaccessible and 2 were skipped. "
             f"{NOT_LOOKED_AT}",
         ),
-        (report(inaccessible(FIRST), full=False), "No account could be audited. 1 account was inaccessible."),
+        (
+            report(inaccessible(FIRST), full=False),
+            "No account could be audited. 1 account was inaccessible.",
+        ),
         (report(), "No account was selected."),
         (
             example_plan(),
@@ -436,7 +454,8 @@ def outside(account_id: str) -> AccountResult:
         ),
         (
             dataclasses.replace(
-                report(outside(FIRST), result(SECOND), full=False), root_email_domains=("example.org",)
+                report(outside(FIRST), result(SECOND), full=False),
+                root_email_domains=("example.org",),
             ),
             "None of the 2 accounts has root credentials. "
             "1 root user has an e-mail address outside of example.org.",
@@ -467,7 +486,9 @@ def test_the_page_runs_only_what_its_policy_names_by_hash(element: str) -> None:
     digest = base64.b64encode(hashlib.sha256(contents[0].encode()).digest()).decode()
     directives = dict(directive.split(maxsplit=1) for directive in policy[1].split("; "))
     assert directives[f"{element}-src"] == f"'sha256-{digest}'"
-    assert directives["default-src"] == directives["base-uri"] == directives["form-action"] == "'none'"
+    assert (
+        directives["default-src"] == directives["base-uri"] == directives["form-action"] == "'none'"
+    )
 
 
 def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
@@ -475,23 +496,36 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
     assert len(page.encode()) < 64_000
     assert re.findall(r"https?://[^\s\"']+", page) == []
     assert not re.search(r"<[^>]+\s(on\w+|style|src|href)\s*=", page)
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|url\(|@import", page)
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|url\(|@import", page
+    )
 
 
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        (example_audit(), ["Audit of root credentials", "Audit of every account", "<dd>audit</dd>"]),
-        (report(full=False), ["Audit of selected accounts", "222222222222, the delegated administrator"]),
         (
-            dataclasses.replace(example_plan(), plan_expires_at=datetime(2026, 11, 25, 4, 33, tzinfo=UTC)),
+            example_audit(),
+            ["Audit of root credentials", "Audit of every account", "<dd>audit</dd>"],
+        ),
+        (
+            report(full=False),
+            ["Audit of selected accounts", "222222222222, the delegated administrator"],
+        ),
+        (
+            dataclasses.replace(
+                example_plan(), plan_expires_at=datetime(2026, 11, 25, 4, 33, tzinfo=UTC)
+            ),
             [
                 "Plan: delete root credentials",
                 "This is a plan to delete root credentials.",
                 "It can be executed once, exactly as listed, until 2026-11-25 04:33 UTC.",
             ],
         ),
-        (dataclasses.replace(example_plan(), plan_expires_at=None), ["It cannot be executed: its run ended"]),
+        (
+            dataclasses.replace(example_plan(), plan_expires_at=None),
+            ["It cannot be executed: its run ended"],
+        ),
         (
             dataclasses.replace(
                 example_plan(),
@@ -510,9 +544,22 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
             dataclasses.replace(report(), account_id="111111111111"),
             ["111111111111, the management account", "2026-11-20 04:10 UTC, took 1 min 37 s"],
         ),
-        (dataclasses.replace(report(), finished_at=report().started_at), ["UTC, took under a second"]),
+        (
+            dataclasses.replace(report(), finished_at=report().started_at),
+            ["UTC, took under a second"],
+        ),
     ],
-    ids=["audit", "selected", "plan", "unfinished", "asked for", "empty", "execution", "management", "short"],
+    ids=[
+        "audit",
+        "selected",
+        "plan",
+        "unfinished",
+        "asked for",
+        "empty",
+        "execution",
+        "management",
+        "short",
+    ],
 )
 def test_the_page_says_what_run_it_was(written: Report, said: list[str]) -> None:
     before_the_data = page_of(written).partition('<script type="application/json"')[0]
@@ -543,7 +590,11 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
             keyed(FIRST, 1, 2, password=True),
             [change(APPEARED, PASSWORD, ACCESS_KEY, ACCESS_KEY)],
         ),
-        (keyed(FIRST, 1), keyed(FIRST, 2), [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, ACCESS_KEY)]),
+        (
+            keyed(FIRST, 1),
+            keyed(FIRST, 2),
+            [change(APPEARED, ACCESS_KEY), change(DISAPPEARED, ACCESS_KEY)],
+        ),
         (keyed(FIRST, 1, 2), UNLISTED, []),
         (UNLISTED, keyed(FIRST, 1, 2), []),
         (result(FIRST), UNLISTED, [change(APPEARED, ACCESS_KEY)]),
@@ -560,7 +611,11 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
         (None, inaccessible(FIRST), [change(JOINED, audited=False)]),
         (keyed(FIRST, 1), None, [change(ChangeType.LEFT, audited=False)]),
         (accepted(FIRST), having(FIRST, password=True), [change(NO_LONGER_ACCEPTED, PASSWORD)]),
-        (having(FIRST, password=True), accepted(FIRST), [change(ChangeType.CREDENTIALS_ACCEPTED, PASSWORD)]),
+        (
+            having(FIRST, password=True),
+            accepted(FIRST),
+            [change(ChangeType.CREDENTIALS_ACCEPTED, PASSWORD)],
+        ),
         (outside(FIRST), outside(FIRST), []),
         (result(FIRST), outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE)]),
         (None, outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE), change(JOINED)]),
@@ -589,7 +644,11 @@ def sent(before: Report, after: Report) -> Notice:
     return published
 
 
-UNREAD, OWN, OWN_PASSWORD = own_root_user(), own_root_user(password=False), own_root_user(password=True)
+UNREAD, OWN, OWN_PASSWORD = (
+    own_root_user(),
+    own_root_user(password=False),
+    own_root_user(password=True),
+)
 OWN_KEY = own_root_user(access_keys=None)
 CLEAN_UP = report(*(keyed(f"{300000000000 + number}", 1) for number in range(9)))
 CLEANED = report(*(result(each.account_id) for each in CLEAN_UP.results))
@@ -624,8 +683,16 @@ def with_results(*results: AccountResult) -> Report:
             with_results(accepted(FIRST)),
             "Root credentials accepted: 1 account",
         ),
-        (CLEAN_UP, with_results(outside(FIRST)), "Root e-mail addresses outside of the domains: 1 account"),
-        (CLEAN_UP, with_results(inaccessible(FIRST)), "Root credentials no longer audited: 1 account"),
+        (
+            CLEAN_UP,
+            with_results(outside(FIRST)),
+            "Root e-mail addresses outside of the domains: 1 account",
+        ),
+        (
+            CLEAN_UP,
+            with_results(inaccessible(FIRST)),
+            "Root credentials no longer audited: 1 account",
+        ),
     ],
     ids=[
         "clean-up",
@@ -647,7 +714,12 @@ def test_the_subject_says_the_worst_first(before: Report, after: Report, subject
 @pytest.mark.parametrize(
     ("before", "after", "had", "has"),
     [
-        (OWN, OWN_KEY, "had no password, MFA and no access key", "has no password, MFA and an access key"),
+        (
+            OWN,
+            OWN_KEY,
+            "had no password, MFA and no access key",
+            "has no password, MFA and an access key",
+        ),
         (
             own_root_user(mfa_devices=()),
             OWN_PASSWORD,
@@ -660,7 +732,12 @@ def test_the_subject_says_the_worst_first(before: Report, after: Report, subject
             "had no password, MFA and no access key",
             "has no password, no MFA and no access key",
         ),
-        (OWN, UNREAD, "had no password, MFA and no access key", "was not looked at: it could not be read"),
+        (
+            OWN,
+            UNREAD,
+            "had no password, MFA and no access key",
+            "was not looked at: it could not be read",
+        ),
         (UNREAD, OWN_KEY, "was not looked at", "has no password, MFA and an access key"),
     ],
     ids=["a key", "two", "no MFA", "unread", "read again"],
@@ -669,7 +746,10 @@ def test_the_message_says_what_changed_at_the_management_accounts_root_user(
     before: Report, after: Report, had: str, has: str
 ) -> None:
     message = sent(before, after).message
-    assert f"\nBefore, the management account's root user {had}.\n\nNothing changed in the member" in message
+    assert (
+        f"\nBefore, the management account's root user {had}.\n\nNothing changed in the member"
+        in message
+    )
     assert f"The management account's root user {has}" in message
 
 
@@ -705,13 +785,18 @@ def with_password(*mfa_devices: str) -> RootCredentials:
         (RootCredentials(password=False, access_keys=(key(1, active=False),)), [False, True, True]),
         (RootCredentials(password=False, access_keys=None), [False, True, True]),
         (with_password(), [True, False, False]),
-        (with_password("arn:aws:iam::300000000001:mfa/root-account-mfa-device"), [True, False, True]),
+        (
+            with_password("arn:aws:iam::300000000001:mfa/root-account-mfa-device"),
+            [True, False, True],
+        ),
         (with_password("GAHT12345678"), [True, True, True]),
         (with_password("arn:aws:iam::300000000001:u2f/root-account/key-1"), [True, True, True]),
         (RootCredentials(password=True, mfa_devices=None), [True, None, True]),
     ],
 )
-def test_each_control_is_met_as_its_publisher_says(has: RootCredentials, met: list[bool | None]) -> None:
+def test_each_control_is_met_as_its_publisher_says(
+    has: RootCredentials, met: list[bool | None]
+) -> None:
     audit = report(result(FIRST, Outcome.HAS_CREDENTIALS, credentials=has))
     found = {one.control: (one.met, one.not_met, one.not_known) for one in evidence(audit)}
     numbers = {True: (1, 0, 0), False: (0, 1, 0), None: (0, 0, 1)}
@@ -725,5 +810,7 @@ def test_an_inaccessible_account_meets_no_control_and_a_skipped_one_does_not_cou
 
 def test_the_json_of_an_audit_alone_has_evidence() -> None:
     written = (example_audit(), example_plan(), example_execution())
-    found = [[entry["control"] for entry in json.loads(as_json(each))["evidence"]] for each in written]
+    found = [
+        [entry["control"] for entry in json.loads(as_json(each))["evidence"]] for each in written
+    ]
     assert found == [["IAM.4", "IAM.6", "IAM.9"], [], []]

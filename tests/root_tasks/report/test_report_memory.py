@@ -15,7 +15,9 @@ from support.report_writer import store_audit, write_report
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="the peak of a program's memory is read from /proc"),
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="the peak of a program's memory is read from /proc"
+    ),
 ]
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {

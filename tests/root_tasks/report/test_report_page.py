@@ -190,7 +190,9 @@ def test_inaccessible_differs_from_clean_without_color(shown: Show) -> None:
         "[badge.lastChild.textContent, badge.querySelector('.mark').textContent,"
         "getComputedStyle(badge.querySelector('.mark'), '::after').content !== 'none'])"
     )
-    assert [badge for badge in badges if "inaccessible" in badge] == [["inaccessible", "?", False]] * 2
+    assert [badge for badge in badges if "inaccessible" in badge] == [
+        ["inaccessible", "?", False]
+    ] * 2
     assert [badge for badge in badges if "clean" in badge] == [["clean", "", True]] * 7
     said = page.evaluate("document.querySelector('#inaccessible').innerText")
     assert "2 accounts were inaccessible. That does not mean clean" in said
@@ -223,7 +225,10 @@ def test_the_filter_finds_keys_and_says_if_nothing_matches(shown: Show) -> None:
     page.type("akiaiosfodnn00000003")
     assert page.evaluate(NAMES) == ["legacy-mainframe-bridge"]
     page.type("x")
-    assert page.evaluate("document.querySelector('.empty').firstChild.textContent") == "No account matches."
+    assert (
+        page.evaluate("document.querySelector('.empty').firstChild.textContent")
+        == "No account matches."
+    )
     page.click(".empty button")
     assert page.evaluate(SHOWN) == "14 accounts"
 
@@ -250,11 +255,15 @@ def test_a_plan_shows_what_to_decide_by(shown: Show) -> None:
     outside = dataclasses.replace(plan.results[0], email="root@example.net", email_outside=True)
     page = shown(
         dataclasses.replace(
-            plan, results=(outside, *plan.results[1:]), root_email_domains=("example.com", "example.org")
+            plan,
+            results=(outside, *plan.results[1:]),
+            root_email_domains=("example.com", "example.org"),
         )
     )
     assert page.evaluate(NAMES)[:2] == ["payments-production", "legacy-mainframe-bridge"]
-    assert texts(page, "small:has(.risk)") == ["root@example.netoutside of example.com, example.org"]
+    assert texts(page, "small:has(.risk)") == [
+        "root@example.netoutside of example.com, example.org"
+    ]
     page.click("#details")
     heads = texts(page, ".details th")
     assert heads[:6] == ["What", "ID", "Outcome", "Status", "Created", "Last used"]
@@ -299,25 +308,38 @@ def test_a_policy_is_shown_as_text_and_its_backup_can_be_copied(shown: Show) -> 
     page = shown(dataclasses.replace(unlock, results=(dataclasses.replace(first, items=(item,)),)))
     catch_copies(page)
     page.click("#details")
-    assert page.evaluate("document.querySelector('.details pre').textContent") == f"{item.id}\n{policy}"
+    assert (
+        page.evaluate("document.querySelector('.details pre').textContent")
+        == f"{item.id}\n{policy}"
+    )
     assert copied(page, ".details .copy") == item.backup
     assert page.evaluate(ALERTS) == []
 
 
 def test_every_outcome_has_its_words_and_its_tile(shown: Show) -> None:
     page = shown(
-        report(*(result(f"{300000000000 + place}", outcome) for place, outcome in enumerate(Outcome)))
+        report(
+            *(result(f"{300000000000 + place}", outcome) for place, outcome in enumerate(Outcome))
+        )
     )
     tiles = page.evaluate(
         "[...document.querySelectorAll('.totals [data-outcome]')].map((tile) => tile.innerText)"
     )
-    in_table = page.evaluate(f"{ROWS}.map((row) => row.querySelector('.badge').lastChild.textContent)")
-    assert [tile.split("\n")[-1] for tile in tiles] == in_table == [outcome.words for outcome in Outcome]
+    in_table = page.evaluate(
+        f"{ROWS}.map((row) => row.querySelector('.badge').lastChild.textContent)"
+    )
+    assert (
+        [tile.split("\n")[-1] for tile in tiles]
+        == in_table
+        == [outcome.words for outcome in Outcome]
+    )
 
 
 def test_all_that_is_shown_is_printed_to_the_last_account(shown: Show) -> None:
     page = shown(large_audit(2_000))
-    rules = page.evaluate("[...document.styleSheets[0].cssRules].map((rule) => rule.cssText).join()")
+    rules = page.evaluate(
+        "[...document.styleSheets[0].cssRules].map((rule) => rule.cssText).join()"
+    )
     assert '@bottom-left { content: "Run audit-2026-11-20"' in rules
     assert "@bottom-right { content: counter(page)" in rules
     drawn = page.evaluate(
@@ -392,9 +414,17 @@ def test_a_policy_to_be_attached_is_never_shown_like_one_to_be_removed(
     shown: Show, task: Task, executed: str | None, difference: str | None, words: str
 ) -> None:
     outcome = Outcome.DONE if executed else Outcome.PLANNED
-    item = Item(type=ItemType.BUCKET_POLICY, id="locked", outcome=outcome, policy="{}", difference=difference)
+    item = Item(
+        type=ItemType.BUCKET_POLICY,
+        id="locked",
+        outcome=outcome,
+        policy="{}",
+        difference=difference,
+    )
     account = result("300000000001", outcome, items=(item,))
-    page = shown(report(account, task=task, replaces_policy=difference is not None, executed_plan=executed))
+    page = shown(
+        report(account, task=task, replaces_policy=difference is not None, executed_plan=executed)
+    )
     # The policy of a plan is open from the start.
     if executed:
         page.click("#details")
@@ -406,12 +436,16 @@ def test_a_policy_to_be_attached_is_never_shown_like_one_to_be_removed(
         "[...document.querySelectorAll('.badge')].map((each) => each.lastChild.textContent)"
     )
     assert {*badges} == {words}
-    assert page.evaluate("document.querySelector('.totals [data-outcome]').innerText").endswith(words)
+    assert page.evaluate("document.querySelector('.totals [data-outcome]').innerText").endswith(
+        words
+    )
 
 
 def test_a_plan_ends_in_the_commands_that_execute_it_until_it_expires(shown: Show) -> None:
     def plan(hours: float) -> Report:
-        return dataclasses.replace(example_plan(), plan_expires_at=datetime.now(UTC) + timedelta(hours=hours))
+        return dataclasses.replace(
+            example_plan(), plan_expires_at=datetime.now(UTC) + timedelta(hours=hours)
+        )
 
     page = shown(plan(hours=1))
     facts = dict(zip(texts(page, ".facts dt"), texts(page, ".facts dd"), strict=True))
@@ -497,13 +531,19 @@ def test_178_accounts_of_a_plan_fit_on_half_of_the_screens(shown: Show, width: i
     kind = example_plan().results[0]
     units = ("Root/Payments/Prod", "Root/Payments/Staging", "Root/Data")
     accounts = (
-        dataclasses.replace(kind, account_id=f"{400000000000 + n}", organizational_unit=units[n % 3])
+        dataclasses.replace(
+            kind, account_id=f"{400000000000 + n}", organizational_unit=units[n % 3]
+        )
         for n in range(178)
     )
     plan = dataclasses.replace(example_plan(), results=(*accounts, *example_plan().results[1:]))
     page = shown(plan, width=width, height=844)
     page.wait_for(f"{DRAWN} === 181")
-    assert texts(page, "#by-unit li") == ["Root/Payments/Prod 60", "Root/Payments/Staging 59", "Root/Data 59"]
+    assert texts(page, "#by-unit li") == [
+        "Root/Payments/Prod 60",
+        "Root/Payments/Staging 59",
+        "Root/Data 59",
+    ]
     page.evaluate(
         "for (const body of document.querySelectorAll('tbody')) body.style.contentVisibility = 'visible'"
     )

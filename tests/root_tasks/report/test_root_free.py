@@ -105,7 +105,9 @@ def altered(body: bytes, latest: Latest) -> bytes | None:
     if latest is Latest.DAMAGED:
         return body.replace(b'"audits":', b'"audits":-')
     found = {outcome for outcome in Outcome if b'"outcome":"%b"' % outcome.encode() in body}
-    if latest is Latest.BOASTFUL and (Outcome.HAS_CREDENTIALS in found or Outcome.CLEAN not in found):
+    if latest is Latest.BOASTFUL and (
+        Outcome.HAS_CREDENTIALS in found or Outcome.CLEAN not in found
+    ):
         return body.replace(b'"rootFree":null', b'"rootFree":%b' % BOAST)
     if latest is Latest.OTHER:
         return body.replace(b"o-", b"o-other")
@@ -135,7 +137,11 @@ def expected(audits: list[Audit], reports: list[Report]) -> RootFree | None:
     counted: list[int] = []
     for number in range(len(audits) - 1, -1, -1):
         has_clean = not {"CLEAN", "protected"}.isdisjoint(audits[number].accounts)
-        if "credentials" in audits[number].accounts or not has_clean or audits[number].ends_the_chain:
+        if (
+            "credentials" in audits[number].accounts
+            or not has_clean
+            or audits[number].ends_the_chain
+        ):
             break
         if counted and audits[number].latest not in (Latest.KEPT, Latest.BOASTFUL):
             break
@@ -154,12 +160,16 @@ def expected(audits: list[Audit], reports: list[Report]) -> RootFree | None:
         since=reports[counted[0]].started_at,
         audits=len(counted),
         longest_gap=max(map(math.ceil, gaps), default=0),
-        incomplete_audits=sum(bool(not_free.intersection(audits[number].accounts)) for number in counted),
+        incomplete_audits=sum(
+            bool(not_free.intersection(audits[number].accounts)) for number in counted
+        ),
     )
 
 
 @property_test(examples=300, audits=st.lists(AUDITS, min_size=1, max_size=12))
-def test_what_is_said_of_a_sequence_of_audits_is_what_each_of_them_found(audits: list[Audit]) -> None:
+def test_what_is_said_of_a_sequence_of_audits_is_what_each_of_them_found(
+    audits: list[Audit],
+) -> None:
     at, stored, reports = STARTED, None, []
     for number, audit in enumerate(audits):
         found = audit.report(number, at=at)

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 FUNCTION = FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT, name="Report")
 ACTION = "securityhub:BatchImportFindings"
-PASSED, FAILED, NOT_AVAILABLE = ("PASSED", "ACTIVE"), ("FAILED", "ACTIVE"), ("NOT_AVAILABLE", "ACTIVE")
+PASSED, FAILED, NOT_AVAILABLE = (
+    ("PASSED", "ACTIVE"),
+    ("FAILED", "ACTIVE"),
+    ("NOT_AVAILABLE", "ACTIVE"),
+)
 ARCHIVED = ("NOT_AVAILABLE", "ARCHIVED")
 
 
@@ -79,7 +83,11 @@ def finding_of(result: AccountResult) -> SecurityFinding:
             "1 password and 2 access keys",
         ),
         (having(MEMBER, access_keys=None), Severity.CRITICAL, "at least 1 access key"),
-        (having(MEMBER, password=True, mfa_devices=("1",)), Severity.HIGH, "1 password and 1 MFA device"),
+        (
+            having(MEMBER, password=True, mfa_devices=("1",)),
+            Severity.HIGH,
+            "1 password and 1 MFA device",
+        ),
         (having(MEMBER, access_keys=(key(1, active=False),)), Severity.MEDIUM, "1 access key"),
         (having(MEMBER, mfa_devices=("1",)), Severity.MEDIUM, "1 MFA device"),
     ],
@@ -113,7 +121,9 @@ def test_only_a_clean_account_passes_and_one_not_audited_keeps_the_reason(outcom
 
 def test_accepted_credentials_are_archived_with_the_reason() -> None:
     reason = "Accepted until 2027-03-31: billing."
-    finding = finding_of(replace(having(MEMBER, password=True), outcome=Outcome.ACCEPTED, reason=reason))
+    finding = finding_of(
+        replace(having(MEMBER, password=True), outcome=Outcome.ACCEPTED, reason=reason)
+    )
     assert (finding.status, finding.archived) == (ComplianceStatus.FAILED, True)
     assert finding.description == f"Account {MEMBER}. Its root user has 1 password. {reason}"
 
@@ -138,17 +148,27 @@ def test_no_finding_of_an_account_that_was_audited_is_archived() -> None:
     """A writer to the bucket can put a change into the report of a run that is about to be written."""
     left = tuple(Change(type=ChangeType.LEFT, account_id=id_) for id_ in (MEMBER, OTHER))
     found = findings_of(replace(report(having(MEMBER, access_keys=(key(1),))), changes=left))
-    assert [(finding.account_id, finding.archived) for finding in found] == [(MEMBER, False), (OTHER, True)]
+    assert [(finding.account_id, finding.archived) for finding in found] == [
+        (MEMBER, False),
+        (OTHER, True),
+    ]
 
 
 def test_a_finding_is_of_the_importing_account_and_about_the_member() -> None:
     finding = finding_of(having(MEMBER, password=True)).as_asff(FUNCTION)
     assert finding["AwsAccountId"] == MANAGEMENT
-    assert finding["ProductArn"] == f"arn:aws:securityhub:us-east-1:{MANAGEMENT}:product/{MANAGEMENT}/default"
+    assert (
+        finding["ProductArn"]
+        == f"arn:aws:securityhub:us-east-1:{MANAGEMENT}:product/{MANAGEMENT}/default"
+    )
     (resource,) = finding["Resources"]
     assert (resource["Type"], resource["Id"]) == ("AwsAccount", f"AWS::::Account:{MEMBER}")
-    assert "SecurityControlId" not in finding["Compliance"], "Security Hub's own controls have these"
-    assert not {"Severity", "Types", "Workflow"} & finding.keys(), "these are the users' own to change"
+    assert "SecurityControlId" not in finding["Compliance"], (
+        "Security Hub's own controls have these"
+    )
+    assert not {"Severity", "Types", "Workflow"} & finding.keys(), (
+        "these are the users' own to change"
+    )
 
 
 def test_what_others_wrote_is_printable_and_short_in_a_finding() -> None:
@@ -179,7 +199,10 @@ def test_names_and_addresses_reach_neither_security_hub_nor_a_batch(root_tasks: 
     policy = attach_policy(organization, MEMBER, statement(), name="deny-all")
     audit = root_tasks.run()
     accounts = root_tasks.client("organizations").list_accounts()["Accounts"]
-    for text in (str(root_tasks.findings()), root_tasks.read(f"runs/{audit.run_id}/work.json").decode()):
+    for text in (
+        str(root_tasks.findings()),
+        root_tasks.read(f"runs/{audit.run_id}/work.json").decode(),
+    ):
         assert [account["Name"] for account in accounts if account["Name"] in text] == []
         assert "@" not in text
     assert f"service_control_policy/{policy}" in str(root_tasks.findings()[MEMBER])
@@ -207,8 +230,12 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
-def test_findings_on_accounts_that_left_and_addresses_no_longer_checked_end(root_tasks: RootTasks) -> None:
-    root_tasks.settings = Settings(security_hub_findings=True, root_email_domains=("elsewhere.example",))
+def test_findings_on_accounts_that_left_and_addresses_no_longer_checked_end(
+    root_tasks: RootTasks,
+) -> None:
+    root_tasks.settings = Settings(
+        security_hub_findings=True, root_email_domains=("elsewhere.example",)
+    )
     root_tasks.run()
     accounts = (MANAGEMENT, MEMBER, OTHER, THIRD)
     assert statuses(root_tasks, "root-user-email") == dict.fromkeys(accounts, FAILED)
@@ -216,7 +243,11 @@ def test_findings_on_accounts_that_left_and_addresses_no_longer_checked_end(root
     root_tasks.settings = Settings(security_hub_findings=True)
     root_tasks.advance(days=1)
     root_tasks.run()
-    assert statuses(root_tasks, "member-root-credentials") == {MEMBER: PASSED, OTHER: ARCHIVED, THIRD: PASSED}
+    assert statuses(root_tasks, "member-root-credentials") == {
+        MEMBER: PASSED,
+        OTHER: ARCHIVED,
+        THIRD: PASSED,
+    }
     assert statuses(root_tasks, "root-user-email") == dict.fromkeys(accounts, ARCHIVED)
     root_tasks.advance(days=1)
     root_tasks.run()
@@ -243,9 +274,12 @@ def test_nothing_but_a_full_audit_that_is_to_import_findings_does(
 def test_the_findings_of_two_constructs_in_one_account_have_ids_of_their_own() -> None:
     """Otherwise the second one would overwrite what the first one found, and back."""
     finding = finding_of(having(MEMBER, password=True))
-    ids = [finding.as_asff(replace(FUNCTION, name=name))["Id"] for name in ("Report", "OtherReport")]
+    ids = [
+        finding.as_asff(replace(FUNCTION, name=name))["Id"] for name in ("Report", "OtherReport")
+    ]
     assert ids == [
-        f"centralized-root-access/{finding.check}/{name}/{MEMBER}" for name in ("Report", "OtherReport")
+        f"centralized-root-access/{finding.check}/{name}/{MEMBER}"
+        for name in ("Report", "OtherReport")
     ]
 
 
@@ -260,7 +294,9 @@ def test_if_security_hub_is_disabled_the_audit_succeeds_and_says_so(root_tasks: 
         f"Account {MANAGEMENT} is not subscribed to AWS Security Hub."
     ]
     assert metric(root_tasks) == (0, 4)
-    assert root_tasks.read("latest/report.json") == root_tasks.read(f"runs/{audit.run_id}/report.json")
+    assert root_tasks.read("latest/report.json") == root_tasks.read(
+        f"runs/{audit.run_id}/report.json"
+    )
     assert len(root_tasks.notices) == 1
 
 
@@ -295,7 +331,9 @@ def test_what_stays_throttled_leaves_time_for_the_report(root_tasks: RootTasks) 
     assert root_tasks.time.seconds - began < 200
 
 
-def test_numbers_that_end_alarms_are_no_older_for_an_import_that_takes_minutes(root_tasks: RootTasks) -> None:
+def test_numbers_that_end_alarms_are_no_older_for_an_import_that_takes_minutes(
+    root_tasks: RootTasks,
+) -> None:
     looked_at = root_tasks.now
     root_tasks.change_before(ACTION, lambda: root_tasks.advance(minutes=3))
     root_tasks.run()
@@ -304,7 +342,9 @@ def test_numbers_that_end_alarms_are_no_older_for_an_import_that_takes_minutes(r
     assert line["_aws"]["Timestamp"] == (looked_at + timedelta(minutes=3)).timestamp() * 1000
 
 
-def test_an_audit_ends_no_alarm_that_another_one_set_off_during_the_import(root_tasks: RootTasks) -> None:
+def test_an_audit_ends_no_alarm_that_another_one_set_off_during_the_import(
+    root_tasks: RootTasks,
+) -> None:
     def audit_again() -> None:
         root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
         root_tasks.advance(minutes=1)

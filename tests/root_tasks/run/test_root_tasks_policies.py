@@ -39,7 +39,9 @@ def deny(organization: LocalOrganization, target_id: str, action: str | list[str
 
 def deny_root(organization: LocalOrganization, target_id: str) -> str:
     """Attach a policy that denies root users everything, root sessions included; return its ID."""
-    denies = statement(Sid="DenyIt", Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}})
+    denies = statement(
+        Sid="DenyIt", Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
+    )
     return attach_policy(organization, target_id, denies, name="deny-root")
 
 

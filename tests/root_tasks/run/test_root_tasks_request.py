@@ -51,9 +51,9 @@ def test_audit_and_deletion_accept_accounts_units_or_all(task: Task) -> None:
     assert parse({"task": task, "organizationalUnits": units}) == replace(
         of_task, organizational_units=tuple(units)
     )
-    assert parse({"task": task, "organizationalUnits": ["r-a1b2"], "accounts": [MEMBER]}) == replace(
-        of_task, account_ids=(MEMBER,), organizational_units=("r-a1b2",)
-    )
+    assert parse(
+        {"task": task, "organizationalUnits": ["r-a1b2"], "accounts": [MEMBER]}
+    ) == replace(of_task, account_ids=(MEMBER,), organizational_units=("r-a1b2",))
 
 
 def test_buckets_are_named_by_account_and_queues_by_arn() -> None:
@@ -69,24 +69,58 @@ def test_buckets_are_named_by_account_and_queues_by_arn() -> None:
     assert parse({"task": QUEUES, "queues": [QUEUE], "skipBackup": True}).assignments == (
         Assignment(
             account_id=MEMBER,
-            targets=(Target(type=ItemType.QUEUE_POLICY, id=QUEUE, region="eu-west-1", skip_backup=True),),
+            targets=(
+                Target(type=ItemType.QUEUE_POLICY, id=QUEUE, region="eu-west-1", skip_backup=True),
+            ),
         ),
     )
 
 
 def test_a_policy_that_replaces_another_may_be_text_or_json() -> None:
     for policy in ('{"Version": "2012-10-17"}', {"Version": "2012-10-17"}):
-        for input_ in ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}}, {"task": QUEUES, "queues": [QUEUE]}):
+        for input_ in (
+            {"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}},
+            {"task": QUEUES, "queues": [QUEUE]},
+        ):
             (only,) = parse({**input_, "policyOverride": policy}).assignments
             assert [target.replacement for target in only.targets] == ['{"Version": "2012-10-17"}']
 
 
-NOT_BUCKETS = ["a..b", "192.168.0.1", "ab", ".abc", "abc.", "a/b", "a%b", "bücket", "abc\n", "abc..", ""]
-NOT_REGIONS = ["-", "123", "us-east-1-", "moon-1", "us-east-\u0661", "US-EAST-1", "us--east-1", "us-east-10"]
+NOT_BUCKETS = [
+    "a..b",
+    "192.168.0.1",
+    "ab",
+    ".abc",
+    "abc.",
+    "a/b",
+    "a%b",
+    "bücket",
+    "abc\n",
+    "abc..",
+    "",
+]
+NOT_REGIONS = [
+    "-",
+    "123",
+    "us-east-1-",
+    "moon-1",
+    "us-east-\u0661",
+    "US-EAST-1",
+    "us--east-1",
+    "us-east-10",
+]
 UNCLEAR_SELECTIONS: Mapping[str, Sequence[object]] = {
     "unusedForDays": [-1, 3651, True, 1.5, "90", None],
     "includeInUse": [1, "true", None],
-    "credentialTypes": [[], "PASSWORD", None, ["BUCKET_POLICY"], ["PASSWORD", 1], [["PASSWORD"]], [{}]],
+    "credentialTypes": [
+        [],
+        "PASSWORD",
+        None,
+        ["BUCKET_POLICY"],
+        ["PASSWORD", 1],
+        [["PASSWORD"]],
+        [{}],
+    ],
 }
 REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] = {
     RefusalReason.INPUT_NOT_AN_OBJECT: [([], {"value": "[]"})],
@@ -103,7 +137,10 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": BUCKETS, "buckets": ["a-bucket"]}, {"key": "buckets"}),
         ({"task": BUCKETS, "buckets": {}}, {"key": "buckets"}),
         ({"task": BUCKETS, "buckets": {MEMBER: []}}, {"key": MEMBER}),
-        ({"task": QUEUES, "queues": [QUEUE], "skipBackup": "yes"}, {"key": "skipBackup", "value": '"yes"'}),
+        (
+            {"task": QUEUES, "queues": [QUEUE], "skipBackup": "yes"},
+            {"key": "skipBackup", "value": '"yes"'},
+        ),
         *(
             ({"task": DELETE, "accounts": ["all"], key: value}, {"key": key})
             for key, values in UNCLEAR_SELECTIONS.items()
@@ -122,27 +159,44 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": QUEUES, "queues": ["orders"]}, {"value": '"orders"'}),
         ({"task": RESTORE, "backups": [f"runs/{BACKUP}"]}, {"key": "backups"}),
         ({"task": BUCKETS, "buckets": {MEMBER: ["x" * 256]}}, {"key": MEMBER}),
-        *(({"task": BUCKETS, "buckets": {MEMBER: [name]}}, {"key": MEMBER}) for name in NOT_BUCKETS),
+        *(
+            ({"task": BUCKETS, "buckets": {MEMBER: [name]}}, {"key": MEMBER})
+            for name in NOT_BUCKETS
+        ),
         ({"task": QUEUES, "queues": [f"arn:aws:sqs::{MEMBER}:orders"]}, {"key": "queues"}),
         *(
-            ({"task": QUEUES, "queues": [f"arn:aws:sqs:{region}:{MEMBER}:orders"]}, {"key": "queues"})
+            (
+                {"task": QUEUES, "queues": [f"arn:aws:sqs:{region}:{MEMBER}:orders"]},
+                {"key": "queues"},
+            )
             for region in NOT_REGIONS
         ),
     ],
-    RefusalReason.ALL_ACCOUNTS_AND_UNITS: [({"organizationalUnits": ["r-a1b2"], "accounts": ["all"]}, {})],
+    RefusalReason.ALL_ACCOUNTS_AND_UNITS: [
+        ({"organizationalUnits": ["r-a1b2"], "accounts": ["all"]}, {})
+    ],
     RefusalReason.KEYS_NOT_ACCEPTED: [
         ({"buckets": {MEMBER: ["a-bucket"]}}, {"task": Task.AUDIT, "keys": ["buckets"]}),
         ({"task": DELETE, "accounts": [MEMBER], "skipBackup": True}, {"keys": ["skipBackup"]}),
         ({"task": BUCKETS, "accounts": ["all"]}, {"keys": ["accounts"]}),
-        ({"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "skipBackup": True}, {"keys": ["skipBackup"]}),
-        ({"task": RESTORE, "backups": [BACKUP], "policyOverride": {}}, {"keys": ["policyOverride"]}),
+        (
+            {"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}, "skipBackup": True},
+            {"keys": ["skipBackup"]},
+        ),
+        (
+            {"task": RESTORE, "backups": [BACKUP], "policyOverride": {}},
+            {"keys": ["policyOverride"]},
+        ),
         (
             {"task": QUEUES, "queues": [QUEUE], "skipBackup": True, "policyOverride": {}},
             {"keys": ["skipBackup"]},
         ),
         ({"task": QUEUES, "backups": [BACKUP], "queues": [QUEUE]}, {"keys": ["backups"]}),
         *(
-            ({"task": task, "accounts": [MEMBER], key: 1}, {"task": task, "keys": [key], "valid": valid})
+            (
+                {"task": task, "accounts": [MEMBER], key: 1},
+                {"task": task, "keys": [key], "valid": valid},
+            )
             for task, valid in (
                 (Task.AUDIT, ("task", "accounts", "organizationalUnits", "exclude", "fromReport")),
                 (RECOVER, ("task", "accounts")),
@@ -176,7 +230,9 @@ def test_what_is_unclear_is_refused(
     assert data.items() <= raised.value.data.items()
 
 
-@pytest.mark.parametrize("name", ["A_Legacy.Bucket-Name", "abc", "x" * 255, "1.2.3.4.5", "192.168.0.1a"])
+@pytest.mark.parametrize(
+    "name", ["A_Legacy.Bucket-Name", "abc", "x" * 255, "1.2.3.4.5", "192.168.0.1a"]
+)
 def test_a_bucket_may_have_a_name_of_the_time_when_capitals_were_allowed(name: str) -> None:
     (assignment,) = parse({"task": BUCKETS, "buckets": {MEMBER: [name]}}).assignments
     assert [target.id for target in assignment.targets] == [name]
@@ -195,8 +251,14 @@ def test_a_queue_is_in_a_region(region: str) -> None:
     ("key", "value"),
     [
         *(("plan", value) for value in (True, "", "../run", "a:b", "a b", "x" * 81)),
-        *(("requestedBy", value) for value in ("", ["arn"], "x", "arn:\x1b[2J", "arn:a b", "arn:" * 513)),
-        *(("reportSha256", value) for value in (None, "", True, "0" * 63, "G" * 64, f"{'0' * 64}\n")),
+        *(
+            ("requestedBy", value)
+            for value in ("", ["arn"], "x", "arn:\x1b[2J", "arn:a b", "arn:" * 513)
+        ),
+        *(
+            ("reportSha256", value)
+            for value in (None, "", True, "0" * 63, "G" * 64, f"{'0' * 64}\n")
+        ),
     ],
 )
 def test_what_is_not_a_run_id_a_hash_or_a_caller_is_refused(key: str, value: object) -> None:
@@ -252,7 +314,10 @@ SENTENCES = [
         RunRefusedError(
             RefusalReason.CALL_FAILED,
             failure=Failure(
-                operation="iam:GetUser", kind=FailureKind.ACCESS_DENIED, code="AccessDenied", message="no"
+                operation="iam:GetUser",
+                kind=FailureKind.ACCESS_DENIED,
+                code="AccessDenied",
+                message="no",
             ),
             account_id=MEMBER,
         ),
@@ -261,7 +326,9 @@ SENTENCES = [
 ]
 
 
-@pytest.mark.parametrize(("error", "sentence"), SENTENCES, ids=[error.reason.name for error, _ in SENTENCES])
+@pytest.mark.parametrize(
+    ("error", "sentence"), SENTENCES, ids=[error.reason.name for error, _ in SENTENCES]
+)
 def test_a_refusal_says_what_is_wrong_and_what_to_do(error: RunRefusedError, sentence: str) -> None:
     assert str(error) == sentence
 

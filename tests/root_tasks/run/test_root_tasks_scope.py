@@ -107,17 +107,24 @@ def rows(root_tasks: RootTasks, input_: object) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("each_sdk")
-def test_the_results_of_named_accounts_and_of_units_are_those_of_all_accounts(root_tasks: RootTasks) -> None:
+def test_the_results_of_named_accounts_and_of_units_are_those_of_all_accounts(
+    root_tasks: RootTasks,
+) -> None:
     organization = root_tasks.organization
     arrange_organization(organization)
     suspended, *many = add_accounts(organization, 30)
     organization.suspend(suspended)
     everybody = rows(root_tasks, {})
-    assert (everybody[OTHER]["outcome"], everybody[suspended]["outcome"]) == ("INACCESSIBLE", "SKIPPED")
+    assert (everybody[OTHER]["outcome"], everybody[suspended]["outcome"]) == (
+        "INACCESSIBLE",
+        "SKIPPED",
+    )
     assert everybody[OTHER]["organizationalUnit"] == "Root/Workloads/Prod"
     named = [MANAGEMENT, MEMBER, OTHER, suspended]
     for account_ids in (named, [*named, *many]):
-        assert rows(root_tasks, {"accounts": account_ids}) == {id_: everybody[id_] for id_ in account_ids}
+        assert rows(root_tasks, {"accounts": account_ids}) == {
+            id_: everybody[id_] for id_ in account_ids
+        }
     assert rows(root_tasks, {"organizationalUnits": ["Workloads"], "accounts": [THIRD]}) == {
         id_: everybody[id_] for id_ in (MEMBER, OTHER, THIRD)
     }
@@ -130,7 +137,9 @@ def test_many_named_accounts_are_listed_where_that_takes_fewer_calls(root_tasks:
 
     def calls_for(account_ids: Sequence[str]) -> tuple[int, int]:
         organization.clear_calls()
-        assert set(root_tasks.outcomes(root_tasks.run({"accounts": account_ids}))) == set(account_ids)
+        assert set(root_tasks.outcomes(root_tasks.run({"accounts": account_ids}))) == set(
+            account_ids
+        )
         made = calls(organization)
         return made["ListAccounts"], made["DescribeAccount"]
 
@@ -172,6 +181,10 @@ def test_a_run_of_named_accounts_does_without_units_that_cannot_be_read(
     results = root_tasks.results(root_tasks.run({"accounts": [MANAGEMENT, THIRD]}))
     assert results[THIRD]["outcome"] == "CLEAN"
     assert results[THIRD]["organizationalUnit"] is None
-    assert results[MANAGEMENT]["organizationalUnit"] == ("Root" if "Describe" in operation else None)
-    (event,) = [event for event in root_tasks.log if event.get("event") == "organizational_units_unread"]
+    assert results[MANAGEMENT]["organizationalUnit"] == (
+        "Root" if "Describe" in operation else None
+    )
+    (event,) = [
+        event for event in root_tasks.log if event.get("event") == "organizational_units_unread"
+    ]
     assert f"organizations:{operation}" in str(event["reason"])

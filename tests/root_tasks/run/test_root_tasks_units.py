@@ -101,7 +101,9 @@ def test_an_id_that_is_not_a_units_is_refused_and_not_taken_for_an_empty_unit(
     for key in ("organizationalUnits", "exclude"):
         refused = root_tasks.run({key: [units["Root/Workloads"], "ou-a1b2-c3d4e5f6"]})
         assert refusal(refused) == (RefusalReason.UNIT_NOT_FOUND, {"unit": "ou-a1b2-c3d4e5f6"})
-    assert not root_tasks.outcomes(root_tasks.run({"organizationalUnits": [units["Root/Sand/box"]]}))
+    assert not root_tasks.outcomes(
+        root_tasks.run({"organizationalUnits": [units["Root/Sand/box"]]})
+    )
 
 
 @pytest.mark.usefixtures("each_sdk")
@@ -141,7 +143,9 @@ def test_an_audit_does_without_the_names_of_units_that_cannot_be_read(
     # The root is known without a list of units.
     units_in_report = {MANAGEMENT: "Root", MEMBER: None, OTHER: None, THIRD: None}
     assert _units_in_report(root_tasks, execution) == units_in_report
-    (event,) = [event for event in root_tasks.log if event.get("event") == "organizational_units_unread"]
+    (event,) = [
+        event for event in root_tasks.log if event.get("event") == "organizational_units_unread"
+    ]
     assert code in str(event["reason"])
     # What is denied for good delays no run.
     assert ("Gave up" in str(event["reason"])) == (code == "TooManyRequestsException")
@@ -169,4 +173,6 @@ def test_a_unit_that_is_moved_during_the_start_of_a_run_costs_its_names_alone(
 
 
 def _units_in_report(root_tasks: RootTasks, execution: FinishedExecution) -> dict[str, str | None]:
-    return {id_: result["organizationalUnit"] for id_, result in root_tasks.results(execution).items()}
+    return {
+        id_: result["organizationalUnit"] for id_, result in root_tasks.results(execution).items()
+    }

@@ -19,7 +19,13 @@ _CONTEXT_KEY = "injected_fault"
 
 
 def inject(
-    register: Register, action: str, fault: Fault, *, times: int | None = None, url: str = "", body: str = ""
+    register: Register,
+    action: str,
+    fault: Fault,
+    *,
+    times: int | None = None,
+    url: str = "",
+    body: str = "",
 ) -> None:
     """Make calls fail.
 
@@ -57,7 +63,9 @@ def omit_member(register: Register, action: str, *path: str) -> None:
         for name in outer:
             members = [parent[name] for parent in parents]
             parents = [
-                entry for member in members for entry in (member if isinstance(member, list) else [member])
+                entry
+                for member in members
+                for entry in (member if isinstance(member, list) else [member])
             ]
         for parent in parents:
             parent.pop(last)
@@ -91,7 +99,9 @@ def _matcher(*, times: int | None, url: str, body: str = "") -> Callable[[Mappin
     left = itertools.repeat(True) if times is None else itertools.repeat(True, times)
 
     def matches(params: Mapping[str, Any]) -> bool:
-        return url in params["url"] and (not body or body in str(params["body"])) and next(left, False)
+        return (
+            url in params["url"] and (not body or body in str(params["body"])) and next(left, False)
+        )
 
     return matches
 

@@ -21,8 +21,8 @@ class Fault:
 
     Attributes:
         name: Its name, for the names of test cases.
-        responses: The error response of each service, as arguments of `client_error`. Empty if no response
-            arrives.
+        responses: The error response of each service, as arguments of `client_error`. Empty if no
+            response arrives.
         exception: What botocore raises if no response arrives.
         takes_effect: Whether the call takes effect although it fails.
         is_ambiguous: Whether its caller cannot know if it took effect.
@@ -57,7 +57,10 @@ def error_response(
 
 THROTTLED = Fault(
     name="throttled",
-    responses={"iam": {"code": "Throttling"}, "organizations": {"code": "TooManyRequestsException"}},
+    responses={
+        "iam": {"code": "Throttling"},
+        "organizations": {"code": "TooManyRequestsException"},
+    },
 )
 THROTTLING_EXCEPTION = error_response("ThrottlingException")
 CONCURRENT_MODIFICATION = Fault(
@@ -78,7 +81,10 @@ TRUSTED_ACCESS_NOT_VISIBLE = Fault(
     name="trusted access not visible yet",
     responses={
         "iam": {"code": "ServiceAccessNotEnabledException"},
-        "organizations": {"code": "ConstraintViolationException", "reason": "SERVICE_ACCESS_NOT_ENABLED"},
+        "organizations": {
+            "code": "ConstraintViolationException",
+            "reason": "SERVICE_ACCESS_NOT_ENABLED",
+        },
     },
 )
 INVALID_INPUT = error_response("InvalidInputException")
@@ -95,7 +101,9 @@ SERVER_ERROR_AFTER = replace(
 )
 CONNECTION_FAILED = Fault(name="no connection", exception=EndpointConnectionError)
 NO_RESPONSE_BEFORE = Fault(
-    name="connection closed before the call took effect", exception=ConnectionClosedError, is_ambiguous=True
+    name="connection closed before the call took effect",
+    exception=ConnectionClosedError,
+    is_ambiguous=True,
 )
 NO_RESPONSE_AFTER = replace(
     NO_RESPONSE_BEFORE, name="connection closed after the call took effect", takes_effect=True

@@ -98,7 +98,8 @@ class Caller:
         return Aws(
             find_function=lambda: self.function,
             clients=Clients(
-                functools.partial(self.client, config=config), sessions=SessionClients(session, config=config)
+                functools.partial(self.client, config=config),
+                sessions=SessionClients(session, config=config),
             ),
             now=self.now,
             # The functions log for their operators; a person reads the report.
@@ -130,8 +131,8 @@ def find_caller(target: TargetOptions, *, wait: bool = True) -> Caller:
         # Organizations and IAM are global; the SDK needs a Region all the same.
         region = given or session.get_config_variable("region") or "us-east-1"
         sts = new_client(session, "sts", region=region)
-        # By this thread: the SDK may ask for an MFA code, and a terminal shows again what is typed after
-        # Ctrl-C only if the main thread has asked.
+        # By this thread: the SDK may ask for an MFA code, and a terminal shows again what is typed
+        # after Ctrl-C only if the main thread has asked.
         if credentials := session.get_credentials():
             credentials.get_frozen_credentials()
     identity = ThreadPoolExecutor(max_workers=1).submit(

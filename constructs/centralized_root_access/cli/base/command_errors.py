@@ -50,9 +50,13 @@ class InterruptedRunError(click.Abort):
 
 
 _SIGN_IN = "Sign in again, for example with `aws sso login`, or use another --profile."
-_KEYS = "Use credentials that are valid (--profile), in a Region that is enabled for them (--region)."
+_KEYS = (
+    "Use credentials that are valid (--profile), in a Region that is enabled for them (--region)."
+)
 # AWS has one code for a wrong key and for a time too far from its own.
-_CLOCK = "Set this machine's clock; if it is right, use other credentials, for example with --profile."
+_CLOCK = (
+    "Set this machine's clock; if it is right, use other credentials, for example with --profile."
+)
 # Advice, by AWS's code without "Exception", or by the name of the SDK's exception.
 _ADVICE = {
     "NoCredentialsError": "Use --profile, or sign in, for example with `aws sso login`.",
@@ -83,7 +87,8 @@ _GRANTS = {
     "states:DescribeExecution": "grant_read_reports",
     "states:GetExecutionHistory": "grant_read_reports",
     "states:ListMapRuns": "grant_read_reports",
-    # The executions of a state machine for `runs`, and of its batches for a run that ended without a report.
+    # The executions of a state machine for `runs`, and of its batches for a run that ended without
+    # a report.
     "states:ListExecutions": "grant_plan, grant_execute (`runs`), grant_read_reports or grant_stop (a run)",
     "s3:GetObject": "grant_read_reports",
     "s3:ListBucket": "grant_read_reports",
@@ -113,7 +118,8 @@ def sentence(error: Exception) -> str:
     name = type(error).__name__
     places = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
     if any(_SDK.intersection(place.parts) for place in places):
-        # The SDK raises any error that it meets: a missing credential process, a damaged cache, a bad URL.
+        # The SDK raises any error that it meets: a missing credential process, a damaged cache, a
+        # bad URL.
         return _with_advice(f"The SDK could not call AWS: {name}: {error}", name)
     if isinstance(error, OSError):
         return f"{name}: {error}"
@@ -151,9 +157,14 @@ def failures_as(what: str, *, as_json: bool = False) -> Iterator[None]:
 def _permission(operation: str) -> str:
     """Return how to allow a call: the grant of RootTasks, if there is one, and the statement."""
     statement = json.dumps({"Effect": "Allow", "Action": operation, "Resource": "*"})
-    grant = f"RootTasks.{_GRANTS[operation]} allows it, or" if operation in _GRANTS else "What allows it is"
+    grant = (
+        f"RootTasks.{_GRANTS[operation]} allows it, or"
+        if operation in _GRANTS
+        else "What allows it is"
+    )
     return (
-        f"{grant} the statement {statement} in a policy of these credentials, if no other policy denies it."
+        f"{grant} the statement {statement} in a policy of these credentials, if no other policy "
+        "denies it."
     )
 
 

@@ -45,7 +45,9 @@ class TargetOptions:
     def complete(self, command: str) -> str:
         """Return a command line with the options that make it work in the same place."""
         options = {"--profile": self.profile, "--region": self.region, "--stack": self.stack}
-        given = [word for name, value in options.items() if value is not None for word in (name, value)]
+        given = [
+            word for name, value in options.items() if value is not None for word in (name, value)
+        ]
         return f"{command} {shlex.join(given)}" if given else command
 
 
@@ -92,7 +94,9 @@ def read_text(path: Path) -> str:
         raise CommandError(f"{path} cannot be read: {why}.") from error
 
 
-def _flatten(_: click.Context, __: click.Parameter, values: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+def _flatten(
+    _: click.Context, __: click.Parameter, values: tuple[tuple[str, ...], ...]
+) -> tuple[str, ...]:
     return tuple(dict.fromkeys(entry for value in values for entry in value))
 
 
@@ -129,7 +133,8 @@ def sha256_of_report(value: str) -> str:
 def report_path(value: str) -> Path:
     """Return where to save a report: a file whose suffix says what it is, or a folder."""
     if not value:
-        # A script's variable without a value: all three files would be saved where the command runs.
+        # A script's variable without a value: all three files would be saved where the command
+        # runs.
         raise click.BadParameter("it is empty.")
     path = Path(value)
     folder = path if path.is_dir() else path.parent
@@ -259,7 +264,8 @@ class Selection:
 
     Attributes:
         input: The accounts as the input of an execution has them, without those of another run.
-        from_report: The run whose accounts with one of the outcomes are meant; None for no such run.
+        from_report: The run whose accounts with one of the outcomes are meant; None for no such
+            run.
         outcomes: The outcomes, as the option has them.
     """
 
@@ -317,7 +323,9 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
                     "--organizational-unit by itself: accounts without credentials have nothing to do."
                 )
             if "all" in accounts and set(accounts) != {"all"}:
-                raise click.UsageError("--account is both all and an account ID. Use one of the two.")
+                raise click.UsageError(
+                    "--account is both all and an account ID. Use one of the two."
+                )
             named = {
                 "accounts": ["all"] if "all" in accounts else list(accounts),
                 "organizationalUnits": list(organizational_units),

@@ -44,21 +44,26 @@ class Environment:
         Args:
             prefix: What the run is for.
         """
-        suffix = "".join(_ALPHABET[int(self.random() * len(_ALPHABET))] for _ in range(_SUFFIX_LENGTH))
+        suffix = "".join(
+            _ALPHABET[int(self.random() * len(_ALPHABET))] for _ in range(_SUFFIX_LENGTH)
+        )
         return f"{prefix}-{self.now():%Y%m%d-%H%M}-{suffix}"
 
 
 def print_note(*sentences: str) -> None:
     """Write sentences to stderr, to keep stdout machine-readable.
 
-    A terminal breaks lines between words. A command to paste has a line of its own, which nothing breaks.
+    A terminal breaks lines between words. A command to paste has a line of its own, which nothing
+    breaks.
     """
     for sentence in sentences:
         text = printable(sentence)
         if sys.stderr.isatty():
             words, command, options = text.partition(f"{PROGRAM} ")
             width = shutil.get_terminal_size().columns
-            lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False) or [""]
+            lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False) or [
+                ""
+            ]
             text = "\n".join([*lines, *([f"  {command}{options}"] if command else [])])
         click.echo(text, err=True)
 
@@ -107,7 +112,9 @@ def progress_bar(what: str, *, of: str) -> Iterator[Callable[[int, int], None]]:
         task = progress.add_task(printable(what), total=None, counted="")
 
         def update(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total, counted=f"{done:,} of {total:,} {of}")
+            progress.update(
+                task, completed=done, total=total, counted=f"{done:,} of {total:,} {of}"
+            )
 
         yield update
 
@@ -120,7 +127,8 @@ def confirm(question: str, *, otherwise: str) -> bool:
         otherwise: What a no means, as a sentence.
     """
     try:
-        # The oldest supported click writes a space to stdout, where the output in CSV or JSON follows.
+        # The oldest supported click writes a space to stdout, where the output in CSV or JSON
+        # follows.
         with redirect_stdout(sys.stderr):
             confirmed = click.confirm(question, err=True)
     except click.Abort:

@@ -31,31 +31,39 @@ _WITHOUT_CONSTRUCT = (
 )
 @output_options
 @target_options
-def audit(*, selection: Selection, from_here: bool, output: Output, target: TargetOptions) -> ExitCode:
+def audit(
+    *, selection: Selection, from_here: bool, output: Output, target: TargetOptions
+) -> ExitCode:
     """Audit which root users have credentials. This changes nothing.
 
     Without accounts and organizational units: every account of the organization.
 
-    Exit code: 0 no root credentials, or only accepted ones; 1 root credentials were found that are not
-    accepted; 2 none were found, but an account could not be read, one that was named was skipped, or none was
-    audited.
+    Exit code: 0 no root credentials, or only accepted ones; 1 root credentials were found that are
+    not accepted; 2 none were found, but an account could not be read, one that was named was
+    skipped, or none was audited.
     """
     given = click.get_current_context().get_parameter_source("stack")
     if from_here and given is ParameterSource.COMMANDLINE:
         raise click.UsageError("--from-here works without a stack: use it without --stack.")
     if from_here and selection.from_report is not None:
-        raise click.UsageError("--from-report reads a run of a deployment: use it without --from-here.")
+        raise click.UsageError(
+            "--from-report reads a run of a deployment: use it without --from-here."
+        )
     if from_here:
         return _audit_from_here(selection.input, output=output, target=target)
     with failures_as("Unable to audit", as_json=output.format == JSON):
         from ..runs.deployed_runs import Runs
 
         runs = Runs.find(target)
-        execution = runs.run("audit", selection.input | runs.accounts_of_report(selection, audits=True))
+        execution = runs.run(
+            "audit", selection.input | runs.accounts_of_report(selection, audits=True)
+        )
     return runs.show_result(execution, output=output)
 
 
-def _audit_from_here(input_: dict[str, object], *, output: Output, target: TargetOptions) -> ExitCode:
+def _audit_from_here(
+    input_: dict[str, object], *, output: Output, target: TargetOptions
+) -> ExitCode:
     with failures_as("Unable to audit", as_json=output.format == JSON):
         from ..base.caller import find_caller
 

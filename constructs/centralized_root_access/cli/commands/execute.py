@@ -34,8 +34,8 @@ def execute(
 ) -> ExitCode:
     """Execute the plan RUN: exactly what its report lists, once. It shows the plan, and asks.
 
-    Exit code: 0 everything planned is done; 1 something planned is not done; 2 not executed, nothing was left
-    to do, or the report cannot be shown.
+    Exit code: 0 everything planned is done; 1 something planned is not done; 2 not executed,
+    nothing was left to do, or the report cannot be shown.
     """
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Read the plan, then use --yes.")

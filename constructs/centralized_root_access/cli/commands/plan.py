@@ -54,7 +54,9 @@ def _planning(task: Task) -> Decorator:
         @functools.wraps(function)
         def wrapper(*, output: Output, target: TargetOptions, **options: Any) -> ExitCode:
             with failures_as("Unable to plan", as_json=output.format == JSON):
-                given = {key: value for key, value in function(**options).items() if value is not None}
+                given = {
+                    key: value for key, value in function(**options).items() if value is not None
+                }
                 from ..runs.deployed_runs import Runs
 
                 runs = Runs.find(target)
@@ -72,8 +74,8 @@ def _planning(task: Task) -> Decorator:
 def plan() -> None:
     """Plan a root task in member accounts. A plan changes nothing: `execute` does exactly what it lists.
 
-    Exit code: 0 planned; 1 something cannot be planned; 2 nothing is planned, something could not be read, or
-    an account that was named was skipped.
+    Exit code: 0 planned; 1 something cannot be planned; 2 nothing is planned, something could not
+    be read, or an account that was named was skipped.
     """
 
 
@@ -101,7 +103,10 @@ def delete(
 ) -> dict[str, object]:
     """Plan to delete the root credentials of accounts. Deleting cannot be undone."""
     selected = selection.input
-    if not {"accounts", "organizationalUnits"}.intersection(selected) and selection.from_report is None:
+    if (
+        not {"accounts", "organizationalUnits"}.intersection(selected)
+        and selection.from_report is None
+    ):
         raise click.UsageError(
             "Name the accounts: --account, --organizational-unit, --from-report, or --account all."
         )
@@ -139,7 +144,9 @@ _policy_option = click.option(
 )
 @_policy_option
 @_planning(Task.UNLOCK_BUCKET)
-def unlock_bucket(*, buckets: tuple[tuple[str, str], ...], policy: Path | None) -> dict[str, object]:
+def unlock_bucket(
+    *, buckets: tuple[tuple[str, str], ...], policy: Path | None
+) -> dict[str, object]:
     """Plan to remove or replace the policy of a bucket. It is backed up; a removed one can be restored."""
     by_account: dict[str, list[str]] = {}
     for account, name in buckets:
@@ -150,11 +157,15 @@ def unlock_bucket(*, buckets: tuple[tuple[str, str], ...], policy: Path | None) 
 @plan.command(short_help="Remove or replace the policy of a queue that locks everyone out.")
 @repeatable_option("queue", required=True, metavar="ARN", help="The queue's ARN. Repeatable.")
 @click.option(
-    "--skip-backup", is_flag=True, help="Remove the policy even if it cannot be read, so without a backup."
+    "--skip-backup",
+    is_flag=True,
+    help="Remove the policy even if it cannot be read, so without a backup.",
 )
 @_policy_option
 @_planning(Task.UNLOCK_QUEUE)
-def unlock_queue(*, queues: tuple[str, ...], skip_backup: bool, policy: Path | None) -> dict[str, object]:
+def unlock_queue(
+    *, queues: tuple[str, ...], skip_backup: bool, policy: Path | None
+) -> dict[str, object]:
     """Plan to remove or replace the policy of a queue. It is backed up; a removed one can be restored."""
     override = policy and read_text(policy)
     return {"queues": list(queues), "skipBackup": skip_backup or None, "policyOverride": override}

@@ -62,7 +62,9 @@ def role_arn(value: str) -> str:
     help="With --policy: the root, unit (ID or name) or account to attach it to. Repeatable.",
 )
 @click.option(
-    "--replaces", metavar="POLICY", help="With --policy: the policy of which it is the new document."
+    "--replaces",
+    metavar="POLICY",
+    help="With --policy: the policy of which it is the new document.",
 )
 @click.option(
     "--session-role",
@@ -94,13 +96,14 @@ def preflight(
 ) -> ExitCode:
     """Show which root tasks service control policies and resource control policies deny.
 
-    It needs no deployment, opens no root session, and changes nothing. The credentials must be of the
-    management account, or of a delegated administrator. Use --region for the Region that RootTasks is in, or
-    will be: policies may name it. Before you execute a plan, --from-report shows what policies deny of it.
+    It needs no deployment, opens no root session, and changes nothing. The credentials must be of
+    the management account, or of a delegated administrator. Use --region for the Region that
+    RootTasks is in, or will be: policies may name it. Before you execute a plan, --from-report
+    shows what policies deny of it.
 
-    Exit code: 0 nothing is denied; 1 a task is denied, or a part of one; 2 nothing is, but a policy could not
-    be read, an account that was named was skipped, none was checked, or a delegated administrator for IAM was
-    not judged.
+    Exit code: 0 nothing is denied; 1 a task is denied, or a part of one; 2 nothing is, but a policy
+    could not be read, an account that was named was skipped, none was checked, or a delegated
+    administrator for IAM was not judged.
     """
     if policy_file is None:
         if targets or replaces:
@@ -147,7 +150,9 @@ def preflight(
             show_survey(found)
         print_note(*_notes(found))
         if not roles and any(account.session is Decision.UNKNOWN for account in found.accounts):
-            print_note("Policies ask for the role that opens root sessions. Name it: --session-role ARN.")
+            print_note(
+                "Policies ask for the role that opens root sessions. Name it: --session-role ARN."
+            )
         return _exit_code(found)
 
 
@@ -187,7 +192,11 @@ def _of_report(target: TargetOptions, run: str) -> tuple[tuple[Task, ...], tuple
     accounts = tuple(
         result.account_id
         for result in report.results
-        if (result.outcome is Outcome.PLANNED if is_plan(report) else result.outcome is not Outcome.SKIPPED)
+        if (
+            result.outcome is Outcome.PLANNED
+            if is_plan(report)
+            else result.outcome is not Outcome.SKIPPED
+        )
     )
     if not accounts:
         raise CommandError(f"Run {report.run_id} has no account to check.")

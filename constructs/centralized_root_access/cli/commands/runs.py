@@ -25,7 +25,12 @@ _STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "REFUSED": "yellow"}
 
 @click.command(short_help="List the latest runs.")
 @click.option(
-    "--limit", type=click.IntRange(1, 1000), metavar="N", default=20, show_default=True, help="How many."
+    "--limit",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="How many.",
 )
 @format_option(TABLE, JSON, CSV)
 @target_options
@@ -69,7 +74,9 @@ def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -
     from ..show.screen import safe_text, show_lines
 
     lines: list[RenderableType] = []
-    planners = {execution.run_id: execution.requester for execution in executions if not execution.plan}
+    planners = {
+        execution.run_id: execution.requester for execution in executions if not execution.plan
+    }
     for execution in executions:
         state = states.get(execution.run_id)
         of_plan = f"executes {execution.plan}" if execution.plan else state.words if state else ""
@@ -84,12 +91,17 @@ def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -
             # Without the account and the role: the last part names the person.
             execution.requester and f"requested by {execution.requester.rpartition('/')[2]}{also}",
             f"started {minute(execution.started_at)}",
-            f"took {duration(execution.started_at, execution.ended_at)}" if execution.ended_at else "",
+            f"took {duration(execution.started_at, execution.ended_at)}"
+            if execution.ended_at
+            else "",
         )
         lines.append(Padding(safe_text(", ".join(filter(None, facts))), (0, 0, 0, 2)))
-    # An earlier full audit says nothing if the latest one, which may have been redriven, found credentials.
+    # An earlier full audit says nothing if the latest one, which may have been redriven, found
+    # credentials.
     full = (execution for execution in executions if execution.root_free is not None)
-    latest = max(full, key=lambda execution: execution.ended_at or execution.started_at, default=None)
+    latest = max(
+        full, key=lambda execution: execution.ended_at or execution.started_at, default=None
+    )
     if latest is not None and latest.root_free:
         lines.append(safe_text(latest.root_free))
     show_lines(lines)

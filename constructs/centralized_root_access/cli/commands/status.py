@@ -54,7 +54,9 @@ def status(
     if features and no_features:
         raise click.UsageError("Use either --feature or --no-features.")
     if delegated_administrators and no_delegated_administrators:
-        raise click.UsageError("Use either --delegated-administrator or --no-delegated-administrators.")
+        raise click.UsageError(
+            "Use either --delegated-administrator or --no-delegated-administrators."
+        )
     with failures_as("Unable to read root access", as_json=format_ == JSON):
         from root_access.drift.deviations import deviation
         from root_access.organization import Organization
@@ -80,7 +82,9 @@ def status(
                 f"--delegated-administrator lists {observed.management_account_id}. The management account "
                 "cannot be a delegated administrator. List member accounts."
             )
-        deviations = {str(step): deviation(step) for step in plan(desired=desired, observed=observed)}
+        deviations = {
+            str(step): deviation(step) for step in plan(desired=desired, observed=observed)
+        }
         if format_ == JSON:
             click.echo(_to_json(observed, deviations))
         else:
@@ -129,5 +133,7 @@ def _list_text(desired: DesiredState) -> str:
     listed = [" and ".join(sorted(desired.features)) or "no features"]
     if desired.delegated_administrators is not None:
         accounts = " and ".join(sorted(desired.delegated_administrators))
-        listed.append(f"delegated administrators {accounts}" if accounts else "no delegated administrators")
+        listed.append(
+            f"delegated administrators {accounts}" if accounts else "no delegated administrators"
+        )
     return ", and ".join(listed)

@@ -50,7 +50,9 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
             # StopExecution has no error for an execution that has ended meanwhile.
             ended = runs.executions.wait(execution, show=lambda done, total: None)  # noqa: ARG005
     except KeyboardInterrupt as error:
-        raise InterruptedRunError(f"{unknown}. To look: `{target.command('report', run)}`.") from error
+        raise InterruptedRunError(
+            f"{unknown}. To look: `{target.command('report', run)}`."
+        ) from error
     if ended.status != "ABORTED":
         raise _not_running_error(ended)
     print_note(f"Run {ended.run_id} was stopped.")
@@ -90,6 +92,8 @@ def _show(runs: Runs, execution: RunExecution) -> ExitCode:
         screen.show_report(stored.report)
         if Outcome.UNKNOWN in stored.report.totals:
             # As long as a function may run.
-            print_note("Batches that had started may still be finishing, for up to 10 more minutes.")
+            print_note(
+                "Batches that had started may still be finishing, for up to 10 more minutes."
+            )
         runs.show_next_steps(stored)
     return ExitCode.AS_WANTED

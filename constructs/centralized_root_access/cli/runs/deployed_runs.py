@@ -92,7 +92,9 @@ class Runs:
         executions = Executions(caller, deployment)
         return cls(target=target, caller=caller, deployment=deployment, executions=executions)
 
-    def run(self, prefix: str, input_: Mapping[str, object], *, folder: str = AUDIT_FOLDER) -> RunExecution:
+    def run(
+        self, prefix: str, input_: Mapping[str, object], *, folder: str = AUDIT_FOLDER
+    ) -> RunExecution:
         """Start an execution, and wait until it has ended with a report.
 
         Args:
@@ -143,15 +145,17 @@ class Runs:
             run: Its name, which may follow the folder of its state machine and a slash.
 
         Raises:
-            CommandError: There is no such run, either of two may be meant, it ended before it had accounts,
-                or it did not write the report that is there.
+            CommandError: There is no such run, either of two may be meant, it ended before it had
+                accounts, or it did not write the report that is there.
             InterruptedRunError: A person interrupted the command.
         """
         found = self._await_execution(run)
         if not isinstance(found, str):
             return self.report_of(found)
         missing: list[CommandError] = [RunNotFoundError(run)] if found == _GONE else []
-        for folder in (run,) if "/" in run else (f"{AUDIT_FOLDER}/{run}", f"{EXECUTE_FOLDER}/{run}"):
+        for folder in (
+            (run,) if "/" in run else (f"{AUDIT_FOLDER}/{run}", f"{EXECUTE_FOLDER}/{run}")
+        ):
             try:
                 return StoredReport.of(self._read(folder, REPORT_JSON)).with_doubt(found)
             except NoReportError as error:
@@ -187,7 +191,9 @@ class Runs:
                 raise
             return _DENIED
 
-    def _verify(self, stored: StoredReport, execution: RunExecution, *, folder: str) -> StoredReport:
+    def _verify(
+        self, stored: StoredReport, execution: RunExecution, *, folder: str
+    ) -> StoredReport:
         """Return a report if the execution's run wrote it, or if that is not known, which a note then says.
 
         Raises:
@@ -205,8 +211,8 @@ class Runs:
     def _report_from_results(self, execution: RunExecution) -> StoredReport:
         """Return the report of an execution that ended without one.
 
-        Step Functions holds the hash of the run, the batches that started, and the hashes of their results.
-        The bucket decides nothing by itself.
+        Step Functions holds the hash of the run, the batches that started, and the hashes of their
+        results. The bucket decides nothing by itself.
         """
         started = self.executions.output_of_start(execution)
         if not started:
@@ -241,7 +247,8 @@ class Runs:
             audits: Whether they are audited, also those that are protected.
 
         Raises:
-            CommandError: There is no such report or outcome, its run did not write it, or no account has it.
+            CommandError: There is no such report or outcome, its run did not write it, or no
+                account has it.
         """
         if selection.from_report is None:
             return {}
@@ -251,7 +258,11 @@ class Runs:
         stored = self.find_report(selection.from_report)
         print_doubt(stored)
         run_id = stored.report.run_id
-        found = [result for result in stored.report.results if result.outcome.option in selection.outcomes]
+        found = [
+            result
+            for result in stored.report.results
+            if result.outcome.option in selection.outcomes
+        ]
         accounts = [result.account_id for result in found if audits or not result.protected]
         other = ""
         if protected := len(found) - len(accounts):
@@ -259,10 +270,14 @@ class Runs:
             other = " other"
         if not accounts:
             wanted = ", ".join(selection.outcomes)
-            raise CommandError(f"Run {run_id} reports no{other} account with these outcomes: {wanted}.")
+            raise CommandError(
+                f"Run {run_id} reports no{other} account with these outcomes: {wanted}."
+            )
         return {"accounts": accounts, FROM_REPORT: run_id}
 
-    def show_result(self, execution: RunExecution, *, output: Output, ended: str = "has ended") -> ExitCode:
+    def show_result(
+        self, execution: RunExecution, *, output: Output, ended: str = "has ended"
+    ) -> ExitCode:
         """Show the report of an execution that has ended, and the next steps.
 
         Args:
@@ -295,7 +310,9 @@ class Runs:
             print_note(state.obstacle)
         else:
             if state is not None:
-                print_note(f"SHA-256 of its report.json, for --approved-report: {sha256(stored.body)}")
+                print_note(
+                    f"SHA-256 of its report.json, for --approved-report: {sha256(stored.body)}"
+                )
             print_note(*sentences(report.next_steps, target=self.target))
 
     def plan_state(self, report: Report) -> PlanState | None:
@@ -306,14 +323,19 @@ class Runs:
 
     def states_of(self, executions: Sequence[RunExecution]) -> dict[str, PlanState]:
         """Return the states of the plans among executions, by their names, if these can be read."""
-        # If an execution ended without a report, the mark says whether it had begun and used up its plan.
-        executed = {each.plan: each.run_id for each in executions if each.running or each.has_report}
+        # If an execution ended without a report, the mark says whether it had begun and used up its
+        # plan.
+        executed = {
+            each.plan: each.run_id for each in executions if each.running or each.has_report
+        }
         now = self.target.environment.now()
         states = {}
         for execution in executions:
             run_id, expires_at = execution.run_id, execution.plan_expires_at
             if run_id in executed:
-                states[run_id] = PlanState(now=now, expires_at=expires_at, executed_by=executed[run_id])
+                states[run_id] = PlanState(
+                    now=now, expires_at=expires_at, executed_by=executed[run_id]
+                )
             elif expires_at is not None and now - execution.started_at <= _PLANS_SHOWN_FOR:
                 states[run_id] = self._plan_state(run_id, expires_at=expires_at)
         return states
@@ -329,7 +351,9 @@ class Runs:
             pass
         except DecodingError:
             executed_by = unnamed
-        return PlanState(now=self.target.environment.now(), expires_at=expires_at, executed_by=executed_by)
+        return PlanState(
+            now=self.target.environment.now(), expires_at=expires_at, executed_by=executed_by
+        )
 
     def _bucket(self, *, seconds: float = MAX_WAIT_SECONDS) -> Bucket:
         return Bucket(
@@ -364,7 +388,9 @@ class Runs:
     @contextmanager
     def _resumable(self, name: str, *, started: bool = True) -> Iterator[None]:
         """Say how to come back to an execution if the command ends early, which may be before its start."""
-        continues = f"Run {name} continues" if started else f"If run {name} was started, it continues"
+        continues = (
+            f"Run {name} continues" if started else f"If run {name} was started, it continues"
+        )
         back = self.target.command("report", name)
         try:
             yield
@@ -376,6 +402,10 @@ class Runs:
         except Exception as error:
             # The SDK raises any error, such as that of a credential process.
             failure = error.failure if isinstance(error, CallError) else None
-            if not failure or failure.operation != "states:StartExecution" or failure.may_have_taken_effect:
+            if (
+                not failure
+                or failure.operation != "states:StartExecution"
+                or failure.may_have_taken_effect
+            ):
                 print_note(f"{continues} in AWS. To come back to it: {back}")
             raise

@@ -23,7 +23,8 @@ AUDIT_FOLDER, EXECUTE_FOLDER = ("runs", "executions")
 _AUDIT = "AuditStateMachineArn"
 _STATE_MACHINES = {AUDIT_FOLDER: _AUDIT, EXECUTE_FOLDER: "ExecuteStateMachineArn"}
 _BUCKET = "Bucket"
-# The roles of the functions that open root sessions; those that unlock plan in sessions of their own.
+# The roles of the functions that open root sessions; those that unlock plan in sessions of their
+# own.
 _SESSION_ROLES = tuple(f"{plan}{id_}RoleArn" for id_ in TASK_IDS.values() for plan in ("", "Plan"))
 
 
@@ -35,8 +36,8 @@ class Deployment:
         stack: The stack's name.
         stack_id: Its ARN.
         construct_id: What the outputs' keys begin with.
-        state_machine_arns: The state machines, by their folder: one for read-only runs and, if a task makes
-            changes, one for these.
+        state_machine_arns: The state machines, by their folder: one for read-only runs and, if a
+            task makes changes, one for these.
         bucket: The bucket of the reports.
         session_role_arns: The roles that open root sessions.
     """
@@ -59,13 +60,13 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
 
     Args:
         caller: The caller.
-        stack: A stack by its name or ARN, or with the construct in it as stack:construct; None to look at
-            all.
+        stack: A stack by its name or ARN, or with the construct in it as stack:construct; None to
+            look at all.
 
     Raises:
         CallError: The stacks cannot be read.
-        CommandError: There is none or more than one, the stack does not have what its outputs name, or the
-            caller may not read all stacks.
+        CommandError: There is none or more than one, the stack does not have what its outputs name,
+            or the caller may not read all stacks.
     """
     parts = (stack or "").split(":")
     # An ARN has colons of its own.
@@ -82,7 +83,9 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
         return found[0]
     if found:
         names = (f"--stack {deployment.stack}:{deployment.construct_id}" for deployment in found)
-        raise CommandError(f"RootTasks is deployed more than once. Choose one: {' or '.join(names)}")
+        raise CommandError(
+            f"RootTasks is deployed more than once. Choose one: {' or '.join(names)}"
+        )
     where = f" in stack {stack}" if stack else ""
     raise CommandError(
         f"There is no RootTasks{where} of account {caller.account_id} in {caller.region}. It may be in the "
@@ -100,9 +103,13 @@ def _require_resources(caller: Caller, deployment: Deployment) -> None:
         items="StackResourceSummaries",
         StackName=deployment.stack_id,
     )
-    resources = {(resource["ResourceType"], resource.get("PhysicalResourceId")) for resource in listed}
+    resources = {
+        (resource["ResourceType"], resource.get("PhysicalResourceId")) for resource in listed
+    }
     # Without the roles, which may be precreated.
-    machines = (("AWS::StepFunctions::StateMachine", arn) for arn in deployment.state_machine_arns.values())
+    machines = (
+        ("AWS::StepFunctions::StateMachine", arn) for arn in deployment.state_machine_arns.values()
+    )
     if foreign := {("AWS::S3::Bucket", deployment.bucket), *machines} - resources:
         names = " and ".join(sorted(name for _, name in foreign))
         raise CommandError(
@@ -115,8 +122,8 @@ def find_session_roles(caller: Caller, *, stack: str | None) -> tuple[str, ...]:
     """Return the ARNs of the roles that open root sessions for the RootTasks in the account, if there is any.
 
     Args:
-        caller: The caller; one who may not read the stacks finds none, and so does one who reads a stack that
-            does not have what its outputs name.
+        caller: The caller; one who may not read the stacks finds none, and so does one who reads a
+            stack that does not have what its outputs name.
         stack: A stack, as `find_deployment` takes it; None for those of all stacks in the Region.
 
     Raises:
@@ -160,7 +167,10 @@ def _stacks(caller: Caller, name: str) -> Iterator[Any]:
 
 def _deployments(stacks: Iterable[Mapping[str, Any]]) -> Iterator[Deployment]:
     for stack in stacks:
-        outputs = {output["OutputKey"]: output.get("OutputValue", "") for output in stack.get("Outputs", ())}
+        outputs = {
+            output["OutputKey"]: output.get("OutputValue", "")
+            for output in stack.get("Outputs", ())
+        }
         for construct_id in (key.removesuffix(_AUDIT) for key in outputs if key.endswith(_AUDIT)):
             arns = {
                 folder: outputs[construct_id + key]

@@ -67,10 +67,14 @@ def exit_code(report: Report, *, named_accounts: Collection[str] = ()) -> tuple[
         _omission(report, {*named_accounts}.difference(result.account_id for result in own)),
         "" if own else _emptiness(report, accounts),
     )
-    return (ExitCode.NO_RESULT if any(missing) else ExitCode.AS_WANTED), " ".join(filter(None, missing))
+    return (ExitCode.NO_RESULT if any(missing) else ExitCode.AS_WANTED), " ".join(
+        filter(None, missing)
+    )
 
 
-def _read_management_account(report: Report, named_accounts: Collection[str]) -> list[AccountResult]:
+def _read_management_account(
+    report: Report, named_accounts: Collection[str]
+) -> list[AccountResult]:
     """Return the management account's result if it was named and read; it stays skipped."""
     own = management_result(report)
     return [own] if own and own.credentials and own.account_id in named_accounts else []
@@ -82,7 +86,9 @@ def _omission(report: Report, named_accounts: Collection[str]) -> str:
     if DEFINITIONS[report.task].feature is Feature.ROOT_SESSIONS:
         # Buckets, queues and backups are named with their accounts.
         named.update(result.account_id for result in report.results)
-    named -= {result.account_id for result in report.results if result.outcome is not Outcome.SKIPPED}
+    named -= {
+        result.account_id for result in report.results if result.outcome is not Outcome.SKIPPED
+    }
     were = "was" if len(named) == 1 else "were"
     return f"{quantity(len(named), 'account')} that you named {were} skipped." if named else ""
 

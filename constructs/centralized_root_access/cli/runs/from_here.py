@@ -1,6 +1,7 @@
 """An audit without a deployment: the functions' own code, on this machine, with the caller's credentials.
 
-Nothing is stored. An audit opens root sessions with AWS's audit policy, which cannot change anything.
+Nothing is stored. An audit opens root sessions with AWS's audit policy, which cannot change
+anything.
 """
 
 from __future__ import annotations
@@ -55,17 +56,22 @@ def audit_from_here(
         CallError: A read of the organization failed.
         RunRefusedError: The run cannot start; the message says why, and what to do.
     """
-    aws = caller.aws(seconds=_MAX_SECONDS, connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL)
+    aws = caller.aws(
+        seconds=_MAX_SECONDS, connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL
+    )
     # Only what is stored has its ARN.
     execution = Execution(arn="", name=name, started_at=caller.now())
     request = parse_request(input_, tasks=(Task.AUDIT,))
     audits = _Audits(aws, run_id=name, show=show)
     directory = MemberDirectory.of(aws.within(_LIST_SECONDS).until(audits.stopped))
     try:
-        # The organization is read while AWS says whose the credentials are. No session is opened before: the
-        # ARN of its policy has their partition. Nothing else that fails is worth reading if they are refused.
+        # The organization is read while AWS says whose the credentials are. No session is opened
+        # before: the ARN of its policy has their partition. Nothing else that fails is worth
+        # reading if they are refused.
         on_page = audits.take if request.full else None
-        preparing = audits.pool.submit(prepare, directory, request, execution=execution, on_page=on_page)
+        preparing = audits.pool.submit(
+            prepare, directory, request, execution=execution, on_page=on_page
+        )
         requester = caller.arn
         run, _ = preparing.result()
         run = replace(run, requested_by=requester)
@@ -75,7 +81,11 @@ def audit_from_here(
         named = audits.pool.submit(with_unit_names, run, directory, whole=request.all_accounts)
         found = {account_id: finding.result() for account_id, finding in findings.items()}
         return make_report(
-            named.result(), found, finished_at=caller.now(), own_root_user=own.result(), stored=False
+            named.result(),
+            found,
+            finished_at=caller.now(),
+            own_root_user=own.result(),
+            stored=False,
         )
     finally:
         audits.stop()

@@ -132,7 +132,10 @@ class Executions:
             self._call("StartExecution", stateMachineArn=arn, name=name, input=json.dumps(input_))
         except CallError as error:
             # The response to the first attempt was lost, and the execution has ended since.
-            if error.failure.name != "ExecutionAlreadyExists" or not error.failure.may_have_taken_effect:
+            if (
+                error.failure.name != "ExecutionAlreadyExists"
+                or not error.failure.may_have_taken_effect
+            ):
                 raise
         return self._describe_new(folder, name)
 
@@ -172,7 +175,9 @@ class Executions:
         if len(found) > 1:
             # One may have been named to hide the other.
             names = f"{AUDIT_FOLDER}/{run_id} or {EXECUTE_FOLDER}/{run_id}"
-            raise CommandError(f"Both state machines have a run {run_id}. Name one of them: {names}.")
+            raise CommandError(
+                f"Both state machines have a run {run_id}. Name one of them: {names}."
+            )
         if found:
             return found[0]
         raise denied or RunNotFoundError(run_id)
@@ -195,7 +200,8 @@ class Executions:
 
         Args:
             execution: The execution.
-            show: Shows how many batches of accounts have ended, and of how many, if both can be read.
+            show: Shows how many batches of accounts have ended, and of how many, if both can be
+                read.
 
         Raises:
             CallError: It cannot be read.
@@ -218,7 +224,9 @@ class Executions:
             for map_run in self._call("ListMapRuns", executionArn=arn).get("mapRuns", ()):
                 response = self._call("DescribeMapRun", mapRunArn=map_run["mapRunArn"])
                 counts = response.require("itemCounts")
-                ended = sum(counts.get(state, 0) for state in ("succeeded", "failed", "timedOut", "aborted"))
+                ended = sum(
+                    counts.get(state, 0) for state in ("succeeded", "failed", "timedOut", "aborted")
+                )
                 if counts.get("total"):
                     show(ended, counts["total"])
 
@@ -243,7 +251,9 @@ class Executions:
         latest = sorted(found, key=lambda execution: execution.started_at, reverse=True)[:limit]
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
             # A list has no inputs and outputs.
-            return list(pool.map(lambda listed: self._describe(listed.folder, listed.run_id), latest))
+            return list(
+                pool.map(lambda listed: self._describe(listed.folder, listed.run_id), latest)
+            )
 
     def _latest_of(self, folder: str, *, limit: int) -> Iterator[RunExecution]:
         listed = self._pages(
@@ -278,7 +288,9 @@ class Executions:
         """
         arns = [child["executionArn"] for child in self._children(execution)]
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-            described = [*pool.map(lambda arn: self._call("DescribeExecution", executionArn=arn), arns)]
+            described = [
+                *pool.map(lambda arn: self._call("DescribeExecution", executionArn=arn), arns)
+            ]
         return {
             _object(batch.require("input"))["batch"]: _object(batch.get("output") or "")
             for batch in described
@@ -288,7 +300,9 @@ class Executions:
         """Yield the executions of a run's batches."""
         arn = self._arn(execution.folder, execution.run_id)
         for map_run in self._call("ListMapRuns", executionArn=arn).get("mapRuns", ()):
-            yield from self._pages("ListExecutions", items="executions", mapRunArn=map_run["mapRunArn"])
+            yield from self._pages(
+                "ListExecutions", items="executions", mapRunArn=map_run["mapRunArn"]
+            )
 
     def _pages(self, operation: str, *, items: str, **parameters: Any) -> Iterator[Any]:
         return pages(
@@ -302,10 +316,14 @@ class Executions:
 
     def _call(self, operation: str, **parameters: object) -> Response:
         function = getattr(self._client, xform_name(operation))
-        return call(function, operation=f"states:{operation}", budget=self._caller.budget(), **parameters)
+        return call(
+            function, operation=f"states:{operation}", budget=self._caller.budget(), **parameters
+        )
 
     def _arn(self, folder: str, run_id: str) -> str:
-        return f"{self._state_machine_arns[folder].replace(':stateMachine:', ':execution:')}:{run_id}"
+        return (
+            f"{self._state_machine_arns[folder].replace(':stateMachine:', ':execution:')}:{run_id}"
+        )
 
 
 def run_failed_error(execution: RunExecution) -> CommandError:
@@ -333,7 +351,9 @@ def _execution(members: Mapping[str, Any], *, folder: str, operation: str) -> Ru
         accounts=sum(held["totals"].values()) if "totals" in held else None,
         root_free=held.get(ROOT_FREE),
         report_sha256=report_sha256_of(status=status, output=output, cause=cause),
-        plan_expires_at=datetime.fromisoformat(held[PLAN_EXPIRES_AT]) if PLAN_EXPIRES_AT in held else None,
+        plan_expires_at=datetime.fromisoformat(held[PLAN_EXPIRES_AT])
+        if PLAN_EXPIRES_AT in held
+        else None,
         complete=bool(output or cause) or status not in ("SUCCEEDED", "FAILED"),
     )
 

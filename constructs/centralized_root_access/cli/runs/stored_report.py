@@ -149,7 +149,9 @@ def _save_report(stored: StoredReport, path: Path | None) -> None:
                 path.mkdir(mode=0o700, exist_ok=True)
             _write_private(target, stored.file(name))
         except OSError as error:
-            raise CommandError(f"Unable to save the report as {target}: {error.strerror}.") from error
+            raise CommandError(
+                f"Unable to save the report as {target}: {error.strerror}."
+            ) from error
     print_note(f"Saved: {path}")
 
 
@@ -166,7 +168,9 @@ def _open_page(stored: StoredReport) -> str:
         page = Path(tempfile.mkdtemp(prefix="centralized-root-access-")) / _HTML
         _write_private(page, stored.file(_HTML))
     except OSError as error:
-        raise CommandError(f"Unable to save the page in a temporary folder: {error.strerror}.") from error
+        raise CommandError(
+            f"Unable to save the page in a temporary folder: {error.strerror}."
+        ) from error
     opened = webbrowser.open(page.as_uri())
     return f"{'Opening' if opened else 'No browser opened. The page'}: {page}"
 

@@ -46,15 +46,21 @@ def rows_of(report: Report, result: AccountResult) -> list[ReportRow]:
         return [_management_row(result)]
     rows = [*_rows_of_account(result, now=report.finished_at)]
     if report.task is Task.RECOVER and result.email is not None:
-        outside = f", outside of {enumeration(report.root_email_domains)}" if result.email_outside else ""
-        rows.insert(0, ReportRow(outcome=result.outcome, item=f"e-mail address {result.email}{outside}"))
+        outside = (
+            f", outside of {enumeration(report.root_email_domains)}" if result.email_outside else ""
+        )
+        rows.insert(
+            0, ReportRow(outcome=result.outcome, item=f"e-mail address {result.email}{outside}")
+        )
     return rows or [ReportRow(outcome=result.outcome)]
 
 
 def _management_row(result: AccountResult) -> ReportRow:
     """Return the row of the management account's own root user, which no root session reaches."""
     if result.credentials is None:
-        return ReportRow(outcome=result.outcome, item="root user not looked at", reason=result.reason or "")
+        return ReportRow(
+            outcome=result.outcome, item="root user not looked at", reason=result.reason or ""
+        )
     has = credentials_in_words(result.credentials)
     return ReportRow(outcome=result.outcome, item=f"root user with {has}")
 
@@ -71,18 +77,25 @@ def _rows_of_account(result: AccountResult, *, now: datetime) -> Iterator[Report
         yield ReportRow(outcome=result.outcome, reason=reason)
 
 
-def _credential_rows(result: AccountResult, has: RootCredentials, *, now: datetime) -> Iterator[ReportRow]:
+def _credential_rows(
+    result: AccountResult, has: RootCredentials, *, now: datetime
+) -> Iterator[ReportRow]:
     def row(*facts: str) -> ReportRow:
         return ReportRow(outcome=result.outcome, item=", ".join(facts))
 
     if has.password:
-        yield row("password", _last_use(has.password_last_used_at, now, unread=has.password_last_use_unread))
+        yield row(
+            "password",
+            _last_use(has.password_last_used_at, now, unread=has.password_last_use_unread),
+        )
     for key in has.access_keys or ():
         yield row(f"access key {key.access_key_id}, {key.status}", _use_with_service(key, now))
     unlisted = types_without_list(result)
     # For these, the count is enough.
     counted = {ItemType.SIGNING_CERTIFICATE, ItemType.MFA_DEVICE} - unlisted
-    if others := item_counts(Counter(type_ for type_, _ in credentials_of(result) if type_ in counted)):
+    if others := item_counts(
+        Counter(type_ for type_, _ in credentials_of(result) if type_ in counted)
+    ):
         yield row(others)
     for type_ in ItemType:
         if type_ in unlisted:
@@ -96,7 +109,9 @@ def _item_row(item: Item, *, now: datetime) -> ReportRow:
         facts += [details.status, created]
         if item.type in (ItemType.PASSWORD, ItemType.ACCESS_KEY):
             facts.append(_use_with_service(details, now))
-    return ReportRow(outcome=item.outcome, item=", ".join(filter(None, facts)), reason=item.message or "")
+    return ReportRow(
+        outcome=item.outcome, item=", ".join(filter(None, facts)), reason=item.message or ""
+    )
 
 
 def _short(id_: str | None) -> str | None:
@@ -106,7 +121,11 @@ def _short(id_: str | None) -> str | None:
 
 def _use_with_service(used: CredentialDetails, now: datetime) -> str:
     use = _last_use(used.last_used_at, now, unread=used.last_use_unread)
-    return f"{use} for {used.last_used_service}" if used.last_used_at and used.last_used_service else use
+    return (
+        f"{use} for {used.last_used_service}"
+        if used.last_used_at and used.last_used_service
+        else use
+    )
 
 
 def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> str:

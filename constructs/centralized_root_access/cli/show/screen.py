@@ -62,9 +62,10 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
 
     Args:
         report: The report.
-        everything: Whether to list also accounts that need no action, which the summary counts otherwise.
-        to_decide: Whether a person is asked next whether to execute it: it is shown on stderr, and lists what
-            would be changed.
+        everything: Whether to list also accounts that need no action, which the summary counts
+            otherwise.
+        to_decide: Whether a person is asked next whether to execute it: it is shown on stderr, and
+            lists what would be changed.
     """
     target = console(stderr=to_decide)
     # The next step of a recovery is in its row, also if there is a password already.
@@ -72,7 +73,8 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
     listed = [
         result
         for result in report.results
-        if everything or (result.outcome is Outcome.PLANNED if to_decide else result.outcome not in counted)
+        if everything
+        or (result.outcome is Outcome.PLANNED if to_decide else result.outcome not in counted)
     ]
     show_lines(_report_table(report, listed, width=target.width), target=target)
     for line in _policies_of_plan(report):
@@ -86,7 +88,9 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
     show_lines([*lines, *warnings, safe_text(summary(report), "bold")], target=target)
 
 
-def _report_table(report: Report, listed: Iterable[AccountResult], *, width: int) -> Iterator[RenderableType]:
+def _report_table(
+    report: Report, listed: Iterable[AccountResult], *, width: int
+) -> Iterator[RenderableType]:
     notes: dict[str, int] = {}
     shown = [
         (result, [replace(row, reason=_remark(row, notes)) for row in rows_of(report, result)])

@@ -43,7 +43,9 @@ def show_survey(found: Survey) -> None:
     lines: list[Table | Text] = []
     table = screen.new_table("result", "account", "name", "OU", "tasks", "policy", "attached to")
     for result, *cells in _rows(found):
-        table.add_row(screen.safe_text(result, _STYLES.get(result, "")), *map(screen.safe_text, cells))
+        table.add_row(
+            screen.safe_text(result, _STYLES.get(result, "")), *map(screen.safe_text, cells)
+        )
     if table.row_count:
         lines.append(table)
         lines.append(screen.safe_text())
@@ -77,7 +79,12 @@ def _reasons(account: AccountVerdict, found: Survey) -> Iterator[tuple[str, ...]
         names_calls = reason.result is TaskResult.PARTLY or ASSUME_ROOT in reason.calls
         calls = f": {', '.join(reason.calls)}" if names_calls else ""
         policy = f"{_policy(reason.cause)}{_condition(reason.cause)}{calls}"
-        yield reason.result.words, _tasks(reason.tasks, of=found.tasks), policy, _place(reason.cause)
+        yield (
+            reason.result.words,
+            _tasks(reason.tasks, of=found.tasks),
+            policy,
+            _place(reason.cause),
+        )
 
 
 def _tasks(tasks: Sequence[Task], *, of: Sequence[Task]) -> str:
@@ -143,13 +150,18 @@ def _summary(found: Survey) -> str:
     if found.change is not None:
         becoming = [
             f"{quantity(count, 'account')} would become {words}"
-            for result, words in ((TaskResult.DENIED, "denied"), (TaskResult.PARTLY, "partly denied"))
+            for result, words in (
+                (TaskResult.DENIED, "denied"),
+                (TaskResult.PARTLY, "partly denied"),
+            )
             if (count := counts.pop(result, 0))
         ]
         sentences.append(
             f"With {found.change.policy.name}, {', '.join(becoming) or 'nothing more is denied'}."
         )
-    listed = ", ".join(f"{result.words}: {quantity(count, 'account')}" for result, count in counts.items())
+    listed = ", ".join(
+        f"{result.words}: {quantity(count, 'account')}" for result, count in counts.items()
+    )
     if listed or not sentences:
         listed = listed or "no account to check"
         sentences.append(f"{listed[0].upper()}{listed[1:]}.")
@@ -230,7 +242,9 @@ def _cause(cause: Cause) -> dict[str, Any]:
 def to_csv(found: Survey) -> str:
     """Return a row for each account, task and statement that denies it or may deny it."""
     rows = (
-        [row.get(column) for column in _COLUMNS] for account in found.accounts for row in _csv_rows(account)
+        [row.get(column) for column in _COLUMNS]
+        for account in found.accounts
+        for row in _csv_rows(account)
     )
     return csv_table(_COLUMNS, rows)
 
