@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.accounts import MEMBER, OTHER, STRANGER, THIRD
+from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, enable_root_access, set_feature, writes
 from support.command_line import change_clients
 from support.faults.clients import inject
@@ -303,14 +303,19 @@ def session_role(name: str) -> str:
 def delegate(
     command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
 ) -> CommandLine:
-    """The command line of a delegated administrator where only the roles of its RootTasks open sessions."""
+    """The command line of a delegate in whose account only the roles of its RootTasks open sessions."""
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
     only = {"ArnNotLike": {"aws:PrincipalArn": [session_role("Audit"), session_role("Delete")]}}
     attach_policy(organization, THIRD, statement(Action="sts:AssumeRoot", Condition=only))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD)
-    command_line.services.stacks = {
+    services = command_line.services
+    services.resources = [
+        (type_, id_.replace(MANAGEMENT, THIRD)) for type_, id_ in services.resources
+    ]
+    outputs = {key: value.replace(MANAGEMENT, THIRD) for key, value in services.outputs().items()}
+    services.stacks = {
         "Roots": {
-            **command_line.services.outputs(),
+            **outputs,
             "RootTasksAuditRoleArn": session_role("Audit"),
             "RootTasksDeleteCredentialsRoleArn": session_role("Delete"),
         }
@@ -319,11 +324,25 @@ def delegate(
 
 
 def test_the_session_roles_are_those_of_root_tasks_in_the_account(delegate: CommandLine) -> None:
-    assert delegate.run("preflight").lines == ["Allowed: 3 accounts."]
-    assert delegate.run("preflight", "--stack", "Roots").lines == ["Allowed: 3 accounts."]
+    roots = delegate.services.stacks["Roots"]
+    # Whoever creates a stack writes its outputs.
+    roots["RootTasksPlanUnlockQueuePolicyRoleArn"] = f"arn:aws:iam::{STRANGER}:role/foreign"
+    shown = delegate.run("preflight")
+    assert shown.lines == ["Allowed: 3 accounts."]
+    assert shown.stderr == "The session roles are those of stack Roots in us-east-1.\n"
     # One more role, which the policy does not name.
-    delegate.services.stacks["Roots"]["RootTasksUnlockBucketPolicyRoleArn"] = session_role("Unlock")
+    roots["RootTasksUnlockBucketPolicyRoleArn"] = session_role("Unlock")
     assert delegate.run("preflight").lines[-1] == "Unknown: 3 accounts."
+
+
+def test_no_role_is_taken_of_a_second_root_tasks_in_the_account(delegate: CommandLine) -> None:
+    roots = delegate.services.stacks["Roots"]
+    foreign = {**roots, "RootTasksAuditRoleArn": f"arn:aws:iam::{MANAGEMENT}:role/build"}
+    delegate.services.stacks = {"Foreign": foreign, "Roots": roots}
+    shown = delegate.run("preflight")
+    assert shown.lines[-1] == "Unknown: 3 accounts."
+    assert "--session-role ARN" in shown.stderr
+    assert delegate.run("preflight", "--stack", "Roots").lines == ["Allowed: 3 accounts."]
 
 
 @pytest.mark.parametrize("operation", ["DescribeStacks", "ListStackResources", None])
@@ -391,12 +410,39 @@ def test_a_plan_of_one_account_names_no_pre_flight(
     assert "preflight" not in command_line.run("plan", "delete", "--account", "all").stderr
 
 
-def test_a_statement_that_denies_root_sessions_on_purpose_is_not_changed(
-    command_line: CommandLine, organization: LocalOrganization
+@pytest.mark.parametrize(
+    ("name", "denial", "sentence"),
+    [
+        pytest.param(
+            "deny",
+            {**DENY_ROOT, "Condition": {"Bool": {"aws:AssumedRoot": "true"}}},
+            "It denies root sessions on purpose.",
+            id="on purpose",
+        ),
+        pytest.param(
+            "aws-guardrails-vldGRP",
+            {**DENY_ROOT, "Sid": "GRRESTRICTROOTUSER"},
+            """--parameters '[{"key":"ExemptAssumeRoot","value":true}]'""",
+            id="a control of Control Tower with a parameter for it",
+        ),
+        pytest.param(
+            "aws-guardrails-vldGRP",
+            DENY_ROOT,
+            "Control Tower manages it: do not edit the policy.",
+            id="another control of Control Tower",
+        ),
+    ],
+)
+def test_a_statement_that_is_not_to_be_edited_is_shown_with_what_to_do_instead(
+    command_line: CommandLine,
+    organization: LocalOrganization,
+    name: str,
+    denial: dict[str, object],
+    sentence: str,
 ) -> None:
-    attach_policy(
-        organization, MEMBER, {**DENY_ROOT, "Condition": {"Bool": {"aws:AssumedRoot": "true"}}}
-    )
+    attach_policy(organization, MEMBER, denial, name=name)
     shown = command_line.run("preflight", "--task", "audit").stdout
-    assert "It denies root sessions on purpose." in shown
+    assert sentence in shown
     assert "To exempt root sessions" not in shown
+    found = json.loads(command_line.run("preflight", "--format", "json").stdout)
+    assert [fix["suggested"] for fix in found["fixes"]] == [None]

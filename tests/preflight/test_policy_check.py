@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from centralized_root_access.preflight.evaluate import Decision, PolicyCheck, Reason
-from centralized_root_access.preflight.fixes import find_fixes, statement_with_exemption
+from centralized_root_access.preflight.fixes import Keep, find_fixes, statement_with_exemption
 from centralized_root_access.preflight.verdicts import TaskResult, judge_account, judge_task
 from root_tasks.model.report_schema import Task
 from root_tasks.model.task import SESSION_TASKS
@@ -248,21 +248,21 @@ def test_a_statement_that_spares_root_sessions_is_made_to_spare_the_role_that_op
 
 
 @pytest.mark.parametrize(
-    ("elements", "lists_roles"),
+    ("elements", "keep"),
     [
         (
             {
                 "Action": "sts:AssumeRoot",
                 "Condition": {"ArnNotLike": {"aws:PrincipalArn": ["arn:aws:iam::1:role/x"]}},
             },
-            True,
+            Keep.LISTS_ROLES,
         ),
         (
             {
                 "Action": "sts:*",
                 "Condition": {"StringNotEquals": {"aws:principalARN": "arn:aws:iam::1:role/x"}},
             },
-            True,
+            Keep.LISTS_ROLES,
         ),
         (
             {
@@ -272,17 +272,17 @@ def test_a_statement_that_spares_root_sessions_is_made_to_spare_the_role_that_op
                     }
                 }
             },
-            False,
+            Keep.ON_PURPOSE,
         ),
     ],
     ids=["OnlySessionRoles", "another operator", "OnlyTheirTasks"],
 )
 def test_who_may_open_root_sessions_and_for_which_task_is_denied_on_purpose(
-    elements: dict[str, Any], lists_roles: bool
+    elements: dict[str, Any], keep: Keep
 ) -> None:
     policies = policies_of({"p-1": document(statement(**elements))}, {DELEGATE_ID: ["p-1"]})
     (fix,) = find_fixes([checked(policies, opener=OPENER)], OPENER)
-    assert (fix.suggested, fix.lists_roles) == (None, lists_roles)
+    assert (fix.suggested, fix.keep) == (None, keep)
 
 
 def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
@@ -299,4 +299,4 @@ def test_a_statement_that_spares_roles_in_other_calls_does_not_deny_root_session
     policies = policies_of({"p-1": document(statement(Condition=spared))}, {ACCOUNT_ID: ["p-1"]})
     (fix,) = find_fixes([checked(policies)], OPENER)
     assert fix.suggested == statement(Condition={**spared, "Null": {"aws:AssumedRoot": "true"}})
-    assert not fix.lists_roles
+    assert fix.keep is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from root_tasks.model.task import ASSUME_ROOT
@@ -12,9 +13,10 @@ from .evaluate import Decision
 from .policy_text import lowercase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .calls import SessionOpener
+    from .documents import Policy, Statement
     from .evaluate import Cause
     from .verdicts import AccountVerdict
 
@@ -23,6 +25,20 @@ _ARN_NOT_LIKE, _PRINCIPAL_ARN = "ArnNotLike", "aws:PrincipalArn"
 _TASK_POLICY_ARN = "sts:taskpolicyarn"
 # The path of the roles that RootTasks creates, if no other one is chosen.
 _PATH = "/centralized-root-access/"
+# Control Tower's names for the policies of its controls, and the Sid of AWS-GR_RESTRICT_ROOT_USER
+# in them, whose parameter exempts root sessions:
+# https://docs.aws.amazon.com/controlcatalog/latest/APIReference/API_ControlParameter.html
+_CONTROL_TOWER_PREFIX = "aws-guardrails-"
+_RESTRICT_ROOT_USER_SID = "GRRESTRICTROOTUSER"
+
+
+class Keep(StrEnum):
+    """The reason for which a statement that denies root sessions is not to be edited."""
+
+    ON_PURPOSE = "it denies root sessions on purpose"
+    LISTS_ROLES = "it lists the only roles that may open root sessions"
+    CONTROL = "a control of Control Tower manages it"
+    CONTROL_WITH_EXEMPTION = "a control of Control Tower manages it, and has a parameter for this"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +49,32 @@ class StatementFix:
         cause: The cause of the denial, in one of its accounts.
         account_ids: Its accounts.
         statement: The present statement; None if an Allow is missing.
-        suggested: The statement as it would let root sessions through; None if it denies them on
-            purpose.
-        lists_roles: Whether it lists the only roles that may open root sessions.
+        suggested: The statement to replace it with, or to add; None if it is to be kept.
+        keep: Why the present statement is to be kept; None if it is not.
     """
 
     cause: Cause
     account_ids: tuple[str, ...]
     statement: dict[str, Any] | None
     suggested: dict[str, Any] | None
-    lists_roles: bool = False
+    keep: Keep | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _DeniedCall:
+    """A call that is denied in an account, and one of the causes."""
+
+    account_id: str
+    action: str
+    cause: Cause
+
+    @property
+    def fixed_by(self) -> tuple[object, ...]:
+        """What one fix is about: a statement, wherever it is attached, or a level without an Allow."""
+        if self.cause.policy is None or self.cause.statement is None:
+            # No one condition is met by root sessions and by the roles that open them.
+            return self.cause.level.target_id, self.action == ASSUME_ROOT
+        return self.cause.policy.policy_id, self.cause.statement.number
 
 
 def find_fixes(accounts: Iterable[AccountVerdict], opener: SessionOpener) -> Iterator[StatementFix]:
@@ -53,79 +85,91 @@ def find_fixes(accounts: Iterable[AccountVerdict], opener: SessionOpener) -> Ite
         opener: The role that opens root sessions.
     """
     roles = _patterns(opener)
-    by_place: dict[object, list[tuple[str, Cause, str]]] = {}
+    by_fix: dict[object, list[_DeniedCall]] = {}
+    for denied in _denied_calls(accounts):
+        by_fix.setdefault(denied.fixed_by, []).append(denied)
+    for calls in by_fix.values():
+        cause = calls[0].cause
+        actions = {call.action for call in calls}
+        account_ids = tuple(sorted({call.account_id for call in calls}))
+        if cause.policy is None or cause.statement is None:
+            suggested = _missing_allow(actions, roles)
+            yield StatementFix(
+                cause=cause, account_ids=account_ids, statement=None, suggested=suggested
+            )
+            continue
+        current = _as_written(cause.policy, cause.statement)
+        keep = _reason_to_keep(cause.policy, cause.statement, actions)
+        yield StatementFix(
+            cause=cause,
+            account_ids=account_ids,
+            statement=current,
+            suggested=None if keep else statement_with_exemption(current, actions, roles),
+            keep=keep,
+        )
+
+
+def _denied_calls(accounts: Iterable[AccountVerdict]) -> Iterator[_DeniedCall]:
     for account in accounts:
         for denial in account.causes:
-            for action in denial.calls if denial.decision is Decision.DENIED else ():
-                key = _statement_key(denial.cause, action)
-                by_place.setdefault(key, []).append(
-                    (account.account.account_id, denial.cause, action)
-                )
-    for denied in by_place.values():
-        account_ids = tuple(sorted({account_id for account_id, _, _ in denied}))
-        yield _fix(denied[0][1], {action for _, _, action in denied}, account_ids, roles)
+            if denial.decision is Decision.DENIED:
+                for action in denial.calls:
+                    yield _DeniedCall(
+                        account_id=account.account.account_id, action=action, cause=denial.cause
+                    )
 
 
 def _patterns(opener: SessionOpener) -> list[str]:
-    """Return the ARNs of the roles that open root sessions; one pattern for those on the default path."""
-    arns = opener.principal_arns or (f"arn:*:iam::{opener.account_id}:role{_PATH}*",)
-    return [
-        *dict.fromkeys(
-            f"{arn.partition(_PATH)[0]}{_PATH}*" if _PATH in arn else arn for arn in arns
-        )
-    ]
+    """Return the ARNs of the roles that open root sessions.
+
+    Roles on the default path become one pattern.
+    """
+    if not opener.principal_arns:
+        return [f"arn:*:iam::{opener.account_id}:role{_PATH}*"]
+    patterns = []
+    for arn in opener.principal_arns:
+        start, path, _ = arn.partition(_PATH)
+        patterns.append(f"{start}{path}*" if path else arn)
+    return list(dict.fromkeys(patterns))
 
 
-def _statement_key(cause: Cause, action: str) -> tuple[object, ...]:
-    """Return what one fix is about: a statement, wherever it is attached, or a level without an Allow."""
-    if cause.policy is None or cause.statement is None:
-        # No one condition is met by root sessions and by the roles that open them.
-        return cause.level.target_id, action == ASSUME_ROOT
-    return cause.policy.policy_id, cause.statement.number
+def _missing_allow(actions: set[str], roles: Sequence[str]) -> dict[str, Any]:
+    """Return a statement that allows calls: those in root sessions, or the one that opens them."""
+    condition: dict[str, Any] = {_NULL: {_ASSUMED_ROOT: "false"}}
+    if ASSUME_ROOT in actions:
+        condition = {"ArnLike": {_PRINCIPAL_ARN: roles}}
+    return {"Effect": "Allow", "Action": sorted(actions), "Resource": "*", "Condition": condition}
 
 
-def _fix(
-    cause: Cause, actions: set[str], account_ids: tuple[str, ...], roles: list[str]
-) -> StatementFix:
-    """Return what fixes the denials of one statement, or by one level."""
-    policy, statement = cause.policy, cause.statement
-    if policy is None or statement is None:
-        condition: dict[str, Any] = {_NULL: {_ASSUMED_ROOT: "false"}}
-        if ASSUME_ROOT in actions:
-            condition = {"ArnLike": {_PRINCIPAL_ARN: roles}}
-        allow = {
-            "Effect": "Allow",
-            "Action": sorted(actions),
-            "Resource": "*",
-            "Condition": condition,
-        }
-        return StatementFix(cause=cause, account_ids=account_ids, statement=None, suggested=allow)
+def _as_written(policy: Policy, statement: Statement) -> dict[str, Any]:
     listed = json.loads(policy.content)["Statement"]
-    current = listed[statement.number - 1] if isinstance(listed, list) else listed
-    keys = [
-        (condition.operator_name, lowercase(condition.key)) for condition in statement.conditions
-    ]
-    lists_roles = actions == {ASSUME_ROOT} and any(
-        "Not" in operator and key == lowercase(_PRINCIPAL_ARN) for operator, key in keys
-    )
-    # What is denied on purpose stays. AssumeRoot is not a call in a root session.
-    on_purpose = (
-        lists_roles
-        or any(key == _TASK_POLICY_ARN for _, key in keys)
-        or (actions != {ASSUME_ROOT} and any(key == lowercase(_ASSUMED_ROOT) for _, key in keys))
-    )
-    suggested = None if on_purpose else statement_with_exemption(current, actions, roles)
-    return StatementFix(
-        cause=cause,
-        account_ids=account_ids,
-        statement=current,
-        suggested=suggested,
-        lists_roles=lists_roles,
-    )
+    found: dict[str, Any] = listed[statement.number - 1] if isinstance(listed, list) else listed
+    return found
+
+
+def _reason_to_keep(policy: Policy, statement: Statement, actions: set[str]) -> Keep | None:
+    """Return why a statement is not to be edited; None if it may be."""
+    if policy.name.startswith(_CONTROL_TOWER_PREFIX):
+        if statement.sid == _RESTRICT_ROOT_USER_SID:
+            return Keep.CONTROL_WITH_EXEMPTION
+        return Keep.CONTROL
+    keys = {lowercase(condition.key) for condition in statement.conditions}
+    only_opening = actions == {ASSUME_ROOT}
+    if only_opening and any(
+        "Not" in condition.operator_name and lowercase(condition.key) == lowercase(_PRINCIPAL_ARN)
+        for condition in statement.conditions
+    ):
+        return Keep.LISTS_ROLES
+    if _TASK_POLICY_ARN in keys:
+        return Keep.ON_PURPOSE
+    # AssumeRoot itself is not a call in a root session, so it never has this key.
+    if lowercase(_ASSUMED_ROOT) in keys and not only_opening:
+        return Keep.ON_PURPOSE
+    return None
 
 
 def statement_with_exemption(
-    statement: Mapping[str, Any], actions: set[str], roles: list[str]
+    statement: Mapping[str, Any], actions: set[str], roles: Sequence[str]
 ) -> dict[str, Any]:
     """Return a Deny statement that spares root sessions.
 
@@ -138,7 +182,9 @@ def statement_with_exemption(
     if actions != {ASSUME_ROOT}:
         condition[_NULL] = {**condition.get(_NULL, {}), _ASSUMED_ROOT: "true"}
     if ASSUME_ROOT in actions:
-        arns = condition.get(_ARN_NOT_LIKE, {}).get(_PRINCIPAL_ARN, [])
-        exempt = [*(arns if isinstance(arns, list) else [arns]), *roles]
-        condition[_ARN_NOT_LIKE] = {**condition.get(_ARN_NOT_LIKE, {}), _PRINCIPAL_ARN: exempt}
+        spared = condition.get(_ARN_NOT_LIKE, {})
+        arns = spared.get(_PRINCIPAL_ARN, [])
+        if not isinstance(arns, list):
+            arns = [arns]
+        condition[_ARN_NOT_LIKE] = {**spared, _PRINCIPAL_ARN: arns + list(roles)}
     return {**statement, "Condition": condition}

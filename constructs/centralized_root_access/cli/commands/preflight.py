@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from root_tasks.model.task import Task
 
     from ...preflight.survey import Survey
+    from ..base.caller import Caller
     from ..base.options import TargetOptions
 
 # Two documents a second, of which an organization can have thousands.
@@ -119,7 +120,6 @@ def preflight(
         from ...preflight.evaluate import Decision
         from ...preflight.survey import parse_change, survey
         from ..base.caller import find_caller
-        from ..runs.deployment import find_session_roles
         from ..show.survey_output import show_survey, to_csv, to_json
 
         change = None
@@ -131,7 +131,7 @@ def preflight(
         selected = tuple(task for task in SESSION_TASKS if not tasks or task in tasks)
         if from_report is not None:
             selected, accounts = _of_report(target, from_report)
-        roles = (session_role,) if session_role else find_session_roles(caller, stack=target.stack)
+        roles = (session_role,) if session_role else _session_roles(caller, stack=target.stack)
         with progress_bar("preflight", of="policies") as update:
             found = survey(
                 caller.aws(seconds=_MAX_SECONDS),
@@ -154,6 +154,39 @@ def preflight(
                 "Policies ask for the role that opens root sessions. Name it: --session-role ARN."
             )
         return _exit_code(found)
+
+
+def _session_roles(caller: Caller, *, stack: str | None) -> tuple[str, ...]:
+    """Return the ARNs of the roles that open root sessions for the RootTasks in the caller's account.
+
+    Without a named stack there are none if the account has no RootTasks or several, or if the caller
+    may not see it: whoever can create a stack in the account can name any role in its outputs, so no
+    role of a second RootTasks is trusted.
+
+    Raises:
+        CallError: The stacks cannot be read.
+        CommandError: The stack that was named is not one of RootTasks.
+    """
+    from aws_calls.failures import CallError, FailureKind
+
+    from ..runs.deployment import find_deployment
+
+    try:
+        deployment = find_deployment(caller, stack=stack)
+    except CommandError:
+        if stack is not None:
+            raise
+        return ()
+    except CallError as error:
+        if stack is not None or error.failure.kind is not FailureKind.ACCESS_DENIED:
+            raise
+        return ()
+    # An output can name a role of another account, which opens no session for this RootTasks.
+    own = re.compile(rf"arn:[a-z-]+:iam::{deployment.account_id}:role/.+")
+    roles = tuple(arn for arn in deployment.session_role_arns if own.fullmatch(arn))
+    if roles:
+        print_note(f"The session roles are those of stack {deployment.stack} in {caller.region}.")
+    return roles
 
 
 def _notes(found: Survey) -> Iterator[str]:

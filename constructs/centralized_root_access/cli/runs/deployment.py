@@ -118,33 +118,6 @@ def _require_resources(caller: Caller, deployment: Deployment) -> None:
         )
 
 
-def find_session_roles(caller: Caller, *, stack: str | None) -> tuple[str, ...]:
-    """Return the ARNs of the roles that open root sessions for the RootTasks in the account, if there is any.
-
-    Args:
-        caller: The caller; one who may not read the stacks finds none, and so does one who reads a
-            stack that does not have what its outputs name.
-        stack: A stack, as `find_deployment` takes it; None for those of all stacks in the Region.
-
-    Raises:
-        CallError: The stacks cannot be read.
-        CommandError: There is no such stack.
-    """
-    if stack is not None:
-        return find_deployment(caller, stack=stack).session_role_arns
-    try:
-        found = [*_deployments(_stacks(caller, ""))]
-        for deployment in found:
-            _require_resources(caller, deployment)
-    except CommandError:
-        return ()
-    except CallError as error:
-        if error.failure.kind is not FailureKind.ACCESS_DENIED:
-            raise
-        return ()
-    return tuple(arn for deployment in found for arn in deployment.session_role_arns)
-
-
 def _stacks(caller: Caller, name: str) -> Iterator[Any]:
     try:
         yield from pages(

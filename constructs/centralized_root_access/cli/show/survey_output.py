@@ -10,6 +10,7 @@ from root_tasks.model.task import ASSUME_ROOT
 from root_tasks.report.render import csv_table
 
 from ...preflight.evaluate import Reason
+from ...preflight.fixes import Keep
 from ...preflight.verdicts import TaskResult
 from . import screen
 
@@ -33,6 +34,30 @@ _COLUMNS = (
     "accountId", "name", "organizationalUnit", "task", "result", "session", "policyType", "policyId",
     "policyName", "statement", "attachedToId", "attachedToName", "calls", "undecided",
 )  # fmt: skip
+
+# What to do instead about a statement that is to be kept. AWS's command takes this parameter as
+# JSON only.
+_INSTEAD_OF_AN_EDIT = {
+    Keep.ON_PURPOSE: (
+        "It denies root sessions on purpose. Detach the policy from these accounts, or exempt them.",
+    ),
+    Keep.LISTS_ROLES: (
+        "Only the roles that it lists may open root sessions. Use RootTasks, or list your role as "
+        "well: RootSessionGuardrail takes it in session_roles.",
+    ),
+    Keep.CONTROL: (
+        "Control Tower manages it: do not edit the policy. Change or disable the control instead.",
+    ),
+    Keep.CONTROL_WITH_EXEMPTION: (
+        "Control Tower manages it: do not edit the policy, because AWS updates no control whose "
+        "policy was edited.",
+        "Instead, set the parameter ExemptAssumeRoot of the control AWS-GR_RESTRICT_ROOT_USER on "
+        "each OU that has it. `aws controltower list-enabled-controls` shows each ARN:",
+        "  aws controltower update-enabled-control --enabled-control-identifier ARN "
+        """--parameters '[{"key":"ExemptAssumeRoot","value":true}]'""",
+        "If the control has other parameters, such as ExemptedPrincipalArns, add them there.",
+    ),
+}
 
 
 # As a table
@@ -128,13 +153,8 @@ def _fix_lines(fix: StatementFix) -> Iterator[str]:
         return
     yield f"{_policy(cause)}, denies root sessions in {accounts}:"
     yield from _json_lines(fix.statement)
-    if fix.suggested is None:
-        yield (
-            "Only the roles that it lists may open root sessions. Use RootTasks, or list your role as well: "
-            "RootSessionGuardrail takes it in session_roles."
-            if fix.lists_roles
-            else "It denies root sessions on purpose. Detach the policy from these accounts, or exempt them."
-        )
+    if fix.keep is not None:
+        yield from _INSTEAD_OF_AN_EDIT[fix.keep]
         return
     yield "To exempt root sessions, change it to:"
     yield from _json_lines(fix.suggested)
