@@ -26,8 +26,9 @@ class AcceptedCredentials:
 
     Example::
 
-        AcceptedCredentials(types=[CredentialType.MFA_DEVICE], reason="Billing, TICKET-1",
-        until="2027-03-31")
+        AcceptedCredentials(
+            types=[CredentialType.MFA_DEVICE], reason="Billing, TICKET-1", until="2027-03-31"
+        )
 
     Attributes:
         types: The types of credentials.
