@@ -44,7 +44,9 @@ def to_recording(results: Iterable[Result], *, origin: str) -> str:
     """Return the responses that AWS gave, in the form that the emulation is tested by."""
     entries = [_entry(result) for result in results if _is_recordable(result)]
     lines = ",\n    ".join(json.dumps(entry) for entry in entries)
-    return f'{{\n  "origin": {json.dumps(origin)},\n  "responses": [\n    {lines}\n  ]\n}}\n'
+    head = {"origin": origin, "source": "python -m acceptance", "license": "MIT"}
+    members = ",\n".join(f'  "{name}": {json.dumps(value)}' for name, value in head.items())
+    return f'{{\n{members},\n  "responses": [\n    {lines}\n  ]\n}}\n'
 
 
 def _is_recordable(result: Result) -> bool:

@@ -45,55 +45,79 @@ _MAX_COMMANDS_OF_AN_OWN_OPTION = 2
 
 
 # The paragraph of the README that the recordings decide.
-_ON_AWS = re.compile(r"^\*\*It has (?:not )?run on AWS.*?\n(?=\n|\Z)", re.MULTILINE | re.DOTALL)
+_ON_AWS = re.compile(
+    r"^\*\*(?:No|A) deployment has run on AWS.*?\n(?=\n|\Z)", re.MULTILINE | re.DOTALL
+)
 _RUN = re.compile(r"Recorded from AWS by an acceptance run of the level (\w+);")
-# What a level confirms, the one that confirms the most first.
-_LEVELS = {
-    "deploy": "the deployment and its alarms",
-    "member": "unlocking and policies",
-    "feature": "",
-    "read": "",
+_OWN_SOURCE = "python -m acceptance"
+# A run of a level has the cases of those before it.
+_LEVELS = ("read", "feature", "member", "deploy")
+# What stays unconfirmed until a run of the level.
+_CONFIRMED_BY = {
+    "feature": "enabling root access",
+    "member": "deleting and unlocking, and policies",
+    "deploy": "a deployment and its alarms",
 }
 
 
 def readme(recordings: Path = RECORDINGS) -> str:
     """Return the README with what is confirmed on AWS, by the recordings of a folder."""
-    return _ON_AWS.sub(lambda _: _confirmation(recordings), README.read_text())
+    return _ON_AWS.sub(lambda _: confirmation(recordings), README.read_text())
 
 
-def _confirmation(recordings: Path) -> str:
-    """Return the sentences about AWS, which become true by the recordings alone."""
-    documents = [json.loads(file.read_text()) for file in sorted(recordings.glob("*.json"))]
-    levels = {run[1] for document in documents if (run := _RUN.match(document["origin"]))}
-    names = {
-        response["name"]
-        for document in documents
-        if document["origin"].startswith("Recorded from AWS")
-        for response in document["responses"]
-    }
-    highest = next((level for level in _LEVELS if level in levels), None)
-    first = (
-        "**It has not run on AWS yet.**"
-        if highest is None
-        else f"**It has run on AWS**: the acceptance suite at the level *{highest}*."
-    )
-    unconfirmed = ", ".join(
-        what for level, what in _LEVELS.items() if what and level not in _levels_of(highest)
-    )
-    text = (
-        f"{first} **Confirmed on AWS**: {len(names)} responses, which are recorded; the local AWS is "
-        f"tested against them. {f'Not confirmed: {unconfirmed}. ' if unconfirmed else ''}"
-        "[`python -m acceptance`](docs/contributing/acceptance.md) checks it in a test organization, in one "
-        "command, and restores everything. [Not confirmed, and accepted](docs/background/not-confirmed.md) "
-        "has the details."
-    )
-    return textwrap.fill(text, 150, break_long_words=False, break_on_hyphens=False) + "\n"
+def confirmation(recordings: Path) -> str:
+    """Return the sentences about AWS, which become true by the recordings alone.
+
+    Confirmed is what a run of the acceptance suite recorded from AWS; what another project recorded
+    is said to be that.
+    """
+    confirmed: set[str] = set()
+    by_others: set[str] = set()
+    levels: set[str] = set()
+    for file in sorted(recordings.glob("*.json")):
+        document = json.loads(file.read_text())
+        names = {response["name"] for response in document["responses"]}
+        run = _RUN.match(document["origin"])
+        if run:
+            levels.add(run[1])
+            confirmed |= names
+        # A run on the local AWS, or one that ended early, confirms nothing.
+        elif document["source"] != _OWN_SOURCE:
+            by_others |= names
+    highest = max(levels, key=_LEVELS.index, default=None)
+    sentences = " ".join(_sentences_on_aws(highest, len(confirmed), len(by_others - confirmed)))
+    filled = textwrap.fill(sentences, 120, break_long_words=False, break_on_hyphens=False)
+    return f"{filled}\n"
 
 
-def _levels_of(level: str | None) -> list[str]:
-    """Return the levels that a run of a level has the cases of."""
-    levels = [*_LEVELS]
-    return [] if level is None else levels[levels.index(level) :]
+def _sentences_on_aws(level: str | None, confirmed: int, by_others: int) -> Iterator[str]:
+    """Yield what the README says.
+
+    Args:
+        level: The highest level of the acceptance runs on AWS; None if there was none.
+        confirmed: How many of AWS's responses these runs recorded.
+        by_others: How many responses only another project recorded.
+    """
+    suite = "[`python -m acceptance`](docs/contributing/acceptance.md)"
+    others = "[recorded by another project](NOTICE)"
+    details = "[what is not confirmed](docs/background/not-confirmed.md)"
+    if level == "deploy":
+        yield "**A deployment has run on AWS.**"
+    else:
+        yield "**No deployment has run on AWS yet.**"
+    if level is None:
+        yield f"AWS's responses to {by_others} calls were {others}, and the local AWS is tested"
+        yield f"against them. No run of {suite} in a test organization has confirmed anything so far:"
+        yield f"{details}."
+        return
+    yield f"A run of {suite} at the level *{level}* confirmed {confirmed} of AWS's responses."
+    if by_others:
+        yield f"{by_others} others were {others}."
+    yield "The local AWS is tested against all of them."
+    higher = _LEVELS[_LEVELS.index(level) + 1 :]
+    if higher:
+        yield f"Not confirmed: {'; '.join(_CONFIRMED_BY[each] for each in higher)}."
+    yield f"See {details}."
 
 
 def reference() -> str:

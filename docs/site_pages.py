@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # The pages that are elsewhere in the repository, by their name in the site.
 _PAGES = {
     "background/license.md": "LICENSE",
+    "background/notice.md": "NOTICE",
     "background/security.md": "SECURITY.md",
     "contributing/benchmarks.md": "benchmarks/README.md",
     "contributing/changelog.md": "CHANGELOG.md",

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
 
-# IAM names no limit for how long a new policy takes; five denied calls in a row were recorded.
+# IAM names no limit for how long a new policy takes to be effective.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 _NEW_PERMISSIONS_SECONDS = 90.0
 
 

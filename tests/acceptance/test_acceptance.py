@@ -584,6 +584,7 @@ def test_a_run_that_did_not_restore_keeps_its_results_and_its_snapshot(terminal:
     recorded = json.loads(next(terminal.folder.glob("*.recording.json")).read_text())
     assert len(recorded["responses"]) > 10
     assert "by a part of an acceptance run" in recorded["origin"]
+    assert (recorded["source"], recorded["license"]) == ("python -m acceptance", "MIT")
     [path] = terminal.snapshots()
     terminal.options = {}
     finished = terminal.restore(path)

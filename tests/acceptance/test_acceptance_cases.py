@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 
 import pytest
 
 from acceptance.cases import all_cases, own_cases
-from acceptance.cases.recorded import read_recordings
+from acceptance.cases.recorded import RECORDINGS, read_recordings
 from acceptance.model import Call, Case, Level, Source
 from acceptance.resources import field_changed_by
 from acceptance.runner import sort_cases
 from acceptance.state import parse_step
+from support.apps import ROOT
 
 CASES = {case.name: case for case in all_cases()}
 
@@ -30,6 +33,22 @@ def test_every_recorded_response_is_a_case_and_nothing_else_is_called_recorded()
     assert {
         name for name, case in CASES.items() if case.source is Source.RECORDED
     } == recorded.keys()
+
+
+def test_a_recording_says_whose_it_is_and_under_which_license() -> None:
+    notice = (ROOT / "NOTICE").read_text()
+    for file in RECORDINGS.glob("*.json"):
+        document = json.loads(file.read_text())
+        if document["source"] == "python -m acceptance":
+            assert document["license"] == "MIT"
+            continue
+        project, _, commit = document["source"].partition("/tree/")
+        assert (
+            f"Recorded from AWS by {project.removeprefix('https://github.com/')} on 20"
+            in (document["origin"])
+        )
+        assert {project, commit.partition("/")[0]} <= set(re.findall(r"[^\s,]+", notice))
+        assert (RECORDINGS / f"LICENSE-{document['license'].upper()}.txt").is_file()
 
 
 def is_within_its_level(case: Case) -> bool:

@@ -153,31 +153,70 @@ def test_the_readme_says_what_is_confirmed_on_aws_by_the_recordings() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("where", "level", "said", "unconfirmed"),
-    [
-        (
-            "AWS",
-            "read",
-            "at the level *read*",
-            "the deployment and its alarms, unlocking and policies",
-        ),
-        ("AWS", "member", "at the level *member*", "the deployment and its alarms"),
-        ("AWS", "deploy", "at the level *deploy*", None),
-        ("the local AWS", "deploy", None, "the deployment and its alarms, unlocking and policies"),
-    ],
+NOT_RUN = "**No deployment has run on AWS yet.**"
+BY_OTHERS = "[recorded by another project](NOTICE)"
+SUITE = "[`python -m acceptance`](docs/contributing/acceptance.md)"
+DETAILS = "[what is not confirmed](docs/background/not-confirmed.md)."
+NOTHING_CONFIRMED = (
+    f"{NOT_RUN} AWS's responses to 3 calls were {BY_OTHERS}, and the local AWS is tested against "
+    f"them. No run of {SUITE} in a test organization has confirmed anything so far: {DETAILS}"
 )
-def test_a_recording_from_aws_and_no_other_changes_what_the_readme_says(
-    where: str, level: str, said: str | None, unconfirmed: str | None, tmp_path: Path
+
+
+def confirmed(level: str, unconfirmed: str, first: str = NOT_RUN) -> str:
+    return (
+        f"{first} A run of {SUITE} at the level *{level}* confirmed 2 of AWS's responses. 2 others "
+        f"were {BY_OTHERS}. The local AWS is tested against all of them. {unconfirmed}See {DETAILS}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("origin", "sentences"),
+    [
+        (None, NOTHING_CONFIRMED),
+        ("the local AWS by an acceptance run of the level deploy", NOTHING_CONFIRMED),
+        ("AWS by a part of an acceptance run of the level deploy", NOTHING_CONFIRMED),
+        (
+            "AWS by an acceptance run of the level read",
+            confirmed(
+                "read",
+                "Not confirmed: enabling root access; deleting and unlocking, and policies; "
+                "a deployment and its alarms. ",
+            ),
+        ),
+        (
+            "AWS by an acceptance run of the level feature",
+            confirmed(
+                "feature",
+                "Not confirmed: deleting and unlocking, and policies; a deployment and its alarms. ",
+            ),
+        ),
+        (
+            "AWS by an acceptance run of the level member",
+            confirmed("member", "Not confirmed: a deployment and its alarms. "),
+        ),
+        (
+            "AWS by an acceptance run of the level deploy",
+            confirmed("deploy", "", first="**A deployment has run on AWS.**"),
+        ),
+    ],
+    ids=["no-run", "local", "ended-early", "read", "feature", "member", "deploy"],
+)
+def test_the_readme_calls_confirmed_what_a_run_of_ours_recorded_from_aws(
+    origin: str | None, sentences: str, tmp_path: Path
 ) -> None:
-    origin = f"Recorded from {where} by an acceptance run of the level {level}; ids replaced, names left out."
-    recording = {"origin": origin, "responses": [{"name": "one"}, {"name": "other"}]}
-    (tmp_path / "run.json").write_text(json.dumps(recording))
-    text = " ".join(runpy.run_path(str(ROOT / "docs" / "generate.py"))["readme"](tmp_path).split())
-    assert f"**Confirmed on AWS**: {2 if said else 0} responses" in text
-    assert ("It has not run on AWS yet" in text) is (said is None)
-    assert said is None or said in text
-    assert re.findall(r"Not confirmed: (.*?)\.", text) == ([unconfirmed] if unconfirmed else [])
+    recordings = {
+        "other.json": ("Recorded from AWS by another project.", "https://example.com", "a", "b", "d"),
+    }
+    if origin:
+        ours = f"Recorded from {origin}; ids replaced, names left out."
+        recordings["run.json"] = (ours, "python -m acceptance", "b", "c")
+    for file, (where, source, *names) in recordings.items():
+        responses = [{"name": name} for name in names]
+        document = {"origin": where, "source": source, "responses": responses}
+        (tmp_path / file).write_text(json.dumps(document))
+    generator = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    assert " ".join(generator["confirmation"](tmp_path).split()) == sentences
 
 
 @pytest.mark.parametrize(("number", "name"), [*enumerate(PARAMETERS)], ids=[*PARAMETERS])

@@ -137,7 +137,8 @@ def _epoch(request: SessionRequest) -> Possible:
 
 
 _EVERY_CALL: Mapping[str, _Entry] = {
-    # AWS's own task policies deny every other ARN; calls that succeeded under them are recorded.
+    # AWS's own task policies deny every other ARN, and calls succeed under them (stackd recorded
+    # them: NOTICE).
     "aws:PrincipalArn": lambda request: _one(request.session.principal_arn),
     # In sessions by AssumeRoot only.
     "aws:AssumedRoot": TRUE,

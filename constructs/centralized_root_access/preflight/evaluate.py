@@ -213,12 +213,12 @@ _Result = tuple[Decision, tuple[Cause, ...]]
 def _with_doubt(call: Call, decision: Decision, causes: tuple[Cause, ...]) -> _Result:
     """Return the result of resource control policies, undecided if it is not known that they apply."""
     if call.action == ASSUME_ROOT:
-        # AWS lists a resource type for it, and STS among the services; no response of AWS is
-        # recorded.
+        # AWS lists a resource type for it, and STS among the services; nobody has recorded what
+        # AWS does.
         doubt = Reason.UNCONFIRMED
     elif call.resource is None:
-        # AWS's guide excludes calls without a resource type; sqs:ListQueues was recorded to be
-        # denied.
+        # AWS's guide excludes calls without a resource type, but stackd recorded that
+        # sqs:ListQueues was denied (NOTICE).
         doubt = Reason.NO_RESOURCE
     else:
         return decision, causes

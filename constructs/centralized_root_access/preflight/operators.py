@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Undefined(StrEnum):
     """The reason for which two values cannot be compared."""
 
-    # Recorded for session policies: with an operand that is not an ARN a Deny applies and an Allow
-    # does not. It is not known whether Organizations stores such operands.
+    # Stackd recorded it for session policies (NOTICE): with an operand that is not an ARN a Deny
+    # applies and an Allow does not. It is not known whether Organizations stores such operands.
     POLICY_VALUE = "the policy's value is not of the operator's type"
     # A malformed ARN in a request matches nothing, not even a negated operator.
     REQUEST_VALUE = "the request's value is not of the operator's type"
