@@ -206,7 +206,13 @@ def test_the_readme_calls_confirmed_what_a_run_of_ours_recorded_from_aws(
     origin: str | None, sentences: str, tmp_path: Path
 ) -> None:
     recordings = {
-        "other.json": ("Recorded from AWS by another project.", "https://example.com", "a", "b", "d"),
+        "other.json": (
+            "Recorded from AWS by another project.",
+            "https://example.com",
+            "a",
+            "b",
+            "d",
+        ),
     }
     if origin:
         ours = f"Recorded from {origin}; ids replaced, names left out."
