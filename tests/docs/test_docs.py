@@ -205,22 +205,14 @@ def confirmed(level: str, unconfirmed: str, first: str = NOT_RUN) -> str:
 def test_the_readme_calls_confirmed_what_a_run_of_ours_recorded_from_aws(
     origin: str | None, sentences: str, tmp_path: Path
 ) -> None:
-    recordings = {
-        "other.json": (
-            "Recorded from AWS by another project.",
-            "https://example.com",
-            "a",
-            "b",
-            "d",
-        ),
-    }
+    recordings = [("Recorded from AWS by another project.", "https://example.com", "abd")]
     if origin:
         ours = f"Recorded from {origin}; ids replaced, names left out."
-        recordings["run.json"] = (ours, "python -m acceptance", "b", "c")
-    for file, (where, source, *names) in recordings.items():
+        recordings.append((ours, "python -m acceptance", "bc"))
+    for number, (where, source, names) in enumerate(recordings):
         responses = [{"name": name} for name in names]
         document = {"origin": where, "source": source, "responses": responses}
-        (tmp_path / file).write_text(json.dumps(document))
+        (tmp_path / f"{number}.json").write_text(json.dumps(document))
     generator = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     assert " ".join(generator["confirmation"](tmp_path).split()) == sentences
 
