@@ -8,7 +8,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .base.cdk import imports_of_cdk
 from .base.enums import CredentialType, RootAccessFeature, RootTask
 
 if TYPE_CHECKING:
@@ -48,8 +47,16 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> object:
-    if name in _LAZY:
-        with imports_of_cdk(name):
-            module = import_module(_LAZY[name], __name__)
-        return getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        module = import_module(_LAZY[name], __name__)
+    except ModuleNotFoundError as error:
+        if error.name not in ("aws_cdk", "constructs"):
+            raise
+        raise ImportError(
+            f"{name} needs the CDK. Install it with the extra cdk from where you installed this "
+            'package, for example: pip install "$HOME/centralized-root-access[cdk]"',
+            name=error.name,
+        ) from None
+    return getattr(module, name)
