@@ -90,7 +90,7 @@ class RetryBudget:
             CallError: The failure is not transient, or no attempt succeeded in time.
         """
         started = self.clock.now()
-        if self.remaining_seconds < 0 or not self._take_turn():
+        if self.remaining_seconds < 0 or self.abandoned():
             raise error_of_call(
                 operation, FailureKind.OUT_OF_TIME, "no time was left for this call"
             )
@@ -106,7 +106,7 @@ class RetryBudget:
                     raise
                 may_have_taken_effect |= error.failure.may_have_taken_effect
                 is_transient = self._is_transient(error.failure)
-                if is_transient and self._wait(attempts, error.failure):
+                if is_transient and self._wait(attempts):
                     continue
                 raise CallError(
                     replace(
@@ -124,7 +124,7 @@ class RetryBudget:
         Raises:
             CallError: There is no time left; its failure is the given one.
         """
-        if not self._wait(times, error.failure):
+        if not self._wait(times):
             waited = self.clock.now() - self._started
             raise CallError(
                 replace(error.failure, attempts=times, waited=waited, timed_out=True)
@@ -138,15 +138,11 @@ class RetryBudget:
             )
         return failure.kind in _TRANSIENT
 
-    def _take_turn(self) -> bool:
-        """Return whether an attempt may start."""
-        return not self.abandoned()
-
-    def _wait(self, attempts: int, failure: Failure) -> bool:  # noqa: ARG002 (PacedRetryBudget overrides it)
-        """Wait before an attempt, and return whether it may start."""
+    def _wait(self, attempts: int) -> bool:
+        """Wait before the next attempt, and return whether it may start."""
         longest = min(_MAX_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, 10))
         wait = longest * (0.5 + 0.5 * self.clock.random())
         if wait > self.remaining_seconds:
             return False
         self.clock.sleep(wait)
-        return self._take_turn()
+        return not self.abandoned()

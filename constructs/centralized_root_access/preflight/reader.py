@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind, describe, ignoring
-from aws_calls.pace import Pace, PacedRetryBudget
 from aws_calls.responses import require
 from root_tasks.aws.context import (
     LIST_ROOTS,
@@ -30,10 +29,6 @@ _LIST_POLICIES = "organizations:ListPolicies"
 _LIST_TARGETS = "organizations:ListTargetsForPolicy"
 _LIST_OF_TARGET = "organizations:ListPoliciesForTarget"
 _DESCRIBE_POLICY = "organizations:DescribePolicy"
-# Each call has a limit of its own. AWS allows two documents per second, and two at once.
-_PERIODS = dict.fromkeys((LIST_ROOTS, _LIST_POLICIES, _LIST_TARGETS, _LIST_OF_TARGET), 0.0) | {
-    _DESCRIBE_POLICY: 0.5
-}
 _ENABLED = "ENABLED"
 _UNREAD = "The policies that are attached to it could not be read. {}"
 
@@ -54,17 +49,7 @@ class PolicyReader:
 
     def __init__(self, aws: Aws) -> None:
         self._interrupted = threading.Event()
-        self._aws = {
-            operation: aws.with_budget(
-                PacedRetryBudget(
-                    clock=aws.clock,
-                    deadline=aws.budget.deadline,
-                    abandoned=self._interrupted.is_set,
-                    pace=Pace(clock=aws.clock, period=period),
-                )
-            )
-            for operation, period in _PERIODS.items()
-        }
+        self._aws = aws.until(self._interrupted)
 
     def attachments(
         self,
@@ -88,7 +73,7 @@ class PolicyReader:
             require(type_, "Type", operation=LIST_ROOTS): require(
                 type_, "Status", operation=LIST_ROOTS
             )
-            for root in self._aws[LIST_ROOTS].organization_roots()
+            for root in self._aws.organization_roots()
             for type_ in require(root, "PolicyTypes", operation=LIST_ROOTS)
         }
         return {
@@ -201,11 +186,11 @@ class PolicyReader:
         return [id_ for id_ in ids if id_ != RCP_FULL_ACCESS.policy_id]
 
     def _entries(self, operation: str, *, items: str, **parameters: str) -> Iterator[Any]:
-        return self._aws[operation].entries(operation, items=items, **parameters)
+        return self._aws.entries(operation, items=items, **parameters)
 
     def _describe(self, policy_id: str, policy_type: PolicyType) -> Policy:
         try:
-            response = self._aws[_DESCRIBE_POLICY].call(_DESCRIBE_POLICY, PolicyId=policy_id)
+            response = self._aws.call(_DESCRIBE_POLICY, PolicyId=policy_id)
             described = response.require("Policy")
             content: str = require(described, "Content", operation=_DESCRIBE_POLICY)
         except CallError as error:

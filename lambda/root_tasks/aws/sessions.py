@@ -6,7 +6,6 @@ import concurrent.futures
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aws_calls.pace import PacedRetryBudget
 from aws_calls.responses import call, function_of, pages
 from aws_calls.retry import RetryBudget
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
-    from aws_calls.pace import Pace
     from aws_calls.responses import Response
 
     from ..model.report_schema import Task
@@ -123,13 +121,12 @@ def open_session(
     run_id: str,
     task: Task,
     deadline: float,
-    pace: Pace,
     executor: Executor,
 ) -> RootSession:
     """Open a root session in an account for one task.
 
-    As long as there is time, a call that is throttled is repeated: the account has nothing to do
-    with it.
+    A call that is throttled is repeated for as long as there is time: its limit is that of the
+    function's account, which all batches share, so the member account has nothing to do with it.
 
     Args:
         aws: The account that opens it.
@@ -137,8 +134,6 @@ def open_session(
         run_id: The run, which the user agents of AssumeRoot and of the session's calls end with.
         task: The task.
         deadline: When the session ends, on the clock.
-        pace: How often AssumeRoot is called: its limit is that of the function's account, which the
-            batches that run in parallel share.
         executor: Makes the calls in the session that are made in parallel.
 
     Raises:
@@ -149,9 +144,7 @@ def open_session(
         response = call(
             aws.clients.sts.assume_root,
             operation=ASSUME_ROOT,
-            budget=PacedRetryBudget(
-                clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS, pace=pace
-            ),
+            budget=RetryBudget(clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS),
             TargetPrincipal=account_id,
             TaskPolicyArn={
                 "arn": f"arn:{aws.function.partition}:iam::aws:policy/root-task/{task.policy}"

@@ -11,7 +11,6 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, describe
-from aws_calls.pace import Pace
 from common.errors import RootAccessError
 
 from .. import messages
@@ -120,7 +119,7 @@ def _reason_to_stop(aws: Aws, work: Work) -> str | None:
 def _run(
     aws: Aws, runs: RunStore, work: Work, batch: int, *, backups: BackupStore
 ) -> dict[str, Any]:
-    runner = AccountRunner(aws=aws, work=work, pace=Pace(clock=aws.clock), back_up=backups.write)
+    runner = AccountRunner(aws=aws, work=work, back_up=backups.write)
     # The threads that wait for calls are never those that make them.
     with (
         ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL) as accounts,
@@ -152,19 +151,15 @@ class AccountRunner:
     Attributes:
         aws: The account that opens the root sessions.
         work: The task, the mode, and what else all accounts have in common.
-        pace: How often AssumeRoot is called for the run.
         back_up: Stores the policy that is about to be removed, and returns its reference.
     """
 
     aws: Aws
     work: Work
-    pace: Pace
     back_up: Callable[[Backup], str]
 
     @classmethod
-    def of_audit(
-        cls, aws: Aws, *, run_id: str, pace: Pace, only: Assignment | None = None
-    ) -> AccountRunner:
+    def of_audit(cls, aws: Aws, *, run_id: str, only: Assignment | None = None) -> AccountRunner:
         """Return what audits accounts before it is known which accounts there are, or only one account."""
         work = Work(
             run_id=run_id,
@@ -173,7 +168,7 @@ class AccountRunner:
             batches=((only,),) if only else (),
         )
         # An audit removes no policy.
-        return cls(aws=aws, work=work, pace=pace, back_up=lambda backup: "")  # noqa: ARG005
+        return cls(aws=aws, work=work, back_up=lambda backup: "")  # noqa: ARG005
 
     def run(self, assignment: Assignment, *, executor: Executor) -> Finding:
         """Run the task in an account, and return its result in any case.
@@ -199,7 +194,6 @@ class AccountRunner:
                 run_id=self.work.run_id,
                 task=task,
                 deadline=self.aws.budget.deadline - _RESULT_RESERVE_SECONDS,
-                pace=self.pace,
                 executor=executor,
             )
         # An unexpected error in one account must not cost the results of the others.

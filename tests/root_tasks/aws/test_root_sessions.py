@@ -23,8 +23,6 @@ from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from aws_calls.failures import CallError, FailureKind
-from aws_calls.pace import Pace, PacedRetryBudget
-from aws_calls.responses import call
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, one_attempt
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL, Clients
@@ -156,7 +154,6 @@ def open_audit_session(sts: Any, clock: Clock, executor: ThreadPoolExecutor) -> 
         run_id="run-1",
         task=Task.AUDIT,
         deadline=DEADLINE,
-        pace=Pace(clock=clock),
         executor=executor,
     )
 
@@ -425,39 +422,12 @@ def test_no_account_is_lost_where_batches_share_a_limit_of_sts(
     with ThreadPoolExecutor(batches) as pool:
         findings = [finding for batch in pool.map(run, own) for finding in batch]
     assert Counter(finding.outcome for finding in findings) == {Outcome.CLEAN: batches * size}
-    # An attempt that is throttled uses up what others share, too.
-    assert sts.throttled < 10 * batches * size
-
-
-def test_a_limit_that_others_have_used_up_is_not_taken_for_a_low_one() -> None:
-    pace = Pace(clock=FakeTime().clock())
-    assert pace.take_turn() == 0
-    pace.note_throttling()
-    assert pace.take_turn() == 0
-    assert pace.take_turn() < 0.5
-
-
-def test_calls_that_are_denied_take_no_longer_than_others() -> None:
-    time = FakeTime()
-    pace = Pace(clock=time.clock())
-    budget = PacedRetryBudget(clock=time.clock(), deadline=DEADLINE, pace=pace)
-
-    def deny() -> dict[str, Any]:
-        raise ClientError(
-            {"Error": {"Code": "AccessDenied", "Message": "An explicit deny"}}, "AssumeRoot"
-        )
-
-    pace.note_throttling()
-    for _ in range(300):
-        with pytest.raises(CallError, match="AccessDenied"):
-            call(deny, operation="sts:AssumeRoot", budget=budget)
-    # At the pace of the beginning they would take more than a minute.
-    assert time.seconds < 20
+    assert sts.throttled
 
 
 def run_batch(sts: Any, clock: Clock, account_ids: Iterable[str]) -> list[Finding]:
     """Look into the accounts of a batch, as a function does."""
-    runner = AccountRunner.of_audit(aws_of(sts, clock), run_id="run-1", pace=Pace(clock=clock))
+    runner = AccountRunner.of_audit(aws_of(sts, clock), run_id="run-1")
     assignments = [Assignment(account_id=id_) for id_ in account_ids]
     with ThreadPoolExecutor(MAX_ACCOUNTS_IN_PARALLEL) as accounts, ThreadPoolExecutor(1) as calls:
         return [*accounts.map(functools.partial(runner.run, executor=calls), assignments)]

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aws_calls.pace import Pace
 from root_tasks.aws.clients import MAX_CALLS_IN_PARALLEL
 from root_tasks.aws.executions import Execution
 from root_tasks.model.report_schema import Task
@@ -109,7 +108,6 @@ class _Audits:
         self.stopped = threading.Event()
         self._aws = aws
         self._run_id = run_id
-        self._pace = Pace(clock=aws.clock)
         self._show = show
         self._accounts = ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL)
         self._calls = ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL)
@@ -149,7 +147,7 @@ class _Audits:
     def _audit(self, account_id: str, alone: bool) -> Finding:
         aws, assignment = self._aws.within(_ACCOUNT_SECONDS), Assignment(account_id=account_id)
         runner = AccountRunner.of_audit(
-            aws, run_id=self._run_id, pace=self._pace, only=assignment if alone else None
+            aws, run_id=self._run_id, only=assignment if alone else None
         )
         finding = runner.run(assignment, executor=self._calls)
         self._count(done=1)
