@@ -106,7 +106,6 @@ class DriftCheck(Publisher):
         security_hub_findings: Whether it imports findings.
         settings: Its settings instead of these.
         stack: What CloudFormation returns of the stack, or raises, each time; the last one stays.
-        stack_seconds: How long that takes.
         seconds: The time of a check, since 1970.
         function: The organization's clients, and the time that passes in a check.
     """
@@ -118,7 +117,6 @@ class DriftCheck(Publisher):
     security_hub_findings: bool = False
     settings: DriftCheckSettings | None = None
     stack: list[Mapping[str, object] | Exception] = field(default_factory=lambda: [STABLE])
-    stack_seconds: float = 0.0
     seconds: float = 1_800_000_000.5
     function: Function = field(default_factory=Function)
 
@@ -158,7 +156,6 @@ class DriftCheck(Publisher):
         self.requests.append(
             PolicyRequest(action=DESCRIBE_STACKS, resource=parameters["StackName"])
         )
-        self.function.time.seconds += self.stack_seconds
         state = self.stack.pop(0) if len(self.stack) > 1 else self.stack[0]
         if isinstance(state, Exception):
             raise state

@@ -38,8 +38,8 @@ SCHEDULED = "Scheduled Event"
 RECORDED = "AWS API Call via CloudTrail"
 _INTERVAL = "interval"
 
-# Time for a last write, which reads the stack first, and for the notice: one attempt, and the wait
-# before a second one.
+# Time for the last write's response and for the notice: one attempt, and the wait before a second
+# one.
 _NOTICE_RESERVE_SECONDS = 45.0
 
 

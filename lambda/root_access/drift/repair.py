@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError
@@ -46,7 +46,7 @@ class CheckFailedError(RootAccessError):
 
 @dataclass(eq=False, kw_only=True)
 class _DeploymentError(Exception):
-    """The stack has been deployed, or is being deployed: raised before a write of the repair.
+    """The stack was deployed during the check, or is being deployed, so no step is applied.
 
     Attributes:
         reason: What stops the repair.
@@ -133,7 +133,6 @@ class Repair:
     root_access: RootAccess | None = field(default=None, init=False)
     deployment: _DeploymentError | None = field(default=None, init=False)
     error: RootAccessError | None = field(default=None, init=False)
-    _stopped: CheckFailedError | _DeploymentError | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.convergence = Convergence(
@@ -160,27 +159,13 @@ class Repair:
             if self.stack.error:
                 raise self.stack.error
             self.root_access = self.convergence.run()
-        except (RootAccessError, _DeploymentError) as error:
-            reason = self._stopped or error
-            if isinstance(reason, _DeploymentError):
-                self.log(event="repair_skipped", reason=reason.reason)
-                self.deployment = reason
-            else:
-                self.error = reason
+        except _DeploymentError as deployment:
+            self.log(event="repair_skipped", reason=deployment.reason)
+            self.deployment = deployment
+        except RootAccessError as error:
+            self.error = error
 
     def _apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
-        """Apply a step, as Organization.apply does, if the stack is unchanged at each attempt."""
-        watched = replace(budget or self.organization.budget, abandoned=self._is_abandoned)
-        try:
-            return self.organization.apply(step, watched)
-        except CallError as error:
-            if self._stopped and not error.failure.may_have_taken_effect:
-                raise self._stopped from error
-            raise
-
-    def _is_abandoned(self) -> bool:
-        try:
-            self.stack.require_unchanged()
-        except (CheckFailedError, _DeploymentError) as stopped:
-            self._stopped = stopped
-        return self._stopped is not None
+        """Apply a step, as Organization.apply does, unless the stack is deployed meanwhile."""
+        self.stack.require_unchanged()
+        return self.organization.apply(step, budget)
