@@ -18,7 +18,7 @@ from centralized_root_access import (
     RootUseAlarm,
     RootUserGuardrail,
 )
-from centralized_root_access.base.permissions import MAX_PROTECTED_ACCOUNTS
+from centralized_root_access.root_tasks.arguments import MAX_PROTECTED_ACCOUNTS
 
 from .parameter_template import REGION_OF_EVENTS, Option, ParameterTemplate, Row
 from .placeholders import Placeholders

@@ -12,7 +12,7 @@ from aws_cdk import App, Duration, Environment, NestedStack, Stack
 from aws_cdk import aws_iam as iam
 
 from centralized_root_access import RootTask, RootTasks
-from centralized_root_access.base.permissions import MAX_PROTECTED_ACCOUNTS
+from centralized_root_access.root_tasks.arguments import MAX_PROTECTED_ACCOUNTS
 from root_tasks.model.task import SESSION_TASKS
 from support.templates import (
     MANAGEMENT,

@@ -1,4 +1,4 @@
-"""The alarms of all constructs, and the metrics of RootTasks."""
+"""The alarms that several constructs have, and who hears them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,7 @@ from aws_cdk import aws_iam as iam
 from .code import runbook as runbook_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from aws_cdk import aws_events as events
     from aws_cdk import aws_sns as sns
-    from aws_cdk import aws_stepfunctions as sfn
     from constructs import Construct
 
 NAMESPACE = "CentralizedRootAccess"
@@ -28,21 +24,7 @@ _MINUTES_UNTIL_METRIC = 10
 # Checks and audits have stopped after this many intervals, if CloudWatch looks back that far. After
 # one, an audit that takes longer than the previous one would count as well.
 INTERVALS_UNTIL_STOPPED = 3
-_MIN_INTERVALS_UNTIL_STOPPED = 2
-_MAX_ALARM_MINUTES = 7 * 24 * 60
-_MAX_WARM_UP_MINUTES = 2880
-
-
-def audit_metric(state_machine: sfn.StateMachine, name: str) -> cloudwatch.Metric:
-    """Return a metric of the full audits of a state machine."""
-    # Attached: a dashboard of another Region has to name this one.
-    return cloudwatch.Metric(
-        namespace=NAMESPACE,
-        metric_name=name,
-        dimensions_map={"StateMachineName": state_machine.state_machine_name},
-        statistic="Maximum",
-        period=Duration.minutes(5),
-    ).attach_to(state_machine)
+MAX_WARM_UP_MINUTES = 2880
 
 
 def alarm_description(what: str, *steps: str, runbook: str) -> str:
@@ -56,42 +38,29 @@ def alarm_description(what: str, *steps: str, runbook: str) -> str:
     return "\n".join([what, *steps, runbook_line(runbook)])
 
 
-CREDENTIALS = alarm_description(
-    "Accounts had root credentials at the last full audit.",
-    "See which, the riskiest first: centralized-root-access report",
-    "Plan their deletion: centralized-root-access plan delete --from-report RUN",
-    "Read the plan, and execute it: centralized-root-access execute RUN",
-    runbook="Accounts with root credentials",
-)
-INACCESSIBLE = alarm_description(
-    "Accounts were inaccessible at the last full audit.",
-    "See why: centralized-root-access report",
-    "See which policy to change: centralized-root-access preflight",
-    "Then audit them again: centralized-root-access audit --from-report RUN",
-    runbook="Inaccessible accounts",
-)
-FAILED = alarm_description(
-    "An audit, a plan or an execution failed, timed out or was stopped.",
-    "See which: centralized-root-access runs",
-    "See why, and what was done: centralized-root-access report RUN",
-    "Audit unknown accounts (for policies, plan again): centralized-root-access audit --from-report RUN",
-    runbook="A failed execution",
-)
-NOT_STARTED = alarm_description(
-    "EventBridge could not start an audit of root users.",
-    "Audit every account: centralized-root-access audit",
-    runbook="An audit that was not started",
-)
-
-
-def alarm_of_audits(
-    scope: Construct, id: str, metric: cloudwatch.Metric, *, description: str
+def create_alarm(
+    scope: Construct,
+    id: str,
+    metric: cloudwatch.Metric | cloudwatch.MathExpression,
+    *,
+    description: str,
+    missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
+    periods: int = 1,
+    below_one: bool = False,
 ) -> cloudwatch.Alarm:
-    """Return an alarm that has the state of the last full audit."""
-    # Between two audits, and before the first one, the state does not change.
-    missing = cloudwatch.TreatMissingData.IGNORE
-    return create_alarm(
-        scope, id, metric.with_(period=MINUTE), description=description, missing=missing
+    """Create an alarm for a metric that was above zero in any period, or instead below one in all of them."""
+    comparison = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
+    if below_one:
+        comparison = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+    return metric.create_alarm(
+        scope,
+        id,
+        alarm_description=description,
+        comparison_operator=comparison,
+        threshold=1 if below_one else 0,
+        evaluation_periods=periods,
+        datapoints_to_alarm=periods if below_one else 1,
+        treat_missing_data=missing,
     )
 
 
@@ -104,69 +73,6 @@ def alarm_of_events(
 ) -> cloudwatch.Alarm:
     """Return an alarm for what should never happen, with time for CloudWatch to get the metric."""
     return create_alarm(scope, id, metric, description=description, periods=_MINUTES_UNTIL_METRIC)
-
-
-def metric_of_failed_executions(
-    state_machines: Iterable[sfn.StateMachine],
-) -> cloudwatch.MathExpression:
-    """Return how many executions of state machines failed or timed out, or were stopped."""
-    metrics = {}
-    for number, state_machine in enumerate(state_machines):
-        metrics[f"failed{number}"] = state_machine.metric_failed(period=MINUTE)
-        metrics[f"timedOut{number}"] = state_machine.metric_timed_out(period=MINUTE)
-        metrics[f"aborted{number}"] = state_machine.metric_aborted(period=MINUTE)
-    return _sum(metrics, label="Executions that did not succeed")
-
-
-def metric_of_refused_executions(
-    state_machines: Iterable[sfn.StateMachine],
-) -> cloudwatch.MathExpression:
-    """Return how many executions of state machines were refused for their input."""
-    metrics = {}
-    for number, state_machine in enumerate(state_machines):
-        metric = audit_metric(state_machine, "ExecutionsRefused")
-        metrics[f"refused{number}"] = metric.with_(statistic="Sum", period=MINUTE)
-    return _sum(metrics, label="Executions that were refused")
-
-
-def metric_of_failed_starts(rule: events.Rule) -> cloudwatch.Metric:
-    """Return the number of audits that EventBridge gave up starting; it is sent only if it is not zero."""
-    return cloudwatch.Metric(
-        namespace="AWS/Events",
-        metric_name="FailedInvocations",
-        dimensions_map={"RuleName": rule.rule_name},
-        statistic="Sum",
-        period=MINUTE,
-        label="Audits that were not started",
-    )
-
-
-def alarm_of_missing_audits(
-    scope: Construct, audits: cloudwatch.Metric, *, interval: Duration
-) -> cloudwatch.Alarm | None:
-    """Return the alarm for full audits that do not run, or fail; None if two intervals are over a week."""
-    minutes = round(interval.to_minutes())
-    intervals = min(INTERVALS_UNTIL_STOPPED, _MAX_ALARM_MINUTES // minutes)
-    if intervals < _MIN_INTERVALS_UNTIL_STOPPED:
-        return None
-    # The first audit may come after one interval, and the warm-up is then over.
-    warning = " A new alarm may be in alarm until the first full audit has ended."
-    return alarm_of_missing_data(
-        scope,
-        "AuditsStopped",
-        audits,
-        name="audits",
-        label="Full audits",
-        description=alarm_description(
-            f"No full audit has ended for {intervals} intervals: root credentials would not be noticed."
-            f"{warning if minutes >= _MAX_WARM_UP_MINUTES else ''}",
-            "See the last ones: centralized-root-access runs",
-            "Audit every account: centralized-root-access audit",
-            runbook="Audits stopped",
-        ),
-        interval=interval,
-        intervals=intervals,
-    )
 
 
 def alarm_of_missing_data(
@@ -193,6 +99,7 @@ def alarm_of_missing_data(
         intervals: After how many intervals without a value it is in alarm.
     """
     # Without FILL CloudWatch looks further back for data points, and waits for longer than this.
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     values = cloudwatch.MathExpression(
         expression=f"FILL({name}, 0)",
         label=label,
@@ -210,42 +117,15 @@ def alarm_of_missing_data(
     )
     # A new alarm has no data points yet, and FILL's zeros would end its warm-up early. The oldest
     # supported aws-cdk-lib does not have the property.
-    cast("cloudwatch.CfnAlarm", alarm.node.default_child).add_property_override(
+    warm_up = min(intervals * round(interval.to_minutes()), MAX_WARM_UP_MINUTES)
+    _cfn_alarm(alarm).add_property_override(
         "WarmUpConfiguration",
         {
             "OnlyStartEvaluatingAfterWarmUpPeriodEnds": True,
-            "WarmUpPeriodDurationInMinutes": min(
-                intervals * round(interval.to_minutes()), _MAX_WARM_UP_MINUTES
-            ),
+            "WarmUpPeriodDurationInMinutes": warm_up,
         },
     )
     return alarm
-
-
-def create_alarm(
-    scope: Construct,
-    id: str,
-    metric: cloudwatch.Metric | cloudwatch.MathExpression,
-    *,
-    description: str,
-    missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
-    periods: int = 1,
-    below_one: bool = False,
-) -> cloudwatch.Alarm:
-    """Create an alarm for a metric that was above zero in any period, or instead below one in all of them."""
-    comparisons = cloudwatch.ComparisonOperator
-    return metric.create_alarm(
-        scope,
-        id,
-        alarm_description=description,
-        comparison_operator=(
-            comparisons.LESS_THAN_THRESHOLD if below_one else comparisons.GREATER_THAN_THRESHOLD
-        ),
-        threshold=1 if below_one else 0,
-        evaluation_periods=periods,
-        datapoints_to_alarm=periods if below_one else 1,
-        treat_missing_data=missing,
-    )
 
 
 def alarms_of(construct: Construct) -> list[cloudwatch.Alarm]:
@@ -271,14 +151,5 @@ def notify_of_alarms(topic: sns.ITopic | None, construct: Construct) -> None:
         alarm.add_ok_action(actions.SnsAction(topic))
 
 
-def _sum(metrics: Mapping[str, cloudwatch.Metric], *, label: str) -> cloudwatch.MathExpression:
-    # SUM leaves out metrics that have never had a value; with + there would be no value at all.
-    filled = ", ".join(f"FILL({name}, 0)" for name in metrics)
-    return cloudwatch.MathExpression(
-        expression=f"SUM([{filled}])",
-        label=label,
-        using_metrics={
-            name: cast("cloudwatch.IMetric", metric) for name, metric in metrics.items()
-        },
-        period=MINUTE,
-    )
+def _cfn_alarm(alarm: cloudwatch.Alarm) -> cloudwatch.CfnAlarm:
+    return cast("cloudwatch.CfnAlarm", alarm.node.default_child)

@@ -1,38 +1,34 @@
-"""The checks of the constructs' arguments: each argument is returned in the form that a function reads."""
+"""The checks of arguments that several constructs have: each returns what the functions read."""
 
 from __future__ import annotations
 
-import json
 import re
 from enum import EnumType, StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from aws_cdk import Annotations, Aws, Duration, Stack, Token
-from aws_cdk.region_info import RegionInfo
 
-from .enums import RootTask
-from .permissions import MAX_SETTINGS_CHARACTERS
 from .tokens import values_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from constructs import Construct
 
 Member = TypeVar("Member", bound=StrEnum)
 
-_MAX_CONCURRENCY = 1000
 _MINUTE = 60_000
 
 # The CDK's element of the list that stands for a list token, such as that of a CommaDelimitedList.
 _LIST_TOKEN = "#{Token["
+# What StringParameter.value_from_lookup returns until the CDK CLI has looked the value up, which it
+# does only after a first synth that succeeds.
+_NOT_LOOKED_UP = "dummy-value-for-"
 
 ACCOUNT_ID = r"[0-9]{12}"
 UNIT_ID = r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}"
 # The ID of the organization's root, of an organizational unit or of an account.
 _TARGET = rf"r-[0-9a-z]{{4,32}}|{UNIT_ID}|{ACCOUNT_ID}"
-_DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}"
-_PATH = r"(?=.{1,512}$)/([A-Za-z0-9+=,.@_-]+/)*"
 
 # Regions by the beginning of their names: where AWS does not offer centralized root access, as far
 # as known.
@@ -49,8 +45,9 @@ def parse_members(
         ValueError: A value is not a member, or the list is empty and may not be.
         TypeError: The argument is not a list, a tuple or a set.
     """
-    listed = set(_list(argument, names))
-    if unknown := sorted(listed.difference(valid)):
+    listed = set(parse_strings(argument, names))
+    unknown = sorted(listed.difference(valid))
+    if unknown:
         for name in unknown:
             require_known(argument, name)
         shown = ", ".join(repr(str(name)) for name in unknown)
@@ -68,7 +65,7 @@ def parse_account_ids(argument: str, account_ids: Iterable[str]) -> list[str]:
         ValueError: An account ID is not 12 digits.
         TypeError: The argument is not a list, a tuple or a set.
     """
-    parsed = sorted(set(_list(argument, account_ids)))
+    parsed = sorted(set(parse_strings(argument, account_ids)))
     for account_id in parsed:
         # One that turned out to be something else at deployment would silently protect nothing.
         require_known(argument, account_id)
@@ -90,67 +87,17 @@ def parse_delegated_administrators(account_ids: Iterable[str], *, stack: Stack) 
     """
     argument = "delegated_administrators"
     own = [stack.resolve(account_id) for account_id in (stack.account, Aws.ACCOUNT_ID)]
-    parsed = values_in_order(stack, _list(argument, account_ids))
+    parsed = values_in_order(stack, parse_strings(argument, account_ids))
     for account_id in parsed:
         if not Token.is_unresolved(account_id):
             _require_account_id(argument, account_id)
-        if (value := stack.resolve(account_id)) in own:
+        value = stack.resolve(account_id)
+        if value in own:
             raise ValueError(
-                f"{argument} lists {value}, the account of this stack. The management account cannot be a "
-                "delegated administrator. List member accounts."
+                f"{argument} lists {value}, the account of this stack. The management account "
+                "cannot be a delegated administrator. List member accounts."
             )
     return parsed
-
-
-def parse_root_email_domains(domains: Iterable[str]) -> list[str]:
-    """Return the domains in lower case, sorted, each once.
-
-    Raises:
-        ValueError: A value is not the name of a domain.
-        TypeError: The argument is not a list, a tuple or a set.
-    """
-    argument = "root_email_domains"
-    listed = _list(argument, domains)
-    for domain in listed:
-        require_known(argument, domain)
-        if not re.fullmatch(_DOMAIN, domain.lower()):
-            raise ValueError(
-                f"{argument} must contain names of domains; {domain!r} is not one. Write example.com, for "
-                "example, without @ or *; a subdomain is a domain of its own."
-            )
-    return sorted({domain.lower() for domain in listed})
-
-
-def parse_role_path(path: str) -> str:
-    """Return the IAM path of roles.
-
-    Raises:
-        ValueError: It is not the path of a role.
-    """
-    require_known("role_path", path)
-    if not isinstance(path, str) or not re.fullmatch(_PATH, path):
-        raise ValueError(
-            "role_path must be an IAM path of at most 512 characters that begins and ends with a slash, got "
-            f"{path!r}. Write /security/root-access/, for example."
-        )
-    return path
-
-
-def require_room(settings: Mapping[str, object]) -> None:
-    """Refuse arguments for which a function's environment has no room.
-
-    Raises:
-        ValueError: They are too long.
-    """
-    # As Lambda measures them: the settings are a text in JSON.
-    texts = (json.dumps(value, separators=(",", ":")) for value in settings.values())
-    characters = sum(len(json.dumps(text)) - len('""') for text in texts)
-    if characters > MAX_SETTINGS_CHARACTERS:
-        given = " and ".join(name for name, value in settings.items() if value)
-        raise ValueError(
-            f"{given} would have {characters} characters in a function's environment, which "
-            f"has room for {MAX_SETTINGS_CHARACTERS}. List less."
-        )
 
 
 def parse_targets(
@@ -167,19 +114,19 @@ def parse_targets(
         ValueError: An ID is malformed, or the root is listed and may not be.
         TypeError: The argument is not a list, a tuple or a set.
     """
-    parsed = values_in_order(stack, _list("targets", targets))
+    parsed = values_in_order(stack, parse_strings("targets", targets))
     for target in parsed:
         if Token.is_unresolved(target):
             continue
         if not re.fullmatch(_TARGET, target):
             raise ValueError(
-                f"targets must contain IDs of organizational units, accounts or the organization's root; "
-                f"{target!r} is not one. Write ou-a1b2-c3d4e5f6, for example."
+                "targets must contain IDs of organizational units, accounts or the organization's "
+                f"root; {target!r} is not one. Write ou-a1b2-c3d4e5f6, for example."
             )
         if target.startswith("r-") and not allow_organization_root:
             raise ValueError(
-                f"targets lists {target}, the organization's root: the guardrail would apply to every member "
-                "account at once. Try it on an organizational unit first; then add "
+                f"targets lists {target}, the organization's root: the guardrail would apply to "
+                "every member account at once. Try it on an organizational unit first; then add "
                 "allow_organization_root=True."
             )
     return parsed
@@ -207,16 +154,6 @@ def require_duration(argument: str, duration: Duration, *, maximum: Duration) ->
         )
 
 
-def require_audit(argument: str, *, tasks: Iterable[RootTask]) -> None:
-    """Refuse an argument for audits if none can be started.
-
-    Raises:
-        ValueError: The audit is not listed.
-    """
-    if RootTask.AUDIT not in tasks:
-        raise ValueError(f"{argument} needs the audit. Add RootTask.AUDIT to tasks.")
-
-
 def require_bool(argument: str, value: object) -> None:
     """Refuse what only counts as true or false: the string "false" would count as true.
 
@@ -225,19 +162,6 @@ def require_bool(argument: str, value: object) -> None:
     """
     if not isinstance(value, bool):
         raise wrong_type(argument, value, expected="True or False", remedy="Write True or False.")
-
-
-def require_max_concurrency(max_concurrency: object) -> None:
-    """Refuse a concurrency that a Distributed Map is not to have.
-
-    Raises:
-        ValueError: It is not an int from 1 to 1,000.
-    """
-    # True is an int as well.
-    if type(max_concurrency) is not int or not 1 <= max_concurrency <= _MAX_CONCURRENCY:
-        raise ValueError(
-            f"max_concurrency is {max_concurrency!r}. Write a number from 1 to {_MAX_CONCURRENCY}."
-        )
 
 
 def require_partition(construct: Construct, *, manages_credentials: bool = False) -> None:
@@ -255,16 +179,16 @@ def require_partition(construct: Construct, *, manages_credentials: bool = False
         return
     if region.startswith("cn-"):
         raise ValueError(
-            f"{construct.node.path} is in {region}: centralized root access is not available in the China "
-            "Regions. Use a Region of another partition."
+            f"{construct.node.path} is in {region}: centralized root access is not available in "
+            "the China Regions. Use a Region of another partition."
         )
     offered = None
     if region.startswith(GOVCLOUD) and manages_credentials:
         # https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-iam.html
         offered = (
-            "AWS GovCloud (US) has root sessions, which unlock bucket and queue policies, but no central "
-            "management of root credentials. List only RootAccessFeature.ROOT_SESSIONS, and only tasks "
-            "that unlock"
+            "AWS GovCloud (US) has root sessions, which unlock bucket and queue policies, but no "
+            "central management of root credentials. List only RootAccessFeature.ROOT_SESSIONS, "
+            "and only tasks that unlock"
         )
     elif region.startswith(_NOT_OFFERED):
         offered = "as far as known, AWS does not offer centralized root access in this partition"
@@ -272,20 +196,6 @@ def require_partition(construct: Construct, *, manages_credentials: bool = False
         Annotations.of(construct).add_warning_v2(
             "centralized-root-access:notOffered",
             f"The Region is {region}: {offered}. Nothing was tried there.",
-        )
-
-
-def warn_of_opt_in_region(construct: Construct) -> None:
-    """Warn of a Region in which AWS refuses root sessions in the members that have not enabled it.
-
-    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoot.html
-    """
-    region = Stack.of(construct).region
-    if not Token.is_unresolved(region) and RegionInfo.get(region).is_opt_in_region:
-        Annotations.of(construct).add_warning_v2(
-            "centralized-root-access:optInRegion",
-            f"The Region is {region}, which is disabled by default: AWS refuses root sessions in member "
-            "accounts that have not enabled it. Use a Region that is enabled by default.",
         )
 
 
@@ -308,7 +218,7 @@ def wrong_type(argument: str, value: object, *, expected: str, remedy: str) -> T
     )
 
 
-def _list(argument: str, value: Iterable[object]) -> list[str]:
+def parse_strings(argument: str, value: Iterable[object]) -> list[str]:
     """Return the strings of a list, a tuple, a set or an enum.
 
     An iterator is empty when a second construct reads it, and a mapping's values would not count.
@@ -323,21 +233,24 @@ def _list(argument: str, value: Iterable[object]) -> list[str]:
             raise wrong_type(argument, element, expected="a list of strings", remedy=remedy)
         if _LIST_TOKEN in element:
             raise ValueError(
-                f"{argument} is a list token, of a parameter for example: {element}. Its elements must be "
-                "known at synth. Write a list; an element of it may be a token."
+                f"{argument} is a list token, of a parameter for example: {element}. Its elements "
+                "must be known at synth. Write a list; an element of it may be a token."
+            )
+        if element.startswith(_NOT_LOOKED_UP):
+            raise ValueError(
+                f"{argument} contains {element}, because the CDK has not looked the value up yet. "
+                'Give value_from_lookup a valid default, for example default_value="000000000000".'
             )
         listed.append(element)
     return listed
 
 
 def _require_account_id(argument: str, account_id: str) -> None:
-    if not re.fullmatch(ACCOUNT_ID, account_id):
-        is_unit = re.fullmatch(UNIT_ID, account_id)
-        raise ValueError(
-            f"{argument} must contain 12-digit account IDs as strings; {account_id!r} is "
-            + (
-                "an organizational unit. List its accounts."
-                if is_unit
-                else "not one. Write all 12 digits."
-            )
-        )
+    if re.fullmatch(ACCOUNT_ID, account_id):
+        return
+    wrong = "not one. Write all 12 digits."
+    if re.fullmatch(UNIT_ID, account_id):
+        wrong = "an organizational unit. List its accounts."
+    raise ValueError(
+        f"{argument} must contain 12-digit account IDs as strings; {account_id!r} is {wrong}"
+    )

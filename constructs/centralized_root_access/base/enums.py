@@ -38,6 +38,10 @@ class RootTask(StrEnum):
     """Remove a queue policy that denies everyone access, or restore it."""
 
 
+# These remove a policy, after a backup. AWS's audit policy sees no policies of buckets and queues,
+# so they are planned in sessions of their own.
+UNLOCK_TASKS = frozenset({RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE})
+
 # The names of AWS's policies.
 TASK_POLICIES = {
     RootTask.AUDIT: "IAMAuditRootUserCredentials",
@@ -63,3 +67,8 @@ class CredentialType(StrEnum):
     ACCESS_KEY = "ACCESS_KEY"
     SIGNING_CERTIFICATE = "SIGNING_CERTIFICATE"
     MFA_DEVICE = "MFA_DEVICE"
+
+
+def read_only_session(task: RootTask) -> RootTask:
+    """Return the task whose policy limits the root sessions in which a task is planned, or audits."""
+    return task if task in UNLOCK_TASKS else RootTask.AUDIT

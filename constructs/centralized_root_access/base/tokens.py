@@ -19,6 +19,11 @@ _ROLE_ID_CHARACTERS = 21
 _ROLE_ARN_CHARACTERS = 120
 
 
+def are_known(*values: object) -> bool:
+    """Return whether no value is a token, so that they can be compared at synth."""
+    return not any(Token.is_unresolved(value) for value in values)
+
+
 def values_in_order(stack: Stack, values: Iterable[str]) -> list[str]:
     """Return the values, each once, and then the tokens by what the template of a stack has for them.
 

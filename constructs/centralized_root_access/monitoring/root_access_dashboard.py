@@ -8,7 +8,8 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from ..base.alarms import alarms_of, audit_metric
+from ..base.alarms import alarms_of
+from ..root_tasks.alarms import audit_metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,6 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
-from ..base import permissions
 from ..base.alarms import (
     INTERVALS_UNTIL_STOPPED,
     MINUTE,
@@ -23,7 +22,9 @@ from ..base.alarms import (
 from ..base.arguments import require_bool, require_duration
 from ..base.enums import RootAccessFeature
 from ..base.function import log_group, python_function
+from ..base.permissions import import_findings_statement
 from ..base.resource_arguments import require_topic
+from . import permissions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ class DriftCheck(Construct):
                 *permissions.check_statements(
                     features=features, repaired_stack_id=repaired_stack_id
                 ),
-                *([permissions.import_findings_statement(self)] if security_hub_findings else []),
+                *([import_findings_statement(self)] if security_hub_findings else []),
             ],
             timeout=Duration.minutes(3),
             settings={

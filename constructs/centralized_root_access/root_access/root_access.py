@@ -8,7 +8,6 @@ from aws_cdk import Annotations, CustomResource, Duration, RemovalPolicy, Stack,
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from ..base import permissions
 from ..base.app_checks import SessionRoleOwner, add_management_account
 from ..base.arguments import (
     GOVCLOUD,
@@ -21,6 +20,7 @@ from ..base.function import function_role, log_group, python_function
 from ..base.outputs import add_output
 from ..base.resource_arguments import parse_log_settings
 from ..base.stack_order import StackOrder
+from . import permissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 
-from ..base import permissions
-from ..base.enums import TASK_IDS, RootTask
+from ..base.enums import TASK_IDS, RootTask, read_only_session
 from ..base.function import function_role, python_function
-from ..base.permissions import UNLOCK_TASKS, BucketAccess, read_only_id, read_only_session
+from ..base.permissions import import_findings_statement
+from . import permissions
+from .bucket_access import access_statements, bucket_access, protect_bucket, read_only_functions
 from .state_machines import RunFunctions
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _BATCH_TIMEOUT = Duration.minutes(10)
 # Ten thousand accounts are five hundred calls of ListAccounts, or four hundred results to read.
 _RUN_TIMEOUT = Duration.minutes(15)
-_OF_REPORTS = ("notificationTopicArn", "securityHubFindings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +46,6 @@ class RootTaskFunctions:
         role_path: The IAM path of the roles that open root sessions.
         notification_topic: The topic for notices.
         settings: The settings of all functions; each gets those that it reads.
-        writers: The role of each function that was built, with its access to the bucket.
-        session_roles: The roles of those that open root sessions.
     """
 
     scope: Construct
@@ -60,17 +57,11 @@ class RootTaskFunctions:
     role_path: str
     notification_topic: sns.ITopic | None
     settings: Mapping[str, object]
-    writers: list[tuple[iam.IRole, BucketAccess]] = field(default_factory=list)
-    session_roles: list[iam.IRole] = field(default_factory=list)
 
     @property
     def tasks_with_changes(self) -> list[RootTask]:
         """The tasks that make changes."""
         return [task for task in self.tasks if task is not RootTask.AUDIT]
-
-    @property
-    def _backups(self) -> tuple[str, ...]:
-        return ("backups/*",) if UNLOCK_TASKS.intersection(self.tasks) else ()
 
     def build_read_only(self) -> RunFunctions:
         """Build the functions that audit and plan."""
@@ -80,28 +71,33 @@ class RootTaskFunctions:
             report=self._build_write_report(),
         )
 
-    def build_making_changes(self, audit_state_machine: sfn.StateMachine) -> RunFunctions:
-        """Build the functions that execute plans."""
+    def build_making_changes(self, audits: sfn.StateMachine) -> RunFunctions:
+        """Build the functions that execute plans.
+
+        Args:
+            audits: The state machine that makes the plans.
+        """
         return RunFunctions(
-            start=self._build_start_execution(audit_state_machine),
+            start=self._build_start_execution(audits),
             batch=self._build_execute_batch(),
             report=self._build_write_execution_report(),
         )
+
+    def protect_bucket(self) -> None:
+        """Let only the functions change objects of the bucket: call it when all of them are built."""
+        writers = {}
+        for id, access in bucket_access(self.tasks).items():
+            function = cast("lambda_.Function", self.scope.node.find_child(id))
+            writers[function_role(function).role_arn] = access
+        protect_bucket(self.bucket, writers)
 
     def _build_start_run(self) -> lambda_.Function:
         return self._build(
             "StartRun",
             description="Starts an audit or a plan of a root task.",
             handler="start_run",
-            access=BucketAccess(
-                read=("runs/*/run.json", *self._backups),
-                write=("runs/*/run.json", "runs/*/work.json"),
-                # S3 denies a backup that does not exist, unless the function looks for it in the
-                # list.
-                prefixes=self._backups,
-            ),
             statements=[permissions.organization_statement()],
-            settings=(
+            settings=self._settings(
                 "tasks",
                 "protectedAccounts",
                 "acceptedCredentials",
@@ -116,118 +112,85 @@ class RootTaskFunctions:
         One audits, and plans what AWS's audit policy can see: it could not change anything if it
         wanted to.
         """
-        by_session: dict[RootTask, list[RootTask]] = {}
-        for task in self.tasks:
-            by_session.setdefault(read_only_session(task), []).append(task)
         functions: dict[RootTask, lambda_.Function] = {}
-        for session, tasks in by_session.items():
+        for id, tasks in read_only_functions(self.tasks).items():
+            session = read_only_session(tasks[0])
             function = self._build_batch(
-                read_only_id(session),
+                id,
                 session,
                 description=f"Reads a batch of accounts in sessions of the task {session}.",
                 handler="run_batch",
-                access=BucketAccess(
-                    read=("runs/*/work.json",),
-                    write=tuple(f"runs/*/results/{task}/*" for task in tasks),
-                ),
             )
             functions |= dict.fromkeys(tasks, function)
         return functions
 
     def _build_write_report(self) -> lambda_.Function:
-        audits, imports_findings = (
-            RootTask.AUDIT in self.tasks,
-            self.settings["securityHubFindings"],
-        )
-        plan = ("runs/*/plan.json",) if self.tasks_with_changes else ()
-        latest = ("latest/*",) if audits else ()
+        statements: list[iam.PolicyStatement] = []
+        if RootTask.AUDIT in self.tasks:
+            statements.append(permissions.own_root_user_statement())
+        if self.settings["securityHubFindings"]:
+            statements.append(import_findings_statement(self.scope))
         function = self._build(
             "WriteReport",
             description="Writes the report of an audit or a plan.",
             handler="write_report",
-            access=BucketAccess(
-                read=("runs/*/run.json", "runs/*/results/*", *latest),
-                write=("runs/*/report.*", *plan, *latest),
-                prefixes=latest,
-            ),
-            statements=[
-                *([permissions.own_root_user_statement()] if audits else []),
-                *([permissions.import_findings_statement(self.scope)] if imports_findings else []),
-            ],
-            settings=_OF_REPORTS,
+            statements=statements,
+            settings=self._settings("notificationTopicArn", "securityHubFindings"),
         )
         if self.notification_topic:
             self.notification_topic.grant_publish(function)
         return function
 
-    def _build_start_execution(self, audit_state_machine: sfn.StateMachine) -> lambda_.Function:
-        mark = "runs/*/executed-by.json"
+    def _build_start_execution(self, audits: sfn.StateMachine) -> lambda_.Function:
+        settings = self._settings("tasks", "protectedAccounts", "allowPolicyOverride")
+        settings["auditStateMachineArn"] = audits.state_machine_arn
         return self._build(
             "StartExecution",
             description="Starts the execution of a plan.",
             handler="start_execution",
-            access=BucketAccess(
-                read=("runs/*/plan.json", mark, "executions/*/run.json"),
-                write=(mark, "executions/*/run.json", "executions/*/work.json"),
-            ),
             statements=[
                 permissions.organization_statement(),
-                permissions.read_executions_statement(
-                    audit_state_machine, sid="DescribePlanningExecutions"
-                ),
+                permissions.planning_executions_statement(audits),
             ],
-            settings=("tasks", "protectedAccounts", "allowPolicyOverride"),
-            more_settings={"auditStateMachineArn": audit_state_machine.state_machine_arn},
+            settings=settings,
         )
 
     def _build_execute_batch(self) -> dict[RootTask, lambda_.Function]:
+        """Build the functions that make changes, one for each task."""
         return {
             task: self._build_batch(
                 TASK_IDS[task],
                 task,
                 description=f"Executes the task {task} in a batch of accounts.",
                 handler="execute_batch",
-                access=BucketAccess(
-                    read=("executions/*/work.json", f"executions/*/results/{task}/*.claim"),
-                    write=(
-                        f"executions/*/results/{task}/*",
-                        *(self._backups if task in UNLOCK_TASKS else ()),
-                    ),
-                ),
             )
             for task in self.tasks_with_changes
         }
 
     def _build_write_execution_report(self) -> lambda_.Function:
+        # Notices and findings are about audits.
+        settings = {"notificationTopicArn": None, "securityHubFindings": False}
         return self._build(
             "WriteExecutionReport",
             description="Writes the report of the execution of a plan.",
             handler="write_execution_report",
-            access=BucketAccess(
-                read=("executions/*/run.json", "executions/*/results/*"),
-                write=("executions/*/report.*",),
-                prefixes=self._backups,
-            ),
-            # These are about audits.
-            more_settings={"notificationTopicArn": None, "securityHubFindings": False},
+            settings=settings,
         )
 
     def _build_batch(
-        self, id: str, task: RootTask, *, description: str, handler: str, access: BucketAccess
+        self, id: str, session: RootTask, *, description: str, handler: str
     ) -> lambda_.Function:
         """Build a function that opens root sessions for one task, and for no other."""
         function = self._build(
             id,
             description=description,
             handler=handler,
+            statements=[permissions.root_session_statement(session)],
             timeout=_BATCH_TIMEOUT,
-            access=access,
-            statements=[permissions.root_session_statement(task)],
             role_path=self.role_path,
         )
-        self.session_roles.append(function_role(function))
         # An audit reads protected accounts as well: its sessions can change nothing.
-        if self.protected_accounts and task is not RootTask.AUDIT:
+        if self.protected_accounts and session is not RootTask.AUDIT:
             # A policy of its own: CDK splits a policy that is too long, and may attach the rest
             # later.
             policy = iam.Policy(
@@ -245,35 +208,29 @@ class RootTaskFunctions:
         *,
         description: str,
         handler: str,
-        access: BucketAccess,
         statements: Sequence[iam.PolicyStatement] = (),
-        settings: Sequence[str] = (),
-        more_settings: Mapping[str, object] = MappingProxyType({}),
+        settings: Mapping[str, object] | None = None,
         timeout: Duration = _RUN_TIMEOUT,
         role_path: str | None = None,
     ) -> lambda_.Function:
-        key = self.encryption_key
-        function = python_function(
+        all_statements = list(statements)
+        all_statements += access_statements(bucket_access(self.tasks)[id], self.bucket)
+        if self.encryption_key is not None:
+            all_statements.append(permissions.encryption_key_statement(self.encryption_key))
+        return python_function(
             self.scope,
             id,
             description=description,
             handler=f"root_tasks.handlers.{handler}",
             log_group=self.log_group,
-            statements=[
-                *statements,
-                *access.statements(self.bucket),
-                *([] if key is None else [permissions.encryption_key_statement(key)]),
-            ],
+            statements=all_statements,
             timeout=timeout,
-            settings={
-                "bucket": self.bucket.bucket_name,
-                **{name: self.settings[name] for name in settings},
-                **more_settings,
-            },
+            settings={"bucket": self.bucket.bucket_name} | dict(settings or {}),
             role_path=role_path,
         )
-        self.writers.append((function_role(function), access))
-        return function
+
+    def _settings(self, *names: str) -> dict[str, object]:
+        return {name: self.settings[name] for name in names}
 
 
 def allow_reading_executions(
@@ -292,5 +249,5 @@ def allow_reading_executions(
         scope,
         f"{function.node.id}Own",
         roles=[function_role(function)],
-        statements=[permissions.read_executions_statement(state_machine, history=True)],
+        statements=[permissions.own_executions_statement(state_machine)],
     )

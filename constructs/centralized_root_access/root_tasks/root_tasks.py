@@ -9,42 +9,44 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from ..base import permissions
-from ..base.alarms import (
+from ..base.alarms import alarm_of_events, notify_of_alarms
+from ..base.app_checks import AppCheck, problems_of
+from ..base.arguments import (
+    parse_account_ids,
+    parse_members,
+    require_bool,
+    require_duration,
+    require_partition,
+)
+from ..base.enums import UNLOCK_TASKS, RootTask
+from ..base.function import function_role, log_group
+from ..base.outputs import add_output
+from ..base.resource_arguments import parse_log_settings, require_topic
+from . import grants
+from .accepted_root_credentials import parse_accepted_credentials
+from .alarms import (
     CREDENTIALS,
     FAILED,
     INACCESSIBLE,
     NOT_STARTED,
     alarm_of_audits,
-    alarm_of_events,
     alarm_of_missing_audits,
     audit_metric,
     metric_of_failed_executions,
     metric_of_failed_starts,
     metric_of_refused_executions,
-    notify_of_alarms,
 )
-from ..base.app_checks import AppCheck, problems_of
-from ..base.arguments import (
-    parse_account_ids,
-    parse_members,
+from .arguments import (
     parse_role_path,
     parse_root_email_domains,
     require_audit,
-    require_bool,
-    require_duration,
     require_max_concurrency,
-    require_partition,
     require_room,
     warn_of_opt_in_region,
 )
-from ..base.enums import RootTask
-from ..base.function import log_group
-from ..base.outputs import add_output
-from ..base.permissions import execution_arn
-from ..base.resource_arguments import parse_log_settings, require_topic
-from .accepted_root_credentials import parse_accepted_credentials
 from .functions import RootTaskFunctions, allow_reading_executions
+from .grants import Permission
+from .permissions import execution_arn
 from .report_bucket import report_bucket
 from .state_machines import audit_rule, build_state_machine
 
@@ -197,17 +199,22 @@ class RootTasks(Construct):
             require_audit("security_hub_findings", tasks=self.tasks)
         require_max_concurrency(max_concurrency)
         log_settings = parse_log_settings(encryption_key, log_retention, stack=stack)
-        require_partition(
-            self, manages_credentials=not permissions.UNLOCK_TASKS.issuperset(self.tasks)
-        )
+        manages_credentials = not UNLOCK_TASKS.issuperset(self.tasks)
+        require_partition(self, manages_credentials=manages_credentials)
         warn_of_opt_in_region(self)
 
+        # The functions and their state machines, in the order of the template.
         self._encryption_key = encryption_key
+        logs_of_all = log_group(self, log_settings)
+        self.bucket: s3.Bucket = report_bucket(self, encryption_key=encryption_key)
+        """The bucket that has the reports, the plans and the backups."""
+        topic_arn = None
+        if notification_topic is not None:
+            topic_arn = notification_topic.topic_arn
         functions = RootTaskFunctions(
             scope=self,
-            # In the order of the template.
-            log_group=log_group(self, log_settings),
-            bucket=report_bucket(self, encryption_key=encryption_key),
+            log_group=logs_of_all,
+            bucket=self.bucket,
             encryption_key=encryption_key,
             tasks=self.tasks,
             protected_accounts=protected,
@@ -218,50 +225,50 @@ class RootTasks(Construct):
                 "protectedAccounts": protected,
                 "rootEmailDomains": domains,
                 "allowPolicyOverride": allow_policy_override,
-                "notificationTopicArn": notification_topic.topic_arn
-                if notification_topic
-                else None,
+                "notificationTopicArn": topic_arn,
                 "securityHubFindings": security_hub_findings,
                 "acceptedCredentials": accepted,
             },
         )
-        self.session_roles: list[iam.IRole] = functions.session_roles
+        read_only = functions.build_read_only()
+        batches = list(read_only.batch.values())
+        self.audit_state_machine: sfn.StateMachine = build_state_machine(
+            self, read_only, max_concurrency=max_concurrency, makes_changes=False
+        )
+        """The state machine of read-only runs: audits and plans. The input ``{}`` audits every account."""
+        self._own_state_machines = [self.audit_state_machine]
+        self.execute_state_machine: sfn.StateMachine | None = None
+        """The state machine of runs that make changes; None if no task does.
+
+        Its input is ``{"plan": "<run id>"}``.
+        """
+        if functions.tasks_with_changes:
+            executing = functions.build_making_changes(self.audit_state_machine)
+            batches += executing.batch.values()
+            self.execute_state_machine = build_state_machine(
+                self, executing, max_concurrency=max_concurrency, makes_changes=True
+            )
+            self._own_state_machines.append(self.execute_state_machine)
+            # A batch makes no change once its execution was stopped.
+            for batch in executing.batch.values():
+                allow_reading_executions(self, self.execute_state_machine, batch)
+        functions.protect_bucket()
+        self.session_roles: list[iam.IRole] = [
+            function_role(function) for function in dict.fromkeys(batches)
+        ]
         """The roles that open root sessions, for the ``session_roles`` of a :class:`RootUseAlarm`.
 
         For an alarm in another stack, list their path: while another stack imports a role's ID or
         its ARN, CloudFormation refuses to remove it, such as that of a task that is no longer
         listed, and to replace it, as a change of ``role_path`` does.
         """
-        self.bucket: s3.Bucket = functions.bucket
-        """The bucket that has the reports, the plans and the backups."""
-        read_only = functions.build_read_only()
-        self.audit_state_machine: sfn.StateMachine = build_state_machine(
-            self, read_only, max_concurrency=max_concurrency, makes_changes=False
-        )
-        """The state machine of read-only runs: audits and plans. The input ``{}`` audits every account."""
-        self.execute_state_machine: sfn.StateMachine | None = (
-            self._build_execute(functions, max_concurrency=max_concurrency)
-            if functions.tasks_with_changes
-            else None
-        )
-        """The state machine of runs that make changes; None if no task does.
 
-        Its input is ``{"plan": "<run id>"}``.
-        """
-        permissions.protect_bucket(self.bucket, functions.writers)
-        self._own_state_machines = [
-            *filter(None, (self.audit_state_machine, self.execute_state_machine))
-        ]
+        # What watches them.
         rule = None
         if audit_interval is not None:
             rule = audit_rule(self, self.audit_state_machine, interval=audit_interval)
+        self._build_metrics(security_hub_findings=security_hub_findings)
         self._build_alarms(audit_interval, rule=rule)
-        audits = self.audit_state_machine
-        self.metric_findings_imported: cloudwatch.Metric | None = None
-        self.metric_findings_refused: cloudwatch.Metric | None = None
-        if security_hub_findings:
-            self.metric_findings_imported = audit_metric(audits, "FindingsImported")
-            self.metric_findings_refused = audit_metric(audits, "FindingsRefused")
         notify_of_alarms(notification_topic, self)
         self._build_outputs()
         self.node.add_validation(AppCheck(lambda: problems_of(self)))
@@ -292,8 +299,8 @@ class RootTasks(Construct):
         """
         if self.execute_state_machine is None:
             raise ValueError(
-                f"{self.node.path} lists no task that makes changes, so it has no state machine to execute "
-                "plans. Add one to tasks."
+                f"{self.node.path} lists no task that makes changes, so it has no state machine to "
+                "execute plans. Add one to tasks."
             )
         return self._grant_start(grantee, self.execute_state_machine)
 
@@ -306,7 +313,7 @@ class RootTasks(Construct):
             grantee: The principal.
         """
         executions = [execution_arn(own) for own in self._own_state_machines]
-        stopping = (["states:DescribeExecution", "states:StopExecution"], executions)
+        stopping = Permission(["states:DescribeExecution", "states:StopExecution"], executions)
         return self._grant_results(grantee, stopping, of={"executions": self.execute_state_machine})
 
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -327,50 +334,33 @@ class RootTasks(Construct):
         ]
         objects = [self.bucket.arn_for_objects(pattern) for pattern in reports]
         by_folder = {"runs": self.audit_state_machine, "executions": self.execute_state_machine}
-        return self._grant_results(grantee, (["s3:GetObject"], objects), of=by_folder)
+        reading = Permission(["s3:GetObject"], objects)
+        return self._grant_results(grantee, reading, of=by_folder)
 
     def _grant_results(
         self,
         grantee: iam.IGrantable,
-        permission: permissions.Permission,
+        permission: Permission,
         *,
         of: Mapping[str, sfn.StateMachine | None],
     ) -> iam.Grant:
         """Grant a permission, finding the stack, and reading the results of runs, by their folders."""
         by_folder = {folder: own for folder, own in of.items() if own is not None}
-        results = [
-            each
-            for folder, own in by_folder.items()
-            for each in permissions.reading_results(self.bucket, own, folder=folder)
-        ]
-        listing = [permissions.listing_results(self.bucket, folders=by_folder)] if by_folder else []
-        found = permissions.finding_the_stack(self)
-        grant = permissions.grant(grantee, permission, found, *results, *listing)
-        key = self._encryption_key
-        return grant if key is None else grant.combine(key.grant_decrypt(grantee))
+        granted = [permission, grants.finding_the_stack(self)]
+        for folder, own in by_folder.items():
+            granted += grants.reading_results(self.bucket, own, folder=folder)
+        if by_folder:
+            granted.append(grants.listing_results(self.bucket, folders=by_folder))
+        grant = grants.grant(self, grantee, granted)
+        if self._encryption_key is None:
+            return grant
+        return grant.combine(self._encryption_key.grant_decrypt(grantee))
 
     def _grant_start(self, grantee: iam.IGrantable, state_machine: sfn.StateMachine) -> iam.Grant:
-        return permissions.grant(
-            grantee,
-            permissions.finding_the_stack(self),
-            (["states:StartExecution", "states:ListExecutions"], [state_machine.state_machine_arn]),
-            (["states:DescribeExecution", "states:ListMapRuns"], [execution_arn(state_machine)]),
-            (["states:DescribeMapRun"], [permissions.map_run_arn(state_machine)]),
-        )
+        starting = grants.starting_runs(state_machine)
+        return grants.grant(self, grantee, [grants.finding_the_stack(self)] + starting)
 
-    def _build_execute(
-        self, functions: RootTaskFunctions, *, max_concurrency: int
-    ) -> sfn.StateMachine:
-        executing = functions.build_making_changes(self.audit_state_machine)
-        state_machine = build_state_machine(
-            self, executing, max_concurrency=max_concurrency, makes_changes=True
-        )
-        # For making no change once it was stopped.
-        for batch in executing.batch.values():
-            allow_reading_executions(self, state_machine, batch)
-        return state_machine
-
-    def _build_alarms(self, audit_interval: Duration | None, *, rule: events.Rule | None) -> None:
+    def _build_metrics(self, *, security_hub_findings: bool) -> None:
         audits = self.audit_state_machine
         self.metric_accounts_audited = audit_metric(audits, "AccountsAudited")
         self.metric_accounts_with_root_credentials = audit_metric(
@@ -380,8 +370,15 @@ class RootTasks(Construct):
         self.metric_management_root_user_unprotected = audit_metric(
             audits, "ManagementRootUserUnprotected"
         )
+        self.metric_findings_imported: cloudwatch.Metric | None = None
+        self.metric_findings_refused: cloudwatch.Metric | None = None
+        if security_hub_findings:
+            self.metric_findings_imported = audit_metric(audits, "FindingsImported")
+            self.metric_findings_refused = audit_metric(audits, "FindingsRefused")
         self.metric_failed_executions = metric_of_failed_executions(self._own_state_machines)
         self.metric_refused_executions = metric_of_refused_executions(self._own_state_machines)
+
+    def _build_alarms(self, audit_interval: Duration | None, *, rule: events.Rule | None) -> None:
         self.credentials_alarm = alarm_of_audits(
             self, "Credentials", self.metric_accounts_with_root_credentials, description=CREDENTIALS
         )
@@ -391,20 +388,16 @@ class RootTasks(Construct):
         self.failed_alarm = alarm_of_events(
             self, "Failed", self.metric_failed_executions, description=FAILED
         )
-        self.not_started_alarm = (
-            alarm_of_events(
+        self.not_started_alarm: cloudwatch.Alarm | None = None
+        if rule is not None:
+            self.not_started_alarm = alarm_of_events(
                 self, "NotStarted", metric_of_failed_starts(rule), description=NOT_STARTED
             )
-            if rule
-            else None
-        )
-        self.audits_stopped_alarm = (
-            None
-            if audit_interval is None
-            else alarm_of_missing_audits(
+        self.audits_stopped_alarm: cloudwatch.Alarm | None = None
+        if audit_interval is not None:
+            self.audits_stopped_alarm = alarm_of_missing_audits(
                 self, self.metric_accounts_audited, interval=audit_interval
             )
-        )
 
     def _build_outputs(self) -> None:
         arn = self.audit_state_machine.state_machine_arn

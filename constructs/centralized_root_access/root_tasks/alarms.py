@@ -1,0 +1,156 @@
+"""The metrics of RootTasks, and their alarms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+from ..base.alarms import (
+    INTERVALS_UNTIL_STOPPED,
+    MAX_WARM_UP_MINUTES,
+    MINUTE,
+    NAMESPACE,
+    alarm_description,
+    alarm_of_missing_data,
+    create_alarm,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aws_cdk import aws_events as events
+    from aws_cdk import aws_stepfunctions as sfn
+    from constructs import Construct
+
+_MIN_INTERVALS_UNTIL_STOPPED = 2
+# CloudWatch looks back on a week.
+_MAX_ALARM_MINUTES = 7 * 24 * 60
+
+CREDENTIALS = alarm_description(
+    "Accounts had root credentials at the last full audit.",
+    "See which, the riskiest first: centralized-root-access report",
+    "Plan their deletion: centralized-root-access plan delete --from-report RUN",
+    "Read the plan, and execute it: centralized-root-access execute RUN",
+    runbook="Accounts with root credentials",
+)
+INACCESSIBLE = alarm_description(
+    "Accounts were inaccessible at the last full audit.",
+    "See why: centralized-root-access report",
+    "See which policy to change: centralized-root-access preflight",
+    "Then audit them again: centralized-root-access audit --from-report RUN",
+    runbook="Inaccessible accounts",
+)
+FAILED = alarm_description(
+    "An audit, a plan or an execution failed, timed out or was stopped.",
+    "See which: centralized-root-access runs",
+    "See why, and what was done: centralized-root-access report RUN",
+    "Audit unknown accounts (for policies, plan again): "
+    "centralized-root-access audit --from-report RUN",
+    runbook="A failed execution",
+)
+NOT_STARTED = alarm_description(
+    "EventBridge could not start an audit of root users.",
+    "Audit every account: centralized-root-access audit",
+    runbook="An audit that was not started",
+)
+
+
+def audit_metric(state_machine: sfn.StateMachine, name: str) -> cloudwatch.Metric:
+    """Return a metric of the full audits of a state machine."""
+    # Attached: a dashboard of another Region has to name this one.
+    return cloudwatch.Metric(
+        namespace=NAMESPACE,
+        metric_name=name,
+        dimensions_map={"StateMachineName": state_machine.state_machine_name},
+        statistic="Maximum",
+        period=Duration.minutes(5),
+    ).attach_to(state_machine)
+
+
+def metric_of_failed_executions(
+    state_machines: Iterable[sfn.StateMachine],
+) -> cloudwatch.MathExpression:
+    """Return how many executions of state machines failed or timed out, or were stopped."""
+    metrics = {}
+    for number, state_machine in enumerate(state_machines):
+        metrics[f"failed{number}"] = state_machine.metric_failed(period=MINUTE)
+        metrics[f"timedOut{number}"] = state_machine.metric_timed_out(period=MINUTE)
+        metrics[f"aborted{number}"] = state_machine.metric_aborted(period=MINUTE)
+    return _sum(metrics, label="Executions that did not succeed")
+
+
+def metric_of_refused_executions(
+    state_machines: Iterable[sfn.StateMachine],
+) -> cloudwatch.MathExpression:
+    """Return how many executions of state machines were refused for their input."""
+    metrics = {}
+    for number, state_machine in enumerate(state_machines):
+        metric = audit_metric(state_machine, "ExecutionsRefused")
+        metrics[f"refused{number}"] = metric.with_(statistic="Sum", period=MINUTE)
+    return _sum(metrics, label="Executions that were refused")
+
+
+def metric_of_failed_starts(rule: events.Rule) -> cloudwatch.Metric:
+    """Return the number of audits that EventBridge gave up starting; it is sent only if it is not zero."""
+    return cloudwatch.Metric(
+        namespace="AWS/Events",
+        metric_name="FailedInvocations",
+        dimensions_map={"RuleName": rule.rule_name},
+        statistic="Sum",
+        period=MINUTE,
+        label="Audits that were not started",
+    )
+
+
+def alarm_of_audits(
+    scope: Construct, id: str, metric: cloudwatch.Metric, *, description: str
+) -> cloudwatch.Alarm:
+    """Return an alarm that has the state of the last full audit."""
+    # Between two audits, and before the first one, the state does not change.
+    missing = cloudwatch.TreatMissingData.IGNORE
+    every_minute = metric.with_(period=MINUTE)
+    return create_alarm(scope, id, every_minute, description=description, missing=missing)
+
+
+def alarm_of_missing_audits(
+    scope: Construct, audits: cloudwatch.Metric, *, interval: Duration
+) -> cloudwatch.Alarm | None:
+    """Return the alarm for full audits that do not run, or fail; None if two intervals are over a week."""
+    minutes = round(interval.to_minutes())
+    intervals = min(INTERVALS_UNTIL_STOPPED, _MAX_ALARM_MINUTES // minutes)
+    if intervals < _MIN_INTERVALS_UNTIL_STOPPED:
+        return None
+    what = (
+        f"No full audit has ended for {intervals} intervals: root credentials would not be noticed."
+    )
+    if minutes >= MAX_WARM_UP_MINUTES:
+        # The first audit may come after one interval, and the warm-up is then over.
+        what += " A new alarm may be in alarm until the first full audit has ended."
+    return alarm_of_missing_data(
+        scope,
+        "AuditsStopped",
+        audits,
+        name="audits",
+        label="Full audits",
+        description=alarm_description(
+            what,
+            "See the last ones: centralized-root-access runs",
+            "Audit every account: centralized-root-access audit",
+            runbook="Audits stopped",
+        ),
+        interval=interval,
+        intervals=intervals,
+    )
+
+
+def _sum(metrics: Mapping[str, cloudwatch.Metric], *, label: str) -> cloudwatch.MathExpression:
+    # SUM leaves out metrics that have never had a value; with + there would be no value at all.
+    filled = ", ".join(f"FILL({name}, 0)" for name in metrics)
+    return cloudwatch.MathExpression(
+        expression=f"SUM([{filled}])",
+        label=label,
+        using_metrics=cast("Mapping[str, cloudwatch.IMetric]", metrics),
+        period=MINUTE,
+    )

@@ -1,0 +1,165 @@
+"""Which objects of the bucket each function may read and write, and that no one else may write any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_iam as iam
+
+from ..base.enums import TASK_IDS, UNLOCK_TASKS, RootTask, read_only_session
+from ..base.permissions import allow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from aws_cdk import aws_s3 as s3
+
+_CHANGES = [
+    "s3:DeleteObject*",
+    "s3:PutObject*",
+    "s3:Replicate*",
+    "s3:RestoreObject",
+    "s3:UpdateObject*",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketAccess:
+    """A function's access to the bucket, as patterns of keys, for example ``runs/*/report.*``.
+
+    Attributes:
+        read: The objects that it may read.
+        write: The objects that it may write, and no other principal.
+        listed: The prefixes that it may list: S3 denies the read of an object that does not exist
+            to a role that cannot look for it in the list.
+    """
+
+    read: Sequence[str] = ()
+    write: Sequence[str] = ()
+    listed: Sequence[str] = ()
+
+
+def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
+    """Return the access of each function, by the functions' ids.
+
+    Args:
+        tasks: The tasks that executions may ask for.
+    """
+    backups = ["backups/*"] if UNLOCK_TASKS.intersection(tasks) else []
+    latest = ["latest/*"] if RootTask.AUDIT in tasks else []
+    changes = [task for task in tasks if task is not RootTask.AUDIT]
+    plan = ["runs/*/plan.json"] if changes else []
+
+    # Audits and plans.
+    access = {
+        "StartRun": BucketAccess(
+            read=["runs/*/run.json"] + backups,
+            write=["runs/*/run.json", "runs/*/work.json"],
+            listed=backups,
+        )
+    }
+    for id, read in read_only_functions(tasks).items():
+        results = [f"runs/*/results/{task}/*" for task in read]
+        access[id] = BucketAccess(read=["runs/*/work.json"], write=results)
+    access["WriteReport"] = BucketAccess(
+        read=["runs/*/run.json", "runs/*/results/*"] + latest,
+        write=["runs/*/report.*"] + plan + latest,
+        listed=latest,
+    )
+    if not changes:
+        return access
+
+    # Executions of plans.
+    mark = ["runs/*/executed-by.json"]
+    access["StartExecution"] = BucketAccess(
+        read=["runs/*/plan.json"] + mark + ["executions/*/run.json"],
+        write=mark + ["executions/*/run.json", "executions/*/work.json"],
+    )
+    for task in changes:
+        results = [f"executions/*/results/{task}/*"]
+        if task in UNLOCK_TASKS:
+            results += backups
+        access[TASK_IDS[task]] = BucketAccess(
+            read=["executions/*/work.json", f"executions/*/results/{task}/*.claim"], write=results
+        )
+    access["WriteExecutionReport"] = BucketAccess(
+        read=["executions/*/run.json", "executions/*/results/*"],
+        write=["executions/*/report.*"],
+        listed=backups,
+    )
+    return access
+
+
+def read_only_functions(tasks: Iterable[RootTask]) -> dict[str, list[RootTask]]:
+    """Return the tasks that each function of read-only runs audits or plans, by the functions' ids.
+
+    For example, ``Audit`` plans deletions, and ``PlanUnlockBucketPolicy`` the removal of a bucket
+    policy.
+    """
+    by_id: dict[str, list[RootTask]] = {}
+    for task in tasks:
+        session = read_only_session(task)
+        id = TASK_IDS[session]
+        if session is not RootTask.AUDIT:
+            id = f"Plan{id}"
+        by_id.setdefault(id, []).append(task)
+    return by_id
+
+
+def access_statements(access: BucketAccess, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
+    """Return the statements of a function's role."""
+    statements: list[iam.PolicyStatement] = []
+    if access.read:
+        objects = [bucket.arn_for_objects(pattern) for pattern in access.read]
+        statements.append(allow("ReadObjects", ["s3:GetObject"], objects))
+    if access.write:
+        objects = [bucket.arn_for_objects(pattern) for pattern in access.write]
+        statements.append(allow("WriteObjects", ["s3:PutObject"], objects))
+    if access.listed:
+        conditions = {"StringLike": {"s3:prefix": list(access.listed)}}
+        statements.append(
+            allow("ListObjects", ["s3:ListBucket"], [bucket.bucket_arn], conditions=conditions)
+        )
+    return statements
+
+
+def protect_bucket(bucket: s3.Bucket, writers: Mapping[str, BucketAccess]) -> None:
+    """Let only the functions' roles change objects of the bucket, and each only its own.
+
+    The account's administrators can still read the bucket, and change its policy. S3's lifecycle
+    rules are not subject to a bucket policy.
+
+    Args:
+        bucket: The bucket.
+        writers: The access of each role, by its ARN.
+    """
+    _deny(bucket, "DenyOtherWriters", _CHANGES, patterns=["*"], except_roles=list(writers))
+    # What the same roles may write is in one statement: backups, for example, have two writers.
+    by_roles: dict[tuple[str, ...], list[str]] = {}
+    for pattern in {pattern: None for access in writers.values() for pattern in access.write}:
+        roles = tuple(arn for arn, access in writers.items() if pattern in access.write)
+        by_roles.setdefault(roles, []).append(pattern)
+    for number, (roles, patterns) in enumerate(by_roles.items(), start=1):
+        sid = f"DenyOtherWriters{number}"
+        _deny(bucket, sid, ["s3:PutObject*"], patterns=patterns, except_roles=list(roles))
+
+
+def _deny(
+    bucket: s3.Bucket,
+    sid: str,
+    actions: list[str],
+    *,
+    patterns: Iterable[str],
+    except_roles: list[str],
+) -> None:
+    bucket.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid=sid,
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=actions,
+            resources=[bucket.arn_for_objects(pattern) for pattern in patterns],
+            conditions={"ArnNotEquals": {"aws:PrincipalArn": except_roles}},
+        )
+    )

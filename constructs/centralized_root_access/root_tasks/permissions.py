@@ -1,0 +1,101 @@
+"""The IAM statements of RootTasks' functions: the calls that they make, and no others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import ArnFormat, Aws, Stack
+from aws_cdk import aws_iam as iam
+
+from ..base.enums import TASK_POLICIES, RootTask
+from ..base.permissions import allow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aws_cdk import aws_kms as kms
+    from aws_cdk import aws_stepfunctions as sfn
+
+
+def organization_statement() -> iam.PolicyStatement:
+    """Return the statement by which the functions that start runs read the organization."""
+    return allow(
+        "ReadOrganization",
+        [
+            "iam:ListOrganizationsFeatures",
+            "organizations:DescribeAccount",
+            "organizations:DescribeOrganization",
+            "organizations:DescribeOrganizationalUnit",
+            "organizations:ListAccounts",
+            "organizations:ListAccountsForParent",
+            "organizations:ListOrganizationalUnitsForParent",
+            "organizations:ListParents",
+            "organizations:ListRoots",
+        ],
+    )
+
+
+def root_session_statement(task: RootTask) -> iam.PolicyStatement:
+    """Return the statement by which a function opens root sessions for one task, and for no other."""
+    policy = f"arn:{Aws.PARTITION}:iam::aws:policy/root-task/{TASK_POLICIES[task]}"
+    return allow(
+        "OpenRootSessions",
+        ["sts:AssumeRoot"],
+        [f"arn:{Aws.PARTITION}:iam::*:root"],
+        conditions={"StringEquals": {"sts:TaskPolicyArn": policy}},
+    )
+
+
+def deny_root_sessions_statement(account_ids: Iterable[str]) -> iam.PolicyStatement:
+    """Return the statement that denies root sessions in the protected accounts."""
+    return iam.PolicyStatement(
+        sid="DenyProtectedAccounts",
+        effect=iam.Effect.DENY,
+        actions=["sts:AssumeRoot"],
+        # In any partition: what a parameter lists can only be joined by plain text.
+        resources=[f"arn:*:iam::{account_id}:root" for account_id in account_ids],
+    )
+
+
+def own_root_user_statement() -> iam.PolicyStatement:
+    """Return the statement by which an audit in the management account reads what its own root user has."""
+    return allow("ReadOwnRootUser", ["iam:GetAccountSummary"])
+
+
+def encryption_key_statement(key: kms.IKey) -> iam.PolicyStatement:
+    """Return the statement by which objects that a key encrypts are read and written."""
+    return allow("UseEncryptionKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
+
+
+def planning_executions_statement(audits: sfn.StateMachine) -> iam.PolicyStatement:
+    """Return the statement by which the execution of a plan reads the execution that planned it."""
+    actions = ["states:DescribeExecution"]
+    return allow("DescribePlanningExecutions", actions, [execution_arn(audits)])
+
+
+def own_executions_statement(state_machine: sfn.StateMachine) -> iam.PolicyStatement:
+    """Return the statement by which a batch sees whether its own execution was stopped."""
+    actions = ["states:DescribeExecution", "states:GetExecutionHistory"]
+    return allow("DescribeOwnExecutions", actions, [execution_arn(state_machine)])
+
+
+def execution_arn(state_machine: sfn.StateMachine) -> str:
+    """Return the ARN of every execution of a state machine."""
+    return arn_of_runs(state_machine, "execution", ":*")
+
+
+def arn_of_runs(state_machine: sfn.StateMachine, resource: str, runs: str) -> str:
+    """Return the ARN of executions or of Map Runs of a state machine.
+
+    Args:
+        state_machine: The state machine.
+        resource: ``execution`` or ``mapRun``.
+        runs: Which of them, as a pattern that follows the state machine's name.
+    """
+    name = state_machine.state_machine_name
+    return Stack.of(state_machine).format_arn(
+        service="states",
+        resource=resource,
+        resource_name=f"{name}{runs}",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
