@@ -354,10 +354,7 @@ def test_one_account_costs_three_calls_before_its_session_and_none_on_policies(
         "DescribeAccount",
         "DescribeOrganization",
         "GetAccountSummary",
-        "ListAccessKeys",
-        "ListMFADevices",
         "ListOrganizationsFeatures",
-        "ListSigningCertificates",
     ]
 
 

@@ -159,14 +159,9 @@ class AccountRunner:
     back_up: Callable[[Backup], str]
 
     @classmethod
-    def of_audit(cls, aws: Aws, *, run_id: str, only: Assignment | None = None) -> AccountRunner:
-        """Return what audits accounts before it is known which accounts there are, or only one account."""
-        work = Work(
-            run_id=run_id,
-            session_task=Task.AUDIT,
-            mode=Mode.AUDIT,
-            batches=((only,),) if only else (),
-        )
+    def of_audit(cls, aws: Aws, *, run_id: str) -> AccountRunner:
+        """Return what audits accounts before it is known which accounts there are."""
+        work = Work(run_id=run_id, session_task=Task.AUDIT, mode=Mode.AUDIT, batches=())
         # An audit removes no policy.
         return cls(aws=aws, work=work, back_up=lambda backup: "")  # noqa: ARG005
 
@@ -243,8 +238,6 @@ class AccountRunner:
                 targets=assignment.targets,
                 credentials=self.work.credentials,
                 back_up=back_up,
-                # For one account, time counts more than calls.
-                eager=sum(map(len, self.work.batches)) == 1,
             )
         )
 

@@ -33,15 +33,14 @@ _PASSWORD = Credential(type=ItemType.PASSWORD, details=CredentialDetails())
 def audit(task: AccountTask) -> Finding:
     """Return which credentials the account's root user has.
 
-    One call if there are none; otherwise the details of what exists, in two more round trips. A run
-    of one account asks for all but the last uses at once. The summary decides: a detail that cannot
-    be read is a note.
+    One call if there are none; otherwise the details of what exists, in two more round trips. The
+    summary decides: a detail that cannot be read is a note.
 
     Raises:
         CallError: Whether there are any could not be read.
     """
     session = task.session
-    existing, listed = list_credentials(session, _LISTED, eager=task.eager)
+    existing, listed = list_credentials(session, _LISTED)
     if not existing:
         return Finding(
             account_id=session.account_id,

@@ -12,7 +12,7 @@ from aws_calls.responses import function_of, require
 from ..model.report_schema import CredentialDetails, ItemType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from aws_calls.failures import Failure
@@ -131,15 +131,13 @@ def types_in_summary(response: Response) -> frozenset[ItemType]:
 
 
 def list_credentials(
-    session: RootSession, types: Iterable[ItemType], *, eager: bool
+    session: RootSession, types: Iterable[ItemType]
 ) -> tuple[frozenset[ItemType], dict[ItemType, tuple[Credential, ...] | Failure]]:
     """Return which types exist, and the credentials of those, without their last uses.
 
     Args:
         session: The session.
         types: The types to list. One that exists and cannot be listed has the failure instead.
-        eager: Whether to list them before it is known which exist: one round trip less, but more
-            calls.
 
     Raises:
         CallError: Which types exist could not be read.
@@ -152,22 +150,11 @@ def list_credentials(
             failure: Failure = error.failure
             return failure
 
-    def read_summary() -> Any:
-        # This one call decides whether an account has credentials.
-        return types_in_summary(session.call(GET_ACCOUNT_SUMMARY))
-
-    reads: dict[ItemType, Callable[[], Any]] = {
-        type_: functools.partial(read, type_) for type_ in types
-    }
-    existing, *responses = session.in_parallel(read_summary, *(reads.values() if eager else ()))
-    if not eager:
-        reads = {type_: reads[type_] for type_ in reads if type_ in existing}
-        responses = session.in_parallel(*reads.values())
-    # The denial of a list counts only if there is something to list.
-    listed = {
-        type_: found for type_, found in zip(reads, responses, strict=True) if type_ in existing
-    }
-    return existing, listed
+    # This one call decides whether an account has credentials.
+    existing = types_in_summary(session.call(GET_ACCOUNT_SUMMARY))
+    wanted = [type_ for type_ in types if type_ in existing]
+    found = session.in_parallel(*(functools.partial(read, type_) for type_ in wanted))
+    return existing, dict(zip(wanted, found, strict=True))
 
 
 def credentials_of_type(session: RootSession, type_: ItemType) -> tuple[Credential, ...]:

@@ -27,15 +27,12 @@ class AccountTask:
         targets: What to plan or to execute; empty where the task finds out by itself.
         credentials: Which credentials a plan may list.
         back_up: Stores the policy of a target, and returns the backup's reference.
-        eager: Whether credentials are listed before it is known which exist: some calls more, but
-            sooner.
     """
 
     session: RootSession
     targets: tuple[Target, ...]
     credentials: CredentialSelection
     back_up: Callable[[Target, str], str]
-    eager: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,7 +74,7 @@ def plan(task: AccountTask) -> Finding:
     wanted = [
         type_ for type_ in _ORDER if not task.credentials.types or type_ in task.credentials.types
     ]
-    existing, listed = list_credentials(session, wanted, eager=task.eager)
+    existing, listed = list_credentials(session, wanted)
     exist: list[Credential] = []
     for type_, found in listed.items():
         if isinstance(found, Failure):

@@ -128,7 +128,7 @@ class _Audits:
     def begin(self, account_ids: Iterable[str]) -> dict[str, Future[Finding]]:
         """Begin to audit the accounts of which no page was taken, and return the findings to come."""
         wanted = [*account_ids]
-        self._submit(wanted, alone=len(wanted) == 1)
+        self._submit(wanted)
         # Not every account that was found is audited.
         self._count(found=len(self._audits) - self._found)
         return {id_: self._audits[id_] for id_ in wanted}
@@ -139,16 +139,14 @@ class _Audits:
         for pool in (self.pool, self._accounts, self._calls):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, account_ids: Iterable[str], *, alone: bool = False) -> None:
+    def _submit(self, account_ids: Iterable[str]) -> None:
         for account_id in account_ids:
             if account_id not in self._audits:
-                self._audits[account_id] = self._accounts.submit(self._audit, account_id, alone)
+                self._audits[account_id] = self._accounts.submit(self._audit, account_id)
 
-    def _audit(self, account_id: str, alone: bool) -> Finding:
+    def _audit(self, account_id: str) -> Finding:
         aws, assignment = self._aws.within(_ACCOUNT_SECONDS), Assignment(account_id=account_id)
-        runner = AccountRunner.of_audit(
-            aws, run_id=self._run_id, only=assignment if alone else None
-        )
+        runner = AccountRunner.of_audit(aws, run_id=self._run_id)
         finding = runner.run(assignment, executor=self._calls)
         self._count(done=1)
         return finding
