@@ -13,6 +13,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_organizations as organizations
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_ssm as ssm
 
 from centralized_root_access import (
     AcceptedCredentials,
@@ -197,6 +198,11 @@ def parameter(stack: Stack) -> str:
     return CfnParameter(stack, "One").value_as_string
 
 
+def looked_up(stack: Stack) -> list[str]:
+    """What the first synth gets for a value that the CDK CLI looks up afterwards."""
+    return [ssm.StringParameter.value_from_lookup(stack, "/organization/security-account")]
+
+
 def elsewhere(stack: Stack) -> Stack:
     env = Environment(account=stack.account, region="eu-west-1")
     return Stack(cast("App", stack.node.root), "Elsewhere", env=env)
@@ -264,6 +270,7 @@ WITHOUT_DIGITS = (
     r"must contain 12-digit account IDs as strings; '2222' is not one\. Write all 12 digits"
 )
 A_TOKEN = r"contains a token, .*TOKEN.*must be known at synth\. Write the value"
+NOT_LOOKED_UP = r"contains dummy-value-for-/.*, because .* value_from_lookup a valid default"
 NOT_A_DOMAIN = r"must contain names of domains; '{}' is not one\. Write example.com"
 NOT_A_PATH = (
     r"must be an IAM path of at most 512 .* a slash, got '{}'\. Write /security/root-access/"
@@ -324,6 +331,8 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_access, {"features": [RootTask.AUDIT]}, "contains 'audit.*Valid features: RootCr"),
     (root_access, {"features": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_access, {"delegated_administrators": ["2222"]}, WITHOUT_DIGITS),
+    (root_access, {"delegated_administrators": looked_up}, NOT_LOOKED_UP),
+    (guardrail, {"targets": looked_up}, NOT_LOOKED_UP),
     (
         root_tasks,
         {"tasks": [RootAccessFeature.ROOT_SESSIONS]},
@@ -333,6 +342,7 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (root_tasks, {"tasks": lambda stack: [parameter(stack)]}, A_TOKEN),
     (root_tasks, {"protected_accounts": ["2222"]}, WITHOUT_DIGITS),
     (root_tasks, {"protected_accounts": lambda stack: [parameter(stack)]}, A_TOKEN),
+    (root_tasks, {"protected_accounts": looked_up}, NOT_LOOKED_UP),
     (
         root_tasks,
         {"protected_accounts": [UNIT]},
@@ -363,7 +373,7 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (
         root_tasks,
         {"accepted_credentials": {f"{number:012}": accepted() for number in range(40)}},
-        "would have .* characters in a function's environment, which has room for 3558. List less",
+        "would have .* environment, which has room for 3558: for 209 protected accounts .* List less",
     ),
     (
         root_tasks,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from fnmatch import fnmatchcase
 from itertools import permutations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_cdk import App, Duration, Environment, NestedStack, Stack
@@ -14,6 +14,7 @@ from aws_cdk import aws_iam as iam
 from centralized_root_access import RootTask, RootTasks
 from centralized_root_access.root_tasks.arguments import MAX_PROTECTED_ACCOUNTS
 from root_tasks.model.task import SESSION_TASKS
+from support.accounts import MEMBER
 from support.templates import (
     MANAGEMENT,
     actions,
@@ -34,6 +35,9 @@ from support.templates import (
     text,
     warnings,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # IAM counts an inline policy's size without white space.
 MAX_POLICY_CHARACTERS = 10_240
@@ -236,13 +240,42 @@ def test_who_may_read_the_bucket_may_decrypt_it(grant: str) -> None:
     assert set(with_key) == {*granted(grant), "kms:Decrypt"}
 
 
-@pytest.mark.parametrize("grant", ["grant_plan", "grant_read_reports", "grant_stop"])
-def test_an_arn_is_no_principal_to_grant_to(grant: str) -> None:
-    root_tasks = RootTasks(bootstrap_stack(env=MANAGEMENT), "RootTasks")
-    with pytest.raises(
-        TypeError, match=r"^grantee must be a role .*'arn:role'.*iam.Role.from_role_arn"
-    ):
-        getattr(root_tasks, grant)("arn:role")
+OF_ANOTHER_ACCOUNT = r"of account 222222222222; only .* of 111111111111 .*iam.Role\(stack,"
+
+
+@pytest.mark.parametrize(
+    "grant", ["grant_plan", "grant_execute", "grant_read_reports", "grant_stop"]
+)
+@pytest.mark.parametrize(
+    ("grantee", "refusal"),
+    [
+        pytest.param(lambda stack: "arn:role", r"must be a role .*'arn:role'.*from_role", id="ARN"),
+        pytest.param(
+            lambda stack: iam.Role.from_role_arn(stack, "Role", f"arn:aws:iam::{MEMBER}:role/x"),
+            OF_ANOTHER_ACCOUNT,
+            id="role of another account",
+        ),
+        pytest.param(
+            lambda stack: iam.ManagedPolicy(
+                Stack(stack.node.root, "There", env=Environment(account=MEMBER)), "Policy"
+            ),
+            OF_ANOTHER_ACCOUNT,
+            id="policy of another account",
+        ),
+        pytest.param(
+            lambda stack: iam.ArnPrincipal("arn:aws:iam::111111111111:role/x"),
+            "of type ArnPrincipal, which has no policies of its own. Grant a role",
+            id="principal without policies",
+        ),
+    ],
+)
+def test_a_grant_that_would_grant_nothing_is_refused(
+    grant: str, grantee: Callable[[Stack], Any], refusal: str
+) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    root_tasks = RootTasks(stack, "RootTasks", tasks=RootTask)
+    with pytest.raises((TypeError, ValueError), match=f"^grantee (is )?{refusal}"):
+        getattr(root_tasks, grant)(grantee(stack))
 
 
 def test_there_is_nothing_to_execute_where_no_task_makes_changes() -> None:

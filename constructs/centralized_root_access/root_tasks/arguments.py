@@ -78,8 +78,8 @@ def require_room(settings: Mapping[str, object]) -> None:
         given = " and ".join(name for name, value in settings.items() if value)
         raise ValueError(
             f"{given} would have {characters} characters in a function's environment, which has "
-            f"room for {_MAX_SETTINGS_CHARACTERS}. List less: for example, at most "
-            f"{MAX_PROTECTED_ACCOUNTS} protected accounts and nothing else."
+            f"room for {_MAX_SETTINGS_CHARACTERS}: for {MAX_PROTECTED_ACCOUNTS} protected accounts "
+            "and nothing else, for example. List less."
         )
 
 

@@ -74,7 +74,7 @@ def grant(scope: Construct, grantee: iam.IGrantable, permissions: list[Permissio
     granted = functools.reduce(iam.Grant.combine, grants)
     if not granted.success:
         raise ValueError(
-            f"grantee is a {type(grantee).__name__}, which has no policies of its own. Grant a role, a "
+            f"grantee is of type {type(grantee).__name__}, which has no policies of its own. Grant a role, a "
             "user, a group or a managed policy."
         )
     return granted

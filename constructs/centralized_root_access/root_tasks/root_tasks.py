@@ -280,6 +280,9 @@ class RootTasks(Construct):
 
         Args:
             grantee: The principal.
+
+        Raises:
+            ValueError: The principal is known to be of another account, or has no policies.
         """
         return self._grant_start(grantee, self.audit_state_machine)
 
@@ -295,7 +298,8 @@ class RootTasks(Construct):
             grantee: The principal.
 
         Raises:
-            ValueError: None of the listed tasks makes changes, so there is nothing to execute.
+            ValueError: None of the listed tasks makes changes, so there is nothing to execute; or
+                the principal is known to be of another account, or has no policies.
         """
         if self.execute_state_machine is None:
             raise ValueError(
@@ -311,6 +315,9 @@ class RootTasks(Construct):
 
         Args:
             grantee: The principal.
+
+        Raises:
+            ValueError: The principal is known to be of another account, or has no policies.
         """
         executions = [execution_arn(own) for own in self._own_state_machines]
         stopping = Permission(["states:DescribeExecution", "states:StopExecution"], executions)
@@ -325,6 +332,9 @@ class RootTasks(Construct):
 
         Args:
             grantee: The principal.
+
+        Raises:
+            ValueError: The principal is known to be of another account, or has no policies.
         """
         reports = [
             "runs/*/report.*",
