@@ -352,7 +352,7 @@ ROOT_TASKS = ParameterTemplate(
         Row(ids="RootTasksDeleteCredentials", condition="Deletes"),
         Row(ids="RootTasksAllowPasswordRecovery", condition="Recovers"),
         Row(
-            ids="RootTasks(Plan)?Unlock(Bucket|Queue)Policy|RootTasksStartRunRestores",
+            ids="RootTasks(Plan)?Unlock(Bucket|Queue)Policy",
             condition="Unlocks",
         ),
         Row(

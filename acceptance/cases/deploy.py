@@ -81,6 +81,7 @@ _CHECKS = (
     ),
 )
 
+_UNLOCK = ["unlock-bucket", "--bucket", f"{MEMBER}:{{bucket}}"]
 _TASKS = (
     *(
         _case(
@@ -94,11 +95,13 @@ _TASKS = (
         for what, given, password, plan in (
             ("the recovery of a password", (), 1, _RECOVERY),
             ("the deletion of a password", (PASSWORD,), 0, ["delete", "--account", MEMBER]),
+            ("unlocking a bucket", ("bucket locked",), 0, _UNLOCK),
             (
-                *("unlocking a bucket", ("bucket locked",), 0),
-                ["unlock-bucket", "--bucket", f"{MEMBER}:{{bucket}}"],
+                "giving a bucket its policy back",
+                ("bucket open",),
+                0,
+                [*_UNLOCK, "--policy", BACKUP],
             ),
-            ("restoring a bucket's policy", ("bucket open",), 0, ["restore", "--backup", BACKUP]),
             ("unlocking a queue", ("queue locked",), 0, ["unlock-queue", "--queue", "{queue arn}"]),
         )
     ),

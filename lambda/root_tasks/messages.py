@@ -54,7 +54,6 @@ LAST_USE_UNREAD = f"Left out: whether it is in use could not be read. {_PLAN_ANY
 LAST_USE_UNKNOWN = "Whether it is in use could not be read."
 NO_SESSION = "Not attempted: there is no root session."
 CHANGED_SINCE_PLAN = "The policy has changed since the plan. Create a new plan."
-CHANGED_SINCE_BACKUP = "A policy has been attached since; restoring would overwrite it."
 NO_SUCH_BUCKET = "The account does not have a bucket with this name."
 POLICY_LOST = "It cannot be read, so it would be removed without a backup."
 POLICY_UNREADABLE = (
@@ -62,9 +61,6 @@ POLICY_UNREADABLE = (
     '"skipBackup": true in the input.'
 )
 BACKUPS_UNREAD = "The backups of this run could not be listed."
-NO_POLICY_TO_REPLACE = (
-    "There is no policy to replace, so nothing locks it. Attach the new one as its owner."
-)
 POLICY_UNCHANGED = "The policy is unchanged."
 POLICY_UNKNOWN = "Plan the same again: the plan shows the policy that is attached now."
 REMOVED_WITHOUT_BACKUP = "Removed without a backup: the policy could not be read."
@@ -110,6 +106,11 @@ def hint_of(result: Result) -> str | None:
         return result.hint
     command = f"`centralized-root-access preflight --account {result.account_id}`"
     return " ".join(filter(None, (result.hint, f"The statement and its fix: {command}.")))
+
+
+def policy_of_backup(reference: str) -> str:
+    """Return that a bucket or a queue gets the policy of a backup."""
+    return f"The new policy is that of {reference}."
 
 
 def contradiction(summary_call: str, listing_call: str) -> str:

@@ -12,6 +12,8 @@ from common.errors import RootAccessError, truncate_json
 from common.untrusted import excerpt, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .model.report_schema import Task
 
 # Step Functions keeps 32 KB of a cause; a person reads less.
@@ -26,7 +28,7 @@ def _plan_refusal(why: str) -> str:
 
 
 def _backup_refusal(why: str) -> str:
-    return f"{{reference}} cannot be restored: {why} Nothing was changed."
+    return f"The policy of {{reference}} cannot be given back: {why} Nothing was changed."
 
 
 class _Failing(str):
@@ -66,16 +68,13 @@ class RefusalReason(Enum):
         '{{"plan": "<run ID>"}}.'
     )
     OVERRIDE_NOT_ALLOWED = (
-        'This stack removes policies and replaces none. To use "policyOverride", deploy RootTasks with '
-        "allow_policy_override=True."
+        "This stack sets no other policies than those of backups. To use "
+        '"policyOverride", deploy RootTasks with allow_policy_override=True.'
     )
-    OVERRIDE_OF_SEVERAL_POLICIES = (
-        '"policyOverride" replaces one policy: name exactly one bucket or queue.'
+    ONE_POLICY = (
+        'A plan sets one policy: name exactly one bucket or queue, and either "policyOverride" or '
+        '"backup".'
     )
-    BACKUPS_OF_SEVERAL_TYPES = (
-        "A plan restores policies of buckets or of queues: create one for each."
-    )
-    SEVERAL_BACKUPS = '"backups" lists several of {ids}: list the one to attach.'
     OVERRIDE_NOT_JSON = '"policyOverride" is not valid JSON: {error}.'
 
     NO_ORGANIZATION = _Failing(
@@ -130,6 +129,7 @@ class RefusalReason(Enum):
     BACKUP_NOT_FOUND = _backup_refusal("there is no such backup.")
     BACKUP_ALTERED = _Failing(_backup_refusal("it is not what a run stores under this key."))
     NOT_A_BACKUP = _backup_refusal("it is not a backup.")
+    BACKUP_OF_ANOTHER = _backup_refusal("it is of {id} in account {account_id}.")
 
 
 # The keys of what the execution of a refused run holds, which ends as SUCCEEDED in Step Functions.
@@ -161,12 +161,10 @@ class RunRefusedError(RootAccessError):
         return {REFUSED: self.reason.name, CAUSE: str(self)}
 
 
-def task_not_in_stack(*needed: Task, tasks: Collection[Task]) -> RunRefusedError:
-    """Return the refusal of a run that needs one of these tasks: the stack has a function for none."""
-    in_code = [f"RootTask.{listed.name}" for listed in (*tasks, *needed)]
-    return RunRefusedError(
-        RefusalReason.TASK_NOT_IN_STACK, task=" or ".join(needed), in_code=in_code
-    )
+def task_not_in_stack(task: Task, *, tasks: Iterable[Task]) -> RunRefusedError:
+    """Return the refusal of a run of a task for which the stack has no function."""
+    in_code = [f"RootTask.{listed.name}" for listed in [*tasks, task]]
+    return RunRefusedError(RefusalReason.TASK_NOT_IN_STACK, task=task, in_code=in_code)
 
 
 def _text(value: object) -> str:

@@ -40,7 +40,7 @@ COMMANDS = (
     ("audit",),
     ("audit", "--from-here"),
     ("plan", "delete", "--account", MEMBER),
-    ("plan", "restore", "--backup", "backups/run/1/b/0.json"),
+    ("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked"),
     ("execute", "plan-delete-1", "--yes"),
     ("runs",),
     ("report",),

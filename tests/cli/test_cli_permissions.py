@@ -176,7 +176,7 @@ LOOKS, ACTS = running.AUDIT_MACHINE, running.EXECUTE_MACHINE
             "grant_plan",
             [
                 f"plan delete --account {MEMBER}",
-                "plan restore --backup {backup}",
+                f"plan unlock-bucket --bucket {MEMBER}:locked --policy {{backup}}",
                 f"plan unlock-bucket --bucket {MEMBER}:still-locked",
                 "runs",
             ],

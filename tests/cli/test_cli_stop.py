@@ -145,7 +145,7 @@ def test_a_recovery_without_its_report_says_how_to_replace_the_password(
     )
 
 
-def test_a_backup_of_an_execution_without_a_report_can_be_restored(
+def test_a_backup_of_an_execution_without_a_report_can_be_given_back(
     command_line: CommandLine,
 ) -> None:
     root_tasks, services = command_line.root_tasks, command_line.services
@@ -154,10 +154,8 @@ def test_a_backup_of_an_execution_without_a_report_can_be_restored(
     stopped = execute_and_stop(command_line, input_)
     (backup,) = root_tasks.keys(f"backups/{RUN}/")
     # An audit would say nothing of its bucket.
-    assert (stopped.exit_code, next_command(stopped)) == (
-        0,
-        ["plan", "restore", "--backup", backup],
-    )
+    command = ["plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked", "--policy", backup]
+    assert (stopped.exit_code, next_command(stopped)) == (0, command)
     # Its function was lost before it returned.
     services.batches[root_tasks.arn(RUN, machine=EXECUTE_MACHINE)] = [(0, {})]
     assert (
@@ -166,7 +164,7 @@ def test_a_backup_of_an_execution_without_a_report_can_be_restored(
         .startswith("Next, plan the same again")
     )
     assert f"Backups of this run: {backup}." in str(rows_of(command_line)[MEMBER][1])
-    planned = command_line.run("plan", "restore", "--backup", backup)
+    planned = command_line.run(*command)
     assert planned.exit_code == 0, planned
 
 

@@ -281,11 +281,11 @@ def test_an_execution_that_was_stopped_meanwhile_says_how_to_see_what_it_had_don
     )
 
 
-# Restoring
+# Policies
 
 
 def unlock(command_line: CommandLine) -> Shown:
-    """Unlock a bucket, and return what was shown with the command that restores its policy."""
+    """Unlock a bucket, and return what was shown with the command that gives its policy back."""
     lock_bucket(command_line)
     assert command_line.run("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked").exit_code == 0
     unlocked = command_line.run("execute", f"plan-unlock-bucket-{NAME}", "--yes")
@@ -293,19 +293,22 @@ def unlock(command_line: CommandLine) -> Shown:
     return unlocked
 
 
-def test_an_unlocked_policy_is_restored_by_the_key_that_the_command_shows(
+def test_an_unlocked_bucket_gets_its_policy_back_by_the_command_that_is_shown(
     command_line: CommandLine,
 ) -> None:
     unlocked = unlock(command_line)
     command = next_command(unlocked)
-    assert command[:3] == ["plan", "restore", "--backup"]
     planned = run_next(command_line, unlocked)
     assert planned.exit_code == 0
     assert planned.lines[-1].startswith(
-        "Plan: restore policies. To be attached in 1 of 1 account: 1 bucket policy. Nothing"
+        "Plan: set bucket policies. To be set in 1 of 1 account: 1 bucket policy. Nothing"
     )
-    assert f"Policy of locked in {MEMBER}, to be attached:" in planned.stdout
-    assert last_input(command_line) == {"task": Task.RESTORE, "backups": [command[3]]}
+    assert f"Policy of locked in {MEMBER}, to be set (- goes, + is new):" in planned.stdout
+    assert last_input(command_line) == {
+        "task": Task.UNLOCK_BUCKET,
+        "buckets": {MEMBER: ["locked"]},
+        "backup": command[-1],
+    }
 
 
 def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
@@ -326,12 +329,17 @@ def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
     monkeypatch.setattr("sys.stdin", Typed("y\n"))
     executed = command_line.run(*next_command(planned))
     for shown in (planned.stdout, executed.stderr):
-        assert f"Policy of locked in {MEMBER}, to be replaced (- goes, + is new):" in shown
+        assert f"Policy of locked in {MEMBER}, to be set (- goes, + is new):" in shown
         assert (
             '\n  -  "Statement": []\n  +  "Statement": [\n  +    {\n  +      "Effect": "Allow"\n'
             in shown
         )
-    assert "Execute this plan to replace bucket policies in 1 account?" in executed.stderr
-    assert executed.lines[-1].startswith("Replace bucket policies. Replaced: 1 bucket policy.")
-    # A backup is not attached over the policy that replaced it.
-    assert "plan restore" not in executed.stderr
+    assert "Execute this plan to set bucket policies in 1 account?" in executed.stderr
+    assert executed.lines[-1].startswith("Set bucket policies. Set: 1 bucket policy.")
+    # A wrong one is taken back by the command that is shown, also if it is pasted again.
+    for _ in range(2):
+        given_back = run_next(command_line, executed)
+        assert given_back.exit_code == 0
+    assert run_next(command_line, given_back, "--yes").exit_code == 0
+    s3 = command_line.root_tasks.client("s3", account_id=MEMBER)
+    assert s3.get_bucket_policy(Bucket="locked")["Policy"] == POLICY

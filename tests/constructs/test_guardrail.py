@@ -15,7 +15,7 @@ from centralized_root_access.preflight.attachments import FULL_ACCESS
 from centralized_root_access.preflight.documents import parse_policy
 from centralized_root_access.preflight.evaluate import Decision
 from local_aws.emulation.organization_policies import AttachedPolicy, find_policy_denial
-from root_tasks.model.task import SESSION_TASKS, Task
+from root_tasks.model.task import Task
 from support.accounts import MEMBER, OTHER, THIRD
 from support.scp import ACCOUNT_ID, levels, task_decision
 from support.templates import (
@@ -43,7 +43,7 @@ def guardrail(stack: Stack | None = None, **arguments: Any) -> dict[str, Any]:
     return properties
 
 
-@pytest.mark.parametrize("task", SESSION_TASKS)
+@pytest.mark.parametrize("task", Task)
 @pytest.mark.parametrize(
     "exempt_accounts", [[], [THIRD]], ids=["no exempt account", "an exempt account"]
 )

@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 
 from centralized_root_access import RootTask, RootTasks
 from centralized_root_access.root_tasks.arguments import MAX_PROTECTED_ACCOUNTS
-from root_tasks.model.task import SESSION_TASKS
+from root_tasks.model.task import Task
 from support.accounts import MEMBER
 from support.templates import (
     MANAGEMENT,
@@ -73,9 +73,7 @@ def test_the_same_lists_in_any_order_and_with_repetitions_give_the_same_template
 
 
 def test_the_construct_and_the_functions_have_the_same_tasks() -> None:
-    assert {task.name: task.value for task in RootTask} == {
-        task.name: task.value for task in SESSION_TASKS
-    }
+    assert {task.name: task.value for task in RootTask} == {task.name: task.value for task in Task}
 
 
 @pytest.mark.parametrize("task", RootTask)

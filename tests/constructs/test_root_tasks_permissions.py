@@ -115,7 +115,7 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             _plan_and_execute(root_tasks, RootTask.RECOVER, accounts=[MEMBER])
         for locked, named in running.lock_out(root_tasks).items():
             if (task := RootTask(locked)) in tasks:
-                _unlock_and_restore(root_tasks, task, **named)
+                _unlock_and_give_back(root_tasks, task, **named)
         # More than are read one by one.
         many = add_accounts(organization, 21)
         organizations.move_account(
@@ -156,13 +156,14 @@ def _stop_and_redrive(root_tasks: running.RootTasks, task: RootTask, **named: ob
     assert set(redriven.totals) == {"FAILED"}, redriven.cause
 
 
-def _unlock_and_restore(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
+def _unlock_and_give_back(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:
     _stop_and_redrive(root_tasks, task, **named)
     root_tasks.lose_response("s3:PutObject", url="backups/")
     (item,) = root_tasks.results(_plan_and_execute(root_tasks, task, **named))[MEMBER]["items"]
     root_tasks.fail("s3:GetObject", "AccessDenied", url="backups/", times=1)
-    assert root_tasks.run({"task": "restore", "backups": [item["backup"]]}).status == "FAILED"
-    _plan_and_execute(root_tasks, Task.RESTORE, backups=[item["backup"]])
+    given = {**named, "backup": item["backup"]}
+    assert root_tasks.run({"task": task, **given}).status == "FAILED"
+    _plan_and_execute(root_tasks, task, **given)
     plan = root_tasks.run({"task": task, **named})
     root_tasks.lose_results = lambda batch: True
     assert set(root_tasks.execute(plan).totals) == {"UNKNOWN"}

@@ -234,7 +234,7 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     lose_batches(deployed)
     stop_wave(local_aws, deployed)
     for task, named in lock_out(local_aws, LOCKED_OUT).items():
-        unlock_and_restore(local_aws, deployed, {"task": task, **named})
+        unlock_and_give_back(local_aws, deployed, {"task": task, **named})
     replace_policies(local_aws, deployed, tmp_path)
     allow_recovery(deployed)
 
@@ -377,7 +377,7 @@ def audit_again(deployed: Deployed) -> None:
     assert deployed.read("latest/report.json") == deployed.read(f"runs/{audit.run_id}/report.json")
 
 
-def unlock_and_restore(aws: LocalAws, deployed: Deployed, request: Mapping[str, object]) -> None:
+def unlock_and_give_back(aws: LocalAws, deployed: Deployed, request: Mapping[str, object]) -> None:
     kind = "bucket" if "buckets" in request else "queue"
     locked = policy_of(aws, kind)
     assert locked is not None
@@ -388,10 +388,9 @@ def unlock_and_restore(aws: LocalAws, deployed: Deployed, request: Mapping[str, 
     assert deployed.accounts(unlocked, "DONE") == {LOCKED_OUT}
     assert policy_of(aws, kind) is None
     (item,) = deployed.results(unlocked)[LOCKED_OUT]["items"]
-    restore = deployed.run_successfully(task="restore", backups=[item["backup"]])
-    (planned,) = deployed.results(restore)[LOCKED_OUT]["items"]
-    assert planned["message"] is None
-    deployed.run_successfully(plan=restore.run_id)
+    plan = deployed.run_successfully(**request, backup=item["backup"])
+    assert deployed.accounts(plan, "PLANNED") == {LOCKED_OUT}
+    deployed.run_successfully(plan=plan.run_id)
     assert policy_of(aws, kind) == locked
 
 

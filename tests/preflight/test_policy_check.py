@@ -13,7 +13,6 @@ from centralized_root_access.preflight.evaluate import Decision, PolicyCheck, Re
 from centralized_root_access.preflight.fixes import Keep, find_fixes, statement_with_exemption
 from centralized_root_access.preflight.verdicts import TaskResult, judge_account, judge_task
 from root_tasks.model.report_schema import Task
-from root_tasks.model.task import SESSION_TASKS
 from root_tasks.tasks import DEFINITIONS
 from support.properties import property_test
 from support.scp import (
@@ -47,7 +46,7 @@ def checked(
 ) -> AccountVerdict:
     """Return what the command finds in the account, of some tasks or of every one."""
     check = PolicyCheck(policies, session=replace(SESSION, opener=opener or SESSION.opener))
-    return judge_account(check, ACCOUNT, tasks=tasks or SESSION_TASKS)
+    return judge_account(check, ACCOUNT, tasks=tasks or tuple(Task))
 
 
 def check_of_denial(*actions: str, **elements: object) -> PolicyCheck:

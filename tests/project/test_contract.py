@@ -30,7 +30,6 @@ from root_tasks.aws.executions import REPORT_SHA256
 from root_tasks.aws.stores import sha256
 from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run import AcceptedCredentials
-from root_tasks.model.task import SESSION_TASKS
 from root_tasks.run.request import parse_request
 from root_tasks.run.settings import (
     RunBatchSettings,
@@ -271,7 +270,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
     )
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,
-        tasks=SESSION_TASKS,
+        tasks=tuple(Task),
         protected_accounts=(PROTECTED,),
         accepted_credentials=(
             AcceptedCredentials(
@@ -287,7 +286,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
     (audit_machine,) = properties_of(everything.template, STATE_MACHINE, "AuditStateMachine")
     assert read("root_tasks.handlers.start_execution") == StartExecutionSettings(
         bucket=running.BUCKET,
-        tasks=SESSION_TASKS,
+        tasks=tuple(Task),
         protected_accounts=(PROTECTED,),
         allow_policy_override=True,
         audit_state_machine_arn=f"${{{audit_machine}}}",

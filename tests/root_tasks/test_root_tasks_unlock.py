@@ -1,4 +1,4 @@
-"""Unlocking a bucket and a queue: no backup, no removal, no replacement; and restoring the policy."""
+"""Unlocking a bucket and a queue: no backup, no removal, no replacement; and giving a policy back."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from botocore.exceptions import ClientError
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import (
     BACKUPS_UNREAD,
-    CHANGED_SINCE_BACKUP,
     CHANGED_SINCE_PLAN,
     LOOK_AGAIN,
-    NO_POLICY_TO_REPLACE,
     NO_RESULT,
     NO_SUCH_BUCKET,
     POLICY_LOST,
     POLICY_UNCHANGED,
     POLICY_UNKNOWN,
     REMOVED_WITHOUT_BACKUP,
+    policy_of_backup,
 )
 from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
 from support.accounts import MEMBER, OTHER
-from support.root_tasks import FinishedExecution, RootTasks, Settings, lock_out, refusal
+from support.root_tasks import FinishedExecution, RootTasks, Settings, refusal
 
 REGION = "eu-west-1"
 ID = {"bucket": "locked-bucket", "queue": f"arn:aws:sqs:{REGION}:{MEMBER}:locked-queue"}
@@ -125,17 +124,13 @@ class Locked:
         return str(statement["Sid"])
 
     def plan(self, **others: object) -> FinishedExecution:
-        """Plan to remove the policy."""
+        """Plan to remove the policy, or to set the one that the other keys of the input give."""
         return self.root_tasks.run({"task": TASK[self.kind], **NAMED[self.kind], **others})
 
     def plan_replacement(self) -> FinishedExecution:
-        """Plan to replace the policy, in a stack that allows it."""
+        """Plan to set another policy, in a stack that allows it."""
         self.root_tasks.settings = replace(self.root_tasks.settings, allow_policy_override=True)
         return self.plan(policyOverride=self.text("Fixed"))
-
-    def restore(self, *references: str) -> FinishedExecution:
-        """Plan to restore backups."""
-        return self.root_tasks.run({"task": Task.RESTORE, "backups": [*references]})
 
     def execute(self, plan: FinishedExecution, *, name: str | None = None) -> FinishedExecution:
         """Execute a plan."""
@@ -199,7 +194,7 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
 def test_a_plan_fails_for_a_bucket_or_queue_that_does_not_exist(locked: Locked) -> None:
     reference = locked.unlock()
     locked.root_tasks.change_before(READ[locked.kind], locked.delete)
-    for plan in (locked.plan(**SKIP_BACKUP[locked.kind]), locked.restore(reference)):
+    for plan in (locked.plan(**SKIP_BACKUP[locked.kind]), locked.plan(backup=reference)):
         assert locked.outcome(plan)[0] == "FAILED"
 
 
@@ -218,9 +213,9 @@ def test_what_was_deleted_has_nothing_to_do(
     assert str(message).startswith((REMOVE if calls is REMOVE else READ)[locked.kind])
 
 
-@pytest.mark.parametrize("calls", [READ, ATTACH], ids=["since the plan", "before it is restored"])
-def test_no_policy_is_restored_in_what_was_deleted(locked: Locked, calls: dict[str, str]) -> None:
-    plan = locked.restore(locked.unlock())
+@pytest.mark.parametrize("calls", [READ, ATTACH], ids=["since the plan", "before it is set"])
+def test_no_policy_is_set_in_what_was_deleted(locked: Locked, calls: dict[str, str]) -> None:
+    plan = locked.plan(backup=locked.unlock())
     locked.root_tasks.change_before(calls[locked.kind], locked.delete)
     assert locked.outcome(locked.execute(plan))[0] == "FAILED"
 
@@ -241,7 +236,7 @@ def test_a_bucket_is_addressed_in_its_region_as_its_owners_and_never_given_up(
     locked.root_tasks.on_event(
         "before-call.s3.ListBuckets", lambda params, **_: lists.append(params["query_string"])
     )
-    locked.execute(locked.restore(locked.unlock()))
+    locked.execute(locked.plan(backup=locked.unlock()))
     # Without a page size ListBuckets leaves the Regions out.
     assert lists == [{"max-buckets": 1000, "prefix": "locked-bucket"}] * 2
     host = f"locked-bucket.s3.{REGION}.amazonaws.com"
@@ -372,7 +367,7 @@ def test_a_queue_whose_policy_cannot_be_read_for_another_reason_keeps_it(locked:
     assert locked.policy == "Everybody"
 
 
-# Replacing
+# Setting a policy
 
 
 def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(
@@ -398,7 +393,7 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(
         assert [line for line in lines if line[0] != " "] == [
             f'{sign}      "Sid": "{sid}",' for sign, sid in (("-", "Everybody"), ("+", "Fixed"))
         ]
-    assert all(locked.root_tasks.report(run)["replacesPolicy"] for run in (plan, executed))
+    assert all(locked.root_tasks.report(run)["setsPolicy"] for run in (plan, executed))
     assert [f"{ATTACH[locked.kind].partition(':')[0]}:{call}" for call in calls] == [
         ATTACH[locked.kind]
     ]
@@ -455,75 +450,73 @@ def test_after_an_interruption_the_same_plan_shows_which_policy_is_attached(
     )
 
 
-@pytest.mark.parametrize("when", ["before the plan", "since the plan", "while it is backed up"])
-def test_nothing_is_attached_where_no_policy_is(locked: Locked, when: str) -> None:
-    if when == "before the plan":
-        locked.detach()
-    ended = locked.plan_replacement()
-    if when == "since the plan":
-        locked.detach()
-    if when == "while it is backed up":
-        locked.root_tasks.change_before("s3:PutObject", locked.detach, url="backups/")
-    if when != "before the plan":
-        ended = locked.execute(ended)
-    assert locked.outcome(ended) == ("FAILED", NO_POLICY_TO_REPLACE)
-    assert locked.policy is None
-
-
-def test_a_policy_that_has_changed_is_not_replaced(locked: Locked) -> None:
+@pytest.mark.parametrize("change", ["attached", "removed"])
+@pytest.mark.parametrize("when", ["since the plan", "while it is backed up"])
+def test_a_policy_that_has_changed_is_not_replaced(locked: Locked, when: str, change: str) -> None:
     plan = locked.plan_replacement()
-    locked.root_tasks.change_before(
-        "s3:PutObject", lambda: locked.attach("Another"), url="backups/"
-    )
+
+    def change_policy() -> None:
+        if change == "removed":
+            locked.detach()
+        else:
+            locked.attach("Another")
+
+    if when == "since the plan":
+        change_policy()
+    else:
+        locked.root_tasks.change_before("s3:PutObject", change_policy, url="backups/")
     assert locked.outcome(locked.execute(plan)) == ("FAILED", CHANGED_SINCE_PLAN)
-    assert locked.policy == "Another"
+    assert locked.policy == (None if change == "removed" else "Another")
 
 
-# Restoring
-
-
-def test_restoring_is_planned_then_done(locked: Locked) -> None:
-    reference = locked.unlock()
-    plan, another = locked.restore(reference), locked.restore(reference)
+def test_a_policy_is_set_where_there_is_none_unless_one_is_attached_since(locked: Locked) -> None:
+    locked.detach()
+    plan, late = locked.plan_replacement(), locked.plan_replacement()
     shown = locked.item(plan)
     assert locked.outcome(plan) == ("PLANNED", None)
-    assert json.loads(shown["policy"]) == json.loads(locked.text("Everybody"))
-    assert (shown["region"], shown["difference"], shown["backup"]) == (REGION, None, reference)
-    assert locked.policy is None
+    assert (shown["policy"], shown["backup"]) == (None, None)
+    new = "".join(line.removeprefix("+") for line in shown["difference"].splitlines())
+    assert json.loads(new) == json.loads(locked.text("Fixed"))
     assert locked.outcome(locked.execute(plan)) == ("DONE", None)
-    assert locked.policy == "Everybody"
-    empty = locked.restore(reference)
-    assert (
-        locked.outcome(empty) == locked.outcome(locked.execute(another)) == ("NOTHING_TO_DO", None)
-    )
-    assert locked.root_tasks.report(locked.execute(empty))["task"] == "restore"
-
-
-def test_a_restore_of_two_backups_of_one_policy_is_refused(locked: Locked) -> None:
-    older = locked.unlock()
+    assert (locked.policy, locked.backups) == ("Fixed", [])
     locked.attach("Another")
-    newer = locked.unlock()
-    several = {"ids": [ID[locked.kind]]}
-    assert refusal(locked.restore(older, newer)) == (RefusalReason.SEVERAL_BACKUPS, several)
-
-
-def test_restoring_does_not_overwrite_a_policy_that_was_attached_since(locked: Locked) -> None:
-    reference = locked.unlock()
-    plan = locked.restore(reference)
-    locked.attach("Another")
-    for finished in (locked.execute(plan), locked.restore(reference)):
-        assert locked.outcome(finished) == ("FAILED", CHANGED_SINCE_BACKUP)
+    assert locked.outcome(locked.execute(late)) == ("FAILED", CHANGED_SINCE_PLAN)
     assert locked.policy == "Another"
 
 
-def test_only_the_removal_of_a_queues_policy_asks_for_skip_backup(locked: Locked) -> None:
-    reference = locked.unlock()
+# Giving a policy back
+
+
+@pytest.mark.parametrize("change", ["removed", "replaced"])
+def test_the_old_policy_is_given_back_whatever_is_attached_by_then(
+    locked: Locked, change: str
+) -> None:
+    if change == "removed":
+        reference, before = locked.unlock(), None
+    else:
+        executed = locked.execute(locked.plan_replacement())
+        reference, before = locked.item(executed)["backup"], "Fixed"
+        # A backup needs no override.
+        locked.root_tasks.settings = Settings()
+    plan, another = locked.plan(backup=reference), locked.plan(backup=reference)
+    assert locked.outcome(plan) == ("PLANNED", policy_of_backup(reference))
+    assert locked.policy == before
+    given_back = locked.execute(plan)
+    assert locked.outcome(given_back) == ("DONE", policy_of_backup(reference))
+    assert locked.policy == "Everybody"
+    assert locked.outcome(locked.plan(backup=reference)) == ("NOTHING_TO_DO", None)
+    # The other plan is of the policy that was attached when it was made.
+    assert locked.outcome(locked.execute(another)) == ("FAILED", CHANGED_SINCE_PLAN)
+    if before is not None:
+        locked.execute(locked.plan(backup=locked.item(given_back)["backup"]))
+        assert locked.policy == before
+
+
+def test_only_a_queue_whose_policy_cannot_be_read_asks_for_skip_backup(locked: Locked) -> None:
     locked.root_tasks.fail(READ[locked.kind], "AccessDenied", account_id=MEMBER)
-    plans = [locked.restore(reference), *([locked.plan()] if locked.kind == "bucket" else [])]
-    for plan in plans:
-        outcome, message = locked.outcome(plan)
-        assert outcome == "INACCESSIBLE"
-        assert "skipBackup" not in str(message)
+    outcome, message = locked.outcome(locked.plan())
+    assert outcome == "INACCESSIBLE"
+    assert ("skipBackup" in str(message)) is (locked.kind == "queue")
 
 
 @BUCKET_ONLY
@@ -534,55 +527,55 @@ def test_a_policy_that_is_the_backups_but_for_its_white_space_has_nothing_to_do(
     spaced = json.dumps(json.loads(locked.text("Everybody")), indent=2)
     s3 = locked.root_tasks.client("s3", account_id=MEMBER, region=REGION)
     s3.put_bucket_policy(Bucket=ID["bucket"], Policy=spaced)
-    assert locked.outcome(locked.restore(reference)) == ("NOTHING_TO_DO", None)
+    assert locked.outcome(locked.plan(backup=reference)) == ("NOTHING_TO_DO", None)
 
 
-def test_what_is_not_the_backup_of_such_a_policy_is_not_restored(locked: Locked) -> None:
+def test_what_is_not_the_backup_of_this_policy_is_not_given_back(locked: Locked) -> None:
     root_tasks, unlocked = locked.root_tasks, locked.unlock()
-    typed = root_tasks.read(unlocked).replace(f"{locked.kind.upper()}_POLICY".encode(), b"PASSWORD")
-    shas = ("0" * 64, sha256(b"{}"), sha256(typed))
-    missing, foreign, of_password = (f"backups/run-1/{MEMBER}/x/{sha}.json" for sha in shas)
-    root_tasks.write(foreign, b"{}")
-    root_tasks.write(of_password, typed)
+    stored = root_tasks.read(unlocked)
+
+    def store(body: bytes) -> str:
+        reference = f"backups/run-1/{MEMBER}/x/{sha256(body)}.json"
+        root_tasks.write(reference, body)
+        return reference
+
+    def of_another(old: str, new: str) -> str:
+        return store(stored.replace(old.encode(), new.encode()))
+
     expected = [
-        (missing, RefusalReason.BACKUP_NOT_FOUND),
-        (foreign, RefusalReason.NOT_A_BACKUP),
-        (of_password, RefusalReason.NOT_A_BACKUP),
-        (unlocked, RefusalReason.BACKUP_ALTERED),
+        (f"backups/run-1/{MEMBER}/x/{'0' * 64}.json", RefusalReason.BACKUP_NOT_FOUND),
+        (store(b"{}"), RefusalReason.NOT_A_BACKUP),
+        (of_another("_POLICY", "_THING"), RefusalReason.NOT_A_BACKUP),
+        (of_another(f"{locked.kind.upper()}_POLICY", "PASSWORD"), RefusalReason.BACKUP_OF_ANOTHER),
+        (of_another(f'"{MEMBER}"', f'"{OTHER}"'), RefusalReason.BACKUP_OF_ANOTHER),
+        (of_another(ID[locked.kind], "another"), RefusalReason.BACKUP_OF_ANOTHER),
     ]
     for reference, reason in expected:
-        if reason is RefusalReason.BACKUP_ALTERED:
-            root_tasks.write(unlocked, root_tasks.read(unlocked).replace(b"Everybody", b"Nobody"))
-        assert refusal(locked.restore(reference)) == (reason, {"reference": reference})
+        refused, data = refusal(locked.plan(backup=reference))
+        assert (refused, data["reference"]) == (reason, reference)
+    root_tasks.write(unlocked, stored.replace(b"Everybody", b"Nobody"))
+    altered = locked.plan(backup=unlocked)
+    assert altered.status == "FAILED"
+    assert refusal(altered) == (RefusalReason.BACKUP_ALTERED, {"reference": unlocked})
+    assert locked.policy is None
 
 
-def test_backups_are_restored_in_sessions_of_the_task_that_removed_them_which_the_stack_needs(
-    root_tasks: RootTasks,
-) -> None:
-    references: list[str] = []
-    for task, named in (locked := lock_out(root_tasks)).items():
-        executed = root_tasks.execute(root_tasks.run({"task": task, **named}))
-        references += [item["backup"] for item in root_tasks.results(executed)[MEMBER]["items"]]
-        plan = root_tasks.run({"task": Task.RESTORE, "backups": references[-1:]})
-        assert root_tasks.report(plan)["sessionTask"] == task
-        root_tasks.settings = Settings(tasks=tuple(other for other in locked if other is not task))
-        for refused in (
-            root_tasks.run({"task": Task.RESTORE, "backups": references[-1:]}),
-            root_tasks.execute(plan),
-        ):
-            reason, data = refusal(refused)
-            assert (reason, data["task"]) == (RefusalReason.TASK_NOT_IN_STACK, task)
-        root_tasks.settings = Settings()
-    both = root_tasks.run({"task": Task.RESTORE, "backups": references})
-    assert refusal(both)[0] is RefusalReason.BACKUPS_OF_SEVERAL_TYPES
-    root_tasks.settings = Settings(tasks=(Task.AUDIT,))
-    root_tasks.fail("s3:GetObject", "AccessDenied", url="backups/")
-    neither = root_tasks.run({"task": Task.RESTORE, "backups": references[-1:]})
-    assert refusal(neither)[1]["task"] == "unlock-bucket or unlock-queue"
+def test_a_backup_replaces_what_was_planted_under_its_key(locked: Locked) -> None:
+    reference = locked.unlock()
+    # The plan of the same run would have the same key.
+    first, body = reference.split("/")[1], locked.root_tasks.read(reference)
+    locked.attach("Everybody")
+    plan, run_id = locked.plan(), "planted"
+    own = body.replace(first.encode(), run_id.encode())
+    key = f"{reference.rpartition('/')[0].replace(first, run_id)}/{sha256(own)}.json"
+    locked.root_tasks.write(key, b"{}")
+    executed = locked.execute(plan, name=run_id)
+    assert locked.item(executed)["backup"] == key
+    assert locked.root_tasks.read(key) == own
 
 
 @pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])
-def test_a_lost_batch_names_its_backups_which_can_be_restored(
+def test_a_lost_batch_names_its_backups_which_can_be_given_back(
     locked: Locked, *, listed: bool
 ) -> None:
     plan = locked.plan()
@@ -598,15 +591,16 @@ def test_a_lost_batch_names_its_backups_which_can_be_restored(
     assert (
         locked.root_tasks.results(failed)[MEMBER]["reason"] == f"{NO_RESULT} {LOOK_AGAIN} {backups}"
     )
-    assert locked.outcome(locked.execute(locked.restore(reference))) == ("DONE", None)
+    assert locked.outcome(locked.execute(locked.plan(backup=reference)))[0] == "DONE"
     assert locked.policy == "Everybody"
 
 
-def test_a_policy_that_could_not_be_removed_has_nothing_to_restore(locked: Locked) -> None:
+def test_a_policy_that_could_not_be_removed_has_nothing_to_give_back(locked: Locked) -> None:
     plan = locked.plan()
     locked.root_tasks.fail(REMOVE[locked.kind], "AccessDenied", account_id=MEMBER, times=1)
     failed = locked.execute(plan)
     outcome, message = locked.outcome(failed)
     assert (failed.status, outcome, locked.policy) == ("FAILED", "FAILED", "Everybody")
     assert f"{REMOVE[locked.kind]}: AccessDenied" in str(message)
-    assert locked.outcome(locked.restore(locked.item(failed)["backup"])) == ("NOTHING_TO_DO", None)
+    plan = locked.plan(backup=locked.item(failed)["backup"])
+    assert locked.outcome(plan) == ("NOTHING_TO_DO", None)

@@ -14,7 +14,6 @@ from local_aws.emulation.task_policies import Feature as EmulatedFeature
 from root_access.state import Feature
 from root_tasks.model.report_schema import ItemType, Outcome, Task
 from root_tasks.model.run import Target
-from root_tasks.model.task import SESSION_TASKS
 from root_tasks.refusals import RefusalReason
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.credentials import credentials_of_type
@@ -70,7 +69,6 @@ def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
     monkeypatch.setattr(Task, "_member_names_", [*Task._member_names_, task.name])
     monkeypatch.setitem(Task._member_map_, task.name, task)
     monkeypatch.setitem(Task._value2member_map_, NAME, task)
-    monkeypatch.setattr("root_tasks.model.task.SESSION_TASKS", (*SESSION_TASKS, task))
     monkeypatch.setitem(DEFINITIONS, task, DEFINITION)
     policy = TaskPolicy(
         name=POLICY,

@@ -22,7 +22,7 @@ RUNS = [
     (task, override)
     for task, definition in DEFINITIONS.items()
     for override in (False, True)
-    if definition.makes_changes and (definition.replacing_words or not override)
+    if definition.makes_changes and (definition.setting_words or not override)
 ]
 
 
@@ -36,7 +36,7 @@ def run(task: Task, override: bool, outcome: Outcome) -> Report:
     )
     account = result("300000000001", outcome, items=(item,))
     executed_plan = None if outcome is Outcome.PLANNED else "plan"
-    return report(account, task=task, replaces_policy=override, executed_plan=executed_plan)
+    return report(account, task=task, sets_policy=override, executed_plan=executed_plan)
 
 
 def texts(written: Report, capsys: pytest.CaptureFixture[str]) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ def test_no_two_runs_that_differ_in_effect_share_a_text(
     outcome: Outcome, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = {each: texts(run(*each, outcome), capsys) for each in RUNS}
-    assert len(said) == len(RUNS) == 7
+    assert len(said) == len(RUNS) == 6
     for (one, these), (other, those) in itertools.combinations(said.items(), 2):
         shared = [words for words, others in zip(these, those, strict=True) if words == others]
         assert shared == [], (one, other)

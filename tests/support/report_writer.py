@@ -120,7 +120,7 @@ def store_audit(folder: Path, accounts: int, *, number: int) -> dict[str, Any]:
         batches=batches,
     )
     checksum = storage.runs.write_run(run)
-    work = Work(run_id=run_id, session_task=Task.AUDIT, mode=Mode.AUDIT, batches=())
+    work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=())
     results = []
     for batch, own in enumerate(batches):
         findings = tuple(_finding(id_, number=number) for id_ in own)

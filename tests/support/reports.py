@@ -118,7 +118,7 @@ def inaccessible(account_id: str, *, name: str | None = None) -> AccountResult:
 def report(
     *results: AccountResult,
     task: Task = Task.AUDIT,
-    replaces_policy: bool = False,
+    sets_policy: bool = False,
     executed_plan: str | None = None,
     full: bool = True,
     run_id: str = "audit-2026-11-20",
@@ -129,8 +129,7 @@ def report(
     return Report(
         run_id=run_id,
         task=task,
-        session_task=task,
-        replaces_policy=replaces_policy,
+        sets_policy=sets_policy,
         executed_plan=executed_plan,
         full=full and task is Task.AUDIT,
         organization_id="o-8j81brsjuj",

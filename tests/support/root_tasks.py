@@ -21,7 +21,6 @@ from root_tasks.aws.clients import Clients
 from root_tasks.aws.context import Aws
 from root_tasks.aws.session_clients import SessionClients
 from root_tasks.model.report_schema import Task
-from root_tasks.model.task import SESSION_TASKS
 from root_tasks.refusals import RunRefusedError
 from root_tasks.run.batch import BatchClaimedError, execute_batch, run_batch
 from root_tasks.run.finish import write_report
@@ -92,7 +91,7 @@ class Settings:
         security_hub_findings: Whether full audits import findings.
     """
 
-    tasks: tuple[Task, ...] = SESSION_TASKS
+    tasks: tuple[Task, ...] = tuple(Task)
     protected_accounts: frozenset[str] = frozenset()
     root_email_domains: tuple[str, ...] = ()
     accepted_credentials: Sequence[Mapping[str, object]] = ()
@@ -723,14 +722,14 @@ def _start_event(input_: object, arn: str, started_at: datetime) -> dict[str, An
 
 
 def _batch_event(run: Mapping[str, Any], batch: int) -> dict[str, Any]:
-    return {**{name: run[name] for name in ("runId", "sessionTask", "workSha256")}, "batch": batch}
+    return {**{name: run[name] for name in ("runId", "task", "workSha256")}, "batch": batch}
 
 
 def _name_of_function(handler: str, event: Mapping[str, Any]) -> str:
     """Return the ID of a function in the template, or what its batches are about."""
     if "batch" not in event:
         return "".join(word.capitalize() for word in handler.split("_"))
-    task = Task(event["sessionTask"])
+    task = Task(event["task"])
     if handler == "execute_batch":
         return task
     return f"Plan {task}" if DEFINITIONS[task].policy_type else Task.AUDIT

@@ -32,10 +32,10 @@ class RootTask(StrEnum):
     """Let the root user reset its password by e-mail again."""
 
     UNLOCK_BUCKET = "unlock-bucket"
-    """Remove a bucket policy that denies everyone access, or restore it."""
+    """Remove a bucket policy that denies everyone access, or set another one."""
 
     UNLOCK_QUEUE = "unlock-queue"
-    """Remove a queue policy that denies everyone access, or restore it."""
+    """Remove a queue policy that denies everyone access, or set another one."""
 
 
 # These remove a policy, after a backup. AWS's audit policy sees no policies of buckets and queues,

@@ -37,7 +37,7 @@ def report_bucket(scope: Construct, *, encryption_key: kms.IKey | None) -> s3.Bu
         enforce_ssl=True,
         versioned=True,
         lifecycle_rules=[
-            # Not for backups/: a removed policy can be restored at any time.
+            # Not for backups/: a policy can be given back at any time.
             *(
                 s3.LifecycleRule(
                     prefix=prefix,

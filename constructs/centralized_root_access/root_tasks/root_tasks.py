@@ -104,8 +104,8 @@ class RootTasks(Construct):
             account with an address in another domain, such as a subdomain. Default: any.
         audit_interval: How often every account of the organization is audited: whole minutes, from
             1 minute to 365 days. ``tasks`` has to list ``RootTask.AUDIT``. Default: no schedule.
-        allow_policy_override: True to let a plan replace the policy of a bucket or a queue with
-            another one. Default: it can only be removed and restored.
+        allow_policy_override: True to let a plan set any policy of a bucket or a queue. Default: it
+            can only remove one, and give back one that a run has backed up.
         notification_topic: A standard SNS topic in the stack's Region for the alarms, and for
             notices: the findings of the first full audit, and what changed at each later one.
             docs/guides/drift.md says what an imported topic, or its key, must allow. Default: none.

@@ -103,7 +103,7 @@ def build_state_machine(
         items_path="$.batches",
         item_selector={
             "runId": sfn.JsonPath.string_at("$.runId"),
-            "sessionTask": sfn.JsonPath.string_at("$.sessionTask"),
+            "task": sfn.JsonPath.string_at("$.task"),
             "workSha256": sfn.JsonPath.string_at("$.workSha256"),
             "batch": sfn.JsonPath.number_at("$$.Map.Item.Value"),
         },
@@ -191,7 +191,7 @@ def _batch(
             states, id, functions[listed[0]], payload=None, makes_changes=makes_changes
         )
         invoke.add_catch(no_result)
-        choice.when(_is_any_of("$.sessionTask", listed), invoke)
+        choice.when(_is_any_of("$.task", listed), invoke)
     return choice
 
 

@@ -135,20 +135,18 @@ class RunStore:
 
     def claim_batch(self, work: Work, batch: int, *, token: str) -> bool:
         """Claim a batch, and return whether it is claimed by this token. A batch is claimed only once."""
-        key = f"{self._results(work.run_id, work.session_task)}{batch:05}.claim"
+        key = f"{self._results(work.run_id, work.task)}{batch:05}.claim"
         return self._bucket.claim(key, token.encode())
 
     def write_result(self, work: Work, batch: int, result: BatchResult) -> str:
         """Store the result of a batch, and return its SHA-256, which is a part of the key."""
         body = encode(result)
-        self._bucket.write(
-            self._result_key(work.run_id, work.session_task, batch, sha256(body)), body
-        )
+        self._bucket.write(self._result_key(work.run_id, work.task, batch, sha256(body)), body)
         return sha256(body)
 
     def read_result(self, run: Run, batch: int, *, checksum: str) -> BatchResult:
         """Return the result of a batch. S3 may refuse to return it (UnreadableObjectError)."""
-        key = self._result_key(run.run_id, run.session_task, batch, checksum)
+        key = self._result_key(run.run_id, run.task, batch, checksum)
         return decode(BatchResult, _verify(key, self._bucket.read_if_readable(key), checksum))
 
     def batches_with_a_claim(self, run: Run) -> frozenset[int]:
@@ -157,9 +155,7 @@ class RunStore:
         Raises:
             CallError: A page of the list could not be read.
         """
-        claims = re.compile(
-            re.escape(self._results(run.run_id, run.session_task)) + r"([0-9]{5})\.claim"
-        )
+        claims = re.compile(re.escape(self._results(run.run_id, run.task)) + r"([0-9]{5})\.claim")
         keys = self._bucket.keys(f"{self._folder}/{run.run_id}/results/")
         return frozenset(int(match[1]) for match in map(claims.fullmatch, keys) if match)
 
@@ -270,8 +266,8 @@ class BackupStore:
         body = encode(backup)
         name = urllib.parse.quote(backup.id.rpartition(":")[2], safe="")
         reference = f"backups/{backup.run_id}/{backup.account_id}/{name}/{sha256(body)}.json"
-        # An earlier attempt may have stored it.
-        self._bucket.write(reference, body, condition=IF_NEW)
+        # Not on the condition that there is none yet: whatever else is there is no backup.
+        self._bucket.write(reference, body)
         return reference
 
     def references(self, run_id: str, account_id: str) -> list[str]:

@@ -120,12 +120,11 @@ class Item:
         outcome: How it ended.
         message: AWS's code and message if it failed; otherwise what to know about it.
         region: The Region of the bucket or queue.
-        policy: The policy that is removed, replaced or restored, in full. It was chosen by others:
-            never trust it.
-        difference: All lines of a policy to replace and of the one that replaces it: those that
-            begin with - are only in the first, those with + only in the second. Never trust it
-            either.
-        backup: The reference of the backup that was made of a policy, or that is restored.
+        policy: The policy that is removed or replaced, in full. It was chosen by others: never
+            trust it.
+        difference: All lines of that policy and of the one that is set: those that begin with - are
+            only in the first, those with + only in the second. Never trust it either.
+        backup: The reference of the backup that was made of the policy.
         credential: The details of a credential that a plan lists.
     """
 
@@ -267,9 +266,7 @@ class RunDetails:
     Attributes:
         run_id: The run's ID: the name of its execution.
         task: The task.
-        session_task: The same; for a restore, the task that removed the policies, in whose sessions
-            they are attached.
-        replaces_policy: Whether it replaces a policy with the one in its input.
+        sets_policy: Whether it gives a bucket or a queue a policy, instead of removing one.
         executed_plan: The run ID of the plan that this run executes; None for a plan or an audit.
         full: Whether it is an audit of every account of the organization.
         organization_id: The organization.
@@ -285,8 +282,7 @@ class RunDetails:
 
     run_id: str
     task: Task
-    session_task: Task
-    replaces_policy: bool = False
+    sets_policy: bool = False
     executed_plan: str | None = None
     full: bool
     organization_id: str

@@ -31,19 +31,6 @@ class Mode(StrEnum):
     EXECUTE = "execute"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Restore:
-    """A policy to restore.
-
-    Attributes:
-        reference: The reference of its backup.
-        policy: Its text.
-    """
-
-    reference: str
-    policy: str
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
     """One thing that a task acts on in an account: a credential, or the policy of a bucket or queue.
@@ -54,12 +41,11 @@ class Target:
             or the queue's ARN; None for the password.
         region: The Region of the bucket or queue; None for a credential, and for a bucket until its
             Region is known.
-        policy_sha256: The SHA-256 of the policy to remove or replace, as planned; None if it cannot
-            be read.
+        policy_sha256: The SHA-256 of the policy that it had when it was planned; None if it had
+            none, or if that cannot be read.
         skip_backup: Whether to remove a policy that cannot be read.
-        replacement: The policy to attach in its place; None if it is removed.
-        restore: What to restore; None if a policy is removed or replaced, or a credential is the
-            target.
+        new_policy: The policy that it gets; None if its policy is removed.
+        backup: The reference of the backup that has this policy; None if the input has it.
         created_at: When the password was created, or the MFA device was enabled: at another time,
             it is another one.
     """
@@ -69,8 +55,8 @@ class Target:
     region: str | None = None
     policy_sha256: str | None = None
     skip_backup: bool = False
-    replacement: str | None = None
-    restore: Restore | None = None
+    new_policy: str | None = None
+    backup: str | None = None
     created_at: datetime | None = None
 
 
@@ -95,6 +81,16 @@ class Assignment:
     account_id: str
     targets: tuple[Target, ...] = ()
 
+    @property
+    def sets_policy(self) -> bool:
+        """True if a bucket or a queue gets a policy, instead of losing the one that it has."""
+        return any(target.new_policy is not None for target in self.targets)
+
+    @property
+    def overrides_policy(self) -> bool:
+        """True if that policy is not one that a run backed up."""
+        return self.sets_policy and all(target.backup is None for target in self.targets)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Document):
@@ -103,8 +99,6 @@ class Plan(Document):
     Attributes:
         run_id: The run that created it.
         task: Its task.
-        session_task: The task in whose sessions it is executed.
-        replaces_policy: Whether it replaces a policy with the one in the input.
         requested_by: The requester, as the input states; None if it does not.
         assignments: The accounts and the targets.
     """
@@ -113,8 +107,6 @@ class Plan(Document):
 
     run_id: str
     task: Task
-    session_task: Task
-    replaces_policy: bool = False
     requested_by: str | None = None
     assignments: tuple[Assignment, ...]
 
@@ -200,7 +192,7 @@ class Work(Document):
 
     Attributes:
         run_id: The run.
-        session_task: The task whose sessions it opens; those of a plan may be the audit's.
+        task: The task whose sessions it opens; those of a plan may be the audit's.
         mode: What it is for.
         batches: The accounts of each batch, with what to act on.
         credentials: Which credentials a plan may list.
@@ -211,7 +203,7 @@ class Work(Document):
     KIND: ClassVar[str] = "work"
 
     run_id: str
-    session_task: Task
+    task: Task
     mode: Mode
     batches: tuple[tuple[Assignment, ...], ...]
     credentials: CredentialSelection = CredentialSelection()
@@ -262,7 +254,7 @@ class BatchResult(Document):
 
 @dataclass(frozen=True, kw_only=True)
 class Backup(Document):
-    """A policy that a run removed or replaced.
+    """A policy as it was before a run removed or replaced it.
 
     Attributes:
         run_id: The run.

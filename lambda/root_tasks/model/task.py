@@ -15,8 +15,7 @@ class Task(StrEnum):
     https://docs.aws.amazon.com/IAM/latest/UserGuide/security-iam-awsmanpol.html
 
     Attributes:
-        policy: The name of AWS's policy to which its sessions are limited; empty for a restore,
-            which is made in sessions of the task that removed the policy.
+        policy: The name of AWS's policy to which its sessions are limited.
     """
 
     policy: str
@@ -26,16 +25,10 @@ class Task(StrEnum):
     RECOVER = "recover", "IAMCreateRootUserPassword"
     UNLOCK_BUCKET = "unlock-bucket", "S3UnlockBucketPolicy"
     UNLOCK_QUEUE = "unlock-queue", "SQSUnlockQueuePolicy"
-    RESTORE = "restore"
 
-    # Without a policy the member is looked up by its name.
     def __new__(cls, name: str, policy: str = "") -> Self:
         """Return the member of a name."""
         task = str.__new__(cls, name)
         task._value_ = name
         task.policy = policy
         return task
-
-
-# Each opens sessions, limited by its policy.
-SESSION_TASKS = tuple(task for task in Task if task.policy)

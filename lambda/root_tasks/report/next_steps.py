@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from ..model.report_schema import AccountResult, Report
+    from ..model.report_schema import AccountResult, Item, Report
 
 # More accounts are named by their run.
 MAX_NAMED = 5
@@ -148,25 +148,27 @@ def _after_recovery(report: Report) -> Iterator[NextStep]:
 
 
 def _after_policies(report: Report) -> Iterator[NextStep]:
-    backups = dict.fromkeys(
-        item.backup
-        for result in report.results
-        for item in result.items
-        # A policy can be backed up and stay; a restored one's backup comes from an earlier run.
-        if item.outcome in (Outcome.DONE, Outcome.UNKNOWN)
-        and item.backup is not None
-        and item.backup.startswith(f"backups/{report.run_id}/")
-    )
-    # Beside the policy that replaced it, a backup is not restored.
-    if backups and not report.replaces_policy:
-        words = [word for backup in backups for word in ("--backup", backup)]
-        yield NextStep(
-            what="Plan to restore what was removed, when it is needed again",
-            command=_command("plan", "restore", *words),
-        )
+    for result in report.results:
+        for item in result.items:
+            # A policy can be backed up and stay.
+            may_be_changed = item.outcome in (Outcome.DONE, Outcome.UNKNOWN)
+            if item.backup is not None and may_be_changed:
+                yield _to_give_back(result.account_id, item)
     if not {Outcome.UNKNOWN, Outcome.FAILED, Outcome.SKIPPED}.isdisjoint(report.totals):
         # An audit reads no policies.
         yield NextStep(what="Plan the same again, to see what is left to do.")
+
+
+def _to_give_back(account_id: str, item: Item) -> NextStep:
+    """Return how a bucket or a queue gets the policy back that a run removed or replaced."""
+    name, backup = item.id or "", item.backup or ""
+    words = ["plan", Task.UNLOCK_QUEUE, "--queue", name]
+    if item.type is ItemType.BUCKET_POLICY:
+        words = ["plan", Task.UNLOCK_BUCKET, "--bucket", f"{account_id}:{name}"]
+    return NextStep(
+        what=f"If {name} needs its earlier policy again, plan to give it back",
+        command=_command(*words, "--policy", backup),
+    )
 
 
 def _to_find_users(report: Report) -> Iterator[NextStep]:

@@ -78,12 +78,12 @@ def as_csv(report: Report) -> bytes:
 
     It begins with the mark by which spreadsheets recognize UTF-8.
     """
-    of_run = (report.task, _YES_OR_NO[report.replaces_policy])
+    of_run = (report.task, _YES_OR_NO[report.sets_policy])
     rows = ([*(value(result) for _, value in _COLUMNS), *of_run] for result in report.results)
     data = io.BytesIO()
     with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
         _write_table(
-            text, [*(name for name, _ in _COLUMNS), "task", "replacesPolicy"], rows, line_end="\r\n"
+            text, [*(name for name, _ in _COLUMNS), "task", "setsPolicy"], rows, line_end="\r\n"
         )
         text.flush()
         return data.getvalue()

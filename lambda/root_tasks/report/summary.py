@@ -112,7 +112,7 @@ def what_it_does(report: Report) -> str:
 def words_of(report: Report) -> TaskWords:
     """Return the words of what the run does or plans."""
     definition = DEFINITIONS[report.task]
-    return (report.replaces_policy and definition.replacing_words) or definition.words
+    return (report.sets_policy and definition.setting_words) or definition.words
 
 
 def requesters(report: Report) -> str:

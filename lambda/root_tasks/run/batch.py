@@ -161,7 +161,7 @@ class AccountRunner:
     @classmethod
     def of_audit(cls, aws: Aws, *, run_id: str) -> AccountRunner:
         """Return what audits accounts before it is known which accounts there are."""
-        work = Work(run_id=run_id, session_task=Task.AUDIT, mode=Mode.AUDIT, batches=())
+        work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=())
         # An audit removes no policy.
         return cls(aws=aws, work=work, back_up=lambda backup: "")  # noqa: ARG005
 
@@ -178,7 +178,7 @@ class AccountRunner:
     def _find(self, assignment: Assignment, *, executor: Executor) -> Finding:
         if self._is_expired():
             return _finding_without_change(self.work, assignment, messages.EXPIRED)
-        task = self.work.session_task
+        task = self.work.task
         if self.work.mode is not Mode.EXECUTE:
             # A plan's session cannot change anything if AWS has such a policy.
             task = DEFINITIONS[task].planned_by or task
@@ -230,7 +230,7 @@ class AccountRunner:
             )
             return references[target]
 
-        definition = DEFINITIONS[self.work.session_task]
+        definition = DEFINITIONS[self.work.task]
         function = definition.execute if self.work.mode is Mode.EXECUTE else None
         return (function or definition.plan)(
             AccountTask(

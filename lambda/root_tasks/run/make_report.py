@@ -69,8 +69,6 @@ def plan_of(run: Run, findings: Mapping[str, Finding]) -> Plan:
     return Plan(
         run_id=run.run_id,
         task=run.task,
-        session_task=run.session_task,
-        replaces_policy=run.replaces_policy,
         requested_by=run.requested_by,
         assignments=tuple(assignment for assignment in assignments if assignment.targets),
     )

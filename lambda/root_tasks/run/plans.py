@@ -17,6 +17,7 @@ from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks.task_input import REQUESTED_BY, parse_requester, quote, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from aws_calls.responses import Response
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..aws.context import Aws
     from ..aws.executions import Execution
     from ..aws.stores import RunStore
+    from ..model.run import Assignment
     from .settings import StartExecutionSettings
 
 # Keys of an execution's output.
@@ -51,6 +53,16 @@ class PlanRequest:
     run_id: str
     report_sha256: str | None
     requested_by: str | None = None
+
+
+def require_override(assignments: Iterable[Assignment], *, allowed: bool) -> None:
+    """Refuse a policy that is not one of a backup where the stack does not allow it.
+
+    Raises:
+        RunRefusedError: A bucket or a queue would get one.
+    """
+    if not allowed and any(assignment.overrides_policy for assignment in assignments):
+        raise RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED)
 
 
 def parse_plan_request(input_: object) -> PlanRequest:
@@ -109,10 +121,9 @@ class Plans:
         if request.report_sha256 not in (None, output.get(REPORT_SHA256)):
             raise RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id=run_id)
         plan = self._read(run_id, checksum=output[PLAN_SHA256])
-        if plan.session_task not in self.settings.tasks:
-            raise task_not_in_stack(plan.session_task, tasks=self.settings.tasks)
-        if plan.replaces_policy and not self.settings.allow_policy_override:
-            raise RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED)
+        if plan.task not in self.settings.tasks:
+            raise task_not_in_stack(plan.task, tasks=self.settings.tasks)
+        require_override(plan.assignments, allowed=self.settings.allow_policy_override)
         return plan, expires_at
 
     def claim(self, run_id: str, *, execution: Execution) -> None:

@@ -88,8 +88,7 @@ def prepare(
         run_id=execution.name,
         execution_arn=execution.arn,
         task=task,
-        session_task=request.session_task or task,
-        replaces_policy=request.replaces_policy,
+        sets_policy=any(assignment.sets_policy for assignment in request.assignments),
         mode=mode,
         executed_plan=None if plan is None else plan.run_id,
         full=request.full,
@@ -106,7 +105,7 @@ def prepare(
     named = {assignment.account_id: assignment for assignment in request.assignments}
     work = Work(
         run_id=execution.name,
-        session_task=run.session_task,
+        task=task,
         mode=mode,
         batches=tuple(
             tuple(named.get(id_, Assignment(account_id=id_)) for id_ in ids) for ids in batches

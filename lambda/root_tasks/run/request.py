@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..model.report_schema import Task
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
-from ..tasks import DEFINITIONS, TASKS_OF_POLICIES
+from ..tasks import DEFINITIONS
 from ..tasks.task_input import REQUESTED_BY, TASK, TaskInput, parse_requester, quote
 from .plans import PLAN
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def parse_request(input_: object, *, tasks: Collection[Task]) -> Request:
-    """Return what an execution's input asks for; without the policies to restore, which only storage knows.
+    """Return what an execution's input asks for; without the policy of a backup, which only storage knows.
 
     Args:
         input_: The input.
@@ -47,8 +47,6 @@ def _parse_task(value: object, *, tasks: Collection[Task]) -> Task:
     if value not in list(Task):
         raise RunRefusedError(RefusalReason.UNKNOWN_TASK, value=quote(value), valid=list(Task))
     task = Task(str(value))
-    # A restore needs the task of its backups, which only a stack with one of these may read.
-    needed = tuple(TASKS_OF_POLICIES.values()) if task is Task.RESTORE else (task,)
-    if not any(each in tasks for each in needed):
-        raise task_not_in_stack(*needed, tasks=tasks)
+    if task not in tasks:
+        raise task_not_in_stack(task, tasks=tasks)
     return task

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,17 +13,16 @@ from ..aws.executions import Execution
 from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError
 from ..model.report_schema import Task
-from ..model.run import RUN_ID, Restore, Target
-from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
-from ..tasks import TASKS_OF_POLICIES
-from ..tasks.task_input import Request, assignments_of
+from ..model.run import RUN_ID
+from ..refusals import RefusalReason, RunRefusedError
+from ..tasks.task_input import Request
 from .directory import MemberDirectory
-from .plans import Plans, parse_plan_request
+from .plans import Plans, parse_plan_request, require_override
 from .prepare import prepare, with_unit_names
 from .request import parse_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ..aws.context import Aws
     from ..aws.stores import RunStore
@@ -45,8 +43,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         settings: The function's settings.
 
     Returns:
-        `runId`, `sessionTask`, `runSha256`, `workSha256` and `batches`, for the state machine. No
-        names.
+        `runId`, `task`, `runSha256`, `workSha256` and `batches`, for the state machine. No names.
 
     Raises:
         RunRefusedError: The run cannot start.
@@ -54,10 +51,9 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
     storage, began = Storage.of(aws, settings.bucket), aws.clock.now()
     with _starting(aws, event) as execution:
         request = parse_request(event["input"], tasks=settings.tasks)
-        if request.replaces_policy and not settings.allow_policy_override:
-            raise RunRefusedError(RefusalReason.OVERRIDE_NOT_ALLOWED)
-        if request.restores:
-            request = _with_backups(request, storage, tasks=settings.tasks)
+        require_override(request.assignments, allowed=settings.allow_policy_override)
+        if request.backup is not None:
+            request = _with_policy_of_backup(request, request.backup, storage)
         patient = replace(
             aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS
         )
@@ -85,8 +81,7 @@ def start_execution(
         settings: The function's settings.
 
     Returns:
-        `runId`, `sessionTask`, `runSha256`, `workSha256` and `batches`, for the state machine. No
-        names.
+        `runId`, `task`, `runSha256`, `workSha256` and `batches`, for the state machine. No names.
 
     Raises:
         RunRefusedError: The plan cannot be executed.
@@ -101,8 +96,6 @@ def start_execution(
             directory,
             Request(
                 task=plan.task,
-                session_task=plan.session_task,
-                replaces_policy=plan.replaces_policy,
                 assignments=plan.assignments,
                 requested_by=asked.requested_by,
             ),
@@ -176,7 +169,7 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> d
         raise RunRefusedError(RefusalReason.NAME_ALREADY_USED, run_id=run.run_id)
     stored: dict[str, Any] = {
         "runId": run.run_id,
-        "sessionTask": run.session_task,
+        "task": run.task,
         "runSha256": run_sha256,
         "workSha256": runs.write(work),
     }
@@ -185,34 +178,30 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> d
     return {**stored, "batches": list(range(len(run.batches)))}
 
 
-# Restoring
+# Giving a policy back
 
 
-def _with_backups(request: Request, storage: Storage, *, tasks: Collection[Task]) -> Request:
-    """Return a request to restore with what is to be attached."""
-    backups = [_backup(storage, reference) for reference in request.restores]
-    first, *others = {TASKS_OF_POLICIES[backup.type] for backup in backups}
-    if others:
-        raise RunRefusedError(RefusalReason.BACKUPS_OF_SEVERAL_TYPES)
-    if first not in tasks:
-        raise task_not_in_stack(first, tasks=tasks)
-    policies = Counter((backup.account_id, backup.id) for backup in backups)
-    if several := [id_ for (_, id_), count in policies.items() if count > 1]:
-        raise RunRefusedError(RefusalReason.SEVERAL_BACKUPS, ids=several)
-    targets = [
-        Target(
-            type=backup.type,
+def _with_policy_of_backup(request: Request, reference: str, storage: Storage) -> Request:
+    """Return a request whose only target gets the policy of a backup."""
+    (assignment,) = request.assignments
+    (target,) = assignment.targets
+    backup = _read_backup(storage, reference)
+    if (backup.account_id, backup.type, backup.id) != (
+        assignment.account_id,
+        target.type,
+        target.id,
+    ):
+        raise RunRefusedError(
+            RefusalReason.BACKUP_OF_ANOTHER,
+            reference=reference,
             id=backup.id,
-            region=backup.region,
-            restore=Restore(reference=reference, policy=backup.policy),
+            account_id=backup.account_id,
         )
-        for reference, backup in zip(request.restores, backups, strict=True)
-    ]
-    by_account = zip((backup.account_id for backup in backups), targets, strict=True)
-    return replace(request, session_task=first, assignments=assignments_of(by_account))
+    target = replace(target, new_policy=backup.policy, backup=reference)
+    return replace(request, assignments=(replace(assignment, targets=(target,)),))
 
 
-def _backup(storage: Storage, reference: str) -> Backup:
+def _read_backup(storage: Storage, reference: str) -> Backup:
     try:
         backup = storage.backups.read(reference)
     except ChecksumMismatchError as error:
@@ -221,6 +210,4 @@ def _backup(storage: Storage, reference: str) -> Backup:
         raise RunRefusedError(RefusalReason.NOT_A_BACKUP, reference=reference) from error
     if backup is None:
         raise RunRefusedError(RefusalReason.BACKUP_NOT_FOUND, reference=reference)
-    if backup.type not in TASKS_OF_POLICIES:
-        raise RunRefusedError(RefusalReason.NOT_A_BACKUP, reference=reference)
     return backup

@@ -18,9 +18,4 @@ DEFINITIONS: Mapping[Task, TaskDefinition] = {
     Task.RECOVER: allow_password_recovery.DEFINITION,
     Task.UNLOCK_BUCKET: unlock_policy.BUCKET_DEFINITION,
     Task.UNLOCK_QUEUE: unlock_policy.QUEUE_DEFINITION,
-    Task.RESTORE: unlock_policy.RESTORE_DEFINITION,
-}
-# A policy is restored in a session of the task that removed it.
-TASKS_OF_POLICIES = {
-    each.policy_type: task for task, each in DEFINITIONS.items() if each.policy_type
 }

@@ -62,7 +62,7 @@ class TaskDefinition:
 
     Attributes:
         words: What it does, in words.
-        replacing_words: What it does in words if it replaces a policy; None if it cannot.
+        setting_words: What it does in words if it sets a policy; None if it cannot.
         feature: The feature of centralized root access that its sessions need.
         necessary_reads: The calls without which an audit or a plan finds nothing in an account.
         item_types: What a plan finds by itself; empty if the input names the targets.
@@ -81,7 +81,7 @@ class TaskDefinition:
     """
 
     words: TaskWords
-    replacing_words: TaskWords | None = None
+    setting_words: TaskWords | None = None
     feature: Feature
     necessary_reads: tuple[str, ...] = ()
     item_types: tuple[ItemType, ...] = ()

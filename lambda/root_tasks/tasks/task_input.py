@@ -46,9 +46,6 @@ class Request:
 
     Attributes:
         task: The task.
-        session_task: The task whose sessions a restore needs, once its backups are read; None for
-            any other request.
-        replaces_policy: Whether the policy of the target is replaced with the one in the input.
         requested_by: The requester, as the input states.
         all_accounts: Whether it is every account of the organization.
         account_ids: The accounts.
@@ -57,15 +54,13 @@ class Request:
             of a path.
         exclusions: Accounts and organizational units that are left out of all that.
         assignments: The buckets or queues, by account.
-        restores: The references of the backups to restore.
+        backup: The reference of the backup whose policy the only bucket or queue gets.
         credential_types: The types of credentials to plan; all types where it is empty.
         unused_for: For how long a credential has to be unused to be planned; None to plan it all
             the same.
     """
 
     task: Task
-    session_task: Task | None = None
-    replaces_policy: bool = False
     requested_by: str | None = None
     all_accounts: bool = False
     account_ids: tuple[str, ...] = ()
@@ -73,7 +68,7 @@ class Request:
     organizational_units: tuple[str, ...] = ()
     exclusions: tuple[str, ...] = ()
     assignments: tuple[Assignment, ...] = ()
-    restores: tuple[str, ...] = ()
+    backup: str | None = None
     credential_types: tuple[ItemType, ...] = ()
     unused_for: timedelta | None = None
 

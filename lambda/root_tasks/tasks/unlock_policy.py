@@ -1,4 +1,4 @@
-"""Unlocking buckets and queues: a policy is backed up, then removed or replaced. Restoring a backup."""
+"""Unlocking buckets and queues: a policy is backed up, then removed, or another one is set."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from .resource_policies import (
     find_bucket_region,
     policy_of,
 )
-from .task_input import Request, assignments_of, invalid_value, string_list
+from .task_input import Request, assignments_of, invalid_value, string_list, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from aws_calls.failures import Failure
 
     from ..aws.sessions import RootSession
     from ..model.report_schema import Item
-    from ..model.run import Finding, Restore
+    from ..model.run import Finding
     from .definition import AccountTask
     from .resource_policies import ResourcePolicy
     from .task_input import TaskInput
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _BUCKETS = "buckets"
 _QUEUES = "queues"
 _SKIP_BACKUP = "skipBackup"
-_BACKUPS = "backups"
+_BACKUP = "backup"
 _POLICY_OVERRIDE = "policyOverride"
 
 # Until 2018 us-east-1 allowed capitals, underscores and 255 characters.
@@ -59,14 +59,14 @@ _QUEUE_ARN = re.compile(
 )
 # SQS has the same error by two names: its older protocol's, and its model's.
 _DOES_NOT_EXIST = ("NoSuchBucket", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
-_AFTER_REPLACING = {
+_AFTER_SETTING = {
     Outcome.FAILED: messages.POLICY_UNCHANGED,
     Outcome.UNKNOWN: messages.POLICY_UNKNOWN,
 }
 
 
 def plan(task: AccountTask) -> Finding:
-    """Plan to remove, to replace or to restore each policy."""
+    """Plan to remove each policy, or to set the one that is given."""
     found = task.session.in_parallel(
         *(functools.partial(_plan_target, task.session, target) for target in task.targets)
     )
@@ -75,7 +75,7 @@ def plan(task: AccountTask) -> Finding:
 
 
 def execute(task: AccountTask) -> Finding:
-    """Remove, replace or restore each policy as planned."""
+    """Remove or set each policy as planned."""
     items = [_execute_target(task, target) for target in task.targets]
     return finding_of(task.session.account_id, items)
 
@@ -98,85 +98,60 @@ def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | N
         text = policy_of(session, target).read()
     except CallError as error:
         return _plan_without_reading(target, error.failure)
-    if target.restore:
-        if item := _obstacle(target, target.restore, text):
-            return item, None
-        return _restore_item(target, target.restore, Outcome.PLANNED), target
-    if text is None:
-        return _absent_item(target), None
     item = _policy_item(target, Outcome.PLANNED, text)
-    if item.difference == "":
+    is_as_wanted = text is None if target.new_policy is None else item.difference == ""
+    if is_as_wanted:
         return item_of(target, Outcome.NOTHING_TO_DO), None
-    return item, replace(target, policy_sha256=sha256(text.encode()))
+    return item, replace(target, policy_sha256=_sha256_of(text))
 
 
 def _plan_without_reading(target: Target, failure: Failure) -> tuple[Item, Target | None]:
     # AWS has answered, as for a bucket that is not in the account's list: the name may be mistyped.
     outcome = Outcome.FAILED if failure.name in _DOES_NOT_EXIST else Outcome.INACCESSIBLE
     item = item_of(target, outcome, messages.describe_with_hint(failure))
-    removable = target.type is ItemType.QUEUE_POLICY and not target.restore
-    if not removable or failure.kind is not FailureKind.ACCESS_DENIED:
+    if target.type is not ItemType.QUEUE_POLICY or failure.kind is not FailureKind.ACCESS_DENIED:
         return item, None
     if not target.skip_backup:
         return replace(item, message=f"{messages.POLICY_UNREADABLE} {item.message}"), None
     return item_of(target, Outcome.PLANNED, messages.POLICY_LOST), target
 
 
-def _obstacle(target: Target, restore: Restore, text: str | None) -> Item | None:
-    """Return the item of a restore that finds a policy: there is nothing to do, or it is in the way."""
-    if text is None:
-        return None
-    if json.loads(text) == json.loads(restore.policy):
-        return _restore_item(target, restore, Outcome.NOTHING_TO_DO)
-    return _restore_item(target, restore, Outcome.FAILED, messages.CHANGED_SINCE_BACKUP)
+def _policy_item(target: Target, outcome: Outcome, text: str | None) -> Item:
+    """Return the item of a policy to remove or to set.
+
+    Args:
+        target: The bucket or queue.
+        outcome: The outcome.
+        text: The policy that it has; None if it has none.
+    """
+    message = None if target.backup is None else messages.policy_of_backup(target.backup)
+    difference = None if target.new_policy is None else _difference(text, target.new_policy)
+    return replace(item_of(target, outcome, message), policy=text, difference=difference)
 
 
-def _restore_item(
-    target: Target, restore: Restore, outcome: Outcome, message: str | None = None
-) -> Item:
-    """Return the item of a policy to attach, with the text: a person approves it by its plan."""
-    return replace(
-        item_of(target, outcome, message), policy=restore.policy, backup=restore.reference
-    )
+def _difference(old: str | None, new: str) -> str:
+    """Return all lines of both policies, each with its sign; nothing if they mean the same."""
+    old_lines = [] if old is None else pretty_json(old).split("\n")
+    new_lines = pretty_json(new).split("\n")
+    lines = list(difflib.unified_diff(old_lines, new_lines, n=len(old_lines), lineterm=""))
+    # Three lines of its head are about files.
+    return "\n".join(lines[3:])
 
 
-def _policy_item(target: Target, outcome: Outcome, text: str) -> Item:
-    """Return the item of a policy to remove or to replace, with the text, and what the other one changes."""
-    difference = None
-    if target.replacement is not None:
-        old, new = (pretty_json(policy).split("\n") for policy in (text, target.replacement))
-        # With all lines of both policies, and without the three lines of its head.
-        lines = difflib.unified_diff(old, new, n=len(old), lineterm="")
-        difference = "\n".join([*lines][3:])
-    return replace(item_of(target, outcome), policy=text, difference=difference)
-
-
-def _absent_item(target: Target) -> Item:
-    """Return the item of a policy to remove or to replace that is not there."""
-    if target.replacement is None:
-        return item_of(target, Outcome.NOTHING_TO_DO)
-    return item_of(target, Outcome.FAILED, messages.NO_POLICY_TO_REPLACE)
+def _sha256_of(text: str | None) -> str | None:
+    return None if text is None else sha256(text.encode())
 
 
 def _execute_target(task: AccountTask, target: Target) -> Item:
     policy = policy_of(task.session, target)
     try:
-        if target.restore:
-            return _restore(policy, target, target.restore)
-        return _unlock(task, policy, target)
+        return _change(task, policy, target)
     except CallError as error:
         # A read or the backup failed: the policy is unchanged.
         return item_of(target, Outcome.FAILED, messages.describe_with_hint(error.failure))
 
 
-def _restore(policy: ResourcePolicy, target: Target, restore: Restore) -> Item:
-    if item := _obstacle(target, restore, policy.read()):
-        return item
-    done = _restore_item(target, restore, Outcome.DONE)
-    return _apply_change(target, lambda: policy.attach(restore.policy), done=done)
-
-
-def _unlock(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
+def _change(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
     try:
         text = policy.read()
     except CallError as error:
@@ -185,44 +160,55 @@ def _unlock(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
         if not is_lost or error.failure.kind is not FailureKind.ACCESS_DENIED:
             return _unread_item(target, error.failure)
         item = item_of(target, Outcome.DONE, messages.REMOVED_WITHOUT_BACKUP)
-        return _apply_change(target, policy.remove, done=item)
-    if text is None:
-        return _absent_item(target)
-    if sha256(text.encode()) != target.policy_sha256:
+        return _apply_change(policy, target, done=item)
+    if text is None and target.new_policy is None:
+        return item_of(target, Outcome.NOTHING_TO_DO)
+    if _sha256_of(text) != target.policy_sha256:
         return item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
+    if text is None:
+        return _apply_change(policy, target, done=_policy_item(target, Outcome.DONE, None))
     reference = task.back_up(target, text)
     return replace(_change_backed_up(policy, target, text), backup=reference)
 
 
 def _unread_item(target: Target, failure: Failure) -> Item:
     """Return the item of a policy that is unchanged, or gone with its bucket or queue."""
-    outcome = Outcome.NOTHING_TO_DO if failure.name in _DOES_NOT_EXIST else Outcome.FAILED
+    is_removed = failure.name in _DOES_NOT_EXIST and target.new_policy is None
+    outcome = Outcome.NOTHING_TO_DO if is_removed else Outcome.FAILED
     return item_of(target, outcome, messages.describe_with_hint(failure))
 
 
 def _change_backed_up(policy: ResourcePolicy, target: Target, text: str) -> Item:
-    """Remove or replace a policy if it is still the one that was backed up, which can take minutes."""
+    """Change a policy if it is still the one that was backed up, which can take minutes."""
     try:
         current = policy.read()
     except CallError as error:
         return _unread_item(target, error.failure)
-    if current is None:
-        return _absent_item(target)
+    if current is None and target.new_policy is None:
+        return item_of(target, Outcome.NOTHING_TO_DO)
     if current != text:
         return item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
-    new = target.replacement
-    # Replaced by one call: between two there would be no policy.
-    change = policy.remove if new is None else functools.partial(policy.attach, new)
-    return _apply_change(target, change, done=_policy_item(target, Outcome.DONE, text))
+    return _apply_change(policy, target, done=_policy_item(target, Outcome.DONE, text))
 
 
-def _apply_change(target: Target, change: Callable[[], None], *, done: Item) -> Item:
+def _apply_change(policy: ResourcePolicy, target: Target, *, done: Item) -> Item:
+    """Remove or set a policy, and return its item.
+
+    Args:
+        policy: The policy.
+        target: The bucket or queue.
+        done: The item if it succeeds.
+    """
     try:
-        change()
+        if target.new_policy is None:
+            policy.remove()
+        else:
+            # Replaced by one call: between two there would be no policy.
+            policy.attach(target.new_policy)
     except CallError as error:
-        is_gone = target.restore is None and error.failure.name in _DOES_NOT_EXIST
+        is_gone = error.failure.name in _DOES_NOT_EXIST
         item = (_unread_item if is_gone else failure_item)(target, error.failure)
-        more = None if target.replacement is None else _AFTER_REPLACING.get(item.outcome)
+        more = None if target.new_policy is None else _AFTER_SETTING.get(item.outcome)
         message = " ".join(filter(None, (item.message, more)))
         return replace(done, outcome=item.outcome, message=message)
     return done
@@ -252,10 +238,10 @@ def _parse_bucket_input(input_: TaskInput) -> Request:
 
 def _parse_queue_input(input_: TaskInput) -> Request:
     input_.require_one_of(_QUEUES)
-    if _POLICY_OVERRIDE in input_.values:
-        # A policy that cannot be backed up is not replaced.
-        input_.require_no_other_keys(_QUEUES, _POLICY_OVERRIDE)
     skip_backup = input_.flag(_SKIP_BACKUP)
+    if skip_backup:
+        # A policy that cannot be backed up is not replaced.
+        input_.require_no_other_keys(_QUEUES, _SKIP_BACKUP)
     targets: list[tuple[str, Target]] = []
     for arn in input_.strings(_QUEUES, _QUEUE_ARN, "queue ARNs"):
         _, _, _, region, account_id, _ = arn.split(":")
@@ -265,25 +251,20 @@ def _parse_queue_input(input_: TaskInput) -> Request:
 
 
 def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) -> Request:
-    """Return the request to remove the policies of targets, or to replace that of the only one."""
-    if _POLICY_OVERRIDE in input_.values:
-        if len(targets) != 1:
-            raise RunRefusedError(RefusalReason.OVERRIDE_OF_SEVERAL_POLICIES)
-        policy = _policy_document(input_.values[_POLICY_OVERRIDE])
-        targets = [
-            (account_id, replace(target, replacement=policy)) for account_id, target in targets
-        ]
-    return Request(
-        task=input_.task,
-        replaces_policy=_POLICY_OVERRIDE in input_.values,
-        assignments=assignments_of(targets),
-    )
-
-
-def _parse_restores(input_: TaskInput) -> Request:
-    input_.require_one_of(_BACKUPS)
-    references = input_.strings(_BACKUPS, BACKUP_REFERENCE, "references of backups from reports")
-    return Request(task=input_.task, restores=references)
+    """Return the request to remove the policies of targets, or to set that of the only one."""
+    given = input_.values.keys() & {_POLICY_OVERRIDE, _BACKUP}
+    if not given:
+        return Request(task=input_.task, assignments=assignments_of(targets))
+    if len(given) != 1 or len(targets) != 1:
+        raise RunRefusedError(RefusalReason.ONE_POLICY)
+    if _BACKUP in given:
+        expected = "the backup of a policy, from a report"
+        backup = text_of(input_.values, _BACKUP, pattern=BACKUP_REFERENCE, expected=expected)
+        # Only storage knows the policy.
+        return Request(task=input_.task, assignments=assignments_of(targets), backup=backup)
+    ((account_id, target),) = targets
+    target = replace(target, new_policy=_policy_document(input_.values[_POLICY_OVERRIDE]))
+    return Request(task=input_.task, assignments=assignments_of([(account_id, target)]))
 
 
 def _policy_document(value: Any) -> str:
@@ -310,10 +291,10 @@ def _definition(what: str, type_: ItemType, **fields: Any) -> TaskDefinition:
             planned="to be removed",
             done="removed",
         ),
-        replacing_words=TaskWords(
-            title=f"Replace {what} policies",
-            planned="to be replaced",
-            done="replaced",
+        setting_words=TaskWords(
+            title=f"Set {what} policies",
+            planned="to be set",
+            done="set",
         ),
         feature=Feature.ROOT_SESSIONS,
         plan=plan,
@@ -329,23 +310,13 @@ BUCKET_DEFINITION = _definition(
     ItemType.BUCKET_POLICY,
     necessary_reads=(LIST_BUCKETS,),
     calls=(LIST_BUCKETS, GET_BUCKET_POLICY, DELETE_BUCKET_POLICY, PUT_BUCKET_POLICY),
-    input_keys=(_BUCKETS, _POLICY_OVERRIDE),
+    input_keys=(_BUCKETS, _POLICY_OVERRIDE, _BACKUP),
     parse=_parse_bucket_input,
 )
 QUEUE_DEFINITION = _definition(
     "queue",
     ItemType.QUEUE_POLICY,
     calls=(GET_QUEUE_ATTRIBUTES, SET_QUEUE_ATTRIBUTES),
-    input_keys=(_QUEUES, _SKIP_BACKUP, _POLICY_OVERRIDE),
+    input_keys=(_QUEUES, _SKIP_BACKUP, _POLICY_OVERRIDE, _BACKUP),
     parse=_parse_queue_input,
-)
-# It has no calls of its own: a run of it is in sessions of one of the two.
-RESTORE_DEFINITION = TaskDefinition(
-    words=TaskWords(title="Restore policies", planned="to be attached", done="restored"),
-    feature=Feature.ROOT_SESSIONS,
-    calls=(),
-    input_keys=(_BACKUPS,),
-    parse=_parse_restores,
-    plan=plan,
-    execute=execute,
 )

@@ -49,8 +49,8 @@ RUN = Run(
     batches=(),
 )
 ASSIGNED = (Assignment(account_id=MEMBER),)
-WORK = Work(run_id="run-1", session_task=Task.AUDIT, mode=Mode.AUDIT, batches=(ASSIGNED,))
-PLAN = Plan(run_id="run-1", task=Task.DELETE, session_task=Task.DELETE, assignments=ASSIGNED)
+WORK = Work(run_id="run-1", task=Task.AUDIT, mode=Mode.AUDIT, batches=(ASSIGNED,))
+PLAN = Plan(run_id="run-1", task=Task.DELETE, assignments=ASSIGNED)
 RESULT = BatchResult(
     findings=(Finding(account_id=MEMBER, outcome=Outcome.CLEAN),), finished_at=STARTED
 )

@@ -21,7 +21,6 @@ from common.identifier import Identifier
 from root_access.state import Status
 from root_tasks.model.codec import Document
 from root_tasks.model.report_schema import ItemType, Task
-from root_tasks.model.task import SESSION_TASKS
 from root_tasks.refusals import RefusalReason
 
 if TYPE_CHECKING:
@@ -67,8 +66,7 @@ def test_each_identifier_has_words_and_a_name_on_the_command_line(enum: type[Ide
 def test_the_tasks_of_the_constructs_are_those_of_the_functions_with_the_same_policies_of_aws() -> (
     None
 ):
-    assert {task.value: task.policy for task in SESSION_TASKS} == TASK_POLICIES
-    assert {*Task}.difference(SESSION_TASKS) == {Task.RESTORE}
+    assert {task.value: task.policy for task in Task} == TASK_POLICIES
 
 
 def test_the_types_of_credentials_are_those_of_reports_and_their_options_are_made_from_them() -> (

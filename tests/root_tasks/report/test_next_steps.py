@@ -202,23 +202,19 @@ def test_a_run_ends_in_the_command_that_comes_next(written: Report, expected: li
 @pytest.mark.parametrize(
     "outcome", [Outcome.DONE, Outcome.UNKNOWN, Outcome.FAILED, Outcome.NOTHING_TO_DO]
 )
-def test_only_what_may_have_been_removed_is_to_be_restored(outcome: Outcome) -> None:
+def test_each_policy_that_may_have_changed_has_the_command_that_brings_it_back(
+    outcome: Outcome,
+) -> None:
     unlock = example_unlock()
     first, second = unlock.results
     item = dataclasses.replace(first.items[0], outcome=outcome)
     first = dataclasses.replace(first, outcome=outcome, items=(item,))
-    restored = [first] * (outcome in (Outcome.DONE, Outcome.UNKNOWN)) + [second]
+    changed = [first] * (outcome in (Outcome.DONE, Outcome.UNKNOWN)) + [second]
     executed = dataclasses.replace(unlock, results=(first, second))
-    named = " ".join(f"--backup {each.items[0].backup}" for each in restored)
-    assert commands(executed) == [f"plan restore {named}"]
+    assert commands(executed) == [
+        f"plan unlock-queue --queue {each.items[0].id} --policy {each.items[0].backup}"
+        for each in changed
+    ]
     # Only a plan shows whether the policy is still there.
-    assert len(next_steps(executed)) == 1 + (outcome in (Outcome.UNKNOWN, Outcome.FAILED))
-
-
-def test_the_backup_of_another_run_gets_into_no_command() -> None:
-    unlock = example_unlock()
-    item = dataclasses.replace(
-        unlock.results[0].items[0], backup="backups/another-run/1/locked/0.json"
-    )
-    first = dataclasses.replace(unlock.results[0], items=(item,))
-    assert commands(dataclasses.replace(unlock, results=(first,))) == []
+    more = outcome in (Outcome.UNKNOWN, Outcome.FAILED)
+    assert len(next_steps(executed)) == len(changed) + more

@@ -225,7 +225,7 @@ def test_the_csv_has_what_a_root_user_has() -> None:
         "signingCertificates": "0",
         "mfaDevices": "1",
         "task": "audit",
-        "replacesPolicy": "no",
+        "setsPolicy": "no",
     }
 
 

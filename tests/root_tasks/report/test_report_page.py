@@ -403,14 +403,12 @@ def test_the_page_has_the_next_steps_of_its_report(shown: Show) -> None:
     [
         (Task.UNLOCK_BUCKET, None, None, "to be removed"),
         (Task.UNLOCK_BUCKET, "plan", None, "removed"),
-        (Task.UNLOCK_BUCKET, None, '-{"Id": "<b>1"}\n+{"Id": "\u202e2"}', "to be replaced"),
-        (Task.UNLOCK_BUCKET, "plan", "-{}\n+[]", "replaced"),
-        (Task.RESTORE, None, None, "to be attached"),
-        (Task.RESTORE, "plan", None, "restored"),
+        (Task.UNLOCK_BUCKET, None, '-{"Id": "<b>1"}\n+{"Id": "\u202e2"}', "to be set"),
+        (Task.UNLOCK_BUCKET, "plan", "-{}\n+[]", "set"),
     ],
-    ids=["to remove", "removed", "to replace", "replaced", "to attach", "attached"],
+    ids=["to remove", "removed", "to set", "set"],
 )
-def test_a_policy_to_be_attached_is_never_shown_like_one_to_be_removed(
+def test_a_policy_to_be_set_is_never_shown_like_one_to_be_removed(
     shown: Show, task: Task, executed: str | None, difference: str | None, words: str
 ) -> None:
     outcome = Outcome.DONE if executed else Outcome.PLANNED
@@ -423,7 +421,7 @@ def test_a_policy_to_be_attached_is_never_shown_like_one_to_be_removed(
     )
     account = result("300000000001", outcome, items=(item,))
     page = shown(
-        report(account, task=task, replaces_policy=difference is not None, executed_plan=executed)
+        report(account, task=task, sets_policy=difference is not None, executed_plan=executed)
     )
     # The policy of a plan is open from the start.
     if executed:

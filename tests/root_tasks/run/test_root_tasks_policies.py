@@ -8,7 +8,6 @@ import pytest
 
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run import Mode
-from root_tasks.model.task import SESSION_TASKS
 from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import add_unit
@@ -165,13 +164,13 @@ def _calls_of_each_mode(root_tasks: RootTasks, task: Task) -> dict[Mode, set[str
         made[Mode.EXECUTE] |= calls
         calls.clear()
         assert root_tasks.outcomes(executed) == {MEMBER: "DONE"}
-        backups = [item["backup"] for item in root_tasks.results(executed)[MEMBER]["items"]]
-        if any(backups) and "backups" not in input_:
-            inputs.append({"task": Task.RESTORE, "backups": backups})
+        (item,) = root_tasks.results(executed)[MEMBER]["items"][:1]
+        if item["backup"] is not None:
+            inputs.append({**input_, "backup": item["backup"]})
     return made
 
 
-@pytest.mark.parametrize("task", SESSION_TASKS)
+@pytest.mark.parametrize("task", Task)
 def test_the_calls_that_policies_are_asked_about_are_those_that_root_sessions_make(
     root_tasks: RootTasks, task: Task
 ) -> None:

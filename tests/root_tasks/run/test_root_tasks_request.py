@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 QUEUE = f"arn:aws:sqs:eu-west-1:{MEMBER}:orders.fifo"
 BACKUP = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"
 DELETE, RECOVER = Task.DELETE, Task.RECOVER
-BUCKETS, QUEUES, RESTORE = Task.UNLOCK_BUCKET, Task.UNLOCK_QUEUE, Task.RESTORE
+BUCKETS, QUEUES = Task.UNLOCK_BUCKET, Task.UNLOCK_QUEUE
 
 
 def parse(input_: object) -> Request:
@@ -76,14 +76,14 @@ def test_buckets_are_named_by_account_and_queues_by_arn() -> None:
     )
 
 
-def test_a_policy_that_replaces_another_may_be_text_or_json() -> None:
+def test_the_policy_to_set_may_be_text_or_json() -> None:
     for policy in ('{"Version": "2012-10-17"}', {"Version": "2012-10-17"}):
         for input_ in (
             {"task": BUCKETS, "buckets": {MEMBER: ["a-b"]}},
             {"task": QUEUES, "queues": [QUEUE]},
         ):
             (only,) = parse({**input_, "policyOverride": policy}).assignments
-            assert [target.replacement for target in only.targets] == ['{"Version": "2012-10-17"}']
+            assert [target.new_policy for target in only.targets] == ['{"Version": "2012-10-17"}']
 
 
 NOT_BUCKETS = [
@@ -157,7 +157,6 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"organizationalUnits": [["Root"]]}, {"value": '["Root"]'}),
         ({"task": BUCKETS, "buckets": {"me": ["a-bucket"]}}, {"value": '"me"'}),
         ({"task": QUEUES, "queues": ["orders"]}, {"value": '"orders"'}),
-        ({"task": RESTORE, "backups": [f"runs/{BACKUP}"]}, {"key": "backups"}),
         ({"task": BUCKETS, "buckets": {MEMBER: ["x" * 256]}}, {"key": MEMBER}),
         *(
             ({"task": BUCKETS, "buckets": {MEMBER: [name]}}, {"key": MEMBER})
@@ -184,14 +183,13 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
             {"keys": ["skipBackup"]},
         ),
         (
-            {"task": RESTORE, "backups": [BACKUP], "policyOverride": {}},
+            {"task": QUEUES, "queues": [QUEUE], "skipBackup": True, "policyOverride": {}},
             {"keys": ["policyOverride"]},
         ),
         (
-            {"task": QUEUES, "queues": [QUEUE], "skipBackup": True, "policyOverride": {}},
-            {"keys": ["skipBackup"]},
+            {"task": QUEUES, "queues": [QUEUE], "skipBackup": True, "backup": BACKUP},
+            {"keys": ["backup"]},
         ),
-        ({"task": QUEUES, "backups": [BACKUP], "queues": [QUEUE]}, {"keys": ["backups"]}),
         *(
             (
                 {"task": task, "accounts": [MEMBER], key: 1},
@@ -211,7 +209,6 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"task": RECOVER}, {"task": RECOVER, "keys": ("accounts",)}),
         ({"task": BUCKETS}, {"keys": ("buckets",)}),
         ({"task": QUEUES}, {"keys": ("queues",)}),
-        ({"task": RESTORE}, {"keys": ("backups",)}),
     ],
     RefusalReason.ACCOUNTS_NOT_NAMED: [({"task": RECOVER, "accounts": ["all"]}, {"task": RECOVER})],
 }
@@ -284,21 +281,27 @@ def test_an_execution_takes_the_run_id_of_a_plan_and_nothing_else(input_: object
     assert raised.value.reason is RefusalReason.INPUT_NOT_A_PLAN
 
 
+ONE_BUCKET, TWO_BUCKETS = {MEMBER: ["abc"]}, {MEMBER: ["abc"], OTHER: ["abc"]}
+
+
 @pytest.mark.parametrize(
-    ("buckets", "policy", "reason"),
+    ("buckets", "given", "reason"),
     [
-        ({MEMBER: ["abc"]}, "no JSON", RefusalReason.OVERRIDE_NOT_JSON),
-        ({MEMBER: ["abc"]}, "[]", RefusalReason.INVALID_VALUE),
-        ({MEMBER: ["abc"]}, 7, RefusalReason.INVALID_VALUE),
-        ({MEMBER: ["abc", "abd"]}, {}, RefusalReason.OVERRIDE_OF_SEVERAL_POLICIES),
-        ({MEMBER: ["abc"], OTHER: ["abc"]}, {}, RefusalReason.OVERRIDE_OF_SEVERAL_POLICIES),
+        (ONE_BUCKET, {"policyOverride": "no JSON"}, RefusalReason.OVERRIDE_NOT_JSON),
+        (ONE_BUCKET, {"policyOverride": "[]"}, RefusalReason.INVALID_VALUE),
+        (ONE_BUCKET, {"policyOverride": 7}, RefusalReason.INVALID_VALUE),
+        (ONE_BUCKET, {"backup": f"runs/{BACKUP}"}, RefusalReason.INVALID_VALUE),
+        (ONE_BUCKET, {"policyOverride": {}, "backup": BACKUP}, RefusalReason.ONE_POLICY),
+        ({MEMBER: ["abc", "abd"]}, {"policyOverride": {}}, RefusalReason.ONE_POLICY),
+        (TWO_BUCKETS, {"policyOverride": {}}, RefusalReason.ONE_POLICY),
+        (TWO_BUCKETS, {"backup": BACKUP}, RefusalReason.ONE_POLICY),
     ],
 )
-def test_a_policy_replaces_that_of_one_bucket(
-    buckets: dict[str, list[str]], policy: object, reason: RefusalReason
+def test_one_policy_is_set_for_one_bucket(
+    buckets: dict[str, list[str]], given: Mapping[str, object], reason: RefusalReason
 ) -> None:
     with pytest.raises(RunRefusedError) as raised:
-        parse({"task": BUCKETS, "buckets": buckets, "policyOverride": policy})
+        parse({"task": BUCKETS, "buckets": buckets, **given})
     assert raised.value.reason is reason
 
 

@@ -68,7 +68,7 @@ def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str
         for task, target in lock_out(root_tasks).items():
             unlocked = plan_and_execute(f"unlock: {task}", task=task, **target)
             (item,) = root_tasks.results(unlocked)[MEMBER]["items"]
-            plan_and_execute(f"restore: {task}", task=Task.RESTORE, backups=[item["backup"]])
+            plan_and_execute(f"give back: {task}", task=task, **target, backup=item["backup"])
         return made
 
 

@@ -1,4 +1,4 @@
-"""The plan commands: the changes that deleting, recovering, unlocking and restoring would make."""
+"""The plan commands: the changes that deleting, recovering and unlocking would make."""
 
 from __future__ import annotations
 
@@ -125,16 +125,28 @@ def recover(*, accounts: tuple[str, ...]) -> dict[str, object]:
     return {"accounts": list(accounts)}
 
 
+def policy_input(value: str) -> dict[str, str]:
+    """Return the part of the input that is about a policy: that of a backup, or of a file."""
+    from root_tasks.aws.stores import BACKUP_REFERENCE
+
+    if BACKUP_REFERENCE.fullmatch(value):
+        return {"backup": value}
+    path = Path(value)
+    if not path.is_file():
+        raise click.BadParameter(f"{printable(repr(value))} is neither a file nor a backup's key.")
+    return {"policyOverride": read_text(path)}
+
+
 _policy_option = click.option(
     "--policy",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Replace the policy with this one, in one call, instead of removing it; needs "
-    "RootTasks(allow_policy_override=True).",
+    type=policy_input,
+    metavar="FILE|BACKUP",
+    help="Set this policy, by one call, instead of removing the one that is attached: the key of a "
+    "backup, from a report, or a file, which needs RootTasks(allow_policy_override=True).",
 )
 
 
-@plan.command(short_help="Remove or replace the policy of a bucket that locks everyone out.")
+@plan.command(short_help="Remove or set the policy of a bucket that locks everyone out.")
 @repeatable_option(
     "bucket",
     required=True,
@@ -145,16 +157,16 @@ _policy_option = click.option(
 @_policy_option
 @_planning(Task.UNLOCK_BUCKET)
 def unlock_bucket(
-    *, buckets: tuple[tuple[str, str], ...], policy: Path | None
+    *, buckets: tuple[tuple[str, str], ...], policy: dict[str, str] | None
 ) -> dict[str, object]:
-    """Plan to remove or replace the policy of a bucket. It is backed up; a removed one can be restored."""
+    """Plan to remove or set the policy of a bucket. The one that it has is backed up."""
     by_account: dict[str, list[str]] = {}
     for account, name in buckets:
         by_account.setdefault(account, []).append(name)
-    return {"buckets": by_account, "policyOverride": policy and read_text(policy)}
+    return {"buckets": by_account} | (policy or {})
 
 
-@plan.command(short_help="Remove or replace the policy of a queue that locks everyone out.")
+@plan.command(short_help="Remove or set the policy of a queue that locks everyone out.")
 @repeatable_option("queue", required=True, metavar="ARN", help="The queue's ARN. Repeatable.")
 @click.option(
     "--skip-backup",
@@ -164,21 +176,7 @@ def unlock_bucket(
 @_policy_option
 @_planning(Task.UNLOCK_QUEUE)
 def unlock_queue(
-    *, queues: tuple[str, ...], skip_backup: bool, policy: Path | None
+    *, queues: tuple[str, ...], skip_backup: bool, policy: dict[str, str] | None
 ) -> dict[str, object]:
-    """Plan to remove or replace the policy of a queue. It is backed up; a removed one can be restored."""
-    override = policy and read_text(policy)
-    return {"queues": list(queues), "skipBackup": skip_backup or None, "policyOverride": override}
-
-
-@plan.command(short_help="Restore policies that an execution removed.")
-@repeatable_option(
-    "backup",
-    required=True,
-    metavar="KEY",
-    help="The backup, from the report of the execution that removed the policy. Repeatable.",
-)
-@_planning(Task.RESTORE)
-def restore(*, backups: tuple[str, ...]) -> dict[str, object]:
-    """Plan to restore policies that an execution removed. It never overwrites one attached since."""
-    return {"backups": list(backups)}
+    """Plan to remove or set the policy of a queue. The one that it has is backed up."""
+    return {"queues": list(queues), "skipBackup": skip_backup or None} | (policy or {})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from root_tasks.model.task import SESSION_TASKS
+from root_tasks.model.task import Task
 
 from ..base.command_errors import CommandError, ExitCode, failures_as
 from ..base.options import (
@@ -26,8 +26,6 @@ from ..base.terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from root_tasks.model.task import Task
 
     from ...preflight.survey import Survey
     from ..base.caller import Caller
@@ -47,7 +45,7 @@ def role_arn(value: str) -> str:
 @click.command(short_help="Show which root tasks policies deny, and what would allow them.")
 @repeatable_option(
     "task",
-    type=click.Choice([task.value for task in SESSION_TASKS]),
+    type=click.Choice([task.value for task in Task]),
     help="Check this task. Repeatable. Default: every task.",
 )
 @click.option(
@@ -128,7 +126,7 @@ def preflight(
                 read_text(policy_file), file=policy_file, target_ids=targets, replaced_id=replaces
             )
         caller = find_caller(target)
-        selected = tuple(task for task in SESSION_TASKS if not tasks or task in tasks)
+        selected = tuple(task for task in Task if not tasks or task in tasks)
         if from_report is not None:
             selected, accounts = _of_report(target, from_report)
         roles = (session_role,) if session_role else _session_roles(caller, stack=target.stack)
@@ -233,4 +231,4 @@ def _of_report(target: TargetOptions, run: str) -> tuple[tuple[Task, ...], tuple
     )
     if not accounts:
         raise CommandError(f"Run {report.run_id} has no account to check.")
-    return (report.session_task,), accounts
+    return (report.task,), accounts

@@ -120,15 +120,16 @@ def _remark(row: ReportRow, notes: dict[str, int]) -> str:
 
 
 def _policies_of_plan(report: Report) -> Iterator[str]:
-    """Yield the policies that a plan removes or attaches, and what changes in those that it replaces."""
+    """Yield the policies that a plan removes, and what changes in those that it sets."""
     planned = words_of(report).planned
     for result in report.results:
         for item in result.items:
-            if item.outcome is not Outcome.PLANNED or item.policy is None:
+            text, changes = item.difference, " (- goes, + is new)"
+            if text is None and item.policy is not None:
+                text, changes = pretty_json(item.policy), ""
+            if item.outcome is not Outcome.PLANNED or text is None:
                 continue
-            changes = " (- goes, + is new)" if item.difference else ""
             yield printable(f"Policy of {item.id} in {result.account_id}, {planned}{changes}:")
-            text = item.difference or pretty_json(item.policy)
             for line in text.replace("\r\n", "\n").split("\n"):
                 yield f"  {printable(line)}"
             yield ""
