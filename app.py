@@ -1,11 +1,11 @@
-"""The reference bootstrap app: one stack in the management account enables root access, and repairs drift."""
+"""The reference app: one stack in the management account for root access, its drift and the tasks."""
 
 import os
 
 from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_sns as sns
 
-from centralized_root_access import CentralizedRootAccess
+from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 
 app = App()
 stack = Stack(
@@ -15,8 +15,8 @@ stack = Stack(
         account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION")
     ),
 )
+topic = sns.Topic(stack, "SecurityNews", enforce_ssl=True)
 root_access = CentralizedRootAccess(stack, "RootAccess")
-root_access.add_drift_check(
-    repair=True, notification_topic=sns.Topic(stack, "SecurityNews", enforce_ssl=True)
-)
+root_access.add_drift_check(repair=True, notification_topic=topic)
+RootTasks(stack, "RootTasks", tasks=[RootTask.AUDIT, RootTask.DELETE], notification_topic=topic)
 app.synth()

@@ -6,30 +6,34 @@ import argparse
 import json
 import os
 import re
+import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-
-from botocore.exceptions import ClientError
 
 from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
 from local_aws.processes import Interrupted, StartError, raise_interrupted_on_signals, run_command
-from local_aws.seed import seed_organization
 from local_aws.services import REPOSITORY, LocalAws, running_local_aws
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from local_aws.emulation import Organization
+
 STACK = "OrganizationBootstrap"
 LOGS = REPOSITORY / ".local-aws"
 _CDK_LOG = LOGS / "cdk.log"
 # The names that the command line gives to the files of a report in a folder.
 _PAGE, _REPORT = LOGS / "report.html", LOGS / "report.json"
-# The width of the audit's output where there is no terminal.
+_PROGRAM = "centralized-root-access"
+# The width of what is shown, whatever the terminal's is: the demonstration has as many lines everywhere.
 _COLUMNS = "120"
-# In a notice, below its subject: who did it, what differs, and what was applied.
-_FACT = re.compile(r"^(?:Caller|Deviations|Applied .*):(?: .+|(?:\n- .+)+)", re.MULTILINE)
+# The exit code of an audit that found root credentials.
+_FOUND = 1
+# In a notice, below its subject: who did it, and what was applied.
+_FACT = re.compile(r"^(?:Caller|Applied .*):(?: .+|(?:\n- .+)+)", re.MULTILINE)
 
 
 class DemonstrationError(Exception):
@@ -73,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def demonstrate(aws: LocalAws) -> None:
-    """Show an organization before and after a deployment, a drift, and an audit.
+    """Enable root access, repair a drift, and delete the root credentials of every member account.
 
     Args:
         aws: A local AWS in its initial state.
@@ -84,10 +88,9 @@ def demonstrate(aws: LocalAws) -> None:
     LOGS.mkdir(exist_ok=True)
     for file in (_CDK_LOG, _PAGE, _REPORT):
         file.unlink(missing_ok=True)
-    seed_organization(aws.organization)
-    accounts = len(aws.organization.members) + 1
-    print(f"== A local AWS on this machine, with an organization of {accounts} accounts")
-    _show_features(aws)
+    accounts = _put_root_credentials(aws.organization)
+    print(f"== A local AWS on this machine, with an organization of {len(accounts) + 1} accounts")
+
     _say(f"Deploy app.py with the CDK CLI (all that it prints: {_CDK_LOG.relative_to(REPOSITORY)})")
     # In a folder with an app, the CLI would synthesize it first.
     deploy(aws, "bootstrap", aws.cdk_environment, folder=aws.addresses.folder)
@@ -95,21 +98,83 @@ def demonstrate(aws: LocalAws) -> None:
     [stack] = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     print(f"{STACK}.RootAccessStatus = {outputs['RootAccessStatus']}")
-    _show_features(aws)
-    _say("A feature is disabled; the drift check publishes by whom, and enables it")
+
+    _say("Alice disables a feature: the drift check publishes that it was her, and enables it")
     _show_drift(aws)
     if len(aws.organization.root_access().features) != 2:
         raise DemonstrationError("The drift check has not enabled the feature.")
-    _say("Which root users have credentials? No deployment is needed, nothing changes")
-    arguments = ("audit", "--from-here", "--output", LOGS.name)
-    _show_command("centralized-root-access", *arguments)
-    columns = {} if sys.stdout.isatty() else {"COLUMNS": _COLUMNS}
-    command = [sys.executable, "-m", "centralized_root_access", *arguments]
-    exit_code = run_command(command, environment=aws.environment | columns)
-    if not _REPORT.exists():
-        raise DemonstrationError(f"The audit failed with exit code {exit_code}.")
-    found = json.loads(_REPORT.read_text(encoding="utf-8"))["totals"].get("HAS_CREDENTIALS", 0)
-    _say(f"Verdict: root access is enabled, drift repaired, {found} root users have credentials")
+
+    _say("Which root users have credentials? Each command prints the next one")
+    audit = _show(aws, f"{_PROGRAM} audit --output {LOGS.name}", exit_code=_FOUND)
+    _say("Plan to delete them: a plan changes nothing, and is there to be read")
+    plan = _show(aws, _next_command(audit, "plan"), only_summary=True)
+    _say("Execute exactly that plan, and audit again")
+    execution = _show(aws, f"{_next_command(plan, 'execute')} --yes", only_summary=True)
+    _show(aws, _next_command(execution, "audit"))
+
+    done = "root access is enabled, drift is repaired"
+    _say(f"Verdict: {done}, no root credentials in {len(accounts)} of {len(accounts)} accounts")
+
+
+def _put_root_credentials(organization: Organization) -> list[str]:
+    """Give each member's root user credentials that nobody used lately, and return the accounts."""
+    now = datetime.now(UTC)
+    first, second, third = organization.members
+    organization.put_root_credentials(
+        account_id=first,
+        password=True,
+        access_keys=1,
+        access_key_last_used=now - timedelta(days=194),
+        created_at=now - timedelta(days=2800),
+    )
+    organization.put_root_credentials(
+        account_id=second,
+        password=True,
+        mfa_devices=1,
+        password_last_used=now - timedelta(days=412),
+        created_at=now - timedelta(days=1900),
+    )
+    organization.put_root_credentials(
+        account_id=third, password=True, certificates=1, created_at=now - timedelta(days=3100)
+    )
+    return [first, second, third]
+
+
+def _show(aws: LocalAws, command: str, *, exit_code: int = 0, only_summary: bool = False) -> str:
+    """Print a command of this project and what it prints, and return that.
+
+    Args:
+        aws: The local AWS.
+        command: The command.
+        exit_code: The exit code that it must have.
+        only_summary: Whether to leave out the list, down to the blank line before the summary.
+
+    Raises:
+        DemonstrationError: It had another exit code.
+    """
+    print(f"$ {command}", flush=True)
+    module = [sys.executable, "-m", "centralized_root_access"]
+    finished = subprocess.run(
+        [*module, *command.split()[1:]],
+        env={**aws.environment, "COLUMNS": _COLUMNS, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    printed = finished.stdout
+    print(printed.rpartition("\n\n")[2] if only_summary else printed, end="", flush=True)
+    if finished.returncode != exit_code:
+        raise DemonstrationError(f"The command failed with exit code {finished.returncode}.")
+    return printed
+
+
+def _next_command(printed: str, name: str) -> str:
+    """Return the command with this name that another command printed as the next one."""
+    found = re.search(rf": ({_PROGRAM} {name} .*)", printed)
+    if found is None:
+        raise DemonstrationError(f"No command `{name}` was printed as the next one.")
+    return found[1]
 
 
 def deploy(aws: LocalAws, *arguments: str, folder: Path = REPOSITORY) -> None:
@@ -158,7 +223,6 @@ def _show_drift(aws: LocalAws) -> None:
     attributes = sqs.get_queue_attributes(QueueUrl=inbox, AttributeNames=["QueueArn"])["Attributes"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=attributes["QueueArn"])
 
-    _show_command("aws", "iam", "disable-organizations-root-sessions", ">/dev/null")
     aws.client("iam").disable_organizations_root_sessions()
     # The event of the call as EventBridge passes it on, and the schedule's.
     events = (
@@ -184,20 +248,6 @@ def _show_drift(aws: LocalAws) -> None:
             print(f"Published: {notice['Subject']}")
             for fact in _FACT.findall(notice["Message"]):
                 print("  |", fact.replace("\n- ", " ", 1).replace("\n- ", ", "))
-
-
-def _show_features(aws: LocalAws) -> None:
-    """Print a command, and its response or error as the AWS CLI does."""
-    query = ("--query", "EnabledFeatures", "--output", "text")
-    _show_command("aws", "iam", "list-organizations-features", *query)
-    try:
-        print(*aws.client("iam").list_organizations_features()["EnabledFeatures"], sep="\t")
-    except ClientError as error:
-        print(error)
-
-
-def _show_command(*words: str) -> None:
-    print(f"$ {' '.join(words)}", flush=True)
 
 
 def _say(sentence: str) -> None:

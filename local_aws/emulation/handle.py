@@ -267,6 +267,7 @@ class Organization:
         certificates: int = 0,
         password_last_used: datetime | None = None,
         access_key_last_used: datetime | None = None,
+        created_at: datetime | None = None,
     ) -> None:
         """Give an account's root user exactly these credentials.
 
@@ -278,25 +279,27 @@ class Organization:
             certificates: How many signing certificates it has.
             password_last_used: When the password was last used; default: never.
             access_key_last_used: When each access key was last used; default: never.
+            created_at: When they were created; default: now, or when one was used before that.
         """
         self._require_account(account_id)
-        now = self._emulation.now()
+        uses = [used for used in (password_last_used, access_key_last_used) if used is not None]
+        created_at = created_at or min([self._emulation.now(), *uses])
         keys = [
             AccessKey(
                 id=root_access_key_id(account_id, number),
-                created_at=now,
+                created_at=created_at,
                 last_use=access_key_last_used,
             )
             for number in range(1, access_keys + 1)
         ]
         device = f"arn:aws:iam::{account_id}:mfa/root-account-mfa-device"
         self._emulation.root_users[account_id] = RootUser(
-            password_created_at=now if password else None,
+            password_created_at=created_at if password else None,
             password_last_used=password_last_used,
             access_keys={key.id: key for key in keys},
-            mfa_devices={f"{device}-{number}": now for number in range(1, mfa_devices + 1)},
+            mfa_devices={f"{device}-{number}": created_at for number in range(1, mfa_devices + 1)},
             certificates={
-                f"CERT{account_id}{number:016}": now for number in range(1, certificates + 1)
+                f"CERT{account_id}{number:016}": created_at for number in range(1, certificates + 1)
             },
         )
 

@@ -54,6 +54,8 @@ def observe_a_lifetime(organization: Organization) -> list[object]:
         "iam", credentials=open_root_session(organization, DELETE, account_id=account_id)
     )
     seen.append(root.get_user()["User"].get("PasswordLastUsed"))
+    # Nothing is used before it is created.
+    assert root.get_login_profile()["LoginProfile"]["CreateDate"] == last_used
     organization.deny(account_id=account_id, action="iam:DeleteLoginProfile")
     seen.append(error_of(root.delete_login_profile))
     organization.allow(account_id=account_id, action="iam:DeleteLoginProfile")
