@@ -96,12 +96,13 @@ class OrganizationPolicies:
         if attached.is_pending:
             policies = [_PENDING]
         elif policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
-            policies = [RCP_FULL_ACCESS, *policies]
+            # It is left out when policies are read, because every target has it.
+            policies.insert(0, RCP_FULL_ACCESS)
         elif target_id not in attached.policy_ids:
             policies = [FULL_ACCESS]
         elif not policies:
             policies = [_NOT_LISTED]
         if target_id in attached.problems:
-            policies = [*policies, _unknown_policy(attached.problems[target_id])]
+            policies.append(_unknown_policy(attached.problems[target_id]))
         name = self.target_names.get(target_id, "")
         return Level(target_id=target_id, name=name, policies=tuple(policies))

@@ -1,8 +1,7 @@
-"""Root sessions before they are opened: who opens them, which calls they make, and what these act on."""
+"""Root sessions before they are opened: who opens them, their calls, and what these act on."""
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -74,8 +73,13 @@ class SessionFacts:
         return replace(self, account_id=account_id, organization_path=self.path_of(unit_ids))
 
     def path_of(self, unit_ids: Sequence[str] | None) -> str | None:
-        """Return units as a path in the organization; None if it is not known."""
-        return None if unit_ids is None else "/".join((self.organization_id, *unit_ids, ""))
+        """Return units as a path in the organization; None if it is not known.
+
+        For example o-8j81brsjuj/r-ab12/ou-ab12-11111111/.
+        """
+        if unit_ids is None:
+            return None
+        return "/".join([self.organization_id, *unit_ids]) + "/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +95,25 @@ class PartialArn:
 
     @cached_property
     def literal_prefix(self) -> str:
-        """The ARN up to the first part that is not known; all of it if every part is known."""
-        known = list(itertools.takewhile(lambda part: part is not None, self.parts))
-        return ":".join(part or "" for part in [*known, ""][: len(self.parts)])
+        """The ARN up to the first part that is not known; all of it if every part is known.
+
+        For example arn:aws:s3::: for a bucket without a name.
+        """
+        known: list[str] = []
+        for part in self.parts:
+            if part is None:
+                # What is known ends with a colon.
+                known.append("")
+                break
+            known.append(part)
+        return ":".join(known)
 
     @cached_property
     def in_lowercase(self) -> str | None:
         """The ARN in lowercase; None if a part is not known."""
-        return None if None in self.parts else self.literal_prefix.lower()
+        if None in self.parts:
+            return None
+        return self.literal_prefix.lower()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,17 +153,23 @@ def call_of(
         task: For the call that opens the session, the task whose policy it gets.
     """
     service = action.partition(":")[0]
-    arn = "arn", session.partition
-    root_user = (*arn, "iam", "", session.account_id, "root")
+    partition, account_id = session.partition, session.account_id
+    root_user = ("arn", partition, "iam", "", account_id, "root")
+    # Which bucket or queue it is is not known yet: None stands for its name, and for its Region.
     resources: dict[str, tuple[str | None, ...]] = {
         "iam": root_user,
         "sts": root_user,
-        "s3": (*arn, service, "", "", None),
-        "sqs": (*arn, service, None, session.account_id, None),
+        "s3": ("arn", partition, "s3", "", "", None),
+        "sqs": ("arn", partition, "sqs", None, account_id, None),
     }
-    resource = None if action in _WITHOUT_RESOURCE else PartialArn(parts=resources[service])
-    # A bucket or a queue has a Region of its own.
-    region = None if resource and service != "sts" else session.region
+    resource = None
+    if action not in _WITHOUT_RESOURCE:
+        resource = PartialArn(parts=resources[service])
+
+    region: str | None = session.region
     if service == "iam":
         region = _IAM_REGIONS.get(session.partition)
+    elif service in ("s3", "sqs") and resource is not None:
+        # The call goes to the Region of the bucket or queue.
+        region = None
     return Call(action=action, resource=resource, region=region, task=task)

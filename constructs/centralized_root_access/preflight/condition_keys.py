@@ -58,8 +58,10 @@ class Possible:
         if self.absent or self.others is not None or len(self.values) != 1:
             return Unresolved.UNKNOWN
         (value,) = self.values
-        # AWS: a multivalued key cannot be a policy variable.
-        return value if isinstance(value, str) else Unresolved.MULTIVALUED
+        if isinstance(value, tuple):
+            # AWS: a multivalued key cannot be a policy variable.
+            return Unresolved.MULTIVALUED
+        return value
 
 
 ABSENT = Possible(absent=True)
@@ -85,7 +87,9 @@ class SessionRequest:
     def possible(self, key: str) -> Possible:
         """Return what a condition key may be."""
         entry = _entry(key, self.call.service)
-        return entry if isinstance(entry, Possible) else entry(self)
+        if isinstance(entry, Possible):
+            return entry
+        return entry(self)
 
 
 _Entry = Possible | Callable[[SessionRequest], Possible]
@@ -93,26 +97,30 @@ _Entry = Possible | Callable[[SessionRequest], Possible]
 
 def _one(value: str | None) -> Possible:
     """Return a key with one value; None is a value that is not known."""
-    return PRESENT if value is None else Possible(values=(value,))
+    if value is None:
+        return PRESENT
+    return Possible(values=(value,))
 
 
 def _paths(path: str | None) -> Possible:
     """Return a key that is a list with one path."""
-    return (
-        Possible(others=OtherValues.ONE_OR_MORE_VALUES)
-        if path is None
-        else Possible(values=((path,),))
-    )
+    if path is None:
+        return Possible(others=OtherValues.ONE_OR_MORE_VALUES)
+    return Possible(values=((path,),))
 
 
 def _opener_arn(request: SessionRequest) -> Possible:
     arns = request.session.opener.principal_arns
-    return Possible(values=arns) if arns else PRESENT
+    if not arns:
+        return PRESENT
+    return Possible(values=arns)
 
 
 def _task_policy(request: SessionRequest) -> Possible:
     task = request.call.task
-    return _one(task and f"arn:{request.session.partition}:iam::aws:policy/root-task/{task.policy}")
+    if task is None:
+        return PRESENT
+    return _one(f"arn:{request.session.partition}:iam::aws:policy/root-task/{task.policy}")
 
 
 def _account(request: SessionRequest) -> Possible:
@@ -303,5 +311,7 @@ def _entry(key: str, service: str) -> _Entry:
     prefix, colon, _ = key.partition(":")
     # Keys of a service are only in the requests of that service, except in sessions of a function's
     # or an instance's role, which open root sessions.
-    is_foreign = colon and prefix not in ("aws", service) and service != "sts"
-    return ABSENT if is_foreign else ANYTHING
+    is_foreign = colon and prefix not in ("aws", service)
+    if is_foreign and service != "sts":
+        return ABSENT
+    return ANYTHING

@@ -32,69 +32,76 @@ def condition_holds(condition: Condition, request: SessionRequest) -> Truth:
 def _outcome(
     condition: Condition, possible: Possible, variables: tuple[tuple[str, Possible], ...]
 ) -> Truth:
+    if condition.operator is None:
+        return _null_holds(condition, possible)
     value_of = {key: value.text for key, value in variables}.__getitem__
-    if condition.operator is None and condition.operator_name != "Null":
-        return Truth.UNKNOWN
-    cases = [_holds(condition, value, value_of) for value in possible.values]
+    cases = [_holds(condition, condition.operator, value, value_of) for value in possible.values]
     if possible.absent:
-        cases.append(_holds(condition, None, value_of))
+        cases.append(_holds_without_key(condition, condition.operator))
     if possible.others is not None:
-        cases.append(_holds_for_any_value(condition, possible, value_of))
+        cases.append(_holds_for_others(condition, condition.operator, possible, value_of))
     return agreement(cases)
 
 
-def _holds_for_any_value(condition: Condition, possible: Possible, value_of: ValueOf) -> Truth:
-    """Return whether a condition holds for every value that a key may have if it is there."""
-    operator = condition.operator
-    if operator is None:
-        return _null(condition, absent=False)
-    everything = any(template.matches_everything for template in condition.values)
+def _null_holds(condition: Condition, possible: Possible) -> Truth:
+    """Return whether a key is absent or present, as Null asks; other operators are not known."""
+    texts = {lowercase(template.raw) for template in condition.values}
+    if condition.operator_name != "Null" or not texts <= {"true", "false"}:
+        return Truth.UNKNOWN
+    cases = []
+    if possible.absent:
+        cases.append(truth_of("true" in texts))
+    if possible.values or possible.others is not None:
+        cases.append(truth_of("false" in texts))
+    return agreement(cases)
+
+
+def _holds_for_others(
+    condition: Condition, operator: Operator, possible: Possible, value_of: ValueOf
+) -> Truth:
+    """Return whether a condition holds for every other value that its key may have."""
     if possible.times is not None and operator.is_order:
         # A condition that holds for the earliest and for the latest time holds for every time in
         # between.
-        return agreement(_holds(condition, time, value_of) for time in possible.times)
-    if possible.others is OtherValues.ONE_VALUE and operator.takes_wildcards and everything:
+        return agreement(_holds(condition, operator, time, value_of) for time in possible.times)
+    # An asterisk matches the one value, whatever it is.
+    matches_everything = any(template.matches_everything for template in condition.values)
+    is_one_value = possible.others is OtherValues.ONE_VALUE
+    if is_one_value and operator.takes_wildcards and matches_everything:
         return truth_of(not operator.negated)
     return Truth.UNKNOWN
 
 
-def _holds(condition: Condition, value: Value | None, value_of: ValueOf) -> Truth:
-    """Return whether a condition holds for a value; None is a key that is absent."""
-    operator = condition.operator
-    if operator is None:
-        return _null(condition, absent=value is None)
-    if value is None:
-        return _holds_without_key(condition, operator)
+def _holds(condition: Condition, operator: Operator, value: Value, value_of: ValueOf) -> Truth:
+    """Return whether a condition holds for a value of its key."""
     if condition.quantifier is None:
-        # AWS: a key with a list of values needs a quantifier. Without one nothing matches, negated
-        # or not.
-        return (
-            _match(condition, operator, value, value_of) if isinstance(value, str) else Truth.FALSE
-        )
-    values = (value,) if isinstance(value, str) else value
-    quantify = all_of if condition.quantifier is Quantifier.FOR_ALL_VALUES else any_of
-    return quantify(_match(condition, operator, item, value_of) for item in values)
+        if isinstance(value, tuple):
+            # AWS: a key with a list of values needs a quantifier. Without one nothing matches,
+            # negated or not.
+            return Truth.FALSE
+        return _match(condition, operator, value, value_of)
+    if isinstance(value, str):
+        value = (value,)
+    matches = [_match(condition, operator, item, value_of) for item in value]
+    if condition.quantifier is Quantifier.FOR_ALL_VALUES:
+        return all_of(matches)
+    return any_of(matches)
 
 
 def _holds_without_key(condition: Condition, operator: Operator) -> Truth:
     if condition.quantifier is Quantifier.FOR_ALL_VALUES:
         return Truth.TRUE
     if condition.quantifier is Quantifier.FOR_ANY_VALUE:
-        # AWS: false without the key, and true without the key for IfExists; not which of the two
-        # wins.
-        return Truth.UNKNOWN if condition.if_exists else Truth.FALSE
+        if condition.if_exists:
+            # AWS: false without the key for ForAnyValue, and true without the key for IfExists; not
+            # which of the two wins.
+            return Truth.UNKNOWN
+        return Truth.FALSE
     return truth_of(condition.if_exists or operator.negated)
 
 
-def _null(condition: Condition, *, absent: bool) -> Truth:
-    texts = {lowercase(template.raw) for template in condition.values}
-    if not texts <= {"true", "false"}:
-        return Truth.UNKNOWN
-    return truth_of(("true" if absent else "false") in texts)
-
-
 def _match(condition: Condition, operator: Operator, value: str, value_of: ValueOf) -> Truth:
-    """Return whether one value of a request is as the operator and the values of a condition say."""
+    """Return whether one value of a request is as a condition's operator and values say."""
     match = Truth.FALSE
     for template in condition.values:
         result = operator.compare(template, value, value_of)
@@ -109,4 +116,6 @@ def _match(condition: Condition, operator: Operator, value: str, value_of: Value
             break
         if result is Truth.UNKNOWN:
             match = result
-    return match.negation if operator.negated else match
+    if operator.negated:
+        return match.negation
+    return match

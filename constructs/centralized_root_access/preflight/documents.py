@@ -1,4 +1,4 @@
-"""Policy documents, parsed once. What cannot be parsed is kept as a policy of which nothing is known."""
+"""Policy documents, parsed once. One that cannot be parsed is a policy of which nothing is known."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def parse_policy(
     name: str,
     policy_type: PolicyType = PolicyType.SERVICE_CONTROL_POLICY,
 ) -> Policy:
-    """Return the policy of a document; a document that cannot be parsed gives a policy with a problem.
+    """Return the policy of a document; one that cannot be parsed gives a policy with a problem.
 
     Args:
         content: The document, JSON.
@@ -176,12 +176,14 @@ def _statements(document: object, policy_type: PolicyType) -> tuple[Statement, .
         raise _UnknownLanguageError(
             f"Its Version is {version!r}; known are {' and '.join(_VERSIONS)}."
         )
-    listed = members.get("Statement")
-    statements = listed if isinstance(listed, list) else [listed]
+    statements = members.get("Statement")
+    if not isinstance(statements, list):
+        statements = [statements]
     if not statements:
         raise _UnknownLanguageError("It has no statement.")
+    has_variables = version != _OLD_VERSION
     return tuple(
-        _statement(statement, number, variables=version != _OLD_VERSION, policy_type=policy_type)
+        _statement(statement, number, variables=has_variables, policy_type=policy_type)
         for number, statement in enumerate(statements, start=1)
     )
 
@@ -198,8 +200,11 @@ def _statement(
     if not isinstance(sid, str) or isinstance(sid, _Number):
         raise _UnknownLanguageError(f"{place}: its Sid is not a text.")
     principal = members.get("Principal")
-    is_resource_policy = policy_type is PolicyType.RESOURCE_CONTROL_POLICY
-    if principal not in _ANYBODY if is_resource_policy else "Principal" in members:
+    if policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
+        is_valid = principal in _ANYBODY
+    else:
+        is_valid = "Principal" not in members
+    if not is_valid:
         raise _UnknownLanguageError(
             f"{place}: its Principal is {principal!r}, which a {policy_type} cannot have."
         )
@@ -221,10 +226,12 @@ def _statement(
 def _one_of(
     members: dict[str, object], name: str, negated: str, place: str
 ) -> tuple[tuple[str, ...], bool]:
-    if (name in members) == (negated in members):
-        raise _UnknownLanguageError(f"{place}: it needs either {name} or {negated}.")
+    """Return what an element lists, and whether it is the negated one, such as NotAction."""
     is_negated = negated in members
-    return _texts(members[negated if is_negated else name], f"{place}: its {name}"), is_negated
+    if is_negated == (name in members):
+        raise _UnknownLanguageError(f"{place}: it needs either {name} or {negated}.")
+    listed = members[negated] if is_negated else members[name]
+    return _texts(listed, f"{place}: its {name}"), is_negated
 
 
 def _conditions(block: object, place: str, *, variables: bool) -> tuple[Condition, ...]:
@@ -232,21 +239,16 @@ def _conditions(block: object, place: str, *, variables: bool) -> tuple[Conditio
     for operator_name, keys in _members(block, f"{place}: its Condition").items():
         quantifier, operator, if_exists = _operator(operator_name)
         for key, values in _members(keys, f"{place}: {operator_name}").items():
-            conditions.append(
-                Condition(
-                    operator_name=operator_name,
-                    key=key,
-                    values=tuple(
-                        parse_template(value, variables=variables)
-                        for value in _texts(
-                            values, f"{place}: {operator_name} {key}", in_condition=True
-                        )
-                    ),
-                    operator=operator,
-                    quantifier=quantifier,
-                    if_exists=if_exists,
-                )
+            texts = _texts(values, f"{place}: {operator_name} {key}", in_condition=True)
+            condition = Condition(
+                operator_name=operator_name,
+                key=key,
+                values=tuple(parse_template(text, variables=variables) for text in texts),
+                operator=operator,
+                quantifier=quantifier,
+                if_exists=if_exists,
             )
+            conditions.append(condition)
     return tuple(conditions)
 
 
@@ -256,9 +258,15 @@ _QUANTIFIERS = {quantifier.lower(): quantifier for quantifier in Quantifier}
 
 
 def _operator(name: str) -> tuple[Quantifier | None, Operator | None, bool]:
+    """Return the prefix, the operator and whether there is the suffix IfExists.
+
+    For example ForAnyValue, StringLike and True for ForAnyValue:StringLikeIfExists.
+    """
+    base = name
     prefix, colon, rest = name.partition(":")
     quantifier = _QUANTIFIERS.get(lowercase(prefix)) if colon else None
-    base = rest if quantifier else name
+    if quantifier is not None:
+        base = rest
     if_exists = base.endswith(_IF_EXISTS)
     return quantifier, OPERATORS.get(base.removesuffix(_IF_EXISTS)), if_exists
 
@@ -266,20 +274,24 @@ def _operator(name: str) -> tuple[Quantifier | None, Operator | None, bool]:
 def _members(value: object, place: str, known: frozenset[str] | None = None) -> dict[str, object]:
     if not isinstance(value, dict):
         raise _UnknownLanguageError(f"{place} is not an object.")
-    unknown = sorted(value.keys() - known) if known is not None else []
-    if unknown:
-        raise _UnknownLanguageError(f"{place} has an unknown element: {', '.join(unknown)}.")
+    if known is not None and not value.keys() <= known:
+        unknown = ", ".join(sorted(value.keys() - known))
+        raise _UnknownLanguageError(f"{place} has an unknown element: {unknown}.")
     return value
 
 
 def _texts(value: object, place: str, *, in_condition: bool = False) -> tuple[str, ...]:
     """Return a text or a list of texts; in conditions, booleans and numbers are texts as well."""
-    texts = []
-    for item in value if isinstance(value, list) else [value]:
-        text = str(item).lower() if in_condition and isinstance(item, bool) else item
-        if not isinstance(text, str) or (isinstance(text, _Number) and not in_condition):
-            raise _UnknownLanguageError(f"{place} is not a text or a list of texts.")
-        texts.append(str(text))
-    if not texts:
+    items = value if isinstance(value, list) else [value]
+    if not items:
         raise _UnknownLanguageError(f"{place} is empty.")
+    texts = []
+    for item in items:
+        if in_condition and isinstance(item, bool):
+            # As JSON has it.
+            texts.append(str(item).lower())
+        elif isinstance(item, str) and (in_condition or not isinstance(item, _Number)):
+            texts.append(str(item))
+        else:
+            raise _UnknownLanguageError(f"{place} is not a text or a list of texts.")
     return tuple(texts)

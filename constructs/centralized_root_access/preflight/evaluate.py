@@ -141,12 +141,14 @@ class PolicyCheck:
         """
         session = self._session.in_account(account.account_id, account.unit_ids)
         call = call_of(action, session=session, task=task)
-        account_path = _path(account)
         # Service control policies apply to the caller, resource control policies to what it acts
         # on.
+        account_path = _path(account)
         caller_path = account_path
         if action == ASSUME_ROOT:
-            caller_path = () if session.opener.is_in_management_account else _path(session.opener)
+            caller_path = _path(session.opener)
+            if session.opener.is_in_management_account:
+                caller_path = ()
         return evaluate_request(
             SessionRequest(session=session, call=call),
             service_control=self._levels_on(caller_path, PolicyType.SERVICE_CONTROL_POLICY),
@@ -162,7 +164,10 @@ class PolicyCheck:
 
 
 def _path(account: Account | SessionOpener) -> tuple[str | None, ...]:
-    return (None,) if account.unit_ids is None else (*account.unit_ids, account.account_id)
+    """Return the IDs from the root down to an account; one None if they are not known."""
+    if account.unit_ids is None:
+        return (None,)
+    return (*account.unit_ids, account.account_id)
 
 
 # Resource control policies do not support IAM.
@@ -189,29 +194,36 @@ def evaluate_request(
         _level(level, PolicyType.SERVICE_CONTROL_POLICY, request) for level in service_control
     ]
     if call.service in _RESOURCE_CONTROLLED_SERVICES:
-        judged = (
-            _level(level, PolicyType.RESOURCE_CONTROL_POLICY, request) for level in resource_control
-        )
-        results += [_with_doubt(call, *result) for result in judged]
-    decision = strictest({decision for decision, _ in results})
-    return Verdict(
-        call=call,
-        decision=decision,
-        causes=tuple(cause for result, causes in results if result is decision for cause in causes),
-    )
+        for level in resource_control:
+            result = _level(level, PolicyType.RESOURCE_CONTROL_POLICY, request)
+            results.append(_with_doubt(call, result))
+    decision = strictest({result.decision for result in results})
+    # An allowed level has no causes, and those of an unknown one explain no denial.
+    causes: list[Cause] = []
+    for result in results:
+        if result.decision is decision:
+            causes += result.causes
+    return Verdict(call=call, decision=decision, causes=tuple(causes))
 
 
 def strictest(decisions: Collection[Decision]) -> Decision:
     """Return the decision on all: denied if one is, otherwise unknown if one is."""
-    strictness = (Decision.DENIED, Decision.UNKNOWN)
-    return next((decision for decision in strictness if decision in decisions), Decision.ALLOWED)
+    for decision in (Decision.DENIED, Decision.UNKNOWN):
+        if decision in decisions:
+            return decision
+    return Decision.ALLOWED
 
 
-_Result = tuple[Decision, tuple[Cause, ...]]
+@dataclass(frozen=True, kw_only=True)
+class _LevelResult:
+    """The result of the policies at one level, and its causes; none if it is allowed."""
+
+    decision: Decision
+    causes: tuple[Cause, ...]
 
 
-def _with_doubt(call: Call, decision: Decision, causes: tuple[Cause, ...]) -> _Result:
-    """Return the result of resource control policies, undecided if it is not known that they apply."""
+def _with_doubt(call: Call, result: _LevelResult) -> _LevelResult:
+    """Return a result of resource control policies, undecided if they may not apply to the call."""
     if call.action == ASSUME_ROOT:
         # AWS lists a resource type for it, and STS among the services; nobody has recorded what
         # AWS does.
@@ -221,44 +233,57 @@ def _with_doubt(call: Call, decision: Decision, causes: tuple[Cause, ...]) -> _R
         # sqs:ListQueues was denied (NOTICE).
         doubt = Reason.NO_RESOURCE
     else:
-        return decision, causes
-    if decision is not Decision.DENIED:
-        return decision, causes
-    return Decision.UNKNOWN, tuple(replace(cause, reason=doubt) for cause in causes)
+        return result
+    if result.decision is not Decision.DENIED:
+        return result
+    causes = tuple(replace(cause, reason=doubt) for cause in result.causes)
+    return _LevelResult(decision=Decision.UNKNOWN, causes=causes)
 
 
-def _level(level: Level, policy_type: PolicyType, request: SessionRequest) -> _Result:
+# What a statement means for a call, by its effect and whether it applies. An Allow that certainly
+# applies is not a cause: it is what is wanted.
+_REASONS = {
+    (Effect.DENY, Truth.TRUE): Reason.EXPLICIT_DENY,
+    (Effect.DENY, Truth.UNKNOWN): Reason.UNDECIDED_DENY,
+    (Effect.ALLOW, Truth.UNKNOWN): Reason.UNDECIDED_ALLOW,
+}
+
+
+def _level(level: Level, policy_type: PolicyType, request: SessionRequest) -> _LevelResult:
     """Return what a level says: its policies together must allow, and none may deny."""
     causes: dict[Reason, list[Cause]] = {reason: [] for reason in Reason}
     at_level = functools.partial(Cause, policy_type=policy_type, level=level)
-    allowed = False
+
+    # Take what each statement says by itself.
+    is_allowed = False
     for policy in level.policies:
         if policy.problem:
-            causes[Reason.UNREADABLE_POLICY].append(
-                at_level(reason=Reason.UNREADABLE_POLICY, policy=policy)
-            )
+            cause = at_level(reason=Reason.UNREADABLE_POLICY, policy=policy)
+            causes[cause.reason].append(cause)
         for statement in policy.statements:
             applies, undecided = _applies(statement, request)
-            if applies is Truth.FALSE:
-                continue
-            if statement.effect is Effect.ALLOW:
-                allowed = allowed or applies is Truth.TRUE
-                reason = Reason.UNDECIDED_ALLOW
-            else:
-                reason = Reason.EXPLICIT_DENY if applies is Truth.TRUE else Reason.UNDECIDED_DENY
-            if statement.effect is Effect.DENY or applies is Truth.UNKNOWN:
+            if statement.effect is Effect.ALLOW and applies is Truth.TRUE:
+                is_allowed = True
+            reason = _REASONS.get((statement.effect, applies))
+            if reason is not None:
                 causes[reason].append(
                     at_level(reason=reason, policy=policy, statement=statement, undecided=undecided)
                 )
-    if not (allowed or causes[Reason.UNREADABLE_POLICY] or causes[Reason.UNDECIDED_ALLOW]):
-        causes[Reason.NO_ALLOW].append(at_level(reason=Reason.NO_ALLOW))
-    # Report both; fixing only one would not help.
-    if denials := [*causes[Reason.EXPLICIT_DENY], *causes[Reason.NO_ALLOW]]:
-        return Decision.DENIED, tuple(denials)
-    unknown = [*causes[Reason.UNREADABLE_POLICY], *causes[Reason.UNDECIDED_DENY]]
-    if not allowed:
+
+    # Decide for all of them together. A Deny and a missing Allow are both reported, because fixing
+    # only one would not help.
+    denials = causes[Reason.EXPLICIT_DENY]
+    may_be_allowed = causes[Reason.UNREADABLE_POLICY] or causes[Reason.UNDECIDED_ALLOW]
+    if not is_allowed and not may_be_allowed:
+        denials.append(at_level(reason=Reason.NO_ALLOW))
+    if denials:
+        return _LevelResult(decision=Decision.DENIED, causes=tuple(denials))
+    unknown = causes[Reason.UNREADABLE_POLICY] + causes[Reason.UNDECIDED_DENY]
+    if not is_allowed:
         unknown += causes[Reason.UNDECIDED_ALLOW]
-    return (Decision.UNKNOWN if unknown else Decision.ALLOWED), tuple(unknown)
+    if unknown:
+        return _LevelResult(decision=Decision.UNKNOWN, causes=tuple(unknown))
+    return _LevelResult(decision=Decision.ALLOWED, causes=())
 
 
 def _applies(statement: Statement, request: SessionRequest) -> tuple[Truth, tuple[Undecided, ...]]:
@@ -268,16 +293,17 @@ def _applies(statement: Statement, request: SessionRequest) -> tuple[Truth, tupl
         if holds is Truth.FALSE:
             return holds, ()
         if holds is Truth.UNKNOWN:
-            undecided.append(
-                Undecided(part=part, values=tuple(template.raw for template in templates))
-            )
-    return (Truth.UNKNOWN if undecided else Truth.TRUE), tuple(undecided)
+            values = tuple(template.raw for template in templates)
+            undecided.append(Undecided(part=part, values=values))
+    if undecided:
+        return Truth.UNKNOWN, tuple(undecided)
+    return Truth.TRUE, ()
 
 
 def _parts(
     statement: Statement, request: SessionRequest
 ) -> Iterator[tuple[Truth, str, tuple[Template, ...]]]:
-    """Yield whether each part of a statement holds, what it is, and what the statement says there."""
+    """Yield of each part of a statement whether it holds, what it is, and what it says."""
     action = "NotAction" if statement.not_action else "Action"
     yield action_matches(statement, request.call), action, statement.actions
     resource = "NotResource" if statement.not_resource else "Resource"

@@ -70,7 +70,7 @@ class _DeniedCall:
 
     @property
     def fixed_by(self) -> tuple[object, ...]:
-        """What one fix is about: a statement, wherever it is attached, or a level without an Allow."""
+        """What one fix is about: a statement, wherever it is attached, or a level without Allow."""
         if self.cause.policy is None or self.cause.statement is None:
             # No one condition is met by root sessions and by the roles that open them.
             return self.cause.level.target_id, self.action == ASSUME_ROOT
@@ -89,24 +89,29 @@ def find_fixes(accounts: Iterable[AccountVerdict], opener: SessionOpener) -> Ite
     for denied in _denied_calls(accounts):
         by_fix.setdefault(denied.fixed_by, []).append(denied)
     for calls in by_fix.values():
-        cause = calls[0].cause
-        actions = {call.action for call in calls}
-        account_ids = tuple(sorted({call.account_id for call in calls}))
-        if cause.policy is None or cause.statement is None:
-            suggested = _missing_allow(actions, roles)
-            yield StatementFix(
-                cause=cause, account_ids=account_ids, statement=None, suggested=suggested
-            )
-            continue
+        yield _fix(calls, roles)
+
+
+def _fix(calls: Sequence[_DeniedCall], roles: Sequence[str]) -> StatementFix:
+    """Return what fixes the denials of one statement, or of one level without an Allow."""
+    cause = calls[0].cause
+    actions = {call.action for call in calls}
+    current, keep = None, None
+    if cause.policy is None or cause.statement is None:
+        suggested: dict[str, Any] | None = _missing_allow(actions, roles)
+    else:
         current = _as_written(cause.policy, cause.statement)
         keep = _reason_to_keep(cause.policy, cause.statement, actions)
-        yield StatementFix(
-            cause=cause,
-            account_ids=account_ids,
-            statement=current,
-            suggested=None if keep else statement_with_exemption(current, actions, roles),
-            keep=keep,
-        )
+        suggested = None
+        if keep is None:
+            suggested = statement_with_exemption(current, actions, roles)
+    return StatementFix(
+        cause=cause,
+        account_ids=tuple(sorted({call.account_id for call in calls})),
+        statement=current,
+        suggested=suggested,
+        keep=keep,
+    )
 
 
 def _denied_calls(accounts: Iterable[AccountVerdict]) -> Iterator[_DeniedCall]:

@@ -19,7 +19,9 @@ def action_matches(statement: Statement, call: Call) -> Truth:
     """Return whether Action or NotAction of a statement covers the action of a call."""
     action = call.action.lower()
     match = any_of(_one_action_matches(template, action) for template in statement.actions)
-    return match.negation if statement.not_action else match
+    if statement.not_action:
+        return match.negation
+    return match
 
 
 def _one_action_matches(template: Template, action: str) -> Truth:
@@ -31,8 +33,10 @@ def _one_action_matches(template: Template, action: str) -> Truth:
         return Truth.UNKNOWN
     if not template.matches(action):
         return Truth.FALSE
-    is_literal = template.raw.startswith(action[: action.index(":") + 1])
-    return Truth.TRUE if is_literal else Truth.UNKNOWN
+    service = action.partition(":")[0]
+    if template.raw.startswith(f"{service}:"):
+        return Truth.TRUE
+    return Truth.UNKNOWN
 
 
 def resource_matches(statement: Statement, request: SessionRequest) -> Truth:
@@ -40,7 +44,9 @@ def resource_matches(statement: Statement, request: SessionRequest) -> Truth:
     match = any_of(
         _one_resource_matches(template, statement, request) for template in statement.resources
     )
-    return match.negation if statement.not_resource else match
+    if statement.not_resource:
+        return match.negation
+    return match
 
 
 def _one_resource_matches(
@@ -72,9 +78,11 @@ def _one_resource_matches(
         _part_matches(part, known, request, place=place, negated=statement.not_resource)
         for place, (part, known) in enumerate(zip(parts, resource.parts, strict=False))
     )
+    if is_short:
+        return _short_arn_matches(template, match, resource)
     # In an ARN with all parts, wildcards stay within their parts: the resources have as many
     # colons.
-    return _short_arn_matches(template, match, resource) if is_short else match
+    return match
 
 
 def _short_arn_matches(template: Template, completed: Truth, resource: PartialArn) -> Truth:
@@ -106,21 +114,19 @@ def _matches_without_resource(parts: tuple[Template, ...], call: Call) -> Truth:
     s3:ListAllMyBuckets on arn:aws:s3:::*, so an ARN whose name is an asterisk may match.
     """
     possible = ("arn", None, call.service, None, None, "*")
-    return (
-        Truth.UNKNOWN
-        if all(
-            text is None or not part.is_fixed or part.in_lowercase.matches(text)
-            for part, text in zip(parts, possible, strict=False)
-        )
-        else Truth.FALSE
-    )
+    for part, text in zip(parts, possible, strict=False):
+        if text is not None and part.is_fixed and not part.in_lowercase.matches(text):
+            return Truth.FALSE
+    return Truth.UNKNOWN
 
 
 def _text_matches(part: Template, known: str, *, is_name: bool) -> Truth:
-    """Compare a part of an ARN. Names have two cases; of what comes before them AWS does not say it."""
+    """Compare a part of an ARN. The case of a name counts; AWS does not say so of what precedes it."""
     if part.matches(known):
         return Truth.TRUE
-    return Truth.FALSE if is_name or not part.in_lowercase.matches(known) else Truth.UNKNOWN
+    if is_name or not part.in_lowercase.matches(known):
+        return Truth.FALSE
+    return Truth.UNKNOWN
 
 
 # The place of the account among the parts of an ARN.
@@ -136,18 +142,23 @@ def _part_matches(
     """Compare a part of an ARN."""
     if part.matches_everything:
         return Truth.TRUE
+    is_name = place > _ACCOUNT
+    if not (part.is_fixed or is_name or _is_account(place, part)):
+        # AWS does not document variables there.
+        return Truth.UNKNOWN
     resolved = part.resolve(lambda key: request.possible(key).text)
-    if resolved is Unresolved.UNKNOWN or not (
-        part.is_fixed or place > _ACCOUNT or _is_account(place, part)
-    ):
+    if resolved is Unresolved.UNKNOWN:
         return Truth.UNKNOWN
     if isinstance(resolved, Unresolved):
         # In Resource nothing is like a variable without a value; of NotResource AWS does not say
         # it.
         return Truth.UNKNOWN if negated else Truth.FALSE
     if known is not None:
-        return _text_matches(resolved, known, is_name=place > _ACCOUNT)
-    return Truth.UNKNOWN if resolved.characters <= _NAME_CHARACTERS else Truth.FALSE
+        return _text_matches(resolved, known, is_name=is_name)
+    # No Region, bucket or queue has another character in its name.
+    if resolved.characters <= _NAME_CHARACTERS:
+        return Truth.UNKNOWN
+    return Truth.FALSE
 
 
 def _is_account(place: int, part: Template) -> bool:
@@ -156,6 +167,7 @@ def _is_account(place: int, part: Template) -> bool:
     AWS documents variables only for the last part; its own policies have this one there, for
     example AmazonTimestreamInfluxDBServiceRolePolicy.
     """
-    (token, *others) = part.tokens
-    is_principal = isinstance(token, Variable) and lowercase(token.key) == "aws:principalaccount"
-    return place == _ACCOUNT and is_principal and not others
+    if place != _ACCOUNT or len(part.tokens) != 1:
+        return False
+    token = part.tokens[0]
+    return isinstance(token, Variable) and lowercase(token.key) == "aws:principalaccount"

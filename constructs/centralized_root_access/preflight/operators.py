@@ -49,29 +49,33 @@ class Operator:
 
 
 def _comparison_of_texts(
-    matches: Callable[[Template, str], bool | Truth],
+    matches: Callable[[Template, str], Truth],
 ) -> Callable[[Template, str, ValueOf], Truth]:
     """Return a comparison that takes policy variables."""
 
     def compare(template: Template, value: str, value_of: ValueOf) -> Truth:
         resolved = template.resolve(value_of)
+        if resolved is Unresolved.UNKNOWN:
+            return Truth.UNKNOWN
         if isinstance(resolved, Unresolved):
             # Nothing equals or is like a variable without a value; negated operators match it.
-            return Truth.UNKNOWN if resolved is Unresolved.UNKNOWN else Truth.FALSE
-        match = matches(resolved, value)
-        return match if isinstance(match, Truth) else truth_of(match)
+            return Truth.FALSE
+        return matches(resolved, value)
 
     return compare
 
 
-_string_like = _comparison_of_texts(Template.matches)
+_string_equals = _comparison_of_texts(lambda template, value: truth_of(template.text == value))
+_string_like = _comparison_of_texts(lambda template, value: truth_of(template.matches(value)))
 
 
-def _equals_ignoring_case(template: Template, value: str) -> bool | Truth:
+def _equals_ignoring_case(template: Template, value: str) -> Truth:
     if lowercase(template.text) == lowercase(value):
-        return True
+        return Truth.TRUE
+    if template.text.isascii() and value.isascii():
+        return Truth.FALSE
     # It is not known which letters beyond ASCII AWS takes for the same.
-    return not (template.text + value).isascii() and Truth.UNKNOWN
+    return Truth.UNKNOWN
 
 
 def _arn_like(template: Template, value: str, value_of: ValueOf) -> Truth | Undefined:
@@ -80,15 +84,14 @@ def _arn_like(template: Template, value: str, value_of: ValueOf) -> Truth | Unde
         return Undefined.REQUEST_VALUE
     if not template.is_arn:
         return Undefined.POLICY_VALUE
-    # Most values of a long list are ruled out by how they start.
-    if template.is_fixed and not value.startswith(template.start):
-        return Truth.FALSE
     parts = template.arn_parts
 
     def value_in_arn(key: str) -> str | Unresolved:
-        # AWS does not say whether an ARN is taken apart before or after its variables are replaced.
         known = value_of(key)
-        return Unresolved.UNKNOWN if not isinstance(known, Unresolved) and ":" in known else known
+        if isinstance(known, Unresolved) or ":" not in known:
+            return known
+        # AWS does not say whether an ARN is taken apart before or after its variables are replaced.
+        return Unresolved.UNKNOWN
 
     return all_of(
         _string_like(part, text, value_in_arn)
@@ -104,7 +107,9 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
 def _number(text: str) -> Decimal | None:
-    return Decimal(text) if _NUMBER.fullmatch(text) else None
+    if _NUMBER.fullmatch(text) is None:
+        return None
+    return Decimal(text)
 
 
 # The W3C's profile of ISO 8601, or seconds since 1970.
@@ -121,8 +126,10 @@ def _milliseconds(text: str) -> int | None:
         return int(text) * 1000
     if not _DATE.fullmatch(text):
         return None
+    if "T" not in text:
+        text += "T00:00Z"
     try:
-        date = datetime.fromisoformat(text if "T" in text else f"{text}T00:00Z")
+        date = datetime.fromisoformat(text)
     except ValueError:
         return None
     return (date - _EPOCH_START) // timedelta(milliseconds=1)
@@ -173,24 +180,28 @@ _ORDERS = {
     "GreaterThanEquals": ge,
 }
 _ARN = Operator(compare=_arn_like)
+# No key of a root session has a known value that is binary or an address.
+_NEVER_DECIDED = Operator(compare=lambda *_: Truth.UNKNOWN)
 OPERATORS = {
-    "StringEquals": Operator(
-        compare=_comparison_of_texts(lambda template, value: template.text == value)
-    ),
+    "StringEquals": Operator(compare=_string_equals),
     "StringEqualsIgnoreCase": Operator(compare=_comparison_of_texts(_equals_ignoring_case)),
     "StringLike": Operator(compare=_string_like, takes_wildcards=True),
-    **{
-        f"{kind}{name}": Operator(compare=_comparison(parse, holds), is_order=holds is not eq)
-        for kind, parse in (("Numeric", _number), ("Date", _milliseconds))
-        for name, holds in _ORDERS.items()
-    },
     "Bool": Operator(compare=_without_variables(_bool)),
-    # No key of a root session has a known value that is binary or an address.
-    **dict.fromkeys(("BinaryEquals", "IpAddress"), Operator(compare=lambda *_: Truth.UNKNOWN)),
+    "BinaryEquals": _NEVER_DECIDED,
+    "IpAddress": _NEVER_DECIDED,
     # AWS: the two behave identically.
     "ArnEquals": _ARN,
     "ArnLike": _ARN,
 }
+# NumericEquals, NumericLessThan, ..., DateEquals, DateLessThan, ...
+for _name, _holds in _ORDERS.items():
+    _is_order = _holds is not eq
+    OPERATORS[f"Numeric{_name}"] = Operator(
+        compare=_comparison(_number, _holds), is_order=_is_order
+    )
+    OPERATORS[f"Date{_name}"] = Operator(
+        compare=_comparison(_milliseconds, _holds), is_order=_is_order
+    )
 _NEGATIONS = {
     "StringEquals": "StringNotEquals",
     "StringEqualsIgnoreCase": "StringNotEqualsIgnoreCase",
@@ -201,6 +212,5 @@ _NEGATIONS = {
     "ArnEquals": "ArnNotEquals",
     "ArnLike": "ArnNotLike",
 }
-OPERATORS |= {
-    negation: replace(OPERATORS[name], negated=True) for name, negation in _NEGATIONS.items()
-}
+for _name, _negation in _NEGATIONS.items():
+    OPERATORS[_negation] = replace(OPERATORS[_name], negated=True)

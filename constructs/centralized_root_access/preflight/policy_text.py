@@ -21,7 +21,9 @@ _LOWERCASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 def lowercase(text: str) -> str:
     """Return a text with A to Z in lowercase, and no other letter, however much it resembles one."""
-    return text.lower() if text.isascii() else text.translate(_LOWERCASE)
+    if text.isascii():
+        return text.lower()
+    return text.translate(_LOWERCASE)
 
 
 class Wildcard(StrEnum):
@@ -104,15 +106,18 @@ class Template:
 
     @cached_property
     def arn_parts(self) -> tuple[Template, ...]:
-        """The parts between the first five colons; colons within a variable do not count."""
+        """The parts between the first five colons; colons within a variable do not count.
+
+        For example arn, aws, iam, "", * and root for arn:aws:iam::*:root.
+        """
         parts: list[list[Token]] = [[]]
         for token in self.tokens:
             if not isinstance(token, str) or isinstance(token, Wildcard):
                 parts[-1].append(token)
                 continue
-            head, *others = token.split(":", ARN_PARTS - len(parts))
-            parts[-1].append(head)
-            parts.extend([other] for other in others)
+            texts = token.split(":", ARN_PARTS - len(parts))
+            parts[-1].append(texts[0])
+            parts.extend([text] for text in texts[1:])
         return tuple(Template(raw=self.raw, tokens=tuple(filter(None, part))) for part in parts)
 
     @cached_property
@@ -150,11 +155,13 @@ class Template:
                 chunks[-1] += "."
             else:
                 chunks[-1] += re.escape(str(token))
-        first, *others = chunks
-        found = [f"(?>.*?{chunk})" for chunk in others[:-1]] + [
-            f".*{chunk}" for chunk in others[-1:]
-        ]
-        return re.compile("".join([first, *found]), re.DOTALL)
+        expression = chunks[0]
+        for chunk in chunks[1:-1]:
+            # An atomic group takes the first match, and never tries another one.
+            expression += f"(?>.*?{chunk})"
+        if len(chunks) > 1:
+            expression += f".*{chunks[-1]}"
+        return re.compile(expression, re.DOTALL)
 
     def resolve(self, value_of: Callable[[str], str | Unresolved]) -> Template | Unresolved:
         """Return the template with the variables' values as plain text, or why that cannot be.
@@ -198,13 +205,15 @@ def parse_template(text: str, *, variables: bool) -> Template:
         text: As written.
         variables: Whether the policy's version knows variables; otherwise they are plain text.
     """
+    expression = _TOKEN if variables else _TOKEN_WITHOUT_VARIABLES
     tokens: list[Token] = []
     end = 0
-    for match in (_TOKEN if variables else _TOKEN_WITHOUT_VARIABLES).finditer(text):
+    for match in expression.finditer(text):
         tokens += [text[end : match.start()], _token(match)]
         end = match.end()
+    tokens.append(text[end:])
     # Without the empty texts in between.
-    return Template(raw=text, tokens=tuple(filter(None, [*tokens, text[end:]])))
+    return Template(raw=text, tokens=tuple(filter(None, tokens)))
 
 
 def _token(match: re.Match[str]) -> Token:

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind, describe, ignoring
 from aws_calls.responses import require
@@ -69,20 +69,19 @@ class PolicyReader:
         """
         target_ids = _target_ids(unit_ids)
         everywhere |= len(target_ids) > MAX_ENTRIES_PER_PAGE
-        statuses = {
-            require(type_, "Type", operation=LIST_ROOTS): require(
-                type_, "Status", operation=LIST_ROOTS
-            )
-            for root in self._aws.organization_roots()
-            for type_ in require(root, "PolicyTypes", operation=LIST_ROOTS)
-        }
-        return {
-            type_: self._attachments(type_, target_ids, everywhere=everywhere)
-            if statuses[type_] == _ENABLED
-            else Attachments(is_pending=True)
-            for type_ in PolicyType
-            if type_ in statuses
-        }
+        statuses = self._type_statuses()
+        attachments = {}
+        for policy_type in PolicyType:
+            if policy_type not in statuses:
+                # It is disabled.
+                continue
+            if statuses[policy_type] == _ENABLED:
+                attachments[policy_type] = self._attachments(
+                    policy_type, target_ids, everywhere=everywhere
+                )
+            else:
+                attachments[policy_type] = Attachments(is_pending=True)
+        return attachments
 
     def read(
         self,
@@ -92,7 +91,9 @@ class PolicyReader:
         target_names: Mapping[str, str],
         show: Callable[[int, int], None] = lambda *_: None,
     ) -> OrganizationPolicies:
-        """Return the policies that apply to some accounts. One that cannot be read is a policy as well.
+        """Return the policies that apply to some accounts.
+
+        One that cannot be read is a policy with a problem.
 
         Args:
             attachments: What the policies are attached to, by their type.
@@ -121,9 +122,21 @@ class PolicyReader:
             attachments=attachments, policies=policies, target_names=target_names
         )
 
+    def _type_statuses(self) -> dict[str, str]:
+        """Return the status of each type of policies that is not disabled."""
+        statuses = {}
+        for root in self._aws.organization_roots():
+            for listed in require(root, "PolicyTypes", operation=LIST_ROOTS):
+                policy_type = require(listed, "Type", operation=LIST_ROOTS)
+                statuses[policy_type] = require(listed, "Status", operation=LIST_ROOTS)
+        return statuses
+
     @contextmanager
     def _pool(self) -> Iterator[Executor]:
-        """Yield a pool whose threads read no more once this thread is interrupted, which waits for them."""
+        """Yield a pool of threads that read no more once this thread is interrupted.
+
+        This thread waits for them, so that none goes on after the command has ended.
+        """
         with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
             try:
                 yield pool
@@ -138,10 +151,11 @@ class PolicyReader:
         unread: Collection[str] = target_ids
         if everywhere:
             attached = self._policies_by_target(policy_type)
-            # AWS refuses to detach the last policy: FullAWSAccess can be missing only where there
-            # is another.
-            is_detachable = policy_type is PolicyType.SERVICE_CONTROL_POLICY
-            unread = attached.keys() & target_ids if is_detachable else ()
+            unread = ()
+            if policy_type is PolicyType.SERVICE_CONTROL_POLICY:
+                # AWS refuses to detach the last policy, so FullAWSAccess can be missing only where
+                # there is another one.
+                unread = attached.keys() & target_ids
         problems: dict[str, str] = {}
         with self._pool() as pool:
             reads = {
@@ -158,14 +172,13 @@ class PolicyReader:
 
     def _policies_by_target(self, policy_type: PolicyType) -> dict[str, list[str]]:
         """Return the IDs of the policies of each target that has others than AWS's own."""
-        summaries = self._entries(_LIST_POLICIES, items="Policies", Filter=policy_type.value)
+        summaries = self._aws.entries(_LIST_POLICIES, items="Policies", Filter=policy_type.value)
         ids = [require(summary, "Id", operation=_LIST_POLICIES) for summary in summaries]
         ids = [id_ for id_ in ids if id_ not in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id)]
         attached: dict[str, list[str]] = {}
         with self._pool() as pool:
-            for policy_id, target_ids in zip(
-                ids, pool.map(self._target_ids_if_any, ids), strict=True
-            ):
+            listed = pool.map(self._target_ids_if_any, ids)
+            for policy_id, target_ids in zip(ids, listed, strict=True):
                 for target_id in target_ids:
                     attached.setdefault(target_id, []).append(policy_id)
         return attached
@@ -173,20 +186,17 @@ class PolicyReader:
     def _target_ids_if_any(self, policy_id: str) -> list[str]:
         # Deleted after listing, so no longer attached anywhere.
         with ignoring("PolicyNotFound"):
-            targets = self._entries(_LIST_TARGETS, items="Targets", PolicyId=policy_id)
+            targets = self._aws.entries(_LIST_TARGETS, items="Targets", PolicyId=policy_id)
             return [require(target, "TargetId", operation=_LIST_TARGETS) for target in targets]
         return []
 
     def _policies_of(self, target_id: str, policy_type: PolicyType) -> list[str]:
         """Return the IDs of a target's policies, without the one that every target has."""
-        summaries = self._entries(
+        summaries = self._aws.entries(
             _LIST_OF_TARGET, items="Policies", TargetId=target_id, Filter=policy_type.value
         )
         ids = (require(summary, "Id", operation=_LIST_OF_TARGET) for summary in summaries)
         return [id_ for id_ in ids if id_ != RCP_FULL_ACCESS.policy_id]
-
-    def _entries(self, operation: str, *, items: str, **parameters: str) -> Iterator[Any]:
-        return self._aws.entries(operation, items=items, **parameters)
 
     def _describe(self, policy_id: str, policy_type: PolicyType) -> Policy:
         try:
@@ -201,9 +211,14 @@ class PolicyReader:
             )
         name = described.get("PolicySummary", {}).get("Name", "")
         policy = parse_policy(content, policy_id=policy_id, name=name, policy_type=policy_type)
-        return replace(policy, problem=policy.problem and f"{policy_id}: {policy.problem}")
+        if policy.problem:
+            return replace(policy, problem=f"{policy_id}: {policy.problem}")
+        return policy
 
 
 def _target_ids(unit_ids: Mapping[str, Sequence[str] | None]) -> set[str]:
-    """Return some accounts, and the units that they are in."""
-    return {*unit_ids, *(id_ for path in unit_ids.values() for id_ in path or ())}
+    """Return the IDs of some accounts, and of the units that they are in."""
+    target_ids = set(unit_ids)
+    for path in unit_ids.values():
+        target_ids.update(path or ())
+    return target_ids

@@ -27,7 +27,9 @@ _NEGATIONS = {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE, Truth.UNKNOWN: T
 
 def truth_of(value: bool) -> Truth:
     """Return a boolean as a truth."""
-    return Truth.TRUE if value else Truth.FALSE
+    if value:
+        return Truth.TRUE
+    return Truth.FALSE
 
 
 def all_of(truths: Iterable[Truth]) -> Truth:
@@ -48,5 +50,7 @@ def any_of(truths: Iterable[Truth]) -> Truth:
 
 def agreement(truths: Iterable[Truth]) -> Truth:
     """Return what all say; unknown if they differ."""
-    first, *others = truths
-    return first if all(other is first for other in others) else Truth.UNKNOWN
+    different = set(truths)
+    if len(different) == 1:
+        return different.pop()
+    return Truth.UNKNOWN

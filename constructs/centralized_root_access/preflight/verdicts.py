@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from root_tasks.tasks import DEFINITIONS
 from .evaluate import Decision, strictest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from root_tasks.model.run import Account
     from root_tasks.model.task import Task
@@ -28,6 +28,9 @@ class TaskResult(Identifier):
     PARTLY = "PARTLY"
     UNKNOWN = "UNKNOWN"
     ALLOWED = "ALLOWED"
+
+
+WORST_FIRST = tuple(TaskResult)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ class TaskVerdict:
         return strictest({call.decision for call in self.calls if call.call.action == ASSUME_ROOT})
 
     def deciding(self) -> Iterator[tuple[Verdict, Cause]]:
-        """Yield the calls that are denied, otherwise those that are undecided, each with its causes."""
+        """Yield each denied call with each of its causes; if none is denied, each undecided one."""
         decision = strictest({call.decision for call in self.calls})
         for call in self.calls:
             if call.decision is decision:
@@ -60,7 +63,10 @@ class TaskVerdict:
 
 @dataclass(frozen=True, kw_only=True)
 class DenialCause:
-    """A cause of denied or undecided tasks in an account: one statement at one place, or a missing Allow.
+    """A cause of denied or undecided tasks in an account.
+
+    It is one statement at one place, or a missing Allow. For example, DenyRootUsers at the root
+    denies delete by iam:DeleteAccessKey and iam:DeleteLoginProfile.
 
     Attributes:
         cause: The statement, and where it is attached.
@@ -75,6 +81,15 @@ class DenialCause:
     result: TaskResult
     tasks: tuple[Task, ...]
     calls: tuple[str, ...]
+
+    def also_of(self, task: Task, action: str) -> DenialCause:
+        """Return the same cause, of one more call of a task."""
+        tasks, calls = self.tasks, self.calls
+        if task not in tasks:
+            tasks += (task,)
+        if action not in calls:
+            calls += (action,)
+        return replace(self, tasks=tasks, calls=calls)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,11 +107,8 @@ class AccountVerdict:
     @property
     def result(self) -> TaskResult:
         """The worst result of a task; allowed if there is none."""
-        return min(
-            (task.result for task in self.tasks),
-            key=[*TaskResult].index,
-            default=TaskResult.ALLOWED,
-        )
+        results = (task.result for task in self.tasks)
+        return min(results, key=WORST_FIRST.index, default=TaskResult.ALLOWED)
 
     @property
     def session(self) -> Decision:
@@ -106,21 +118,15 @@ class AccountVerdict:
     @cached_property
     def causes(self) -> list[DenialCause]:
         """The causes of denied or undecided tasks; the worst first."""
-        by_place: dict[tuple[TaskResult, object], list[tuple[Verdict, Cause, Task]]] = {}
+        by_place: dict[tuple[TaskResult, object], DenialCause] = {}
         for task in self.tasks:
-            for call, cause in task.deciding():
-                by_place.setdefault((task.result, cause.place), []).append((call, cause, task.task))
-        in_order = [
-            DenialCause(
-                cause=found[0][1],
-                decision=found[0][0].decision,
-                result=result,
-                tasks=tuple(dict.fromkeys(task for _, _, task in found)),
-                calls=tuple(dict.fromkeys(call.call.action for call, _, _ in found)),
-            )
-            for (result, _), found in by_place.items()
-        ]
-        return sorted(in_order, key=lambda cause: [*TaskResult].index(cause.result))
+            for verdict, cause in task.deciding():
+                place = (task.result, cause.place)
+                found = by_place.get(place) or DenialCause(
+                    cause=cause, decision=verdict.decision, result=task.result, tasks=(), calls=()
+                )
+                by_place[place] = found.also_of(task.task, verdict.call.action)
+        return sorted(by_place.values(), key=lambda cause: WORST_FIRST.index(cause.result))
 
 
 def judge_account(check: PolicyCheck, account: Account, *, tasks: Iterable[Task]) -> AccountVerdict:
@@ -131,9 +137,8 @@ def judge_account(check: PolicyCheck, account: Account, *, tasks: Iterable[Task]
         account: The account.
         tasks: The tasks.
     """
-    return AccountVerdict(
-        account=account, tasks=tuple(judge_task(check, task, account) for task in tasks)
-    )
+    judged = tuple(judge_task(check, task, account) for task in tasks)
+    return AccountVerdict(account=account, tasks=judged)
 
 
 def judge_task(check: PolicyCheck, task: Task, account: Account) -> TaskVerdict:
@@ -145,23 +150,34 @@ def judge_task(check: PolicyCheck, task: Task, account: Account) -> TaskVerdict:
         account: The account.
     """
     definition = DEFINITIONS[task]
-    # A plan has sessions of its own, in which nothing can be changed.
-    sessions = dict.fromkeys((definition.planned_by or task, task))
-    opening = [check.verdict(ASSUME_ROOT, account, task=session) for session in sessions]
+
+    # Ask the policies about every call. A plan has sessions of its own, in which nothing can be
+    # changed.
+    session_tasks = dict.fromkeys((definition.planned_by or task, task))
+    opening = [check.verdict(ASSUME_ROOT, account, task=session) for session in session_tasks]
     calls = {action: check.verdict(action, account) for action in definition.calls}
-    types = definition.item_types or filter(None, [definition.policy_type])
-    by_type = [[calls[action] for action in definition.necessary_calls(type_)] for type_ in types]
-    necessary = [*opening, *(calls[action] for action in definition.necessary_reads)]
-    verdicts = (*opening, *calls.values())
+    verdicts = opening + list(calls.values())
+
+    # The task is denied as a whole if it needs a call for everything, or a call for each type of
+    # what it plans.
+    for_everything = opening + [calls[action] for action in definition.necessary_reads]
+    types = list(definition.item_types)
+    if definition.policy_type is not None:
+        types.append(definition.policy_type)
+    is_type_denied = [
+        _is_denied(calls[action] for action in definition.necessary_calls(type_)) for type_ in types
+    ]
     decisions = {verdict.decision for verdict in verdicts}
-    if _is_denied(necessary) or (by_type and all(map(_is_denied, by_type))):
+    if _is_denied(for_everything) or (types and all(is_type_denied)):
         result = TaskResult.DENIED
     elif Decision.DENIED in decisions:
         result = TaskResult.PARTLY
+    elif Decision.UNKNOWN in decisions:
+        result = TaskResult.UNKNOWN
     else:
-        result = TaskResult.UNKNOWN if Decision.UNKNOWN in decisions else TaskResult.ALLOWED
-    return TaskVerdict(task=task, result=result, calls=verdicts)
+        result = TaskResult.ALLOWED
+    return TaskVerdict(task=task, result=result, calls=tuple(verdicts))
 
 
-def _is_denied(calls: Collection[Verdict]) -> bool:
+def _is_denied(calls: Iterable[Verdict]) -> bool:
     return any(call.decision is Decision.DENIED for call in calls)

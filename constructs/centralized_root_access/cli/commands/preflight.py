@@ -69,13 +69,15 @@ def role_arn(value: str) -> str:
     "--session-role",
     type=role_arn,
     metavar="ARN",
-    help="The role that opens root sessions. Default: the roles of RootTasks in this account, if it is here.",
+    help="The role that opens root sessions. Default: the roles of the one RootTasks in this "
+    "account and Region, if there is one.",
 )
 @click.option(
     "--from-report",
     type=run_id_or_key,
     metavar="RUN",
-    help="Check the task of this run, in the accounts in which something is planned; without a plan, in all.",
+    help="Check the task of this run, in the accounts in which something is planned; without a "
+    "plan, in all.",
 )
 @account_options(all_accounts=False)
 @format_option(TABLE, JSON, CSV)
@@ -111,25 +113,31 @@ def preflight(
         raise click.UsageError("--policy needs --target or --replaces: where it would be.")
     if from_report is not None and (tasks or accounts or organizational_units):
         raise click.UsageError(
-            "--from-report takes its task and accounts from a report: leave out --task, --account and "
-            "--organizational-unit."
+            "--from-report takes its task and accounts from a report: leave out --task, --account "
+            "and --organizational-unit."
         )
     with failures_as("Unable to check the policies", as_json=format_ == JSON):
-        from ...preflight.evaluate import Decision
-        from ...preflight.survey import parse_change, survey
+        from ...preflight.policy_change import parse_change
+        from ...preflight.survey import survey
         from ..base.caller import find_caller
-        from ..show.survey_output import show_survey, to_csv, to_json
 
+        # Find out what to check.
         change = None
         if policy_file is not None:
             change = parse_change(
                 read_text(policy_file), file=policy_file, target_ids=targets, replaced_id=replaces
             )
-        caller = find_caller(target)
         selected = tuple(task for task in Task if not tasks or task in tasks)
         if from_report is not None:
             selected, accounts = _of_report(target, from_report)
-        roles = (session_role,) if session_role else _session_roles(caller, stack=target.stack)
+
+        # Find out who opens the sessions.
+        caller = find_caller(target)
+        if session_role is not None:
+            session_roles: tuple[str, ...] = (session_role,)
+        else:
+            session_roles = _session_roles(caller, stack=target.stack)
+
         with progress_bar("preflight", of="policies") as update:
             found = survey(
                 caller.aws(seconds=_MAX_SECONDS),
@@ -137,29 +145,30 @@ def preflight(
                 organizational_units=organizational_units,
                 account_ids=frozenset(accounts),
                 change=change,
-                session_roles=roles,
+                session_roles=session_roles,
                 show=update,
             )
-        if format_ == JSON:
-            click.echo(to_json(found))
-        elif format_ == CSV:
-            click.echo(to_csv(found), nl=False)
-        else:
-            show_survey(found)
-        print_note(*_notes(found))
-        if not roles and any(account.session is Decision.UNKNOWN for account in found.accounts):
-            print_note(
-                "Policies ask for the role that opens root sessions. Name it: --session-role ARN."
-            )
+        _show(found, format_)
+        print_note(*_notes(found, has_roles=bool(session_roles)))
         return _exit_code(found)
 
 
-def _session_roles(caller: Caller, *, stack: str | None) -> tuple[str, ...]:
-    """Return the ARNs of the roles that open root sessions for the RootTasks in the caller's account.
+def _show(found: Survey, format_: str) -> None:
+    from ..show.survey_output import show_survey, to_csv, to_json
 
-    Without a named stack there are none if the account has no RootTasks or several, or if the caller
-    may not see it: whoever can create a stack in the account can name any role in its outputs, so no
-    role of a second RootTasks is trusted.
+    if format_ == JSON:
+        click.echo(to_json(found))
+    elif format_ == CSV:
+        click.echo(to_csv(found), nl=False)
+    else:
+        show_survey(found)
+
+
+def _session_roles(caller: Caller, *, stack: str | None) -> tuple[str, ...]:
+    """Return the ARNs of the roles that open root sessions for the caller's RootTasks.
+
+    There are none if the account has no RootTasks, several, or one that the caller may not see. Of
+    several, none is trusted: whoever can create a stack can name any role in its outputs.
 
     Raises:
         CallError: The stacks cannot be read.
@@ -187,16 +196,21 @@ def _session_roles(caller: Caller, *, stack: str | None) -> tuple[str, ...]:
     return roles
 
 
-def _notes(found: Survey) -> Iterator[str]:
+def _notes(found: Survey, *, has_roles: bool) -> Iterator[str]:
+    """Yield what keeps the result from being complete."""
+    from ...preflight.evaluate import Decision
+
     for account_id, reason in found.skipped.items():
         yield f"Account {account_id} was skipped. {reason}"
     if found.delegates:
         yield (
-            f"The policy also applies to {', '.join(found.delegates)}, delegated for IAM: whether that "
-            "account could still open root sessions is unknown without --session-role."
+            f"The policy also applies to {', '.join(found.delegates)}, delegated for IAM: whether "
+            "that account could still open root sessions is unknown without --session-role."
         )
     if found.has_unread_policies:
         yield "Not every policy could be read."
+    if not has_roles and any(account.session is Decision.UNKNOWN for account in found.accounts):
+        yield "Policies ask for the role that opens root sessions. Name it: --session-role ARN."
 
 
 def _exit_code(found: Survey) -> ExitCode:
@@ -204,13 +218,15 @@ def _exit_code(found: Survey) -> ExitCode:
 
     if found.count(TaskResult.DENIED) or found.count(TaskResult.PARTLY):
         return ExitCode.NOT_AS_WANTED
-    looked = found.accounts or found.change
-    complete = looked and not (found.skipped or found.delegates or found.has_unread_policies)
-    return ExitCode.AS_WANTED if complete else ExitCode.NO_RESULT
+    was_checked = bool(found.accounts or found.change)
+    was_left_out = bool(found.skipped or found.delegates or found.has_unread_policies)
+    if was_checked and not was_left_out:
+        return ExitCode.AS_WANTED
+    return ExitCode.NO_RESULT
 
 
 def _of_report(target: TargetOptions, run: str) -> tuple[tuple[Task, ...], tuple[str, ...]]:
-    """Return the task and the accounts of a run: those with something planned, or all but skipped ones."""
+    """Return the task of a run, and its accounts: of a plan those in which something is planned."""
     from root_tasks.model.report_schema import Outcome
     from root_tasks.report.summary import is_plan
 
@@ -220,15 +236,10 @@ def _of_report(target: TargetOptions, run: str) -> tuple[tuple[Task, ...], tuple
     stored = Runs.find(target).find_report(run)
     print_doubt(stored)
     report = stored.report
-    accounts = tuple(
-        result.account_id
-        for result in report.results
-        if (
-            result.outcome is Outcome.PLANNED
-            if is_plan(report)
-            else result.outcome is not Outcome.SKIPPED
-        )
-    )
-    if not accounts:
+    if is_plan(report):
+        chosen = [result for result in report.results if result.outcome is Outcome.PLANNED]
+    else:
+        chosen = [result for result in report.results if result.outcome is not Outcome.SKIPPED]
+    if not chosen:
         raise CommandError(f"Run {report.run_id} has no account to check.")
-    return (report.task,), accounts
+    return (report.task,), tuple(result.account_id for result in chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from root_tasks.messages import quantity
@@ -11,7 +12,7 @@ from root_tasks.report.render import csv_table
 
 from ...preflight.evaluate import Reason
 from ...preflight.fixes import Keep
-from ...preflight.verdicts import TaskResult
+from ...preflight.verdicts import WORST_FIRST, TaskResult
 from . import screen
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from root_tasks.model.task import Task
-
     from ...preflight.evaluate import Cause
     from ...preflight.fixes import StatementFix
     from ...preflight.survey import Survey
@@ -29,17 +28,25 @@ if TYPE_CHECKING:
 
 # A line that stands for many accounts names so many of their units.
 _MAX_UNITS = 3
-_STYLES = {"denied": "bold red", "partly": "red", "unknown": "yellow"}
+# The values of an undecided condition that a line shows.
+_MAX_VALUES = 3
+_STYLES = {
+    TaskResult.DENIED: "bold red",
+    TaskResult.PARTLY: "red",
+    TaskResult.UNKNOWN: "yellow",
+}
 _COLUMNS = (
-    "accountId", "name", "organizationalUnit", "task", "result", "session", "policyType", "policyId",
-    "policyName", "statement", "attachedToId", "attachedToName", "calls", "undecided",
+    "accountId", "name", "organizationalUnit", "task", "result", "session",
+    "policyType", "policyId", "policyName", "statement", "attachedToId", "attachedToName",
+    "calls", "undecided",
 )  # fmt: skip
-
+_NEWLY = {TaskResult.DENIED: "denied", TaskResult.PARTLY: "partly denied"}
 # What to do instead about a statement that is to be kept. AWS's command takes this parameter as
 # JSON only.
 _INSTEAD_OF_AN_EDIT = {
     Keep.ON_PURPOSE: (
-        "It denies root sessions on purpose. Detach the policy from these accounts, or exempt them.",
+        "It denies root sessions on purpose. Detach the policy from these accounts, or exempt "
+        "them.",
     ),
     Keep.LISTS_ROLES: (
         "Only the roles that it lists may open root sessions. Use RootTasks, or list your role as "
@@ -63,59 +70,73 @@ _INSTEAD_OF_AN_EDIT = {
 # As a table
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Reason:
+    """The cells of a row that say why: accounts with the same reasons share their rows."""
+
+    result: TaskResult
+    tasks: str
+    policy: str
+    place: str
+
+
 def show_survey(found: Survey) -> None:
     """Show a table of the denials, what would fix them, and the numbers."""
     lines: list[Table | Text] = []
-    table = screen.new_table("result", "account", "name", "OU", "tasks", "policy", "attached to")
-    for result, *cells in _rows(found):
-        table.add_row(
-            screen.safe_text(result, _STYLES.get(result, "")), *map(screen.safe_text, cells)
-        )
+    table = _table(found)
     if table.row_count:
         lines.append(table)
         lines.append(screen.safe_text())
     for fix in found.fixes:
-        lines += [*map(screen.whole_line, _fix_lines(fix)), screen.safe_text()]
-    screen.show_lines([*lines, screen.safe_text(_summary(found), "bold")])
+        lines += [screen.whole_line(line) for line in _fix_lines(fix)]
+        lines.append(screen.safe_text())
+    lines.append(screen.safe_text(_summary(found), "bold"))
+    screen.show_lines(lines)
 
 
-def _rows(found: Survey) -> Iterator[tuple[str, ...]]:
-    """Yield the rows, the worst first, and once for all accounts that have the same."""
-    groups: dict[tuple[tuple[str, ...], ...], list[AccountVerdict]] = {}
-    for account in sorted(found.accounts, key=lambda account: [*TaskResult].index(account.result)):
-        groups.setdefault(tuple(_reasons(account, found)), []).append(account)
+def _table(found: Survey) -> Table:
+    """Return the rows, the worst first, each once for all accounts with the same reasons."""
+    groups: dict[tuple[_Reason, ...], list[AccountVerdict]] = {}
+    worst_first = sorted(found.accounts, key=lambda account: WORST_FIRST.index(account.result))
+    for account in worst_first:
+        reasons = tuple(_reason(cause, found) for cause in account.causes)
+        groups.setdefault(reasons, []).append(account)
+    table = screen.new_table("result", "account", "name", "OU", "tasks", "policy", "attached to")
     for reasons, accounts in groups.items():
-        names = _names(accounts)
-        yield from ((result, *names, *reason) for result, *reason in reasons)
+        account_cells = [screen.safe_text(text) for text in _account_cells(accounts)]
+        for reason in reasons:
+            table.add_row(
+                screen.safe_text(reason.result.words, _STYLES[reason.result]),
+                *account_cells,
+                screen.safe_text(reason.tasks),
+                screen.safe_text(reason.policy),
+                screen.safe_text(reason.place),
+            )
+    return table
 
 
-def _names(accounts: Sequence[AccountVerdict]) -> tuple[str, str, str]:
-    """Return an account and its name, or how many accounts there are, and the units that they are in."""
+def _account_cells(accounts: Sequence[AccountVerdict]) -> tuple[str, str, str]:
+    """Return an account, its name and its unit; of several their number and their units."""
     units = sorted({account.account.organizational_unit or "" for account in accounts})
-    in_units = ", ".join([*units[:_MAX_UNITS], *([] if len(units) <= _MAX_UNITS else ["..."])])
-    if len(accounts) == 1:
-        return accounts[0].account.account_id, accounts[0].account.name or "", in_units
-    return quantity(len(accounts), "account"), "", in_units
+    named = units[:_MAX_UNITS]
+    if len(units) > _MAX_UNITS:
+        named.append("...")
+    in_units = ", ".join(named)
+    if len(accounts) > 1:
+        return quantity(len(accounts), "account"), "", in_units
+    account = accounts[0].account
+    return account.account_id, account.name or "", in_units
 
 
-def _reasons(account: AccountVerdict, found: Survey) -> Iterator[tuple[str, ...]]:
-    """Yield the result, the tasks, the policy and its place for each reason."""
-    for reason in account.causes:
-        names_calls = reason.result is TaskResult.PARTLY or ASSUME_ROOT in reason.calls
-        calls = f": {', '.join(reason.calls)}" if names_calls else ""
-        policy = f"{_policy(reason.cause)}{_condition(reason.cause)}{calls}"
-        yield (
-            reason.result.words,
-            _tasks(reason.tasks, of=found.tasks),
-            policy,
-            _place(reason.cause),
-        )
-
-
-def _tasks(tasks: Sequence[Task], *, of: Sequence[Task]) -> str:
-    if len(tasks) == len(of) > 1:
-        return "all"
-    return ", ".join(tasks)
+def _reason(denial: DenialCause, found: Survey) -> _Reason:
+    policy = _policy(denial.cause) + _condition(denial.cause)
+    if denial.result is TaskResult.PARTLY or ASSUME_ROOT in denial.calls:
+        # Otherwise the tasks say enough.
+        policy += f": {', '.join(denial.calls)}"
+    tasks = ", ".join(denial.tasks)
+    if len(denial.tasks) == len(found.tasks) > 1:
+        tasks = "all"
+    return _Reason(result=denial.result, tasks=tasks, policy=policy, place=_place(denial.cause))
 
 
 def _policy(cause: Cause) -> str:
@@ -130,17 +151,25 @@ def _policy(cause: Cause) -> str:
 def _condition(cause: Cause) -> str:
     if cause.reason in (Reason.UNCONFIRMED, Reason.NO_RESOURCE):
         return f": {cause.reason.words}"
-    return f": depends on {'; '.join(_open_conditions(cause))}" if cause.undecided else ""
+    if cause.undecided:
+        return f": depends on {'; '.join(_open_conditions(cause))}"
+    return ""
 
 
 def _open_conditions(cause: Cause) -> list[str]:
     """Return the parts of a statement that could not be decided."""
-    return [f"{undecided.part} {', '.join(undecided.values[:3])}" for undecided in cause.undecided]
+    parts = []
+    for undecided in cause.undecided:
+        values = ", ".join(undecided.values[:_MAX_VALUES])
+        parts.append(f"{undecided.part} {values}")
+    return parts
 
 
 def _place(cause: Cause) -> str:
     level = cause.level
-    return f"{level.name} ({level.target_id})" if level.name else level.target_id
+    if not level.name:
+        return level.target_id
+    return f"{level.name} ({level.target_id})"
 
 
 def _fix_lines(fix: StatementFix) -> Iterator[str]:
@@ -165,26 +194,27 @@ def _json_lines(statement: object) -> list[str]:
 
 
 def _summary(found: Survey) -> str:
-    counts = {result: count for result in TaskResult if (count := found.count(result))}
+    """Return how many accounts have each result; after a change only what it would newly deny."""
+    counts = {result: found.count(result) for result in TaskResult}
     sentences = []
     if found.change is not None:
-        becoming = [
-            f"{quantity(count, 'account')} would become {words}"
-            for result, words in (
-                (TaskResult.DENIED, "denied"),
-                (TaskResult.PARTLY, "partly denied"),
-            )
-            if (count := counts.pop(result, 0))
-        ]
-        sentences.append(
-            f"With {found.change.policy.name}, {', '.join(becoming) or 'nothing more is denied'}."
-        )
-    listed = ", ".join(
-        f"{result.words}: {quantity(count, 'account')}" for result, count in counts.items()
-    )
-    if listed or not sentences:
-        listed = listed or "no account to check"
-        sentences.append(f"{listed[0].upper()}{listed[1:]}.")
+        becoming = []
+        for result, words in _NEWLY.items():
+            count = counts.pop(result)
+            if count:
+                becoming.append(f"{quantity(count, 'account')} would become {words}")
+        changes = ", ".join(becoming) or "nothing more is denied"
+        sentences.append(f"With {found.change.policy.name}, {changes}.")
+
+    listed = [
+        f"{result.words}: {quantity(count, 'account')}" for result, count in counts.items() if count
+    ]
+    if not listed and not sentences:
+        listed = ["no account to check"]
+    if listed:
+        text = ", ".join(listed)
+        sentences.append(f"{text[0].upper()}{text[1:]}.")
+
     if not found.enabled_types:
         sentences.append("Service control policies and resource control policies are disabled.")
     elif found.change is not None and found.change.policy_type not in found.enabled_types:
@@ -198,40 +228,43 @@ def _summary(found: Survey) -> str:
 
 def to_json(found: Survey) -> str:
     """Return the whole survey as one line of JSON."""
-    change = found.change
+    change = None
+    if found.change is not None:
+        change = {
+            "policyType": found.change.policy_type,
+            "targetIds": found.change.target_ids,
+            "replacedPolicyId": found.change.replaced_id,
+            "delegatesNotJudged": found.delegates,
+        }
+    accounts = [
+        {
+            "accountId": checked.account.account_id,
+            "name": checked.account.name,
+            "organizationalUnit": checked.account.organizational_unit,
+            "result": checked.result,
+            "session": checked.session,
+            "tasks": {task.task: task.result for task in checked.tasks},
+            "causes": [_explanation(cause) for cause in checked.causes],
+        }
+        for checked in found.accounts
+    ]
+    fixes = [
+        {
+            **_cause(fix.cause),
+            "accountIds": fix.account_ids,
+            "current": fix.statement,
+            "suggested": fix.suggested,
+        }
+        for fix in found.fixes
+    ]
     return json.dumps(
         {
             "organizationId": found.organization_id,
             "tasks": found.tasks,
             "enabledPolicyTypes": found.enabled_types,
-            "change": change
-            and {
-                "policyType": change.policy_type,
-                "targetIds": change.target_ids,
-                "replacedPolicyId": change.replaced_id,
-                "delegatesNotJudged": found.delegates,
-            },
-            "accounts": [
-                {
-                    "accountId": checked.account.account_id,
-                    "name": checked.account.name,
-                    "organizationalUnit": checked.account.organizational_unit,
-                    "result": checked.result,
-                    "session": checked.session,
-                    "tasks": {task.task: task.result for task in checked.tasks},
-                    "causes": [_explanation(cause) for cause in checked.causes],
-                }
-                for checked in found.accounts
-            ],
-            "fixes": [
-                {
-                    **_cause(fix.cause),
-                    "accountIds": fix.account_ids,
-                    "current": fix.statement,
-                    "suggested": fix.suggested,
-                }
-                for fix in found.fixes
-            ],
+            "change": change,
+            "accounts": accounts,
+            "fixes": fixes,
         }
     )
 
@@ -247,31 +280,34 @@ def _explanation(denial: DenialCause) -> dict[str, Any]:
 
 
 def _cause(cause: Cause) -> dict[str, Any]:
-    return {
+    """Return where a cause is. A missing Allow has no policy, an unreadable policy no statement."""
+    members: dict[str, Any] = {
         "reason": cause.reason,
         "policyType": cause.policy_type,
-        "policyId": cause.policy.policy_id if cause.policy else None,
-        "policyName": cause.policy.name if cause.policy else None,
-        "statement": cause.statement.number if cause.statement else None,
-        "sid": cause.statement.sid or None if cause.statement else None,
+        "policyId": None,
+        "policyName": None,
+        "statement": None,
+        "sid": None,
         "attachedToId": cause.level.target_id,
         "attachedToName": cause.level.name,
     }
+    if cause.policy is not None:
+        members["policyId"] = cause.policy.policy_id
+        members["policyName"] = cause.policy.name
+    if cause.statement is not None:
+        members["statement"] = cause.statement.number
+        members["sid"] = cause.statement.sid or None
+    return members
 
 
 def to_csv(found: Survey) -> str:
     """Return a row for each account, task and statement that denies it or may deny it."""
-    rows = (
-        [row.get(column) for column in _COLUMNS]
-        for account in found.accounts
-        for row in _csv_rows(account)
-    )
-    return csv_table(_COLUMNS, rows)
+    rows = [row for account in found.accounts for row in _csv_rows(account)]
+    return csv_table(_COLUMNS, ([row.get(column) for column in _COLUMNS] for row in rows))
 
 
 def _csv_rows(account: AccountVerdict) -> Iterator[dict[str, Any]]:
     for task in account.tasks:
-        own = {call.call.action for call in task.calls}
         row = {
             "accountId": account.account.account_id,
             "name": account.account.name,
@@ -280,10 +316,17 @@ def _csv_rows(account: AccountVerdict) -> Iterator[dict[str, Any]]:
             "result": task.result,
             "session": task.session,
         }
-        denials = [_explanation(denial) for denial in account.causes if task.task in denial.tasks]
-        for about in denials or [{}]:
-            if about:
-                about["statement"] = about["sid"] or about["statement"]
-                about["calls"] = " ".join(call for call in about["calls"] if call in own)
-                about["undecided"] = "; ".join(about["undecided"])
-            yield about | row
+        denials = [denial for denial in account.causes if task.task in denial.tasks]
+        if not denials:
+            yield row
+        # A statement can be about several tasks, and deny other calls of each.
+        own_calls = {verdict.call.action for verdict in task.calls}
+        for denial in denials:
+            cause = _cause(denial.cause)
+            yield {
+                **cause,
+                "statement": cause["sid"] or cause["statement"],
+                "calls": " ".join(call for call in denial.calls if call in own_calls),
+                "undecided": "; ".join(_open_conditions(denial.cause)),
+                **row,
+            }

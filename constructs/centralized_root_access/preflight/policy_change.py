@@ -1,0 +1,170 @@
+"""A change to one policy that a pipeline is about to make, and what it would newly deny."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from common.errors import RootAccessError
+
+from .attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments
+from .documents import PolicyType, parse_policy
+from .evaluate import Decision
+from .verdicts import TaskResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from .attachments import OrganizationPolicies
+    from .documents import Policy
+    from .verdicts import AccountVerdict, TaskVerdict
+
+
+class SurveyError(RootAccessError):
+    """Policies, or a change to one, cannot be checked: what is named is not there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyChange:
+    """A change to one policy, before it is made.
+
+    For example, a document that is about to be attached to the unit ou-ab12-11111111, or the new
+    document of p-a1b2c3d4, which stays attached where it is.
+
+    Attributes:
+        policy: The policy to attach, or an existing one with its new document.
+        policy_type: Its type.
+        target_ids: What it is attached to; none for an existing policy.
+        replaced_id: The ID of the existing policy; None for a new one.
+    """
+
+    policy: Policy
+    policy_type: PolicyType
+    target_ids: tuple[str, ...] = ()
+    replaced_id: str | None = None
+
+    def places(self, attachments: Mapping[PolicyType, Attachments]) -> frozenset[str]:
+        """Return the IDs of the root, units and accounts where something changes, or may change.
+
+        Raises:
+            SurveyError: The policy that is there is attached nowhere, as far as was read.
+        """
+        if self.replaced_id is None:
+            return frozenset(self.target_ids)
+        attached = attachments.get(self.policy_type, Attachments())
+        places = {
+            target_id
+            for target_id, policy_ids in attached.policy_ids.items()
+            if self.replaced_id in policy_ids
+        }
+        # Where the policies could not be read, this one may be among them.
+        places.update(attached.problems.keys() - attached.policy_ids.keys())
+        if not places:
+            kind = self.policy_type.words
+            raise SurveyError(
+                f"{self.replaced_id}: no {kind} of this ID applies to an account to check."
+            )
+        return frozenset(places)
+
+    def resulting_policies(self, policies: OrganizationPolicies) -> OrganizationPolicies:
+        """Return the organization's policies with the change."""
+        if self.replaced_id is not None:
+            # It is not there if it is attached where no account is checked.
+            name = policies.policies.get(self.replaced_id, self.policy).name
+            changed = replace(self.policy, policy_id=self.replaced_id, name=name)
+            return replace(policies, policies={**policies.policies, self.replaced_id: changed})
+
+        # A target without another policy has AWS's own.
+        own = []
+        if self.policy_type is PolicyType.SERVICE_CONTROL_POLICY:
+            own.append(FULL_ACCESS.policy_id)
+        attached = policies.attachments.get(self.policy_type, Attachments())
+        policy_ids = dict(attached.policy_ids)
+        for target_id in self.target_ids:
+            policy_ids[target_id] = [*policy_ids.get(target_id, own), self.policy.policy_id]
+        changed_attachments = replace(attached, policy_ids=policy_ids)
+        return replace(
+            policies,
+            attachments={**policies.attachments, self.policy_type: changed_attachments},
+            policies={**policies.policies, self.policy.policy_id: self.policy},
+        )
+
+
+def parse_change(
+    content: str, *, file: Path, target_ids: tuple[str, ...], replaced_id: str | None
+) -> PolicyChange:
+    """Return the change to a policy whose document is in a file.
+
+    Args:
+        content: The document. One with a Principal is that of a resource control policy.
+        file: The file.
+        target_ids: What the policy is to be attached to.
+        replaced_id: The policy whose document it replaces.
+
+    Raises:
+        SurveyError: It is not a policy of AWS's language, or would replace AWS's own.
+    """
+    if replaced_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
+        raise SurveyError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")
+    policy_type = PolicyType.SERVICE_CONTROL_POLICY
+    if _has_principal(content):
+        policy_type = PolicyType.RESOURCE_CONTROL_POLICY
+    policy = parse_policy(
+        content, policy_id="not attached yet", name=file.stem, policy_type=policy_type
+    )
+    if policy.problem:
+        raise SurveyError(f"{file} is not a policy that AWS would accept. {policy.problem}")
+    return PolicyChange(
+        policy=policy, policy_type=policy_type, target_ids=target_ids, replaced_id=replaced_id
+    )
+
+
+def _has_principal(content: str) -> bool:
+    try:
+        statements = json.loads(content)["Statement"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+    if not isinstance(statements, list):
+        statements = [statements]
+    return any(isinstance(statement, dict) and "Principal" in statement for statement in statements)
+
+
+def new_denials(
+    before: Iterable[AccountVerdict], after: Iterable[AccountVerdict]
+) -> Iterator[AccountVerdict]:
+    """Yield the verdicts after a change, without what is denied today already.
+
+    A task stays if nothing of it is denied, or if more of it is denied than before. A task that was
+    denied as a whole is left out, and so is an account that has no task left.
+
+    Args:
+        before: The verdicts with today's policies.
+        after: The verdicts on the same accounts and tasks with the change.
+    """
+    for old, new in zip(before, after, strict=True):
+        tasks = tuple(
+            task
+            for task_before, task in zip(old.tasks, new.tasks, strict=True)
+            if _is_judged_anew(task_before, task)
+        )
+        if tasks:
+            yield replace(new, tasks=tasks)
+
+
+def _is_judged_anew(before: TaskVerdict, after: TaskVerdict) -> bool:
+    denied = _denied_calls(after)
+    if not denied:
+        return True
+    denies_more = bool(denied - _denied_calls(before))
+    return denies_more and before.result is not TaskResult.DENIED
+
+
+def _denied_calls(task: TaskVerdict) -> set[object]:
+    """Return the denied calls of a task; AssumeRoot once for each task policy."""
+    return {
+        (verdict.call.action, verdict.call.task)
+        for verdict in task.calls
+        if verdict.decision is Decision.DENIED
+    }
