@@ -173,9 +173,7 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         (GET_USER, "arn:aws:iam::*:${aws:username, 'root'}", DENIED),
         (GET_USER, "arn:aws:iam::*:${aws:SomethingNew}", UNKNOWN),
         # ARNs with fewer parts, and texts that are not ARNs.
-        (GET_USER, "arn:aws:iam::*", DENIED),
-        (GET_USER, "arn:aws:iam:*:root*", UNKNOWN),
-        (GET_USER, "arn:aws:iam", UNKNOWN),
+        (GET_USER, "arn:aws:iam::*", UNKNOWN),
         (GET_USER, "arn:aws:${aws:PrincipalType}:*", UNKNOWN),
         (GET_USER, "arn:aws:iam::*root", UNKNOWN),
         (GET_USER, ":::::", UNKNOWN),
@@ -191,8 +189,6 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         (bucket_call("payroll"), "arn:aws:s3:::Payroll", ALLOWED),
         # In which case a service is written AWS does not say.
         (bucket_call("payroll"), "arn:aws:S3:::payroll", UNKNOWN),
-        (bucket_call("payroll"), "arn:aws:S3*", UNKNOWN),
-        (bucket_call("payroll"), "arn:aws:SQS*", ALLOWED),
         (bucket_call("payroll"), "arn:aws:S3:::other", ALLOWED),
         (LIST_BUCKETS, "arn:aws:S3:::*", UNKNOWN),
         (bucket_call("222222222222-x"), "arn:aws:s3:::${aws:PrincipalAccount}-?", DENIED),
@@ -200,11 +196,9 @@ def test_whether_aws_takes_a_long_s_for_an_s_is_unknown(elements: dict[str, Any]
         (bucket_call("payroll"), "arn:aws:s3:::${aws:username", UNKNOWN),
         (bucket_call("payroll"), "arn:aws:iam:::${aws:username", ALLOWED),
         (bucket_call(None), "arn:aws:s3:::*", DENIED),
-        (bucket_call(None), "arn:aws:s3:*", UNKNOWN),
         (bucket_call(None), "arn:aws:s3:::payroll", UNKNOWN),
         (bucket_call(None), "arn:aws:s3:::payroll/*", ALLOWED),
         (bucket_call(None), "arn:aws:s3:::${aws:SomethingNew}", UNKNOWN),
-        (bucket_call(None), "arn:aws:iam::*", ALLOWED),
         (queue_call("jobs", region=None), "arn:aws:sqs:us-east-1:*:jobs", UNKNOWN),
         (queue_call("jobs", region=None), "arn:aws:sqs:us-east-1:*:other", ALLOWED),
         (queue_call(None), "arn:aws:sqs:*:333333333333:*", ALLOWED),
@@ -491,7 +485,7 @@ def test_a_call_acts_on_the_root_user_or_the_target_or_nothing_in_its_region(
 ) -> None:
     session = replace(SESSION, partition=partition, region="eu-central-1")
     call = on_target(call_of(action, session=session), "locked", "eu-west-1")
-    assert (call.resource and call.resource.parts, call.region) == (parts, region)
+    assert (call.resource, call.region) == (parts, region)
 
 
 # Policies that people use, and some that were made to go wrong

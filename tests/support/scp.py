@@ -13,7 +13,7 @@ from centralized_root_access.preflight.attachments import (
     Level,
     OrganizationPolicies,
 )
-from centralized_root_access.preflight.calls import PartialArn, SessionFacts, SessionOpener, call_of
+from centralized_root_access.preflight.calls import SessionFacts, SessionOpener, call_of
 from centralized_root_access.preflight.condition_keys import ABSENT, Possible, SessionRequest, Value
 from centralized_root_access.preflight.documents import Policy, PolicyType, parse_policy
 from centralized_root_access.preflight.evaluate import (
@@ -71,9 +71,9 @@ def on_target(call: Call, name: str | None, region: str | None) -> Call:
     """Return a call on a bucket or a queue of this name and Region, if it is on one."""
     if call.resource is None or call.service == "iam":
         return call
-    *arn, _, account_id, _ = call.resource.parts
+    *arn, _, account_id, _ = call.resource
     parts = (*arn, region if call.service == "sqs" else "", account_id, name)
-    return replace(call, region=region, resource=PartialArn(parts=parts))
+    return replace(call, region=region, resource=parts)
 
 
 def bucket_call(name: str | None, *, region: str | None = "eu-west-1") -> Call:

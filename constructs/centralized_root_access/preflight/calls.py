@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +15,9 @@ _IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-go
 
 # The calls that have no resource type in the Service Authorization Reference act on "*".
 _WITHOUT_RESOURCE = frozenset({"iam:GetAccountSummary", "s3:ListAllMyBuckets"})
+
+# The six parts of an ARN. None is a part that is not known, such as the name of a bucket.
+PartialArn = tuple[str | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,40 +85,6 @@ class SessionFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartialArn:
-    """The resource of a call.
-
-    Attributes:
-        parts: The six parts of its ARN; None is a part that is not known: the name of a bucket or a
-            queue.
-    """
-
-    parts: tuple[str | None, ...]
-
-    @cached_property
-    def literal_prefix(self) -> str:
-        """The ARN up to the first part that is not known; all of it if every part is known.
-
-        For example arn:aws:s3::: for a bucket without a name.
-        """
-        known: list[str] = []
-        for part in self.parts:
-            if part is None:
-                # What is known ends with a colon.
-                known.append("")
-                break
-            known.append(part)
-        return ":".join(known)
-
-    @cached_property
-    def in_lowercase(self) -> str | None:
-        """The ARN in lowercase; None if a part is not known."""
-        if None in self.parts:
-            return None
-        return self.literal_prefix.lower()
-
-
-@dataclass(frozen=True, kw_only=True)
 class Call:
     """A call in a root session, or the call that opens it.
 
@@ -156,7 +124,7 @@ def call_of(
     partition, account_id = session.partition, session.account_id
     root_user = ("arn", partition, "iam", "", account_id, "root")
     # Which bucket or queue it is is not known yet: None stands for its name, and for its Region.
-    resources: dict[str, tuple[str | None, ...]] = {
+    resources: dict[str, PartialArn] = {
         "iam": root_user,
         "sts": root_user,
         "s3": ("arn", partition, "s3", "", "", None),
@@ -164,7 +132,7 @@ def call_of(
     }
     resource = None
     if action not in _WITHOUT_RESOURCE:
-        resource = PartialArn(parts=resources[service])
+        resource = resources[service]
 
     region: str | None = session.region
     if service == "iam":

@@ -1,4 +1,4 @@
-"""Policy documents, parsed once. One that cannot be parsed is a policy of which nothing is known."""
+"""Policy documents, parsed once. Of one that cannot be parsed nothing is known, not even a Deny."""
 
 from __future__ import annotations
 
@@ -73,7 +73,6 @@ class Statement:
     """A statement of a policy.
 
     Attributes:
-        policy_type: The type of its policy.
         number: Its place in the policy, from 1.
         sid: Its Sid; "" if it has none.
         effect: Allow or Deny.
@@ -84,7 +83,6 @@ class Statement:
         conditions: Its conditions; all must hold.
     """
 
-    policy_type: PolicyType
     number: int
     sid: str
     effect: Effect
@@ -211,7 +209,6 @@ def _statement(
     actions, not_action = _one_of(members, "Action", "NotAction", place)
     resources, not_resource = _one_of(members, "Resource", "NotResource", place)
     return Statement(
-        policy_type=policy_type,
         number=number,
         sid=sid,
         effect=Effect(str(effect)),

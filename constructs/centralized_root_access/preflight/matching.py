@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .documents import PolicyType
-from .policy_text import ARN_PARTS, Unresolved, Variable, Wildcard, lowercase
-from .truth import Truth, agreement, all_of, any_of, truth_of
+from .policy_text import ARN_PARTS, Unresolved, Variable, lowercase
+from .truth import Truth, all_of, any_of
 
 if TYPE_CHECKING:
-    from .calls import Call, PartialArn
+    from .calls import Call
     from .condition_keys import SessionRequest
     from .documents import Statement
     from .policy_text import Template
@@ -57,54 +56,17 @@ def _one_resource_matches(
     parts = template.arn_parts
     if parts[0].tokens != ("arn",) or not template.raw.isascii():
         return Truth.UNKNOWN
-    is_short = len(parts) < ARN_PARTS
-    ends_with_asterisk = template.tokens[-1] is Wildcard.MANY
-    is_scp = statement.policy_type is PolicyType.SERVICE_CONTROL_POLICY
-    if is_short and not (ends_with_asterisk and is_scp):
+    if len(parts) < ARN_PARTS:
         # AWS completes such an ARN in other policies; what Organizations makes of it is not known.
         return Truth.UNKNOWN
     resource = request.call.resource
     if resource is None:
         return _matches_without_resource(parts, request.call)
-    # Most ARNs of a long list are ruled out by how they start.
-    known = resource.in_lowercase
-    if (
-        known is not None
-        and template.is_fixed
-        and not known.startswith(template.in_lowercase.start)
-    ):
-        return Truth.FALSE
-    match = all_of(
+    # Wildcards stay within their parts, because resources have as many colons as the ARN.
+    return all_of(
         _part_matches(part, known, request, place=place, negated=statement.not_resource)
-        for place, (part, known) in enumerate(zip(parts, resource.parts, strict=False))
+        for place, (part, known) in enumerate(zip(parts, resource, strict=True))
     )
-    if is_short:
-        return _short_arn_matches(template, match, resource)
-    # In an ARN with all parts, wildcards stay within their parts: the resources have as many
-    # colons.
-    return match
-
-
-def _short_arn_matches(template: Template, completed: Truth, resource: PartialArn) -> Truth:
-    """Compare an ARN with fewer parts than an ARN has, and with an asterisk at its end.
-
-    AWS completes the ARN with asterisks, and says that an asterisk at the end of a part "can" match
-    beyond the colon. Only what is the same both ways is certain.
-
-    Args:
-        template: The ARN.
-        completed: Whether it matches if it is completed.
-        resource: The resource.
-    """
-    if not template.is_fixed:
-        return Truth.UNKNOWN
-    known = resource.literal_prefix
-    start = template.in_lowercase.start
-    if not known.startswith(start) and not start.startswith(known):
-        return Truth.FALSE
-    if None in resource.parts or start != template.start:
-        return Truth.UNKNOWN
-    return agreement((completed, truth_of(template.matches(known))))
 
 
 def _matches_without_resource(parts: tuple[Template, ...], call: Call) -> Truth:
@@ -114,14 +76,14 @@ def _matches_without_resource(parts: tuple[Template, ...], call: Call) -> Truth:
     s3:ListAllMyBuckets on arn:aws:s3:::*, so an ARN whose name is an asterisk may match.
     """
     possible = ("arn", None, call.service, None, None, "*")
-    for part, text in zip(parts, possible, strict=False):
+    for part, text in zip(parts, possible, strict=True):
         if text is not None and part.is_fixed and not part.in_lowercase.matches(text):
             return Truth.FALSE
     return Truth.UNKNOWN
 
 
 def _text_matches(part: Template, known: str, *, is_name: bool) -> Truth:
-    """Compare a part of an ARN. The case of a name counts; AWS does not say so of what precedes it."""
+    """Compare a part of an ARN. In a name the case counts; of other parts AWS does not say it."""
     if part.matches(known):
         return Truth.TRUE
     if is_name or not part.in_lowercase.matches(known):

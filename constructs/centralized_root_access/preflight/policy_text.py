@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import string
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ _LOWERCASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def lowercase(text: str) -> str:
-    """Return a text with A to Z in lowercase, and no other letter, however much it resembles one."""
+    """Return a text with A to Z in lowercase, and no other letter, even if it looks like one."""
     if text.isascii():
         return text.lower()
     return text.translate(_LOWERCASE)
@@ -92,12 +91,6 @@ class Template:
         return "".join(map(str, self.tokens))
 
     @cached_property
-    def start(self) -> str:
-        """The text with which everything starts that it matches."""
-        tokens = itertools.takewhile(lambda token: not isinstance(token, Wildcard), self.tokens)
-        return "".join(map(str, tokens))
-
-    @cached_property
     def characters(self) -> frozenset[str]:
         """The characters that a matching text must have."""
         return frozenset(
@@ -137,8 +130,7 @@ class Template:
         """Return whether it matches the whole of a text."""
         if not any(isinstance(token, Wildcard) for token in self.tokens):
             return self.text == text
-        # Most are ruled out by how they start, without a regular expression.
-        return text.startswith(self.start) and self._expression.fullmatch(text) is not None
+        return self._expression.fullmatch(text) is not None
 
     @cached_property
     def _expression(self) -> re.Pattern[str]:
