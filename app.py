@@ -4,6 +4,7 @@ import os
 
 from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 
@@ -16,6 +17,7 @@ stack = Stack(
     ),
 )
 topic = sns.Topic(stack, "SecurityNews", enforce_ssl=True)
+topic.add_subscription(subscriptions.EmailSubscription("security@example.com"))
 root_access = CentralizedRootAccess(stack, "RootAccess")
 root_access.add_drift_check(repair=True, notification_topic=topic)
 RootTasks(stack, "RootTasks", tasks=[RootTask.AUDIT, RootTask.DELETE], notification_topic=topic)

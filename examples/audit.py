@@ -7,6 +7,7 @@ and plan, another one executes plans, and both read the reports.
 from aws_cdk import App, Duration, Environment, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 
@@ -14,6 +15,8 @@ app = App()
 stack = Stack(
     app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1")
 )
+topic = sns.Topic(stack, "SecurityNews", enforce_ssl=True)
+topic.add_subscription(subscriptions.EmailSubscription("security@example.com"))
 CentralizedRootAccess(stack, "RootAccess")
 root_tasks = RootTasks(
     stack,
@@ -21,7 +24,7 @@ root_tasks = RootTasks(
     tasks=list(RootTask),
     protected_accounts=["444444444444", "555555555555"],
     audit_interval=Duration.days(1),
-    notification_topic=sns.Topic(stack, "SecurityNews", enforce_ssl=True),
+    notification_topic=topic,
 )
 planner = iam.Role.from_role_name(stack, "Planner", "root-tasks-planner")
 executor = iam.Role.from_role_name(stack, "Executor", "root-tasks-executor")

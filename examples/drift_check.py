@@ -7,6 +7,7 @@ its caller and its time.
 
 from aws_cdk import App, Duration, Environment, Stack
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from centralized_root_access import CentralizedRootAccess
 
@@ -14,10 +15,8 @@ app = App()
 stack = Stack(
     app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1")
 )
+topic = sns.Topic(stack, "SecurityNews", enforce_ssl=True)
+topic.add_subscription(subscriptions.EmailSubscription("security@example.com"))
 root_access = CentralizedRootAccess(stack, "RootAccess")
-root_access.add_drift_check(
-    interval=Duration.minutes(15),
-    repair=True,
-    notification_topic=sns.Topic(stack, "SecurityNews", enforce_ssl=True),
-)
+root_access.add_drift_check(interval=Duration.minutes(15), repair=True, notification_topic=topic)
 app.synth()

@@ -7,6 +7,7 @@ The guardrail is attached to one organizational unit first. `aws organizations l
 from aws_cdk import App, Duration, Environment, Stack
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from centralized_root_access import (
     CentralizedRootAccess,
@@ -20,6 +21,7 @@ stack = Stack(
     app, "OrganizationBootstrap", env=Environment(account="111111111111", region="us-east-1")
 )
 topic = sns.Topic(stack, "SecurityNews", enforce_ssl=True)
+topic.add_subscription(subscriptions.EmailSubscription("security@example.com"))
 CentralizedRootAccess(stack, "RootAccess")
 tasks = RootTasks(stack, "RootTasks", audit_interval=Duration.days(1), notification_topic=topic)
 RootUserGuardrail(stack, "RootUserGuardrail", targets=["ou-a1b2-c3d4e5f6"])

@@ -7,7 +7,7 @@ creates the boundary: deploy that one first. In many organizations it exists, an
 needed.
 """
 
-from aws_cdk import App, Environment, PermissionsBoundary, Stack
+from aws_cdk import Annotations, App, Environment, PermissionsBoundary, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
@@ -102,6 +102,9 @@ class OrganizationBootstrap(Stack):
         root_access.add_drift_check(repair=True)
         RootTasks(
             self, "RootTasks", tasks=list(RootTask), encryption_key=key, log_retention=retention
+        )
+        Annotations.of(self).acknowledge_warning(
+            "centralized-root-access:noAlarmAction", "audit.py shows who hears the alarms."
         )
 
 

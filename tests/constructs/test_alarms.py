@@ -7,17 +7,35 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_cdk import App, Stack
+from aws_cdk import Annotations, App, Stack
+from aws_cdk import aws_logs as logs
+from aws_cdk.aws_cloudwatch import Alarm
+from aws_cdk.aws_cloudwatch_actions import SnsAction
 
+from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAlarm
 from support.accounts import MEMBER
 from support.apps import ROOT
 from support.many_apps import MANAGEMENT, add_all_arguments
 from support.notices import GOLDEN, read_or_write_golden
 from support.pages import parse_command_line
-from support.templates import properties_of, template, text
+from support.templates import (
+    bootstrap_stack,
+    new_topic,
+    properties_of,
+    template,
+    text,
+    warnings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from constructs import Construct
+
+NO_ACTION = "centralized-root-access:noAlarmAction"
 
 RUNBOOK = (ROOT / "docs" / "guides" / "operating.md").read_text()
 
@@ -33,6 +51,43 @@ def test_an_alarm_says_what_happened_and_what_to_do(alarms: dict[str, Any]) -> N
     descriptions = {name: text(alarm["AlarmDescription"]) for name, alarm in alarms.items()}
     shown = "\n".join(f"---- {name}\n{descriptions[name]}\n" for name in sorted(descriptions))
     assert shown == read_or_write_golden("alarms", shown)
+
+
+def root_tasks_alarm(stack: Stack, **arguments: Any) -> tuple[Construct, Alarm]:
+    tasks = RootTasks(stack, "RootTasks", **arguments)
+    return tasks, tasks.failed_alarm
+
+
+def drift_alarm(stack: Stack, **arguments: Any) -> tuple[Construct, Alarm]:
+    root_access = CentralizedRootAccess(stack, "RootAccess")
+    return root_access, root_access.add_drift_check(**arguments).drift_alarm
+
+
+def root_use_alarm(stack: Stack, **arguments: Any) -> tuple[Construct, Alarm]:
+    trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
+    root_use = RootUseAlarm(stack, "RootUse", trail_log_group=trail, **arguments)
+    return root_use, next(child for child in root_use.node.children if isinstance(child, Alarm))
+
+
+@pytest.mark.parametrize("build", [root_tasks_alarm, drift_alarm, root_use_alarm])
+def test_alarms_that_notify_no_one_are_warned_of_until_they_do(build: Any) -> None:
+    def warned(build_app: Callable[[Stack], None]) -> list[str]:
+        stack = bootstrap_stack(env=MANAGEMENT)
+        build_app(stack)
+        return warnings(stack)
+
+    def with_an_action_of_its_own(stack: Stack) -> None:
+        _, alarm = build(stack)
+        alarm.add_alarm_action(SnsAction(new_topic(stack)))
+
+    def acknowledged(stack: Stack) -> None:
+        construct, _ = build(stack)
+        Annotations.of(construct).acknowledge_warning(NO_ACTION, "A composite alarm has them.")
+
+    assert warned(build) == [NO_ACTION]
+    assert warned(lambda stack: build(stack, notification_topic=new_topic(stack))) == []
+    assert warned(with_an_action_of_its_own) == []
+    assert warned(acknowledged) == []
 
 
 def test_a_sum_needs_no_metric_that_has_ever_had_a_value(alarms: dict[str, Any]) -> None:

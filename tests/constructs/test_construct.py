@@ -19,6 +19,7 @@ from support.many_apps import add_all_arguments
 from support.templates import (
     MANAGEMENT,
     bootstrap_stack,
+    new_topic,
     only_resource,
     resources,
     root_access_template,
@@ -138,14 +139,17 @@ def test_a_region_where_aws_does_not_offer_it_as_far_as_known_warns(
 def test_what_govcloud_offers_adds_no_warning() -> None:
     stack = bootstrap_stack(env=Environment(account="111111111111", region="us-gov-west-1"))
     CentralizedRootAccess(stack, "RootAccess", features=[SESSIONS])
-    RootTasks(stack, "RootTasks", tasks=[RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE])
+    unlock = [RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE]
+    RootTasks(stack, "RootTasks", tasks=unlock, notification_topic=new_topic(stack))
     assert warnings(stack) == []
 
 
 def test_no_construct_warns_of_what_its_user_did_not_cause() -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     add_all_arguments(stack)
-    assert warnings(stack) == ["centralized-root-access:disablesRootCredentialsManagement"]
+    assert warnings(stack) == [
+        f"centralized-root-access:{id}RootCredentialsManagement" for id in ("disables", "tasksNeed")
+    ]
 
 
 def in_another_stack(stack: Stack) -> Stack:

@@ -310,7 +310,7 @@ def test_a_region_that_member_accounts_may_not_have_enabled_warns(
     region: str | None, warned: bool
 ) -> None:
     stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
-    RootTasks(stack, "RootTasks")
+    RootTasks(stack, "RootTasks", notification_topic=new_topic(stack))
     assert warnings(stack) == (["centralized-root-access:optInRegion"] if warned else [])
 
 

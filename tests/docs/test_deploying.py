@@ -7,7 +7,7 @@ import re
 from aws_cdk import Environment
 from aws_cdk import aws_organizations as organizations
 
-from centralized_root_access import CentralizedRootAccess, RootTasks, RootUserGuardrail
+from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks, RootUserGuardrail
 from support.apps import ROOT
 from support.permissions_table import PAGE, permissions_tables, tables_of_page
 from support.templates import bootstrap_stack, warnings
@@ -30,7 +30,7 @@ def test_the_page_lists_every_warning() -> None:
     for region in ("us-gov-west-1", "af-south-1"):
         stack = bootstrap_stack(env=Environment(account="111111111111", region=region))
         CentralizedRootAccess(stack, "RootAccess", features=[], delegated_administrators=[])
-        RootTasks(stack, "RootTasks")
+        RootTasks(stack, "RootTasks", tasks=RootTask)
         unit = organizations.CfnOrganizationalUnit(
             stack, "Unit", name="Sandbox", parent_id="r-a1b2"
         )

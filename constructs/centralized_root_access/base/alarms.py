@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Annotations, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
 
+from .app_checks import AppCheck
 from .code import runbook as runbook_line
 
 if TYPE_CHECKING:
@@ -134,8 +135,9 @@ def alarms_of(construct: Construct) -> list[cloudwatch.Alarm]:
 
 
 def notify_of_alarms(topic: sns.ITopic | None, construct: Construct) -> None:
-    """Send the changes of state of a construct's alarms to a topic, if there is one."""
+    """Send the changes of state of a construct's alarms to a topic, or warn if no one hears them."""
     if topic is None:
+        construct.node.add_validation(AppCheck(lambda: _warn_of_unheard_alarms(construct)))
         return
     # A topic that gets a policy of its own loses the default one, which lets CloudWatch publish.
     # Other alarms of the account may rely on that: the condition names the account, not these
@@ -149,6 +151,19 @@ def notify_of_alarms(topic: sns.ITopic | None, construct: Construct) -> None:
     for alarm in alarms_of(construct):
         alarm.add_alarm_action(actions.SnsAction(topic))
         alarm.add_ok_action(actions.SnsAction(topic))
+
+
+def _warn_of_unheard_alarms(construct: Construct) -> list[str]:
+    """Warn at synth, when an app may have added actions of its own to the alarms."""
+    for alarm in alarms_of(construct):
+        if Stack.of(alarm).resolve(_cfn_alarm(alarm).alarm_actions):
+            return []
+    Annotations.of(construct).add_warning_v2(
+        "centralized-root-access:noAlarmAction",
+        f"The alarms of {construct.node.path} notify no one. Give it a notification_topic with a "
+        "subscription, or add actions to its alarms.",
+    )
+    return []
 
 
 def _cfn_alarm(alarm: cloudwatch.Alarm) -> cloudwatch.CfnAlarm:

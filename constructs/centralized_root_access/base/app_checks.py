@@ -34,15 +34,16 @@ class SessionRoleOwner(IConstruct, Protocol):
     tasks: list[RootTask]
 
 
+# The id of the empty construct that marks an app or a stack, with the account.
 _MANAGEMENT_ACCOUNT = "CentralizedRootAccess in {}"
 
 
 @jsii.implements(IValidation)
 class AppCheck:
-    """A check at synth.
+    """A check of an app at synth, when all of its constructs are there.
 
     Attributes:
-        problems: Returns what is wrong.
+        problems: Returns what is wrong; it may also add warnings to constructs.
     """
 
     def __init__(self, problems: Callable[[], Iterable[str]]) -> None:
@@ -50,7 +51,7 @@ class AppCheck:
 
     def validate(self) -> list[str]:
         """Return what is wrong."""
-        return [*self.problems()]
+        return list(self.problems())
 
 
 def problems_of(root_tasks: SessionRoleOwner) -> Iterator[str]:
@@ -71,19 +72,14 @@ def missing_session_roles(
     entries: Sequence[iam.IRole | str], root_tasks: SessionRoleOwner
 ) -> Iterator[str]:
     """Yield a sentence if a list lacks roles of a RootTasks. The names of roles are not known at synth."""
-    if all(
-        any(
-            _may_name(role_arn(entry), root_tasks)
-            or (not isinstance(entry, str) and entry.node.path == role.node.path)
-            for entry in entries
-        )
-        for role in root_tasks.session_roles
-    ):
+    if all(_is_listed(role, entries, root_tasks) for role in root_tasks.session_roles):
         return
     place = _place(root_tasks).replace("arn:*", "arn:aws").replace("::*", "::ACCOUNT")
-    # With the path / this would be every role of the account, which session_roles refuses.
     path = root_tasks.role_path
-    fix = "Give it a role_path, and add that" if path == "/" else f"Add {place}:role{path}*"
+    fix = f"Add {place}:role{path}*"
+    if path == "/":
+        # Its pattern would be every role of the account, which session_roles refuses.
+        fix = "Give it a role_path, and add that"
     yield f"session_roles lacks roles of {root_tasks.node.path}. {fix}, for example."
 
 
@@ -106,14 +102,28 @@ def _are_in_two_organizations(one: IConstruct, other: IConstruct) -> bool:
     return len(accounts) > 1 and all(is_management_account(one, account) for account in accounts)
 
 
+def _is_listed(
+    role: iam.IRole, entries: Iterable[iam.IRole | str], root_tasks: SessionRoleOwner
+) -> bool:
+    """Return whether an entry is the role, or an ARN that may be its."""
+    for entry in entries:
+        if not isinstance(entry, str) and entry.node.path == role.node.path:
+            return True
+        if _may_name(role_arn(entry), root_tasks):
+            return True
+    return False
+
+
 def _may_name(arn: str, root_tasks: SessionRoleOwner) -> bool:
     """Return whether an ARN, with or without a * at its end, may be that of a session role."""
-    path, name = root_tasks.role_path, arn.partition(":role")[2]
-    is_above = name.endswith("*") and path.startswith(name.removesuffix("*"))
     # A token has no such beginning.
-    return fnmatchcase(arn, f"{_place(root_tasks)}:role/*") and (
-        is_above or name.rpartition("/")[0] == path.removesuffix("/")
-    )
+    if not fnmatchcase(arn, f"{_place(root_tasks)}:role/*"):
+        return False
+    # For example /root-tasks/Audit, /root-tasks/*, or /* above the path.
+    name = arn.partition(":role")[2]
+    if name.endswith("*") and root_tasks.role_path.startswith(name.removesuffix("*")):
+        return True
+    return f"{name.rpartition('/')[0]}/" == root_tasks.role_path
 
 
 def _place(root_tasks: SessionRoleOwner) -> str:
@@ -121,4 +131,5 @@ def _place(root_tasks: SessionRoleOwner) -> str:
     stack = Stack.of(root_tasks)
     account_id = "*" if Token.is_unresolved(stack.account) else stack.account
     # The stack's own partition is a token in most apps.
-    return f"arn:{RegionInfo.get(stack.region).partition or '*'}:iam::{account_id}"
+    partition = RegionInfo.get(stack.region).partition or "*"
+    return f"arn:{partition}:iam::{account_id}"

@@ -72,3 +72,10 @@ class CredentialType(StrEnum):
 def read_only_session(task: RootTask) -> RootTask:
     """Return the task whose policy limits the root sessions in which a task is planned, or audits."""
     return task if task in UNLOCK_TASKS else RootTask.AUDIT
+
+
+def needed_feature(task: RootTask) -> RootAccessFeature:
+    """Return the feature without which AWS refuses a task's sessions."""
+    if task in UNLOCK_TASKS:
+        return RootAccessFeature.ROOT_SESSIONS
+    return RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT

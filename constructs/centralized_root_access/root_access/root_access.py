@@ -15,11 +15,12 @@ from ..base.arguments import (
     parse_members,
     require_partition,
 )
-from ..base.enums import RootAccessFeature
+from ..base.enums import RootAccessFeature, needed_feature
 from ..base.function import function_role, log_group, python_function
 from ..base.outputs import add_output
 from ..base.resource_arguments import parse_log_settings
 from ..base.stack_order import StackOrder
+from ..base.tokens import are_known
 from . import permissions
 
 if TYPE_CHECKING:
@@ -208,14 +209,22 @@ class CentralizedRootAccess(Construct):
             )
 
     def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
+        for feature in RootAccessFeature:
+            tasks = [task for task in root_tasks.tasks if needed_feature(task) is feature]
+            if tasks and feature not in self._features:
+                Annotations.of(root_tasks).add_warning_v2(
+                    f"centralized-root-access:tasksNeed{feature}",
+                    f"{self.node.path} leaves out {feature}, without which AWS refuses these "
+                    f"tasks: {', '.join(tasks)}. Add it to features, or remove the tasks.",
+                )
         own, account = Stack.of(self).account, Stack.of(root_tasks).account
         listed = self._delegated_administrators
         if listed is None or account in (own, *listed):
             return
-        if not any(map(Token.is_unresolved, (own, account, *listed))):
+        if are_known(own, account, *listed):
             yield (
-                f"delegated_administrators lacks {account}, the account of {root_tasks.node.path}: it could "
-                "open no root session. Add it."
+                f"delegated_administrators lacks {account}, the account of {root_tasks.node.path}: "
+                "it could open no root session. Add it."
             )
 
     def _add_warnings(self) -> None:
