@@ -14,7 +14,7 @@ from benchmarks.meter import MAX_CONCURRENCY
 from benchmarks.stand_in import ONE_IN_N_HAS_CREDENTIALS
 from benchmarks.stand_in_aws import UNITS
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
-from root_tasks.aws.context import MAX_ENTRIES_PER_PAGE
+from root_tasks.aws.invocation import MAX_ENTRIES_PER_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

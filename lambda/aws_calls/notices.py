@@ -14,17 +14,14 @@ from typing import TYPE_CHECKING
 from common.errors import RootAccessError
 
 from .failures import CallError, describe_response
-from .responses import call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from mypy_boto3_sns import SNSClient
-
     from common.next_step import NextStep
 
+    from .calls import AwsCalls
     from .failures import Failure
-    from .retry import RetryBudget
 
 PUBLISH = "sns:Publish"
 MAX_LISTED = 20
@@ -124,23 +121,17 @@ class NotPublishedError(RootAccessError):
         )
 
 
-def publish(notice: Notice, *, sns: SNSClient, topic_arn: str, budget: RetryBudget) -> None:
+def publish(notice: Notice, *, aws: AwsCalls, topic_arn: str) -> None:
     """Publish a notice.
 
     Raises:
         CallError: SNS did not accept it.
     """
-    call(sns.publish, operation=PUBLISH, budget=budget, TopicArn=topic_arn, **notice.publication())
+    aws.call(PUBLISH, TopicArn=topic_arn, **notice.publication())
 
 
 def publish_or_fail(
-    notice: Notice,
-    *,
-    sns: SNSClient,
-    topic_arn: str,
-    budget: RetryBudget,
-    log: Callable[..., None],
-    **about: str,
+    notice: Notice, *, aws: AwsCalls, topic_arn: str, log: Callable[..., None], **about: str
 ) -> None:
     """Publish a notice, and log it if the topic does not accept it.
 
@@ -148,7 +139,7 @@ def publish_or_fail(
         NotPublishedError: It does not. `about` has the error's other attributes.
     """
     try:
-        publish(notice, sns=sns, topic_arn=topic_arn, budget=budget)
+        publish(notice, aws=aws, topic_arn=topic_arn)
     except CallError as error:
         log(event="not_published", topicArn=topic_arn, code=error.failure.code)
         raise NotPublishedError(failure=error.failure, topic_arn=topic_arn, **about) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from .failures import CallError, FailureKind, error_of_call
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .failures import Failure
+    from .runtime import LambdaContext
 
 T = TypeVar("T")
 
@@ -66,6 +67,12 @@ class RetryBudget:
     new_permissions_until: float | None = None
     abandoned: Callable[[], bool] = lambda: False
     _started: float = field(init=False)
+
+    @classmethod
+    def of_invocation(cls, context: LambdaContext, *, clock: Clock) -> Self:
+        """Return the budget that ends with an invocation."""
+        remaining = context.get_remaining_time_in_millis() / 1000
+        return cls(clock=clock, deadline=clock.now() + remaining)
 
     def __post_init__(self) -> None:
         self._started = self.clock.now()

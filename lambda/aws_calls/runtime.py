@@ -9,13 +9,16 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.config import Config
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from .retry import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class LambdaContext(Protocol):
@@ -52,10 +55,28 @@ def one_attempt() -> Config:
     )
 
 
+class Clients:
+    """The clients of a process, by their services. Several threads use them.
+
+    Args:
+        create: Creates the client of a service; called once for each, when it is first used.
+    """
+
+    def __init__(self, create: Callable[[str], Any]) -> None:
+        self._create = functools.cache(create)
+        # A session of the SDK must not create two clients at once.
+        self._lock = threading.Lock()
+
+    def __call__(self, service: str) -> Any:
+        """Return the client of a service."""
+        with self._lock:
+            return self._create(service)
+
+
 @functools.cache
-def create_client(service: str) -> Any:
-    """Return a client that makes one attempt per call; created once in a sandbox."""
-    return new_client(new_session(), service)
+def create_clients() -> Clients:
+    """Return clients that make one attempt per call; created once in a sandbox."""
+    return Clients(functools.partial(new_client, new_session()))
 
 
 def new_session(profile: str | None = None) -> Session:

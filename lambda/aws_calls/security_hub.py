@@ -9,18 +9,17 @@ import itertools
 from dataclasses import dataclass
 from datetime import UTC
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from common.untrusted import printable
 
 from .failures import CallError, describe
-from .responses import call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from .retry import RetryBudget
+    from .calls import AwsCalls
     from .runtime import FunctionArn
 
 IMPORT_FINDINGS = "securityhub:BatchImportFindings"
@@ -117,13 +116,6 @@ class SecurityFinding:
         }
 
 
-class SecurityHubClient(Protocol):
-    """The part of boto3's client that is used."""
-
-    def batch_import_findings(self, *, Findings: list[dict[str, Any]]) -> Mapping[str, Any]:  # noqa: N803
-        """Import at most 100 findings."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class ImportResult:
     """The result of an import.
@@ -138,29 +130,21 @@ class ImportResult:
 
 
 def import_findings(
-    findings: Iterable[SecurityFinding],
-    *,
-    client: SecurityHubClient,
-    importer: FunctionArn,
-    budget: RetryBudget,
+    findings: Iterable[SecurityFinding], *, aws: AwsCalls, importer: FunctionArn
 ) -> ImportResult:
     """Import findings, a hundred per call. A call that fails is the last one, and raises nothing.
 
     Args:
         findings: The findings.
-        client: A client that makes one attempt per call.
+        aws: The account that imports them.
         importer: The function that imports them.
-        budget: How long to retry transient failures.
     """
     waiting = iter(findings)
     imported, refused = 0, dict[str, str]()
     while batch := list(itertools.islice(waiting, _MAX_BATCH)):
         in_format = [finding.as_asff(importer) for finding in batch]
-        import_batch = client.batch_import_findings
         try:
-            response = call(
-                import_batch, operation=IMPORT_FINDINGS, budget=budget, Findings=in_format
-            )
+            response = aws.call(IMPORT_FINDINGS, Findings=in_format)
             failed = {
                 failure["Id"]: _reason(failure) for failure in response.get("FailedFindings", ())
             }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from aws_calls.calls import AwsCalls
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext
 
@@ -26,7 +28,7 @@ def apply_request(
     event: Mapping[str, Any],
     context: LambdaContext,
     *,
-    client: Callable[[str], Any],
+    clients: Callable[[str], Any],
     clock: Clock,
     log: Callable[..., None],
     abandoned: threading.Event,
@@ -45,17 +47,13 @@ def apply_request(
         features=properties.get("Features"),
         delegated_administrators=properties.get("DelegatedAdministrators"),
     )
-    started = clock.now()
-    budget = RetryBudget(
-        clock=clock,
-        deadline=started + context.get_remaining_time_in_millis() / 1000,
-        new_permissions_until=started + _NEW_PERMISSIONS_SECONDS,
-        abandoned=abandoned.is_set,
+    budget = replace(
+        RetryBudget.of_invocation(context, clock=clock).until(abandoned),
+        new_permissions_until=clock.now() + _NEW_PERMISSIONS_SECONDS,
     )
     organization = Organization(
-        client=client,
+        aws=AwsCalls(clients=clients, budget=budget),
         account_id=FunctionArn.parse(context.invoked_function_arn).account_id,
-        budget=budget,
         delegates_managed=desired.delegated_administrators is not None,
     )
     root_access = Convergence(

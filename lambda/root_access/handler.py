@@ -90,7 +90,7 @@ def _handle(
 ) -> dict[str, Any]:
     import botocore
 
-    from aws_calls.runtime import create_client, system_clock
+    from aws_calls.runtime import create_clients, system_clock
 
     from .custom_resource import apply_request
 
@@ -98,7 +98,7 @@ def _handle(
     return apply_request(
         event,
         context,
-        client=create_client,
+        clients=create_clients(),
         clock=system_clock(),
         log=_write_line,
         abandoned=abandoned,

@@ -1,4 +1,4 @@
-"""An organization's root access, and the calls that change it: all boto3, clients passed in."""
+"""An organization's root access, and the calls that change it: all calls, made by what is passed in."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from aws_calls.calls import require
 from aws_calls.failures import CallError, Failure, FailureKind, error_of_call, ignoring
-from aws_calls.responses import call, function_of, pages, require
 
 from .root_access_errors import (
     NotAllFeaturesError,
@@ -20,11 +20,9 @@ from .state import SERVICE_PRINCIPAL, RootAccess
 from .steps import Operation, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from mypy_boto3_iam import IAMClient
-    from mypy_boto3_organizations import OrganizationsClient
-
+    from aws_calls.calls import AwsCalls
     from aws_calls.retry import RetryBudget
 
 DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
@@ -52,18 +50,20 @@ class Organization:
     def __init__(
         self,
         *,
-        client: Callable[[str], Any],
+        aws: AwsCalls,
         account_id: str,
-        budget: RetryBudget,
         delegates_managed: bool = True,
     ) -> None:
-        self._iam: IAMClient = client("iam")
-        self._organizations: OrganizationsClient = client("organizations")
+        self._aws = aws
         self._delegates_managed = delegates_managed
         self.account_id = account_id
-        self.budget = budget
         # A denial ends a read at once: a member account is recognized without waiting.
-        self._read_budget = replace(budget, new_permissions_until=None)
+        self._reads = aws.with_budget(replace(aws.budget, new_permissions_until=None))
+
+    @property
+    def budget(self) -> RetryBudget:
+        """How long transient failures are retried."""
+        return self._aws.budget
 
     def observe(self) -> RootAccess:
         """Return the organization's root access, by reads in parallel; its identity is read only once.
@@ -86,12 +86,9 @@ class Organization:
         parameters = {} if service == "iam" else {"ServicePrincipal": SERVICE_PRINCIPAL}
         if step.account_id:
             parameters["AccountId"] = step.account_id
-        client = self._iam if service == "iam" else self._organizations
-        change = function_of(client, step.operation)
+        aws = self._aws.with_budget(budget or self.budget)
         with ignoring(*_ALREADY_APPLIED.get(step.operation, ())):
-            response = call(
-                change, operation=step.operation, budget=budget or self.budget, **parameters
-            )
+            response = aws.call(step.operation, **parameters)
             features = response.get("EnabledFeatures")
             return None if features is None else frozenset(features)
         return None
@@ -160,9 +157,8 @@ class Organization:
 
     @functools.cached_property
     def _identity(self) -> Mapping[str, Any]:
-        describe = self._organizations.describe_organization
         try:
-            response = call(describe, operation=DESCRIBE_ORGANIZATION, budget=self._read_budget)
+            response = self._reads.call(DESCRIBE_ORGANIZATION)
         except CallError as error:
             if error.failure.name == "AWSOrganizationsNotInUse":
                 raise NotInAnOrganizationError(account_id=self.account_id) from error
@@ -175,9 +171,8 @@ class Organization:
 
     def _read_features(self) -> frozenset[str] | Failure:
         """Return the features; the refusal if trusted access is disabled and IAM hides them."""
-        list_features = self._iam.list_organizations_features
         try:
-            response = call(list_features, operation=LIST_FEATURES, budget=self._read_budget)
+            response = self._reads.call(LIST_FEATURES)
         except CallError as error:
             failure: Failure = error.failure
             if failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
@@ -187,28 +182,22 @@ class Organization:
 
     def _read_trusted_access(self) -> Mapping[str, Any]:
         """Return IAM's entry in the list of services; empty if it is not listed."""
-        services: Iterator[Mapping[str, Any]] = pages(
-            self._organizations.list_aws_service_access_for_organization,
-            operation=LIST_TRUSTED_ACCESS,
-            budget=self._read_budget,
-            items="EnabledServicePrincipals",
-            MaxResults=_PAGE_SIZE,
+        services: Iterator[Mapping[str, Any]] = self._reads.pages(
+            LIST_TRUSTED_ACCESS, items="EnabledServicePrincipals", MaxResults=_PAGE_SIZE
         )
         for service in services:
-            if (
-                require(service, "ServicePrincipal", operation=LIST_TRUSTED_ACCESS)
-                == SERVICE_PRINCIPAL
-            ):
+            principal = require(service, "ServicePrincipal", operation=LIST_TRUSTED_ACCESS)
+            if principal == SERVICE_PRINCIPAL:
                 return service
         return {}
 
     def _read_delegated_administrators(self) -> tuple[str, ...] | Failure:
         """Return the accounts, or the refusal if it does not end the observation."""
-        budget = self._read_budget
-        accounts = pages(
-            self._organizations.list_delegated_administrators,
-            operation=LIST_DELEGATED_ADMINISTRATORS,
-            budget=budget if self._delegates_managed else budget.within(_OPTIONAL_READ_SECONDS),
+        reads = self._reads
+        if not self._delegates_managed:
+            reads = reads.within(_OPTIONAL_READ_SECONDS)
+        accounts = reads.pages(
+            LIST_DELEGATED_ADMINISTRATORS,
             items="DelegatedAdministrators",
             ServicePrincipal=SERVICE_PRINCIPAL,
             MaxResults=_PAGE_SIZE,

@@ -10,7 +10,7 @@ from aws_calls.runtime import system_clock
 from common.metrics import log_sdk, write_line
 
 from .aws.clients import create_clients
-from .aws.context import Aws
+from .aws.invocation import Aws
 from .run import batch, finish, start
 from .run.settings import (
     RunBatchSettings,

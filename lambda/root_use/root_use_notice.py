@@ -12,11 +12,12 @@ import re
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from aws_calls.calls import AwsCalls
 from aws_calls.notices import MAX_LISTED, Notice, bullets, paragraphs, publish_or_fail
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import FunctionArn, create_client, system_clock
+from aws_calls.runtime import FunctionArn, create_clients, system_clock
 from common.function_settings import FunctionSettings
 from common.metrics import log_sdk, write_line
 from common.next_step import NextStep
@@ -24,8 +25,6 @@ from common.untrusted import UNKNOWN, account_id_or_unknown, members, text_or_un
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from mypy_boto3_sns import SNSClient
 
     from aws_calls.retry import Clock
     from aws_calls.runtime import LambdaContext
@@ -123,7 +122,7 @@ def on_delivery(event: object, context: LambdaContext) -> None:
         event,
         context,
         settings=settings,
-        sns=create_client("sns"),
+        clients=create_clients(),
         clock=system_clock(),
         log=write_line,
     )
@@ -134,7 +133,7 @@ def notify(
     context: LambdaContext,
     *,
     settings: Settings,
-    sns: SNSClient,
+    clients: Callable[[str], Any],
     clock: Clock,
     log: Callable[..., None],
 ) -> None:
@@ -144,7 +143,7 @@ def notify(
         event: What CloudWatch Logs delivers to a subscribed function.
         context: Lambda's context.
         settings: What the construct configures.
-        sns: A client that makes one attempt per call.
+        clients: Returns the client of a service, which makes one attempt per call.
         clock: The time, for waiting.
         log: Takes one event as keyword arguments.
 
@@ -160,12 +159,11 @@ def notify(
     delivered = log_events if isinstance(log_events, list) and log_events else [None]
     uses = [RootUse.parse(log_event) for log_event in delivered]
     log(event="root_use", events=len(uses), eventIds=[use.event_id for use in uses[:MAX_LISTED]])
-    deadline = clock.now() + context.get_remaining_time_in_millis() / 1000
+    budget = RetryBudget.of_invocation(context, clock=clock)
     publish_or_fail(
         _notice(uses, delivery, own=own, management_account=settings.management_account),
-        sns=sns,
+        aws=AwsCalls(clients=clients, budget=budget),
         topic_arn=settings.notification_topic_arn,
-        budget=RetryBudget(clock=clock, deadline=deadline),
         log=log,
         account_id=own.account_id,
         consequence="Lambda tries three times. The alarm of root use has the query for the events.",

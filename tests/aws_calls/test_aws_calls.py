@@ -16,14 +16,14 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from aws_calls.calls import AwsCalls
 from aws_calls.failures import CallError, Failure, FailureKind, call_errors, describe
-from aws_calls.responses import call, pages
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from support import responding
 from support.function import FakeTime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 OPERATION = "iam:ListAccessKeys"
 client_error = functools.partial(responding.client_error, operation=OPERATION)
@@ -44,7 +44,7 @@ class Service:
         self._responses = iter(responses)
         self.calls: list[Mapping[str, Any]] = []
 
-    def __call__(self, **parameters: str) -> Mapping[str, Any]:
+    def list_access_keys(self, **parameters: str) -> Mapping[str, Any]:
         self.calls.append(parameters)
         response = next(self._responses)
         if isinstance(response, Exception):
@@ -52,17 +52,13 @@ class Service:
         return response
 
 
-def list_of(
-    function: Callable[..., Mapping[str, Any]], *, time: FakeTime | None = None
-) -> Iterator[Any]:
-    return pages(
-        function,
-        operation=OPERATION,
-        budget=budget_of(time or FakeTime()),
-        items="Items",
-        token="Marker",
-        response_token="NextMarker",
-    )
+def calls_of(service: Service, *, budget: RetryBudget | None = None) -> AwsCalls:
+    return AwsCalls(clients=lambda name: service, budget=budget or budget_of(FakeTime()))
+
+
+def list_of(service: Service, *, time: FakeTime | None = None) -> Iterator[Any]:
+    calls = calls_of(service, budget=budget_of(time or FakeTime()))
+    return calls.pages(OPERATION, items="Items", token="Marker", response_token="NextMarker")
 
 
 # Pages
@@ -223,13 +219,13 @@ def test_a_reserve_ends_a_budget_earlier_and_leaves_the_original_as_it_was() -> 
     budget = budget_of(time)
     reserved = budget.within(budget.remaining_seconds - 25)
     with pytest.raises(CallError) as raised:
-        call(Service(*[client_error("Throttling")] * 99), operation=OPERATION, budget=reserved)
+        calls_of(Service(*[client_error("Throttling")] * 99), budget=reserved).call(OPERATION)
     assert raised.value.failure.timed_out
     assert 25 < time.seconds <= 35
-    assert call(dict, operation=OPERATION, budget=budget).members == {}
+    assert calls_of(Service({}), budget=budget).call(OPERATION).members == {}
     time.seconds = 36
     with pytest.raises(CallError) as raised:
-        call(dict, operation=OPERATION, budget=reserved)
+        calls_of(Service({}), budget=reserved).call(OPERATION)
     assert raised.value.failure.kind is FailureKind.OUT_OF_TIME
 
 
@@ -237,10 +233,10 @@ def test_a_denial_is_retried_while_a_new_policy_may_take_effect_unless_it_is_fin
     time = FakeTime()
     budget = RetryBudget(clock=time.clock(), deadline=180, new_permissions_until=30)
     denied = client_error("AccessDenied", status=403)
-    assert call(Service(denied, {}), operation=OPERATION, budget=budget).members == {}
+    assert calls_of(Service(denied, {}), budget=budget).call(OPERATION).members == {}
     service = Service(denied, {})
     with pytest.raises(CallError) as raised:
-        call(service, operation=OPERATION, budget=replace(budget, new_permissions_until=None))
+        calls_of(service, budget=replace(budget, new_permissions_until=None)).call(OPERATION)
     assert raised.value.failure.kind is FailureKind.ACCESS_DENIED
     assert raised.value.failure.attempts == len(service.calls) == 1
     assert str(raised.value) == f"{OPERATION}: AccessDenied: This is a test."
@@ -251,7 +247,7 @@ def test_a_failure_that_used_up_the_budget_keeps_its_attempts_in_an_outer_attemp
     budget = budget_of(time)
 
     def outer() -> object:
-        return call(Service(*[client_error("Throttling")] * 99), operation=OPERATION, budget=budget)
+        return calls_of(Service(*[client_error("Throttling")] * 99), budget=budget).call(OPERATION)
 
     with pytest.raises(CallError) as raised:
         budget.attempt(outer, operation="outer")

@@ -54,7 +54,6 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     assert writes(organization) == []
     sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
     assert {call.parameters["TaskPolicyArn"]["arn"] for call in sessions} == {AUDIT}  # type: ignore[index]
-    sessions += [call for call in organization.calls if call.root_session]
     run = f" centralized-root-access/{report['runId']}"
     assert [call for call in sessions if not call.user_agent.endswith(run)] == []
 

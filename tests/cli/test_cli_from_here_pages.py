@@ -13,8 +13,8 @@ import pytest
 from botocore.session import Session
 from hypothesis import strategies as st
 
+from aws_calls.calls import Response
 from aws_calls.failures import CallError, FailureKind, error_of_call
-from aws_calls.responses import Response
 from centralized_root_access.cli.base.caller import Caller
 from centralized_root_access.cli.runs.from_here import MAX_ACCOUNTS_IN_PARALLEL, audit_from_here
 from local_aws.emulation import mock_organization

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from botocore.session import Session
+
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import FunctionArn
+from aws_calls.runtime import FunctionArn, one_attempt
 from centralized_root_access.preflight.evaluate import Decision
 from centralized_root_access.preflight.reader import PolicyReader
-from root_tasks.aws.context import Aws
+from root_tasks.aws.clients import RunClients
+from root_tasks.aws.invocation import Aws
+from root_tasks.aws.session_clients import SessionClients
 from root_tasks.model.run import Account
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import add_accounts, calls
@@ -45,13 +48,13 @@ def attach(
 
 
 def reader_of(client: Any) -> PolicyReader:
-    clients: Any = SimpleNamespace(organizations=client)
+    sessions = SessionClients(Session(), config=one_attempt())
     return PolicyReader(
         Aws(
             find_function=lambda: FunctionArn(
                 partition="aws", region="us-east-1", account_id=MANAGEMENT
             ),
-            clients=clients,
+            clients=RunClients(lambda service: client, sessions=sessions),
             now=lambda: datetime.now(UTC),
             log=lambda **event: None,
             budget=RetryBudget(clock=FakeTime().clock(), deadline=1000.0),

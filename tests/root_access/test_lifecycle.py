@@ -259,7 +259,7 @@ def test_no_call_starts_once_the_response_is_sent(
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootAccess",
                 remaining_seconds=180,
             ),
-            client=function.client,
+            clients=function.client,
             clock=function.time.clock(),
             log=lambda **_: None,
             abandoned=abandoned,

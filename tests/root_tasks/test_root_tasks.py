@@ -71,7 +71,7 @@ def test_trusted_access_that_is_not_enabled_fails_once(organization: LocalOrgani
     )
 
 
-def test_every_root_session_names_its_run(
+def test_every_root_session_names_its_run_and_no_call_in_the_member_account_does(
     root_tasks: RootTasks, organization: LocalOrganization
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER, password=True)
@@ -85,6 +85,9 @@ def test_every_root_session_names_its_run(
         assert finished.totals, finished.cause
         name = f"centralized-root-access/{finished.run_id}"
         assert runs_of_sessions(organization, before) == {name: {MEMBER}}
+    in_member = [call.user_agent for call in organization.calls if call.root_session]
+    assert in_member
+    assert "centralized-root-access" not in " ".join(in_member)
 
 
 def test_each_session_of_two_runs_at_once_names_its_own(

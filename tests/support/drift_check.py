@@ -128,7 +128,7 @@ class DriftCheck(Publisher):
                 remaining_seconds=180,
             ),
             settings=self.settings or self._settings(),
-            client=self.client,
+            clients=self.client,
             clock=self.function.time.clock(),
             checked_at=datetime.fromtimestamp(self.seconds, tz=UTC),
             log=self.write,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from aws_calls.calls import AwsCalls
 from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import one_attempt
 from root_access.custom_resource import apply_request
@@ -120,7 +121,7 @@ class Function:
             resource = handled.resource = apply_request(
                 event,
                 context,
-                client=self.client,
+                clients=self.client,
                 clock=self.time.clock(),
                 log=self._record,
                 abandoned=abandoned,
@@ -155,4 +156,5 @@ class Function:
         """Return the organization as the function sees it, with the budget of one invocation."""
         clock = self.time.clock()
         budget = RetryBudget(clock=clock, deadline=clock.now() + _TIMEOUT_SECONDS)
-        return Organization(client=self.client, account_id=self.account_id, budget=budget)
+        aws = AwsCalls(clients=self.client, budget=budget)
+        return Organization(aws=aws, account_id=self.account_id)

@@ -20,11 +20,12 @@ from botocore.session import Session
 
 # Its memory is a part of the function's.
 import root_tasks.handlers  # noqa: F401
+from aws_calls.calls import AwsCalls
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, one_attempt
 from root_tasks.aws.bucket import Bucket
-from root_tasks.aws.clients import Clients, create_clients
-from root_tasks.aws.context import Aws
+from root_tasks.aws.clients import RunClients, create_clients
+from root_tasks.aws.invocation import Aws
 from root_tasks.aws.session_clients import SessionClients
 from root_tasks.aws.stores import Storage
 from root_tasks.model.report_schema import Outcome, RootCredentials, Task
@@ -38,7 +39,6 @@ from support.responding import client_error, respond_to
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aws_calls.security_hub import SecurityHubClient
 
 _ACCOUNTS_PER_BATCH = 100
 _OWN_ACCOUNT = "111111111111"
@@ -142,7 +142,7 @@ def write_report(folder: Path, event: dict[str, Any]) -> dict[str, Any]:
         find_function=lambda: FunctionArn(
             partition="aws", region="us-east-1", account_id=_OWN_ACCOUNT
         ),
-        clients=Clients(
+        clients=RunClients(
             lambda service: stand_ins[service](),
             sessions=SessionClients(Session(), config=one_attempt()),
         ),
@@ -167,15 +167,13 @@ def main(folder: Path) -> None:
     del clients
 
 
-def _security_hub() -> SecurityHubClient:
+def _security_hub() -> Any:
     """Return boto3's client, whose model is large; Security Hub accepts each request without a connection."""
 
     def accept(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         return {"FailedCount": 0, "SuccessCount": len(parameters["Findings"]), "FailedFindings": []}
 
-    client: SecurityHubClient = boto3.client(
-        "securityhub", region_name="us-east-1", config=one_attempt()
-    )
+    client: Any = boto3.client("securityhub", region_name="us-east-1", config=one_attempt())
     respond_to(client, accept)
     return client
 
@@ -183,10 +181,9 @@ def _security_hub() -> SecurityHubClient:
 def _storage(folder: Path) -> Storage:
     return Storage(
         Bucket(
-            s3=FolderS3(folder),  # type: ignore[arg-type]
+            aws=AwsCalls(clients=lambda service: FolderS3(folder), budget=_budget()),
             name="root-tasks",
             account_id=_OWN_ACCOUNT,
-            budget=_budget(),
         )
     )
 

@@ -17,8 +17,8 @@ from botocore.loaders import Loader, create_loader
 
 from aws_calls.runtime import one_attempt
 from common.errors import RootAccessError
-from root_tasks.aws.clients import Clients
-from root_tasks.aws.context import Aws
+from root_tasks.aws.clients import RunClients
+from root_tasks.aws.invocation import Aws
 from root_tasks.aws.session_clients import SessionClients
 from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RunRefusedError
@@ -219,6 +219,7 @@ class RootTasks:
 
     def __post_init__(self) -> None:
         self.sessions = _SessionClients(self.prepare_session_client)
+        self._clients = RunClients(self._create_client, sessions=self.sessions)
         create_report_bucket(self.client("s3"))
 
     # Running
@@ -372,7 +373,7 @@ class RootTasks:
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{self.account_id}:function:RootTasks",
                 remaining_seconds=self.timeout,
             ),
-            clients=Clients(self._create_client, sessions=self.sessions),
+            clients=self._clients,
             clock=self.time.clock(),
             now=lambda: self.now,
             log=lambda **event: self.log.append(event),
@@ -755,10 +756,10 @@ def session_calls(organization: LocalOrganization) -> Sequence[str]:
 
 
 def runs_of_sessions(organization: Organization, calls: int) -> dict[str, set[str]]:
-    """Return the accounts of each run's sessions and their calls, by its name in the user agents."""
+    """Return the accounts of each run's sessions, by its name in the user agents of AssumeRoot."""
     found: dict[str, set[str]] = {}
     for call in organization.calls[calls:]:
-        if call.operation == "AssumeRoot" or call.root_session:
-            account_id = str(call.parameters.get("TargetPrincipal", call.account_id))
-            found.setdefault(call.user_agent.rpartition(" ")[2], set()).add(account_id)
+        if call.operation == "AssumeRoot":
+            run = call.user_agent.rpartition(" ")[2]
+            found.setdefault(run, set()).add(str(call.parameters["TargetPrincipal"]))
     return found

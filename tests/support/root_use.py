@@ -58,7 +58,7 @@ class RootUseNotices(Publisher):
                 remaining_seconds=60,
             ),
             settings=Settings(notification_topic_arn=TOPIC_ARN, management_account=MANAGEMENT),
-            sns=self.client("sns"),
+            clients=self.client,
             clock=FakeTime().clock(),
             log=self.write,
         )

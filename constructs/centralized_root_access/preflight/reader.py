@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from aws_calls.calls import require
 from aws_calls.failures import CallError, FailureKind, describe, ignoring
-from aws_calls.responses import require
-from root_tasks.aws.context import (
+from root_tasks.aws.invocation import (
     LIST_ROOTS,
     MAX_ENTRIES_PER_PAGE,
     MAX_ORGANIZATIONS_CALLS_IN_PARALLEL,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
 
-    from root_tasks.aws.context import Aws
+    from root_tasks.aws.invocation import Aws
 
 _LIST_POLICIES = "organizations:ListPolicies"
 _LIST_TARGETS = "organizations:ListTargetsForPolicy"

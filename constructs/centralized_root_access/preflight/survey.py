@@ -21,7 +21,7 @@ from .verdicts import judge_account
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from root_tasks.aws.context import Aws
+    from root_tasks.aws.invocation import Aws
     from root_tasks.model.run import Account
     from root_tasks.model.task import Task
     from root_tasks.run.directory import OrganizationContext

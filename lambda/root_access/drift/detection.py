@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from aws_calls.calls import AwsCalls
 from aws_calls.failures import CallError
 from aws_calls.notices import publish_or_fail
 from aws_calls.retry import Clock, RetryBudget
-from aws_calls.runtime import FunctionArn, LambdaContext, create_client, system_clock
+from aws_calls.runtime import FunctionArn, LambdaContext, create_clients, system_clock
 from aws_calls.security_hub import import_findings
 from common.function_settings import FunctionSettings
 from common.metrics import ORGANIZATION_ID, log_sdk, metric_line, write_line
@@ -74,7 +75,7 @@ def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:
     DriftCheck(
         context=context,
         settings=DriftCheckSettings.from_environment(os.environ),
-        client=create_client,
+        clients=create_clients(),
         clock=system_clock(),
         checked_at=datetime.now(UTC),
         log=write_line,
@@ -86,7 +87,7 @@ class DriftCheck:
     """One check, with everything that it works with.
 
     Attributes:
-        client: Returns the client of a service, which makes one attempt per call.
+        clients: Returns the client of a service, which makes one attempt per call.
         clock: The time, for waiting.
         checked_at: The time of all its metrics: a later 1 would end the alarm that a 0 set off.
         log: Takes one event as keyword arguments.
@@ -94,13 +95,13 @@ class DriftCheck:
 
     context: LambdaContext
     settings: DriftCheckSettings
-    client: Callable[[str], Any]
+    clients: Callable[[str], Any]
     clock: Clock
     checked_at: datetime
     log: Callable[..., None]
     _desired: DesiredState = field(init=False)
     _function: FunctionArn = field(init=False)
-    _notice_budget: RetryBudget = field(init=False)
+    _aws: AwsCalls = field(init=False)
     _organization: Organization = field(init=False)
     _finding: SecurityFinding | None = field(default=None, init=False)
 
@@ -110,13 +111,12 @@ class DriftCheck:
             features=settings.features, delegated_administrators=settings.delegated_administrators
         )
         self._function = FunctionArn.parse(self.context.invoked_function_arn)
-        deadline = self.clock.now() + self.context.get_remaining_time_in_millis() / 1000
-        self._notice_budget = RetryBudget(clock=self.clock, deadline=deadline)
+        budget = RetryBudget.of_invocation(self.context, clock=self.clock)
+        self._aws = AwsCalls(clients=self.clients, budget=budget)
         reserved = _NOTICE_RESERVE_SECONDS if settings.notification_topic_arn else 0.0
         self._organization = Organization(
-            client=self.client,
+            aws=self._aws.within(budget.remaining_seconds - reserved),
             account_id=self._function.account_id,
-            budget=self._notice_budget.within(self._notice_budget.remaining_seconds - reserved),
             delegates_managed=settings.delegated_administrators is not None,
         )
 
@@ -185,9 +185,8 @@ class DriftCheck:
     def _check_and_repair(self, stack_id: str) -> None:
         stack = WatchedStack(
             stack_id=stack_id,
-            cloudformation=self.client("cloudformation"),
+            aws=self._aws.with_budget(self._organization.budget),
             account_id=self._function.account_id,
-            budget=self._organization.budget,
         )
         observed = self._observe()
         steps = self._report(observed, trigger=_INTERVAL, can_repair=stack.error is None)
@@ -254,12 +253,7 @@ class DriftCheck:
         """Import the finding of the last look. If Security Hub refuses it, the check still succeeds."""
         if self._finding is None or not self.settings.security_hub_findings:
             return
-        result = import_findings(
-            [self._finding],
-            client=self.client("securityhub"),
-            importer=self._function,
-            budget=self._notice_budget,
-        )
+        result = import_findings([self._finding], aws=self._aws, importer=self._function)
         reason = next(iter(result.refused.values()), None)
         self.log(event="finding_imported" if reason is None else "finding_refused", reason=reason)
 
@@ -268,9 +262,8 @@ class DriftCheck:
         if self.settings.notification_topic_arn:
             publish_or_fail(
                 replace(notice, next_steps=[see, *notice.next_steps]),
-                sns=self.client("sns"),
+                aws=self._aws,
                 topic_arn=self.settings.notification_topic_arn,
-                budget=self._notice_budget,
                 log=self.log,
                 account_id=self._function.account_id,
                 consequence="The drift check itself succeeded: the log has its result.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aws_calls.calls import require
 from aws_calls.failures import CallError
-from aws_calls.responses import call, require
 from common.errors import RootAccessError
 
 from ..converge import Convergence
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from mypy_boto3_cloudformation import CloudFormationClient
-
+    from aws_calls.calls import AwsCalls
     from aws_calls.failures import Failure
     from aws_calls.retry import RetryBudget
 
@@ -73,21 +72,20 @@ class WatchedStack:
     """
 
     stack_id: str
-    cloudformation: CloudFormationClient
+    aws: AwsCalls
     account_id: str
-    budget: RetryBudget
     error: CheckFailedError | None = field(default=None, init=False)
     _before: tuple[str, datetime | None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         try:
-            self._before = self._read(self.budget.within(_MAX_STACK_READ_SECONDS))
+            self._before = self._read(self.aws.within(_MAX_STACK_READ_SECONDS))
         except CheckFailedError as error:
             self.error = error
 
     def require_unchanged(self) -> None:
         """Read its state again, and raise an error if that is not possible, or if it has been deployed."""
-        status, _ = now = self._read(self.budget)
+        status, _ = now = self._read(self.aws)
         if not status.endswith("_COMPLETE"):
             # This function's list may not be the current one.
             raise _DeploymentError(
@@ -96,14 +94,10 @@ class WatchedStack:
         if now != self._before:
             raise _DeploymentError(reason="the stack was deployed during the check")
 
-    def _read(self, budget: RetryBudget) -> tuple[str, datetime | None]:
+    def _read(self, aws: AwsCalls) -> tuple[str, datetime | None]:
         """Return the stack's status, and when its last update began; None: it was only created."""
-        describe = self.cloudformation.describe_stacks
         try:
-            response = call(
-                describe, operation=DESCRIBE_STACKS, budget=budget, StackName=self.stack_id
-            )
-            (stack,) = response.require("Stacks")
+            (stack,) = aws.call(DESCRIBE_STACKS, StackName=self.stack_id).require("Stacks")
             return require(stack, "StackStatus", operation=DESCRIBE_STACKS), stack.get(
                 "LastUpdatedTime"
             )

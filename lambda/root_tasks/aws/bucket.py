@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aws_calls.failures import CallError
-from aws_calls.responses import call, pages, require
+from aws_calls.calls import require
+from aws_calls.failures import CallError, call_errors
 from common.errors import RootAccessError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from mypy_boto3_s3 import S3Client
-
-    from aws_calls.responses import Response
-    from aws_calls.retry import RetryBudget
+    from aws_calls.calls import AwsCalls, Response
 
 # The condition of a write that replaces nothing.
 IF_NEW = {"IfNoneMatch": "*"}
+_GET = "s3:GetObject"
 _LIST = "s3:ListBucket"
 
 
@@ -43,21 +41,21 @@ class UnreadableObjectError(ObjectError):
 class Bucket:
     """The objects of a bucket, and the account that owns it."""
 
-    s3: S3Client
+    aws: AwsCalls
     name: str
     account_id: str
-    budget: RetryBudget
 
     def read(self, key: str) -> bytes:
         """Return an object's bytes."""
+        s3 = self.aws.clients("s3")
 
-        def get_object(**parameters: Any) -> Mapping[str, bytes]:
-            response = self.s3.get_object(**parameters)
-            # The connection can break while the body is read: that is a part of the attempt.
-            return {"Body": response["Body"].read()}
+        def attempt() -> bytes:
+            with call_errors(_GET):
+                body: bytes = s3.get_object(Key=key, **self._own)["Body"].read()
+                return body
 
-        body: bytes = self._call(get_object, "s3:GetObject", Key=key).require("Body")
-        return body
+        # Not by `call`: the connection can also break while the body is read.
+        return self.aws.budget.attempt(attempt, operation=_GET)
 
     def read_if_readable(self, key: str) -> bytes:
         """Return an object's bytes.
@@ -74,7 +72,7 @@ class Bucket:
 
     def head(self, key: str) -> Response:
         """Return an object's ETag and metadata."""
-        return self._call(self.s3.head_object, "s3:GetObject", Key=key)
+        return self.aws.call("s3:HeadObject", Key=key, **self._own)
 
     def write(
         self,
@@ -91,9 +89,9 @@ class Bucket:
         retried.
         """
         try:
-            self._call(
-                self.s3.put_object,
+            self.aws.call(
                 "s3:PutObject",
+                **self._own,
                 Key=key,
                 Body=body,
                 ContentType=content_type,
@@ -129,15 +127,9 @@ class Bucket:
     def _own(self) -> dict[str, Any]:
         return {"Bucket": self.name, "ExpectedBucketOwner": self.account_id}
 
-    def _call(self, function: Callable[..., Any], operation: str, **parameters: object) -> Response:
-        return call(function, operation=operation, budget=self.budget, **self._own, **parameters)
-
     def _list(self, prefix: str) -> Iterator[Any]:
-        return pages(
-            # S3 leaves the list out where it is empty.
-            lambda **parameters: {"Contents": (), **self.s3.list_objects_v2(**parameters)},
-            operation=_LIST,
-            budget=self.budget,
+        return self.aws.pages(
+            _LIST,
             items="Contents",
             token="ContinuationToken",
             response_token="NextContinuationToken",

@@ -1,29 +1,20 @@
-"""The boto3 clients of the functions."""
+"""The clients of the functions: those of their own account, and those of root sessions."""
 
 from __future__ import annotations
 
 import functools
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
-from aws_calls.runtime import new_client, new_session, one_attempt
+from aws_calls.runtime import Clients, new_client, new_session, one_attempt
 
 from .session_clients import SessionClients
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mypy_boto3_iam import IAMClient
-    from mypy_boto3_organizations import OrganizationsClient
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sns import SNSClient
-    from mypy_boto3_stepfunctions import SFNClient
-    from mypy_boto3_sts import STSClient
-
-    from aws_calls.security_hub import SecurityHubClient
-
+    from collections.abc import Callable, Iterator
 
 # The accounts of a batch that are looked into in parallel. Each has its own limits in IAM.
 MAX_ACCOUNTS_IN_PARALLEL = 25
@@ -33,49 +24,53 @@ _MAX_CALLS_OF_ACCOUNT = 5
 MAX_CALLS_IN_PARALLEL = MAX_ACCOUNTS_IN_PARALLEL * (_MAX_CALLS_OF_ACCOUNT - 1)
 
 
-class Clients:
-    """The clients of an invocation, each created when it is first used. Several threads use them.
+class RunClients(Clients):
+    """The clients of a run: those of the account that it runs in, and those of root sessions.
 
     Args:
-        create: Creates the client of a service in the account that the invocation runs in.
+        create: Creates the client of a service in the account that the run is in.
         sessions: The clients of root sessions.
 
     Attributes:
         sessions: The clients of root sessions.
-        sts: The client of STS in the Region; the global STS does not have AssumeRoot.
     """
 
-    iam: IAMClient
-    organizations: OrganizationsClient
-    s3: S3Client
-    security_hub: SecurityHubClient
-    sns: SNSClient
-    step_functions: SFNClient
-    sts: STSClient
-
     def __init__(self, create: Callable[[str], Any], *, sessions: SessionClients) -> None:
-        self.sessions = sessions
-        # A session of the SDK must not create two clients at once.
-        self._lock = threading.Lock()
-
         def create_naming_runs(service: str) -> Any:
             client = create(service)
-            return sessions.naming_runs(client) if service == "sts" else client
+            if service == "sts":
+                # The last moment before a request is sent: its signature does not cover this header.
+                events = client.meta.events
+                events.register_first("before-send.sts.AssumeRoot", self._name_run)
+            return client
 
-        self._create = functools.cache(create_naming_runs)
+        super().__init__(create_naming_runs)
+        self.sessions = sessions
+        self._of_thread = threading.local()
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in Clients.__annotations__:
-            raise AttributeError(name)
-        with self._lock:
-            return self._create(name.replace("_", ""))
+    @contextmanager
+    def for_run(self, run_id: str) -> Iterator[None]:
+        """Name a run in the user agent of AssumeRoot, in the calls of this thread.
+
+        The calls in the session do not name it: the owner of the member account would read there
+        that a deletion is planned.
+        """
+        self._of_thread.run_id = run_id
+        try:
+            yield
+        finally:
+            del self._of_thread.run_id
+
+    def _name_run(self, request: Any, **_: object) -> None:
+        agent = f" centralized-root-access/{self._of_thread.run_id}"
+        request.headers["User-Agent"] += agent.encode()
 
 
 @functools.cache
-def create_clients() -> Clients:
+def create_clients() -> RunClients:
     """Return clients that make one attempt a call; created once in a sandbox."""
     config = one_attempt().merge(
         Config(max_pool_connections=MAX_ACCOUNTS_IN_PARALLEL + MAX_CALLS_IN_PARALLEL)
     )
     create = functools.partial(new_client, new_session(), config=config)
-    return Clients(create, sessions=SessionClients(new_session(), config=config))
+    return RunClients(create, sessions=SessionClients(new_session(), config=config))

@@ -12,14 +12,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import ignoring
-from aws_calls.responses import pages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aws_calls.responses import Response
+    from aws_calls.calls import Response
 
-    from .context import Aws
+    from .invocation import Aws
 
 DESCRIBE_EXECUTION = "states:DescribeExecution"
 # A key of an execution's output, and of the input of the Execute state machine.
@@ -81,10 +80,8 @@ def was_stopped(aws: Aws, arn: str) -> bool:
         return True
     if not execution.get("redriveCount"):
         return False
-    events = pages(
-        aws.clients.step_functions.get_execution_history,
-        operation="states:GetExecutionHistory",
-        budget=aws.budget,
+    events = aws.pages(
+        "states:GetExecutionHistory",
         items="events",
         token="nextToken",
         executionArn=arn,

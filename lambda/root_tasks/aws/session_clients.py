@@ -49,7 +49,6 @@ class SessionClients:
 
     def __init__(self, session: Session, *, config: Config) -> None:
         self._credentials = _CurrentCredentials()
-        self._of_thread = threading.local()
         self._config = config
         self._session = session
         self._session.register_component("credential_provider", self._credentials)
@@ -74,32 +73,8 @@ class SessionClients:
         ):
             yield
 
-    @contextmanager
-    def for_run(self, run_id: str) -> Iterator[None]:
-        """Name a run in the user agent of this thread's requests, and of no other one's."""
-        self._of_thread.run_id = run_id
-        try:
-            yield
-        finally:
-            self._of_thread.run_id = None
-
-    def naming_runs(self, client: Any) -> Any:
-        """Return a client whose requests name the run that they are made for, as `for_run` has it."""
-        # The last moment before a request is sent; its signature does not cover this header.
-        client.meta.events.register_first(
-            "before-send", self._name_run, unique_id="root-session-run"
-        )
-        return client
-
-    def _name_run(self, request: Any, **_: object) -> None:
-        run_id = getattr(self._of_thread, "run_id", None)
-        if run_id is not None:
-            request.headers["User-Agent"] += f" centralized-root-access/{run_id}".encode()
-
     def _create_client(self, service: str, region: str | None) -> Any:
-        return self.naming_runs(
-            new_client(self._session, service, region=region, config=self._config)
-        )
+        return new_client(self._session, service, region=region, config=self._config)
 
 
 class _CurrentCredentials(Credentials):

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import concurrent.futures
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+import functools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
-from aws_calls.responses import call, function_of, pages
+from aws_calls.calls import AwsCalls
 from aws_calls.retry import RetryBudget
 
 from ..model.task import ASSUME_ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
     from concurrent.futures import Executor
 
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
-    from aws_calls.responses import Response
+    from aws_calls.calls import Response
 
     from ..model.report_schema import Task
-    from .context import Aws
+    from .invocation import Aws
     from .session_clients import SessionClients
 
 T = TypeVar("T")
@@ -34,57 +35,31 @@ _CALLS_RESERVE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class RootSession:
+class RootSession(AwsCalls):
     """A session as the root user of a member account, limited to one task.
 
     Attributes:
+        clients: The clients of a Region.
+        budget: How long to retry transient failures.
         account_id: The member account.
         credentials: The session's credentials.
-        run_id: The run, which the user agent of each request names.
-        clients: The clients of all sessions.
+        sessions: The clients of all sessions.
         executor: Makes calls in parallel.
-        budget: How long to retry transient failures.
     """
 
     account_id: str
     credentials: CredentialsTypeDef
-    run_id: str
-    clients: SessionClients
+    sessions: SessionClients
     executor: Executor
-    budget: RetryBudget
 
-    def client(self, service: str, *, region: str | None = None) -> Any:
-        """Return a client; by default in the function's Region.
+    def in_region(self, region: str | None) -> RootSession:
+        """Return the same session in a Region; None is the function's own."""
+        return replace(self, clients=functools.partial(self.sessions.client, region=region))
 
-        It acts as the root user of this account inside of `call` and `pages`, and nowhere else.
-        """
-        return self.clients.client(service, region=region)
-
-    def call(self, operation: str, *, region: str | None = None, **parameters: object) -> Response:
-        """Call AWS, by default in the function's Region; the call is named as in an IAM policy.
-
-        Raises:
-            CallError: The call failed, or did not succeed in time.
-        """
-        client = self.client(operation.partition(":")[0], region=region)
-        function = self._with_credentials(function_of(client, operation))
-        return call(function, operation=operation, budget=self.budget, **parameters)
-
-    def pages(
-        self, function: Callable[..., Mapping[str, Any]], *, operation: str, items: str, token: str
-    ) -> Iterator[Any]:
-        """Yield the entries of a list, page by page; request and response have the same name for its token.
-
-        Raises:
-            CallError: A page failed or is incomplete, or the list does not end.
-        """
-        return pages(
-            self._with_credentials(function),
-            operation=operation,
-            budget=self.budget,
-            items=items,
-            token=token,
-        )
+    def call(self, operation: str, **parameters: object) -> Response:
+        """Make a call as the root user of this account, as AwsCalls.call does."""
+        with self.sessions.acting_as(self.credentials):
+            return super().call(operation, **parameters)
 
     def in_parallel(self, *functions: Callable[[], T]) -> list[T]:
         """Return what functions return, in their order. They run in parallel, and end before this returns.
@@ -101,17 +76,6 @@ class RootSession:
         finally:
             concurrent.futures.wait(others)
         return [*first, *(other.result() for other in others)]
-
-    def _with_credentials(
-        self, function: Callable[..., Mapping[str, Any]]
-    ) -> Callable[..., Mapping[str, Any]]:
-        """Return a function that makes its call as the root user of this account."""
-
-        def sign_and_call(**parameters: Any) -> Mapping[str, Any]:
-            with self.clients.for_run(self.run_id), self.clients.acting_as(self.credentials):
-                return function(**parameters)
-
-        return sign_and_call
 
 
 def open_session(
@@ -131,7 +95,7 @@ def open_session(
     Args:
         aws: The account that opens it.
         account_id: The account.
-        run_id: The run, which the user agents of AssumeRoot and of the session's calls end with.
+        run_id: The run, which the user agent of AssumeRoot ends with.
         task: The task.
         deadline: When the session ends, on the clock.
         executor: Makes the calls in the session that are made in parallel.
@@ -140,22 +104,22 @@ def open_session(
         CallError: AWS refused, or did not respond in time.
     """
     clock = aws.clock
-    with aws.clients.sessions.for_run(run_id):
-        response = call(
-            aws.clients.sts.assume_root,
-            operation=ASSUME_ROOT,
-            budget=RetryBudget(clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS),
+    budget = RetryBudget(clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS)
+    with aws.clients.for_run(run_id):
+        response = aws.with_budget(budget).call(
+            ASSUME_ROOT,
             TargetPrincipal=account_id,
             TaskPolicyArn={
                 "arn": f"arn:{aws.function.partition}:iam::aws:policy/root-task/{task.policy}"
             },
             DurationSeconds=_SESSION_SECONDS,
         )
+    sessions = aws.clients.sessions
     return RootSession(
         account_id=account_id,
-        run_id=run_id,
         credentials=response.require("Credentials"),
-        clients=aws.clients.sessions,
+        clients=functools.partial(sessions.client, region=None),
+        sessions=sessions,
         executor=executor,
         budget=RetryBudget(clock=clock, deadline=min(deadline, clock.now() + _MAX_ACCOUNT_SECONDS)),
     )

@@ -18,7 +18,7 @@ from .bucket import IF_NEW, Bucket, ObjectError
 
 if TYPE_CHECKING:
     from ..model.report_schema import Task
-    from .context import Aws
+    from .invocation import Aws
 
 _LOOKED_AT = "looked-at"
 _MAX_WRITES_OF_LATEST = 10
@@ -83,9 +83,7 @@ class Storage:
     @classmethod
     def of(cls, aws: Aws, bucket: str) -> Storage:
         """Return the contents of a bucket in the function's account."""
-        return cls(
-            Bucket(s3=aws.clients.s3, name=bucket, account_id=aws.account_id, budget=aws.budget)
-        )
+        return cls(Bucket(aws=aws, name=bucket, account_id=aws.account_id))
 
 
 class RunStore:

@@ -15,7 +15,7 @@ import botocore
 
 from aws_calls.failures import FailureKind, error_of_call, ignoring
 
-from ..aws.context import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
+from ..aws.invocation import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
 from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, skip_reason_for_state
 from ..model.run import Account
 from .units import Unit, parse_path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_organizations.type_defs import AccountTypeDef
 
-    from ..aws.context import Aws
+    from ..aws.invocation import Aws
     from .units import UnitTree
 
 _DESCRIBE_ACCOUNT = "organizations:DescribeAccount"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
 
-    from ..aws.context import Aws
+    from ..aws.invocation import Aws
     from ..aws.sessions import RootSession
     from ..aws.stores import BackupStore, RunStore
     from ..model.run import Assignment, Target

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from ..aws.context import Aws
+    from ..aws.invocation import Aws
     from ..aws.stores import BackupStore, RunStore
     from ..model.run import Run
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aws_calls.calls import require
 from aws_calls.failures import CallError, FailureKind
-from aws_calls.responses import require
 
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
-    from aws_calls.responses import Response
+    from aws_calls.calls import Response
 
-    from ..aws.context import Aws
+    from ..aws.invocation import Aws
     from ..model.report_schema import Task
     from ..model.run import Account
     from ..tasks.task_input import Request

@@ -22,7 +22,7 @@ from .publish import compare, import_audit, publish_audit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..aws.context import Aws
+    from ..aws.invocation import Aws
     from ..aws.stores import RunStore
     from ..model.report_schema import Report
     from ..model.run import Plan

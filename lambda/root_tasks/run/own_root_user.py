@@ -12,7 +12,7 @@ from ..model.task import Task
 from ..tasks.credentials import GET_ACCOUNT_SUMMARY, types_in_summary
 
 if TYPE_CHECKING:
-    from ..aws.context import Aws
+    from ..aws.invocation import Aws
     from ..model.run import Run
 
 # The report waits for it, and matters more.

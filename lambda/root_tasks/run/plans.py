@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from aws_calls.responses import Response
+    from aws_calls.calls import Response
 
-    from ..aws.context import Aws
     from ..aws.executions import Execution
+    from ..aws.invocation import Aws
     from ..aws.stores import RunStore
     from ..model.run import Assignment
     from .settings import StartExecutionSettings

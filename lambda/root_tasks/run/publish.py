@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aws_calls.notices import Notice
     from aws_calls.security_hub import ImportResult
 
-    from ..aws.context import Aws
+    from ..aws.invocation import Aws
     from ..aws.stores import File, ReportStore
     from ..model.report_schema import Report
     from ..model.run import Run
@@ -69,9 +69,7 @@ def import_audit(
     """
     aws = aws.within(_IMPORT_SECONDS)
     found = findings_of(report, checked=checked)
-    result = import_findings(
-        found, client=aws.clients.security_hub, importer=aws.function, budget=aws.budget
-    )
+    result = import_findings(found, aws=aws, importer=aws.function)
     aws.log(
         event="findings_imported",
         runId=report.run_id,
@@ -107,7 +105,7 @@ def publish_audit(
     looked_at = report.finished_at + (now - began)
     aws.log(**_metrics(run, report, imported, looked_at=looked_at, now=now))
     if notice is not None and topic_arn is not None:
-        publish(notice, topic_arn=topic_arn, budget=aws.budget, sns=aws.clients.sns)
+        publish(notice, aws=aws, topic_arn=topic_arn)
     # Each file is attempted: a newer audit may have come between two of them.
     for file in files:
         reports.write_latest(file, looked_at=report.finished_at, now=aws.now())

@@ -24,7 +24,7 @@ from .request import parse_request
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ..aws.context import Aws
+    from ..aws.invocation import Aws
     from ..aws.stores import RunStore
     from ..model.run import Backup, Run, Work
     from .settings import StartExecutionSettings, StartRunSettings

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from aws_calls.calls import require
 from aws_calls.failures import CallError, FailureKind, describe, error_of_call
-from aws_calls.responses import require
 
-from ..aws.context import LIST_ROOTS, MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
+from ..aws.invocation import LIST_ROOTS, MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.task_input import UNIT_ID
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_organizations.type_defs import AccountTypeDef
 
-    from ..aws.context import Aws
+    from ..aws.invocation import Aws
     from ..model.run import Account
 
 _LIST_UNITS = "organizations:ListOrganizationalUnitsForParent"

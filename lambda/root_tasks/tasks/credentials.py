@@ -6,8 +6,8 @@ import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from aws_calls.calls import require
 from aws_calls.failures import CallError, ignoring
-from aws_calls.responses import function_of, require
 
 from ..model.report_schema import CredentialDetails, ItemType
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from aws_calls.calls import Response
     from aws_calls.failures import Failure
-    from aws_calls.responses import Response
 
     from ..aws.sessions import RootSession
 
@@ -48,8 +48,7 @@ class _Listing:
 
     def entries(self, session: RootSession) -> Iterator[Mapping[str, Any]]:
         """Yield the credentials as AWS lists them."""
-        function = function_of(session.client("iam"), self.operation)
-        return session.pages(function, operation=self.operation, items=self.items, token="Marker")
+        return session.pages(self.operation, items=self.items, token="Marker")
 
     def credential_of(self, type_: ItemType, entry: Mapping[str, Any]) -> Credential:
         """Return a listed credential with its status and its age."""

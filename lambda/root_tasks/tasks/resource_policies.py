@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
+from aws_calls.calls import require
 from aws_calls.failures import ignoring
-from aws_calls.responses import require
 
 from ..model.report_schema import ItemType
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-    from aws_calls.responses import Response
+    from aws_calls.calls import Response
 
     from ..aws.sessions import RootSession
     from ..model.run import Target
@@ -33,9 +31,8 @@ class _BucketPolicy:
     """The policy of one bucket, in a root session. Every call may raise a CallError."""
 
     def __init__(self, session: RootSession, target: Target) -> None:
-        self._session = session
+        self._session = session.in_region(target.region)
         self._bucket = target.id or ""
-        self._region = target.region
 
     def read(self) -> str | None:
         """Return the policy; None if there is none."""
@@ -56,16 +53,15 @@ class _BucketPolicy:
 
     def _call(self, operation: str, **parameters: object) -> Response:
         own = {"Bucket": self._bucket, "ExpectedBucketOwner": self._session.account_id}
-        return self._session.call(operation, region=self._region, **own, **parameters)
+        return self._session.call(operation, **own, **parameters)
 
 
 class _QueuePolicy:
     """The policy of one queue, in a root session. Every call may raise a CallError."""
 
     def __init__(self, session: RootSession, target: Target) -> None:
-        self._session = session
-        self._region = target.region
-        sqs: SQSClient = session.client("sqs", region=target.region)
+        self._session = session.in_region(target.region)
+        sqs: SQSClient = self._session.clients("sqs")
         # Composed, because GetQueueUrl is one more call that the queue's policy may deny.
         name = (target.id or "").rpartition(":")[2]
         self._url = f"{sqs.meta.endpoint_url}/{session.account_id}/{name}"
@@ -85,7 +81,7 @@ class _QueuePolicy:
         self._call(SET_QUEUE_ATTRIBUTES, Attributes={"Policy": text})
 
     def _call(self, operation: str, **parameters: object) -> Response:
-        return self._session.call(operation, region=self._region, QueueUrl=self._url, **parameters)
+        return self._session.call(operation, QueueUrl=self._url, **parameters)
 
 
 ResourcePolicy = _BucketPolicy | _QueuePolicy
@@ -104,12 +100,12 @@ def find_bucket_region(session: RootSession, name: str) -> str | None:
     Raises:
         CallError: The buckets could not be listed, or AWS does not name the Region.
     """
-    s3: S3Client = session.client("s3")
     buckets = session.pages(
-        functools.partial(s3.list_buckets, Prefix=name, MaxBuckets=_MAX_BUCKETS_PER_PAGE),
-        operation=LIST_BUCKETS,
+        LIST_BUCKETS,
         items="Buckets",
         token="ContinuationToken",
+        Prefix=name,
+        MaxBuckets=_MAX_BUCKETS_PER_PAGE,
     )
     for bucket in buckets:
         if bucket["Name"] == name:

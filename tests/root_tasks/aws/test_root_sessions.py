@@ -25,8 +25,8 @@ from botocore.session import Session
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, one_attempt
-from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL, Clients
-from root_tasks.aws.context import Aws
+from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL, RunClients
+from root_tasks.aws.invocation import Aws
 from root_tasks.aws.session_clients import NoRootSessionError, SessionClients
 from root_tasks.aws.sessions import RootSession, open_session
 from root_tasks.model.report_schema import Outcome, Task
@@ -126,8 +126,8 @@ def session_of(
     return RootSession(
         account_id=account_id,
         credentials=credentials_of(account_id),
-        run_id="run-1",
-        clients=clients,
+        clients=functools.partial(clients.client, region="us-east-1"),
+        sessions=clients,
         executor=executor,
         budget=RetryBudget(clock=FakeTime().clock(), deadline=1000),
     )
@@ -140,7 +140,7 @@ def aws_of(sts: Any, clock: Clock) -> Aws:
         find_function=lambda: FunctionArn(
             partition="aws", region="us-east-1", account_id=MANAGEMENT
         ),
-        clients=Clients(lambda service: sts, sessions=session_clients()),
+        clients=RunClients(lambda service: sts, sessions=session_clients()),
         now=lambda: STARTED,
         log=lambda **event: None,
         budget=RetryBudget(clock=clock, deadline=DEADLINE + 60),
@@ -159,9 +159,7 @@ def open_audit_session(sts: Any, clock: Clock, executor: ThreadPoolExecutor) -> 
 
 
 def last_use_of_key(session: RootSession) -> None:
-    session.call(
-        "iam:GetAccessKeyLastUsed", region="us-east-1", AccessKeyId=key_of(session.account_id)
-    )
+    session.call("iam:GetAccessKeyLastUsed", AccessKeyId=key_of(session.account_id))
 
 
 def test_no_request_of_many_threads_is_signed_with_the_keys_of_another_account(
@@ -211,11 +209,10 @@ def test_reading_a_list_leaves_the_thread_without_a_session_between_its_pages(
         return next(pages)
 
     with ThreadPoolExecutor(1) as executor:
+        listing = SimpleNamespace(list_access_keys=list_page)
         session = session_of(MEMBER, clients, executor)
-        items = session.pages(
-            list_page, operation="iam:ListAccessKeys", items="Items", token="Marker"
-        )
-        for _ in items:
+        session = replace(session, clients=lambda service: listing)
+        for _ in session.pages("iam:ListAccessKeys", items="Items", token="Marker"):
             with pytest.raises(NoRootSessionError):
                 iam.get_access_key_last_used(AccessKeyId=KEY)
     assert recorder.signed == [(KEY, KEY, KEY)] * 2

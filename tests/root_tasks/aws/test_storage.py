@@ -14,6 +14,7 @@ from botocore.compat import HTTPHeaders
 from botocore.response import StreamingBody
 from moto import mock_aws
 
+from aws_calls.calls import AwsCalls
 from aws_calls.failures import CallError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import one_attempt
@@ -86,7 +87,8 @@ def time() -> FakeTime:
 def storage(s3: Any, time: FakeTime) -> Storage:
     clock = time.clock()
     budget = RetryBudget(clock=clock, deadline=clock.now() + 300)
-    return Storage(Bucket(s3=s3, name=BUCKET, account_id="123456789012", budget=budget))
+    aws = AwsCalls(clients=lambda service: s3, budget=budget)
+    return Storage(Bucket(aws=aws, name=BUCKET, account_id="123456789012"))
 
 
 def respond(s3: Any, operation: str, *responses: tuple[int, str] | Callable[[], None]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aws_calls.calls import AwsCalls
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
@@ -366,11 +367,8 @@ def test_ten_thousand_findings_are_imported_in_a_hundred_calls() -> None:
         return {"FailedFindings": []}
 
     client: Any = SimpleNamespace(batch_import_findings=batch_import_findings)
-    imported = import_findings(
-        findings_of(audit),
-        client=client,
-        importer=FUNCTION,
-        budget=RetryBudget(clock=FakeTime().clock(), deadline=900),
-    )
+    budget = RetryBudget(clock=FakeTime().clock(), deadline=900)
+    aws = AwsCalls(clients=lambda service: client, budget=budget)
+    imported = import_findings(findings_of(audit), aws=aws, importer=FUNCTION)
     assert (imported.imported, imported.refused) == (10_000, {})
     assert batches == [100] * 100

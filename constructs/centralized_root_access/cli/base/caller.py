@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
+from aws_calls.calls import AwsCalls
 from aws_calls.failures import call_errors
-from aws_calls.responses import call
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
-from aws_calls.runtime import FunctionArn, new_client, new_session, one_attempt
+from aws_calls.runtime import Clients, FunctionArn, new_client, new_session, one_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
-    from aws_calls.responses import Response
-    from root_tasks.aws.context import Aws
+    from aws_calls.calls import Response
+    from root_tasks.aws.invocation import Aws
 
     from .options import TargetOptions
 
@@ -87,8 +87,8 @@ class Caller:
             connections: How many calls of a service it makes in parallel.
         """
         # Not all commands need it.
-        from root_tasks.aws.clients import Clients
-        from root_tasks.aws.context import Aws
+        from root_tasks.aws.clients import RunClients
+        from root_tasks.aws.invocation import Aws
         from root_tasks.aws.session_clients import SessionClients
 
         # With the same settings, for credentials of their own.
@@ -97,19 +97,23 @@ class Caller:
         config = one_attempt().merge(Config(max_pool_connections=connections))
         return Aws(
             find_function=lambda: self.function,
-            clients=Clients(
+            clients=RunClients(
                 functools.partial(self.client, config=config),
                 sessions=SessionClients(session, config=config),
             ),
             now=self.now,
             # The functions log for their operators; a person reads the report.
             log=lambda **event: None,  # noqa: ARG005
-            budget=self.budget(seconds=seconds),
+            budget=retry_budget(self.clock, seconds=seconds),
         )
 
-    def budget(self, *, seconds: float = MAX_WAIT_SECONDS) -> RetryBudget:
-        """Return how long a person waits for calls from now on."""
-        return retry_budget(self.clock, seconds=seconds)
+    def calls(self, *, seconds: float = MAX_WAIT_SECONDS) -> AwsCalls:
+        """Return calls for which a person waits so long from now on."""
+        return AwsCalls(clients=self._clients, budget=retry_budget(self.clock, seconds=seconds))
+
+    @functools.cached_property
+    def _clients(self) -> Clients:
+        return Clients(self.client)
 
 
 def find_caller(target: TargetOptions, *, wait: bool = True) -> Caller:
@@ -135,9 +139,8 @@ def find_caller(target: TargetOptions, *, wait: bool = True) -> Caller:
         # after Ctrl-C only if the main thread has asked.
         if credentials := session.get_credentials():
             credentials.get_frozen_credentials()
-    identity = ThreadPoolExecutor(max_workers=1).submit(
-        call, sts.get_caller_identity, operation=_GET_CALLER_IDENTITY, budget=retry_budget(clock)
-    )
+    own = AwsCalls(clients={"sts": sts}.__getitem__, budget=retry_budget(clock))
+    identity = ThreadPoolExecutor(max_workers=1).submit(own.call, _GET_CALLER_IDENTITY)
     if wait:
         identity.result()
     return Caller(

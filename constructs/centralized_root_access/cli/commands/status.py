@@ -72,9 +72,8 @@ def status(
         )
         caller = find_caller(target)
         observed = Organization(
-            client=caller.client,
+            aws=caller.calls(),
             account_id=caller.account_id,
-            budget=caller.budget(),
             delegates_managed=bool(listed),
         ).observe()
         if observed.management_account_id in delegated_administrators:

@@ -357,10 +357,9 @@ class Runs:
 
     def _bucket(self, *, seconds: float = MAX_WAIT_SECONDS) -> Bucket:
         return Bucket(
-            s3=self.caller.client("s3"),
+            aws=self.caller.calls(seconds=seconds),
             name=self.deployment.bucket,
             account_id=self.deployment.account_id,
-            budget=self.caller.budget(seconds=seconds),
         )
 
     def _location(self, folder: str, name: str) -> str:

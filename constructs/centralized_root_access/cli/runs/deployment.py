@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind
-from aws_calls.responses import pages
 
 from ...base.enums import TASK_IDS
 from ..base.command_errors import CommandError
@@ -96,10 +95,8 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
 
 def _require_resources(caller: Caller, deployment: Deployment) -> None:
     """Refuse a stack without the state machines and bucket of its outputs: its creator writes these."""
-    listed = pages(
-        caller.client("cloudformation").list_stack_resources,
-        operation="cloudformation:ListStackResources",
-        budget=caller.budget(seconds=_MAX_SECONDS),
+    listed = caller.calls(seconds=_MAX_SECONDS).pages(
+        "cloudformation:ListStackResources",
         items="StackResourceSummaries",
         StackName=deployment.stack_id,
     )
@@ -120,10 +117,8 @@ def _require_resources(caller: Caller, deployment: Deployment) -> None:
 
 def _stacks(caller: Caller, name: str) -> Iterator[Any]:
     try:
-        yield from pages(
-            caller.client("cloudformation").describe_stacks,
-            operation="cloudformation:DescribeStacks",
-            budget=caller.budget(seconds=_MAX_SECONDS),
+        yield from caller.calls(seconds=_MAX_SECONDS).pages(
+            "cloudformation:DescribeStacks",
             items="Stacks",
             **({"StackName": name} if name else {}),
         )

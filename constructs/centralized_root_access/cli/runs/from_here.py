@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Future
 
-    from root_tasks.aws.context import Aws
+    from root_tasks.aws.invocation import Aws
     from root_tasks.model.report_schema import Report
     from root_tasks.model.run import Account, Finding
     from root_tasks.run.directory import OrganizationContext

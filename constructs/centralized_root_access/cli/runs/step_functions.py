@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore import xform_name
-
+from aws_calls.calls import require
 from aws_calls.failures import CallError, FailureKind, ignoring
-from aws_calls.responses import call, pages, require
 from root_tasks.aws.executions import ROOT_FREE, report_sha256_of
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run import RUN_ID
@@ -27,7 +25,7 @@ from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from aws_calls.responses import Response
+    from aws_calls.calls import Response
 
     from ..base.caller import Caller
     from .deployment import Deployment
@@ -113,7 +111,6 @@ class Executions:
 
     def __init__(self, caller: Caller, deployment: Deployment) -> None:
         self._caller = caller
-        self._client = caller.client("stepfunctions")
         self._state_machine_arns = deployment.state_machine_arns
 
     def start(self, folder: str, *, name: str, input_: Mapping[str, object]) -> RunExecution:
@@ -305,20 +302,11 @@ class Executions:
             )
 
     def _pages(self, operation: str, *, items: str, **parameters: Any) -> Iterator[Any]:
-        return pages(
-            getattr(self._client, xform_name(operation)),
-            operation=f"states:{operation}",
-            budget=self._caller.budget(),
-            items=items,
-            token="nextToken",
-            **parameters,
-        )
+        aws = self._caller.calls()
+        return aws.pages(f"states:{operation}", items=items, token="nextToken", **parameters)
 
     def _call(self, operation: str, **parameters: object) -> Response:
-        function = getattr(self._client, xform_name(operation))
-        return call(
-            function, operation=f"states:{operation}", budget=self._caller.budget(), **parameters
-        )
+        return self._caller.calls().call(f"states:{operation}", **parameters)
 
     def _arn(self, folder: str, run_id: str) -> str:
         return (

@@ -1,0 +1,143 @@
+"""Calls to AWS: one call or all pages of a list, each repeated while its failures are transient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from botocore import xform_name
+
+from .failures import CallError, Failure, FailureKind, call_errors, error_of_call
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Mapping
+
+    from .retry import RetryBudget
+
+# The SDK's names, where they are not those of an IAM policy.
+_SDK_SERVICES = {"states": "stepfunctions"}
+_SDK_OPERATIONS = {"s3:ListAllMyBuckets": "ListBuckets", "s3:ListBucket": "ListObjectsV2"}
+# The calls whose response lacks a list that is empty.
+_WITHOUT_EMPTY_LISTS = frozenset({"s3:ListBucket"})
+
+# 100,000 entries at twenty a page: more accounts than an organization has.
+_MAX_PAGES = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """The response of AWS to a call, which is named as in an IAM policy."""
+
+    operation: str
+    members: Mapping[str, Any]
+
+    def require(self, name: str) -> Any:
+        """Return a member, or raise CallError. One that is missing is never taken for an empty one."""
+        return require(self.members, name, operation=self.operation)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a member that AWS may leave out."""
+        return self.members.get(name, default)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsCalls:
+    """Calls to AWS by one identity, each named as in an IAM policy.
+
+    Example::
+
+        response = aws.call("organizations:DescribeAccount", AccountId="222222222222")
+        account = response.require("Account")
+
+    Attributes:
+        clients: Returns the SDK's client of a service, which makes one attempt per call.
+        budget: How long to retry transient failures.
+    """
+
+    clients: Callable[[str], Any]
+    budget: RetryBudget
+
+    def call(self, operation: str, **parameters: object) -> Response:
+        """Make a call.
+
+        Raises:
+            CallError: The call failed, or did not succeed in time.
+        """
+        service, _, name = operation.partition(":")
+        client = self.clients(_SDK_SERVICES.get(service, service))
+        function = getattr(client, xform_name(_SDK_OPERATIONS.get(operation, name)))
+
+        def attempt() -> Mapping[str, Any]:
+            with call_errors(operation):
+                members: Mapping[str, Any] = function(**parameters)
+                return members
+
+        members = self.budget.attempt(attempt, operation=operation)
+        return Response(operation=operation, members=members)
+
+    def pages(
+        self,
+        operation: str,
+        *,
+        items: str,
+        token: str = "NextToken",
+        response_token: str | None = None,
+        **parameters: object,
+    ) -> Iterator[Any]:
+        """Yield the entries of a list; a transient failure repeats only its page. A page may be empty.
+
+        Args:
+            operation: The call.
+            items: The member of the response that has the entries.
+            token: The name of the next page's token, in the request.
+            response_token: Its name in the response, if that is another one.
+            parameters: The other parameters of the call.
+
+        Raises:
+            CallError: A page failed or is incomplete, a token came twice, or there are too many.
+        """
+        response_token = response_token or token
+        next_page: dict[str, str] = {}
+        seen: set[str] = set()
+        for _ in range(_MAX_PAGES):
+            page = self.call(operation, **parameters, **next_page)
+            if items in page.members or operation not in _WITHOUT_EMPTY_LISTS:
+                yield from page.require(items)
+            if page.get("IsTruncated") is False:
+                return
+            # The page before another one must have a token; AWS says so only in some lists.
+            has_more = page.get("IsTruncated", False)
+            value = page.require(response_token) if has_more else page.get(response_token)
+            if not value:
+                return
+            if value in seen:
+                raise _endless(operation, "RepeatedPageToken", "the list repeats a page")
+            seen.add(value)
+            next_page = {token: value}
+        raise _endless(operation, "TooManyPages", f"the list has more than {_MAX_PAGES} pages")
+
+    def with_budget(self, budget: RetryBudget) -> Self:
+        """Return the same with another budget."""
+        return replace(self, budget=budget)
+
+    def within(self, seconds: float) -> Self:
+        """Return the same, which starts no call later than so many seconds from now."""
+        return self.with_budget(self.budget.within(seconds))
+
+    def until(self, event: threading.Event) -> Self:
+        """Return the same, which starts no call once the event is set."""
+        return self.with_budget(self.budget.until(event))
+
+
+def _endless(operation: str, code: str, message: str) -> CallError:
+    return CallError(
+        Failure(operation=operation, kind=FailureKind.REFUSED, code=code, message=message)
+    )
+
+
+def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:
+    """Return a member of a part of a response, as Response.require does."""
+    if name in members:
+        return members[name]
+    raise error_of_call(operation, FailureKind.INCOMPLETE_RESPONSE, f"the response has no {name}")
