@@ -316,7 +316,8 @@ def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
 ) -> None:
     command_line.root_tasks.settings = Settings(allow_policy_override=True)
     lock_bucket(command_line)
-    fixed = POLICY.replace("[]", '[{"Effect": "Allow"}]')
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    fixed = POLICY.replace("[]", json.dumps([statement]))
     file = tmp_path / "policy.json"
     command = ("plan", "unlock-bucket", "--bucket", f"{MEMBER}:locked", "--policy", str(file))
     file.write_text(fixed, encoding="utf-16")
@@ -331,10 +332,13 @@ def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
     for shown in (planned.stdout, executed.stderr):
         assert f"Policy of locked in {MEMBER}, to be set (- goes, + is new):" in shown
         assert (
-            '\n  -  "Statement": []\n  +  "Statement": [\n  +    {\n  +      "Effect": "Allow"\n'
+            '\n  -  "Statement": []\n  +  "Statement": [\n  +    {\n  +      "Effect": "Allow",\n'
             in shown
         )
-    assert "Execute this plan to set bucket policies in 1 account?" in executed.stderr
+    question = (
+        "Execute this plan to set bucket policies in 1 account? The new policy allows everyone."
+    )
+    assert question in executed.stderr
     assert executed.lines[-1].startswith("Set bucket policies. Set: 1 bucket policy.")
     # A wrong one is taken back by the command that is shown, also if it is pasted again.
     for _ in range(2):

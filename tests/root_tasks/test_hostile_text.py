@@ -105,7 +105,7 @@ json_values = st.recursive(
     ),
     max_leaves=12,
 )
-KEYS = ("task", "accounts", "organizationalUnits", "buckets", "queues", "skipBackup", "backups")
+KEYS = ("task", "accounts", "organizationalUnits", "buckets", "queues", "skipBackup", "backup")
 inputs = json_values | st.dictionaries(
     st.sampled_from([*KEYS, "policyOverride"]) | st.text(max_size=8),
     json_values | st.sampled_from(list(Task)),

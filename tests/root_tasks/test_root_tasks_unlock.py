@@ -37,6 +37,8 @@ NAMED: dict[str, dict[str, Any]] = {
 READ = {"bucket": "s3:GetBucketPolicy", "queue": "sqs:GetQueueAttributes"}
 SKIP_BACKUP: dict[str, dict[str, object]] = {"bucket": {}, "queue": {"skipBackup": True}}
 REMOVE = {"bucket": "s3:DeleteBucketPolicy", "queue": "sqs:SetQueueAttributes"}
+# Of each policy here.
+DENIES = "The new policy denies everyone."
 ATTACH = {**REMOVE, "bucket": "s3:PutBucketPolicy"}
 
 BUCKET_ONLY = pytest.mark.parametrize("kind", ["bucket"])
@@ -173,7 +175,9 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
     shown = locked.item(plan)
     assert locked.outcome(plan) == ("PLANNED", None)
     assert json.loads(shown["policy"]) == json.loads(locked.text("Everybody"))
-    assert (shown["region"], shown["difference"], shown["backup"]) == (REGION, None, None)
+    assert (shown["region"], shown["backup"]) == (REGION, None)
+    lines = [line.removeprefix("-") for line in shown["difference"].splitlines()]
+    assert json.loads("".join(lines)) == json.loads(locked.text("Everybody"))
     assert locked.policy == "Everybody"
     executed = locked.execute(plan)
     assert locked.outcome(executed) == ("DONE", None)
@@ -382,7 +386,7 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(
     (reference,) = locked.backups
     backup = json.loads(locked.root_tasks.read(reference))
     for finished, outcome, key in ((plan, "PLANNED", None), (executed, "DONE", reference)):
-        assert locked.outcome(finished) == (outcome, None)
+        assert locked.outcome(finished) == (outcome, DENIES)
         shown = locked.item(finished)
         assert (shown["policy"], shown["backup"]) == (backup["policy"], key)
         lines = shown["difference"].splitlines()
@@ -444,10 +448,8 @@ def test_after_an_interruption_the_same_plan_shows_which_policy_is_attached(
     assert (row["outcome"], LOOK_AGAIN in row["reason"]) == ("UNKNOWN", True)
     assert locked.backups[0] in json.dumps(row)
     assert locked.policy == ("Fixed" if replaced else "Everybody")
-    assert locked.outcome(locked.plan_replacement()) == (
-        "NOTHING_TO_DO" if replaced else "PLANNED",
-        None,
-    )
+    again = locked.outcome(locked.plan_replacement())
+    assert again == (("NOTHING_TO_DO", None) if replaced else ("PLANNED", DENIES))
 
 
 @pytest.mark.parametrize("change", ["attached", "removed"])
@@ -473,11 +475,11 @@ def test_a_policy_is_set_where_there_is_none_unless_one_is_attached_since(locked
     locked.detach()
     plan, late = locked.plan_replacement(), locked.plan_replacement()
     shown = locked.item(plan)
-    assert locked.outcome(plan) == ("PLANNED", None)
+    assert locked.outcome(plan) == ("PLANNED", DENIES)
     assert (shown["policy"], shown["backup"]) == (None, None)
     new = "".join(line.removeprefix("+") for line in shown["difference"].splitlines())
     assert json.loads(new) == json.loads(locked.text("Fixed"))
-    assert locked.outcome(locked.execute(plan)) == ("DONE", None)
+    assert locked.outcome(locked.execute(plan)) == ("DONE", DENIES)
     assert (locked.policy, locked.backups) == ("Fixed", [])
     locked.attach("Another")
     assert locked.outcome(locked.execute(late)) == ("FAILED", CHANGED_SINCE_PLAN)
@@ -499,10 +501,11 @@ def test_the_old_policy_is_given_back_whatever_is_attached_by_then(
         # A backup needs no override.
         locked.root_tasks.settings = Settings()
     plan, another = locked.plan(backup=reference), locked.plan(backup=reference)
-    assert locked.outcome(plan) == ("PLANNED", policy_of_backup(reference))
+    message = f"{policy_of_backup(reference)} {DENIES}"
+    assert locked.outcome(plan) == ("PLANNED", message)
     assert locked.policy == before
     given_back = locked.execute(plan)
-    assert locked.outcome(given_back) == ("DONE", policy_of_backup(reference))
+    assert locked.outcome(given_back) == ("DONE", message)
     assert locked.policy == "Everybody"
     assert locked.outcome(locked.plan(backup=reference)) == ("NOTHING_TO_DO", None)
     # The other plan is of the policy that was attached when it was made.

@@ -24,6 +24,7 @@ from root_tasks.report.changes import with_history
 from root_tasks.report.next_steps import next_steps
 from root_tasks.report.render import as_html, as_json
 from root_tasks.report.risk import in_order_of_risk
+from root_tasks.tasks.policy_documents import difference
 
 MANAGEMENT, SECURITY = "111111111111", "222222222222"
 STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
@@ -373,13 +374,15 @@ def example_unlock() -> Report:
     name = "orders-of-the-web-shop.fifo"
     queues = [f"arn:aws:sqs:eu-central-1:30000000000{number}:{name}" for number in (2, 6)]
     run_id = "unlock-2026-11-20T04-10-00-8f2c1d7a"
+    policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*"}]}'
     items = [
         Item(
             type=ItemType.QUEUE_POLICY,
             id=queue,
             outcome=Outcome.DONE,
             region="eu-central-1",
-            policy='{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*"}]}',
+            policy=policy,
+            difference=difference(policy, None),
             backup=f"backups/{run_id}/{queue.split(':')[4]}/{name}/{'bad895a4' * 8}.json",
             message=message,
         )
@@ -426,6 +429,7 @@ def hostile_audit(task: Task = Task.AUDIT) -> Report:
                         message=name,
                         region=name,
                         policy=name,
+                        difference=name,
                         backup=name,
                         credential=CredentialDetails(status=name, last_used_service=name),
                     ),

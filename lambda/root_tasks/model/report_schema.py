@@ -122,8 +122,8 @@ class Item:
         region: The Region of the bucket or queue.
         policy: The policy that is removed or replaced, in full. It was chosen by others: never
             trust it.
-        difference: All lines of that policy and of the one that is set: those that begin with - are
-            only in the first, those with + only in the second. Never trust it either.
+        difference: All lines of that policy and of the one that is set, if any: those that begin
+            with - are only in the first, those with + only in the second. Never trust it either.
         backup: The reference of the backup that was made of the policy.
         credential: The details of a credential that a plan lists.
     """

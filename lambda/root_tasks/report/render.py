@@ -18,7 +18,7 @@ from common.typed_json import format_time
 from common.untrusted import printable
 
 from ..model.codec import encode
-from ..model.report_schema import AccessKey, ChangeType, ItemType, Outcome, RootCredentials
+from ..model.report_schema import AccessKey, ChangeType, ItemType, Outcome, RootCredentials, Task
 from ..tasks import DEFINITIONS
 from .controls import evidence
 from .next_steps import approval_step
@@ -27,13 +27,13 @@ from .summary import (
     duration,
     headline,
     in_use_of,
-    in_use_warning,
     is_plan,
     minute,
     request_in_words,
     requesters,
     summary,
     title,
+    warnings_before_execution,
     what_it_does,
     words_of,
 )
@@ -123,6 +123,7 @@ def as_html(report: Report, report_json: bytes) -> bytes:
     report_sha256 = hashlib.sha256(report_json).hexdigest()
     approval = approval_step(report, report_sha256=report_sha256)
     words = words_of(report)
+    is_dangerous = in_use_of(report) or report.sets_policy or report.task is Task.RECOVER
     values = {
         "style-hash": _hash(page, "style"),
         "script-hash": _hash(page, "script"),
@@ -134,7 +135,7 @@ def as_html(report: Report, report_json: bytes) -> bytes:
         "title": _markup(title(report)),
         "headline": _markup(headline(report)),
         "notice": _markup(_notice(report)),
-        "notice-tone": "warn" if in_use_of(report) else "plan",
+        "notice-tone": "warn" if is_dangerous else "plan",
         "facts": "".join(
             f"<div><dt>{_markup(name)}</dt><dd>{_markup(value)}</dd></div>"
             for name, value in (*_facts(report), ("SHA-256 of report.json", report_sha256))
@@ -274,7 +275,7 @@ def _notice(report: Report) -> str:
     if report.plan_expires_at is None:
         return f"{what} It cannot be executed: its run ended without a report."
     once = f"It can be executed once, exactly as listed, until {minute(report.plan_expires_at)}."
-    return " ".join(filter(None, (what, in_use_warning(report), once, words_of(report).warning)))
+    return " ".join([what, once, *warnings_before_execution(report)])
 
 
 def _facts(report: Report) -> Iterable[tuple[str, str]]:

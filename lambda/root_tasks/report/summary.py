@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from common.untrusted import printable
+
 from ..messages import enumeration, quantity
 from ..model.report_schema import AccountResult, ItemType, Outcome, Report, Task
 from ..tasks import DEFINITIONS
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 # The outcomes of an account of which an audit read what its root user has.
 AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED, Outcome.CLEAN})
+
+_MAX_NAMED_MAILBOXES = 5
 
 # The words of a summary for the accounts of an outcome: for one, and for several.
 _PREDICATES = {
@@ -76,6 +80,27 @@ def in_use_warning(report: Report, *, of: str = "the credentials") -> str:
     ago = {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")
     were, last = ("was", ago) if planned.credentials == 1 else ("were", f"the last one {ago}")
     return f"Of {of}, {planned.credentials:,} {were} used in the last {RECENT.days} days ({last})."
+
+
+def warnings_before_execution(report: Report) -> list[str]:
+    """Return what a person has to know before a plan is executed: what it gives, and to whom."""
+    warnings = [in_use_warning(report)]
+    planned = [result for result in report.results if result.outcome is Outcome.PLANNED]
+    if report.task is Task.RECOVER and len(planned) > _MAX_NAMED_MAILBOXES:
+        warnings.append("Anyone who reads the e-mail address of an account can become root in it.")
+    elif report.task is Task.RECOVER:
+        warnings += map(_mailbox_warning, planned)
+    if report.sets_policy:
+        # What its policies allow and deny.
+        items = [item for result in planned for item in result.items]
+        warnings += [item.message or "" for item in items]
+    warnings.append(words_of(report).warning)
+    return [warning for warning in warnings if warning]
+
+
+def _mailbox_warning(result: AccountResult) -> str:
+    email = printable(result.email or "the e-mail address of its root user, which is not known,")
+    return f"Anyone who reads {email} can become root in {result.account_id}."
 
 
 def request_in_words(selection: PlanSelection) -> str:

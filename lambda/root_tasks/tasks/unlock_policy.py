@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
-import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind
-from common.untrusted import ACCOUNT_ID, pretty_json, refuse_constant, unique_keys
+from common.untrusted import ACCOUNT_ID
 from root_access.state import Feature
 
 from .. import messages
@@ -20,6 +18,7 @@ from ..model.run import Target
 from ..refusals import RefusalReason, RunRefusedError
 from .definition import TaskDefinition, TaskWords
 from .outcomes import failure_item, finding_of, item_of
+from .policy_documents import difference, effect_on_everyone, policy_text
 from .resource_policies import (
     DELETE_BUCKET_POLICY,
     GET_BUCKET_POLICY,
@@ -99,8 +98,7 @@ def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | N
     except CallError as error:
         return _plan_without_reading(target, error.failure)
     item = _policy_item(target, Outcome.PLANNED, text)
-    is_as_wanted = text is None if target.new_policy is None else item.difference == ""
-    if is_as_wanted:
+    if item.difference == "":
         return item_of(target, Outcome.NOTHING_TO_DO), None
     return item, replace(target, policy_sha256=_sha256_of(text))
 
@@ -124,18 +122,16 @@ def _policy_item(target: Target, outcome: Outcome, text: str | None) -> Item:
         outcome: The outcome.
         text: The policy that it has; None if it has none.
     """
-    message = None if target.backup is None else messages.policy_of_backup(target.backup)
-    difference = None if target.new_policy is None else _difference(text, target.new_policy)
-    return replace(item_of(target, outcome, message), policy=text, difference=difference)
-
-
-def _difference(old: str | None, new: str) -> str:
-    """Return all lines of both policies, each with its sign; nothing if they mean the same."""
-    old_lines = [] if old is None else pretty_json(old).split("\n")
-    new_lines = pretty_json(new).split("\n")
-    lines = list(difflib.unified_diff(old_lines, new_lines, n=len(old_lines), lineterm=""))
-    # Three lines of its head are about files.
-    return "\n".join(lines[3:])
+    sentences = []
+    if target.backup is not None:
+        sentences.append(messages.policy_of_backup(target.backup))
+    if target.new_policy is not None:
+        sentences.append(effect_on_everyone(target.new_policy))
+    return replace(
+        item_of(target, outcome, " ".join(filter(None, sentences)) or None),
+        policy=text,
+        difference=difference(text, target.new_policy),
+    )
 
 
 def _sha256_of(text: str | None) -> str | None:
@@ -263,25 +259,23 @@ def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) ->
         # Only storage knows the policy.
         return Request(task=input_.task, assignments=assignments_of(targets), backup=backup)
     ((account_id, target),) = targets
-    target = replace(target, new_policy=_policy_document(input_.values[_POLICY_OVERRIDE]))
+    target = replace(target, new_policy=_parse_policy(input_.values[_POLICY_OVERRIDE]))
     return Request(task=input_.task, assignments=assignments_of([(account_id, target)]))
 
 
-def _policy_document(value: Any) -> str:
-    """Return the text of a policy that replaces another.
+def _parse_policy(value: object) -> str:
+    """Return the text of a policy to set.
 
     Raises:
-        RunRefusedError: It is not one JSON object, or its meaning is ambiguous.
+        RunRefusedError: It is not a policy, or its meaning is ambiguous.
     """
     try:
-        text = value if isinstance(value, str) else json.dumps(value, allow_nan=False)
-        document = json.loads(text, object_pairs_hook=unique_keys, parse_constant=refuse_constant)
-    except (ValueError, RecursionError) as error:
+        return policy_text(value)
+    except ValueError as error:
         raise RunRefusedError(RefusalReason.OVERRIDE_NOT_JSON, error=error) from error
-    if not isinstance(document, dict):
-        expected = "a policy document, which is a JSON object"
-        raise invalid_value(value, key=_POLICY_OVERRIDE, expected=expected)
-    return text
+    except TypeError as error:
+        expected = 'a policy: a JSON object, each of whose statements has "Effect", "Principal" and "Action"'
+        raise invalid_value(value, key=_POLICY_OVERRIDE, expected=expected) from error
 
 
 def _definition(what: str, type_: ItemType, **fields: Any) -> TaskDefinition:

@@ -24,6 +24,8 @@ from root_tasks.model.report_schema import (
     Task,
 )
 from root_tasks.report.next_steps import KEY_QUERY
+from root_tasks.tasks import DEFINITIONS
+from root_tasks.tasks.policy_documents import difference
 from support.browser import Browser, browser, chromium
 from support.pages import parse_command_line
 from support.reports import (
@@ -301,17 +303,14 @@ def test_what_could_not_be_listed_is_not_shown_as_none(shown: Show, width: int) 
 
 
 def test_a_policy_is_shown_as_text_and_its_backup_can_be_copied(shown: Show) -> None:
-    policy = '{"Statement": "<img src=x onerror=alert(1)>"}'
+    policy = '-{"Statement": "<img src=x onerror=alert(1)>"}'
     unlock = example_unlock()
     first = unlock.results[0]
-    item = dataclasses.replace(first.items[0], policy=policy)
+    item = dataclasses.replace(first.items[0], difference=policy)
     page = shown(dataclasses.replace(unlock, results=(dataclasses.replace(first, items=(item,)),)))
     catch_copies(page)
     page.click("#details")
-    assert (
-        page.evaluate("document.querySelector('.details pre').textContent")
-        == f"{item.id}\n{policy}"
-    )
+    assert texts(page, ".details pre")[0] == policy
     assert copied(page, ".details .copy") == item.backup
     assert page.evaluate(ALERTS) == []
 
@@ -369,7 +368,7 @@ VIOLATIONS = (
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
 def test_the_page_is_accessible_by_the_rules_of_axe(shown: Show, width: int, dark: bool) -> None:
-    for written in (full_audits(), example_plan(), example_unlock()):
+    for written in (full_audits(), example_plan(), example_unlock(), replacement()):
         page = shown(written, width=width, dark=dark)
         page.click("#details")
         page.evaluate(AXE.read_text())
@@ -399,37 +398,39 @@ def test_the_page_has_the_next_steps_of_its_report(shown: Show) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "executed", "difference", "words"),
+    ("executed", "new", "words"),
     [
-        (Task.UNLOCK_BUCKET, None, None, "to be removed"),
-        (Task.UNLOCK_BUCKET, "plan", None, "removed"),
-        (Task.UNLOCK_BUCKET, None, '-{"Id": "<b>1"}\n+{"Id": "\u202e2"}', "to be set"),
-        (Task.UNLOCK_BUCKET, "plan", "-{}\n+[]", "set"),
+        (None, None, "to be removed"),
+        ("plan", None, "removed"),
+        (None, '{"Id": "\u202e2"}', "to be set"),
+        ("plan", '{"Id": "\u202e2"}', "set"),
     ],
     ids=["to remove", "removed", "to set", "set"],
 )
 def test_a_policy_to_be_set_is_never_shown_like_one_to_be_removed(
-    shown: Show, task: Task, executed: str | None, difference: str | None, words: str
+    shown: Show, executed: str | None, new: str | None, words: str
 ) -> None:
     outcome = Outcome.DONE if executed else Outcome.PLANNED
     item = Item(
         type=ItemType.BUCKET_POLICY,
         id="locked",
         outcome=outcome,
-        policy="{}",
-        difference=difference,
+        policy='{"Id": "<b>1"}',
+        difference=difference('{"Id": "<b>1"}', new),
     )
     account = result("300000000001", outcome, items=(item,))
     page = shown(
-        report(account, task=task, sets_policy=difference is not None, executed_plan=executed)
+        report(
+            account, task=Task.UNLOCK_BUCKET, sets_policy=new is not None, executed_plan=executed
+        )
     )
     # The policy of a plan is open from the start.
     if executed:
         page.click("#details")
     assert texts(page, ".details dt")[-1] == f"Policy, {words}"
-    signs = "Lines with - go, lines with + are new." if difference else ""
-    policy = (difference or "{}").replace("\u202e", r"\u202e")
-    assert texts(page, ".details dd")[-1] == f"{signs}locked\n{policy}"
+    gone = ['-  "Id": "<b>1"'] if new else ["-{", '-  "Id": "<b>1"', "-}"]
+    assert texts(page, ".details .gone") == gone
+    assert texts(page, ".details .new") == ([r'+  "Id": "\u202e2"'] if new else [])
     badges = page.evaluate(
         "[...document.querySelectorAll('.badge')].map((each) => each.lastChild.textContent)"
     )
@@ -437,6 +438,67 @@ def test_a_policy_to_be_set_is_never_shown_like_one_to_be_removed(
     assert page.evaluate("document.querySelector('.totals [data-outcome]').innerText").endswith(
         words
     )
+
+
+def replacement() -> Report:
+    """A plan to replace a policy of three statements, the last of which then allows everyone."""
+    statements = [
+        {"Sid": sid, "Effect": "Deny", "NotPrincipal": {"AWS": "arn:aws:iam::1:role/a"}}
+        for sid in ("First", "Second", "Third")
+    ]
+    old = json.dumps({"Statement": statements}, indent=2)
+    new = json.dumps({"Statement": [*statements[:2], {"Effect": "Allow", "Principal": "*"}]})
+    item = Item(
+        type=ItemType.BUCKET_POLICY,
+        id="locked",
+        outcome=Outcome.PLANNED,
+        policy=old,
+        difference=difference(old, new),
+        message="The new policy allows everyone.",
+    )
+    account = result("300000000001", Outcome.PLANNED, items=(item,))
+    return dataclasses.replace(
+        report(account, task=Task.UNLOCK_BUCKET, sets_policy=True),
+        plan_expires_at=STARTED + timedelta(days=1),
+    )
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_first_line_that_changes_is_seen_without_scrolling_inside_anything(
+    shown: Show, width: int
+) -> None:
+    plan = replacement()
+    page = shown(plan, width=width, height=844)
+    is_seen = page.evaluate(
+        "(async () => { const line = document.querySelector('.details .gone');"
+        "scrollTo(0, scrollY + line.getBoundingClientRect().y - 400);"
+        "for (const frame of [1, 2]) await new Promise(requestAnimationFrame);"
+        "const { x, y } = line.getBoundingClientRect();"
+        "return document.elementFromPoint(x + 9, y + 9) === line; })()"
+    )
+    assert is_seen
+    assert texts(page, ".notice")[0].endswith(" The new policy allows everyone.")
+    # The rest is a click away, and on paper.
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    (item,) = plan.results[0].items
+    assert texts(page, ".details pre span") == str(item.difference).split("\n")
+    assert page.evaluate("document.querySelectorAll('.unfold').length") == 0
+
+
+def test_the_page_of_a_recovery_says_who_can_become_root(shown: Show) -> None:
+    item = Item(type=ItemType.PASSWORD, outcome=Outcome.PLANNED)
+    account = result("300000000001", Outcome.PLANNED, items=(item,))
+    account = dataclasses.replace(account, email="<b>\u202e@example.com")
+    plan = dataclasses.replace(
+        report(account, task=Task.RECOVER), plan_expires_at=STARTED + timedelta(days=1)
+    )
+    (notice,) = texts(shown(plan), ".notice.warn")
+    email = r"<b>\u202e@example.com"
+    assert f" Anyone who reads {email} can become root in 300000000001. " in notice
+    assert notice.endswith(DEFINITIONS[Task.RECOVER].words.warning)
+    many = dataclasses.replace(plan, results=(account,) * 6)
+    (notice,) = texts(shown(many), ".notice.warn")
+    assert "Anyone who reads the e-mail address of an account can become root in it." in notice
 
 
 def test_a_plan_ends_in_the_commands_that_execute_it_until_it_expires(shown: Show) -> None:

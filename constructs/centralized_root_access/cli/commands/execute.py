@@ -94,7 +94,7 @@ def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     """Show a plan, and ask whether to execute it."""
     from root_tasks.messages import quantity
     from root_tasks.model.report_schema import Outcome
-    from root_tasks.report.summary import in_use_warning, what_it_does, words_of
+    from root_tasks.report.summary import warnings_before_execution, what_it_does
 
     from ..runs.stored_report import print_doubt
     from ..show.screen import show_report
@@ -102,9 +102,8 @@ def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     show_report(plan.report, everything=everything, to_decide=True)
     print_doubt(plan)
     accounts = quantity(plan.report.totals[Outcome.PLANNED], "account")
-    question = (
+    question = [
         f"Execute this plan to {what_it_does(plan.report)} in {accounts}?",
-        in_use_warning(plan.report),
-        words_of(plan.report).warning,
-    )
-    return confirm(" ".join(filter(None, question)), otherwise="Not executed. Nothing was changed.")
+        *warnings_before_execution(plan.report),
+    ]
+    return confirm(" ".join(question), otherwise="Not executed. Nothing was changed.")

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from common.untrusted import pretty_json, printable
+from common.untrusted import printable
 from root_tasks.model.report_schema import Outcome, Task
 from root_tasks.report.summary import request_in_words, requesters, summary, words_of
 
@@ -124,12 +124,11 @@ def _policies_of_plan(report: Report) -> Iterator[str]:
     planned = words_of(report).planned
     for result in report.results:
         for item in result.items:
-            text, changes = item.difference, " (- goes, + is new)"
-            if text is None and item.policy is not None:
-                text, changes = pretty_json(item.policy), ""
+            text = item.difference
             if item.outcome is not Outcome.PLANNED or text is None:
                 continue
-            yield printable(f"Policy of {item.id} in {result.account_id}, {planned}{changes}:")
+            what = f"Policy of {item.id} in {result.account_id}, {planned} (- goes, + is new):"
+            yield printable(what)
             for line in text.replace("\r\n", "\n").split("\n"):
                 yield f"  {printable(line)}"
             yield ""

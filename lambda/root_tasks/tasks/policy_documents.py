@@ -1,0 +1,97 @@
+"""The texts of resource policies: what a person gives, and what a person reads before approving. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING, Any
+
+from common.untrusted import pretty_json, refuse_constant, unique_keys
+
+from ..messages import enumeration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+_REQUIRED = (("Principal", "NotPrincipal"), ("Action", "NotAction"))
+_EFFECTS = {"Allow": "allows", "Deny": "denies"}
+
+
+def policy_text(value: object) -> str:
+    """Return the text of a policy that is given as JSON or as its text.
+
+    Raises:
+        ValueError: It is not JSON, or its meaning is ambiguous.
+        TypeError: It is JSON, and AWS would refuse it as a policy of a bucket or a queue.
+    """
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+        document = json.loads(text, object_pairs_hook=unique_keys, parse_constant=refuse_constant)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(document, dict) or not all(map(_is_complete, _statements(document))):
+        raise TypeError
+    return text
+
+
+def difference(old: str | None, new: str | None) -> str:
+    """Return all lines of two policies, each with its sign; nothing if both mean the same.
+
+    Args:
+        old: The policy that is there; None if there is none.
+        new: The policy that is set; None if none is.
+    """
+    old_lines, new_lines = _lines(old), _lines(new)
+    lines = list(difflib.unified_diff(old_lines, new_lines, n=len(old_lines), lineterm=""))
+    # The three lines of its head are about files.
+    return "\n".join(lines[3:])
+
+
+def effect_on_everyone(policy: str) -> str:
+    """Return whom a policy allows or denies if that is not limited to principals that it names.
+
+    For example "The new policy allows everyone.", because of `"Principal": "*"`. The empty text
+    means that each statement names its principals.
+    """
+    clauses = set()
+    for statement in _statements(json.loads(policy)):
+        whom = _whom(statement)
+        if whom is not None:
+            clauses.add(f"{_EFFECTS[statement['Effect']]} {whom}")
+    if not clauses:
+        return ""
+    return f"The new policy {enumeration(sorted(clauses))}."
+
+
+def _lines(policy: str | None) -> list[str]:
+    return [] if policy is None else pretty_json(policy).split("\n")
+
+
+def _statements(document: dict[str, Any]) -> Iterator[Any]:
+    """Yield the statements of a policy: one may stand without a list."""
+    statements = document.get("Statement", [])
+    yield from statements if isinstance(statements, list) else [statements]
+
+
+def _is_complete(statement: object) -> bool:
+    if not isinstance(statement, dict) or statement.get("Effect") not in list(_EFFECTS):
+        return False
+    return all(any(key in statement for key in keys) for keys in _REQUIRED)
+
+
+def _is_everyone(principal: object) -> bool:
+    accounts = principal.get("AWS") if isinstance(principal, dict) else principal
+    return accounts == "*" or (isinstance(accounts, list) and "*" in accounts)
+
+
+def _whom(statement: dict[str, Any]) -> str | None:
+    """Return whom a statement is about; None if it names its principals."""
+    whom = None
+    if "NotPrincipal" in statement:
+        whom = "everyone whom it does not name"
+    elif _is_everyone(statement["Principal"]):
+        whom = "everyone"
+    if whom is not None and statement.get("Condition"):
+        whom += " who meets a condition"
+    return whom

@@ -1,0 +1,71 @@
+"""The texts of resource policies: what an approver reads of them, and what is refused as one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from root_tasks.tasks.policy_documents import difference, effect_on_everyone, policy_text
+
+NAMED = {"AWS": "arn:aws:iam::222222222222:role/a"}
+CONDITION = {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.mark.parametrize(
+    ("statements", "sentence"),
+    [
+        ([], ""),
+        ([{"Effect": "Allow", "Principal": NAMED}], ""),
+        ([{"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}}], ""),
+        ({"Effect": "Allow", "Principal": "*"}, "allows everyone"),
+        ([{"Effect": "Allow", "Principal": {"AWS": "*"}}], "allows everyone"),
+        ([{"Effect": "Allow", "Principal": {"AWS": [NAMED["AWS"], "*"]}}], "allows everyone"),
+        ([{"Effect": "Deny", "Principal": {"AWS": ["*"]}}], "denies everyone"),
+        ([{"Effect": "Deny", "NotPrincipal": NAMED}], "denies everyone whom it does not name"),
+        (
+            [
+                {"Effect": "Deny", "Principal": "*", "Condition": CONDITION},
+                {"Effect": "Allow", "Principal": "*", "Condition": {}},
+            ],
+            "allows everyone and denies everyone who meets a condition",
+        ),
+    ],
+    ids=[
+        "no statement",
+        "a role",
+        "a service",
+        "one statement without a list",
+        "every account",
+        "everyone beside a role",
+        "a list of everyone",
+        "all but a role",
+        "two, one with a condition",
+    ],
+)
+def test_a_policy_says_what_it_means_for_everyone(statements: object, sentence: str) -> None:
+    said = effect_on_everyone(json.dumps({"Statement": statements}))
+    assert said == (f"The new policy {sentence}." if sentence else "")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Effect": "Allow"},
+        {"Effect": "Allow", "Principal": "*"},
+        {"Principal": "*", "Action": "s3:*"},
+        {"Effect": "Allow", "Action": "s3:*"},
+        "Allow",
+    ],
+    ids=["only an effect", "no action", "no effect", "no principal", "no object"],
+)
+def test_what_aws_would_refuse_as_a_policy_of_a_bucket_is_not_planned(statement: object) -> None:
+    with pytest.raises(TypeError):
+        policy_text({"Statement": [statement]})
+
+
+def test_a_policy_and_its_difference_have_every_line() -> None:
+    assert difference(None, None) == difference('{"A": 1}', '{ "A":1 }') == ""
+    assert difference('{"A": 1}', None) == '-{\n-  "A": 1\n-}'
+    assert difference(None, '{"A": 1}') == '+{\n+  "A": 1\n+}'
+    assert difference("no JSON", '{"A": 1}') == '-no JSON\n+{\n+  "A": 1\n+}'
