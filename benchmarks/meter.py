@@ -298,7 +298,7 @@ def _execution_input(input_: Mapping[str, object]) -> dict[str, Any]:
 def correct_outcomes(scenario: Scenario) -> dict[str, Outcome]:
     """Return the outcome that each account has to have."""
     return {
-        MANAGEMENT_ACCOUNT_ID: Outcome.SKIPPED,
+        MANAGEMENT_ACCOUNT_ID: Outcome.PROTECTED,
         **{
             id_: Outcome.HAS_CREDENTIALS if scenario.has_credentials(id_) else Outcome.CLEAN
             for id_ in scenario.member_ids

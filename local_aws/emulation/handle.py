@@ -334,6 +334,10 @@ class Organization:
                 )
             for principal in seed.trusted_services:
                 organization.enable_trusted_access(principal, at=emulation.now())
+            # Whoever signs up for an account has a password, and AWS asks for MFA at the next sign-in.
+            self.put_root_credentials(
+                account_id=MANAGEMENT_ACCOUNT_ID, password=True, mfa_devices=1
+            )
 
     @overload
     def client(self, service: Literal["iam"], **options: Unpack[ClientOptions]) -> "IAMClient": ...

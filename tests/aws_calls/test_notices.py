@@ -31,7 +31,7 @@ from support.notices import (
     text_by_mail,
     text_of_code_block,
 )
-from support.reports import STARTED, inaccessible, page_of, report, result
+from support.reports import STARTED, inaccessible, own_root_user, page_of, report, result
 from support.root_events import DENIED, SIGNED_IN, of_account
 from support.root_use import RootUseNotices, delivery
 
@@ -168,15 +168,14 @@ def test_a_notice_says_what_happened_and_what_to_do(
     assert text == read_or_write_golden(name, text)
 
 
+OWN = own_root_user(RootCredentials(password=False, mfa_devices=None))
 BEFORE = report(
     result("300000000001"),
     dataclasses.replace(having("300000000002"), outcome=Outcome.ACCEPTED),
     result("300000000003"),
     having("300000000004"),
     result("300000000006"),
-    result(
-        MANAGEMENT, Outcome.SKIPPED, credentials=RootCredentials(password=False, mfa_devices=None)
-    ),
+    OWN,
 )
 AFTER = report(
     having("300000000001"),
@@ -187,9 +186,7 @@ AFTER = report(
     result("300000000004"),
     result("300000000005", email_outside=True),
     inaccessible("300000000007"),
-    result(
-        MANAGEMENT, Outcome.SKIPPED, credentials=RootCredentials(password=True, access_keys=None)
-    ),
+    own_root_user(RootCredentials(password=True, access_keys=None)),
     run_id="audit-2026-11-21",
     started_at=STARTED + timedelta(days=1),
 )
@@ -200,12 +197,12 @@ STILL_FREE = dataclasses.replace(
         result("300000000002", protected=True),
         dataclasses.replace(having("300000000003"), outcome=Outcome.ACCEPTED),
         inaccessible("300000000004"),
-        BEFORE.results[-1],
+        OWN,
     ),
 )
 FREE = dataclasses.replace(
     BEFORE,
-    results=(*STILL_FREE.results[:3], result("300000000004"), BEFORE.results[-1]),
+    results=(*STILL_FREE.results[:3], result("300000000004"), OWN),
     root_free=RootFree(
         since=STARTED - timedelta(days=253), audits=262, longest_gap=90_000, incomplete_audits=11
     ),

@@ -271,7 +271,7 @@ def test_accounts_are_audited_before_the_next_page_is_listed(
             asked.release()
 
     report = audit(wait_for_audits, show=show)
-    assert report["totals"] == {"CLEAN": 43, "SKIPPED": 1}
+    assert report["totals"] == {"CLEAN": 43, "PROTECTED": 1}
     # The management account is found, and skipped.
     assert (PAGE - 1, PAGE) in shown
     assert shown[-1] == (43, 43)
@@ -298,7 +298,7 @@ def test_an_account_that_is_listed_twice_is_audited_once(organization: LocalOrga
         listed.extend(accounts)
 
     report = audit(change_page=repeat_accounts, show=lambda done, total: found.add(total))
-    assert report["totals"] == {"CLEAN": 43, "SKIPPED": 1}
+    assert report["totals"] == {"CLEAN": 43, "PROTECTED": 1}
     assert calls(organization)["AssumeRoot"] == 43
     assert max(found) == 44
 
@@ -376,7 +376,7 @@ def test_no_session_is_opened_before_it_is_known_whose_the_credentials_are(
     report = audit(identity=identity, show=lambda done, found: taken.set() if found else None)
     assert sessions[0] == 0
     assert report["requestedBy"] == f"arn:aws:iam::{MANAGEMENT}:user/one"
-    assert report["totals"] == {"CLEAN": 33, "SKIPPED": 1}
+    assert report["totals"] == {"CLEAN": 33, "PROTECTED": 1}
 
 
 @pytest.mark.parametrize(

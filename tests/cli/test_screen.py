@@ -13,17 +13,16 @@ import pytest
 
 from centralized_root_access.cli.show import screen
 from centralized_root_access.cli.show.report_rows import rows_of
-from root_tasks.messages import MANAGEMENT_ACCOUNT, NO_SUCH_BUCKET
+from root_tasks.messages import NO_SUCH_BUCKET
 from root_tasks.model.report_schema import (
     CredentialDetails,
     Item,
     ItemType,
     Outcome,
-    RootCredentials,
     Task,
 )
 from support import reports
-from support.accounts import MANAGEMENT, MEMBER, OTHER
+from support.accounts import MEMBER, OTHER
 from support.command_line import (
     AUDIT,
     CALLER,
@@ -46,9 +45,9 @@ OTHERS = (Outcome.INACCESSIBLE, Outcome.IN_USE, Outcome.NOTHING_TO_DO, Outcome.S
 HOSTILE = "\x1b[31mred\x1b[0m\r\nclean [bold]x[/bold] \u202e\x9b2J"
 
 
-def said(*results: AccountResult, full: bool = False) -> list[tuple[str, str]]:
+def said(*results: AccountResult) -> list[tuple[str, str]]:
     """Return what the rows of accounts say, and why."""
-    written = reports.report(*results, full=full)
+    written = reports.report(*results, full=False)
     return [(row.item, row.reason) for result in results for row in rows_of(written, result)]
 
 
@@ -93,25 +92,6 @@ def test_a_row_says_no_use_that_aws_does_not_know_and_what_to_do() -> None:
         ("MFA device phone, created 2026-11-20", ""),
         ("", f"{reports.DENIED.format(account_id=OTHER)} {reports.SCP_HINT}"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("credentials", "reason", "expected"),
-    [
-        (
-            RootCredentials(password=True, access_keys=None, mfa_devices=()),
-            MANAGEMENT_ACCOUNT,
-            ("root user with a password, no MFA and an access key", ""),
-        ),
-        (None, "It is another account's.", ("root user not looked at", "It is another account's.")),
-    ],
-    ids=["read", "not read"],
-)
-def test_the_management_accounts_own_root_user_is_a_row(
-    credentials: RootCredentials | None, reason: str, expected: tuple[str, str]
-) -> None:
-    own = reports.result(MANAGEMENT, Outcome.SKIPPED, reason=reason, credentials=credentials)
-    assert said(own, full=True) == [expected]
 
 
 @pytest.mark.parametrize(("hours", "ago"), [(23, "today"), (24, "1 day ago")])

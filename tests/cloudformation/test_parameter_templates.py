@@ -355,7 +355,7 @@ def test_root_tasks_audit_every_account_and_plan_nothing_in_protected_ones(
         "RootTasksBucket",
     }
     arn = outputs["RootTasksAuditStateMachineArn"]
-    assert totals_of(local_aws, arn, {}) == {"CLEAN": 3, "SKIPPED": 1}
+    assert totals_of(local_aws, arn, {}) == {"CLEAN": 3, "PROTECTED": 1}
     plan = {"task": RootTask.DELETE, "accounts": [MEMBER, OTHER, THIRD]}
     assert totals_of(local_aws, arn, plan) == {"NOTHING_TO_DO": 1, "SKIPPED": 2}
 

@@ -285,7 +285,7 @@ def test_the_alarms_on_root_users_are_deployed_with_the_id_of_the_auditing_role(
     aws: LocalAws,
 ) -> None:
     alarms = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    assert len([alarm for alarm in alarms if "RootUse" in alarm["AlarmName"]]) == 3
+    assert len([alarm for alarm in alarms if "-RootUse" in alarm["AlarmName"]]) == 3
     patterns = [
         found["filterPattern"]
         for found in aws.client("logs").describe_metric_filters()["metricFilters"]
@@ -394,7 +394,7 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     _, report = run_command(aws, "audit")
     by_account = {result["accountId"]: result for result in report["results"]}
     assert {id_: result["outcome"] for id_, result in by_account.items()} == {
-        MANAGEMENT: "SKIPPED",
+        MANAGEMENT: "PROTECTED",
         MEMBER: "INACCESSIBLE",
         OTHER: "HAS_CREDENTIALS",
         THIRD: "INACCESSIBLE",
@@ -413,4 +413,4 @@ def test_a_policy_without_the_exemption_is_named_and_the_guardrail_passes(
     assert tasks == {MEMBER: {"ALLOWED"}, OTHER: {"ALLOWED"}, THIRD: {"ALLOWED"}}
     _, report = run_command(aws, "audit")
     outcomes = {result["outcome"] for result in report["results"]}
-    assert outcomes == {"SKIPPED", "HAS_CREDENTIALS"}
+    assert outcomes == {"PROTECTED", "HAS_CREDENTIALS"}

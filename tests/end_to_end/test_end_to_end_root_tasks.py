@@ -106,6 +106,7 @@ class Deployed:
         assert runs_of_sessions(self.organization, before) == {
             f"centralized-root-access/{found.run_id}": self.results(found).keys()
             - self.accounts(found, "SKIPPED")
+            - self.accounts(found, "PROTECTED")
             for found in executions
         }
         return executions
@@ -244,12 +245,13 @@ def check_audit(deployed: Deployed, audit: Execution) -> None:
         "CLEAN": 51,
         "HAS_CREDENTIALS": 5,
         "ACCEPTED": 1,
-        "SKIPPED": 2,
+        "PROTECTED": 1,
+        "SKIPPED": 1,
         "INACCESSIBLE": 1,
     }
     assert deployed.accounts(audit, "HAS_CREDENTIALS") == DELETABLE
     assert deployed.accounts(audit, "ACCEPTED") == {PROTECTED}
-    assert deployed.accounts(audit, "SKIPPED") == {MANAGEMENT, SUSPENDED}
+    assert deployed.accounts(audit, "SKIPPED") == {SUSPENDED}
     denied = deployed.results(audit)[DENIED]
     assert denied["outcome"] == "INACCESSIBLE"
     assert "aws:AssumedRoot" in denied["hint"]
@@ -277,8 +279,7 @@ def compare_findings(before: dict[str, dict[str, Any]], after: dict[str, dict[st
     failed = {
         id_ for id_, finding in before.items() if finding["Compliance"] == {"Status": "FAILED"}
     }
-    # The management account's root user has no MFA.
-    assert failed == DELETABLE | {MANAGEMENT, PROTECTED}
+    assert failed == DELETABLE | {PROTECTED}
     assert {id_ for id_ in before if before[id_]["UpdatedAt"] >= after[id_]["UpdatedAt"]} == set()
     for findings in (before, after):
         for finding in findings.values():

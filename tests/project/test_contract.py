@@ -504,7 +504,7 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
         for id_, alarm in properties_of(everything.template, "AWS::CloudWatch::Alarm").items()
         if id_.startswith("RootTasks") and not re.search("Failed|NotStarted", id_)
     }
-    assert len(alarms) == 3
+    assert len(alarms) == 4
     # What the dashboard reads besides.
     names = {metric["Name"] for metric in logged["Metrics"]}
     assert names >= {"FindingsImported", "FindingsRefused", "ManagementRootUserUnprotected"}

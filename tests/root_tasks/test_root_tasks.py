@@ -14,7 +14,7 @@ import pytest
 from aws_calls.failures import CallError, Failure
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 from root_tasks.aws.stores import sha256
-from root_tasks.messages import MANAGEMENT_ACCOUNT, PROTECTED_AUDIT
+from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.codec import encode
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
 from root_tasks.model.run import BatchResult, Finding, Mode, Target
@@ -146,7 +146,7 @@ def test_a_run_starts_although_its_roles_policy_is_not_in_effect_yet(
     root_tasks: RootTasks, call: str
 ) -> None:
     root_tasks.fail(call, "AccessDenied", times=8)
-    assert root_tasks.run().output["totals"] == {"CLEAN": 3, "SKIPPED": 1}
+    assert root_tasks.run().output["totals"] == {"CLEAN": 3, "PROTECTED": 1}
 
 
 # The audit
@@ -331,7 +331,7 @@ def test_an_audit_skips_the_management_account_and_says_which_account_is_protect
         id_: result["reason"] for id_, result in root_tasks.results(root_tasks.run()).items()
     }
     assert reasons == {
-        MANAGEMENT: MANAGEMENT_ACCOUNT,
+        MANAGEMENT: None,
         MEMBER: None,
         OTHER: "Its state is SUSPENDED.",
         THIRD: PROTECTED_AUDIT,
@@ -348,7 +348,7 @@ def test_an_account_is_active_by_its_state_or_by_its_status(
     root_tasks.organization.suspend(OTHER)
     root_tasks.omit_of_accounts("State", instead=member)
     outcomes = root_tasks.outcomes(root_tasks.run())
-    assert outcomes == {MANAGEMENT: "SKIPPED", MEMBER: "CLEAN", OTHER: "SKIPPED", THIRD: "CLEAN"}
+    assert outcomes == {MANAGEMENT: "PROTECTED", MEMBER: "CLEAN", OTHER: "SKIPPED", THIRD: "CLEAN"}
 
 
 @pytest.mark.parametrize("accounts", [["all"], [MEMBER]], ids=["listed", "described"])
@@ -377,7 +377,7 @@ def test_a_batch_that_dies_loses_only_itself_and_shows_in_the_report(root_tasks:
     add_accounts(root_tasks.organization, 30)
     root_tasks.lose_batches = lambda batch: batch == 1
     execution = root_tasks.run()
-    assert execution.output["totals"] == {"CLEAN": 25, "SKIPPED": 1, "INACCESSIBLE": 8}
+    assert execution.output["totals"] == {"CLEAN": 25, "PROTECTED": 1, "INACCESSIBLE": 8}
     assert len(root_tasks.results(execution)) == 34
 
 
@@ -617,7 +617,7 @@ def test_an_audit_that_saw_no_account_does_not_say_that_none_has_credentials(
 ) -> None:
     root_tasks.lose_batches = lambda batch: True
     audit = root_tasks.run()
-    assert (audit.status, audit.totals) == ("SUCCEEDED", {"INACCESSIBLE": 3, "SKIPPED": 1})
+    assert (audit.status, audit.totals) == ("SUCCEEDED", {"INACCESSIBLE": 3, "PROTECTED": 1})
     (counted,) = root_tasks.metrics()
     assert counted["AccountsAudited"] == 0
     assert counted["AccountsInaccessible"] == 3
@@ -684,7 +684,7 @@ def test_a_report_that_is_written_again_keeps_its_changes_and_sends_no_second_no
 
 def test_without_a_topic_no_notice_is_sent(root_tasks: RootTasks) -> None:
     root_tasks.settings = replace(root_tasks.settings, notification_topic_arn=None)
-    assert root_tasks.run().totals == {"CLEAN": 3, "SKIPPED": 1}
+    assert root_tasks.run().totals == {"CLEAN": 3, "PROTECTED": 1}
     assert root_tasks.notices == []
 
 

@@ -104,7 +104,7 @@ def test_what_is_deleted_is_exactly_what_was_planned(root_tasks: RootTasks) -> N
     assert not root_tasks.organization.root_credentials(MEMBER).password
     assert root_tasks.organization.root_credentials(OTHER).password, "it was not planned"
     assert root_tasks.report(executed)["executedPlan"] == plan.run_id
-    assert root_tasks.run().output["totals"] == {"CLEAN": 2, "HAS_CREDENTIALS": 1, "SKIPPED": 1}
+    assert root_tasks.run().output["totals"] == {"CLEAN": 2, "HAS_CREDENTIALS": 1, "PROTECTED": 1}
 
 
 def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:

@@ -21,6 +21,7 @@ from root_tasks.model.report_schema import (
     Task,
 )
 from root_tasks.report.changes import with_history
+from root_tasks.report.management_root_user import management_outcome
 from root_tasks.report.next_steps import next_steps
 from root_tasks.report.render import as_html, as_json
 from root_tasks.report.risk import in_order_of_risk
@@ -103,6 +104,12 @@ def having(
     return result(
         account_id, Outcome.HAS_CREDENTIALS, name=name, unit=unit, credentials=credentials
     )
+
+
+def own_root_user(credentials: RootCredentials | None) -> AccountResult:
+    """The management account in an audit of it; None if its root user could not be read."""
+    outcome = management_outcome(credentials) if credentials else Outcome.INACCESSIBLE
+    return result(MANAGEMENT, outcome, credentials=credentials)
 
 
 def inaccessible(account_id: str, *, name: str | None = None) -> AccountResult:

@@ -42,6 +42,12 @@ INACCESSIBLE = alarm_description(
     "Then audit them again: centralized-root-access audit --from-report RUN",
     runbook="Inaccessible accounts",
 )
+MANAGEMENT_ROOT_USER = alarm_description(
+    "The management account's root user has an access key, or no MFA. No policy limits it.",
+    "Sign in to the management account as its root user, register MFA, and delete its access keys.",
+    "Then audit it again: centralized-root-access audit",
+    runbook="The management account's root user",
+)
 FAILED = alarm_description(
     "An audit, a plan or an execution failed, timed out or was stopped.",
     "See which: centralized-root-access runs",

@@ -28,6 +28,7 @@ from .alarms import (
     CREDENTIALS,
     FAILED,
     INACCESSIBLE,
+    MANAGEMENT_ROOT_USER,
     NOT_STARTED,
     alarm_of_audits,
     alarm_of_missing_audits,
@@ -125,6 +126,8 @@ class RootTasks(Construct):
     Attributes:
         credentials_alarm: In alarm while accounts had root credentials at the last full audit.
         inaccessible_alarm: In alarm while accounts were inaccessible at the last full audit.
+        management_root_user_alarm: In alarm while the management account's root user is
+            unprotected: it had an access key, or no MFA, at the last full audit there.
         failed_alarm: In alarm when an execution of a state machine did not succeed. One that was
             refused for its input did not fail.
         not_started_alarm: In alarm when EventBridge could not start an audit, and gave up. None
@@ -394,6 +397,12 @@ class RootTasks(Construct):
         )
         self.inaccessible_alarm = alarm_of_audits(
             self, "Inaccessible", self.metric_accounts_inaccessible, description=INACCESSIBLE
+        )
+        self.management_root_user_alarm = alarm_of_audits(
+            self,
+            "ManagementRootUser",
+            self.metric_management_root_user_unprotected,
+            description=MANAGEMENT_ROOT_USER,
         )
         self.failed_alarm = alarm_of_events(
             self, "Failed", self.metric_failed_executions, description=FAILED

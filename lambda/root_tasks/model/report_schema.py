@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 class Outcome(Identifier):
     """The outcome of a task in one account, or for one item; the one that needs attention most is first.
 
-    This is the order of everything that lists outcomes: totals, summary, CSV and page.
+    This is the order of everything that lists outcomes: totals, summary, CSV and page. Only the root user of
+    the management account is *unprotected* or *protected*, because no task can delete what it has.
     """
 
+    UNPROTECTED = "UNPROTECTED"
     HAS_CREDENTIALS = "HAS_CREDENTIALS"
     UNKNOWN = "UNKNOWN"
     FAILED = "FAILED"
@@ -36,6 +38,7 @@ class Outcome(Identifier):
     ACCEPTED = "ACCEPTED"
     DONE = "DONE"
     NOTHING_TO_DO = "NOTHING_TO_DO"
+    PROTECTED = "PROTECTED"
     CLEAN = "CLEAN"
     SKIPPED = "SKIPPED"
 

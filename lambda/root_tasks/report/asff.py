@@ -12,7 +12,6 @@ from ..model.report_schema import AccountResult, ChangeType, Outcome
 from .management_root_user import (
     PROTECT_OWN,
     credentials_in_words,
-    is_unprotected,
     management_result,
 )
 from .summary import credential_counts
@@ -146,7 +145,7 @@ def _management_verdict(own: AccountResult) -> _Verdict:
     if has is None:
         return ComplianceStatus.NOT_AVAILABLE, Severity.MEDIUM, own.reason or ""
     found = f"Its root user has {credentials_in_words(has)}."
-    if not is_unprotected(has):
+    if own.outcome is Outcome.PROTECTED:
         return ComplianceStatus.PASSED, Severity.INFORMATIONAL, found
     return (
         ComplianceStatus.FAILED,

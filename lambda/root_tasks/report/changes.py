@@ -58,6 +58,8 @@ _WITH_REASON = (
     ChangeType.NO_LONGER_AUDITED,
     ChangeType.CREDENTIALS_ACCEPTED,
 )
+# An audit with other outcomes does not know that no member has root credentials.
+_COMPLETE = frozenset({Outcome.CLEAN, Outcome.SKIPPED, Outcome.PROTECTED, Outcome.UNPROTECTED})
 _MAX_REASON_CHARACTERS = 400
 # SNS takes 256 KB; what people read is far shorter.
 _MAX_MESSAGE_BYTES = 7900
@@ -142,7 +144,7 @@ def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
         else report.finished_at - previous.started_at
     )
     before = before or RootFree(since=report.started_at)
-    is_incomplete = not report.totals.keys() <= {Outcome.CLEAN, Outcome.SKIPPED}
+    is_incomplete = not _COMPLETE.issuperset(report.totals)
     return RootFree(
         since=before.since,
         audits=before.audits + 1,

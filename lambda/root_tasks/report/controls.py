@@ -54,8 +54,13 @@ CONTROLS: Mapping[str, Callable[[RootCredentials], bool | None]] = {
 
 
 def evidence(report: Report) -> list[Evidence]:
-    """Return what an audit found of each control. Skipped accounts do not count."""
-    in_scope = [result for result in report.results if result.outcome is not Outcome.SKIPPED]
+    """Return what an audit found of each control in member accounts. Skipped ones do not count."""
+    in_scope = [
+        result
+        for result in report.results
+        if result.outcome is not Outcome.SKIPPED
+        and result.account_id != report.management_account_id
+    ]
     found = []
     for control, is_met in CONTROLS.items():
         verdicts = [

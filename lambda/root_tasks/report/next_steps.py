@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from common.next_step import NextStep
 
 from ..model.report_schema import ItemType, Outcome, Task
-from .management_root_user import PROTECT_OWN, is_unprotected, management_credentials
+from .management_root_user import PROTECT_OWN
 from .risk import RECENT, all_credentials, is_all_in_use, is_recent
 from .summary import is_plan, minute
 
@@ -101,9 +101,7 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
             what="Change the e-mail addresses of root users that are outside of the domains, or list their "
             "domains in root_email_domains."
         )
-    own = management_credentials(report)
-    # Without a password or a key there is nothing to sign in with.
-    if own is not None and is_unprotected(own) and (own.password or own.access_keys != ()):
+    if Outcome.UNPROTECTED in report.totals:
         yield NextStep(what=PROTECT_OWN)
 
 

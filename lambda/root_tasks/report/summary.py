@@ -30,6 +30,7 @@ _MAX_NAMED_MAILBOXES = 5
 
 # The words of a summary for the accounts of an outcome: for one, and for several.
 _PREDICATES = {
+    Outcome.UNPROTECTED: ("is unprotected", "are unprotected"),
     Outcome.HAS_CREDENTIALS: ("has credentials", "have credentials"),
     Outcome.UNKNOWN: ("is unknown", "are unknown"),
     Outcome.FAILED: ("failed", "failed"),
@@ -39,6 +40,7 @@ _PREDICATES = {
     Outcome.ACCEPTED: ("has accepted credentials", "have accepted credentials"),
     Outcome.DONE: ("is done", "are done"),
     Outcome.NOTHING_TO_DO: ("had nothing to do", "had nothing to do"),
+    Outcome.PROTECTED: ("is protected", "are protected"),
     Outcome.CLEAN: ("is clean", "are clean"),
     Outcome.SKIPPED: ("was skipped", "were skipped"),
 }
@@ -170,10 +172,10 @@ def headline(report: Report) -> str:
         return " ".join(filter(None, (management_sentence(report), _email_sentence(report))))
     more = []
     if not DEFINITIONS[report.task].makes_changes:
-        included, sentence = (
-            frozenset({Outcome.HAS_CREDENTIALS, Outcome.CLEAN}),
-            _audit_sentence(report),
+        included = frozenset(
+            {Outcome.HAS_CREDENTIALS, Outcome.CLEAN, Outcome.UNPROTECTED, Outcome.PROTECTED}
         )
+        sentence = _audit_sentence(report)
         more = [_email_sentence(report), management_sentence(report)]
     elif is_plan(report):
         included, sentence = frozenset({Outcome.PLANNED, Outcome.IN_USE}), _plan_sentence(report)

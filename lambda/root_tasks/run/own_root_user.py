@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
 
-from ..messages import MANAGEMENT_ACCOUNT, management_account_unread
+from ..messages import management_account_unread
 from ..model.report_schema import ItemType, Outcome, Result, RootCredentials
 from ..model.task import Task
+from ..report.management_root_user import management_outcome
 from ..tasks.credentials import GET_ACCOUNT_SUMMARY, types_in_summary
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ _READ_SECONDS = 60.0
 def own_root_user(aws: Aws, run: Run) -> Result | None:
     """Return the management account's result; None unless the run is an audit of it that runs there.
 
-    The account is skipped, because no task can run in it, but the result has its root user's
-    credentials.
+    No task can run in the account, so its outcome is the verdict on its root user.
     """
     audited = {account.account_id for account in run.accounts} if run.task is Task.AUDIT else ()
     if run.account_id != run.management_account_id or run.account_id not in audited:
@@ -32,22 +32,18 @@ def own_root_user(aws: Aws, run: Run) -> Result | None:
         existing = types_in_summary(aws.within(_READ_SECONDS).call(GET_ACCOUNT_SUMMARY))
     except CallError as error:
         reason = management_account_unread(describe(error.failure))
-        return Result(account_id=run.account_id, outcome=Outcome.SKIPPED, reason=reason)
+        return Result(account_id=run.account_id, outcome=Outcome.INACCESSIBLE, reason=reason)
 
     def list_of(type_: ItemType) -> tuple[()] | None:
         # None stands for credentials that exist and are not listed.
         return None if type_ in existing else ()
 
     has_password = ItemType.PASSWORD in existing
-    return Result(
-        account_id=run.account_id,
-        outcome=Outcome.SKIPPED,
-        reason=MANAGEMENT_ACCOUNT,
-        credentials=RootCredentials(
-            password=has_password,
-            password_last_use_unread=has_password,
-            access_keys=list_of(ItemType.ACCESS_KEY),
-            mfa_devices=list_of(ItemType.MFA_DEVICE),
-            signing_certificates=list_of(ItemType.SIGNING_CERTIFICATE),
-        ),
+    has = RootCredentials(
+        password=has_password,
+        password_last_use_unread=has_password,
+        access_keys=list_of(ItemType.ACCESS_KEY),
+        mfa_devices=list_of(ItemType.MFA_DEVICE),
+        signing_certificates=list_of(ItemType.SIGNING_CERTIFICATE),
     )
+    return Result(account_id=run.account_id, outcome=management_outcome(has), credentials=has)

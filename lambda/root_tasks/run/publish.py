@@ -14,7 +14,6 @@ from ..messages import quantity
 from ..model.report_schema import Outcome
 from ..report import changes
 from ..report.asff import findings_of
-from ..report.management_root_user import is_unprotected, management_credentials
 from ..report.summary import is_audited
 
 if TYPE_CHECKING:
@@ -142,9 +141,9 @@ def _metrics(
     # If no account could be read, the number is unknown, not zero.
     if with_credentials or audited or not inaccessible:
         values["AccountsWithRootCredentials"] = with_credentials
-    own = management_credentials(report)
-    if own is not None:
-        values["ManagementRootUserUnprotected"] = int(is_unprotected(own))
+    # Only an audit in the management account reads its root user.
+    if Outcome.UNPROTECTED in totals or Outcome.PROTECTED in totals:
+        values["ManagementRootUserUnprotected"] = totals.get(Outcome.UNPROTECTED, 0)
     if imported is not None:
         values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
     # No value of these two sets off an alarm.

@@ -63,7 +63,7 @@ def test_an_audit_leaves_it_to_aws_which_account_is_denied(
     execution = root_tasks.run()
     results = root_tasks.results(execution)
     denied = dict.fromkeys((MEMBER, OTHER), "INACCESSIBLE")
-    assert root_tasks.outcomes(execution) == {MANAGEMENT: "SKIPPED", **denied, THIRD: "CLEAN"}
+    assert root_tasks.outcomes(execution) == {MANAGEMENT: "PROTECTED", **denied, THIRD: "CLEAN"}
     assert sorted(sessions(organization)) == [MEMBER, OTHER, THIRD]
     for account_id in denied:
         reason, hint = results[account_id]["reason"], results[account_id]["hint"]

@@ -39,8 +39,8 @@ def audit(
     Without accounts and organizational units: every account of the organization.
 
     Exit code: 0 no root credentials, or only accepted ones; 1 root credentials were found that are
-    not accepted; 2 none were found, but an account could not be read, one that was named was
-    skipped, or none was audited.
+    not accepted, or the management account's root user is unprotected; 2 neither was found, but an
+    account could not be read, one that was named was skipped, or none was audited.
     """
     given = click.get_current_context().get_parameter_source("stack")
     if from_here and given is ParameterSource.COMMANDLINE:

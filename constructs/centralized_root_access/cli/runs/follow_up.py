@@ -9,8 +9,7 @@ from common.untrusted import ACCOUNT_ID
 from root_access.state import Feature
 from root_tasks.messages import quantity
 from root_tasks.model.report_schema import Outcome
-from root_tasks.report.management_root_user import management_result
-from root_tasks.report.summary import credentials_of, is_audited, is_plan, minute
+from root_tasks.report.summary import is_audited, is_plan, minute
 from root_tasks.tasks import DEFINITIONS
 
 from ..base.command_errors import ExitCode
@@ -21,11 +20,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from common.next_step import NextStep
-    from root_tasks.model.report_schema import AccountResult, Report
+    from root_tasks.model.report_schema import Report
 
     from ..base.options import TargetOptions
 
-_NOT_AS_WANTED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FAILED})
+_NOT_AS_WANTED = frozenset(
+    {Outcome.UNPROTECTED, Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FAILED}
+)
 _AS_PLANNED = frozenset({Outcome.DONE, Outcome.NOTHING_TO_DO})
 
 
@@ -59,25 +60,16 @@ def exit_code(report: Report, *, named_accounts: Collection[str] = ()) -> tuple[
     else:
         # Every account is planned. An item that was skipped is not in the plan.
         not_as_wanted = (accounts | (items - {Outcome.SKIPPED})) - _AS_PLANNED
-    own = _read_management_account(report, named_accounts)
-    if not_as_wanted or any(map(credentials_of, own)):
+    if not_as_wanted:
         return ExitCode.NOT_AS_WANTED, ""
     missing = (
         "Not everything could be read." if Outcome.INACCESSIBLE in accounts | items else "",
-        _omission(report, {*named_accounts}.difference(result.account_id for result in own)),
-        "" if own else _emptiness(report, accounts),
+        _omission(report, named_accounts),
+        _emptiness(report, accounts),
     )
     return (ExitCode.NO_RESULT if any(missing) else ExitCode.AS_WANTED), " ".join(
         filter(None, missing)
     )
-
-
-def _read_management_account(
-    report: Report, named_accounts: Collection[str]
-) -> list[AccountResult]:
-    """Return the management account's result if it was named and read; it stays skipped."""
-    own = management_result(report)
-    return [own] if own and own.credentials and own.account_id in named_accounts else []
 
 
 def _omission(report: Report, named_accounts: Collection[str]) -> str:
@@ -99,7 +91,9 @@ def _emptiness(report: Report, outcomes: Collection[Outcome]) -> str:
         return "" if Outcome.DONE in outcomes else "Nothing was left to do."
     if is_plan(report):
         return "" if Outcome.PLANNED in outcomes else "Nothing is planned."
-    return "" if any(map(is_audited, report.results)) else "No account was audited."
+    if Outcome.PROTECTED in outcomes or any(map(is_audited, report.results)):
+        return ""
+    return "No account was audited."
 
 
 # Plans

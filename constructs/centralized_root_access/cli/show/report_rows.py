@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from root_tasks.messages import enumeration, quantity
 from root_tasks.model.report_schema import ItemType, Outcome, Task
-from root_tasks.report.management_root_user import credentials_in_words, management_sentence
+from root_tasks.report.management_root_user import credentials_in_words
 from root_tasks.report.summary import credentials_of, item_counts, types_without_list
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class ReportRow:
 
 def rows_of(report: Report, result: AccountResult) -> list[ReportRow]:
     """Return the rows of an account in a report."""
-    if result.account_id == report.management_account_id and management_sentence(report):
+    if report.task is Task.AUDIT and result.account_id == report.management_account_id:
         return [_management_row(result)]
     rows = [*_rows_of_account(result, now=report.finished_at)]
     if report.task is Task.RECOVER and result.email is not None:

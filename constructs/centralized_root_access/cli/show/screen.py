@@ -32,6 +32,7 @@ _GAP = 2
 # A longer reason is a note below the table, in its full width. An item never is.
 _MAX_REASON_CHARACTERS = 60
 _STYLES = {
+    Outcome.UNPROTECTED: "bold red",
     Outcome.HAS_CREDENTIALS: "bold red",
     Outcome.UNKNOWN: "bold red",
     Outcome.FAILED: "bold red",
@@ -41,6 +42,7 @@ _STYLES = {
     Outcome.ACCEPTED: "cyan",
     Outcome.DONE: "green",
     Outcome.NOTHING_TO_DO: "dim",
+    Outcome.PROTECTED: "green",
     Outcome.SKIPPED: "dim",
 }
 # Needs no action, so it is only counted.
