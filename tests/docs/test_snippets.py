@@ -26,8 +26,9 @@ from centralized_root_access.preflight import (
 )
 from centralized_root_access.preflight.documents import parse_policy
 from support.apps import ROOT
+from support.deploying import new_inbox, physical_id
 from support.pages import Block, blocks, parse_command_line, run_with_stubs, script
-from support.processes import run_successfully, run_with_aws_cli
+from support.processes import run, run_successfully, run_with_aws_cli
 
 if TYPE_CHECKING:
     import subprocess
@@ -184,7 +185,7 @@ AWS_COMMANDS = [
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_aws_cli_succeed_on_the_app_that_the_first_page_deploys(
+def test_the_app_of_the_first_page_notifies_somebody_and_the_commands_of_the_aws_cli_succeed_on_it(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
     (app,) = [block.text for block in PYTHON if block.page.name == "getting-started.md"]
@@ -194,6 +195,15 @@ def test_the_commands_of_the_aws_cli_succeed_on_the_app_that_the_first_page_depl
         folder=tmp_path,
     )
     assert deployed.returncode == 0, deployed.stdout
+    topic = physical_id(local_aws, "SecurityNews")
+    subscribed = local_aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)
+    assert [it["Protocol"] for it in subscribed["Subscriptions"]] == ["email"]
+    inbox = new_inbox(local_aws, "SecurityNews")
+    audit = [sys.executable, "-m", "centralized_root_access", "audit"]
+    run(*audit, env=local_aws.environment)
+    (notice,) = inbox()
+    assert "first full audit" in notice
+
     assert len(AWS_COMMANDS) >= 5
     (_, event) = (block.text for block in blocks("json") if '"eventType"' in block.text)
     (tmp_path / "event.json").write_text(event)

@@ -33,6 +33,7 @@ from support.deploying import (
     assert_succeeded,
     checks,
     invoke,
+    new_inbox,
     physical_id,
     rule,
     run_drift_check,
@@ -142,30 +143,6 @@ def test_the_deployment_enables_root_access_and_its_output_has_the_status(
 def inbox(aws: LocalAws) -> Callable[[], list[str]]:
     """Return what receives the messages of the drift check's topic."""
     return new_inbox(aws, "Topic")
-
-
-def new_inbox(aws: LocalAws, topic: str) -> Callable[[], list[str]]:
-    """Return a function that receives what a topic has sent since the last time, as text."""
-    sqs = aws.client("sqs")
-    queue = sqs.create_queue(QueueName=f"inbox-{topic}")["QueueUrl"]
-    aws.client("sns").subscribe(
-        TopicArn=physical_id(aws, topic),
-        Protocol="sqs",
-        Endpoint=f"arn:aws:sqs:us-east-1:{MANAGEMENT}:inbox-{topic}",
-    )
-
-    def receive() -> list[str]:
-        received = []
-        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get(
-            "Messages"
-        ):
-            for message in messages:
-                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-                received.append(json.loads(message["Body"])["Message"])
-        return received
-
-    receive()
-    return receive
 
 
 def alarm(aws: LocalAws, start: str) -> dict[str, Any]:

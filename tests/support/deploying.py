@@ -108,3 +108,27 @@ def run_drift_check(aws: LocalAws) -> None:
     """Run the drift check as its schedule does."""
     _, function = rule(aws, "RootAccessDriftCheckInterval")
     invoke(aws, function, {"detail-type": "Scheduled Event", "source": "aws.events"})
+
+
+def new_inbox(aws: LocalAws, topic: str) -> Callable[[], list[str]]:
+    """Return a function that receives what a topic has sent since the last time, as text."""
+    sqs = aws.client("sqs")
+    queue = sqs.create_queue(QueueName=f"inbox-{topic}")["QueueUrl"]
+    aws.client("sns").subscribe(
+        TopicArn=physical_id(aws, topic),
+        Protocol="sqs",
+        Endpoint=f"arn:aws:sqs:us-east-1:{MANAGEMENT_ID}:inbox-{topic}",
+    )
+
+    def receive() -> list[str]:
+        received = []
+        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in messages:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                received.append(json.loads(message["Body"])["Message"])
+        return received
+
+    receive()
+    return receive
