@@ -67,6 +67,7 @@ HOSTILE_NAMES = (
     "%%report%%",
     "\\u003cscript\\u003e",
     "{{7*7}}",
+    "|![x](https://example.com/x)\\|``` ` [y](https://example.com) <b>z</b> www.example.com @team #1\\",
     "",
 )
 

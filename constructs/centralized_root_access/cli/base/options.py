@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-TABLE, JSON, CSV = "table", "json", "csv"
+TABLE, JSON, CSV, MARKDOWN = "table", "json", "csv", "markdown"
 _COMMENT = re.compile(r"^\s*#.*|\s#(\s.*)?$")
 
 
@@ -153,7 +153,7 @@ class Output:
     """The form in which a command shows a report.
 
     Attributes:
-        format: table, json or csv.
+        format: table, json, csv or markdown.
         open: Whether to open the page in the browser.
         path: Where to save it; None to save nothing.
         all: Whether a table lists every account.
@@ -194,7 +194,7 @@ def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --format, --all, --open and --output, as the parameter `output`."""
 
-    @format_option(TABLE, JSON, CSV)
+    @format_option(TABLE, JSON, CSV, MARKDOWN)
     @click.option(
         "--all",
         "all_",

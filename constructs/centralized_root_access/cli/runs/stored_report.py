@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from root_tasks.aws.stores import REPORT_JSON
+from root_tasks.aws.stores import REPORT_JSON, sha256
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report_schema import Report
 from root_tasks.model.run import RUN_ID
 from root_tasks.report.render import as_csv, as_html
 
 from ..base.command_errors import CommandError, ExitCode
-from ..base.options import CSV, JSON
+from ..base.options import CSV, JSON, MARKDOWN
 from ..base.terminal import print_note
 from .follow_up import exit_code, explicit_accounts
 
@@ -85,6 +85,11 @@ def show_stored_report(stored: StoredReport, *, output: Output) -> None:
         if output.format == JSON:
             # Encoded again: what no execution confirms may have any character.
             click.echo(json.dumps(json.loads(stored.body), separators=(",", ":")))
+        elif output.format == MARKDOWN:
+            from ..show.markdown import as_markdown
+
+            digest = sha256(stored.body)
+            click.echo(as_markdown(stored.report, sha256=digest, everything=output.all), nl=False)
         elif output.format == CSV:
             click.echo(as_csv(stored.report).decode("utf-8-sig").replace("\r\n", "\n"), nl=False)
         else:

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from root_tasks.messages import enumeration, quantity
 from root_tasks.model.report_schema import ItemType, Outcome, Task
 from root_tasks.report.management_root_user import credentials_in_words
-from root_tasks.report.summary import credentials_of, item_counts, types_without_list
+from root_tasks.report.summary import (
+    credentials_of,
+    item_counts,
+    types_without_list,
+    words_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
         Report,
         RootCredentials,
     )
+
+# Needs no action, so it is only counted.
+_COUNTED = frozenset({Outcome.NOTHING_TO_DO, Outcome.CLEAN})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +46,24 @@ class ReportRow:
     outcome: Outcome
     item: str = ""
     reason: str = ""
+
+
+def listed_results(report: Report, *, everything: bool) -> list[AccountResult]:
+    """Return the results that are listed, not only counted: all, or those that need an action."""
+    # The next step of a recovery is in its row, also if there is a password already.
+    if everything or report.task is Task.RECOVER:
+        return list(report.results)
+    return [result for result in report.results if result.outcome not in _COUNTED]
+
+
+def policies_of_plan(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield the policies that a plan removes, and what changes in those that it sets, with a title."""
+    planned = words_of(report).planned
+    for result in report.results:
+        for item in result.items:
+            if item.outcome is Outcome.PLANNED and item.difference is not None:
+                what = f"Policy of {item.id} in {result.account_id}, {planned} (- goes, + is new):"
+                yield what, item.difference
 
 
 def rows_of(report: Report, result: AccountResult) -> list[ReportRow]:

@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from common.untrusted import printable
-from root_tasks.model.report_schema import Outcome, Task
+from root_tasks.model.report_schema import Outcome
 from root_tasks.report.summary import request_in_words, requesters, summary, words_of
 
 from ..base.terminal import PROGRAM, UNWRAPPED, console
-from .report_rows import ReportRow, rows_of
+from .report_rows import ReportRow, listed_results, policies_of_plan, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -45,8 +45,6 @@ _STYLES = {
     Outcome.PROTECTED: "green",
     Outcome.SKIPPED: "dim",
 }
-# Needs no action, so it is only counted.
-_COUNTED = frozenset({Outcome.NOTHING_TO_DO, Outcome.CLEAN})
 
 
 def safe_text(text: str = "", style: str = "") -> Text:
@@ -70,18 +68,16 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
             lists what would be changed.
     """
     target = console(stderr=to_decide)
-    # The next step of a recovery is in its row, also if there is a password already.
-    counted = () if report.task is Task.RECOVER else _COUNTED
-    listed = [
-        result
-        for result in report.results
-        if everything
-        or (result.outcome is Outcome.PLANNED if to_decide else result.outcome not in counted)
-    ]
+    listed = listed_results(report, everything=everything)
+    if to_decide and not everything:
+        listed = [result for result in report.results if result.outcome is Outcome.PLANNED]
     show_lines(_report_table(report, listed, width=target.width), target=target)
-    for line in _policies_of_plan(report):
+    for name, text in policies_of_plan(report):
         # Not by rich, which wraps lines, and drops blanks where it does.
-        click.echo(line, err=to_decide)
+        click.echo(printable(name), err=to_decide)
+        for line in text.replace("\r\n", "\n").split("\n"):
+            click.echo(f"  {printable(line)}", err=to_decide)
+        click.echo(err=to_decide)
     warnings = (safe_text(f"Warning: {warning}", "yellow") for warning in report.warnings)
     asked = report.selection if to_decide else None
     lines = [] if asked is None else [safe_text(f"Asked for: {request_in_words(asked)}.")]
@@ -119,21 +115,6 @@ def _remark(row: ReportRow, notes: dict[str, int]) -> str:
         return f": {row.reason}" if row.item and row.reason else row.reason
     note = f"see note {notes.setdefault(row.reason, len(notes) + 1)}"
     return f" ({note})" if row.item else note
-
-
-def _policies_of_plan(report: Report) -> Iterator[str]:
-    """Yield the policies that a plan removes, and what changes in those that it sets."""
-    planned = words_of(report).planned
-    for result in report.results:
-        for item in result.items:
-            text = item.difference
-            if item.outcome is not Outcome.PLANNED or text is None:
-                continue
-            what = f"Policy of {item.id} in {result.account_id}, {planned} (- goes, + is new):"
-            yield printable(what)
-            for line in text.replace("\r\n", "\n").split("\n"):
-                yield f"  {printable(line)}"
-            yield ""
 
 
 def _row_table(shown: Sequence[_AccountRows], *, in_words: Callable[[Outcome], str]) -> Table:

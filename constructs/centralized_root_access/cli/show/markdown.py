@@ -1,0 +1,100 @@
+"""A report as Markdown, for the summary of a pipeline's job or a comment. Pure.
+
+Every text that somebody else can choose is code here: no renderer makes a link, an image, a mention
+or HTML of that.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from common.untrusted import printable
+from root_tasks.report.summary import (
+    headline,
+    is_plan,
+    request_in_words,
+    requesters,
+    title,
+    words_of,
+)
+
+from .report_rows import listed_results, policies_of_plan, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from root_tasks.model.report_schema import Report
+
+
+def as_markdown(report: Report, *, sha256: str, everything: bool = False) -> str:
+    """Return a report as Markdown: its summary, its counts, and a table of its items.
+
+    Args:
+        report: The report.
+        sha256: The SHA-256 of its report.json, by which a plan is approved.
+        everything: Whether to list also accounts that need no action.
+    """
+    sections = [f"### {title(report)}", headline(report)]
+    sections += [f"**Warning:** {_code(warning)}" for warning in report.warnings]
+    sections += ["\n".join(_facts(report, sha256)), "\n".join(_counts(report))]
+    rows = list(_rows(report, everything=everything))
+    if rows:
+        head = ["| account | name | OU | outcome | what |", "|---|---|---|---|---|"]
+        sections.append("\n".join(head + rows))
+    for name, text in policies_of_plan(report):
+        sections += [_code(name), _block(text)]
+    return "\n\n".join(sections) + "\n"
+
+
+def _facts(report: Report, sha256: str) -> Iterator[str]:
+    yield f"- Run: {_code(report.run_id)}"
+    requested_by = requesters(report)
+    if requested_by:
+        yield f"- Requested by: {_code(requested_by)}"
+    if report.selection is not None:
+        yield f"- Asked for: {_code(request_in_words(report.selection))}"
+    if is_plan(report):
+        yield f"- SHA-256 of its report.json, for `--approved-report`: `{sha256}`"
+
+
+def _counts(report: Report) -> Iterator[str]:
+    in_words = words_of(report).outcome
+    yield "| outcome | accounts |"
+    yield "|---|---:|"
+    for outcome, count in report.totals.items():
+        yield f"| {in_words(outcome)} | {count:,} |"
+
+
+def _rows(report: Report, *, everything: bool) -> Iterator[str]:
+    """Yield a line for each item of each account."""
+    in_words = words_of(report).outcome
+    for result in listed_results(report, everything=everything):
+        account = [result.account_id, result.name or "", result.organizational_unit or ""]
+        for row in rows_of(report, result):
+            what = ": ".join(filter(None, (row.item, row.reason)))
+            cells = [_code(each) for each in account] + [in_words(row.outcome), _code(what)]
+            yield f"| {' | '.join(cells)} |"
+
+
+def _code(text: str) -> str:
+    """Return a text as code, which also stays within the cell of a table.
+
+    A bar would end the cell, even in code and after a backslash, so it is written as its number.
+    """
+    shown = printable(text).replace("|", r"\x7c")
+    fence = "`" * (_longest_run(shown) + 1)
+    return f"{fence} {shown} {fence}" if shown else ""
+
+
+def _block(text: str) -> str:
+    """Return a text over several lines as a block of code."""
+    lines = [printable(line) for line in text.replace("\r\n", "\n").split("\n")]
+    # At least three, and more than any line has, so that no line ends the block.
+    fence = "`" * max(3, _longest_run(text) + 1)
+    return "\n".join([f"{fence}text"] + lines + [fence])
+
+
+def _longest_run(text: str) -> int:
+    """Return how many backticks follow each other at most."""
+    return max(map(len, re.findall("`+", text)), default=0)
