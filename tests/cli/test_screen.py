@@ -217,7 +217,7 @@ def test_a_person_sees_the_policies_that_a_plan_removes_in_full(
     monkeypatch.setattr("sys.stdin", Typed("n\n"))
     asked = command_line.run(*next_command(planned))
     for shown in (planned.stdout, asked.stderr):
-        assert f"Policy of locked in {MEMBER}, to be removed:" in shown
+        assert f"Policy of locked in {MEMBER}, to be removed (- goes, + is new):" in shown
         assert line in shown
         assert "\x1b" not in shown
 
