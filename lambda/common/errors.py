@@ -12,14 +12,13 @@ The sentence of a RootAccessError is for people, in CloudFormation, Step Functio
         NotInAnOrganizationError                root_access.root_access_errors
         NotTheManagementAccountError            root_access.root_access_errors
         InvalidValueError                       root_access.state
-        ObjectError                             root_tasks.aws.bucket
-            UnreadableObjectError               root_tasks.aws.bucket
-            ChecksumMismatchError               root_tasks.aws.stores
-            WriteContentionError                root_tasks.aws.stores
+        ChecksumMismatchError                   root_tasks.aws.stores
+        WriteContentionError                    root_tasks.aws.stores
         DecodingError                           root_tasks.model.codec
             OtherVersionError                   root_tasks.model.codec
         RunRefusedError                         root_tasks.refusals
         BatchClaimedError                       root_tasks.run.batch
+        OutdatedRunError                        root_tasks.run.finish
 
 The others are for the code that catches them::
 

@@ -210,7 +210,15 @@ def comparable_report(
             report = root_tasks.report(root_tasks.run({}))
         else:
             report = audit(happen)
-    for key in ("runId", "startedAt", "finishedAt", "requestedBy", "rootFree", "nextSteps"):
+    for key in (
+        "runId",
+        "startedAt",
+        "finishedAt",
+        "publishedAt",
+        "requestedBy",
+        "rootFree",
+        "nextSteps",
+    ):
         report.pop(key)
     # The accounts and keys of each organization are created by the clock.
     text = re.sub(r'"(createdAt|joinedAt)": "[^"]+"', r'"\1": ""', json.dumps(report))

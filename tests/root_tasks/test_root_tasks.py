@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import botocore
 import pytest
 
-from aws_calls.failures import CallError, Failure
+from aws_calls.failures import Failure
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import PROTECTED_AUDIT
@@ -515,66 +515,6 @@ def test_a_full_audit_counts_in_metrics(root_tasks: RootTasks, password: bool) -
     assert all(name in counted for names in directive["Dimensions"] for name in names)
 
 
-def test_an_audit_that_looked_before_the_latest_one_publishes_nothing(
-    root_tasks: RootTasks,
-) -> None:
-    root_tasks.client("securityhub").enable_security_hub()
-    root_tasks.settings = Settings(security_hub_findings=True)
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-
-    def audit_later() -> None:
-        root_tasks.between = lambda: None
-        root_tasks.organization.put_root_credentials(account_id=MEMBER)
-        root_tasks.advance(hours=1)
-        root_tasks.run(name="later")
-
-    root_tasks.between = audit_later
-    first = root_tasks.run(name="first")
-    assert root_tasks.outcomes(first)[MEMBER] == "HAS_CREDENTIALS"
-    report = root_tasks.report(first)
-    assert (report["changes"], len(report["warnings"])) == (None, 1)
-    assert [line["AccountsWithRootCredentials"] for line in root_tasks.metrics()] == [0]
-    assert len(root_tasks.notices) == 1, "of the later one"
-    assert root_tasks.findings()[MEMBER]["Compliance"] == {"Status": "PASSED"}
-    assert root_tasks.read("latest/report.json") == root_tasks.read("runs/later/report.json")
-
-
-def test_an_audit_is_not_compared_with_one_that_looked_later(root_tasks: RootTasks) -> None:
-    root_tasks.run(name="earlier")
-    root_tasks.advance(hours=1)
-
-    def audit_later() -> None:
-        root_tasks.advance(hours=1)
-        root_tasks.run(name="later")
-
-    root_tasks.change_before("s3:GetObject", audit_later, url="latest/report.json")
-    report = root_tasks.report(root_tasks.run(name="first"))
-    assert (report["changes"], report["rootFree"], len(report["warnings"])) == (None, None, 1)
-    assert root_tasks.read("latest/report.json") == root_tasks.read("runs/later/report.json")
-
-
-def test_an_audit_is_compared_with_one_that_ends_while_it_is_written(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MANAGEMENT, mfa_devices=1)
-    root_tasks.run(name="before")
-    root_tasks.advance(hours=1)
-
-    def audit_meanwhile() -> None:
-        root_tasks.advance(minutes=-1)
-        root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-        root_tasks.run(name="meanwhile")
-        root_tasks.organization.put_root_credentials(account_id=MEMBER)
-        root_tasks.advance(minutes=5)
-
-    root_tasks.change_before("s3:PutObject", audit_meanwhile, url="runs/last/report.html")
-    report = root_tasks.report(root_tasks.run(name="last"))
-    assert [change["type"] for change in report["changes"]] == ["CREDENTIALS_DISAPPEARED"]
-    assert report["rootFree"]["audits"] == 1, "the one before it found credentials"
-    assert root_tasks.metrics()[-1]["_aws"]["Timestamp"] == root_tasks.now.timestamp() * 1000, (
-        "ends an alarm"
-    )
-    assert root_tasks.read("latest/report.json") == root_tasks.read("runs/last/report.json")
-
-
 @pytest.mark.parametrize(
     ("arrange", "is_now"),
     [
@@ -639,47 +579,6 @@ def test_a_change_since_the_last_full_audit_is_published_once_by_account_ids(
     ((subject, message),) = root_tasks.notices
     assert subject == "Root credentials appeared: 1 account"
     assert MEMBER in message
-
-
-@pytest.mark.parametrize("redriven", [True, False])
-def test_a_notice_that_sns_refused_once_is_sent_later(
-    root_tasks: RootTasks, *, redriven: bool
-) -> None:
-    root_tasks.run()
-    root_tasks.notices.clear()
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    root_tasks.fail_notices = 1
-    root_tasks.advance(hours=1)
-    failed = root_tasks.run()
-    assert isinstance(failed.error, CallError)
-    assert root_tasks.notices == []
-    root_tasks.log.clear()
-    if redriven:
-        root_tasks.redrive(failed, {})
-    else:
-        root_tasks.advance(hours=1)
-        root_tasks.run()
-    ((_, message),) = root_tasks.notices
-    assert MEMBER in message
-    assert len(root_tasks.metrics()) == 1, "it counts"
-
-
-def test_a_report_that_is_written_again_keeps_its_changes_and_sends_no_second_notice(
-    root_tasks: RootTasks,
-) -> None:
-    before = root_tasks.report(root_tasks.run())
-    root_tasks.notices.clear()
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
-    root_tasks.advance(hours=1)
-    run = root_tasks.start_run({}, arn=root_tasks.arn("a"), started_at=root_tasks.now)
-    results = [root_tasks.run_batch(run, batch=batch) for batch in run["batches"]]
-    for _ in range(2):
-        root_tasks.write_report(run, results=results)
-        for key in ("runs/a/report.json", "latest/report.json"):
-            report = json.loads(root_tasks.read(key))
-            assert [change["accountId"] for change in report["changes"]] == [MEMBER]
-            assert report["changesSince"] == before["startedAt"]
-    assert len(root_tasks.notices) == 1
 
 
 def test_without_a_topic_no_notice_is_sent(root_tasks: RootTasks) -> None:

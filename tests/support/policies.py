@@ -174,7 +174,7 @@ def request_of(action: str, parameters: Mapping[str, Any]) -> PolicyRequest:
                 resource=f"arn:aws:s3:::{parameters['Bucket']}",
                 context={"s3:prefix": parameters["Prefix"]},
             )
-        case "s3:HeadObject" | "s3:GetObject" | "s3:PutObject":
+        case "s3:GetObject" | "s3:PutObject":
             key = f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
             return PolicyRequest(action=action.replace("Head", "Get"), resource=key)
         case "sts:AssumeRoot":

@@ -58,18 +58,14 @@ class MemoryBucket:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._objects: dict[str, tuple[bytes, Mapping[str, str]]] = {}
+        self._objects: dict[str, bytes] = {}
 
     def get_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
         """Return an object, as S3 does."""
         with self._lock:
-            return {"Body": io.BytesIO(self._find(Key, "GetObject")[0])}
-
-    def head_object(self, *, Key: str, **_: object) -> dict[str, Any]:  # noqa: N803
-        """Return an object's metadata, as S3 does."""
-        with self._lock:
-            body, metadata = self._find(Key, "HeadObject")
-        return {"ETag": sha256(body), "Metadata": metadata}
+            if Key not in self._objects:
+                raise client_error("NoSuchKey", "NoSuchKey", operation="GetObject")
+            return {"Body": io.BytesIO(self._objects[Key])}
 
     def put_object(
         self,
@@ -78,31 +74,23 @@ class MemoryBucket:
         Body: bytes,  # noqa: N803
         IfNoneMatch: str | None = None,  # noqa: N803
         IfMatch: str | None = None,  # noqa: N803
-        Metadata: Mapping[str, str] | None = None,  # noqa: N803
         **_: object,
     ) -> dict[str, Any]:
         """Store an object where the condition holds, as S3 does."""
         with self._lock:
-            etag = sha256(self._objects[Key][0]) if Key in self._objects else None
+            etag = sha256(self._objects[Key]) if Key in self._objects else None
             if (IfNoneMatch and etag) or (IfMatch and etag != IfMatch):
                 raise client_error(
                     "PreconditionFailed", "PreconditionFailed", operation="PutObject"
                 )
-            self._objects[Key] = (Body, dict(Metadata or {}))
+            self._objects[Key] = Body
         return {"ETag": sha256(Body)}
 
     def list_objects_v2(self, *, Prefix: str, **_: object) -> dict[str, Any]:  # noqa: N803
         """Return the keys with a prefix, as S3 does."""
         with self._lock:
-            found = sorted(
-                (key, body) for key, (body, _) in self._objects.items() if key.startswith(Prefix)
-            )
+            found = sorted(item for item in self._objects.items() if item[0].startswith(Prefix))
         return {
             "IsTruncated": False,
             "Contents": [{"Key": key, "ETag": sha256(body)} for key, body in found],
         }
-
-    def _find(self, key: str, operation: str) -> tuple[bytes, Mapping[str, str]]:
-        if key not in self._objects:
-            raise client_error("NoSuchKey", "NoSuchKey", operation=operation)
-        return self._objects[key]

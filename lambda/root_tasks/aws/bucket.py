@@ -7,34 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import require
 from aws_calls.failures import CallError, call_errors
-from common.errors import RootAccessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from aws_calls.calls import AwsCalls, Response
+    from aws_calls.calls import AwsCalls
 
 # The condition of a write that replaces nothing.
 IF_NEW = {"IfNoneMatch": "*"}
 _GET = "s3:GetObject"
 _LIST = "s3:ListBucket"
-
-
-@dataclass(eq=False)
-class ObjectError(RootAccessError):
-    """Something is wrong with an object of the bucket."""
-
-    key: str
-
-
-@dataclass(eq=False)
-class UnreadableObjectError(ObjectError):
-    """S3 refuses to return an object, and gives this code."""
-
-    code: str
-
-    def __str__(self) -> str:
-        return f"{self.key} cannot be read: {self.code}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,23 +39,6 @@ class Bucket:
         # Not by `call`: the connection can also break while the body is read.
         return self.aws.budget.attempt(attempt, operation=_GET)
 
-    def read_if_readable(self, key: str) -> bytes:
-        """Return an object's bytes.
-
-        Raises:
-            UnreadableObjectError: S3 refuses to return it, for example because its key is disabled.
-        """
-        try:
-            return self.read(key)
-        except CallError as error:
-            if error.failure.timed_out:
-                raise
-            raise UnreadableObjectError(key, code=error.failure.code) from error
-
-    def head(self, key: str) -> Response:
-        """Return an object's ETag and metadata."""
-        return self.aws.call("s3:HeadObject", Key=key, **self._own)
-
     def write(
         self,
         key: str,
@@ -81,7 +46,6 @@ class Bucket:
         *,
         content_type: str = "application/json",
         condition: Mapping[str, str] | None = None,
-        metadata: Mapping[str, str] | None = None,
     ) -> bool:
         """Write an object, and return whether the condition held.
 
@@ -95,7 +59,6 @@ class Bucket:
                 Key=key,
                 Body=body,
                 ContentType=content_type,
-                Metadata=metadata or {},
                 **(condition or {}),
             )
         except CallError as error:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 DESCRIBE_EXECUTION = "states:DescribeExecution"
 # A key of an execution's output, and of the input of the Execute state machine.
 REPORT_SHA256 = "reportSha256"
-# A key of an audit's output, for the list of runs.
-ROOT_FREE = "rootFree"
 
 # An execution that failed has no output, but this at the end of its cause.
 _CAUSE_WITH_REPORT = re.compile(

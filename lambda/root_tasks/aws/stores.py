@@ -6,24 +6,19 @@ import hashlib
 import re
 import urllib.parse
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError
-from common.typed_json import FieldError, format_time, from_json
+from common.errors import RootAccessError
 
 from ..model.codec import D, DecodingError, decode, encode
 from ..model.run import Backup, BatchResult, ExecutionMark, Plan, Run, Work
-from .bucket import IF_NEW, Bucket, ObjectError
+from .bucket import IF_NEW, Bucket
 
 if TYPE_CHECKING:
     from ..model.report_schema import Task
     from .invocation import Aws
 
-_LOOKED_AT = "looked-at"
-_MAX_WRITES_OF_LATEST = 10
-# Allowed clock skew between Step Functions and Lambda.
-_MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
 BACKUP_REFERENCE = re.compile(
     r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json"
 )
@@ -32,18 +27,21 @@ RUN_JSON, REPORT_JSON = "run.json", "report.json"
 EXECUTION_MARK = "executed-by.json"
 
 
-class ChecksumMismatchError(ObjectError):
+@dataclass(eq=False)
+class ChecksumMismatchError(RootAccessError):
     """An object's bytes are not those that were stored."""
+
+    key: str
 
     def __str__(self) -> str:
         return f"{self.key} was altered after it was stored."
 
 
-class WriteContentionError(ObjectError):
-    """Conditional writes keep failing because others write the same object."""
+class WriteContentionError(RootAccessError):
+    """Other audits kept writing the latest report."""
 
     def __str__(self) -> str:
-        return f"{self.key} has too many concurrent writers."
+        return "Too many full audits end at once. Redrive this execution, or start a new audit."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +57,21 @@ class File:
     name: str
     content_type: str
     body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatestReport:
+    """The report.json of the latest full audit, as the bucket has it.
+
+    Attributes:
+        etag: Its ETag; None if there is no full audit yet.
+        body: Its bytes; None if S3 does not return them.
+        problem: Why S3 does not, for example because its key is disabled.
+    """
+
+    etag: str | None = None
+    body: bytes | None = None
+    problem: str | None = None
 
 
 class Storage:
@@ -143,9 +156,16 @@ class RunStore:
         return sha256(body)
 
     def read_result(self, run: Run, batch: int, *, checksum: str) -> BatchResult:
-        """Return the result of a batch. S3 may refuse to return it (UnreadableObjectError)."""
+        """Return the result of a batch."""
         key = self._result_key(run.run_id, run.task, batch, checksum)
-        return decode(BatchResult, _verify(key, self._bucket.read_if_readable(key), checksum))
+        try:
+            body = self._bucket.read(key)
+        except CallError as error:
+            if error.failure.name != "NoSuchKey":
+                raise
+            # It was there, so someone has removed it.
+            raise ChecksumMismatchError(key) from error
+        return decode(BatchResult, _verify(key, body, checksum))
 
     def batches_with_a_claim(self, run: Run) -> frozenset[int]:
         """Return the batches of an execution that may have made changes.
@@ -184,69 +204,38 @@ class ReportStore:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
-    def write_latest(self, file: File, *, looked_at: datetime, now: datetime) -> bool:
-        """Store a file as the latest of its name, unless that is of a run that looked later.
-
-        Args:
-            file: The file.
-            looked_at: When its run last read an account.
-            now: The time in UTC.
-
-        Returns:
-            True if it is the latest now.
-
-        Raises:
-            WriteContentionError: Others keep writing it.
-        """
-        key = _latest_key(file.name)
-        for _ in range(_MAX_WRITES_OF_LATEST):
-            etag = self._bucket.find_etag(key)
-            if etag and self.has_later(file.name, than=looked_at, now=now):
-                return False
-            if self._bucket.write(
-                key,
-                file.body,
-                content_type=file.content_type,
-                condition={"IfMatch": etag} if etag else IF_NEW,
-                metadata={_LOOKED_AT: format_time(looked_at)},
-            ):
-                return True
-        raise WriteContentionError(key)
-
-    def read_latest(self, name: str) -> bytes | None:
-        """Return the latest file of a name; None if there is none yet.
-
-        Raises:
-            UnreadableObjectError: S3 refuses to return it.
-        """
-        return self._bucket.read_if_readable(_latest_key(name)) if self.find_etag(name) else None
-
-    def find_etag(self, name: str) -> str | None:
-        """Return the ETag of the latest file of a name; None if there is none yet."""
-        return self._bucket.find_etag(_latest_key(name))
-
-    def has_later(self, name: str, *, than: datetime, now: datetime) -> bool:
-        """Return True if the latest file of a name is of a run that looked later.
-
-        A time that is missing, unreadable or in the future does not count: no later audit could
-        replace it.
-
-        Args:
-            name: The file's name.
-            than: When a run last read an account.
-            now: The time in UTC.
-        """
+    def read(self) -> LatestReport:
+        """Return the report.json of the latest full audit."""
+        key = _latest_key(REPORT_JSON)
+        # The ETag comes first: if another audit then writes its report, this one is not replaced.
+        etag = self._bucket.find_etag(key)
+        if etag is None:
+            return LatestReport()
         try:
-            head = self._bucket.head(_latest_key(name))
+            return LatestReport(etag=etag, body=self._bucket.read(key))
         except CallError as error:
             if error.failure.timed_out:
                 raise
-            return False
-        try:
-            looked_at: datetime = from_json(datetime, head.get("Metadata", {}).get(_LOOKED_AT))
-        except FieldError:
-            return False
-        return than < looked_at <= now + _MAX_CLOCK_DIFFERENCE
+            problem = f"{key} cannot be read: {error.failure.code}."
+            return LatestReport(etag=etag, problem=problem)
+
+    def write(self, file: File, *, replaces: LatestReport | None = None) -> bool:
+        """Store a file of the latest full audit.
+
+        Args:
+            file: The file.
+            replaces: The report that it replaces; None for any.
+
+        Returns:
+            Whether it is stored: not if another audit has written its report since.
+        """
+        condition = None
+        if replaces is not None:
+            condition = {"IfMatch": replaces.etag} if replaces.etag else IF_NEW
+        key = _latest_key(file.name)
+        return self._bucket.write(
+            key, file.body, content_type=file.content_type, condition=condition
+        )
 
 
 def _latest_key(name: str) -> str:

@@ -316,6 +316,8 @@ class Report(RunDetails, Document):
         changes: What has changed since the full audit before this one; None if there is none to
             compare with, and for other runs.
         changes_since: When that audit started.
+        published_at: When a full audit was published; None if another one counts instead, and for
+            other runs.
         plan_expires_at: When its plan can no longer be executed; None if it is not a plan.
         root_free: Since when full audits find no root credentials; None if this one does, and for
             other runs.
@@ -330,6 +332,7 @@ class Report(RunDetails, Document):
     warnings: tuple[str, ...] = ()
     changes: tuple[Change, ...] | None = None
     changes_since: datetime | None = None
+    published_at: datetime | None = None
     plan_expires_at: datetime | None = None
     root_free: RootFree | None = None
     next_steps: tuple[NextStep, ...] = ()

@@ -6,11 +6,12 @@ import dataclasses
 import math
 from collections import Counter
 from datetime import timedelta
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from aws_calls.notices import Notice
 from common.next_step import NextStep
-from common.untrusted import excerpt, printable
+from common.untrusted import ACCOUNT_ID, excerpt, printable
 
 from ..messages import enumeration, quantity
 from ..model.codec import DecodingError, decode
@@ -32,11 +33,15 @@ from .summary import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from ..model.report_schema import AccountResult
 
+# Allowed clock skew between two functions.
+_MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"
+_PUBLISHED_AGAIN = "Root credentials: full audit, published again"
 
 _READ = NextStep(what="Read the report", command="centralized-root-access report --open")
 # The subjects, the worst first; of anything else it only says that it changed.
@@ -69,15 +74,49 @@ class NotComparableError(Exception):
     """The earlier audit cannot be compared. The message repeats nothing of its content."""
 
 
-def parse_previous_audit(data: bytes, *, current: Report) -> Report:
+class Publication(Enum):
+    """What is published of a full audit: metrics, findings, a notice and the latest report."""
+
+    COMPARED = auto()
+    """All of it, with what has changed since the latest audit."""
+    NOT_COMPARED = auto()
+    """All of it, without a comparison."""
+    WITHHELD = auto()
+    """Nothing: the latest audit counts."""
+
+
+def publication_of(report: Report, *, latest: Report | None) -> Publication:
+    """Return what is published of a full audit: the one rule for audits that overlap.
+
+    For example, two audits begin at noon. The first one reads an account before it gets a password
+    and the second one after that. Whichever ends first, only the second one may say what it found:
+    the first one would end the alarm.
+
+    Args:
+        report: The full audit.
+        latest: The latest one that was published; None if there is none that can be read.
+    """
+    # A redrive of the same run repeats what it has published.
+    if latest is None or latest.run_id == report.run_id:
+        return Publication.COMPARED
+    if latest.published_at is None or latest.published_at <= report.started_at:
+        return Publication.COMPARED
+    # Each of the two may have read an account before the other one did.
+    if Outcome.HAS_CREDENTIALS in report.totals:
+        return Publication.NOT_COMPARED
+    return Publication.WITHHELD
+
+
+def parse_previous_audit(data: bytes, *, current: Report, now: datetime) -> Report:
     """Return the audit before the current one.
 
     Args:
         data: What is stored as the latest full audit.
         current: The newer audit.
+        now: The time in UTC.
 
     Raises:
-        NotComparableError: It is damaged, or of another organization.
+        NotComparableError: It is damaged, of another organization, or from the future.
     """
     try:
         # No change has a name.
@@ -86,6 +125,14 @@ def parse_previous_audit(data: bytes, *, current: Report) -> Report:
         raise NotComparableError(str(error)) from error
     if previous.organization_id != current.organization_id:
         raise NotComparableError("This report is of another organization.")
+    # No later audit could be published.
+    if previous.published_at and previous.published_at > now + _MAX_CLOCK_DIFFERENCE:
+        raise NotComparableError("This report is from the future.")
+    # These get into the notice, beside its commands.
+    account_ids = [result.account_id for result in previous.results]
+    account_ids += [change.account_id for change in previous.changes or ()]
+    if not all(map(ACCOUNT_ID.fullmatch, account_ids)):
+        raise NotComparableError("This report has an ID that is not an account's.")
     return previous
 
 
@@ -118,7 +165,10 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
     if previous.run_id == report.run_id:
         # Its report is written once more, and still has what changed since the one before.
         return dataclasses.replace(
-            report, changes=previous.changes, changes_since=previous.changes_since
+            report,
+            changes=previous.changes,
+            changes_since=previous.changes_since,
+            published_at=previous.published_at,
         )
     return dataclasses.replace(
         report, changes=changes(previous, report), changes_since=previous.started_at
@@ -126,24 +176,18 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
 
 
 def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
-    if Outcome.HAS_CREDENTIALS in report.totals or Outcome.CLEAN not in report.totals:
+    if not _has_none(report):
         return None
-    # The claim of the audit before counts only if its own rows do not contradict it.
-    before = previous.root_free if previous and Outcome.CLEAN in previous.totals else None
-    if previous is not None and previous.run_id == report.run_id:
-        # Its report is written once more, of the same results unless one was damaged since.
-        return before if previous.totals == report.totals else None
-    if previous is not None and Outcome.HAS_CREDENTIALS in previous.totals:
-        if report.started_at < previous.finished_at:
-            # It may have read an account before that audit did.
-            return None
-        before = None
-    gap = (
-        timedelta()
-        if previous is None or before is None
-        else report.finished_at - previous.started_at
-    )
-    before = before or RootFree(since=report.started_at)
+    before = RootFree(since=report.started_at)
+    gap = timedelta()
+    if previous is not None:
+        if previous.run_id == report.run_id:
+            # Its report is written once more, of the same results unless one was altered since.
+            return previous.root_free if previous.totals == report.totals else None
+        # The claim of the audit before counts only if its own rows do not contradict it.
+        if previous.root_free is not None and _has_none(previous):
+            before = previous.root_free
+            gap = report.finished_at - previous.started_at
     is_incomplete = not _COMPLETE.issuperset(report.totals)
     return RootFree(
         since=before.since,
@@ -151,6 +195,11 @@ def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
         longest_gap=max(before.longest_gap, math.ceil(gap.total_seconds())),
         incomplete_audits=before.incomplete_audits + is_incomplete,
     )
+
+
+def _has_none(report: Report) -> bool:
+    """Return whether an audit found no root credentials, and an account without any."""
+    return Outcome.HAS_CREDENTIALS not in report.totals and Outcome.CLEAN in report.totals
 
 
 def notice(report: Report, *, previous: Report | None, problem: str | None) -> Notice | None:
@@ -162,18 +211,22 @@ def notice(report: Report, *, previous: Report | None, problem: str | None) -> N
         problem: Why it cannot be compared; None if it can, or if there is none.
     """
     if previous is None:
-        subject = _FIRST_AUDIT if problem is None else _NOT_COMPARED
-        message = first_audit_message(report, problem=problem)
-    elif previous.run_id == report.run_id:
-        # Its notice was sent before its report became the latest.
-        return None
+        subject, what = _FIRST_AUDIT, "first full audit"
+        if problem is not None:
+            subject, what = _NOT_COMPARED, f"full audit, without a comparison. {problem}"
+        message = audit_message(report, what)
     else:
         found = report.changes or ()
         own = _management_change(previous, report)
-        if not found and own is None:
+        if found or own is not None:
+            subject = _subject(found, own)
+            message = change_message(found, report, previous=previous, own=own)
+        elif previous.run_id == report.run_id:
+            # Its first notice may not have been sent.
+            subject, what = _PUBLISHED_AGAIN, "full audit, published again"
+            message = audit_message(report, what)
+        else:
             return None
-        subject = _subject(found, own)
-        message = change_message(found, report, previous=previous, own=own)
     return Notice(
         subject=subject,
         message=message,
@@ -248,7 +301,8 @@ def change_message(
         previous: The other one.
         own: What changed at the management account's root user.
     """
-    text = _heading(report, f"changes since the full audit of {minute(previous.started_at)}")
+    since = minute(report.changes_since or previous.started_at)
+    text = _heading(report, f"changes since the full audit of {since}")
     if own is not None:
         had = management_credentials(previous)
         before = f"had {credentials_in_words(had)}" if had else "was not looked at"
@@ -259,19 +313,18 @@ def change_message(
     return _message_of(text, list(_lines(found, reasons)))
 
 
-def first_audit_message(report: Report, *, problem: str | None = None) -> str:
+def audit_message(report: Report, what: str) -> str:
     """Return the accounts with credentials as plain text of under 8 KB, like `change_message`.
 
     Args:
-        report: The first full audit, or one that cannot be compared with the audit before.
-        problem: Why it cannot be compared; None if it is the first one.
+        report: A full audit.
+        what: What it is, such as "first full audit".
     """
     lines = [
         f"  {result.account_id}{_details(_all_of(ChangeType.JOINED, result))}\n"
         for result in report.results
         if result.outcome is Outcome.HAS_CREDENTIALS
     ]
-    what = "first full audit" if problem is None else f"full audit, without a comparison. {problem}"
     heading = _heading(report, what.removesuffix("."))
     return _message_of(f"{heading}\n" if lines else heading, lines)
 
@@ -320,9 +373,7 @@ def _account_changes(
     elif is_audited(after):
         yield _all_of(ChangeType.AUDITED_AGAIN, after)
     if after.email_outside and not (before and before.email_outside):
-        yield Change(
-            type=ChangeType.EMAIL_OUTSIDE, account_id=account_id, audited=is_audited(after)
-        )
+        yield _all_of(ChangeType.EMAIL_OUTSIDE, after)
 
 
 def _comparable_credentials(

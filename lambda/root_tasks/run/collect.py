@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import CallError, describe
 
 from .. import messages
-from ..aws.bucket import UnreadableObjectError
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
 from ..model.report_schema import Outcome
@@ -44,6 +43,21 @@ class Results:
     finished_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """What is known of a batch.
+
+    Attributes:
+        findings: The findings of its accounts.
+        ended_at: When it ended; None if it has no result that counts.
+        problem: What is wrong with its result; None if nothing is, or if it has none.
+    """
+
+    findings: Sequence[Finding]
+    ended_at: datetime | None = None
+    problem: str | None = None
+
+
 def collect_results(
     aws: Aws, runs: RunStore, run: Run, returned: Sequence[object], *, backups: BackupStore
 ) -> Results:
@@ -56,53 +70,51 @@ def collect_results(
         returned: What the batches returned: each a number and the SHA-256 of its result. A batch
             that ended without a result has returned something else.
         backups: The policies that runs removed.
+
+    Raises:
+        CallError: A result could not be read. It may be intact, so a redrive can repair that.
     """
     checksums = _checksums(returned)
 
-    def collect(batch: int) -> tuple[Sequence[Finding], datetime | None, str | None]:
-        """Return the findings of a batch, when it ended, if it says so, and what is wrong with its result."""
-        own = run.batches[batch]
-        if (checksum := checksums.get(batch)) is None:
-            return (
-                [_unknown_finding(run, id_, messages.NO_RESULT, backups) for id_ in own],
-                None,
-                None,
-            )
+    def without_result(batch: int, why: str, problem: str | None = None) -> _Batch:
+        findings = [_unknown_finding(run, id_, why, backups) for id_ in run.batches[batch]]
+        return _Batch(findings=findings, problem=problem)
+
+    def collect(batch: int) -> _Batch:
+        if batch not in checksums:
+            return without_result(batch, messages.NO_RESULT)
         try:
-            result = runs.read_result(run, batch, checksum=checksum)
-        except (ChecksumMismatchError, DecodingError, UnreadableObjectError) as error:
+            result = runs.read_result(run, batch, checksum=checksums[batch])
+        except (ChecksumMismatchError, DecodingError) as error:
             problem = str(error)
         else:
-            if [finding.account_id for finding in result.findings] == [*own]:
-                return result.findings, result.finished_at, None
+            if [finding.account_id for finding in result.findings] == list(run.batches[batch]):
+                return _Batch(findings=result.findings, ended_at=result.finished_at)
             problem = "Its accounts are not those of the batch."
         aws.log(event="result_damaged", runId=run.run_id, batch=batch, reason=problem)
-        return (
-            [_unknown_finding(run, id_, messages.DAMAGED_RESULT, backups) for id_ in own],
-            None,
-            problem,
-        )
+        return without_result(batch, messages.DAMAGED_RESULT, problem)
 
-    problems: list[str] = []
-    ends: list[datetime] = []
-    findings: dict[str, Finding] = {}
     with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-        for batch, (found, ended_at, problem) in enumerate(
-            pool.map(collect, range(len(run.batches)))
-        ):
-            findings |= {finding.account_id: finding for finding in found}
-            ends += [ended_at] if ended_at else []
-            problems += (
-                [f"The result of batch {batch} was not followed. {problem}"] if problem else []
-            )
-    more = ["There are more such results."] if len(problems) > _MAX_WARNINGS else []
-    # Without a result, a read-only run has seen nothing since its start: one that started later
-    # counts.
-    seen = run.started_at if run.mode is not Mode.EXECUTE else aws.now()
+        batches = list(pool.map(collect, range(len(run.batches))))
+
+    findings = {finding.account_id: finding for batch in batches for finding in batch.findings}
+    warnings = [
+        f"The result of batch {number} was not followed. {batch.problem}"
+        for number, batch in enumerate(batches)
+        if batch.problem
+    ]
+    if len(warnings) > _MAX_WARNINGS:
+        warnings[_MAX_WARNINGS:] = ["There are more such results."]
+
+    # Without a result, a read-only run has seen nothing since its start.
+    ends = [batch.ended_at for batch in batches if batch.ended_at]
+    if run.mode is Mode.EXECUTE and not ends:
+        ends.append(aws.now())
+    # The clock of a batch's function may be behind that of Step Functions.
     return Results(
         findings=findings,
-        warnings=(*problems[:_MAX_WARNINGS], *more),
-        finished_at=max(ends, default=seen),
+        warnings=tuple(warnings),
+        finished_at=max([run.started_at, *ends]),
     )
 
 

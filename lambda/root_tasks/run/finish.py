@@ -1,40 +1,57 @@
-"""The end of a run by its state machine: the report is made from verified results, stored, and published."""
+"""The end of a run by its state machine: the report is made from verified results, and stored."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from aws_calls.notices import publish
+from common.errors import RootAccessError
 from common.typed_json import format_time
+from common.untrusted import printable
 
-from ..aws.executions import REPORT_SHA256, ROOT_FREE, cause_of_failure
-from ..aws.stores import REPORT_JSON, File, Storage, sha256
+from ..aws.executions import REPORT_SHA256, cause_of_failure
+from ..aws.stores import Storage, sha256
 from ..model.report_schema import Outcome
 from ..model.run import PLAN_LIFETIME, Mode, Run
-from ..report.render import as_csv, as_html, as_json
-from ..report.summary import root_free_sentence, summary
+from ..report.summary import minute, summary
 from .collect import collect_results
 from .make_report import make_report, plan_of
 from .own_root_user import own_root_user
 from .plans import PLAN_EXPIRES_AT, PLAN_SHA256
-from .publish import compare, import_audit, publish_audit
+from .publish import HTML, files_of, publish_audit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from ..aws.invocation import Aws
-    from ..aws.stores import RunStore
-    from ..model.report_schema import Report
-    from ..model.run import Plan
     from .settings import WriteReportSettings
 
 # An execution in which an account has one of these has failed.
 _FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
-_HTML = "report.html"
-_SUPERSEDED = (
-    "A full audit that looked later ended before this one, which therefore has no comparison, no metrics, no "
-    "notice, and is not the latest."
-)
+# Step Functions can redrive an execution for two weeks.
+_MAX_AGE = timedelta(days=1)
+
+
+@dataclass(eq=False, kw_only=True)
+class OutdatedRunError(RootAccessError):
+    """A read-only run ended too late for its results to count as current.
+
+    Attributes:
+        run_id: The run.
+        started_at: When it started.
+    """
+
+    run_id: str
+    started_at: datetime
+
+    def __str__(self) -> str:
+        return (
+            f"Run {printable(self.run_id)} started at {minute(self.started_at)}, over a day ago: "
+            "its results are outdated, so no report was written. Start a new run."
+        )
 
 
 def write_report(
@@ -58,74 +75,16 @@ def write_report(
 
     Raises:
         ChecksumMismatchError: The run was altered.
+        OutdatedRunError: The run is read-only, and started over a day ago.
+        CallError: A result could not be read, or something could not be written or published.
     """
+    began = aws.now()
     storage = Storage.of(aws, settings.bucket)
     runs = storage.executions if makes_changes else storage.runs
-    began = aws.now()
-    while True:
-        run, report, plan = _make(aws, storage, runs, event)
-        notice, imported, superseded, latest = None, None, False, None
-        if run.full:
-            latest = storage.reports.find_etag(REPORT_JSON)
-            # The numbers and the report of an audit that looked later count.
-            superseded = storage.reports.has_later(
-                REPORT_JSON, than=report.finished_at, now=aws.now()
-            )
-            if superseded:
-                report = report.with_warning(_SUPERSEDED)
-            else:
-                report, notice, checked = compare(aws, storage.reports, report)
-                if settings.security_hub_findings:
-                    report, imported = import_audit(aws, report, checked=checked)
-        files = _files(report)
-        urls = {file.name: runs.write_file(run.run_id, file) for file in files}
-        if not run.full or storage.reports.find_etag(REPORT_JSON) == latest:
-            break
-        # Another audit has ended meanwhile, for example while findings were imported: compare with
-        # that one.
-        del report, files, plan
-    totals = {str(outcome): count for outcome, count in report.totals.items()}
-    aws.log(event="run_finished", runId=run.run_id, task=run.task, mode=run.mode, totals=totals)
-    if run.full and not superseded:
-        publish_audit(
-            aws,
-            storage.reports,
-            run,
-            report,
-            files=files,
-            topic_arn=settings.notification_topic_arn,
-            notice=notice,
-            imported=imported,
-            began=began,
-        )
-    output: dict[str, Any] = {
-        "runId": run.run_id,
-        "task": run.task,
-        "mode": run.mode,
-        "report": urls[_HTML],
-        REPORT_SHA256: sha256(files[0].body),
-        "totals": totals,
-        **({ROOT_FREE: root_free_sentence(report)} if run.full else {}),
-    }
-    if plan is not None:
-        output[PLAN_SHA256] = runs.write(plan)
-    if Outcome.PLANNED in report.totals and report.plan_expires_at is not None:
-        output[PLAN_EXPIRES_AT] = format_time(report.plan_expires_at)
-    output["summary"] = summary(report)
-    if run.mode is Mode.EXECUTE:
-        output["failed"] = not _FAILURES.isdisjoint(report.totals)
-        # The cause of an execution that failed, which has no output.
-        output["summary"] = cause_of_failure(
-            output["summary"], url=urls[_HTML], report_sha256=output[REPORT_SHA256]
-        )
-    return output
-
-
-def _make(
-    aws: Aws, storage: Storage, runs: RunStore, event: Mapping[str, Any]
-) -> tuple[Run, Report, Plan | None]:
-    """Return a run without its accounts, which are half of the memory, its report, and its plan."""
     run = runs.read(Run, event["runId"], checksum=event["runSha256"])
+    if run.mode is not Mode.EXECUTE and began - run.started_at > _MAX_AGE:
+        raise OutdatedRunError(run_id=run.run_id, started_at=run.started_at)
+
     results = collect_results(aws, runs, run, event["results"], backups=storage.backups)
     report = make_report(
         run,
@@ -135,15 +94,39 @@ def _make(
         warnings=results.warnings,
         plan_expires_at=run.started_at + PLAN_LIFETIME if run.mode is Mode.PLAN else None,
     )
-    plan = plan_of(run, results.findings) if run.mode is Mode.PLAN else None
-    return replace(run, accounts=(), batches=()), report, plan
 
+    # Publish a full audit, then store its report, or that of any other run.
+    audit = None
+    if run.full:
+        audit = publish_audit(aws, storage.reports, run, report, settings=settings, began=began)
+        report = audit.report
+    files = files_of(report) if audit is None else audit.files
+    urls = {file.name: runs.write_file(run.run_id, file) for file in files}
+    totals = {str(outcome): count for outcome, count in report.totals.items()}
+    aws.log(event="run_finished", runId=run.run_id, task=run.task, mode=run.mode, totals=totals)
+    if audit is not None and not audit.is_withheld:
+        for file in files[1:]:
+            storage.reports.write(file)
+        if audit.notice is not None and settings.notification_topic_arn is not None:
+            publish(audit.notice, aws=aws, topic_arn=settings.notification_topic_arn)
 
-def _files(report: Report) -> tuple[File, ...]:
-    """Return the files of a report, report.json first."""
-    body = as_json(report)
-    return (
-        File(name=REPORT_JSON, content_type="application/json", body=body),
-        File(name="report.csv", content_type="text/csv; charset=utf-8", body=as_csv(report)),
-        File(name=_HTML, content_type="text/html; charset=utf-8", body=as_html(report, body)),
-    )
+    output: dict[str, Any] = {
+        "runId": run.run_id,
+        "task": run.task,
+        "mode": run.mode,
+        "report": urls[HTML],
+        REPORT_SHA256: sha256(files[0].body),
+        "totals": totals,
+        "summary": summary(report),
+    }
+    if run.mode is Mode.PLAN:
+        output[PLAN_SHA256] = runs.write(plan_of(run, results.findings))
+        if Outcome.PLANNED in report.totals and report.plan_expires_at is not None:
+            output[PLAN_EXPIRES_AT] = format_time(report.plan_expires_at)
+    if run.mode is Mode.EXECUTE:
+        output["failed"] = not _FAILURES.isdisjoint(report.totals)
+        # The cause of an execution that failed, which has no output.
+        output["summary"] = cause_of_failure(
+            output["summary"], url=urls[HTML], report_sha256=output[REPORT_SHA256]
+        )
+    return output

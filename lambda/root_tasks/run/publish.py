@@ -1,19 +1,20 @@
-"""The publication of a full audit: changes, findings for Security Hub, metrics, notice, latest report."""
+"""The publication of a full audit: its report becomes the latest one, with metrics and findings."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aws_calls.notices import publish
 from aws_calls.security_hub import import_findings
 from common.metrics import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
 
-from ..aws.bucket import UnreadableObjectError
-from ..aws.stores import REPORT_JSON
+from ..aws.stores import REPORT_JSON, File, WriteContentionError
 from ..messages import quantity
 from ..model.report_schema import Outcome
 from ..report import changes
 from ..report.asff import findings_of
+from ..report.changes import Publication
+from ..report.render import as_csv, as_html, as_json
 from ..report.summary import is_audited
 
 if TYPE_CHECKING:
@@ -24,47 +25,136 @@ if TYPE_CHECKING:
     from aws_calls.security_hub import ImportResult
 
     from ..aws.invocation import Aws
-    from ..aws.stores import File, ReportStore
+    from ..aws.stores import LatestReport, ReportStore
     from ..model.report_schema import Report
     from ..model.run import Run
+    from .settings import WriteReportSettings
 
+HTML = "report.html"
+_MAX_ATTEMPTS = 10
 # A hundred calls, at ten a second, and as long again for AWS to accept them. Then the report is
 # written.
 _IMPORT_SECONDS = 180.0
+_WITHHELD = (
+    "Another full audit was published after this one had begun, and counts. This one found no root "
+    "credentials: it has no comparison, no metrics, no findings in Security Hub and no notice, and "
+    "is not the latest."
+)
+_OVERLAPPING = "That one was published after this audit had begun."
+# The metrics that set off an alarm if they are not zero.
+_ALARMING = (
+    "AccountsWithRootCredentials",
+    "AccountsInaccessible",
+    "ManagementRootUserUnprotected",
+    "FindingsRefused",
+)
 
 
-def compare(
-    aws: Aws, reports: ReportStore, report: Report
-) -> tuple[Report, Notice | None, frozenset[str]]:
-    """Return a full audit with its history, the notice about it, and the accounts of the audit before.
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """A full audit, as it is published or withheld.
 
-    These are only those whose root user's e-mail address was checked: the whole report would take
-    up memory.
+    Attributes:
+        report: Its report, with its history.
+        files: The files of the report, report.json first.
+        is_withheld: Whether another audit counts instead.
+        notice: The notice about it; None if there is nothing new.
+        imported: What became of its findings; None if none are imported.
     """
-    previous, problem = _previous_audit(reports, report)
+
+    report: Report
+    files: Sequence[File]
+    is_withheld: bool = False
+    notice: Notice | None = None
+    imported: ImportResult | None = None
+
+
+def publish_audit(
+    aws: Aws,
+    reports: ReportStore,
+    run: Run,
+    report: Report,
+    *,
+    settings: WriteReportSettings,
+    began: datetime,
+) -> Audit:
+    """Publish a full audit, unless another one counts, and return it.
+
+    Its report.json becomes the latest one, and its metrics are written. The caller writes its other
+    files, and sends the notice last: what fails then can be repeated by a redrive.
+
+    Args:
+        aws: The function.
+        reports: The latest full audit.
+        run: The run.
+        report: Its report, without its history.
+        settings: The function's settings.
+        began: When the function began to collect the results.
+
+    Raises:
+        WriteContentionError: Other audits kept writing the latest report.
+    """
+    for _ in range(_MAX_ATTEMPTS):
+        latest = reports.read()
+        audit = _compare(aws, report, latest, imports=settings.security_hub_findings)
+        if audit.is_withheld:
+            return audit
+        if reports.write(audit.files[0], replaces=latest):
+            _log_metrics(aws, run, audit, began=began)
+            return audit
+        # Another audit was published meanwhile, for example while findings were imported.
+    raise WriteContentionError
+
+
+def files_of(report: Report) -> Sequence[File]:
+    """Return the files of a report, report.json first."""
+    body = as_json(report)
+    return (
+        File(name=REPORT_JSON, content_type="application/json", body=body),
+        File(name="report.csv", content_type="text/csv; charset=utf-8", body=as_csv(report)),
+        File(name=HTML, content_type="text/html; charset=utf-8", body=as_html(report, body)),
+    )
+
+
+def _compare(aws: Aws, report: Report, latest: LatestReport, *, imports: bool) -> Audit:
+    """Return a full audit beside the latest one, after an import of its findings."""
+    now = aws.now()
+    previous, problem = None, latest.problem
+    if latest.body is not None:
+        try:
+            previous = changes.parse_previous_audit(latest.body, current=report, now=now)
+        except changes.NotComparableError as error:
+            problem = str(error)
+
+    publication = changes.publication_of(report, latest=previous)
+    if publication is Publication.WITHHELD:
+        report = report.with_warning(_WITHHELD)
+        return Audit(report=report, files=files_of(report), is_withheld=True)
+    if publication is Publication.NOT_COMPARED:
+        previous, problem = None, _OVERLAPPING
     if problem is not None:
         aws.log(event="comparison_skipped", runId=report.run_id, reason=problem)
         report = report.with_warning(f"This audit was not compared with the latest one. {problem}")
-    report = changes.with_history(report, previous=previous)
-    before = () if previous is None else previous.results
-    checked = frozenset(result.account_id for result in before if result.email_outside is not None)
-    return report, changes.notice(report, previous=previous, problem=problem), checked
+    report = changes.with_history(replace(report, published_at=now), previous=previous)
+    notice = changes.notice(report, previous=previous, problem=problem)
+
+    imported = None
+    if imports:
+        before = () if previous is None else previous.results
+        checked = {result.account_id for result in before if result.email_outside is not None}
+        imported = _import(aws, report, checked=checked)
+        if imported.refused:
+            report = report.with_warning(_refused_findings(imported))
+    return Audit(report=report, files=files_of(report), notice=notice, imported=imported)
 
 
-def import_audit(
-    aws: Aws, report: Report, *, checked: Collection[str]
-) -> tuple[Report, ImportResult]:
-    """Import the findings of a full audit, and return its report with a warning if that did not succeed.
-
-    An import that fails never ends the audit.
+def _import(aws: Aws, report: Report, *, checked: Collection[str]) -> ImportResult:
+    """Import the findings of a full audit. An import that fails never ends the audit.
 
     Args:
-        aws: The function that imports them.
+        aws: The function.
         report: The report.
         checked: The accounts whose root user's e-mail address the audit before checked.
-
-    Returns:
-        The report and the result of the import.
     """
     aws = aws.within(_IMPORT_SECONDS)
     found = findings_of(report, checked=checked)
@@ -76,63 +166,18 @@ def import_audit(
         refused=len(result.refused),
         reason=next(iter(result.refused.values()), None),
     )
-    if result.refused:
-        findings = quantity(result.imported + len(result.refused), "finding")
-        warning = f"Security Hub did not import {len(result.refused):,} of {findings}."
-        report = report.with_warning(f"{warning} {next(iter(result.refused.values()))}")
-    return report, result
+    return result
 
 
-def publish_audit(
-    aws: Aws,
-    reports: ReportStore,
-    run: Run,
-    report: Report,
-    *,
-    files: Sequence[File],
-    topic_arn: str | None,
-    notice: Notice | None,
-    imported: ImportResult | None,
-    began: datetime,
-) -> None:
-    """Write the metrics, send the notice, and write the latest report.
-
-    The notice comes first: if it fails, the next audit finds the same changes, and sends it.
-    """
-    now = aws.now()
-    # An import of findings may have taken minutes, which make the look no older for the alarms.
-    looked_at = report.finished_at + (now - began)
-    aws.log(**_metrics(run, report, imported, looked_at=looked_at, now=now))
-    if notice is not None and topic_arn is not None:
-        publish(notice, aws=aws, topic_arn=topic_arn)
-    # Each file is attempted: a newer audit may have come between two of them.
-    for file in files:
-        reports.write_latest(file, looked_at=report.finished_at, now=aws.now())
+def _refused_findings(result: ImportResult) -> str:
+    findings = quantity(result.imported + len(result.refused), "finding")
+    reason = next(iter(result.refused.values()))
+    return f"Security Hub did not import {len(result.refused):,} of {findings}. {reason}"
 
 
-def _previous_audit(reports: ReportStore, report: Report) -> tuple[Report | None, str | None]:
-    """Return the full audit before this one, if there is one, or why it cannot be compared."""
-    try:
-        data = reports.read_latest(REPORT_JSON)
-        if data is None:
-            return None, None
-        return changes.parse_previous_audit(data, current=report), None
-    except (changes.NotComparableError, UnreadableObjectError) as error:
-        return None, str(error)
-
-
-def _metrics(
-    run: Run,
-    report: Report,
-    imported: ImportResult | None,
-    *,
-    looked_at: datetime,
-    now: datetime,
-) -> dict[str, object]:
-    """Return the metrics.
-
-    Values that set off an alarm are timestamped now, because alarms only look at recent minutes.
-    """
+def _log_metrics(aws: Aws, run: Run, audit: Audit, *, began: datetime) -> None:
+    """Write the metrics of a full audit."""
+    report, imported = audit.report, audit.imported
     totals = report.totals
     with_credentials = totals.get(Outcome.HAS_CREDENTIALS, 0)
     audited = sum(is_audited(result) for result in report.results)
@@ -145,15 +190,19 @@ def _metrics(
     if Outcome.UNPROTECTED in totals or Outcome.PROTECTED in totals:
         values["ManagementRootUserUnprotected"] = totals.get(Outcome.UNPROTECTED, 0)
     if imported is not None:
-        values |= {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
-    # No value of these two sets off an alarm.
-    is_alarming = any(
-        values[name] for name in values.keys() - {"AccountsAudited", "FindingsImported"}
-    )
-    return metric_line(
+        values["FindingsImported"] = imported.imported
+        values["FindingsRefused"] = len(imported.refused)
+
+    # Alarms only look at recent minutes, so what sets one off has the time of now. What ends one
+    # has that of the last look. An import may have taken minutes, which make the look no older.
+    timestamp = now = aws.now()
+    if not any(values.get(name) for name in _ALARMING):
+        timestamp = report.finished_at + (now - began)
+    line = metric_line(
         dimensions={ORGANIZATION_ID: report.organization_id},
         # The construct's alarms use it: the construct does not know the organization.
         other_dimensions={STATE_MACHINE_NAME: run.execution_arn.split(":")[6]},
         values=values,
-        timestamp=(now if is_alarming else looked_at).timestamp(),
+        timestamp=timestamp.timestamp(),
     )
+    aws.log(**line)

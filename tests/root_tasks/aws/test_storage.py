@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,8 +18,8 @@ from aws_calls.calls import AwsCalls
 from aws_calls.failures import CallError
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import one_attempt
-from root_tasks.aws.bucket import Bucket, UnreadableObjectError
-from root_tasks.aws.stores import ChecksumMismatchError, File, Storage, WriteContentionError, sha256
+from root_tasks.aws.bucket import Bucket
+from root_tasks.aws.stores import ChecksumMismatchError, File, LatestReport, Storage, sha256
 from root_tasks.model.codec import Document, encode
 from root_tasks.model.report_schema import ItemType, Outcome, Task
 from root_tasks.model.run import (
@@ -249,50 +249,7 @@ def test_a_missing_key_does_not_mean_that_a_new_object_exists(s3: Any, storage: 
         storage.backups.write(BACKUP)
 
 
-# Reports
-
-
-NOW = STARTED + timedelta(days=100)
-
-
-def write_latest(storage: Storage, text: str, *, looked_at: datetime) -> bool:
-    """Store a file as the latest."""
-    file = File(name="report.csv", content_type="text/csv; charset=utf-8", body=text.encode())
-    return storage.reports.write_latest(file, looked_at=looked_at, now=NOW)
-
-
-def test_the_latest_file_is_that_of_the_run_that_looked_last(storage: Storage) -> None:
-    assert storage.reports.read_latest("report.csv") is None
-    assert write_latest(storage, "second", looked_at=STARTED)
-    assert not write_latest(storage, "first", looked_at=STARTED - timedelta(seconds=1))
-    assert storage.reports.read_latest("report.csv") == b"second"
-    assert write_latest(storage, "third", looked_at=STARTED + timedelta(seconds=1))
-    assert storage.reports.read_latest("report.csv") == b"third"
-
-
-@pytest.mark.parametrize(
-    "looked_at", [None, "yesterday secret@example.com", (NOW + timedelta(hours=1)).isoformat()]
-)
-def test_a_latest_file_without_the_time_of_a_run_is_replaced(
-    s3: Any, storage: Storage, looked_at: str | None
-) -> None:
-    metadata = {} if looked_at is None else {"looked-at": looked_at}
-    s3.put_object(Bucket=BUCKET, Key="latest/report.csv", Body=b"old", Metadata=metadata)
-    assert write_latest(storage, "new", looked_at=STARTED)
-    assert storage.reports.read_latest("report.csv") == b"new"
-
-
-def test_a_latest_file_that_s3_refuses_to_read_is_replaced(s3: Any, storage: Storage) -> None:
-    write_latest(storage, "old", looked_at=STARTED)
-    # Encrypted with a key of the writer's own.
-    respond(s3, "HeadObject", (400, "400"))
-    assert write_latest(storage, "new", looked_at=STARTED)
-    assert storage.reports.read_latest("report.csv") == b"new"
-    respond(s3, "GetObject", (403, "AccessDenied"))
-    with pytest.raises(UnreadableObjectError) as refused:
-        storage.reports.read_latest("report.csv")
-    assert (refused.value.key, refused.value.code) == ("latest/report.csv", "AccessDenied")
-    assert str(refused.value) == "latest/report.csv cannot be read: AccessDenied."
+# Results
 
 
 def test_a_body_that_is_cut_off_is_read_again(s3: Any, storage: Storage) -> None:
@@ -304,40 +261,64 @@ def test_a_body_that_is_cut_off_is_read_again(s3: Any, storage: Storage) -> None
     assert cut_off == []
 
 
-def test_what_there_is_no_time_to_read_is_not_called_unreadable(
-    storage: Storage, time: FakeTime
+def test_a_result_that_was_removed_was_altered_and_one_that_is_denied_was_not(
+    s3: Any, storage: Storage
 ) -> None:
     checksum = storage.runs.write_result(WORK, 0, RESULT)
-    time.seconds = 300
-    with pytest.raises(CallError) as raised:
+    respond(s3, "GetObject", (404, "NoSuchKey"), (403, "AccessDenied"))
+    with pytest.raises(ChecksumMismatchError):
         storage.runs.read_result(RUN, 0, checksum=checksum)
-    assert str(raised.value) == "s3:GetObject: OutOfTime: no time was left for this call."
+    with pytest.raises(CallError):
+        storage.runs.read_result(RUN, 0, checksum=checksum)
 
 
-def test_a_later_run_that_comes_between_stays_the_latest(s3: Any, storage: Storage) -> None:
-    def later_run() -> None:
-        write_latest(storage, "later", looked_at=STARTED + timedelta(hours=1))
-
-    respond(s3, "PutObject", later_run)
-    assert not write_latest(storage, "earlier", looked_at=STARTED)
-    assert storage.reports.read_latest("report.csv") == b"later"
+# The latest report
 
 
-@pytest.mark.parametrize("lost", [CONFLICT, (404, "NoSuchKey"), (412, "PreconditionFailed")])
-def test_the_latest_file_is_written_after_a_lost_write(
-    s3: Any, storage: Storage, lost: tuple[int, str]
+def latest_file(text: str) -> File:
+    """A report.json."""
+    return File(name="report.json", content_type="application/json", body=text.encode())
+
+
+def test_the_latest_report_is_replaced_only_as_it_was_read(storage: Storage) -> None:
+    none = storage.reports.read()
+    assert none == LatestReport()
+    assert storage.reports.write(latest_file("first"), replaces=none)
+    assert not storage.reports.write(latest_file("lost"), replaces=none)
+    first = storage.reports.read()
+    assert first.body == b"first"
+    assert storage.reports.write(latest_file("second"), replaces=first)
+    assert not storage.reports.write(latest_file("lost"), replaces=first)
+    assert storage.reports.read().body == b"second"
+
+
+def test_a_latest_report_that_s3_refuses_to_return_can_be_replaced(
+    s3: Any, storage: Storage, time: FakeTime
 ) -> None:
-    write_latest(storage, "old", looked_at=STARTED)
+    storage.reports.write(latest_file("old"))
+    # Encrypted with a key of the writer's own.
+    respond(s3, "GetObject", (403, "AccessDenied"))
+    unread = storage.reports.read()
+    problem = "latest/report.json cannot be read: AccessDenied."
+    assert (unread.body, unread.problem) == (None, problem)
+    assert storage.reports.write(latest_file("new"), replaces=unread)
+    time.seconds = 300
+    with pytest.raises(CallError, match="OutOfTime: no time was left"):
+        storage.reports.read()
+
+
+@pytest.mark.parametrize(
+    ("lost", "is_written"),
+    [(CONFLICT, True), ((404, "NoSuchKey"), False), ((412, "PreconditionFailed"), False)],
+    ids=["another write is under way", "it was removed", "it was replaced"],
+)
+def test_a_lost_write_of_the_latest_report_is_noticed(
+    s3: Any, storage: Storage, lost: tuple[int, str], *, is_written: bool
+) -> None:
+    storage.reports.write(latest_file("old"))
     respond(s3, "PutObject", lost)
-    assert write_latest(storage, "new", looked_at=STARTED + timedelta(hours=1))
-    assert storage.reports.read_latest("report.csv") == b"new"
-
-
-def test_endless_contention_for_the_latest_file_is_an_error(s3: Any, storage: Storage) -> None:
-    respond(s3, "PutObject", *[(412, "PreconditionFailed")] * 100)
-    with pytest.raises(WriteContentionError) as refused:
-        write_latest(storage, "new", looked_at=STARTED)
-    assert refused.value.key == "latest/report.csv"
+    latest = storage.reports.read()
+    assert storage.reports.write(latest_file("new"), replaces=latest) is is_written
 
 
 # The owner
@@ -352,9 +333,8 @@ def test_every_call_requires_that_the_bucket_is_still_the_accounts_own(
         called.add((model.name, params["headers"].get("x-amz-expected-bucket-owner")))
 
     s3.meta.events.register("before-call.s3", record)
-    write_latest(storage, "old", looked_at=STARTED)
-    write_latest(storage, "new", looked_at=STARTED + timedelta(hours=1))
+    storage.reports.write(latest_file("latest"), replaces=storage.reports.read())
     assert storage.runs.claim_plan("run-1", MARK)
     assert not storage.runs.claim_plan("run-1", OTHER_MARK)
-    operations = ("GetObject", "HeadObject", "ListObjectsV2", "PutObject")
+    operations = ("GetObject", "ListObjectsV2", "PutObject")
     assert sorted(called) == [(operation, "123456789012") for operation in operations]

@@ -87,8 +87,7 @@ AUDITS = st.builds(
     Audit,
     # Mostly clean: otherwise no sequence is long.
     accounts=st.lists(st.sampled_from(["CLEAN"] * 6 + [*KINDS]), min_size=1, max_size=3).map(tuple),
-    # Often so few that the next one starts before this one has ended.
-    hours=st.just(1) | st.integers(1, 2_000),
+    hours=st.integers(2, 2_000),
     minutes=st.sampled_from([5, 119]),
     latest=st.sampled_from([Latest.KEPT] * 8 + [*Latest]),
     written_twice=st.booleans(),
@@ -117,19 +116,12 @@ def altered(body: bytes, latest: Latest) -> bytes | None:
 def next_audit(found: Report, stored: bytes | None) -> Report:
     """An audit with its history, as its run makes it."""
     try:
-        previous = None if stored is None else parse_previous_audit(stored, current=found)
+        previous = None
+        if stored is not None:
+            previous = parse_previous_audit(stored, current=found, now=found.finished_at)
     except NotComparableError:
         previous = None
     return with_history(found, previous=previous)
-
-
-def overlaps_a_find(audits: list[Audit], reports: list[Report], number: int) -> bool:
-    """Whether an audit started before the audit before it, which found credentials, had ended."""
-    before = audits[number - 1]
-    # A report with credentials has no number that could be damaged.
-    is_read = before.latest in (Latest.KEPT, Latest.DAMAGED, Latest.BOASTFUL)
-    found_some = "credentials" in before.accounts
-    return is_read and found_some and reports[number].started_at < reports[number - 1].finished_at
 
 
 def expected(audits: list[Audit], reports: list[Report]) -> RootFree | None:
@@ -146,9 +138,6 @@ def expected(audits: list[Audit], reports: list[Report]) -> RootFree | None:
         if counted and audits[number].latest not in (Latest.KEPT, Latest.BOASTFUL):
             break
         counted.insert(0, number)
-    # It may have read accounts before the audit that found some.
-    while counted and counted[0] and overlaps_a_find(audits, reports, counted[0]):
-        del counted[0]
     if not counted:
         return None
     not_free = {"INACCESSIBLE", "ACCEPTED"}

@@ -12,7 +12,7 @@ from ..base.options import CSV, JSON, TABLE, format_option, target_options
 from ..base.terminal import print_note
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import RenderableType
 
@@ -64,47 +64,47 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
 
 
 def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -> None:
-    """Show a line for each execution, and its facts below, and the latest root-free period."""
+    """Show a line for each execution, and its facts below."""
     from rich.padding import Padding
     from rich.text import Text
 
-    from root_tasks.messages import quantity
-    from root_tasks.report.summary import duration, minute
-
     from ..show.screen import safe_text, show_lines
 
-    lines: list[RenderableType] = []
     planners = {
         execution.run_id: execution.requester for execution in executions if not execution.plan
     }
+    lines: list[RenderableType] = []
     for execution in executions:
-        state = states.get(execution.run_id)
-        of_plan = f"executes {execution.plan}" if execution.plan else state.words if state else ""
-        is_planner = execution.requester and execution.requester == planners.get(execution.plan)
-        also = ", the same principal that planned it" if is_planner else ""
         status = safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red"))
         lines.append(Text.assemble(status, "  ", safe_text(execution.run_id)))
-        facts = (
-            execution.command,
-            "" if execution.accounts is None else quantity(execution.accounts, "account"),
-            of_plan,
-            # Without the account and the role: the last part names the person.
-            execution.requester and f"requested by {execution.requester.rpartition('/')[2]}{also}",
-            f"started {minute(execution.started_at)}",
-            f"took {duration(execution.started_at, execution.ended_at)}"
-            if execution.ended_at
-            else "",
-        )
-        lines.append(Padding(safe_text(", ".join(filter(None, facts))), (0, 0, 0, 2)))
-    # An earlier full audit says nothing if the latest one, which may have been redriven, found
-    # credentials.
-    full = (execution for execution in executions if execution.root_free is not None)
-    latest = max(
-        full, key=lambda execution: execution.ended_at or execution.started_at, default=None
-    )
-    if latest is not None and latest.root_free:
-        lines.append(safe_text(latest.root_free))
+        state = states.get(execution.run_id)
+        facts = _facts(execution, state, planner=planners.get(execution.plan))
+        lines.append(Padding(safe_text(", ".join(facts)), (0, 0, 0, 2)))
     show_lines(lines)
+
+
+def _facts(
+    execution: RunExecution, state: PlanState | None, *, planner: str | None
+) -> Iterator[str]:
+    """Yield what an execution did, for whom, and when."""
+    from root_tasks.messages import quantity
+    from root_tasks.report.summary import duration, minute
+
+    yield execution.command
+    if execution.accounts is not None:
+        yield quantity(execution.accounts, "account")
+    if execution.plan:
+        yield f"executes {execution.plan}"
+    elif state is not None:
+        yield state.words
+    if execution.requester:
+        # Without the account and the role: the last part names the person.
+        yield f"requested by {execution.requester.rpartition('/')[2]}"
+        if execution.requester == planner:
+            yield "the same principal that planned it"
+    yield f"started {minute(execution.started_at)}"
+    if execution.ended_at is not None:
+        yield f"took {duration(execution.started_at, execution.ended_at)}"
 
 
 def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
@@ -112,14 +112,15 @@ def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
 
     from ..runs.deployment import AUDIT_FOLDER
 
-    expires_at, executed_by = (state.expires_at, state.executed_by) if state else (None, None)
+    expires_at = executed_by = None
+    if state is not None:
+        expires_at, executed_by = state.expires_at, state.executed_by
     return {
         "run": execution.run_id,
         # As the stack's outputs name it.
         "stateMachine": "Audit" if execution.folder == AUDIT_FOLDER else "Execute",
         "command": execution.command,
         "accounts": execution.accounts,
-        "rootFree": execution.root_free or None,
         "status": execution.status,
         "requestedBy": execution.requester or None,
         "plan": execution.plan or None,

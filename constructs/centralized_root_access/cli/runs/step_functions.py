@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import require
 from aws_calls.failures import CallError, FailureKind, ignoring
-from root_tasks.aws.executions import ROOT_FREE, report_sha256_of
+from root_tasks.aws.executions import report_sha256_of
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run import RUN_ID
 from root_tasks.refusals import CAUSE, REFUSED
@@ -55,7 +55,6 @@ class RunExecution:
         report_sha256: The SHA-256 of its report.json; None if it holds none.
         plan_expires_at: When its plan can no longer be executed; None if it has none that is known.
         accounts: The number of accounts in its report; None if its output does not say.
-        root_free: A full audit's sentence since when none finds root credentials, or an empty text.
         complete: False while its output or cause is still missing.
     """
 
@@ -69,7 +68,6 @@ class RunExecution:
     report_sha256: str | None = None
     plan_expires_at: datetime | None = None
     accounts: int | None = None
-    root_free: str | None = None
     complete: bool = True
 
     @property
@@ -337,7 +335,6 @@ def _execution(members: Mapping[str, Any], *, folder: str, operation: str) -> Ru
         cause=str(held.get(CAUSE, "") if refused else _object(cause).get("errorMessage", cause)),
         input=_object(members.get("input", "")),
         accounts=sum(held["totals"].values()) if "totals" in held else None,
-        root_free=held.get(ROOT_FREE),
         report_sha256=report_sha256_of(status=status, output=output, cause=cause),
         plan_expires_at=datetime.fromisoformat(held[PLAN_EXPIRES_AT])
         if PLAN_EXPIRES_AT in held
