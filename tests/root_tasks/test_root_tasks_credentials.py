@@ -14,6 +14,7 @@ from common.typed_json import format_time
 from local_aws.emulation.state import current_emulation
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import (
+    ACTIVATED,
     EXPIRED,
     HAS_PASSWORD,
     MFA_DEVICE_REPLACED,
@@ -29,6 +30,7 @@ from root_tasks.messages import (
     STOPPED,
 )
 from root_tasks.model.report_schema import ItemType, Task
+from root_tasks.model.run import Work
 from root_tasks.refusals import RefusalReason
 from root_tasks.tasks.delete_credentials import DEFINITION, necessary_calls
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
@@ -320,10 +322,9 @@ def test_a_plan_that_was_altered_or_cannot_be_read_is_not_executed(root_tasks: R
     plan = root_tasks.run({"task": Task.DELETE, "accounts": [OTHER]})
     key = f"runs/{plan.run_id}/plan.json"
     root_tasks.write(key, root_tasks.read(key).replace(OTHER.encode(), MEMBER.encode()))
-    assert refusal(root_tasks.execute(plan)) == (
-        RefusalReason.PLAN_ALTERED,
-        {"run_id": plan.run_id},
-    )
+    altered = root_tasks.execute(plan)
+    assert refusal(altered) == (RefusalReason.PLAN_ALTERED, {"run_id": plan.run_id})
+    assert altered.status == "FAILED"
     assert root_tasks.organization.writes == ()
     # Of a release with another format.
     body = root_tasks.read(key).replace(b'"schemaVersion":1', b'"schemaVersion":2')
@@ -333,6 +334,21 @@ def test_a_plan_that_was_altered_or_cannot_be_read_is_not_executed(root_tasks: R
         RefusalReason.PLAN_NOT_READABLE,
         {"run_id": plan.run_id},
     )
+
+
+def test_an_execution_that_the_next_release_cannot_read_fails_and_changes_nothing(
+    root_tasks: RootTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = root_tasks.run(DELETE)
+
+    def upgrade(batch: int) -> bool:
+        monkeypatch.setattr(Work, "SCHEMA_VERSION", 2)
+        return False
+
+    root_tasks.lose_batches = upgrade
+    execution = root_tasks.execute(plan)
+    assert (execution.status, execution.totals) == ("FAILED", {"UNKNOWN": 1})
+    assert root_tasks.organization.writes == ()
 
 
 def test_a_plan_is_not_executed_if_another_report_was_approved(root_tasks: RootTasks) -> None:
@@ -345,6 +361,7 @@ def test_a_plan_is_not_executed_if_another_report_was_approved(root_tasks: RootT
             {"plan": plan.run_id, "reportSha256": report_sha256}
         )
         assert refusal(altered) == (RefusalReason.PLAN_REPORT_ALTERED, {"run_id": plan.run_id})
+        assert altered.status == "FAILED"
         assert root_tasks.organization.writes == ()
     # In capital letters, too: some tools write them so.
     executed = root_tasks.run_execute_machine(
@@ -372,8 +389,10 @@ def test_an_execution_skips_accounts_that_are_protected_suspended_or_gone_by_now
     }
     assert executed.output["totals"] == {"SKIPPED": 3}
     # A new plan must not name it.
-    reason, data = refusal(root_tasks.run({**DELETE, "accounts": [MEMBER, OTHER, STRANGER]}))
+    refused = root_tasks.run({**DELETE, "accounts": [MEMBER, OTHER, STRANGER]})
+    reason, data = refusal(refused)
     assert (reason, data["account_ids"]) == (RefusalReason.NOT_MEMBERS, sorted([MEMBER, STRANGER]))
+    assert refused.status == "SUCCEEDED"
 
 
 # What is in use
@@ -478,8 +497,11 @@ def test_mfa_is_not_planned_while_another_credential_stays(
 def test_a_deletion_needs_the_lists_that_it_reads_again() -> None:
     assert {type_: necessary_calls(type_) for type_ in DEFINITION.item_types} == {
         ItemType.PASSWORD: ("iam:GetLoginProfile", "iam:DeleteLoginProfile"),
-        ItemType.ACCESS_KEY: ("iam:DeleteAccessKey",),
-        ItemType.SIGNING_CERTIFICATE: ("iam:DeleteSigningCertificate",),
+        ItemType.ACCESS_KEY: ("iam:ListAccessKeys", "iam:DeleteAccessKey"),
+        ItemType.SIGNING_CERTIFICATE: (
+            "iam:ListSigningCertificates",
+            "iam:DeleteSigningCertificate",
+        ),
         ItemType.MFA_DEVICE: (
             "iam:GetLoginProfile",
             "iam:ListAccessKeys",
@@ -571,6 +593,43 @@ def test_what_was_created_after_the_plan_is_not_deleted(
     assert dict(root_tasks.items(executed, MEMBER))[item] == "FAILED"
     left = root_tasks.organization.root_credentials(MEMBER)
     assert (left.password, left.mfa_devices) == ("password" in replaced, (MFA,))
+
+
+STATUS_OF = {
+    "key": ("iam.ListAccessKeys", "AccessKeyMetadata"),
+    "certificate": ("iam.ListSigningCertificates", "Certificates"),
+}
+
+
+@pytest.mark.parametrize("kind", list(STATUS_OF))
+@pytest.mark.parametrize(
+    ("planned", "later", "outcome"),
+    [
+        ("Inactive", "Active", ("FAILED", ACTIVATED)),
+        ("Inactive", "Inactive", ("DONE", None)),
+        ("Active", "Inactive", ("DONE", None)),
+    ],
+    ids=["activated", "still inactive", "deactivated"],
+)
+def test_what_was_inactive_in_the_plan_and_is_active_again_is_left(
+    root_tasks: RootTasks, kind: str, planned: str, later: str, outcome: tuple[str, str | None]
+) -> None:
+    credentials: dict[str, Any] = {"access_keys": 1} if kind == "key" else {"certificates": 1}
+    root_tasks.organization.put_root_credentials(account_id=MEMBER, **credentials)
+    call, listed = STATUS_OF[kind]
+    status = [planned]
+
+    def set_status(parsed: dict[str, Any], **_: object) -> None:
+        for entry in parsed[listed]:
+            entry["Status"] = status[0]
+
+    root_tasks.on_event(f"after-call.{call}", set_status)
+    plan = root_tasks.run(DELETE)
+    status[0] = later
+    (item,) = root_tasks.results(root_tasks.execute(plan))[MEMBER]["items"]
+    assert (item["outcome"], item["message"]) == outcome
+    left = root_tasks.organization.root_credentials(MEMBER)
+    assert (left.access_keys + left.certificates != ()) is (later == "Active")
 
 
 def test_a_planned_password_without_a_creation_date_is_not_deleted(root_tasks: RootTasks) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -48,6 +48,8 @@ class Target:
         backup: The reference of the backup that has this policy; None if the input has it.
         created_at: When the password was created, or the MFA device was enabled: at another time,
             it is another one.
+        inactive: Whether the access key or the certificate was inactive when it was planned: one
+            that is active again is needed.
     """
 
     type: ItemType
@@ -58,6 +60,8 @@ class Target:
     new_policy: str | None = None
     backup: str | None = None
     created_at: datetime | None = None
+    # It may change, and it is the same credential.
+    inactive: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

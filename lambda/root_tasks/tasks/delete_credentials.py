@@ -52,7 +52,7 @@ _DELETIONS = {
 }
 _DELETING_CALLS = {type_: operation for type_, (operation, _) in _DELETIONS.items()}
 # Types that are also identified by the time of creation, for an MFA device the time when it was
-# enabled. With the reasons to leave one: it could not be read, or it is another one.
+# enabled. With the reasons to leave one: it could not be read, or it is not as planned.
 _IDENTIFIED_BY_DATE = {
     ItemType.PASSWORD: (messages.PASSWORD_NOT_CHECKED, messages.PASSWORD_REPLACED),
     ItemType.MFA_DEVICE: (messages.MFA_DEVICE_NOT_CHECKED, messages.MFA_DEVICE_REPLACED),
@@ -108,6 +108,7 @@ def _target(credential: Credential) -> Target:
         type=credential.type,
         id=credential.id,
         created_at=credential.details.created_at if is_dated else None,
+        inactive=credential.details.status == "Inactive",
     )
 
 
@@ -157,7 +158,8 @@ class _Deletion:
     def delete(self, target: Target) -> Item:
         """Delete a credential, unless that would weaken the account."""
         reason = self._reason_to_keep_mfa() if target.type is ItemType.MFA_DEVICE else None
-        if target.type in _IDENTIFIED_BY_DATE and (item := self._item_of_another(target)):
+        item = self._item_left(target)
+        if item is not None:
             return item
         if reason is not None:
             return item_of(target, Outcome.FAILED, reason)
@@ -206,9 +208,14 @@ class _Deletion:
                 break
         return messages.MFA_STAYS
 
-    def _item_of_another(self, target: Target) -> Item | None:
-        """Return the item of a credential that is not the planned one; None if it may be deleted."""
-        not_checked, replaced = _IDENTIFIED_BY_DATE[target.type]
+    def _item_left(self, target: Target) -> Item | None:
+        """Return the item of a credential that is not as it was planned; None if it may be deleted."""
+        # A key that was active is deleted, whatever it is by now.
+        if target.type not in _IDENTIFIED_BY_DATE and not target.inactive:
+            return None
+        not_checked, changed = _IDENTIFIED_BY_DATE.get(
+            target.type, (messages.STATUS_NOT_CHECKED, messages.ACTIVATED)
+        )
         try:
             exist = map(_target, credentials_of_type(self._session, target.type))
             found = next((existing for existing in exist if existing.id == target.id), None)
@@ -217,9 +224,9 @@ class _Deletion:
             return item_of(target, Outcome.FAILED, message)
         if found is None:
             return item_of(target, Outcome.NOTHING_TO_DO)
-        if found != target:
+        if found != target or (target.inactive and not found.inactive):
             self._reported.add(found)
-            return item_of(target, Outcome.FAILED, replaced)
+            return item_of(target, Outcome.FAILED, changed)
         return None
 
     def _call_deletion(self, target: Target) -> Item:
@@ -235,9 +242,8 @@ class _Deletion:
 
 def necessary_calls(type_: ItemType) -> tuple[str, ...]:
     """Return the calls without which a credential cannot be deleted."""
-    # It is read again to see that it is the planned one and, before MFA goes, that nothing else is
-    # left.
-    reads = {ItemType.PASSWORD: (ItemType.PASSWORD,), ItemType.MFA_DEVICE: _ORDER}.get(type_, ())
+    # It is read again to see that it is as planned and, before MFA goes, that nothing else is left.
+    reads = _ORDER if type_ is ItemType.MFA_DEVICE else (type_,)
     return (*(LISTING_CALLS[type_] for type_ in reads), _DELETING_CALLS[type_])
 
 
