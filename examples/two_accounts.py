@@ -1,13 +1,14 @@
-"""Two accounts: the management account enables root access, and the security account runs the root tasks.
+"""Two accounts: the management account enables root access, and the security account runs the tasks.
 
-Only the roles of the root tasks may open root sessions, and an alarm reports all others. The
-guardrail needs both types of policies enabled, and the alarm a trail's log group:
-docs/guides/two-accounts.md has the ten commands.
+Only the roles of the root tasks may open root sessions. Alarms and notices report root users that
+are used, root sessions that anyone else opens, and changes of root access. Both types of policies
+have to be enabled before it is deployed, and the trail's log group has to exist.
 """
 
 from aws_cdk import App, Duration, Environment, Stack
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
 
 from centralized_root_access import (
     CentralizedRootAccess,
@@ -19,13 +20,25 @@ from centralized_root_access import (
 
 MANAGEMENT = "111111111111"
 SECURITY = "222222222222"
+# Who reads the notices; AWS asks this address to confirm each of the two subscriptions.
+ON_CALL = "security@example.com"
 SESSION_ROLES = [f"arn:aws:iam::{SECURITY}:role/centralized-root-access/*"]
+
+
+def security_news(stack: Stack) -> sns.Topic:
+    """Return the topic of a stack's alarms and notices."""
+    topic = sns.Topic(stack, "SecurityNews", enforce_ssl=True)
+    topic.add_subscription(subscriptions.EmailSubscription(ON_CALL))
+    return topic
+
 
 app = App()
 bootstrap = Stack(
     app, "OrganizationBootstrap", env=Environment(account=MANAGEMENT, region="us-east-1")
 )
-CentralizedRootAccess(bootstrap, "RootAccess", delegated_administrators=[SECURITY])
+news = security_news(bootstrap)
+root_access = CentralizedRootAccess(bootstrap, "RootAccess", delegated_administrators=[SECURITY])
+root_access.add_drift_check(notification_topic=news)
 RootSessionGuardrail(
     bootstrap,
     "RootSessionGuardrail",
@@ -39,8 +52,9 @@ RootUseAlarm(
     "RootUse",
     trail_log_group=logs.LogGroup.from_log_group_name(bootstrap, "Trail", "organization-trail"),
     session_roles=SESSION_ROLES,
-    notification_topic=sns.Topic(bootstrap, "SecurityNews", enforce_ssl=True),
+    notification_topic=news,
     root_user_notices=True,
+    emergency_policy=True,
 )
 
 security = Stack(app, "RootTasks", env=Environment(account=SECURITY, region="us-east-1"))
@@ -50,8 +64,7 @@ RootTasks(
     security,
     "RootTasks",
     tasks=list(RootTask),
-    protected_accounts=[SECURITY],
     audit_interval=Duration.days(1),
-    notification_topic=sns.Topic(security, "SecurityNews", enforce_ssl=True),
+    notification_topic=security_news(security),
 )
 app.synth()

@@ -32,7 +32,13 @@ from support.notices import (
     text_of_code_block,
 )
 from support.reports import STARTED, inaccessible, own_root_user, page_of, report, result
-from support.root_events import DENIED, SIGNED_IN, of_account
+from support.root_events import (
+    DENIED,
+    FAILED_SIGN_IN,
+    RECOVERY_REQUESTED,
+    SIGNED_IN,
+    of_account,
+)
 from support.root_use import RootUseNotices, delivery
 
 if TYPE_CHECKING:
@@ -129,9 +135,11 @@ def registered(organization: LocalOrganization) -> Published:
     return drift_check.published[0]
 
 
-def used(*events: dict[str, Any]) -> Callable[[LocalOrganization], Published]:
+def used(
+    *events: dict[str, Any], emergency_policy_id: str | None = "p-emergency1"
+) -> Callable[[LocalOrganization], Published]:
     def publish(organization: LocalOrganization) -> Published:
-        function = RootUseNotices()
+        function = RootUseNotices(emergency_policy_id=emergency_policy_id)
         function(delivery(*events))
         return function.published[0]
 
@@ -151,6 +159,8 @@ NOTICES = {
         event=BY_INTERVAL, repair=True, denied="iam:EnableOrganizationsRootSessions"
     ),
     "root-use": used(DENIED, SIGNED_IN),
+    "root-use-without-an-emergency-policy": used(SIGNED_IN, emergency_policy_id=None),
+    "root-use-attempted": used(RECOVERY_REQUESTED, FAILED_SIGN_IN | of_account(MANAGEMENT)),
     "root-use-in-two-accounts": used(DENIED, DENIED | of_account(OTHER)),
     "root-use-in-the-management-account": used(SIGNED_IN | of_account(MANAGEMENT)),
     "root-use-in-both": used(SIGNED_IN, SIGNED_IN | of_account(MANAGEMENT)),

@@ -230,6 +230,7 @@ ANOTHER_TYPE: list[tuple[Build, str, Any, str]] = [
     (root_tasks, "security_hub_findings", "true", "True or False, .*Write True or False"),
     (root_tasks, "allow_policy_override", 1, "True or False, .*Write True or False"),
     (root_use_alarm, "root_user_notices", "true", "True or False, .*Write True or False"),
+    (root_use_alarm, "emergency_policy", "true", "True or False, .*Write True or False"),
     (guardrail, "allow_organization_root", "false", "True or False, .*Write True or False"),
     (
         drift_check,

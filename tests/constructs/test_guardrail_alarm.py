@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # As the page has them, each in one line.
 QUERIES = [
-    query.replace("\n", " ").strip()
+    " ".join(query.split())
     for query in re.findall(
         r"^```\n(fields .*?)^```$",
         (ROOT / "docs" / "guides" / "guardrail.md").read_text(),
@@ -213,15 +213,20 @@ def notices_stack(env: Environment | None, **arguments: Any) -> Stack:
     return alarm_stack(env, root_user_notices=True, **topic, **arguments)
 
 
-def test_an_alarm_has_the_pages_query_even_with_the_longest_name_of_a_log_group() -> None:
+@pytest.mark.parametrize("emergency_policy", [True, False])
+def test_an_alarm_has_the_pages_query_even_with_the_longest_name_of_a_log_group(
+    emergency_policy: bool,
+) -> None:
     found = alarm_stack(
-        trail_log_group=lambda stack: logs.LogGroup.from_log_group_name(stack, "Long", "a" * 512)
+        trail_log_group=lambda stack: logs.LogGroup.from_log_group_name(stack, "Long", "a" * 512),
+        emergency_policy=emergency_policy,
     )
     texts = [
-        alarm["AlarmDescription"]
+        text(alarm["AlarmDescription"])
         for alarm in properties_of(template(found), "AWS::CloudWatch::Alarm").values()
     ]
-    assert [text.partition(f"{'a' * 512}: ")[2].split("\n")[0] for text in texts] == QUERIES
+    queries = [found.partition(f"{'a' * 512}: ")[2].split("\n")[0] for found in texts]
+    assert queries == QUERIES
     assert max(map(len, texts)) <= 1024
 
 

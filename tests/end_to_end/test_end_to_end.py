@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -271,34 +270,6 @@ def test_the_alarms_on_root_users_are_deployed_with_the_id_of_the_auditing_role(
         pattern for pattern in patterns if re.search(r'principalId != "AROA[A-Z0-9]+:\*"', pattern)
     ]
     assert len(own) == 1
-
-
-def test_an_event_of_a_root_user_in_the_trails_log_group_reaches_the_topic(aws: LocalAws) -> None:
-    inbox = new_inbox(aws, "RootUseTopic")
-    client, log_group = aws.client("logs"), physical_id(aws, "Trail")
-    (subscription,) = client.describe_subscription_filters(logGroupName=log_group)[
-        "subscriptionFilters"
-    ]
-    event = USED["a console sign-in"] | {
-        "sourceIPAddress": "192.0.2.7",
-        # MiniStack delivers an event that has every word of the pattern.
-        "userAgent": subscription["filterPattern"],
-    }
-    log_stream = f"{aws.organization.id}_{MANAGEMENT}_CloudTrail_us-east-1"
-    client.create_log_stream(logGroupName=log_group, logStreamName=log_stream)
-    client.put_log_events(
-        logGroupName=log_group,
-        logStreamName=log_stream,
-        logEvents=[{"timestamp": int(time.time() * 1000), "message": json.dumps(event)}],
-    )
-    deadline = time.monotonic() + 60
-    # Its alarms notify the topic as well.
-    while not (notices := [message for message in inbox() if message.startswith("Root use")]):
-        assert time.monotonic() < deadline, "no notice arrives"
-        time.sleep(0.1)
-    (notice,) = notices
-    assert f"account {MEMBER}: ConsoleLogin of signin.amazonaws.com from 192.0.2.7" in notice
-    assert f"Log stream: {log_stream}\n" in notice
 
 
 def test_the_documented_eventbridge_condition_exempts_root_sessions_alone(

@@ -1,13 +1,14 @@
-"""The example of two accounts, by the documented commands: root tasks in a delegated administrator."""
+"""Two accounts, and the runbook of root use there: each command as the pages have it, on one local AWS."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-import subprocess
-import sys
-from typing import TYPE_CHECKING
+import textwrap
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,112 +16,235 @@ from botocore.exceptions import ClientError
 from local_aws.services import running_local_aws
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.apps import ROOT
-from support.deploying import STACK, stack_outputs
+from support.arrange import CREDENTIALS, SESSIONS
+from support.deploying import STACK, new_inbox, own_stacks, stack_outputs
+from support.emulation import AUDIT, RECOVER, error_of, open_root_session
 from support.processes import run_with_aws_cli
+from support.root_events import SIGNED_IN, of_account
 
 if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from local_aws.emulation import RemoteOrganization
     from local_aws.services import LocalAws
 
 SECURITY = MEMBER
 TASKS_STACK = "RootTasks"
-CREDENTIALS_FOUND = 1
-AUDIT_POLICY = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
+LOG_GROUP = "organization-trail"
+ROLE = "Administrator"
 
 
-def documented_commands() -> str:
-    """Return the page's commands, as the page on the local AWS has them there."""
-    page = (ROOT / "docs" / "guides" / "two-accounts.md").read_text()
-    (block,) = re.findall(
-        r"<!-- test: two accounts -->\n```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL
-    )
-    commands = block.replace("\\\n", "").replace(
-        "cdk deploy", "cdk deploy --require-approval never"
-    )
-    lines = commands.replace(" --profile management", "").splitlines()
-    assert len(lines) == 10
-    security = " --profile security"
-    return "\n".join(
-        f"AWS_ACCESS_KEY_ID={SECURITY} {line.replace(security, '')}" if security in line else line
-        for line in lines
-    )
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """The example, deployed by the page's commands once for all tests here.
+
+    Attributes:
+        aws: The local AWS.
+        folder: The reader's folder.
+    """
+
+    aws: LocalAws
+    folder: Path
+
+    @property
+    def organization(self) -> RemoteOrganization:
+        """The organization."""
+        return self.aws.organization
+
+    def run(self, page: str, name: str, **values: str) -> subprocess.CompletedProcess[str]:
+        """Run a block of commands of a page, with values for what the reader has to fill in."""
+        text = (ROOT / "docs" / "guides" / f"{page}.md").read_text()
+        (block,) = re.findall(
+            rf"^ *<!-- test: {name} -->\n *```\w*\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL
+        )
+        commands = textwrap.dedent(block)
+        for placeholder, value in values.items():
+            commands = commands.replace(placeholder.replace("_", "-"), value)
+        # Each of them asks, and there is no terminal.
+        commands = commands.replace("cdk deploy", "cdk deploy --require-approval never")
+        commands = re.sub(r"(access execute \S+)", r"\1 --yes", commands)
+        profiles = {"management": MANAGEMENT, "security": SECURITY}
+        return run_with_aws_cli(commands, local_aws=self.aws, folder=self.folder, profiles=profiles)
+
+    def run_successfully(self, page: str, name: str, **values: str) -> str:
+        """Run a block of commands of a page that have to succeed, and return what they print."""
+        ran = self.run(page, name, **values)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    def delete_credentials(self, name: str) -> None:
+        """Plan and execute a deletion by a block of the runbook."""
+        planned = self.run("operating", name, PLAN="plan-none")
+        (plan,) = set(re.findall(r"execute (plan-delete-[\w-]+)", planned.stderr))
+        # The block again, now that the plan has an ID.
+        self.run_successfully("operating", name, PLAN=plan)
+
+    def policies_of(self, account_id: str) -> set[str]:
+        """Return the service control policies that are attached to an account."""
+        listed = self.aws.client("organizations").list_policies_for_target(
+            TargetId=account_id, Filter="SERVICE_CONTROL_POLICY"
+        )
+        return {policy["Id"] for policy in listed["Policies"]}
 
 
-def own_stacks(aws: LocalAws, *, account_id: str) -> set[str]:
-    """Return the names of an account's stacks, without the CDK's own."""
-    listed = aws.client("cloudformation", account_id=account_id).describe_stacks()["Stacks"]
-    return {stack["StackName"] for stack in listed} - {"CDKToolkit"}
-
-
-@pytest.mark.slow
-def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
-    tmp_path: Path,
-) -> None:
-    shutil.copy(ROOT / "examples" / "two_accounts.py", tmp_path)
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    folder = tmp_path_factory.mktemp("two-accounts")
+    shutil.copy(ROOT / "examples" / "two_accounts.py", folder)
     with running_local_aws() as aws:
-        organization = aws.organization
-        organization.put_root_credentials(account_id=OTHER, password=True)
-        ran = run_with_aws_cli(documented_commands(), local_aws=aws, folder=tmp_path)
-        assert ran.returncode == CREDENTIALS_FOUND, ran.stdout + ran.stderr
-
-        assert organization.root_access().delegated_administrators == (SECURITY,)
-        assert own_stacks(aws, account_id=MANAGEMENT) == {STACK}
-        assert own_stacks(aws, account_id=SECURITY) == {TASKS_STACK}, ran.stdout
-        outputs = stack_outputs(aws, TASKS_STACK, account_id=SECURITY)
-
-        step_functions = aws.client("stepfunctions", account_id=SECURITY)
-        audits = step_functions.list_executions(
-            stateMachineArn=outputs["RootTasksAuditStateMachineArn"]
-        )
-        (audit,) = audits["executions"]
-        assert audit["status"] == "SUCCEEDED"
-        sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
-        assert {call.account_id for call in sessions} == {SECURITY}
-
-        bucket = outputs["RootTasksBucket"]
-        s3 = aws.client("s3", account_id=SECURITY)
-        report = json.load(
-            s3.get_object(Bucket=bucket, Key=f"runs/{audit['name']}/report.json")["Body"]
-        )
-        assert report["accountId"] == SECURITY
-        outcomes = {result["accountId"]: result["outcome"] for result in report["results"]}
-        assert outcomes[OTHER] == "HAS_CREDENTIALS"
-        assert outcomes[THIRD] == "CLEAN"
-        assert (outcomes[SECURITY], outcomes[MANAGEMENT]) == ("CLEAN", "SKIPPED")
-        for administrator in (MANAGEMENT, SECURITY):
-            with pytest.raises(
-                ClientError, match=r"explicit deny in a (service|resource) control policy"
-            ):
-                aws.client("sts", account_id=administrator).assume_root(
-                    TargetPrincipal=OTHER, TaskPolicyArn={"arn": AUDIT_POLICY}
-                )
-        in_management = aws.client("s3").list_buckets()["Buckets"]
-        assert bucket not in {bucket["Name"] for bucket in in_management}, (
-            "in the role's own account"
-        )
-
-        organization.clear_calls()
-        plan = json.loads(
-            run_command(aws, "plan", "delete", "--account", OTHER, "--format", "json")
-        )
-        done = json.loads(run_command(aws, "execute", plan["runId"], "--yes", "--format", "json"))
-        assert [(row["accountId"], row["outcome"]) for row in done["results"]] == [(OTHER, "DONE")]
-        assert not organization.root_credentials(OTHER).password
-        calls = [call for call in organization.calls if call.service in ("iam", "organizations")]
-        own = [call for call in calls if not call.root_session]
-        assert {call.account_id for call in own} == {SECURITY}
-        assert "ListAccounts" not in {call.operation for call in own}
+        example = Deployed(aws=aws, folder=folder)
+        aws.organization.put_root_credentials(account_id=OTHER, password=True)
+        example.run_successfully("two-accounts", "two accounts")
+        yield example
 
 
-def run_command(aws: LocalAws, *arguments: str) -> str:
-    """Run the command line in the delegated administrator, and return what it shows."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "centralized_root_access", *arguments],
-        env={**aws.environment, "AWS_ACCESS_KEY_ID": SECURITY},
-        capture_output=True,
-        text=True,
-        check=False,
+@pytest.fixture(scope="module")
+def inbox(deployed: Deployed) -> Callable[[], list[str]]:
+    return new_inbox(deployed.aws, "SecurityNews")
+
+
+def notice_of(deployed: Deployed, inbox: Callable[[], list[str]], event: dict[str, Any]) -> str:
+    """Return the notice that a subscriber gets of an event in the trail's log group."""
+    logs = deployed.aws.client("logs")
+    described = logs.describe_subscription_filters(logGroupName=LOG_GROUP)
+    (subscription,) = described["subscriptionFilters"]
+    # MiniStack delivers an event that has every word of the pattern.
+    event = event | {"userAgent": subscription["filterPattern"]}
+    log_stream = f"{deployed.organization.id}_{MANAGEMENT}_CloudTrail_us-east-1"
+    logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=log_stream)
+    logs.put_log_events(
+        logGroupName=LOG_GROUP,
+        logStreamName=log_stream,
+        logEvents=[{"timestamp": int(time.time() * 1000), "message": json.dumps(event)}],
     )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+    deadline = time.monotonic() + 60
+    # The alarms notify the topic as well.
+    while not (notices := [message for message in inbox() if message.startswith("Root use")]):
+        assert time.monotonic() < deadline, "no notice arrives"
+        time.sleep(0.1)
+    (notice,) = notices
+    return notice
+
+
+def test_root_tasks_in_a_delegate_audit_all_and_no_one_else_opens_root_sessions(
+    deployed: Deployed,
+) -> None:
+    aws, organization = deployed.aws, deployed.organization
+    organization.clear_calls()
+    looked = deployed.run("two-accounts", "look")
+    assert looked.returncode == 1, "credentials are found: " + looked.stdout + looked.stderr
+    deployed.run_successfully("two-accounts", "subscribe")
+
+    assert organization.root_access().delegated_administrators == (SECURITY,)
+    assert own_stacks(aws, account_id=MANAGEMENT) == {STACK}
+    assert own_stacks(aws, account_id=SECURITY) == {TASKS_STACK}
+    for account_id in (MANAGEMENT, SECURITY):
+        listed = aws.client("sns", account_id=account_id).list_subscriptions()["Subscriptions"]
+        subscribed = {subscription["Endpoint"] for subscription in listed}
+        assert {"security@example.com", "on-call@example.com"} <= subscribed
+
+    sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]
+    assert {call.account_id for call in sessions} == {SECURITY}
+    for administrator in (MANAGEMENT, SECURITY):
+        client = aws.client("sts", account_id=administrator)
+        with pytest.raises(
+            ClientError, match=r"explicit deny in a (service|resource) control policy"
+        ):
+            client.assume_root(TargetPrincipal=OTHER, TaskPolicyArn=AUDIT)
+
+    outputs = stack_outputs(aws, TASKS_STACK, account_id=SECURITY)
+    bucket = outputs["RootTasksBucket"]
+    in_management = aws.client("s3").list_buckets()["Buckets"]
+    assert bucket not in {found["Name"] for found in in_management}, "in the role's own account"
+    audits = aws.client("stepfunctions", account_id=SECURITY).list_executions(
+        stateMachineArn=outputs["RootTasksAuditStateMachineArn"]
+    )
+    (audit,) = audits["executions"]
+    assert audit["status"] == "SUCCEEDED"
+    key = f"runs/{audit['name']}/report.json"
+    stored = aws.client("s3", account_id=SECURITY).get_object(Bucket=bucket, Key=key)
+    report = json.load(stored["Body"])
+    assert report["accountId"] == SECURITY
+    assert {result["accountId"]: result["outcome"] for result in report["results"]} == {
+        MANAGEMENT: "SKIPPED",
+        SECURITY: "CLEAN",
+        OTHER: "HAS_CREDENTIALS",
+        THIRD: "CLEAN",
+    }
+
+
+# The runbook
+
+
+@pytest.mark.parametrize("deployed_before", [True, False], ids=["in the notice", "created now"])
+def test_a_members_root_user_is_contained_and_released_as_the_runbook_says(
+    deployed: Deployed, inbox: Callable[[], list[str]], deployed_before: bool
+) -> None:
+    organization = deployed.organization
+    organization.put_root_credentials(account_id=THIRD, password=True, access_keys=1)
+    root_user = organization.client("iam", account_id=THIRD, root_user=True)
+    root_user.get_user()
+    before = deployed.policies_of(THIRD)
+    if deployed_before:
+        notice = notice_of(deployed, inbox, SIGNED_IN | of_account(THIRD))
+        assert f"account {THIRD}: ConsoleLogin of signin.amazonaws.com from 192.0.2.7" in notice
+        (policy,) = re.findall(rf"attach-policy --policy-id (\S+) --target-id {THIRD}", notice)
+    else:
+        policy = deployed.run_successfully("operating", "create policy").strip()
+        again = deployed.run("operating", "create policy")
+        assert "DuplicatePolicyException" in again.stderr
+
+    deployed.run_successfully("operating", "deny", p_a1b2c3d4=policy)
+    again = deployed.run("operating", "deny", p_a1b2c3d4=policy)
+    assert "DuplicatePolicyAttachmentException" in again.stderr
+    assert error_of(root_user.get_user)["code"] == "AccessDenied"
+    assert organization.root_id in deployed.run_successfully("operating", "unit")
+
+    deployed.delete_credentials("delete")
+    left = organization.root_credentials(THIRD)
+    assert (left.password, left.access_keys) == (False, ())
+
+    deployed.run_successfully("operating", "undo", p_a1b2c3d4=policy)
+    again = deployed.run("operating", "undo", p_a1b2c3d4=policy)
+    assert "PolicyNotAttachedException" in again.stderr
+    assert deployed.policies_of(THIRD) == before
+
+
+def test_the_management_accounts_root_user_is_looked_at_as_the_runbook_says(
+    deployed: Deployed,
+) -> None:
+    deployed.organization.put_root_credentials(account_id=MANAGEMENT, password=True, mfa_devices=1)
+    shown = deployed.run("operating", "management").stdout
+    assert "root user with a password, MFA and no access key" in shown
+    assert "a deployment would change nothing" in shown
+
+
+def test_a_root_session_of_another_is_ended_and_its_effect_undone_as_the_runbook_says(
+    deployed: Deployed,
+) -> None:
+    organization = deployed.organization
+    intruder = open_root_session(organization, RECOVER, account_id=THIRD)
+    organization.client("iam", credentials=intruder).create_login_profile()
+    assert organization.root_credentials(THIRD).password
+
+    for _ in range(2):
+        deployed.run_successfully("operating", "disable")
+    assert organization.root_access().features == frozenset()
+    refused = error_of(lambda: open_root_session(organization, RECOVER, account_id=THIRD))
+    assert "not enabled" in refused["message"]
+
+    iam = organization.client("iam")
+    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument="{}")
+    page = (ROOT / "docs" / "guides" / "operating.md").read_text()
+    (revoke,) = re.findall(r"^    ```json\n(.*?)^    ```$", page, re.MULTILINE | re.DOTALL)
+    (deployed.folder / "revoke.json").write_text(revoke)
+    for _ in range(2):
+        deployed.run_successfully("operating", "revoke", ROLE=ROLE)
+    assert iam.list_role_policies(RoleName=ROLE)["PolicyNames"] == ["RevokeOlderSessions"]
+
+    deployed.delete_credentials("enable")
+    assert organization.root_access().features == {CREDENTIALS, SESSIONS}
+    assert not organization.root_credentials(THIRD).password
+    deployed.run_successfully("operating", "sessions over")

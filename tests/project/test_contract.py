@@ -266,7 +266,9 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         security_hub_findings=True,
     )
     assert read("root_use.root_use_notice.on_delivery") == root_use_notice.Settings(
-        notification_topic_arn=f"${{{topic}}}", management_account=str(MANAGEMENT.account)
+        notification_topic_arn=f"${{{topic}}}",
+        management_account=str(MANAGEMENT.account),
+        emergency_policy_id="${RootUseEmergencyPolicyD349908D.Id}",
     )
     assert read("root_tasks.handlers.start_run") == StartRunSettings(
         bucket=running.BUCKET,

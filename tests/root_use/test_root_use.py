@@ -12,7 +12,14 @@ from aws_calls.notices import NotPublishedError
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.drift_check import TOPIC_ARN
 from support.notices import text_by_mail
-from support.root_events import DENIED, SIGNED_IN, USED, of_account
+from support.root_events import (
+    DENIED,
+    FAILED_SIGN_IN,
+    RECOVERY_REQUESTED,
+    SIGNED_IN,
+    USED,
+    of_account,
+)
 from support.root_use import (
     LOG_STREAM,
     RootUseNotices,
@@ -22,10 +29,9 @@ from support.root_use import (
     notice_of,
 )
 
-FAILED_SIGN_IN = SIGNED_IN | {"responseElements": {"ConsoleLogin": "Failure"}}
 DENIED_LINE = (
-    f"- 2026-11-25T04:00:01Z, account {MEMBER}: GetUser of iam.amazonaws.com from 192.0.2.7 in us-east-1, "
-    "AccessDenied"
+    f"- 2026-11-25T04:00:01Z, account {MEMBER}: GetUser of iam.amazonaws.com from 192.0.2.7 in "
+    "us-east-1, access key AKIAEXAMPLEEXAMPLE99, AccessDenied"
 )
 ID = f"{0:056}"
 
@@ -43,7 +49,8 @@ def test_what_fires_the_alarm_has_a_line_and_what_is_missing_there_is_unknown() 
         USED
     )
     assert lines(delivery(USED["a console sign-in"])) == [
-        f"{unknown}ConsoleLogin of signin.amazonaws.com from unknown in unknown, unknown, MFA used: unknown"
+        f"{unknown}ConsoleLogin of signin.amazonaws.com from unknown in unknown, unknown, "
+        "MFA used: unknown"
     ]
 
 
@@ -52,64 +59,88 @@ MANAGED = of_account(MANAGEMENT)
 CALL = {name: value for name, value in DENIED.items() if name != "errorCode"}
 
 
-@pytest.mark.parametrize(
-    ("events", "subject"),
-    [
-        ([DENIED, FAILED_SIGN_IN], f"Root user denied: account {MEMBER}"),
-        ([DENIED, CALL], f"Root user used: account {MEMBER}"),
-        ([DENIED, CALL | {"errorCode": "NoSuchEntity"}], f"Root user used: account {MEMBER}"),
-        ([DENIED, CALL, SIGNED_IN], f"Root user signed in: account {MEMBER}"),
-        ([DENIED, SIGNED_IN | ELSEWHERE], f"Root user signed in: account {OTHER}"),
-        ([CALL, CALL | ELSEWHERE, DENIED], "Root user used: 2 accounts"),
-        ([SIGNED_IN | MANAGED, DENIED], "The management account's root user signed in"),
-        ([CALL | MANAGED], "The management account's root user was used"),
-        ([SIGNED_IN, DENIED | MANAGED], f"Root user signed in: account {MEMBER}"),
-        ([CALL, CALL | MANAGED], "The management account's root user and 1 other were used"),
-        (
-            [CALL, CALL | MANAGED, CALL | ELSEWHERE],
-            "The management account's root user and 2 others were used",
-        ),
-    ],
-    ids=[
-        *("denied", "used", "used in vain", "signed in", "elsewhere", "two accounts"),
-        *(
-            "management",
-            "management used",
-            "management denied",
-            "management and one",
-            "management and two",
-        ),
-    ],
-)
+SUBJECTS: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "denied": ([DENIED, FAILED_SIGN_IN], f"Root user of account {MEMBER}: denied"),
+    "used": ([DENIED, CALL], f"Root user of account {MEMBER}: used"),
+    "used in vain": (
+        [DENIED, CALL | {"errorCode": "NoSuchEntity"}],
+        f"Root user of account {MEMBER}: used",
+    ),
+    "signed in": ([DENIED, CALL, SIGNED_IN], f"Root user of account {MEMBER}: signed in"),
+    "elsewhere": ([DENIED, SIGNED_IN | ELSEWHERE], f"Root user of account {OTHER}: signed in"),
+    "two accounts": ([CALL, CALL | ELSEWHERE, DENIED], "Root users of 2 accounts: used"),
+    "attempts": (
+        [FAILED_SIGN_IN, RECOVERY_REQUESTED],
+        f"Root user of account {MEMBER}: sign-in attempted",
+    ),
+    "management": (
+        [SIGNED_IN | MANAGED, DENIED],
+        "Root user of the management account: signed in",
+    ),
+    "management denied": (
+        [SIGNED_IN, DENIED | MANAGED],
+        f"Root user of account {MEMBER}: signed in",
+    ),
+    "management and one": (
+        [CALL, CALL | MANAGED],
+        "Root users of the management account and 1 other: used",
+    ),
+    "management and two": (
+        [CALL, CALL | MANAGED, CALL | ELSEWHERE],
+        "Root users of the management account and 2 others: used",
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "subject"), SUBJECTS.values(), ids=SUBJECTS)
 def test_the_subject_says_the_worst(events: list[dict[str, Any]], subject: str) -> None:
     assert notice_of(delivery(*events)).subject == subject
 
 
-def test_calls_that_were_denied_hide_no_sign_in() -> None:
+def test_calls_that_were_denied_hide_no_sign_in_and_accounts_without_commands_are_counted() -> None:
     elsewhere = [of_account(f"{number:012}") for number in range(30)]
     notice = notice_of(delivery(*(DENIED | account for account in elsewhere), SIGNED_IN))
     assert "ConsoleLogin" in notice.message.split("\n")[1]
-    assert f"for account in {MEMBER} " in text_by_mail(notice.publication), (
-        "its account comes first"
-    )
+    mail = text_by_mail(notice.publication)
+    assert f"--account {MEMBER}," in mail, "its account comes first"
+    assert [
+        mail.count(f"{operation}-policy --policy-id") for operation in ("attach", "detach")
+    ] == [
+        20,
+        20,
+    ]
+    assert "Do the same for 11 more accounts, which the query finds." in mail
 
 
-def test_the_commands_name_root_users_by_the_functions_partition(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(RootUseNotices, "partition", "aws-us-gov")
-    for command in (commands_of(DENIED)[-2], *commands_of(SIGNED_IN | MANAGED)):
-        assert re.findall(r"arn:([\w-]+):iam::\d", command) == ["aws-us-gov"] * 2
+def test_the_commands_name_root_users_by_the_functions_partition() -> None:
+    commands = commands_of(DENIED, SIGNED_IN | MANAGED, partition="aws-us-gov")
+    assert re.findall(r"arn:([\w-]+):iam::\d", "\n".join(commands)) == ["aws-us-gov"] * 4
 
 
 def test_no_command_denies_or_plans_anything_for_the_management_account() -> None:
     """No policy binds its root user, and no task makes changes in it: each would look like containment."""
-    both, alone = (
-        commands_of(SIGNED_IN | MANAGED, DENIED | ELSEWHERE),
-        commands_of(SIGNED_IN | MANAGED),
-    )
-    assert [command for command in both if MANAGEMENT in command] == alone
-    assert [command.partition(" in ")[2][:25] for command in alone] == ["$(aws signin list-session"]
+    for command in commands_of(SIGNED_IN | MANAGED, DENIED | ELSEWHERE):
+        if "attach-policy" in command or "plan delete" in command:
+            assert MANAGEMENT not in command
+
+
+@pytest.mark.parametrize("account", [{}, MANAGED], ids=["member", "management account"])
+def test_a_failed_sign_in_or_a_requested_recovery_asks_for_nothing_but_a_look(
+    account: dict[str, Any],
+) -> None:
+    """Anyone who knows the address can cause it, also at three in the morning."""
+    for attempt in (FAILED_SIGN_IN, RECOVERY_REQUESTED):
+        (query,) = commands_of(attempt | account)
+        assert query.startswith("fields eventTime")
+
+
+def test_what_can_be_left_includes_each_way_to_make_a_credential() -> None:
+    *_, query, _ = commands_of(DENIED)
+    (left_out,) = re.findall("eventName not like /(.*?)/", query)
+    written = ["CreateAccessKey", "CreateLoginProfile", "AcquireRole", "UpdateSAMLProvider"]
+    written += ["UpdateOpenIDConnectProvider", "DeactivateMFADevice", "PutRolePolicy"]
+    assert not [name for name in written if re.search(left_out, name)]
+    assert all(re.search(left_out, name) for name in ("GetUser", "ListRoles"))
 
 
 @pytest.mark.parametrize(
@@ -203,11 +234,11 @@ def test_what_is_in_an_event_forges_no_line_and_no_account(wrong: object) -> Non
         function(delivery(event, DENIED))
         function(delivery(event))
         notice, alone = function.published
-        assert notice.message.count("\n") == 8
+        assert notice.message.count("\n") == 9
         assert f"\n{DENIED_LINE}\n" in notice.message
         assert all(line.isprintable() for line in notice.message.split("\n"))
         assert re.fullmatch(
-            f"Root user (signed in|used|denied): account ({MEMBER}|unknown)", alone.subject
+            f"Root user of account ({MEMBER}|unknown): (signed in|used|denied)", alone.subject
         )
         assert "secret" not in f"{notice}{function.log}"
         assert all(map(str.isprintable, function.log[0]["eventIds"]))

@@ -1,51 +1,38 @@
-"""The commands in the notice of root use, as a person pastes them."""
+"""The commands and queries of a notice of root use are those of the runbook."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
 
 import pytest
 
-from local_aws.seed import DENY_ROOT_USERS
-from support.accounts import MEMBER, OTHER, THIRD
-from support.processes import run_with_aws_cli
-from support.root_events import DENIED, of_account
+from support.accounts import MANAGEMENT, THIRD
+from support.apps import ROOT
+from support.root_events import FAILED_SIGN_IN, SIGNED_IN, of_account
 from support.root_use import commands_of
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from local_aws.services import LocalAws
-
-ELSEWHERE = of_account(OTHER)
+RUNBOOK = (ROOT / "docs" / "guides" / "operating.md").read_text()
 
 
-@pytest.mark.slow
-def test_the_first_step_and_its_undo_can_be_pasted_twice(
-    running_aws: LocalAws, tmp_path: Path
-) -> None:
-    """Notices come with each sign-in, and a shell that fails at the second one reads as not contained."""
-    running_aws.organization.reset()
-    # The organization's own, which would also deny the deletion. No command attaches or detaches
-    # it.
-    running_aws.organization.attach_policy(
-        name="DenyRootUsers", document=DENY_ROOT_USERS, target_id=THIRD
-    )
-    organizations = running_aws.client("organizations")
-    before = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
-    deny, *_, undo = commands_of(DENIED, DENIED | ELSEWHERE)
+def words(text: str) -> str:
+    """Return a text without line breaks, profiles and options that depend on the reader."""
+    plain = re.sub(r" --profile \w+| --delegated-administrator \d+|\\\\\n|`", "", text)
+    return " ".join(plain.split())
 
-    def paste(command: str) -> set[str]:
-        pasted = run_with_aws_cli(command, local_aws=running_aws, folder=tmp_path)
-        assert (pasted.returncode, pasted.stderr) == (0, "")
-        (policy,) = [
-            policy
-            for policy in organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
-            if policy not in before
-        ]
-        targets = organizations.list_targets_for_policy(PolicyId=policy["Id"])["Targets"]
-        return {target["TargetId"] for target in targets}
 
-    assert [paste(command) for command in (deny, deny)] == [{MEMBER, OTHER}] * 2
-    assert paste(commands_of(DENIED | of_account(THIRD))[0]) == {MEMBER, OTHER, THIRD}
-    assert [paste(command) for command in (undo, undo)] == [{THIRD}] * 2
+@pytest.mark.parametrize(
+    "event",
+    [
+        SIGNED_IN | of_account(THIRD),
+        SIGNED_IN | of_account(MANAGEMENT),
+        FAILED_SIGN_IN | of_account(THIRD),
+    ],
+    ids=["member", "management account", "attempt"],
+)
+def test_what_a_notice_says_to_run_is_in_the_runbook(event: object) -> None:
+    commands = commands_of(event, emergency_policy_id="p-a1b2c3d4")
+    # The queries and the sessions are in the section about a member's.
+    named = [command.replace(MANAGEMENT, THIRD) for command in commands]
+    runbook = words(RUNBOOK).replace(MANAGEMENT, THIRD)
+    assert named
+    assert not [command for command in named if command not in runbook]

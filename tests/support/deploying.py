@@ -69,6 +69,12 @@ def stack_outputs(
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
+def own_stacks(aws: LocalAws, *, account_id: str) -> set[str]:
+    """Return the names of an account's stacks, without the CDK's own."""
+    listed = aws.client("cloudformation", account_id=account_id).describe_stacks()["Stacks"]
+    return {stack["StackName"] for stack in listed} - {"CDKToolkit"}
+
+
 def physical_id(aws: LocalAws, start: str) -> str:
     """Return the physical id of the resource whose logical id has this before its hash."""
     listed = aws.client("cloudformation").describe_stack_resources(StackName=STACK)[

@@ -94,6 +94,7 @@ def add_all_arguments(
         session_roles=root_tasks.session_roles,
         notification_topic=topic,
         root_user_notices=True,
+        emergency_policy=True,
     )
     return root_access, root_tasks, root_use
 

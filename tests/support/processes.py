@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local_aws.services import LocalAws
 
 AWS_CLI = Path(sys.prefix) / "aws-cli"
@@ -26,14 +28,32 @@ def run_successfully(*command: str | Path, **arguments: Any) -> str:
 
 
 def run_with_aws_cli(
-    text: str, *, local_aws: LocalAws, folder: Path
+    text: str, *, local_aws: LocalAws, folder: Path, profiles: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script of the shell with the AWS CLI, on a local AWS."""
+    """Run a script of the shell with the AWS CLI, on a local AWS.
+
+    Args:
+        text: The script.
+        local_aws: The local AWS.
+        folder: The folder to run it in.
+        profiles: The accounts of the profiles that it uses, by their names.
+    """
     cli = folder / "aws"
     cli.write_text(
         f'#!/bin/sh\nPYTHONPATH="{AWS_CLI}" exec "{sys.executable}" "{AWS_CLI}/bin/aws" "$@"\n'
     )
     cli.chmod(0o755)
-    environment = local_aws.environment
-    path = f"{folder}:{environment['PATH']}"
-    return run("sh", "-eu", "-c", text, cwd=folder, env=environment | {"PATH": path})
+    environment = dict(local_aws.environment)
+    environment["PATH"] = f"{folder}:{environment['PATH']}"
+    if profiles:
+        config = folder / "config"
+        config.write_text(
+            "".join(
+                f"[profile {name}]\naws_access_key_id = {account_id}\n"
+                f"aws_secret_access_key = {environment['AWS_SECRET_ACCESS_KEY']}\n"
+                f"aws_session_token = {environment['AWS_SESSION_TOKEN']}\n"
+                for name, account_id in profiles.items()
+            )
+        )
+        environment["AWS_CONFIG_FILE"] = str(config)
+    return run("sh", "-eu", "-c", text, cwd=folder, env=environment)

@@ -166,6 +166,14 @@ SIGNED_IN = root(
     **SIGN_IN,
     **_WHERE,
 )
+FAILED_SIGN_IN = SIGNED_IN | {"responseElements": {"ConsoleLogin": "Failure"}}
+RECOVERY_REQUESTED = root(
+    key=None,
+    eventName="PasswordRecoveryRequested",
+    responseElements={"PasswordRecoveryRequested": "Success"},
+    **SIGN_IN,
+    **_WHERE,
+)
 DENIED = root(key=ACCESS_KEY, eventName="GetUser", errorCode="AccessDenied", **IAM, **_WHERE)
 BY_IAM_USER = assume_root(principal_id="AIDAUSERUSERUSERUSER", issuer=None, identity_type="IAMUser")
 STOLEN: dict[str, dict[str, Any]] = {

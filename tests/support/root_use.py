@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from root_use.root_use_notice import Settings, notify
@@ -44,10 +45,17 @@ def delivery_of(data: bytes) -> dict[str, Any]:
     return {"awslogs": {"data": base64.b64encode(gzip.compress(data)).decode()}}
 
 
+@dataclass(kw_only=True)
 class RootUseNotices(Publisher):
-    """The deployed function."""
+    """The deployed function.
 
-    partition = "aws"
+    Attributes:
+        partition: The partition that it runs in.
+        emergency_policy_id: The policy that its construct has created.
+    """
+
+    partition: str = "aws"
+    emergency_policy_id: str | None = "p-emergency1"
 
     def __call__(self, event: object) -> None:
         """Invoke the function."""
@@ -57,23 +65,26 @@ class RootUseNotices(Publisher):
                 invoked_function_arn=f"arn:{self.partition}:lambda:us-east-1:{MANAGEMENT}:function:RootUse",
                 remaining_seconds=60,
             ),
-            settings=Settings(notification_topic_arn=TOPIC_ARN, management_account=MANAGEMENT),
+            settings=Settings(
+                notification_topic_arn=TOPIC_ARN,
+                management_account=MANAGEMENT,
+                emergency_policy_id=self.emergency_policy_id,
+            ),
             clients=self.client,
             clock=FakeTime().clock(),
             log=self.write,
         )
 
 
-def notice_of(event: object) -> Published:
+def notice_of(event: object, **deployed: Any) -> Published:
     """Return the one notice that a delivery leads to."""
-    function = RootUseNotices()
+    function = RootUseNotices(**deployed)
     function(event)
     (notice,) = function.published
     return notice
 
 
-def commands_of(*events: object) -> list[str]:
+def commands_of(*events: object, **deployed: Any) -> list[str]:
     """Return the commands in that notice."""
-    return re.findall(
-        r"^   (.*)$", text_by_mail(notice_of(delivery(*events)).publication), re.MULTILINE
-    )
+    mail = text_by_mail(notice_of(delivery(*events), **deployed).publication)
+    return re.findall(r"^   (.*)$", mail, re.MULTILINE)

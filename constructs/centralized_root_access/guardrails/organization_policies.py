@@ -1,4 +1,4 @@
-"""Policies that are attached to units and accounts: how the guardrails create them, and their limits."""
+"""Policies of the organization: how the guardrails and alarms create them, and their limits."""
 
 from __future__ import annotations
 
@@ -55,7 +55,37 @@ def policy_name(scope: Construct, *, part: str = "") -> str:
     return f"{name}-{part}{Stack.of(scope).region}"
 
 
-def attach_policy(
+def require_policy_length(
+    scope: Construct,
+    document: Mapping[str, Any],
+    *,
+    type: OrganizationPolicyType,
+    listed: str,
+    remedy: str,
+) -> None:
+    """Refuse a policy that is longer than AWS allows.
+
+    Args:
+        scope: The construct that has the policy.
+        document: The policy.
+        type: The policy's type.
+        listed: What the argument lists that may make it too long.
+        remedy: What to do instead.
+
+    Raises:
+        ValueError: It is longer.
+    """
+    # CloudFormation writes the text: at most with a space after each comma and colon.
+    characters = len(json.dumps(longest_value(Stack.of(scope).resolve(document))))
+    maximum = _MAX_CHARACTERS[type.name]
+    if characters > maximum:
+        raise ValueError(
+            f"{listed}, with which the policy has {characters} characters; "
+            f"AWS allows {maximum}. {remedy}"
+        )
+
+
+def create_policy(
     scope: Construct,
     id: str,
     *,
@@ -64,10 +94,8 @@ def attach_policy(
     description: str,
     document: Mapping[str, Any],
     target_ids: Sequence[str],
-    listed: str,
-    remedy: str,
 ) -> organizations.CfnPolicy:
-    """Create a policy and attach it to its targets.
+    """Create a policy, and attach it to its targets, if it has any.
 
     Args:
         scope: The construct that has the policy.
@@ -77,21 +105,10 @@ def attach_policy(
         description: Its description, without the stack.
         document: The policy.
         target_ids: What it is attached to.
-        listed: What the argument lists that may make it too long.
-        remedy: What to do instead.
-
-    Raises:
-        ValueError: The policy is longer than AWS allows.
     """
-    # CloudFormation writes the text: at most with a space after each comma and colon.
-    characters = len(json.dumps(longest_value(Stack.of(scope).resolve(document))))
-    if characters > (maximum := _MAX_CHARACTERS[type.name]):
-        raise ValueError(
-            f"{listed}, with which the policy has {characters} characters; AWS allows {maximum}. {remedy}"
-        )
     # Unknown at synth, and CloudFormation's own error does not say what to do.
     Annotations.of(scope).add_info(
-        f"The guardrail needs {type.words} to be enabled in the organization. If the "
+        f"The policy needs {type.words} to be enabled in the organization. If the "
         "deployment fails with PolicyTypeNotEnabledException, run in the management account: aws "
         f"organizations enable-policy-type --policy-type {type.name} --root-id <the id that aws "
         "organizations list-roots returns>"
@@ -103,7 +120,7 @@ def attach_policy(
         name=name,
         description=f"{description} From the CloudFormation stack {Stack.of(scope).stack_name}.",
         content=document,
-        target_ids=[*target_ids],
+        target_ids=list(target_ids),
     )
     StackOrder.of(scope).add_policy(policy)
     return policy

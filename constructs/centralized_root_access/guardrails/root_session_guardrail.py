@@ -15,8 +15,9 @@ from .organization_policies import (
     RESOURCE_CONTROL,
     SERVICE_CONTROL,
     OrganizationPolicyType,
-    attach_policy,
+    create_policy,
     policy_name,
+    require_policy_length,
 )
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ class RootSessionGuardrail(Construct):
     **The stack is deployed in the organization's management account, or in one that may manage
     policies by the organization's delegation policy.** The types of both policies must be enabled
     in the organization: otherwise the deployment fails with ``PolicyTypeNotEnabledException``.
-    Removing the construct or the stack detaches the policies. docs/guides/guardrail.md says how to
-    roll it out.
+    Removing the construct or the stack detaches the policies. Attach the resource control policy to
+    one organizational unit first, and audit it, before you list more.
 
     https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html
 
@@ -113,29 +114,38 @@ class RootSessionGuardrail(Construct):
     ) -> organizations.CfnPolicy | None:
         if not target_ids:
             return None
-        principal = {"Principal": "*"} if type is RESOURCE_CONTROL else {}
-        statements = [
-            {"Sid": sid, "Effect": "Deny", **principal, "Action": "sts:AssumeRoot", "Resource": "*"}
-            | {"Condition": condition}
-            for sid, condition in self._conditions().items()
-        ]
-        return attach_policy(
+        statements: list[dict[str, Any]] = []
+        for sid, condition in self._conditions().items():
+            statement = {"Sid": sid, "Effect": "Deny"}
+            # A service control policy has no principals.
+            if type is RESOURCE_CONTROL:
+                statement["Principal"] = "*"
+            call = {"Action": "sts:AssumeRoot", "Resource": "*", "Condition": condition}
+            statements.append(statement | call)
+        document = {"Version": "2012-10-17", "Statement": statements}
+        require_policy_length(
+            self,
+            document,
+            type=type,
+            listed=f"session_roles lists {len(self._roles)} roles",
+            remedy="Put them below one path, and list the path.",
+        )
+        return create_policy(
             self,
             id,
             type=type,
             name=policy_name(self, part=part),
             description="Denies sts:AssumeRoot to everyone but certain roles.",
-            document={"Version": "2012-10-17", "Statement": statements},
+            document=document,
             target_ids=target_ids,
-            listed=f"session_roles lists {len(self._roles)} roles",
-            remedy="Put them below one path, and list the path.",
         )
 
     def _conditions(self) -> dict[str, Any]:
         # The partition is a wildcard, so the text is the same in each.
         tasks = [f"arn:*:iam::aws:policy/root-task/{TASK_POLICIES[task]}" for task in self._tasks]
+        roles = [role_arn(role) for role in self._roles]
         return {
-            "OnlySessionRoles": {"ArnNotLike": {"aws:PrincipalArn": [*map(role_arn, self._roles)]}},
+            "OnlySessionRoles": {"ArnNotLike": {"aws:PrincipalArn": roles}},
             "OnlyTheirTasks": {"StringNotLike": {"sts:TaskPolicyArn": tasks}},
         }
 
@@ -145,6 +155,7 @@ class RootSessionGuardrail(Construct):
         needed = {
             session for task in root_tasks.tasks for session in (task, read_only_session(task))
         }
-        if others := sorted(needed.difference(self._tasks)):
+        others = sorted(needed.difference(self._tasks))
+        if others:
             yield f"tasks lacks {', '.join(others)}, which {root_tasks.node.path} needs. Add it."
         yield from missing_session_roles(self._roles, root_tasks)

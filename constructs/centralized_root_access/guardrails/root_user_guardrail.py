@@ -1,8 +1,7 @@
-"""The RootUserGuardrail construct: a service control policy that keeps root users from being used."""
+"""The RootUserGuardrail construct: a service control policy that denies root users every action."""
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Annotations, Stack, Token
@@ -10,14 +9,25 @@ from constructs import Construct
 
 from ..base.app_checks import AppCheck, is_management_account
 from ..base.arguments import parse_account_ids, parse_targets, require_bool, require_partition
-from .organization_policies import SERVICE_CONTROL, attach_policy, policy_name
+from .organization_policies import (
+    SERVICE_CONTROL,
+    create_policy,
+    policy_name,
+    require_policy_length,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+# The description of the policy.
+ROOT_USER_DENIAL = (
+    "Denies every action to root users of member accounts, "
+    "but not in sessions opened with AssumeRoot."
+)
 
 
 class RootUserGuardrail(Construct):
-    """A guardrail that denies every action to the root users of member accounts, but not to root sessions.
+    """A guardrail that denies root users of member accounts every action, but not root sessions.
 
     It is a service control policy after AWS's own pattern. A root user can do nothing, even if
     signed in; sessions opened with AssumeRoot, such as those of :class:`RootTasks`, are exempt. The
@@ -78,32 +88,35 @@ class RootUserGuardrail(Construct):
         )
         if not attached_to:
             raise ValueError(
-                "targets is empty: the guardrail would protect nothing. List the ID of an organizational "
-                "unit, for example."
+                "targets is empty: the guardrail would protect nothing. List the ID of an "
+                "organizational unit, for example."
             )
         exempt = parse_account_ids("exempt_accounts", exempt_accounts)
         require_partition(self)
         if not allow_organization_root and any(map(Token.is_unresolved, attached_to)):
             Annotations.of(self).add_warning_v2(
                 "centralized-root-access:guardrailTargetUnknown",
-                "targets contains a token: whether it is the organization's root, and so every member "
-                "account, is not known before the deployment.",
+                "targets contains a token: whether it is the organization's root, and so every "
+                "member account, is not known before the deployment.",
             )
 
+        document = root_user_denial(exempt)
+        require_policy_length(
+            self,
+            document,
+            type=SERVICE_CONTROL,
+            listed=f"exempt_accounts lists {len(exempt)} accounts",
+            remedy="Leave organizational units out of targets instead.",
+        )
         self.policy_name = policy_name(self)
-        policy = attach_policy(
+        policy = create_policy(
             self,
             "Policy",
             type=SERVICE_CONTROL,
             name=self.policy_name,
-            description=(
-                "Denies every action to root users of member accounts, but not in sessions opened with "
-                "AssumeRoot."
-            ),
-            document=_document(exempt),
+            description=ROOT_USER_DENIAL,
+            document=document,
             target_ids=attached_to,
-            listed=f"exempt_accounts lists {len(exempt)} accounts",
-            remedy="Leave organizational units out of targets instead.",
         )
         self.policy_id: str = policy.attr_id
         self.policy_arn: str = policy.attr_arn
@@ -113,21 +126,32 @@ class RootUserGuardrail(Construct):
 
     def _problems(self, lists: Mapping[str, Iterable[str]]) -> Iterator[str]:
         for argument, listed in lists.items():
-            for account in filter(functools.partial(is_management_account, self), listed):
-                yield (
-                    f"{argument} lists {account}, the management account, to which no service control policy "
-                    "applies. Leave it out. RootUseAlarm reports the use of its root user."
-                )
+            for account in listed:
+                if is_management_account(self, account):
+                    yield (
+                        f"{argument} lists {account}, the management account, to which no service "
+                        "control policy applies. Leave it out. RootUseAlarm reports the use of its "
+                        "root user."
+                    )
 
 
-def _document(exempt_accounts: list[str]) -> dict[str, Any]:
-    """Return AWS's pattern: a root user's own calls have no aws:AssumedRoot, a root session's have it."""
+def root_user_denial(exempt_accounts: Sequence[str] = ()) -> dict[str, Any]:
+    """Return AWS's pattern of a policy that denies root users everything, but not root sessions.
+
+    Only calls in a root session have the key ``aws:AssumedRoot``.
+    """
     condition: dict[str, Any] = {
         # The partition is a wildcard: the text is the same in each.
         "ArnLike": {"aws:PrincipalArn": "arn:*:iam::*:root"},
         "Null": {"aws:AssumedRoot": "true"},
     }
     if exempt_accounts:
-        condition["StringNotEquals"] = {"aws:PrincipalAccount": exempt_accounts}
-    statement = {"Sid": "DenyRootUsers", "Effect": "Deny", "Action": "*", "Resource": "*"}
-    return {"Version": "2012-10-17", "Statement": [{**statement, "Condition": condition}]}
+        condition["StringNotEquals"] = {"aws:PrincipalAccount": list(exempt_accounts)}
+    statement = {
+        "Sid": "DenyRootUsers",
+        "Effect": "Deny",
+        "Action": "*",
+        "Resource": "*",
+        "Condition": condition,
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}

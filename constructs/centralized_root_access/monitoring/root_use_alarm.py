@@ -1,4 +1,4 @@
-"""The RootUseAlarm construct: alarms on root users in use and on root sessions of others, and notices."""
+"""The RootUseAlarm construct: alarms on used root users and on root sessions of others."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ from ..base.resource_arguments import (
     role_arn,
 )
 from ..base.tokens import longest_value
+from ..guardrails.organization_policies import SERVICE_CONTROL, create_policy, policy_name
+from ..guardrails.root_user_guardrail import ROOT_USER_DENIAL, root_user_denial
 from ..root_access.root_access import management_account_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from aws_cdk import aws_iam as iam
+    from aws_cdk import aws_organizations as organizations
     from aws_cdk import aws_sns as sns
 
 
@@ -58,13 +61,16 @@ _ROOT_USE = (
 # A metric filter keeps nothing of the events, and CloudWatch's message says no more than the
 # description. That has 1,024 characters, and a log group's name may have 512 of them.
 _FIND_ROOT_USE = (
-    "fields eventTime, recipientAccountId, eventSource, eventName, userIdentity.accessKeyId, sourceIPAddress,"
-    " errorCode"
-    ' | filter userIdentity.type = "Root" and not ispresent(userIdentity.sessionContext.assumedRoot)'
+    "fields eventTime, recipientAccountId, eventSource, eventName, userIdentity.accessKeyId,"
+    " sourceIPAddress, errorCode"
+    ' | filter userIdentity.type = "Root"'
+    " and not ispresent(userIdentity.sessionContext.assumedRoot)"
     " | sort eventTime desc"
 )
 _FIND_ASSUME_ROOT = (
-    "fields eventTime, userIdentity.arn, requestParameters.targetPrincipal, sourceIPAddress, errorCode"
+    "fields eventTime, userIdentity.arn, requestParameters.targetPrincipal,"
+    " requestParameters.taskPolicyArn.arn, responseElements.credentials.accessKeyId,"
+    " sourceIPAddress, errorCode"
     ' | filter eventSource = "sts.amazonaws.com" and eventName = "AssumeRoot"'
     " | sort eventTime desc"
 )
@@ -102,14 +108,20 @@ class RootUseAlarm(Construct):
             end or without, such as ``arn:aws:iam::222222222222:role/centralized-root-access/*`` for
             a ``RootTasks`` of any other stack. A pattern of CloudWatch Logs has room for 14 roles
             of the same stack. Default: none, and every AssumeRoot fires.
-        notification_topic: A standard SNS topic in the stack's Region for the alarms.
-            docs/guides/drift.md says what an imported topic, or its key, must allow. Default: none.
+        notification_topic: A standard SNS topic in the stack's Region for the alarms. The policy of
+            an imported topic, and that of its key, must let ``cloudwatch.amazonaws.com`` publish,
+            because the CDK cannot change them. Default: none.
         root_user_notices: True to publish notices of the events that ``root_user_alarm`` fires on
             to the ``notification_topic``, which is required. That takes one of the log group's two
             subscription filters. Default: only the alarms.
         management_account: The organization's management account, for the notices: no policy binds
             its root user. Default: the account of the :class:`CentralizedRootAccess` in the same
             app; without one, ``root_user_notices`` needs it.
+        emergency_policy: True to create a service control policy that denies root users every
+            action, attached to nothing, so that it is there before it is needed: the first alarm
+            and the notices have the command that attaches it to an account. The stack then has to
+            be in the management account, or in one that may manage policies by the organization's
+            delegation policy, and service control policies must be enabled. Default: no policy.
 
     Attributes:
         root_user_alarm: In alarm when a root user was used, other than through AssumeRoot, even
@@ -118,6 +130,7 @@ class RootUseAlarm(Construct):
             even without success.
         notices_alarm: In alarm when a notice could not be published. None without
             ``root_user_notices``.
+        emergency_policy: The service control policy. None without the argument.
 
     Raises:
         ValueError: The pattern has no room for so many roles; ``root_user_notices`` without a
@@ -138,11 +151,13 @@ class RootUseAlarm(Construct):
         notification_topic: sns.ITopic | None = None,
         root_user_notices: bool = False,
         management_account: str | None = None,
+        emergency_policy: bool = False,
     ) -> None:
         super().__init__(scope, id)
         require_log_group("trail_log_group", trail_log_group, stack=Stack.of(self))
         require_topic("notification_topic", notification_topic, stack=Stack.of(self))
         require_bool("root_user_notices", root_user_notices)
+        require_bool("emergency_policy", emergency_policy)
         if root_user_notices and notification_topic is None:
             raise ValueError(
                 "root_user_notices publishes what root users do. Add a notification_topic."
@@ -152,30 +167,42 @@ class RootUseAlarm(Construct):
         self._roles = parse_roles("session_roles", session_roles)
         pattern = _assume_root_pattern(self._roles, stack=Stack.of(self))
         require_partition(self)
+        self.emergency_policy: organizations.CfnPolicy | None = None
+        # The description has no room for more: the runbook says what follows.
+        step = (
+            "Deny a member's, by the runbook, then: "
+            "centralized-root-access plan delete --account ACCOUNT --include-in-use"
+        )
+        if emergency_policy:
+            self.emergency_policy = self._build_emergency_policy()
+            step = (
+                "Deny a member's: aws organizations attach-policy "
+                f"--policy-id {self.emergency_policy.attr_id} --target-id ACCOUNT"
+            )
         self.root_user_alarm: cloudwatch.Alarm = self._build_alarm(
             "RootUserUsed",
             trail_log_group,
             pattern=_ROOT_USE,
-            what="A root user was used, other than through AssumeRoot. After a recovery this is expected.",
-            step="Deny a member's, then in the account of RootTasks: "
-            "centralized-root-access plan delete --account ACCOUNT --include-in-use",
+            what="A root user was used, or someone tried to sign in as one. After a recovery this "
+            "is expected.",
+            step=step,
             query=_FIND_ROOT_USE,
+            runbook="Root use",
         )
         self.assume_root_alarm: cloudwatch.Alarm = self._build_alarm(
             "UnexpectedAssumeRoot",
             trail_log_group,
             pattern=pattern,
             what="Another principal than the session roles called AssumeRoot.",
-            step="Ask the caller. If no one intended it, treat the caller's credentials as compromised.",
+            step="Ask the caller. If no one intended it, follow the runbook.",
             query=_FIND_ASSUME_ROOT,
+            runbook="A root session that someone else opened",
         )
-        self.notices_alarm: cloudwatch.Alarm | None = (
-            self._build_notices(
+        self.notices_alarm: cloudwatch.Alarm | None = None
+        if root_user_notices and notification_topic is not None:
+            self.notices_alarm = self._build_notices(
                 trail_log_group, notification_topic, _ManagementAccount(self, management_account)
             )
-            if root_user_notices and notification_topic is not None
-            else None
-        )
         notify_of_alarms(notification_topic, self)
 
     def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
@@ -191,6 +218,9 @@ class RootUseAlarm(Construct):
         # Loaded only where it is needed, as it takes a while.
         from aws_cdk import aws_logs_destinations as destinations
 
+        emergency_policy_id = None
+        if self.emergency_policy is not None:
+            emergency_policy_id = self.emergency_policy.attr_id
         own_logs = log_group(
             self, LogSettings(encryption_key=None, retention=logs.RetentionDays.ONE_YEAR)
         )
@@ -205,6 +235,7 @@ class RootUseAlarm(Construct):
             settings={
                 "notificationTopicArn": topic.topic_arn,
                 "managementAccount": Lazy.string(management_account),
+                "emergencyPolicyId": emergency_policy_id,
             },
         )
         self.node.add_validation(AppCheck(management_account.problems))
@@ -221,10 +252,22 @@ class RootUseAlarm(Construct):
             "NoticesAlarm",
             function.metric_errors(period=_PERIOD),
             description=alarm_description(
-                "A notice of root use could not be published. The alarm on root users does not need it.",
+                "A notice of root use could not be published. The alarm on root users does not "
+                "need it.",
                 f"See why: aws logs tail {own_logs.log_group_name} --since 1d",
-                runbook="Root use",
+                runbook="If a notice is missing",
             ),
+        )
+
+    def _build_emergency_policy(self) -> organizations.CfnPolicy:
+        return create_policy(
+            self,
+            "EmergencyPolicy",
+            type=SERVICE_CONTROL,
+            name=policy_name(self, part="Emergency-"),
+            description=f"{ROOT_USER_DENIAL} To be attached in an emergency.",
+            document=root_user_denial(),
+            target_ids=[],
         )
 
     def _build_alarm(
@@ -236,6 +279,7 @@ class RootUseAlarm(Construct):
         what: str,
         step: str,
         query: str,
+        runbook: str,
     ) -> cloudwatch.Alarm:
         metric_filter = logs.MetricFilter(
             self,
@@ -255,7 +299,7 @@ class RootUseAlarm(Construct):
                 what,
                 step,
                 f"See who, in Logs Insights on {log_group.log_group_name}: {query}",
-                runbook="Root use",
+                runbook=runbook,
             ),
         )
 
@@ -276,8 +320,8 @@ class _ManagementAccount:
         """Yield a sentence if the account is not known."""
         if not self.produce():
             yield (
-                "root_user_notices needs to know the management account, whose root user no policy binds: "
-                'add management_account="111111111111", for example.'
+                "root_user_notices needs to know the management account, whose root user no policy "
+                'binds: add management_account="111111111111", for example.'
             )
 
 
@@ -306,9 +350,10 @@ def _assume_root_pattern(roles: Sequence[iam.IRole | str], *, stack: Stack) -> s
     characters = len(longest_value(stack.resolve(pattern)))
     if characters > _MAX_PATTERN_CHARACTERS:
         raise ValueError(
-            f"session_roles lists {len(roles)} roles, with which the filter pattern has {characters} "
-            f"characters; CloudWatch Logs allows {_MAX_PATTERN_CHARACTERS}. List the path of the roles "
-            "instead, such as arn:aws:iam::222222222222:role/centralized-root-access/*."
+            f"session_roles lists {len(roles)} roles, with which the filter pattern has "
+            f"{characters} characters; CloudWatch Logs allows {_MAX_PATTERN_CHARACTERS}. List the "
+            "path of the roles instead, such as "
+            "arn:aws:iam::222222222222:role/centralized-root-access/*."
         )
     return pattern
 
