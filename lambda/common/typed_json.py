@@ -54,6 +54,8 @@ def to_json(value: Any) -> Any:
             key: to_json(getattr(value, name))
             for key, (name, _) in fields_by_key(type(value)).items()
         }
+    if isinstance(value, dict):
+        return {key: to_json(member) for key, member in value.items()}
     if isinstance(value, tuple):
         return [to_json(entry) for entry in value]
     if isinstance(value, datetime):
@@ -69,7 +71,7 @@ def from_json(type_: Any, value: Any, path: str = "", *, refuse_unknown: bool = 
 
     Args:
         type_: The type.
-        value: The value in JSON. An object that is such a dataclass already is returned.
+        value: The value in JSON.
         path: Where it is, for an error.
         refuse_unknown: Whether an object with a key that its dataclass does not have is an error.
 
@@ -112,9 +114,6 @@ def from_json(type_: Any, value: Any, path: str = "", *, refuse_unknown: bool = 
 
 
 def _object(type_: Any, value: Any, path: str, *, refuse_unknown: bool) -> Any:
-    if type(value) is type_:
-        # An entry that was decoded while it was parsed.
-        return value
     _require_type(value, dict, path, "is not an object")
     fields = fields_by_key(type_)
     if refuse_unknown and (unknown := sorted(value.keys() - fields)):

@@ -8,17 +8,15 @@ second encoding.
 
 from __future__ import annotations
 
-import dataclasses
-import io
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from common.errors import RootAccessError
-from common.typed_json import FieldError, fields_by_key, from_json, to_json
+from common.typed_json import FieldError, from_json, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Mapping
 
 _KIND = "kind"
 _SCHEMA_VERSION = "schemaVersion"
@@ -30,15 +28,10 @@ class Document:
     Attributes:
         KIND: What the document is, in one word.
         SCHEMA_VERSION: Bump when readers of earlier releases could misunderstand the document.
-        ENTRY: The dataclass of the entries of its longest list. They are decoded as they are
-            parsed: the tree of a long list takes several times the memory of its entries.
-        REPEATED: Keys of these entries whose strings are few: each is kept in memory once.
     """
 
     KIND: ClassVar[str]
     SCHEMA_VERSION: ClassVar[int] = 1
-    ENTRY: ClassVar[type | None] = None
-    REPEATED: ClassVar[tuple[str, ...]] = ()
 
 
 D = TypeVar("D", bound=Document)
@@ -90,55 +83,28 @@ def encode(document: Document, *, derived: Mapping[str, Any] | None = None) -> b
     Raises:
         ValueError: A time has no time zone.
     """
-    data = io.BytesIO()
-    data.writelines(_pieces(document, derived or {}))
-    return data.getvalue()
-
-
-def _pieces(document: Document, derived: Mapping[str, Any]) -> Iterator[bytes]:
-    """Yield the bytes of a document.
-
-    Its lists are encoded entry by entry: the tree of a long list takes several times the memory of
-    its bytes.
-    """
-    type_: Any = type(document)
     values = {
         _SCHEMA_VERSION: document.SCHEMA_VERSION,
         _KIND: document.KIND,
-        **derived,
-        **{key: getattr(document, name) for key, (name, _) in fields_by_key(type_).items()},
+        **to_json(derived or {}),
+        **to_json(document),
     }
-    for position, (key, value) in enumerate(values.items()):
-        yield b"," if position else b"{"
-        yield _json_bytes(key) + b":"
-        if isinstance(value, tuple):
-            yield b"["
-            for place, entry in enumerate(value):
-                yield (b"," if place else b"") + _json_bytes(to_json(entry))
-            yield b"]"
-        else:
-            yield _json_bytes(to_json(value))
-    yield b"}\n"
+    return json.dumps(values, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-def decode(type_: type[D], data: bytes, *, omit: Collection[str] = ()) -> D:
+def decode(type_: type[D], data: bytes) -> D:
     """Return the document that `encode` returned the bytes of, in this release or another one.
 
     Args:
         type_: The document's class.
         data: The bytes.
-        omit: Keys of the entries of its longest list that the caller does not need. They are
-            optional.
 
     Raises:
         OtherVersionError: The document has a version that this release does not read.
         DecodingError: The document is damaged, or another one.
     """
-    decode_entry = None
-    if type_.ENTRY is not None:
-        decode_entry = _decoder_of(type_.ENTRY, omit=omit, repeated=type_.REPEATED)
     try:
-        document = json.loads(data.decode(), object_hook=decode_entry)
+        document = json.loads(data.decode())
     except (ValueError, RecursionError):
         # `from None`: these errors quote what they failed on.
         raise DecodingError(kind=type_.KIND, problem="is not JSON") from None
@@ -156,36 +122,3 @@ def decode(type_: type[D], data: bytes, *, omit: Collection[str] = ()) -> D:
         raise DecodingError(
             kind=type_.KIND, problem=error.problem, path=error.path or None
         ) from None
-
-
-def _decoder_of(
-    entry: type, *, omit: Collection[str], repeated: Collection[str]
-) -> Callable[[dict[str, Any]], object]:
-    """Return a function that decodes what can be an entry of a list, and returns anything else unchanged."""
-    required = {
-        key
-        for key, (_, field) in fields_by_key(entry).items()
-        if field.default is dataclasses.MISSING
-    }
-    seen: dict[str, str] = {}
-
-    def decode_entry(value: dict[str, Any]) -> object:
-        if _KIND in value or not value.keys() >= required:
-            return value
-        for key in omit:
-            value.pop(key, None)
-        for key in repeated:
-            text = value.get(key)
-            if isinstance(text, str):
-                value[key] = seen.setdefault(text, text)
-        try:
-            return from_json(entry, value)
-        except FieldError:
-            # It is found again where its place is known.
-            return value
-
-    return decode_entry
-
-
-def _json_bytes(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode("ascii")

@@ -325,7 +325,6 @@ class Report(RunDetails, Document):
     """
 
     KIND: ClassVar[str] = "report"
-    ENTRY: ClassVar[type] = AccountResult
 
     finished_at: datetime
     results: tuple[AccountResult, ...]

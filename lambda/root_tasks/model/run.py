@@ -180,8 +180,6 @@ class Run(RunDetails, Document):
     """
 
     KIND: ClassVar[str] = "run"
-    ENTRY: ClassVar[type] = Account
-    REPEATED: ClassVar[tuple[str, ...]] = ("organizationalUnit", "state", "skipReason", "unitPath")
 
     execution_arn: str
     mode: Mode

@@ -119,8 +119,7 @@ def parse_previous_audit(data: bytes, *, current: Report, now: datetime) -> Repo
         NotComparableError: It is damaged, of another organization, or from the future.
     """
     try:
-        # No change has a name.
-        previous = decode(Report, data, omit=("name", "email", "organizationalUnit"))
+        previous = decode(Report, data)
     except DecodingError as error:
         raise NotComparableError(str(error)) from error
     if previous.organization_id != current.organization_id:

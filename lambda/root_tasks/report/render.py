@@ -7,7 +7,6 @@ import csv
 import hashlib
 import html
 import io
-import itertools
 import json
 import re
 from dataclasses import asdict
@@ -50,8 +49,6 @@ if TYPE_CHECKING:
     )
     from ..tasks.definition import TaskWords
 
-# Embedding takes several times the memory of what is embedded.
-_PIECE_BYTES = 100_000
 _PAGE = Path(__file__).with_name("page.html")
 
 # A spreadsheet takes what starts with one of these for a formula: full-width signs and minus sign,
@@ -136,27 +133,14 @@ def as_html(report: Report, report_json: bytes) -> bytes:
         "headline": _markup(headline(report)),
         "notice": _markup(_notice(report)),
         "notice-tone": "warn" if is_dangerous else "plan",
+        "report": _embeddable(report_json.decode()),
         "facts": "".join(
             f"<div><dt>{_markup(name)}</dt><dd>{_markup(value)}</dd></div>"
             for name, value in (*_facts(report), ("SHA-256 of report.json", report_sha256))
         ),
     }
     # In one pass: nothing in a value is taken for a placeholder.
-    parts = re.split(r"%%([\w.-]+)%%", page)
-    data = io.BytesIO()
-    # Allocated once: to grow piece by piece takes the memory of two pages.
-    data.seek(len(report_json) + 2 * len(page))
-    data.write(b" ")
-    data.seek(0)
-    for text, placeholder in itertools.zip_longest(parts[::2], parts[1::2]):
-        data.write(text.encode())
-        if placeholder == "report":
-            for start in range(0, len(report_json), _PIECE_BYTES):
-                data.write(_embeddable(report_json[start : start + _PIECE_BYTES]))
-        elif placeholder is not None:
-            data.write(values[placeholder].encode())
-    data.truncate()
-    return data.getvalue()
+    return re.sub(r"%%([\w.-]+)%%", lambda match: values[match[1]], page).encode()
 
 
 def _of_credentials(cell: Callable[[RootCredentials], object]) -> Callable[[AccountResult], object]:
@@ -253,8 +237,8 @@ def _hash(page: str, element: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
-def _embeddable(text: bytes) -> bytes:
-    return text.replace(b"&", rb"\u0026").replace(b"<", rb"\u003c").replace(b">", rb"\u003e")
+def _embeddable(text: str) -> str:
+    return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
 
 
 def _summary_keys(report: Report) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..messages import PROTECTED_AUDIT
 from ..model.report_schema import AccountResult, Outcome, Report, Result
@@ -82,25 +82,19 @@ def _targets_in_report(finding: Finding) -> tuple[Target, ...]:
 def _results(
     run: Run, findings: Mapping[str, Finding], own_root_user: Result | None
 ) -> Iterator[AccountResult]:
-    # Values that many accounts have in common are kept once.
-    shared: dict[object, Any] = {}
-
-    def once(value: Any) -> Any:
-        return shared.setdefault(value, value)
-
     for account in run.accounts:
         result = _result(account, findings, own_root_user)
         note = PROTECTED_AUDIT if account.protected and result.outcome in _NOTED else None
         yield AccountResult(
             account_id=result.account_id,
             outcome=result.outcome,
-            reason=once(" ".join(filter(None, (result.reason, note))) or None),
-            hint=once(result.hint),
-            credentials=once(result.credentials),
+            reason=" ".join(filter(None, (result.reason, note))) or None,
+            hint=result.hint,
+            credentials=result.credentials,
             items=result.items,
             name=account.name,
             email=account.email,
-            organizational_unit=once(account.organizational_unit),
+            organizational_unit=account.organizational_unit,
             joined_at=account.joined_at,
             email_outside=is_outside(account.email, run.root_email_domains),
             protected=account.protected,
