@@ -1,8 +1,9 @@
-"""`preflight --policy`: what a policy would deny that is not attached yet, or has a new document."""
+"""`preflight --policy`: what a policy that is about to be attached or replaced would newly deny."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from local_aws.emulation import LocalOrganization
-    from support.command_line import CommandLine
+    from support.command_line import CommandLine, Shown
 
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)
@@ -28,124 +29,130 @@ HARMLESS = statement(Action="ec2:*")
 RCP = {**HARMLESS, "Principal": "*"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """A pipeline that checks a policy with one statement before it is attached or replaced.
+
+    Attributes:
+        command_line: Its command line.
+        file: The file of the policy.
+    """
+
+    command_line: CommandLine
+    file: Path
+
+    def check(self, new_statement: Mapping[str, object], *options: str) -> Shown:
+        """Run the pre-flight of the policy."""
+        self.file.write_text(json.dumps(document(new_statement)))
+        return self.command_line.run("preflight", "--policy", str(self.file), *options)
+
+    def find(self, new_statement: Mapping[str, object], *options: str) -> dict[str, Any]:
+        """Return the JSON of the check, with its exit code."""
+        shown = self.check(new_statement, "--format", "json", *options)
+        return {**json.loads(shown.stdout), "exitCode": shown.exit_code}
+
+    def denied_accounts(self, new_statement: Mapping[str, object], *options: str) -> list[str]:
+        """Return the accounts in which a task would become denied, of which the exit code tells."""
+        found = self.find(new_statement, *options)
+        denied = [
+            account["accountId"] for account in found["accounts"] if account["result"] == "DENIED"
+        ]
+        assert found["exitCode"] == bool(denied)
+        return denied
+
+
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "guard.json"
-
-
-def write(file: Path, denial: Mapping[str, object]) -> str:
-    file.write_text(json.dumps(document(denial)))
-    return str(file)
-
-
-def denied(command_line: CommandLine, *arguments: str) -> tuple[int, list[str]]:
-    """Return the exit code, and the accounts in which something would be denied."""
-    ended = command_line.run("preflight", "--format", "json", *arguments)
-    accounts = json.loads(ended.stdout)["accounts"]
-    return ended.exit_code, [
-        account["accountId"] for account in accounts if account["result"] == "DENIED"
-    ]
+def pipeline(command_line: CommandLine, tmp_path: Path) -> Pipeline:
+    return Pipeline(command_line=command_line, file=tmp_path / "guard.json")
 
 
 def test_a_policy_is_judged_where_it_would_be_attached(
-    command_line: CommandLine, organization: LocalOrganization, file: Path
+    pipeline: Pipeline, organization: LocalOrganization
 ) -> None:
-    policy = write(file, DENY_ROOT)
-    assert denied(command_line, "--policy", policy, "--target", MEMBER) == (1, [MEMBER])
-    root_id = organization.root_id
-    assert denied(command_line, "--policy", policy, "--target", root_id) == (
-        1,
-        [MEMBER, OTHER, THIRD],
-    )
-    both = ("--target", MEMBER, "--target", OTHER)
-    assert denied(command_line, "--policy", policy, *both) == (1, [MEMBER, OTHER])
+    everyone = [MEMBER, OTHER, THIRD]
+    assert pipeline.denied_accounts(DENY_ROOT, "--target", MEMBER) == [MEMBER]
+    assert pipeline.denied_accounts(DENY_ROOT, "--target", organization.root_id) == everyone
+    both = pipeline.denied_accounts(DENY_ROOT, "--target", MEMBER, "--target", OTHER)
+    assert both == [MEMBER, OTHER]
     assert writes(organization) == []
     add_unit(organization, "Workloads", MEMBER)
-    assert denied(command_line, "--policy", policy, "--target", "Workloads") == (1, [MEMBER])
+    assert pipeline.denied_accounts(DENY_ROOT, "--target", "Workloads") == [MEMBER]
 
 
 def test_what_is_denied_today_is_not_held_against_the_policy(
-    command_line: CommandLine, organization: LocalOrganization, file: Path
+    pipeline: Pipeline, organization: LocalOrganization
 ) -> None:
-    attach_policy(organization, MEMBER, {**DENY_ROOT, "Action": "sqs:*"})
-    policy = (
-        "--policy",
-        write(file, {**DENY_ROOT, "Action": ["sqs:*", "s3:*"]}),
-        "--target",
-        MEMBER,
-    )
-    found = json.loads(command_line.run("preflight", "--format", "json", *policy).stdout)
+    today = {**DENY_ROOT, "Action": "sqs:*"}
+    attach_policy(organization, MEMBER, today)
+    found = pipeline.find({**today, "Action": ["sqs:*", "s3:*"]}, "--target", MEMBER)
     assert found["accounts"][0]["tasks"] == {
         "audit": "ALLOWED",
         "delete": "ALLOWED",
         "recover": "ALLOWED",
         "unlock-bucket": "DENIED",
     }
-    same = ("--policy", write(file, {**DENY_ROOT, "Action": "sqs:*"}), "--target", MEMBER)
-    assert denied(command_line, *same) == (0, [])
-
-
-def test_a_task_of_which_nothing_was_possible_is_not_newly_denied(
-    command_line: CommandLine, organization: LocalOrganization, file: Path
-) -> None:
-    more = ("--policy", write(file, {**DENY_ROOT, "Action": "iam:*"}), "--task", "delete")
-    for account_id, there in ((MEMBER, "iam:D*"), (OTHER, "iam:DeleteLoginProfile")):
-        attach_policy(organization, account_id, {**DENY_ROOT, "Action": there})
-    assert denied(command_line, *more, "--target", MEMBER) == (0, [])
-    assert denied(command_line, *more, "--target", OTHER) == (1, [OTHER])
+    assert pipeline.denied_accounts(today, "--target", MEMBER) == []
 
 
 @pytest.mark.parametrize(
-    ("there", "target_id", "new", "expected"),
+    ("denied_today", "denied_newly"),
     [
-        (HARMLESS, MEMBER, DENY_ROOT, (1, [MEMBER])),
-        (DENY_ROOT, MEMBER, EXEMPTED, (0, [])),
-        (DENY_ROOT, MEMBER, DENY_ROOT, (0, [])),
-        (HARMLESS, MANAGEMENT, DENY_ROOT, (0, [])),
+        pytest.param("iam:D*", [], id="all of the task is denied today"),
+        pytest.param("iam:DeleteLoginProfile", [MEMBER], id="a part of the task is denied today"),
     ],
-    ids=["denies", "no longer denies", "denied before", "applies to no account"],
+)
+def test_a_task_is_newly_denied_only_if_something_of_it_is_possible_today(
+    pipeline: Pipeline, organization: LocalOrganization, denied_today: str, denied_newly: list[str]
+) -> None:
+    attach_policy(organization, MEMBER, {**DENY_ROOT, "Action": denied_today})
+    more = {**DENY_ROOT, "Action": "iam:*"}
+    found = pipeline.denied_accounts(more, "--task", "delete", "--target", MEMBER)
+    assert found == denied_newly
+
+
+@pytest.mark.parametrize(
+    ("present", "target_id", "new", "denied_newly"),
+    [
+        pytest.param(HARMLESS, MEMBER, DENY_ROOT, [MEMBER], id="denies"),
+        pytest.param(DENY_ROOT, MEMBER, EXEMPTED, [], id="no longer denies"),
+        pytest.param(DENY_ROOT, MEMBER, DENY_ROOT, [], id="denied before"),
+        pytest.param(HARMLESS, MANAGEMENT, DENY_ROOT, [], id="applies to no account"),
+    ],
 )
 def test_a_new_document_is_judged_where_the_policy_is_attached(
-    command_line: CommandLine,
+    pipeline: Pipeline,
     organization: LocalOrganization,
-    file: Path,
-    there: dict[str, object],
+    present: dict[str, object],
     target_id: str,
     new: dict[str, object],
-    expected: tuple[int, list[str]],
+    denied_newly: list[str],
 ) -> None:
-    policy_id = attach_policy(organization, target_id, there)
+    policy_id = attach_policy(organization, target_id, present)
     organization.clear_calls()
-    assert denied(command_line, "--policy", write(file, new), "--replaces", policy_id) == expected
+    assert pipeline.denied_accounts(new, "--replaces", policy_id) == denied_newly
     assert writes(organization) == []
 
 
 def test_a_new_document_keeps_the_name_and_is_checked_where_it_is_attached(
-    command_line: CommandLine, organization: LocalOrganization, file: Path
+    pipeline: Pipeline, organization: LocalOrganization
 ) -> None:
     policy_id = attach_policy(organization, MEMBER, HARMLESS)
     attach_policy(organization, OTHER, HARMLESS)
-    change = ("--policy", write(file, DENY_ROOT), "--replaces", policy_id)
-    found = json.loads(command_line.run("preflight", "--format", "json", *change).stdout)
-    (account,) = found["accounts"]
+    (account,) = pipeline.find(DENY_ROOT, "--replaces", policy_id)["accounts"]
     assert account["accountId"] == MEMBER
     (cause,) = account["causes"]
     assert (cause["policyId"], cause["policyName"]) == (policy_id, f"deny-at-{MEMBER}")
     # Where the policy is attached is read for the chosen accounts alone.
-    said = command_line.refusal("preflight", *change, "--account", OTHER)
-    assert (
-        f"{policy_id}: no service control policy of this ID applies to an account to check." in said
-    )
+    elsewhere = pipeline.check(DENY_ROOT, "--replaces", policy_id, "--account", OTHER)
+    sentence = f"{policy_id}: no service control policy of this ID applies to an account to check."
+    assert elsewhere.exit_code == 2
+    assert sentence in elsewhere.stderr
 
 
 def test_an_account_is_checked_if_it_cannot_be_read_whether_it_has_the_policy(
-    command_line: CommandLine,
-    organization: LocalOrganization,
-    monkeypatch: pytest.MonkeyPatch,
-    file: Path,
+    pipeline: Pipeline, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy_id = attach_policy(organization, MEMBER, HARMLESS)
-    replaced = ("--policy", write(file, DENY_ROOT), "--replaces", policy_id)
     fault = error_response("ServiceException")
     change_clients(
         monkeypatch,
@@ -153,18 +160,21 @@ def test_an_account_is_checked_if_it_cannot_be_read_whether_it_has_the_policy(
             client.meta.events.register, "organizations:ListPoliciesForTarget", fault, body=MEMBER
         ),
     )
-    shown = command_line.run("preflight", *replaced, "--account", MEMBER)
+    shown = pipeline.check(DENY_ROOT, "--replaces", policy_id, "--account", MEMBER)
     assert (shown.exit_code, shown.lines[1].split()[:2]) == (2, ["unknown", MEMBER])
 
 
 def test_a_resource_control_policy_is_known_by_its_principal(
-    command_line: CommandLine, organization: LocalOrganization, file: Path
+    pipeline: Pipeline, organization: LocalOrganization
 ) -> None:
     # With the mark of an editor, and a statement without a list.
     denial = {**statement(Action="sqs:*"), "Principal": "*"}
-    file.write_text(json.dumps({**document(), "Statement": denial}), encoding="utf-8-sig")
-    policy = ("--policy", str(file), "--target", MEMBER)
-    found = json.loads(command_line.run("preflight", "--format", "json", *policy).stdout)
+    text = json.dumps({**document(), "Statement": denial})
+    pipeline.file.write_text(text, encoding="utf-8-sig")
+    shown = pipeline.command_line.run(
+        "preflight", "--policy", str(pipeline.file), "--target", MEMBER, "--format", "json"
+    )
+    found = json.loads(shown.stdout)
     assert found["change"] == {
         "policyType": "RESOURCE_CONTROL_POLICY",
         "targetIds": [MEMBER],
@@ -172,139 +182,143 @@ def test_a_resource_control_policy_is_known_by_its_principal(
         "delegatesNotJudged": [],
     }
     (account,) = found["accounts"]
-    assert [task for task, result in account["tasks"].items() if result == "DENIED"] == [
-        "unlock-queue"
-    ]
+    denied_tasks = [task for task, result in account["tasks"].items() if result == "DENIED"]
+    assert denied_tasks == ["unlock-queue"]
 
 
-def test_the_table_names_the_file_and_what_would_mend_it(
-    command_line: CommandLine, organization: LocalOrganization, file: Path
+def test_the_table_names_the_file_what_would_fix_it_and_a_type_that_is_disabled(
+    pipeline: Pipeline, organization: LocalOrganization
 ) -> None:
-    shown = command_line.run("preflight", "--policy", write(file, DENY_ROOT), "--target", MEMBER)
+    organization.attach_policy(
+        name="other", document=document(RCP), target_id=OTHER, policy_type="RESOURCE_CONTROL_POLICY"
+    )
+    shown = pipeline.check(DENY_ROOT, "--target", MEMBER)
     (row,) = [line for line in shown.lines if line.startswith("denied")]
     assert "guard (not attached yet), DenyRootUsers" in row
     assert '      "aws:AssumedRoot": "true"' in shown.stdout
     assert shown.lines[-1].startswith("With guard, 1 account would become denied.")
-
-
-def test_a_policy_whose_type_is_disabled_is_said_to_need_it(
-    command_line: CommandLine, organization: LocalOrganization, file: Path
-) -> None:
-    organization.attach_policy(
-        name="there", document=document(RCP), target_id=OTHER, policy_type="RESOURCE_CONTROL_POLICY"
-    )
-    shown = command_line.run("preflight", "--policy", write(file, DENY_ROOT), "--target", MEMBER)
-    assert shown.lines[-1].endswith(
-        " AWS attaches it only when its type, service control policy, is enabled."
-    )
+    sentence = " AWS attaches it only when its type, service control policy, is enabled."
+    assert shown.lines[-1].endswith(sentence)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "content", "sentence"),
+    ("options", "content", "sentence"),
     [
-        (
+        pytest.param(
             ["--target", "ou-a1b2-c3d4e5f6"],
             document(HARMLESS),
             "There is no organizational unit ou-a1b2-c3d4e5f6.",
+            id="no such unit",
         ),
-        (
+        pytest.param(
             ["--target", MANAGEMENT],
             document(HARMLESS),
             f"{MANAGEMENT}: there is no member account to check.",
+            id="the management account",
         ),
-        (["--replaces", "p-nothing1"], document(RCP), "p-nothing1: no resource control policy of"),
-        *(
-            (["--replaces", own], document(HARMLESS), f"{own} is AWS's own policy: its")
-            for own in ("p-FullAWSAccess", "p-RCPFullAWSAccess")
+        pytest.param(
+            ["--replaces", "p-nothing1"],
+            document(RCP),
+            "p-nothing1: no resource control policy of",
+            id="no such policy",
         ),
-        (["--target", MEMBER], "text", "is not a policy that AWS would accept."),
-        (["--target", MEMBER], None, "guard.json cannot be read: No such file"),
-        ([], document(HARMLESS), "--policy needs --target or --replaces"),
-        (
+        pytest.param(
+            ["--replaces", "p-FullAWSAccess"],
+            document(HARMLESS),
+            "p-FullAWSAccess is AWS's own policy: its",
+            id="AWS's service control policy",
+        ),
+        pytest.param(
+            ["--replaces", "p-RCPFullAWSAccess"],
+            document(HARMLESS),
+            "p-RCPFullAWSAccess is AWS's own policy: its",
+            id="AWS's resource control policy",
+        ),
+        pytest.param(
+            ["--target", MEMBER], "text", "is not a policy that AWS would accept.", id="no policy"
+        ),
+        pytest.param(
+            ["--target", MEMBER], None, "guard.json cannot be read: No such file", id="no file"
+        ),
+        pytest.param(
+            [], document(HARMLESS), "--policy needs --target or --replaces", id="no place"
+        ),
+        pytest.param(
             ["--target", MEMBER, "--replaces", "p-1"],
             document(HARMLESS),
             "--policy needs --target or",
+            id="two places",
         ),
     ],
 )
 def test_a_change_that_nothing_can_be_said_about_ends_with_a_sentence(
-    command_line: CommandLine, file: Path, arguments: list[str], content: Any, sentence: str
+    pipeline: Pipeline, options: list[str], content: Any, sentence: str
 ) -> None:
     if content is not None:
-        file.write_text(json.dumps(content))
-    ended = command_line.run("preflight", "--policy", str(file), *arguments)
+        pipeline.file.write_text(json.dumps(content))
+    ended = pipeline.command_line.run("preflight", "--policy", str(pipeline.file), *options)
     assert (ended.exit_code, sentence in " ".join(ended.stderr.split())) == (2, True), ended.stderr
 
 
-ONLY_THE_ROLES = statement(
-    Action="sts:AssumeRoot",
-    Condition={
-        "ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{THIRD}:role/centralized-root-access/*"}
-    },
-)
+# A policy on the delegated administrator
+
+ROLES = f"arn:aws:iam::{THIRD}:role/centralized-root-access"
+DENY_SESSIONS = statement(Action="sts:AssumeRoot")
+ONLY_THE_ROLES = {
+    **DENY_SESSIONS,
+    "Condition": {"ArnNotLike": {"aws:PrincipalArn": f"{ROLES}/*"}},
+}
+
+
+@pytest.fixture
+def delegate(
+    pipeline: Pipeline, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
+) -> Pipeline:
+    """A pipeline in the account of a delegated administrator."""
+    enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD)
+    return pipeline
 
 
 @pytest.mark.parametrize(
-    ("role", "expected"),
+    ("options", "session", "exit_code"),
     [
-        ("centralized-root-access/Audit", (0, "ALLOWED")),
-        ("Audit", (1, "DENIED")),
-        (None, (0, "UNKNOWN")),
+        pytest.param(["--session-role", f"{ROLES}/Audit"], "ALLOWED", 0, id="a role on the list"),
+        pytest.param(
+            ["--session-role", f"arn:aws:iam::{THIRD}:role/Audit"], "DENIED", 1, id="another role"
+        ),
+        pytest.param([], "UNKNOWN", 0, id="an unknown role"),
     ],
 )
 def test_a_policy_on_a_delegate_is_judged_for_the_role_that_opens_sessions(
-    command_line: CommandLine,
-    organization: LocalOrganization,
-    monkeypatch: pytest.MonkeyPatch,
-    file: Path,
-    role: str | None,
-    expected: tuple[int, str],
+    delegate: Pipeline, options: list[str], session: str, exit_code: int
 ) -> None:
-    enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD)
-    options = ["--session-role", f"arn:aws:iam::{THIRD}:role/{role}"] if role else []
-    policy = ("--policy", write(file, ONLY_THE_ROLES), "--target", THIRD)
-    shown = command_line.run("preflight", "--format", "json", *policy, *options)
-    found = json.loads(shown.stdout)["accounts"]
-    assert (shown.exit_code, {account["session"] for account in found}) == (
-        expected[0],
-        {expected[1]},
-    )
-    assert {account["accountId"] for account in found} == {MEMBER, OTHER, THIRD}
+    found = delegate.find(ONLY_THE_ROLES, "--target", THIRD, *options)
+    sessions = {account["accountId"]: account["session"] for account in found["accounts"]}
+    assert sessions == dict.fromkeys((MEMBER, OTHER, THIRD), session)
+    assert found["exitCode"] == exit_code
 
 
-@pytest.mark.parametrize("place", [THIRD, "root", MEMBER])
+@pytest.mark.parametrize("place", [THIRD, "Root"])
 def test_what_a_policy_denies_a_delegate_is_unknown_without_a_session_role(
-    command_line: CommandLine, organization: LocalOrganization, file: Path, place: str
+    pipeline: Pipeline, organization: LocalOrganization, place: str
 ) -> None:
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
-    target = organization.root_id if place == "root" else place
-    change = ("--policy", write(file, statement(Action="sts:AssumeRoot")), "--target", target)
-    unknown = command_line.run("preflight", *change, "--format", "csv")
-    if place == MEMBER:
-        assert unknown.exit_code == 0
-        return
+    unknown = pipeline.check(DENY_SESSIONS, "--target", place, "--format", "csv")
     assert unknown.exit_code == 2
-    assert f"also applies to {THIRD}, delegated for IAM" in unknown.stderr, (
-        "which the CSV does not say"
-    )
-    role = f"arn:aws:iam::{THIRD}:role/centralized-root-access/Audit"
-    assert command_line.run("preflight", *change, "--session-role", role).exit_code == 1
+    sentence = f"also applies to {THIRD}, delegated for IAM"
+    assert sentence in unknown.stderr, "which the CSV does not say"
+    known = pipeline.check(DENY_SESSIONS, "--target", place, "--session-role", f"{ROLES}/Audit")
+    assert known.exit_code == 1
+    assert pipeline.check(DENY_SESSIONS, "--target", MEMBER).exit_code == 0
 
 
 def test_a_delegate_that_checks_no_account_is_not_told_that_a_policy_denies_nothing(
-    command_line: CommandLine,
-    organization: LocalOrganization,
-    monkeypatch: pytest.MonkeyPatch,
-    file: Path,
+    delegate: Pipeline, organization: LocalOrganization
 ) -> None:
     add_unit(organization, "Empty")
-    enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", THIRD)
-    for where in (
-        ("--target", THIRD),
-        ("--replaces", attach_policy(organization, THIRD, HARMLESS)),
-    ):
-        policy = ("--policy", write(file, DENY_ROOT), *where)
-        said = command_line.refusal("preflight", *policy, "--organizational-unit", "Empty")
-        assert "There is no member account to check." in said
+    policy_id = attach_policy(organization, THIRD, HARMLESS)
+    for option, value in (("--target", THIRD), ("--replaces", policy_id)):
+        shown = delegate.check(DENY_ROOT, option, value, "--organizational-unit", "Empty")
+        assert (shown.exit_code, shown.stdout) == (2, "")
+        assert "There is no member account to check." in shown.stderr

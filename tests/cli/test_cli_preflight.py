@@ -29,7 +29,7 @@ def test_the_suggested_statement_can_be_copied_from_a_narrow_terminal(
     command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     users = [
-        *ROOT_USERS["ArnLike"].values(),
+        "arn:aws:iam::*:root",
         "arn:aws:iam::*:role/platform/a-role-with-a-long-name-of-its-own\xa0ü",
     ]
     attach_policy(
@@ -42,18 +42,18 @@ def test_the_suggested_statement_can_be_copied_from_a_narrow_terminal(
 
 
 @pytest.mark.parametrize(
-    ("chosen", "shown_as"),
+    ("options", "shown_as"),
     [
-        (["audit"], "audit"),
-        (["audit", "recover"], "all"),
-        (["audit", "recover", "unlock-queue"], "audit, recover"),
+        ("--task audit", "audit"),
+        ("--task audit --task recover", "all"),
+        ("--task audit --task recover --task unlock-queue", "audit, recover"),
     ],
 )
 def test_a_row_names_the_tasks_or_says_that_it_is_about_all_that_were_chosen(
-    command_line: CommandLine, organization: LocalOrganization, chosen: list[str], shown_as: str
+    command_line: CommandLine, organization: LocalOrganization, options: str, shown_as: str
 ) -> None:
     attach_policy(organization, MEMBER, {**DENY_ROOT, "Action": "iam:*"})
-    shown = command_line.run("preflight", *(text for task in chosen for text in ("--task", task)))
+    shown = command_line.run("preflight", *options.split())
     (row,) = [line for line in shown.lines if line.startswith("denied")]
     assert re.split(r" {2,}", row)[4] == shown_as
 
@@ -94,12 +94,11 @@ def test_what_cannot_be_decided_is_unknown_and_not_denied(
 def test_a_row_says_why_it_is_not_known_whether_a_resource_control_policy_denies(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
-    denials = [
-        statement(Action=call, Principal="*") for call in ("sts:AssumeRoot", "s3:ListAllMyBuckets")
-    ]
+    opening = statement(Action="sts:AssumeRoot", Principal="*")
+    listing = statement(Action="s3:ListAllMyBuckets", Principal="*")
     organization.attach_policy(
         name="deny",
-        document=document(*denials),
+        document=document(opening, listing),
         target_id=MEMBER,
         policy_type="RESOURCE_CONTROL_POLICY",
     )
@@ -194,12 +193,14 @@ def test_an_account_that_was_named_and_skipped_never_ends_with_0(
     command_line: CommandLine, organization: LocalOrganization
 ) -> None:
     organization.suspend(MEMBER)
-    for named in ((MEMBER,), (MEMBER, OTHER), (organization.management_account_id,)):
-        shown = command_line.run(
-            "preflight", *(word for id_ in named for word in ("--account", id_))
-        )
+    for skipped, named in (
+        (MEMBER, MEMBER),
+        (MEMBER, f"{MEMBER},{OTHER}"),
+        (MANAGEMENT, MANAGEMENT),
+    ):
+        shown = command_line.run("preflight", "--account", named)
         assert shown.exit_code == 2
-        assert f"Account {named[0]} was skipped. " in shown.stderr
+        assert f"Account {skipped} was skipped. " in shown.stderr
     assert command_line.run("preflight", "--organizational-unit", "Root").exit_code == 0
 
 
@@ -303,7 +304,7 @@ def session_role(name: str) -> str:
 def delegate(
     command_line: CommandLine, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
 ) -> CommandLine:
-    """The command line of a delegate in whose account only the roles of its RootTasks open sessions."""
+    """The command line of a delegate, where only the roles of its RootTasks open sessions."""
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[THIRD])
     only = {"ArnNotLike": {"aws:PrincipalArn": [session_role("Audit"), session_role("Delete")]}}
     attach_policy(organization, THIRD, statement(Action="sts:AssumeRoot", Condition=only))

@@ -207,24 +207,26 @@ def test_the_emulation_agrees_with_what_is_known_of_published_policies() -> None
     context |= {"aws:principalaccount": MEMBER, "aws:principaltype": "Account"}
     full_access = json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
     decided = 0
-    for sample in samples():
-        # Only of the tasks in IAM the emulation knows everything that a policy asks for.
-        if not sample.task.policy.startswith("IAM") or sample.decision is Decision.UNKNOWN:
-            continue
+    for name, sample in samples().items():
         policies = [AttachedPolicy(arn="sample", content=json.dumps(sample.document))]
-        policies += [AttachedPolicy(arn="full", content=full_access)] * sample.full_access
-        try:
-            denials = [
-                find_policy_denial(
-                    [policies],
-                    action=action,
-                    resource="*" if action == "iam:GetAccountSummary" else principal,
-                    context=context,
-                )
-                for action in DEFINITIONS[sample.task].calls
-            ]
-        except (UnsupportedPolicyError, MalformedPolicyError):
-            continue
-        decided += 1
-        assert any(denials) is (sample.decision is Decision.DENIED), sample.name
+        if sample.full_access:
+            policies.append(AttachedPolicy(arn="full", content=full_access))
+        for task, expected in sample.decisions.items():
+            # Only of the tasks in IAM the emulation knows everything that a policy asks for.
+            if not task.policy.startswith("IAM") or expected is Decision.UNKNOWN:
+                continue
+            try:
+                denials = [
+                    find_policy_denial(
+                        [policies],
+                        action=action,
+                        resource="*" if action == "iam:GetAccountSummary" else principal,
+                        context=context,
+                    )
+                    for action in DEFINITIONS[task].calls
+                ]
+            except (UnsupportedPolicyError, MalformedPolicyError):
+                continue
+            decided += 1
+            assert any(denials) is (expected is Decision.DENIED), name
     assert decided > 60

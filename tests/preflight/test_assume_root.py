@@ -1,4 +1,4 @@
-"""`sts:AssumeRoot` is judged by the policies on its caller's account, and by those on the member's path."""
+"""`sts:AssumeRoot` is judged by the policies on its caller's and on the member's account."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 ALLOWED, DENIED, UNKNOWN = Decision.ALLOWED, Decision.DENIED, Decision.UNKNOWN
 _DATA = Path(__file__).parents[1] / "data" / "scp" / "resource_control_policies.json"
 RESOURCE_CONTROL_POLICIES = json.loads(_DATA.read_text(encoding="utf-8"))
-SAMPLES = {sample.policy_name: sample for sample in samples()}
+SAMPLES = samples()
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)

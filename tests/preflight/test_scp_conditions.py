@@ -1,4 +1,4 @@
-"""The condition operators, one by one, with what AWS documents and what recorded calls show of each."""
+"""The condition operators, one by one: what AWS documents, and what recorded calls show of each."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_an_order(kind: str, values: tuple[str, ...], order: str, expected: list
     assert [holds(condition, {"aws:k": value}) for value in values] == expected
 
 
-@pytest.mark.parametrize(("kind", "operator", "values", "value", "expected"), PAIRS)
+@pytest.mark.parametrize(("kind", "operator", "values", "value", "expected"), PAIRS, ids=str)
 def test_an_operator_and_its_negation(
     kind: str, operator: str, values: list[str], value: str, expected: Truth
 ) -> None:
@@ -106,7 +106,7 @@ def test_an_operator_and_its_negation(
     assert holds({f"{kind}Not{operator}": {"aws:k": values}}, {"aws:k": value}) is expected.negation
 
 
-@pytest.mark.parametrize(("operator", "values", "value", "expected"), SINGLE)
+@pytest.mark.parametrize(("operator", "values", "value", "expected"), SINGLE, ids=str)
 def test_an_operator_without_a_negation(
     operator: str, values: list[str], value: str, expected: Truth
 ) -> None:
@@ -149,6 +149,7 @@ def test_without_the_key_an_operator_holds_if_it_is_negated_or_has_if_exists(ope
         (["true", "false"], TRUE, TRUE),
         ("yes", UNKNOWN, UNKNOWN),
     ],
+    ids=str,
 )
 def test_null_asks_whether_the_key_is_absent(values: Any, absent: Truth, present: Truth) -> None:
     assert holds({"Null": {"aws:k": values}}, {}) is absent
@@ -173,6 +174,7 @@ def test_null_asks_whether_the_key_is_absent(values: Any, absent: Truth, present
         ("StringNotEquals", ["a"], ("b",), FALSE),
         ("StringNotEqualsIfExists", ["a"], ("b",), FALSE),
     ],
+    ids=str,
 )
 def test_a_quantifier_takes_the_values_of_a_list(
     operator: str, values: list[str], given: str | tuple[str, ...], expected: Truth
@@ -233,6 +235,7 @@ def test_values_that_are_no_texts_in_json_are_taken_as_texts() -> None:
         ({"StringLike": {"aws:k": "*"}}, ANYTHING, UNKNOWN),
         ({"Null": {"aws:k": ["true", "false"]}}, ANYTHING, TRUE),
     ],
+    ids=str,
 )
 def test_a_condition_is_decided_only_if_it_is_the_same_for_all_that_a_key_may_be(
     condition: dict[str, object], possible: Possible, expected: Truth

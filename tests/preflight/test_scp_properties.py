@@ -1,10 +1,12 @@
-"""What holds of every policy: the evaluator never guesses, minds no order, and ends in bounded steps."""
+"""What holds of every condition and policy: the evaluator never guesses, and ends in few steps."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,130 +16,48 @@ from hypothesis import strategies as st
 
 from centralized_root_access import preflight
 from centralized_root_access.preflight.attachments import FULL_ACCESS
-from centralized_root_access.preflight.condition_keys import ABSENT, OtherValues, Possible
+from centralized_root_access.preflight.condition_keys import ABSENT, ANYTHING, PRESENT, Possible
 from centralized_root_access.preflight.documents import Policy, parse_policy
 from centralized_root_access.preflight.evaluate import Decision
+from centralized_root_access.preflight.operators import OPERATORS
 from centralized_root_access.preflight.policy_text import parse_template
+from centralized_root_access.preflight.truth import Truth
 from support.properties import property_test
-from support.scp import (
-    bucket_call,
-    decision,
-    decision_with,
-    document,
-    evaluate_call,
-    levels,
-    policy_of,
-    queue_call,
-    statement,
-)
-from support.scp_grammar import CALLS, KEYS, conditions, documents, statements
+from support.scp import decision, decision_with, document, holds, policy_of, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from centralized_root_access.preflight.calls import Call
     from centralized_root_access.preflight.condition_keys import Value
-
-RANK = {Decision.DENIED: 0, Decision.UNKNOWN: 1, Decision.ALLOWED: 2}
-
-
-def decide(call: Call, *policies: Policy) -> Decision:
-    return evaluate_call(call, service_control=levels(policies)).decision
-
-
-# More statements, and other orders
-
-
-@property_test(drawn=documents(), added=statements(), call=st.sampled_from(CALLS))
-def test_a_further_deny_never_lets_more_pass_and_a_further_allow_never_less(
-    drawn: dict[str, Any], added: dict[str, Any], call: Call
-) -> None:
-    before, after = policy_of(drawn), policy_of(document(*drawn["Statement"], added))
-    for others in ((), (FULL_ACCESS,)):
-        ranks = [RANK[decide(call, *others, policy)] for policy in (before, after)]
-        assert ranks == sorted(ranks, reverse=added["Effect"] == "Deny")
-
 
 # What is not known
 
-SAMPLE_VALUES: tuple[Value | None, ...] = (
-    None,
-    "true",
-    "false",
-    "red",
-    "yes",
-    "192.0.2.7",
-    "vpc-1",
-    "us-east-1",
-    "2026-01-01T00:00:00Z",
-    "arn:aws:iam::222222222222:root",
-    "o-exampleorgid/r-ab12/ou-ab12-workload/ou-ab12-payments/",
-    ("red", "team"),
-    (),
-)
+ROOT = "arn:aws:iam::222222222222:root"
+DAY = "2030-01-01T00:00:00Z"
+# What a key may be, and some of the values that it may have; None is a key that is absent.
+UNCERTAIN: dict[str, tuple[Possible, tuple[Value | None, ...]]] = {
+    "absent or a value": (Possible(absent=True, values=("1",)), (None, "1")),
+    "one of two values": (Possible(values=("1", ROOT)), ("1", ROOT)),
+    "a time": (replace(PRESENT, times=("2029-01-01", "2031-01-01")), (DAY,)),
+    "any value": (PRESENT, ("1", "true", "", DAY, ROOT)),
+    "anything": (ANYTHING, (None, "1", "true", ROOT, ("1", "2"), ())),
+}
 
 
-@st.composite
-def possibilities(draw: st.DrawFn) -> tuple[Possible, Value | None]:
-    """Draw what a key may be, and one of the values that it may have."""
-    drawn = draw(st.lists(st.sampled_from(SAMPLE_VALUES), min_size=1, max_size=3, unique=True))
-    others = draw(
-        st.sampled_from((None, None, OtherValues.ONE_VALUE, OtherValues.ONE_OR_MORE_VALUES))
-    )
-    possible = Possible(
-        absent=None in drawn,
-        values=tuple(value for value in drawn if value is not None),
-        others=others,
-    )
-    inside = [
-        value
-        for value in SAMPLE_VALUES
-        if value in drawn
-        or (others is OtherValues.ONE_OR_MORE_VALUES and value is not None)
-        or (others is OtherValues.ONE_VALUE and isinstance(value, str))
-    ]
-    return possible, draw(st.sampled_from(inside))
-
-
-@property_test(
-    examples=300, block=conditions(), data=st.data(), effect=st.sampled_from(("Allow", "Deny"))
-)
-def test_what_is_certain_of_all_that_keys_may_be_is_so_for_each(
-    block: dict[str, Any], data: st.DataObject, effect: str
+@pytest.mark.parametrize(("possible", "values"), UNCERTAIN.values(), ids=UNCERTAIN)
+def test_what_is_certain_of_all_that_a_key_may_be_is_so_for_each_value(
+    possible: Possible, values: tuple[Value | None, ...]
 ) -> None:
     """Knowing more never changes what was certain."""
-    names = sorted({key.lower() for key in mentioned(document(statement(Condition=block)))})
-    keys = data.draw(st.fixed_dictionaries({name: possibilities() for name in names}))
-    policies = [policy_of(document(statement(effect, Condition=block)))]
-    if effect == "Deny":
-        policies.append(FULL_ACCESS)
-
-    uncertain = decision_with({key: possible for key, (possible, _) in keys.items()}, *policies)
-    concrete = decision_with(
-        {key: ABSENT if value is None else value for key, (_, value) in keys.items()}, *policies
-    )
-    assert uncertain in (concrete, Decision.UNKNOWN)
-
-
-def mentioned(drawn: dict[str, Any]) -> set[str]:
-    """Return the keys that a document's conditions and variables name."""
-    text = json.dumps(drawn)
-    return {key for key in (*KEYS, "aws:userid", "aws:username") if key.lower() in text.lower()}
-
-
-@property_test(
-    drawn=documents(),
-    name=st.sampled_from(("payroll", "jobs", "x", "222222222222-logs")),
-    region=st.sampled_from(("us-east-1", "eu-west-1")),
-    unnamed=st.sampled_from((bucket_call, queue_call)),
-)
-def test_what_is_certain_of_a_target_that_is_not_named_is_so_for_each(
-    drawn: dict[str, Any], name: str, region: str, unnamed: Callable[..., Call]
-) -> None:
-    attached = (FULL_ACCESS, policy_of(drawn))
-    without = decide(unnamed(None, region=None), *attached)
-    assert without in (Decision.UNKNOWN, decide(unnamed(name, region=region), *attached))
+    prefixes, suffixes = ("", "ForAllValues:", "ForAnyValue:"), ("", "IfExists")
+    for prefix, operator, suffix in itertools.product(prefixes, OPERATORS, suffixes):
+        for expected in ("1", "*", DAY, ROOT):
+            condition = {f"{prefix}{operator}{suffix}": {"aws:k": expected}}
+            uncertain = holds(condition, {"aws:k": possible})
+            for value in values:
+                concrete = holds(condition, {"aws:k": ABSENT if value is None else value})
+                assert uncertain in (concrete, Truth.UNKNOWN), (condition, value)
 
 
 # Texts

@@ -166,7 +166,7 @@ def policy_request(call: Call, *, organization_id: str) -> PolicyRequest:
 
 
 def request_of(action: str, parameters: Mapping[str, Any]) -> PolicyRequest:
-    """Return the request by which a policy decides about a call of root tasks with these parameters."""
+    """Return the request by which a policy decides about a call of root tasks."""
     match action:
         case "s3:ListObjectsV2":
             return PolicyRequest(

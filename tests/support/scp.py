@@ -29,7 +29,7 @@ from root_tasks.model.task import ASSUME_ROOT, Task
 from root_tasks.tasks import DEFINITIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from centralized_root_access.preflight.calls import Call
     from local_aws.emulation import LocalOrganization
@@ -65,25 +65,9 @@ OPEN_SESSION = call_of(ASSUME_ROOT, session=OPENED_SESSION, task=Task.AUDIT)
 GET_USER = call_of("iam:GetUser", session=SESSION)
 GET_ACCOUNT_SUMMARY = call_of("iam:GetAccountSummary", session=SESSION)
 LIST_BUCKETS = call_of("s3:ListAllMyBuckets", session=SESSION)
-
-
-def on_target(call: Call, name: str | None, region: str | None) -> Call:
-    """Return a call on a bucket or a queue of this name and Region, if it is on one."""
-    if call.resource is None or call.service == "iam":
-        return call
-    *arn, _, account_id, _ = call.resource
-    parts = (*arn, region if call.service == "sqs" else "", account_id, name)
-    return replace(call, region=region, resource=parts)
-
-
-def bucket_call(name: str | None, *, region: str | None = "eu-west-1") -> Call:
-    """Return a call on a bucket."""
-    return on_target(call_of("s3:DeleteBucketPolicy", session=SESSION), name, region)
-
-
-def queue_call(name: str | None, *, region: str | None = "eu-west-1") -> Call:
-    """Return a call on a queue."""
-    return on_target(call_of("sqs:SetQueueAttributes", session=SESSION), name, region)
+# Of a bucket and a queue that are not known, as always before a session is open.
+UNLOCK_BUCKET = call_of("s3:DeleteBucketPolicy", session=SESSION)
+UNLOCK_QUEUE = call_of("sqs:SetQueueAttributes", session=SESSION)
 
 
 def statement(effect: str = "Deny", **elements: object) -> dict[str, object]:
@@ -110,7 +94,7 @@ def attach_policy(
     *statements: Mapping[str, object],
     name: str = "",
 ) -> str:
-    """Attach a service control policy, by default with a name of its target's own, and return its ID."""
+    """Attach a service control policy, by default named after its target, and return its ID."""
     return organization.attach_policy(
         name=name or f"deny-at-{target_id}", document=document(*statements), target_id=target_id
     )
@@ -180,18 +164,9 @@ def decision(*policies: Policy, call: Call = GET_USER) -> Decision:
     return verdict(*policies, call=call).decision
 
 
-def task_decision(
-    task: Task,
-    service_control: Sequence[Level],
-    *,
-    target: str | None = None,
-    target_region: str | None = None,
-) -> Decision:
+def task_decision(task: Task, service_control: Sequence[Level]) -> Decision:
     """Return the strictest decision of service control policies on a call of a task."""
-    calls = [
-        on_target(call_of(action, session=SESSION), target, target_region)
-        for action in DEFINITIONS[task].calls
-    ]
+    calls = [call_of(action, session=SESSION) for action in DEFINITIONS[task].calls]
     return strictest(
         {evaluate_call(call, service_control, session=SESSION).decision for call in calls}
     )
@@ -210,29 +185,27 @@ def policies_of(
         attached: The IDs of the policies that each target has, by its ID.
         without_full_access: The targets that do not have FullAWSAccess.
     """
-    service_control = Attachments(
-        policy_ids={
-            id_: [*ids] if id_ in without_full_access else [FULL_ACCESS.policy_id, *ids]
-            for id_, ids in attached.items()
-        },
-    )
+    policy_ids = {}
+    for target_id, attached_ids in attached.items():
+        own = [] if target_id in without_full_access else [FULL_ACCESS.policy_id]
+        policy_ids[target_id] = own + list(attached_ids)
+    policies = {FULL_ACCESS.policy_id: FULL_ACCESS}
+    for policy_id, content in documents.items():
+        policies[policy_id] = policy_of(content, policy_id=policy_id)
+    service_control = Attachments(policy_ids=policy_ids)
     return OrganizationPolicies(
-        attachments={PolicyType.SERVICE_CONTROL_POLICY: service_control},
-        policies={
-            FULL_ACCESS.policy_id: FULL_ACCESS,
-            **{id_: policy_of(content, policy_id=id_) for id_, content in documents.items()},
-        },
+        attachments={PolicyType.SERVICE_CONTROL_POLICY: service_control}, policies=policies
     )
 
 
 def check_of(policies: OrganizationPolicies) -> PolicyCheck:
-    """Return the check of an organization's policies, for sessions that its management account opens."""
+    """Return the check of policies, for sessions that the management account opens."""
     return PolicyCheck(policies, session=SESSION)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestWith(SessionRequest):
-    """A request with a context of the test's own instead of a root session's; other keys are absent."""
+    """A request with a context of the test's own, not a root session's; other keys are absent."""
 
     context: Mapping[str, Possible | Value]
 
@@ -273,30 +246,22 @@ def holds(
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What a sample policy must give for a task.
+    """A policy with what must come out for each task.
 
     Attributes:
-        name: The policy, the task, and the target if one is named.
-        policy_name: The policy.
+        name: Its name.
         is_real: Whether people use the policy, or something made for the tests.
         document: The policy.
         full_access: Whether it is attached next to FullAWSAccess.
-        task: The task.
-        target: The name of the bucket or queue; None if none is named.
-        target_region: Its Region.
-        decision: What must come out.
+        decisions: What must come out, by the task.
         assume_root: What must come out for AssumeRoot by a role in an account that has the policy.
     """
 
     name: str
-    policy_name: str
     is_real: bool
     document: dict[str, Any]
     full_access: bool
-    task: Task
-    target: str | None
-    target_region: str | None
-    decision: Decision
+    decisions: dict[Task, Decision]
     assume_root: Decision
 
     @property
@@ -307,36 +272,22 @@ class Sample:
         return levels(at_root, (FULL_ACCESS,), (FULL_ACCESS,), (FULL_ACCESS,))
 
 
-def samples() -> tuple[Sample, ...]:
-    """Return what tests/data/scp/samples.json expects, one for each policy, task and target."""
+def samples() -> dict[str, Sample]:
+    """Return the policies of tests/data/scp/samples.json, by their names."""
     path = Path(__file__).parents[1] / "data" / "scp" / "samples.json"
-    return tuple(
-        sample
-        for entry in json.loads(path.read_text(encoding="utf-8"))
-        for sample in _samples(entry)
+    return {entry["name"]: _sample(entry) for entry in json.loads(path.read_text(encoding="utf-8"))}
+
+
+def _sample(entry: dict[str, Any]) -> Sample:
+    decisions = {}
+    for expected in entry["expected"]:
+        for task in expected["tasks"]:
+            decisions[Task(task)] = Decision(expected["decision"])
+    return Sample(
+        name=entry["name"],
+        is_real=not entry["source"].startswith("made for the tests"),
+        document=entry["policy"],
+        full_access=entry.get("fullAccess", True),
+        decisions=decisions,
+        assume_root=Decision(entry["assumeRoot"]),
     )
-
-
-def _samples(entry: dict[str, Any]) -> Iterator[Sample]:
-    cases = [
-        (task, None, None, expected["decision"])
-        for expected in entry["expected"]
-        for task in expected["tasks"]
-    ]
-    cases += [
-        (target["task"], target["name"], target["region"], target["decision"])
-        for target in entry.get("targets", [])
-    ]
-    for task, target, region, expected_decision in cases:
-        yield Sample(
-            name="-".join(filter(None, (entry["name"], task, target, region))),
-            policy_name=entry["name"],
-            is_real=not entry["source"].startswith("made for the tests"),
-            document=entry["policy"],
-            full_access=entry.get("fullAccess", True),
-            task=Task(task),
-            target=target,
-            target_region=region,
-            decision=Decision(expected_decision),
-            assume_root=Decision(entry["assumeRoot"]),
-        )
