@@ -1,4 +1,4 @@
-"""The page on the pre-flight shows what the command prints."""
+"""The pages on the pre-flight show what the command prints."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
     from support.command_line import CommandLine
 
-PAGE = (ROOT / "docs" / "guides" / "preflight.md").read_text()
+GUIDE = (ROOT / "docs" / "guides" / "preflight.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference" / "scp-evaluation.md").read_text()
 # What a reader would type, and what is printed then.
-SHOWN = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+SHOWN = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```", GUIDE + REFERENCE, re.MULTILINE | re.DOTALL)
 # Organizations chooses them.
 _POLICY_ID = re.compile(r"\bp-[a-z0-9]{8}\b")
 
@@ -31,7 +32,7 @@ def seeded(command_line: CommandLine, organization: LocalOrganization) -> Comman
 
 
 @pytest.mark.parametrize(("typed", "printed"), SHOWN)
-def test_the_page_shows_what_a_command_prints(
+def test_the_pages_show_what_a_command_prints(
     seeded: CommandLine, typed: str, printed: str
 ) -> None:
     command, _, exit_code = typed.partition("; echo ")
@@ -42,7 +43,7 @@ def test_the_page_shows_what_a_command_prints(
     assert output == printed
 
 
-def test_the_page_has_examples() -> None:
+def test_the_pages_have_examples() -> None:
     assert len(SHOWN) == 2
 
 
@@ -50,5 +51,5 @@ def test_the_page_lists_every_member_of_the_json(seeded: CommandLine) -> None:
     found = json.loads(seeded.run("preflight", "--format", "json").stdout)
     (denied,) = [account for account in found["accounts"] if account["causes"]]
     members = {*found, *denied, *denied["causes"][0], *found["fixes"][0]}
-    listed = set(re.findall(r"`(\w+)`", PAGE.partition("## For programs")[2].partition("\n## ")[0]))
-    assert members <= listed
+    section = REFERENCE.partition("## For programs")[2].partition("\n## ")[0]
+    assert members <= set(re.findall(r"`(\w+)`", section))
