@@ -33,6 +33,10 @@ DETAILS_UNAVAILABLE = "Some details could not be read."
 ACCEPTANCE_UNKNOWN = (
     "Whether its credentials are accepted is not known: the units could not be read."
 )
+ACCEPTANCE_UNREAD = "Left out: whether it is accepted could not be read. To plan it: --account."
+NOT_KNOWN_WHICH_IS_ACCEPTED = (
+    "Which one of several is accepted is not known, so all are left out. To plan them: --account."
+)
 HAS_PASSWORD = (
     "The root user has a password. To replace it, choose Forgot password on AWS's sign-in page, or delete it "
     "first."

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from root_tasks.report.management_root_user import OWN, PROTECT_OWN
-from support.accounts import MANAGEMENT
-from support.command_line import AUDIT
+from support.accounts import MANAGEMENT, MEMBER
+from support.command_line import AUDIT, Typed, next_command
+from support.root_tasks import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from support.command_line import CommandLine
+
+# The management account
 
 
 @dataclass(frozen=True)
@@ -123,3 +126,124 @@ def test_the_management_accounts_root_user_has_one_verdict(
     status, severity = verdict.finding
     assert found["Compliance"]["Status"] == status
     assert found["FindingProviderFields"]["Severity"]["Label"] == severity
+
+
+# Credentials that stay on purpose
+
+BILLING = "Accepted until 2027-03-31: billing."
+NOT_THE_PASSWORD = f"{BILLING} Not accepted: 1 password."
+PASSWORD_ONLY = (
+    "To be deleted in {planned}: 1 password. "
+    "Left out, because accepted: 1 access key, in 1 account."
+)
+WHICH_ONE = "Which one of several is accepted is not known, so all are left out."
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan to delete what an account has, whose access key is accepted.
+
+    Attributes:
+        command: The command.
+        items: The items of the account, each with its outcome.
+        said: What the account's row says.
+        summary: What the summary says.
+        asked: What banner and question say besides.
+        credentials: What the account has.
+        exit_code: How the command ends.
+    """
+
+    command: tuple[str, ...]
+    items: Mapping[str, str]
+    said: str
+    summary: str
+    asked: str = ""
+    credentials: Mapping[str, Any] = dataclasses.field(
+        default_factory=lambda: {"password": True, "access_keys": 1}
+    )
+    exit_code: int = 0
+
+
+LEFT_OUT = {"PASSWORD": "PLANNED", "ACCESS_KEY": "ACCEPTED"}
+PLANS = {
+    "all": Planned(
+        ("--account", "all"),
+        LEFT_OUT,
+        NOT_THE_PASSWORD,
+        PASSWORD_ONLY.format(planned="1 of 4 accounts"),
+    ),
+    "a unit": Planned(
+        ("--organizational-unit", "Root"),
+        LEFT_OUT,
+        NOT_THE_PASSWORD,
+        PASSWORD_ONLY.format(planned="1 of 4 accounts"),
+    ),
+    "a report": Planned(
+        ("--from-report", AUDIT),
+        LEFT_OUT,
+        NOT_THE_PASSWORD,
+        PASSWORD_ONLY.format(planned="1 of 1 account"),
+    ),
+    "named": Planned(
+        ("--account", MEMBER),
+        {"PASSWORD": "PLANNED", "ACCESS_KEY": "PLANNED"},
+        NOT_THE_PASSWORD,
+        f"1 password and 1 access key. Of these, 1 is accepted and should stay. {BILLING}",
+        f"Of the credentials, 1 is accepted and should stay. {BILLING}",
+    ),
+    "MFA protects what stays": Planned(
+        ("--account", "all"),
+        {"ACCESS_KEY": "ACCEPTED", "MFA_DEVICE": "SKIPPED"},
+        f"{BILLING} Not accepted: 1 MFA device.",
+        "To be deleted in 0 of 4 accounts. Left out, because accepted: 1 access key, in 1 account.",
+        credentials={"access_keys": 1, "mfa_devices": 1},
+        exit_code=2,
+    ),
+    "one of two keys": Planned(
+        ("--account", "all"),
+        {"ACCESS_KEY": "ACCEPTED"},
+        f"{BILLING} Not accepted: 1 access key. {WHICH_ONE}",
+        "Left out, because accepted: 2 access keys, in 1 account.",
+        credentials={"access_keys": 2},
+        exit_code=2,
+    ),
+}
+
+
+@pytest.mark.parametrize("planned", PLANS.values(), ids=PLANS)
+def test_accepted_credentials_are_planned_only_if_their_account_is_named_and_then_said(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, planned: Planned
+) -> None:
+    root_tasks = command_line.root_tasks
+    accepted = {
+        "targetId": MEMBER,
+        "types": ["ACCESS_KEY"],
+        "reason": "billing",
+        "until": "2027-03-31",
+    }
+    root_tasks.settings = Settings(accepted_credentials=[accepted])
+    organization = root_tasks.organization
+    organization.put_root_credentials(account_id=MEMBER, **planned.credentials)
+    audit = command_line.run("audit")
+    assert planned.said.removesuffix(f" {WHICH_ONE}") in audit.stdout
+    shown = command_line.run("plan", "delete", *planned.command)
+    assert shown.exit_code == planned.exit_code
+    assert planned.said in " ".join(shown.lines)
+    assert planned.summary in shown.lines[-1]
+    plan = [*command_line.services.inputs][-1]
+    report = json.loads(root_tasks.read(f"runs/{plan}/report.json"))
+    (result,) = (each for each in report["results"] if each["accountId"] == MEMBER)
+    assert {item["type"]: item["outcome"] for item in result["items"]} == planned.items
+    page = root_tasks.read(f"runs/{plan}/report.html").decode().partition("application/json")[0]
+    assert planned.summary in page
+    assert planned.asked in page
+    if planned.exit_code:
+        assert result["outcome"] == "ACCEPTED"
+        return
+    monkeypatch.setattr("sys.stdin", Typed("y\n"))
+    executed = command_line.run(*next_command(shown))
+    assert executed.exit_code == 0
+    assert f"account? {planned.asked}".rstrip() in executed.stderr
+    stays = planned.items["ACCESS_KEY"] == "ACCEPTED"
+    left = organization.root_credentials(MEMBER)
+    assert (left.password, bool(left.access_keys)) == (False, stays)

@@ -581,7 +581,8 @@ def test_what_runs_leave_expires_and_backups_do_not(
     root_tasks = deployed.root_tasks
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     inputs: dict[str, dict[str, object]] = {
-        RootTask.DELETE: {"accounts": ["all"]},
+        # What it has is accepted, so a plan has to name it.
+        RootTask.DELETE: {"accounts": [MEMBER]},
         RootTask.RECOVER: {"accounts": [MEMBER]},
         **running.lock_out(root_tasks),
     }

@@ -129,6 +129,8 @@ class Item:
             with - are only in the first, those with + only in the second. Never trust it either.
         backup: The reference of the backup that was made of the policy.
         credential: The details of a credential that a plan lists.
+        accepted: Whether it is accepted, so that it should stay, and is listed all the same because
+            the plan names its account.
     """
 
     type: ItemType
@@ -140,6 +142,7 @@ class Item:
     difference: str | None = None
     backup: str | None = None
     credential: CredentialDetails | None = None
+    accepted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

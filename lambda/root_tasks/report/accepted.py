@@ -1,4 +1,4 @@
-"""Root credentials that stay on purpose: audited, shown as accepted, and no alarm. Pure."""
+"""Root credentials that stay on purpose: no alarm in an audit, and left out of a plan. Pure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 
 from common.untrusted import ACCOUNT_ID
 
-from ..messages import ACCEPTANCE_UNKNOWN
-from ..model.report_schema import Outcome
+from ..messages import (
+    ACCEPTANCE_UNKNOWN,
+    ACCEPTANCE_UNREAD,
+    MFA_LEFT_OUT,
+    NOT_KNOWN_WHICH_IS_ACCEPTED,
+)
+from ..model.report_schema import ItemType, Outcome
+from ..tasks.outcomes import finding_of
 from .summary import credentials_of, item_counts, types_without_list
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import date
 
-    from ..model.report_schema import AccountResult
+    from ..model.report_schema import AccountResult, Item
     from ..model.run import AcceptedCredentials
 
 
@@ -26,10 +32,15 @@ def with_acceptance(
     *,
     unit_path: str | None,
     on: date,
+    named: bool = False,
 ) -> AccountResult:
     """Return a result that says which of the account's root credentials are accepted, and why.
 
-    The outcome becomes *accepted* if all of them are. A plan that lists one only says so.
+    In an audit the outcome becomes *accepted* if all of them are. A plan to delete them leaves out
+    those that are accepted, unless it names the account: then it lists them, and marks them.
+
+    For example, the account has a password and a key, and its key is accepted. An audit reports
+    *has credentials*, not accepted: 1 password. A plan of all accounts lists the password alone.
 
     Args:
         result: The result.
@@ -37,32 +48,93 @@ def with_acceptance(
         unit_path: The IDs of the units that the account is in, from the root down; None if not
             known.
         on: The day of the run in UTC.
+        named: Whether the input of a plan names the account itself.
     """
     # The account's own entry comes first, then that of its nearest unit.
     ids = (result.account_id, *reversed((unit_path or "").split("/")))
     entry = next((accepted[id_] for id_ in ids if id_ in accepted), None)
+    is_audit = result.outcome is Outcome.HAS_CREDENTIALS
     # Only a plan to delete credentials has their details.
-    types = {item.type for item in result.items if item.credential is not None}
-    has_any = result.outcome is Outcome.HAS_CREDENTIALS
+    found = [item.type for item in result.items if item.credential is not None]
+    if is_audit:
+        found = [type_ for type_, _ in credentials_of(result)]
     if entry is None:
-        of_units = not all(map(ACCOUNT_ID.fullmatch, accepted))
-        is_unknown = unit_path is None and of_units and (has_any or types)
-        return _with_note(result, ACCEPTANCE_UNKNOWN) if is_unknown else result
-    if not has_any and types.isdisjoint(entry.types):
+        of_units = {
+            type_
+            for target_id, of_unit in accepted.items()
+            if not ACCOUNT_ID.fullmatch(target_id)
+            for type_ in of_unit.types
+        }
+        if unit_path is not None or of_units.isdisjoint(found):
+            return result
+        if is_audit or named:
+            return _with_note(result, ACCEPTANCE_UNKNOWN)
+        return _without_items(result, of_units, Outcome.INACCESSIBLE, ACCEPTANCE_UNREAD)
+    if not is_audit and set(entry.types).isdisjoint(found):
         return result
-    note = f"Accepted until {entry.until}: {entry.reason.rstrip('.')}."
     if on.isoformat() > entry.until:
-        note = f"No longer accepted after {entry.until}: {entry.reason.rstrip('.')}."
-    elif has_any:
-        # One of each listed type is accepted. A type that could not be listed may have more than
-        # one.
-        one_each = Counter(set(entry.types) - types_without_list(result))
-        if others := Counter(type_ for type_, _ in credentials_of(result)) - one_each:
-            note += f" Not accepted: {item_counts(others)}."
-        else:
-            result = replace(result, outcome=Outcome.ACCEPTED)
-    return _with_note(result, note)
+        return _with_note(result, f"No longer accepted after {_until(entry)}")
+    why = f"Accepted until {_until(entry)}"
+    # One of each listed type is accepted. A type that could not be listed may have more than one.
+    one_each = Counter(set(entry.types) - types_without_list(result))
+    others = Counter(found) - one_each
+    note = f"{why} Not accepted: {item_counts(others)}." if others else why
+    if is_audit:
+        outcome = result.outcome if others else Outcome.ACCEPTED
+        return _with_note(replace(result, outcome=outcome), note)
+    if named:
+        items = tuple(_marked(item, entry.types, why) for item in result.items)
+        return _with_note(replace(result, items=items), note)
+    if not others.keys().isdisjoint(entry.types):
+        note = f"{note} {NOT_KNOWN_WHICH_IS_ACCEPTED}"
+    return _with_note(_without_items(result, entry.types, Outcome.ACCEPTED, why), note)
+
+
+def _until(entry: AcceptedCredentials) -> str:
+    return f"{entry.until}: {entry.reason.rstrip('.')}."
+
+
+def _marked(item: Item, types: Collection[ItemType], why: str) -> Item:
+    """Return an item of a plan that names its account, marked if the item is accepted."""
+    if item.type not in types:
+        return item
+    message = f"{why} {item.message}" if item.message else why
+    return replace(item, accepted=True, message=message)
+
+
+def _without_items(
+    result: AccountResult, types: Collection[ItemType], outcome: Outcome, why: str
+) -> AccountResult:
+    """Return the result of a plan in which credentials of some types are left out."""
+    items = [
+        replace(item, outcome=outcome, message=why) if item.type in types else item
+        for item in result.items
+    ]
+    others_stay = any(
+        item.type is not ItemType.MFA_DEVICE and item.outcome is not Outcome.PLANNED
+        for item in items
+    )
+    if others_stay:
+        items = [_without_mfa(item) for item in items]
+    finding = finding_of(result.account_id, items)
+    is_planned = any(item.outcome is Outcome.PLANNED for item in items)
+    return replace(
+        result,
+        outcome=Outcome.PLANNED if is_planned else finding.outcome,
+        reason=finding.reason,
+        items=finding.items,
+    )
+
+
+def _without_mfa(item: Item) -> Item:
+    """Return an item of an account in which another credential stays, which its MFA protects."""
+    if item.type is ItemType.MFA_DEVICE and item.outcome is Outcome.PLANNED:
+        return replace(item, outcome=Outcome.SKIPPED, message=MFA_LEFT_OUT)
+    return item
 
 
 def _with_note(result: AccountResult, note: str) -> AccountResult:
-    return replace(result, reason=" ".join(filter(None, (note, result.reason))))
+    # An account of which everything is left out has the reason already.
+    if result.reason is None or result.reason == note:
+        return replace(result, reason=note)
+    return replace(result, reason=f"{note} {result.reason}")

@@ -23,6 +23,7 @@ from .controls import evidence
 from .next_steps import approval_step
 from .risk import RECENT, all_credentials
 from .summary import (
+    accepted_warning,
     duration,
     headline,
     in_use_of,
@@ -120,7 +121,12 @@ def as_html(report: Report, report_json: bytes) -> bytes:
     report_sha256 = hashlib.sha256(report_json).hexdigest()
     approval = approval_step(report, report_sha256=report_sha256)
     words = words_of(report)
-    is_dangerous = in_use_of(report) or report.sets_policy or report.task is Task.RECOVER
+    is_dangerous = (
+        in_use_of(report)
+        or accepted_warning(report)
+        or report.sets_policy
+        or report.task is Task.RECOVER
+    )
     values = {
         "style-hash": _hash(page, "style"),
         "script-hash": _hash(page, "script"),

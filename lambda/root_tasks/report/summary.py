@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 # The outcomes of an account of which an audit read what its root user has.
 AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED, Outcome.CLEAN})
 
+# A sentence has no more mailboxes and reasons.
 _MAX_NAMED_MAILBOXES = 5
+_MAX_REASONS = 3
 
 # The words of a summary for the accounts of an outcome: for one, and for several.
 _PREDICATES = {
@@ -84,9 +86,28 @@ def in_use_warning(report: Report, *, of: str = "the credentials") -> str:
     return f"Of {of}, {planned.credentials:,} {were} used in the last {RECENT.days} days ({last})."
 
 
+def accepted_warning(report: Report, *, of: str = "the credentials") -> str:
+    """Return what a plan lists although it should stay, and why; nothing if it lists nothing such."""
+    accepted = [
+        item
+        for result in report.results
+        for item in result.items
+        if item.accepted and item.outcome is Outcome.PLANNED
+    ]
+    if not accepted:
+        return ""
+    are = "is" if len(accepted) == 1 else "are"
+    sentences = [f"Of {of}, {len(accepted):,} {are} accepted and should stay."]
+    reasons = list(dict.fromkeys(item.message or "" for item in accepted))
+    sentences += reasons[:_MAX_REASONS]
+    if len(reasons) > _MAX_REASONS:
+        sentences.append(f"There are {len(reasons) - _MAX_REASONS:,} more reasons.")
+    return " ".join(sentences)
+
+
 def warnings_before_execution(report: Report) -> list[str]:
     """Return what a person has to know before a plan is executed: what it gives, and to whom."""
-    warnings = [in_use_warning(report)]
+    warnings = [in_use_warning(report), accepted_warning(report)]
     planned = [result for result in report.results if result.outcome is Outcome.PLANNED]
     if report.task is Task.RECOVER and len(planned) > _MAX_NAMED_MAILBOXES:
         warnings.append("Anyone who reads the e-mail address of an account can become root in it.")
@@ -178,7 +199,8 @@ def headline(report: Report) -> str:
         sentence = _audit_sentence(report)
         more = [_email_sentence(report), management_sentence(report)]
     elif is_plan(report):
-        included, sentence = frozenset({Outcome.PLANNED, Outcome.IN_USE}), _plan_sentence(report)
+        included = frozenset({Outcome.PLANNED, Outcome.IN_USE, Outcome.ACCEPTED})
+        sentence = _plan_sentence(report)
         more = [_email_sentence(report)]
     else:
         included, sentence = frozenset({Outcome.DONE}), _execution_sentence(report)
@@ -321,7 +343,9 @@ def _plan_sentence(report: Report) -> str:
         f"{_capitalize(words_of(report).planned)} in {report.totals.get(Outcome.PLANNED, 0):,} of {accounts}"
         f"{f': {items}' if items else ''}.",
         in_use_warning(report, of="these"),
+        accepted_warning(report, of="these"),
         _remaining(report, "Left out, because in use", Outcome.IN_USE),
+        _remaining(report, "Left out, because accepted", Outcome.ACCEPTED),
         f"Could not be planned: {not_planned}." if not_planned else "",
         "Nothing has been changed.",
     )

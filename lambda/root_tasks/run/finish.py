@@ -120,7 +120,7 @@ def write_report(
         "summary": summary(report),
     }
     if run.mode is Mode.PLAN:
-        output[PLAN_SHA256] = runs.write(plan_of(run, results.findings))
+        output[PLAN_SHA256] = runs.write(plan_of(run, results.findings, report))
         if Outcome.PLANNED in report.totals and report.plan_expires_at is not None:
             output[PLAN_EXPIRES_AT] = format_time(report.plan_expires_at)
     if run.mode is Mode.EXECUTE:

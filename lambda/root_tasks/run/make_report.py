@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from ..model.run import Account, Finding, Run, Target
+    from ..model.run import Account, Finding, Run
 
 # The outcomes with which a protected account's row says so.
 _NOTED = frozenset({Outcome.CLEAN, Outcome.HAS_CREDENTIALS})
@@ -44,12 +44,22 @@ def make_report(
         stored: Whether another command can read the report.
     """
     accepted = {entry.target_id: entry for entry in run.accepted_credentials}
-    results = (
-        with_acceptance(result, accepted, unit_path=account.unit_path, on=run.started_at.date())
+    # The accounts of another run's report were not chosen one by one.
+    named: Collection[str] = ()
+    if run.selection is not None and run.selection.from_report is None:
+        named = run.selection.accounts
+    results = [
+        with_acceptance(
+            result,
+            accepted,
+            unit_path=account.unit_path,
+            on=run.started_at.date(),
+            named=account.account_id in named,
+        )
         for account, result in zip(
             run.accounts, _results(run, findings, own_root_user), strict=True
         )
-    )
+    ]
     report = Report(
         **run.details(),
         finished_at=finished_at,
@@ -60,23 +70,27 @@ def make_report(
     return replace(report, next_steps=next_steps(report, stored=stored))
 
 
-def plan_of(run: Run, findings: Mapping[str, Finding]) -> Plan:
+def plan_of(run: Run, findings: Mapping[str, Finding], report: Report) -> Plan:
     """Return the plan of a run: what its report shows as planned, and nothing else."""
-    assignments = [
-        Assignment(account_id=account_id, targets=_targets_in_report(finding))
-        for account_id, finding in sorted(findings.items())
-    ]
+    shown = {
+        (result.account_id, item.type, item.id)
+        for result in report.results
+        for item in result.items
+        if item.outcome is Outcome.PLANNED
+    }
+    assignments = []
+    for account_id, finding in sorted(findings.items()):
+        targets = [
+            target for target in finding.planned if (account_id, target.type, target.id) in shown
+        ]
+        if targets:
+            assignments.append(Assignment(account_id=account_id, targets=tuple(targets)))
     return Plan(
         run_id=run.run_id,
         task=run.task,
         requested_by=run.requested_by,
-        assignments=tuple(assignment for assignment in assignments if assignment.targets),
+        assignments=tuple(assignments),
     )
-
-
-def _targets_in_report(finding: Finding) -> tuple[Target, ...]:
-    shown = {(item.type, item.id) for item in finding.items if item.outcome is Outcome.PLANNED}
-    return tuple(target for target in finding.planned if (target.type, target.id) in shown)
 
 
 def _results(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from centralized_root_access.cli.show.report_rows import rows_of
-from root_tasks.messages import ACCEPTANCE_UNKNOWN
+from root_tasks.messages import ACCEPTANCE_UNKNOWN, ACCEPTANCE_UNREAD
 from root_tasks.model.codec import decode
 from root_tasks.model.report_schema import CredentialDetails, Item, ItemType, Outcome, Report, Task
 from root_tasks.model.run import AcceptedCredentials
@@ -44,11 +44,12 @@ def judged(
     accepted: dict[str, AcceptedCredentials] | None = None,
     *,
     unit_path: str | None = f"{ROOT}/{UNIT}/{INNER}",
+    named: bool = False,
 ) -> AccountResult:
     """Return a result as a report has it; by default the account's own password and MFA are accepted."""
-    return with_acceptance(
-        found, {MEMBER: BOTH} if accepted is None else accepted, unit_path=unit_path, on=UNTIL
-    )
+    if accepted is None:
+        accepted = {MEMBER: BOTH}
+    return with_acceptance(found, accepted, unit_path=unit_path, on=UNTIL, named=named)
 
 
 @pytest.mark.parametrize(
@@ -106,26 +107,30 @@ def test_what_was_not_audited_and_what_is_clean_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_", "details", "reason", "without_units"),
+    ("type_", "details", "accepted", "unknown"),
     [
-        (ItemType.PASSWORD, CredentialDetails(), ACCEPTED, ACCEPTANCE_UNKNOWN),
-        (ItemType.ACCESS_KEY, CredentialDetails(), None, ACCEPTANCE_UNKNOWN),
-        (ItemType.PASSWORD, None, None, None),
-        (ItemType.BUCKET_POLICY, None, None, None),
+        (ItemType.PASSWORD, CredentialDetails(), Outcome.ACCEPTED, Outcome.INACCESSIBLE),
+        (ItemType.ACCESS_KEY, CredentialDetails(), Outcome.PLANNED, Outcome.PLANNED),
+        (ItemType.PASSWORD, None, Outcome.PLANNED, Outcome.PLANNED),
+        (ItemType.BUCKET_POLICY, None, Outcome.PLANNED, Outcome.PLANNED),
     ],
     ids=["to delete it", "to delete another", "to recover", "to unlock"],
 )
-def test_a_plan_says_that_what_it_lists_is_accepted_and_stays_a_plan(
-    type_: ItemType,
-    details: CredentialDetails | None,
-    reason: str | None,
-    without_units: str | None,
+def test_a_plan_leaves_out_what_is_accepted_or_may_be_unless_its_account_is_named(
+    type_: ItemType, details: CredentialDetails | None, accepted: Outcome, unknown: Outcome
 ) -> None:
     item = Item(type=type_, outcome=Outcome.PLANNED, credential=details)
     planned = result(MEMBER, Outcome.PLANNED, items=(item,))
-    assert judged(planned) == replace(planned, reason=reason)
-    unknown = judged(planned, {UNIT: BOTH}, unit_path=None)
-    assert unknown == replace(planned, reason=without_units)
+    for left_out, outcome, reason in (
+        (judged(planned), accepted, ACCEPTED),
+        (judged(planned, {UNIT: BOTH}, unit_path=None), unknown, ACCEPTANCE_UNREAD),
+    ):
+        stays = outcome is not Outcome.PLANNED
+        assert (left_out.outcome, left_out.items[0].outcome) == (outcome, outcome)
+        assert left_out.reason == (reason if stays else None)
+        named = judged(planned, named=True)
+        assert named.items[0].outcome is Outcome.PLANNED
+        assert named.items[0].accepted is (accepted is Outcome.ACCEPTED)
 
 
 @pytest.mark.parametrize(
