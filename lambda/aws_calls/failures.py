@@ -183,7 +183,8 @@ def _from_client_error(operation: str, error: ClientError) -> Failure:
         code=detail.get("Code", "Unknown"),
         # The SDK returns None for an element without text.
         message=detail.get("Message") or "",
-        reason=response.get("Reason", ""),
+        # S3 names the bucket that does not exist.
+        reason=response.get("Reason") or detail.get("BucketName", ""),
     )
     kind = _kind(failure, status=response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     return replace(failure, kind=kind, may_have_taken_effect=kind in _MAY_HAVE_TAKEN_EFFECT)

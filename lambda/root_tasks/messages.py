@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from .model.report_schema import Result
 
 MANAGEMENT_ACCOUNT = "Root sessions are not supported for the management account."
-PROTECTED = "The stack lists this account in protected_accounts."
+UNPROTECT = (
+    "To plan a change in this account, take it out of protected_accounts and deploy RootTasks."
+)
+PROTECTED = f"The stack lists this account in protected_accounts. {UNPROTECT}"
 PROTECTED_AUDIT = "Protected: no run makes changes in this account."
 NO_LONGER_A_MEMBER = "The account is no longer in the organization."
 NO_RESULT = "Its batch ended without a result."
@@ -61,6 +64,7 @@ LAST_USE_UNKNOWN = "Whether it is in use could not be read."
 NO_SESSION = "Not attempted: there is no root session."
 CHANGED_SINCE_PLAN = "The policy has changed since the plan. Create a new plan."
 NO_SUCH_BUCKET = "The account does not have a bucket with this name."
+NO_SUCH_QUEUE = "The account does not have a queue with this ARN."
 POLICY_LOST = "It cannot be read, so it would be removed without a backup."
 POLICY_UNREADABLE = (
     "The policy cannot be read, so it cannot be backed up. To remove it anyway: --skip-backup, or "

@@ -208,12 +208,19 @@ def test_only_the_report_that_was_approved_is_executed(
     assert f"for --approved-report: {approved}\n" in command_line.run("report", plan).stderr
     for wrong in (str(other), "0" * 64):
         refused = command_line.refusal("execute", plan, "--yes", "--approved-report", wrong)
-        assert (
-            f"is not that of plan {plan}, whose report.json has the SHA-256 {approved}." in refused
+        assert f"is not that of plan {plan}. Whoever" in refused
+        # Who executes a plan does not approve it by pasting what a refusal says.
+        assert approved not in refused
+    page = tmp_path / "plan.html"
+    page.write_text("<!doctype html>")
+    for wrong_path, problem in (
+        (tmp_path, "neither a SHA-256 nor a file"),
+        (page, "not a report.json"),
+    ):
+        refused = command_line.refusal(
+            "execute", plan, "--yes", "--approved-report", str(wrong_path)
         )
-    assert "neither a SHA-256 nor a file" in command_line.refusal(
-        "execute", plan, "--yes", "--approved-report", str(tmp_path)
-    )
+        assert problem in refused
     assert has_password(command_line)
     given = approved.upper() if by == "SHA-256" else str(saved)
     assert command_line.run("execute", plan, "--yes", "--approved-report", given).exit_code == 0

@@ -16,6 +16,7 @@ from root_tasks.messages import (
     LOOK_AGAIN,
     NO_RESULT,
     NO_SUCH_BUCKET,
+    NO_SUCH_QUEUE,
     POLICY_LOST,
     POLICY_UNCHANGED,
     POLICY_UNKNOWN,
@@ -36,6 +37,7 @@ NAMED: dict[str, dict[str, Any]] = {
 }
 READ = {"bucket": "s3:GetBucketPolicy", "queue": "sqs:GetQueueAttributes"}
 SKIP_BACKUP: dict[str, dict[str, object]] = {"bucket": {}, "queue": {"skipBackup": True}}
+ABSENT = {"bucket": NO_SUCH_BUCKET, "queue": NO_SUCH_QUEUE}
 REMOVE = {"bucket": "s3:DeleteBucketPolicy", "queue": "sqs:SetQueueAttributes"}
 # Of each policy here.
 DENIES = "The new policy denies everyone."
@@ -199,7 +201,7 @@ def test_a_plan_fails_for_a_bucket_or_queue_that_does_not_exist(locked: Locked) 
     reference = locked.unlock()
     locked.root_tasks.change_before(READ[locked.kind], locked.delete)
     for plan in (locked.plan(**SKIP_BACKUP[locked.kind]), locked.plan(backup=reference)):
-        assert locked.outcome(plan)[0] == "FAILED"
+        assert locked.outcome(plan) == ("FAILED", ABSENT[locked.kind])
 
 
 @pytest.mark.parametrize(
@@ -212,16 +214,17 @@ def test_what_was_deleted_has_nothing_to_do(
 ) -> None:
     plan = locked.plan(**SKIP_BACKUP[locked.kind])
     locked.root_tasks.change_before(calls[locked.kind], locked.delete, url=url)
-    outcome, message = locked.outcome(locked.execute(plan))
-    assert outcome == "NOTHING_TO_DO"
-    assert str(message).startswith((REMOVE if calls is REMOVE else READ)[locked.kind])
+    assert locked.outcome(locked.execute(plan)) == ("NOTHING_TO_DO", ABSENT[locked.kind])
 
 
 @pytest.mark.parametrize("calls", [READ, ATTACH], ids=["since the plan", "before it is set"])
 def test_no_policy_is_set_in_what_was_deleted(locked: Locked, calls: dict[str, str]) -> None:
     plan = locked.plan(backup=locked.unlock())
     locked.root_tasks.change_before(calls[locked.kind], locked.delete)
-    assert locked.outcome(locked.execute(plan))[0] == "FAILED"
+    executed = locked.execute(plan)
+    assert locked.outcome(executed) == ("FAILED", ABSENT[locked.kind])
+    # Another plan could only fail.
+    assert locked.root_tasks.report(executed)["nextSteps"] == []
 
 
 @BUCKET_ONLY

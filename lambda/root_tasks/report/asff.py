@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 
-from ..messages import enumeration
+from ..messages import UNPROTECT, enumeration
 from ..model.report_schema import AccountResult, ChangeType, Outcome
 from .management_root_user import (
     PROTECT_OWN,
@@ -31,9 +31,6 @@ _EMAIL_RECOMMENDATION = (
 )
 _MANAGEMENT_TITLE = "The management account's root user should have MFA and no access key"
 _NOTHING_TO_DO = "Nothing to do."
-_PROTECTED_RECOMMENDATION = (
-    "Before you can plan to delete them, take the account off protected_accounts."
-)
 _RECOMMENDATIONS = {
     ComplianceStatus.FAILED: (
         "Plan the deletion of the root credentials, read the plan and execute it: "
@@ -96,7 +93,7 @@ def _member_finding(result: AccountResult, report: Report) -> SecurityFinding:
         # workflow.
         return replace(finding, recommendation=_NOTHING_TO_DO, archived=True)
     if result.outcome is Outcome.HAS_CREDENTIALS and result.protected:
-        return replace(finding, recommendation=_PROTECTED_RECOMMENDATION)
+        return replace(finding, recommendation=UNPROTECT)
     return finding
 
 

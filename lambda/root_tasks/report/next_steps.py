@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from common.next_step import NextStep
 
+from ..messages import NO_SUCH_BUCKET, NO_SUCH_QUEUE
 from ..model.report_schema import ItemType, Outcome, Task
 from .management_root_user import PROTECT_OWN
 from .risk import RECENT, all_credentials, is_all_in_use, is_recent
@@ -152,9 +153,15 @@ def _after_policies(report: Report) -> Iterator[NextStep]:
             may_be_changed = item.outcome in (Outcome.DONE, Outcome.UNKNOWN)
             if item.backup is not None and may_be_changed:
                 yield _to_give_back(result.account_id, item)
-    if not {Outcome.UNKNOWN, Outcome.FAILED, Outcome.SKIPPED}.isdisjoint(report.totals):
+    if any(map(_may_be_planned_again, report.results)):
         # An audit reads no policies.
         yield NextStep(what="Plan the same again, to see what is left to do.")
+
+
+def _may_be_planned_again(result: AccountResult) -> bool:
+    """Return whether another plan could do what is not done in an account."""
+    is_left = result.outcome in (Outcome.UNKNOWN, Outcome.FAILED, Outcome.SKIPPED)
+    return is_left and result.reason not in (NO_SUCH_BUCKET, NO_SUCH_QUEUE)
 
 
 def _to_give_back(account_id: str, item: Item) -> NextStep:

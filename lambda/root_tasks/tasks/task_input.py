@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from common.untrusted import ACCOUNT_ID
+from common.untrusted import ACCOUNT_ID, excerpt
 
 from ..model.report_schema import PlanSelection, Task
 from ..model.run import RUN_ID, Assignment, CredentialSelection
@@ -37,7 +37,7 @@ _ALL = ["all"]
 UNIT_ID = re.compile(r"(r-[a-z0-9]{4,32})|(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})")
 # A path of the longest names in the deepest unit is shorter.
 _UNIT = re.compile(r".{1,1000}", re.DOTALL)
-_MAX_QUOTED_CHARACTERS = 100
+_MAX_QUOTED_CHARACTERS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,8 +234,8 @@ def invalid_value(value: object, *, key: str, expected: str) -> RunRefusedError:
 
 
 def quote(value: object) -> str:
-    """Return the beginning of a value as JSON, for a refusal."""
-    return json.dumps(value)[:_MAX_QUOTED_CHARACTERS]
+    """Return a value as JSON for a refusal, with its end unless it is longer than any valid one."""
+    return excerpt(json.dumps(value), _MAX_QUOTED_CHARACTERS)
 
 
 def parse_accounts(input_: TaskInput) -> Request:

@@ -57,7 +57,11 @@ _QUEUE_ARN = re.compile(
     r"arn:aws(-[a-z]+)*:sqs:[a-z]{2,4}(-[a-z]+)+-[0-9]:[0-9]{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?"
 )
 # SQS has the same error by two names: its older protocol's, and its model's.
-_DOES_NOT_EXIST = ("NoSuchBucket", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
+_DOES_NOT_EXIST = {
+    "NoSuchBucket": messages.NO_SUCH_BUCKET,
+    "AWS.SimpleQueueService.NonExistentQueue": messages.NO_SUCH_QUEUE,
+    "QueueDoesNotExist": messages.NO_SUCH_QUEUE,
+}
 _AFTER_SETTING = {
     Outcome.FAILED: messages.POLICY_UNCHANGED,
     Outcome.UNKNOWN: messages.POLICY_UNKNOWN,
@@ -104,9 +108,10 @@ def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | N
 
 
 def _plan_without_reading(target: Target, failure: Failure) -> tuple[Item, Target | None]:
-    # AWS has answered, as for a bucket that is not in the account's list: the name may be mistyped.
-    outcome = Outcome.FAILED if failure.name in _DOES_NOT_EXIST else Outcome.INACCESSIBLE
-    item = item_of(target, outcome, messages.describe_with_hint(failure))
+    if failure.name in _DOES_NOT_EXIST:
+        # As for a bucket that is not in the account's list: the name may be mistyped.
+        return item_of(target, Outcome.FAILED, _DOES_NOT_EXIST[failure.name]), None
+    item = item_of(target, Outcome.INACCESSIBLE, messages.describe_with_hint(failure))
     if target.type is not ItemType.QUEUE_POLICY or failure.kind is not FailureKind.ACCESS_DENIED:
         return item, None
     if not target.skip_backup:
@@ -169,9 +174,10 @@ def _change(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
 
 def _unread_item(target: Target, failure: Failure) -> Item:
     """Return the item of a policy that is unchanged, or gone with its bucket or queue."""
-    is_removed = failure.name in _DOES_NOT_EXIST and target.new_policy is None
-    outcome = Outcome.NOTHING_TO_DO if is_removed else Outcome.FAILED
-    return item_of(target, outcome, messages.describe_with_hint(failure))
+    if failure.name not in _DOES_NOT_EXIST:
+        return item_of(target, Outcome.FAILED, messages.describe_with_hint(failure))
+    outcome = Outcome.NOTHING_TO_DO if target.new_policy is None else Outcome.FAILED
+    return item_of(target, outcome, _DOES_NOT_EXIST[failure.name])
 
 
 def _change_backed_up(policy: ResourcePolicy, target: Target, text: str) -> Item:
@@ -202,10 +208,13 @@ def _apply_change(policy: ResourcePolicy, target: Target, *, done: Item) -> Item
             # Replaced by one call: between two there would be no policy.
             policy.attach(target.new_policy)
     except CallError as error:
-        is_gone = error.failure.name in _DOES_NOT_EXIST
-        item = (_unread_item if is_gone else failure_item)(target, error.failure)
-        more = None if target.new_policy is None else _AFTER_SETTING.get(item.outcome)
-        message = " ".join(filter(None, (item.message, more)))
+        if error.failure.name in _DOES_NOT_EXIST:
+            item = _unread_item(target, error.failure)
+            return replace(done, outcome=item.outcome, message=item.message)
+        item = failure_item(target, error.failure)
+        message = item.message
+        if target.new_policy is not None:
+            message = f"{message} {_AFTER_SETTING[item.outcome]}"
         return replace(done, outcome=item.outcome, message=message)
     return done
 

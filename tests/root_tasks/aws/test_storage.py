@@ -338,3 +338,9 @@ def test_every_call_requires_that_the_bucket_is_still_the_accounts_own(
     assert not storage.runs.claim_plan("run-1", OTHER_MARK)
     operations = ("GetObject", "ListObjectsV2", "PutObject")
     assert sorted(called) == [(operation, "123456789012") for operation in operations]
+
+
+def test_a_bucket_that_was_deleted_is_named(s3: Any, storage: Storage) -> None:
+    s3.delete_bucket(Bucket=BUCKET)
+    with pytest.raises(CallError, match=rf"NoSuchBucket \({BUCKET}\): "):
+        storage.runs.write(WORK)

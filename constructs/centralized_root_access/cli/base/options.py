@@ -123,11 +123,17 @@ def sha256_of_report(value: str) -> str:
         # Some tools write capital letters.
         return value.lower()
     try:
-        return hashlib.sha256(Path(value).read_bytes()).hexdigest()
+        body = Path(value).read_bytes()
     except OSError as error:
         raise click.BadParameter(
             f"{printable(repr(value))} is neither a SHA-256 nor a file that can be read: {error.strerror}."
         ) from error
+    if not body.startswith(b"{"):
+        # The page, for example.
+        raise click.BadParameter(
+            f"{printable(repr(value))} is not a report.json. The page shows the SHA-256 of its report.json."
+        )
+    return hashlib.sha256(body).hexdigest()
 
 
 def report_path(value: str) -> Path:

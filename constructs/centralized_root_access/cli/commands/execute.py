@@ -85,8 +85,8 @@ def _require_plan(stored: StoredReport, run: str, *, approved_sha256: str | None
         raise CommandError(f"Plan {run} {problem}; `report {run}` shows why. Nothing was changed.")
     if approved_sha256 not in (None, sha256(stored.body)):
         raise CommandError(
-            f"The report that was approved is not that of plan {run}, whose report.json has the SHA-256 "
-            f"{sha256(stored.body)}. Read it with `report {run}`. Nothing was changed."
+            f"The report that was approved is not that of plan {run}. Whoever approves the plan has to "
+            f"read it with `report {run}`, which shows the SHA-256 to approve. Nothing was changed."
         )
 
 
