@@ -1,0 +1,112 @@
+"""The workflow that plans, waits for an approval, and executes: its commands, by two principals."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import yaml
+
+from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
+from support.accounts import MEMBER, OTHER
+from support.apps import ROOT
+from support.deploying import Deployer, assert_succeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from aws_cdk import Stack
+
+    from local_aws.services import LocalAws
+
+JOBS = yaml.safe_load((ROOT / "examples" / "root-tasks-workflow.yml").read_text())["jobs"]
+
+
+def build(stack: Stack) -> None:
+    CentralizedRootAccess(stack, "RootAccess")
+    RootTasks(stack, "RootTasks", tasks=[RootTask.AUDIT, RootTask.DELETE])
+
+
+class Pipeline:
+    """A run of the workflow, with one folder for the files that its jobs pass on."""
+
+    def __init__(self, aws: LocalAws, folder: Path) -> None:
+        self._aws = aws
+        self.folder = folder
+        self.summary = folder / "summary.md"
+        self.errors = ""
+
+    def run(self, job: str, event: str = "workflow_dispatch") -> int:
+        """Run a job's commands as the role that it assumes, and return how the last one ends."""
+        steps = JOBS[job]["steps"]
+        variables = {"ACCOUNTS": f"{MEMBER},{OTHER}", "GITHUB_STEP_SUMMARY": str(self.summary)}
+        for step in steps:
+            variables |= self._credentials(step.get("with", {}).get("role-to-assume"))
+        commands = [
+            step["run"]
+            for step in steps
+            if event in step.get("if", event) and not step.get("run", "pip").startswith("pip")
+        ]
+        ended = subprocess.run(
+            ["bash", "-e", "-c", "\n".join(commands)],
+            cwd=self.folder,
+            env=self._aws.environment | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.errors = ended.stderr
+        return ended.returncode
+
+    def _credentials(self, role: str | None) -> Mapping[str, str]:
+        """Return what configure-aws-credentials sets for a role; nothing where there is none."""
+        if role is None:
+            return {}
+        session = self._aws.client("sts").assume_role(RoleArn=role, RoleSessionName="GitHubActions")
+        return {
+            "AWS_ACCESS_KEY_ID": session["Credentials"]["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": session["Credentials"]["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": session["Credentials"]["SessionToken"],
+        }
+
+
+def test_the_workflows_commands_lead_from_an_audit_that_fails_to_an_executed_plan(
+    local_aws: LocalAws, tmp_path: Path
+) -> None:
+    assert_succeeded(Deployer(local_aws, tmp_path).deploy(build))
+    organization = local_aws.organization
+    for account_id in (MEMBER, OTHER):
+        organization.put_root_credentials(account_id=account_id, password=True)
+    pipeline = Pipeline(local_aws, tmp_path)
+
+    assert pipeline.run("look", event="schedule") == 1, "an audit that finds credentials fails"
+    assert pipeline.run("look") == 0, pipeline.errors
+    assert pipeline.run("summary") == 0
+    assert "To be deleted in 2 of 2 accounts: 2 passwords." in pipeline.summary.read_text()
+
+    report = tmp_path / "report" / "report.json"
+    approved = report.read_text()
+    report.write_text(approved.replace(OTHER, MEMBER))
+    assert pipeline.run("execute") == 2
+    assert "The report that was approved is not that of plan" in pipeline.errors
+    assert organization.root_credentials(MEMBER).password
+
+    report.write_text(approved)
+    assert pipeline.run("execute") == 0, pipeline.errors
+    assert pipeline.run("result") == 0
+    principals = [
+        f"assumed-role/root-tasks-{role}/GitHubActions" for role in ("executor", "planner")
+    ]
+    assert re.search(".*; planned by .*".join(principals), pipeline.summary.read_text())
+    assert not organization.root_credentials(MEMBER).password
+    assert not organization.root_credentials(OTHER).password
+
+
+def test_the_jobs_that_show_something_have_no_credentials() -> None:
+    shown = [name for name, job in JOBS.items() if "STEP_SUMMARY" in str(job)]
+    assert shown == ["summary", "result"]
+    for name in shown:
+        assert JOBS[name]["permissions"] == {}
+        assert "configure-aws-credentials" not in str(JOBS[name]["steps"])
