@@ -90,6 +90,7 @@ class ParameterTemplate:
         conditions: The definitions of the conditions.
         choices: The options of each choice. The first ones together make everything.
         table: What each resource and output depends on; the first row that matches counts.
+        rules: What CloudFormation refuses, besides the China Regions.
         placeholders: What stands for the parameters, besides the Region.
     """
 
@@ -100,6 +101,7 @@ class ParameterTemplate:
     conditions: Mapping[str, Any]
     choices: Mapping[str, tuple[Option, ...]]
     table: tuple[Row, ...]
+    rules: Mapping[str, Any] = field(default_factory=dict)
     placeholders: Placeholders = field(default_factory=Placeholders)
 
     def row_of(self, logical_id: str) -> Row:
@@ -123,7 +125,7 @@ def build_parameter_template(template: ParameterTemplate, *, output: Path) -> tu
     document = {
         "Description": template.description,
         "Parameters": template.parameters,
-        "Rules": {"OfferedInRegion": {"Assertions": [_NOT_IN_CHINA]}},
+        "Rules": {"OfferedInRegion": {"Assertions": [_NOT_IN_CHINA]}, **template.rules},
         "Conditions": template.conditions,
         **sections,
     }

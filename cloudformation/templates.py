@@ -13,6 +13,7 @@ from aws_cdk import aws_sns as sns
 from centralized_root_access import (
     CentralizedRootAccess,
     RootAccessFeature,
+    RootSessionGuardrail,
     RootTask,
     RootTasks,
     RootUseAlarm,
@@ -422,6 +423,74 @@ GUARDRAIL = ParameterTemplate(
     ),
 )
 
+_SESSION_ROLES = (
+    "arn:aws:iam::100000000008:role/centralized-root-access/*",
+    "arn:aws:iam::100000000009:role/centralized-root-access/*",
+)
+_ROLE_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+\*?"
+_NO_TARGETS = {"Fn::And": [_equals("Targets", "none"), _equals("DelegatedAdministrators", "none")]}
+
+SESSION_GUARDRAIL = ParameterTemplate(
+    name="root-session-guardrail",
+    description="Denies sts:AssumeRoot to everyone but the roles that are to open root sessions.",
+    parameters={
+        "SessionRoleArns": _text(
+            "The ARNs of the roles that may open root sessions, with a * at the end for several, "
+            "such as arn:aws:iam::222222222222:role/centralized-root-access/*.",
+            f"{_ROLE_ARN}(,{_ROLE_ARN})*",
+            f"ARNs of roles, with or without a * at the end, {_SEPARATED}",
+        ),
+        "DelegatedAdministrators": _text(
+            "The accounts of the delegated administrators for IAM, to which a service control "
+            f"policy is attached, {_EXAMPLE_ACCOUNTS}.",
+            f"none|{_ACCOUNTS}*",
+            f"none, or account IDs of 12 digits, {_SEPARATED}",
+            default="none",
+        ),
+        "Targets": _text(
+            "The organization's root, or the organizational units and accounts, to which a "
+            "resource control policy is attached, such as ou-a1b2-c3d4e5f6,222222222222.",
+            f"none|r-[a-z0-9]{{4,32}}|{_TARGET}(,{_TARGET})*",
+            f"none, the ID of the root, or IDs of organizational units or accounts, {_SEPARATED}",
+            default="none",
+        ),
+    },
+    rules={
+        "AttachedToSomething": {
+            "Assertions": [
+                {
+                    "Assert": {"Fn::Not": [_NO_TARGETS]},
+                    "AssertDescription": "List Targets, DelegatedAdministrators, or both.",
+                }
+            ]
+        }
+    },
+    conditions={
+        "HasDelegates": _differs("DelegatedAdministrators", "none"),
+        "HasTargets": _differs("Targets", "none"),
+    },
+    choices={},
+    table=(
+        Row(ids="RootSessionGuardrailDelegatePolicy", condition="HasDelegates"),
+        Row(ids="RootSessionGuardrailMemberPolicy", condition="HasTargets"),
+    ),
+    placeholders=Placeholders(
+        lists={
+            _SESSION_ROLES: "SessionRoleArns",
+            _DELEGATES: "DelegatedAdministrators",
+            _TARGETS: "Targets",
+        },
+        texts=_STACK_NAME,
+    ),
+    add=lambda stack: RootSessionGuardrail(
+        stack,
+        "RootSessionGuardrail",
+        session_roles=_SESSION_ROLES,
+        delegated_administrators=_DELEGATES,
+        targets=_TARGETS,
+    ),
+)
+
 # Stands for the parameter.
 _ROLE = "arn:aws:iam::100000000007:role/centralized-root-access/*"
 
@@ -437,7 +506,7 @@ ROOT_USE_ALARM = ParameterTemplate(
         "SessionRoleArn": _text(
             "The ARN of the roles that open root sessions, with a * for several, such as "
             "arn:aws:iam::222222222222:role/centralized-root-access/*. With none each AssumeRoot fires.",
-            r"none|arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+\*?",
+            f"none|{_ROLE_ARN}",
             "none, or the ARN of a role, with or without a * at its end",
             default="none",
         ),
@@ -458,4 +527,4 @@ ROOT_USE_ALARM = ParameterTemplate(
     ),
 )
 
-TEMPLATES = (ROOT_ACCESS, ROOT_TASKS, GUARDRAIL, ROOT_USE_ALARM)
+TEMPLATES = (ROOT_ACCESS, ROOT_TASKS, GUARDRAIL, SESSION_GUARDRAIL, ROOT_USE_ALARM)

@@ -43,7 +43,7 @@ resource "aws_s3_object" "template" {
 
 resource "aws_cloudformation_stack" "stack" {
   name         = var.name
-  template_url = "https://s3.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}/${var.bucket}/${aws_s3_object.template.key}"
+  template_url = "https://s3.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}/${var.bucket}/${aws_s3_object.template.key}"
   capabilities = ["CAPABILITY_IAM"]
   iam_role_arn = var.iam_role_arn
   tags         = var.tags

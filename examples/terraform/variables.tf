@@ -20,13 +20,15 @@ variable "prefix" {
 }
 
 variable "template" {
-  description = "The template: root-access, root-tasks, root-user-guardrail or root-use-alarm."
+  description = "The template: root-access, root-tasks, root-user-guardrail, root-session-guardrail or root-use-alarm."
   type        = string
   default     = "root-access"
 
   validation {
-    condition     = contains(["root-access", "root-tasks", "root-user-guardrail", "root-use-alarm"], var.template)
-    error_message = "template must be root-access, root-tasks, root-user-guardrail or root-use-alarm."
+    condition = contains(
+      ["root-access", "root-tasks", "root-user-guardrail", "root-session-guardrail", "root-use-alarm"], var.template
+    )
+    error_message = "template must be root-access, root-tasks, root-user-guardrail, root-session-guardrail or root-use-alarm."
   }
 }
 

@@ -21,6 +21,7 @@ from aws_cdk import aws_sns as sns
 from centralized_root_access import (
     CentralizedRootAccess,
     RootAccessFeature,
+    RootSessionGuardrail,
     RootTask,
     RootTasks,
     RootUseAlarm,
@@ -144,6 +145,21 @@ VALUES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
         },
         "ExemptAccounts": {"": {}, MEMBER: {"exempt_accounts": [MEMBER]}},
     },
+    "root-session-guardrail": {
+        "SessionRoleArns": {
+            roles: {"session_roles": roles.split(",")}
+            for roles in (ROLES, f"{ROLES},arn:aws:iam::{OTHER}:role/Emergency")
+        },
+        "DelegatedAdministrators": {
+            MEMBER: {"delegated_administrators": [MEMBER]},
+            f"{MEMBER},{OTHER}": {"delegated_administrators": [MEMBER, OTHER]},
+            "none": {},
+        },
+        "Targets": {
+            "r-ab12": {"targets": ["r-ab12"]},
+            f"{OTHER},{UNIT}": {"targets": [OTHER, UNIT]},
+        },
+    },
     "root-use-alarm": {
         "TrailLogGroup": {"trail": {}},
         "SessionRoleArn": {"none": {}, ROLES: {"session_roles": [ROLES]}},
@@ -173,6 +189,8 @@ def add_construct(name: str, stack: Stack, arguments: dict[str, Any]) -> None:
             RootTasks(stack, "RootTasks", **arguments)
         case "root-user-guardrail":
             RootUserGuardrail(stack, "RootUserGuardrail", **arguments)
+        case "root-session-guardrail":
+            RootSessionGuardrail(stack, "RootSessionGuardrail", **arguments)
         case "root-use-alarm":
             trail = logs.LogGroup.from_log_group_name(stack, "Trail", "trail")
             RootUseAlarm(stack, "RootUse", trail_log_group=trail, **arguments)
@@ -388,6 +406,8 @@ def totals_of(aws: LocalAws, state_machine: str, input_: dict[str, Any]) -> dict
         ("root-access", "PermissionsBoundaryArn", "boundary"),
         ("root-tasks", "ProtectedAccounts", ",".join([MEMBER] * 210)),
         ("root-user-guardrail", "Targets", "r-ab12"),
+        ("root-session-guardrail", "SessionRoleArns", "arn:aws:iam::222222222222:role/a*,b"),
+        ("root-session-guardrail", "Targets", f"r-ab12,{UNIT}"),
         ("root-use-alarm", "SessionRoleArn", "*"),
     ],
 )

@@ -121,7 +121,7 @@ def test_no_two_stacks_have_the_same_object() -> None:
 def test_the_templates_address_has_its_hash_and_the_domain_of_its_partition() -> None:
     template = RESOURCES["aws_s3_object.template"]
     assert "${filemd5(local.template)}" in template["key"]
-    s3 = "https://s3.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
+    s3 = "https://s3.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"
     assert STACK["template_url"] == f'"{s3}/${{var.bucket}}/${{aws_s3_object.template.key}}"'
     assert STACK["capabilities"] == ['"CAPABILITY_IAM"']
 

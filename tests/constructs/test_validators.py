@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from support import many_apps
 from support.apps import APPS, ROOT, synthesize
@@ -41,6 +43,12 @@ def test_cfn_lint_finds_nothing_in_any_template_that_is_not_accepted(templates: 
         for finding in findings
     }
     assert found == {ACCEPTED}
+
+
+def test_cloudformation_has_no_resource_of_its_own_for_what_the_custom_resource_does() -> None:
+    """If it has one now, new users are better off with it: say so on the first page."""
+    own = re.compile(r"AWS::(IAM|Organizations)::\w*(Root|Feature|Trusted|ServiceAccess|Delegated)")
+    assert not list(filter(own.match, PROVIDER_SCHEMA_MANAGER.get_resource_types("us-east-1")))
 
 
 def test_every_state_machine_is_valid(templates: list[Path], tmp_path: Path) -> None:
