@@ -17,7 +17,7 @@ from aws_calls.notices import Notice
 from common.next_step import NextStep
 from root_access.root_access_errors import ConvergenceError
 from root_tasks.model.report_schema import Outcome, RootCredentials, RootFree
-from root_tasks.report.changes import notice as audit_notice
+from root_tasks.report.audit_notice import audit_notice
 from root_tasks.report.changes import with_history
 from root_tasks.report.next_steps import next_steps
 from support.accounts import MANAGEMENT, OTHER

@@ -79,7 +79,7 @@ class Bucket:
         return (entry["Key"] for entry in self._list(prefix))
 
     def find_etag(self, key: str) -> str | None:
-        """Return the ETag of an object, whether or not it can be read; None if there is no object."""
+        """Return the ETag of an object, readable or not; None if there is no object."""
         # A key sorts before all longer keys with the same prefix.
         entry = next(self._list(key), None)
         if entry is None or entry["Key"] != key:

@@ -100,7 +100,7 @@ class Storage:
 
 
 class RunStore:
-    """The documents that the functions of a run leave for each other, and for readers of its report.
+    """The documents that the functions of a run leave for each other and for its readers.
 
     What a later step relies on is read by the SHA-256 that the state machine has passed on: who
     writes to the bucket does not decide what a run does. Such a read raises ChecksumMismatchError
@@ -145,7 +145,7 @@ class RunStore:
         return decode(type_, _verify(key, self._bucket.read(key), checksum))
 
     def claim_batch(self, work: Work, batch: int, *, token: str) -> bool:
-        """Claim a batch, and return whether it is claimed by this token. A batch is claimed only once."""
+        """Claim a batch, and return whether this token has: a batch is claimed only once."""
         key = f"{self._results(work.run_id, work.task)}{batch:05}.claim"
         return self._bucket.claim(key, token.encode())
 
@@ -178,7 +178,7 @@ class RunStore:
         return frozenset(int(match[1]) for match in map(claims.fullmatch, keys) if match)
 
     def claim_plan(self, run_id: str, mark: ExecutionMark) -> bool:
-        """Mark a plan as executed, and return whether it is this execution's: a plan is executed once."""
+        """Mark a plan as executed, and return whether this execution has: it is executed once."""
         return self._bucket.claim(self._key(run_id, EXECUTION_MARK), encode(mark))
 
     def write_file(self, run_id: str, file: File) -> str:
@@ -249,7 +249,7 @@ class BackupStore:
         self._bucket = bucket
 
     def write(self, backup: Backup) -> str:
-        """Store a policy, and return its reference: the key, which has the SHA-256 of the stored bytes."""
+        """Store a policy, and return its reference: the key, with the SHA-256 of the bytes."""
         body = encode(backup)
         name = urllib.parse.quote(backup.id.rpartition(":")[2], safe="")
         reference = f"backups/{backup.run_id}/{backup.account_id}/{name}/{sha256(body)}.json"
@@ -263,7 +263,7 @@ class BackupStore:
         return list(filter(BACKUP_REFERENCE.fullmatch, keys))
 
     def read(self, reference: str) -> Backup | None:
-        """Return a policy that was backed up by this release or an earlier one; None if there is none.
+        """Return a policy that this release or an earlier one backed up; None if there is none.
 
         Raises:
             CallError: S3 refuses to return it, for example because of its encryption key.

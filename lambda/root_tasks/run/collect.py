@@ -1,4 +1,4 @@
-"""The results of a run's batches: each is read by the hash that the state machine holds, never trusted."""
+"""The results of a run's batches, each read by the hash that the state machine holds."""
 
 from __future__ import annotations
 

@@ -116,10 +116,10 @@ def _results(
 
 
 def is_outside(email: str | None, domains: Collection[str]) -> bool | None:
-    """Return whether an address is in another domain; None if no domain is listed, or no address is known.
+    """Return whether an address is in another domain; None if that is not known.
 
-    A subdomain is another domain. What is before the @ does not count: accounts may share a
-    mailbox.
+    That is so if no domain is listed, or the account has no address. A subdomain is another domain.
+    What is before the @ does not count: accounts may share a mailbox.
     """
     if not domains or email is None:
         return None

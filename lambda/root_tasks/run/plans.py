@@ -1,4 +1,4 @@
-"""The plan that a run executes: whether it is of this construct, fresh, unaltered and not executed before."""
+"""The plan that a run executes: of this construct, unaltered, in time, and executed only once."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def require_override(assignments: Iterable[Assignment], *, allowed: bool) -> Non
 
 
 def parse_plan_request(input_: object) -> PlanRequest:
-    """Return what the input of the Execute state machine asks for: the run ID of a plan, and nothing else.
+    """Return what the input of the Execute state machine asks for.
 
     Raises:
         RunRefusedError: The input is something else.
@@ -157,9 +157,9 @@ class Plans:
         return response
 
     def _describe(self, execution_arn: str) -> Response | None:
-        """Return an execution once it has its output, or its state after some seconds; None if there is none.
+        """Return an execution once it has its output; None if there is none.
 
-        What Step Functions describes may be some seconds old.
+        What Step Functions describes may be some seconds old. After these, its state is returned.
         """
         budget = self.aws.budget.within(_MAX_DELAY_SECONDS)
         message = "the execution is not as expected"

@@ -13,6 +13,7 @@ from ..messages import quantity
 from ..model.report_schema import Outcome
 from ..report import changes
 from ..report.asff import findings_of
+from ..report.audit_notice import audit_notice
 from ..report.changes import Publication
 from ..report.render import as_csv, as_html, as_json
 from ..report.summary import is_audited
@@ -136,7 +137,7 @@ def _compare(aws: Aws, report: Report, latest: LatestReport, *, imports: bool) -
         aws.log(event="comparison_skipped", runId=report.run_id, reason=problem)
         report = report.with_warning(f"This audit was not compared with the latest one. {problem}")
     report = changes.with_history(replace(report, published_at=now), previous=previous)
-    notice = changes.notice(report, previous=previous, problem=problem)
+    notice = audit_notice(report, previous=previous, problem=problem)
 
     imported = None
     if imports:

@@ -92,7 +92,7 @@ def storage(s3: Any, time: FakeTime) -> Storage:
 
 
 def respond(s3: Any, operation: str, *responses: tuple[int, str] | Callable[[], None]) -> list[str]:
-    """Let the first calls of an operation fail, each with a status and a code; return the keys called for."""
+    """Let the first calls of an operation fail so, and return the keys called for."""
     left = list(responses)
     called: list[str] = []
 

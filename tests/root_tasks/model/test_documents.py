@@ -1,4 +1,4 @@
-"""The documents in S3, each as version 1 has it: what one release stores, every later one has to read."""
+"""The documents in S3, as version 1 has them: every later release has to read them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read(document: dict[str, Any]) -> Document:
 
 
 def written_again(name: str) -> bytes:
-    """The bytes that this release stores of a document; the words of a report's summary may change."""
+    """The bytes that this release stores of a document, but for a report's summary."""
     document = stored(name)
     derived: dict[str, object] = {
         key: document[key] for key in ("summary", "totals") if key in document

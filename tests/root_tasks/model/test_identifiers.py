@@ -1,4 +1,4 @@
-"""The values of enums on a wire are identifiers, or names of the command line; people read words."""
+"""Values of enums on a wire are identifiers, or names of the command line; people read words."""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ from root_tasks.model.report_schema import (
     RootCredentials,
     Task,
 )
-from root_tasks.report.changes import change_message, changes, notice, with_history
+from root_tasks.report.audit_notice import audit_notice, change_message
+from root_tasks.report.changes import changes, with_history
 from root_tasks.report.controls import evidence
 from root_tasks.report.render import as_csv, as_html, as_json
 from root_tasks.report.risk import RECENT, in_order_of_risk
@@ -639,7 +640,7 @@ def own_root_user(**has: Any) -> Report:
 def sent(before: Report, after: Report) -> Notice:
     """The notice about an audit that comes after another one."""
     after = dataclasses.replace(after, run_id="newer")
-    published = notice(with_history(after, previous=before), previous=before, problem=None)
+    published = audit_notice(with_history(after, previous=before), previous=before, problem=None)
     assert published is not None
     return published
 

@@ -1,4 +1,4 @@
-"""Since when full audits find no root credentials: carried from one to the next, and said in a sentence.
+"""Since when full audits find no root credentials: each takes it over from the one before.
 
 The sentence itself is in tests/notices/audit-root-free.txt.
 """
@@ -76,7 +76,7 @@ class Audit:
         )
 
     def written_again(self) -> Audit:
-        """The same; if the result of its last account was damaged before that, it is no longer known."""
+        """The same; if the last account's result was damaged before, it is no longer known."""
         if not self.damaged_between or self.accounts[-1] == "INACCESSIBLE":
             return self
         accounts = (*self.accounts[:-1], "INACCESSIBLE")

@@ -154,7 +154,8 @@ def audits(root_tasks: RootTasks) -> Audits:
             id="the report of the one that found none is late",
         ),
         pytest.param(
-            "appear, begin A, look A, begin B, look B, begin C, end B, disappear, look C, end A, end C",
+            "appear, begin A, look A, begin B, look B, end B, begin C, disappear, look C, "
+            "end A, end C",
             "A",
             [1, 1],
             [APPEARED, NOT_COMPARED],

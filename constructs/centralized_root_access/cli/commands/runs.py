@@ -49,8 +49,8 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
         states = runs_.states_of(found)
         if not found:
             print_note(
-                f"Stack {runs_.deployment.stack} has no runs yet. A RootTasks that was renamed or moved "
-                "starts without its earlier runs."
+                f"Stack {runs_.deployment.stack} has no runs yet. "
+                "A RootTasks that was renamed or moved starts without its earlier runs."
             )
         if format_ == TABLE:
             _show(found, states)
