@@ -12,6 +12,7 @@ from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from support.accounts import MEMBER, OTHER
 from support.apps import ROOT
 from support.deploying import Deployer, assert_succeeded
+from support.pages import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +103,13 @@ def test_the_workflows_commands_lead_from_an_audit_that_fails_to_an_executed_pla
     assert re.search(".*; planned by .*".join(principals), pipeline.summary.read_text())
     assert not organization.root_credentials(MEMBER).password
     assert not organization.root_credentials(OTHER).password
+
+
+def test_the_guide_shows_the_workflows_commands() -> None:
+    shown = [yaml.safe_load(block.text)["run"] for block in blocks("yaml") if "run" in block.text]
+    commands = [step.get("run") for job in JOBS.values() for step in job["steps"]]
+    assert len(shown) == 3
+    assert set(shown) <= set(commands)
 
 
 def test_the_jobs_that_show_something_have_no_credentials() -> None:
