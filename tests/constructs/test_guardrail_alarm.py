@@ -38,7 +38,7 @@ QUERIES = [
     " ".join(query.split())
     for query in re.findall(
         r"^```\n(fields .*?)^```$",
-        (ROOT / "docs" / "guides" / "guardrail.md").read_text(),
+        (ROOT / "docs" / "guides" / "root-use-alarm.md").read_text(),
         re.MULTILINE | re.DOTALL,
     )
 ]

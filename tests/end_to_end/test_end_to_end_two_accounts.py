@@ -57,7 +57,7 @@ class Deployed:
         """Run a block of commands of a page, with values for what the reader has to fill in."""
         text = (ROOT / "docs" / "guides" / f"{page}.md").read_text()
         (block,) = re.findall(
-            rf"^ *<!-- test: {name} -->\n *```\w*\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL
+            rf"^ *<!-- test: {name} -->\n+ *```\w*\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL
         )
         commands = textwrap.dedent(block)
         for placeholder, value in values.items():
