@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from centralized_root_access.preflight.evaluate import Decision
+from centralized_root_access.preflight.task_calls import TASK_CALLS
 from local_aws.emulation.organization_policies import (
     AttachedPolicy,
     MalformedPolicyError,
     UnsupportedPolicyError,
     find_policy_denial,
 )
-from root_tasks.tasks import DEFINITIONS
 from support.accounts import MEMBER, OTHER, THIRD
 from support.emulation import AUDIT, error_of, open_root_session
 from support.scp import samples
@@ -223,7 +223,7 @@ def test_the_emulation_agrees_with_what_is_known_of_published_policies() -> None
                         resource="*" if action == "iam:GetAccountSummary" else principal,
                         context=context,
                     )
-                    for action in DEFINITIONS[task].calls
+                    for action in TASK_CALLS[task].all
                 ]
             except (UnsupportedPolicyError, MalformedPolicyError):
                 continue

@@ -10,9 +10,9 @@ import pytest
 
 from centralized_root_access.preflight.evaluate import Decision, PolicyCheck, Reason
 from centralized_root_access.preflight.fixes import Keep, find_fixes, statement_with_exemption
+from centralized_root_access.preflight.task_calls import TASK_CALLS
 from centralized_root_access.preflight.verdicts import TaskResult, judge_account, judge_task
 from root_tasks.model.report_schema import Task
-from root_tasks.tasks import DEFINITIONS
 from support.scp import (
     ACCOUNT,
     ACCOUNT_ID,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from root_tasks.model.run import Account
     from support.scp import Sample
 
-EVERY_CALL = sorted({action for definition in DEFINITIONS.values() for action in definition.calls})
+EVERY_CALL = sorted({action for calls in TASK_CALLS.values() for action in calls.all})
 
 
 def checked(

@@ -29,10 +29,9 @@ from root_tasks.messages import (
     STOP_UNREAD,
     STOPPED,
 )
-from root_tasks.model.report_schema import ItemType, Task
+from root_tasks.model.report_schema import Task
 from root_tasks.model.run import Work
 from root_tasks.refusals import RefusalReason
-from root_tasks.tasks.delete_credentials import DEFINITION, necessary_calls
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import enable_root_access
 from support.root_tasks import RootTasks, refusal, session_calls
@@ -496,24 +495,6 @@ def test_mfa_is_not_planned_while_another_credential_stays(
 
 
 # Deleting
-
-
-def test_a_deletion_needs_the_lists_that_it_reads_again() -> None:
-    assert {type_: necessary_calls(type_) for type_ in DEFINITION.item_types} == {
-        ItemType.PASSWORD: ("iam:GetLoginProfile", "iam:DeleteLoginProfile"),
-        ItemType.ACCESS_KEY: ("iam:ListAccessKeys", "iam:DeleteAccessKey"),
-        ItemType.SIGNING_CERTIFICATE: (
-            "iam:ListSigningCertificates",
-            "iam:DeleteSigningCertificate",
-        ),
-        ItemType.MFA_DEVICE: (
-            "iam:GetLoginProfile",
-            "iam:ListAccessKeys",
-            "iam:ListSigningCertificates",
-            "iam:ListMFADevices",
-            "iam:DeactivateMFADevice",
-        ),
-    }
 
 
 def test_mfa_is_deactivated_last_after_the_credentials_were_read_again(

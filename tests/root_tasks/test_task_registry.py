@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from centralized_root_access.preflight.task_calls import TASK_CALLS, TaskCalls
 from local_aws.emulation.task_policies import TASK_POLICIES, TaskPolicy
 from local_aws.emulation.task_policies import Feature as EmulatedFeature
 from root_access.state import Feature
@@ -51,13 +52,13 @@ def execute(task: AccountTask) -> Finding:
 DEFINITION = TaskDefinition(
     words=TaskWords(title="Delete the oldest root access key"),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
-    item_types=(ItemType.ACCESS_KEY,),
-    calls=("iam:ListAccessKeys", "iam:DeleteAccessKey"),
     input_keys=(ACCOUNTS, "reason"),
     parse=parse_named_accounts,
     plan=plan,
     execute=execute,
-    necessary_calls=lambda type_: ("iam:DeleteAccessKey",),
+)
+CALLS = TaskCalls(
+    all=("iam:ListAccessKeys", "iam:DeleteAccessKey"), for_each_type=(("iam:DeleteAccessKey",),)
 )
 
 
@@ -70,10 +71,11 @@ def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
     monkeypatch.setitem(Task._member_map_, task.name, task)
     monkeypatch.setitem(Task._value2member_map_, NAME, task)
     monkeypatch.setitem(DEFINITIONS, task, DEFINITION)
+    monkeypatch.setitem(TASK_CALLS, task, CALLS)
     policy = TaskPolicy(
         name=POLICY,
         needs=EmulatedFeature.ROOT_CREDENTIALS_MANAGEMENT,
-        allows=frozenset(DEFINITION.calls),
+        allows=frozenset(CALLS.all),
     )
     monkeypatch.setitem(TASK_POLICIES, f"arn:aws:iam::aws:policy/root-task/{POLICY}", policy)
     return task

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import TYPE_CHECKING
 
 import pytest
 
 from centralized_root_access.cli.show import screen
-from root_tasks.model.report_schema import Item, ItemType, Outcome, Report
+from root_tasks.model.report_schema import Item, ItemType, Outcome, Report, Task
 from root_tasks.report.render import as_csv
 from root_tasks.report.summary import headline, summary, title, what_it_does
 from root_tasks.tasks import DEFINITIONS
 from support.reports import page_of, report, result
-
-if TYPE_CHECKING:
-    from root_tasks.model.report_schema import Task
 
 RUNS = [
     (task, override)
@@ -24,12 +20,13 @@ RUNS = [
     for override in (False, True)
     if definition.makes_changes and (definition.setting_words or not override)
 ]
+TYPES = {Task.UNLOCK_BUCKET: ItemType.BUCKET_POLICY, Task.UNLOCK_QUEUE: ItemType.QUEUE_POLICY}
 
 
 def run(task: Task, override: bool, outcome: Outcome) -> Report:
     """The plan or the execution of a task, in an account where everything else is the same."""
     item = Item(
-        type=DEFINITIONS[task].policy_type or ItemType.PASSWORD,
+        type=TYPES.get(task, ItemType.PASSWORD),
         outcome=outcome,
         id="locked",
         policy="{}",

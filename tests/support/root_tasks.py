@@ -733,7 +733,7 @@ def _name_of_function(handler: str, event: Mapping[str, Any]) -> str:
     task = Task(event["task"])
     if handler == "execute_batch":
         return task
-    return f"Plan {task}" if DEFINITIONS[task].policy_type else Task.AUDIT
+    return f"Plan {task}" if DEFINITIONS[task].changes_policies else Task.AUDIT
 
 
 def _report_event(run: Mapping[str, Any], results: Sequence[object]) -> dict[str, Any]:

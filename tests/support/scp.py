@@ -23,10 +23,10 @@ from centralized_root_access.preflight.evaluate import (
     evaluate_request,
     strictest,
 )
+from centralized_root_access.preflight.task_calls import TASK_CALLS
 from centralized_root_access.preflight.truth import Truth
 from root_tasks.model.run import Account
 from root_tasks.model.task import ASSUME_ROOT, Task
-from root_tasks.tasks import DEFINITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -166,7 +166,7 @@ def decision(*policies: Policy, call: Call = GET_USER) -> Decision:
 
 def task_decision(task: Task, service_control: Sequence[Level]) -> Decision:
     """Return the strictest decision of service control policies on a call of a task."""
-    calls = [call_of(action, session=SESSION) for action in DEFINITIONS[task].calls]
+    calls = [call_of(action, session=SESSION) for action in TASK_CALLS[task].all]
     return strictest(
         {evaluate_call(call, service_control, session=SESSION).decision for call in calls}
     )

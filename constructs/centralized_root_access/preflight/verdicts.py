@@ -11,6 +11,7 @@ from root_tasks.model.task import ASSUME_ROOT
 from root_tasks.tasks import DEFINITIONS
 
 from .evaluate import Decision, strictest
+from .task_calls import TASK_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -149,26 +150,22 @@ def judge_task(check: PolicyCheck, task: Task, account: Account) -> TaskVerdict:
         task: The task.
         account: The account.
     """
-    definition = DEFINITIONS[task]
-
     # Ask the policies about every call. A plan has sessions of its own, in which nothing can be
     # changed.
-    session_tasks = dict.fromkeys((definition.planned_by or task, task))
+    session_tasks = dict.fromkeys((DEFINITIONS[task].planned_by or task, task))
     opening = [check.verdict(ASSUME_ROOT, account, task=session) for session in session_tasks]
-    calls = {action: check.verdict(action, account) for action in definition.calls}
+    needed = TASK_CALLS[task]
+    calls = {action: check.verdict(action, account) for action in needed.all}
     verdicts = opening + list(calls.values())
 
     # The task is denied as a whole if it needs a call for everything, or a call for each type of
     # what it plans.
-    for_everything = opening + [calls[action] for action in definition.necessary_reads]
-    types = list(definition.item_types)
-    if definition.policy_type is not None:
-        types.append(definition.policy_type)
+    for_everything = opening + [calls[action] for action in needed.for_everything]
     is_type_denied = [
-        _is_denied(calls[action] for action in definition.necessary_calls(type_)) for type_ in types
+        _is_denied(calls[action] for action in actions) for actions in needed.for_each_type
     ]
     decisions = {verdict.decision for verdict in verdicts}
-    if _is_denied(for_everything) or (types and all(is_type_denied)):
+    if _is_denied(for_everything) or (is_type_denied and all(is_type_denied)):
         result = TaskResult.DENIED
     elif Decision.DENIED in decisions:
         result = TaskResult.PARTLY

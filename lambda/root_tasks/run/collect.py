@@ -124,7 +124,7 @@ def _unknown_finding(run: Run, account_id: str, why: str, backups: BackupStore) 
         reason = f"{why} {messages.NOTHING_CHANGED}"
         return Finding(account_id=account_id, outcome=Outcome.INACCESSIBLE, reason=reason)
     reason = f"{why} {messages.LOOK_AGAIN}"
-    if DEFINITIONS[run.task].policy_type is not None:
+    if DEFINITIONS[run.task].changes_policies:
         reason += f" {_backup_references(run, account_id, backups)}"
     return Finding(account_id=account_id, outcome=Outcome.UNKNOWN, reason=reason)
 

@@ -10,7 +10,7 @@ from root_access.state import Feature
 from ..messages import HAS_PASSWORD
 from ..model.report_schema import ItemType, Outcome, Task
 from ..model.run import Target
-from .credentials import LISTING_CALLS, password_created_at
+from .credentials import password_created_at
 from .definition import TaskDefinition, TaskWords
 from .outcomes import already_done, failure_item, finding_of, item_of
 from .task_input import ACCOUNTS, parse_named_accounts
@@ -57,13 +57,9 @@ DEFINITION = TaskDefinition(
         "unless it exempts the account.",
     ),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
-    necessary_reads=(LISTING_CALLS[ItemType.PASSWORD],),
-    item_types=(ItemType.PASSWORD,),
-    calls=(LISTING_CALLS[ItemType.PASSWORD], _CREATE_LOGIN_PROFILE),
     input_keys=(ACCOUNTS,),
     parse=parse_named_accounts,
     plan=plan,
-    necessary_calls=lambda type_: (_CREATE_LOGIN_PROFILE,),  # noqa: ARG005
     execute=execute,
     planned_by=Task.AUDIT,
 )

@@ -12,7 +12,6 @@ from ..messages import DETAILS_UNAVAILABLE, contradiction, hint
 from ..model.report_schema import AccessKey, CredentialDetails, ItemType, Outcome, RootCredentials
 from ..model.run import Finding
 from .credentials import (
-    DETAIL_CALLS,
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,
     Credential,
@@ -94,8 +93,6 @@ def _access_key(key: Credential) -> AccessKey:
 DEFINITION = TaskDefinition(
     words=TaskWords(title="Audit of root credentials"),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
-    necessary_reads=(GET_ACCOUNT_SUMMARY,),
-    calls=(GET_ACCOUNT_SUMMARY, *DETAIL_CALLS),
     input_keys=SCOPE_KEYS,
     parse=parse_accounts_or_all,
     plan=audit,

@@ -84,12 +84,6 @@ LISTING_CALLS = {
     ItemType.PASSWORD: _GET_LOGIN_PROFILE,
     **{type_: listing.operation for type_, listing in _LISTINGS.items()},
 }
-# The calls that read the details of what the summary counts.
-DETAIL_CALLS = (
-    _GET_USER,
-    _GET_ACCESS_KEY_LAST_USED,
-    *(listing.operation for listing in _LISTINGS.values()),
-)
 
 
 @dataclass(frozen=True, kw_only=True)

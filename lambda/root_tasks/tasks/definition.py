@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from root_access.state import Feature
 
     from ..aws.sessions import RootSession
-    from ..model.report_schema import ItemType, Task
+    from ..model.report_schema import Task
     from ..model.run import CredentialSelection, Finding, Target
     from .task_input import Request, TaskInput
 
@@ -64,37 +64,31 @@ class TaskDefinition:
         words: What it does, in words.
         setting_words: What it does in words if it sets a policy; None if it cannot.
         feature: The feature of centralized root access that its sessions need.
-        necessary_reads: The calls without which an audit or a plan finds nothing in an account.
-        item_types: What a plan finds by itself; empty if the input names the targets.
-        calls: The calls that its root sessions make, those of a plan included, named as in an IAM
-            policy: without a plan nothing is executed.
         input_keys: The keys that its input may have, besides "task" and "requestedBy".
         parse: Returns what an input asks for; raises RunRefusedError. It decides whether the
             accounts have to be named.
         plan: Reads an account and changes nothing. Of a task that makes changes, the finding has
             the targets of the plan.
         execute: Changes the targets of the plan, and nothing else; None for a read-only task.
-        policy_type: The policies that the task removes and replaces; None if it does not.
         planned_by: The task whose policy the sessions of a plan have, which can change nothing;
             None if AWS has no such policy, and a plan needs the task's own.
-        necessary_calls: Returns the calls without which nothing planned of a type can be done.
     """
 
     words: TaskWords
     setting_words: TaskWords | None = None
     feature: Feature
-    necessary_reads: tuple[str, ...] = ()
-    item_types: tuple[ItemType, ...] = ()
-    calls: tuple[str, ...]
     input_keys: tuple[str, ...]
     parse: Callable[[TaskInput], Request]
     plan: Callable[[AccountTask], Finding]
     execute: Callable[[AccountTask], Finding] | None = None
-    policy_type: ItemType | None = None
     planned_by: Task | None = None
-    necessary_calls: Callable[[ItemType], tuple[str, ...]] = lambda type_: ()  # noqa: ARG005
 
     @property
     def makes_changes(self) -> bool:
         """True if the task makes changes, and so needs a plan."""
         return self.execute is not None
+
+    @property
+    def changes_policies(self) -> bool:
+        """True if it removes and sets the policies of resources."""
+        return self.setting_words is not None

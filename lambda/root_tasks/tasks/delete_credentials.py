@@ -15,7 +15,6 @@ from .. import messages
 from ..model.report_schema import ItemType, Outcome, Task
 from ..model.run import Finding, Target
 from .credentials import (
-    DETAIL_CALLS,
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,
     credentials_of_type,
@@ -50,7 +49,6 @@ _DELETIONS = {
     ItemType.SIGNING_CERTIFICATE: ("iam:DeleteSigningCertificate", "CertificateId"),
     ItemType.MFA_DEVICE: ("iam:DeactivateMFADevice", "SerialNumber"),
 }
-_DELETING_CALLS = {type_: operation for type_, (operation, _) in _DELETIONS.items()}
 # Types that are also identified by the time of creation, for an MFA device the time when it was
 # enabled. With the reasons to leave one: it could not be read, or it is not as planned.
 _IDENTIFIED_BY_DATE = {
@@ -240,13 +238,6 @@ class _Deletion:
         return item_of(target, Outcome.DONE)
 
 
-def necessary_calls(type_: ItemType) -> tuple[str, ...]:
-    """Return the calls without which a credential cannot be deleted."""
-    # It is read again to see that it is as planned and, before MFA goes, that nothing else is left.
-    reads = _ORDER if type_ is ItemType.MFA_DEVICE else (type_,)
-    return (*(LISTING_CALLS[type_] for type_ in reads), _DELETING_CALLS[type_])
-
-
 # The input
 
 
@@ -296,18 +287,9 @@ DEFINITION = TaskDefinition(
         warning="This cannot be undone.",
     ),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
-    necessary_reads=(GET_ACCOUNT_SUMMARY,),
-    item_types=_ORDER,
-    calls=(
-        GET_ACCOUNT_SUMMARY,
-        LISTING_CALLS[ItemType.PASSWORD],
-        *DETAIL_CALLS,
-        *_DELETING_CALLS.values(),
-    ),
     input_keys=(*SCOPE_KEYS, *_SELECTION_KEYS),
     parse=parse,
     plan=plan,
-    necessary_calls=necessary_calls,
     execute=execute,
     planned_by=Task.AUDIT,
 )

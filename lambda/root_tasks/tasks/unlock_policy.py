@@ -19,16 +19,7 @@ from ..refusals import RefusalReason, RunRefusedError
 from .definition import TaskDefinition, TaskWords
 from .outcomes import failure_item, finding_of, item_of
 from .policy_documents import difference, effect_on_everyone, policy_text
-from .resource_policies import (
-    DELETE_BUCKET_POLICY,
-    GET_BUCKET_POLICY,
-    GET_QUEUE_ATTRIBUTES,
-    LIST_BUCKETS,
-    PUT_BUCKET_POLICY,
-    SET_QUEUE_ATTRIBUTES,
-    find_bucket_region,
-    policy_of,
-)
+from .resource_policies import find_bucket_region, policy_of
 from .task_input import Request, assignments_of, invalid_value, string_list, text_of
 
 if TYPE_CHECKING:
@@ -81,13 +72,6 @@ def execute(task: AccountTask) -> Finding:
     """Remove or set each policy as planned."""
     items = [_execute_target(task, target) for target in task.targets]
     return finding_of(task.session.account_id, items)
-
-
-def necessary_calls(type_: ItemType) -> tuple[str, ...]:
-    """Return the calls without which no policy of a type can be removed."""
-    if type_ is ItemType.QUEUE_POLICY:
-        return (GET_QUEUE_ATTRIBUTES, SET_QUEUE_ATTRIBUTES)
-    return (GET_BUCKET_POLICY, DELETE_BUCKET_POLICY)
 
 
 def _plan_target(session: RootSession, target: Target) -> tuple[Item, Target | None]:
@@ -287,39 +271,22 @@ def _parse_policy(value: object) -> str:
         raise invalid_value(value, key=_POLICY_OVERRIDE, expected=expected) from error
 
 
-def _definition(what: str, type_: ItemType, **fields: Any) -> TaskDefinition:
+def _definition(what: str, **fields: Any) -> TaskDefinition:
     return TaskDefinition(
-        words=TaskWords(
-            title=f"Unlock {what} policies",
-            planned="to be removed",
-            done="removed",
-        ),
-        setting_words=TaskWords(
-            title=f"Set {what} policies",
-            planned="to be set",
-            done="set",
-        ),
+        words=TaskWords(title=f"Unlock {what} policies", planned="to be removed", done="removed"),
+        setting_words=TaskWords(title=f"Set {what} policies", planned="to be set", done="set"),
         feature=Feature.ROOT_SESSIONS,
         plan=plan,
-        necessary_calls=necessary_calls,
         execute=execute,
-        policy_type=type_,
         **fields,
     )
 
 
 BUCKET_DEFINITION = _definition(
-    "bucket",
-    ItemType.BUCKET_POLICY,
-    necessary_reads=(LIST_BUCKETS,),
-    calls=(LIST_BUCKETS, GET_BUCKET_POLICY, DELETE_BUCKET_POLICY, PUT_BUCKET_POLICY),
-    input_keys=(_BUCKETS, _POLICY_OVERRIDE, _BACKUP),
-    parse=_parse_bucket_input,
+    "bucket", input_keys=(_BUCKETS, _POLICY_OVERRIDE, _BACKUP), parse=_parse_bucket_input
 )
 QUEUE_DEFINITION = _definition(
     "queue",
-    ItemType.QUEUE_POLICY,
-    calls=(GET_QUEUE_ATTRIBUTES, SET_QUEUE_ATTRIBUTES),
     input_keys=(_QUEUES, _SKIP_BACKUP, _POLICY_OVERRIDE, _BACKUP),
     parse=_parse_queue_input,
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from centralized_root_access.preflight.task_calls import TASK_CALLS
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run import Mode
 from root_tasks.tasks import DEFINITIONS
@@ -176,12 +178,9 @@ def test_the_calls_that_policies_are_asked_about_are_those_that_root_sessions_ma
 ) -> None:
     made = _calls_of_each_mode(root_tasks, task)
     assert all(made.values())
-    assert set().union(*made.values()) == set(DEFINITIONS[task].calls)
-    assert made.get(Mode.EXECUTE, set()).issuperset(_necessary_calls(task))
-    assert DEFINITIONS[task].makes_changes == bool(_necessary_calls(task))
-
-
-def _necessary_calls(task: Task) -> set[str]:
-    definition = DEFINITIONS[task]
-    types = definition.item_types or filter(None, [definition.policy_type])
-    return {action for type_ in types for action in definition.necessary_calls(type_)}
+    asked = TASK_CALLS[task]
+    assert set().union(*made.values()) == set(asked.all)
+    # What is changed in an account that has one of everything needs each of these.
+    assert made.get(Mode.EXECUTE, set()).issuperset(itertools.chain(*asked.for_each_type))
+    assert made[Mode.AUDIT if task is Task.AUDIT else Mode.PLAN].issuperset(asked.for_everything)
+    assert DEFINITIONS[task].makes_changes is bool(asked.for_each_type)
