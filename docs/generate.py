@@ -15,6 +15,7 @@ import click
 import griffe
 
 from centralized_root_access.cli.main import main
+from common.next_step import NextStep
 from common.typed_json import fields_by_key
 from root_tasks.model.report_schema import Outcome, Report
 from root_tasks.report.controls import CONTROLS, Evidence
@@ -381,6 +382,7 @@ def report_schema() -> str:
         "totals": {"type": "object", "propertyNames": outcome, "additionalProperties": count},
         "plannedInUse": _schema_of(PlannedInUse | None, named),
         "evidence": _schema_of(tuple[Evidence, ...], named),
+        "nextSteps": _schema_of(tuple[NextStep, ...], named),
         **_properties(Report, named),
     }
     named["plannedInUse"]["properties"]["credentials"] = count

@@ -19,7 +19,6 @@ from root_access.root_access_errors import ConvergenceError
 from root_tasks.model.report_schema import Outcome, RootCredentials, RootFree
 from root_tasks.report.audit_notice import audit_notice
 from root_tasks.report.changes import with_history
-from root_tasks.report.next_steps import next_steps
 from support.accounts import MANAGEMENT, OTHER
 from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access
 from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
@@ -229,7 +228,6 @@ def test_a_notice_of_an_audit_and_its_page_say_the_worst_first(name: str) -> Non
     previous, audit = AUDITS[name]
     previous = previous and dataclasses.replace(previous, account_id=MANAGEMENT)
     audit = dataclasses.replace(audit, account_id=MANAGEMENT, root_email_domains=("example.org",))
-    audit = dataclasses.replace(audit, next_steps=next_steps(audit))
     audit = with_history(audit, previous=previous)
     sent = audit_notice(audit, previous=previous, problem=None)
     assert sent is not None

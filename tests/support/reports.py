@@ -22,7 +22,6 @@ from root_tasks.model.report_schema import (
 )
 from root_tasks.report.changes import with_history
 from root_tasks.report.management_root_user import management_outcome
-from root_tasks.report.next_steps import next_steps
 from root_tasks.report.render import as_html, as_json
 from root_tasks.report.risk import in_order_of_risk
 from root_tasks.tasks.policy_documents import difference
@@ -152,7 +151,6 @@ def report(
 
 def page_of(report: Report) -> str:
     """The page of a report, as its run writes it."""
-    report = replace(report, next_steps=next_steps(report))
     return as_html(report, as_json(report)).decode()
 
 

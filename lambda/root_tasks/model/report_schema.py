@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from common.identifier import Identifier
 
-# The codec resolves it.
-from common.next_step import NextStep  # noqa: TC001
-
 from .codec import Document
 
 # The codec resolves it, and other modules import it from here.
@@ -324,7 +321,6 @@ class Report(RunDetails, Document):
         plan_expires_at: When its plan can no longer be executed; None if it is not a plan.
         root_free: Since when full audits find no root credentials; None if this one does, and for
             other runs.
-        next_steps: What to do; commands lack the options for the profile, the Region and the stack.
     """
 
     KIND: ClassVar[str] = "report"
@@ -337,7 +333,6 @@ class Report(RunDetails, Document):
     published_at: datetime | None = None
     plan_expires_at: datetime | None = None
     root_free: RootFree | None = None
-    next_steps: tuple[NextStep, ...] = ()
 
     def with_warning(self, warning: str) -> Report:
         """Return the report with one more warning."""

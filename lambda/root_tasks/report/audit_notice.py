@@ -18,6 +18,7 @@ from .management_root_user import (
     management_credentials,
     management_result,
 )
+from .next_steps import next_steps
 from .summary import credentials_of, item_counts, minute, summary
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def audit_notice(report: Report, *, previous: Report | None, problem: str | None
         subject=subject,
         message=message,
         thread=f"{report.organization_id}-root-credentials",
-        next_steps=(_READ, *report.next_steps),
+        next_steps=[_READ, *next_steps(report)],
         runbook="Accounts with root credentials",
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..model.report_schema import Outcome
+from ..model.report_schema import Outcome, Task
 from .summary import is_audited
 
 if TYPE_CHECKING:
@@ -53,22 +53,25 @@ CONTROLS: Mapping[str, Callable[[RootCredentials], bool | None]] = {
 }
 
 
-def evidence(report: Report) -> list[Evidence]:
-    """Return what an audit found of each control in member accounts. Skipped ones do not count."""
+def evidence(report: Report) -> tuple[Evidence, ...]:
+    """Return what an audit found of each control in member accounts; nothing of another run.
+
+    Skipped accounts do not count.
+    """
+    if report.task is not Task.AUDIT:
+        return ()
     in_scope = [
         result
         for result in report.results
         if result.outcome is not Outcome.SKIPPED
         and result.account_id != report.management_account_id
     ]
+    # What was read of each account; None if nothing was.
+    read = [result.credentials if is_audited(result) else None for result in in_scope]
     found = []
     for control, is_met in CONTROLS.items():
-        verdicts = [
-            is_met(result.credentials)
-            if result.credentials is not None and is_audited(result)
-            else None
-            for result in in_scope
-        ]
-        met, not_met, not_known = (verdicts.count(verdict) for verdict in (True, False, None))
+        verdicts = [is_met(has) for has in read if has is not None]
+        met, not_met = verdicts.count(True), verdicts.count(False)
+        not_known = len(in_scope) - met - not_met
         found.append(Evidence(control=control, met=met, not_met=not_met, not_known=not_known))
-    return found
+    return tuple(found)

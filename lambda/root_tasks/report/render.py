@@ -20,7 +20,7 @@ from ..model.codec import encode
 from ..model.report_schema import AccessKey, ChangeType, ItemType, Outcome, RootCredentials, Task
 from ..tasks import DEFINITIONS
 from .controls import evidence
-from .next_steps import approval_step
+from .next_steps import approval_step, next_steps
 from .risk import RECENT, all_credentials
 from .summary import (
     accepted_warning,
@@ -60,15 +60,26 @@ _FORMULA_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\u2212"
 _FORMULA = re.compile(f"""(^|[;,|\n])([ "]*)(?=[{_FORMULA_SIGNS}])""")
 
 
-def as_json(report: Report) -> bytes:
+def as_json(report: Report, *, stored: bool = True) -> bytes:
     """Return the report as one line of JSON in plain ASCII; docs/reference/report-schema.md describes it.
 
     `root_tasks.model.codec.decode` reads it.
 
+    Args:
+        report: The report.
+        stored: Whether another command can read it, and take its accounts.
+
     Raises:
         ValueError: A time has no time zone.
     """
-    return encode(report, derived=_summary_keys(report))
+    derived = {
+        "summary": summary(report),
+        "totals": report.totals,
+        "plannedInUse": in_use_of(report),
+        "evidence": evidence(report),
+        "nextSteps": next_steps(report, stored=stored),
+    }
+    return encode(report, derived=derived)
 
 
 def as_csv(report: Report) -> bytes:
@@ -245,15 +256,6 @@ def _hash(page: str, element: str) -> str:
 
 def _embeddable(text: str) -> str:
     return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")
-
-
-def _summary_keys(report: Report) -> dict[str, object]:
-    return {
-        "summary": summary(report),
-        "totals": report.totals,
-        "plannedInUse": in_use_of(report),
-        "evidence": () if DEFINITIONS[report.task].makes_changes else tuple(evidence(report)),
-    }
 
 
 def _notice(report: Report) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..messages import PROTECTED_AUDIT
 from ..model.report_schema import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Plan
 from ..report.accepted import with_acceptance
-from ..report.next_steps import next_steps
 from ..report.risk import in_order_of_risk
 
 if TYPE_CHECKING:
@@ -30,7 +28,6 @@ def make_report(
     own_root_user: Result | None = None,
     warnings: Iterable[str] = (),
     plan_expires_at: datetime | None = None,
-    stored: bool = True,
 ) -> Report:
     """Return the report of a run.
 
@@ -41,7 +38,6 @@ def make_report(
         own_root_user: The result of the management account, if the run is an audit of it there.
         warnings: What the reader has to know besides the results, in sentences.
         plan_expires_at: When the plan can no longer be executed; None if it is not a plan.
-        stored: Whether another command can read the report.
     """
     accepted = {entry.target_id: entry for entry in run.accepted_credentials}
     # The accounts of another run's report were not chosen one by one.
@@ -60,14 +56,13 @@ def make_report(
             run.accounts, _results(run, findings, own_root_user), strict=True
         )
     ]
-    report = Report(
+    return Report(
         **run.details(),
         finished_at=finished_at,
         results=tuple(in_order_of_risk(results, at=finished_at)),
         warnings=tuple(warnings),
         plan_expires_at=plan_expires_at,
     )
-    return replace(report, next_steps=next_steps(report, stored=stored))
 
 
 def plan_of(run: Run, findings: Mapping[str, Finding], report: Report) -> Plan:

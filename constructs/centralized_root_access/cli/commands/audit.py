@@ -86,7 +86,7 @@ def _audit_from_here(
             ):
                 raise
             raise CommandError(f"{error} {_WITHOUT_CONSTRUCT}") from error
-        stored = StoredReport.of(as_json(report), input_=input_)
+        stored = StoredReport.of(as_json(report, stored=False), input_=input_)
         # Nothing else has this report: it is shown before it is saved.
         show_stored_report(stored, output=output)
     if output.format == TABLE and not (output.open or output.path):

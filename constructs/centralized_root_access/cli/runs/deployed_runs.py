@@ -19,6 +19,7 @@ from root_tasks.messages import quantity
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report_schema import Outcome
 from root_tasks.model.run import RUN_ID, ExecutionMark, Finding, Run
+from root_tasks.report.next_steps import next_steps
 from root_tasks.report.render import as_json
 from root_tasks.run.collect import collect_results
 from root_tasks.run.make_report import make_report
@@ -313,7 +314,7 @@ class Runs:
                 print_note(
                     f"SHA-256 of its report.json, for --approved-report: {sha256(stored.body)}"
                 )
-            print_note(*sentences(report.next_steps, target=self.target))
+            print_note(*sentences(next_steps(report), target=self.target))
 
     def plan_state(self, report: Report) -> PlanState | None:
         """Return whether a plan can still be executed; None for another report, or a plan of nothing."""

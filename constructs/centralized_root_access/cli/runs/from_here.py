@@ -84,7 +84,6 @@ def audit_from_here(
             found,
             finished_at=caller.now(),
             own_root_user=own.result(),
-            stored=False,
         )
     finally:
         audits.stop()
