@@ -173,7 +173,8 @@ def test_a_level_that_denies_and_does_not_allow_is_fixed_in_both() -> None:
     }
     # An Allow can be missing for other calls in another account.
     each = [checked(policies, task) for task in Task]
-    (allow,) = [fix for fix in find_fixes(each, OPENER) if fix.statement is None]
+    deny, allow = sorted(find_fixes(each, OPENER), key=lambda fix: fix.statement is None)
+    assert deny.statement == both["Statement"][1]
     assert allow.suggested is not None
     assert allow.suggested["Condition"] == {"Null": {"aws:AssumedRoot": "false"}}
     assert allow.suggested["Action"] == [call for call in EVERY_CALL if not call.startswith("s3:")]
@@ -241,42 +242,47 @@ def test_a_statement_that_spares_root_sessions_is_made_to_spare_the_role_that_op
     assert fix.suggested["Condition"] == spared
 
 
+ROLE = "arn:aws:iam::*:role/centralized-root-access/*"
+
+
 @pytest.mark.parametrize(
-    ("elements", "keep"),
+    ("action", "operator", "key", "value", "keep"),
     [
-        (
-            {
-                "Action": "sts:AssumeRoot",
-                "Condition": {"ArnNotLike": {"aws:PrincipalArn": ["arn:aws:iam::1:role/x"]}},
-            },
+        pytest.param(
+            "sts:AssumeRoot",
+            "ArnNotLike",
+            "aws:PrincipalArn",
+            "arn:aws:iam::1:role/x",
             Keep.LISTS_ROLES,
+            id="the roles that may",
         ),
-        (
-            {
-                "Action": "sts:*",
-                "Condition": {"StringNotEquals": {"aws:principalARN": "arn:aws:iam::1:role/x"}},
-            },
+        pytest.param(
+            "sts:*",
+            "StringNotEquals",
+            "aws:principalARN",
+            "arn:aws:iam::1:role/x",
             Keep.LISTS_ROLES,
+            id="by another operator",
         ),
-        (
-            {
-                "Condition": {
-                    "StringNotEqualsIfExists": {
-                        "sts:TaskPolicyArn": "arn:aws:iam::aws:policy/root-task/X"
-                    }
-                }
-            },
+        pytest.param("sts:*", "ArnLike", "aws:PrincipalArn", ROLE, None, id="roles that may not"),
+        pytest.param(
+            "*",
+            "StringNotEqualsIfExists",
+            "sts:TaskPolicyArn",
+            "arn:aws:iam::aws:policy/root-task/X",
             Keep.ON_PURPOSE,
+            id="the tasks",
         ),
     ],
-    ids=["OnlySessionRoles", "another operator", "OnlyTheirTasks"],
 )
 def test_who_may_open_root_sessions_and_for_which_task_is_denied_on_purpose(
-    elements: dict[str, Any], keep: Keep
+    action: str, operator: str, key: str, value: str, keep: Keep | None
 ) -> None:
-    policies = policies_of({"p-1": document(statement(**elements))}, {DELEGATE_ID: ["p-1"]})
+    denies = statement(Action=action, Condition={operator: {key: value}})
+    policies = policies_of({"p-1": document(denies)}, {DELEGATE_ID: ["p-1"]})
     (fix,) = find_fixes([checked(policies, opener=OPENER)], OPENER)
-    assert (fix.suggested, fix.keep) == (None, keep)
+    assert fix.keep is keep
+    assert (fix.suggested is None) is (keep is not None)
 
 
 def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
@@ -284,6 +290,9 @@ def test_a_fix_keeps_the_conditions_of_a_statement() -> None:
     suggested = statement_with_exemption(denies, {"iam:GetUser"}, [])
     kept = {"Null": {"aws:SourceVpc": "true", "aws:AssumedRoot": "true"}}
     assert suggested == statement(Condition=kept)
+    suggested = statement_with_exemption(denies, {"sts:AssumeRoot"}, ["arn:role"])
+    spared = {"ArnNotLike": {"aws:PrincipalArn": ["arn:role"]}}
+    assert suggested == statement(Condition={"Null": {"aws:SourceVpc": "true"}, **spared})
 
 
 def test_a_statement_that_spares_roles_in_other_calls_does_not_deny_root_sessions_on_purpose() -> (
