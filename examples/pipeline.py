@@ -6,10 +6,11 @@ Bootstrap both accounts; the management account trusts the pipeline's:
     cdk bootstrap aws://111111111111/us-east-1 --trust 999999999999 \
         --cloudformation-execution-policies arn:aws:iam::111111111111:policy/organization-bootstrap
 
-After each deployment the pipeline checks the status, and fails if it is not ENABLED.
+After each deployment the pipeline asks what is enabled now, and fails if it is not what is listed.
+The stack's output would not do: it is as old as the last deployment that changed the lists.
 """
 
-from aws_cdk import App, CfnOutput, Environment, Stack, Stage, pipelines
+from aws_cdk import App, Environment, Stack, Stage, pipelines
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_iam as iam
@@ -23,6 +24,9 @@ CONNECTION = (
     "arn:aws:codeconnections:us-east-1:999999999999:connection/11111111-2222-3333-4444-555555555555"
 )
 
+# The role of `cdk bootstrap` by which the pipeline's account may read.
+LOOKUP_ROLE = "arn:aws:iam::111111111111:role/cdk-hnb659fds-lookup-role-111111111111-us-east-1"
+
 # Pinned: what deploys to the management account must not change by itself.
 CDK_CLI = "2.1148.1"
 
@@ -33,13 +37,14 @@ class Management(Stage):
     def __init__(self, scope: Construct, id: str, *, env: Environment) -> None:
         """Build the stage's one stack."""
         super().__init__(scope, id, env=env)
-        stack = Stack(self, "OrganizationBootstrap")
-        root_access = CentralizedRootAccess(stack, "RootAccess")
-        self.status = CfnOutput(stack, "Status", value=root_access.status)
+        CentralizedRootAccess(Stack(self, "OrganizationBootstrap"), "RootAccess")
 
 
 app = App()
 stack = Stack(app, "OrganizationPipeline", env=PIPELINE)
+source = pipelines.CodePipelineSource.connection(
+    "example/organization", "main", connection_arn=CONNECTION
+)
 pipeline = pipelines.CodePipeline(
     stack,
     "Pipeline",
@@ -48,16 +53,14 @@ pipeline = pipelines.CodePipeline(
     enable_key_rotation=True,
     cli_version=CDK_CLI,
     # The image's default may be older than this library needs.
-    synth_code_build_defaults=pipelines.CodeBuildOptions(
+    code_build_defaults=pipelines.CodeBuildOptions(
         partial_build_spec=codebuild.BuildSpec.from_object(
             {"phases": {"install": {"runtime-versions": {"python": "3.12"}}}}
         )
     ),
     synth=pipelines.ShellStep(
         "Synth",
-        input=pipelines.CodePipelineSource.connection(
-            "example/organization", "main", connection_arn=CONNECTION
-        ),
+        input=source,
         commands=["pip install -r requirements.txt", f"npx --yes aws-cdk@{CDK_CLI} synth"],
     ),
 )
@@ -65,10 +68,19 @@ management = Management(app, "Management", env=MANAGEMENT)
 pipeline.add_stage(
     management,
     post=[
-        pipelines.ShellStep(
+        pipelines.CodeBuildStep(
             "RootAccessIsEnabled",
-            env_from_cfn_outputs={"STATUS": management.status},
-            commands=['test "$STATUS" = ENABLED'],
+            input=source,
+            env={"AWS_CONFIG_FILE": "aws-config"},
+            commands=[
+                "pip install -r requirements.txt",
+                "printf '[profile management]\nrole_arn=%s\ncredential_source=EcsContainer\n' "
+                f"{LOOKUP_ROLE} >aws-config",
+                "centralized-root-access status --profile management",
+            ],
+            role_policy_statements=[
+                iam.PolicyStatement(actions=["sts:AssumeRole"], resources=[LOOKUP_ROLE])
+            ],
         )
     ],
 )

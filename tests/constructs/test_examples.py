@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import configparser
 import functools
 import json
 import os
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import jmespath  # type: ignore[import-untyped]
@@ -13,6 +15,7 @@ import pytest
 import yaml
 
 from support.apps import EXAMPLES, ROOT, Assembly, synthesize
+from support.pages import parse_command_line
 from support.permissions_table import permissions_with_every_argument
 from support.processes import run, run_successfully
 from support.templates import only_resource, policy_statements, properties_of, resources
@@ -95,8 +98,8 @@ def test_the_boundary_is_on_every_role_and_allows_what_the_page_lists_and_no_mor
         assert "KmsKeyId" in log_group
 
 
-def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(
-    assemblies: Assemblies,
+def test_the_pipeline_deploys_to_the_management_account_and_asks_it_for_the_status(
+    assemblies: Assemblies, tmp_path: Path
 ) -> None:
     example = assemblies("pipeline.py")
     pipeline = only_resource(
@@ -111,9 +114,21 @@ def test_the_pipeline_deploys_to_the_management_account_and_checks_the_status(
             action["RoleArn"]
         )
     assert deploy["Configuration"]["StackName"] == "Management-OrganizationBootstrap"
-    assert check["Name"] == "RootAccessIsEnabled"
-    assert ".Status}" in json.dumps(check["Configuration"]["EnvironmentVariables"])
     projects = properties_of(example.template("OrganizationPipeline"), "AWS::CodeBuild::Project")
+    (project,) = [project for name, project in projects.items() if check["Name"] in name]
+    *_, profile, status = json.loads(project["Source"]["BuildSpec"])["phases"]["build"]["commands"]
+    assert status.startswith("centralized-root-access status ")
+    parse_command_line(shlex.split(status)[1:])
+    run_successfully("sh", "-e", "-c", profile, cwd=tmp_path)
+    config = configparser.ConfigParser()
+    config.read(tmp_path / "aws-config")
+    own = "PipelineManagementRootAccessIsEnabledRole"
+    assumed = [
+        statement["Resource"]
+        for statement in policy_statements(example.template("OrganizationPipeline"), own)
+        if statement["Action"] == "sts:AssumeRole"
+    ]
+    assert assumed == [config["profile management"]["role_arn"]]
     (synth,) = [project for name, project in projects.items() if "Synth" in name]
     assert (
         json.loads(synth["Source"]["BuildSpec"])["phases"]["install"]["runtime-versions"]["python"]
@@ -205,7 +220,6 @@ def documented_queries() -> dict[str, str]:
     files = [
         ROOT / "docs" / "guides" / "deploying.md",
         ROOT / "examples" / "reading_the_status.py",
-        WORKFLOW,
     ]
     return {
         file.name: query
@@ -219,6 +233,7 @@ def test_what_deploys_to_the_management_account_is_a_pinned_cdk_cli() -> None:
     tested = json.loads((ROOT / "package.json").read_text())["devDependencies"]["aws-cdk"]
     workflow = WORKFLOW.read_text()
     assert re.findall(r"aws-cdk@(\S+)", workflow) == [tested]
+    assert workflow.endswith("run: centralized-root-access status\n")
     pipeline = (ROOT / "examples" / "pipeline.py").read_text()
     assert f'CDK_CLI = "{tested}"\n' in pipeline
     assert re.findall(r"aws-cdk@(\S+) synth", pipeline) == ["{CDK_CLI}"]
@@ -244,7 +259,7 @@ def test_the_status_is_read_from_the_output_the_parameter_and_another_stack(
 ) -> None:
     described = deployed.client("cloudformation").describe_stacks(StackName=BOOTSTRAP)
     queries = documented_queries()
-    assert set(queries) == {"deploying.md", "reading_the_status.py", "github-actions.yml"}
+    assert set(queries) == {"deploying.md", "reading_the_status.py"}
     for query in queries.values():
         (value,) = jmespath.search(query, described)
         assert json.loads(value)["status"] == "ENABLED"

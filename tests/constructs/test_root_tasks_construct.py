@@ -176,6 +176,27 @@ def test_the_bucket_needs_tls_and_each_function_writes_its_own_objects(
     )
 
 
+def test_backups_and_the_latest_report_never_expire_and_no_one_may_delete_an_object(
+    whole: dict[str, Any],
+) -> None:
+    bucket = only_resource(whole, "AWS::S3::Bucket")["Properties"]
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    runs = {"runs/", "executions/"}
+    assert {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule} == runs
+    noncurrent = {rule["Prefix"] for rule in rules if "NoncurrentVersionExpiration" in rule}
+    assert noncurrent == runs | {"latest/"}
+    policy = only_resource(whole, "AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
+    assert "s3:DeleteObject*" in actions(policy["Statement"][1]), "which excepts the functions"
+    may_write = [
+        action
+        for role in function_roles(whole)
+        for statement in policy_statements(whole, role)
+        for action in actions(statement)
+        if action.startswith("s3:") and action not in ("s3:GetObject", "s3:ListBucket")
+    ]
+    assert set(may_write) == {"s3:PutObject"}
+
+
 def test_what_is_stored_stays_protected_when_the_stack_is_deleted(whole: dict[str, Any]) -> None:
     for kind in ("Bucket", "BucketPolicy"):
         stored = only_resource(whole, f"AWS::S3::{kind}")

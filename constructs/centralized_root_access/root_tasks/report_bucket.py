@@ -24,31 +24,35 @@ def report_bucket(scope: Construct, *, encryption_key: kms.IKey | None) -> s3.Bu
         scope: The construct that it belongs to.
         encryption_key: The KMS key; None: S3 has its own.
     """
+    encryption = s3.BucketEncryption.S3_MANAGED
+    bucket_key_enabled = None
+    if encryption_key is not None:
+        encryption = s3.BucketEncryption.KMS
+        bucket_key_enabled = True
+    # Nothing expires below backups/, because a policy can be given back at any time.
+    lifecycle_rules = [
+        s3.LifecycleRule(
+            prefix=prefix,
+            expiration=_REPORT_RETENTION,
+            noncurrent_version_expiration=_NONCURRENT_RETENTION,
+        )
+        for prefix in ("runs/", "executions/")
+    ]
+    lifecycle_rules += [
+        s3.LifecycleRule(prefix="latest/", noncurrent_version_expiration=_NONCURRENT_RETENTION),
+        s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
+    ]
     bucket = s3.Bucket(
         scope,
         "Bucket",
-        encryption=s3.BucketEncryption.S3_MANAGED
-        if encryption_key is None
-        else s3.BucketEncryption.KMS,
+        encryption=encryption,
         encryption_key=encryption_key,
-        bucket_key_enabled=None if encryption_key is None else True,
+        bucket_key_enabled=bucket_key_enabled,
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         enforce_ssl=True,
         versioned=True,
-        lifecycle_rules=[
-            # Not for backups/: a policy can be given back at any time.
-            *(
-                s3.LifecycleRule(
-                    prefix=prefix,
-                    expiration=_REPORT_RETENTION,
-                    noncurrent_version_expiration=_NONCURRENT_RETENTION,
-                )
-                for prefix in ("runs/", "executions/")
-            ),
-            s3.LifecycleRule(prefix="latest/", noncurrent_version_expiration=_NONCURRENT_RETENTION),
-            s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
-        ],
+        lifecycle_rules=lifecycle_rules,
         removal_policy=_REMOVAL_POLICY,
     )
     # It protects what stays: a backup is the only copy of a policy.
