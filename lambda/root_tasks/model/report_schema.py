@@ -45,6 +45,16 @@ class Outcome(Identifier):
         return list(Outcome).index(self)
 
 
+# An audit read which credentials the root user has.
+AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED, Outcome.CLEAN})
+# A run that makes changes failed.
+FAILURES = frozenset({Outcome.UNKNOWN, Outcome.FAILED})
+# What was planned is so.
+AS_PLANNED = frozenset({Outcome.DONE, Outcome.NOTHING_TO_DO})
+# An audit or a plan has to be followed by something.
+NOT_AS_WANTED = FAILURES | {Outcome.UNPROTECTED, Outcome.HAS_CREDENTIALS}
+
+
 class ItemType(Identifier):
     """The type of an item that a task acts on in an account."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from aws_calls.notices import Notice
@@ -19,7 +18,7 @@ from .management_root_user import (
     management_result,
 )
 from .next_steps import next_steps
-from .summary import credentials_of, item_counts, minute, summary
+from .summary import credentials_of, details_of_change, minute, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -167,7 +166,7 @@ def audit_message(report: Report, what: str) -> str:
         what: What it is, such as "first full audit".
     """
     lines = [
-        f"  {result.account_id}{_details(all_of(ChangeType.JOINED, result))}\n"
+        f"  {result.account_id}{details_of_change(all_of(ChangeType.JOINED, result))}\n"
         for result in report.results
         if result.outcome is Outcome.HAS_CREDENTIALS
     ]
@@ -199,20 +198,10 @@ def _lines(found: Sequence[Change], reasons: Mapping[str, str | None]) -> Iterat
         of_type = [change for change in found if change.type is type_]
         heading = f"\n{type_.words.capitalize()} ({len(of_type):,})\n"
         for change in of_type:
-            details = _details(change)
+            details = details_of_change(change)
             why = reasons.get(change.account_id)
             if why and type_ in _WITH_REASON:
                 separator = "." if details else ":"
                 details += f"{separator} {excerpt(why, _MAX_REASON_CHARACTERS)}"
             yield f"{heading}  {change.account_id}{details}\n"
             heading = ""
-
-
-def _details(change: Change) -> str:
-    if change.credentials:
-        return f": {item_counts(Counter(change.credentials))}"
-    if change.type is ChangeType.JOINED and not change.audited:
-        return ": not audited"
-    if change.type in (ChangeType.JOINED, ChangeType.AUDITED_AGAIN):
-        return ": no credentials"
-    return ""

@@ -24,6 +24,7 @@ from .next_steps import approval_step, next_steps
 from .risk import RECENT, all_credentials
 from .summary import (
     accepted_warning,
+    details_of_change,
     duration,
     headline,
     in_use_of,
@@ -144,6 +145,7 @@ def as_html(report: Report, report_json: bytes) -> bytes:
         "columns": "items" if DEFINITIONS[report.task].makes_changes else "credentials",
         "recent-days": str(RECENT.days),
         "words": _markup(json.dumps(_words(words))),
+        "changes": _markup(json.dumps([*map(details_of_change, report.changes or ())])),
         "approval": _markup(json.dumps([asdict(approval)] if approval else [])),
         "organization": _markup(report.organization_id),
         "title": _markup(title(report)),

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from common.untrusted import printable
 
 from ..messages import enumeration, quantity
-from ..model.report_schema import AccountResult, ItemType, Outcome, Report, Task
+from ..model.report_schema import (
+    AUDITED,
+    AccountResult,
+    ChangeType,
+    ItemType,
+    Outcome,
+    Report,
+    Task,
+)
 from ..tasks import DEFINITIONS
 from .management_root_user import management_credentials, management_sentence
 from .risk import RECENT, is_recent
@@ -20,11 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from ..model.report_schema import PlanSelection
+    from ..model.report_schema import Change, PlanSelection
     from ..tasks.definition import TaskWords
 
-# The outcomes of an account of which an audit read what its root user has.
-AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED, Outcome.CLEAN})
 
 # A sentence has no more mailboxes and reasons.
 _MAX_NAMED_MAILBOXES = 5
@@ -259,6 +265,17 @@ def item_counts(counts: Mapping[ItemType, int]) -> str:
     return enumeration(
         [quantity(counts[type_], type_.words) for type_ in ItemType if counts.get(type_)]
     )
+
+
+def details_of_change(change: Change) -> str:
+    """Return what follows the account of a change: ": 2 access keys and 1 MFA device"."""
+    if change.credentials:
+        return f": {item_counts(Counter(change.credentials))}"
+    if change.type is ChangeType.JOINED and not change.audited:
+        return ": not audited"
+    if change.type in (ChangeType.JOINED, ChangeType.AUDITED_AGAIN):
+        return ": no credentials"
+    return ""
 
 
 def minute(moment: datetime) -> str:

@@ -13,7 +13,7 @@ from common.untrusted import printable
 
 from ..aws.executions import REPORT_SHA256, cause_of_failure
 from ..aws.stores import Storage, sha256
-from ..model.report_schema import Outcome
+from ..model.report_schema import FAILURES, Outcome
 from ..model.run import PLAN_LIFETIME, Mode, Run
 from ..report.summary import minute, summary
 from .collect import collect_results
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .settings import WriteReportSettings
 
 # An execution in which an account has one of these has failed.
-_FAILURES = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
 # Step Functions can redrive an execution for two weeks.
 _MAX_AGE = timedelta(days=1)
 
@@ -124,7 +123,7 @@ def write_report(
         if Outcome.PLANNED in report.totals and report.plan_expires_at is not None:
             output[PLAN_EXPIRES_AT] = format_time(report.plan_expires_at)
     if run.mode is Mode.EXECUTE:
-        output["failed"] = not _FAILURES.isdisjoint(report.totals)
+        output["failed"] = not FAILURES.isdisjoint(report.totals)
         # The cause of an execution that failed, which has no output.
         output["summary"] = cause_of_failure(
             output["summary"], url=urls[HTML], report_sha256=output[REPORT_SHA256]

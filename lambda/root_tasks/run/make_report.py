@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..messages import PROTECTED_AUDIT
-from ..model.report_schema import AccountResult, Outcome, Report, Result
+from ..model.report_schema import AUDITED, AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Plan
 from ..report.accepted import with_acceptance
 from ..report.risk import in_order_of_risk
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..model.run import Account, Finding, Run
 
 # The outcomes with which a protected account's row says so.
-_NOTED = frozenset({Outcome.CLEAN, Outcome.HAS_CREDENTIALS})
 
 
 def make_report(
@@ -93,7 +92,7 @@ def _results(
 ) -> Iterator[AccountResult]:
     for account in run.accounts:
         result = _result(account, findings, own_root_user)
-        note = PROTECTED_AUDIT if account.protected and result.outcome in _NOTED else None
+        note = PROTECTED_AUDIT if account.protected and result.outcome in AUDITED else None
         yield AccountResult(
             account_id=result.account_id,
             outcome=result.outcome,

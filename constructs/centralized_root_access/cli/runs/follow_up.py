@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from common.untrusted import ACCOUNT_ID
 from root_access.state import Feature
 from root_tasks.messages import quantity
-from root_tasks.model.report_schema import Outcome
+from root_tasks.model.report_schema import AS_PLANNED, NOT_AS_WANTED, Outcome
 from root_tasks.report.summary import is_audited, is_plan, minute
 from root_tasks.tasks import DEFINITIONS
 
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from root_tasks.model.report_schema import Report
 
     from ..base.options import TargetOptions
-
-_NOT_AS_WANTED = frozenset(
-    {Outcome.UNPROTECTED, Outcome.HAS_CREDENTIALS, Outcome.UNKNOWN, Outcome.FAILED}
-)
-_AS_PLANNED = frozenset({Outcome.DONE, Outcome.NOTHING_TO_DO})
 
 
 # The exit code
@@ -56,10 +51,10 @@ def exit_code(report: Report, *, named_accounts: Collection[str] = ()) -> tuple[
     accounts = set(report.totals)
     items = {item.outcome for result in report.results for item in result.items}
     if report.executed_plan is None:
-        not_as_wanted = (accounts | items) & _NOT_AS_WANTED
+        not_as_wanted = (accounts | items) & NOT_AS_WANTED
     else:
         # Every account is planned. An item that was skipped is not in the plan.
-        not_as_wanted = (accounts | (items - {Outcome.SKIPPED})) - _AS_PLANNED
+        not_as_wanted = (accounts | (items - {Outcome.SKIPPED})) - AS_PLANNED
     if not_as_wanted:
         return ExitCode.NOT_AS_WANTED, ""
     missing = (
