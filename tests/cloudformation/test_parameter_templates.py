@@ -29,7 +29,7 @@ from centralized_root_access import (
 )
 from cloudformation.templates import TEMPLATES
 from support.accounts import MEMBER, OTHER, THIRD
-from support.apps import ROOT
+from support.apps import ROOT, synthesize
 from support.arrange import enable_root_access
 from support.processes import run, run_successfully
 from support.template_values import final_sections
@@ -55,6 +55,7 @@ BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 ROLES = f"arn:aws:iam::{MEMBER}:role/centralized-root-access/*"
 CREDENTIALS, SESSIONS = RootAccessFeature
 STACK = "RootAccess"
+BOOTSTRAP = "OrganizationBootstrap"
 UNIT = "ou-a1b2-c3d4e5f6"
 WITH_CHANGES = {
     "delete": [RootTask.DELETE],
@@ -280,6 +281,19 @@ def test_logs_are_kept_for_each_number_of_days_that_the_construct_takes() -> Non
         (parameters,) = [it.parameters for it in TEMPLATES if it.name == name]
         # Without an end there is no number.
         assert {*parameters["LogRetentionDays"]["AllowedValues"], None} == set(days)
+
+
+def test_a_stack_of_an_example_can_be_updated_with_the_template(
+    folder: Path, tmp_path: Path
+) -> None:
+    ids = {id_ for name in VALUES for id_ in template(folder, name)["Resources"]}
+    for name in ("drift_check", "audit", "guardrail", "two_accounts"):
+        example = synthesize(ROOT / "examples" / f"{name}.py", tmp_path / name)
+        # The template has no parameter for notices of root users.
+        pattern = re.compile(r"Root(?!Use(Notices|Logs))")
+        own = set(filter(pattern.match, example.template(BOOTSTRAP)["Resources"]))
+        assert own
+        assert own <= ids, name
 
 
 def test_every_file_has_its_checksum(folder: Path) -> None:

@@ -136,10 +136,12 @@ class RootTasks(Construct):
             that are longer than 56 hours. None without an interval, or if two are longer than a
             week.
         metric_accounts_audited: The accounts that a full audit could audit.
-        metric_accounts_with_root_credentials: Those that have root credentials.
+        metric_accounts_with_root_credentials: Those that have root credentials which are not
+            accepted.
         metric_accounts_inaccessible: The accounts that were inaccessible in a full audit.
         metric_management_root_user_unprotected: 1 where the management account's own root user has
-            no MFA, or an access key; otherwise 0. No data point from a delegated administrator.
+            no MFA, or an access key; otherwise 0. No data point from a delegated administrator, or
+            if it could not be read.
         metric_findings_imported: The findings that a full audit imported. None without
             ``security_hub_findings``.
         metric_findings_refused: Those that it could not import. None without
