@@ -23,7 +23,7 @@ export NODE_COMPILE_CACHE := $(CURDIR)/$(VENV)/node-compile-cache
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local-aws local-deploy test test-slow coverage bench build template snapshots docs docs-site lock clean
+.PHONY: help setup local-aws local-deploy test test-slow coverage bench build template snapshots docs docs-site docs-versions lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,13 @@ snapshots: $(PYTHON_READY)  ## update the templates in tests/snapshots/, to see 
 
 docs-site: $(PYTHON_READY)  ## build the documentation as a site, into build/site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+docs-versions: $(PYTHON_READY)  ## add the site of each release to build/site/, in a folder named by its version
+	@for tag in $$(git tag --list 'v*'); do \
+	  git worktree add --force --detach build/$$tag $$tag && \
+	  NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --config-file build/$$tag/mkdocs.yml --site-dir $(CURDIR)/build/site/$${tag#v} && \
+	  git worktree remove --force build/$$tag || exit 1; \
+	done
 
 docs: $(PYTHON_READY)  ## generate docs/reference/api.md, and the commands in docs/reference/command-line.md
 	$(BIN)/python docs/generate.py

@@ -9,6 +9,9 @@ import tomllib
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
+_RUNBOOK = "lambda/common/runbook.txt"
+# These name the placeholder, and do not use it.
+_SPEAK_OF_IT = (":!CONTRIBUTING.md", ":!.github/release_notes.py", ":!tests")
 
 
 def release_notes(*, tag: str, project: str, changelog: str) -> str:
@@ -42,10 +45,30 @@ def require_main(folder: Path) -> None:
         raise ValueError("The tag's commit is not on main.")
 
 
+def require_addresses(folder: Path) -> None:
+    """Raise a ValueError if a file still has the placeholder of the owner, or no address of the runbook."""
+    files = (
+        "git",
+        "grep",
+        "--files-with-matches",
+        "--word-regexp",
+        "OWNER",
+        "--",
+        ".",
+        *_SPEAK_OF_IT,
+    )
+    found = subprocess.run(files, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    if found.stdout:
+        raise ValueError(f"OWNER is still a placeholder in {', '.join(found.stdout.split())}.")
+    if "https://" not in (folder / _RUNBOOK).read_text():
+        raise ValueError(f"{_RUNBOOK} has no address of the documentation.")
+
+
 def main() -> None:
     """Print the notes of the tag that the command names."""
     try:
         require_main(_ROOT)
+        require_addresses(_ROOT)
         notes = release_notes(
             tag=sys.argv[1],
             project=(_ROOT / "pyproject.toml").read_text(),

@@ -87,7 +87,7 @@ def confirmation(recordings: Path) -> str:
             by_others |= names
     highest = max(levels, key=_LEVELS.index, default=None)
     sentences = " ".join(_sentences_on_aws(highest, len(confirmed), len(by_others - confirmed)))
-    filled = textwrap.fill(sentences, 120, break_long_words=False, break_on_hyphens=False)
+    filled = textwrap.fill(sentences, 150, break_long_words=False, break_on_hyphens=False)
     return f"{filled}\n"
 
 

@@ -94,8 +94,9 @@ def test_every_file_that_contributors_are_sent_to_exists() -> None:
     assert not [file for file in files - names - {"__init__.py"} if not (ROOT / file).exists()]
 
 
-def test_the_readme_is_short() -> None:
+def test_the_readme_is_short_and_says_first_what_has_not_run_on_aws() -> None:
     assert len(README.splitlines()) <= 140
+    assert README.index("deployment has run on AWS") < README.index("](docs/overview.svg)")
 
 
 def test_the_readme_lists_every_construct_and_command() -> None:

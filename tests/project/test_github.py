@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import sys
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +17,8 @@ from support.processes import run_successfully
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted(GITHUB.glob("workflows/*.yml"))
 FORMS = sorted(set(GITHUB.glob("ISSUE_TEMPLATE/*.yml")) - {GITHUB / "ISSUE_TEMPLATE/config.yml"})
-release_notes = runpy.run_path(str(GITHUB / "release_notes.py"))["release_notes"]
+RELEASE = runpy.run_path(str(GITHUB / "release_notes.py"))
+release_notes = RELEASE["release_notes"]
 
 
 def jobs(workflow: Path) -> dict[str, Any]:
@@ -49,74 +50,53 @@ def test_a_workflow_installs_nothing_but_what_the_makefile_pins(workflow: Path) 
     assert {command.split()[0] for command in commands} <= {"make", "python", "gh"}
 
 
-def test_a_commit_is_checked_by_the_hook_that_its_files_are_about() -> None:
-    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
-    files = {hook["id"]: hook["files"] for hook in hooks if "files" in hook}
-    assert re.search(files["import-linter"], "acceptance/model.py")
-    for workflow in [*WORKFLOWS, *ROOT.glob("examples/*.yml")]:
-        assert re.search(files["workflows"], str(workflow.relative_to(ROOT)))
-
-
 def test_zizmor_finds_no_weakness_in_a_workflow() -> None:
     zizmor = Path(sys.executable).with_name("zizmor")
     run_successfully(zizmor, "--offline", "--no-progress", GITHUB, *ROOT.glob("examples/*.yml"))
 
 
-def test_an_action_has_the_same_version_in_every_workflow() -> None:
-    versions: dict[str, set[str]] = {}
-    for file in [*WORKFLOWS, *ROOT.glob("examples/*.yml")]:
-        for action, version in re.findall(r"uses: (\S+)@(.*)", file.read_text()):
-            versions.setdefault(action, set()).add(version)
-    assert {action: found for action, found in versions.items() if len(found) > 1} == {}
-
-
-def test_only_the_job_that_publishes_has_the_identity_and_it_runs_no_code() -> None:
-    release = jobs(GITHUB / "workflows/release.yml")
-    assert [name for name, job in release.items() if "id-token" in job["permissions"]] == [
+@pytest.mark.parametrize("workflow", ["release.yml", "site.yml"])
+def test_only_the_job_that_publishes_has_the_identity_and_it_runs_no_code(workflow: str) -> None:
+    published = jobs(GITHUB / "workflows" / workflow)
+    assert [name for name, job in published.items() if "id-token" in job["permissions"]] == [
         "publish"
     ]
-    assert all("run" not in step for step in release["publish"]["steps"])
+    assert all("run" not in step for step in published["publish"]["steps"])
 
 
-def test_what_is_published_was_installed_and_used_before() -> None:
-    release = jobs(GITHUB / "workflows/release.yml")
-    assert [release[name]["needs"] for name in ("release", "publish", "install")] == [
-        "publish",
-        "install",
-        "build",
-    ]
-    commands = [step["run"] for step in release["install"]["steps"] if "run" in step]
-    assert any("release/dist/*.whl" in command for command in commands)
-    assert [command for command in commands if command.startswith("python ex")] == [
-        "python examples/smallest.py"
-    ]
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+    run_successfully("git", *identity, *arguments, cwd=folder)
 
 
 def test_a_tag_that_is_not_on_main_is_not_released(tmp_path: Path) -> None:
-    require_main = runpy.run_path(str(GITHUB / "release_notes.py"))["require_main"]
-
-    def git(*arguments: str, folder: Path = tmp_path / "checkout") -> None:
-        identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
-        run_successfully("git", *identity, *arguments, cwd=folder)
-
-    origin = tmp_path / "origin"
+    origin, checkout = tmp_path / "origin", tmp_path / "checkout"
     run_successfully("git", "init", "-q", "-b", "main", origin)
-    git("commit", "-q", "--allow-empty", "-m", "Reviewed", folder=origin)
-    git("clone", "-q", str(origin), "checkout", folder=tmp_path)
-    require_main(tmp_path / "checkout")
-    git("commit", "-q", "--allow-empty", "-m", "Not reviewed")
+    git(origin, "commit", "-q", "--allow-empty", "-m", "Reviewed")
+    git(tmp_path, "clone", "-q", str(origin), "checkout")
+    RELEASE["require_main"](checkout)
+    git(checkout, "commit", "-q", "--allow-empty", "-m", "Not reviewed")
     with pytest.raises(ValueError, match="not on main"):
-        require_main(tmp_path / "checkout")
+        RELEASE["require_main"](checkout)
 
 
-def test_every_package_that_npm_installs_is_kept_up_to_date() -> None:
-    updates = yaml.safe_load((GITHUB / "dependabot.yml").read_text())["updates"]
-    (npm,) = [update for update in updates if update["package-ecosystem"] == "npm"]
-    (locks,) = re.findall(r"for package in (.*); do", (ROOT / "Makefile").read_text())
-    folders = ["/", *(f"/{folder}" for folder in locks.split())]
-    assert [
-        folder for folder in folders if not any(map(PurePath(folder).match, npm["directories"]))
-    ] == []
+def test_nothing_is_released_before_its_owner_and_its_documentation_are_known(
+    tmp_path: Path,
+) -> None:
+    """The files that have the placeholder are those that CONTRIBUTING lists."""
+    with pytest.raises(ValueError, match="OWNER is still a placeholder in ") as refused:
+        RELEASE["require_addresses"](ROOT)
+    named = str(refused.value).partition(" in ")[2].removesuffix(".").split(", ")
+    todo = (ROOT / "CONTRIBUTING.md").read_text().partition("## Before the first release\n")[2]
+    assert set(named) <= set(re.findall(r"`([^`]+)`", todo.partition("\n## ")[0]))
+    runbook = tmp_path / "lambda" / "common" / "runbook.txt"
+    runbook.parent.mkdir(parents=True)
+    run_successfully("git", "init", "-q", tmp_path)
+    runbook.write_text("Runbook: Operating\n")
+    with pytest.raises(ValueError, match="has no address of the documentation"):
+        RELEASE["require_addresses"](tmp_path)
+    runbook.write_text("Runbook: https://docs.example.com\n")
+    RELEASE["require_addresses"](tmp_path)
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)

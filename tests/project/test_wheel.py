@@ -73,6 +73,7 @@ def test_the_sdist_has_what_the_wheel_is_built_from(built: tuple[Path, Path]) ->
         "PKG-INFO",
         "README.md",
         "constructs",
+        "hatch_build.py",
         "lambda",
         "pyproject.toml",
     }
@@ -105,8 +106,16 @@ def test_tools_of_2024_read_the_metadata(built: tuple[Path, Path]) -> None:
     assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13, 14)} <= set(
         classifiers
     )
-    assert "Typing :: Typed" in classifiers
-    assert "Project-URL" not in metadata, "Only an address that exists may be named."
+    assert {"Typing :: Typed", "Development Status :: 3 - Alpha"} <= set(classifiers)
+    # All that the package index shows leads somewhere: nothing there is relative to this repository.
+    readme = str(metadata.get_payload())
+    addresses = [url.partition(", ")[2] for url in metadata.get_all("Project-URL", [])]
+    links = re.findall(r"\]\(([^)]*)\)", readme)
+    assert len(addresses) == 5
+    assert len(links) > 20
+    assert [link for link in [*addresses, *links] if not link.startswith("https://")] == []
+    assert f"{addresses[1]}/blob/v{metadata['Version']}/SECURITY.md" in links
+    assert "begin pypi" not in readme
 
 
 @pytest.fixture(scope="module")
