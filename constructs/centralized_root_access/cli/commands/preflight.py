@@ -239,7 +239,13 @@ def _of_report(target: TargetOptions, run: str) -> tuple[tuple[Task, ...], tuple
     if is_plan(report):
         chosen = [result for result in report.results if result.outcome is Outcome.PLANNED]
     else:
-        chosen = [result for result in report.results if result.outcome is not Outcome.SKIPPED]
+        # An audit also reads the management account, in which no root session is possible.
+        chosen = [
+            result
+            for result in report.results
+            if result.outcome is not Outcome.SKIPPED
+            and result.account_id != report.management_account_id
+        ]
     if not chosen:
         raise CommandError(f"Run {report.run_id} has no account to check.")
     return (report.task,), tuple(result.account_id for result in chosen)
