@@ -289,8 +289,8 @@ def test_a_stack_of_an_example_can_be_updated_with_the_template(
     ids = {id_ for name in VALUES for id_ in template(folder, name)["Resources"]}
     for name in ("drift_check", "audit", "guardrail", "two_accounts"):
         example = synthesize(ROOT / "examples" / f"{name}.py", tmp_path / name)
-        # The template has no parameter for notices of root users.
-        pattern = re.compile(r"Root(?!Use(Notices|Logs))")
+        # The template has no parameter for notices of root users, nor for the emergency policy.
+        pattern = re.compile(r"Root(?!Use(Notices|Logs|EmergencyPolicy))")
         own = set(filter(pattern.match, example.template(BOOTSTRAP)["Resources"]))
         assert own
         assert own <= ids, name
