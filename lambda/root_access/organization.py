@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,59 @@ _ALREADY_APPLIED = {
     Operation.REGISTER: ("AccountAlreadyRegistered",),
     Operation.DEREGISTER: ("AccountNotRegistered", "AccountNotFound"),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrganizationIdentity:
+    """The organization that an account is in.
+
+    Attributes:
+        organization_id: Its ID.
+        management_account_id: The account that manages it.
+        has_all_features: Whether it has more than consolidated billing.
+    """
+
+    organization_id: str
+    management_account_id: str
+    has_all_features: bool
+
+
+def identify_organization(aws: AwsCalls) -> OrganizationIdentity | None:
+    """Return the organization that the calling account is in; None if it is in none.
+
+    Raises:
+        CallError: The read failed.
+    """
+    with ignoring("AWSOrganizationsNotInUse"):
+        organization = aws.call(DESCRIBE_ORGANIZATION).require("Organization")
+        id_, manager, features = (
+            require(organization, member, operation=DESCRIBE_ORGANIZATION)
+            for member in ("Id", "MasterAccountId", "FeatureSet")
+        )
+        return OrganizationIdentity(
+            organization_id=id_, management_account_id=manager, has_all_features=features == "ALL"
+        )
+    return None
+
+
+def list_delegated_administrators(aws: AwsCalls) -> list[str]:
+    """Return the delegated administrators for IAM, the earliest registration first.
+
+    Raises:
+        CallError: The read failed.
+    """
+    accounts = aws.pages(
+        LIST_DELEGATED_ADMINISTRATORS,
+        items="DelegatedAdministrators",
+        ServicePrincipal=SERVICE_PRINCIPAL,
+        MaxResults=_PAGE_SIZE,
+    )
+    registered = []
+    for account in accounts:
+        account_id = require(account, "Id", operation=LIST_DELEGATED_ADMINISTRATORS)
+        since = account.get("DelegationEnabledDate", datetime.min.replace(tzinfo=UTC))
+        registered.append((since, account_id))
+    return [account_id for _, account_id in sorted(registered)]
 
 
 class Organization:
@@ -112,7 +165,7 @@ class Organization:
 
     def _root_access(
         self,
-        identity: Mapping[str, Any],
+        identity: OrganizationIdentity,
         features: frozenset[str] | Failure,
         service: Mapping[str, Any],
         delegates: tuple[str, ...] | Failure,
@@ -122,8 +175,8 @@ class Organization:
         if trusted_access == isinstance(features, Failure):
             raise _inconsistent_reads(LIST_FEATURES, trusted_access=trusted_access)
         return RootAccess(
-            organization_id=identity["Id"],
-            management_account_id=identity["MasterAccountId"],
+            organization_id=identity.organization_id,
+            management_account_id=identity.management_account_id,
             trusted_access=trusted_access,
             trusted_access_enabled_at=service.get("DateEnabled"),
             features=frozenset() if isinstance(features, Failure) else features,
@@ -145,29 +198,24 @@ class Organization:
             raise _inconsistent_reads(LIST_DELEGATED_ADMINISTRATORS, trusted_access=True)
         raise CallError(delegates)
 
-    def _require_management_account(self, identity: Mapping[str, Any]) -> None:
-        if identity["MasterAccountId"] != self.account_id:
+    def _require_management_account(self, identity: OrganizationIdentity) -> None:
+        if identity.management_account_id != self.account_id:
             raise NotTheManagementAccountError(
                 account_id=self.account_id,
-                organization_id=identity["Id"],
-                management_account_id=identity["MasterAccountId"],
+                organization_id=identity.organization_id,
+                management_account_id=identity.management_account_id,
             )
-        if identity["FeatureSet"] != "ALL":
-            raise NotAllFeaturesError(account_id=self.account_id, organization_id=identity["Id"])
+        if not identity.has_all_features:
+            raise NotAllFeaturesError(
+                account_id=self.account_id, organization_id=identity.organization_id
+            )
 
     @functools.cached_property
-    def _identity(self) -> Mapping[str, Any]:
-        try:
-            response = self._reads.call(DESCRIBE_ORGANIZATION)
-        except CallError as error:
-            if error.failure.name == "AWSOrganizationsNotInUse":
-                raise NotInAnOrganizationError(account_id=self.account_id) from error
-            raise
-        identity = response.require("Organization")
-        return {
-            member: require(identity, member, operation=DESCRIBE_ORGANIZATION)
-            for member in ("Id", "MasterAccountId", "FeatureSet")
-        }
+    def _identity(self) -> OrganizationIdentity:
+        identity = identify_organization(self._reads)
+        if identity is None:
+            raise NotInAnOrganizationError(account_id=self.account_id)
+        return identity
 
     def _read_features(self) -> frozenset[str] | Failure:
         """Return the features; the refusal if trusted access is disabled and IAM hides them."""
@@ -196,27 +244,14 @@ class Organization:
         reads = self._reads
         if not self._delegates_managed:
             reads = reads.within(_OPTIONAL_READ_SECONDS)
-        accounts = reads.pages(
-            LIST_DELEGATED_ADMINISTRATORS,
-            items="DelegatedAdministrators",
-            ServicePrincipal=SERVICE_PRINCIPAL,
-            MaxResults=_PAGE_SIZE,
-        )
         try:
-            registered = sorted(
-                (
-                    account.get("DelegationEnabledDate", datetime.min.replace(tzinfo=UTC)),
-                    require(account, "Id", operation=LIST_DELEGATED_ADMINISTRATORS),
-                )
-                for account in accounts
-            )
+            return tuple(list_delegated_administrators(reads))
         except CallError as error:
             failure: Failure = error.failure
             refused = failure.kind in (FailureKind.REFUSED, FailureKind.TRUSTED_ACCESS_DISABLED)
             if self._delegates_managed and not refused:
                 raise
             return failure
-        return tuple(account_id for _, account_id in registered)
 
 
 def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
 from common.untrusted import ACCOUNT_ID
+from root_access.organization import list_delegated_administrators
 from root_tasks.run.accounts import classify
 from root_tasks.run.directory import MemberDirectory
+from root_tasks.run.unit_names import with_unit_names
 from root_tasks.run.units import ROOT_NAME
 
 from .calls import SessionFacts, SessionOpener
@@ -21,10 +23,10 @@ from .verdicts import judge_account
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from root_access.organization import OrganizationIdentity
     from root_tasks.aws.invocation import Aws
     from root_tasks.model.run import Account
     from root_tasks.model.task import Task
-    from root_tasks.run.directory import OrganizationContext
 
     from .attachments import OrganizationPolicies
     from .documents import PolicyType
@@ -154,7 +156,7 @@ def survey(
         directory, organizational_units=organizational_units, account_ids=account_ids
     )
     opener = _opener(directory, organization, members, session_roles)
-    members = directory.units.with_names(members, whole=whole)
+    members = with_unit_names(directory.units, members)
     classified = classify(
         members.values(), management_account_id=organization.management_account_id, audits=True
     )
@@ -227,15 +229,16 @@ def _read_members(
     *,
     organizational_units: Sequence[str],
     account_ids: frozenset[str],
-) -> tuple[OrganizationContext, dict[str, Account]]:
+) -> tuple[OrganizationIdentity, dict[str, Account]]:
     """Return the organization, and the chosen accounts by their IDs; all if none are chosen."""
     try:
-        organization = directory.describe_organization()
-        members = directory.accounts.read(
+        organization = directory.identify()
+        pages = directory.accounts.pages(
             all_accounts=not organizational_units and not account_ids,
             organizational_units=organizational_units,
             account_ids=account_ids,
         )
+        members = {id_: member for page in pages for id_, member in page.items()}
     except CallError as error:
         # A missing permission has "not authorized" in its message; AWS denies an account that may
         # not see the organization without these words.
@@ -256,7 +259,7 @@ def _read_members(
 
 def _opener(
     directory: MemberDirectory,
-    organization: OrganizationContext,
+    organization: OrganizationIdentity,
     members: Mapping[str, Account],
     session_roles: tuple[str, ...],
 ) -> SessionOpener:
@@ -283,7 +286,7 @@ def _opener(
 
 def _target_names(directory: MemberDirectory, members: Mapping[str, Account]) -> dict[str, str]:
     """Return the names of accounts and of their units, as far as these were read, by their IDs."""
-    names = dict(directory.units.unit_names())
+    names = directory.units.known_names()
     for account_id, member in members.items():
         names[account_id] = member.name or ""
         if member.unit_ids:
@@ -324,14 +327,8 @@ def _delegates_below(
     directory: MemberDirectory, members: Mapping[str, Account], places: Collection[str]
 ) -> tuple[str, ...]:
     """Return the delegated administrators for IAM to which policies in some places apply."""
-    listed = directory.aws.entries(
-        "organizations:ListDelegatedAdministrators",
-        items="DelegatedAdministrators",
-        ServicePrincipal="iam.amazonaws.com",
-    )
     below = []
-    for delegate in listed:
-        account_id = delegate["Id"]
+    for account_id in list_delegated_administrators(directory.aws):
         if account_id in members:
             unit_ids = members[account_id].unit_ids
         else:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import botocore
 
 from aws_calls.failures import FailureKind, error_of_call, ignoring
+from common.untrusted import ACCOUNT_ID
 
 from ..aws.invocation import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
 from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, skip_reason_for_state
@@ -21,7 +22,7 @@ from ..model.run import Account
 from .units import Unit, parse_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from mypy_boto3_organizations.type_defs import AccountTypeDef
 
@@ -43,52 +44,49 @@ class MemberAccounts:
     aws: Aws
     units: UnitTree
 
-    def read(
+    def pages(
         self,
         *,
-        all_accounts: bool = False,
+        all_accounts: bool,
         organizational_units: Collection[str] = (),
         account_ids: Collection[str] = (),
-        found: Callable[[Mapping[str, Account]], None] = lambda members: None,  # noqa: ARG005
-    ) -> dict[str, Account]:
-        """Return the accounts that a run is about by their IDs, without those that are not members.
+    ) -> Iterator[dict[str, Account]]:
+        """Yield the accounts that a run is about by their IDs, each once, without those that are not members.
+
+        All accounts come page by page, others at once.
 
         Args:
             all_accounts: Whether it is every account of the organization.
             organizational_units: Units whose accounts are meant, by ID, path or the end of their
                 path.
             account_ids: Accounts that are named.
-            found: Called with each page's accounts that no page before had, where all accounts are
-                listed.
 
         Raises:
             RunRefusedError: There is no such unit, or more than one.
             CallError: A read failed.
         """
         if all_accounts:
-            return self._everybody(found)
+            yield from self._everybody()
+            return
         members = self._find_by_id(account_ids)
         if organizational_units:
             members |= self.in_units(organizational_units)
-        return self._with_unit_ids(members)
+        yield members
 
-    def _everybody(self, found: Callable[[Mapping[str, Account]], None]) -> dict[str, Account]:
+    def _everybody(self) -> Iterator[dict[str, Account]]:
         started = self.aws.clock.now()
-        members: dict[str, Account] = {}
+        listed: set[str] = set()
         accounts = self._list()
-
-        def pages() -> Iterator[dict[str, Account]]:
-            while page := _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE)):
-                yield {id_: member for id_, member in page.items() if id_ not in members}
-                members.update(page)
-
-        # Each page is taken while the next one is listed.
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            list(pool.map(found, pages()))
+        page = _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE))
+        while page:
+            # AWS may list an account twice while others are added or removed.
+            new = {id_: member for id_, member in page.items() if id_ not in listed}
+            listed.update(new)
+            yield new
+            page = _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE))
         # Listing is the longest wait that this library cannot shorten.
         milliseconds = round((self.aws.clock.now() - started) * 1000)
-        self.aws.log(event="accounts_listed", accounts=len(members), milliseconds=milliseconds)
-        return members
+        self.aws.log(event="accounts_listed", accounts=len(listed), milliseconds=milliseconds)
 
     def _list(self) -> Iterator[AccountTypeDef]:
         return self.aws.entries("organizations:ListAccounts", items="Accounts")
@@ -138,17 +136,18 @@ class MemberAccounts:
             listed = pool.map(self.units.accounts_in, (unit.id for unit in under))
             return _by_id(itertools.chain.from_iterable(listed))
 
-    def _with_unit_ids(self, members: Mapping[str, Account]) -> dict[str, Account]:
-        """Return accounts with their units even if the SDK leaves these out, unless they are many."""
-        unknown = [id_ for id_, member in members.items() if member.unit_ids is None]
-        found = dict(members)
-        if len(set(unknown).difference(self.units.parent_ids)) <= MAX_ENTRIES_PER_PAGE:
-            with self.units.logging_failures():
-                for id_ in unknown:
-                    found[id_] = replace(
-                        members[id_], unit_path="/".join(self.units.parents_of(id_))
-                    )
-        return found
+    def without(
+        self, exclusions: Collection[str], members: Mapping[str, Account]
+    ) -> dict[str, Account]:
+        """Return accounts without some, which are given by their IDs or by their units.
+
+        Raises:
+            RunRefusedError: There is no such unit, or more than one.
+            CallError: A read failed.
+        """
+        units = [value for value in exclusions if not ACCOUNT_ID.fullmatch(value)]
+        excluded = {*exclusions, *self.in_units(units)}
+        return {id_: member for id_, member in members.items() if id_ not in excluded}
 
 
 def _state(account: AccountTypeDef) -> str:

@@ -18,7 +18,7 @@ from ..aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL
 from ..aws.executions import was_stopped
 from ..aws.sessions import open_session
 from ..aws.stores import Storage
-from ..model.report_schema import Outcome, Task
+from ..model.report_schema import Outcome
 from ..model.run import Backup, BatchResult, Finding, Mode, Work
 from ..tasks import DEFINITIONS
 from ..tasks.definition import AccountTask
@@ -157,13 +157,6 @@ class AccountRunner:
     aws: Aws
     work: Work
     back_up: Callable[[Backup], str]
-
-    @classmethod
-    def of_audit(cls, aws: Aws, *, run_id: str) -> AccountRunner:
-        """Return what audits accounts before it is known which accounts there are."""
-        work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=())
-        # An audit removes no policy.
-        return cls(aws=aws, work=work, back_up=lambda backup: "")  # noqa: ARG005
 
     def run(self, assignment: Assignment, *, executor: Executor) -> Finding:
         """Run the task in an account, and return its result in any case.

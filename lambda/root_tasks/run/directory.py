@@ -1,14 +1,15 @@
-"""The organization that a run is in, and whether its task is possible there."""
+"""The organization that a run is in: whether its task is possible there, and the run's accounts."""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import require
 from aws_calls.failures import CallError, FailureKind
+from root_access.organization import LIST_FEATURES, identify_organization
 
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
@@ -16,25 +17,44 @@ from .accounts import MemberAccounts
 from .units import UnitTree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
     from aws_calls.calls import Response
+    from root_access.organization import OrganizationIdentity
 
     from ..aws.invocation import Aws
     from ..model.report_schema import Task
     from ..model.run import Account
     from ..tasks.task_input import Request
 
-_DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
+    Page = dict[str, Account]
 
 
 @dataclass(frozen=True, kw_only=True)
-class OrganizationContext:
-    """The organization that a run is in."""
+class Survey:
+    """An organization in which a run's task is possible, while the run's accounts are read.
 
-    organization_id: str
-    management_account_id: str
+    Attributes:
+        organization: The organization.
+        pages: The accounts by their IDs, page by page: a page is listed while the one before is
+            taken.
+    """
+
+    organization: OrganizationIdentity
+    pages: Iterator[Page]
+
+    def members(self) -> dict[str, Account]:
+        """Return the accounts of all pages.
+
+        Raises:
+            RunRefusedError: There is no such unit, or more than one.
+            CallError: A read failed.
+        """
+        members: dict[str, Account] = {}
+        for page in self.pages:
+            members |= page
+        return members
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,58 +79,62 @@ class MemberDirectory:
         """Its accounts."""
         return MemberAccounts(aws=self.aws, units=self.units)
 
-    def _by(self, aws: Aws) -> MemberDirectory:
-        """Return the same directory, read within another budget."""
-        return replace(self, aws=aws, units=replace(self.units, aws=aws))
-
-    def survey(
-        self,
-        request: Request,
-        *,
-        on_page: Callable[[OrganizationContext, Mapping[str, Account]], None] | None = None,
-    ) -> tuple[OrganizationContext, dict[str, Account]]:
-        """Return the organization, if the task is possible from this account, and a run's accounts by ID.
-
-        All of it is read at once.
+    @contextmanager
+    def survey(self, request: Request) -> Iterator[Survey]:
+        """Read the organization and a run's accounts, all at once, and stop that at the end.
 
         Args:
             request: What the run is to do. Accounts that are not members are left out.
-            on_page: Gets the accounts of each page while all accounts are listed, once the task is
-                possible.
 
         Raises:
-            RunRefusedError: The task is not possible; the message says what to deploy. Or a unit is
-                unclear.
+            RunRefusedError: The task is not possible from this account; the message says what to
+                deploy.
             CallError: A read failed.
         """
         ended = threading.Event()
-        reader = self._by(self.aws.until(ended))
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            try:
-                features = pool.submit(reader.aws.call, "iam:ListOrganizationsFeatures")
-                possible = pool.submit(self._find_organization, request.task, features)
+        aws = self.aws.until(ended)
+        pages = MemberAccounts(aws=aws, units=self.units.by(aws)).pages(
+            all_accounts=request.all_accounts,
+            organizational_units=request.organizational_units,
+            account_ids=request.member_ids,
+        )
+        pool = ThreadPoolExecutor(max_workers=3)
+        waits_for_calls = True
 
-                def take(page: Mapping[str, Account]) -> None:
-                    if on_page is not None:
-                        on_page(possible.result(), page)
+        def read_page() -> Future[Page | None]:
+            return pool.submit(next, pages, None)
 
-                members = pool.submit(
-                    reader.accounts.read,
-                    all_accounts=request.all_accounts,
-                    organizational_units=request.organizational_units,
-                    account_ids=request.member_ids,
-                    found=take,
-                )
-                if request.all_accounts:
-                    pool.submit(reader.units.read_names)
-                return possible.result(), members.result()
-            finally:
-                # A refused run waits for no list, and names that were not read by now are read as
-                # needed.
-                ended.set()
+        try:
+            features = pool.submit(aws.call, LIST_FEATURES)
+            organization = pool.submit(self.identify)
+            first = read_page()
+            self._require_feature(request.task, organization.result(), features)
+            yield Survey(organization=organization.result(), pages=_one_ahead(first, read_page))
+        except KeyboardInterrupt:
+            # A person does not wait for the calls that are under way.
+            waits_for_calls = False
+            raise
+        finally:
+            # A run that is refused reads no list to its end.
+            ended.set()
+            pool.shutdown(wait=waits_for_calls, cancel_futures=True)
 
-    def _find_organization(self, task: Task, features: Future[Response]) -> OrganizationContext:
-        organization = self.describe_organization()
+    def identify(self) -> OrganizationIdentity:
+        """Return which organization it is, also if nothing is enabled in it.
+
+        Raises:
+            RunRefusedError: There is none.
+            CallError: The read failed.
+        """
+        identity = identify_organization(self.aws)
+        if identity is None:
+            raise RunRefusedError(RefusalReason.NO_ORGANIZATION, account_id=self.aws.account_id)
+        return identity
+
+    def _require_feature(
+        self, task: Task, organization: OrganizationIdentity, features: Future[Response]
+    ) -> None:
+        """Refuse a task whose feature is not enabled."""
         data = {"management_account_id": organization.management_account_id}
         try:
             enabled = features.result().require("EnabledFeatures")
@@ -129,26 +153,14 @@ class MemberDirectory:
             raise RunRefusedError(
                 RefusalReason.FEATURE_NOT_ENABLED, task=task, feature=feature, **data
             )
-        return organization
 
-    def describe_organization(self) -> OrganizationContext:
-        """Return the organization, also if nothing is enabled in it.
 
-        Raises:
-            RunRefusedError: There is none.
-            CallError: The read failed.
-        """
-        try:
-            organization = self.aws.call(_DESCRIBE_ORGANIZATION).require("Organization")
-        except CallError as error:
-            if error.failure.name != "AWSOrganizationsNotInUse":
-                raise
-            raise RunRefusedError(
-                RefusalReason.NO_ORGANIZATION, account_id=self.aws.account_id
-            ) from error
-        return OrganizationContext(
-            organization_id=require(organization, "Id", operation=_DESCRIBE_ORGANIZATION),
-            management_account_id=require(
-                organization, "MasterAccountId", operation=_DESCRIBE_ORGANIZATION
-            ),
-        )
+def _one_ahead(
+    following: Future[Page | None], read_page: Callable[[], Future[Page | None]]
+) -> Iterator[Page]:
+    """Yield pages, and begin to read the next one before each."""
+    page = following.result()
+    while page is not None:
+        following = read_page()
+        yield page
+        page = following.result()

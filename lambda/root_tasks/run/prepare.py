@@ -1,9 +1,8 @@
-"""A run's preparation: its work, accounts and batches. Nothing here is stored."""
+"""A run's preparation: its work, accounts and batches. Pure."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..messages import NO_LONGER_A_MEMBER
@@ -14,13 +13,16 @@ from ..tasks import DEFINITIONS
 from .accounts import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
+    from root_access.organization import OrganizationIdentity
+
     from ..aws.executions import Execution
-    from ..model.run import Plan
+    from ..model.run import AcceptedCredentials, Plan
     from ..tasks.task_input import Request
-    from .directory import MemberDirectory, OrganizationContext
+
+_ABOUT_EMAILS = (Task.AUDIT, Task.RECOVER)
 
 # A batch that dies takes its results with it. That is cheap if the run only reads; if it makes
 # changes, each account of the batch is unknown and has to be audited.
@@ -36,54 +38,46 @@ _MAX_BATCHES = 2000
 
 
 def prepare(
-    directory: MemberDirectory,
     request: Request,
     *,
     execution: Execution,
+    account_id: str,
+    organization: OrganizationIdentity,
+    members: Mapping[str, Account],
     plan: Plan | None = None,
     expires_at: datetime | None = None,
     protected_accounts: Collection[str] = (),
-    on_page: Callable[[OrganizationContext, Mapping[str, Account]], None] | None = None,
+    root_email_domains: tuple[str, ...] = (),
+    accepted_credentials: tuple[AcceptedCredentials, ...] = (),
 ) -> tuple[Run, Work]:
-    """Return a run and the work of its batches, if its task is possible. Neither is stored yet.
+    """Return a run and the work of its batches. Neither is stored yet.
 
     Args:
-        directory: The organization.
         request: What the run is to do.
         execution: Its execution.
+        account_id: The account that it runs in.
+        organization: The organization.
+        members: The accounts that it is about, by their IDs, as far as these are members.
         plan: The plan that it executes.
         expires_at: When no batch may make changes any longer.
         protected_accounts: The accounts in which no run makes changes.
-        on_page: Gets the accounts of each page while all accounts are listed.
-
-    Raises:
-        RunRefusedError: The task is not possible, or the input names what does not exist.
-        CallError: A read failed.
+        root_email_domains: The domains that root users' e-mail addresses may have; empty: any.
+        accepted_credentials: What stays on purpose.
     """
     task, mode = request.task, _mode(request, plan)
-    organization, members = directory.survey(request, on_page=on_page)
-    # Excluding an account that does not exist is almost certainly a typo.
-    absent = sorted(request.member_ids - members.keys())
-    if absent and mode is not Mode.EXECUTE:
-        raise RunRefusedError(
-            RefusalReason.NOT_MEMBERS,
-            account_ids=absent,
-            organization_id=organization.organization_id,
-        )
-    excluded = (
-        request.account_exclusions | directory.accounts.in_units(request.unit_exclusions).keys()
-    )
     accounts = classify(
-        (member for id_, member in members.items() if id_ not in excluded),
+        members.values(),
         management_account_id=organization.management_account_id,
         protected_accounts=frozenset(protected_accounts),
         audits=task is Task.AUDIT,
     )
-    gone = [Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in absent]
-    in_order = tuple(sorted((*accounts, *gone), key=lambda account: account.account_id))
-    batches = batches_of(
-        [account.account_id for account in in_order if account.skip_reason is None], mode
-    )
+    # An account of a plan may have left since.
+    named = {assignment.account_id: assignment for assignment in request.assignments}
+    gone = named.keys() - members.keys()
+    accounts += tuple(Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in gone)
+    in_order = tuple(sorted(accounts, key=lambda account: account.account_id))
+    possible = [account.account_id for account in in_order if account.skip_reason is None]
+    batches = batches_of(possible, mode)
     run = Run(
         run_id=execution.name,
         execution_arn=execution.arn,
@@ -94,15 +88,17 @@ def prepare(
         full=request.full,
         organization_id=organization.organization_id,
         management_account_id=organization.management_account_id,
-        account_id=directory.aws.account_id,
+        account_id=account_id,
         started_at=execution.started_at,
         requested_by=request.requested_by,
         planned_by=None if plan is None else plan.requested_by,
         selection=request.selection if mode is Mode.PLAN else None,
+        # Anyone who controls the mailbox can become root after a recovery.
+        root_email_domains=root_email_domains if task in _ABOUT_EMAILS else (),
+        accepted_credentials=accepted_credentials,
         accounts=in_order,
         batches=batches,
     )
-    named = {assignment.account_id: assignment for assignment in request.assignments}
     work = Work(
         run_id=execution.name,
         task=task,
@@ -117,18 +113,21 @@ def prepare(
     return run, work
 
 
-def with_unit_names(run: Run, directory: MemberDirectory, *, whole: bool) -> Run:
-    """Return a run with the names of its accounts' units, if these can be read in time.
+def require_members(
+    request: Request, *, organization: OrganizationIdentity, members: Mapping[str, Account]
+) -> None:
+    """Refuse a request that names an account, or leaves one out, that does not exist: that is a typo.
 
-    Args:
-        run: The run.
-        directory: The organization.
-        whole: Whether its accounts are those of the whole organization: then all units are read.
+    Raises:
+        RunRefusedError: It does.
     """
-    members = {account.account_id: account for account in run.accounts if account.state is not None}
-    named = directory.units.with_names(members, whole=whole)
-    accounts = (named.get(account.account_id, account) for account in run.accounts)
-    return replace(run, accounts=tuple(accounts))
+    absent = sorted(request.member_ids - members.keys())
+    if absent:
+        raise RunRefusedError(
+            RefusalReason.NOT_MEMBERS,
+            account_ids=absent,
+            organization_id=organization.organization_id,
+        )
 
 
 def _mode(request: Request, plan: Plan | None) -> Mode:

@@ -12,14 +12,14 @@ from common.metrics import STATE_MACHINE_NAME, metric_line
 from ..aws.executions import Execution
 from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError
-from ..model.report_schema import Task
 from ..model.run import RUN_ID
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.task_input import Request
 from .directory import MemberDirectory
 from .plans import Plans, parse_plan_request, require_override
-from .prepare import prepare, with_unit_names
+from .prepare import prepare, require_members
 from .request import parse_request
+from .unit_names import with_unit_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ..model.run import Backup, Run, Work
     from .settings import StartExecutionSettings, StartRunSettings
 
-_ABOUT_EMAILS = (Task.AUDIT, Task.RECOVER)
 # A schedule's first audit may come before the new role's policy is in effect everywhere.
 _NEW_PERMISSIONS_SECONDS = 60.0
 
@@ -58,13 +57,18 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
             aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS
         )
         directory = MemberDirectory.of(aws.with_budget(patient))
+        with directory.survey(request) as survey:
+            members = survey.members()
+            require_members(request, organization=survey.organization, members=members)
+            members = directory.accounts.without(request.exclusions, members)
         run, work = prepare(
-            directory, request, execution=execution, protected_accounts=settings.protected_accounts
-        )
-        run = replace(
-            with_unit_names(run, directory, whole=request.all_accounts),
-            # Anyone who controls the mailbox can become root after a recovery.
-            root_email_domains=settings.root_email_domains if run.task in _ABOUT_EMAILS else (),
+            request,
+            execution=execution,
+            account_id=aws.account_id,
+            organization=survey.organization,
+            members=with_unit_names(directory.units, members),
+            protected_accounts=settings.protected_accounts,
+            root_email_domains=settings.root_email_domains,
             accepted_credentials=settings.accepted_credentials,
         )
         return _store(aws, storage.runs, run, work, began=began)
@@ -91,20 +95,22 @@ def start_execution(
         asked = parse_plan_request(event["input"])
         plans = Plans(aws=aws, runs=storage.runs, settings=settings)
         plan, expires_at = plans.find(asked)
+        request = Request(
+            task=plan.task, assignments=plan.assignments, requested_by=asked.requested_by
+        )
         directory = MemberDirectory.of(aws)
+        with directory.survey(request) as survey:
+            members = survey.members()
         run, work = prepare(
-            directory,
-            Request(
-                task=plan.task,
-                assignments=plan.assignments,
-                requested_by=asked.requested_by,
-            ),
+            request,
             execution=execution,
+            account_id=aws.account_id,
+            organization=survey.organization,
+            members=with_unit_names(directory.units, members),
             plan=plan,
             expires_at=expires_at,
             protected_accounts=settings.protected_accounts,
         )
-        run = with_unit_names(run, directory, whole=False)
         stored = _store(aws, storage.executions, run, work, began=began)
         # The last thing that can fail: a run that cannot start does not use up the plan.
         plans.claim(plan.run_id, execution=execution)

@@ -1,18 +1,16 @@
-"""The organizational units: where an account is, by their names, and which unit a name means."""
+"""The organizational units: what is in which, and which unit a name means."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.calls import require
-from aws_calls.failures import CallError, FailureKind, describe, error_of_call
+from aws_calls.failures import CallError, FailureKind, error_of_call
 
-from ..aws.invocation import LIST_ROOTS, MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
+from ..aws.invocation import LIST_ROOTS
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.task_input import UNIT_ID
 
@@ -22,15 +20,11 @@ if TYPE_CHECKING:
     from mypy_boto3_organizations.type_defs import AccountTypeDef
 
     from ..aws.invocation import Aws
-    from ..model.run import Account
 
 _LIST_UNITS = "organizations:ListOrganizationalUnitsForParent"
 _LIST_ACCOUNTS = "organizations:ListAccountsForParent"
 _LIST_PARENTS = "organizations:ListParents"
 _DESCRIBE_UNIT = "organizations:DescribeOrganizationalUnit"
-# The names of units are for readers of the report: they do not delay a run for longer than this.
-# 500 units take less, at the five lists a second that Organizations allows.
-_UNIT_NAMES_SECONDS = 120.0
 # AWS names it, and there is no call to rename it.
 ROOT_NAME = "Root"
 _PATH = re.compile(r"o-[a-z0-9]+/(r-[a-z0-9]+(?:/ou-[a-z0-9-]+)*)/(?:[0-9]{12}/)?")
@@ -55,6 +49,28 @@ class Unit:
         """Its ID, after those of what it is in."""
         return (*self.parent_ids, self.id)
 
+    def children(self, names: Mapping[str, str]) -> list[Unit]:
+        """Return the units directly in it, whose names are given by their IDs."""
+        return [
+            Unit(id=id_, path=f"{self.path}/{name}", parent_ids=self.ids)
+            for id_, name in names.items()
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitCache:
+    """What was read of the units. Several threads fill it.
+
+    Attributes:
+        names: The names of the units in each unit or root that was listed, by their IDs.
+        described: The name of each unit that was described, by its ID.
+        parent_ids: What each account or unit is in directly, by its ID.
+    """
+
+    names: dict[str, dict[str, str]] = field(default_factory=dict)
+    described: dict[str, str] = field(default_factory=dict)
+    parent_ids: dict[str, str] = field(default_factory=dict)
+
 
 @dataclass(frozen=True, kw_only=True)
 class UnitTree:
@@ -62,16 +78,17 @@ class UnitTree:
 
     Attributes:
         aws: The account that sees them.
-        names: The names of the units in each unit or root that was read, by their IDs.
-        described: The name of each unit that was described, by its ID; None if it could not be
-            read.
-        parent_ids: What each account or unit is in directly, by its ID.
+        cache: What was read, also by others who see them.
     """
 
     aws: Aws
-    names: dict[str, dict[str, str]] = field(default_factory=dict)
-    described: dict[str, str | None] = field(default_factory=dict)
-    parent_ids: dict[str, str] = field(default_factory=dict)
+    cache: UnitCache = field(default_factory=UnitCache)
+
+    def by(self, aws: Aws) -> UnitTree:
+        """Return the same units, read within another budget."""
+        return replace(self, aws=aws)
+
+    # Calls
 
     def roots(self) -> list[Unit]:
         """Return the roots, of which an organization has one.
@@ -90,16 +107,26 @@ class UnitTree:
         Raises:
             CallError: The read failed, for example because the parent does not exist.
         """
-        if parent_id not in self.names:
-            units = self.aws.entries(_LIST_UNITS, items="OrganizationalUnits", ParentId=parent_id)
-            self.names[parent_id] = {
-                require(unit, "Id", operation=_LIST_UNITS): require(
-                    unit, "Name", operation=_LIST_UNITS
-                )
-                for unit in units
-            }
-            self.parent_ids.update(dict.fromkeys(self.names[parent_id], parent_id))
-        return self.names[parent_id]
+        if parent_id not in self.cache.names:
+            names = {}
+            for unit in self.aws.entries(
+                _LIST_UNITS, items="OrganizationalUnits", ParentId=parent_id
+            ):
+                unit_id = require(unit, "Id", operation=_LIST_UNITS)
+                names[unit_id] = require(unit, "Name", operation=_LIST_UNITS)
+            self.cache.names[parent_id] = names
+            self.cache.parent_ids.update(dict.fromkeys(names, parent_id))
+        return self.cache.names[parent_id]
+
+    def describe(self, unit_id: str) -> None:
+        """Read the name of a unit.
+
+        Raises:
+            CallError: The read failed.
+        """
+        response = self.aws.call(_DESCRIBE_UNIT, OrganizationalUnitId=unit_id)
+        unit = response.require("OrganizationalUnit")
+        self.cache.described[unit_id] = require(unit, "Name", operation=_DESCRIBE_UNIT)
 
     def accounts_in(self, parent_id: str) -> list[AccountTypeDef]:
         """Return the accounts directly in a unit or root.
@@ -108,7 +135,7 @@ class UnitTree:
             CallError: The read failed.
         """
         accounts = list(self.aws.entries(_LIST_ACCOUNTS, items="Accounts", ParentId=parent_id))
-        self.parent_ids.update((account["Id"], parent_id) for account in accounts)
+        self.cache.parent_ids.update((account["Id"], parent_id) for account in accounts)
         return accounts
 
     def parents_of(self, child_id: str) -> tuple[str, ...]:
@@ -119,61 +146,15 @@ class UnitTree:
         """
         if child_id.startswith("r-"):
             return ()
-        if child_id not in self.parent_ids:
+        parent_ids = self.cache.parent_ids
+        if child_id not in parent_ids:
             for parent in self.aws.entries(_LIST_PARENTS, items="Parents", ChildId=child_id):
-                self.parent_ids[child_id] = require(parent, "Id", operation=_LIST_PARENTS)
-        if child_id not in self.parent_ids:
+                parent_ids[child_id] = require(parent, "Id", operation=_LIST_PARENTS)
+        if child_id not in parent_ids:
             message = "the response has no parent"
             raise error_of_call(_LIST_PARENTS, FailureKind.INCOMPLETE_RESPONSE, message)
-        parent_id = self.parent_ids[child_id]
+        parent_id = parent_ids[child_id]
         return (*self.parents_of(parent_id), parent_id)
-
-    def read_names_on(self, paths: Iterable[Sequence[str]]) -> None:
-        """Read the names of the units on some paths one by one, unless they are more than a list's page has.
-
-        Raises:
-            CallError: A read failed; the other names are kept.
-        """
-        unread = {
-            unit_id
-            for path in paths
-            for parent_id, unit_id in itertools.pairwise(path)
-            if parent_id not in self.names
-        }
-        if len(unread) > MAX_ENTRIES_PER_PAGE:
-            return
-        with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
-            list(pool.map(self._describe, sorted(unread)))
-
-    def _describe(self, unit_id: str) -> None:
-        self.described[unit_id] = None
-        response = self.aws.call(_DESCRIBE_UNIT, OrganizationalUnitId=unit_id)
-        unit = response.require("OrganizationalUnit")
-        self.described[unit_id] = require(unit, "Name", operation=_DESCRIBE_UNIT)
-
-    def unit_names(self) -> dict[str, str]:
-        """Return the name of each unit that was read, by its ID."""
-        listed = {id_: name for names in self.names.values() for id_, name in names.items()}
-        return listed | {id_: name for id_, name in self.described.items() if name is not None}
-
-    def path_of(self, unit_ids: Sequence[str]) -> str | None:
-        """Return the names of units from the root down, each directly in the one before.
-
-        None if they are no longer in each other, or a name could not be described.
-
-        Raises:
-            CallError: A read failed.
-        """
-        names = [ROOT_NAME]
-        for parent_id, unit_id in itertools.pairwise(unit_ids):
-            if unit_id in self.described:
-                name = self.described[unit_id]
-            else:
-                name = self.names_in(parent_id).get(unit_id)
-            if name is None:
-                return None
-            names.append(name)
-        return "/".join(names)
 
     def units_under(
         self, units: Iterable[Unit], *, is_wanted: Callable[[Unit], bool] = lambda _: True
@@ -188,10 +169,7 @@ class UnitTree:
             unit = waiting.pop()
             yield unit
             if is_wanted(unit):
-                waiting += (
-                    Unit(id=id_, path=f"{unit.path}/{name}", parent_ids=unit.ids)
-                    for id_, name in self.names_in(unit.id).items()
-                )
+                waiting += unit.children(self.names_in(unit.id))
 
     def id_of(self, value: str) -> str:
         """Return the ID of a unit that is given by its ID, its path or the end of its path.
@@ -209,13 +187,15 @@ class UnitTree:
                     raise
                 raise RunRefusedError(RefusalReason.UNIT_NOT_FOUND, unit=value) from error
             return value
-        # Names may have a "/" in them: only whole paths are compared.
+        # A whole path is found without a look into other units. Names may have a "/" in them, so
+        # only whole paths are compared.
         on_path = self.units_under(
             self.roots(), is_wanted=lambda unit: value.startswith(f"{unit.path}/")
         )
-        found = [unit for unit in on_path if unit.path == value] or [
-            unit for unit in self.units_under(self.roots()) if unit.path.endswith(f"/{value}")
-        ]
+        found = [unit for unit in on_path if unit.path == value]
+        if not found:
+            everywhere = self.units_under(self.roots())
+            found = [unit for unit in everywhere if unit.path.endswith(f"/{value}")]
         if not found:
             raise RunRefusedError(RefusalReason.UNIT_NOT_FOUND, unit=value)
         if len(found) > 1:
@@ -223,59 +203,39 @@ class UnitTree:
             raise RunRefusedError(RefusalReason.SEVERAL_UNITS, unit=value, candidates=candidates)
         return found[0].id
 
-    def with_names(self, members: Mapping[str, Account], *, whole: bool) -> dict[str, Account]:
-        """Return accounts with their units and the names of these, as far as they can be read in time.
+    # What was read
 
-        Args:
-            members: The accounts.
-            whole: Whether they are all accounts of the organization: then all units are read.
+    def known_names(self) -> dict[str, str]:
+        """Return the name of each unit that was read, by its ID."""
+        names: dict[str, str] = {}
+        for listed in self.cache.names.values():
+            names |= listed
+        return names | self.cache.described
+
+    def known_parents(self, account_id: str) -> tuple[str, ...] | None:
+        """Return the IDs of an account's units, from the root down; None if not all are known."""
+        path: list[str] = []
+        child_id = account_id
+        while not child_id.startswith("r-"):
+            if child_id not in self.cache.parent_ids:
+                return None
+            child_id = self.cache.parent_ids[child_id]
+            path.insert(0, child_id)
+        return tuple(path)
+
+    def known_path(self, unit_ids: Sequence[str]) -> str | None:
+        """Return the names of units from the root down, each directly in the one before.
+
+        None if a name is not known, or a unit is no longer in the one before.
         """
-        # Names that are denied for good must not delay each run.
-        budget = replace(self.aws.budget.within(_UNIT_NAMES_SECONDS), new_permissions_until=None)
-        reader = replace(self, aws=self.aws.with_budget(budget))
-        if not whole:
-            with self.logging_failures():
-                reader.read_names_on(member.unit_ids or () for member in members.values())
-        found = dict(members)
-        with self.logging_failures():
-            # The names that were read before a failure are kept.
-            found.update(reader._in_named_units(members, whole=whole))
-        return found
-
-    def read_names(self) -> None:
-        """Read the names of all units ahead of their use."""
-        # It is read again where it is used, and the failure is reported there.
-        with contextlib.suppress(CallError):
-            for _ in self.units_under(self.roots()):
-                pass
-
-    @contextlib.contextmanager
-    def logging_failures(self) -> Iterator[None]:
-        """Log a failure: the names of units are for readers of the report only."""
-        try:
-            yield
-        except CallError as error:
-            self.aws.log(event="organizational_units_unread", reason=describe(error.failure))
-
-    def _in_named_units(
-        self, members: Mapping[str, Account], *, whole: bool
-    ) -> Iterator[tuple[str, Account]]:
-        missing = {}
-        for id_, member in members.items():
-            if member.unit_ids is None:
-                missing[id_] = member
-            else:
-                yield id_, replace(member, organizational_unit=self.path_of(member.unit_ids))
-        if not whole and len(missing) <= MAX_ENTRIES_PER_PAGE:
-            # Their units could not be read.
-            return
-        for unit in self.units_under(self.roots() if missing else ()):
-            for account in self.accounts_in(unit.id):
-                if (id_ := account["Id"]) in missing:
-                    member = replace(missing.pop(id_), unit_path="/".join(unit.ids))
-                    yield id_, replace(member, organizational_unit=unit.path)
-            if not missing:
-                return
+        names = [ROOT_NAME]
+        for parent_id, unit_id in itertools.pairwise(unit_ids):
+            listed = self.cache.names.get(parent_id, {})
+            name = self.cache.described.get(unit_id) or listed.get(unit_id)
+            if name is None:
+                return None
+            names.append(name)
+        return "/".join(names)
 
 
 def parse_path(paths: Iterable[str]) -> str | None:
@@ -288,6 +248,7 @@ def parse_path(paths: Iterable[str]) -> str | None:
             o-8j81brsjuj/r-ab12/ou-ab12-c3d4e5f6/222222222222/.
     """
     for path in paths:
-        if match := _PATH.fullmatch(path):
+        match = _PATH.fullmatch(path)
+        if match:
             return match[1]
     return None

@@ -93,20 +93,11 @@ class Request:
         return self.task is Task.AUDIT and self.all_accounts and not self.exclusions
 
     @property
-    def account_exclusions(self) -> frozenset[str]:
-        """The accounts that are left out by their IDs."""
-        return frozenset(filter(ACCOUNT_ID.fullmatch, self.exclusions))
-
-    @property
     def member_ids(self) -> frozenset[str]:
         """The accounts that have to be members. One that is named and left out may have left."""
-        named = self.account_exclusions.symmetric_difference(self.account_ids)
+        excluded = frozenset(filter(ACCOUNT_ID.fullmatch, self.exclusions))
+        named = excluded.symmetric_difference(self.account_ids)
         return named.union(assignment.account_id for assignment in self.assignments)
-
-    @property
-    def unit_exclusions(self) -> tuple[str, ...]:
-        """The organizational units that are left out."""
-        return tuple(value for value in self.exclusions if not ACCOUNT_ID.fullmatch(value))
 
     def credential_selection(self, started_at: datetime) -> CredentialSelection:
         """Return which credentials a plan of a run that started at this time may list."""

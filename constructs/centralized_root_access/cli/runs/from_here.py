@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from aws_calls.failures import CallError
 from root_tasks.aws.clients import MAX_CALLS_IN_PARALLEL
 from root_tasks.aws.executions import Execution
 from root_tasks.model.report_schema import Task
-from root_tasks.model.run import Assignment
+from root_tasks.model.run import Assignment, Mode, Work
+from root_tasks.refusals import RunRefusedError
 from root_tasks.run.accounts import classify
 from root_tasks.run.batch import AccountRunner
 from root_tasks.run.directory import MemberDirectory
 from root_tasks.run.make_report import make_report
 from root_tasks.run.own_root_user import own_root_user
-from root_tasks.run.prepare import prepare, with_unit_names
+from root_tasks.run.prepare import prepare, require_members
 from root_tasks.run.request import parse_request
+from root_tasks.run.unit_names import with_unit_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -30,7 +34,8 @@ if TYPE_CHECKING:
     from root_tasks.aws.invocation import Aws
     from root_tasks.model.report_schema import Report
     from root_tasks.model.run import Account, Finding
-    from root_tasks.run.directory import OrganizationContext
+    from root_tasks.run.directory import Survey
+    from root_tasks.tasks.task_input import Request
 
     from ..base.caller import Caller
 
@@ -61,97 +66,113 @@ def audit_from_here(
     # Only what is stored has its ARN.
     execution = Execution(arn="", name=name, started_at=caller.now())
     request = parse_request(input_, tasks=(Task.AUDIT,))
+    directory = MemberDirectory.of(aws.within(_LIST_SECONDS))
     audits = _Audits(aws, run_id=name, show=show)
-    directory = MemberDirectory.of(aws.within(_LIST_SECONDS).until(audits.stopped))
     try:
-        # The organization is read while AWS says whose the credentials are. No session is opened
-        # before: the ARN of its policy has their partition. Nothing else that fails is worth
-        # reading if they are refused.
-        on_page = audits.take if request.full else None
-        preparing = audits.pool.submit(
-            prepare, directory, request, execution=execution, on_page=on_page
-        )
-        requester = caller.arn
-        run, _ = preparing.result()
-        run = replace(run, requested_by=requester)
-        findings = audits.begin(account_id for batch in run.batches for account_id in batch)
-        # Only the report waits for these.
-        own = audits.pool.submit(own_root_user, aws, run)
-        named = audits.pool.submit(with_unit_names, run, directory, whole=request.all_accounts)
-        found = {account_id: finding.result() for account_id, finding in findings.items()}
-        return make_report(
-            named.result(),
-            found,
-            finished_at=caller.now(),
-            own_root_user=own.result(),
-        )
-    finally:
-        audits.stop()
+        with directory.survey(request) as survey, closing(audits):
+            # The organization is read while AWS says whose the credentials are. No session is
+            # opened before: the ARN of its policy has their partition.
+            request = replace(request, requested_by=caller.arn)
+            members = _begin_audits(audits, request, directory, survey)
+            run, _ = prepare(
+                request,
+                execution=execution,
+                account_id=aws.account_id,
+                organization=survey.organization,
+                members=members,
+            )
+            # Only the report waits for these.
+            own = audits.pool.submit(own_root_user, aws, run)
+            named = audits.pool.submit(
+                with_unit_names,
+                directory.units,
+                {account.account_id: account for account in run.accounts},
+            )
+            findings = audits.findings()
+            return make_report(
+                replace(run, accounts=tuple(named.result().values())),
+                findings,
+                finished_at=caller.now(),
+                own_root_user=own.result(),
+            )
+    except (CallError, RunRefusedError):
+        # If the credentials are refused, nothing else that fails is worth reading.
+        caller.identity()
+        raise
+
+
+def _begin_audits(
+    audits: _Audits, request: Request, directory: MemberDirectory, survey: Survey
+) -> dict[str, Account]:
+    """Begin the audits of a request's accounts, and return these by their IDs."""
+    manager = survey.organization.management_account_id
+    members: dict[str, Account] = {}
+    for page in survey.pages:
+        members |= page
+        if request.full:
+            # The next page is listed meanwhile.
+            audits.begin(classify(page.values(), management_account_id=manager, audits=True))
+    if not request.full:
+        require_members(request, organization=survey.organization, members=members)
+        members = directory.accounts.without(request.exclusions, members)
+        audits.begin(classify(members.values(), management_account_id=manager, audits=True))
+    return members
 
 
 class _Audits:
-    """The audits of accounts: each begins once its account is known.
+    """The audits of accounts.
 
     Args:
         aws: The caller.
         run_id: The run.
-        show: Shows how many accounts are done, and how many were found.
+        show: Shows how many audits are done, and how many have begun.
 
     Attributes:
         pool: Runs everything else that goes on meanwhile.
-        stopped: Set once nothing more is to begin.
     """
 
     def __init__(self, aws: Aws, *, run_id: str, show: Callable[[int, int], None]) -> None:
         self.pool = ThreadPoolExecutor(max_workers=4)
-        self.stopped = threading.Event()
         self._aws = aws
-        self._run_id = run_id
+        self._work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=())
         self._show = show
         self._accounts = ThreadPoolExecutor(max_workers=MAX_ACCOUNTS_IN_PARALLEL)
         self._calls = ThreadPoolExecutor(max_workers=MAX_CALLS_IN_PARALLEL)
         self._audits: dict[str, Future[Finding]] = {}
         self._lock = threading.Lock()
-        self._found = self._done = 0
+        self._begun = self._done = 0
         # The SDK loads what all sessions need while the first page is listed.
         self.pool.submit(aws.clients.sessions.client, "iam", region=None)
 
-    def take(self, organization: OrganizationContext, members: Mapping[str, Account]) -> None:
-        """Begin to audit the accounts of a page of the list."""
-        self._count(found=len(members))
-        accounts = classify(
-            members.values(), management_account_id=organization.management_account_id, audits=True
-        )
-        self._submit(account.account_id for account in accounts if account.skip_reason is None)
+    def begin(self, accounts: Iterable[Account]) -> None:
+        """Begin to audit accounts, but for those that are skipped."""
+        wanted = [account.account_id for account in accounts if account.skip_reason is None]
+        self._count(begun=len(wanted))
+        for account_id in wanted:
+            self._audits[account_id] = self._accounts.submit(self._audit, account_id)
 
-    def begin(self, account_ids: Iterable[str]) -> dict[str, Future[Finding]]:
-        """Begin to audit the accounts of which no page was taken, and return the findings to come."""
-        wanted = [*account_ids]
-        self._submit(wanted)
-        # Not every account that was found is audited.
-        self._count(found=len(self._audits) - self._found)
-        return {id_: self._audits[id_] for id_ in wanted}
+    def findings(self) -> dict[str, Finding]:
+        """Return the findings of all audits, once these are done."""
+        return {account_id: audit.result() for account_id, audit in self._audits.items()}
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Begin no more. Audits that have begun are not waited for: they change nothing."""
-        self.stopped.set()
         for pool in (self.pool, self._accounts, self._calls):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, account_ids: Iterable[str]) -> None:
-        for account_id in account_ids:
-            if account_id not in self._audits:
-                self._audits[account_id] = self._accounts.submit(self._audit, account_id)
-
     def _audit(self, account_id: str) -> Finding:
-        aws, assignment = self._aws.within(_ACCOUNT_SECONDS), Assignment(account_id=account_id)
-        runner = AccountRunner.of_audit(aws, run_id=self._run_id)
-        finding = runner.run(assignment, executor=self._calls)
+        runner = AccountRunner(
+            aws=self._aws.within(_ACCOUNT_SECONDS),
+            work=self._work,
+            # An audit removes no policy.
+            back_up=lambda backup: "",  # noqa: ARG005
+        )
+        finding = runner.run(Assignment(account_id=account_id), executor=self._calls)
         self._count(done=1)
         return finding
 
-    def _count(self, *, found: int = 0, done: int = 0) -> None:
+    def _count(self, *, begun: int = 0, done: int = 0) -> None:
         with self._lock:
-            self._found += found
+            self._begun += begun
             self._done += done
-            self._show(self._done, self._found)
+            self._show(self._done, self._begun)

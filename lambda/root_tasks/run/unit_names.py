@@ -1,0 +1,85 @@
+"""Where accounts are in the organization, by the names of their units: for readers of a report.
+
+A run does without what cannot be read in time.
+"""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aws_calls.failures import CallError, describe
+
+from ..aws.invocation import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+
+    from ..aws.invocation import Aws
+    from ..model.run import Account
+    from .units import UnitTree
+
+# Names do not delay a run for longer than this. 500 units take less, at the five lists a second
+# that Organizations allows.
+_MAX_SECONDS = 120.0
+
+
+def with_unit_names(units: UnitTree, members: Mapping[str, Account]) -> dict[str, Account]:
+    """Return accounts, given by their IDs, with their units and the names of these, if they can be read."""
+    aws = units.aws.within(_MAX_SECONDS)
+    # What is denied for good delays no run.
+    reader = units.by(aws.with_budget(replace(aws.budget, new_permissions_until=None)))
+    with _logging_failure(aws):
+        # SDKs before botocore 1.42.80 do not say which units an account is in.
+        _find_units_of(reader, {id_ for id_, member in members.items() if member.unit_ids is None})
+    placed = {id_: _with_unit_ids(units, member) for id_, member in members.items()}
+    with _logging_failure(aws):
+        _read_names_on(reader, [member.unit_ids or () for member in placed.values()])
+    return {id_: _with_names(units, member) for id_, member in placed.items()}
+
+
+def _find_units_of(units: UnitTree, account_ids: Set[str]) -> None:
+    """Read which units accounts are in: of a few one by one, of many by the lists of all units."""
+    unknown = account_ids - units.cache.parent_ids.keys()
+    if len(unknown) <= MAX_ENTRIES_PER_PAGE:
+        for account_id in sorted(account_ids):
+            units.parents_of(account_id)
+        return
+    for unit in units.units_under(units.roots()):
+        units.accounts_in(unit.id)
+        if account_ids <= units.cache.parent_ids.keys():
+            return
+
+
+def _read_names_on(units: UnitTree, paths: Iterable[Sequence[str]]) -> None:
+    """Read the names of the units on paths: by a call for each, or by lists if these are fewer."""
+    steps = {step for path in paths for step in itertools.pairwise(path)}
+    unread = [step for step in sorted(steps) if step[0] not in units.cache.names]
+    parent_ids = {parent_id for parent_id, _ in unread}
+    with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
+        if len(parent_ids) < len(unread):
+            list(pool.map(units.names_in, sorted(parent_ids)))
+        else:
+            list(pool.map(units.describe, [unit_id for _, unit_id in unread]))
+
+
+def _with_unit_ids(units: UnitTree, member: Account) -> Account:
+    unit_ids = member.unit_ids or units.known_parents(member.account_id)
+    return member if unit_ids is None else replace(member, unit_path="/".join(unit_ids))
+
+
+def _with_names(units: UnitTree, member: Account) -> Account:
+    if member.unit_ids is None:
+        return member
+    return replace(member, organizational_unit=units.known_path(member.unit_ids))
+
+
+@contextmanager
+def _logging_failure(aws: Aws) -> Iterator[None]:
+    try:
+        yield
+    except CallError as error:
+        aws.log(event="organizational_units_unread", reason=describe(error.failure))
