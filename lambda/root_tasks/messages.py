@@ -41,8 +41,8 @@ NOT_KNOWN_WHICH_IS_ACCEPTED = (
     "Which one of several is accepted is not known, so all are left out. To plan them: --account."
 )
 HAS_PASSWORD = (
-    "The root user has a password. To replace it, choose Forgot password on AWS's sign-in page, or delete it "
-    "first."
+    "The root user has a password. To replace it, choose Forgot password on AWS's sign-in page, or "
+    "delete it first."
 )
 MFA_STAYS = "Not deactivated: a password, an access key or a signing certificate still exists."
 UNEXPECTED_ERROR = "An error that this release does not expect:"
@@ -95,24 +95,27 @@ def hint(failure: Failure) -> str | None:
             if failure.operation == ASSUME_ROOT:
                 return (
                     f"A {policy} denies the role that opens root sessions. Exempt this role in its "
-                    "statement. If it is not a role of RootTasks, name it to preflight by --session-role."
+                    "statement. If it is not a role of RootTasks, name it to preflight by "
+                    "--session-role."
                 )
             return (
-                f"A {policy} denies this account's root user, and root sessions with it. To exempt root "
-                'sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to its statement.'
+                f"A {policy} denies this account's root user, and root sessions with it. To exempt "
+                'root sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to its '
+                "statement."
             )
     if failure.name == "RegionDisabled":
         return (
-            "This account has not enabled the Region of the call. Use one that is enabled by default, for "
-            "example us-east-1: deploy RootTasks there, or give `audit --from-here` this --region."
+            "This account has not enabled the Region of the call. Use one that is enabled by "
+            "default, for example us-east-1: deploy RootTasks there, or give `audit --from-here` "
+            "this --region."
         )
     return None
 
 
 def hint_of(result: Result) -> str | None:
-    """Return the hint of an account; if a policy denied a call, with the command that explains it."""
-    said = " ".join(filter(None, (result.reason, *(item.message for item in result.items))))
-    if not any(policy in said for policy in _POLICIES):
+    """Return the hint of an account, with the command that explains a denial by a policy."""
+    said = [result.reason] + [item.message for item in result.items]
+    if not any(policy in (sentence or "") for policy in _POLICIES for sentence in said):
         return result.hint
     command = f"`centralized-root-access preflight --account {result.account_id}`"
     return " ".join(filter(None, (result.hint, f"The statement and its fix: {command}.")))
@@ -149,10 +152,13 @@ def quantity(count: int, noun: str) -> str:
     """Return a number of things: "1 account", "1,000 policies"."""
     if count == 1:
         return f"1 {noun}"
-    plural = f"{noun.removesuffix('y')}ies" if noun.endswith("policy") else f"{noun}s"
-    return f"{count:,} {plural}"
+    if noun.endswith("policy"):
+        return f"{count:,} {noun.removesuffix('y')}ies"
+    return f"{count:,} {noun}s"
 
 
 def enumeration(parts: Sequence[str]) -> str:
     """Return parts as prose: a, b and c."""
-    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -60,12 +60,13 @@ class RefusalReason(Enum):
     ACCOUNTS_NOT_NAMED = '{task} accepts accounts only by their IDs: "accounts": ["222222222222"].'
     ALL_ACCOUNTS_AND_UNITS = 'Use either "accounts": ["all"] or "organizationalUnits", not both.'
     INPUT_NOT_A_PLAN = (
-        'Executing a plan acts on exactly what the plan lists: the input must be {{"plan": "<run ID>"}}, '
-        'which may have the "reportSha256" of its report.json, "requestedBy", and nothing else; got {value}.'
+        "Executing a plan acts on exactly what the plan lists: the input must be "
+        '{{"plan": "<run ID>"}}, which may have the "reportSha256" of its report.json, '
+        '"requestedBy", and nothing else; got {value}.'
     )
     PLAN_NOT_EXECUTED_HERE = (
-        "This state machine audits and plans. To execute a plan, start the Execute state machine with "
-        '{{"plan": "<run ID>"}}.'
+        "This state machine audits and plans. To execute a plan, start the Execute state machine "
+        'with {{"plan": "<run ID>"}}.'
     )
     OVERRIDE_NOT_ALLOWED = (
         "This stack sets no other policies than those of backups. To use "
@@ -81,10 +82,10 @@ class RefusalReason(Enum):
         "Account {account_id} is not a member of an organization, so there are no member accounts."
     )
     NOT_AN_ADMINISTRATOR = _Failing(
-        "Account {account_id} cannot open root sessions: it is neither the management account nor a "
-        "delegated administrator for IAM. Add it to delegated_administrators of the construct "
-        "CentralizedRootAccess in the management account {management_account_id}, or deploy this stack "
-        "there; `audit --from-here` needs credentials of one of these accounts."
+        "Account {account_id} cannot open root sessions: it is neither the management account nor "
+        "a delegated administrator for IAM. Add it to delegated_administrators of the construct "
+        "CentralizedRootAccess in the management account {management_account_id}, or deploy this "
+        "stack there; `audit --from-here` needs credentials of one of these accounts."
     )
     TRUSTED_ACCESS_NOT_ENABLED = _Failing(
         "{task} needs centralized root access, and trusted access for IAM is not enabled in this "
@@ -92,24 +93,26 @@ class RefusalReason(Enum):
         "{management_account_id}."
     )
     FEATURE_NOT_ENABLED = _Failing(
-        "{task} needs the feature {feature}, which is not enabled for this organization. Deploy the "
-        "construct CentralizedRootAccess with it in the management account {management_account_id}."
+        "{task} needs the feature {feature}, which is not enabled for this organization. Deploy "
+        "the construct CentralizedRootAccess with it in the management account "
+        "{management_account_id}."
     )
     NOT_MEMBERS = "Not in organization {organization_id}: {account_ids}. No account was accessed."
     UNIT_NOT_FOUND = (
-        "There is no organizational unit {unit}. Name a unit by its ID, or by its names from the root down, "
-        "as in Root/Workloads. No account was accessed."
+        "There is no organizational unit {unit}. Name a unit by its ID, or by its names from the "
+        "root down, as in Root/Workloads. No account was accessed."
     )
     SEVERAL_UNITS = (
         "{unit} means several units: {candidates}. Use an ID or a longer path. "
         "No account was accessed."
     )
     NAME_ALREADY_USED = _Failing(
-        "An earlier execution named {run_id} already has a report. Start this one under another name."
+        "An earlier execution named {run_id} already has a report. Start this one under another "
+        "name."
     )
     INVALID_NAME = (
-        "A run cannot have the name {name}. Start it under one of letters, digits, periods, hyphens and "
-        "underscores that begins with a letter or a digit."
+        "A run cannot have the name {name}. Start it under one of letters, digits, periods, "
+        "hyphens and underscores that begins with a letter or a digit."
     )
     CALL_FAILED = _Failing("{failure} (in account {account_id}; nothing was changed)")
 
@@ -120,7 +123,8 @@ class RefusalReason(Enum):
     PLAN_ALREADY_EXECUTED = _plan_refusal("another execution has executed it already.")
     PLAN_REPORT_ALTERED = _Failing(
         _plan_refusal(
-            "the report that was approved is not the one that this run wrote. It may have been altered."
+            "the report that was approved is not the one that this run wrote. It may have been "
+            "altered."
         )
     )
     PLAN_ALTERED = _Failing(_plan_refusal("its plan was altered after it was created."))
@@ -175,6 +179,9 @@ def _text(value: object) -> str:
             excerpt(str(entry), _MAX_ENTRY_CHARACTERS)
             for entry in itertools.islice(value, _MAX_LISTED)
         ]
-        more = len(value) - len(listed)
-        return ", ".join(listed) + (f" and {more:,} more" if more else "")
+        text = ", ".join(listed)
+        left_out = len(value) - len(listed)
+        if left_out:
+            text += f" and {left_out:,} more"
+        return text
     return excerpt(str(value), _MAX_VALUE_CHARACTERS)

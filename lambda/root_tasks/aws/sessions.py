@@ -13,7 +13,7 @@ from aws_calls.retry import RetryBudget
 from ..model.task import ASSUME_ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
@@ -61,7 +61,7 @@ class RootSession(AwsCalls):
         with self.sessions.acting_as(self.credentials):
             return super().call(operation, **parameters)
 
-    def in_parallel(self, *functions: Callable[[], T]) -> list[T]:
+    def in_parallel(self, functions: Sequence[Callable[[], T]]) -> list[T]:
         """Return what functions return, in their order. They run in parallel, and end before this returns.
 
         They must not use this themselves: all of an account's waiting is done by one thread, so a

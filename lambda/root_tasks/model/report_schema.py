@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 
 class Outcome(Identifier):
-    """The outcome of a task in one account, or for one item; the one that needs attention most is first.
+    """The outcome of a task in one account, or for one item.
 
-    This is the order of everything that lists outcomes: totals, summary, CSV and page. Only the root user of
-    the management account is *unprotected* or *protected*, because no task can delete what it has.
+    The one that needs attention most is first. This is the order of everything that lists outcomes:
+    totals, summary, CSV and page. Only the root user of the management account is *unprotected* or
+    *protected*, because no task can delete what it has.
     """
 
     UNPROTECTED = "UNPROTECTED"
@@ -230,7 +231,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class RootFree:
-    """The full audits, one after the other, in which no account had root credentials that are not accepted.
+    """The full audits in a row that found no root credentials but accepted ones.
 
     Attributes:
         since: When the first of them started.

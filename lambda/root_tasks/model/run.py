@@ -1,4 +1,8 @@
-"""The parts of a run: the accounts in scope, the work in each, its results, plans and backups."""
+"""The documents of a run: the accounts in scope, the work in each, its results, plan and backups.
+
+An audit stores its run and its work, then a result for each batch of accounts, then its report. A
+plan stores its plan as well, and the execution of that plan is a run of its own.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,9 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """One thing that a task acts on in an account: a credential, or the policy of a bucket or queue.
+    """One thing that a task acts on: a credential, or the policy of a bucket or queue.
+
+    For example, the access key AKIAIOSFODNN7EXAMPLE, which a plan has listed for deletion.
 
     Attributes:
         type: What it is.
@@ -80,7 +86,11 @@ class CredentialSelection:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assignment:
-    """The work in one account; without targets: all that the task finds there."""
+    """The work in one account.
+
+    For example, the deletion of the password and of one access key of account 222222222222. Without
+    targets it is all that the task finds there.
+    """
 
     account_id: str
     targets: tuple[Target, ...] = ()
@@ -98,7 +108,7 @@ class Assignment:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Document):
-    """The accounts and targets, exactly these, that a run which executes this plan acts on.
+    """The accounts and targets that the execution of this plan acts on, exactly these.
 
     Attributes:
         run_id: The run that created it.
@@ -147,7 +157,9 @@ class Account:
     @property
     def unit_ids(self) -> tuple[str, ...] | None:
         """The IDs of the units that it is in, from the root down; None if they are not known."""
-        return None if self.unit_path is None else tuple(self.unit_path.split("/"))
+        if self.unit_path is None:
+            return None
+        return tuple(self.unit_path.split("/"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +181,10 @@ class AcceptedCredentials:
 
 @dataclass(frozen=True, kw_only=True)
 class Run(RunDetails, Document):
-    """One run, from its start.
+    """One run of a task, as it was when it started: an audit, a plan, or the execution of a plan.
+
+    For example, the audit of every account at 04:10, whose report is runs/audit-2026-11-20/. It has
+    the names of the accounts, which only the report needs.
 
     Attributes:
         accepted_credentials: What stays on purpose.
@@ -190,7 +205,10 @@ class Run(RunDetails, Document):
 
 @dataclass(frozen=True, kw_only=True)
 class Work(Document):
-    """The work of a run's batches. It has no names.
+    """The work of a run's batches, which is all that their functions read.
+
+    For example, 25 accounts to audit in the first batch, and 5 in the second. It has no names of
+    accounts, because functions that make changes need none.
 
     Attributes:
         run_id: The run.
@@ -215,7 +233,10 @@ class Work(Document):
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionMark(Document):
-    """The execution that a plan is executed by, and no other.
+    """The claim of an execution on a plan, which no other execution can claim any more.
+
+    It is stored on the condition that there is none yet, as is the claim on a batch that makes
+    changes: neither a plan nor such a batch is executed twice.
 
     Attributes:
         execution_arn: The execution.

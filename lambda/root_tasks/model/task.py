@@ -1,4 +1,4 @@
-"""The root tasks, in the one list that all that knows them follows, and the call that opens sessions."""
+"""The root tasks. Everything that knows which ones there are follows this list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The root tasks: what each does in the root session of one account. `DEFINITIONS` has one entry a task."""
+"""The root tasks: what each does in the root session of one account.
+
+A task is a member of `Task`, a module here, its entry in `DEFINITIONS`, and its calls in the
+pre-flight's table.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Allowing the recovery of a root password: it enables AWS's own reset by e-mail, and returns no secret."""
+"""Allowing the recovery of a root password: AWS resets it by e-mail, so no secret is returned."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ DEFINITION = TaskDefinition(
         title="Allow root password recovery",
         planned="recovery to be allowed",
         done="recovery allowed",
-        warning="A policy that denies root users, such as RootUserGuardrail's, denies this one as well, "
-        "unless it exempts the account.",
+        warning="A policy that denies root users, such as RootUserGuardrail's, denies this one as "
+        "well, unless it exempts the account.",
     ),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
     input_keys=(ACCOUNTS,),

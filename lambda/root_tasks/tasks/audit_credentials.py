@@ -46,44 +46,61 @@ def audit(task: AccountTask) -> Finding:
             outcome=Outcome.CLEAN,
             credentials=RootCredentials(password=False),
         )
-    failures = [found for found in listed.values() if isinstance(found, Failure)]
-    contradictions = [
-        contradiction(GET_ACCOUNT_SUMMARY, LISTING_CALLS[type_])
-        for type_, found in listed.items()
-        if found == ()
-    ]
-    # None for a type that exists, and could not be listed.
-    credentials = {
-        type_: None if isinstance(found, Failure) else found or None
-        for type_, found in listed.items()
-    }
-    # The summary says if there is one, and the audit shows nothing else that only GetLoginProfile
-    # has.
-    passwords = [_PASSWORD] if ItemType.PASSWORD in existing else []
-    keys = credentials.get(ItemType.ACCESS_KEY, ())
-    used = with_last_uses(session, [*passwords, *(keys or ())])
+
+    # The credentials of each type. None: there are some, and which ones could not be read.
+    failures: list[Failure] = []
+    contradictions: list[str] = []
+    credentials: dict[ItemType, tuple[Credential, ...] | None] = dict.fromkeys(_LISTED, ())
+    for type_, found in listed.items():
+        credentials[type_] = None
+        if isinstance(found, Failure):
+            failures.append(found)
+        elif found:
+            credentials[type_] = found
+        else:
+            contradictions.append(contradiction(GET_ACCOUNT_SUMMARY, LISTING_CALLS[type_]))
+
+    # The last use of the password and of each key. When the password was created, which would take
+    # a call more, is not shown.
+    keys = credentials[ItemType.ACCESS_KEY]
+    used = list(keys or ())
+    if ItemType.PASSWORD in existing:
+        used.append(_PASSWORD)
+    used = with_last_uses(session, used)
     failures += [credential.unread for credential in used if credential.unread is not None]
-    password = used[0].details if passwords else _PASSWORD.details
+    password = _PASSWORD.details
+    access_keys = []
+    for credential in used:
+        if credential.type is ItemType.PASSWORD:
+            password = credential.details
+        else:
+            access_keys.append(_access_key(credential))
+
+    reason = None
     # A failure of several keys is reported once.
-    notes = dict.fromkeys([*map(describe, failures), *contradictions])
+    notes = list(dict.fromkeys([describe(failure) for failure in failures] + contradictions))
+    if notes:
+        reason = " ".join([DETAILS_UNAVAILABLE] + notes)
     return Finding(
         account_id=session.account_id,
         outcome=Outcome.HAS_CREDENTIALS,
         credentials=RootCredentials(
-            password=bool(passwords),
+            password=ItemType.PASSWORD in existing,
             password_last_used_at=password.last_used_at,
             password_last_use_unread=password.last_use_unread,
-            access_keys=None if keys is None else tuple(map(_access_key, used[len(passwords) :])),
-            mfa_devices=_ids(credentials.get(ItemType.MFA_DEVICE, ())),
-            signing_certificates=_ids(credentials.get(ItemType.SIGNING_CERTIFICATE, ())),
+            access_keys=None if keys is None else tuple(access_keys),
+            mfa_devices=_ids(credentials[ItemType.MFA_DEVICE]),
+            signing_certificates=_ids(credentials[ItemType.SIGNING_CERTIFICATE]),
         ),
-        reason=" ".join((DETAILS_UNAVAILABLE, *notes)) if notes else None,
+        reason=reason,
         hint=next(filter(None, map(hint, failures)), None),
     )
 
 
 def _ids(credentials: tuple[Credential, ...] | None) -> tuple[str, ...] | None:
-    return None if credentials is None else tuple(credential.id or "" for credential in credentials)
+    if credentials is None:
+        return None
+    return tuple(credential.id or "" for credential in credentials)
 
 
 def _access_key(key: Credential) -> AccessKey:

@@ -1,4 +1,7 @@
-"""A root session's reads of a root user's credentials. No call names a user: it is the session's own."""
+"""How a root session reads the credentials of a root user.
+
+No call names a user: each is about the root user of the session's account.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,14 @@ GET_ACCOUNT_SUMMARY = "iam:GetAccountSummary"
 _GET_USER = "iam:GetUser"
 _GET_ACCESS_KEY_LAST_USED = "iam:GetAccessKeyLastUsed"
 _GET_LOGIN_PROFILE = "iam:GetLoginProfile"
+# What the summary counts.
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
+_COUNTS = {
+    ItemType.PASSWORD: "AccountPasswordPresent",
+    ItemType.ACCESS_KEY: "AccountAccessKeysPresent",
+    ItemType.MFA_DEVICE: "AccountMFAEnabled",
+    ItemType.SIGNING_CERTIFICATE: "AccountSigningCertificatesPresent",
+}
 # The service name that GetAccessKeyLastUsed returns for a key that was never used.
 _NEVER_USED = "N/A"
 
@@ -53,7 +64,9 @@ class _Listing:
     def credential_of(self, type_: ItemType, entry: Mapping[str, Any]) -> Credential:
         """Return a listed credential with its status and its age."""
         id_ = str(require(entry, self.id, operation=self.operation))
-        status = require(entry, "Status", operation=self.operation) if self.has_status else None
+        status = None
+        if self.has_status:
+            status = require(entry, "Status", operation=self.operation)
         details = CredentialDetails(status=status, created_at=entry.get(self.created_at))
         return Credential(type=type_, id=id_, details=details)
 
@@ -111,14 +124,8 @@ def types_in_summary(response: Response) -> frozenset[ItemType]:
     """
     counts = response.require("SummaryMap")
     present = {
-        ItemType.PASSWORD: require(counts, "AccountPasswordPresent", operation=GET_ACCOUNT_SUMMARY),
-        ItemType.ACCESS_KEY: require(
-            counts, "AccountAccessKeysPresent", operation=GET_ACCOUNT_SUMMARY
-        ),
-        ItemType.MFA_DEVICE: require(counts, "AccountMFAEnabled", operation=GET_ACCOUNT_SUMMARY),
-        ItemType.SIGNING_CERTIFICATE: require(
-            counts, "AccountSigningCertificatesPresent", operation=GET_ACCOUNT_SUMMARY
-        ),
+        type_: require(counts, name, operation=GET_ACCOUNT_SUMMARY)
+        for type_, name in _COUNTS.items()
     }
     return frozenset(type_ for type_, count in present.items() if count != 0)
 
@@ -146,7 +153,7 @@ def list_credentials(
     # This one call decides whether an account has credentials.
     existing = types_in_summary(session.call(GET_ACCOUNT_SUMMARY))
     wanted = [type_ for type_ in types if type_ in existing]
-    found = session.in_parallel(*(functools.partial(read, type_) for type_ in wanted))
+    found = session.in_parallel([functools.partial(read, type_) for type_ in wanted])
     return existing, dict(zip(wanted, found, strict=True))
 
 
@@ -158,16 +165,17 @@ def credentials_of_type(session: RootSession, type_: ItemType) -> tuple[Credenti
     """
     if type_ is ItemType.PASSWORD:
         created_at = password_created_at(session)
-        details = CredentialDetails(created_at=created_at)
-        return () if created_at is None else (Credential(type=type_, details=details),)
+        if created_at is None:
+            return ()
+        return (Credential(type=type_, details=CredentialDetails(created_at=created_at)),)
     listing = _LISTINGS[type_]
     return tuple(listing.credential_of(type_, entry) for entry in listing.entries(session))
 
 
 def with_last_uses(session: RootSession, credentials: Sequence[Credential]) -> list[Credential]:
-    """Return credentials with their last uses, where AWS knows them. One that cannot be read is noted."""
+    """Return credentials with their last uses, or with why these could not be read."""
     return session.in_parallel(
-        *(functools.partial(_with_last_use, session, credential) for credential in credentials)
+        [functools.partial(_with_last_use, session, credential) for credential in credentials]
     )
 
 
@@ -186,26 +194,23 @@ def password_created_at(session: RootSession) -> datetime | None:
 
 def _with_last_use(session: RootSession, credential: Credential) -> Credential:
     """Return a credential with its last use, or with why that could not be read."""
-    # AWS never reports a last use for signing certificates and MFA devices.
-    if credential.type not in (ItemType.PASSWORD, ItemType.ACCESS_KEY):
-        return credential
     details = credential.details
     try:
         if credential.type is ItemType.PASSWORD:
             user = session.call(_GET_USER).require("User")
-            return replace(
-                credential, details=replace(details, last_used_at=user.get("PasswordLastUsed"))
-            )
-        response = session.call(_GET_ACCESS_KEY_LAST_USED, AccessKeyId=credential.id or "")
-        use = response.require("AccessKeyLastUsed")
+            details = replace(details, last_used_at=user.get("PasswordLastUsed"))
+        elif credential.type is ItemType.ACCESS_KEY:
+            response = session.call(_GET_ACCESS_KEY_LAST_USED, AccessKeyId=credential.id or "")
+            details = _with_use_of_key(details, response.require("AccessKeyLastUsed"))
+        # AWS never reports a last use of signing certificates and MFA devices.
     except CallError as error:
-        return replace(
-            credential, details=replace(details, last_use_unread=True), unread=error.failure
-        )
-    service = use.get("ServiceName", _NEVER_USED)
-    used = replace(
-        details,
-        last_used_at=use.get("LastUsedDate"),
-        last_used_service=None if service == _NEVER_USED else service,
-    )
-    return replace(credential, details=used)
+        details = replace(details, last_use_unread=True)
+        return replace(credential, details=details, unread=error.failure)
+    return replace(credential, details=details)
+
+
+def _with_use_of_key(details: CredentialDetails, use: Mapping[str, Any]) -> CredentialDetails:
+    service = use.get("ServiceName")
+    if service == _NEVER_USED:
+        service = None
+    return replace(details, last_used_at=use.get("LastUsedDate"), last_used_service=service)

@@ -40,7 +40,7 @@ _MAX_UNUSED_FOR_DAYS = 3650
 
 _PROTECTED_BY_MFA = (ItemType.PASSWORD, ItemType.ACCESS_KEY, ItemType.SIGNING_CERTIFICATE)
 # MFA comes last: as long as another credential exists, it protects the account.
-_ORDER = (*_PROTECTED_BY_MFA, ItemType.MFA_DEVICE)
+_ORDER = _PROTECTED_BY_MFA + (ItemType.MFA_DEVICE,)
 # The call that deletes a credential, and its parameter for the credential's ID. A password has
 # none.
 _DELETIONS = {
@@ -49,8 +49,9 @@ _DELETIONS = {
     ItemType.SIGNING_CERTIFICATE: ("iam:DeleteSigningCertificate", "CertificateId"),
     ItemType.MFA_DEVICE: ("iam:DeactivateMFADevice", "SerialNumber"),
 }
-# Types that are also identified by the time of creation, for an MFA device the time when it was
-# enabled. With the reasons to leave one: it could not be read, or it is not as planned.
+# A password has no ID, and another MFA device can have the serial number of one that was
+# deactivated: these are identified by when they were created or enabled as well. With the reasons
+# to leave one: it could not be read, or it is another one.
 _IDENTIFIED_BY_DATE = {
     ItemType.PASSWORD: (messages.PASSWORD_NOT_CHECKED, messages.PASSWORD_REPLACED),
     ItemType.MFA_DEVICE: (messages.MFA_DEVICE_NOT_CHECKED, messages.MFA_DEVICE_REPLACED),
@@ -68,10 +69,8 @@ def plan(task: AccountTask) -> Finding:
     Raises:
         CallError: The credentials could not be read.
     """
-    session = task.session
-    wanted = [
-        type_ for type_ in _ORDER if not task.credentials.types or type_ in task.credentials.types
-    ]
+    # What exists of the types that the input selects.
+    session, wanted = task.session, task.credentials.types or _ORDER
     existing, listed = list_credentials(session, wanted)
     exist: list[Credential] = []
     for type_, found in listed.items():
@@ -84,9 +83,11 @@ def plan(task: AccountTask) -> Finding:
                 reason=messages.contradiction(GET_ACCOUNT_SUMMARY, LISTING_CALLS[type_]),
             )
         exist += found
+
+    # What of it is planned. MFA, the last, stays if anything does.
     items: list[Item] = []
     planned: list[Target] = []
-    mfa_is_needed = any(type_ not in (*wanted, ItemType.MFA_DEVICE) for type_ in existing)
+    mfa_is_needed = not existing.issubset([*wanted, ItemType.MFA_DEVICE])
     for credential in with_last_uses(session, exist):
         target = _target(credential)
         outcome, message = _decision(credential, task.credentials, mfa_is_needed=mfa_is_needed)
@@ -99,13 +100,13 @@ def plan(task: AccountTask) -> Finding:
 
 
 def _target(credential: Credential) -> Target:
-    # A password has no ID, and another device can have the serial number of one that was
-    # deactivated.
-    is_dated = credential.type in _IDENTIFIED_BY_DATE
+    created_at = None
+    if credential.type in _IDENTIFIED_BY_DATE:
+        created_at = credential.details.created_at
     return Target(
         type=credential.type,
         id=credential.id,
-        created_at=credential.details.created_at if is_dated else None,
+        created_at=created_at,
         inactive=credential.details.status == "Inactive",
     )
 
@@ -138,12 +139,16 @@ def execute(task: AccountTask) -> Finding:
     items = [deletion.delete(target) for target in targets]
     if not any(target.type is ItemType.MFA_DEVICE for target in targets):
         deletion.look()
-    finding = finding_of(task.session.account_id, [*items, *deletion.others()])
+    finding = finding_of(task.session.account_id, items + deletion.others())
     return replace(finding, reason=finding.reason or deletion.look_failure)
 
 
 class _Deletion:
-    """The deletion of the planned credentials of one account."""
+    """The deletion of the planned credentials of one account.
+
+    Attributes:
+        look_failure: Why it could not be read which other credentials exist; None if it was.
+    """
 
     def __init__(self, task: AccountTask) -> None:
         self._session = task.session
@@ -155,7 +160,10 @@ class _Deletion:
 
     def delete(self, target: Target) -> Item:
         """Delete a credential, unless that would weaken the account."""
-        reason = self._reason_to_keep_mfa() if target.type is ItemType.MFA_DEVICE else None
+        # A look at everything else comes first: MFA is deactivated right after its own look.
+        reason = None
+        if target.type is ItemType.MFA_DEVICE:
+            reason = self._reason_to_keep_mfa()
         item = self._item_left(target)
         if item is not None:
             return item
@@ -168,13 +176,13 @@ class _Deletion:
 
     def look(self) -> tuple[Target, ...] | None:
         """Return which credentials exist that MFA protects; None if that could not be read."""
-        lists = (functools.partial(credentials_of_type, self._session, type_) for type_ in _ORDER)
+        lists = [functools.partial(credentials_of_type, self._session, type_) for type_ in _ORDER]
         try:
-            found = self._session.in_parallel(*lists)
+            found = self._session.in_parallel(lists)
         except CallError as error:
             self.look_failure = f"{messages.OTHERS_NOT_READ} {describe(error.failure)}"
             return None
-        exist = tuple(map(_target, itertools.chain(*found)))
+        exist = tuple(map(_target, itertools.chain.from_iterable(found)))
         self._others |= dict.fromkeys(exist)
         return tuple(target for target in exist if target.type in _PROTECTED_BY_MFA)
 
@@ -207,7 +215,7 @@ class _Deletion:
         return messages.MFA_STAYS
 
     def _item_left(self, target: Target) -> Item | None:
-        """Return the item of a credential that is not as it was planned; None if it may be deleted."""
+        """Return the item of a credential that is not as planned; None if it may be deleted."""
         # A key that was active is deleted, whatever it is by now.
         if target.type not in _IDENTIFIED_BY_DATE and not target.inactive:
             return None
@@ -229,8 +237,11 @@ class _Deletion:
 
     def _call_deletion(self, target: Target) -> Item:
         operation, parameter = _DELETIONS[target.type]
+        parameters = {}
+        if parameter is not None:
+            parameters[parameter] = target.id
         try:
-            self._session.call(operation, **({parameter: target.id} if parameter else {}))
+            self._session.call(operation, **parameters)
         except CallError as error:
             if error.failure.name == "NoSuchEntity":
                 return already_done(target, error.failure)
@@ -257,13 +268,10 @@ def parse(input_: TaskInput) -> Request:
 def _parse_credential_types(input_: TaskInput) -> tuple[ItemType, ...]:
     if _CREDENTIAL_TYPES not in input_.values:
         return ()
-    values = input_.values[_CREDENTIAL_TYPES]
-    expected = f"a list of the types {', '.join(map(quote, _ORDER))}"
-    if (
-        not isinstance(values, list)
-        or not values
-        or any(value not in list(_ORDER) for value in values)
-    ):
+    values, valid = input_.values[_CREDENTIAL_TYPES], list(_ORDER)
+    # In a list, also what cannot be hashed can be looked up.
+    if not isinstance(values, list) or not values or any(value not in valid for value in values):
+        expected = f"a list of the types {', '.join(map(quote, _ORDER))}"
         raise invalid_value(values, key=_CREDENTIAL_TYPES, expected=expected)
     return tuple(type_ for type_ in _ORDER if type_ in values)
 
@@ -274,10 +282,10 @@ def _parse_unused_for(input_: TaskInput) -> timedelta | None:
     if type(days) is not int or not 0 <= days <= _MAX_UNUSED_FOR_DAYS:
         expected = f"a whole number of days from 0 to {_MAX_UNUSED_FOR_DAYS}"
         raise invalid_value(days, key=_UNUSED_FOR_DAYS, expected=expected)
-    return None if input_.flag(_INCLUDE_IN_USE) else timedelta(days=days)
+    if input_.flag(_INCLUDE_IN_USE):
+        return None
+    return timedelta(days=days)
 
-
-_SELECTION_KEYS = (_CREDENTIAL_TYPES, _UNUSED_FOR_DAYS, _INCLUDE_IN_USE)
 
 DEFINITION = TaskDefinition(
     words=TaskWords(
@@ -287,7 +295,7 @@ DEFINITION = TaskDefinition(
         warning="This cannot be undone.",
     ),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
-    input_keys=(*SCOPE_KEYS, *_SELECTION_KEYS),
+    input_keys=SCOPE_KEYS + (_CREDENTIAL_TYPES, _UNUSED_FOR_DAYS, _INCLUDE_IN_USE),
     parse=parse,
     plan=plan,
     execute=execute,

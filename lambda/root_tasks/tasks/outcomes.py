@@ -36,7 +36,9 @@ def finding_of(
     needs_attention_most = min(
         outcomes, key=lambda outcome: outcome.rank, default=Outcome.NOTHING_TO_DO
     )
-    outcome = Outcome.PLANNED if planned else needs_attention_most
+    outcome = needs_attention_most
+    if planned:
+        outcome = Outcome.PLANNED
     reason = None
     if needs_attention_most in _NEED_A_REASON:
         reason = next(item.message for item in items if item.outcome is needs_attention_most)
@@ -57,15 +59,22 @@ def item_of(target: Target, outcome: Outcome, message: str | None = None) -> Ite
 
 
 def failure_item(target: Target, failure: Failure) -> Item:
-    """Return the item of a target whose call failed; it is unknown if the call may have taken effect."""
-    outcome = Outcome.UNKNOWN if failure.may_have_taken_effect else Outcome.FAILED
+    """Return the item of a target whose call failed: unknown if it may have taken effect."""
+    outcome = Outcome.FAILED
+    if failure.may_have_taken_effect:
+        outcome = Outcome.UNKNOWN
     return item_of(target, outcome, describe_with_hint(failure))
 
 
 def already_done(target: Target, failure: Failure, message: str | None = None) -> Item:
-    """Return the item of a target for which a call failed because nothing is left to do, and what to know.
+    """Return the item of a target for which a call failed because nothing is left to do.
 
     It is done if an earlier attempt of this call, whose response was lost, may have done it.
+
+    Args:
+        target: The target.
+        failure: The failed call.
+        message: What to know about it if there was nothing to do.
     """
     if failure.may_have_taken_effect:
         return item_of(target, Outcome.DONE)

@@ -1,4 +1,4 @@
-"""The texts of resource policies: what a person gives, and what a person reads before approving. Pure."""
+"""The texts of policies of buckets and queues: what is given, and what an approver reads. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def policy_text(value: object) -> str:
         TypeError: It is JSON, and AWS would refuse it as a policy of a bucket or a queue.
     """
     try:
-        text = value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+        text = value
+        if not isinstance(text, str):
+            text = json.dumps(value, allow_nan=False)
         document = json.loads(text, object_pairs_hook=unique_keys, parse_constant=refuse_constant)
     except RecursionError as error:
         raise ValueError(str(error)) from error
@@ -65,13 +67,17 @@ def effect_on_everyone(policy: str) -> str:
 
 
 def _lines(policy: str | None) -> list[str]:
-    return [] if policy is None else pretty_json(policy).split("\n")
+    if policy is None:
+        return []
+    return pretty_json(policy).split("\n")
 
 
 def _statements(document: dict[str, Any]) -> Iterator[Any]:
     """Yield the statements of a policy: one may stand without a list."""
     statements = document.get("Statement", [])
-    yield from statements if isinstance(statements, list) else [statements]
+    if not isinstance(statements, list):
+        statements = [statements]
+    yield from statements
 
 
 def _is_complete(statement: object) -> bool:
@@ -81,7 +87,9 @@ def _is_complete(statement: object) -> bool:
 
 
 def _is_everyone(principal: object) -> bool:
-    accounts = principal.get("AWS") if isinstance(principal, dict) else principal
+    accounts = principal
+    if isinstance(principal, dict):
+        accounts = principal.get("AWS")
     return accounts == "*" or (isinstance(accounts, list) and "*" in accounts)
 
 

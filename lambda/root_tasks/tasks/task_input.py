@@ -1,4 +1,4 @@
-"""The request of an execution's input: accounts, organizational units, policies, backups."""
+"""What the input of an execution asks for, for example to delete all keys of a unit's accounts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REQUESTER = re.compile(r"arn:[!-~]{1,2044}")
 ACCOUNT_KEYS = (ACCOUNTS, ORGANIZATIONAL_UNITS)
 # The run of whose report the accounts are, as self-reported.
 FROM_REPORT = "fromReport"
-SCOPE_KEYS = (*ACCOUNT_KEYS, EXCLUDE, FROM_REPORT)
+SCOPE_KEYS = ACCOUNT_KEYS + (EXCLUDE, FROM_REPORT)
 
 _ALL = ["all"]
 UNIT_ID = re.compile(r"(r-[a-z0-9]{4,32})|(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})")
@@ -42,7 +42,10 @@ _MAX_QUOTED_CHARACTERS = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """The request of an execution's input.
+    """What the input of an execution asks for, once it is checked.
+
+    For example, `{"task": "delete", "accounts": ["222222222222"]}` is the task *delete*, one
+    account ID, and 90 days of `unused_for`.
 
     Attributes:
         task: The task.
@@ -106,7 +109,7 @@ class Request:
 
 
 def assignments_of(targets: Iterable[tuple[str, Target]]) -> tuple[Assignment, ...]:
-    """Return the assignments of targets, each given with its account, in the order of the accounts."""
+    """Return the assignments of targets that are given with their accounts."""
     by_account: dict[str, list[Target]] = {}
     for account_id, target in targets:
         by_account.setdefault(account_id, []).append(target)
@@ -118,7 +121,7 @@ def assignments_of(targets: Iterable[tuple[str, Target]]) -> tuple[Assignment, .
 
 @dataclass(frozen=True, kw_only=True)
 class TaskInput:
-    """An execution's input.
+    """The input of an execution, as it was given, with the checks that all tasks share.
 
     Attributes:
         task: Its task.
@@ -134,7 +137,8 @@ class TaskInput:
         Raises:
             RunRefusedError: There is another key.
         """
-        if refused := sorted(set(self.values).difference(valid, [TASK])):
+        refused = sorted(set(self.values).difference(valid, [TASK]))
+        if refused:
             raise RunRefusedError(
                 RefusalReason.KEYS_NOT_ACCEPTED, task=self.task, keys=refused, valid=(TASK, *valid)
             )

@@ -62,7 +62,7 @@ _AFTER_SETTING = {
 def plan(task: AccountTask) -> Finding:
     """Plan to remove each policy, or to set the one that is given."""
     found = task.session.in_parallel(
-        *(functools.partial(_plan_target, task.session, target) for target in task.targets)
+        [functools.partial(_plan_target, task.session, target) for target in task.targets]
     )
     planned = [target for _, target in found if target is not None]
     return finding_of(task.session.account_id, [item for item, _ in found], planned=planned)
@@ -267,7 +267,7 @@ def _parse_policy(value: object) -> str:
     except ValueError as error:
         raise RunRefusedError(RefusalReason.OVERRIDE_NOT_JSON, error=error) from error
     except TypeError as error:
-        expected = 'a policy: a JSON object, each of whose statements has "Effect", "Principal" and "Action"'
+        expected = 'a JSON object in which each statement has "Effect", "Principal" and "Action"'
         raise invalid_value(value, key=_POLICY_OVERRIDE, expected=expected) from error
 
 

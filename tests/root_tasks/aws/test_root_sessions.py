@@ -172,9 +172,7 @@ def test_no_request_of_many_threads_is_signed_with_the_keys_of_another_account(
             """Make calls for one account after another, alone and several in parallel."""
             for session in random.Random(seed).choices(sessions, k=6):
                 last_use_of_key(session)
-                session.in_parallel(
-                    *(functools.partial(last_use_of_key, session) for _ in range(3))
-                )
+                session.in_parallel([functools.partial(last_use_of_key, session)] * 3)
 
         list(accounts.map(call_in_turns, range(THREADS)))
     assert len(recorder.signed) == THREADS * 6 * 4
@@ -282,12 +280,14 @@ def test_the_first_failure_of_parallel_calls_is_raised_once_all_have_ended() -> 
         session = session_of(MEMBER, session_clients(), executor)
         with pytest.raises(KeyError):
             session.in_parallel(
-                functools.partial(end, "a", None),
-                functools.partial(end, "b", KeyError()),
-                functools.partial(end, "c", ValueError()),
+                [
+                    functools.partial(end, "a", None),
+                    functools.partial(end, "b", KeyError()),
+                    functools.partial(end, "c", ValueError()),
+                ]
             )
         assert sorted(ended) == ["a", "b", "c"]
-        assert session.in_parallel() == []
+        assert session.in_parallel([]) == []
 
 
 def test_an_account_with_every_credential_takes_three_round_trips(
