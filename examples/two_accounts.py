@@ -1,4 +1,4 @@
-"""Two accounts: the management account enables root access, and the security account runs the tasks.
+"""Two accounts: the management account enables root access, the security account runs the tasks.
 
 Only the roles of the root tasks may open root sessions. Alarms and notices report root users that
 are used, root sessions that anyone else opens, and changes of root access. Both types of policies

@@ -143,7 +143,6 @@ def _notice(
             uses,
             management_account=management,
             emergency_policy_id=settings.emergency_policy_id,
-            partition=own.partition,
         ),
         message=paragraphs(*message),
     )
@@ -153,14 +152,9 @@ def _subject(uses: Sequence[RootUse], *, management_account: str) -> str:
     """Return the subject of events of which the first one is the worst."""
     worst = uses[0].use
     accounts = {use.account_id for use in uses if use.use is worst}
-    others = len(accounts) - 1
-    who = f"Root user of account {uses[0].account_id}"
+    who = f"account {uses[0].account_id}"
     if management_account in accounts:
-        who = "Root user of the management account"
-        if others == 1:
-            who = "Root users of the management account and 1 other"
-        if others > 1:
-            who = f"Root users of the management account and {others} others"
-    elif others:
-        who = f"Root users of {len(accounts)} accounts"
-    return f"{who}: {worst}"
+        who = "the management account"
+    if len(accounts) > 1:
+        who += f" and {len(accounts) - 1} more"
+    return f"Root user of {who}: {worst}"

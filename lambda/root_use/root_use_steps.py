@@ -11,54 +11,63 @@ from common.untrusted import UNKNOWN
 from .root_use_events import Use
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .root_use_events import RootUse
 
-# To fill in, where no command can name an account.
+# To fill in, where a command cannot name the account or the policy.
 _ACCOUNT = "ACCOUNT"
+_POLICY = "POLICY"
+
+_SESSIONS = (
+    "With a role in the account, end its sessions of the AWS CLI and of agents: aws signin "
+    "list-sessions and batch-revoke-sessions, in each Region above (not confirmed). Revoked "
+    "sessions are not renewed, but what they hold works for up to an hour. A session of the "
+    "console stays open."
+)
 
 
 def next_steps(
-    uses: Sequence[RootUse],
-    *,
-    management_account: str,
-    emergency_policy_id: str | None,
-    partition: str,
+    uses: Sequence[RootUse], *, management_account: str, emergency_policy_id: str | None
 ) -> list[NextStep]:
-    """Return what to do about root users that were used; of an attempt, only how it ended.
+    """Return what to do about root users that were used; about an attempt, how to see its end.
 
     Args:
         uses: The events, the worst first.
         management_account: The organization's management account, whose root user no policy binds.
         emergency_policy_id: The policy that denies root users everything, if there is one.
-        partition: The partition of the root users' ARNs.
     """
-    got_in = [use for use in uses if use.use is not Use.SIGN_IN_ATTEMPTED]
+    got_in = [use.account_id for use in uses if use.use is not Use.SIGN_IN_ATTEMPTED]
     if not got_in:
-        return [_step_for_sign_ins(_accounts(uses))]
+        return [_step_to_see_sign_ins(_accounts(use.account_id for use in uses))]
     accounts = _accounts(got_in)
     members = [account for account in accounts if account != management_account]
+    commands_for = members[:MAX_LISTED]
+    policy_id = emergency_policy_id or _POLICY
     steps = []
     if management_account in accounts:
-        steps += _management_steps(management_account, partition)
+        steps += _management_steps(management_account)
     if members:
-        steps += _member_steps(members[:MAX_LISTED], emergency_policy_id, partition)
-    if more := len(members[MAX_LISTED:]):
-        steps.append(NextStep(what=f"Do the same for {more} more accounts, which the query finds."))
-    steps += _steps_to_see(accounts[:MAX_LISTED])
+        steps += _steps_to_deny(commands_for, policy_id)
+        steps += _steps_to_delete(commands_for)
+    if len(members) > MAX_LISTED:
+        more = len(members) - MAX_LISTED
+        what = f"Do the same for {more} more accounts, which the alarm's query finds."
+        steps.append(NextStep(what=what))
+    steps.append(NextStep(what=_SESSIONS))
+    steps += _steps_to_see_calls(accounts)
     if members:
-        steps.append(_step_to_undo(members[:MAX_LISTED], emergency_policy_id))
+        steps.append(_step_to_undo(commands_for, policy_id))
     return steps
 
 
-def _accounts(uses: Sequence[RootUse]) -> list[str]:
+def _accounts(account_ids: Iterable[str]) -> list[str]:
     """Return the accounts of events, each once."""
-    accounts = [use.account_id for use in uses]
-    return [_ACCOUNT if account == UNKNOWN else account for account in dict.fromkeys(accounts)]
+    unique = dict.fromkeys(account_ids)
+    return [_ACCOUNT if account == UNKNOWN else account for account in unique]
 
 
-def _management_steps(account: str, partition: str) -> list[NextStep]:
+def _management_steps(account: str) -> list[NextStep]:
     return [
         NextStep(
             what="No SCP binds the root user of the management account. Sign in as this root user, "
@@ -75,43 +84,11 @@ def _management_steps(account: str, partition: str) -> list[NextStep]:
             "trail. There, see whether root access is still enabled",
             command="centralized-root-access status",
         ),
-        *_steps_for_sessions("There", account, partition),
     ]
 
 
-def _member_steps(
-    accounts: Sequence[str], emergency_policy_id: str | None, partition: str
-) -> list[NextStep]:
-    only, where = _ACCOUNT, "In each account"
-    if len(accounts) == 1:
-        only = accounts[0]
-        where = f"In account {only}"
-    return [
-        *_steps_to_deny(accounts, emergency_policy_id, only=only),
-        NextStep(
-            what="In the account of RootTasks, which is the delegated administrator's if you have "
-            "one, plan the deletion of the root credentials",
-            command="centralized-root-access plan delete "
-            f"--account {','.join(accounts)} --include-in-use",
-        ),
-        NextStep(
-            what="There, read the plan, and execute it",
-            command="centralized-root-access execute PLAN",
-        ),
-        *_steps_for_sessions(f"{where}, before you detach the policy", only, partition),
-    ]
-
-
-def _steps_to_deny(accounts: Sequence[str], policy_id: str | None, *, only: str) -> list[NextStep]:
-    if policy_id is None:
-        return [
-            NextStep(
-                what="In the management account, create the policy that denies root users "
-                f"everything, and attach it to {' and '.join(accounts)}: the runbook has both "
-                "commands, aws organizations create-policy and attach-policy."
-            )
-        ]
-    return [
+def _steps_to_deny(accounts: Sequence[str], policy_id: str) -> list[NextStep]:
+    steps = [
         NextStep(
             what="In the management account, attach the policy that denies root users everything. "
             "It prints nothing; DuplicatePolicyAttachmentException means that it is attached "
@@ -120,15 +97,35 @@ def _steps_to_deny(accounts: Sequence[str], policy_id: str | None, *, only: str)
         ),
         NextStep(
             what="If AWS says that an account has the maximum number of policies, attach it to its "
-            "organizational unit instead, and at the end detach it from there. This shows the unit",
-            command=f"aws organizations list-parents --child-id {only}",
+            "organizational unit instead, which aws organizations list-parents shows, and at the "
+            "end detach it from there."
+        ),
+    ]
+    if policy_id == _POLICY:
+        what = (
+            "In the management account, create the policy that denies root users everything: the "
+            "runbook has the command, aws organizations create-policy, which prints the ID."
+        )
+        steps.insert(0, NextStep(what=what))
+    return steps
+
+
+def _steps_to_delete(accounts: Sequence[str]) -> list[NextStep]:
+    listed = ",".join(accounts)
+    return [
+        NextStep(
+            what="In the account of RootTasks, which is the delegated administrator's if you have "
+            "one, plan the deletion of the root credentials",
+            command=f"centralized-root-access plan delete --account {listed} --include-in-use",
+        ),
+        NextStep(
+            what="There, read the plan, and execute it",
+            command="centralized-root-access execute PLAN",
         ),
     ]
 
 
-def _step_to_undo(accounts: Sequence[str], policy_id: str | None) -> NextStep:
-    if policy_id is None:
-        return NextStep(what="When it is over, in the management account, detach the policy.")
+def _step_to_undo(accounts: Sequence[str], policy_id: str) -> NextStep:
     return NextStep(
         what="When it is over, in the management account, detach the policy. "
         "PolicyNotAttachedException means that it is detached already",
@@ -137,29 +134,11 @@ def _step_to_undo(accounts: Sequence[str], policy_id: str | None) -> NextStep:
 
 
 def _for_each(accounts: Sequence[str], operation: str, policy_id: str) -> str:
-    return "; ".join(
-        f"aws organizations {operation} --policy-id {policy_id} --target-id {account}"
-        for account in accounts
-    )
+    command = f"aws organizations {operation} --policy-id {policy_id} --target-id"
+    return "; ".join(f"{command} {account}" for account in accounts)
 
 
-def _steps_for_sessions(where: str, account: str, partition: str) -> list[NextStep]:
-    owner = f"--principal-arn arn:{partition}:iam::{account}:root"
-    return [
-        NextStep(
-            what=f"{where}, with a role, list its sessions of the AWS CLI and of agents, in each "
-            "Region above (not confirmed)",
-            command=f"aws signin list-sessions {owner} --status ACTIVE",
-        ),
-        NextStep(
-            what="Revoke them. They are then not renewed, and what they hold works for up to an "
-            "hour. No command ends a session of the console",
-            command=f"aws signin batch-revoke-sessions {owner} --session-arns SESSION",
-        ),
-    ]
-
-
-def _steps_to_see(accounts: Sequence[str]) -> list[NextStep]:
+def _steps_to_see_calls(accounts: Sequence[str]) -> list[NextStep]:
     """Return the queries for what root users did, and for what they left, such as keys."""
     listed = _listed(accounts)
     return [
@@ -183,7 +162,7 @@ def _steps_to_see(accounts: Sequence[str]) -> list[NextStep]:
     ]
 
 
-def _step_for_sign_ins(accounts: Sequence[str]) -> NextStep:
+def _step_to_see_sign_ins(accounts: Sequence[str]) -> NextStep:
     return NextStep(
         what="In CloudWatch Logs Insights, on the log group above, see whether it succeeded",
         command="fields eventTime, recipientAccountId, eventName, responseElements.ConsoleLogin, "
@@ -195,5 +174,6 @@ def _step_for_sign_ins(accounts: Sequence[str]) -> NextStep:
 
 
 def _listed(accounts: Sequence[str]) -> str:
-    quoted = ", ".join(f'"{account}"' for account in accounts[:MAX_LISTED])
-    return f"[{quoted}]"
+    """Return accounts as a query lists them."""
+    quoted = [f'"{account}"' for account in accounts[:MAX_LISTED]]
+    return f"[{', '.join(quoted)}]"

@@ -1,4 +1,4 @@
-"""The guardrail for root users: whom its policy denies, and what it refuses or warns of at synth."""
+"""The guardrail for root users: whom its policy denies, and what it refuses at synth."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def patterns(stack: Stack) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def tool_patterns() -> dict[str, str]:
-    """The patterns that allow the roles of all root tasks, each with the same ID, and one imported role."""
+    """The patterns that expect the roles of all root tasks, with one ID, and an imported role."""
 
     def allowed(stack: Stack) -> list[iam.IRole]:
         administrator = iam.Role.from_role_arn(stack, "Admin", ADMINISTRATOR)

@@ -1,4 +1,4 @@
-"""The guardrail for root sessions: whom its policies let open one, and which lists it refuses at synth."""
+"""The guardrail for root sessions: whom its policies deny one, and what it refuses at synth."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_policy_without_a_place_to_attach_it_is_not_created(omitted: str, left
 
 @pytest.fixture
 def guarded(organization: LocalOrganization) -> LocalOrganization:
-    """The organization with a delegated administrator, and the guardrail that admits its roles alone."""
+    """The organization with a delegated administrator, and the guardrail for its roles."""
     enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
     for properties in policies(tasks=[RootTask.AUDIT]).values():
         (target,) = properties["TargetIds"]
@@ -232,7 +232,7 @@ ADMITTED: dict[str, dict[str, Any]] = {
 
 
 def organization_app(arguments: dict[str, Any]) -> App:
-    """Return an app with a guardrail or another construct, and root tasks of a delegate, created later."""
+    """Return an app with a guardrail or another construct, and then root tasks of a delegate."""
     app = App(analytics_reporting=False)
     stack = Stack(app, "Management", env=MANAGEMENT)
     build = arguments.get("build", guardrail)

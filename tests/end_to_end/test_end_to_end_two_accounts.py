@@ -1,4 +1,4 @@
-"""Two accounts, and the runbook of root use there: each command as the pages have it, on one local AWS."""
+"""Two accounts and the runbook of root use, by the pages' own commands on one local AWS."""
 
 from __future__ import annotations
 

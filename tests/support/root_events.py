@@ -1,4 +1,4 @@
-"""CloudTrail's events of root users and of AssumeRoot, as AWS documents and as people recorded them."""
+"""CloudTrail's events of root users and of AssumeRoot, as documented and as recorded."""
 
 from __future__ import annotations
 

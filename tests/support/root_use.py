@@ -20,7 +20,7 @@ LOG_STREAM = f"{ORGANIZATION_ID}_{MANAGEMENT}_CloudTrail_us-east-1"
 
 
 def delivery(*messages: object, **members: object) -> dict[str, Any]:
-    """Return what CloudWatch Logs delivers; a message that is not a text is an event of CloudTrail."""
+    """Return what CloudWatch Logs delivers; a message that is no text is CloudTrail's event."""
     log_events = [
         {
             "id": f"{number:056}",
@@ -50,11 +50,9 @@ class RootUseNotices(Publisher):
     """The deployed function.
 
     Attributes:
-        partition: The partition that it runs in.
         emergency_policy_id: The policy that its construct has created.
     """
 
-    partition: str = "aws"
     emergency_policy_id: str | None = "p-emergency1"
 
     def __call__(self, event: object) -> None:
@@ -62,7 +60,7 @@ class RootUseNotices(Publisher):
         notify(
             event,
             FakeContext(
-                invoked_function_arn=f"arn:{self.partition}:lambda:us-east-1:{MANAGEMENT}:function:RootUse",
+                invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootUse",
                 remaining_seconds=60,
             ),
             settings=Settings(
