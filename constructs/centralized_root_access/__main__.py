@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _prepare_streams() -> None:
-    """Make each standard stream one that takes all that a command writes, or has nothing to read."""
+    """Make each standard stream take all that a command writes, or have nothing to read."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             # Closed by the process that started this one.

@@ -49,7 +49,7 @@ def create_alarm(
     periods: int = 1,
     below_one: bool = False,
 ) -> cloudwatch.Alarm:
-    """Create an alarm for a metric that was above zero in any period, or instead below one in all of them."""
+    """Create an alarm for a metric above zero in any period, or below one in all of them."""
     comparison = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
     if below_one:
         comparison = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
@@ -135,7 +135,7 @@ def alarms_of(construct: Construct) -> list[cloudwatch.Alarm]:
 
 
 def notify_of_alarms(topic: sns.ITopic | None, construct: Construct) -> None:
-    """Send the changes of state of a construct's alarms to a topic, or warn if no one hears them."""
+    """Send the changes of a construct's alarms to a topic, or warn if no one hears them."""
     if topic is None:
         construct.node.add_validation(AppCheck(lambda: _warn_of_unheard_alarms(construct)))
         return

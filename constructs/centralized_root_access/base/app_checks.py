@@ -71,7 +71,10 @@ def problems_of(root_tasks: SessionRoleOwner) -> Iterator[str]:
 def missing_session_roles(
     entries: Sequence[iam.IRole | str], root_tasks: SessionRoleOwner
 ) -> Iterator[str]:
-    """Yield a sentence if a list lacks roles of a RootTasks. The names of roles are not known at synth."""
+    """Yield a sentence if a list of session roles lacks one of a RootTasks.
+
+    The names of roles are not known at synth, so an ARN counts if it may be that of the role.
+    """
     if all(_is_listed(role, entries, root_tasks) for role in root_tasks.session_roles):
         return
     place = _place(root_tasks).replace("arn:*", "arn:aws").replace("::*", "::ACCOUNT")
@@ -84,7 +87,11 @@ def missing_session_roles(
 
 
 def add_management_account(holder: Construct, account: str) -> bool:
-    """Note in an app or a stack that it has the CentralizedRootAccess of an account; False if it has one."""
+    """Note in an app or a stack that it has the CentralizedRootAccess of an account.
+
+    Returns:
+        False if it had one already.
+    """
     marker = _MANAGEMENT_ACCOUNT.format(account)
     if holder.node.try_find_child(marker):
         return False
@@ -93,7 +100,7 @@ def add_management_account(holder: Construct, account: str) -> bool:
 
 
 def is_management_account(construct: IConstruct, account: str) -> bool:
-    """Return whether the app has a CentralizedRootAccess in a stack whose ``env`` names the account."""
+    """Return whether the app has a CentralizedRootAccess in a stack of this account."""
     return construct.node.root.node.try_find_child(_MANAGEMENT_ACCOUNT.format(account)) is not None
 
 

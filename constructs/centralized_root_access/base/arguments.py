@@ -74,7 +74,7 @@ def parse_account_ids(argument: str, account_ids: Iterable[str]) -> list[str]:
 
 
 def parse_delegated_administrators(account_ids: Iterable[str], *, stack: Stack) -> list[str]:
-    """Return the account IDs, sorted, each once: another order in the code does not change the stack.
+    """Return the account IDs, sorted, each once, so that their order does not change the stack.
 
     Args:
         account_ids: Member accounts. A token in the list is not checked, but that it is another
@@ -165,7 +165,7 @@ def require_bool(argument: str, value: object) -> None:
 
 
 def require_partition(construct: Construct, *, manages_credentials: bool = False) -> None:
-    """Refuse the China Regions, and warn of others where AWS does not offer centralized root access.
+    """Refuse the China Regions, and warn of others where AWS does not offer root access.
 
     Args:
         construct: The construct.

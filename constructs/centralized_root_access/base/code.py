@@ -21,16 +21,14 @@ def lambda_root() -> Path:
 
 
 def exclude_patterns(handler: str) -> list[str]:
-    """Return the asset's exclude patterns, as Git has them: everything but the packages of a handler.
+    """Return the asset's exclude patterns, in Git's form: all but the packages of a handler.
 
     Other files in the folder, for example bytecode, must not change the function.
     """
-    packages = _PACKAGES[handler.partition(".")[0]]
-    return [
-        "*",
-        *(f"!{package}{part}" for package in packages for part in ("", "/**")),
-        "__pycache__",
-    ]
+    patterns = ["*"]
+    for package in _PACKAGES[handler.partition(".")[0]]:
+        patterns += [f"!{package}", f"!{package}/**"]
+    return patterns + ["__pycache__"]
 
 
 def runbook(heading: str) -> str:

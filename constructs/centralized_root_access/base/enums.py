@@ -1,4 +1,4 @@
-"""The features of centralized root access, the root tasks and the types of root credentials."""
+"""The features of root access, the root tasks and the types of root credentials."""
 
 from enum import StrEnum
 
@@ -10,7 +10,10 @@ class RootAccessFeature(StrEnum):
     """
 
     ROOT_CREDENTIALS_MANAGEMENT = "RootCredentialsManagement"
-    """Audit, delete and recover the root credentials of member accounts. The feature itself deletes none."""
+    """Audit, delete and recover the root credentials of member accounts.
+
+    The feature itself deletes none.
+    """
 
     ROOT_SESSIONS = "RootSessions"
     """Unlock an S3 bucket policy or an SQS queue policy of a member account."""
@@ -26,7 +29,7 @@ class RootTask(StrEnum):
     """List the credentials of the root user. This task changes nothing."""
 
     DELETE = "delete"
-    """Delete the root user's password, access keys and certificates, and deactivate its MFA devices."""
+    """Delete the password, access keys and certificates, and deactivate the MFA devices."""
 
     RECOVER = "recover"
     """Let the root user reset its password by e-mail again."""
@@ -70,7 +73,7 @@ class CredentialType(StrEnum):
 
 
 def read_only_session(task: RootTask) -> RootTask:
-    """Return the task whose policy limits the root sessions in which a task is planned, or audits."""
+    """Return the task whose policy limits the sessions in which a task is planned, or audits."""
     return task if task in UNLOCK_TASKS else RootTask.AUDIT
 
 

@@ -1,4 +1,4 @@
-"""The Lambda functions of this library: one runtime, one log group a construct, one role a function."""
+"""The Lambda functions of all constructs: how they are built, and their logs and roles."""
 
 from __future__ import annotations
 
@@ -82,6 +82,9 @@ def python_function(
             none.
         role_path: The IAM path of the role; by default "/".
     """
+    environment = None
+    if settings is not None:
+        environment = {"SETTINGS": _json(scope, settings)}
     return lambda_.Function(
         scope,
         id,
@@ -100,14 +103,14 @@ def python_function(
         timeout=timeout,
         role=_build_role(scope, f"{id.removesuffix('Function')}Role", log_group, path=role_path),
         # On the function: every resource that uses it then waits for the policy.
-        initial_policy=[*statements],
+        initial_policy=list(statements),
         log_group=log_group,
-        environment=None if settings is None else {"SETTINGS": _json(scope, settings)},
+        environment=environment,
     )
 
 
 def _allow_log_encryption(scope: Construct, key: kms.IKey) -> None:
-    """Allow CloudWatch Logs of the stack's Region to use a key; the policy of an imported one is not changed.
+    """Allow CloudWatch Logs to use a key; the CDK does not change the policy of an imported one.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
     """
@@ -139,17 +142,21 @@ def _allow_log_encryption(scope: Construct, key: kms.IKey) -> None:
 def _build_role(
     scope: Construct, id: str, log_group: logs.ILogGroup, *, path: str | None
 ) -> iam.Role:
-    """Build a role that may write only to this log group; AWS's managed policy allows all of them."""
+    """Build a role that may write only to this log group.
+
+    AWS's managed policy for functions allows every log group.
+    """
     role = iam.Role(scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"), path=path)
     log_group.grant_write(role)
     return role
 
 
 def _json(scope: Construct, settings: Mapping[str, object]) -> str:
-    """Return the settings as JSON, with null for None: jsii would drop such a key."""
-    stack = Stack.of(scope)
-    members = (
-        f"{json.dumps(key)}:{'null' if value is None else stack.to_json_string(value)}"
-        for key, value in settings.items()
-    )
-    return f"{{{','.join(members)}}}"
+    """Return the settings as JSON, in which tokens are resolved at deployment."""
+    # Why not to_json_string of the whole: jsii drops a key whose value is None.
+    # https://github.com/aws/jsii/issues/3999
+    members = []
+    for key, value in settings.items():
+        text = "null" if value is None else Stack.of(scope).to_json_string(value)
+        members.append(f"{json.dumps(key)}:{text}")
+    return "{" + ",".join(members) + "}"

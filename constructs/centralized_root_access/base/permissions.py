@@ -27,7 +27,7 @@ def allow(
 
 
 def import_findings_statement(scope: Construct) -> iam.PolicyStatement:
-    """Return the statement by which findings are imported into Security Hub, in the account's own name.
+    """Return the statement that imports findings into Security Hub, in the account's name.
 
     https://docs.aws.amazon.com/securityhub/latest/userguide/finding-update-batchimportfindings.html
     """

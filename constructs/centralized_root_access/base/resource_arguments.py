@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Stack, Token
@@ -11,6 +10,7 @@ from aws_cdk import aws_logs as logs
 
 from .arguments import wrong_type
 from .function import LogSettings
+from .tokens import are_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,41 +25,6 @@ _EXAMPLE_ROLES = "arn:aws:iam::222222222222:role/centralized-root-access/*"
 _ROLE_ARN = r"arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_-][A-Za-z0-9+=,.@_/-]*\*?"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Kind:
-    """A kind of resource that an argument may be.
-
-    Attributes:
-        noun: What it is called.
-        attribute: What every such resource has, new or imported.
-        remedy: What to write for an existing one.
-        shared: What of its environment has to be the stack's.
-    """
-
-    noun: str
-    attribute: str
-    remedy: str
-    shared: tuple[str, ...] = ("region",)
-
-
-_TOPIC = _Kind(
-    noun="topic",
-    attribute="topic_arn",
-    remedy='For an existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).',
-)
-_LOG_GROUP = _Kind(
-    noun="log group",
-    attribute="log_group_name",
-    remedy='Write logs.LogGroup.from_log_group_name(stack, "Trail", name), for example.',
-    shared=("region", "account"),
-)
-_KEY = _Kind(
-    noun="key",
-    attribute="key_arn",
-    remedy='For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).',
-)
-
-
 def require_topic(argument: str, topic: sns.ITopic | None, *, stack: Stack) -> None:
     """Refuse a topic that cannot be published to, and what is neither a topic nor None.
 
@@ -69,26 +34,32 @@ def require_topic(argument: str, topic: sns.ITopic | None, *, stack: Stack) -> N
     """
     if topic is None:
         return
-    _require_resource(argument, topic, _TOPIC, stack=stack)
+    if not isinstance(attribute_of(topic, "topic_arn"), str):
+        remedy = 'For an existing topic write sns.Topic.from_topic_arn(stack, "Topic", topic_arn).'
+        raise wrong_type(argument, topic, expected="a topic of the CDK", remedy=remedy)
+    _require_place(argument, topic, "topic", stack=stack, shared=["region"])
     if attribute_of(topic, "fifo") is True:
         raise ValueError(
-            f"{argument} is {topic.node.path}, a FIFO topic, which accepts no message without a group ID. "
-            "Use a standard topic."
+            f"{argument} is {topic.node.path}, a FIFO topic, which accepts no message without a "
+            "group ID. Use a standard topic."
         )
 
 
 def require_log_group(argument: str, log_group: logs.ILogGroup, *, stack: Stack) -> None:
-    """Refuse a log group that a metric filter of the stack could not watch, and what is not a log group.
+    """Refuse what is not a log group, or one that a metric filter could not watch.
 
     Raises:
         ValueError: It is known to be in another Region or account than the stack.
         TypeError: It is not a log group.
     """
-    _require_resource(argument, log_group, _LOG_GROUP, stack=stack)
+    if not isinstance(attribute_of(log_group, "log_group_name"), str):
+        remedy = 'Write logs.LogGroup.from_log_group_name(stack, "Trail", name), for example.'
+        raise wrong_type(argument, log_group, expected="a log group of the CDK", remedy=remedy)
+    _require_place(argument, log_group, "log group", stack=stack, shared=["region", "account"])
 
 
 def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRole | str]:
-    """Return the roles by their paths, then the ARNs, each once: the order in the code changes no stack.
+    """Return roles by their paths, then ARNs, so that their order does not change the stack.
 
     Args:
         argument: The argument's name.
@@ -103,26 +74,18 @@ def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRo
     remedy = f"Write {_EXAMPLE_ROLES}, for example."
     if not isinstance(roles, list | tuple | set | frozenset):
         raise wrong_type(argument, roles, expected="a list, a tuple or a set", remedy=remedy)
-    by_path: dict[str, iam.IRole] = {}
-    arns: set[str] = set()
+    by_path: dict[str, iam.IRole | str] = {}
+    arns: set[iam.IRole | str] = set()
     for role in roles:
         if isinstance(role, str):
-            if Token.is_unresolved(role):
-                raise ValueError(
-                    f"{argument} contains a token, {role}. Pass the role, or write its ARN."
-                )
-            if not re.fullmatch(_ROLE_ARN, role):
-                raise ValueError(
-                    f"{argument} must contain roles of the CDK and ARNs of roles, with a * at the end or "
-                    f"without; {role!r} is not one. {remedy}"
-                )
+            _require_role_arn(argument, role, remedy=remedy)
             arns.add(role)
-        else:
-            if not isinstance(getattr(role, "role_arn", None), str):
-                expected = "a list of roles of the CDK and ARNs"
-                raise wrong_type(argument, role, expected=expected, remedy=remedy)
+        elif isinstance(attribute_of(role, "role_arn"), str):
             by_path[role.node.path] = role
-    return [*(by_path[path] for path in sorted(by_path)), *sorted(arns)]
+        else:
+            expected = "a list of roles of the CDK and ARNs"
+            raise wrong_type(argument, role, expected=expected, remedy=remedy)
+    return [by_path[path] for path in sorted(by_path)] + sorted(arns, key=str)
 
 
 def role_arn(role: iam.IRole | str) -> str:
@@ -166,33 +129,53 @@ def attribute_of(construct: object, name: str) -> Any:
         return None
 
 
-def _require_resource(argument: str, value: IConstruct, kind: _Kind, *, stack: Stack) -> None:
-    """Refuse what is not of the kind, or known to be elsewhere than the stack."""
-    if not isinstance(getattr(value, kind.attribute, None), str):
-        raise wrong_type(argument, value, expected=f"a {kind.noun} of the CDK", remedy=kind.remedy)
-    environment = attribute_of(value, "env")
-    for name in kind.shared:
-        place, own = attribute_of(environment, name), getattr(stack, name)
-        if (
-            isinstance(place, str)
-            and not any(map(Token.is_unresolved, (place, own)))
-            and place != own
-        ):
-            raise ValueError(
-                f"{argument} is {value.node.path}, in {place}; the stack is in {own}. "
-                f"Use a {kind.noun} in {own}."
-            )
+def _require_role_arn(argument: str, role: str, *, remedy: str) -> None:
+    if Token.is_unresolved(role):
+        raise ValueError(f"{argument} contains a token, {role}. Pass the role, or write its ARN.")
+    if not re.fullmatch(_ROLE_ARN, role):
+        raise ValueError(
+            f"{argument} must contain roles of the CDK and ARNs of roles, with a * at the end or "
+            f"without; {role!r} is not one. {remedy}"
+        )
 
 
 def _require_key(argument: str, key: kms.IKey, *, stack: Stack) -> None:
-    _require_resource(argument, key, _KEY, stack=stack)
-    alias = attribute_of(key, "alias_name") or (key.key_arn if ":alias/" in key.key_arn else None)
+    arn = attribute_of(key, "key_arn")
+    if not isinstance(arn, str):
+        remedy = 'For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).'
+        raise wrong_type(argument, key, expected="a key of the CDK", remedy=remedy)
+    _require_place(argument, key, "key", stack=stack, shared=["region"])
+    alias = attribute_of(key, "alias_name")
+    if alias is None and ":alias/" in arn:
+        alias = arn
     if alias is not None:
         if Token.is_unresolved(alias):
             alias = key.node.path
         raise ValueError(
-            f"{argument} is the alias {alias}: a policy that names an alias does not apply to its key, so "
-            "no role could use the key. Pass the key itself: for an existing one write "
+            f"{argument} is the alias {alias}: a policy that names an alias does not apply to its "
+            "key, so no role could use the key. Pass the key itself: for an existing one write "
             'kms.Key.from_lookup(stack, "Key", alias_name=alias_name) or '
             'kms.Key.from_key_arn(stack, "Key", key_arn).'
         )
+
+
+def _require_place(
+    argument: str, value: IConstruct, noun: str, *, stack: Stack, shared: list[str]
+) -> None:
+    """Refuse a resource that is known to be elsewhere than the stack.
+
+    Args:
+        argument: The argument's name.
+        value: The resource.
+        noun: What it is called.
+        stack: The stack.
+        shared: What of its environment has to be the stack's: ``region`` or ``account``.
+    """
+    environment = attribute_of(value, "env")
+    for name in shared:
+        place, own = attribute_of(environment, name), getattr(stack, name)
+        if isinstance(place, str) and place != own and are_known(place, own):
+            raise ValueError(
+                f"{argument} is {value.node.path}, in {place}; the stack is in {own}. "
+                f"Use a {noun} in {own}."
+            )

@@ -1,4 +1,4 @@
-"""The values of tokens: to sort them in any order of creation, and to know how long they can become."""
+"""The values of tokens: whether and how they compare, and how long they can become."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def are_known(*values: object) -> bool:
 
 
 def values_in_order(stack: Stack, values: Iterable[str]) -> list[str]:
-    """Return the values, each once, and then the tokens by what the template of a stack has for them.
+    """Return the values, each once, then the tokens by what a stack's template has for them.
 
     A token's own name changes with the app's others.
     """
@@ -37,7 +37,7 @@ def values_in_order(stack: Stack, values: Iterable[str]) -> list[str]:
 
 
 def longest_value(resolved: Any) -> Any:
-    """Return a value of a template, with texts as long as they can become for what is not known at synth."""
+    """Return a value of a template in which unknown texts are as long as they can become."""
     match resolved:
         case list():
             return [longest_value(element) for element in resolved]

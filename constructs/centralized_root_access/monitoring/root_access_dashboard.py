@@ -1,4 +1,4 @@
-"""The RootAccessDashboard construct: root credentials over time, runs, drift and alarms on one page."""
+"""The RootAccessDashboard construct: root credentials, runs, drift and alarms on one page."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from ..base.alarms import alarms_of
 from ..root_tasks.alarms import audit_metric
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..root_access.drift_check import DriftCheck
     from ..root_tasks.root_tasks import RootTasks
 
@@ -63,72 +61,83 @@ class RootAccessDashboard(Construct):
         shown = [construct for construct in (root_tasks, drift_check) if construct is not None]
         if not shown:
             raise ValueError("The dashboard would be empty: give root_tasks, drift_check, or both.")
-        self.dashboard = cloudwatch.Dashboard(self, "Dashboard", default_interval=Duration.days(91))
-        self.dashboard.add_widgets(
-            cloudwatch.AlarmStatusWidget(
-                title="Alarms",
-                width=_FULL_WIDTH,
-                height=2,
-                alarms=[alarm for construct in shown for alarm in alarms_of(construct)],
-            )
-        )
+        alarms = [alarm for construct in shown for alarm in alarms_of(construct)]
+        rows: list[list[cloudwatch.IWidget]] = [[_alarm_states(alarms)]]
         if root_tasks is not None:
-            self.dashboard.add_widgets(*_accounts(root_tasks))
-            self.dashboard.add_widgets(*_management_account_and_findings(root_tasks))
-            self.dashboard.add_widgets(*_executions(root_tasks))
+            rows.append([_with_credentials(root_tasks), _inaccessible(root_tasks)])
+            rows.append(_management_account_and_findings(root_tasks))
+            rows.append(_executions(root_tasks))
         if drift_check is not None:
-            self.dashboard.add_widgets(_drift(drift_check))
+            rows.append([_drift(drift_check)])
+        self.dashboard = cloudwatch.Dashboard(
+            self, "Dashboard", default_interval=Duration.days(91), widgets=rows
+        )
 
 
-def _accounts(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
+def _alarm_states(alarms: list[cloudwatch.Alarm]) -> cloudwatch.AlarmStatusWidget:
+    return cloudwatch.AlarmStatusWidget(title="Alarms", width=_FULL_WIDTH, height=2, alarms=alarms)
+
+
+def _with_credentials(root_tasks: RootTasks) -> cloudwatch.GraphWidget:
     with_credentials = root_tasks.metric_accounts_with_root_credentials
-    yield _graph(
+    return _graph(
         "Accounts with root credentials",
         [_line(with_credentials, "With root credentials", cloudwatch.Color.RED)],
         right=[_line(root_tasks.metric_accounts_audited, "Audited", cloudwatch.Color.GREY)],
     )
+
+
+def _inaccessible(root_tasks: RootTasks) -> cloudwatch.GraphWidget:
     inaccessible = root_tasks.metric_accounts_inaccessible
-    yield _graph(
+    return _graph(
         "Inaccessible accounts", [_line(inaccessible, "Inaccessible", cloudwatch.Color.ORANGE)]
     )
 
 
-def _management_account_and_findings(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
-    unprotected = root_tasks.metric_management_root_user_unprotected
+def _management_account_and_findings(root_tasks: RootTasks) -> list[cloudwatch.IWidget]:
     imported, refused = root_tasks.metric_findings_imported, root_tasks.metric_findings_refused
-    yield _graph(
+    findings: list[cloudwatch.IWidget] = []
+    if imported is not None and refused is not None:
+        findings.append(
+            _graph(
+                "Findings for Security Hub",
+                [_line(refused, "Refused", cloudwatch.Color.ORANGE)],
+                right=[_line(imported, "Imported", cloudwatch.Color.GREY)],
+            )
+        )
+    unprotected = root_tasks.metric_management_root_user_unprotected
+    management_account = _graph(
         "The management account's root user is without MFA or has an access key (1), or not (0)",
         [_line(unprotected, "Unprotected", cloudwatch.Color.RED)],
-        width=_FULL_WIDTH if imported is None else _FULL_WIDTH // 2,
+        width=_FULL_WIDTH // (1 + len(findings)),
         maximum=1,
     )
-    if imported is not None and refused is not None:
-        yield _graph(
-            "Findings for Security Hub",
-            [_line(refused, "Refused", cloudwatch.Color.ORANGE)],
-            right=[_line(imported, "Imported", cloudwatch.Color.GREY)],
-        )
+    return [management_account] + findings
 
 
-def _executions(root_tasks: RootTasks) -> Iterator[cloudwatch.GraphWidget]:
+def _executions(root_tasks: RootTasks) -> list[cloudwatch.IWidget]:
     state_machines = {"Audits and plans": root_tasks.audit_state_machine}
     if root_tasks.execute_state_machine is not None:
         state_machines["Executions of plans"] = root_tasks.execute_state_machine
+    graphs: list[cloudwatch.IWidget] = []
     for title, own in state_machines.items():
         # A refused execution ends as succeeded, so it is not stacked on the others.
         refused = audit_metric(own, "ExecutionsRefused").with_(statistic="Sum")
-        yield _graph(
-            title,
-            [
-                _line(own.metric_succeeded(), "Succeeded", cloudwatch.Color.GREEN),
-                _line(own.metric_failed(), "Failed", cloudwatch.Color.RED),
-                _line(own.metric_timed_out(), "Timed out", cloudwatch.Color.ORANGE),
-                _line(own.metric_aborted(), "Stopped", cloudwatch.Color.GREY),
-            ],
-            right=[_line(refused, "Refused, of the succeeded", cloudwatch.Color.PURPLE)],
-            width=_FULL_WIDTH // len(state_machines),
-            stacked=True,
+        graphs.append(
+            _graph(
+                title,
+                [
+                    _line(own.metric_succeeded(), "Succeeded", cloudwatch.Color.GREEN),
+                    _line(own.metric_failed(), "Failed", cloudwatch.Color.RED),
+                    _line(own.metric_timed_out(), "Timed out", cloudwatch.Color.ORANGE),
+                    _line(own.metric_aborted(), "Stopped", cloudwatch.Color.GREY),
+                ],
+                right=[_line(refused, "Refused, of the succeeded", cloudwatch.Color.PURPLE)],
+                width=_FULL_WIDTH // len(state_machines),
+                stacked=True,
+            )
         )
+    return graphs
 
 
 def _drift(drift_check: DriftCheck) -> cloudwatch.GraphWidget:
@@ -159,6 +168,6 @@ def _graph(
         left=metrics,
         left_y_axis=axis,
         right=right,
-        right_y_axis=None if right is None else axis,
+        right_y_axis=axis if right else None,
         stacked=stacked,
     )

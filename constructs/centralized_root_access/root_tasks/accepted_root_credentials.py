@@ -33,7 +33,8 @@ class AcceptedCredentials:
     Attributes:
         types: The types of credentials.
         reason: Why they stay, as reports show it: one line of at most 200 characters.
-        until: The last day, in UTC, as ``YYYY-MM-DD``.
+        until: The last day, in UTC, as ``YYYY-MM-DD``. A day in the past accepts nothing, and is
+            not refused, because a template must not depend on the day of its synth.
     """
 
     types: Iterable[CredentialType | str]
@@ -56,8 +57,8 @@ def parse_accepted_credentials(accepted: Mapping[str, AcceptedCredentials]) -> l
     for id_, entry in sorted(accepted.items(), key=lambda item: str(item[0])):
         if not isinstance(id_, str) or not re.fullmatch(f"{ACCOUNT_ID}|{UNIT_ID}", id_):
             raise ValueError(
-                f"{argument} must have IDs of accounts or organizational units as keys; {id_!r} is not one. "
-                "Write all 12 digits of an account, or ou-a1b2-c3d4e5f6, for example."
+                f"{argument} must have IDs of accounts or organizational units as keys; {id_!r} is "
+                "not one. Write all 12 digits of an account, or ou-a1b2-c3d4e5f6, for example."
             )
         where = f"{argument}[{id_!r}]"
         if not isinstance(entry, AcceptedCredentials):
@@ -82,7 +83,8 @@ def _parse_reason(argument: str, reason: object) -> str:
     require_known(argument, reason)
     if len(reason) > _MAX_REASON_CHARACTERS:
         raise ValueError(
-            f"{argument} has {len(reason)} characters; reports show {_MAX_REASON_CHARACTERS}. Shorten it."
+            f"{argument} has {len(reason)} characters; reports show {_MAX_REASON_CHARACTERS}. "
+            "Shorten it."
         )
     return reason
 

@@ -99,7 +99,7 @@ def metric_of_refused_executions(
 
 
 def metric_of_failed_starts(rule: events.Rule) -> cloudwatch.Metric:
-    """Return the number of audits that EventBridge gave up starting; it is sent only if it is not zero."""
+    """Return the number of audits that EventBridge gave up starting: it sends no zeros."""
     return cloudwatch.Metric(
         namespace="AWS/Events",
         metric_name="FailedInvocations",
@@ -123,7 +123,7 @@ def alarm_of_audits(
 def alarm_of_missing_audits(
     scope: Construct, audits: cloudwatch.Metric, *, interval: Duration
 ) -> cloudwatch.Alarm | None:
-    """Return the alarm for full audits that do not run, or fail; None if two intervals are over a week."""
+    """Return the alarm for full audits that do not end; None if two intervals are over a week."""
     minutes = round(interval.to_minutes())
     intervals = min(INTERVALS_UNTIL_STOPPED, _MAX_ALARM_MINUTES // minutes)
     if intervals < _MIN_INTERVALS_UNTIL_STOPPED:

@@ -1,4 +1,4 @@
-"""Which objects of the bucket each function may read and write, and that no one else may write any."""
+"""Which objects of the bucket each function may read and write; no one else may write any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The functions of RootTasks: each has a role of its own, for its calls and its objects in the bucket."""
+"""The functions of RootTasks, each with a role for its own calls and its objects in the bucket."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class RootTaskFunctions:
         )
 
     def protect_bucket(self) -> None:
-        """Let only the functions change objects of the bucket: call it when all of them are built."""
+        """Let only the functions change objects of the bucket, when all of them are built."""
         writers = {}
         for id, access in bucket_access(self.tasks).items():
             function = cast("lambda_.Function", self.scope.node.find_child(id))
@@ -106,13 +106,13 @@ class RootTaskFunctions:
             ),
         )
 
-    def _build_run_batch(self) -> dict[RootTask, lambda_.Function]:
-        """Build the functions of read-only runs, and return that of each task.
+    def _build_run_batch(self) -> dict[lambda_.Function, list[RootTask]]:
+        """Build the functions of read-only runs.
 
         One audits, and plans what AWS's audit policy can see: it could not change anything if it
         wanted to.
         """
-        functions: dict[RootTask, lambda_.Function] = {}
+        functions: dict[lambda_.Function, list[RootTask]] = {}
         for id, tasks in read_only_functions(self.tasks).items():
             session = read_only_session(tasks[0])
             function = self._build_batch(
@@ -121,7 +121,7 @@ class RootTaskFunctions:
                 description=f"Reads a batch of accounts in sessions of the task {session}.",
                 handler="run_batch",
             )
-            functions |= dict.fromkeys(tasks, function)
+            functions[function] = tasks
         return functions
 
     def _build_write_report(self) -> lambda_.Function:
@@ -155,17 +155,18 @@ class RootTaskFunctions:
             settings=settings,
         )
 
-    def _build_execute_batch(self) -> dict[RootTask, lambda_.Function]:
+    def _build_execute_batch(self) -> dict[lambda_.Function, list[RootTask]]:
         """Build the functions that make changes, one for each task."""
-        return {
-            task: self._build_batch(
+        functions: dict[lambda_.Function, list[RootTask]] = {}
+        for task in self.tasks_with_changes:
+            function = self._build_batch(
                 TASK_IDS[task],
                 task,
                 description=f"Executes the task {task} in a batch of accounts.",
                 handler="execute_batch",
             )
-            for task in self.tasks_with_changes
-        }
+            functions[function] = [task]
+        return functions
 
     def _build_write_execution_report(self) -> lambda_.Function:
         # Notices and findings are about audits.
@@ -180,7 +181,7 @@ class RootTaskFunctions:
     def _build_batch(
         self, id: str, session: RootTask, *, description: str, handler: str
     ) -> lambda_.Function:
-        """Build a function that opens root sessions for one task, and for no other."""
+        """Build a function that opens root sessions for one task only."""
         function = self._build(
             id,
             description=description,

@@ -1,4 +1,4 @@
-"""What the grants of RootTasks allow: finding its stack, and starting, following and reading its runs."""
+"""What the grants of RootTasks allow: finding its stack, and starting and reading its runs."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def starting_runs(state_machine: sfn.StateMachine) -> list[Permission]:
 
 
 def listing_results(bucket: s3.IBucket, *, folders: Iterable[str]) -> Permission:
-    """Return the permission to list the results of runs in some folders, and the backups that they made."""
+    """Return the permission to list the results of runs in some folders, and the backups."""
     prefixes = [f"{folder}/*/results/" for folder in folders]
     conditions = {"StringLike": {"s3:prefix": prefixes + ["backups/*"]}}
     return Permission(["s3:ListBucket"], [bucket.bucket_arn], conditions)
@@ -116,7 +116,7 @@ def listing_results(bucket: s3.IBucket, *, folders: Iterable[str]) -> Permission
 def reading_results(
     bucket: s3.IBucket, state_machine: sfn.StateMachine, *, folder: str
 ) -> list[Permission]:
-    """Return the permissions by which the results of a run without a report are read and verified."""
+    """Return the permissions to read and verify the results of a run without a report."""
     objects = [bucket.arn_for_objects(f"{folder}/*/{name}") for name in ("run.json", "results/*")]
     reading = ["states:DescribeExecution", "states:GetExecutionHistory", "states:ListMapRuns"]
     batches = [arn_of_runs(state_machine, "execution", "/*:*")]

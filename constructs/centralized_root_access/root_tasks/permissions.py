@@ -36,7 +36,7 @@ def organization_statement() -> iam.PolicyStatement:
 
 
 def root_session_statement(task: RootTask) -> iam.PolicyStatement:
-    """Return the statement by which a function opens root sessions for one task, and for no other."""
+    """Return the statement by which a function opens root sessions for one task only."""
     policy = f"arn:{Aws.PARTITION}:iam::aws:policy/root-task/{TASK_POLICIES[task]}"
     return allow(
         "OpenRootSessions",
@@ -58,7 +58,7 @@ def deny_root_sessions_statement(account_ids: Iterable[str]) -> iam.PolicyStatem
 
 
 def own_root_user_statement() -> iam.PolicyStatement:
-    """Return the statement by which an audit in the management account reads what its own root user has."""
+    """Return the statement by which an audit reads what the account's own root user has."""
     return allow("ReadOwnRootUser", ["iam:GetAccountSummary"])
 
 

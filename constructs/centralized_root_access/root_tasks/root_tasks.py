@@ -1,4 +1,4 @@
-"""The RootTasks construct: state machines that perform root tasks in the organization's member accounts."""
+"""The RootTasks construct: state machines for root tasks in the organization's member accounts."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ class RootTasks(Construct):
             can only remove one, and give back one that a run has backed up.
         notification_topic: A standard SNS topic in the stack's Region for the alarms, and for
             notices: the findings of the first full audit, and what changed at each later one.
-            docs/guides/drift.md says what an imported topic, or its key, must allow. Default: none.
+            The policies of an imported topic and of its key must let CloudWatch and the function
+            that writes reports publish. Default: none.
         security_hub_findings: True to import a finding for every account, at each full audit, into
             Security Hub CSPM of the stack's account and Region, which has to be enabled there.
             ``tasks`` has to list ``RootTask.AUDIT``. Default: no findings.
@@ -119,8 +120,8 @@ class RootTasks(Construct):
             it is one pattern for the ``session_roles`` of a :class:`RootUseAlarm`. Default:
             ``/centralized-root-access/``.
         encryption_key: The KMS key of the bucket and the log group; an alias is refused.
-            docs/guides/deploying.md says what the policy of an imported key must allow, and what an
-            old key needs when this changes. Default: each service encrypts with its own.
+            The policy of an imported key must let CloudWatch Logs use it. An old key is needed as
+            long as anything is encrypted with it. Default: each service encrypts with its own.
         log_retention: How long the logs are kept. Default: a year.
 
     Attributes:
@@ -236,11 +237,14 @@ class RootTasks(Construct):
             },
         )
         read_only = functions.build_read_only()
-        batches = list(read_only.batch.values())
+        batches = list(read_only.batch)
         self.audit_state_machine: sfn.StateMachine = build_state_machine(
             self, read_only, max_concurrency=max_concurrency, makes_changes=False
         )
-        """The state machine of read-only runs: audits and plans. The input ``{}`` audits every account."""
+        """The state machine of read-only runs: audits and plans.
+
+        The input ``{}`` audits every account.
+        """
         self._own_state_machines = [self.audit_state_machine]
         self.execute_state_machine: sfn.StateMachine | None = None
         """The state machine of runs that make changes; None if no task does.
@@ -249,18 +253,16 @@ class RootTasks(Construct):
         """
         if functions.tasks_with_changes:
             executing = functions.build_making_changes(self.audit_state_machine)
-            batches += executing.batch.values()
+            batches += executing.batch
             self.execute_state_machine = build_state_machine(
                 self, executing, max_concurrency=max_concurrency, makes_changes=True
             )
             self._own_state_machines.append(self.execute_state_machine)
             # A batch makes no change once its execution was stopped.
-            for batch in executing.batch.values():
+            for batch in executing.batch:
                 allow_reading_executions(self, self.execute_state_machine, batch)
         functions.protect_bucket()
-        self.session_roles: list[iam.IRole] = [
-            function_role(function) for function in dict.fromkeys(batches)
-        ]
+        self.session_roles: list[iam.IRole] = [function_role(function) for function in batches]
         """The roles that open root sessions, for the ``session_roles`` of a :class:`RootUseAlarm`.
 
         For an alarm in another stack, list their path: while another stack imports a role's ID or
@@ -279,9 +281,10 @@ class RootTasks(Construct):
         self.node.add_validation(AppCheck(lambda: problems_of(self)))
 
     def grant_plan(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Grant the commands ``audit`` and ``plan``: finding the stack, starting, following and listing runs.
+        """Grant the commands ``audit`` and ``plan``.
 
-        Neither changes anything, and one state machine serves both.
+        They find the stack, and start, follow and list runs. Neither changes anything, and one
+        state machine serves both.
 
         Args:
             grantee: The principal.
@@ -292,10 +295,11 @@ class RootTasks(Construct):
         return self._grant_start(grantee, self.audit_state_machine)
 
     def grant_execute(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Grant the command ``execute``: finding the stack, executing plans, following and listing them.
+        """Grant the command ``execute``.
 
-        It does not include planning. The command shows the plan first: :meth:`grant_read_reports`.
-        To keep a principal from executing plans regardless of what else allows it, deny
+        It finds the stack, executes plans, and follows and lists executions. The grant does not
+        include planning. The command shows the plan first: :meth:`grant_read_reports`. To keep a
+        principal from executing plans regardless of what else allows it, deny
         ``states:StartExecution`` on the state machine, and ``states:RedriveExecution`` on its
         executions, which no grant includes.
 
@@ -314,9 +318,10 @@ class RootTasks(Construct):
         return self._grant_start(grantee, self.execute_state_machine)
 
     def grant_stop(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Grant the command ``stop``: finding the stack, stopping runs, and reading what executions had done.
+        """Grant the command ``stop``.
 
-        It includes no start of a run, and no result of an audit or a plan.
+        It finds the stack, stops runs, and reads what executions had done. The grant includes no
+        start of a run, and no result of an audit or a plan.
 
         Args:
             grantee: The principal.
@@ -329,11 +334,11 @@ class RootTasks(Construct):
         return self._grant_results(grantee, stopping, of={"executions": self.execute_state_machine})
 
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Grant the command ``report``, which the others end with: finding the stack, reading all reports.
+        """Grant the command ``report``, with which the others end.
 
-        Reports have the names of accounts and e-mail addresses. The executions hold the hashes of
-        the report and of the batches' results, by which the commands know whether the run wrote
-        them.
+        It finds the stack, and reads every report. Reports have the names of accounts and e-mail
+        addresses. The executions hold the hashes of the report and of the batches' results, by
+        which the commands know whether the run wrote them.
 
         Args:
             grantee: The principal.
@@ -359,7 +364,7 @@ class RootTasks(Construct):
         *,
         of: Mapping[str, sfn.StateMachine | None],
     ) -> iam.Grant:
-        """Grant a permission, finding the stack, and reading the results of runs, by their folders."""
+        """Grant a permission, finding the stack, and reading the results of runs in folders."""
         by_folder = {folder: own for folder, own in of.items() if own is not None}
         granted = [permission, grants.finding_the_stack(self)]
         for folder, own in by_folder.items():

@@ -1,4 +1,4 @@
-"""The state machines of RootTasks, for read-only runs and for runs that make changes, and the schedule."""
+"""The state machines of RootTasks, read-only and making changes, and the schedule of audits."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ class RunFunctions:
 
     Attributes:
         start: The function that starts a run, or the execution of a plan.
-        batch: The function that reads a batch of accounts, or makes changes there, for each task.
+        batch: The functions that read a batch of accounts, or make changes there, each with its
+            tasks.
         report: The function that writes the report.
     """
 
     start: lambda_.Function
-    batch: Mapping[RootTask, lambda_.Function]
+    batch: Mapping[lambda_.Function, Sequence[RootTask]]
     report: lambda_.Function
 
 
@@ -63,6 +64,8 @@ def build_state_machine(
     """
     name, comment = _EXECUTE if makes_changes else _AUDIT
     states = Construct(scope, f"{name}States")
+
+    # The last state writes the report.
     report = _invoke(
         states,
         "Write report",
@@ -80,6 +83,8 @@ def build_state_machine(
             .when(sfn.Condition.boolean_equals("$.failed", value=True), failed)
             .otherwise(sfn.Succeed(states, "Executed"))
         )
+
+    # The first one starts the run.
     started = _invoke(
         states,
         "Start run",
@@ -93,6 +98,8 @@ def build_state_machine(
             },
         },
     )
+
+    # Between them are the batches, if there are any accounts.
     no_results = sfn.Pass(
         states, "No results", result=sfn.Result.from_array([]), result_path="$.results"
     )
@@ -110,8 +117,9 @@ def build_state_machine(
         max_concurrency=max_concurrency,
         # A batch that fails affects no other batch, and the report shows it.
         tolerated_failure_percentage=100,
-        # Express executions may not assume the role, whose trust the CDK limits by aws:SourceArn:
-        # every batch would be without a result.
+        # Why not Express: these executions may not assume the role, whose trust the CDK limits by
+        # aws:SourceArn, and every batch would be without a result.
+        # https://github.com/aws/aws-cdk/pull/37688
         map_execution_type=sfn.StateMachineType.STANDARD,
         result_path="$.results",
     )
@@ -171,27 +179,25 @@ def audit_rule(
     return rule
 
 
-def _is_any_of(path: str, values: Sequence[str]) -> sfn.Condition:
-    """Return the condition that a string of the state's input is one of some values."""
-    first, *others = (sfn.Condition.string_equals(path, value) for value in values)
-    return sfn.Condition.or_(first, *others) if others else first
-
-
 def _batch(
-    states: Construct, functions: Mapping[RootTask, lambda_.Function], *, makes_changes: bool
+    states: Construct,
+    functions: Mapping[lambda_.Function, Sequence[RootTask]],
+    *,
+    makes_changes: bool,
 ) -> sfn.IChainable:
     # Without the catch, what the map returns for a batch that failed would be up to Step Functions.
     no_result = sfn.Pass(states, "No result", result=sfn.Result.from_object({}))
-    by_function: dict[str, list[RootTask]] = {}
-    for task, function in functions.items():
-        by_function.setdefault(function.node.id, []).append(task)
     choice = sfn.Choice(states, "Which task?")
-    for id, listed in by_function.items():
+    for function, listed in functions.items():
         invoke = _invoke(
-            states, id, functions[listed[0]], payload=None, makes_changes=makes_changes
+            states, function.node.id, function, payload=None, makes_changes=makes_changes
         )
         invoke.add_catch(no_result)
-        choice.when(_is_any_of("$.task", listed), invoke)
+        is_listed = [sfn.Condition.string_equals("$.task", task) for task in listed]
+        condition = is_listed[0]
+        if len(is_listed) > 1:
+            condition = sfn.Condition.or_(*is_listed)
+        choice.when(condition, invoke)
     return choice
 
 
@@ -203,15 +209,18 @@ def _invoke(
     payload: dict[str, Any] | None,
     makes_changes: bool = False,
 ) -> tasks.LambdaInvoke:
+    timeout = cast("Duration", function.timeout).plus(_TIMEOUT_RESERVE)
+    # Without a payload of its own the function gets the state's input.
+    task_input = None
+    if payload is not None:
+        task_input = sfn.TaskInput.from_object(payload)
     invoke = tasks.LambdaInvoke(
         scope,
         id,
         lambda_function=function,
-        payload=None if payload is None else sfn.TaskInput.from_object(payload),
+        payload=task_input,
         payload_response_only=True,
-        task_timeout=sfn.Timeout.duration(
-            cast("Duration", function.timeout).plus(_TIMEOUT_RESERVE)
-        ),
+        task_timeout=sfn.Timeout.duration(timeout),
         # An error of the service does not say that the function did not start: no change is
         # repeated.
         retry_on_service_exceptions=not makes_changes,
