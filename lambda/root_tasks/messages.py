@@ -36,6 +36,8 @@ DETAILS_UNAVAILABLE = "Some details could not be read."
 ACCEPTANCE_UNKNOWN = (
     "Whether its credentials are accepted is not known: the units could not be read."
 )
+# The page's title, which the site and a copy of the repository have.
+HOW_TO_DEPLOY = 'The page "Getting started" says how.'
 ACCEPTANCE_UNREAD = "Left out: whether it is accepted could not be read. To plan it: --account."
 NOT_KNOWN_WHICH_IS_ACCEPTED = (
     "Which one of several is accepted is not known, so all are left out. To plan them: --account."

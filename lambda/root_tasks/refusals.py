@@ -85,7 +85,7 @@ class RefusalReason(Enum):
         "Account {account_id} cannot open root sessions: it is neither the management account nor "
         "a delegated administrator for IAM. Add it to delegated_administrators of the construct "
         "CentralizedRootAccess in the management account {management_account_id}, or deploy this "
-        "stack there; `audit --from-here` needs credentials of one of these accounts."
+        "stack there."
     )
     TRUSTED_ACCESS_NOT_ENABLED = _Failing(
         "{task} needs centralized root access, and trusted access for IAM is not enabled in this "

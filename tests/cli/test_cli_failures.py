@@ -343,8 +343,8 @@ def test_a_wrong_file_of_authorities_is_named_at_once(served: LocalOrganization)
 
 SLOW = {"asyncio", "aws_cdk", "boto3", "botocore", "constructs", "jsii", "rich", "urllib3"}
 SLOW |= {"concurrent", "http", "multiprocessing", "root_access", "root_tasks", "s3transfer", "ssl"}
-# The list of the tasks.
-QUICK = {"root_tasks", "root_tasks.model", "root_tasks.model.task"}
+# The names of tasks and outcomes.
+QUICK = {f"root_tasks{part}" for part in ("", ".model", ".model.outcome", ".model.task")}
 COMPLETION = {"_CENTRALIZED_ROOT_ACCESS_COMPLETE": "bash_complete", "COMP_CWORD": "2"}
 
 

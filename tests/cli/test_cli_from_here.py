@@ -61,7 +61,12 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     ("account_id", "sentence"),
     [
         (MANAGEMENT, "`aws iam enable-organizations-root-credentials-management`"),
-        (MEMBER, "`audit --from-here` needs credentials of one of these accounts"),
+        (
+            MEMBER,
+            f"These credentials are of account {MEMBER}, which cannot open root sessions. Use "
+            f"credentials of the management account {MANAGEMENT} (--profile), or of a delegated "
+            "administrator for IAM.\n",
+        ),
     ],
     ids=["no feature", "no delegation"],
 )
@@ -75,6 +80,8 @@ def test_an_audit_that_cannot_start_says_why_and_opens_no_session(
     said = command_line.refusal("audit", "--from-here")
     assert sentence in said
     assert MANAGEMENT in said
+    # A forgotten profile is no reason to register an administrator.
+    assert "delegated_administrators" not in said
     assert "AssumeRoot" not in {call.operation for call in organization.calls}
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 from centralized_root_access.cli.base.terminal import PROGRAM
-from support.accounts import MEMBER, OTHER
-from support.command_line import AUDIT, DELETE, give_credentials, next_command
+from root_tasks.messages import HOW_TO_DEPLOY
+from support.accounts import MEMBER, OTHER, THIRD
+from support.command_line import AUDIT, DELETE, PLAN, give_credentials, next_command
 
 if TYPE_CHECKING:
     import pytest
 
-    from support.command_line import CommandLine
+    from support.command_line import CommandLine, Shown
 
 
 def test_each_command_of_a_notice_can_be_pasted(
@@ -44,7 +46,8 @@ def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: Co
     audit = command_line.run("audit")
     assert "all were used in the last 90 days: centralized-root-access plan" in audit.stderr
     assert next_command(audit) == ["plan", "delete", "--include-in-use", "--account", MEMBER]
-    assert "find out who uses what was left out." in command_line.run(*DELETE).stderr
+    again = ["plan", "delete", "--from-report", PLAN, "--outcome", "in-use", "--include-in-use"]
+    assert next_command(command_line.run(*DELETE)) == again
     give_credentials(command_line, OTHER)
     command_line.now += timedelta(minutes=1)
     step = f"Next, plan what to delete, except for what was used in the last 90 days: {PROGRAM} plan delete"
@@ -82,3 +85,60 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
     )
     selection = json.loads(root_tasks.read(f"runs/{run_id}/report.json"))["selection"]
     assert (selection["accounts"], selection["fromReport"]) == ([OTHER], second)
+
+
+def commands_in(shown: Shown) -> list[str]:
+    """Return the commands that another one names as next steps."""
+    return re.findall(rf": {PROGRAM} (.*)$", shown.stderr, re.MULTILINE)
+
+
+def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
+    command_line: CommandLine,
+) -> None:
+    """One account is as any other, one has a key in use, one is protected, and one is inaccessible."""
+    root_tasks, services = command_line.root_tasks, command_line.services
+    organization, now = root_tasks.organization, root_tasks.now
+    guarded = organization.add_account(name="guarded", email="guarded@example.com")
+    organization.put_root_credentials(account_id=MEMBER, password=True, mfa_devices=1)
+    organization.put_root_credentials(
+        account_id=OTHER, password=True, access_keys=1, access_key_last_used=now
+    )
+    for account_id in (THIRD, guarded):
+        organization.put_root_credentials(account_id=account_id, access_keys=1)
+    organization.deny(account_id=THIRD, action="iam:*")
+
+    # The first look, without a deployment.
+    deployed, services.stacks = services.stacks, {}
+    first = command_line.run("audit", "--from-here")
+    assert first.exit_code == 1
+    assert "deploy RootTasks with RootTask.DELETE" in first.stderr
+    plan, audit = commands_in(first)
+    assert audit == f"audit --from-here --account {THIRD}"
+    assert HOW_TO_DEPLOY in command_line.refusal(*plan.split())
+
+    # RootTasks is deployed, and protects an account. Each command is pasted once.
+    services.stacks = deployed
+    protecting = dataclasses.replace(root_tasks.settings, protected_accounts=frozenset({guarded}))
+    root_tasks.settings = protecting
+    said: list[str] = []
+    done: list[str] = []
+    to_do = [plan]
+    while to_do:
+        command = to_do.pop(0)
+        confirmed = ["--yes"] if command.startswith("execute") else []
+        command_line.now += timedelta(minutes=1)
+        shown = command_line.run(*command.split(), *confirmed)
+        done.append(command)
+        said += shown.stderr.splitlines()
+        to_do += [each for each in commands_in(shown) if each not in (*done, *to_do)]
+        if not to_do and root_tasks.settings is protecting:
+            # What a person has to do besides: the account is no longer protected.
+            assert any("take the accounts out of protected_accounts" in line for line in said)
+            root_tasks.settings = dataclasses.replace(protecting, protected_accounts=frozenset())
+            to_do.append("plan delete --account all")
+        if any("When the cause is fixed" in line for line in said):
+            organization.allow(account_id=THIRD, action="iam:*")
+    assert [command for command in done if command.startswith("execute")], done
+    credentials = {id_: organization.root_credentials(id_) for id_ in organization.members}
+    assert [id_ for id_, has in credentials.items() if has.access_keys or has.password] == []
+    assert command_line.run("audit").exit_code == 0

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from centralized_root_access.cli.commands.plan import CREDENTIAL_TYPES
+from root_tasks.messages import HOW_TO_DEPLOY
 from root_tasks.model.report_schema import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
+from support.apps import ROOT
 from support.arrange import add_unit
 from support.command_line import (
     AUDIT,
@@ -106,6 +108,7 @@ def test_options_are_the_input_of_an_execution(
         ("plan recover", "Missing option '--account'"),
         ("plan unlock-bucket --bucket one", "is not ACCOUNT:NAME"),
         ("execute a/b --yes", "is not the name of a run"),
+        (f"audit --from-report {AUDIT} --outcome inuse", "'inuse' is not one of 'unprotected', "),
         ("report latest/mine", "is not the name of a run"),
         (f"execute {AUDIT}", "There is no terminal to ask at. Read the plan, then use --yes."),
         ("audit --output report.pdf", "report.pdf ends in neither .html, .json nor .csv."),
@@ -190,13 +193,9 @@ def test_accounts_of_another_run_are_taken_only_from_a_report_that_it_wrote(
         {},
         {"accounts": [OTHER], "fromReport": AUDIT},
     ]
-    for outcome, sentence in (
-        ("dirty", "dirty is not an outcome. Outcomes: has-credentials, unknown,"),
-        ("planned", f"Run {AUDIT} reports no account with these outcomes: planned."),
-    ):
-        assert sentence in command_line.refusal(
-            "audit", "--from-report", AUDIT, "--outcome", outcome
-        )
+    of_planned = ("audit", "--from-report", AUDIT, "--outcome", "planned")
+    said = f"Run {AUDIT} reports no account with these outcomes: planned.\n"
+    assert command_line.refusal(*of_planned).endswith(said)
     alter_report(command_line, f"runs/{AUDIT}", OTHER, MEMBER)
     assert "was altered" in command_line.refusal("audit", "--from-report", AUDIT)
     assert len(command_line.services.inputs) == 2
@@ -284,12 +283,21 @@ def test_without_a_deployment_the_region_and_the_next_step_are_named(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command_line.services.stacks = {"Other": {}}
-    said = command_line.refusal(*DELETE)
-    assert (
-        f"There is no RootTasks of account {MANAGEMENT} in us-east-1. It may be in the delegated"
-        in said
+    commands = (
+        DELETE,
+        ("execute", "plan", "--yes"),
+        ("report",),
+        ("runs",),
+        ("stop", "run", "--yes"),
     )
-    assert "--from-here" in said
+    for command in (("audit",), *commands):
+        said = command_line.refusal(*command)
+        assert f"There is no RootTasks of account {MANAGEMENT} in us-east-1. It may be in" in said
+        assert HOW_TO_DEPLOY in said
+        # Only the audit can do without.
+        assert ("--from-here" in said) is (command == ("audit",))
+    title, _, _ = (ROOT / "docs" / "start" / "getting-started.md").read_text().partition("\n")
+    assert f'The page "{title.removeprefix("# ")}" ' in HOW_TO_DEPLOY
     # The Region is that of the AWS CLI.
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     assert "in eu-west-1." in command_line.refusal(*DELETE)

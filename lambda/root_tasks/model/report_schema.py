@@ -11,49 +11,12 @@ from common.identifier import Identifier
 
 from .codec import Document
 
-# The codec resolves it, and other modules import it from here.
+# The codec resolves these, and other modules import them from here.
+from .outcome import Outcome as Outcome
 from .task import Task as Task  # noqa: TC001
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-
-class Outcome(Identifier):
-    """The outcome of a task in one account, or for one item.
-
-    The one that needs attention most is first. This is the order of everything that lists outcomes:
-    totals, summary, CSV and page. Only the root user of the management account is *unprotected* or
-    *protected*, because no task can delete what it has.
-    """
-
-    UNPROTECTED = "UNPROTECTED"
-    HAS_CREDENTIALS = "HAS_CREDENTIALS"
-    UNKNOWN = "UNKNOWN"
-    FAILED = "FAILED"
-    INACCESSIBLE = "INACCESSIBLE"
-    PLANNED = "PLANNED"
-    IN_USE = "IN_USE"
-    ACCEPTED = "ACCEPTED"
-    DONE = "DONE"
-    NOTHING_TO_DO = "NOTHING_TO_DO"
-    PROTECTED = "PROTECTED"
-    CLEAN = "CLEAN"
-    SKIPPED = "SKIPPED"
-
-    @property
-    def rank(self) -> int:
-        """The outcome's place in the order, from 0."""
-        return list(Outcome).index(self)
-
-
-# An audit read which credentials the root user has.
-AUDITED = frozenset({Outcome.HAS_CREDENTIALS, Outcome.ACCEPTED, Outcome.CLEAN})
-# A run that makes changes failed.
-FAILURES = frozenset({Outcome.UNKNOWN, Outcome.FAILED})
-# What was planned is so.
-AS_PLANNED = frozenset({Outcome.DONE, Outcome.NOTHING_TO_DO})
-# An audit or a plan has to be followed by something.
-NOT_AS_WANTED = FAILURES | {Outcome.UNPROTECTED, Outcome.HAS_CREDENTIALS}
 
 
 class ItemType(Identifier):
@@ -274,6 +237,21 @@ class PlanSelection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """The numbers of accounts that a plan left out, or left something out of, by why.
+
+    Attributes:
+        in_use: Something was used recently.
+        inaccessible: Something could not be read.
+        protected: No run makes changes in the account.
+    """
+
+    in_use: int = 0
+    inaccessible: int = 0
+    protected: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunDetails:
     """One run of one task.
 
@@ -291,7 +269,9 @@ class RunDetails:
         planned_by: The same of the plan that this run executes; None for a plan or an audit.
         root_email_domains: The domains that the e-mail addresses of root users may have; empty:
             any.
-        selection: The input of a plan to delete credentials; None for other runs.
+        selection: The input of a plan to delete credentials, also of its execution; None for other
+            runs.
+        left_out: What the plan that this run executes left out; None for a plan or an audit.
     """
 
     run_id: str
@@ -307,6 +287,7 @@ class RunDetails:
     planned_by: str | None = None
     root_email_domains: tuple[str, ...] = ()
     selection: PlanSelection | None = None
+    left_out: LeftOut | None = None
 
     def details(self) -> dict[str, Any]:
         """Return the fields that every document of a run has, by name."""

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from .codec import Document
-from .report_schema import ItemType, Result, RunDetails, Task
+from .report_schema import ItemType, LeftOut, PlanSelection, Result, RunDetails, Task
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -114,6 +114,8 @@ class Plan(Document):
         run_id: The run that created it.
         task: Its task.
         requested_by: The requester, as the input states; None if it does not.
+        selection: The input, if it is a plan to delete credentials.
+        left_out: What it left out, if it is a plan to delete credentials.
         assignments: The accounts and the targets.
     """
 
@@ -122,6 +124,8 @@ class Plan(Document):
     run_id: str
     task: Task
     requested_by: str | None = None
+    selection: PlanSelection | None = None
+    left_out: LeftOut | None = None
     assignments: tuple[Assignment, ...]
 
 

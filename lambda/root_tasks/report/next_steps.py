@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING
 
 from common.next_step import NextStep
 
-from ..messages import NO_SUCH_BUCKET, NO_SUCH_QUEUE
+from ..messages import HOW_TO_DEPLOY, NO_SUCH_BUCKET, NO_SUCH_QUEUE, quantity
 from ..model.report_schema import ItemType, Outcome, Task
 from .management_root_user import PROTECT_OWN
 from .risk import RECENT, all_credentials, is_all_in_use, is_recent
-from .summary import is_plan, minute
+from .summary import is_executable, is_plan, left_out_of, minute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from ..model.report_schema import AccountResult, Item, Report
+    from ..model.report_schema import AccountResult, Item, LeftOut, Report
 
 # More accounts are named by their run.
 MAX_NAMED = 5
-_MAY_HAVE_CHANGED = (Outcome.UNKNOWN, Outcome.FAILED, Outcome.DONE)
-_PLAN = "Plan what to delete"
+# After an audit from a person's machine.
+DEPLOY = (
+    "To delete root credentials, deploy RootTasks with RootTask.DELETE, if it is not deployed yet. "
+    f"{HOW_TO_DEPLOY}"
+)
 # Keys of other principals are not of the type Root, and root sessions have temporary keys.
 KEY_QUERY = (
     'fields eventTime | filter userIdentity.type = "Root" and userIdentity.accessKeyId like /^AKIA/'
@@ -35,23 +38,24 @@ KEY_QUERY = (
 def next_steps(report: Report, *, stored: bool = True) -> tuple[NextStep, ...]:
     """Return what to do after a run. Commands lack the options for the profile, the Region and the stack.
 
+    For example, an audit that found a password leads to `plan delete --account 222222222222`.
+
     Args:
         report: The report of the run.
-        stored: Whether another command can read it, and take its accounts.
+        stored: Whether another command can read it, and take its accounts. That of an audit from a
+            person's machine is not.
     """
     if report.task is Task.AUDIT:
-        steps = _after_audit(report, stored=stored)
-    elif is_plan(report) and Outcome.PLANNED in report.totals:
-        steps = _after_plan(report)
-    elif report.task is Task.RECOVER:
-        steps = _after_recovery(report)
-    elif is_plan(report):
-        steps = _after_plan_of_nothing(report)
-    elif report.task is Task.DELETE:
-        steps = _to_look_again(report, *_MAY_HAVE_CHANGED)
-    else:
-        steps = _after_policies(report)
-    return tuple(steps)
+        return tuple(_after_audit(report, stored=stored))
+    if is_executable(report):
+        return tuple(_after_plan(report))
+    if report.task is Task.RECOVER:
+        return tuple(_after_recovery(report))
+    if is_plan(report):
+        return tuple(_after_plan_of_nothing(report))
+    if report.task is Task.DELETE:
+        return tuple(_after_deletion(report))
+    return tuple(_after_policies(report))
 
 
 def approval_step(report: Report, *, report_sha256: str) -> NextStep | None:
@@ -61,88 +65,141 @@ def approval_step(report: Report, *, report_sha256: str) -> NextStep | None:
         report: The report.
         report_sha256: The SHA-256 of its report.json, which cannot have it.
     """
-    command = _command("execute", report.run_id, "--approved-report", report_sha256)
-    is_executable = is_plan(report) and Outcome.PLANNED in report.totals and report.plan_expires_at
-    if not is_executable:
+    # A run that ended without its report has no plan.
+    if not is_executable(report) or report.plan_expires_at is None:
         return None
     return NextStep(
-        what="If a second person approves it, execute what that person has read", command=command
+        what="If a second person approves it, execute what that person has read",
+        command=_command("execute", report.run_id, "--approved-report", report_sha256),
     )
 
 
 def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
-    having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
-    # A plan skips what is protected.
-    accounts = [result for result in having if not result.protected]
     yield from _to_find_users(report)
-    in_use = sum(is_all_in_use(result, at=report.finished_at) for result in accounts)
-    everything = bool(accounts) and in_use == len(accounts)
-    what = _PLAN
-    if everything:
-        what = f"Once no one uses them, plan to delete them: all were used in the last {RECENT.days} days"
-    elif in_use:
-        what = f"{_PLAN}, except for what was used in the last {RECENT.days} days"
-    options = ("--include-in-use",) if everything else ()
-    everyone = ("--account", "all")
-    yield from _of_accounts(
-        report, what, ("plan", "delete", *options), accounts, stored=stored, everyone=everyone
-    )
-    denied = [result for result in report.results if result.outcome is Outcome.INACCESSIBLE]
-    again = ("audit",) if stored else ("audit", "--from-here")
-    yield from _of_accounts(
-        report,
-        "When the cause is fixed, audit the inaccessible accounts again",
-        again,
-        denied,
-        outcomes=(Outcome.INACCESSIBLE,),
-        stored=stored,
-    )
+
+    # A plan skips what is protected.
+    having = _accounts(report, Outcome.HAS_CREDENTIALS)
+    accounts = [result for result in having if not result.protected]
+    if accounts:
+        if not stored:
+            yield NextStep(what=DEPLOY)
+        yield _to_plan(report, accounts, stored=stored)
+    protected = len(having) - len(accounts)
+    if protected:
+        protected_accounts = quantity(protected, "protected account")
+        yield NextStep(
+            what=f"To delete the root credentials of {protected_accounts}, take the accounts out of "
+            "protected_accounts and deploy RootTasks. If they are to stay, list them in "
+            "accepted_credentials."
+        )
+
+    inaccessible = _accounts(report, Outcome.INACCESSIBLE)
+    if inaccessible:
+        named = _naming(report, inaccessible, Outcome.INACCESSIBLE)
+        if not stored:
+            named = ["--from-here", *_naming_from_here(report, inaccessible, everyone=[])]
+        yield NextStep(
+            what="When the cause is fixed, audit the inaccessible accounts again",
+            command=_command("audit", *named),
+        )
     if any(result.email_outside for result in report.results):
         yield NextStep(
-            what="Change the e-mail addresses of root users that are outside of the domains, or list their "
-            "domains in root_email_domains."
+            what="Change the e-mail addresses of root users that are outside of the domains, or list "
+            "their domains in root_email_domains."
         )
     if Outcome.UNPROTECTED in report.totals:
         yield NextStep(what=PROTECT_OWN)
 
 
+def _to_plan(report: Report, accounts: Sequence[AccountResult], *, stored: bool) -> NextStep:
+    """Return the plan of what an audit has found."""
+    what = "Plan what to delete"
+    options = []
+    in_use = sum(is_all_in_use(result, at=report.finished_at) for result in accounts)
+    if in_use == len(accounts):
+        what = (
+            "Once no one uses them, plan to delete them: all were used in the last "
+            f"{RECENT.days} days"
+        )
+        options = ["--include-in-use"]
+    elif in_use:
+        what = f"{what}, except for what was used in the last {RECENT.days} days"
+    # The outcome is that which the command takes by default.
+    named = _naming(report, accounts)
+    if not stored:
+        named = _naming_from_here(report, accounts, everyone=["--account", "all"])
+    return NextStep(what=what, command=_command("plan", "delete", *options, *named))
+
+
 def _after_plan(report: Report) -> Iterator[NextStep]:
     yield from _to_find_users(report)
-    # Its run has no plan if it ended without a report.
-    if report.plan_expires_at is not None:
-        if report.totals[Outcome.PLANNED] > 1:
-            see = "See what policies deny of this plan"
-            yield NextStep(what=see, command=_command("preflight", "--from-report", report.run_id))
-        what = f"Execute exactly this plan, until {minute(report.plan_expires_at)}"
-        yield NextStep(what=what, command=_command("execute", report.run_id))
+    # A run that ended without its report has no plan.
+    if report.plan_expires_at is None:
+        return
+    if report.totals[Outcome.PLANNED] > 1:
+        see = "See what policies deny of this plan"
+        yield NextStep(what=see, command=_command("preflight", "--from-report", report.run_id))
+    what = f"Execute exactly this plan, until {minute(report.plan_expires_at)}"
+    yield NextStep(what=what, command=_command("execute", report.run_id))
 
 
 def _after_plan_of_nothing(report: Report) -> Iterator[NextStep]:
     yield from _to_find_users(report)
-    if Outcome.IN_USE in report.totals:
+    left_out = left_out_of(report)
+    if left_out.in_use:
+        yield _to_plan_what_is_in_use(left_out, plan=report.run_id)
+
+
+def _after_deletion(report: Report) -> Iterator[NextStep]:
+    """Yield the audit of what was changed, and what leads to the accounts that the plan left out."""
+    yield from _to_look_again(report, Outcome.UNKNOWN, Outcome.FAILED, Outcome.DONE)
+    left_out, plan = report.left_out, report.executed_plan
+    if left_out is None or plan is None:
+        return
+    if left_out.in_use:
+        yield _to_plan_what_is_in_use(left_out, plan=plan)
+    if left_out.inaccessible:
+        accounts = quantity(left_out.inaccessible, "account")
+        options = ["--from-report", plan, "--outcome", Outcome.INACCESSIBLE.option]
         yield NextStep(
-            what="Find out who uses what was left out. Then plan it with --include-in-use, or plan again "
-            "when it is no longer in use."
+            what=f"When the cause is fixed, plan again for {accounts} that the plan could not read",
+            command=_command("plan", "delete", *options),
         )
+    if left_out.protected:
+        accounts = quantity(left_out.protected, "protected account")
+        yield NextStep(
+            what=f"To plan a deletion in {accounts} that the plan skipped, take the accounts out of "
+            "protected_accounts and deploy RootTasks."
+        )
+    if report.selection is not None and report.selection.from_report is not None:
+        yield NextStep(
+            what="See what is left in the accounts that the plan was not about",
+            command=_command("audit"),
+        )
+
+
+def _to_plan_what_is_in_use(left_out: LeftOut, *, plan: str) -> NextStep:
+    accounts = quantity(left_out.in_use, "account")
+    options = ["--from-report", plan, "--outcome", Outcome.IN_USE.option, "--include-in-use"]
+    return NextStep(
+        what=f"Once no one uses what the plan left out as in use, in {accounts}, plan it, too",
+        command=_command("plan", "delete", *options),
+    )
 
 
 def _after_recovery(report: Report) -> Iterator[NextStep]:
     ended = (Outcome.DONE, Outcome.NOTHING_TO_DO)
-    accounts = [result for result in report.results if result.outcome in ended]
+    accounts = _accounts(report, *ended)
     if accounts:
-        where = (
-            "the e-mail address in the account's row"
-            if len(accounts) == 1
-            else "the address in each row"
-        )
+        where = "the address in each row"
+        if len(accounts) == 1:
+            where = "the e-mail address in the account's row"
         yield NextStep(what=f"On AWS's sign-in page, choose Forgot password for {where}.")
-    yield from _of_accounts(
-        report,
-        "When the work is done, plan to delete the credentials again",
-        ("plan", "delete", "--include-in-use"),
-        accounts,
-        outcomes=ended,
-    )
+        named = _naming(report, accounts, *ended)
+        yield NextStep(
+            what="When the work is done, plan to delete the credentials again",
+            command=_command("plan", "delete", "--include-in-use", *named),
+        )
     yield from _to_look_again(report, Outcome.UNKNOWN)
 
 
@@ -184,43 +241,56 @@ def _to_find_users(report: Report) -> Iterator[NextStep]:
 
 
 def _has_key_in_use(result: AccountResult, *, at: datetime) -> bool:
-    has = all_credentials(result)
-    keys = (has and has.access_keys) or ()
-    return any(is_recent(key.last_used_at, at) for key in keys) or any(
+    if any(
         item.type is ItemType.ACCESS_KEY and item.outcome is Outcome.IN_USE for item in result.items
-    )
+    ):
+        return True
+    has = all_credentials(result)
+    if has is None or has.access_keys is None:
+        return False
+    return any(is_recent(key.last_used_at, at) for key in has.access_keys)
 
 
 def _to_look_again(report: Report, *outcomes: Outcome) -> Iterator[NextStep]:
     """Yield the audit of the accounts with certain outcomes, if there are any."""
-    accounts = [result for result in report.results if result.outcome in outcomes]
-    yield from _of_accounts(report, "Audit again", ("audit",), accounts, outcomes=outcomes)
+    accounts = _accounts(report, *outcomes)
+    if accounts:
+        named = _naming(report, accounts, *outcomes)
+        yield NextStep(what="Audit again", command=_command("audit", *named))
 
 
-def _of_accounts(
-    report: Report,
-    what: str,
-    command: Sequence[str],
-    accounts: Sequence[AccountResult],
-    *,
-    outcomes: Sequence[Outcome] = (),
-    stored: bool = True,
-    everyone: Sequence[str] = (),
-) -> Iterator[NextStep]:
-    """Yield a command about accounts, if there are any: a few by their IDs, many by their outcomes.
+def _accounts(report: Report, *outcomes: Outcome) -> list[AccountResult]:
+    return [result for result in report.results if result.outcome in outcomes]
 
-    Many of a full audit that is not stored are not named: the command is about every account.
+
+def _naming(report: Report, accounts: Sequence[AccountResult], *outcomes: Outcome) -> Sequence[str]:
+    """Return the options that name accounts of a report: a few by their IDs, many by their outcomes."""
+    if len(accounts) <= MAX_NAMED:
+        return _by_id(accounts)
+    run = report.run_id
+    if report.executed_plan is not None:
+        # An audit can have the same name.
+        run = f"executions/{run}"
+    options = ["--from-report", run]
+    for outcome in outcomes:
+        options += ["--outcome", outcome.option]
+    return options
+
+
+def _naming_from_here(
+    report: Report, accounts: Sequence[AccountResult], *, everyone: Sequence[str]
+) -> Sequence[str]:
+    """Return the options that name accounts of a report that no command can read.
+
+    Many of a full audit are not named: the command is then about every account.
     """
-    if not accounts:
-        return
-    named = ["--account", ",".join(result.account_id for result in accounts)]
-    if stored and len(accounts) > MAX_NAMED:
-        run = report.run_id if report.executed_plan is None else f"executions/{report.run_id}"
-        options = (word for outcome in outcomes for word in ("--outcome", outcome.option))
-        named = ["--from-report", run, *options]
-    elif report.full and len(accounts) > MAX_NAMED:
-        named = [*everyone]
-    yield NextStep(what=what, command=_command(*command, *named))
+    if report.full and len(accounts) > MAX_NAMED:
+        return everyone
+    return _by_id(accounts)
+
+
+def _by_id(accounts: Sequence[AccountResult]) -> Sequence[str]:
+    return ["--account", ",".join(result.account_id for result in accounts)]
 
 
 def _command(*words: str) -> str:

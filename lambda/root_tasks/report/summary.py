@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from common.untrusted import printable
 
 from ..messages import enumeration, quantity
+from ..model.outcome import AUDITED
 from ..model.report_schema import (
-    AUDITED,
     AccountResult,
     ChangeType,
     ItemType,
+    LeftOut,
     Outcome,
     Report,
+    Result,
     Task,
 )
 from ..tasks import DEFINITIONS
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
     from ..model.report_schema import Change, PlanSelection
     from ..tasks.definition import TaskWords
-
 
 # A sentence has no more mailboxes and reasons.
 _MAX_NAMED_MAILBOXES = 5
@@ -183,6 +184,33 @@ def is_plan(report: Report) -> bool:
     return DEFINITIONS[report.task].makes_changes and report.executed_plan is None
 
 
+def is_executable(report: Report) -> bool:
+    """Return whether it is a plan that has something to execute."""
+    return is_plan(report) and Outcome.PLANNED in report.totals
+
+
+def left_out_of(plan: Report) -> LeftOut:
+    """Return how many accounts a plan to delete credentials left out, or left something out of."""
+    return LeftOut(
+        in_use=sum(has_outcome(plan, result, Outcome.IN_USE) for result in plan.results),
+        inaccessible=sum(
+            has_outcome(plan, result, Outcome.INACCESSIBLE) for result in plan.results
+        ),
+        protected=sum(result.protected for result in plan.results),
+    )
+
+
+def has_outcome(report: Report, result: AccountResult, outcome: Outcome) -> bool:
+    """Return whether an account has an outcome; in a plan also if one of its items has it.
+
+    For example, an account of which a plan lists the password and leaves out a key in use is
+    *planned*, and *in use* as well.
+    """
+    if result.outcome is outcome:
+        return True
+    return is_plan(report) and any(item.outcome is outcome for item in result.items)
+
+
 def summary(report: Report) -> str:
     """Return the result of the run in a sentence or two that can be quoted. It names no account."""
     words = headline(report)
@@ -218,7 +246,7 @@ def headline(report: Report) -> str:
     return " ".join(filter(None, (sentence, f"{enumeration(others)}." if others else "", *more)))
 
 
-def is_audited(result: AccountResult) -> bool:
+def is_audited(result: Result) -> bool:
     """Return whether an audit read which credentials the account's root user has."""
     return result.outcome in AUDITED
 

@@ -13,7 +13,7 @@ from common.untrusted import printable
 
 from ..aws.executions import REPORT_SHA256, cause_of_failure
 from ..aws.stores import Storage, sha256
-from ..model.report_schema import FAILURES, Outcome
+from ..model.outcome import FAILURES, Outcome
 from ..model.run import PLAN_LIFETIME, Mode, Run
 from ..report.summary import minute, summary
 from .collect import collect_results
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ..aws.invocation import Aws
     from .settings import WriteReportSettings
 
-# An execution in which an account has one of these has failed.
 # Step Functions can redrive an execution for two weeks.
 _MAX_AGE = timedelta(days=1)
 

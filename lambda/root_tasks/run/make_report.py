@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..messages import PROTECTED_AUDIT
-from ..model.report_schema import AUDITED, AccountResult, Outcome, Report, Result
+from ..model.report_schema import AccountResult, Outcome, Report, Result
 from ..model.run import Assignment, Plan
 from ..report.accepted import with_acceptance
 from ..report.risk import in_order_of_risk
+from ..report.summary import is_audited, left_out_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from ..model.run import Account, Finding, Run
-
-# The outcomes with which a protected account's row says so.
 
 
 def make_report(
@@ -83,6 +82,8 @@ def plan_of(run: Run, findings: Mapping[str, Finding], report: Report) -> Plan:
         run_id=run.run_id,
         task=run.task,
         requested_by=run.requested_by,
+        selection=run.selection,
+        left_out=left_out_of(report),
         assignments=tuple(assignments),
     )
 
@@ -92,11 +93,13 @@ def _results(
 ) -> Iterator[AccountResult]:
     for account in run.accounts:
         result = _result(account, findings, own_root_user)
-        note = PROTECTED_AUDIT if account.protected and result.outcome in AUDITED else None
+        reasons = [result.reason]
+        if account.protected and is_audited(result):
+            reasons.append(PROTECTED_AUDIT)
         yield AccountResult(
             account_id=result.account_id,
             outcome=result.outcome,
-            reason=" ".join(filter(None, (result.reason, note))) or None,
+            reason=" ".join(filter(None, reasons)) or None,
             hint=result.hint,
             credentials=result.credentials,
             items=result.items,

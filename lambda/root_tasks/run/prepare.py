@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..messages import NO_LONGER_A_MEMBER
@@ -84,21 +85,27 @@ def prepare(
         task=task,
         sets_policy=any(assignment.sets_policy for assignment in request.assignments),
         mode=mode,
-        executed_plan=None if plan is None else plan.run_id,
         full=request.full,
         organization_id=organization.organization_id,
         management_account_id=organization.management_account_id,
         account_id=account_id,
         started_at=execution.started_at,
         requested_by=request.requested_by,
-        planned_by=None if plan is None else plan.requested_by,
-        selection=request.selection if mode is Mode.PLAN else None,
+        selection=request.selection,
         # Anyone who controls the mailbox can become root after a recovery.
         root_email_domains=root_email_domains if task in _ABOUT_EMAILS else (),
         accepted_credentials=accepted_credentials,
         accounts=in_order,
         batches=batches,
     )
+    if plan is not None:
+        run = replace(
+            run,
+            executed_plan=plan.run_id,
+            planned_by=plan.requested_by,
+            selection=plan.selection,
+            left_out=plan.left_out,
+        )
     work = Work(
         run_id=execution.name,
         task=task,

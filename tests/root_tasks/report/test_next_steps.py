@@ -133,8 +133,10 @@ def test_a_key_that_a_plan_leaves_out_or_lists_although_it_is_in_use_leads_to_th
         type=ItemType.ACCESS_KEY, id="AKIA", outcome=Outcome.IN_USE, credential=CredentialDetails()
     )
     plan = report(result(MEMBER, Outcome.IN_USE, items=(item,)), task=Task.DELETE)
-    query, advice = next_steps(plan)
-    assert (query.command, advice.command) == (KEY_QUERY, None)
+    query, step = next_steps(plan)
+    assert query.command == KEY_QUERY
+    again = f"plan delete --from-report {plan.run_id} --outcome in-use --include-in-use"
+    assert step.command == f"{PROGRAM} {again}"
     used = CredentialDetails(last_used_at=STARTED)
     listed = dataclasses.replace(item, outcome=Outcome.PLANNED, credential=used)
     plan = report(result(MEMBER, Outcome.PLANNED, items=(listed,)), task=Task.DELETE)

@@ -41,6 +41,10 @@ class RunNotFoundError(CommandError):
         super().__init__(f"There is no run {run_id}. `runs` lists the latest runs.")
 
 
+class NoDeploymentError(CommandError):
+    """There is no RootTasks where the command looks."""
+
+
 class NoReportError(CommandError):
     """A report cannot be read."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from common.untrusted import ACCOUNT_ID, printable
+from root_tasks.model.outcome import Outcome
 
 from .command_errors import CommandError
 from .terminal import PROGRAM
@@ -307,6 +308,7 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
         )
         @repeatable_option(
             "outcome",
+            type=click.Choice([outcome.option for outcome in Outcome]),
             metavar="OUTCOME",
             help="Take accounts of --from-report with this outcome instead, such as `in-use`. Repeatable.",
         )

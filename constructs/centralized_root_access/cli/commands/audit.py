@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from ..base.command_errors import CommandError, failures_as
+from ..base.command_errors import CommandError, NoDeploymentError, failures_as
 from ..base.options import JSON, TABLE, output_options, selection_options, target_options
 from ..base.terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
+    from root_tasks.refusals import RunRefusedError
+
     from ..base.command_errors import ExitCode
     from ..base.options import Output, Selection, TargetOptions
 
@@ -54,7 +56,12 @@ def audit(
     with failures_as("Unable to audit", as_json=output.format == JSON):
         from ..runs.deployed_runs import Runs
 
-        runs = Runs.find(target)
+        try:
+            runs = Runs.find(target)
+        except NoDeploymentError as error:
+            raise CommandError(
+                f"{error} To audit without a deployment, use `audit --from-here`."
+            ) from error
         execution = runs.run(
             "audit", selection.input | runs.accounts_of_report(selection, audits=True)
         )
@@ -69,9 +76,11 @@ def _audit_from_here(
 
         # The imports take as long as the call.
         caller = find_caller(target, wait=False)
-        from root_tasks.refusals import RefusalReason, RunRefusedError
+        from root_tasks.refusals import RunRefusedError
+        from root_tasks.report.next_steps import next_steps
         from root_tasks.report.render import as_json
 
+        from ..runs.follow_up import sentences
         from ..runs.from_here import audit_from_here
         from ..runs.stored_report import StoredReport, keep_report, show_stored_report
 
@@ -80,15 +89,31 @@ def _audit_from_here(
             with progress_bar(name, of="accounts") as update:
                 report = audit_from_here(caller, input_, name=name, show=update)
         except RunRefusedError as error:
-            if error.reason not in (
-                RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
-                RefusalReason.FEATURE_NOT_ENABLED,
-            ):
-                raise
-            raise CommandError(f"{error} {_WITHOUT_CONSTRUCT}") from error
+            raise _with_advice_from_here(error) from error
         stored = StoredReport.of(as_json(report, stored=False), input_=input_)
         # Nothing else has this report: it is shown before it is saved.
         show_stored_report(stored, output=output)
-    if output.format == TABLE and not (output.open or output.path):
-        print_note("To keep the report: --output FILE. To read it as a page: --open.")
+    if output.format == TABLE:
+        print_note(*sentences(next_steps(report, stored=False), target=target))
+        if not output.open and not output.path:
+            print_note("To keep the report: --output FILE. To read it as a page: --open.")
     return keep_report(stored, output=output)
+
+
+def _with_advice_from_here(error: RunRefusedError) -> Exception:
+    """Return the refusal of an audit without a deployment, with what a person can do about it."""
+    from root_tasks.refusals import RefusalReason
+
+    if error.reason is RefusalReason.NOT_AN_ADMINISTRATOR:
+        # Most likely a profile was forgotten, so nothing should be changed.
+        return CommandError(
+            "These credentials are of account {account_id}, which cannot open root sessions. Use "
+            "credentials of the management account {management_account_id} (--profile), or of a "
+            "delegated administrator for IAM.".format(**error.data)
+        )
+    if error.reason in (
+        RefusalReason.TRUSTED_ACCESS_NOT_ENABLED,
+        RefusalReason.FEATURE_NOT_ENABLED,
+    ):
+        return CommandError(f"{error} {_WITHOUT_CONSTRUCT}")
+    return error

@@ -74,9 +74,7 @@ def execute(
 def _require_plan(stored: StoredReport, run: str, *, approved_sha256: str | None) -> None:
     """Refuse a run that is not a plan with something to execute, or not the one that was approved."""
     from root_tasks.aws.stores import sha256
-    from root_tasks.report.summary import is_plan
-
-    from ..runs.follow_up import is_executable
+    from root_tasks.report.summary import is_executable, is_plan
 
     if not is_plan(stored.report):
         raise CommandError(f"Run {run} is not a plan. Create one with `plan`. Nothing was changed.")

@@ -21,6 +21,7 @@ from root_tasks.model.report_schema import Outcome
 from root_tasks.model.run import RUN_ID, ExecutionMark, Finding, Run
 from root_tasks.report.next_steps import next_steps
 from root_tasks.report.render import as_json
+from root_tasks.report.summary import has_outcome, is_executable
 from root_tasks.run.collect import collect_results
 from root_tasks.run.make_report import make_report
 from root_tasks.tasks.task_input import FROM_REPORT, REQUESTED_BY
@@ -36,7 +37,7 @@ from ..base.command_errors import (
 from ..base.options import JSON, TABLE
 from ..base.terminal import print_note, progress_bar
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, find_deployment
-from .follow_up import PlanState, is_executable, sentences
+from .follow_up import PlanState, sentences
 from .step_functions import REFUSED_STATUS, RUN_SHA256, Executions, run_failed_error
 from .stored_report import StoredReport, keep_report, print_doubt, show_stored_report
 
@@ -248,32 +249,32 @@ class Runs:
             audits: Whether they are audited, also those that are protected.
 
         Raises:
-            CommandError: There is no such report or outcome, its run did not write it, or no
-                account has it.
+            CommandError: There is no such report, its run did not write it, or no account has one
+                of the outcomes.
         """
         if selection.from_report is None:
             return {}
-        outcomes = [outcome.option for outcome in Outcome]
-        if unknown := sorted(set(selection.outcomes).difference(outcomes)):
-            raise CommandError(f"{unknown[0]} is not an outcome. Outcomes: {', '.join(outcomes)}.")
+        wanted = [outcome for outcome in Outcome if outcome.option in selection.outcomes]
         stored = self.find_report(selection.from_report)
         print_doubt(stored)
         run_id = stored.report.run_id
         found = [
             result
             for result in stored.report.results
-            if result.outcome.option in selection.outcomes
+            if any(has_outcome(stored.report, result, outcome) for outcome in wanted)
         ]
         accounts = [result.account_id for result in found if audits or not result.protected]
-        other = ""
-        if protected := len(found) - len(accounts):
+        protected = len(found) - len(accounts)
+        if protected:
             print_note(f"Left out of run {run_id}: {quantity(protected, 'protected account')}.")
-            other = " other"
         if not accounts:
-            wanted = ", ".join(selection.outcomes)
-            raise CommandError(
-                f"Run {run_id} reports no{other} account with these outcomes: {wanted}."
-            )
+            which = "other account" if protected else "account"
+            outcomes = ", ".join(outcome.option for outcome in wanted)
+            problem = f"Run {run_id} reports no {which} with these outcomes: {outcomes}."
+            if is_executable(stored.report):
+                # For example, a plan that expired is to be made again.
+                problem += f" Add --outcome {Outcome.PLANNED.option} for those that it lists."
+            raise CommandError(problem)
         return {"accounts": accounts, FROM_REPORT: run_id}
 
     def show_result(

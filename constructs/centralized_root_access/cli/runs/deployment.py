@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind
+from root_tasks.messages import HOW_TO_DEPLOY
 
 from ...base.enums import TASK_IDS
-from ..base.command_errors import CommandError
+from ..base.command_errors import CommandError, NoDeploymentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -64,8 +65,9 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
 
     Raises:
         CallError: The stacks cannot be read.
-        CommandError: There is none or more than one, the stack does not have what its outputs name,
-            or the caller may not read all stacks.
+        NoDeploymentError: There is none.
+        CommandError: There is more than one, the stack does not have what its outputs name, or the
+            caller may not read all stacks.
     """
     parts = (stack or "").split(":")
     # An ARN has colons of its own.
@@ -86,10 +88,10 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
             f"RootTasks is deployed more than once. Choose one: {' or '.join(names)}"
         )
     where = f" in stack {stack}" if stack else ""
-    raise CommandError(
-        f"There is no RootTasks{where} of account {caller.account_id} in {caller.region}. It may be in the "
-        "delegated administrator's account: use --profile and --region for where it is deployed. Without a "
-        "deployment, use `audit --from-here`."
+    raise NoDeploymentError(
+        f"There is no RootTasks{where} of account {caller.account_id} in {caller.region}. It may be "
+        "in the delegated administrator's account: use --profile and --region for where it is "
+        f"deployed. If it is not deployed yet, deploy it. {HOW_TO_DEPLOY}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from common.untrusted import ACCOUNT_ID
 from root_access.state import Feature
 from root_tasks.messages import quantity
-from root_tasks.model.report_schema import AS_PLANNED, NOT_AS_WANTED, Outcome
+from root_tasks.model.outcome import AS_PLANNED, NOT_AS_WANTED, Outcome
 from root_tasks.report.summary import is_audited, is_plan, minute
 from root_tasks.tasks import DEFINITIONS
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from root_tasks.model.report_schema import Report
 
     from ..base.options import TargetOptions
-
 
 # The exit code
 
@@ -92,11 +91,6 @@ def _emptiness(report: Report, outcomes: Collection[Outcome]) -> str:
 
 
 # Plans
-
-
-def is_executable(report: Report) -> bool:
-    """Return whether it is a plan that has something to execute."""
-    return is_plan(report) and Outcome.PLANNED in report.totals
 
 
 @dataclass(frozen=True, kw_only=True)
