@@ -45,6 +45,19 @@ _ALREADY_APPLIED = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepResponse:
+    """The response to a step.
+
+    Attributes:
+        changed: Whether the step changed something; otherwise nothing was left to change.
+        features: The features that are enabled now; None if the response does not say it.
+    """
+
+    changed: bool
+    features: frozenset[str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class OrganizationIdentity:
     """The organization that an account is in.
 
@@ -127,24 +140,29 @@ class Organization:
         """
         return self.budget.attempt(self._observe_once, operation=DESCRIBE_ORGANIZATION)
 
-    def apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
-        """Apply one step, and return the features that are enabled now, if the response says.
-
-        It counts as applied if nothing was left to change.
+    def apply(self, step: Step) -> StepResponse:
+        """Apply one step.
 
         Raises:
             CallError: AWS refused the call, or it did not succeed in time.
         """
-        service = step.operation.partition(":")[0]
-        parameters = {} if service == "iam" else {"ServicePrincipal": SERVICE_PRINCIPAL}
+        parameters = {}
+        if not step.operation.startswith("iam:"):
+            parameters["ServicePrincipal"] = SERVICE_PRINCIPAL
         if step.account_id:
             parameters["AccountId"] = step.account_id
-        aws = self._aws.with_budget(budget or self.budget)
-        with ignoring(*_ALREADY_APPLIED.get(step.operation, ())):
-            response = aws.call(step.operation, **parameters)
-            features = response.get("EnabledFeatures")
-            return None if features is None else frozenset(features)
-        return None
+        try:
+            response = self._aws.call(step.operation, **parameters)
+        except CallError as error:
+            is_lost = error.failure.may_have_taken_effect
+            if error.failure.name not in _ALREADY_APPLIED.get(step.operation, ()):
+                raise
+            # If an earlier response was lost, that attempt is what AWS speaks of.
+            return StepResponse(changed=is_lost, features=None)
+        features = response.get("EnabledFeatures")
+        return StepResponse(
+            changed=True, features=None if features is None else frozenset(features)
+        )
 
     def _observe_once(self) -> RootAccess:
         with ThreadPoolExecutor() as pool:

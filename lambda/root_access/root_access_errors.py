@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 # AWS's reasons for a service that has as many delegated administrators as it can have: several, or
 # one.
-QUOTA_REACHED = (
+_QUOTA_REACHED = (
     "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED",
     "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE",
 )
@@ -26,11 +25,7 @@ _REGISTER_REMEDIES = {
         "Account {} is not a member of this organization: remove it from delegated_administrators, or add it "
         "to the organization first."
     ),
-    **dict.fromkeys(
-        QUOTA_REACHED,
-        "The quota of delegated administrators for IAM has been reached, so {} was not registered: list "
-        "fewer delegated_administrators.",
-    ),
+    **dict.fromkeys(_QUOTA_REACHED, "The quota of delegated administrators for IAM is reached."),
     "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR": (
         "Account {} is the management account, which cannot be a delegated administrator: remove it from "
         "delegated_administrators."
@@ -102,18 +97,17 @@ class ConvergenceError(RootAccessError):
     not_applied: Sequence[Step]
     # The way to try again; empty: that happens by itself.
     retry_advice: str
-    # Failed steps for accounts deregistered to free a slot, with the cause of each.
-    not_reregistered: Sequence[tuple[Step, Failure]] = ()
 
     def __str__(self) -> str:
-        describe = functools.partial(
-            describe_step, account_id=self.account_id, retry_advice=self.retry_advice
+        described = describe_step(
+            self.failure,
+            step=self.step,
+            account_id=self.account_id,
+            retry_advice=self.retry_advice,
         )
-        sentences = [describe(self.failure, step=self.step)]
-        sentences += [
-            f"{step.account_id} could not be re-registered: {describe(failure, step=step)}"
-            for step, failure in self.not_reregistered
-        ]
+        sentences = [described]
+        if self.failure.reason in _QUOTA_REACHED:
+            sentences = [described, self._advice_on_quota()]
         for title, steps in (
             ("Applied by this invocation", self.applied),
             ("May have been applied (no response)", self.possibly_applied),
@@ -124,6 +118,20 @@ class ConvergenceError(RootAccessError):
         if not self.applied and not self.possibly_applied:
             sentences.append("Nothing was changed by this invocation.")
         return " ".join(sentences)
+
+    def _advice_on_quota(self) -> str:
+        """Return what to list if AWS registers no further delegated administrator for IAM."""
+        accounts = {Operation.REGISTER: "", Operation.DEREGISTER: ""}
+        for operation in accounts:
+            ids = [str(step.account_id) for step in self.not_applied if step.operation is operation]
+            accounts[operation] = " and ".join(ids)
+        new, old = accounts[Operation.REGISTER], accounts[Operation.DEREGISTER]
+        if not old:
+            return "List fewer delegated_administrators."
+        return (
+            f"Deploy twice: first without {new} in delegated_administrators, which deregisters {old}, "
+            f"and then with {new}."
+        )
 
 
 def describe_step(

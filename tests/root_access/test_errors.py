@@ -45,15 +45,12 @@ def test_the_error_says_what_failed_what_was_applied_and_what_was_not() -> None:
         ],
         possibly_applied=[Step(operation=Operation.ENABLE_ROOT_SESSIONS)],
         not_applied=[Step(operation=Operation.REGISTER, account_id=OTHER)],
-        not_reregistered=[(Step(operation=Operation.REGISTER, account_id=MEMBER), refusal())],
     )
     register = "organizations:RegisterDelegatedAdministrator"
     assert text == (
         f"{register}({OTHER}) failed in account {MANAGEMENT}: Refused (BECAUSE): No. "
         "Gave up after 3 attempts over 41 s (refused). "
         f"Check {OTHER} in delegated_administrators. "
-        f"{MEMBER} could not be re-registered: {register}({MEMBER}) failed in account {MANAGEMENT}: "
-        f"Refused: No. Check {MEMBER} in delegated_administrators. "
         "Applied by this invocation: organizations:EnableAWSServiceAccess, "
         f"organizations:DeregisterDelegatedAdministrator({MEMBER}). "
         "May have been applied (no response): iam:EnableOrganizationsRootSessions. "

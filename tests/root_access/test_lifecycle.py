@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import threading
 from itertools import pairwise
@@ -21,9 +20,7 @@ from support.faults.clients import change_before, inject, omit_member
 from support.faults.vocabulary import (
     ACCESS_DENIED,
     INVALID_INPUT,
-    NO_RESPONSE_AFTER,
     NO_RESPONSE_BEFORE,
-    THROTTLED,
     THROTTLING_EXCEPTION,
     TRUSTED_ACCESS_NOT_VISIBLE,
     error_response,
@@ -52,66 +49,46 @@ def registered(organization: LocalOrganization) -> tuple[str, ...]:
 # Delegated administrators, and what an error says of them
 
 
-def test_a_deregistered_delegate_is_registered_again_in_time(
+def test_what_somebody_else_has_registered_meanwhile_is_not_said_to_be_applied(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
-    organization.set_delegated_administrator_limit(1)
-    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
-
-    def throttle() -> None:
-        inject(function.on_event, REGISTER, THROTTLED, body=OTHER)
-        inject(function.on_event, REGISTER, THROTTLED, body=MEMBER, times=3)
-
-    change_before(function.on_event, DEREGISTER, throttle)
-    error = create_error(stack, DelegatedAdministrators=[OTHER])
-    assert error.failure.kind is FailureKind.THROTTLED
-    assert error.failure.timed_out
-    assert registered(organization) == (MEMBER,)
-    assert function.time.seconds <= LAST_START
-
-
-def test_a_delegate_that_may_have_been_deregistered_is_registered_again(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
-) -> None:
-    organization.set_delegated_administrator_limit(1)
-    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
-    inject(function.on_event, DEREGISTER, NO_RESPONSE_AFTER)
-    create_error(stack, DelegatedAdministrators=[OTHER])
-    assert registered(organization) == (MEMBER,)
-
-
-def test_the_one_delegate_that_a_service_can_have_is_replaced(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
-) -> None:
-    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
-    exists = "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE"
-    fault = error_response("ConstraintViolationException", reason=exists)
-    inject(function.on_event, REGISTER, fault, times=1)
-    assert stack.create(Features=BOTH, DelegatedAdministrators=[OTHER]).succeeded
-    assert registered(organization) == (OTHER,)
-
-
-def test_the_first_error_is_reported_first_when_registering_again_fails_too(
-    organization: LocalOrganization, function: Function, stack: FakeCloudFormation
-) -> None:
-    organization.set_delegated_administrator_limit(1)
-    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
-    fail = functools.partial(inject, function.on_event, REGISTER)
-    refused = error_response("AccountNotFoundException")
-    # The first time only the new one fails: the old one is registered again, and deregistered
-    # again.
-    faults = iter(
-        [lambda: fail(TRUSTED_ACCESS_NOT_VISIBLE, body=OTHER, times=1), lambda: fail(refused)]
+    enable_root_access(organization, *BOTH)
+    organizations = organization.client("organizations")
+    change_before(
+        function.on_event,
+        REGISTER,
+        lambda: organizations.register_delegated_administrator(
+            AccountId=MEMBER, ServicePrincipal=PRINCIPAL
+        ),
     )
-    change_before(function.on_event, DEREGISTER, lambda: next(faults)(), times=2)
+    inject(function.on_event, REGISTER, INVALID_INPUT, body=OTHER)
+    error = create_error(stack, DelegatedAdministrators=[MEMBER, OTHER])
+    assert (error.applied, error.possibly_applied) == ((), ())
+    assert registered(organization) == (MEMBER,)
+
+
+@pytest.mark.parametrize("reached", ["by the limit", "by AWS's other reason"])
+def test_a_delegate_that_the_quota_keeps_from_being_replaced_stays_registered(
+    organization: LocalOrganization,
+    function: Function,
+    stack: FakeCloudFormation,
+    reached: str,
+) -> None:
+    enable_root_access(organization, *BOTH, delegated_administrators=[MEMBER])
+    if reached == "by the limit":
+        organization.set_delegated_administrator_limit(1)
+    else:
+        exists = "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE"
+        inject(
+            function.on_event,
+            REGISTER,
+            error_response("ConstraintViolationException", reason=exists),
+        )
     error = create_error(stack, DelegatedAdministrators=[OTHER])
-    assert error.step == Step(operation=Operation.REGISTER, account_id=OTHER)
-    assert error.failure.name == "AccountNotFound"
-    ((step, failure),) = error.not_reregistered
-    assert step == Step(operation=Operation.REGISTER, account_id=MEMBER)
-    assert failure.name == "AccountNotFound"
-    assert error.applied == (step, Step(operation=DEREGISTER, account_id=MEMBER)), (
-        "the last one is last"
+    assert registered(organization) == (MEMBER,)
+    assert (
+        f"Deploy twice: first without {OTHER} in delegated_administrators, which deregisters {MEMBER}, "
+        f"and then with {OTHER}. Not applied: " in str(error)
     )
 
 
@@ -134,7 +111,10 @@ def create_error(stack: FakeCloudFormation, **properties: object) -> Convergence
             [MANAGEMENT],
             f"{MANAGEMENT} is the management account, which cannot be a delegated administrator",
         ),
-        ([MEMBER, OTHER], f"so {OTHER} was not registered: list fewer delegated_administrators"),
+        (
+            [MEMBER, OTHER],
+            "quota of delegated administrators for IAM is reached. List fewer delegated_administrators.",
+        ),
     ],
     ids=["stranger", "suspended", "management account", "quota"],
 )

@@ -151,5 +151,6 @@ def test_a_registration_with_nothing_left_to_do_succeeds(
     organization: LocalOrganization, operation: Operation, account_id: str, registered: list[str]
 ) -> None:
     enable_root_access(organization, delegated_administrators=registered)
-    Function().organization().apply(Step(operation=operation, account_id=account_id))
+    step = Step(operation=operation, account_id=account_id)
+    assert not Function().organization().apply(step).changed
     assert list(organization.root_access().delegated_administrators) == registered

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     from aws_calls.calls import AwsCalls
     from aws_calls.failures import Failure
-    from aws_calls.retry import RetryBudget
 
-    from ..organization import Organization
+    from ..organization import Organization, StepResponse
     from ..state import RootAccess
     from ..steps import Step
 
@@ -159,7 +158,7 @@ class Repair:
         except RootAccessError as error:
             self.error = error
 
-    def _apply(self, step: Step, budget: RetryBudget | None = None) -> frozenset[str] | None:
+    def _apply(self, step: Step) -> StepResponse:
         """Apply a step, as Organization.apply does, unless the stack is deployed meanwhile."""
         self.stack.require_unchanged()
-        return self.organization.apply(step, budget)
+        return self.organization.apply(step)
