@@ -37,46 +37,43 @@ SECRET = "secret-name@example.com"
 # Inputs
 
 
-OVERRIDES: dict[RefusalReason, dict[str, object]] = {
-    RefusalReason.OVERRIDE_NOT_JSON: {
-        "100,000 lists in a policy's text": "[" * 100_000 + "]" * 100_000,
-        "NaN in a policy": {"Version": float("nan")},
-        "infinity in a policy's text": '{"Version": -Infinity}',
-        "a number of 5,000 digits in a policy's text": f'{{"Version": {"1" * 5_000}}}',
-        "the same key twice in a statement": '{"Statement": [{"Effect": "Deny", "Effect": "Allow"}]}',
-    },
-}
-INPUTS: dict[RefusalReason, dict[str, object]] = {
-    RefusalReason.UNKNOWN_KEYS: {
-        "a key of 100 KB": {"x" * 100_000: 1},
-        "1,000 keys": {f"key-{number}": 1 for number in range(1_000)},
-        "line breaks in a key": {"a\nb\r\u2028\u202e\x1b[31m": 1},
-    },
-    RefusalReason.UNKNOWN_TASK: {"a task of 100 KB": {"task": "x" * 100_000}},
-    RefusalReason.INVALID_VALUE: {"a value of 100 KB": {"accounts": "x" * 100_000}},
-    RefusalReason.INVALID_ENTRY: {
-        "a key of 100 KB among the buckets": {
-            "task": BUCKETS,
-            "buckets": {"x" * 100_000: ["a-bucket"]},
-        },
-    },
-}
-MALFORMED = [
-    *(
-        pytest.param(reason, input_, id=name)
-        for reason, inputs in INPUTS.items()
-        for name, input_ in inputs.items()
+def override(policy: object) -> dict[str, object]:
+    """An input that sets a policy."""
+    return {"task": BUCKETS, "buckets": {MEMBER: ["abc"]}, "policyOverride": policy}
+
+
+LONG = "x" * 100_000
+MALFORMED: dict[str, tuple[RefusalReason, object]] = {
+    "100,000 lists in a policy's text": (
+        RefusalReason.OVERRIDE_NOT_JSON,
+        override("[" * 100_000 + "]" * 100_000),
     ),
-    *(
-        pytest.param(
-            reason,
-            {"task": BUCKETS, "buckets": {MEMBER: ["abc"]}, "policyOverride": policy},
-            id=name,
-        )
-        for reason, policies in OVERRIDES.items()
-        for name, policy in policies.items()
+    "NaN in a policy": (
+        RefusalReason.OVERRIDE_NOT_JSON,
+        override({"Version": float("nan")}),
     ),
-]
+    "infinity in a policy's text": (
+        RefusalReason.OVERRIDE_NOT_JSON,
+        override('{"Version": -Infinity}'),
+    ),
+    "a number of 5,000 digits in a policy's text": (
+        RefusalReason.OVERRIDE_NOT_JSON,
+        override(f'{{"Version": {"1" * 5_000}}}'),
+    ),
+    "the same key twice in a statement": (
+        RefusalReason.OVERRIDE_NOT_JSON,
+        override('{"Statement": [{"Effect": "Deny", "Effect": "Allow"}]}'),
+    ),
+    "a long key": (RefusalReason.UNKNOWN_KEYS, {LONG: 1}),
+    "1,000 keys": (RefusalReason.UNKNOWN_KEYS, {f"key-{number}": 1 for number in range(1_000)}),
+    "line breaks in a key": (RefusalReason.UNKNOWN_KEYS, {"a\nb\r\u2028\u202e\x1b[31m": 1}),
+    "a long task": (RefusalReason.UNKNOWN_TASK, {"task": LONG}),
+    "a long value": (RefusalReason.INVALID_VALUE, {"accounts": LONG}),
+    "a long key among the buckets": (
+        RefusalReason.INVALID_ENTRY,
+        {"task": BUCKETS, "buckets": {LONG: ["a-bucket"]}},
+    ),
+}
 
 
 def assert_short(message: str) -> None:
@@ -85,16 +82,16 @@ def assert_short(message: str) -> None:
     assert message.isprintable()
 
 
-@pytest.mark.parametrize(("reason", "input_"), MALFORMED)
+@pytest.mark.parametrize(("reason", "input_"), MALFORMED.values(), ids=MALFORMED)
 def test_a_malformed_input_is_refused_with_one_short_line(
     reason: RefusalReason, input_: object
 ) -> None:
-    with pytest.raises(RunRefusedError) as looks:
+    with pytest.raises(RunRefusedError) as by_audit:
         parse_request(input_, tasks=tuple(Task))
-    assert looks.value.reason is reason
-    with pytest.raises(RunRefusedError) as acts:
+    assert by_audit.value.reason is reason
+    with pytest.raises(RunRefusedError) as by_execute:
         parse_plan_request(input_)
-    for refused in (looks.value, acts.value):
+    for refused in (by_audit.value, by_execute.value):
         assert_short(str(refused))
 
 

@@ -68,4 +68,7 @@ def test_a_policy_and_its_difference_have_every_line() -> None:
     assert difference(None, None) == difference('{"A": 1}', '{ "A":1 }') == ""
     assert difference('{"A": 1}', None) == '-{\n-  "A": 1\n-}'
     assert difference(None, '{"A": 1}') == '+{\n+  "A": 1\n+}'
+    assert difference('{"A": 1, "B": 2}', '{"A": 1, "B": 3}') == (
+        ' {\n   "A": 1,\n-  "B": 2\n+  "B": 3\n }'
+    )
     assert difference("no JSON", '{"A": 1}') == '-no JSON\n+{\n+  "A": 1\n+}'

@@ -649,20 +649,20 @@ def test_an_execution_that_cannot_look_for_other_credentials_says_so(root_tasks:
     assert result["reason"].startswith(f"{OTHERS_NOT_READ} iam:ListAccessKeys: AccessDenied: ")
 
 
-@pytest.mark.parametrize(
-    ("action", "outcomes"),
-    [
-        ("DeleteLoginProfile", ["FAILED", "DONE", "DONE", "FAILED"]),
-        ("DeleteAccessKey", ["DONE", "FAILED", "DONE", "FAILED"]),
-        ("DeleteSigningCertificate", ["DONE", "DONE", "FAILED", "FAILED"]),
-        # Without it, which password it is, is not known.
-        ("GetLoginProfile", ["FAILED", "DONE", "DONE", "FAILED"]),
-        # Nor which device.
-        ("ListMFADevices", ["DONE", "DONE", "DONE", "FAILED"]),
-        ("ListAccessKeys", ["DONE", "DONE", "DONE", "FAILED"]),
-        ("ListSigningCertificates", ["DONE", "DONE", "DONE", "FAILED"]),
-    ],
-)
+DENIED = {
+    "DeleteLoginProfile": ["FAILED", "DONE", "DONE", "FAILED"],
+    "DeleteAccessKey": ["DONE", "FAILED", "DONE", "FAILED"],
+    "DeleteSigningCertificate": ["DONE", "DONE", "FAILED", "FAILED"],
+    # Without it, which password it is, is not known.
+    "GetLoginProfile": ["FAILED", "DONE", "DONE", "FAILED"],
+    # Nor which device.
+    "ListMFADevices": ["DONE", "DONE", "DONE", "FAILED"],
+    "ListAccessKeys": ["DONE", "DONE", "DONE", "FAILED"],
+    "ListSigningCertificates": ["DONE", "DONE", "DONE", "FAILED"],
+}
+
+
+@pytest.mark.parametrize(("action", "outcomes"), DENIED.items(), ids=DENIED)
 def test_mfa_stays_where_a_credential_could_not_be_deleted_or_not_be_looked_for(
     root_tasks: RootTasks, action: str, outcomes: list[str]
 ) -> None:

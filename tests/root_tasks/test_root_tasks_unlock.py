@@ -14,7 +14,6 @@ from root_tasks.messages import (
     BACKUPS_UNREAD,
     CHANGED_SINCE_PLAN,
     LOOK_AGAIN,
-    NO_RESULT,
     NO_SUCH_BUCKET,
     NO_SUCH_QUEUE,
     POLICY_LOST,
@@ -25,6 +24,7 @@ from root_tasks.messages import (
 )
 from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
+from root_tasks.tasks.policy_documents import difference
 from support.accounts import MEMBER, OTHER
 from support.root_tasks import FinishedExecution, RootTasks, Settings, refusal
 
@@ -178,8 +178,7 @@ def test_unlocking_is_planned_then_done_with_a_backup(locked: Locked) -> None:
     assert locked.outcome(plan) == ("PLANNED", None)
     assert json.loads(shown["policy"]) == json.loads(locked.text("Everybody"))
     assert (shown["region"], shown["backup"]) == (REGION, None)
-    lines = [line.removeprefix("-") for line in shown["difference"].splitlines()]
-    assert json.loads("".join(lines)) == json.loads(locked.text("Everybody"))
+    assert shown["difference"] == difference(locked.text("Everybody"), None)
     assert locked.policy == "Everybody"
     executed = locked.execute(plan)
     assert locked.outcome(executed) == ("DONE", None)
@@ -265,24 +264,29 @@ def test_no_backup_no_removal_and_time_to_store_that_result(locked: Locked, code
     assert locked.policy == "Everybody"
 
 
+@pytest.mark.parametrize("replaces", [False, True], ids=["to remove", "to replace"])
+@pytest.mark.parametrize("change", ["attached", "removed"])
 @pytest.mark.parametrize("when", ["since the plan", "while it is backed up"])
-def test_a_policy_that_has_changed_is_not_removed(locked: Locked, when: str) -> None:
-    plan = locked.plan()
+def test_a_policy_that_has_changed_since_the_plan_stays(
+    locked: Locked, replaces: bool, change: str, when: str
+) -> None:
+    plan = locked.plan_replacement() if replaces else locked.plan()
+
+    def change_policy() -> None:
+        if change == "removed":
+            locked.detach()
+        else:
+            locked.attach("Another")
+
     if when == "since the plan":
-        locked.attach("Another")
+        change_policy()
     else:
-        locked.root_tasks.change_before(
-            "s3:PutObject", lambda: locked.attach("Another"), url="backups/"
-        )
-    assert locked.outcome(locked.execute(plan)) == ("FAILED", CHANGED_SINCE_PLAN)
-    assert locked.policy == "Another"
+        locked.root_tasks.change_before("s3:PutObject", change_policy, url="backups/")
+    is_done = change == "removed" and not replaces
+    expected = ("NOTHING_TO_DO", None) if is_done else ("FAILED", CHANGED_SINCE_PLAN)
+    assert locked.outcome(locked.execute(plan)) == expected
+    assert locked.policy == (None if change == "removed" else "Another")
     assert len(locked.backups) == (when == "while it is backed up")
-
-
-def test_a_policy_that_is_removed_while_it_is_backed_up_has_nothing_to_do(locked: Locked) -> None:
-    plan = locked.plan()
-    locked.root_tasks.change_before("s3:PutObject", locked.detach, url="backups/")
-    assert locked.outcome(locked.execute(plan)) == ("NOTHING_TO_DO", None)
 
 
 @pytest.mark.parametrize("backed_up", [False, True], ids=["since the plan", "after its backup"])
@@ -308,17 +312,34 @@ def test_a_policy_that_can_no_longer_be_read_stays(locked: Locked, *, backed_up:
     assert [locked.item(executed)["backup"]] == [*locked.backups, None][:1]
 
 
-@pytest.mark.parametrize(("times", "outcome"), [(1, "DONE"), (1000, "UNKNOWN")])
-def test_a_removal_that_may_have_taken_effect_shows_the_policy_and_names_its_backup(
-    locked: Locked, times: int, outcome: str
+@pytest.mark.parametrize("replaces", [False, True], ids=["to remove", "to replace"])
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [("refused", "FAILED"), ("one response lost", "DONE"), ("every response lost", "UNKNOWN")],
+)
+def test_a_change_that_may_have_failed_says_which_policy_is_attached_and_names_its_backup(
+    locked: Locked, replaces: bool, fault: str, outcome: str
 ) -> None:
-    plan = locked.plan()
-    locked.root_tasks.lose_response(REMOVE[locked.kind], account_id=MEMBER, times=times)
+    plan = locked.plan_replacement() if replaces else locked.plan()
+    call = ATTACH[locked.kind] if replaces else REMOVE[locked.kind]
+    if fault == "refused":
+        locked.root_tasks.fail(call, "MalformedPolicy", account_id=MEMBER)
+    else:
+        times = 1 if fault == "one response lost" else 1000
+        locked.root_tasks.lose_response(call, account_id=MEMBER, times=times)
     executed = locked.execute(plan)
-    assert locked.outcome(executed)[0] == outcome
-    assert [locked.item(executed)["backup"]] == locked.backups
-    assert json.loads(locked.item(executed)["policy"]) == json.loads(locked.text("Everybody"))
-    assert locked.policy is None
+    said, message = locked.outcome(executed)
+    attached = "Fixed" if replaces else None
+    assert (said, locked.policy) == (outcome, "Everybody" if fault == "refused" else attached)
+    if outcome != "DONE":
+        assert str(message).startswith(f"{call}: ")
+        sentence = {"FAILED": POLICY_UNCHANGED, "UNKNOWN": POLICY_UNKNOWN}[outcome]
+        assert str(message).endswith(sentence) is replaces
+    item = locked.item(executed)
+    assert [item["backup"]] == locked.backups
+    assert item["policy"] == locked.text("Everybody")
+    given_back = locked.outcome(locked.plan(backup=item["backup"]))[0]
+    assert given_back == ("NOTHING_TO_DO" if fault == "refused" else "PLANNED")
 
 
 @BUCKET_ONLY
@@ -392,19 +413,13 @@ def test_a_policy_is_replaced_by_one_call_with_a_backup_and_shown_line_by_line(
         assert locked.outcome(finished) == (outcome, DENIES)
         shown = locked.item(finished)
         assert (shown["policy"], shown["backup"]) == (backup["policy"], key)
-        lines = shown["difference"].splitlines()
-        old, new = ("\n".join(line[1:] for line in lines if line[0] in f" {sign}") for sign in "-+")
-        assert [json.loads(old), json.loads(new)] == [
-            json.loads(locked.text(sid)) for sid in ("Everybody", "Fixed")
-        ]
-        assert [line for line in lines if line[0] != " "] == [
-            f'{sign}      "Sid": "{sid}",' for sign, sid in (("-", "Everybody"), ("+", "Fixed"))
-        ]
+        changes = difference(locked.text("Everybody"), locked.text("Fixed"))
+        assert shown["difference"] == changes
     assert all(locked.root_tasks.report(run)["setsPolicy"] for run in (plan, executed))
     assert [f"{ATTACH[locked.kind].partition(':')[0]}:{call}" for call in calls] == [
         ATTACH[locked.kind]
     ]
-    assert json.loads(backup["policy"]) == json.loads(locked.text("Everybody"))
+    assert backup["policy"] == locked.text("Everybody")
     assert locked.policy == "Fixed"
     assert locked.outcome(locked.plan_replacement()) == ("NOTHING_TO_DO", None)
 
@@ -417,71 +432,13 @@ def test_a_replacement_is_refused_where_the_stack_does_not_allow_it(locked: Lock
     assert locked.policy == "Everybody"
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["refused", "its response lost"])
-def test_a_replacement_that_fails_says_which_policy_is_attached(
-    locked: Locked, *, lost: bool
-) -> None:
-    plan, attach = locked.plan_replacement(), ATTACH[locked.kind]
-    if lost:
-        locked.root_tasks.lose_response(attach, account_id=MEMBER, times=1000)
-    else:
-        locked.root_tasks.fail(attach, "MalformedPolicy", account_id=MEMBER)
-    executed = locked.execute(plan)
-    outcome, message = locked.outcome(executed)
-    assert (outcome, locked.policy) == (("UNKNOWN", "Fixed") if lost else ("FAILED", "Everybody"))
-    assert str(message).startswith(
-        f"{attach}: {'' if lost else 'MalformedPolicy: This is a test. '}"
-    )
-    assert str(message).endswith(POLICY_UNKNOWN if lost else POLICY_UNCHANGED)
-    assert [locked.item(executed)["backup"]] == locked.backups
-
-
-@pytest.mark.parametrize(
-    "replaced", [False, True], ids=["after its backup", "after its replacement"]
-)
-def test_after_an_interruption_the_same_plan_shows_which_policy_is_attached(
-    locked: Locked, *, replaced: bool
-) -> None:
-    plan = locked.plan_replacement()
-    locked.root_tasks.lose_results = lambda batch: replaced
-    if not replaced:
-        locked.root_tasks.change_before(ATTACH[locked.kind], lambda: int("died"))
-    row = locked.root_tasks.results(locked.execute(plan))[MEMBER]
-    locked.root_tasks.lose_results = lambda batch: False
-    assert (row["outcome"], LOOK_AGAIN in row["reason"]) == ("UNKNOWN", True)
-    assert locked.backups[0] in json.dumps(row)
-    assert locked.policy == ("Fixed" if replaced else "Everybody")
-    again = locked.outcome(locked.plan_replacement())
-    assert again == (("NOTHING_TO_DO", None) if replaced else ("PLANNED", DENIES))
-
-
-@pytest.mark.parametrize("change", ["attached", "removed"])
-@pytest.mark.parametrize("when", ["since the plan", "while it is backed up"])
-def test_a_policy_that_has_changed_is_not_replaced(locked: Locked, when: str, change: str) -> None:
-    plan = locked.plan_replacement()
-
-    def change_policy() -> None:
-        if change == "removed":
-            locked.detach()
-        else:
-            locked.attach("Another")
-
-    if when == "since the plan":
-        change_policy()
-    else:
-        locked.root_tasks.change_before("s3:PutObject", change_policy, url="backups/")
-    assert locked.outcome(locked.execute(plan)) == ("FAILED", CHANGED_SINCE_PLAN)
-    assert locked.policy == (None if change == "removed" else "Another")
-
-
 def test_a_policy_is_set_where_there_is_none_unless_one_is_attached_since(locked: Locked) -> None:
     locked.detach()
     plan, late = locked.plan_replacement(), locked.plan_replacement()
     shown = locked.item(plan)
     assert locked.outcome(plan) == ("PLANNED", DENIES)
     assert (shown["policy"], shown["backup"]) == (None, None)
-    new = "".join(line.removeprefix("+") for line in shown["difference"].splitlines())
-    assert json.loads(new) == json.loads(locked.text("Fixed"))
+    assert shown["difference"] == difference(None, locked.text("Fixed"))
     assert locked.outcome(locked.execute(plan)) == ("DONE", DENIES)
     assert (locked.policy, locked.backups) == ("Fixed", [])
     locked.attach("Another")
@@ -518,22 +475,12 @@ def test_the_old_policy_is_given_back_whatever_is_attached_by_then(
         assert locked.policy == before
 
 
-def test_only_a_queue_whose_policy_cannot_be_read_asks_for_skip_backup(locked: Locked) -> None:
-    locked.root_tasks.fail(READ[locked.kind], "AccessDenied", account_id=MEMBER)
+@BUCKET_ONLY
+def test_a_bucket_whose_policy_cannot_be_read_is_not_unlocked(locked: Locked) -> None:
+    locked.root_tasks.fail(READ["bucket"], "AccessDenied", account_id=MEMBER)
     outcome, message = locked.outcome(locked.plan())
     assert outcome == "INACCESSIBLE"
-    assert ("skipBackup" in str(message)) is (locked.kind == "queue")
-
-
-@BUCKET_ONLY
-def test_a_policy_that_is_the_backups_but_for_its_white_space_has_nothing_to_do(
-    locked: Locked,
-) -> None:
-    reference = locked.unlock()
-    spaced = json.dumps(json.loads(locked.text("Everybody")), indent=2)
-    s3 = locked.root_tasks.client("s3", account_id=MEMBER, region=REGION)
-    s3.put_bucket_policy(Bucket=ID["bucket"], Policy=spaced)
-    assert locked.outcome(locked.plan(backup=reference)) == ("NOTHING_TO_DO", None)
+    assert "skipBackup" not in str(message)
 
 
 def test_what_is_not_the_backup_of_this_policy_is_not_given_back(locked: Locked) -> None:
@@ -580,33 +527,27 @@ def test_a_backup_replaces_what_was_planted_under_its_key(locked: Locked) -> Non
     assert locked.root_tasks.read(key) == own
 
 
-@pytest.mark.parametrize("listed", [True, False], ids=["listed", "not listed"])
-def test_a_lost_batch_names_its_backups_which_can_be_given_back(
-    locked: Locked, *, listed: bool
+@pytest.mark.parametrize("ends", ["before the change", "after it", "after it, backups unlisted"])
+def test_a_batch_that_ends_early_names_its_backups_and_the_same_plan_shows_what_is_attached(
+    locked: Locked, ends: str
 ) -> None:
-    plan = locked.plan()
-    locked.root_tasks.lose_results = lambda batch: True
-    if not listed:
+    plan = locked.plan_replacement()
+    if ends == "before the change":
+        locked.root_tasks.change_before(ATTACH[locked.kind], lambda: int("died"))
+    locked.root_tasks.lose_results = lambda batch: ends != "before the change"
+    if ends == "after it, backups unlisted":
         locked.root_tasks.fail("s3:ListObjectsV2", "AccessDenied", url="backups", times=1)
     failed = locked.execute(plan)
     locked.root_tasks.lose_results = lambda batch: False
-    assert (failed.status, failed.totals, locked.policy) == ("FAILED", {"UNKNOWN": 1}, None)
+    assert (failed.status, failed.totals) == ("FAILED", {"UNKNOWN": 1})
     (reference,) = locked.backups
-    unlisted = f"{BACKUPS_UNREAD} s3:ListBucket: AccessDenied: This is a test."
-    backups = f"Backups of this run: {reference}." if listed else unlisted
-    assert (
-        locked.root_tasks.results(failed)[MEMBER]["reason"] == f"{NO_RESULT} {LOOK_AGAIN} {backups}"
-    )
-    assert locked.outcome(locked.execute(locked.plan(backup=reference)))[0] == "DONE"
+    row = locked.root_tasks.results(failed)[MEMBER]
+    assert LOOK_AGAIN in row["reason"]
+    named = BACKUPS_UNREAD if ends == "after it, backups unlisted" else reference
+    assert named in json.dumps(row)
+    if ends == "before the change":
+        assert locked.outcome(locked.plan_replacement()) == ("PLANNED", DENIES)
+    else:
+        assert locked.outcome(locked.plan_replacement()) == ("NOTHING_TO_DO", None)
+        assert locked.outcome(locked.execute(locked.plan(backup=reference)))[0] == "DONE"
     assert locked.policy == "Everybody"
-
-
-def test_a_policy_that_could_not_be_removed_has_nothing_to_give_back(locked: Locked) -> None:
-    plan = locked.plan()
-    locked.root_tasks.fail(REMOVE[locked.kind], "AccessDenied", account_id=MEMBER, times=1)
-    failed = locked.execute(plan)
-    outcome, message = locked.outcome(failed)
-    assert (failed.status, outcome, locked.policy) == ("FAILED", "FAILED", "Everybody")
-    assert f"{REMOVE[locked.kind]}: AccessDenied" in str(message)
-    plan = locked.plan(backup=locked.item(failed)["backup"])
-    assert locked.outcome(plan) == ("NOTHING_TO_DO", None)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from centralized_root_access.preflight.task_calls import TASK_CALLS, TaskCalls
 from local_aws.emulation.task_policies import TASK_POLICIES, TaskPolicy
 from local_aws.emulation.task_policies import Feature as EmulatedFeature
 from root_access.state import Feature
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
     from root_tasks.model.run import Finding
     from root_tasks.tasks.definition import AccountTask
-    from support.command_line import CommandLine
 
 NAME, POLICY = "delete-oldest-key", "IAMDeleteOldestRootUserKey"
 
@@ -57,9 +53,6 @@ DEFINITION = TaskDefinition(
     plan=plan,
     execute=execute,
 )
-CALLS = TaskCalls(
-    all=("iam:ListAccessKeys", "iam:DeleteAccessKey"), for_each_type=(("iam:DeleteAccessKey",),)
-)
 
 
 @pytest.fixture
@@ -71,11 +64,10 @@ def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
     monkeypatch.setitem(Task._member_map_, task.name, task)
     monkeypatch.setitem(Task._value2member_map_, NAME, task)
     monkeypatch.setitem(DEFINITIONS, task, DEFINITION)
-    monkeypatch.setitem(TASK_CALLS, task, CALLS)
     policy = TaskPolicy(
         name=POLICY,
         needs=EmulatedFeature.ROOT_CREDENTIALS_MANAGEMENT,
-        allows=frozenset(CALLS.all),
+        allows=frozenset({"iam:ListAccessKeys", "iam:DeleteAccessKey"}),
     )
     monkeypatch.setitem(TASK_POLICIES, f"arn:aws:iam::aws:policy/root-task/{POLICY}", policy)
     return task
@@ -119,31 +111,6 @@ def test_a_sixth_task_is_planned_executed_and_reported(
     page = root_tasks.read(f"executions/{executed.run_id}/report.html").decode()
     assert "Delete the oldest root access key" in page
     assert root_tasks.report(executed)["task"] == NAME
-
-
-def test_the_command_line_checks_a_sixth_task_by_its_name(
-    organization: LocalOrganization,
-    sixth_task: Task,
-    command_line: CommandLine,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from centralized_root_access.cli.main import main
-    from support.scp import attach_policy, statement
-
-    # The commands were imported without the sixth member.
-    spec = importlib.util.find_spec("centralized_root_access.cli.commands.preflight")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setitem(main.commands, "preflight", module.preflight)
-    attach_policy(organization, MEMBER, statement(Action="iam:DeleteAccessKey"))
-    shown = command_line.run("preflight", "--task", "delete-oldest-key", "--account", MEMBER)
-    assert (shown.exit_code, shown.lines[-1]) == (1, "Denied: 1 account.")
-    everything = command_line.run("preflight", "--account", MEMBER, "--format", "json")
-    (checked,) = json.loads(everything.stdout)["accounts"]
-    denied = {task: result for task, result in checked["tasks"].items() if result != "ALLOWED"}
-    assert denied == {Task.DELETE: "PARTLY", NAME: "DENIED"}
 
 
 def test_the_input_of_a_sixth_task_is_checked_by_its_definition(root_tasks: RootTasks) -> None:

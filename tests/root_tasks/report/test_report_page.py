@@ -16,8 +16,6 @@ from markdown_it import MarkdownIt
 from centralized_root_access.cli.show.markdown import as_markdown
 from common.untrusted import printable
 from root_tasks.model.report_schema import (
-    Change,
-    ChangeType,
     CredentialDetails,
     Item,
     ItemType,
@@ -400,17 +398,6 @@ def commands(page: Browser) -> list[str]:
     return found
 
 
-def test_the_page_has_the_next_steps_of_its_report(shown: Show) -> None:
-    audit = example_audit()
-    page = shown(audit)
-    catch_copies(page)
-    assert commands(page)[1:] == [
-        "centralized-root-access plan delete --account 300000000002,300000000006,300000000004",
-        "centralized-root-access audit --account 300000000005,300000000007",
-    ]
-    assert copied(page, "#next .copy") == KEY_QUERY
-
-
 @pytest.mark.parametrize(
     ("executed", "new", "words"),
     [
@@ -522,6 +509,8 @@ def test_a_plan_ends_in_the_commands_that_execute_it_until_it_expires(shown: Sho
         )
 
     page = shown(plan(hours=1))
+    catch_copies(page)
+    assert copied(page, "#next .copy") == KEY_QUERY
     facts = dict(zip(texts(page, ".facts dt"), texts(page, ".facts dd"), strict=True))
     report_sha256 = facts["SHA-256 of report.json"]
     assert commands(page)[1:] == [
@@ -535,30 +524,16 @@ def test_a_plan_ends_in_the_commands_that_execute_it_until_it_expires(shown: Sho
 
 
 def test_an_audit_says_what_has_changed_since_the_one_before(shown: Show) -> None:
-    audit = full_audits()
-    others = (
-        Change(type=ChangeType.NO_LONGER_AUDITED, account_id="300000000005", audited=False),
-        Change(type=ChangeType.JOINED, account_id="300000000007", audited=False),
-        Change(type=ChangeType.AUDITED_AGAIN, account_id="300000000008"),
-        Change(type=ChangeType.LEFT, account_id="300000000099", audited=False),
-    )
-    page = shown(dataclasses.replace(audit, changes=(*(audit.changes or ()), *others)))
+    page = shown(full_audits())
     said: str = page.evaluate("document.querySelector('#changes').innerText")
     assert [line for line in said.split("\n") if line] == [
         "Since the last full audit, 2026-11-13",
         "Credentials appeared (1)",
         "300000000002 payments-production: 2 access keys and 1 MFA device",
-        "Joined the organization (2)",
+        "Joined the organization (1)",
         "300000000012 analytics: no credentials",
-        "300000000007 acquired-shop-staging: not audited",
         "Credentials disappeared (1)",
         "300000000003 payments-staging: 1 access key",
-        "No longer audited (1)",
-        "300000000005 acquired-shop",
-        "Audited again (1)",
-        "300000000008 network: no credentials",
-        "Left the organization (1)",
-        "300000000099",
     ]
 
 
