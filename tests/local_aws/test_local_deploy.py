@@ -17,6 +17,7 @@ from local_aws.local_deploy import LOGS, STACK, DemonstrationError, deploy
 from support.accounts import STRANGER
 from support.apps import ROOT
 from support.arrange import CREDENTIALS, SESSIONS
+from support.pages import blocks
 from support.processes import run_successfully
 from support.templates import MANAGEMENT as ENVIRONMENT
 
@@ -96,6 +97,28 @@ def test_a_failed_deployment_shows_our_sentence_and_where_the_rest_is(
     (line,) = output.splitlines()
     assert line.startswith("$ cdk deploy")
     assert " failed in " in line
+
+
+def test_the_commands_of_the_readme_work_as_they_stand_in_a_fresh_clone(tmp_path: Path) -> None:
+    (commands,) = [block.text for block in blocks("sh") if block.page == ROOT / "README.md"]
+    run_successfully("git", "clone", "-q", ROOT, tmp_path / "clone")
+    ran = subprocess.run(
+        ["sh", "-e", "-c", commands],
+        cwd=tmp_path / "clone",
+        # The Python of a user, who has nothing of this project; a few tests stand for the gate's.
+        env={
+            "HOME": os.environ["HOME"],
+            "PATH": f"{sys.base_prefix}/bin:{os.defpath}",
+            "PYTEST_ADDOPTS": "tests/root_access/test_plan.py",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout
+    assert "no root credentials in 3 of 3 accounts" in ran.stdout
+    assert re.search(r"^== zuban\nSuccess: .*\n== pytest\n(?s:.*) passed", ran.stdout, re.MULTILINE)
 
 
 def test_make_passes_on_that_a_shell_is_wanted() -> None:
