@@ -63,6 +63,7 @@ class RootUse:
         """Return one event of a delivery. What is missing there is unknown."""
         delivered = members(log_event)
         event = members(_json(delivered.get("message")))
+        # It may be a sign-in all the same, so it is listed by its ID.
         if not event:
             event_id = _text(delivered.get("id"))
             line = f"an event that could not be read, with the ID {event_id} in CloudWatch Logs"
@@ -86,28 +87,39 @@ class RootUse:
 
 def read_delivery(event: object) -> Mapping[str, object]:
     """Return what CloudWatch Logs wrote into an event; nothing, if it cannot be read."""
+    # JSON, compressed, as text:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
     data = members(members(event).get("awslogs")).get("data")
+    if not isinstance(data, str):
+        return {}
     try:
-        compressed = base64.b64decode(data if isinstance(data, str) else "")
-        return members(_json(zlib.decompressobj(_GZIP).decompress(compressed, _MAX_DELIVERY_BYTES)))
+        compressed = base64.b64decode(data)
+        text = zlib.decompressobj(_GZIP).decompress(compressed, _MAX_DELIVERY_BYTES)
     except (ValueError, zlib.error):
         return {}
+    return members(_json(text))
 
 
 def _use(event: Mapping[str, object]) -> Use:
     name = event.get("eventName")
-    if name == "PasswordRecoveryRequested":
+    has_failed = name == "ConsoleLogin" and _sign_in(event) == "Failure"
+    if has_failed or name == "PasswordRecoveryRequested":
         return Use.SIGN_IN_ATTEMPTED
     if name == "ConsoleLogin":
-        return Use.SIGN_IN_ATTEMPTED if _sign_in(event) == "Failure" else Use.SIGNED_IN
-    return Use.DENIED if _DENIAL.search(_text(event.get("errorCode"))) else Use.USED
+        return Use.SIGNED_IN
+    if _DENIAL.search(_text(event.get("errorCode"))):
+        return Use.DENIED
+    return Use.USED
 
 
 def _ending(event: Mapping[str, object]) -> list[str]:
     """Return how a call ended, in words."""
     words = []
-    if error := event.get("errorCode"):
+    # Only a call that failed has a code.
+    error = event.get("errorCode")
+    if error:
         words.append(_text(error))
+    # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html
     if event.get("eventName") == "ConsoleLogin":
         mfa = members(event.get("additionalEventData")).get("MFAUsed")
         words += [_sign_in(event), f"MFA used: {_text(mfa)}"]
@@ -124,7 +136,10 @@ def _text(value: object) -> str:
 
 def _json(text: object) -> object:
     """Return the value of a JSON text; None, if there is none."""
+    if not isinstance(text, str | bytes):
+        return None
     try:
-        return json.loads(text) if isinstance(text, str | bytes) else None
+        return json.loads(text)
+    # Lists in lists, for example, a hundred thousand deep.
     except (ValueError, RecursionError):
         return None

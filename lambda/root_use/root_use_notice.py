@@ -96,8 +96,9 @@ def notify(
     own = FunctionArn.parse(context.invoked_function_arn)
     log_events = delivery.get("logEvents")
     # CloudWatch Logs delivers only events, so an unreadable delivery counts as one.
-    delivered = log_events if isinstance(log_events, list) and log_events else [None]
-    uses = [RootUse.parse(log_event) for log_event in delivered]
+    if not isinstance(log_events, list) or not log_events:
+        log_events = [None]
+    uses = [RootUse.parse(log_event) for log_event in log_events]
     log(event="root_use", events=len(uses), eventIds=[use.event_id for use in uses[:MAX_LISTED]])
     budget = RetryBudget.of_invocation(context, clock=clock)
     publish_or_fail(
@@ -134,10 +135,14 @@ def _notice(
         "Sent by RootUseAlarm of centralized-root-access.\n"
         f"Log group: {log_group}\nLog stream: {log_stream}"
     )
+    # One thread for the whole organization, also if its trail is in several log groups.
+    thread = own.account_id
     organization = _ORGANIZATION_ID.match(log_stream)
+    if organization:
+        thread = organization[1]
     return Notice(
         subject=_subject(uses, management_account=management),
-        thread=f"{organization[1] if organization else own.account_id}-root-use",
+        thread=f"{thread}-root-use",
         runbook="Root use",
         next_steps=next_steps(
             uses,

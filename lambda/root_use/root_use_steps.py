@@ -45,6 +45,7 @@ def next_steps(
     commands_for = members[:MAX_LISTED]
     policy_id = emergency_policy_id or _POLICY
     steps = []
+    # First contain it: no step for a member helps against the management account's.
     if management_account in accounts:
         steps += _management_steps(management_account)
     if members:
@@ -54,6 +55,7 @@ def next_steps(
         more = len(members) - MAX_LISTED
         what = f"Do the same for {more} more accounts, which the alarm's query finds."
         steps.append(NextStep(what=what))
+    # Then see what is left of it, and undo the containment last.
     steps.append(NextStep(what=_SESSIONS))
     steps += _steps_to_see_calls(accounts)
     if members:
@@ -63,8 +65,8 @@ def next_steps(
 
 def _accounts(account_ids: Iterable[str]) -> list[str]:
     """Return the accounts of events, each once."""
-    unique = dict.fromkeys(account_ids)
-    return [_ACCOUNT if account == UNKNOWN else account for account in unique]
+    # A dictionary keeps the order, the worst first.
+    return [account_id.replace(UNKNOWN, _ACCOUNT) for account_id in dict.fromkeys(account_ids)]
 
 
 def _management_steps(account: str) -> list[NextStep]:
@@ -134,6 +136,7 @@ def _step_to_undo(accounts: Sequence[str], policy_id: str) -> NextStep:
 
 
 def _for_each(accounts: Sequence[str], operation: str, policy_id: str) -> str:
+    # One line, because chat shows a command in a line. The next one runs even if one fails.
     command = f"aws organizations {operation} --policy-id {policy_id} --target-id"
     return "; ".join(f"{command} {account}" for account in accounts)
 
@@ -156,6 +159,7 @@ def _steps_to_see_calls(accounts: Sequence[str]) -> list[NextStep]:
             command="fields eventTime, recipientAccountId, eventName, userIdentity.arn, "
             "sourceIPAddress"
             f' | filter recipientAccountId in {listed} and eventSource = "iam.amazonaws.com"'
+            # Every change in IAM: a list of names would lack the next way to make a credential.
             " and eventName not like /^(Get|List|Generate|Simulate)/"
             " | sort eventTime desc",
         ),

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 # AWS's limit is 128, and the rest of the name is added.
 _MAX_NAME_CHARACTERS = 100
-# AWS's limits, by the type of policy; that of service control policies since May 2026.
+# AWS's limits, by the type of policy; that of service control policies since May 2026:
+# https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
 _MAX_CHARACTERS = {"SERVICE_CONTROL_POLICY": 10_240, "RESOURCE_CONTROL_POLICY": 5_120}
 
 
@@ -122,5 +123,6 @@ def create_policy(
         content=document,
         target_ids=list(target_ids),
     )
+    # Organizations refuses changes that are made at the same time.
     StackOrder.of(scope).add_policy(policy)
     return policy

@@ -150,8 +150,10 @@ class RootSessionGuardrail(Construct):
         }
 
     def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
+        # A policy that is attached elsewhere denies it nothing.
         if not (self._targets or Stack.of(root_tasks).account in self._delegates):
             return
+        # A plan may open a session of another task, which only reads.
         needed = {
             session for task in root_tasks.tasks for session in (task, read_only_session(task))
         }

@@ -207,7 +207,8 @@ class RootUseAlarm(Construct):
 
     def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
         # Without a list every AssumeRoot is to fire.
-        return missing_session_roles(self._roles, root_tasks) if self._roles else iter(())
+        if self._roles:
+            yield from missing_session_roles(self._roles, root_tasks)
 
     def _build_notices(
         self,
