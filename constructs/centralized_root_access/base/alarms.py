@@ -22,9 +22,10 @@ MINUTE = Duration.minutes(1)
 # FILL also fills the newest minute, so a one-period alarm would miss late data.
 _MINUTES_UNTIL_METRIC = 10
 
-# Checks and audits have stopped after this many intervals, if CloudWatch looks back that far. After
-# one, an audit that takes longer than the previous one would count as well.
+# Checks and audits have stopped after this many intervals. After one, an audit that takes longer
+# than the previous one would count as well.
 INTERVALS_UNTIL_STOPPED = 3
+# A new alarm waits for at most two days.
 MAX_WARM_UP_MINUTES = 2880
 
 
@@ -85,9 +86,8 @@ def alarm_of_missing_data(
     label: str,
     description: str,
     interval: Duration,
-    intervals: int,
 ) -> cloudwatch.Alarm:
-    """Return the alarm for a metric that has had no value for some intervals.
+    """Return the alarm for a metric that has had no value for three intervals.
 
     Args:
         scope: The construct that the alarm belongs to.
@@ -97,7 +97,6 @@ def alarm_of_missing_data(
         label: What the expression is called.
         description: The alarm's description.
         interval: How often the metric has a value.
-        intervals: After how many intervals without a value it is in alarm.
     """
     # Without FILL CloudWatch looks further back for data points, and waits for longer than this.
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
@@ -113,12 +112,12 @@ def alarm_of_missing_data(
         values,
         description=description,
         missing=cloudwatch.TreatMissingData.BREACHING,
-        periods=intervals,
+        periods=INTERVALS_UNTIL_STOPPED,
         below_one=True,
     )
     # A new alarm has no data points yet, and FILL's zeros would end its warm-up early. The oldest
     # supported aws-cdk-lib does not have the property.
-    warm_up = min(intervals * round(interval.to_minutes()), MAX_WARM_UP_MINUTES)
+    warm_up = min(INTERVALS_UNTIL_STOPPED * round(interval.to_minutes()), MAX_WARM_UP_MINUTES)
     _cfn_alarm(alarm).add_property_override(
         "WarmUpConfiguration",
         {

@@ -149,7 +149,6 @@ class DriftCheck(Construct):
                 runbook="The drift check stopped",
             ),
             interval=interval,
-            intervals=INTERVALS_UNTIL_STOPPED,
         )
         if notification_topic:
             notification_topic.grant_publish(function)

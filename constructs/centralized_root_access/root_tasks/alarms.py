@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_stepfunctions as sfn
     from constructs import Construct
 
-_MIN_INTERVALS_UNTIL_STOPPED = 2
-# CloudWatch looks back on a week.
-_MAX_ALARM_MINUTES = 7 * 24 * 60
-
 CREDENTIALS = alarm_description(
     "Accounts had root credentials at the last full audit.",
     "See which, the riskiest first: centralized-root-access report",
@@ -123,17 +119,12 @@ def alarm_of_audits(
 def alarm_of_missing_audits(
     scope: Construct, audits: cloudwatch.Metric, *, interval: Duration
 ) -> cloudwatch.Alarm | None:
-    """Return the alarm for full audits that do not end; None if two intervals are over a week."""
-    minutes = round(interval.to_minutes())
-    intervals = min(INTERVALS_UNTIL_STOPPED, _MAX_ALARM_MINUTES // minutes)
-    if intervals < _MIN_INTERVALS_UNTIL_STOPPED:
+    """Return the alarm for full audits that no longer end; None with an interval of two days or more.
+
+    CloudWatch looks back on a week, and a new alarm waits for two days at most.
+    """
+    if interval.to_minutes() >= MAX_WARM_UP_MINUTES:
         return None
-    what = (
-        f"No full audit has ended for {intervals} intervals: root credentials would not be noticed."
-    )
-    if minutes >= MAX_WARM_UP_MINUTES:
-        # The first audit may come after one interval, and the warm-up is then over.
-        what += " A new alarm may be in alarm until the first full audit has ended."
     return alarm_of_missing_data(
         scope,
         "AuditsStopped",
@@ -141,13 +132,13 @@ def alarm_of_missing_audits(
         name="audits",
         label="Full audits",
         description=alarm_description(
-            what,
+            f"No full audit has ended for {INTERVALS_UNTIL_STOPPED} intervals: root credentials "
+            "would not be noticed.",
             "See the last ones: centralized-root-access runs",
             "Audit every account: centralized-root-access audit",
             runbook="Audits stopped",
         ),
         interval=interval,
-        intervals=intervals,
     )
 
 

@@ -133,9 +133,8 @@ class RootTasks(Construct):
             refused for its input did not fail.
         not_started_alarm: In alarm when EventBridge could not start an audit, and gave up. None
             without an interval.
-        audits_stopped_alarm: In alarm when no full audit has ended for three intervals, or for two
-            that are longer than 56 hours. None without an interval, or if two are longer than a
-            week.
+        audits_stopped_alarm: In alarm when no full audit has ended for three intervals. None
+            without an interval, or with one of two days or more.
         metric_accounts_audited: The accounts that a full audit could audit.
         metric_accounts_with_root_credentials: Those that have root credentials which are not
             accepted.
