@@ -46,6 +46,7 @@ _SLOW_FILES = (
     "test_deploying.py",
     "test_emulation_server.py",
     "test_end_to_end.py",
+    "test_end_to_end_getting_started.py",
     "test_end_to_end_pipeline.py",
     "test_end_to_end_root_tasks.py",
     "test_end_to_end_two_accounts.py",

@@ -1,0 +1,78 @@
+"""The tutorial: its commands, typed in their order on one local AWS, print what the page shows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from local_aws.seed import seed_organization
+from local_aws.services import running_local_aws
+from support.pages import blocks
+from support.processes import run_with_aws_cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from local_aws.services import LocalAws
+
+# What differs in each organization and at each time, as it is compared.
+_VARIABLE = re.compile(
+    r"\bplan-delete-\d{8}-\d{4}-\w{4}\b|\bp-[0-9a-z]{8}\b|\bo-[0-9a-z]{10}\b"
+    r"|\b\d{4}-\d\d-\d\d(?:T[\d:]+Z| \d\d:\d\d UTC)?"
+)
+_PLAN = re.compile(r"plan-delete-\d{8}-\d{4}-\w{4}")
+
+
+def steps() -> Iterator[tuple[str, list[str]]]:
+    """Yield each command of the page, with the lines that it prints there."""
+    for block in blocks("console"):
+        if block.page.name == "getting-started.md":
+            for step in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+                command, _, shown = step.partition("\n")
+                yield command, shown.splitlines()
+
+
+def without_what_varies(line: str) -> str:
+    return _VARIABLE.sub("…", line)
+
+
+def run(command: str, local_aws: LocalAws, folder: Path) -> list[str]:
+    """Run a command in a terminal as wide as the page's, and return the lines that it prints."""
+    # Its exit code is 1 if it finds root credentials, and both streams are on the terminal.
+    typed = f"export COLUMNS=100; ({command}) 2>&1 || true"
+    return run_with_aws_cli(typed, local_aws=local_aws, folder=folder).stdout.splitlines()
+
+
+def test_each_command_of_the_tutorial_prints_what_the_page_shows(tmp_path: Path) -> None:
+    (app,) = [block.text for block in blocks("python") if block.page.name == "getting-started.md"]
+    (tmp_path / "app.py").write_text(app)
+    plan = None
+    with running_local_aws() as aws:
+        seed_organization(aws.organization)
+        for command, shown in steps():
+            if plan is not None:
+                command = _PLAN.sub(plan, command)
+            printed = run(command, aws, tmp_path)
+            if " plan delete " in command:
+                plan = _PLAN.findall("\n".join(printed))[-1]
+            expect_in_order(command, shown, printed)
+        left = aws.organization.root_credentials("333333333333")
+    assert (left.password, left.mfa_devices) == (False, ())
+
+
+def expect_in_order(command: str, shown: list[str], printed: list[str]) -> None:
+    """Assert that a command printed the lines of the page; a line `...` stands for any others."""
+    remaining = [without_what_varies(line) for line in printed]
+    may_skip = False
+    for line in map(without_what_varies, shown):
+        if line == "...":
+            may_skip = True
+            continue
+        assert line in remaining, (command, line, printed)
+        place = remaining.index(line)
+        assert may_skip or place == 0, (command, line, printed)
+        remaining = remaining[place + 1 :]
+        may_skip = False
+    # Where the page shows nothing, the command may print anything.
+    assert may_skip or not shown or not remaining, (command, remaining)
