@@ -11,8 +11,9 @@ import yaml
 from click.testing import CliRunner
 
 from acceptance import __main__ as command
+from acceptance.cases import deploy, policies, unlock
 from acceptance.guards import MAX_ACCOUNTS
-from acceptance.model import Level
+from acceptance.model import Level, Source
 from acceptance.snapshot import Snapshot
 from acceptance.state import State
 from local_aws.__main__ import _parser as local_aws_parser
@@ -88,6 +89,19 @@ def test_the_page_names_options_levels_and_the_limit_as_they_are() -> None:
     assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == [level.value for level in Level]
     assert f"at most {MAX_ACCOUNTS} accounts" in PAGE
     assert f"more than {MAX_ACCOUNTS} accounts" in PAGE
+
+
+def test_each_question_names_its_cases_and_each_case_that_aws_does_not_document_is_asked() -> None:
+    """About a deployment, unlocking and policies, which the README says are not confirmed."""
+    page = (ROOT / "docs" / "background" / "not-confirmed.md").read_text()
+    part = page.partition("### What a run of the suite will show\n")[2].partition("\n### ")[0]
+    questions = [" ".join(paragraph.split()) for paragraph in part.strip().split("\n\n")]
+    assert [found for found in questions if not found.startswith("**Whether ")] == []
+    named = [re.findall(r"\*(.+?)\*", re.split("Cases?: ", found)[1]) for found in questions]
+    assumed = [*unlock.CASES, *policies.CASES, *deploy.CASES]
+    assert sorted(name for names in named for name in names) == sorted(
+        case.name for case in assumed if case.source is Source.ASSUMED
+    )
 
 
 def test_the_issue_form_takes_what_a_run_writes() -> None:
