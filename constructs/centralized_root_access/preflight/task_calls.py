@@ -1,4 +1,4 @@
-"""The calls of each root task, and which of them it cannot do without. Tests compare it with the tasks."""
+"""The calls of each root task, and which of them it needs. Tests compare it with the tasks."""
 
 from __future__ import annotations
 
