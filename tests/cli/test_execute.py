@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aws_calls.failures import FailureKind, error_of_call
-from centralized_root_access.cli.runs.follow_up import PlanState
+from centralized_root_access.cli.runs.plan_state import PlanState
 from root_tasks.aws.bucket import Bucket
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER, OTHER
 from support.command_line import (
     AUDIT,
+    CALLER,
     DELETE,
     EXECUTION,
     NAME,
@@ -58,6 +59,7 @@ def test_a_person_sees_the_plan_and_decides(
     in_use = "1 was used in the last 90 days (yesterday)"
     for sentence in (
         "Execute this plan to delete root credentials in 1 account? "
+        f"It was planned by {CALLER}, the same principal as yours. "
         f"Of the credentials, {in_use}. This cannot be undone. [y/N]",
         f"Of these, {in_use}.",
         "Asked for: 1 account; in use or not.",
@@ -342,10 +344,8 @@ def test_a_policy_is_replaced_by_a_file_with_or_without_the_mark_of_an_editor(
             '\n  -  "Statement": []\n  +  "Statement": [\n  +    {\n  +      "Effect": "Allow",\n'
             in shown
         )
-    question = (
-        "Execute this plan to set bucket policies in 1 account? The new policy allows everyone."
-    )
-    assert question in executed.stderr
+    assert "Execute this plan to set bucket policies in 1 account? " in executed.stderr
+    assert "as yours. The new policy allows everyone." in executed.stderr
     assert executed.lines[-1].startswith("Set bucket policies. Set: 1 bucket policy.")
     # A wrong one is taken back by the command that is shown, also if it is pasted again.
     for _ in range(2):

@@ -19,6 +19,7 @@ To be deleted in 1 of 4 accounts: 1 password and 2 access keys. Left out, becaus
 1 access key, in 1 account. Nothing has been changed. 1 account had nothing to do and 1 was skipped.
 
 - Run: ` plan-2026-11-20 `
+- Requested by: ` an unknown principal `
 - SHA-256 of its report.json, for `--approved-report`: `{SHA256}`
 
 | outcome | accounts |

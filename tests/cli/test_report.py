@@ -10,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from support.accounts import MEMBER
+from support.accounts import MEMBER, OTHER
 from support.command_line import (
     AUDIT,
     DELETE,
@@ -127,6 +127,17 @@ def test_one_line_says_that_a_report_could_not_be_checked(
     line, *others = shown.stderr.splitlines()
     assert line.startswith(f"That run {AUDIT} wrote this report could not be checked. {reason}")
     assert others == checked.stderr.splitlines()
+
+
+def test_a_report_whose_input_is_gone_never_ends_better_than_its_run(
+    command_line: CommandLine,
+) -> None:
+    """An account that was named, and skipped, is missing also if no one knows who named it."""
+    command_line.root_tasks.organization.suspend(OTHER)
+    assert command_line.run("audit", "--account", f"{MEMBER},{OTHER}").exit_code == 2
+    assert command_line.run("report", AUDIT).exit_code == 2
+    command_line.root_tasks.executions.clear()
+    assert command_line.run("report", AUDIT).exit_code == 2
 
 
 @LATEST_OR_NAMED

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from root_tasks.report.management_root_user import OWN, PROTECT_OWN
-from support.accounts import MANAGEMENT, MEMBER
-from support.command_line import AUDIT, Typed, next_command
+from support.accounts import MANAGEMENT, MEMBER, THIRD
+from support.command_line import AUDIT, CALLER, Typed, next_command
 from support.root_tasks import Settings
 
 if TYPE_CHECKING:
@@ -243,7 +243,117 @@ def test_accepted_credentials_are_planned_only_if_their_account_is_named_and_the
     monkeypatch.setattr("sys.stdin", Typed("y\n"))
     executed = command_line.run(*next_command(shown))
     assert executed.exit_code == 0
-    assert f"account? {planned.asked}".rstrip() in executed.stderr
+    assert f"as yours. {planned.asked}".rstrip() in executed.stderr
     stays = planned.items["ACCESS_KEY"] == "ACCEPTED"
     left = organization.root_credentials(MEMBER)
     assert (left.password, bool(left.access_keys)) == (False, stays)
+
+
+# What the approver of a plan reads
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A plan to delete what accounts have, and what a person reads who decides on it.
+
+    Attributes:
+        options: The options of the command.
+        lists: What stands between the heading of what is to be deleted and the summary.
+        question: What the question says after *in N accounts?*.
+        exit_code: How the planning ends.
+        asked_for: What the line says that the planner chooses.
+        page: A fact of the page.
+    """
+
+    options: tuple[str, ...]
+    lists: tuple[str, ...]
+    question: str = f"It was planned by {CALLER}, the same principal as yours."
+    exit_code: int = 0
+    asked_for: str = "1 account; not used in the last 90 days"
+    page: str = f"<dd>{CALLER}, as the command states</dd>"
+
+
+PASSWORD_OF_MEMBER = (f"{MEMBER}  workload-a  Root", "  password, created 2026-11-24, no use known")
+MANY = [f"{300000000000 + number}" for number in range(6)]
+APPROVALS = {
+    "a key in use": Approval(("--account", MEMBER), PASSWORD_OF_MEMBER),
+    "an inaccessible account": Approval(
+        ("--account", f"{MEMBER},{THIRD}"),
+        PASSWORD_OF_MEMBER,
+        exit_code=1,
+        asked_for="2 accounts; not used in the last 90 days",
+    ),
+    "many exclusions": Approval(
+        ("--account", "all", "--exclude", ",".join([THIRD, *MANY])),
+        PASSWORD_OF_MEMBER,
+        asked_for="every account; with 7 exclusions; not used in the last 90 days",
+    ),
+    "no principal": Approval(
+        (),
+        PASSWORD_OF_MEMBER,
+        question="It was planned by an unknown principal.",
+        page="<dd>an unknown principal, as the command states</dd>",
+    ),
+}
+
+
+@pytest.mark.parametrize("approval", APPROVALS.values(), ids=APPROVALS)
+def test_the_question_comes_right_after_what_would_be_deleted_and_who_planned_it(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, approval: Approval
+) -> None:
+    root_tasks, services = command_line.root_tasks, command_line.services
+    organization = root_tasks.organization
+    for account_id in MANY:
+        organization.add_account(
+            name=account_id, email=f"{account_id}@example.com", account_id=account_id
+        )
+    with monkeypatch.context() as patch:
+        patch.setattr(organization._emulation, "now", lambda: root_tasks.now)
+        organization.put_root_credentials(
+            account_id=MEMBER, password=True, access_keys=1, access_key_last_used=root_tasks.now
+        )
+    organization.deny(account_id=THIRD, action="iam:*")
+    monkeypatch.setenv("COLUMNS", "100")
+    if approval.options:
+        planned = command_line.run("plan", "delete", *approval.options)
+        assert planned.exit_code == approval.exit_code
+        assert ("Exit code 1: Not everything could be read." in planned.stderr) is bool(
+            approval.exit_code
+        )
+        # What is left out is not under what is to be deleted.
+        left_out = planned.lines.index("left out, in use")
+        assert planned.lines[left_out + 1] == f"{MEMBER}  workload-a  Root"
+        assert "access key" in planned.lines[left_out + 2]
+        (plan,) = services.inputs
+    else:
+        plan = root_tasks.run({"task": "delete", "accounts": [MEMBER]}, name="by-hand").run_id
+    page = root_tasks.read(f"runs/{plan}/report.html").decode()
+    assert approval.page in page
+    monkeypatch.setattr("sys.stdin", Typed("n\n"))
+    asked = command_line.run("execute", plan).stderr
+    assert asked.startswith(f"Asked for: {approval.asked_for}.\n")
+    lines = asked.splitlines()
+    first = lines.index("to be deleted")
+    assert lines[first : first + 4] == ["to be deleted", *approval.lists, ""]
+    assert lines[first + 4].startswith("Plan: delete root credentials. To be deleted in 1 of ")
+    assert f"in 1 account? {approval.question} This cannot be undone. [y/N]" in asked
+
+
+def test_a_plan_of_nothing_that_was_readable_ends_with_another_code(
+    command_line: CommandLine,
+) -> None:
+    command_line.root_tasks.organization.deny(account_id=THIRD, action="iam:*")
+    shown = command_line.run("plan", "delete", "--account", THIRD)
+    said = "Exit code 2: Not everything could be read. Nothing is planned.\n"
+    assert (shown.exit_code, shown.stderr) == (2, said)
+
+
+def test_an_arn_is_not_broken_within_a_line(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = f"arn:aws:organizations::{MANAGEMENT}:policy/o-1/service_control_policy/{'p-1' * 20}"
+    message = f"Denied by {arn}, as it says."
+    organization = command_line.root_tasks.organization
+    organization.deny(account_id=THIRD, action="iam:*", message=message)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert arn in command_line.run("audit").stdout

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from common.untrusted import printable
+from common.untrusted import excerpt, printable
 
 from ..messages import enumeration, quantity
 from ..model.outcome import AUDITED
@@ -33,8 +33,12 @@ if TYPE_CHECKING:
     from ..model.report_schema import Change, PlanSelection
     from ..tasks.definition import TaskWords
 
-# A sentence has no more mailboxes and reasons.
+# Who stated nothing when a plan was made or executed.
+UNKNOWN_PRINCIPAL = "an unknown principal"
+# A sentence has no more mailboxes, names and reasons.
 _MAX_NAMED_MAILBOXES = 5
+_MAX_NAMES = 5
+_MAX_NAME_CHARACTERS = 60
 _MAX_REASONS = 3
 
 # The words of a summary for the accounts of an outcome: for one, and for several.
@@ -134,23 +138,35 @@ def _mailbox_warning(result: AccountResult) -> str:
 
 
 def request_in_words(selection: PlanSelection) -> str:
-    """Return the input of a plan in words."""
-    named = quantity(len(selection.accounts), "account") if selection.accounts else ""
-    if selection.from_report is not None:
-        named += f" of report {selection.from_report}"
-    parts = (
-        "every account"
-        if selection.all_accounts
-        else ", ".join(filter(None, (named, *selection.organizational_units))),
-        f"without {', '.join(selection.exclude)}" if selection.exclude else "",
-        f"only {enumeration([f'{type_.words}s' for type_ in selection.credential_types])}"
-        if selection.credential_types
-        else "",
-        "in use or not"
-        if selection.unused_for_days is None
-        else f"unused for {quantity(selection.unused_for_days, 'day')}",
-    )
-    return "; ".join(filter(None, parts))
+    """Return the input of a plan in words: one line, because the planner chooses how much it names."""
+    if selection.all_accounts:
+        parts = ["every account"]
+    else:
+        named = []
+        if selection.accounts:
+            of_report = f" of report {selection.from_report}" if selection.from_report else ""
+            named.append(f"{quantity(len(selection.accounts), 'account')}{of_report}")
+        if len(selection.organizational_units) > _MAX_NAMES:
+            named.append(quantity(len(selection.organizational_units), "organizational unit"))
+        elif selection.organizational_units:
+            named.append(_listed(selection.organizational_units))
+        parts = [", ".join(named)]
+    if len(selection.exclude) > _MAX_NAMES:
+        parts.append(f"with {quantity(len(selection.exclude), 'exclusion')}")
+    elif selection.exclude:
+        parts.append(f"without {_listed(selection.exclude)}")
+    if selection.credential_types:
+        types = [f"{type_.words}s" for type_ in selection.credential_types]
+        parts.append(f"only {enumeration(types)}")
+    if selection.unused_for_days is None:
+        parts.append("in use or not")
+    else:
+        parts.append(f"not used in the last {quantity(selection.unused_for_days, 'day')}")
+    return "; ".join(parts)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(excerpt(name, _MAX_NAME_CHARACTERS) for name in names)
 
 
 def title(report: Report) -> str:
@@ -171,12 +187,18 @@ def words_of(report: Report) -> TaskWords:
 
 
 def requesters(report: Report) -> str:
-    """Return the requesters of a run and, of an execution, of its plan; an empty text if none is stated."""
-    if report.planned_by is None:
+    """Return who asked for a run, as the command states it, and of an execution also who planned it.
+
+    An audit is read-only, and a schedule states nothing: then the text is empty.
+    """
+    if report.task is Task.AUDIT:
         return report.requested_by or ""
-    if report.planned_by == report.requested_by:
-        return f"{report.requested_by}, the same principal that planned it"
-    return f"{report.requested_by or 'an unknown principal'}; planned by {report.planned_by}"
+    requester = report.requested_by or UNKNOWN_PRINCIPAL
+    if report.executed_plan is None:
+        return requester
+    if report.planned_by is not None and report.planned_by == report.requested_by:
+        return f"{requester}, the same principal that planned it"
+    return f"{requester}; planned by {report.planned_by or UNKNOWN_PRINCIPAL}"
 
 
 def is_plan(report: Report) -> bool:

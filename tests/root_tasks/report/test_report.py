@@ -538,7 +538,9 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
                     unused_for_days=7,
                 ),
             ),
-            ["<dd>every account; without Root/Sandbox; only passwords; unused for 7 days</dd>"],
+            [
+                "<dd>every account; without Root/Sandbox; only passwords; not used in the last 7 days</dd>"
+            ],
         ),
         (NOTHING_PLANNED, ["It lists nothing to execute."]),
         (example_execution(), ["Delete root credentials", "Execution of plan plan-2026-11-20"]),

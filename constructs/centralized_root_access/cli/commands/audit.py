@@ -80,8 +80,8 @@ def _audit_from_here(
         from root_tasks.report.next_steps import next_steps
         from root_tasks.report.render import as_json
 
-        from ..runs.follow_up import sentences
         from ..runs.from_here import audit_from_here
+        from ..runs.step_sentences import sentences
         from ..runs.stored_report import StoredReport, keep_report, show_stored_report
 
         name = target.environment.run_name("audit")

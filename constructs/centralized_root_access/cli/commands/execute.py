@@ -63,7 +63,7 @@ def execute(
         state = runs.plan_state(stored.report)
         if state is not None and state.obstacle is not None:
             raise CommandError(f"{state.obstacle} Nothing was changed.")
-        if not yes and not _is_confirmed(stored, everything=output.all):
+        if not yes and not _is_confirmed(stored, runs.caller.arn, everything=output.all):
             return ExitCode.NO_RESULT
         # If the report that was shown had been altered, something else would have been approved.
         input_ = {PLAN: run, REPORT_SHA256: sha256(stored.body)}
@@ -88,11 +88,11 @@ def _require_plan(stored: StoredReport, run: str, *, approved_sha256: str | None
         )
 
 
-def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
+def _is_confirmed(plan: StoredReport, caller_arn: str, *, everything: bool) -> bool:
     """Show a plan, and ask whether to execute it."""
     from root_tasks.messages import quantity
     from root_tasks.model.report_schema import Outcome
-    from root_tasks.report.summary import warnings_before_execution, what_it_does
+    from root_tasks.report.summary import requesters, warnings_before_execution, what_it_does
 
     from ..runs.stored_report import print_doubt
     from ..show.screen import show_report
@@ -100,8 +100,12 @@ def _is_confirmed(plan: StoredReport, *, everything: bool) -> bool:
     show_report(plan.report, everything=everything, to_decide=True)
     print_doubt(plan)
     accounts = quantity(plan.report.totals[Outcome.PLANNED], "account")
+    planner = requesters(plan.report)
+    if planner == caller_arn:
+        planner += ", the same principal as yours"
     question = [
         f"Execute this plan to {what_it_does(plan.report)} in {accounts}?",
-        *warnings_before_execution(plan.report),
+        f"It was planned by {planner}.",
     ]
+    question += warnings_before_execution(plan.report)
     return confirm(" ".join(question), otherwise="Not executed. Nothing was changed.")

@@ -74,8 +74,8 @@ def _planning(task: Task) -> Decorator:
 def plan() -> None:
     """Plan a root task in member accounts. A plan changes nothing: `execute` does exactly what it lists.
 
-    Exit code: 0 planned; 1 something cannot be planned; 2 nothing is planned, something could not
-    be read, or an account that was named was skipped.
+    Exit code: 0 planned; 1 planned, but something could not be planned or read, or an account that
+    was named was skipped; 2 nothing is planned.
     """
 
 

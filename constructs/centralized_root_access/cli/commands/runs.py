@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ..base.options import TargetOptions
-    from ..runs.follow_up import PlanState
+    from ..runs.plan_state import PlanState
     from ..runs.step_functions import RunExecution
 
 _STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "REFUSED": "yellow"}

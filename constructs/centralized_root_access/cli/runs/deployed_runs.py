@@ -37,8 +37,9 @@ from ..base.command_errors import (
 from ..base.options import JSON, TABLE
 from ..base.terminal import print_note, progress_bar
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, find_deployment
-from .follow_up import PlanState, sentences
+from .plan_state import PlanState
 from .step_functions import REFUSED_STATUS, RUN_SHA256, Executions, run_failed_error
+from .step_sentences import sentences
 from .stored_report import StoredReport, keep_report, print_doubt, show_stored_report
 
 if TYPE_CHECKING:

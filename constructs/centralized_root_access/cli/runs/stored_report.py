@@ -21,7 +21,7 @@ from root_tasks.report.render import as_csv, as_html
 from ..base.command_errors import CommandError, ExitCode
 from ..base.options import CSV, JSON, MARKDOWN
 from ..base.terminal import print_note
-from .follow_up import exit_code, explicit_accounts
+from .exit_codes import exit_code, explicit_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +63,7 @@ class StoredReport:
         if not RUN_ID.fullmatch(report.run_id):
             # Messages repeat the run ID, so it must be harmless.
             raise DecodingError(kind=Report.KIND, problem="is not the name of a run", path="runId")
-        return cls(report=report, body=body, named_accounts=explicit_accounts(input_ or {}, report))
+        return cls(report=report, body=body, named_accounts=explicit_accounts(input_, report))
 
     def with_doubt(self, reason: str) -> StoredReport:
         """Return the same with the reason why it could not be checked that its run wrote it."""

@@ -72,8 +72,7 @@ def _rows(report: Report, *, everything: bool) -> Iterator[str]:
     for result in listed_results(report, everything=everything):
         account = [result.account_id, result.name or "", result.organizational_unit or ""]
         for row in rows_of(report, result):
-            what = ": ".join(filter(None, (row.item, row.reason)))
-            cells = [_code(each) for each in account] + [in_words(row.outcome), _code(what)]
+            cells = [_code(each) for each in account] + [in_words(row.outcome), _code(row.what)]
             yield f"| {' | '.join(cells)} |"
 
 

@@ -12,6 +12,7 @@ from root_tasks.model.report_schema import ItemType, Outcome, Task
 from root_tasks.report.management_root_user import credentials_in_words
 from root_tasks.report.summary import (
     credentials_of,
+    is_plan,
     item_counts,
     types_without_list,
     words_of,
@@ -46,6 +47,26 @@ class ReportRow:
     outcome: Outcome
     item: str = ""
     reason: str = ""
+
+    @property
+    def what(self) -> str:
+        """The item and the reason, of which there may be only one."""
+        return ": ".join(filter(None, (self.item, self.reason)))
+
+
+def heading_of(report: Report, result: AccountResult, row: ReportRow) -> tuple[Outcome, str]:
+    """Return what a list shows a row under: an outcome, in words.
+
+    What a plan leaves out never stands under what is to be changed, even in the same account.
+    """
+    if not is_plan(report):
+        return result.outcome, words_of(report).outcome(result.outcome)
+    words = words_of(report).outcome(row.outcome)
+    if row.outcome in (Outcome.IN_USE, Outcome.ACCEPTED):
+        return row.outcome, f"left out, {words}"
+    if row.outcome is Outcome.SKIPPED and result.outcome is not Outcome.SKIPPED:
+        return row.outcome, "left out"
+    return row.outcome, words
 
 
 def listed_results(report: Report, *, everything: bool) -> list[AccountResult]:

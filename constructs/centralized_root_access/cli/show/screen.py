@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
+import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -16,16 +15,17 @@ from root_tasks.model.report_schema import Outcome
 from root_tasks.report.summary import request_in_words, requesters, summary, words_of
 
 from ..base.terminal import PROGRAM, UNWRAPPED, console
-from .report_rows import ReportRow, listed_results, policies_of_plan, rows_of
+from .report_rows import ReportRow, heading_of, listed_results, policies_of_plan, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console, RenderableType
 
     from root_tasks.model.report_schema import AccountResult, Report
 
     _AccountRows = tuple[AccountResult, Sequence[ReportRow]]
+    _AccountRow = tuple[AccountResult, ReportRow]
 
 # Between two columns.
 _GAP = 2
@@ -57,6 +57,19 @@ def whole_line(text: str) -> Text:
     return Text(printable(text), no_wrap=True)
 
 
+def wrapped(text: str, *, width: int, style: str = "", indent: str = "") -> Text:
+    """Return a text in lines of a width. They break between words, so that an ARN can be copied."""
+    lines = textwrap.wrap(
+        printable(text),
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return Text("\n".join(lines), style, no_wrap=True)
+
+
 def show_report(report: Report, *, everything: bool = False, to_decide: bool = False) -> None:
     """Show a report as a table, the policies of a plan in full, and the summary in a sentence or two.
 
@@ -68,79 +81,97 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
             lists what would be changed.
     """
     target = console(stderr=to_decide)
-    listed = listed_results(report, everything=everything)
+    width = target.width
+    shown = [
+        (result, rows_of(report, result))
+        for result in listed_results(report, everything=everything)
+    ]
     if to_decide and not everything:
-        listed = [result for result in report.results if result.outcome is Outcome.PLANNED]
-    show_lines(_report_table(report, listed, width=target.width), target=target)
+        shown = [(result, _planned(rows)) for result, rows in shown]
+
+    # What stands between the list and the question is short, and the same for every plan.
+    if to_decide and report.selection is not None:
+        asked = f"Asked for: {request_in_words(report.selection)}."
+        show_lines([wrapped(asked, width=width), safe_text()], target=target)
+    show_lines(_report_table(report, shown, width=width), target=target)
     for name, text in policies_of_plan(report):
         # Not by rich, which wraps lines, and drops blanks where it does.
         click.echo(printable(name), err=to_decide)
         for line in text.replace("\r\n", "\n").split("\n"):
             click.echo(f"  {printable(line)}", err=to_decide)
         click.echo(err=to_decide)
-    warnings = (safe_text(f"Warning: {warning}", "yellow") for warning in report.warnings)
-    asked = report.selection if to_decide else None
-    lines = [] if asked is None else [safe_text(f"Asked for: {request_in_words(asked)}.")]
-    if report.planned_by is not None:
-        lines.append(safe_text(f"Requested by {requesters(report)}."))
-    show_lines([*lines, *warnings, safe_text(summary(report), "bold")], target=target)
+    lines = []
+    if report.executed_plan is not None:
+        lines.append(wrapped(f"Requested by {requesters(report)}.", width=width))
+    lines += [
+        wrapped(f"Warning: {warning}", width=width, style="yellow") for warning in report.warnings
+    ]
+    lines.append(wrapped(summary(report), width=width, style="bold"))
+    show_lines(lines, target=target)
+
+
+def _planned(rows: Iterable[ReportRow]) -> list[ReportRow]:
+    return [row for row in rows if row.outcome is Outcome.PLANNED]
 
 
 def _report_table(
-    report: Report, listed: Iterable[AccountResult], *, width: int
+    report: Report, shown: Iterable[_AccountRows], *, width: int
 ) -> Iterator[RenderableType]:
+    # A long reason becomes a note, once for all rows that have it.
     notes: dict[str, int] = {}
-    shown = [
-        (result, [replace(row, reason=_remark(row, notes)) for row in rows_of(report, result)])
-        for result in listed
-    ]
-    in_words = words_of(report).outcome
-    if shown and width == UNWRAPPED:
-        yield _row_table(shown, in_words=in_words)
+    noted = []
+    for result, rows in shown:
+        for row in rows:
+            if len(row.reason) > _MAX_REASON_CHARACTERS:
+                number = notes.setdefault(row.reason, len(notes) + 1)
+                noted.append((result, replace(row, reason=f"see note {number}")))
+            else:
+                noted.append((result, row))
+    if noted and width == UNWRAPPED:
+        yield _row_table(report, noted)
         yield safe_text()
     else:
-        yield from _account_lists(shown, in_words=in_words)
+        yield from _account_lists(report, noted, width=width)
     for note, number in notes.items():
         words, command, options = f"Note {number}: {note}".rpartition(f"`{PROGRAM} ")
-        yield safe_text(words or options)
+        yield wrapped(words or options, width=width)
         if command:
             yield whole_line(f"  {PROGRAM} {options.removesuffix('`.')}")
     if notes:
         yield safe_text()
 
 
-def _remark(row: ReportRow, notes: dict[str, int]) -> str:
-    """Return the end of a row. A long reason becomes a note, once for all rows that have it."""
-    if len(row.reason) <= _MAX_REASON_CHARACTERS:
-        return f": {row.reason}" if row.item and row.reason else row.reason
-    note = f"see note {notes.setdefault(row.reason, len(notes) + 1)}"
-    return f" ({note})" if row.item else note
-
-
-def _row_table(shown: Sequence[_AccountRows], *, in_words: Callable[[Outcome], str]) -> Table:
+def _row_table(report: Report, shown: Iterable[_AccountRow]) -> Table:
     """Return a table for a program or a file: a line for each row, which names its account."""
+    in_words = words_of(report).outcome
     table = new_table("outcome", "account", "name", "OU", "what")
-    for result, rows in shown:
-        for row in rows:
-            outcome = safe_text(in_words(row.outcome), _STYLES.get(row.outcome, ""))
-            table.add_row(outcome, *map(safe_text, (*_names(result), row.item + row.reason)))
+    for result, row in shown:
+        outcome = safe_text(in_words(row.outcome), _STYLES.get(row.outcome, ""))
+        table.add_row(outcome, *map(safe_text, (*_names(result), row.what)))
     return table
 
 
 def _account_lists(
-    shown: Sequence[_AccountRows], *, in_words: Callable[[Outcome], str]
+    report: Report, shown: Iterable[_AccountRow], *, width: int
 ) -> Iterator[RenderableType]:
-    """Yield a list for each outcome, for a person: each account, and a line for each of its items below."""
-    for outcome, accounts in itertools.groupby(shown, key=lambda account: account[0].outcome):
-        yield safe_text(in_words(outcome), _STYLES.get(outcome, "bold"))
-        for result, rows in accounts:
+    """Yield the lists for a person: under each heading the accounts, with a line for each item."""
+    parts: dict[tuple[Outcome, str], dict[str, tuple[AccountResult, list[ReportRow]]]] = {}
+    for result, row in shown:
+        part = parts.setdefault(heading_of(report, result, row), {})
+        _, rows = part.setdefault(result.account_id, (result, []))
+        rows.append(row)
+    for outcome, heading in sorted(parts, key=lambda part: part[0].rank):
+        yield safe_text(heading, _STYLES.get(outcome, "bold"))
+        for result, rows in parts[outcome, heading].values():
             # Bold, to tell names from items.
-            yield safe_text("  ".join(filter(None, _names(result))), "bold")
+            account = "  ".join(filter(None, _names(result)))
+            yield wrapped(account, width=width, style="bold")
             for row in rows:
-                said = f"{row.item}{row.reason}"
-                line = said if row.outcome is outcome else f"{in_words(row.outcome)}: {said}"
-                if line:
-                    yield Padding(safe_text(line), (0, 0, 0, 2))
+                said = row.what
+                if row.outcome is not outcome:
+                    said = f"{words_of(report).outcome(row.outcome)}: {said}"
+                if said:
+                    yield wrapped(said, width=width, indent="  ")
         yield safe_text()
 
 

@@ -1,0 +1,46 @@
+"""The time in which a plan can be executed. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from root_tasks.report.summary import minute
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanState:
+    """The state of a plan that has something to execute.
+
+    Attributes:
+        now: The time in UTC.
+        expires_at: When it can no longer be executed; None if its run did not say.
+        executed_by: The run that executed it, or began to; None if none can be seen.
+    """
+
+    now: datetime
+    expires_at: datetime | None
+    executed_by: str | None
+
+    @property
+    def obstacle(self) -> str | None:
+        """The reason for which it can no longer be executed, as a sentence; None if it can be."""
+        if self.executed_by is not None:
+            return f"This plan was executed by {self.executed_by}."
+        if self.expires_at is not None and self.now > self.expires_at:
+            return f"This plan expired at {minute(self.expires_at)}. Create a new plan."
+        return None
+
+    @property
+    def words(self) -> str:
+        """The state in a few words."""
+        if self.executed_by is not None:
+            return f"executed by {self.executed_by}"
+        if self.obstacle is not None:
+            return "expired"
+        if self.expires_at is None:
+            return "no end is known"
+        return f"until {minute(self.expires_at)}"
