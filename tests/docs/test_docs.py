@@ -137,9 +137,10 @@ def test_the_evidence_page_has_the_controls_that_reports_have() -> None:
         re.MULTILINE,
     )
     page = (ROOT / "lambda" / "root_tasks" / "report" / "page.html").read_text()
-    controls = json.loads("{" + ", ".join(re.findall(r'"IAM.\d+": \[.*\]', page)) + "}")
+    controls = re.findall(r'"(IAM.\d+)": \[\s*"(.*)",\s*"(.*)",\s*"(.*)",\s*\]', page)
+    assert controls
     assert documented == [
-        (id_, title, rule, cis.replace("v", "")) for id_, (title, cis, rule) in controls.items()
+        (id_, title, rule, cis.replace("v", "")) for id_, title, cis, rule in controls
     ]
 
 
