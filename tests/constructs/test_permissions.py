@@ -15,7 +15,6 @@ from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.cloudformation import FakeCloudFormation, is_request_for
 from support.drift_check import BY_INTERVAL, STACK_ID, TOPIC_ARN, DriftCheck, by_event
-from support.faults.clients import change_before
 from support.function import BOTH, Function, Handled
 from support.policies import (
     PolicyComparison,
@@ -38,13 +37,12 @@ from support.templates import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from local_aws.emulation import LocalOrganization
 
 pytestmark = pytest.mark.no_cover
 
-DEREGISTER = "organizations:DeregisterDelegatedAdministrator"
 
 
 Properties = dict[str, list[str]]
@@ -100,21 +98,14 @@ class Role:
         self.requests: list[PolicyRequest] = []
         self._function = Function()
 
-    def stack(
-        self, *, before_deregistering: Callable[[], None] | None = None, limit: int = 5
-    ) -> FakeCloudFormation:
+    def stack(self) -> FakeCloudFormation:
         """Return a stack that is not deployed yet, in a new organization."""
         self.organization.reset()
-        self.organization.set_delegated_administrator_limit(limit)
-        function = self._function
-        if before_deregistering:
-            function = Function()
-            change_before(function.on_event, DEREGISTER, before_deregistering)
 
         def invoke(event: Mapping[str, Any]) -> Handled:
             self.organization.clear_calls()
             try:
-                return function(event)
+                return self._function(event)
             finally:
                 if is_request_for(event, self.properties):
                     self.requests += (
@@ -164,17 +155,7 @@ def roll_back(role: Role) -> None:
     assert stack.rolled_back.succeeded
 
 
-def reach_the_limit(role: Role) -> None:
-    """Create the resource where an account is deregistered first, and again where the new one is refused."""
-    stack = role.stack(limit=1)
-    enable_root_access(role.organization, delegated_administrators=[THIRD])
-    stack.create(**role.properties)
-    refused = role.stack(limit=1, before_deregistering=lambda: role.organization.suspend(MEMBER))
-    enable_root_access(role.organization, delegated_administrators=[THIRD])
-    refused.create(**role.properties)
-
-
-PATHS = (create, update, roll_back, reach_the_limit)
+PATHS = (create, update, roll_back)
 
 
 def requests_of_every_path(properties: Properties) -> tuple[PolicyRequest, ...]:
