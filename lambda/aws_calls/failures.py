@@ -54,9 +54,14 @@ _CONCURRENT_MODIFICATION = frozenset(
 _SERVER_ERRORS = frozenset(
     {"InternalError", "InternalFailure", "Service", "ServiceFailure", "ServiceUnavailable"}
 )
-# A certificate is not trusted, or authorities cannot be read. Other errors of TLS are broken
-# connections.
-_UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "doesn't match", "[X509", "[Errno")
+# What an error says if a certificate is not trusted, or the authorities cannot be read. Other errors
+# of TLS and of proxies are broken connections.
+_SIGNS_OF_NO_TRUST: dict[type[Exception], tuple[str, ...]] = {
+    SSLError: ("CERTIFICATE_VERIFY_FAILED", "doesn't match", "[X509", "[Errno"),
+    ProxyConnectionError: ("CERTIFICATE_VERIFY_FAILED", "doesn't match"),
+}
+_NOT_CONNECTED = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
+_NO_RESPONSE = (HTTPClientError, ConnectionError, IncompleteReadError, ResponseParserError)
 
 
 class FailureKind(StrEnum):
@@ -152,16 +157,8 @@ def call_errors(operation: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise CallError(_from_client_error(operation, error)) from error
-    except (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError) as error:
-        raise CallError(
-            _from_transport_error(operation, FailureKind.CONNECTION_FAILED, error)
-        ) from error
-    except (HTTPClientError, ConnectionError, IncompleteReadError, ResponseParserError) as error:
-        untrusted = isinstance(error, SSLError) and any(sign in str(error) for sign in _UNTRUSTED)
-        kind = FailureKind.REFUSED if untrusted else FailureKind.NO_RESPONSE
-        raise CallError(_from_transport_error(operation, kind, error)) from error
-    except BotoCoreError as error:
-        raise CallError(_from_transport_error(operation, FailureKind.REFUSED, error)) from error
+    except (BotoCoreError, ResponseParserError) as error:
+        raise CallError(_from_transport_error(operation, error)) from error
 
 
 @contextmanager
@@ -208,11 +205,27 @@ def _kind(failure: Failure, *, status: int) -> FailureKind:
     return FailureKind.REFUSED
 
 
-def _from_transport_error(operation: str, kind: FailureKind, error: Exception) -> Failure:
+def _from_transport_error(operation: str, error: Exception) -> Failure:
+    message = str(error)
+    if isinstance(error, ProxyConnectionError):
+        # The SDK's message leaves out why.
+        message = f"{message} ({error.kwargs.get('error')})"
+    kind = _kind_of_transport_error(error, message)
     return Failure(
         operation=operation,
         kind=kind,
         code=type(error).__name__,
-        message=str(error),
+        message=message,
         may_have_taken_effect=kind in _MAY_HAVE_TAKEN_EFFECT,
     )
+
+
+def _kind_of_transport_error(error: Exception, message: str) -> FailureKind:
+    if any(sign in message for sign in _SIGNS_OF_NO_TRUST.get(type(error), ())):
+        return FailureKind.REFUSED
+    if isinstance(error, _NOT_CONNECTED):
+        return FailureKind.CONNECTION_FAILED
+    if isinstance(error, _NO_RESPONSE):
+        return FailureKind.NO_RESPONSE
+    # For example, there are no credentials.
+    return FailureKind.REFUSED

@@ -15,6 +15,8 @@ from botocore.config import Config
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
+from common.arn import Arn
+
 from .retry import Clock
 
 if TYPE_CHECKING:
@@ -43,9 +45,12 @@ class FunctionArn:
 
     @classmethod
     def parse(cls, arn: str) -> FunctionArn:
-        """Return the parts of an ARN."""
-        _, partition, _, region, account_id, _, name, *_ = arn.split(":")
-        return cls(partition=partition, region=region, account_id=account_id, name=name)
+        """Return the parts of an ARN, which may have a version at its end."""
+        parts = Arn.parse(arn)
+        _, name, *_ = parts.resource.split(":")
+        return cls(
+            partition=parts.partition, region=parts.region, account_id=parts.account_id, name=name
+        )
 
 
 def one_attempt() -> Config:

@@ -32,8 +32,8 @@ def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any
         RunRefusedError: The run cannot start, and the reason is not its input; the message says
             what to do.
     """
-    aws, settings = _aws(context), StartRunSettings.from_environment(os.environ)
-    return start.start_or_refuse(aws, event, lambda: start.start_run(aws, event, settings=settings))
+    settings = StartRunSettings.from_environment(os.environ)
+    return start.start_or_refuse(start.start_run, _aws(context), event, settings=settings)
 
 
 def run_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -56,10 +56,8 @@ def start_execution(event: Mapping[str, Any], context: LambdaContext) -> dict[st
         RunRefusedError: It cannot start, and the reason is not its input; the message says what to
             do.
     """
-    aws, settings = _aws(context), StartExecutionSettings.from_environment(os.environ)
-    return start.start_or_refuse(
-        aws, event, lambda: start.start_execution(aws, event, settings=settings)
-    )
+    settings = StartExecutionSettings.from_environment(os.environ)
+    return start.start_or_refuse(start.start_execution, _aws(context), event, settings=settings)
 
 
 def execute_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class RefusalReason(Enum):
     PLAN_NOT_SUCCEEDED = _plan_refusal("its execution has the status {status}.")
     PLAN_EXPIRED = _plan_refusal("it is older than 24 hours.")
     NOT_A_PLAN = _plan_refusal("it is not a plan.")
-    PLAN_ALREADY_EXECUTED = _plan_refusal("another execution has executed it already.")
+    PLAN_CLAIMED = _plan_refusal("the execution {execution} has claimed it.")
     PLAN_REPORT_ALTERED = _Failing(
         _plan_refusal(
             "the report that was approved is not the one that this run wrote. It may have been "

@@ -33,6 +33,10 @@ def tls_error(reason: str) -> SSLError:
     return SSLError(endpoint_url="https://aws", error=Exception(reason))
 
 
+def proxy_error(reason: str) -> ProxyConnectionError:
+    return ProxyConnectionError(proxy_url="https://proxy", error=Exception(reason))
+
+
 def budget_of(time: FakeTime) -> RetryBudget:
     return RetryBudget(clock=time.clock(), deadline=60 + ATTEMPT_RESERVE_SECONDS)
 
@@ -180,7 +184,8 @@ def test_a_list_that_is_not_truncated_ends_regardless_of_its_token() -> None:
         (IncompleteReadError(actual_bytes=1, expected_bytes=2), FailureKind.NO_RESPONSE, True),
         (ResponseParserError("cut off"), FailureKind.NO_RESPONSE, True),
         (EndpointConnectionError(endpoint_url="https://aws"), FailureKind.CONNECTION_FAILED, False),
-        (ProxyConnectionError(proxy_url="http://proxy"), FailureKind.CONNECTION_FAILED, False),
+        (proxy_error("[Errno 111] Connection refused"), FailureKind.CONNECTION_FAILED, False),
+        (proxy_error("CERTIFICATE_VERIFY_FAILED"), FailureKind.REFUSED, False),
     ],
     ids=lambda value: str(value).removeprefix("SSL validation failed for ")[:40],
 )

@@ -18,6 +18,7 @@ from botocore import BOTOCORE_ROOT
 from botocore.exceptions import SSLError
 from werkzeug.serving import make_ssl_devcert
 
+from aws_calls.failures import CallError, FailureKind, call_errors
 from aws_calls.runtime import new_client, new_session
 
 if TYPE_CHECKING:
@@ -164,6 +165,22 @@ def test_calls_through_a_proxy_verify_the_service_behind_it(
         monkeypatch.setenv("AWS_CA_BUNDLE", other)
         with pytest.raises(SSLError, match="CERTIFICATE_VERIFY_FAILED"):
             sts().get_caller_identity()
+
+
+def test_a_proxy_that_is_not_trusted_is_refused_for_its_certificate(
+    tls: Tls, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own, key = make_ssl_devcert(str(tmp_path / "proxy"), host="localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own, key)
+    with serving(context) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"https://localhost:{port}")
+        with (
+            pytest.raises(CallError, match="CERTIFICATE_VERIFY_FAILED") as raised,
+            call_errors("sts:GetCallerIdentity"),
+        ):
+            sts().get_caller_identity()
+    assert raised.value.failure.kind is FailureKind.REFUSED
 
 
 @pytest.mark.parametrize("name", ["_endpoint", "_manager", "_verify"])

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.no_cover
 
 
-
 Properties = dict[str, list[str]]
 
 FEATURES: tuple[tuple[str, ...], ...] = ((), (CREDENTIALS,), (SESSIONS,), BOTH)

@@ -19,7 +19,7 @@ from centralized_root_access import (
     RootTask,
     RootTasks,
 )
-from root_tasks.refusals import RefusalReason, RunRefusedError
+from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT
 from support.deploying import Deployer, assert_succeeded, stack_outputs
 from support.root_tasks import lock_out, runs_of_sessions
@@ -362,10 +362,7 @@ def execute_plan(deployed: Deployed, plan: Execution) -> None:
 def refuse_what_was_executed(deployed: Deployed, plan: Execution) -> None:
     (execution,) = deployed.run({"plan": plan.run_id})
     assert execution.status == "SUCCEEDED"
-    assert (
-        execution.output
-        == RunRefusedError(RefusalReason.PLAN_ALREADY_EXECUTED, run_id=plan.run_id).output()
-    )
+    assert execution.output["refused"] == RefusalReason.PLAN_CLAIMED.name
 
 
 def audit_again(deployed: Deployed) -> None:

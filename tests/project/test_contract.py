@@ -466,8 +466,9 @@ class Deployed:
         )
         aws = self.root_tasks.aws()
         run, _ = running.FUNCTIONS[handler.rpartition(".")[2]]
-        invoke = functools.partial(run, aws, payload, settings=given)
-        result = start_or_refuse(aws, payload, invoke) if "start" in handler else invoke()
+        if "start" in handler:
+            run = functools.partial(start_or_refuse, run)
+        result = run(aws, payload, settings=given)
         return json.loads(json.dumps(result))
 
 

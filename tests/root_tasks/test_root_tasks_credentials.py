@@ -241,11 +241,11 @@ def test_a_batch_that_cannot_ask_if_it_was_stopped_says_that_it_did_nothing(
 
 def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
-    root_tasks.execute(plan)
+    root_tasks.execute(plan, name="first")
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     assert refusal(root_tasks.execute(plan)) == (
-        RefusalReason.PLAN_ALREADY_EXECUTED,
-        {"run_id": plan.run_id},
+        RefusalReason.PLAN_CLAIMED,
+        {"run_id": plan.run_id, "execution": "first"},
     )
     assert root_tasks.organization.root_credentials(MEMBER).password, "it was set since"
 
@@ -304,7 +304,7 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     plan = root_tasks.run(DELETE)
     root_tasks.outdated = {root_tasks.arn(plan.run_id): [*outdated]}
     assert root_tasks.outcomes(root_tasks.execute(plan, name="execution")) == {MEMBER: "DONE"}
-    assert refusal(root_tasks.execute(plan))[0] is RefusalReason.PLAN_ALREADY_EXECUTED
+    assert refusal(root_tasks.execute(plan))[0] is RefusalReason.PLAN_CLAIMED
     assert not any(root_tasks.outdated.values())
 
 

@@ -42,7 +42,7 @@ SCP_HINT = (
 # What no font shows, or what reorders text: of each kind that Unicode has.
 HIDDEN_TEXT = (
     "admin\u2066 reversed\u2069\u200f, zero width\u200b\u2060\ufeff\u00ad, \u3164\u115f\u1160\uffa0\u2800, "
-    "symbol\U0001d159, tag\U000e0041\U000e007f, selector\ufe0f\U000e0100, joiner\u034f\u200d, "
+    "symbol\U0001d159\U00016fe4, tag\U000e0041\U000e007f, selector\ufe0f\U000e0100, joiner\u034f\u200d, "
     "vowel\u17b5\u180b\u180e, blank\u00a0\u3000, control\x00\x1b[31m\x7f\x9b, private\ue000, nothing\uffff"
 )
 HIDDEN_CHARACTERS = {character for character in HIDDEN_TEXT if not " " <= character <= "~"}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
+from common.arn import Arn
 from common.untrusted import ACCOUNT_ID
 from root_access.organization import list_delegated_administrators
 from root_tasks.run.accounts import classify
@@ -266,7 +267,7 @@ def _opener(
     """Return who opens root sessions: the session roles, or a role of the caller's account."""
     account_id = directory.aws.account_id
     if session_roles:
-        account_id = session_roles[0].split(":")[4]
+        account_id = Arn.parse(session_roles[0]).account_id
     if account_id == organization.management_account_id:
         # No service control policy applies there, so its units do not matter.
         return SessionOpener(

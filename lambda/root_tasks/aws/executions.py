@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import ignoring
+from common.arn import Arn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +53,16 @@ class Execution:
             name=payload["name"],
             started_at=datetime.fromisoformat(payload["startedAt"]),
         )
+
+
+def execution_arn(state_machine_arn: str, name: str) -> str:
+    """Return the ARN of a state machine's execution."""
+    return f"{state_machine_arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
+
+
+def state_machine_name(execution_arn: str) -> str:
+    """Return the name of an execution's state machine."""
+    return Arn.parse(execution_arn).resource.split(":")[1]
 
 
 def find_execution(aws: Aws, arn: str) -> Response | None:

@@ -181,6 +181,10 @@ class RunStore:
         """Mark a plan as executed, and return whether this execution has: it is executed once."""
         return self._bucket.claim(self._key(run_id, EXECUTION_MARK), encode(mark))
 
+    def read_mark(self, run_id: str) -> ExecutionMark:
+        """Return the mark of a plan, which says which execution has claimed it."""
+        return decode(ExecutionMark, self._bucket.read(self._key(run_id, EXECUTION_MARK)))
+
     def write_file(self, run_id: str, file: File) -> str:
         """Store a file of a run's report, and return its S3 URL."""
         key = self._key(run_id, file.name)

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind, error_of_call
 
-from ..aws.executions import DESCRIBE_EXECUTION, REPORT_SHA256, find_execution
+from ..aws.executions import (
+    DESCRIBE_EXECUTION,
+    REPORT_SHA256,
+    execution_arn,
+    find_execution,
+)
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
 from ..model.run import PLAN_LIFETIME, RUN_ID, ExecutionMark, Plan
@@ -130,12 +135,17 @@ class Plans:
         """Mark a plan as executed by an execution, which may do so again.
 
         Raises:
-            RunRefusedError: Another execution has executed it, or its mark was altered.
+            RunRefusedError: Another execution has claimed it, or its mark was altered.
             CallError: The mark could not be stored.
         """
         mark = ExecutionMark(execution_arn=execution.arn, started_at=execution.started_at)
-        if not self.runs.claim_plan(run_id, mark):
-            raise RunRefusedError(RefusalReason.PLAN_ALREADY_EXECUTED, run_id=run_id)
+        if self.runs.claim_plan(run_id, mark):
+            return
+        try:
+            other = self.runs.read_mark(run_id).execution_arn.rpartition(":")[2]
+        except DecodingError:
+            other = "which its mark does not name"
+        raise RunRefusedError(RefusalReason.PLAN_CLAIMED, run_id=run_id, execution=other)
 
     def _read(self, run_id: str, *, checksum: str) -> Plan:
         try:
@@ -147,8 +157,7 @@ class Plans:
 
     def _planning_execution(self, run_id: str) -> Response:
         """Return an execution of the Audit state machine that succeeded."""
-        arn = self.settings.audit_state_machine_arn.replace(":stateMachine:", ":execution:", 1)
-        response = self._describe(f"{arn}:{run_id}")
+        response = self._describe(execution_arn(self.settings.audit_state_machine_arn, run_id))
         if response is None:
             raise RunRefusedError(RefusalReason.PLAN_NOT_FOUND, run_id=run_id)
         status = response.require("status")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aws_calls.security_hub import import_findings
 from common.metrics import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
 
+from ..aws.executions import state_machine_name
 from ..aws.stores import REPORT_JSON, File, WriteContentionError
 from ..messages import quantity
 from ..model.report_schema import Outcome
@@ -202,7 +203,7 @@ def _log_metrics(aws: Aws, run: Run, audit: Audit, *, began: datetime) -> None:
     line = metric_line(
         dimensions={ORGANIZATION_ID: report.organization_id},
         # The construct's alarms use it: the construct does not know the organization.
-        other_dimensions={STATE_MACHINE_NAME: run.execution_arn.split(":")[6]},
+        other_dimensions={STATE_MACHINE_NAME: state_machine_name(run.execution_arn)},
         values=values,
         timestamp=timestamp.timestamp(),
     )

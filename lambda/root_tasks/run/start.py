@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aws_calls.failures import CallError
 from common.metrics import STATE_MACHINE_NAME, metric_line
 
-from ..aws.executions import Execution
+from ..aws.executions import Execution, state_machine_name
 from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError
 from ..model.run import RUN_ID
@@ -118,26 +118,27 @@ def start_execution(
 
 
 def start_or_refuse(
-    aws: Aws, event: Mapping[str, Any], start: Callable[[], dict[str, Any]]
+    start: Callable[..., dict[str, Any]], aws: Aws, event: Mapping[str, Any], *, settings: Any
 ) -> dict[str, Any]:
     """Start a run, or return why its input is refused; a metric counts that.
 
     Args:
+        start: Starts it: `start_run` or `start_execution`.
         aws: The function.
-        event: `execution`, as the state machine passes it.
-        start: Starts the run.
+        event: `input` and `execution`, as the state machine passes them.
+        settings: The function's settings.
 
     Raises:
         RunRefusedError: The run cannot start, and the reason is not its input.
     """
     try:
-        return start()
+        return start(aws, event, settings=settings)
     except RunRefusedError as error:
         if error.is_failure:
             raise
         execution = Execution.parse(event["execution"])
         metric = metric_line(
-            dimensions={STATE_MACHINE_NAME: execution.arn.split(":")[6]},
+            dimensions={STATE_MACHINE_NAME: state_machine_name(execution.arn)},
             values={"ExecutionsRefused": 1},
             timestamp=aws.now().timestamp(),
         )

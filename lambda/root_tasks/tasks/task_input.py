@@ -246,15 +246,15 @@ def parse_accounts(input_: TaskInput) -> Request:
     exclusions = input_.strings(
         EXCLUDE, _UNIT, "account IDs, and IDs, names or paths of organizational units"
     )
-    if input_.values.get(ACCOUNTS) == _ALL:
-        if units:
-            raise RunRefusedError(RefusalReason.ALL_ACCOUNTS_AND_UNITS)
-        return Request(task=input_.task, all_accounts=True, exclusions=exclusions)
     from_report = None
     if FROM_REPORT in input_.values:
         from_report = text_of(
             input_.values, FROM_REPORT, pattern=RUN_ID, expected="the name of a run"
         )
+    if input_.values.get(ACCOUNTS) == _ALL:
+        if units:
+            raise RunRefusedError(RefusalReason.ALL_ACCOUNTS_AND_UNITS)
+        return Request(task=input_.task, all_accounts=True, exclusions=exclusions)
     return Request(
         task=input_.task,
         account_ids=_account_ids(input_),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind
+from common.arn import Arn
 from common.untrusted import ACCOUNT_ID
 from root_access.state import Feature
 
@@ -233,9 +234,11 @@ def _parse_queue_input(input_: TaskInput) -> Request:
         input_.require_no_other_keys(_QUEUES, _SKIP_BACKUP)
     targets: list[tuple[str, Target]] = []
     for arn in input_.strings(_QUEUES, _QUEUE_ARN, "queue ARNs"):
-        _, _, _, region, account_id, _ = arn.split(":")
-        target = Target(type=ItemType.QUEUE_POLICY, id=arn, region=region, skip_backup=skip_backup)
-        targets.append((account_id, target))
+        queue = Arn.parse(arn)
+        target = Target(
+            type=ItemType.QUEUE_POLICY, id=arn, region=queue.region, skip_backup=skip_backup
+        )
+        targets.append((queue.account_id, target))
     return _unlock_request(input_, targets)
 
 

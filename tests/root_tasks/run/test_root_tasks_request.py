@@ -134,6 +134,8 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ({"accounts": MEMBER}, {"key": "accounts"}),
         ({"accounts": "all"}, {"key": "accounts", "value": '"all"'}),
         ({"accounts": None}, {"key": "accounts", "value": "null"}),
+        ({"fromReport": 5}, {"key": "fromReport", "value": "5"}),
+        ({"accounts": ["all"], "fromReport": ["run-1"]}, {"key": "fromReport"}),
         ({"task": BUCKETS, "buckets": ["a-bucket"]}, {"key": "buckets"}),
         ({"task": BUCKETS, "buckets": {}}, {"key": "buckets"}),
         ({"task": BUCKETS, "buckets": {MEMBER: []}}, {"key": MEMBER}),

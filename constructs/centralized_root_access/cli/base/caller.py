@@ -14,6 +14,7 @@ from aws_calls.calls import AwsCalls
 from aws_calls.failures import call_errors
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
 from aws_calls.runtime import Clients, FunctionArn, new_client, new_session, one_attempt
+from common.arn import Arn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,7 @@ class Caller:
     @property
     def function(self) -> FunctionArn:
         """The function that the code runs as here: the credentials' partition and account, and the Region."""
-        partition = self.arn.split(":")[1]
+        partition = Arn.parse(self.arn).partition
         return FunctionArn(partition=partition, region=self.region, account_id=self.account_id)
 
     @property

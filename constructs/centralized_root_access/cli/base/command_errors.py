@@ -72,6 +72,8 @@ _ADVICE = {
     "EndpointConnectionError": "Check --region, the network and the endpoint of the profile.",
     "SSLError": "AWS_CA_BUNDLE, or the profile's ca_bundle, must name a file with the authority of AWS's "
     "certificate, or of the one that a proxy has instead.",
+    "ProxyConnectionError": "HTTPS_PROXY must name a proxy that can be reached. If that is https://, "
+    "AWS_CA_BUNDLE, or the profile's ca_bundle, must name a file with the authority of its certificate.",
     "ExpiredToken": _SIGN_IN,
     "SSOTokenLoadError": _SIGN_IN,
     "TokenRetrievalError": _SIGN_IN,

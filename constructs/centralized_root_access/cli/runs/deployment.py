@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError, FailureKind
+from common.arn import Arn
 from root_tasks.messages import HOW_TO_DEPLOY
 
 from ...base.enums import TASK_IDS
@@ -52,7 +53,7 @@ class Deployment:
     @property
     def account_id(self) -> str:
         """The account that owns the state machines and the bucket."""
-        return self.state_machine_arns[AUDIT_FOLDER].split(":")[4]
+        return Arn.parse(self.state_machine_arns[AUDIT_FOLDER]).account_id
 
 
 def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:

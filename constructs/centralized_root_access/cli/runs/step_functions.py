@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import require
 from aws_calls.failures import CallError, FailureKind, ignoring
-from root_tasks.aws.executions import report_sha256_of
+from root_tasks.aws.executions import execution_arn, report_sha256_of
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run import RUN_ID
 from root_tasks.refusals import CAUSE, REFUSED
@@ -307,9 +307,7 @@ class Executions:
         return self._caller.calls().call(f"states:{operation}", **parameters)
 
     def _arn(self, folder: str, run_id: str) -> str:
-        return (
-            f"{self._state_machine_arns[folder].replace(':stateMachine:', ':execution:')}:{run_id}"
-        )
+        return execution_arn(self._state_machine_arns[folder], run_id)
 
 
 def run_failed_error(execution: RunExecution) -> CommandError:
