@@ -117,17 +117,22 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             if (task := RootTask(locked)) in tasks:
                 _unlock_and_give_back(root_tasks, task, **named)
         # More than are read one by one.
-        many = add_accounts(organization, 21)
+        *many, last = add_accounts(organization, 22)
         organizations.move_account(
             AccountId=many[0], SourceParentId=root_id, DestinationParentId=unit_id
         )
         if RootTask.DELETE in tasks:
-            for account_id in many:
+            for account_id in (*many, last):
                 organization.put_root_credentials(account_id=account_id, password=True)
             _plan_and_execute(root_tasks, RootTask.DELETE, accounts=many)
+            _execute_with_a_denied_result(root_tasks, RootTask.DELETE, accounts=[last])
         elif RootTask.UNLOCK_QUEUE in tasks:
             arns = [_lock_queue(root_tasks, account_id) for account_id in many]
             _plan_and_execute(root_tasks, RootTask.UNLOCK_QUEUE, queues=arns)
+            other = _lock_queue(root_tasks, last)
+            _execute_with_a_denied_result(root_tasks, RootTask.UNLOCK_QUEUE, queues=[other])
+        _deny_a_result(root_tasks)
+        root_tasks.run({"accounts": [MEMBER]})
         # What is denied is not read again.
         attach_policy(
             organization, root_id, statement(Action="iam:GetAccountSummary"), name="no-summary"
@@ -145,6 +150,19 @@ def _plan_and_execute(root_tasks: running.RootTasks, task: RootTask | Task, **na
     executed = root_tasks.execute(plan)
     assert set(executed.output["totals"]) == {"DONE"}
     return executed
+
+
+def _deny_a_result(root_tasks: running.RootTasks) -> None:
+    # S3 also denies what is not there, so it is looked for in the list.
+    root_tasks.fail("s3:GetObject", "AccessDenied", url="/00000-", times=1)
+
+
+def _execute_with_a_denied_result(
+    root_tasks: running.RootTasks, task: RootTask, **named: object
+) -> None:
+    plan = root_tasks.run({"task": task, **named})
+    _deny_a_result(root_tasks)
+    assert root_tasks.execute(plan).status == "FAILED"
 
 
 def _stop_and_redrive(root_tasks: running.RootTasks, task: RootTask, **named: object) -> None:

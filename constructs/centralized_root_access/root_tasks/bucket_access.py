@@ -65,7 +65,7 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
     access["WriteReport"] = BucketAccess(
         read=["runs/*/run.json", "runs/*/results/*"] + latest,
         write=["runs/*/report.*"] + plan + latest,
-        listed=latest,
+        listed=["runs/*/results/*"] + latest,
     )
     if not changes:
         return access
@@ -86,7 +86,7 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
     access["WriteExecutionReport"] = BucketAccess(
         read=["executions/*/run.json", "executions/*/results/*"],
         write=["executions/*/report.*"],
-        listed=backups,
+        listed=["executions/*/results/*"] + backups,
     )
     return access
 

@@ -39,6 +39,21 @@ class Bucket:
         # Not by `call`: the connection can also break while the body is read.
         return self.aws.budget.attempt(attempt, operation=_GET)
 
+    def read_if_there(self, key: str) -> bytes | None:
+        """Return an object; None if there is none.
+
+        S3 denies an object that does not exist to a role that may not list the whole bucket, so
+        what is denied is looked up in the list:
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+        """
+        try:
+            return self.read(key)
+        except CallError as error:
+            name = error.failure.name
+            if name == "NoSuchKey" or (name == "AccessDenied" and self.find_etag(key) is None):
+                return None
+            raise
+
     def write(
         self,
         key: str,

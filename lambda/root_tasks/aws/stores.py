@@ -158,13 +158,10 @@ class RunStore:
     def read_result(self, run: Run, batch: int, *, checksum: str) -> BatchResult:
         """Return the result of a batch."""
         key = self._result_key(run.run_id, run.task, batch, checksum)
-        try:
-            body = self._bucket.read(key)
-        except CallError as error:
-            if error.failure.name != "NoSuchKey":
-                raise
+        body = self._bucket.read_if_there(key)
+        if body is None:
             # It was there, so someone has removed it.
-            raise ChecksumMismatchError(key) from error
+            raise ChecksumMismatchError(key)
         return decode(BatchResult, _verify(key, body, checksum))
 
     def batches_with_a_claim(self, run: Run) -> frozenset[int]:
@@ -274,18 +271,9 @@ class BackupStore:
             ChecksumMismatchError: It is not what was stored.
             DecodingError: It is not a backup, or of another version.
         """
-        try:
-            body = self._bucket.read(reference)
-        except CallError as error:
-            # S3 denies an object that does not exist, unless the whole bucket may be listed.
-            if (
-                error.failure.name == "AccessDenied"
-                and self._bucket.find_etag(reference) is not None
-            ):
-                raise
-            if error.failure.name in ("NoSuchKey", "AccessDenied"):
-                return None
-            raise
+        body = self._bucket.read_if_there(reference)
+        if body is None:
+            return None
         if reference.rpartition("/")[2] != f"{sha256(body)}.json":
             raise ChecksumMismatchError(reference)
         return decode(Backup, body)

@@ -265,11 +265,15 @@ def test_a_result_that_was_removed_was_altered_and_one_that_is_denied_was_not(
     s3: Any, storage: Storage
 ) -> None:
     checksum = storage.runs.write_result(WORK, 0, RESULT)
-    respond(s3, "GetObject", (404, "NoSuchKey"), (403, "AccessDenied"))
-    with pytest.raises(ChecksumMismatchError):
-        storage.runs.read_result(RUN, 0, checksum=checksum)
+    (key,) = objects(s3)
+    respond(s3, "GetObject", (403, "AccessDenied"), (403, "AccessDenied"), (404, "NoSuchKey"))
     with pytest.raises(CallError):
         storage.runs.read_result(RUN, 0, checksum=checksum)
+    # S3 denies an object that is not there to a role that may not list the whole bucket.
+    s3.delete_object(Bucket=BUCKET, Key=key)
+    for _ in ("AccessDenied", "NoSuchKey"):
+        with pytest.raises(ChecksumMismatchError):
+            storage.runs.read_result(RUN, 0, checksum=checksum)
 
 
 # The latest report

@@ -16,7 +16,7 @@ from root_tasks.model.codec import encode
 from root_tasks.model.report_schema import Outcome, RootCredentials
 from root_tasks.model.run import BatchResult, Finding
 from root_tasks.run.finish import OutdatedRunError
-from support.accounts import MEMBER, OTHER, THIRD
+from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, enable_root_access
 from support.properties import property_test
 from support.root_tasks import RootTasks, Settings
@@ -103,6 +103,19 @@ def audits(root_tasks: RootTasks) -> Audits:
     root_tasks.notices.clear()
     root_tasks.log.clear()
     return audits
+
+
+def test_an_unprotected_root_user_of_the_management_account_is_published_like_root_credentials(
+    audits: Audits,
+) -> None:
+    audits.take("begin B")
+    organization = audits.root_tasks.organization
+    organization.put_root_credentials(account_id=MANAGEMENT, password=True, access_keys=1)
+    audits.take("begin A, look A, look B, end A")
+    assert audits.root_tasks.metrics()[-1]["ManagementRootUserUnprotected"] == 1
+    audits.take("end B")
+    assert audits.root_tasks.metrics()[-1]["ManagementRootUserUnprotected"] == 1
+    assert audits.latest["runId"] == "B"
 
 
 @pytest.mark.parametrize(
