@@ -20,13 +20,14 @@ def main() -> int:
     output: Path = parser.parse_args().output
     files: set[Path] = set()
     for template in TEMPLATES:
-        files |= {*build_parameter_template(template, output=output)}
+        # Two of them have the same function's code.
+        files.update(build_parameter_template(template, output=output))
     # As `sha256sum --check` reads it.
-    sums = [
-        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in sorted(files)
-    ]
-    (output / "SHA256SUMS").write_text("".join(sums))
-    print(*sorted(files), sep="\n")
+    sums = ""
+    for file in sorted(files):
+        sums += f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
+        print(file)
+    (output / "SHA256SUMS").write_text(sums)
     return 0
 
 

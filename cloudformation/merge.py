@@ -19,6 +19,8 @@ _JSON_TOKENS = re.compile(r'"[^"]*"|[^",:{}\[\]]+|.', re.DOTALL)
 def merge_values(condition: str, first: Any, second: Any) -> Any:
     """Return the value that is the first one under a condition, and otherwise the second one.
 
+    For example, of two roles that have another policy only that policy is decided.
+
     Args:
         condition: The name of the condition.
         first: The value under it.
@@ -34,30 +36,39 @@ def merge_values(condition: str, first: Any, second: Any) -> Any:
             }
         case [_, *_], [_, *_]:
             return _merge_lists(condition, first, second)
+        # What another condition decides in both is merged in each of its branches.
         case {"Fn::If": [name, *values]}, {"Fn::If": [other, *others]} if name == other:
-            branches = [merge_values(condition, *pair) for pair in zip(values, others, strict=True)]
-            return {"Fn::If": [name, *branches]}
-    texts = _text_tokens(first), _text_tokens(second)
-    if min(map(len, map(json.dumps, (first, second)))) >= _MIN_CHARACTERS_TO_MERGE and all(texts):
-        return _merge_texts(condition, *texts)
+            return {"Fn::If": [name] + _merge_pairs(condition, values, others)}
+    # Of long texts, such as a state machine's definition, only the differences are decided.
+    tokens, other_tokens = _text_tokens(first), _text_tokens(second)
+    is_long = all(len(json.dumps(value)) >= _MIN_CHARACTERS_TO_MERGE for value in (first, second))
+    if is_long and tokens and other_tokens:
+        return _merge_texts(condition, tokens, other_tokens)
     return {"Fn::If": [condition, first, second]}
+
+
+def _merge_pairs(condition: str, first: list[Any], second: list[Any]) -> list[Any]:
+    return [merge_values(condition, one, other) for one, other in zip(first, second, strict=True)]
 
 
 def _merge_lists(condition: str, first: list[Any], second: list[Any]) -> list[Any]:
     merged: list[Any] = []
     for same, ours, theirs in _alignment(first, second, key=_identity):
         if same:
-            merged += [merge_values(condition, *pair) for pair in zip(ours, theirs, strict=True)]
-            continue
-        merged += [{"Fn::If": [condition, element, NO_VALUE]} for element in ours]
-        merged += [{"Fn::If": [condition, NO_VALUE, element]} for element in theirs]
+            merged += _merge_pairs(condition, ours, theirs)
+        else:
+            merged += [{"Fn::If": [condition, element, NO_VALUE]} for element in ours]
+            merged += [{"Fn::If": [condition, NO_VALUE, element]} for element in theirs]
     return merged
 
 
 def _merge_texts(condition: str, first: list[Any], second: list[Any]) -> Any:
     merged: list[Any] = []
     for same, ours, theirs in _alignment(first, second, key=json.dumps):
-        merged += ours if same else [{"Fn::If": [condition, join_text(ours), join_text(theirs)]}]
+        if same:
+            merged += ours
+        else:
+            merged.append({"Fn::If": [condition, join_text(ours), join_text(theirs)]})
     return join_text(merged)
 
 
@@ -69,8 +80,8 @@ def join_text(parts: Sequence[Any]) -> Any:
             joined[-1] += part
         elif part != "":
             joined.append(part)
-    if all(isinstance(part, str) for part in joined):
-        return "".join(joined)
+    if not joined:
+        return ""
     return joined[0] if len(joined) == 1 else {"Fn::Join": ["", joined]}
 
 
@@ -80,11 +91,10 @@ def _text_tokens(value: Any) -> list[Any]:
         case str():
             return _JSON_TOKENS.findall(value)
         case {"Fn::Join": ["", [*parts]]}:
-            return [
-                token
-                for part in parts
-                for token in (_text_tokens(part) if isinstance(part, str) else [part])
-            ]
+            tokens: list[Any] = []
+            for part in parts:
+                tokens += _text_tokens(part) if isinstance(part, str) else [part]
+            return tokens
     return []
 
 
@@ -92,17 +102,19 @@ def _alignment(
     first: list[Any], second: list[Any], *, key: Callable[[Any], str]
 ) -> Iterator[tuple[bool, list[Any], list[Any]]]:
     """Yield what both lists have, and what only one of them has, in their order."""
-    matcher = SequenceMatcher(None, [*map(key, first)], [*map(key, second)], autojunk=False)
+    keys, other_keys = [key(it) for it in first], [key(it) for it in second]
+    matcher = SequenceMatcher(None, keys, other_keys, autojunk=False)
     for tag, start, end, other_start, other_end in matcher.get_opcodes():
         yield tag == "equal", first[start:end], second[other_start:other_end]
 
 
 def _identity(element: Any) -> str:
-    """Return by what elements of two lists are known to be the same: statements and metrics have a name."""
+    """Return by what elements of two lists are the same: statements and metrics have a name."""
     match element:
-        case {"Fn::If": [_, value, {"Ref": "AWS::NoValue"}]} | {
-            "Fn::If": [_, {"Ref": "AWS::NoValue"}, value]
-        }:
+        # Inserted under a condition by an earlier merge.
+        case {"Fn::If": [_, value, {"Ref": "AWS::NoValue"}]}:
+            return _identity(value)
+        case {"Fn::If": [_, {"Ref": "AWS::NoValue"}, value]}:
             return _identity(value)
         case {"Sid": name} | {"Id": name}:
             return f"named {name}"

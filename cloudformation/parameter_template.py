@@ -1,4 +1,4 @@
-"""Build a template with parameters: a construct with everything, and what each parameter switches in it."""
+"""Build a template with parameters: everything of a construct, and what each parameter switches."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ _NOT_IN_CHINA = {
         "Fn::Not": [{"Fn::Contains": [["cn-north-1", "cn-northwest-1"], {"Ref": "AWS::Region"}]}]
     },
     "AssertDescription": (
-        "Centralized root access is not available in the China Regions. Use a Region of another partition."
+        "Centralized root access is not available in the China Regions. Use a Region of another "
+        "partition."
     ),
 }
-# The same in every template: the conditions of properties, the conditions of policies' statements
-# by a text in them, and the values of properties by a resource's type.
+# These are the same in every template: the conditions of properties, the conditions of policies'
+# statements by a text in them, and the values of properties by the type of a resource.
 _PROPERTIES = {"AlarmActions": "Notifies", "OKActions": "Notifies", "KmsKeyId": "HasKey"}
 _STATEMENTS = {"kms:": "HasKey", "sns:Publish": "Notifies", "securityhub:": "ImportsFindings"}
 _VALUES: Mapping[str, Mapping[str, Any]] = {
@@ -49,9 +50,9 @@ _VALUES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Option:
-    """One of the ways in which a construct can be made.
+    """One of the ways in which a construct can be made, such as with repair, or without.
 
     Attributes:
         condition: The condition under which it is made so; None for the last option, for every
@@ -66,6 +67,9 @@ class Option:
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """The conditions and choices of some resources and outputs.
+
+    For example, the functions that execute plans exist only if tasks that make changes are listed,
+    and their settings depend on which.
 
     Attributes:
         ids: The pattern of their logical IDs.
@@ -106,8 +110,10 @@ class ParameterTemplate:
 
     def row_of(self, logical_id: str) -> Row:
         """Return what the parameters switch in a resource or an output."""
-        found = (row for row in self.table if re.match(row.ids, logical_id))
-        return next(found, Row(ids=logical_id))
+        for row in self.table:
+            if re.match(row.ids, logical_id):
+                return row
+        return Row(ids=logical_id)
 
 
 def build_parameter_template(template: ParameterTemplate, *, output: Path) -> tuple[Path, ...]:
@@ -120,19 +126,19 @@ def build_parameter_template(template: ParameterTemplate, *, output: Path) -> tu
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         builder = _Builder(template, Path(temporary))
-        sections = {"Resources": builder.resources(), "Outputs": builder.outputs()}
-        archives = _write_archives(sections["Resources"], Path(temporary), output)
+        resources, outputs = builder.resources(), builder.outputs()
+        archives = _write_archives(resources, Path(temporary), output)
     document = {
         "Description": template.description,
         "Parameters": template.parameters,
-        "Rules": {"OfferedInRegion": {"Assertions": [_NOT_IN_CHINA]}, **template.rules},
+        "Rules": {"OfferedInRegion": {"Assertions": [_NOT_IN_CHINA]}} | dict(template.rules),
         "Conditions": template.conditions,
-        **sections,
+        "Resources": resources,
     }
+    if outputs:
+        document["Outputs"] = outputs
     written = output / f"{template.name}.template.json"
-    written.write_text(
-        json.dumps({key: part for key, part in document.items() if part}, indent=1) + "\n"
-    )
+    written.write_text(json.dumps(document, indent=1) + "\n")
     return written, *archives
 
 
@@ -142,10 +148,9 @@ class _Builder:
     def __init__(self, template: ParameterTemplate, folder: Path) -> None:
         self._template = template
         self._folder = folder
-        everything = (options[0].arguments for options in template.choices.values())
-        self._everything = {
-            name: value for arguments in everything for name, value in arguments.items()
-        }
+        self._everything: dict[str, object] = {}
+        for options in template.choices.values():
+            self._everything |= options[0].arguments
         self._synthesized = functools.cache(self._synthesize)
 
     def outputs(self) -> dict[str, Any]:
@@ -161,11 +166,13 @@ class _Builder:
         row = self._template.row_of(id_)
         resource = dict(self._sections({})["Resources"][id_])
 
+        # Its properties are decided by the row's choices, ...
         def properties_with(chosen: Mapping[str, object]) -> Any:
             return self._sections(chosen)["Resources"].get(id_, {}).get("Properties")
 
         choices = [self._template.choices[name] for name in row.choices]
         properties: dict[str, Any] = _merge(choices, properties_with, {}) or {}
+        # ... and by what is the same in every template.
         for name, condition in _PROPERTIES.items():
             if name in properties:
                 properties[name] = _switch(condition, properties[name], row)
@@ -173,30 +180,35 @@ class _Builder:
         document = properties.get("PolicyDocument", {})
         if "Statement" in document:
             statements = [_switch(_condition_of(it), it, row) for it in document["Statement"]]
-            properties["PolicyDocument"] = {**document, "Statement": statements}
+            properties["PolicyDocument"] = document | {"Statement": statements}
+        resource["Properties"] = properties
         self._switch_dependencies(resource, row)
-        return self._with_condition(id_, {**resource, "Properties": properties})
+        return self._with_condition(id_, resource)
 
     def _with_condition(self, id_: str, entry: dict[str, Any]) -> dict[str, Any]:
         condition = self._template.row_of(id_).condition
-        return entry if condition is None else {**entry, "Condition": condition}
+        if condition is None:
+            return entry
+        return entry | {"Condition": condition}
 
     def _switch_dependencies(self, resource: dict[str, Any], row: Row) -> None:
         """Let the metadata refer to what may not exist: DependsOn can have no conditions."""
-        names = resource.pop("DependsOn", [])
-        conditions = {name: self._template.row_of(name).condition for name in names}
-        always = [name for name in names if conditions[name] in (None, row.condition)]
+        always: list[str] = []
+        references: list[object] = []
+        for name in resource.pop("DependsOn", []):
+            condition = self._template.row_of(name).condition
+            if condition in (None, row.condition):
+                always.append(name)
+            else:
+                references.append({"Fn::If": [condition, {"Ref": name}, NO_VALUE]})
         if always:
             resource["DependsOn"] = always
-        if others := [name for name in names if name not in always]:
-            references = [
-                {"Fn::If": [conditions[name], {"Ref": name}, NO_VALUE]} for name in others
-            ]
+        if references:
             resource["Metadata"] = {"DependsOn": references}
 
     def _sections(self, chosen: Mapping[str, object]) -> dict[str, Any]:
         """Return the sections with everything but what was chosen otherwise."""
-        return self._synthesized(tuple({**self._everything, **chosen}.items()))
+        return self._synthesized(tuple((self._everything | dict(chosen)).items()))
 
     def _synthesize(self, arguments: tuple[tuple[str, object], ...]) -> dict[str, Any]:
         # An app for each: logical IDs have the path of the stack in the app. All are in one folder:
@@ -207,14 +219,15 @@ class _Builder:
             builtin_cloud_formation_validation=False,
         )
         stack = Stack(app, _STACK, env=Environment(region=REGION_OF_EVENTS))
-        self._template.add(
-            stack,
-            **{name: it(stack) if isinstance(it, FunctionType) else it for name, it in arguments},
-        )
+        given: dict[str, object] = {}
+        for name, value in arguments:
+            given[name] = value(stack) if isinstance(value, FunctionType) else value
+        self._template.add(stack, **given)
         app.synth()
         synthesized = json.loads((self._folder / stack.template_file).read_text())
         own = self._template.placeholders
-        placeholders = replace(own, texts={**own.texts, REGION_OF_EVENTS: {"Ref": "AWS::Region"}})
+        region = {REGION_OF_EVENTS: {"Ref": "AWS::Region"}}
+        placeholders = replace(own, texts=dict(own.texts) | region)
         return {
             name: placeholders.replace(synthesized.get(name, {}))
             for name in ("Resources", "Outputs")
@@ -224,12 +237,17 @@ class _Builder:
 def _condition_of(statement: object) -> str | None:
     """Return the condition of a policy's statement; None if it has none."""
     text = json.dumps(statement)
-    return next((condition for part, condition in _STATEMENTS.items() if part in text), None)
+    for part, condition in _STATEMENTS.items():
+        if part in text:
+            return condition
+    return None
 
 
 def _switch(condition: str | None, value: Any, row: Row) -> Any:
     """Return a value that is there under a condition, if its resource can be there without it."""
-    return value if condition in (None, row.condition) else {"Fn::If": [condition, value, NO_VALUE]}
+    if condition in (None, row.condition):
+        return value
+    return {"Fn::If": [condition, value, NO_VALUE]}
 
 
 def _merge(
@@ -240,17 +258,18 @@ def _merge(
     """Return the value that the conditions of the choices' options decide."""
     if not choices:
         return value(chosen)
-    first, *others = choices
+    options, others = choices[0], choices[1:]
+    # From the last option, which is for every other case, to the first one.
     merged: Any = None
-    for option in reversed(first):
-        one = _merge(others, value, {**chosen, **option.arguments})
+    for option in reversed(options):
+        one = _merge(others, value, dict(chosen) | dict(option.arguments))
         merged = one if option.condition is None else merge_values(option.condition, one, merged)
     return merged
 
 
 def _write_archives(resources: Mapping[str, Any], folder: Path, output: Path) -> tuple[Path, ...]:
-    """Write the zip files, and let the functions have their code from the bucket of the parameters."""
-    archives: dict[Path, None] = {}
+    """Write the zip files, and let the functions take their code from the parameters' bucket."""
+    archives: set[Path] = set()
     for resource in resources.values():
         if resource["Type"] != "AWS::Lambda::Function":
             continue
@@ -258,11 +277,11 @@ def _write_archives(resources: Mapping[str, Any], folder: Path, output: Path) ->
         archive = output / f"function-{code[:12]}.zip"
         if archive not in archives:
             _write_archive(folder / f"asset.{code}", archive)
-        archives[archive] = None
+        archives.add(archive)
         # By the code's hash: CloudFormation updates a function whose key changes, and no other.
         key = {"Fn::Join": ["", [{"Ref": "CodePrefix"}, archive.name]]}
         resource["Properties"]["Code"] = {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": key}
-    return tuple(archives)
+    return tuple(sorted(archives))
 
 
 def _write_archive(source: Path, archive: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import CfnParameter, Duration, Stack
@@ -25,45 +24,28 @@ from .parameter_template import REGION_OF_EVENTS, Option, ParameterTemplate, Row
 from .placeholders import Placeholders
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 _TARGET = r"(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|[0-9]{12})"
 _ACCOUNTS = r"[0-9]{12}(,[0-9]{12})"
 _EXAMPLE_ACCOUNTS = "such as 222222222222,333333333333"
 _SEPARATED = "separated by commas without spaces"
-# The numbers that CloudWatch Logs offers.
-_DAYS = (
-    1,
-    3,
-    5,
-    7,
-    14,
-    *range(30, 181, 30),
-    365,
-    400,
-    545,
-    731,
-    1096,
-    1827,
-    2192,
-    2557,
-    2922,
-    3288,
-    3653,
-)
-
-# Nothing but the interval, and how long a new alarm waits, differs between them.
-_HOURS = {"1 hour": 1, "6 hours": 6, "12 hours": 12, "1 day": 24}
-# These can be listed after it, in this order.
+# The tasks that make changes, by the conditions under which they are listed.
 _OTHER_TASKS = {
-    "delete": (RootTask.DELETE,),
-    "recover": (RootTask.RECOVER,),
-    "unlock": (RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE),
+    "Deletes": (RootTask.DELETE,),
+    "Recovers": (RootTask.RECOVER,),
+    "Unlocks": (RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE),
 }
+_EACH_TASK = tuple(_OTHER_TASKS)
 _TASKS = [
-    ",".join((RootTask.AUDIT, *chain(*others)))
-    for number in range(len(_OTHER_TASKS) + 1)
-    for others in combinations(_OTHER_TASKS.values(), number)
+    "audit",
+    "audit,delete",
+    "audit,recover",
+    "audit,unlock-bucket,unlock-queue",
+    "audit,delete,recover",
+    "audit,delete,unlock-bucket,unlock-queue",
+    "audit,recover,unlock-bucket,unlock-queue",
+    "audit,delete,recover,unlock-bucket,unlock-queue",
 ]
 
 
@@ -75,16 +57,18 @@ def _text(description: str, pattern: str, must: str, default: str | None = None)
         "AllowedPattern": pattern,
         "ConstraintDescription": f"must be {must}.",
     }
-    return parameter if default is None else {**parameter, "Default": default}
+    if default is not None:
+        parameter["Default"] = default
+    return parameter
 
 
-def _one_of(description: str, values: Sequence[str | int], default: str | int) -> dict[str, Any]:
+def _one_of(description: str, values: Sequence[str], default: str) -> dict[str, Any]:
     return {
-        "Type": "Number" if isinstance(default, int) else "String",
+        "Type": "String",
         "Description": description,
-        "AllowedValues": [*values],
+        "AllowedValues": list(values),
         "Default": default,
-        "ConstraintDescription": f"must be one of: {' | '.join(map(str, values))}.",
+        "ConstraintDescription": f"must be one of: {' | '.join(values)}.",
     }
 
 
@@ -103,11 +87,8 @@ def _differs(parameter: str, value: str) -> dict[str, Any]:
 def _either(
     condition: str, argument: str, value: object, otherwise: object
 ) -> tuple[Option, Option]:
-    """Return the options of a choice: an argument has the value under a condition, and otherwise another."""
-    return (
-        Option(condition=condition, arguments={argument: value}),
-        Option(condition=None, arguments={argument: otherwise}),
-    )
+    """Return the options of an argument that has a value under a condition, otherwise another."""
+    return Option(condition, {argument: value}), Option(None, {argument: otherwise})
 
 
 def _parameter(stack: Stack, name: str) -> str:
@@ -139,23 +120,27 @@ _CODE = {
 _NOTIFICATION = {
     "NotificationTopicArn": _text(
         "The SNS topic for alarms and notices, in the stack's Region. Its policy must allow "
-        "cloudwatch.amazonaws.com to publish; the key of an encrypted topic must allow it and the roles "
-        "that publish. With none no one is notified.",
+        "cloudwatch.amazonaws.com to publish; the key of an encrypted topic must allow it and the "
+        "roles that publish. With none no one is notified.",
         r"none|arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
         "none, or the ARN of an SNS topic that is not a FIFO topic",
         # Not empty: the CDK's validation refuses an alarm's action that may be.
         default="none",
     )
 }
-_OPERATION = {
-    **_NOTIFICATION,
+_OPERATION = _NOTIFICATION | {
     "KmsKeyArn": _text(
-        "The KMS key of the bucket and the logs. Its policy must allow CloudWatch Logs of the Region.",
+        "The KMS key of the bucket and the logs. Its policy must allow CloudWatch Logs of the "
+        "Region.",
         r"none|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+",
         "none, or the ARN of a KMS key; an alias is not one",
         default="none",
     ),
-    "LogRetentionDays": _one_of("How many days the logs are kept.", _DAYS, 365),
+    "LogRetentionDays": {
+        "Type": "Number",
+        "Description": "How many days the logs are kept: a number that CloudWatch Logs offers.",
+        "Default": 365,
+    },
     "PermissionsBoundaryArn": _text(
         "The permissions boundary of each role.",
         r"none|arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[A-Za-z0-9+=,.@_/-]+",
@@ -175,7 +160,8 @@ _OPERATION_CHOICES = {
 }
 _STACK_NAME = {"OrganizationBootstrap": {"Ref": "AWS::StackName"}}
 
-_BOTH = ",".join(RootAccessFeature)
+_CREDENTIALS, _SESSIONS = RootAccessFeature
+_BOTH = f"{_CREDENTIALS},{_SESSIONS}"
 _DELEGATES = ("100000000001", "100000000002")
 
 
@@ -189,51 +175,51 @@ def _add_root_access(
 ROOT_ACCESS = ParameterTemplate(
     name="root-access",
     description="Enables centralized root access for the organization, and detects drift.",
-    parameters={
-        **_CODE,
+    parameters=_CODE
+    | {
         "Features": _one_of(
-            "The features to enable. Any other is disabled for the organization, whichever stack enabled it.",
-            [_BOTH, *RootAccessFeature, "none"],
+            "The features to enable. Any other is disabled for the organization, whichever stack "
+            "enabled it.",
+            [_BOTH] + list(RootAccessFeature) + ["none"],
             _BOTH,
         ),
         "DelegatedAdministrators": _text(
-            f"The member accounts to register as delegated administrators for IAM, {_EXAMPLE_ACCOUNTS}. Any "
-            "other is deregistered; with none every one is. With unmanaged they are not changed.",
+            "The member accounts to register as delegated administrators for IAM, "
+            f"{_EXAMPLE_ACCOUNTS}. Any other is deregistered; with none every one is. With "
+            "unmanaged they are not changed.",
             f"unmanaged|none|{_ACCOUNTS}*",
             f"unmanaged, none, or account IDs of 12 digits, {_SEPARATED}",
             default="unmanaged",
         ),
         "Repair": _switch(
-            "Whether the drift check enables again what was disabled: trusted access and listed features."
+            "Whether the drift check enables again what was disabled: trusted access and listed "
+            "features."
         ),
-        **_OPERATION,
-    },
-    conditions={
-        **_OPERATION_CONDITIONS,
+    }
+    | _OPERATION,
+    conditions=_OPERATION_CONDITIONS
+    | {
         "BothFeatures": _equals("Features", _BOTH),
-        "OnlyRootCredentialsManagement": _equals(
-            "Features", RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT
-        ),
-        "OnlyRootSessions": _equals("Features", RootAccessFeature.ROOT_SESSIONS),
+        "OnlyRootCredentialsManagement": _equals("Features", _CREDENTIALS),
+        "OnlyRootSessions": _equals("Features", _SESSIONS),
         "UnmanagedDelegates": _equals("DelegatedAdministrators", "unmanaged"),
         "NoDelegates": _equals("DelegatedAdministrators", "none"),
         "Repairs": _equals("Repair", "true"),
         "InRegionOfEvents": _equals("AWS::Region", REGION_OF_EVENTS),
     },
-    choices={
-        **_OPERATION_CHOICES,
+    choices=_OPERATION_CHOICES
+    | {
         "repair": _either("Repairs", "repair", True, False),
         "delegates": (
-            Option(condition="UnmanagedDelegates", arguments={"delegated_administrators": None}),
-            *_either("NoDelegates", "delegated_administrators", (), _DELEGATES),
+            Option("UnmanagedDelegates", {"delegated_administrators": None}),
+            Option("NoDelegates", {"delegated_administrators": ()}),
+            Option(None, {"delegated_administrators": _DELEGATES}),
         ),
         "features": (
-            Option(condition="BothFeatures", arguments={"features": tuple(RootAccessFeature)}),
-            *(
-                Option(condition=f"Only{feature}", arguments={"features": (feature,)})
-                for feature in RootAccessFeature
-            ),
-            Option(condition=None, arguments={"features": ()}),
+            Option("BothFeatures", {"features": (_CREDENTIALS, _SESSIONS)}),
+            Option("OnlyRootCredentialsManagement", {"features": (_CREDENTIALS,)}),
+            Option("OnlyRootSessions", {"features": (_SESSIONS,)}),
+            Option(None, {"features": ()}),
         ),
     },
     table=(
@@ -251,50 +237,49 @@ ROOT_ACCESS = ParameterTemplate(
 
 
 _PROTECTED = ("100000000003", "100000000004")
-# Stand for the others. No other number of the template is one of their own.
-_INTERVAL = Duration.hours(11)
 
 
-def _by_interval(values: Mapping[str, int]) -> Any:
-    """Return the function that has a value for each interval."""
-    *others, (_, last) = values.items()
-    by_interval: Any = last
-    for name, value in reversed(others):
-        by_interval = {"Fn::If": [_interval_condition(name), value, by_interval]}
-    return by_interval
+def _root_task_conditions() -> dict[str, Any]:
+    """Return which tasks are listed, each also together with protected accounts."""
+    conditions: dict[str, Any] = {"ProtectsAccounts": _differs("ProtectedAccounts", "")}
+    for name, tasks in _OTHER_TASKS.items():
+        lists = [listed for listed in _TASKS if tasks[0] in listed.split(",")]
+        conditions[name] = {"Fn::Or": [_equals("Tasks", listed) for listed in lists]}
+        both = [{"Condition": "ProtectsAccounts"}, {"Condition": name}]
+        conditions[f"ProtectsAnd{name}"] = {"Fn::And": both}
+    return conditions
 
 
-def _interval_condition(name: str) -> str:
-    return f"Every{name.title().replace(' ', '')}"
-
-
-def _task_condition(name: str) -> str:
-    return f"{name.title()}s"
+def _root_task_choices() -> dict[str, tuple[Option, ...]]:
+    choices: dict[str, tuple[Option, ...]] = {
+        "findings": _either("ImportsFindings", "security_hub_findings", True, False),
+        "interval": _either("Audits", "audit_interval", Duration.days(1), None),
+        "protected": _either("ProtectsAccounts", "protected_accounts", _PROTECTED, ()),
+    }
+    for name, tasks in _OTHER_TASKS.items():
+        choices[name] = _either(name, name, tasks, ())
+    return choices | _OPERATION_CHOICES
 
 
 def _add_root_tasks(
     stack: Stack, *, notification_topic: sns.ITopic | None, **arguments: Any
 ) -> None:
-    others = [task for name in _OTHER_TASKS for task in arguments.pop(name)]
-    RootTasks(
-        stack,
-        "RootTasks",
-        tasks=[RootTask.AUDIT, *others],
-        notification_topic=notification_topic,
-        **arguments,
-    )
+    tasks = [RootTask.AUDIT]
+    for name in _OTHER_TASKS:
+        tasks += arguments.pop(name)
+    RootTasks(stack, "RootTasks", tasks=tasks, notification_topic=notification_topic, **arguments)
 
 
 ROOT_TASKS = ParameterTemplate(
     name="root-tasks",
     description="Audits the root users of the organization's member accounts, and runs root tasks.",
-    parameters={
-        **_CODE,
+    parameters=_CODE
+    | {
         "Tasks": _one_of(
-            "The root tasks that can be planned and executed: delete credentials, allow password recovery, "
-            "unlock bucket and queue policies. An audit changes nothing.",
+            "The root tasks that can be planned and executed: delete credentials, allow password "
+            "recovery, unlock bucket and queue policies. An audit changes nothing.",
             _TASKS,
-            RootTask.AUDIT.value,
+            "audit",
         ),
         "ProtectedAccounts": _text(
             f"The accounts in which no run makes changes, {_EXAMPLE_ACCOUNTS}. Empty: none.",
@@ -303,46 +288,21 @@ ROOT_TASKS = ParameterTemplate(
             default="",
         ),
         "AuditInterval": _one_of(
-            "How often every account is audited.", ["never", *_HOURS], "never"
+            "How often every account is audited.", ["never", "1 day"], "never"
         ),
         "SecurityHubFindings": _switch(
             "Whether each full audit imports a finding for every account into Security Hub CSPM."
         ),
-        **_OPERATION,
-    },
-    conditions={
-        **{
-            _task_condition(name): {
-                "Fn::Or": [
-                    _equals("Tasks", listed) for listed in _TASKS if tasks[0] in listed.split(",")
-                ]
-            }
-            for name, tasks in _OTHER_TASKS.items()
-        },
-        "MakesChanges": _differs("Tasks", RootTask.AUDIT.value),
-        "ProtectsAccounts": _differs("ProtectedAccounts", ""),
-        **{
-            f"ProtectsAnd{name}": {
-                "Fn::And": [{"Condition": "ProtectsAccounts"}, {"Condition": name}]
-            }
-            for name in map(_task_condition, _OTHER_TASKS)
-        },
+    }
+    | _OPERATION,
+    conditions=_root_task_conditions()
+    | {
+        "MakesChanges": _differs("Tasks", "audit"),
         "Audits": _differs("AuditInterval", "never"),
-        # The last one is what remains.
-        **{_interval_condition(name): _equals("AuditInterval", name) for name in list(_HOURS)[:-1]},
         "ImportsFindings": _equals("SecurityHubFindings", "true"),
-        **_OPERATION_CONDITIONS,
-    },
-    choices={
-        "findings": _either("ImportsFindings", "security_hub_findings", True, False),
-        "interval": _either("Audits", "audit_interval", _INTERVAL, None),
-        "protected": _either("ProtectsAccounts", "protected_accounts", _PROTECTED, ()),
-        **_OPERATION_CHOICES,
-        **{
-            name: _either(_task_condition(name), name, tasks, ())
-            for name, tasks in _OTHER_TASKS.items()
-        },
-    },
+    }
+    | _OPERATION_CONDITIONS,
+    choices=_root_task_choices(),
     table=(
         Row(ids="RootTasksDeleteCredentialsProtected", condition="ProtectsAndDeletes"),
         Row(ids="RootTasksAllowPasswordRecoveryProtected", condition="ProtectsAndRecovers"),
@@ -352,40 +312,29 @@ ROOT_TASKS = ParameterTemplate(
         ),
         Row(ids="RootTasksDeleteCredentials", condition="Deletes"),
         Row(ids="RootTasksAllowPasswordRecovery", condition="Recovers"),
-        Row(
-            ids="RootTasks(Plan)?Unlock(Bucket|Queue)Policy",
-            condition="Unlocks",
-        ),
+        Row(ids="RootTasks(Plan)?Unlock(Bucket|Queue)Policy", condition="Unlocks"),
         Row(
             ids="RootTasksStartExecution[0-9A-F]{8}$",
             condition="MakesChanges",
-            choices=("protected", *_OTHER_TASKS),
+            choices=("protected",) + _EACH_TASK,
         ),
         Row(
             ids="RootTasks(Execute|StartExecution|WriteExecutionReport)",
             condition="MakesChanges",
-            choices=(*_OTHER_TASKS,),
+            choices=_EACH_TASK,
         ),
         Row(ids="RootTasks(Interval|AuditsStopped|NotStarted)", condition="Audits"),
         Row(ids="RootTasksBucket[0-9A-F]{8}$", choices=("key",)),
-        Row(ids="RootTasksStartRun[0-9A-F]{8}$", choices=("protected", *_OTHER_TASKS)),
+        Row(ids="RootTasksStartRun[0-9A-F]{8}$", choices=("protected",) + _EACH_TASK),
         Row(ids="RootTasksWriteReport[0-9A-F]{8}$", choices=("notifies", "findings")),
-        Row(ids="RootTasksFailed", choices=(*_OTHER_TASKS,)),
+        Row(ids="RootTasksFailed", choices=_EACH_TASK),
         Row(
-            ids="RootTasks(BucketPolicy|StartRunRole|Audit[0-9A-F]{8}$|AuditRole|AuditStateMachine|WriteReportRole)",
-            choices=(*_OTHER_TASKS,),
+            ids="RootTasks(BucketPolicy|StartRunRole|WriteReportRole|AuditRole|AuditStateMachine)",
+            choices=_EACH_TASK,
         ),
+        Row(ids="RootTasksAudit[0-9A-F]{8}$", choices=_EACH_TASK),
     ),
-    placeholders=Placeholders(
-        lists={_PROTECTED: "ProtectedAccounts"},
-        texts={"rate(11 hours)": {"Fn::Join": ["", ["rate(", {"Ref": "AuditInterval"}, ")"]]}},
-        numbers={
-            11 * 3600: _by_interval({name: hours * 3600 for name, hours in _HOURS.items()}),
-            11 * 180: _by_interval(
-                {name: min(hours * 180, 2880) for name, hours in _HOURS.items()}
-            ),
-        },
-    ),
+    placeholders=Placeholders(lists={_PROTECTED: "ProtectedAccounts"}),
     add=_add_root_tasks,
 )
 
@@ -496,7 +445,7 @@ _ROLE = "arn:aws:iam::100000000007:role/centralized-root-access/*"
 
 ROOT_USE_ALARM = ParameterTemplate(
     name="root-use-alarm",
-    description="Alarms on used root users, and on root sessions that others than the session role open.",
+    description="Alarms on used root users, and on root sessions that other roles open.",
     parameters={
         "TrailLogGroup": _text(
             "The log group of the organization's trail, in the stack's account and Region.",
@@ -505,17 +454,18 @@ ROOT_USE_ALARM = ParameterTemplate(
         ),
         "SessionRoleArn": _text(
             "The ARN of the roles that open root sessions, with a * for several, such as "
-            "arn:aws:iam::222222222222:role/centralized-root-access/*. With none each AssumeRoot fires.",
+            "arn:aws:iam::222222222222:role/centralized-root-access/*. With none each AssumeRoot "
+            "fires.",
             f"none|{_ROLE_ARN}",
             "none, or the ARN of a role, with or without a * at its end",
             default="none",
         ),
-        **_NOTIFICATION,
-    },
+    }
+    | _NOTIFICATION,
     conditions={"Notifies": _NOTIFIES, "NamesRole": _differs("SessionRoleArn", "none")},
     choices={"role": _either("NamesRole", "session_roles", (_ROLE,), ())},
     table=(Row(ids="RootUseUnexpectedAssumeRoot[0-9A-F]{8}$", choices=("role",)),),
-    placeholders=Placeholders(texts={**_STACK_NAME, _ROLE: {"Ref": "SessionRoleArn"}}),
+    placeholders=Placeholders(texts=_STACK_NAME | {_ROLE: {"Ref": "SessionRoleArn"}}),
     add=lambda stack, **arguments: RootUseAlarm(
         stack,
         "RootUse",

@@ -130,13 +130,7 @@ VALUES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
             accounts: {"protected_accounts": accounts.split(",") if accounts else []}
             for accounts in ("", MEMBER, f"{MEMBER},{OTHER}")
         },
-        "AuditInterval": {
-            "never": {},
-            **{
-                name: {"audit_interval": Duration.hours(hours)}
-                for name, hours in {"1 hour": 1, "6 hours": 6, "12 hours": 12, "1 day": 24}.items()
-            },
-        },
+        "AuditInterval": {"never": {}, "1 day": {"audit_interval": Duration.days(1)}},
         "SecurityHubFindings": switch("security_hub_findings"),
         **OPERATION,
     },
@@ -269,18 +263,6 @@ def test_every_value_that_a_parameter_allows_is_compared() -> None:
         for name, parameter in template_.parameters.items():
             if parameter["Type"] == "String" and "AllowedValues" in parameter:
                 assert set(parameter["AllowedValues"]) == set(values[name]), name
-
-
-def test_logs_are_kept_for_each_number_of_days_that_the_construct_takes() -> None:
-    stack = bootstrap_stack()
-    for retention in logs.RetentionDays:
-        logs.LogGroup(stack, retention.name, retention=retention)
-    groups = resources(synthesized(stack), "AWS::Logs::LogGroup").values()
-    days = [group.get("Properties", {}).get("RetentionInDays") for group in groups]
-    for name in ("root-access", "root-tasks"):
-        (parameters,) = [it.parameters for it in TEMPLATES if it.name == name]
-        # Without an end there is no number.
-        assert {*parameters["LogRetentionDays"]["AllowedValues"], None} == set(days)
 
 
 def test_a_stack_of_an_example_can_be_updated_with_the_template(
