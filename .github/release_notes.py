@@ -39,14 +39,14 @@ def release_notes(*, tag: str, project: str, changelog: str) -> str:
 
 
 def require_main(folder: Path) -> None:
-    """Raise a ValueError if the commit that is checked out is not on the branch main of the origin."""
+    """Raise a ValueError if the commit that is checked out is not on main of the origin."""
     command = ("git", "merge-base", "--is-ancestor", "HEAD", "origin/main")
     if subprocess.run(command, cwd=folder, check=False).returncode:  # noqa: S603
         raise ValueError("The tag's commit is not on main.")
 
 
 def require_addresses(folder: Path) -> None:
-    """Raise a ValueError if a file still has the placeholder of the owner, or no address of the runbook."""
+    """Raise a ValueError if a file still has the placeholder of the owner, or lacks an address."""
     files = (
         "git",
         "grep",

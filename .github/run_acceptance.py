@@ -1,4 +1,4 @@
-"""Run the acceptance suite with the inputs of the workflow; with `restore`, restore what a run has left."""
+"""Run the acceptance suite with the workflow's inputs, or `restore` what a run has left."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The acceptance suite: compares what the project assumes about AWS with an organization, in one command."""
+"""The acceptance suite: compares what the project assumes about AWS with an organization."""

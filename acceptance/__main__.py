@@ -1,4 +1,4 @@
-"""The command line: `python -m acceptance --organization o-… --account 111111111111 --level read`."""
+"""The command line: `python -m acceptance --organization o-… --account 111111111111`."""
 
 from __future__ import annotations
 
@@ -211,9 +211,9 @@ def _deployment(
 
 def _confirm(names: Names, what: str) -> None:
     click.echo(
-        f"{what} in the organization {names.organization_id}: management account {names.management}, "
-        f"member account {names.member or 'none'}, account to register {names.delegate or 'none'}. "
-        "Type the organization's id to start:"
+        f"{what} in the organization {names.organization_id}: "
+        f"management account {names.management}, member account {names.member or 'none'}, "
+        f"account to register {names.delegate or 'none'}. Type the organization's id to start:"
     )
     if sys.stdin.readline().strip() != names.organization_id:
         raise guards.RunRefusedError(guards.Refusal.NOT_CONFIRMED)
@@ -223,9 +223,12 @@ def _write_results(
     results: Sequence[Result], *, level: Level, path: Path, where: str, is_whole: bool
 ) -> None:
     versions = {name: version(name) for name in _PACKAGES}
-    run = f"{'an' if is_whole else 'a part of an'} acceptance run of the level {level}"
+    run = f"an acceptance run of the level {level}"
+    if not is_whole:
+        run = f"a part of {run}"
     origin = f"Recorded from {where} by {run}; ids replaced, names left out."
-    where += "" if is_whole else ", which ended early"
+    if not is_whole:
+        where += ", which ended early"
     for suffix, text in (
         (".issue.txt", summary.to_issue(results, level=level, where=where, versions=versions)),
         (".recording.json", summary.to_recording(results, origin=origin)),
@@ -249,9 +252,10 @@ def _restore(options: dict[str, Any]) -> int:
     scene = Scene(callers, state=state_after_kill(level), deployment=deployment)
     scene.observe()
     changed = scene.state.differences(snapshot.before)
-    hidden = () if scene.state.trusted_access else ("features that are hidden now",)
-    what = ", ".join([*(SUBJECTS[field] for field in changed), *hidden]) or "nothing"
-    _confirm(names, f"Restores the state before the run: {what}")
+    what = [SUBJECTS[field] for field in changed]
+    if not scene.state.trusted_access:
+        what.append("features that are hidden now")
+    _confirm(names, f"Restores the state before the run: {', '.join(what) or 'nothing'}")
     scene.restore(snapshot.before)
     path.unlink()
     click.echo("Everything is restored.")

@@ -24,7 +24,7 @@ def main() -> None:
         app,
         names.stack,
         env=Environment(account=names.management, region=names.region),
-        description="Created by the acceptance suite of centralized-root-access; it deletes it at the end.",
+        description="Created, and at the end deleted, by the acceptance suite.",
     )
     interval = Duration.minutes(INTERVAL_MINUTES)
     key = kms.Key(

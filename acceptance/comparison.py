@@ -37,7 +37,7 @@ class Moment:
 
 
 def differences(actual: Response, expected: Response, *, moment: Moment) -> tuple[str, ...]:
-    """Return in what a normalized response differs from the expected one; nothing if it is the same."""
+    """Return in what a normalized response differs from the expected one, if in anything."""
     found = []
     for name in ("code", "http", "message", "reason"):
         wanted, got = getattr(expected, name), getattr(actual, name)

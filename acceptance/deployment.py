@@ -1,4 +1,4 @@
-"""The stack of the level that deploys: the real CDK CLI, and what the stack does once it is there."""
+"""The stack of the level `deploy`: the real CDK CLI, and what the deployed stack does."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Deployment:
         self._delete_bucket()
 
     def look(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a case of the deployment compares: the operation names a method of this class."""
+        """Return what a case of the deployment compares; the operation names a method of this."""
         look: Callable[..., dict[str, Any]] = getattr(self, f"_{xform_name(operation)}")
         return look(**parameters)
 
@@ -261,7 +261,7 @@ class Deployment:
             self._wait(lambda: self._is_bucket_deleted(s3, name))
 
     def _is_bucket_deleted(self, s3: Any, name: str) -> bool:
-        """Delete the bucket with its objects; False if a function that still runs has written another one."""
+        """Delete the bucket with its objects; False if a function has just written another one."""
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
             for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
                 object_ = {"Key": version["Key"], "VersionId": version["VersionId"]}
@@ -298,10 +298,13 @@ class Deployment:
             "AWS_DEFAULT_REGION": names.region,
             APP_VARIABLE: json.dumps(app),
         }
+        command = list(arguments)
+        if self._profile is not None:
+            command += ["--profile", self._profile]
         try:
             with self._log.open("ab") as log:
                 return self._run_process(
-                    [*arguments, *(() if self._profile is None else ("--profile", self._profile))],
+                    command,
                     cwd=_ROOT,
                     env=environment,
                     stdin=subprocess.DEVNULL,

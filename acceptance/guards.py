@@ -42,7 +42,7 @@ class Refusal(StrEnum):
         "{what} is enabled in the organization, and this would change it. "
         "If no one relies on it, add --allow-changes."
     )
-    DELEGATES = "The organization has delegated administrators for IAM, which would have to be deregistered."
+    DELEGATES = "The organization has delegated administrators for IAM. Deregister them first."
     NOT_A_MEMBER = "Account {account} is not an active member account of the organization."
     SAME_ACCOUNT = "The member account and the account to register must be two accounts."
     MEMBER_REQUIRED = "A run of the level {level} needs a disposable member account: --member."
@@ -93,7 +93,7 @@ def check_identity(callers: Callers) -> None:
 
 
 def check_organization(callers: Callers, level: Level, *, allow_changes: bool) -> State:
-    """Refuse an organization that a run of this level could harm, and return its state. This reads only.
+    """Refuse an organization that a run of this level could harm, and return its state; only read.
 
     Args:
         callers: The clients.

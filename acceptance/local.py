@@ -52,7 +52,7 @@ class LocalAws(Aws):
 
 
 def connect_local(session: boto3.Session) -> LocalAws:
-    """Return the local AWS that the environment names, with the types of policies that cases attach."""
+    """Return the local AWS of the environment, with the types of policies that cases attach."""
     organization = RemoteOrganization.of_environment()
     organizations: Any = organization.client("organizations")
     for type_ in sorted({policy.type for policy in POLICIES.values()}):

@@ -20,7 +20,7 @@ _EFFECTIVE_AFTER_SECONDS = 30.0
 
 
 def measure_assume_root(callers: Callers) -> dict[str, Any]:
-    """Return at which rate AssumeRoot was throttled first; it stops there, and after forty calls."""
+    """Return at which rate AssumeRoot was throttled first; stop there, or after forty calls."""
     # One attempt per call: the client's own repetitions would hide what is measured.
     sts = callers.aws.client("sts", repeat=False)
     audit = {"TargetPrincipal": callers.names.member, "TaskPolicyArn": {"arn": TASK_POLICY + AUDIT}}
@@ -37,7 +37,7 @@ def measure_assume_root(callers: Callers) -> dict[str, Any]:
 
 
 def measure_confirmed_policy(callers: Callers) -> dict[str, Any]:
-    """Return how S3 responds to root that confirms to give up changing a policy, and then deletes it."""
+    """Return how S3 responds to root that gives up changing a policy, and then deletes it."""
     name = f"{callers.names.own_name}-confirmed"
     try:
         set_bucket(callers, "locked", name=name, ConfirmRemoveSelfBucketAccess=True)

@@ -1,4 +1,4 @@
-"""Replaces the accounts of the cases by those of an organization, and what identifies it by examples."""
+"""Replaces the accounts of cases by an organization's own, and what identifies it by examples."""
 
 from __future__ import annotations
 
@@ -29,11 +29,24 @@ _MANAGED_POLICY = "p-FullAWSAccess"
 # A string under any other key may be a name that a person chose.
 _SAFE_KEYS = frozenset(
     {
-        "Account", "Arn", "Code", "DefaultVersionId", "EnabledFeatures", "FeatureSet", "Id", "JoinedMethod",
-        "MasterAccountId", "OrganizationId", "PolicyArn", "ServicePrincipal", "State", "Status", "Type",
+        "Account",
+        "Arn",
+        "Code",
+        "DefaultVersionId",
+        "EnabledFeatures",
+        "FeatureSet",
+        "Id",
+        "JoinedMethod",
+        "MasterAccountId",
+        "OrganizationId",
+        "PolicyArn",
+        "ServicePrincipal",
+        "State",
+        "Status",
+        "Type",
         "UserId",
     }
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +92,7 @@ class Names:
         return f"{self.own_name}-reports"
 
     def to_real(self, value: Any) -> Any:
-        """Return a value of a case with the organization's own accounts and this run's resources."""
+        """Return a value of a case with the organization's accounts and this run's resources."""
         match value:
             case str():
                 for example, real in self._resources().items():
@@ -95,7 +108,7 @@ class Names:
                 return value
 
     def to_example(self, value: Any, *, caller: str | None = None, key: str = "") -> Any:
-        """Return a value of a response with nothing in it that identifies the organization or a person.
+        """Return a value of a response without what identifies the organization or a person.
 
         Args:
             value: The value.
@@ -119,7 +132,7 @@ class Names:
                 return "{text}"
 
     def to_example_text(self, text: str, *, caller: str | None = None) -> str:
-        """Return a sentence of AWS with nothing in it that identifies the organization or a person."""
+        """Return a sentence of AWS without what identifies the organization or a person."""
         if caller:
             text = text.replace(f"User: {caller} ", "User: {caller} ")
         for example, real in self._resources().items():

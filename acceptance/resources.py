@@ -52,7 +52,9 @@ _CHANGED_BY_PLAN: Mapping[str, StateField] = {
 }
 # They name what does not exist.
 _CHANGES_NOTHING = (
-    *("iam:DeleteAccessKey", "iam:DeactivateMFADevice", "iam:DeleteSigningCertificate"),
+    "iam:DeleteAccessKey",
+    "iam:DeactivateMFADevice",
+    "iam:DeleteSigningCertificate",
     "iam:UpdateAccessKey",
 )
 _READS = ("Assume", "Describe", "Get", "List", "Lookup")
@@ -97,11 +99,9 @@ def _tolerate(callers: Callers, call: Callable[[], Any], *codes: str) -> None:
 def set_trusted_access(callers: Callers, value: bool) -> None:
     """Enable or disable IAM's trusted access."""
     organizations = callers.own("organizations")
-    change = (
-        organizations.enable_aws_service_access
-        if value
-        else organizations.disable_aws_service_access
-    )
+    change = organizations.disable_aws_service_access
+    if value:
+        change = organizations.enable_aws_service_access
     callers.patiently(functools.partial(change, ServicePrincipal=PRINCIPAL))
     if value:
         callers.patiently(callers.own("iam").list_organizations_features)
@@ -109,7 +109,8 @@ def set_trusted_access(callers: Callers, value: bool) -> None:
 
 def set_feature(callers: Callers, value: bool, *, feature: str) -> None:
     """Enable or disable a feature."""
-    operation = f"{'enable' if value else 'disable'}_organizations_{xform_name(feature)}"
+    verb = "enable" if value else "disable"
+    operation = f"{verb}_organizations_{xform_name(feature)}"
     callers.patiently(getattr(callers.own("iam"), operation))
 
 
@@ -241,7 +242,7 @@ def find_policy(callers: Callers) -> str | None:
 
 
 def policy_types(callers: Callers) -> frozenset[str]:
-    """Return the types of policies that are enabled in the organization, of those that the run attaches."""
+    """Return the enabled types of policies, of those that the run attaches."""
     pages = callers.own("organizations").get_paginator("list_roots").paginate()
     types = [type_ for page in pages for root in page["Roots"] for type_ in root["PolicyTypes"]]
     used = {policy.type for policy in POLICIES.values()}
@@ -263,13 +264,14 @@ def observe_root_access(callers: Callers) -> State:
         "EnabledFeatures", []
     )
     delegates = set(find_delegates(callers))
+    delegate: bool | str = bool(delegates)
+    if delegates - {callers.names.delegate}:
+        delegate = "also another account"
     return State(
         trusted_access=True,
         credentials=CREDENTIALS in features,
         sessions=SESSIONS in features,
-        delegate="also another account"
-        if delegates - {callers.names.delegate}
-        else bool(delegates),
+        delegate=delegate,
     )
 
 
@@ -284,7 +286,7 @@ def find_delegates(callers: Callers) -> list[str]:
 
 
 def account_summary(callers: Callers) -> dict[str, int]:
-    """Return what GetAccountSummary says about the member's root user; a role may ask for it as well."""
+    """Return what GetAccountSummary says about the member's root user, also to a role."""
     summary: dict[str, int] = callers.member("iam").get_account_summary()["SummaryMap"]
     return summary
 

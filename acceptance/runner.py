@@ -48,7 +48,7 @@ def find_obstacle(case: Case, scene: Scene, level: Level) -> str | None:
 
 
 def sort_cases(cases: Iterable[Case]) -> list[Case]:
-    """Return cases level by level, first what would hurt most; then so that the state changes seldom.
+    """Return cases by level, first what would hurt most, then so that the state changes seldom.
 
     What risks something comes last, and those that deploy stay in their order. A run may be
     interrupted, or a level take too long.
@@ -62,7 +62,9 @@ def sort_cases(cases: Iterable[Case]) -> list[Case]:
         return (
             list(Level).index(case.level),
             case.risk is not None,
-            *(not _may_hurt(case), values, bool(steps)),
+            not _may_hurt(case),
+            values,
+            bool(steps),
         )
 
     return sorted(cases, key=order)

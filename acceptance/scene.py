@@ -1,4 +1,4 @@
-"""Brings an organization into the state of a case, makes the call, and restores the state before the run."""
+"""Brings an organization into the state of a case, makes the call, and restores what was."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Scene:
 
     @functools.cached_property
     def policy_types(self) -> frozenset[str]:
-        """The types of policies that are enabled in the organization, of those that the run attaches."""
+        """The enabled types of policies, of those that the run attaches."""
         return policy_types(self.callers)
 
     def arrange(self, case: Case) -> None:
@@ -81,7 +81,8 @@ class Scene:
         response = self._respond(case)
         changed = field_changed_by(case.call)
         if case.call.operation.startswith(DEPLOYMENT) or changed in (
-            *(StateField.TRUSTED_ACCESS, StateField.DELEGATE),
+            StateField.TRUSTED_ACCESS,
+            StateField.DELEGATE,
             *FEATURES.values(),
         ):
             self.observe()
@@ -106,7 +107,7 @@ class Scene:
         self.state = replace(self.state, **{name: getattr(observed, name) for name in names})
 
     def restore(self, before: State) -> None:
-        """Restore the state before a run, which can be repeated; what fails keeps nothing else from it.
+        """Restore the state before a run, as often as needed; a failure keeps nothing else from it.
 
         Raises:
             RestoreError: Something could not be restored.

@@ -37,7 +37,7 @@ class Snapshot:
     before: State
 
     def write(self, path: Path) -> None:
-        """Write the snapshot; a run that is killed meanwhile leaves the previous one or this one."""
+        """Write the snapshot; a run that is killed here leaves the previous one or this one."""
         document = {"snapshot": _VERSION, "level": self.level, "names": vars(self.names)}
         part = path.with_suffix(".part")
         with part.open("w") as file:

@@ -75,13 +75,13 @@ class State:
 
     def differences(self, other: State) -> tuple[StateField, ...]:
         """Return in what another state differs. A feature that cannot be listed does not differ."""
-        return tuple(
-            resource
-            for resource in StateField
-            if None not in (mine := getattr(self, resource), others := getattr(other, resource))
-            or resource not in FEATURES.values()
-            if mine != others
-        )
+        found = []
+        for resource in StateField:
+            both = (getattr(self, resource), getattr(other, resource))
+            cannot_be_listed = resource in FEATURES.values() and None in both
+            if both[0] != both[1] and not cannot_be_listed:
+                found.append(resource)
+        return tuple(found)
 
 
 def state_after_kill(level: Level) -> State:
@@ -150,12 +150,12 @@ def _parse_policy(text: str) -> Step:
 
 
 def is_time_bound(given: Iterable[str]) -> bool:
-    """Return whether the response depends on the time since a step, so the run must not wait for it."""
+    """Return whether the response depends on the time since a step, so that no run may wait."""
     return any(step.endswith("seconds later") for step in given)
 
 
 def split_steps(given: Sequence[str]) -> tuple[State, tuple[Step, ...]]:
-    """Return the state that the first steps lead to in any order, and the steps that follow in order."""
+    """Return the state to which the first steps lead in any order, and the steps that follow."""
     steps = [parse_step(text) for text in given]
     state = State()
     for number, step in enumerate(steps):

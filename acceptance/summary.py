@@ -76,7 +76,7 @@ def _entry(result: Result) -> dict[str, Any]:
 
 
 def _response_of(result: Result) -> dict[str, Any]:
-    """Return what AWS responded; where that is what was expected, in the words of the expectation."""
+    """Return what AWS responded, in the words of the expectation where they agree."""
     response = result.response
     if response is None:
         raise ValueError("The case has no response.")
@@ -113,6 +113,8 @@ def _measurements(results: Iterable[Result]) -> Iterator[tuple[str, str]]:
 
 def _plain(line: str) -> str:
     """Return a line that cannot end the form's block of text."""
-    shown = line if len(line) <= _MAX_LINE_CHARACTERS else line[:_MAX_LINE_CHARACTERS] + "…"
+    shown = line
+    if len(line) > _MAX_LINE_CHARACTERS:
+        shown = f"{line[:_MAX_LINE_CHARACTERS]}…"
     shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)
     return shown.replace("`", "'")

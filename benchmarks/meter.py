@@ -1,4 +1,4 @@
-"""Measures runs: by the deployed functions, by the command line from here, and by aws-root-manager."""
+"""Measures runs: by the deployed functions, from here, and by aws-root-manager."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Meter:
     def compare(
         self, scenario: Scenario, *, one_account: bool = False, times: int = 1
     ) -> Comparison:
-        """Audit an organization, or only its first member, by the command line and by the peer in turn.
+        """Audit an organization, or only its first member, from here and by the peer in turn.
 
         Raises:
             AuditFailedError: An account is missing in the report, or has a wrong outcome.
@@ -154,7 +154,7 @@ class Meter:
         return self._run_functions("audit", scenario, event, correct_outcomes(scenario))[0]
 
     def plan_and_execute(self, scenario: Scenario) -> list[DeployedRun]:
-        """Plan the deletion of one account's credentials, and execute it, from the start to the report.
+        """Plan the deletion of one account's credentials, and execute it, up to the report.
 
         Raises:
             AuditFailedError: It was not planned, or not deleted.
@@ -211,7 +211,7 @@ class Meter:
         expected: Mapping[str, Outcome],
         folder: str = "runs",
     ) -> tuple[DeployedRun, Any]:
-        """Run the functions of a state machine one after another; return the figures and the output."""
+        """Run the functions of a state machine in turn; return the figures and the output."""
         start, run_batch, write_report = _ENTRY_POINTS[folder]
         before = _totals(self._stand_in.traffic())
         started_at = time.monotonic()
@@ -318,5 +318,5 @@ def require_outcomes(
     if found != expected or len(results) != len(expected):
         wrong = sorted(id_ for id_ in {**found, **expected} if found.get(id_) != expected.get(id_))
         raise AuditFailedError(
-            f"{len(results)} results for {len(expected)} accounts; accounts with a wrong outcome: {wrong}"
+            f"{len(results)} results for {len(expected)} accounts; wrong outcomes: {wrong}"
         )

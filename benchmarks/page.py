@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from benchmarks.stand_in import Scenario
 
 _PEERS_COLUMNS = (
-    *("aws-root-manager", "its calls", "its throttled", "its CPU per account", "lost"),
+    "aws-root-manager",
+    "its calls",
+    "its throttled",
+    "its CPU per account",
+    "lost",
     "from here / aws-root-manager",
 )
 _VERSIONS = ("boto3", "ministack", "moto")
@@ -31,38 +35,39 @@ _VERSIONS = ("boto3", "ministack", "moto")
 _INTRODUCTION = """\
 # Benchmarks
 
-`make bench` measures audits, and a plan with its execution, and writes this page; `make bench PEER=path` also
-measures a binary of [aws-root-manager](https://github.com/unicrons/aws-root-manager).
+`make bench` measures audits, and a plan with its execution, and writes this page; `make bench
+PEER=path` also measures a binary of
+[aws-root-manager](https://github.com/unicrons/aws-root-manager).
 
-Everything but S3 is a stand-in for STS, IAM, Organizations and Step Functions that is made for load, over
-TLS. Its organization has {units} units in two levels. Lists have AWS's pages, and each call of Organizations
-has the limit that AWS documents: ListAccounts {list_accounts:.0f} a second. AWS has published no limit for
-AssumeRoot: {assume_root:.0f} a second is that of STS's other calls. One account in {one_in_n} has root
-credentials. Clients trust the authorities of the SDKs, and the stand-in's. `stand_in.py` says
-where it is still kinder than AWS.
+Everything but S3 is a stand-in for STS, IAM, Organizations and Step Functions that is made for
+load, over TLS. Its organization has {units} units in two levels. Lists have AWS's pages, and each
+call of Organizations has the limit that AWS documents: ListAccounts {list_accounts:.0f} a second.
+AWS has published no limit for AssumeRoot: {assume_root:.0f} a second is that of STS's other
+calls. One account in {one_in_n} has root credentials. Clients trust the authorities of the SDKs,
+and the stand-in's. `stand_in.py` says where it is still kinder than AWS.
 
 Measured on {machine} with a load of {load:.1f} before; {versions}.
 
 ## Audit
 
 `audit --from-here`{peer}, each as a process of its own{in_turn}. The time is the median of five
-runs, of three for 300 accounts, and of one for more. *ListAccounts* is the time of its pages, which come one
-after the other: no audit of all accounts is faster.
+runs, of three for 300 accounts, and of one for more. *ListAccounts* is the time of its pages,
+which come one after the other: no audit of all accounts is faster.
 """
 
 _PEER = """\
-aws-root-manager makes five calls in each account, and names no units. *Lost* are the accounts without a
-result; from here none is. It still needs the `Status` of an account, which AWS no longer sends and the
-stand-in does.
+aws-root-manager makes five calls in each account, and names no units. *Lost* are the accounts
+without a result; from here none is. It still needs the `Status` of an account, which AWS no
+longer sends and the stand-in does.
 """
 
 _DEPLOYED = """\
 ## Deployed
 
-The real functions, each in processes of its own: {concurrency} batches at once, {in_parallel} accounts at
-once in each. Time includes the start of these processes, but not Step Functions. Cost includes Step Functions
-and S3, and is by list prices of us-east-1. A function has a core here, and less on AWS. The plan and its
-execution delete the credentials of one account.
+The real functions, each in processes of its own: {concurrency} batches at once, {in_parallel}
+accounts at once in each. Time includes the start of these processes, but not Step Functions. Cost
+includes Step Functions and S3, and is by list prices of us-east-1. A function has a core here,
+and less on AWS. The plan and its execution delete the credentials of one account.
 """
 
 
@@ -86,6 +91,7 @@ def page(measurements: Measurements) -> str:
 
 
 def _sections(measurements: Measurements) -> Iterable[str]:
+    versions = [f"{name} {version(name)}" for name in _VERSIONS]
     yield _INTRODUCTION.format(
         units=len(UNITS),
         list_accounts=ORGANIZATIONS["ListAccounts"].rate,
@@ -95,20 +101,13 @@ def _sections(measurements: Measurements) -> Iterable[str]:
         peer=f" and aws-root-manager {measurements.peer}" if measurements.peer else "",
         in_turn=", in turn" if measurements.peer else "",
         machine=f"{os.cpu_count()} cores ({platform.system()}, {platform.machine()})",
-        versions=", ".join(
-            [
-                f"Python {platform.python_version()}",
-                *(f"{name} {version(name)}" for name in _VERSIONS),
-            ]
-        ),
+        versions=f"Python {platform.python_version()}, {', '.join(versions)}",
     )
-    ours = ("ListAccounts", "from here", "calls", "throttled", "CPU per account")
+    columns = ["", "ListAccounts", "from here", "calls", "throttled", "CPU per account"]
     if measurements.peer:
         yield _PEER
-    yield table(
-        ("", *ours, *(_PEERS_COLUMNS if measurements.peer else ())),
-        map(_comparison_row, measurements.from_here),
-    )
+        columns += _PEERS_COLUMNS
+    yield table(columns, map(_comparison_row, measurements.from_here))
     if measurements.deployed:
         yield _DEPLOYED.format(concurrency=MAX_CONCURRENCY, in_parallel=MAX_ACCOUNTS_IN_PARALLEL)
         yield table(
@@ -148,7 +147,8 @@ def _figures(figures: Figures) -> Sequence[str]:
 
 def _deployment_row(run: DeployedRun) -> Sequence[str]:
     return (
-        f"{run.name}, {run.scenario.members:,} accounts, {_milliseconds(run.scenario.latency)} a call",
+        f"{run.name}, {run.scenario.members:,} accounts, "
+        f"{_milliseconds(run.scenario.latency)} a call",
         *_figures(run.figures),
         f"{run.function_seconds:.0f}",
         f"${run.dollars:.4f}",

@@ -1,4 +1,4 @@
-"""A stand-in for STS, IAM, Organizations and Step Functions, made for load: what a run calls, over TLS.
+"""A stand-in for what a run calls, made for load: STS, IAM, Organizations, Step Functions.
 
 It has AWS's latency and AWS's limits, and serves several thousand calls a second from one core, so
 a benchmark measures the client. Its clients trust the authorities that they have without it, and
@@ -135,7 +135,7 @@ class StandIn:
 
 
 def allow_many_connections() -> None:
-    """Let this process have as many connections as the system allows, with a small buffer for each."""
+    """Let this process have as many connections as the system allows, with small buffers."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # asyncio's buffers are 256 KB, which are gigabytes for the connections of 10,000 accounts.

@@ -1,4 +1,4 @@
-"""What the stand-in responds: what the local AWS responds about a few accounts, for any number of them."""
+"""What the stand-in responds about any number of accounts: what the local AWS does about a few."""
 
 from __future__ import annotations
 
@@ -33,8 +33,12 @@ TASK_POLICY = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
 _CLEAN, _WITH_CREDENTIALS = "222222222222", "333333333333"
 _OTHERS = tuple(f"40000000000{number}" for number in range(1, 8))
 _IN_AN_ACCOUNT = (
-    *("get_account_summary", "get_login_profile", "list_access_keys", "list_mfa_devices"),
-    *("list_signing_certificates", "get_user"),
+    "get_account_summary",
+    "get_login_profile",
+    "list_access_keys",
+    "list_mfa_devices",
+    "list_signing_certificates",
+    "get_user",
 )
 _DELETE_POLICY = "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials"
 # The units, each with what it is in. Members are in those of the second level.

@@ -1,4 +1,4 @@
-"""Write api.md from the docstrings, most of command-line.md, the reports' schema, and what AWS confirmed."""
+"""Write the API's page, most of the command line's, the schema, and what AWS confirmed."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def _sentences_on_aws(level: str | None, confirmed: int, by_others: int) -> Iter
         yield "**No deployment has run on AWS yet.**"
     if level is None:
         yield f"AWS's responses to {by_others} calls were {others}, and the local AWS is tested"
-        yield f"against them. No run of {suite} in a test organization has confirmed anything so far:"
-        yield f"{details}."
+        yield f"against them. No run of {suite} in a test organization has confirmed anything so"
+        yield f"far: {details}."
         return
     yield f"A run of {suite} at the level *{level}* confirmed {confirmed} of AWS's responses."
     if by_others:
@@ -192,10 +192,11 @@ def _docstring(item: griffe.Object) -> Iterator[str]:
                 ]
                 yield from _table("raises", rows)
             case griffe.DocstringSectionReturns():
-                yield f"Returns: {_line(' '.join(str(value.description) for value in section.value))}\n"
+                returned = " ".join(str(value.description) for value in section.value)
+                yield f"Returns: {_line(returned)}\n"
             case _:
                 raise TypeError(
-                    f"{item.path} has a section of kind {section.kind}. Add the kind to _docstring()."
+                    f"{item.path} has a section of kind {section.kind}. Add it to _docstring()."
                 )
 
 
@@ -232,7 +233,7 @@ def _code(code: str) -> str:
 
 
 def command_line() -> str:
-    """Return the page of the command line with the commands, their options, exit codes and permissions."""
+    """Return the page of the command line with the commands, exit codes and permissions."""
     page = COMMAND_LINE.read_text()
     for lines in (_commands(), _exit_codes(), _permissions()):
         before, _, rest = page.partition(_FIRST_LINE)

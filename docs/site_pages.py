@@ -1,4 +1,4 @@
-"""Let the site have the repository's other pages, and the examples, where its pages link to them."""
+"""Let the site have the repository's other pages and examples, where its pages link to them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def examples() -> str:
 
 
 def _section(file: Path, *, name: str) -> str:
-    """Return the code of a file, with its name or what it says of itself; "" for what is not code."""
+    """Return the code of a file, with its name or its docstring; "" for what is not code."""
     if file.suffix not in _LANGUAGES or not file.is_file():
         return ""
     text = file.read_text()

@@ -1,4 +1,4 @@
-"""Installs pinned packages into this Python's environment, from the index that pip is configured for.
+"""Installs pinned packages into this Python's environment, from the index that pip knows.
 
 Run as a file, before anything is installed: `python -P local_aws/install.py requirements-dev.txt`
 installs packages and this project, `python -P local_aws/install.py --name "the CDK CLI" -- npm ci`
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def install(requirements: Path) -> None:
-    """Install packages, then this project, by uv, which needs seconds where pip needs a minute or more.
+    """Install packages, then this project, by uv, which needs seconds where pip needs minutes.
 
     Args:
         requirements: The file with the pinned packages and their hashes, uv and hatchling among
@@ -154,7 +154,7 @@ def uv_variables(pip_settings: str, environment: Mapping[str, str]) -> dict[str,
 
 
 def run(name: str, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
-    """Run a command that installs something, and report how long it takes; its output is shown if it fails.
+    """Run a command that installs something, and report how long it takes, or why it failed.
 
     Args:
         name: What it installs.
@@ -201,7 +201,7 @@ def _file_of(entry: str) -> Iterator[str]:
 
 
 def _entries(requirements: str) -> dict[str, str]:
-    """Return the entry of each package, a line and those that it is continued by, by the package's name."""
+    """Return the entry of each package, with the lines that continue it, by its name."""
     return {match[1]: match[0] for match in _ENTRY.finditer(requirements)}
 
 

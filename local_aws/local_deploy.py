@@ -1,4 +1,4 @@
-"""`make local-deploy`: what this project does, shown on a local AWS by a deployment with the real CDK CLI."""
+"""`make local-deploy`: what this project does, on a local AWS, deployed by the real CDK CLI."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CDK_LOG = LOGS / "cdk.log"
 # The names that the command line gives to the files of a report in a folder.
 _PAGE, _REPORT = LOGS / "report.html", LOGS / "report.json"
 _PROGRAM = "centralized-root-access"
-# The width of what is shown, whatever the terminal's is: the demonstration has as many lines everywhere.
+# Whatever the width of the terminal is, so that the demonstration has as many lines everywhere.
 _COLUMNS = "120"
 # The exit code of an audit that found root credentials.
 _FOUND = 1
@@ -56,11 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with running_local_aws(logs=LOGS) as aws:
             demonstrate(aws)
-            here = "in this shell: centralized-root-access status, or cdk diff"
+            more = "more in a shell in this local AWS: make local-deploy KEEP=1"
+            if keep:
+                more = "in this shell: centralized-root-access status, or cdk diff"
             print(f"1. Open the report in a browser: {_PAGE}")
-            print(
-                f"2. Try {here if keep else 'more in a shell in this local AWS: make local-deploy KEEP=1'}"
-            )
+            print(f"2. Try {more}")
             print("3. Deploy an app of your own to it: docs/guides/local-aws.md")
             print(f"Done in {time.monotonic() - started_at:.0f} s.", end=" ", flush=True)
             if keep:

@@ -1,4 +1,4 @@
-"""Starts MiniStack for callers that have the session token of this run, and with what templates need.
+"""Starts MiniStack for callers with the session token of this run, and with what templates need.
 
 That is alarms on metric math, which nothing evaluates, and policies of Organizations, which are
 moto's. Long names are cut as CloudFormation does, and functions call as their roles. In a root
@@ -101,7 +101,7 @@ def accept_bucket_hosts(resolve: Resolve) -> Resolve:
 
 
 def shorten_names(name: Name) -> Name:
-    """Return a function that names a resource; if the name is too long, CloudFormation cuts both its parts.
+    """Return a function that names a resource; CloudFormation cuts both parts of a long name.
 
     Args:
         name: MiniStack's function, which only cuts the end.
@@ -310,7 +310,7 @@ def _s3_call(method: str, path: str, query: str) -> tuple[str, str]:
     if not key and "policy" in parse_qs(query, keep_blank_values=True):
         return f"s3:{method.capitalize()}BucketPolicy", f"arn:aws:s3:::{bucket}"
     # No task policy allows any other one. These are the actions of the calls that are made most.
-    action = f"{method.capitalize()}{'Object' if key else 'Bucket'}"
+    action = method.capitalize() + ("Object" if key else "Bucket")
     return f"s3:{_S3_ACTIONS.get(action, action)}", f"arn:aws:s3:::{path.strip('/')}"
 
 

@@ -43,7 +43,7 @@ class Interrupted(SystemExit):
 
 
 def raise_interrupted_on_signals() -> None:
-    """Raise `Interrupted` at the first Ctrl-C, SIGTERM or SIGHUP; ignore later ones during the clean-up."""
+    """Raise `Interrupted` at the first Ctrl-C, SIGTERM or SIGHUP; ignore later ones."""
 
     def interrupt(signum: int, _frame: FrameType | None) -> None:
         for number in _TERMINATION_SIGNALS:
@@ -133,7 +133,7 @@ def child_process(
     grace: float,
     foreground: bool = False,
 ) -> Iterator[ChildProcess]:
-    """Run a program, in a process group of its own unless it is in the foreground; terminate it at the end.
+    """Run a program, in its own process group unless in the foreground; terminate it at the end.
 
     Args:
         command: The program and its arguments.

@@ -1,4 +1,4 @@
-"""The folder of each local AWS: its lock is held while it runs, and what a killed one left is removed."""
+"""The folder of each local AWS: locked while it runs, and removed later if it was killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An organization worth looking at: accounts in organizational units, and root users with credentials."""
+"""An organization worth looking at: accounts in units, and root users with credentials."""
 
 from __future__ import annotations
 

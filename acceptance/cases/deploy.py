@@ -17,16 +17,13 @@ _NO_METRICS = "MiniStack makes no metrics of log lines"
 _NO_REDRIVE = "MiniStack does not redrive executions"
 _NO_SDK = "its functions run with the SDK of this machine"
 
-
-_NEW = (
-    _case(
-        "deployment:Sdk",
-        "the functions' log names the SDK of the runtime",
-        succeeds({"botocore": "{text}", "runtime": "{text}"}),
-        local=_NO_SDK,
-        measures="the SDK of the functions' runtime",
-        max_seconds=300,
-    ),
+_SDK = _case(
+    "deployment:Sdk",
+    "the functions' log names the SDK of the runtime",
+    succeeds({"botocore": "{text}", "runtime": "{text}"}),
+    local=_NO_SDK,
+    measures="the SDK of the functions' runtime",
+    max_seconds=300,
 )
 
 _FINDINGS = _case(
@@ -38,19 +35,21 @@ _FINDINGS = _case(
 )
 
 _CHECKS = (
-    _case(
-        "deployment:Check",
-        "the drift check finds the organization as the stack lists it",
-        succeeds({"succeeded": True, "features": _BOTH}),
-    ),
-    _case(
-        "deployment:Check",
-        "the drift check repairs a disabled feature if the stack asks for that",
-        succeeds({"succeeded": True, "features": _BOTH}),
-        given=(_DEPLOYED, _DISABLED),
-    ),
-    # The schedule is disabled by now.
-    *(
+    [
+        _case(
+            "deployment:Check",
+            "the drift check finds the organization as the stack lists it",
+            succeeds({"succeeded": True, "features": _BOTH}),
+        ),
+        _case(
+            "deployment:Check",
+            "the drift check repairs a disabled feature if the stack asks for that",
+            succeeds({"succeeded": True, "features": _BOTH}),
+            given=(_DEPLOYED, _DISABLED),
+        ),
+    ]
+    +  # The schedule is disabled by now.
+    [
         _case(
             "cloudwatch:DescribeAlarms",
             name,
@@ -62,49 +61,54 @@ _CHECKS = (
         )
         for alarm, name, measured, max_seconds in (
             (
-                *("Drift", "the drift alarm fires on the first check that finds drift"),
-                *("the drift alarm fires", 900),
+                "Drift",
+                "the drift alarm fires on the first check that finds drift",
+                "the drift alarm fires",
+                900,
             ),
             # Three intervals, and two for a missed look and for metrics that come late.
             (
-                *("Stopped", "the alarm of a stopped check fires after about three intervals"),
-                *("the alarm of a stopped check fires, at an interval of five minutes", 1500),
+                "Stopped",
+                "the alarm of a stopped check fires after about three intervals",
+                "the alarm of a stopped check fires, at an interval of five minutes",
+                1500,
             ),
         )
-    ),
-    _case(
-        "deployment:Publication",
-        "an alarm publishes to an encrypted topic",
-        succeeds({"succeeded": True}),
-        local=_NO_METRICS,
-        max_seconds=300,
-    ),
+    ]
+    + [
+        _case(
+            "deployment:Publication",
+            "an alarm publishes to an encrypted topic",
+            succeeds({"succeeded": True}),
+            local=_NO_METRICS,
+            max_seconds=300,
+        ),
+    ]
 )
 
 _UNLOCK = ["unlock-bucket", "--bucket", f"{MEMBER}:{{bucket}}"]
-_TASKS = (
-    *(
-        _case(
-            "deployment:Execute",
-            f"the plan of {what} is executed, under the guardrail",
-            succeeds({"outcome": "DONE"}),
-            given=(_DEPLOYED, *given),
-            afterwards={"AccountPasswordPresent": password},
-            parameters={"plan": plan},
-        )
-        for what, given, password, plan in (
-            ("the recovery of a password", (), 1, _RECOVERY),
-            ("the deletion of a password", (PASSWORD,), 0, ["delete", "--account", MEMBER]),
-            ("unlocking a bucket", ("bucket locked",), 0, _UNLOCK),
-            (
-                "giving a bucket its policy back",
-                ("bucket open",),
-                0,
-                [*_UNLOCK, "--policy", BACKUP],
-            ),
-            ("unlocking a queue", ("queue locked",), 0, ["unlock-queue", "--queue", "{queue arn}"]),
-        )
-    ),
+_TASKS = [
+    _case(
+        "deployment:Execute",
+        f"the plan of {what} is executed, under the guardrail",
+        succeeds({"outcome": "DONE"}),
+        given=(_DEPLOYED, *given),
+        afterwards={"AccountPasswordPresent": password},
+        parameters={"plan": plan},
+    )
+    for what, given, password, plan in (
+        ("the recovery of a password", (), 1, _RECOVERY),
+        ("the deletion of a password", (PASSWORD,), 0, ["delete", "--account", MEMBER]),
+        ("unlocking a bucket", ("bucket locked",), 0, _UNLOCK),
+        (
+            "giving a bucket its policy back",
+            ("bucket open",),
+            0,
+            [*_UNLOCK, "--policy", BACKUP],
+        ),
+        ("unlocking a queue", ("queue locked",), 0, ["unlock-queue", "--queue", "{queue arn}"]),
+    )
+] + [
     _case(
         "deployment:Stop",
         "an execution that is stopped has no batch that still runs",
@@ -119,7 +123,7 @@ _TASKS = (
         local=_NO_REDRIVE,
         measures="how an execution ends that was stopped and redriven",
     ),
-)
+]
 
 # In the order in which they run: a schedule's first audit comes before any other.
-CASES = (*_NEW, _FINDINGS, *_CHECKS, *_TASKS)
+CASES = [_SDK, _FINDINGS] + _CHECKS + _TASKS

@@ -48,8 +48,8 @@ _TRUSTED_ACCESS = [
     ),
 ]
 
-_FEATURES = [
-    *(
+_FEATURES = (
+    [
         _case(
             f"iam:{operation}Organizations{feature}",
             f"{verb} {feature} without trusted access is refused",
@@ -57,8 +57,8 @@ _FEATURES = [
         )
         for verb, operation in (("enabling", "Enable"), ("disabling", "Disable"))
         for feature in ("RootCredentialsManagement", "RootSessions")
-    ),
-    *(
+    ]
+    + [
         _assumed(
             f"iam:EnableOrganizations{feature}",
             f"enabling {feature} again succeeds",
@@ -66,25 +66,27 @@ _FEATURES = [
             given=EVERYTHING,
         )
         for feature in ("RootCredentialsManagement", "RootSessions")
-    ),
-    _assumed(
-        "iam:EnableOrganizationsRootSessions",
-        "RootSessions does not need RootCredentialsManagement",
-        features("RootSessions"),
-        given=(TRUSTED_ACCESS,),
-    ),
-    _case(
-        "iam:DisableOrganizationsRootSessions",
-        "disabling RootSessions leaves RootCredentialsManagement enabled",
-        features("RootCredentialsManagement"),
-        given=EVERYTHING,
-    ),
-    _assumed(
-        "iam:ListOrganizationsFeatures",
-        "features keep nothing from a disabled one when trusted access returns",
-        features("RootCredentialsManagement"),
-        given=(*EVERYTHING, "RootSessions disabled", "trusted access disabled", TRUSTED_ACCESS),
-    ),
-]
+    ]
+    + [
+        _assumed(
+            "iam:EnableOrganizationsRootSessions",
+            "RootSessions does not need RootCredentialsManagement",
+            features("RootSessions"),
+            given=(TRUSTED_ACCESS,),
+        ),
+        _case(
+            "iam:DisableOrganizationsRootSessions",
+            "disabling RootSessions leaves RootCredentialsManagement enabled",
+            features("RootCredentialsManagement"),
+            given=EVERYTHING,
+        ),
+        _assumed(
+            "iam:ListOrganizationsFeatures",
+            "features keep nothing from a disabled one when trusted access returns",
+            features("RootCredentialsManagement"),
+            given=(*EVERYTHING, "RootSessions disabled", "trusted access disabled", TRUSTED_ACCESS),
+        ),
+    ]
+)
 
-CASES = (*_TRUSTED_ACCESS, *_FEATURES)
+CASES = _TRUSTED_ACCESS + _FEATURES

@@ -94,63 +94,67 @@ _DESCRIBE_ACCOUNT, _PARENTS, _POLICIES = (
 )
 _SCPS: dict[str, Any] = {"Filter": "SERVICE_CONTROL_POLICY"}
 
-_ACCOUNT_BY_ACCOUNT = [
-    _case(
-        _DESCRIBE_ACCOUNT,
-        "an account is described with its state and the path to it",
-        succeeds(
-            {
-                "Account": {
-                    "Id": MEMBER,
-                    "State": "ACTIVE",
-                    "Paths": ["{each}", "{text}"],
-                    "{and more}": True,
+_ACCOUNT_BY_ACCOUNT = (
+    [
+        _case(
+            _DESCRIBE_ACCOUNT,
+            "an account is described with its state and the path to it",
+            succeeds(
+                {
+                    "Account": {
+                        "Id": MEMBER,
+                        "State": "ACTIVE",
+                        "Paths": ["{each}", "{text}"],
+                        "{and more}": True,
+                    }
                 }
-            }
+            ),
+            AccountId=MEMBER,
         ),
-        AccountId=MEMBER,
-    ),
-    _case(
-        _PARENTS,
-        "an account is in one unit or root",
-        succeeds({"Parents": [{"Id": "{text}", "Type": "{text}"}]}),
-        ChildId=MEMBER,
-    ),
-    _case(
-        _POLICIES,
-        "the policies of an account are listed",
-        succeeds({"Policies": "{any}"}),
-        TargetId=MEMBER,
-        **_SCPS,
-    ),
-    *(
+        _case(
+            _PARENTS,
+            "an account is in one unit or root",
+            succeeds({"Parents": [{"Id": "{text}", "Type": "{text}"}]}),
+            ChildId=MEMBER,
+        ),
+        _case(
+            _POLICIES,
+            "the policies of an account are listed",
+            succeeds({"Policies": "{any}"}),
+            TargetId=MEMBER,
+            **_SCPS,
+        ),
+    ]
+    + [
         _case(operation, name, refusal(code), **parameters)
         for operation, name, code, parameters in (
             (
-                *(_DESCRIBE_ACCOUNT, "an account of another organization is not found"),
-                *("AccountNotFoundException", {"AccountId": STRANGER}),
+                _DESCRIBE_ACCOUNT,
+                "an account of another organization is not found",
+                "AccountNotFoundException",
+                {"AccountId": STRANGER},
             ),
             (
-                *(_PARENTS, "an account of another organization has no parents"),
-                *("ChildNotFoundException", {"ChildId": STRANGER}),
+                _PARENTS,
+                "an account of another organization has no parents",
+                "ChildNotFoundException",
+                {"ChildId": STRANGER},
             ),
             (
-                *(_POLICIES, "an account of another organization has no policies"),
-                *("TargetNotFoundException", {"TargetId": STRANGER, **_SCPS}),
+                _POLICIES,
+                "an account of another organization has no policies",
+                "TargetNotFoundException",
+                {"TargetId": STRANGER, **_SCPS},
             ),
             (
-                *(
-                    "organizations:DescribeOrganizationalUnit",
-                    "a unit that does not exist is not found",
-                ),
-                *(
-                    "OrganizationalUnitNotFoundException",
-                    {"OrganizationalUnitId": "ou-ab12-none0000"},
-                ),
+                "organizations:DescribeOrganizationalUnit",
+                "a unit that does not exist is not found",
+                "OrganizationalUnitNotFoundException",
+                {"OrganizationalUnitId": "ou-ab12-none0000"},
             ),
         )
-    ),
-    *(
+    ]
+    + [
         _case(
             operation,
             f"a plain member account cannot {what}",
@@ -164,8 +168,8 @@ _ACCOUNT_BY_ACCOUNT = [
             (_DELEGATES, "list the delegated administrators", IAM),
             (_DESCRIBE_ACCOUNT, "describe an account", {"AccountId": MEMBER}),
         )
-    ),
-]
+    ]
+)
 
 _FEATURES = [
     _assumed(
@@ -200,4 +204,4 @@ _TASK_POLICIES = [
     for name in (AUDIT, DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE)
 ]
 
-CASES = (*_ORGANIZATION, *_ACCOUNT_BY_ACCOUNT, *_FEATURES, _SESSION, *_TASK_POLICIES)
+CASES = _ORGANIZATION + _ACCOUNT_BY_ACCOUNT + _FEATURES + [_SESSION] + _TASK_POLICIES

@@ -53,7 +53,7 @@ _BUCKETS = [
         "measurement:ConfirmedPolicy",
         "a root session may be denied to delete such a policy that root has put and confirmed",
         succeeds({"DeleteBucketPolicy": "{any}"}),
-        measures="how S3 responds to root that deletes a policy put with ConfirmRemoveSelfBucketAccess",
+        measures="how S3 responds to root that deletes a policy which it had put and confirmed",
         risk="may leave an empty bucket that only AWS Support can delete",
     ),
     _open_bucket(
@@ -125,8 +125,8 @@ _QUEUES = [
         "a root session that audits cannot look at a queue, whose action SQS names in lower case",
         refusal(
             "AccessDenied",
-            "User: {caller} is not authorized to perform: sqs:getqueueattributes on resource: {queue arn} "
-            "with an explicit deny in a session policy",
+            "User: {caller} is not authorized to perform: sqs:getqueueattributes "
+            "on resource: {queue arn} with an explicit deny in a session policy",
             http=403,
         ),
         AttributeNames=["All"],
@@ -134,4 +134,4 @@ _QUEUES = [
     ),
 ]
 
-CASES = (*_BUCKETS, *_QUEUES)
+CASES = _BUCKETS + _QUEUES

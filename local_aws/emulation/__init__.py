@@ -1,4 +1,4 @@
-"""An emulation of the root-access APIs that moto lacks: one organization, in process or behind HTTP.
+"""The root-access APIs that moto lacks: one organization, in process or behind HTTP.
 
 moto has Organizations, IAM and STS, but not `iam.amazonaws.com` as a trusted service, IAM's
 organization-level operations, AssumeRoot, or a root user's credentials. This package adds them, and

@@ -69,7 +69,8 @@ def root_caller(account_id: str, *, in_root_session: bool) -> Caller:
 def access_denied_message(*, caller: str, action: str, resource: str, reason: str) -> str:
     """Return AWS's message for a caller that lacks a permission."""
     call = _message_action(action)
-    return f"User: {caller} is not authorized to perform: {call} on resource: {resource} {reason}".rstrip()
+    denied = f"User: {caller} is not authorized to perform: {call} on resource: {resource}"
+    return f"{denied} {reason}".rstrip()
 
 
 def _message_action(action: str) -> str:
@@ -126,14 +127,14 @@ def reason_of_policy_denial(emulation: Emulation, caller: Caller, request: Reque
 
 
 def explicit_deny(policy: str, *, policy_arn: str | None = None) -> str:
-    """Return the reason of a denial by a kind of policy; AWS names the policy since January 2026."""
+    """Return the reason of a denial by a kind of policy, with the policy's ARN as since 2026."""
     return f"with an explicit deny in a {policy}" + (f": {policy_arn}" if policy_arn else "")
 
 
 def root_session_denial(
     emulation: Emulation, token: str, *, action: str, resource: str, region: str
 ) -> str | None:
-    """Return the message with which a call of another service is denied in a root session, or None."""
+    """Return the message that denies a call of another service in a root session, or None."""
     session = emulation.root_session(token)
     if session is None:
         return None
@@ -158,7 +159,7 @@ def root_session_denial(
 
 
 def _organization_ids(emulation: Emulation, caller: Caller, request: Request) -> dict[str, str]:
-    """Return the organization's ID as the caller's and the resource's, if their accounts are in it."""
+    """Return the organization's ID for the caller and the resource, if their accounts are in it."""
     organization = emulation.organization
     accounts = {
         "aws:principalorgid": caller.account_id,

@@ -1,4 +1,4 @@
-"""The control API: the members of the handle, by name, over HTTP as JSON; and the handle that calls it."""
+"""The control API: the handle's members by name, over HTTP; and the handle that calls it."""
 
 import json
 import os
@@ -32,7 +32,7 @@ _ERRORS: Mapping[str, type[Exception]] = {
 
 
 def respond_to_control(organization: Organization, request: bytes) -> tuple[int, bytes]:
-    """Call the member of the handle that a request names; return the status and the body of the response."""
+    """Call the member of the handle that a request names; return the response's status and body."""
     content = json.loads(request)
     if content["member"] not in _MEMBERS:
         return 404, b""

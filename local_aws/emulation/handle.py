@@ -225,7 +225,7 @@ class Organization:
     def root_session_denial(
         self, *, token: str, action: str, resource: str, region: str
     ) -> str | None:
-        """Return the message with which a call of another service is denied in a root session, or None.
+        """Return the message that denies a call of another service in a root session, or None.
 
         Args:
             token: The session's token. One that is not known is denied nothing.
@@ -334,7 +334,7 @@ class Organization:
                 )
             for principal in seed.trusted_services:
                 organization.enable_trusted_access(principal, at=emulation.now())
-            # Whoever signs up for an account has a password, and AWS asks for MFA at the next sign-in.
+            # Whoever signs up has a password, and AWS asks for MFA at the next sign-in.
             self.put_root_credentials(
                 account_id=MANAGEMENT_ACCOUNT_ID, password=True, mfa_devices=1
             )
@@ -408,5 +408,5 @@ class Organization:
 
 @lru_cache(maxsize=1)
 def _load_service_models() -> Loader:
-    """Return the one loader of the services' API models; reading them takes longer than most tests."""
+    """Return the one loader of the API models: reading them takes longer than most tests."""
     return create_loader()

@@ -121,7 +121,8 @@ class EmulatedIamResponse(EmulatedResponse, IamResponse):  # type: ignore[misc]
         if not self.emulation.has_trusted_access:
             raise AwsError(
                 "ServiceAccessNotEnabledException",
-                f"Trusted Access for IAM not enabled by organization of input account {account_id}.",
+                "Trusted Access for IAM not enabled by organization of input account "
+                f"{account_id}.",
             )
 
 

@@ -110,7 +110,8 @@ def require_valid_policy(content: str, *, policy_type: str) -> None:
             )
         if not is_valid:
             raise MalformedPolicyError(
-                f"A {POLICY_TYPE_NAMES[policy_type]} cannot have the statement {json.dumps(statement)}."
+                f"A {POLICY_TYPE_NAMES[policy_type]} cannot have the statement "
+                f"{json.dumps(statement)}."
             )
 
 

@@ -302,7 +302,8 @@ class EmulatedOrganizationsResponse(EmulatedResponse, OrganizationsResponse):  #
         except MalformedPolicyError as error:
             raise AwsError(
                 "MalformedPolicyDocumentException",
-                "The provided policy document does not meet the requirements of the specified policy type.",
+                "The provided policy document does not meet the requirements of the specified "
+                "policy type.",
             ) from error
 
     def _require_all_features(self) -> None:

@@ -43,7 +43,7 @@ def respond_in_sqs(response: Any) -> HttpResponse:
 
 
 def import_findings(backend: Any, findings: Any) -> Any:
-    """Import findings if the account has enabled Security Hub, in the place of moto's own method."""
+    """Import findings if the account has enabled Security Hub, in place of moto's method."""
     if not backend.enabled:
         raise SecurityHubClientError(
             "InvalidAccessException",

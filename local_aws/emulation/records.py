@@ -207,7 +207,7 @@ class OrganizationRecords:
         return policy_id
 
     def policies_by_level(self, account_id: str, *, policy_type: str) -> list[list[AttachedPolicy]]:
-        """Return the policies of a type from the root to an account; none if they do not apply to it."""
+        """Return the policies of a type from the root to an account, if they apply to it."""
         if account_id == MANAGEMENT_ACCOUNT_ID or not self.is_policy_type_enabled(policy_type):
             return []
         account = self._find(account_id)

@@ -90,7 +90,7 @@ class EmulatedResponse(BaseResponse):  # type: ignore[misc]
 
     @property
     def is_root_user(self) -> bool:
-        """True if the caller is a root user: in a root session, or with an access key of its own."""
+        """True if the caller is a root user, in a root session or with its own access key."""
         if self.root_session is not None:
             return True
         return self.emulation.account_of_root_key(str(self.get_access_key())) is not None

@@ -120,14 +120,14 @@ class Emulation:
         self._deregistered_at[account_id] = self.now()
 
     def is_trusted_access_in_effect(self) -> bool:
-        """Return whether AssumeRoot works, as it does for a while after trusted access was disabled."""
+        """Return whether AssumeRoot works: also for a while after trusted access was disabled."""
         disabled_at = self._trusted_access_disabled_at
         return self.has_trusted_access or (
             disabled_at is not None and self.now() - disabled_at < _TRUSTED_ACCESS_ENDS_AFTER
         )
 
     def may_assume_root(self, account_id: str) -> bool:
-        """Return whether AssumeRoot works for an account, as it may for a while after deregistration."""
+        """Return whether AssumeRoot works for an account: also a while after deregistration."""
         if account_id == MANAGEMENT_ACCOUNT_ID:
             return self.organization.exists
         if account_id in self.organization.delegated_administrators(IAM_SERVICE_PRINCIPAL):

@@ -124,7 +124,10 @@ class EmulatedStsResponse(EmulatedResponse, TokenResponse):  # type: ignore[misc
                 f"Member must have value less than or equal to {_MAX_SESSION_SECONDS}"
             )
         elif self._get_param("TaskPolicyArn.arn") is None:
-            failure = "Value null at 'taskPolicyArn' failed to satisfy constraint: Member must not be null"
+            failure = (
+                "Value null at 'taskPolicyArn' failed to satisfy constraint: "
+                "Member must not be null"
+            )
         if failure is not None:
             raise validation_error(f"1 validation error detected: {failure}")
         return timedelta(seconds=seconds)

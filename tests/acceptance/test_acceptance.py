@@ -1,4 +1,4 @@
-"""The acceptance command: dry by default, guarded, and everything is restored however a run ends."""
+"""The acceptance command: dry by default, guarded, and restoring however a run ends."""
 
 from __future__ import annotations
 
@@ -409,7 +409,7 @@ def test_another_response_is_asked_for_more_and_more_slowly_and_not_without_end(
 
 
 def end_at(number: int, error: BaseException) -> Callable[[str], object]:
-    """Return what ends a run at the call of this number; a kill also ends each call of its restoration."""
+    """Return what ends a run at a call; a kill also ends each call of its restoration."""
     calls = itertools.count()
 
     def on_call(_: str) -> None:

@@ -42,7 +42,7 @@ def test_the_role_is_allowed_the_calls_of_the_level_and_no_others(
 
 
 def may_open(level: Level, task: RootTask, account: str) -> bool:
-    """Return whether the role may open a root session in an account: the member account is `${Member}`."""
+    """Return whether the role may open a root session in an account; the member is `${Member}`."""
     policy = f"arn:aws:iam::aws:policy/root-task/{TASK_POLICIES[task]}"
     target = {"Fn::Sub": f"arn:${{AWS::Partition}}:iam::{account}:root"}
     for statement in policies_of(level):

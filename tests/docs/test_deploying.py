@@ -1,4 +1,4 @@
-"""The pages on deploying and on a permissions boundary: what they list is what the templates have."""
+"""The pages on deploying and a permissions boundary list what the templates have."""
 
 from __future__ import annotations
 

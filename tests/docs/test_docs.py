@@ -190,7 +190,8 @@ def confirmed(level: str, unconfirmed: str, first: str = NOT_RUN) -> str:
             "AWS by an acceptance run of the level feature",
             confirmed(
                 "feature",
-                "Not confirmed: deleting and unlocking, and policies; a deployment and its alarms. ",
+                "Not confirmed: deleting and unlocking, and policies; "
+                "a deployment and its alarms. ",
             ),
         ),
         (

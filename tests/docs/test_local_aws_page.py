@@ -1,4 +1,4 @@
-"""The page on the local AWS: its commands work in a folder of one's own, and its tables are right."""
+"""The page on the local AWS: its commands work in any folder, and its table is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages on root tasks and their input: all commands, in their order, from root credentials to none."""
+"""The pages on root tasks and their input: all commands in order, up to no credentials."""
 
 from __future__ import annotations
 

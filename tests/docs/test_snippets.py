@@ -58,7 +58,7 @@ TYPED = [
 
 
 def names(text: str) -> dict[str, Any]:
-    """Return what a snippet takes for granted: imports, an app with a stack, and the constructs it names."""
+    """Return what a snippet takes for granted: imports, a stack, and the constructs it names."""
     app = aws_cdk.App(analytics_reporting=False)
     stack = aws_cdk.Stack(
         app,
@@ -87,7 +87,7 @@ def names(text: str) -> dict[str, Any]:
         taken["tasks"] = RootTasks(stack, "RootTasks")
     if "evaluate_request" in text:
         taken["full_access"] = taken["guardrail"] = parse_policy(
-            '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}',
+            '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}',
             policy_id="p-FullAWSAccess",
             name="FullAWSAccess",
         )
@@ -191,7 +191,11 @@ def test_the_app_of_the_first_page_notifies_somebody_and_the_commands_of_the_aws
     (app,) = [block.text for block in PYTHON if block.page.name == "getting-started.md"]
     (tmp_path / "app.py").write_text(app)
     deployed = local_aws.cdk(
-        *("deploy", "--require-approval", "never", "--app", f"{sys.executable} app.py"),
+        "deploy",
+        "--require-approval",
+        "never",
+        "--app",
+        f"{sys.executable} app.py",
         folder=tmp_path,
     )
     assert deployed.returncode == 0, deployed.stdout

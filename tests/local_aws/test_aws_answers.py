@@ -28,7 +28,7 @@ RECORDED = {case.name: case for case in read_recordings() if case.local is None}
     scope="module", params=["in process", pytest.param("over HTTP", marks=pytest.mark.slow)]
 )
 def results(request: pytest.FixtureRequest) -> Mapping[str, Result]:
-    """Return the results of one run of all recorded cases, which restores the organization at its end."""
+    """Return the results of one run of all recorded cases, which restores what it changes."""
     with (
         mock_organization()
         if request.param == "in process"

@@ -1,4 +1,4 @@
-"""The emulated Organizations, where no acceptance case shows it: outside of one, quotas, and pages."""
+"""The emulated Organizations, where no acceptance case shows it: quotas, pages, outsiders."""
 
 import json
 from datetime import timedelta

@@ -74,7 +74,8 @@ def test_no_package_is_built_for_what_builds_it_has_no_hash(
     built = tmp_path / "built"
     files = {
         "PKG-INFO": "Metadata-Version: 2.1\nName: sourceonly\nVersion: 1\n",
-        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        "pyproject.toml": "[build-system]\nrequires = []\n"
+        'build-backend = "backend"\nbackend-path = ["."]\n',
         "backend.py": f"open({str(built)!r}, 'w').close()\nraise SystemExit('It is built.')\n",
     }
     folder = tmp_path / "sourceonly-1"

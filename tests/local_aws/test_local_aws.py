@@ -1,4 +1,4 @@
-"""The processes of the local AWS: what they are, what a command sees of them, and that none remains."""
+"""The processes of the local AWS: what a command sees of them, and that none remains."""
 
 from __future__ import annotations
 
@@ -274,7 +274,8 @@ def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_sta
 def test_other_users_and_web_pages_cannot_drive_it(running_aws: LocalAws) -> None:
     buckets = f"{running_aws.addresses.aws_url}/"
     headers = {
-        "Authorization": f"AWS4-HMAC-SHA256 Credential={MANAGEMENT}/20261124/us-east-1/s3/aws4_request",
+        "Authorization": "AWS4-HMAC-SHA256 "
+        f"Credential={MANAGEMENT}/20261124/us-east-1/s3/aws4_request",
         "X-Amz-Security-Token": running_aws.addresses.session_token,
     }
     assert status_of(buckets, headers) == 200
@@ -306,7 +307,8 @@ def test_a_presigned_url_is_accepted_and_one_without_the_token_refused(
     keys = {"Bucket": "presigned", "Key": "a b/c+d"}
     script = (
         "import boto3, sys; from botocore.config import Config\n"
-        f"s3 = boto3.client('s3'); s3.create_bucket(Bucket='presigned'); s3.put_object(**{keys}, Body=b'')\n"
+        "s3 = boto3.client('s3'); s3.create_bucket(Bucket='presigned')\n"
+        f"s3.put_object(**{keys}, Body=b'')\n"
         "for version in ('s3', 's3v4'):\n"
         "    s3 = boto3.client('s3', config=Config(signature_version=version))\n"
         f"    print(s3.generate_presigned_url('get_object', Params={keys}))"

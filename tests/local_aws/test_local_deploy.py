@@ -1,4 +1,4 @@
-"""`make local-deploy`: the demonstration ends in a verdict that is true, and fails in one sentence."""
+"""`make local-deploy`: the demonstration ends in a true verdict, and fails in one sentence."""
 
 from __future__ import annotations
 

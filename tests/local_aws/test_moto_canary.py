@@ -1,4 +1,4 @@
-"""These tests fail when moto or MiniStack supports what the local AWS adds, which can then be removed."""
+"""These tests fail when moto or MiniStack supports what the local AWS adds: remove it then."""
 
 from collections.abc import Callable
 

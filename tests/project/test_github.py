@@ -1,4 +1,4 @@
-"""The workflows, hooks and forms of the repository: valid, pinned, with least permissions, and true."""
+"""The workflows, hooks and forms of the repository: valid, and with least permissions."""
 
 from __future__ import annotations
 

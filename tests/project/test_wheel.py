@@ -107,7 +107,7 @@ def test_tools_of_2024_read_the_metadata(built: tuple[Path, Path]) -> None:
         classifiers
     )
     assert {"Typing :: Typed", "Development Status :: 3 - Alpha"} <= set(classifiers)
-    # All that the package index shows leads somewhere: nothing there is relative to this repository.
+    # All that the package index shows leads somewhere: nothing is relative to this repository.
     readme = str(metadata.get_payload())
     addresses = [url.partition(", ")[2] for url in metadata.get_all("Project-URL", [])]
     links = re.findall(r"\]\(([^)]*)\)", readme)
@@ -124,7 +124,7 @@ def installed(
     built: tuple[Path, Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """The Python of an empty environment that the wheel was installed in, with an extra or without."""
+    """The Python of an empty environment with the wheel installed, with an extra or without."""
     folder = tmp_path_factory.mktemp("installed")
     run_successfully(sys.executable, "-m", "venv", "--without-pip", folder)
     python = folder / "bin" / "python"
