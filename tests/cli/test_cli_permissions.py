@@ -279,7 +279,9 @@ def test_who_executes_is_told_of_a_plan_that_is_not_there(
 
 
 def test_the_policy_that_keeps_planner_and_executor_apart_denies_planning_alone() -> None:
-    (statement,) = statements_under("## Who asked for a run\n", GUIDES / "root-tasks.md")
+    (statement,) = statements_under(
+        "## Who asked for a run\n", GUIDES / "delete-root-credentials.md"
+    )
     assert statement["Effect"] == "Deny"
     # What matches it is denied, whatever else allows it.
     (denial,) = parse_statements([{**statement, "Effect": "Allow"}])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from support.command_line import CommandLine
 
 PROGRAMS = ("aws", "centralized-root-access")
-PAGES = ("root-tasks.md", "task-input.md")
+PAGES = ("delete-root-credentials.md", "task-input.md")
 COMMANDS = "\n".join(
     script(block, PROGRAMS) for block in blocks("console") if block.page.name in PAGES
 )
