@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from centralized_root_access.preflight.attachments import OrganizationPolicies
     from centralized_root_access.preflight.calls import SessionOpener
     from centralized_root_access.preflight.verdicts import AccountVerdict
-    from root_tasks.model.run import Account
+    from root_tasks.model.run_documents import Account
     from support.scp import Sample
 
 EVERY_CALL = sorted({action for calls in TASK_CALLS.values() for action in calls.all})

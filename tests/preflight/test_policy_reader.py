@@ -14,7 +14,7 @@ from centralized_root_access.preflight.reader import PolicyReader
 from root_tasks.aws.clients import RunClients
 from root_tasks.aws.invocation import Aws
 from root_tasks.aws.session_clients import SessionClients
-from root_tasks.model.run import Account
+from root_tasks.model.run_documents import Account
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import add_accounts, calls
 from support.faults.clients import inject

@@ -17,7 +17,7 @@ from root_tasks.aws.stores import sha256
 from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.codec import encode
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
-from root_tasks.model.run import BatchResult, Finding, Mode, Target
+from root_tasks.model.run_documents import BatchResult, Finding, Mode, Target
 from root_tasks.refusals import RefusalReason
 from root_tasks.run.prepare import batches_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD

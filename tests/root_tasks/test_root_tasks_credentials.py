@@ -30,7 +30,7 @@ from root_tasks.messages import (
     STOPPED,
 )
 from root_tasks.model.report_schema import Task
-from root_tasks.model.run import Work
+from root_tasks.model.run_documents import Work
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import enable_root_access

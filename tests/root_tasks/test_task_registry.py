@@ -11,7 +11,7 @@ from local_aws.emulation.task_policies import TASK_POLICIES, TaskPolicy
 from local_aws.emulation.task_policies import Feature as EmulatedFeature
 from root_access.state import Feature
 from root_tasks.model.report_schema import ItemType, Outcome, Task
-from root_tasks.model.run import Target
+from root_tasks.model.run_documents import Target
 from root_tasks.refusals import RefusalReason
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.credentials import credentials_of_type
@@ -24,7 +24,7 @@ from support.root_tasks import RootTasks, Settings, refusal, session_calls, temp
 
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
-    from root_tasks.model.run import Finding
+    from root_tasks.model.run_documents import Finding
     from root_tasks.tasks.definition import AccountTask
 
 NAME, POLICY = "delete-oldest-key", "IAMDeleteOldestRootUserKey"

@@ -25,7 +25,7 @@ from centralized_root_access.preflight.evaluate import (
 )
 from centralized_root_access.preflight.task_calls import TASK_CALLS
 from centralized_root_access.preflight.truth import Truth
-from root_tasks.model.run import Account
+from root_tasks.model.run_documents import Account
 from root_tasks.model.task import ASSUME_ROOT, Task
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from .truth import Truth
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from root_tasks.model.run import Account
+    from root_tasks.model.run_documents import Account
     from root_tasks.model.task import Task
 
     from .attachments import Level, OrganizationPolicies

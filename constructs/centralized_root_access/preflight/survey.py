@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from root_access.organization import OrganizationIdentity
     from root_tasks.aws.invocation import Aws
-    from root_tasks.model.run import Account
+    from root_tasks.model.run_documents import Account
     from root_tasks.model.task import Task
 
     from .attachments import OrganizationPolicies

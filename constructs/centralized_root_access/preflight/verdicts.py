@@ -16,7 +16,7 @@ from .task_calls import TASK_CALLS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from root_tasks.model.run import Account
+    from root_tasks.model.run_documents import Account
     from root_tasks.model.task import Task
 
     from .evaluate import Cause, PolicyCheck, Verdict

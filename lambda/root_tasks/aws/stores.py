@@ -12,7 +12,7 @@ from aws_calls.failures import CallError
 from common.errors import RootAccessError
 
 from ..model.codec import D, DecodingError, decode, encode
-from ..model.run import Backup, BatchResult, ExecutionMark, Plan, Run, Work
+from ..model.run_documents import Backup, BatchResult, ExecutionMark, Plan, Run, Work
 from .bucket import IF_NEW, Bucket
 
 if TYPE_CHECKING:

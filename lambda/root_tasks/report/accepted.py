@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from ..model.report_schema import AccountResult, Item
-    from ..model.run import AcceptedCredentials
+    from ..model.run_documents import AcceptedCredentials
 
 
 def with_acceptance(

@@ -18,7 +18,7 @@ from common.untrusted import ACCOUNT_ID
 
 from ..aws.invocation import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
 from ..messages import MANAGEMENT_ACCOUNT, PROTECTED, skip_reason_for_state
-from ..model.run import Account
+from ..model.run_documents import Account
 from .units import Unit, parse_path
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from ..aws.executions import was_stopped
 from ..aws.sessions import open_session
 from ..aws.stores import Storage
 from ..model.report_schema import Outcome
-from ..model.run import Backup, BatchResult, Finding, Mode, Work
+from ..model.run_documents import Backup, BatchResult, Finding, Mode, Work
 from ..tasks import DEFINITIONS
 from ..tasks.definition import AccountTask
 from ..tasks.outcomes import item_of
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..aws.invocation import Aws
     from ..aws.sessions import RootSession
     from ..aws.stores import BackupStore, RunStore
-    from ..model.run import Assignment, Target
+    from ..model.run_documents import Assignment, Target
     from .settings import RunBatchSettings
 
 # A batch opens no session and stores no backup in its last minute: all of its results have to be

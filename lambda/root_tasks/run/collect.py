@@ -12,7 +12,7 @@ from .. import messages
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
 from ..model.report_schema import Outcome
-from ..model.run import Finding, Mode
+from ..model.run_documents import Finding, Mode
 from ..tasks import DEFINITIONS
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..aws.invocation import Aws
     from ..aws.stores import BackupStore, RunStore
-    from ..model.run import Run
+    from ..model.run_documents import Run
 
 _MAX_READS_IN_PARALLEL = 4
 _MAX_WARNINGS = 20

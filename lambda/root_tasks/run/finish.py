@@ -14,7 +14,7 @@ from common.untrusted import printable
 from ..aws.executions import REPORT_SHA256, cause_of_failure
 from ..aws.stores import Storage, sha256
 from ..model.outcome import FAILURES, Outcome
-from ..model.run import PLAN_LIFETIME, Mode, Run
+from ..model.run_documents import PLAN_LIFETIME, Mode, Run
 from ..report.summary import minute, summary
 from .collect import collect_results
 from .make_report import make_report, plan_of

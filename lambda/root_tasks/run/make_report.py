@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..messages import PROTECTED_AUDIT
 from ..model.report_schema import AccountResult, Outcome, Report, Result
-from ..model.run import Assignment, Plan
+from ..model.run_documents import Assignment, Plan
 from ..report.accepted import with_acceptance
 from ..report.risk import in_order_of_risk
 from ..report.summary import is_audited, left_out_of
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from ..model.run import Account, Finding, Run
+    from ..model.run_documents import Account, Finding, Run
 
 
 def make_report(

@@ -14,7 +14,7 @@ from ..tasks.credentials import GET_ACCOUNT_SUMMARY, types_in_summary
 
 if TYPE_CHECKING:
     from ..aws.invocation import Aws
-    from ..model.run import Run
+    from ..model.run_documents import Run
 
 # The report waits for it, and matters more.
 _READ_SECONDS = 60.0

@@ -17,7 +17,7 @@ from ..aws.executions import (
 )
 from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
-from ..model.run import PLAN_LIFETIME, RUN_ID, ExecutionMark, Plan
+from ..model.run_documents import PLAN_LIFETIME, RUN_ID, ExecutionMark, Plan
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks.task_input import REQUESTED_BY, parse_requester, quote, text_of
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..aws.executions import Execution
     from ..aws.invocation import Aws
     from ..aws.stores import RunStore
-    from ..model.run import Assignment
+    from ..model.run_documents import Assignment
     from .settings import StartExecutionSettings
 
 # Keys of an execution's output.

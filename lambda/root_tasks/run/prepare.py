@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..messages import NO_LONGER_A_MEMBER
 from ..model.report_schema import Task
-from ..model.run import Account, Assignment, Mode, Run, Work
+from ..model.run_documents import Account, Assignment, Mode, Run, Work
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from .accounts import classify
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from root_access.organization import OrganizationIdentity
 
     from ..aws.executions import Execution
-    from ..model.run import AcceptedCredentials, Plan
+    from ..model.run_documents import AcceptedCredentials, Plan
     from ..tasks.task_input import Request
 
 _ABOUT_EMAILS = (Task.AUDIT, Task.RECOVER)

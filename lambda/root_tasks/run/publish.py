@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..aws.invocation import Aws
     from ..aws.stores import LatestReport, ReportStore
     from ..model.report_schema import Report
-    from ..model.run import Run
+    from ..model.run_documents import Run
     from .settings import WriteReportSettings
 
 HTML = "report.html"

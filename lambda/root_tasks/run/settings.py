@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from common.function_settings import FunctionSettings
 
 from ..model.report_schema import Task
-from ..model.run import AcceptedCredentials
+from ..model.run_documents import AcceptedCredentials
 
 
 @dataclass(frozen=True, kw_only=True)

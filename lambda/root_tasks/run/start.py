@@ -12,7 +12,7 @@ from common.metrics import STATE_MACHINE_NAME, metric_line
 from ..aws.executions import Execution, state_machine_name
 from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError
-from ..model.run import RUN_ID
+from ..model.run_documents import RUN_ID
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.task_input import Request
 from .directory import MemberDirectory
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..aws.invocation import Aws
     from ..aws.stores import RunStore
-    from ..model.run import Backup, Run, Work
+    from ..model.run_documents import Backup, Run, Work
     from .settings import StartExecutionSettings, StartRunSettings
 
 # A schedule's first audit may come before the new role's policy is in effect everywhere.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
     from ..aws.invocation import Aws
-    from ..model.run import Account
+    from ..model.run_documents import Account
     from .units import UnitTree
 
 # Names do not delay a run for longer than this. 500 units take less, at the five lists a second

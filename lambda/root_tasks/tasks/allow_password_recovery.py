@@ -9,14 +9,14 @@ from root_access.state import Feature
 
 from ..messages import HAS_PASSWORD
 from ..model.report_schema import ItemType, Outcome, Task
-from ..model.run import Target
+from ..model.run_documents import Target
 from .credentials import password_created_at
 from .definition import TaskDefinition, TaskWords
 from .outcomes import already_done, failure_item, finding_of, item_of
 from .task_input import ACCOUNTS, parse_named_accounts
 
 if TYPE_CHECKING:
-    from ..model.run import Finding
+    from ..model.run_documents import Finding
     from .definition import AccountTask
 
 _CREATE_LOGIN_PROFILE = "iam:CreateLoginProfile"

@@ -10,7 +10,7 @@ from root_access.state import Feature
 
 from ..messages import DETAILS_UNAVAILABLE, contradiction, hint
 from ..model.report_schema import AccessKey, CredentialDetails, ItemType, Outcome, RootCredentials
-from ..model.run import Finding
+from ..model.run_documents import Finding
 from .credentials import (
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,

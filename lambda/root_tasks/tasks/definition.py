@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..aws.sessions import RootSession
     from ..model.report_schema import Task
-    from ..model.run import CredentialSelection, Finding, Target
+    from ..model.run_documents import CredentialSelection, Finding, Target
     from .task_input import Request, TaskInput
 
 

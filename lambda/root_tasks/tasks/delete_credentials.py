@@ -13,7 +13,7 @@ from root_access.state import Feature
 
 from .. import messages
 from ..model.report_schema import ItemType, Outcome, Task
-from ..model.run import Finding, Target
+from ..model.run_documents import Finding, Target
 from .credentials import (
     GET_ACCOUNT_SUMMARY,
     LISTING_CALLS,
@@ -27,7 +27,7 @@ from .task_input import SCOPE_KEYS, invalid_value, parse_accounts, quote
 
 if TYPE_CHECKING:
     from ..model.report_schema import Item
-    from ..model.run import CredentialSelection
+    from ..model.run_documents import CredentialSelection
     from .credentials import Credential
     from .definition import AccountTask
     from .task_input import Request, TaskInput

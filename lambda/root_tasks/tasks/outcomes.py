@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from ..messages import describe_with_hint
 from ..model.report_schema import Item, Outcome
-from ..model.run import Finding
+from ..model.run_documents import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aws_calls.failures import Failure
 
-    from ..model.run import Target
+    from ..model.run_documents import Target
 
 _NEED_A_REASON = (
     Outcome.UNKNOWN,

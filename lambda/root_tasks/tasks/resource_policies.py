@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aws_calls.calls import Response
 
     from ..aws.sessions import RootSession
-    from ..model.run import Target
+    from ..model.run_documents import Target
 
 LIST_BUCKETS = "s3:ListAllMyBuckets"
 GET_BUCKET_POLICY = "s3:GetBucketPolicy"

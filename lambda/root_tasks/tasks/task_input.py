@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from common.untrusted import ACCOUNT_ID, excerpt
 
 from ..model.report_schema import PlanSelection, Task
-from ..model.run import RUN_ID, Assignment, CredentialSelection
+from ..model.run_documents import RUN_ID, Assignment, CredentialSelection
 from ..refusals import RefusalReason, RunRefusedError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from ..model.report_schema import ItemType
-    from ..model.run import Target
+    from ..model.run_documents import Target
 
 ACCOUNTS = "accounts"
 ORGANIZATIONAL_UNITS = "organizationalUnits"

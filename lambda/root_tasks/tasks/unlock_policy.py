@@ -15,7 +15,7 @@ from root_access.state import Feature
 from .. import messages
 from ..aws.stores import BACKUP_REFERENCE, sha256
 from ..model.report_schema import ItemType, Outcome
-from ..model.run import Target
+from ..model.run_documents import Target
 from ..refusals import RefusalReason, RunRefusedError
 from .definition import TaskDefinition, TaskWords
 from .outcomes import failure_item, finding_of, item_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ..aws.sessions import RootSession
     from ..model.report_schema import Item
-    from ..model.run import Finding
+    from ..model.run_documents import Finding
     from .definition import AccountTask
     from .resource_policies import ResourcePolicy
     from .task_input import TaskInput

@@ -22,7 +22,7 @@ from root_tasks.aws.bucket import Bucket
 from root_tasks.aws.stores import ChecksumMismatchError, File, LatestReport, Storage, sha256
 from root_tasks.model.codec import Document, encode
 from root_tasks.model.report_schema import ItemType, Outcome, Task
-from root_tasks.model.run import (
+from root_tasks.model.run_documents import (
     Assignment,
     Backup,
     BatchResult,

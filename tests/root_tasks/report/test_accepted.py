@@ -14,7 +14,7 @@ from centralized_root_access.cli.show.report_rows import rows_of
 from root_tasks.messages import ACCEPTANCE_UNKNOWN, ACCEPTANCE_UNREAD
 from root_tasks.model.codec import decode
 from root_tasks.model.report_schema import CredentialDetails, Item, ItemType, Outcome, Report, Task
-from root_tasks.model.run import AcceptedCredentials
+from root_tasks.model.run_documents import AcceptedCredentials
 from root_tasks.report.accepted import with_acceptance
 from root_tasks.run.make_report import is_outside
 from support import reports

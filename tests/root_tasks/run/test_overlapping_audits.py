@@ -14,7 +14,7 @@ from aws_calls.failures import CallError
 from root_tasks.aws.stores import WriteContentionError, sha256
 from root_tasks.model.codec import encode
 from root_tasks.model.report_schema import Outcome, RootCredentials
-from root_tasks.model.run import BatchResult, Finding
+from root_tasks.model.run_documents import BatchResult, Finding
 from root_tasks.run.finish import OutdatedRunError
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, enable_root_access

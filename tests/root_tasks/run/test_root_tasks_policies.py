@@ -9,7 +9,7 @@ import pytest
 
 from centralized_root_access.preflight.task_calls import TASK_CALLS
 from root_tasks.model.report_schema import Task
-from root_tasks.model.run import Mode
+from root_tasks.model.run_documents import Mode
 from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import add_unit

@@ -11,7 +11,7 @@ import pytest
 
 from aws_calls.failures import Failure, FailureKind
 from root_tasks.model.report_schema import ItemType, Task
-from root_tasks.model.run import Assignment, Target
+from root_tasks.model.run_documents import Assignment, Target
 from root_tasks.refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.run.request import parse_request

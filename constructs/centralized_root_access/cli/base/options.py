@@ -103,7 +103,7 @@ def _flatten(
 
 def run_id(value: str) -> str:
     """Return the name of a run, or refuse what is not one."""
-    from root_tasks.model.run import RUN_ID
+    from root_tasks.model.run_documents import RUN_ID
 
     if not RUN_ID.fullmatch(value):
         raise click.BadParameter(

@@ -18,7 +18,7 @@ from root_tasks.aws.stores import (
 from root_tasks.messages import quantity
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report_schema import Outcome
-from root_tasks.model.run import RUN_ID, ExecutionMark, Finding, Run
+from root_tasks.model.run_documents import RUN_ID, ExecutionMark, Finding, Run
 from root_tasks.report.next_steps import next_steps
 from root_tasks.report.render import as_json
 from root_tasks.report.summary import has_outcome, is_executable

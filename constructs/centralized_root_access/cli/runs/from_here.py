@@ -16,7 +16,7 @@ from aws_calls.failures import CallError
 from root_tasks.aws.clients import MAX_CALLS_IN_PARALLEL
 from root_tasks.aws.executions import Execution
 from root_tasks.model.report_schema import Task
-from root_tasks.model.run import Assignment, Mode, Work
+from root_tasks.model.run_documents import Assignment, Mode, Work
 from root_tasks.refusals import RunRefusedError
 from root_tasks.run.accounts import classify
 from root_tasks.run.batch import AccountRunner
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from root_tasks.aws.invocation import Aws
     from root_tasks.model.report_schema import Report
-    from root_tasks.model.run import Account, Finding
+    from root_tasks.model.run_documents import Account, Finding
     from root_tasks.run.directory import Survey
     from root_tasks.tasks.task_input import Request
 

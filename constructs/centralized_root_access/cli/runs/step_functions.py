@@ -14,7 +14,7 @@ from aws_calls.calls import require
 from aws_calls.failures import CallError, FailureKind, ignoring
 from root_tasks.aws.executions import execution_arn, report_sha256_of
 from root_tasks.model.report_schema import Task
-from root_tasks.model.run import RUN_ID
+from root_tasks.model.run_documents import RUN_ID
 from root_tasks.refusals import CAUSE, REFUSED
 from root_tasks.run.plans import PLAN, PLAN_EXPIRES_AT
 from root_tasks.tasks.task_input import REQUESTED_BY, REQUESTER

@@ -15,7 +15,7 @@ import click
 from root_tasks.aws.stores import REPORT_JSON, sha256
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.report_schema import Report
-from root_tasks.model.run import RUN_ID
+from root_tasks.model.run_documents import RUN_ID
 from root_tasks.report.render import as_csv, as_html
 
 from ..base.command_errors import CommandError, ExitCode
