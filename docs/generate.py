@@ -344,6 +344,8 @@ def _help(command: click.Command) -> Iterator[str]:
         # The page has one table of the exit codes.
         if not paragraph.lstrip().startswith("Exit code: "):
             yield f"{' '.join(paragraph.split())}\n"
+    example = (command.epilog or "").partition("Example:\n")[2].strip()
+    yield f"```\n{example}\n```\n"
 
 
 def _options(command: click.Command) -> Iterator[tuple[str, str]]:

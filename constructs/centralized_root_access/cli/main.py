@@ -12,6 +12,7 @@ import click
 from common.untrusted import printable
 
 from .base.command_errors import ExitCode, InterruptedRunError, sentence
+from .base.options import example
 from .base.terminal import PROGRAM
 from .commands.audit import audit
 from .commands.execute import execute
@@ -28,7 +29,19 @@ if TYPE_CHECKING:
     from .base.terminal import Environment
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Cycle(click.Group):
+    """The commands, in the order in which they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names of the commands."""
+        return list(self.commands)
+
+
+@click.group(
+    cls=_Cycle,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=example("audit --from-here"),
+)
 @click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
 def main() -> None:
     """Centralized root access for an AWS organization.
@@ -41,7 +54,7 @@ def main() -> None:
     """  # noqa: D301
 
 
-for _command in (status, preflight, audit, plan, execute, runs, report, stop):
+for _command in (status, preflight, audit, plan, execute, report, runs, stop):
     main.add_command(_command)
 
 

@@ -28,7 +28,7 @@ CREDENTIALS = alarm_description(
     "Accounts had root credentials at the last full audit.",
     "See which, the riskiest first: centralized-root-access report",
     "Plan their deletion: centralized-root-access plan delete --from-report RUN",
-    "Read the plan, and execute it: centralized-root-access execute RUN",
+    "Read the plan, and execute it: centralized-root-access execute PLAN",
     runbook="Accounts with root credentials",
 )
 INACCESSIBLE = alarm_description(

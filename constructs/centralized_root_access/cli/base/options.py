@@ -52,6 +52,11 @@ class TargetOptions:
         return f"{command} {shlex.join(given)}" if given else command
 
 
+def example(command: str) -> str:
+    """Return the end of a command's help: a command line to begin with."""
+    return f"\b\nExample:\n  {PROGRAM} {command}"
+
+
 def account_id(value: str) -> str:
     """Return the ID of an AWS account, or refuse what is not one."""
     if not ACCOUNT_ID.fullmatch(value):

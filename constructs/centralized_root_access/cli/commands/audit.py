@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from ..base.command_errors import CommandError, NoDeploymentError, failures_as
-from ..base.options import JSON, TABLE, output_options, selection_options, target_options
+from ..base.options import JSON, TABLE, example, output_options, selection_options, target_options
 from ..base.terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ _WITHOUT_CONSTRUCT = (
 )
 
 
-@click.command(short_help="Audit the root users of member accounts.")
+@click.command(
+    short_help="Audit the root users of member accounts.",
+    epilog=example("audit --account 222222222222,333333333333"),
+)
 @selection_options(all_accounts=False, outcomes=("inaccessible", "failed", "unknown"))
 @click.option(
     "--from-here",

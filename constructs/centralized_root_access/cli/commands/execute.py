@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..base.command_errors import CommandError, ExitCode, RunNotFoundError, failures_as
-from ..base.options import JSON, output_options, run_id, sha256_of_report, target_options
+from ..base.options import JSON, example, output_options, run_id, sha256_of_report, target_options
 from ..base.terminal import confirm
 
 if TYPE_CHECKING:
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from ..runs.stored_report import StoredReport
 
 
-@click.command(short_help="Execute a plan.")
-@click.argument("run", type=run_id)
+@click.command(
+    short_help="Execute a plan.", epilog=example("execute plan-delete-20261125-0433-2345")
+)
+@click.argument("run", metavar="PLAN", type=run_id)
 @click.option("--yes", is_flag=True, help="Do not ask. Needed if there is no terminal.")
 @click.option(
     "--approved-report",
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 def execute(
     *, run: str, yes: bool, approved_sha256: str | None, output: Output, target: TargetOptions
 ) -> ExitCode:
-    """Execute the plan RUN: exactly what its report lists, once. It shows the plan, and asks.
+    """Execute PLAN: exactly what its report lists, once. It shows the plan, and asks.
 
     Exit code: 0 everything planned is done; 1 something planned is not done; 2 not executed,
     nothing was left to do, or the report cannot be shown.

@@ -17,6 +17,7 @@ from ..base.command_errors import failures_as
 from ..base.options import (
     JSON,
     account_option,
+    example,
     output_options,
     read_text,
     repeatable_option,
@@ -79,7 +80,10 @@ def plan() -> None:
     """
 
 
-@plan.command(short_help="Delete the root credentials of accounts.")
+@plan.command(
+    short_help="Delete the root credentials of accounts.",
+    epilog=example("plan delete --account 222222222222 --include-in-use"),
+)
 @selection_options(all_accounts=True, outcomes=("has-credentials",))
 @click.option(
     "--unused-for-days",
@@ -117,7 +121,10 @@ def delete(
     }
 
 
-@plan.command(short_help="Allow the root user of an account to reset its password.")
+@plan.command(
+    short_help="Allow the root user of an account to reset its password.",
+    epilog=example("plan recover --account 222222222222"),
+)
 @account_option(required=True)
 @_planning(Task.RECOVER)
 def recover(*, accounts: tuple[str, ...]) -> dict[str, object]:
@@ -146,7 +153,10 @@ _policy_option = click.option(
 )
 
 
-@plan.command(short_help="Remove or set the policy of a bucket that locks everyone out.")
+@plan.command(
+    short_help="Remove or set the policy of a bucket that locks everyone out.",
+    epilog=example("plan unlock-bucket --bucket 222222222222:reports"),
+)
 @repeatable_option(
     "bucket",
     required=True,
@@ -166,7 +176,10 @@ def unlock_bucket(
     return {"buckets": by_account} | (policy or {})
 
 
-@plan.command(short_help="Remove or set the policy of a queue that locks everyone out.")
+@plan.command(
+    short_help="Remove or set the policy of a queue that locks everyone out.",
+    epilog=example("plan unlock-queue --queue arn:aws:sqs:us-east-1:222222222222:orders"),
+)
 @repeatable_option("queue", required=True, metavar="ARN", help="The queue's ARN. Repeatable.")
 @click.option(
     "--skip-backup",

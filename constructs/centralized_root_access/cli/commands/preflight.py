@@ -16,6 +16,7 @@ from ..base.options import (
     JSON,
     TABLE,
     account_options,
+    example,
     format_option,
     read_text,
     repeatable_option,
@@ -42,7 +43,10 @@ def role_arn(value: str) -> str:
     return value
 
 
-@click.command(short_help="Show which root tasks policies deny, and what would allow them.")
+@click.command(
+    short_help="Show which root tasks policies deny, and what would allow them.",
+    epilog=example("preflight --task delete --account 222222222222"),
+)
 @repeatable_option(
     "task",
     type=click.Choice([task.value for task in Task]),

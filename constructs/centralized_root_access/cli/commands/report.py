@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..base.command_errors import failures_as
-from ..base.options import JSON, TABLE, output_options, run_id_or_key, target_options
+from ..base.options import JSON, TABLE, example, output_options, run_id_or_key, target_options
 from ..base.terminal import print_note
 
 if TYPE_CHECKING:
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from ..base.options import Output, TargetOptions
 
 
-@click.command(short_help="Show a report, or come back to a run.")
+@click.command(
+    short_help="Show a report, or come back to a run.",
+    epilog=example("report audit-20261125-0432-x7k2 --open"),
+)
 @click.argument("run", type=run_id_or_key, required=False)
 @output_options
 @target_options

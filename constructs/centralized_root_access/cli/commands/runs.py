@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..base.command_errors import ExitCode, failures_as
-from ..base.options import CSV, JSON, TABLE, format_option, target_options
+from ..base.options import CSV, JSON, TABLE, example, format_option, target_options
 from ..base.terminal import print_note
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _STATUS_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "REFUSED": "yellow"}
 
 
-@click.command(short_help="List the latest runs.")
+@click.command(short_help="List the latest runs.", epilog=example("runs --limit 5"))
 @click.option(
     "--limit",
     type=click.IntRange(1, 1000),

@@ -10,7 +10,15 @@ import click
 
 from ...base.enums import RootAccessFeature
 from ..base.command_errors import ExitCode, failures_as
-from ..base.options import JSON, TABLE, account_id, caller_options, format_option, repeatable_option
+from ..base.options import (
+    JSON,
+    TABLE,
+    account_id,
+    caller_options,
+    example,
+    format_option,
+    repeatable_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +30,10 @@ if TYPE_CHECKING:
 FEATURES = tuple(feature.value for feature in RootAccessFeature)
 
 
-@click.command(short_help="Show what is enabled, and what the construct would change.")
+@click.command(
+    short_help="Show what is enabled, and what the construct would change.",
+    epilog=example("status --delegated-administrator 222222222222"),
+)
 @repeatable_option(
     "feature",
     type=click.Choice(FEATURES),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..base.command_errors import CommandError, ExitCode, InterruptedRunError, failures_as
-from ..base.options import run_id_or_key, target_options
+from ..base.options import example, run_id_or_key, target_options
 from ..base.terminal import confirm, print_note
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..runs.step_functions import RunExecution
 
 
-@click.command(short_help="Stop a run.")
+@click.command(short_help="Stop a run.", epilog=example("stop execute-20261125-0440-k3mp"))
 @click.argument("run", type=run_id_or_key)
 @click.option("--yes", is_flag=True, help="Do not ask. Needed if there is no terminal.")
 @target_options
