@@ -78,10 +78,16 @@ def test_cloudformation_waits_for_every_invocation_of_an_asynchronous_event(
 ) -> None:
     function = smallest["Resources"]["RootAccessFunction30D88B3A"]["Properties"]
     assert function["Timeout"] == 180
-    assert not resources(smallest, "AWS::Lambda::EventInvokeConfig")
-    service_timeout = only_resource(smallest, RESOURCE_TYPE)["Properties"]["ServiceTimeout"]
+    resource = only_resource(smallest, RESOURCE_TYPE)
+    service_timeout = int(resource["Properties"]["ServiceTimeout"])
     first_wait, second_wait = 60, 120  # which Lambda documents
-    assert int(service_timeout) > 180 + first_wait + 180 + second_wait + 180
+    assert service_timeout > 180 + first_wait + 180 + second_wait + 180
+    # An event that Lambda keeps for longer would apply lists that were rolled back since.
+    ((config_id, config),) = resources(smallest, "AWS::Lambda::EventInvokeConfig").items()
+    age = config["Properties"]["MaximumEventAgeInSeconds"]
+    assert 180 + first_wait + 180 + second_wait < age <= service_timeout - 180
+    assert "MaximumRetryAttempts" not in config["Properties"], "the default is two"
+    assert config_id in resource["DependsOn"]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 # twelve minutes in all; the rest is for a queue that Lambda is slow to read.
 _FUNCTION_TIMEOUT = Duration.minutes(3)
 _SERVICE_TIMEOUT = Duration.minutes(15)
+# A throttled Lambda would keep the event for six hours, and apply lists that were rolled back since.
+# What begins within this time ends before CloudFormation gives up.
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+_MAX_EVENT_AGE = Duration.minutes(12)
 
 
 class CentralizedRootAccess(Construct):
@@ -47,6 +51,9 @@ class CentralizedRootAccess(Construct):
     enabled unchanged. After a successful deployment the organization matches the stack; otherwise
     the deployment fails with the reason. The stack gets an output ``<id>Status`` with the resulting
     status as one line of JSON.
+
+    A deployment that Lambda could not begin within twelve minutes fails after fifteen, and is not
+    applied later.
 
     **The stack is deployed in the organization's management account.** Any Region works; both
     services are global. Deleting the stack or removing the construct changes nothing in the
@@ -258,6 +265,7 @@ class CentralizedRootAccess(Construct):
             ),
             timeout=_FUNCTION_TIMEOUT,
         )
+        function.configure_async_invoke(max_event_age=_MAX_EVENT_AGE)
         properties: dict[str, object] = {"Features": [str(feature) for feature in self._features]}
         if self._delegated_administrators is not None:
             properties["DelegatedAdministrators"] = self._delegated_administrators
@@ -272,8 +280,8 @@ class CentralizedRootAccess(Construct):
             removal_policy=RemovalPolicy.RETAIN,
         )
         # In an update, and in its rollback, the function may make a list's calls before it is asked
-        # to.
-        resource.node.add_dependency(function_role(function))
+        # to. Its first event has the maximum age, too.
+        resource.node.add_dependency(function_role(function), function)
         return resource
 
 
