@@ -425,6 +425,20 @@ def test_a_repair_that_would_enable_nothing_is_not_promised(
     assert "The drift check does not repair this" in notice.message
 
 
+def test_a_notice_corrects_the_five_worst_deviations(organization: LocalOrganization) -> None:
+    enable_root_access(organization)
+    listed = tuple(f"{number:012}" for number in range(1, 7))
+    drift_check = DriftCheck(delegated_administrators=listed)
+    drift_check(by_event(eventName="DisableOrganizationsEverything"))
+    (notice,) = drift_check.published
+    corrections = re.findall(r"^ +aws (\S+ \S+)", text_by_mail(notice.publication), re.MULTILINE)
+    assert corrections == [
+        "iam enable-organizations-root-credentials-management",
+        "iam enable-organizations-root-sessions",
+        *["organizations register-delegated-administrator"] * 3,
+    ]
+
+
 IAM = {"servicePrincipal": PRINCIPAL}
 DELEGATED = IAM | {"accountId": MEMBER}
 ENABLES = [Operation.ENABLE_ROOT_SESSIONS, Operation.ENABLE_ROOT_CREDENTIALS_MANAGEMENT]

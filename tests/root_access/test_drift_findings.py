@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from root_access.drift.repair import CheckFailedError
+from root_access.root_access_errors import ConvergenceError
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import PRINCIPAL, SESSIONS, set_feature
 from support.drift_check import DriftCheck
@@ -73,6 +74,16 @@ def test_a_repair_ends_with_what_it_left(
     set_feature(with_root_access, SESSIONS, enabled=False)
     DriftCheck(security_hub_findings=True, repair=True)()
     assert organization_finding(security_hub)["Compliance"] == {"Status": "PASSED"}
+
+
+def test_a_repair_that_fails_leaves_the_finding_of_what_the_check_saw(
+    with_root_access: LocalOrganization, security_hub: Any
+) -> None:
+    set_feature(with_root_access, SESSIONS, enabled=False)
+    with_root_access.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
+    with pytest.raises(ConvergenceError):
+        DriftCheck(security_hub_findings=True, repair=True)()
+    assert organization_finding(security_hub)["Compliance"] == {"Status": "FAILED"}
 
 
 def test_a_drift_check_succeeds_if_security_hub_refuses_its_finding(

@@ -126,6 +126,20 @@ def test_delegates_are_registered_after_features_and_before_others_are_deregiste
     assert steps[len(steps) - len(delegation) :] == delegation
 
 
+@pytest.mark.parametrize(
+    ("was", "status"),
+    [
+        ("disabled", "DISABLED"),
+        ("none", "DISABLED"),
+        ("credentials", "PARTIAL"),
+        ("sessions", "PARTIAL"),
+        ("both", "ENABLED"),
+    ],
+)
+def test_the_status_says_how_many_of_the_features_are_enabled(was: str, status: str) -> None:
+    assert observed(features=OBSERVED[was]).to_dict()["status"] == status
+
+
 def test_a_feature_that_this_version_does_not_know_is_left_unchanged() -> None:
     assert not plan(
         desired=DesiredState(features=frozenset(Feature)),

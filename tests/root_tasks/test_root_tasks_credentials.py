@@ -190,6 +190,23 @@ def test_an_account_whose_turn_comes_after_the_plan_has_expired_is_not_changed(
     assert {write.account_id for write in root_tasks.organization.writes} == {MEMBER}
 
 
+def test_no_session_is_opened_for_a_plan_that_expired_before_its_batch(
+    root_tasks: RootTasks,
+) -> None:
+    plan = root_tasks.run(DELETE)
+    root_tasks.advance(hours=24, seconds=-1)
+
+    def expire(batch: int) -> bool:
+        root_tasks.advance(seconds=2)
+        return False
+
+    root_tasks.lose_batches = expire
+    root_tasks.organization.clear_calls()
+    execution = root_tasks.execute(plan)
+    assert root_tasks.results(execution)[MEMBER]["reason"] == EXPIRED
+    assert "AssumeRoot" not in [call.operation for call in root_tasks.organization.calls]
+
+
 def test_a_redrive_does_not_execute_an_old_plan(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
     root_tasks.fail("organizations:DescribeOrganization", "AccessDeniedException", times=1)

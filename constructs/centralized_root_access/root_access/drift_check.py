@@ -56,7 +56,8 @@ class DriftCheck(Construct):
     Attributes:
         drift_alarm: In alarm while the last successful check found drift, even if it repaired it.
             It fires on the first such check, and ends with the next one that finds none.
-        checks_stopped_alarm: In alarm when no check has succeeded for three intervals.
+        checks_stopped_alarm: In alarm when no check could say for three intervals whether there is
+            drift.
         metric_in_desired_state: 1 while the organization matches the stack, 0 while it does not; no
             data point when a check failed, unless it found drift and could not repair it.
     """
@@ -142,8 +143,8 @@ class DriftCheck(Construct):
             name="checks",
             label="Successful drift checks",
             description=alarm_description(
-                "The drift check of centralized root access has not succeeded for "
-                f"{INTERVALS_UNTIL_STOPPED} intervals: drift would not be noticed.",
+                f"For {INTERVALS_UNTIL_STOPPED} intervals no drift check of centralized root access could "
+                "say whether there is drift: it would not be noticed.",
                 f"See why: {follow_logs}",
                 "See whether there is drift (options: the stack's lists): centralized-root-access status",
                 runbook="The drift check stopped",

@@ -72,8 +72,9 @@ class CentralizedRootAccess(Construct):
         scope: The stack, or a construct in it.
         id: The construct's id; the output's key is ``<id>Status``, where ``<id>`` is without
             characters other than letters and digits.
-        features: The features to enable; any other is disabled for the whole organization, and adds
-            the warning ``centralized-root-access:disables<feature>``. Default: both, and nothing is
+        features: The features to enable. The other one of the two is disabled for the whole
+            organization, with the warning ``centralized-root-access:disables<feature>``. A feature
+            that this release does not know is left unchanged. Default: both, and nothing is
             disabled. In AWS GovCloud (US), list only ``ROOT_SESSIONS``. Trusted access stays
             enabled in every case.
         delegated_administrators: The member accounts, as 12 digits, to register as delegated
