@@ -97,17 +97,6 @@ def test_a_plan_shows_what_to_decide_by(root_tasks: RootTasks) -> None:
     ]
 
 
-def test_what_is_deleted_is_exactly_what_was_planned(root_tasks: RootTasks) -> None:
-    plan = root_tasks.run(DELETE)
-    root_tasks.organization.put_root_credentials(account_id=OTHER, password=True)
-    executed = root_tasks.execute(plan)
-    assert root_tasks.outcomes(executed) == {MEMBER: "DONE"}
-    assert not root_tasks.organization.root_credentials(MEMBER).password
-    assert root_tasks.organization.root_credentials(OTHER).password, "it was not planned"
-    assert root_tasks.report(executed)["executedPlan"] == plan.run_id
-    assert root_tasks.run().output["totals"] == {"CLEAN": 2, "HAS_CREDENTIALS": 1, "PROTECTED": 1}
-
-
 def test_what_is_not_a_plan_is_not_executed(root_tasks: RootTasks) -> None:
     root_tasks.run(name="the-audit")
     root_tasks.run({"task": "nonsense"}, name="the-refused")
@@ -779,13 +768,3 @@ def test_recovery_has_nothing_to_do_where_there_is_a_password_and_says_so(
     for finished in (having, root_tasks.execute(plan)):
         assert root_tasks.outcomes(finished) == {MEMBER: "NOTHING_TO_DO"}
         assert root_tasks.results(finished)[MEMBER]["items"][0]["message"] == HAS_PASSWORD
-
-
-def test_a_denied_recovery_fails_with_awss_words(root_tasks: RootTasks) -> None:
-    root_tasks.organization.put_root_credentials(account_id=MEMBER)
-    plan = root_tasks.run(RECOVER)
-    root_tasks.organization.deny(account_id=MEMBER, action="iam:CreateLoginProfile")
-    result = root_tasks.results(root_tasks.execute(plan))[MEMBER]
-    assert result["outcome"] == "FAILED"
-    assert "iam:CreateLoginProfile: AccessDenied: " in result["reason"]
-    assert "aws:AssumedRoot" in json.dumps(result)

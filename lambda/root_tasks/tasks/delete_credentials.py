@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from .credentials import (
 )
 from .definition import TaskDefinition, TaskWords
 from .outcomes import already_done, failure_item, finding_of, item_of
-from .task_input import SCOPE_KEYS, invalid_value, parse_accounts, quote
+from .task_input import SCOPE_KEYS, invalid_value, parse_accounts
 
 if TYPE_CHECKING:
     from ..model.report_schema import Item
@@ -41,6 +42,7 @@ _MAX_UNUSED_FOR_DAYS = 3650
 _PROTECTED_BY_MFA = (ItemType.PASSWORD, ItemType.ACCESS_KEY, ItemType.SIGNING_CERTIFICATE)
 # MFA comes last: as long as another credential exists, it protects the account.
 _ORDER = _PROTECTED_BY_MFA + (ItemType.MFA_DEVICE,)
+_CREDENTIAL_TYPE = re.compile("|".join(_ORDER))
 # The call that deletes a credential, and its parameter for the credential's ID. A password has
 # none.
 _DELETIONS = {
@@ -266,14 +268,9 @@ def parse(input_: TaskInput) -> Request:
 
 
 def _parse_credential_types(input_: TaskInput) -> tuple[ItemType, ...]:
-    if _CREDENTIAL_TYPES not in input_.values:
-        return ()
-    values, valid = input_.values[_CREDENTIAL_TYPES], list(_ORDER)
-    # In a list, also what cannot be hashed can be looked up.
-    if not isinstance(values, list) or not values or any(value not in valid for value in values):
-        expected = f"a list of the types {', '.join(map(quote, _ORDER))}"
-        raise invalid_value(values, key=_CREDENTIAL_TYPES, expected=expected)
-    return tuple(type_ for type_ in _ORDER if type_ in values)
+    expected = f"types of credentials: {', '.join(_ORDER)}"
+    types = input_.strings(_CREDENTIAL_TYPES, _CREDENTIAL_TYPE, expected)
+    return tuple(type_ for type_ in _ORDER if type_ in types)
 
 
 def _parse_unused_for(input_: TaskInput) -> timedelta | None:

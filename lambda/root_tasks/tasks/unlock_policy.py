@@ -130,52 +130,54 @@ def _sha256_of(text: str | None) -> str | None:
 
 def _execute_target(task: AccountTask, target: Target) -> Item:
     policy = policy_of(task.session, target)
+    # A policy that could be read for the plan, which shows it, has to be backed up.
+    if target.skip_backup and target.policy_sha256 is None and _is_unreadable(policy):
+        item = item_of(target, Outcome.DONE, messages.REMOVED_WITHOUT_BACKUP)
+        return _apply_change(policy, target, done=item)
+    text, left = _read_as_planned(policy, target)
+    if left is not None:
+        return left
+    done = _policy_item(target, Outcome.DONE, text)
+    if text is None:
+        return _apply_change(policy, target, done=done)
     try:
-        return _change(task, policy, target)
+        reference = task.back_up(target, text)
     except CallError as error:
-        # A read or the backup failed: the policy is unchanged.
         return item_of(target, Outcome.FAILED, messages.describe_with_hint(error.failure))
+    # That can take minutes. It is changed only if it is still the one that was backed up.
+    _, left = _read_as_planned(policy, target)
+    return replace(left or _apply_change(policy, target, done=done), backup=reference)
 
 
-def _change(task: AccountTask, policy: ResourcePolicy, target: Target) -> Item:
+def _is_unreadable(policy: ResourcePolicy) -> bool:
+    try:
+        policy.read()
+    except CallError as error:
+        return error.failure.kind is FailureKind.ACCESS_DENIED
+    return False
+
+
+def _read_as_planned(policy: ResourcePolicy, target: Target) -> tuple[str | None, Item | None]:
+    """Return a policy, and its item if nothing is changed because it is not as planned."""
     try:
         text = policy.read()
     except CallError as error:
-        # One that could be read for the plan, which shows it, has to be backed up.
-        is_lost = target.skip_backup and target.policy_sha256 is None
-        if not is_lost or error.failure.kind is not FailureKind.ACCESS_DENIED:
-            return _unread_item(target, error.failure)
-        item = item_of(target, Outcome.DONE, messages.REMOVED_WITHOUT_BACKUP)
-        return _apply_change(policy, target, done=item)
+        return None, _unread_item(target, error.failure)
     if text is None and target.new_policy is None:
-        return item_of(target, Outcome.NOTHING_TO_DO)
+        return None, item_of(target, Outcome.NOTHING_TO_DO)
     if _sha256_of(text) != target.policy_sha256:
-        return item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
-    if text is None:
-        return _apply_change(policy, target, done=_policy_item(target, Outcome.DONE, None))
-    reference = task.back_up(target, text)
-    return replace(_change_backed_up(policy, target, text), backup=reference)
+        return text, item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
+    return text, None
 
 
 def _unread_item(target: Target, failure: Failure) -> Item:
     """Return the item of a policy that is unchanged, or gone with its bucket or queue."""
     if failure.name not in _DOES_NOT_EXIST:
         return item_of(target, Outcome.FAILED, messages.describe_with_hint(failure))
-    outcome = Outcome.NOTHING_TO_DO if target.new_policy is None else Outcome.FAILED
+    outcome = Outcome.FAILED
+    if target.new_policy is None:
+        outcome = Outcome.NOTHING_TO_DO
     return item_of(target, outcome, _DOES_NOT_EXIST[failure.name])
-
-
-def _change_backed_up(policy: ResourcePolicy, target: Target, text: str) -> Item:
-    """Change a policy if it is still the one that was backed up, which can take minutes."""
-    try:
-        current = policy.read()
-    except CallError as error:
-        return _unread_item(target, error.failure)
-    if current is None and target.new_policy is None:
-        return item_of(target, Outcome.NOTHING_TO_DO)
-    if current != text:
-        return item_of(target, Outcome.FAILED, messages.CHANGED_SINCE_PLAN)
-    return _apply_change(policy, target, done=_policy_item(target, Outcome.DONE, text))
 
 
 def _apply_change(policy: ResourcePolicy, target: Target, *, done: Item) -> Item:

@@ -112,16 +112,9 @@ NOT_REGIONS = [
 UNCLEAR_SELECTIONS: Mapping[str, Sequence[object]] = {
     "unusedForDays": [-1, 3651, True, 1.5, "90", None],
     "includeInUse": [1, "true", None],
-    "credentialTypes": [
-        [],
-        "PASSWORD",
-        None,
-        ["BUCKET_POLICY"],
-        ["PASSWORD", 1],
-        [["PASSWORD"]],
-        [{}],
-    ],
+    "credentialTypes": [[], "PASSWORD", None],
 }
+NOT_TYPES: Sequence[Sequence[object]] = [["BUCKET_POLICY"], ["PASSWORD", 1], [["PASSWORD"]], [{}]]
 REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] = {
     RefusalReason.INPUT_NOT_AN_OBJECT: [([], {"value": "[]"})],
     RefusalReason.UNKNOWN_KEYS: [({"Accounts": "all"}, {"keys": ["Accounts"]})],
@@ -150,6 +143,13 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
         ),
     ],
     RefusalReason.INVALID_ENTRY: [
+        *(
+            (
+                {"task": DELETE, "accounts": ["all"], "credentialTypes": types},
+                {"key": "credentialTypes"},
+            )
+            for types in NOT_TYPES
+        ),
         ({"accounts": ["all", MEMBER]}, {"key": "accounts", "value": '"all"'}),
         ({"accounts": [222222222222]}, {"value": "222222222222"}),
         ({"accounts": ["22222222222"]}, {"value": '"22222222222"'}),
