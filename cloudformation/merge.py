@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
-# A shorter text is easier to read as a whole, in both forms.
-_MIN_CHARACTERS_TO_MERGE = 100
 _JSON_TOKENS = re.compile(r'"[^"]*"|[^",:{}\[\]]+|.', re.DOTALL)
 
 
@@ -39,10 +37,9 @@ def merge_values(condition: str, first: Any, second: Any) -> Any:
         # What another condition decides in both is merged in each of its branches.
         case {"Fn::If": [name, *values]}, {"Fn::If": [other, *others]} if name == other:
             return {"Fn::If": [name] + _merge_pairs(condition, values, others)}
-    # Of long texts, such as a state machine's definition, only the differences are decided.
+    # Of texts, such as a state machine's definition, only the differences are decided.
     tokens, other_tokens = _text_tokens(first), _text_tokens(second)
-    is_long = all(len(json.dumps(value)) >= _MIN_CHARACTERS_TO_MERGE for value in (first, second))
-    if is_long and tokens and other_tokens:
+    if tokens and other_tokens:
         return _merge_texts(condition, tokens, other_tokens)
     return {"Fn::If": [condition, first, second]}
 

@@ -27,15 +27,6 @@ _STACK = "OrganizationBootstrap"
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _READABLE_BY_ALL = 0o644 << 16
 
-_NOT_IN_CHINA = {
-    "Assert": {
-        "Fn::Not": [{"Fn::Contains": [["cn-north-1", "cn-northwest-1"], {"Ref": "AWS::Region"}]}]
-    },
-    "AssertDescription": (
-        "Centralized root access is not available in the China Regions. Use a Region of another "
-        "partition."
-    ),
-}
 # These are the same in every template: the conditions of properties, the conditions of policies'
 # statements by a text in them, and the values of properties by the type of a resource.
 _PROPERTIES = {"AlarmActions": "Notifies", "OKActions": "Notifies", "KmsKeyId": "HasKey"}
@@ -94,7 +85,7 @@ class ParameterTemplate:
         conditions: The definitions of the conditions.
         choices: The options of each choice. The first ones together make everything.
         table: What each resource and output depends on; the first row that matches counts.
-        rules: What CloudFormation refuses, besides the China Regions.
+        rules: What CloudFormation refuses, besides values that no parameter may have.
         placeholders: What stands for the parameters, besides the Region.
     """
 
@@ -131,14 +122,14 @@ def build_parameter_template(template: ParameterTemplate, *, output: Path) -> tu
     document = {
         "Description": template.description,
         "Parameters": template.parameters,
-        "Rules": {"OfferedInRegion": {"Assertions": [_NOT_IN_CHINA]}} | dict(template.rules),
+        "Rules": template.rules,
         "Conditions": template.conditions,
         "Resources": resources,
+        "Outputs": outputs,
     }
-    if outputs:
-        document["Outputs"] = outputs
+    sections = {name: section for name, section in document.items() if section}
     written = output / f"{template.name}.template.json"
-    written.write_text(json.dumps(document, indent=1) + "\n")
+    written.write_text(json.dumps(sections, indent=1) + "\n")
     return written, *archives
 
 

@@ -412,10 +412,3 @@ def test_what_no_parameter_may_be_is_outside_of_its_pattern(
 ) -> None:
     pattern = template(folder, name)["Parameters"][parameter]["AllowedPattern"]
     assert not re.fullmatch(pattern, value)
-
-
-@pytest.mark.parametrize("name", list(VALUES))
-def test_cloudformation_refuses_the_china_regions(folder: Path, name: str) -> None:
-    in_china = {"Fn::Contains": [["cn-north-1", "cn-northwest-1"], {"Ref": "AWS::Region"}]}
-    (rule,) = template(folder, name)["Rules"]["OfferedInRegion"]["Assertions"]
-    assert rule["Assert"] == {"Fn::Not": [in_china]}
