@@ -62,9 +62,12 @@ class RootAccessDashboard(Construct):
         if not shown:
             raise ValueError("The dashboard would be empty: give root_tasks, drift_check, or both.")
         alarms = [alarm for construct in shown for alarm in alarms_of(construct)]
-        rows: list[list[cloudwatch.IWidget]] = [[_alarm_states(alarms)]]
+        states = cloudwatch.AlarmStatusWidget(
+            title="Alarms", width=_FULL_WIDTH, height=2, alarms=alarms
+        )
+        rows: list[list[cloudwatch.IWidget]] = [[states]]
         if root_tasks is not None:
-            rows.append([_with_credentials(root_tasks), _inaccessible(root_tasks)])
+            rows.append(_accounts(root_tasks))
             rows.append(_management_account_and_findings(root_tasks))
             rows.append(_executions(root_tasks))
         if drift_check is not None:
@@ -74,24 +77,20 @@ class RootAccessDashboard(Construct):
         )
 
 
-def _alarm_states(alarms: list[cloudwatch.Alarm]) -> cloudwatch.AlarmStatusWidget:
-    return cloudwatch.AlarmStatusWidget(title="Alarms", width=_FULL_WIDTH, height=2, alarms=alarms)
-
-
-def _with_credentials(root_tasks: RootTasks) -> cloudwatch.GraphWidget:
+def _accounts(root_tasks: RootTasks) -> list[cloudwatch.IWidget]:
     with_credentials = root_tasks.metric_accounts_with_root_credentials
-    return _graph(
-        "Accounts with root credentials",
-        [_line(with_credentials, "With root credentials", cloudwatch.Color.RED)],
-        right=[_line(root_tasks.metric_accounts_audited, "Audited", cloudwatch.Color.GREY)],
-    )
-
-
-def _inaccessible(root_tasks: RootTasks) -> cloudwatch.GraphWidget:
+    audited = root_tasks.metric_accounts_audited
     inaccessible = root_tasks.metric_accounts_inaccessible
-    return _graph(
-        "Inaccessible accounts", [_line(inaccessible, "Inaccessible", cloudwatch.Color.ORANGE)]
-    )
+    return [
+        _graph(
+            "Accounts with root credentials",
+            [_line(with_credentials, "With root credentials", cloudwatch.Color.RED)],
+            right=[_line(audited, "Audited", cloudwatch.Color.GREY)],
+        ),
+        _graph(
+            "Inaccessible accounts", [_line(inaccessible, "Inaccessible", cloudwatch.Color.ORANGE)]
+        ),
+    ]
 
 
 def _management_account_and_findings(root_tasks: RootTasks) -> list[cloudwatch.IWidget]:
