@@ -247,7 +247,8 @@ def test_a_batch_that_cannot_ask_if_it_was_stopped_says_that_it_did_nothing(
 
 def test_a_plan_is_executed_once(root_tasks: RootTasks) -> None:
     plan = root_tasks.run(DELETE)
-    root_tasks.execute(plan, name="first")
+    executed = root_tasks.execute(plan, name="first")
+    assert root_tasks.report(executed)["executedPlan"] == plan.run_id
     root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
     assert refusal(root_tasks.execute(plan)) == (
         RefusalReason.PLAN_CLAIMED,
