@@ -1,4 +1,4 @@
-"""Text and objects that others chose: they end in a sentence or an outcome, never in a traceback or a log."""
+"""Text and objects that others chose: they end in a sentence, never in a traceback or a log."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def is_formula(cell: str) -> bool:
 
 
 def cells(text: str, delimiter: str) -> Iterator[str]:
-    """The cells of a program that splits at a delimiter, as simply as can be, or by the rules of CSV."""
+    """The cells of a program that splits at a delimiter, simply or by the rules of CSV."""
     for line in re.split(r"[\r\n\u2028]+", text):
         yield from line.split(delimiter)
     if delimiter not in "\r\n":

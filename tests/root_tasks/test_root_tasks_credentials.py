@@ -1,4 +1,4 @@
-"""Deleting root credentials and allowing recovery: bound to a plan, in the order that never weakens."""
+"""Deleting root credentials and allowing recovery: bound to a plan, in the safe order."""
 
 from __future__ import annotations
 

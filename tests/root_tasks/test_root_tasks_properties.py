@@ -1,4 +1,4 @@
-"""Any plan, executed whatever others change and whichever calls fail: what it changes was approved, once."""
+"""Whatever others change and whichever calls fail: a plan changes what was approved, once."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def has_report(root_tasks: RootTasks, execution: FinishedExecution) -> bool:
 
 
 def assert_report_is_true(report: Mapping[str, Any], done: Counter[ItemKey]) -> None:
-    """Assert that what was changed is reported as done or unknown, and that nothing else is called done."""
+    """Assert that what was changed is reported as done or unknown, and nothing else as done."""
     unknown = {row["accountId"] for row in report["results"] if row["outcome"] == Outcome.UNKNOWN}
     true = items_of(report, Outcome.DONE, Outcome.UNKNOWN).keys()
     assert [item for item in done if item not in true and item[0] not in unknown] == []

@@ -1,4 +1,4 @@
-"""Unlocking a bucket and a queue: no backup, no removal, no replacement; and giving a policy back."""
+"""Unlocking a bucket and a queue: no change without a backup, and giving a policy back."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ QUEUE_ONLY = pytest.mark.parametrize("kind", ["queue"])
 
 
 class Locked:
-    """A bucket or a queue of a member account with a policy that locks everybody out, and its tasks.
+    """A bucket or a queue with a policy that locks everybody out, and its tasks.
 
     Args:
         root_tasks: The deployed construct.

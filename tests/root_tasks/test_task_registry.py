@@ -1,4 +1,4 @@
-"""One entry of the registry is a root task: a made-up sixth one runs from its input to its report."""
+"""One entry of the registry is a root task: a made-up sixth one is planned and executed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ DEFINITION = TaskDefinition(
 
 @pytest.fixture
 def sixth_task(monkeypatch: pytest.MonkeyPatch) -> Task:
-    """The member that the enum would have, and the entry of the registry; AWS has its task policy."""
+    """The member of the enum and the entry of the registry; AWS has its task policy."""
     task = str.__new__(Task, NAME)
     task._name_, task._value_, task.policy = "DELETE_OLDEST_KEY", NAME, POLICY
     monkeypatch.setattr(Task, "_member_names_", [*Task._member_names_, task.name])

@@ -166,11 +166,12 @@ def browser(path: str) -> Iterator[Browser]:
     responses, response_end = _pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         # Chromium reads commands from descriptor 3 and writes responses to 4.
+        moved = f"3<&{command_end} 4>&{response_end} {command_end}<&- {response_end}>&-"
         process = subprocess.Popen(
             [
                 "bash",
                 "-c",
-                f'exec "$0" "$@" 3<&{command_end} 4>&{response_end} {command_end}<&- {response_end}>&-',
+                f'exec "$0" "$@" {moved}',
                 path,
                 *_FLAGS,
                 f"--user-data-dir={profile}",

@@ -594,7 +594,8 @@ def test_178_accounts_of_a_plan_fit_on_half_of_the_screens(shown: Show, width: i
         "Root/Data 59",
     ]
     page.evaluate(
-        "for (const body of document.querySelectorAll('tbody')) body.style.contentVisibility = 'visible'"
+        "for (const body of document.querySelectorAll('tbody'))"
+        " body.style.contentVisibility = 'visible'"
     )
     assert page.evaluate("document.documentElement.scrollHeight") <= 46_394 / 2
     assert page.evaluate(NO_WIDER_THAN_THE_WINDOW)
