@@ -69,7 +69,12 @@ EVERY_OPTION = (
         (
             f"plan recover --account {MEMBER}",
             "plan-recover",
-            {"task": Task.RECOVER, "accounts": [MEMBER]},
+            {"task": Task.RECOVER, "accounts": [MEMBER], "until": "1d"},
+        ),
+        (
+            f"plan recover --account {MEMBER} --until 8h --reason CHG1",
+            "plan-recover",
+            {"task": Task.RECOVER, "accounts": [MEMBER], "until": "8h", "reason": "CHG1"},
         ),
         (
             f"plan unlock-bucket --bucket {MEMBER}:one --bucket {MEMBER}:two",

@@ -181,7 +181,7 @@ def test_backups_and_the_latest_report_never_expire_and_no_one_may_delete_an_obj
 ) -> None:
     bucket = only_resource(whole, "AWS::S3::Bucket")["Properties"]
     rules = bucket["LifecycleConfiguration"]["Rules"]
-    runs = {"runs/", "executions/"}
+    runs = {"runs/", "executions/", "recoveries/"}
     assert {rule["Prefix"] for rule in rules if "ExpirationInDays" in rule} == runs
     noncurrent = {rule["Prefix"] for rule in rules if "NoncurrentVersionExpiration" in rule}
     assert noncurrent == runs | {"latest/"}

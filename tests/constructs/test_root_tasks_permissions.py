@@ -112,7 +112,7 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             _plan_and_execute(root_tasks, RootTask.DELETE, accounts=["all"])
         if RootTask.RECOVER in tasks:
             _stop_and_redrive(root_tasks, RootTask.RECOVER, accounts=[MEMBER])
-            _plan_and_execute(root_tasks, RootTask.RECOVER, accounts=[MEMBER])
+            _plan_and_execute(root_tasks, RootTask.RECOVER, accounts=[MEMBER], until="8h")
         for locked, named in running.lock_out(root_tasks).items():
             if (task := RootTask(locked)) in tasks:
                 _unlock_and_give_back(root_tasks, task, **named)

@@ -48,7 +48,7 @@ def execute(task: AccountTask) -> Finding:
 DEFINITION = TaskDefinition(
     words=TaskWords(title="Delete the oldest root access key"),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
-    input_keys=(ACCOUNTS, "reason"),
+    input_keys=(ACCOUNTS, "purpose"),
     parse=parse_named_accounts,
     plan=plan,
     execute=execute,
@@ -99,7 +99,7 @@ def test_a_sixth_task_is_planned_executed_and_reported(
 ) -> None:
     organization.put_root_credentials(account_id=MEMBER, access_keys=2)
     organization.clear_calls()
-    plan = root_tasks.run({"task": NAME, "accounts": [MEMBER, OTHER], "reason": "rotation"})
+    plan = root_tasks.run({"task": NAME, "accounts": [MEMBER, OTHER], "purpose": "rotation"})
     assert root_tasks.outcomes(plan) == {MEMBER: "PLANNED", OTHER: "NOTHING_TO_DO"}
     assert organization.writes == ()
     executed = root_tasks.execute(plan)
@@ -114,7 +114,7 @@ def test_a_sixth_task_is_planned_executed_and_reported(
 
 
 def test_the_input_of_a_sixth_task_is_checked_by_its_definition(root_tasks: RootTasks) -> None:
-    refused = root_tasks.run({"task": NAME, "accounts": ["all"], "reason": "rotation"})
+    refused = root_tasks.run({"task": NAME, "accounts": ["all"], "purpose": "rotation"})
     assert refusal(refused)[0] is RefusalReason.ACCOUNTS_NOT_NAMED
-    reason, data = refusal(root_tasks.run({"accounts": [MEMBER], "reason": "rotation"}))
-    assert (reason, data["keys"]) == (RefusalReason.KEYS_NOT_ACCEPTED, ["reason"])
+    reason, data = refusal(root_tasks.run({"accounts": [MEMBER], "purpose": "rotation"}))
+    assert (reason, data["keys"]) == (RefusalReason.KEYS_NOT_ACCEPTED, ["purpose"])

@@ -451,6 +451,7 @@ def hostile_audit(task: Task = Task.AUDIT) -> Report:
         written,
         organization_id=HIDDEN_TEXT,
         requested_by=HIDDEN_TEXT,
+        reason=HIDDEN_TEXT,
         warnings=HOSTILE_NAMES,
         changes=tuple(
             Change(type=ChangeType.CREDENTIALS_APPEARED, account_id=found.account_id)

@@ -50,13 +50,15 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
     latest = ["latest/*"] if RootTask.AUDIT in tasks else []
     changes = [task for task in tasks if task is not RootTask.AUDIT]
     plan = ["runs/*/plan.json"] if changes else []
+    # Until when recoveries are accepted.
+    recoveries = ["recoveries/*"] if RootTask.RECOVER in tasks else []
 
     # Audits and plans.
     access = {
         "StartRun": BucketAccess(
-            read=["runs/*/run.json"] + backups,
+            read=["runs/*/run.json"] + backups + recoveries,
             write=["runs/*/run.json", "runs/*/work.json"],
-            listed=backups,
+            listed=backups + recoveries,
         )
     }
     for id, read in read_only_functions(tasks).items():
@@ -85,7 +87,7 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
         )
     access["WriteExecutionReport"] = BucketAccess(
         read=["executions/*/run.json", "executions/*/results/*"],
-        write=["executions/*/report.*"],
+        write=["executions/*/report.*"] + recoveries,
         listed=["executions/*/results/*"] + backups,
     )
     return access

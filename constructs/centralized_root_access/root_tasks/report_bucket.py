@@ -36,7 +36,7 @@ def report_bucket(scope: Construct, *, encryption_key: kms.IKey | None) -> s3.Bu
             expiration=_REPORT_RETENTION,
             noncurrent_version_expiration=_NONCURRENT_RETENTION,
         )
-        for prefix in ("runs/", "executions/")
+        for prefix in ("runs/", "executions/", "recoveries/")
     ]
     lifecycle_rules += [
         s3.LifecycleRule(prefix="latest/", noncurrent_version_expiration=_NONCURRENT_RETENTION),

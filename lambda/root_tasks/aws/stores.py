@@ -12,7 +12,7 @@ from aws_calls.failures import CallError
 from common.errors import RootAccessError
 
 from ..model.codec import D, DecodingError, decode, encode
-from ..model.run_documents import Backup, BatchResult, ExecutionMark, Plan, Run, Work
+from ..model.run_documents import Backup, BatchResult, ExecutionMark, Plan, Recovery, Run, Work
 from .bucket import IF_NEW, Bucket
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BACKUP_REFERENCE = re.compile(
     r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json"
 )
+_RECOVERIES = "recoveries/"
 RUN_JSON, REPORT_JSON = "run.json", "report.json"
 # Marks a plan as used; names the execution.
 EXECUTION_MARK = "executed-by.json"
@@ -85,6 +86,7 @@ class Storage:
         executions: The runs that make changes: the executions of plans.
         reports: The latest full audit.
         backups: The policies that runs removed.
+        recoveries: The recoveries that are to be closed.
     """
 
     def __init__(self, bucket: Bucket) -> None:
@@ -92,6 +94,7 @@ class Storage:
         self.executions = RunStore(bucket, folder="executions")
         self.reports = ReportStore(bucket)
         self.backups = BackupStore(bucket)
+        self.recoveries = RecoveryStore(bucket)
 
     @classmethod
     def of(cls, aws: Aws, bucket: str) -> Storage:
@@ -277,6 +280,31 @@ class BackupStore:
         if reference.rpartition("/")[2] != f"{sha256(body)}.json":
             raise ChecksumMismatchError(reference)
         return decode(Backup, body)
+
+
+class RecoveryStore:
+    """The recoveries that are to be closed: the last one of each account."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    def write(self, recovery: Recovery) -> None:
+        """Store a recovery, in place of an earlier one of the same account."""
+        self._bucket.write(f"{_RECOVERIES}{recovery.account_id}.json", encode(recovery))
+
+    def accounts(self) -> list[str]:
+        """Return the accounts that have one."""
+        keys = self._bucket.keys(_RECOVERIES)
+        return [key.removeprefix(_RECOVERIES).removesuffix(".json") for key in keys]
+
+    def read(self, account_id: str) -> Recovery:
+        """Return the recovery of an account.
+
+        Raises:
+            CallError: It cannot be read.
+            DecodingError: It is damaged, or of another version.
+        """
+        return decode(Recovery, self._bucket.read(f"{_RECOVERIES}{account_id}.json"))
 
 
 def sha256(body: bytes) -> str:

@@ -267,6 +267,10 @@ class RunDetails:
         started_at: When the execution started.
         requested_by: The ARN of the caller, as the input states it; None if it does not.
         planned_by: The same of the plan that this run executes; None for a plan or an audit.
+        reason: Why it was asked for, as the input states, or that of the plan that it executes;
+            None if neither does. Never trust it.
+        until: When the recovery that it plans or allows is to be closed; None if that is not said,
+            and for other runs.
         root_email_domains: The domains that the e-mail addresses of root users may have; empty:
             any.
         selection: The input of a plan to delete credentials, also of its execution; None for other
@@ -285,6 +289,8 @@ class RunDetails:
     started_at: datetime
     requested_by: str | None = None
     planned_by: str | None = None
+    reason: str | None = None
+    until: datetime | None = None
     root_email_domains: tuple[str, ...] = ()
     selection: PlanSelection | None = None
     left_out: LeftOut | None = None

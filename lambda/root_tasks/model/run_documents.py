@@ -114,6 +114,8 @@ class Plan(Document):
         run_id: The run that created it.
         task: Its task.
         requested_by: The requester, as the input states; None if it does not.
+        reason: Why it was asked for, as the input states; None if it does not.
+        until: When the recovery is to be closed; None if the input does not say.
         selection: The input, if it is a plan to delete credentials.
         left_out: What it left out, if it is a plan to delete credentials.
         assignments: The accounts and the targets.
@@ -124,6 +126,8 @@ class Plan(Document):
     run_id: str
     task: Task
     requested_by: str | None = None
+    reason: str | None = None
+    until: datetime | None = None
     selection: PlanSelection | None = None
     left_out: LeftOut | None = None
     assignments: tuple[Assignment, ...]
@@ -174,13 +178,15 @@ class AcceptedCredentials:
         target_id: The ID of the account or of the unit.
         types: The types of the credentials.
         reason: Why they stay.
-        until: The last day, in UTC, as YYYY-MM-DD.
+        until: The last day, in UTC, as YYYY-MM-DD; of a recovery also the time, as HH:MM UTC.
+        recovered: Whether a recovery brought them.
     """
 
     target_id: str
     types: tuple[ItemType, ...]
     reason: str
     until: str
+    recovered: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +239,25 @@ class Work(Document):
     credentials: CredentialSelection = CredentialSelection()
     expires_at: datetime | None = None
     execution_arn: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery(Document):
+    """A recovery that was allowed in an account, and is to be closed: the password is deleted then.
+
+    Attributes:
+        run_id: The run that allowed it.
+        account_id: The account.
+        reason: Why, as the input stated; None if it did not.
+        until: When it is to be closed.
+    """
+
+    KIND: ClassVar[str] = "recovery"
+
+    run_id: str
+    account_id: str
+    reason: str | None
+    until: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,14 +16,21 @@ from ..messages import (
 )
 from ..model.report_schema import ItemType, Outcome
 from ..tasks.outcomes import finding_of
-from .summary import credentials_of, item_counts, types_without_list
+from .summary import credentials_of, item_counts, minute, types_without_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from datetime import date
+    from datetime import datetime
 
     from ..model.report_schema import AccountResult, Item
     from ..model.run_documents import AcceptedCredentials
+
+
+# What is said until the end, and after it: of accepted credentials, and of those of a recovery.
+_WORDS = {
+    False: ("Accepted until", "No longer accepted after"),
+    True: ("Recovered until", "Recovery overdue since"),
+}
 
 
 def with_acceptance(
@@ -31,7 +38,7 @@ def with_acceptance(
     accepted: Mapping[str, AcceptedCredentials],
     *,
     unit_path: str | None,
-    on: date,
+    at: datetime,
     named: bool = False,
 ) -> AccountResult:
     """Return a result that says which of the account's root credentials are accepted, and why.
@@ -47,7 +54,7 @@ def with_acceptance(
         accepted: What is accepted, by the ID of an account or of an organizational unit.
         unit_path: The IDs of the units that the account is in, from the root down; None if not
             known.
-        on: The day of the run in UTC.
+        at: When the run started.
         named: Whether the input of a plan names the account itself.
     """
     # The account's own entry comes first, then that of its nearest unit.
@@ -72,9 +79,11 @@ def with_acceptance(
         return _without_items(result, of_units, Outcome.INACCESSIBLE, ACCEPTANCE_UNREAD)
     if not is_audit and set(entry.types).isdisjoint(found):
         return result
-    if on.isoformat() > entry.until:
-        return _with_note(result, f"No longer accepted after {_until(entry)}")
-    why = f"Accepted until {_until(entry)}"
+    during, after = _WORDS[entry.recovered]
+    # A day, or a minute.
+    if minute(at)[: len(entry.until)] > entry.until:
+        return _with_note(result, f"{after} {_until(entry)}")
+    why = f"{during} {_until(entry)}"
     # One of each listed type is accepted. A type that could not be listed may have more than one.
     one_each = Counter(set(entry.types) - types_without_list(result))
     others = Counter(found) - one_each

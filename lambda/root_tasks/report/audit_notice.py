@@ -21,9 +21,9 @@ from .next_steps import next_steps
 from .summary import credentials_of, details_of_change, minute, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from ..model.report_schema import Change, Report
+    from ..model.report_schema import AccountResult, Change, Report
 
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"
@@ -154,8 +154,7 @@ def change_message(
         text += f"\nBefore, {OWN[0].lower()}{OWN[1:]} {before}.\n"
     if not found:
         return f"{text}\nNothing changed in the member accounts.\n"
-    reasons = {result.account_id: result.reason for result in report.results}
-    return _message_of(text, list(_lines(found, reasons)))
+    return _message_of(text, list(_lines(found, report)))
 
 
 def audit_message(report: Report, what: str) -> str:
@@ -175,10 +174,13 @@ def audit_message(report: Report, what: str) -> str:
 
 
 def _heading(report: Report, what: str) -> str:
+    reason = ""
+    if report.reason is not None:
+        reason = f"Reason: {printable(report.reason)}\n"
     return (
         f"Root credentials in organization {report.organization_id}: {what}.\n"
         f"{summary(report)}\n"
-        f"Audited {minute(report.started_at)}, run {printable(report.run_id)}.\n"
+        f"Audited {minute(report.started_at)}, run {printable(report.run_id)}.\n{reason}"
     )
 
 
@@ -192,16 +194,22 @@ def _message_of(text: str, lines: Sequence[str]) -> str:
     return text
 
 
-def _lines(found: Sequence[Change], reasons: Mapping[str, str | None]) -> Iterator[str]:
+def _lines(found: Sequence[Change], report: Report) -> Iterator[str]:
     """Yield a line for each change, the first of its type under a heading."""
+    results = {result.account_id: result for result in report.results}
     for type_ in ChangeType:
         of_type = [change for change in found if change.type is type_]
         heading = f"\n{type_.words.capitalize()} ({len(of_type):,})\n"
         for change in of_type:
             details = details_of_change(change)
-            why = reasons.get(change.account_id)
-            if why and type_ in _WITH_REASON:
+            result = results.get(change.account_id)
+            if result is not None and result.reason and _is_explained(change, result):
                 separator = "." if details else ":"
-                details += f"{separator} {excerpt(why, _MAX_REASON_CHARACTERS)}"
+                details += f"{separator} {excerpt(result.reason, _MAX_REASON_CHARACTERS)}"
             yield f"{heading}  {change.account_id}{details}\n"
             heading = ""
+
+
+def _is_explained(change: Change, result: AccountResult) -> bool:
+    """Return whether the reason in an account's row is about a change."""
+    return change.type in _WITH_REASON or result.outcome is Outcome.ACCEPTED

@@ -195,9 +195,12 @@ def _after_recovery(report: Report) -> Iterator[NextStep]:
         if len(accounts) == 1:
             where = "the e-mail address in the account's row"
         yield NextStep(what=f"On AWS's sign-in page, choose Forgot password for {where}.")
+        when = "When the work is done"
+        if report.until is not None:
+            when += f", by {minute(report.until)}"
         named = _naming(report, accounts, *ended)
         yield NextStep(
-            what="When the work is done, plan to delete the credentials again",
+            what=f"{when}, plan to delete the credentials again",
             command=_command("plan", "delete", "--include-in-use", *named),
         )
     yield from _to_look_again(report, Outcome.UNKNOWN)

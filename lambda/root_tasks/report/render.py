@@ -88,12 +88,15 @@ def as_csv(report: Report) -> bytes:
 
     It begins with the mark by which spreadsheets recognize UTF-8.
     """
-    of_run = (report.task, _YES_OR_NO[report.sets_policy])
+    of_run = (report.task, _YES_OR_NO[report.sets_policy], report.reason)
     rows = ([*(value(result) for _, value in _COLUMNS), *of_run] for result in report.results)
     data = io.BytesIO()
     with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
         _write_table(
-            text, [*(name for name, _ in _COLUMNS), "task", "setsPolicy"], rows, line_end="\r\n"
+            text,
+            [*(name for name, _ in _COLUMNS), "task", "setsPolicy", "runReason"],
+            rows,
+            line_end="\r\n",
         )
         text.flush()
         return data.getvalue()
@@ -285,6 +288,8 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
     yield "Run by", f"{report.account_id}, the {role}"
     if principals := requesters(report):
         yield "Requested by", f"{principals}, as the command states"
+    if report.reason is not None:
+        yield "Reason", report.reason
     yield (
         "Started",
         f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}",

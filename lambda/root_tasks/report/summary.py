@@ -120,6 +120,8 @@ def warnings_before_execution(report: Report) -> list[str]:
     """Return what a person has to know before a plan is executed: what it gives, and to whom."""
     warnings = [in_use_warning(report), accepted_warning(report)]
     planned = [result for result in report.results if result.outcome is Outcome.PLANNED]
+    if report.until is not None:
+        warnings.append(f"It is to be closed by {minute(report.until)}.")
     if report.task is Task.RECOVER and len(planned) > _MAX_NAMED_MAILBOXES:
         warnings.append("Anyone who reads the e-mail address of an account can become root in it.")
     elif report.task is Task.RECOVER:

@@ -21,6 +21,7 @@ from .make_report import make_report, plan_of
 from .own_root_user import own_root_user
 from .plans import PLAN_EXPIRES_AT, PLAN_SHA256
 from .publish import HTML, files_of, publish_audit
+from .recoveries import store_recoveries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,6 +101,7 @@ def write_report(
         report = audit.report
     files = files_of(report) if audit is None else audit.files
     urls = {file.name: runs.write_file(run.run_id, file) for file in files}
+    store_recoveries(storage.recoveries, report)
     totals = {str(outcome): count for outcome, count in report.totals.items()}
     aws.log(event="run_finished", runId=run.run_id, task=run.task, mode=run.mode, totals=totals)
     if audit is not None and not audit.is_withheld:

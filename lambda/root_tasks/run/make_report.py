@@ -47,7 +47,7 @@ def make_report(
             result,
             accepted,
             unit_path=account.unit_path,
-            on=run.started_at.date(),
+            at=run.started_at,
             named=account.account_id in named,
         )
         for account, result in zip(
@@ -82,6 +82,8 @@ def plan_of(run: Run, findings: Mapping[str, Finding], report: Report) -> Plan:
         run_id=run.run_id,
         task=run.task,
         requested_by=run.requested_by,
+        reason=run.reason,
+        until=run.until,
         selection=run.selection,
         left_out=left_out_of(report),
         assignments=tuple(assignments),

@@ -19,7 +19,14 @@ from ..aws.stores import ChecksumMismatchError
 from ..model.codec import DecodingError
 from ..model.run_documents import PLAN_LIFETIME, RUN_ID, ExecutionMark, Plan
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
-from ..tasks.task_input import REQUESTED_BY, parse_requester, quote, text_of
+from ..tasks.task_input import (
+    STATED_KEYS,
+    optional_text,
+    parse_reason,
+    parse_requester,
+    quote,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +46,7 @@ PLAN_SHA256 = "planSha256"
 PLAN_EXPIRES_AT = "planExpiresAt"
 
 PLAN = "plan"
-_OPTIONAL = frozenset({REPORT_SHA256, REQUESTED_BY})
+_OPTIONAL = frozenset({REPORT_SHA256, *STATED_KEYS})
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 # DescribeExecution is eventually consistent.
 _MAX_DELAY_SECONDS = 10.0
@@ -53,11 +60,13 @@ class PlanRequest:
         run_id: The run that created it.
         report_sha256: The SHA-256 of the report.json that was approved; None if it was not given.
         requested_by: The requester, as the input states.
+        reason: Why the execution is asked for, as the input states.
     """
 
     run_id: str
     report_sha256: str | None
     requested_by: str | None = None
+    reason: str | None = None
 
 
 def require_override(assignments: Iterable[Assignment], *, allowed: bool) -> None:
@@ -78,15 +87,15 @@ def parse_plan_request(input_: object) -> PlanRequest:
     """
     if not isinstance(input_, dict) or set(input_) | _OPTIONAL != {PLAN, *_OPTIONAL}:
         raise RunRefusedError(RefusalReason.INPUT_NOT_A_PLAN, value=quote(input_))
-    report_sha256 = None
-    if REPORT_SHA256 in input_:
-        text = text_of(input_, REPORT_SHA256, pattern=_SHA256, expected="64 hexadecimal digits")
-        # Some tools write capital letters.
-        report_sha256 = text.lower()
+    report_sha256 = optional_text(
+        input_, REPORT_SHA256, pattern=_SHA256, expected="64 hexadecimal digits"
+    )
     return PlanRequest(
         run_id=text_of(input_, PLAN, pattern=RUN_ID, expected="the run ID of a plan"),
-        report_sha256=report_sha256,
+        # Some tools write capital letters.
+        report_sha256=report_sha256 and report_sha256.lower(),
         requested_by=parse_requester(input_),
+        reason=parse_reason(input_),
     )
 
 

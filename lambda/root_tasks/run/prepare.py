@@ -12,6 +12,7 @@ from ..model.run_documents import Account, Assignment, Mode, Run, Work
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
 from .accounts import classify
+from .recoveries import end_of_recovery
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -79,6 +80,9 @@ def prepare(
     in_order = tuple(sorted(accounts, key=lambda account: account.account_id))
     possible = [account.account_id for account in in_order if account.skip_reason is None]
     batches = batches_of(possible, mode)
+    until = None
+    if request.until is not None:
+        until = end_of_recovery(request.until, started_at=execution.started_at)
     run = Run(
         run_id=execution.name,
         execution_arn=execution.arn,
@@ -91,6 +95,8 @@ def prepare(
         account_id=account_id,
         started_at=execution.started_at,
         requested_by=request.requested_by,
+        reason=request.reason,
+        until=until,
         selection=request.selection,
         # Anyone who controls the mailbox can become root after a recovery.
         root_email_domains=root_email_domains if task in _ABOUT_EMAILS else (),
@@ -105,6 +111,7 @@ def prepare(
             planned_by=plan.requested_by,
             selection=plan.selection,
             left_out=plan.left_out,
+            until=plan.until,
         )
     work = Work(
         run_id=execution.name,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..model.report_schema import Task
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS
-from ..tasks.task_input import REQUESTED_BY, TASK, TaskInput, parse_requester, quote
+from ..tasks.task_input import STATED_KEYS, TASK, TaskInput, parse_reason, parse_requester, quote
 from .plans import PLAN
 
 if TYPE_CHECKING:
@@ -32,15 +32,15 @@ def parse_request(input_: object, *, tasks: Collection[Task]) -> Request:
     if PLAN in input_:
         raise RunRefusedError(RefusalReason.PLAN_NOT_EXECUTED_HERE)
     of_tasks = [key for definition in DEFINITIONS.values() for key in definition.input_keys]
-    valid = tuple(dict.fromkeys((TASK, *of_tasks, REQUESTED_BY)))
+    valid = tuple(dict.fromkeys((TASK, *of_tasks, *STATED_KEYS)))
     if unknown := sorted(set(input_).difference(valid)):
         raise RunRefusedError(RefusalReason.UNKNOWN_KEYS, keys=unknown, valid=valid)
     task = _parse_task(input_.get(TASK, Task.AUDIT), tasks=tasks)
-    values = {key: value for key, value in input_.items() if key != REQUESTED_BY}
+    values = {key: value for key, value in input_.items() if key not in STATED_KEYS}
     task_input = TaskInput(task=task, values=values)
     task_input.require_no_other_keys(*DEFINITIONS[task].input_keys)
     request = DEFINITIONS[task].parse(task_input)
-    return replace(request, requested_by=parse_requester(input_))
+    return replace(request, requested_by=parse_requester(input_), reason=parse_reason(input_))
 
 
 def _parse_task(value: object, *, tasks: Collection[Task]) -> Task:

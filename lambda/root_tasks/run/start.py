@@ -13,11 +13,13 @@ from ..aws.executions import Execution, state_machine_name
 from ..aws.stores import ChecksumMismatchError, Storage
 from ..model.codec import DecodingError
 from ..model.run_documents import RUN_ID
+from ..model.task import Task
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.task_input import Request
 from .directory import MemberDirectory
 from .plans import Plans, parse_plan_request, require_override
 from .prepare import prepare, require_members
+from .recoveries import accepted_recoveries
 from .request import parse_request
 from .unit_names import with_unit_names
 
@@ -61,6 +63,10 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
             members = survey.members()
             require_members(request, organization=survey.organization, members=members)
             members = directory.accounts.without(request.exclusions, members)
+        accepted = settings.accepted_credentials
+        if Task.RECOVER in settings.tasks and request.task in (Task.AUDIT, Task.DELETE):
+            # What the stack says of an account counts, not its recovery.
+            accepted = (*accepted_recoveries(aws, storage.recoveries, members), *accepted)
         run, work = prepare(
             request,
             execution=execution,
@@ -69,7 +75,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
             members=with_unit_names(directory.units, members),
             protected_accounts=settings.protected_accounts,
             root_email_domains=settings.root_email_domains,
-            accepted_credentials=settings.accepted_credentials,
+            accepted_credentials=accepted,
         )
         return _store(aws, storage.runs, run, work, began=began)
 
@@ -96,7 +102,10 @@ def start_execution(
         plans = Plans(aws=aws, runs=storage.runs, settings=settings)
         plan, expires_at = plans.find(asked)
         request = Request(
-            task=plan.task, assignments=plan.assignments, requested_by=asked.requested_by
+            task=plan.task,
+            assignments=plan.assignments,
+            requested_by=asked.requested_by,
+            reason=asked.reason or plan.reason,
         )
         directory = MemberDirectory.of(aws)
         with directory.survey(request) as survey:

@@ -13,7 +13,7 @@ from ..model.run_documents import Target
 from .credentials import password_created_at
 from .definition import TaskDefinition, TaskWords
 from .outcomes import already_done, failure_item, finding_of, item_of
-from .task_input import ACCOUNTS, parse_named_accounts
+from .task_input import ACCOUNTS, UNTIL, parse_recovery
 
 if TYPE_CHECKING:
     from ..model.run_documents import Finding
@@ -57,8 +57,8 @@ DEFINITION = TaskDefinition(
         "well, unless it exempts the account.",
     ),
     feature=Feature.ROOT_CREDENTIALS_MANAGEMENT,
-    input_keys=(ACCOUNTS,),
-    parse=parse_named_accounts,
+    input_keys=(ACCOUNTS, UNTIL),
+    parse=parse_recovery,
     plan=plan,
     execute=execute,
     planned_by=Task.AUDIT,

@@ -24,13 +24,19 @@ ACCOUNTS = "accounts"
 ORGANIZATIONAL_UNITS = "organizationalUnits"
 EXCLUDE = "exclude"
 TASK = "task"
-# In every input: the requester, as self-reported.
+# In every input, as self-reported: who asks for the run, and why.
 REQUESTED_BY = "requestedBy"
+REASON = "reason"
+STATED_KEYS = (REQUESTED_BY, REASON)
 # No ARN of a caller has a blank: it is not a sentence.
 REQUESTER = re.compile(r"arn:[!-~]{1,2044}")
+# A line that is not blank.
+REASON_PATTERN = re.compile(r"(?=.*\S).{1,200}")
 ACCOUNT_KEYS = (ACCOUNTS, ORGANIZATIONAL_UNITS)
 # The run of whose report the accounts are, as self-reported.
 FROM_REPORT = "fromReport"
+UNTIL = "until"
+_UNTIL = re.compile(r"[0-9]{1,3}[hd]|[0-9]{4}-[0-9]{2}-[0-9]{2}")
 SCOPE_KEYS = ACCOUNT_KEYS + (EXCLUDE, FROM_REPORT)
 
 _ALL = ["all"]
@@ -50,6 +56,8 @@ class Request:
     Attributes:
         task: The task.
         requested_by: The requester, as the input states.
+        reason: Why the run is asked for, as the input states.
+        until: When a recovery is to be closed.
         all_accounts: Whether it is every account of the organization.
         account_ids: The accounts.
         from_report: The run of whose report these are, as the input states.
@@ -65,6 +73,8 @@ class Request:
 
     task: Task
     requested_by: str | None = None
+    reason: str | None = None
+    until: str | None = None
     all_accounts: bool = False
     account_ids: tuple[str, ...] = ()
     from_report: str | None = None
@@ -185,9 +195,30 @@ def parse_requester(input_: Mapping[str, Any]) -> str | None:
     Raises:
         RunRefusedError: It is not the text of an ARN.
     """
-    if REQUESTED_BY not in input_:
+    return optional_text(input_, REQUESTED_BY, pattern=REQUESTER, expected="the caller's ARN")
+
+
+def parse_reason(input_: Mapping[str, Any]) -> str | None:
+    """Return why a run is asked for, as its input states; None if it does not.
+
+    Raises:
+        RunRefusedError: It is not a line of text, or too long.
+    """
+    expected = "a line of at most 200 characters"
+    return optional_text(input_, REASON, pattern=REASON_PATTERN, expected=expected)
+
+
+def optional_text(
+    input_: Mapping[str, Any], key: str, *, pattern: re.Pattern[str], expected: str
+) -> str | None:
+    """Return the text that an input has by a key; None if it has no such key.
+
+    Raises:
+        RunRefusedError: It is not a text, or does not match the pattern.
+    """
+    if key not in input_:
         return None
-    return text_of(input_, REQUESTED_BY, pattern=REQUESTER, expected="the caller's ARN")
+    return text_of(input_, key, pattern=pattern, expected=expected)
 
 
 def text_of(input_: Mapping[str, Any], key: str, *, pattern: re.Pattern[str], expected: str) -> str:
@@ -246,11 +277,9 @@ def parse_accounts(input_: TaskInput) -> Request:
     exclusions = input_.strings(
         EXCLUDE, _UNIT, "account IDs, and IDs, names or paths of organizational units"
     )
-    from_report = None
-    if FROM_REPORT in input_.values:
-        from_report = text_of(
-            input_.values, FROM_REPORT, pattern=RUN_ID, expected="the name of a run"
-        )
+    from_report = optional_text(
+        input_.values, FROM_REPORT, pattern=RUN_ID, expected="the name of a run"
+    )
     if input_.values.get(ACCOUNTS) == _ALL:
         if units:
             raise RunRefusedError(RefusalReason.ALL_ACCOUNTS_AND_UNITS)
@@ -285,6 +314,17 @@ def parse_named_accounts(input_: TaskInput) -> Request:
         raise RunRefusedError(RefusalReason.ACCOUNTS_NOT_NAMED, task=input_.task)
     input_.require_one_of(ACCOUNTS)
     return Request(task=input_.task, account_ids=_account_ids(input_))
+
+
+def parse_recovery(input_: TaskInput) -> Request:
+    """Return the accounts of an input to recover, and when that is to be closed.
+
+    Raises:
+        RunRefusedError: It does not name accounts, or something unclear.
+    """
+    expected = "hours or days, such as 8h or 3d, or a date, such as 2026-12-31"
+    until = optional_text(input_.values, UNTIL, pattern=_UNTIL, expected=expected)
+    return replace(parse_named_accounts(input_), until=until)
 
 
 def _account_ids(input_: TaskInput) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ROOT, UNIT, INNER = "r-a1b2", "ou-a1b2-11111111", "ou-a1b2-22222222"
 UNTIL = date(2027, 3, 31)
+LAST_MINUTE = datetime(2027, 3, 31, 23, 59, 59, tzinfo=UTC)
 BOTH = AcceptedCredentials(
     target_id=MEMBER,
     types=(ItemType.PASSWORD, ItemType.MFA_DEVICE),
@@ -49,7 +50,7 @@ def judged(
     """Return a result as a report has it; by default the account's own password and MFA are accepted."""
     if accepted is None:
         accepted = {MEMBER: BOTH}
-    return with_acceptance(found, accepted, unit_path=unit_path, on=UNTIL, named=named)
+    return with_acceptance(found, accepted, unit_path=unit_path, at=LAST_MINUTE, named=named)
 
 
 @pytest.mark.parametrize(

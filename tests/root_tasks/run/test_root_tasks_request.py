@@ -199,7 +199,7 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
             )
             for task, valid in (
                 (Task.AUDIT, ("task", "accounts", "organizationalUnits", "exclude", "fromReport")),
-                (RECOVER, ("task", "accounts")),
+                (RECOVER, ("task", "accounts", "until")),
             )
             for key in ("unusedForDays", "includeInUse", "credentialTypes")
         ),

@@ -245,6 +245,13 @@ def repeatable_option(name: str, **attributes: Any) -> Decorator:
     return click.option(f"--{name}", f"{name.replace('-', '_')}s", multiple=True, **attributes)
 
 
+reason_option = click.option(
+    "--reason",
+    metavar="TEXT",
+    help="Why, for example a ticket: the report, the question and `runs` show it.",
+)
+
+
 def account_option(*, all_accounts: bool = False, **attributes: Any) -> Decorator:
     """Add --account, as `accounts`."""
     return repeatable_option(

@@ -137,3 +137,16 @@ def confirm(question: str, *, otherwise: str) -> bool:
     if not confirmed:
         print_note(otherwise)
     return confirmed
+
+
+def ask(question: str) -> str | None:
+    """Ask a person for a text on stderr; None if there is no terminal, or no text.
+
+    Args:
+        question: The question.
+    """
+    if not sys.stdin.isatty():
+        return None
+    with redirect_stdout(sys.stderr):
+        text: str = click.prompt(question, default="", show_default=False, err=True)
+    return text.strip() or None

@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from common.untrusted import printable
+
 from ..base.command_errors import CommandError, ExitCode, RunNotFoundError, failures_as
-from ..base.options import JSON, example, output_options, run_id, sha256_of_report, target_options
+from ..base.options import (
+    JSON,
+    example,
+    output_options,
+    reason_option,
+    run_id,
+    sha256_of_report,
+    target_options,
+)
 from ..base.terminal import confirm
 
 if TYPE_CHECKING:
@@ -29,10 +39,17 @@ if TYPE_CHECKING:
     help="Execute the plan only if its report.json is the one that was approved: its SHA-256, which the page "
     "shows, or the file.",
 )
+@reason_option
 @output_options
 @target_options
 def execute(
-    *, run: str, yes: bool, approved_sha256: str | None, output: Output, target: TargetOptions
+    *,
+    run: str,
+    yes: bool,
+    approved_sha256: str | None,
+    reason: str | None,
+    output: Output,
+    target: TargetOptions,
 ) -> ExitCode:
     """Execute PLAN: exactly what its report lists, once. It shows the plan, and asks.
 
@@ -45,6 +62,7 @@ def execute(
         from root_tasks.aws.executions import REPORT_SHA256
         from root_tasks.aws.stores import sha256
         from root_tasks.run.plans import PLAN
+        from root_tasks.tasks.task_input import REASON
 
         from ..runs.deployed_runs import Runs
         from ..runs.deployment import AUDIT_FOLDER, EXECUTE_FOLDER
@@ -65,10 +83,14 @@ def execute(
         state = runs.plan_state(stored.report)
         if state is not None and state.obstacle is not None:
             raise CommandError(f"{state.obstacle} Nothing was changed.")
-        if not yes and not _is_confirmed(stored, runs.caller.arn, everything=output.all):
+        if not yes and not _is_confirmed(
+            stored, runs.caller.arn, reason=reason, everything=output.all
+        ):
             return ExitCode.NO_RESULT
         # If the report that was shown had been altered, something else would have been approved.
         input_ = {PLAN: run, REPORT_SHA256: sha256(stored.body)}
+        if reason is not None:
+            input_[REASON] = reason
         execution = runs.run("execute", input_, folder=EXECUTE_FOLDER)
     return runs.show_result(execution, output=output, ended="has executed the plan")
 
@@ -90,7 +112,9 @@ def _require_plan(stored: StoredReport, run: str, *, approved_sha256: str | None
         )
 
 
-def _is_confirmed(plan: StoredReport, caller_arn: str, *, everything: bool) -> bool:
+def _is_confirmed(
+    plan: StoredReport, caller_arn: str, *, reason: str | None, everything: bool
+) -> bool:
     """Show a plan, and ask whether to execute it."""
     from root_tasks.messages import quantity
     from root_tasks.model.report_schema import Outcome
@@ -109,5 +133,8 @@ def _is_confirmed(plan: StoredReport, caller_arn: str, *, everything: bool) -> b
         f"Execute this plan to {what_it_does(plan.report)} in {accounts}?",
         f"It was planned by {planner}.",
     ]
+    reason = reason or plan.report.reason
+    if reason is not None:
+        question.append(f"Reason: {printable(reason)}.")
     question += warnings_before_execution(plan.report)
     return confirm(" ".join(question), otherwise="Not executed. Nothing was changed.")

@@ -20,10 +20,12 @@ from ..base.options import (
     example,
     output_options,
     read_text,
+    reason_option,
     repeatable_option,
     selection_options,
     target_options,
 )
+from ..base.terminal import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,14 +52,18 @@ def _planning(task: Task) -> Decorator:
     """
 
     def decorate(function: Callable[..., dict[str, object]]) -> Callable[..., ExitCode]:
+        @reason_option
         @output_options
         @target_options
         @functools.wraps(function)
-        def wrapper(*, output: Output, target: TargetOptions, **options: Any) -> ExitCode:
+        def wrapper(
+            *, reason: str | None, output: Output, target: TargetOptions, **options: Any
+        ) -> ExitCode:
+            if task is Task.RECOVER and reason is None:
+                reason = ask("Why is the recovery needed, for example a ticket?")
             with failures_as("Unable to plan", as_json=output.format == JSON):
-                given = {
-                    key: value for key, value in function(**options).items() if value is not None
-                }
+                given = function(**options) | {"reason": reason}
+                given = {key: value for key, value in given.items() if value is not None}
                 from ..runs.deployed_runs import Runs
 
                 runs = Runs.find(target)
@@ -126,10 +132,18 @@ def delete(
     epilog=example("plan recover --account 222222222222"),
 )
 @account_option(required=True)
+@click.option(
+    "--until",
+    metavar="TIME",
+    default="1d",
+    show_default=True,
+    help="When it is to be closed, by deleting the credentials again: hours or days from now, such as 8h "
+    "or 3d, or a date. Until then, audits accept the password.",
+)
 @_planning(Task.RECOVER)
-def recover(*, accounts: tuple[str, ...]) -> dict[str, object]:
+def recover(*, accounts: tuple[str, ...], until: str) -> dict[str, object]:
     """Plan to allow the root user to reset its password by e-mail."""
-    return {"accounts": list(accounts)}
+    return {"accounts": list(accounts), "until": until}
 
 
 def policy_input(value: str) -> dict[str, str]:

@@ -102,6 +102,8 @@ def _facts(
         yield f"requested by {execution.requester.rpartition('/')[2]}"
         if execution.requester == planner:
             yield "the same principal that planned it"
+    if execution.reason:
+        yield f"reason: {execution.reason}"
     yield f"started {minute(execution.started_at)}"
     if execution.ended_at is not None:
         yield f"took {duration(execution.started_at, execution.ended_at)}"
@@ -123,6 +125,7 @@ def _row(execution: RunExecution, state: PlanState | None) -> dict[str, object]:
         "accounts": execution.accounts,
         "status": execution.status,
         "requestedBy": execution.requester or None,
+        "reason": execution.reason or None,
         "plan": execution.plan or None,
         "execution": executed_by,
         "startedAt": format_time(execution.started_at),

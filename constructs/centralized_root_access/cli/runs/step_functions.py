@@ -17,12 +17,13 @@ from root_tasks.model.report_schema import Task
 from root_tasks.model.run_documents import RUN_ID
 from root_tasks.refusals import CAUSE, REFUSED
 from root_tasks.run.plans import PLAN, PLAN_EXPIRES_AT
-from root_tasks.tasks.task_input import REQUESTED_BY, REQUESTER
+from root_tasks.tasks.task_input import REASON, REASON_PATTERN, REQUESTED_BY, REQUESTER
 
 from ..base.command_errors import CommandError, RunNotFoundError
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterator, Mapping
 
     from aws_calls.calls import Response
@@ -83,9 +84,17 @@ class RunExecution:
     @property
     def requester(self) -> str:
         """The ARN of the person who asked for it, as the command stated; otherwise empty."""
-        stated = str(self.input.get(REQUESTED_BY, ""))
+        return self._stated(REQUESTED_BY, REQUESTER)
+
+    @property
+    def reason(self) -> str:
+        """Why it was asked for, as the input states; otherwise empty."""
+        return self._stated(REASON, REASON_PATTERN)
+
+    def _stated(self, key: str, pattern: re.Pattern[str]) -> str:
+        stated = str(self.input.get(key, ""))
         # An input that is refused may say anything there.
-        return stated if REQUESTER.fullmatch(stated) else ""
+        return stated if pattern.fullmatch(stated) else ""
 
     @property
     def plan(self) -> str:

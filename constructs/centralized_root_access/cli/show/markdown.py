@@ -52,6 +52,8 @@ def _facts(report: Report, sha256: str) -> Iterator[str]:
     requested_by = requesters(report)
     if requested_by:
         yield f"- Requested by: {_code(requested_by)}"
+    if report.reason is not None:
+        yield f"- Reason: {_code(report.reason)}"
     if report.selection is not None:
         yield f"- Asked for: {_code(request_in_words(report.selection))}"
     if is_plan(report):

@@ -103,6 +103,8 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
     lines = []
     if report.executed_plan is not None:
         lines.append(wrapped(f"Requested by {requesters(report)}.", width=width))
+    if report.reason is not None:
+        lines.append(wrapped(f"Reason: {report.reason}", width=width))
     lines += [
         wrapped(f"Warning: {warning}", width=width, style="yellow") for warning in report.warnings
     ]

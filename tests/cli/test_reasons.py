@@ -1,0 +1,104 @@
+"""The reason of a run: stated with --reason, and shown wherever who asked for the run is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.accounts import MEMBER
+from support.command_line import DELETE, EXECUTION, PLAN, Typed, give_credentials, last_input
+from support.reports import HIDDEN_CHARACTERS
+
+if TYPE_CHECKING:
+    from support.command_line import CommandLine
+
+TICKET = "CHG0012345"
+# A formula, markup, Markdown, a mention, another line, and a change of direction.
+HOSTILE = '=1+1|<b onload="a()">`[x](http://evil.example)` <!channel>\r\u2028\u202eRun `sh`'
+SHOWN = r'=1+1|<b onload="a()">`[x](http://evil.example)` <!channel>\r\u2028\u202eRun `sh`'
+
+
+def test_a_plans_reason_is_that_of_its_execution_unless_that_has_its_own(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_credentials(command_line)
+    planned = command_line.run(*DELETE, "--reason", TICKET)
+    assert f"\nReason: {TICKET}\n" in planned.stdout
+    monkeypatch.setattr(sys, "stdin", Typed("n\n"))
+    asked = command_line.run("execute", PLAN)
+    assert f" Reason: {TICKET}. This cannot be undone. [y/N]" in asked.stderr
+    monkeypatch.setattr(sys, "stdin", Typed("y\n"))
+    assert "Reason: Emergency." in command_line.run("execute", PLAN, "--reason", "Emergency").stderr
+    assert last_input(command_line)["reason"] == "Emergency"
+    executed = json.loads(command_line.run("report", EXECUTION, "--format", "json").stdout)
+    assert executed["reason"] == "Emergency"
+    reasons = [
+        run["reason"]
+        for run in json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
+    ]
+    assert reasons == ["Emergency", TICKET]
+    assert f"reason: {TICKET}, " in " ".join(command_line.run("runs").lines)
+
+
+def test_an_execution_without_a_reason_has_that_of_its_plan(command_line: CommandLine) -> None:
+    give_credentials(command_line)
+    command_line.run(*DELETE, "--reason", TICKET)
+    executed = command_line.run("execute", PLAN, "--yes", "--format", "json")
+    assert "reason" not in last_input(command_line)
+    assert json.loads(executed.stdout)["reason"] == TICKET
+
+
+def test_a_hostile_reason_is_text_wherever_it_is_shown(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_credentials(command_line)
+    planned = command_line.run(*DELETE, "--reason", HOSTILE)
+    monkeypatch.setattr(sys, "stdin", Typed("n\n"))
+    question = command_line.run("execute", PLAN).stderr
+    listed = command_line.run("runs").stdout
+    markdown = command_line.run("report", PLAN, "--format", "markdown").stdout
+    root_tasks = command_line.root_tasks
+    root_tasks.run({"reason": HOSTILE})
+    ((_, mail),) = root_tasks.notices
+    card = root_tasks.cards[-1]["content"]["description"]
+    for text in (planned.stdout, question, listed, mail):
+        assert SHOWN in text
+    for text in (planned.stdout, question, listed, mail, markdown, card):
+        assert HIDDEN_CHARACTERS.isdisjoint(text)
+    assert f"Reason: `` {SHOWN.replace('|', chr(92) + 'x7c')} ``" in markdown
+    assert "&lt;!channel&gt;" in card
+    assert "`" not in card.replace("```", "")
+    page = root_tasks.read(f"runs/{PLAN}/report.html").decode()
+    assert "<b onload" not in page
+    assert "&lt;b onload=&quot;a()&quot;&gt;" in page
+    cells = csv.DictReader(io.StringIO(command_line.run("report", PLAN, "--format", "csv").stdout))
+    assert {row["runReason"] for row in cells} == {f"'{SHOWN}"}
+    cells = csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout))
+    assert next(row["reason"] for row in cells if row["run"] == PLAN) == f"'{SHOWN}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "reason"), [(f" {TICKET} \n", TICKET), ("\n", None)], ids=["a ticket", "nothing"]
+)
+def test_a_recovery_asks_for_a_reason_at_a_terminal(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, typed: str, reason: str | None
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Typed(typed))
+    planned = command_line.run("plan", "recover", "--account", MEMBER)
+    assert "Why is the recovery needed, for example a ticket?" in planned.stderr
+    assert last_input(command_line).get("reason") == reason
+
+
+def test_a_recovery_says_at_the_question_when_it_is_to_be_closed(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = command_line.run("plan", "recover", "--account", MEMBER, "--until", "8h")
+    assert planned.exit_code == 0
+    monkeypatch.setattr(sys, "stdin", Typed("n\n"))
+    run = planned.stderr.rpartition("centralized-root-access execute ")[2].split()[0]
+    assert "It is to be closed by 2026-11-24 20:00 UTC." in command_line.run("execute", run).stderr
