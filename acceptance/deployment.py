@@ -68,7 +68,7 @@ class Deployment:
         self._log = log
         self._profile = profile
         self._run_process = run
-        self._stopped = self._backup = ""
+        self._backup = ""
         self._has_failed = False
 
     def deploy(self) -> None:
@@ -136,49 +136,6 @@ class Deployment:
             if "runId" in report:
                 return report
         raise DeploymentError(f"`{arguments[0]}` shows no report: exit code {finished.returncode}")
-
-    def _stop(self, plan: Sequence[str]) -> dict[str, Any]:
-        """Stop the execution of a plan once a batch runs, and return what is still running then."""
-        step_functions, run_id = (
-            self._callers.own("stepfunctions"),
-            self._report("plan", *plan)["runId"],
-        )
-        self._stopped = step_functions.start_execution(
-            stateMachineArn=self._outputs()["RootTasksExecuteStateMachineArn"],
-            input=json.dumps({"plan": run_id}),
-        )["executionArn"]
-        self._wait(lambda: self._running_batches() > 0 or self._has_ended(redrives=0), pause=0.5)
-        step_functions.stop_execution(executionArn=self._stopped)
-        return {**self._end(redrives=0), "stillRunning": self._running_batches()}
-
-    def _redrive(self) -> dict[str, Any]:
-        self._callers.own("stepfunctions").redrive_execution(executionArn=self._stopped)
-        return self._end(redrives=1)
-
-    def _running_batches(self) -> int:
-        step_functions, running = self._callers.own("stepfunctions"), 0
-        # A new execution may not be found yet.
-        with ignoring("ExecutionDoesNotExist"):
-            for map_run in step_functions.list_map_runs(executionArn=self._stopped)["mapRuns"]:
-                batches = {"mapRunArn": map_run["mapRunArn"], "statusFilter": "RUNNING"}
-                running += len(step_functions.list_executions(**batches)["executions"])
-        return running
-
-    def _has_ended(self, *, redrives: int) -> bool:
-        # The descriptions of an execution are eventually consistent.
-        with ignoring("ExecutionDoesNotExist"):
-            execution = self._callers.own("stepfunctions").describe_execution(
-                executionArn=self._stopped
-            )
-            return execution["status"] != "RUNNING" and execution.get("redriveCount", 0) == redrives
-        return False
-
-    def _end(self, *, redrives: int) -> dict[str, Any]:
-        self._wait(lambda: self._has_ended(redrives=redrives))
-        execution = self._callers.own("stepfunctions").describe_execution(
-            executionArn=self._stopped
-        )
-        return {"status": execution["status"]}
 
     def _publication(self) -> dict[str, Any]:
         """Return whether the drift alarm could publish to the topic, which is encrypted."""
@@ -271,13 +228,13 @@ class Deployment:
             return True
         return False
 
-    def _wait(self, is_done: Callable[[], bool], *, pause: float = _PAUSE_SECONDS) -> None:
+    def _wait(self, is_done: Callable[[], bool]) -> None:
         aws = self._callers.aws
         deadline = aws.monotonic() + _MAX_WAIT_SECONDS
         while not is_done():
             if aws.monotonic() > deadline:
-                raise DeploymentError("the stack or the execution did not end in time")
-            aws.wait(pause)
+                raise DeploymentError("the stack was not deleted in time")
+            aws.wait(_PAUSE_SECONDS)
 
     def _run_program(
         self, arguments: list[str], *, stdout: int | None = None

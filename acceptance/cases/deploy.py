@@ -14,7 +14,6 @@ _DISABLED = "RootSessions disabled"
 _BOTH = ["RootCredentialsManagement", "RootSessions"]
 _RECOVERY = ["recover", "--account", MEMBER]
 _NO_METRICS = "MiniStack makes no metrics of log lines"
-_NO_REDRIVE = "MiniStack does not redrive executions"
 _NO_SDK = "its functions run with the SDK of this machine"
 
 _SDK = _case(
@@ -108,21 +107,6 @@ _TASKS = [
         ),
         ("unlocking a queue", ("queue locked",), 0, ["unlock-queue", "--queue", "{queue arn}"]),
     )
-] + [
-    _case(
-        "deployment:Stop",
-        "an execution that is stopped has no batch that still runs",
-        succeeds({"status": "ABORTED", "stillRunning": 0}),
-        local="MiniStack stops no batches",
-        parameters={"plan": _RECOVERY},
-    ),
-    _case(
-        "deployment:Redrive",
-        "a stopped execution can be redriven",
-        succeeds({"status": "{any}"}),
-        local=_NO_REDRIVE,
-        measures="how an execution ends that was stopped and redriven",
-    ),
 ]
 
 # In the order in which they run: a schedule's first audit comes before any other.

@@ -19,7 +19,7 @@ from acceptance import __main__ as command
 from acceptance.callers import Callers
 from acceptance.cases import all_cases
 from acceptance.cases.recorded import read_recordings
-from acceptance.deployment import Deployment, DeploymentError
+from acceptance.deployment import Deployment
 from acceptance.guards import MAX_ACCOUNTS, Refusal
 from acceptance.measurements import measure_assume_root
 from acceptance.model import Level, Response, Verdict
@@ -276,7 +276,7 @@ def test_every_case_is_the_same_on_the_local_aws(member_run: FinishedRun) -> Non
 
 
 def test_what_the_local_aws_does_not_show_is_pinned() -> None:
-    assert sum(case.local is not None for case in all_cases()) == 14
+    assert sum(case.local is not None for case in all_cases()) == 12
 
 
 # Results
@@ -304,27 +304,6 @@ def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
     assert {case.measures for case in all_cases(tmp_path)} == {
         case.measures for case in all_cases()
     }
-
-
-def test_the_summary_fits_the_issue_form(member_run: FinishedRun) -> None:
-    text = member_run.read(".issue.txt")
-    assert text.startswith("Acceptance run of the level member on the local AWS, with aws-cdk-lib ")
-    # The form shows it in a block of code; an issue holds 65,536 characters.
-    assert "`" not in text
-    assert len(text) < 20_000
-    assert max(map(len, text.splitlines())) <= 401
-
-
-def test_what_was_measured_is_in_every_summary(member_run: FinishedRun) -> None:
-    measured = {
-        case.measures for case in all_cases() if case.measures and case.level is not Level.DEPLOY
-    }
-    assert len(measured) >= 9
-    shown = [
-        case.measures for case in all_cases() if case.measures in measured and case.local is None
-    ]
-    text = member_run.read(".issue.txt")
-    assert [name for name in shown if f"\n{name}: " not in text] == []
 
 
 # Measurements
@@ -657,7 +636,6 @@ def test_the_cdk_deploys_with_the_profile_to_the_account_and_region_of_the_run(
         return CompletedProcess(arguments, 0)
 
     callers = Callers(EmulatedAws(organization), names)
-    callers.own("securityhub").enable_security_hub()
     Deployment(callers, tmp_path / "log", profile="sandbox", run=run).deploy()
     [(arguments, environment)] = started
     assert arguments[-2:] == ["--profile", "sandbox"]
@@ -671,12 +649,6 @@ def test_the_cdk_deploys_with_the_profile_to_the_account_and_region_of_the_run(
     )
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["artifacts"][names.stack]["environment"] == f"aws://{MANAGEMENT}/eu-central-1"
-    template = json.loads((tmp_path / f"{names.stack}.template.json").read_text())
-    resources = {r["Type"]: r.get("Properties", {}) for r in template["Resources"].values()}
-    assert resources["AWS::S3::Bucket"]["BucketName"] == names.report_bucket
-    assert "KmsMasterKeyId" in resources["AWS::SNS::Topic"]
-    assert resources["AWS::Organizations::Policy"]["TargetIds"] == [OTHER]
-    assert "securityhub:BatchImportFindings" in json.dumps(template)
 
 
 def test_the_report_bucket_is_emptied_again_if_a_function_has_written_to_it_meanwhile(
@@ -700,67 +672,6 @@ def test_the_report_bucket_is_emptied_again_if_a_function_has_written_to_it_mean
     Deployment(callers, tmp_path / "log").destroy()
     assert written == ["report.json"]
     assert s3.list_buckets()["Buckets"] == []
-
-
-class FakeStepFunctions:
-    """An execution whose one batch starts late, and whose redrive is described late."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        stopped, redriven = [("ABORTED", 0)] * 3, [("RUNNING", 1), *[("SUCCEEDED", 1)] * 2]
-        self._descriptions = iter([None, *[("RUNNING", 0)] * 2, *stopped, *redriven])
-        self._batches = iter([None, 0, 0, 1, 0])
-
-    def start_execution(self, **_: str) -> dict[str, str]:
-        return {"executionArn": "arn"}
-
-    def describe_execution(self, **_: str) -> dict[str, object]:
-        description = next(self._descriptions)
-        if description is None:
-            raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, "DescribeExecution")
-        return dict(zip(("status", "redriveCount"), description, strict=True))
-
-    def list_map_runs(self, **_: str) -> dict[str, object]:
-        batches = next(self._batches)
-        if batches is None:
-            raise ClientError({"Error": {"Code": "ExecutionDoesNotExist"}}, "ListMapRuns")
-        return {"mapRuns": [{"mapRunArn": "map"}] * batches}
-
-    def list_executions(self, **_: str) -> dict[str, object]:
-        return {"executions": [{}]}
-
-    def stop_execution(self, **_: str) -> None:
-        self.calls.append(f"stopped before {len(list(self._batches))} look")
-        self._batches = iter([0])
-
-    def redrive_execution(self, **_: str) -> None:
-        self.calls.append("redriven")
-
-
-def test_an_execution_is_stopped_once_a_batch_runs_and_its_redrive_is_not_taken_for_what_was_before(
-    organization: LocalOrganization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    step_functions = FakeStepFunctions()
-    callers = Callers(EmulatedAws(organization), names_of(organization))
-    monkeypatch.setattr(callers, "own", lambda _: step_functions)
-    deployment = Deployment(callers, tmp_path / "log")
-    monkeypatch.setattr(deployment, "_report", lambda *_: {"runId": "plan"})
-    outputs = {"RootTasksExecuteStateMachineArn": "machine"}
-    monkeypatch.setattr(deployment, "_outputs", lambda: outputs)
-    assert deployment.look("Stop", {"plan": []}) == {"status": "ABORTED", "stillRunning": 0}
-    assert deployment.look("Redrive", {}) == {"status": "SUCCEEDED"}
-    assert step_functions.calls == ["stopped before 1 look", "redriven"]
-
-
-def test_a_command_that_shows_an_error_shows_no_report(
-    organization: LocalOrganization, tmp_path: Path
-) -> None:
-    callers = Callers(EmulatedAws(organization), names_of(organization))
-    shown = CompletedProcess([], 2, b'{"error": "Unable to plan"}')
-    with pytest.raises(DeploymentError, match="`plan` shows no report: exit code 2"):
-        Deployment(callers, tmp_path / "log", run=lambda *_, **__: shown).look(
-            "Execute", {"plan": []}
-        )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import shlex
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from acceptance import __main__ as command
@@ -16,7 +15,6 @@ from acceptance.guards import MAX_ACCOUNTS
 from acceptance.model import Level, Source
 from acceptance.snapshot import Snapshot
 from acceptance.state import State
-from local_aws.__main__ import _parser as local_aws_parser
 from support.acceptance import EmulatedAws, enable_policies, names_of, snapshot
 from support.apps import ROOT
 
@@ -71,14 +69,6 @@ def test_a_command_of_the_page_works(
     assert snapshot(organization, names_of(organization)) == before
 
 
-def test_the_command_on_the_local_aws_is_one_of_both() -> None:
-    [line] = [line for line in COMMANDS if "local_aws" in line]
-    _, _, arguments = line.partition(" -m local_aws ")
-    run = local_aws_parser().parse_args(shlex.split(arguments))
-    assert " ".join(run.command).startswith(SUITE)
-    command.main.make_context("acceptance", run.command[3:])
-
-
 def test_the_page_names_options_levels_and_the_limit_as_they_are() -> None:
     # Without the commands of other programs.
     blocks = re.compile(r"^ *```(\w*)\n.*?^ *```$", re.MULTILINE | re.DOTALL)
@@ -102,14 +92,3 @@ def test_each_question_names_its_cases_and_each_case_that_aws_does_not_document_
     assert sorted(name for names in named for name in names) == sorted(
         case.name for case in assumed if case.source is Source.ASSUMED
     )
-
-
-def test_the_issue_form_takes_what_a_run_writes() -> None:
-    form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / "recording.yml").read_text())
-    fields = {field["id"]: field["attributes"] for field in form["body"] if "id" in field}
-    assert form["name"] in PAGE
-    # Text in a block of code cannot end it; where there is one, GitHub takes no files.
-    assert fields["summary"]["render"] == "text"
-    assert ".issue.txt" in fields["summary"]["description"]
-    assert "render" not in fields["recording"]
-    assert ".recording.json" in fields["recording"]["description"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import runpy
-import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,20 +113,6 @@ def test_the_index_of_the_examples_has_each_of_them() -> None:
     )
     files = {path.name for path in (ROOT / "examples").iterdir()} - {"README.md"}
     assert set(index) == files | {"../app.py"}
-
-
-def test_the_readmes_badges_say_what_the_metadata_says() -> None:
-    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    pythons = [name.rpartition(" ")[2] for name in metadata["classifiers"] if " :: 3." in name]
-    (cdk,) = re.findall(
-        r"aws-cdk-lib.*?>=(\d+\.\d+)", " ".join(metadata["optional-dependencies"]["cdk"])
-    )
-    badges = re.findall(r"!\[(.*?)\]\(https://img\.shields\.io/badge/(.*?)-\w+\)", README)
-    assert dict(badges) == {
-        f"Python {pythons[0]} to {pythons[-1]}": f"python-{pythons[0]}_to_{pythons[-1]}",
-        f"aws-cdk-lib {cdk} or newer": f"aws--cdk--lib-%E2%89%A5{cdk}",
-        f"license: {metadata['license']}": f"license-{metadata['license']}",
-    }
 
 
 def test_the_evidence_page_has_the_controls_that_reports_have() -> None:

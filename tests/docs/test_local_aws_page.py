@@ -64,11 +64,6 @@ def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[s
     )
 
 
-def test_the_tests_know_every_block_of_commands() -> None:
-    assert BLOCKS.keys() == {"one command", "shell", "prepare.py", "prepare"}
-    assert PAGE.count("```sh\n") + PAGE.count("```python\n") == len(BLOCKS)
-
-
 @pytest.mark.parametrize("block", ["shell", "prepare", "one command"])
 def test_the_commands_work_in_any_folder_and_leave_nothing(
     block: str, environment: dict[str, str]

@@ -24,7 +24,6 @@ from local_aws.environment import (
     LocalAddresses,
     callers_environment,
     ministack_variables,
-    project_environment,
     service_environment,
 )
 from local_aws.processes import StartError
@@ -381,12 +380,6 @@ def test_a_callers_command_has_its_environment_without_settings_for_another_aws(
     )
     assert environment["AWS_SESSION_TOKEN"] == "token"
     assert environment.keys().isdisjoint({*OTHER_SETTINGS, "JSII_NODE"})
-
-
-def test_the_projects_own_commands_find_its_own_programs_first() -> None:
-    environment = project_environment({"PATH": "/bin"}, ADDRESSES, programs=[Path("/programs")])
-    assert environment["PATH"] == "/folder/bin:/programs:/bin"
-    assert environment["JSII_NODE"] == "/node"
 
 
 def test_the_environment_of_a_service_has_no_variable_of_the_user() -> None:
