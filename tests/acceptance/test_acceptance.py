@@ -509,13 +509,6 @@ def test_what_a_run_makes_is_set_and_restored_without_a_list_which_lags(
     assert {"sqs:ListQueues", "s3:ListBuckets"}.isdisjoint(aws.operations)
 
 
-def test_a_case_that_cannot_be_called_is_a_result(organization: LocalOrganization) -> None:
-    [case] = [case for case in all_cases() if case.name == "no feature is enabled at first"]
-    case = dataclasses.replace(case, call=dataclasses.replace(case.call, parameters={"Unknown": 1}))
-    [result] = run_cases([case], scene_of(organization), Level.MEMBER)
-    assert (result.verdict, len(result.differences)) == (Verdict.NOT_SEEN, 1)
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -16,7 +16,7 @@ from benchmarks.limits import Limit, TokenBucket
 from benchmarks.meter import MAX_CONCURRENCY, AuditFailedError, Meter, require_outcomes
 from benchmarks.page import Measurements, page
 from benchmarks.stand_in import Scenario, StandIn
-from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID, TASK_POLICY, UNITS
+from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID, TASK_POLICY
 from benchmarks.stand_in_server import running_stand_in
 from centralized_root_access import RootTasks
 from root_tasks.model.report_schema import Outcome
@@ -92,18 +92,6 @@ def assume_root(stand_in: StandIn, account_id: str) -> None:
     )
 
 
-def test_the_stand_in_has_the_units_that_the_page_names(stand_in: StandIn) -> None:
-    stand_in.begin(MEMBERS)
-    organizations = client_of(stand_in, "organizations")
-    account = organizations.describe_account(AccountId=WITH_CREDENTIALS)["Account"]
-    *_, root_id, parent_id, unit_id, account_id, _ = account["Paths"][0].split("/")
-    assert account_id == WITH_CREDENTIALS
-    listed = organizations.list_organizational_units_for_parent
-    assert len(listed(ParentId=root_id)["OrganizationalUnits"]) == 3
-    assert unit_id in {unit["Id"] for unit in listed(ParentId=parent_id)["OrganizationalUnits"]}
-    assert len(UNITS) == 12
-
-
 def test_the_stand_in_throttles_each_service_with_its_own_error_and_counts_it(
     stand_in: StandIn,
 ) -> None:
@@ -147,10 +135,3 @@ def test_every_row_is_measured_with_the_right_results(
     assert shown.count("39 accounts, ") == 5
     alone = page(Measurements(from_here=[replace(one, peer=None)]))
     assert shown.count("aws-root-manager 1.2.3") == 1 > alone.count("root-manager 1.2.3")
-
-
-def test_only_a_peer_that_still_reads_the_status_of_accounts_gets_it(stand_in: StandIn) -> None:
-    for status in (False, True):
-        stand_in.begin(replace(MEMBERS, status=status))
-        (account, *_) = client_of(stand_in, "organizations").list_accounts()["Accounts"]
-        assert ("Status" in account, account["State"]) == (status, "ACTIVE")

@@ -239,13 +239,6 @@ def test_in_a_terminal_the_command_gets_ctrl_c_and_decides_the_exit_code(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_command_that_does_not_exist_is_named_in_the_error(tmp_path: Path) -> None:
-    command = str(tmp_path / "nowhere")
-    run = run_to_end(*RUN, command, cwd=REPOSITORY)
-    assert run.returncode == 127
-    assert run.stderr == f"{command} did not start: No such file or directory.\n"
-
-
 def test_what_a_killed_one_left_is_removed_by_the_next_one_and_a_running_one_stays(
     run: CommandLine,
 ) -> None:
