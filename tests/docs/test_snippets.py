@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 PROGRAMS = ("aws", "cdk", "centralized-root-access", "jq", "make", "pip", "python")
 # The AWS CLI's own commands, that are not calls of a service.
 OWN_COMMANDS = {"cloudformation deploy", "s3 cp", "s3 ls"}
+# An option of the AWS CLI for a parameter of another name.
+OWN_OPTIONS = {"notification_endpoint": "endpoint"}
 GLOBAL_OPTIONS = {"query", "output", "region", "profile", "no_cli_pager"}
 
 
@@ -129,6 +131,7 @@ def check_aws(arguments: Sequence[str]) -> None:
     shape = model.operation_model(operation).input_shape
     members = {xform_name(member) for member in (shape.members if shape else ())}
     options = {word[2:].replace("-", "_") for word in rest if word.startswith("--")}
+    options = {OWN_OPTIONS.get(option, option) for option in options}
     assert options <= members | GLOBAL_OPTIONS
 
 
