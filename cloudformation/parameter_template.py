@@ -183,7 +183,10 @@ class _Builder:
         return entry | {"Condition": condition}
 
     def _switch_dependencies(self, resource: dict[str, Any], row: Row) -> None:
-        """Let the metadata refer to what may not exist: DependsOn can have no conditions."""
+        """Let the metadata refer to what may not exist: DependsOn can have no conditions.
+
+        https://cloudonaut.io/optional-dependson-with-cloudformation-metadata-to-the-rescue
+        """
         always: list[str] = []
         references: list[object] = []
         for name in resource.pop("DependsOn", []):
@@ -210,12 +213,14 @@ class _Builder:
             builtin_cloud_formation_validation=False,
         )
         stack = Stack(app, _STACK, env=Environment(region=REGION_OF_EVENTS))
+        # A topic or a key is of the stack that it is for.
         given: dict[str, object] = {}
         for name, value in arguments:
             given[name] = value(stack) if isinstance(value, FunctionType) else value
         self._template.add(stack, **given)
         app.synth()
         synthesized = json.loads((self._folder / stack.template_file).read_text())
+        # Every template is for any Region.
         own = self._template.placeholders
         region = {REGION_OF_EVENTS: {"Ref": "AWS::Region"}}
         placeholders = replace(own, texts=dict(own.texts) | region)
@@ -261,6 +266,7 @@ def _merge(
 def _write_archives(resources: Mapping[str, Any], folder: Path, output: Path) -> tuple[Path, ...]:
     """Write the zip files, and let the functions take their code from the parameters' bucket."""
     archives: set[Path] = set()
+    # The functions of a construct share their code.
     for resource in resources.values():
         if resource["Type"] != "AWS::Lambda::Function":
             continue

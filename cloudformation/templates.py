@@ -49,6 +49,9 @@ _TASKS = [
 ]
 
 
+# Parameters, and conditions of their values.
+
+
 def _text(description: str, pattern: str, must: str, default: str | None = None) -> dict[str, Any]:
     """Return a parameter that is a text; without a default it is required."""
     parameter = {
@@ -158,9 +161,11 @@ _OPERATION_CHOICES = {
     "notifies": _either("Notifies", "notification_topic", _topic, None),
     "key": _either("HasKey", "encryption_key", _key, None),
 }
+# The policies' and the filters' names have the name of the stack.
 _STACK_NAME = {"OrganizationBootstrap": {"Ref": "AWS::StackName"}}
 
 _CREDENTIALS, _SESSIONS = RootAccessFeature
+# As the parameter has them: a list with a fixed order is one value.
 _BOTH = f"{_CREDENTIALS},{_SESSIONS}"
 _DELEGATES = ("100000000001", "100000000002")
 
@@ -236,6 +241,7 @@ ROOT_ACCESS = ParameterTemplate(
 )
 
 
+# Two accounts that no one has stand for the list of a parameter.
 _PROTECTED = ("100000000003", "100000000004")
 
 
@@ -264,6 +270,7 @@ def _root_task_choices() -> dict[str, tuple[Option, ...]]:
 def _add_root_tasks(
     stack: Stack, *, notification_topic: sns.ITopic | None, **arguments: Any
 ) -> None:
+    # The choices have the other tasks in three groups.
     tasks = [RootTask.AUDIT]
     for name in _OTHER_TASKS:
         tasks += arguments.pop(name)
@@ -303,6 +310,7 @@ ROOT_TASKS = ParameterTemplate(
     }
     | _OPERATION_CONDITIONS,
     choices=_root_task_choices(),
+    # The first row that matches counts, so that the policies come before their functions.
     table=(
         Row(ids="RootTasksDeleteCredentialsProtected", condition="ProtectsAndDeletes"),
         Row(ids="RootTasksAllowPasswordRecoveryProtected", condition="ProtectsAndRecovers"),
@@ -377,6 +385,7 @@ _SESSION_ROLES = (
     "arn:aws:iam::100000000009:role/centralized-root-access/*",
 )
 _ROLE_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+\*?"
+# Without either the stack would have no resource.
 _NO_TARGETS = {"Fn::And": [_equals("Targets", "none"), _equals("DelegatedAdministrators", "none")]}
 
 SESSION_GUARDRAIL = ParameterTemplate(

@@ -147,6 +147,7 @@ def notify_of_alarms(topic: sns.ITopic | None, construct: Construct) -> None:
             conditions={"StringEquals": {"aws:SourceAccount": Stack.of(construct).account}},
         )
     )
+    # People want to know when it is over, too.
     for alarm in alarms_of(construct):
         alarm.add_alarm_action(actions.SnsAction(topic))
         alarm.add_ok_action(actions.SnsAction(topic))

@@ -45,6 +45,7 @@ def parse_members(
         ValueError: A value is not a member, or the list is empty and may not be.
         TypeError: The argument is not a list, a tuple or a set.
     """
+    # A set, so that naming a member twice changes nothing.
     listed = set(parse_strings(argument, names))
     unknown = sorted(listed.difference(valid))
     if unknown:
@@ -86,6 +87,7 @@ def parse_delegated_administrators(account_ids: Iterable[str], *, stack: Stack) 
         TypeError: The argument is not a list, a tuple or a set, or an element is not a string.
     """
     argument = "delegated_administrators"
+    # The stack's account has several names, of which some are tokens.
     own = [stack.resolve(account_id) for account_id in (stack.account, Aws.ACCOUNT_ID)]
     parsed = values_in_order(stack, parse_strings(argument, account_ids))
     for account_id in parsed:
@@ -146,6 +148,7 @@ def require_duration(argument: str, duration: Duration, *, maximum: Duration) ->
         raise ValueError(
             f"{argument} must be known at synth, got a token. Write Duration.hours(1)."
         )
+    # Schedules and alarms count in minutes.
     milliseconds = duration.to_milliseconds()
     if milliseconds % _MINUTE or not _MINUTE <= milliseconds <= maximum.to_milliseconds():
         raise ValueError(
@@ -177,6 +180,7 @@ def require_partition(construct: Construct, *, manages_credentials: bool = False
     region = Stack.of(construct).region
     if Token.is_unresolved(region):
         return
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-enable-root-access.html
     if region.startswith("cn-"):
         raise ValueError(
             f"{construct.node.path} is in {region}: centralized root access is not available in "

@@ -16,6 +16,7 @@ _PACKAGES = {
 
 def lambda_root() -> Path:
     """Return the folder that holds the functions' packages, in a checkout or in the wheel."""
+    # The wheel carries lambda/ inside of the package.
     packaged = _PACKAGE / "_lambda"
     return packaged if packaged.is_dir() else _PACKAGE.parents[1] / "lambda"
 

@@ -74,6 +74,7 @@ def parse_roles(argument: str, roles: Iterable[iam.IRole | str]) -> list[iam.IRo
     remedy = f"Write {_EXAMPLE_ROLES}, for example."
     if not isinstance(roles, list | tuple | set | frozenset):
         raise wrong_type(argument, roles, expected="a list, a tuple or a set", remedy=remedy)
+    # A role's token does not sort, its place in the app does.
     by_path: dict[str, iam.IRole | str] = {}
     arns: set[iam.IRole | str] = set()
     for role in roles:
@@ -145,6 +146,7 @@ def _require_key(argument: str, key: kms.IKey, *, stack: Stack) -> None:
         remedy = 'For an existing key write kms.Key.from_key_arn(stack, "Key", key_arn).'
         raise wrong_type(argument, key, expected="a key of the CDK", remedy=remedy)
     _require_place(argument, key, "key", stack=stack, shared=["region"])
+    # An alias is an IKey of the CDK; imported by its ARN it does not even say so.
     alias = attribute_of(key, "alias_name")
     if alias is None and ":alias/" in arn:
         alias = arn
@@ -171,6 +173,7 @@ def _require_place(
         stack: The stack.
         shared: What of its environment has to be the stack's: ``region`` or ``account``.
     """
+    # An imported resource has the environment that is in its ARN.
     environment = attribute_of(value, "env")
     for name in shared:
         place, own = attribute_of(environment, name), getattr(stack, name)

@@ -30,10 +30,12 @@ class StackOrder(Construct):
     def of(cls, construct: IConstruct) -> StackOrder:
         """Return the order of a construct's stack."""
         stack = Stack.of(construct)
+        # A construct of the stack, so that whatever comes first creates it.
         return cast("StackOrder | None", stack.node.try_find_child(cls._ID)) or cls(stack)
 
     def add_policy(self, policy: IConstruct) -> None:
         """Let a policy be created after the ones before."""
+        # Organizations answers ConcurrentModificationException to changes at the same time.
         policy.node.add_dependency(self.first)
         if self.last_policy is not None:
             policy.node.add_dependency(self.last_policy)

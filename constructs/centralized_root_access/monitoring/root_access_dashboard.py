@@ -65,6 +65,7 @@ class RootAccessDashboard(Construct):
         states = cloudwatch.AlarmStatusWidget(
             title="Alarms", width=_FULL_WIDTH, height=2, alarms=alarms
         )
+        # A row for each subject, the most important one first.
         rows: list[list[cloudwatch.IWidget]] = [[states]]
         if root_tasks is not None:
             rows.append(_accounts(root_tasks))
@@ -95,6 +96,7 @@ def _accounts(root_tasks: RootTasks) -> list[cloudwatch.IWidget]:
 
 def _management_account_and_findings(root_tasks: RootTasks) -> list[cloudwatch.IWidget]:
     imported, refused = root_tasks.metric_findings_imported, root_tasks.metric_findings_refused
+    # Findings are opt-in: without them the other graph has the whole row.
     findings: list[cloudwatch.IWidget] = []
     if imported is not None and refused is not None:
         findings.append(
@@ -160,6 +162,7 @@ def _graph(
     maximum: float | None = None,
     stacked: bool | None = None,
 ) -> cloudwatch.GraphWidget:
+    # Counts: the axis begins at zero, and has no unit.
     axis = cloudwatch.YAxisProps(min=0, max=maximum, show_units=False)
     return cloudwatch.GraphWidget(
         title=title,

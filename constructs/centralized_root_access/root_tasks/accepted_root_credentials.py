@@ -53,6 +53,7 @@ def parse_accepted_credentials(accepted: Mapping[str, AcceptedCredentials]) -> l
     if not isinstance(accepted, Mapping):
         remedy = 'Write {"222222222222": AcceptedCredentials(types=…, reason=…, until=…)}.'
         raise wrong_type(argument, accepted, expected="a mapping", remedy=remedy)
+    # Sorted by ID: the order in the code changes no template.
     setting: list[object] = []
     for id_, entry in sorted(accepted.items(), key=lambda item: str(item[0])):
         if not isinstance(id_, str) or not re.fullmatch(f"{ACCOUNT_ID}|{UNIT_ID}", id_):
@@ -76,6 +77,7 @@ def parse_accepted_credentials(accepted: Mapping[str, AcceptedCredentials]) -> l
 
 
 def _parse_reason(argument: str, reason: object) -> str:
+    # It is shown in terminals, mails and pages: one line, without control characters.
     if not isinstance(reason, str) or not reason.isprintable() or not reason.strip():
         raise ValueError(
             f"{argument} must be one line of text, got {reason!r}. Write why they stay."

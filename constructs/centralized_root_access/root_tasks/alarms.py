@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_stepfunctions as sfn
     from constructs import Construct
 
+# What the alarms say: the mail has nothing else, and each command in it can be pasted.
 CREDENTIALS = alarm_description(
     "Accounts had root credentials at the last full audit.",
     "See which, the riskiest first: centralized-root-access report",
@@ -66,6 +67,7 @@ def audit_metric(state_machine: sfn.StateMachine, name: str) -> cloudwatch.Metri
         namespace=NAMESPACE,
         metric_name=name,
         dimensions_map={"StateMachineName": state_machine.state_machine_name},
+        # Of two audits that end in a period the worse one counts.
         statistic="Maximum",
         period=Duration.minutes(5),
     ).attach_to(state_machine)
@@ -76,6 +78,7 @@ def metric_of_failed_executions(
 ) -> cloudwatch.MathExpression:
     """Return how many executions of state machines failed or timed out, or were stopped."""
     metrics = {}
+    # The names are ids in the expression, which begin with a small letter.
     for number, state_machine in enumerate(state_machines):
         metrics[f"failed{number}"] = state_machine.metric_failed(period=MINUTE)
         metrics[f"timedOut{number}"] = state_machine.metric_timed_out(period=MINUTE)
@@ -95,7 +98,10 @@ def metric_of_refused_executions(
 
 
 def metric_of_failed_starts(rule: events.Rule) -> cloudwatch.Metric:
-    """Return the number of audits that EventBridge gave up starting: it sends no zeros."""
+    """Return the number of audits that EventBridge gave up starting: it sends no zeros.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+    """
     return cloudwatch.Metric(
         namespace="AWS/Events",
         metric_name="FailedInvocations",

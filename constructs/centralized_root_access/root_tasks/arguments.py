@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 _MAX_CONCURRENCY = 1000
+# The name of a domain has at most 253 characters, each label 63.
 _DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}"
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 _PATH = r"(?=.{1,512}$)/([A-Za-z0-9+=,.@_-]+/)*"
 
 # Lambda allows 4,096 characters of variables, measured as JSON, in which the quotation marks of the

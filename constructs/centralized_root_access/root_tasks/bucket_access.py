@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import aws_s3 as s3
 
+# Every action by which an object, a version of it or its tags can change.
 _CHANGES = [
     "s3:DeleteObject*",
     "s3:PutObject*",
@@ -46,6 +47,8 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
     Args:
         tasks: The tasks that executions may ask for.
     """
+    # What depends on the tasks: backups are of removed policies, and only audits are compared with
+    # the latest one.
     backups = ["backups/*"] if UNLOCK_TASKS.intersection(tasks) else []
     latest = ["latest/*"] if RootTask.AUDIT in tasks else []
     changes = [task for task in tasks if task is not RootTask.AUDIT]
@@ -73,6 +76,7 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
         return access
 
     # Executions of plans.
+    # The mark is what lets a plan be executed once.
     mark = ["runs/*/executed-by.json"]
     access["StartExecution"] = BucketAccess(
         read=["runs/*/plan.json"] + mark + ["executions/*/run.json"],
@@ -80,6 +84,7 @@ def bucket_access(tasks: Sequence[RootTask]) -> dict[str, BucketAccess]:
     )
     for task in changes:
         results = [f"executions/*/results/{task}/*"]
+        # A policy is backed up by the function that removes it.
         if task in UNLOCK_TASKS:
             results += backups
         access[TASK_IDS[task]] = BucketAccess(
@@ -111,6 +116,7 @@ def read_only_functions(tasks: Iterable[RootTask]) -> dict[str, list[RootTask]]:
 
 def access_statements(access: BucketAccess, bucket: s3.IBucket) -> list[iam.PolicyStatement]:
     """Return the statements of a function's role."""
+    # The Sids are in the template: they never change.
     statements: list[iam.PolicyStatement] = []
     if access.read:
         objects = [bucket.arn_for_objects(pattern) for pattern in access.read]

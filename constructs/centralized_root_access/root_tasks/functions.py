@@ -85,6 +85,7 @@ class RootTaskFunctions:
 
     def protect_bucket(self) -> None:
         """Let only the functions change objects of the bucket, when all of them are built."""
+        # Each function has its id in the table.
         writers = {}
         for id, access in bucket_access(self.tasks).items():
             function = cast("lambda_.Function", self.scope.node.find_child(id))
@@ -126,6 +127,7 @@ class RootTaskFunctions:
 
     def _build_write_report(self) -> lambda_.Function:
         statements: list[iam.PolicyStatement] = []
+        # An audit in the management account also looks at that account's own root user.
         if RootTask.AUDIT in self.tasks:
             statements.append(permissions.own_root_user_statement())
         if self.settings["securityHubFindings"]:
@@ -142,6 +144,7 @@ class RootTaskFunctions:
         return function
 
     def _build_start_execution(self, audits: sfn.StateMachine) -> lambda_.Function:
+        # It checks the plan against what is allowed now, and against the execution that made it.
         settings = self._settings("tasks", "protectedAccounts", "allowPolicyOverride")
         settings["auditStateMachineArn"] = audits.state_machine_arn
         return self._build(
@@ -214,6 +217,7 @@ class RootTaskFunctions:
         timeout: Duration = _RUN_TIMEOUT,
         role_path: str | None = None,
     ) -> lambda_.Function:
+        # Its own calls, its own objects, and the key of these.
         all_statements = list(statements)
         all_statements += access_statements(bucket_access(self.tasks)[id], self.bucket)
         if self.encryption_key is not None:

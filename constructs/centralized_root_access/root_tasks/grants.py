@@ -62,6 +62,7 @@ def grant(scope: Construct, grantee: iam.IGrantable, permissions: list[Permissio
             f"runs of {scope.node.path}. Create a role that it may assume, and grant that one: "
             'iam.Role(stack, "Operator", assumed_by=iam.ArnPrincipal(role_arn)).'
         )
+    # Only by policies of the principal: state machines have none of their own.
     grants = [
         iam.Grant.add_to_principal(
             grantee=grantee,
@@ -72,6 +73,7 @@ def grant(scope: Construct, grantee: iam.IGrantable, permissions: list[Permissio
         for permission in permissions
     ]
     granted = functools.reduce(iam.Grant.combine, grants)
+    # An ArnPrincipal, for example, has none either.
     if not granted.success:
         raise ValueError(
             f"grantee is of type {type(grantee).__name__}, which has no policies of its own. Grant a role, a "
@@ -116,7 +118,10 @@ def listing_results(bucket: s3.IBucket, *, folders: Iterable[str]) -> Permission
 def reading_results(
     bucket: s3.IBucket, state_machine: sfn.StateMachine, *, folder: str
 ) -> list[Permission]:
-    """Return the permissions to read and verify the results of a run without a report."""
+    """Return the permissions to read and verify the results of a run without a report.
+
+    The hashes of the results are in the executions of its batches, which a Map Run lists.
+    """
     objects = [bucket.arn_for_objects(f"{folder}/*/{name}") for name in ("run.json", "results/*")]
     reading = ["states:DescribeExecution", "states:GetExecutionHistory", "states:ListMapRuns"]
     batches = [arn_of_runs(state_machine, "execution", "/*:*")]

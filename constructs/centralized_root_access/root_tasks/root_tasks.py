@@ -178,6 +178,8 @@ class RootTasks(Construct):
     ) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)
+
+        # Every argument is checked before anything is built.
         self.tasks: list[RootTask] = parse_members("tasks", tasks, RootTask)
         """The tasks, in the order of the enum."""
         protected = parse_account_ids("protected_accounts", protected_accounts)
@@ -185,6 +187,7 @@ class RootTasks(Construct):
         accepted = parse_accepted_credentials(
             {} if accepted_credentials is None else accepted_credentials
         )
+        # These go into the environment of a function.
         require_room(
             {
                 "protected_accounts": protected,
@@ -204,6 +207,7 @@ class RootTasks(Construct):
             require_audit("security_hub_findings", tasks=self.tasks)
         require_max_concurrency(max_concurrency)
         log_settings = parse_log_settings(encryption_key, log_retention, stack=stack)
+        # What AWS offers in the stack's Region.
         manages_credentials = not UNLOCK_TASKS.issuperset(self.tasks)
         require_partition(self, manages_credentials=manages_credentials)
         warn_of_opt_in_region(self)
@@ -250,6 +254,7 @@ class RootTasks(Construct):
 
         Its input is ``{"plan": "<run id>"}``.
         """
+        # It reads the audits' executions, to know who planned what it executes.
         if functions.tasks_with_changes:
             executing = functions.build_making_changes(self.audit_state_machine)
             batches += executing.batch
@@ -328,6 +333,7 @@ class RootTasks(Construct):
         Raises:
             ValueError: The principal is known to be of another account, or has no policies.
         """
+        # Of audits and plans, too: to stop these needs no reading of what they found.
         executions = [execution_arn(own) for own in self._own_state_machines]
         stopping = Permission(["states:DescribeExecution", "states:StopExecution"], executions)
         return self._grant_results(grantee, stopping, of={"executions": self.execute_state_machine})
@@ -365,6 +371,7 @@ class RootTasks(Construct):
     ) -> iam.Grant:
         """Grant a permission, finding the stack, and reading the results of runs in folders."""
         by_folder = {folder: own for folder, own in of.items() if own is not None}
+        # Each command first finds the deployment in its stack's outputs.
         granted = [permission, grants.finding_the_stack(self)]
         for folder, own in by_folder.items():
             granted += grants.reading_results(self.bucket, own, folder=folder)
@@ -389,6 +396,7 @@ class RootTasks(Construct):
         self.metric_management_root_user_unprotected = audit_metric(
             audits, "ManagementRootUserUnprotected"
         )
+        # Without findings these would never have a data point.
         self.metric_findings_imported: cloudwatch.Metric | None = None
         self.metric_findings_refused: cloudwatch.Metric | None = None
         if security_hub_findings:
@@ -432,6 +440,7 @@ class RootTasks(Construct):
             description = "ARN of the state machine that executes plans of root tasks."
             arn = self.execute_state_machine.state_machine_arn
             add_output(self, "ExecuteStateMachineArn", description=description, value=arn)
+        # The pre-flight takes the roles from here: it has to judge policies for their ARNs.
         for role in self.session_roles:
             description = (
                 "ARN of a role that opens root sessions, by which `preflight` judges policies."
