@@ -20,7 +20,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from common.errors import RootAccessError, truncate_json
+from common.errors import RootAccessError
+from common.json_text import truncate_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -31,8 +31,6 @@ The others are for the code that catches them::
 
 from __future__ import annotations
 
-import bisect
-import json
 from typing import ClassVar
 
 
@@ -44,13 +42,3 @@ class RootAccessError(Exception):
 
     is_for_people: ClassVar[bool] = True
     """True if it has a sentence: the custom resource's entry point, which imports nothing, asks."""
-
-
-def truncate_json(text: str, *, max_bytes: int) -> str:
-    """Return the text, shortened to a number of bytes in its JSON form."""
-    if len(json.dumps(text)) <= max_bytes:
-        return text
-    fits = bisect.bisect(
-        range(len(text)), max_bytes, key=lambda size: len(json.dumps(text[:size] + "…"))
-    )
-    return text[: max(fits - 1, 0)] + "…"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any, NoReturn
 
 ACCOUNT_ID = re.compile("[0-9]{12}")
 UNKNOWN = "unknown"
@@ -53,31 +51,3 @@ def account_id_or_unknown(value: object) -> str:
 def members(value: object) -> Mapping[str, object]:
     """Return the members of an object of JSON; anything else has none."""
     return value if isinstance(value, Mapping) else {}
-
-
-def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON. Readers differ in which one of two equal keys counts.
-
-    Raises:
-        ValueError: It has a key twice.
-    """
-    if len(members := dict(pairs)) < len(pairs):
-        raise ValueError("An object has the same key twice")
-    return members
-
-
-def pretty_json(text: str) -> str:
-    """Return JSON over several lines, or unchanged what is not JSON or has a key twice."""
-    try:
-        return json.dumps(json.loads(text, object_pairs_hook=unique_keys), indent=2)
-    except (ValueError, RecursionError):
-        return text
-
-
-def refuse_constant(name: str) -> NoReturn:
-    """Refuse NaN and the infinities, which Python reads and JSON does not have.
-
-    Raises:
-        ValueError: Always.
-    """
-    raise ValueError(f"{name} is not JSON")

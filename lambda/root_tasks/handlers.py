@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.runtime import system_clock
-from common.metrics import log_sdk, write_line
+from common.log import log_sdk, write_line
 
 from .aws.clients import create_clients
 from .aws.invocation import Aws

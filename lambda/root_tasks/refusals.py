@@ -8,7 +8,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from aws_calls.failures import Failure, describe
-from common.errors import RootAccessError, truncate_json
+from common.errors import RootAccessError
+from common.json_text import truncate_json
 from common.untrusted import excerpt, printable
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from aws_calls.notices import MAX_LISTED, Notice, bullets, paragraphs, publish_o
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, create_clients, system_clock
 from common.function_settings import FunctionSettings
-from common.metrics import log_sdk, write_line
+from common.log import log_sdk, write_line
 from common.untrusted import text_or_unknown
 
 from .root_use_events import RootUse, Use, read_delivery

@@ -11,7 +11,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Annotations, Match
 
 from centralized_root_access import CentralizedRootAccess
-from root_access.drift.detection import DriftCheckSettings
+from root_access.drift.check import DriftCheckSettings
 from support.templates import (
     MANAGEMENT,
     bootstrap_stack,
@@ -59,7 +59,7 @@ def test_the_function_reads_empty_lists_as_empty_lists() -> None:
     CentralizedRootAccess(
         stack, "RootAccess", features=[], delegated_administrators=[]
     ).add_drift_check()
-    (function,) = functions(template(stack), "root_access.drift.detection.on_check")
+    (function,) = functions(template(stack), "root_access.drift.check.on_check")
     read = DriftCheckSettings.from_environment({"SETTINGS": json.dumps(settings(function))})
     assert (read.features, read.delegated_administrators) == ((), ())
 

@@ -21,8 +21,8 @@ from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 from centralized_root_access.base.arguments import parse_account_ids, parse_delegated_administrators
 from centralized_root_access.cli.runs import deployment
 from common.errors import RootAccessError
-from common.metrics import log_sdk
-from root_access.drift import detection
+from common.log import log_sdk
+from root_access.drift import check
 from root_access.handler import ResponseNotDeliveredError
 from root_access.state import desired_state
 from root_access.steps import Operation
@@ -68,7 +68,7 @@ PROTECTED = THIRD
 STATE_MACHINE = "AWS::StepFunctions::StateMachine"
 
 SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
-    "root_access.drift.detection.on_check": detection.DriftCheckSettings.from_environment,
+    "root_access.drift.check.on_check": check.DriftCheckSettings.from_environment,
     "root_use.root_use_notice.on_delivery": root_use_notice.Settings.from_environment,
     "root_tasks.handlers.start_run": StartRunSettings.from_environment,
     "root_tasks.handlers.run_batch": RunBatchSettings.from_environment,
@@ -258,7 +258,7 @@ def test_no_role_of_root_tasks_reads_more_of_the_organization_than_its_accounts_
 def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None:
     read = everything.settings
     (topic,) = resources(everything.template, "AWS::SNS::Topic")
-    assert read("root_access.drift.detection.on_check") == detection.DriftCheckSettings(
+    assert read("root_access.drift.check.on_check") == check.DriftCheckSettings(
         features=(SESSIONS,),
         delegated_administrators=(MEMBER,),
         repaired_stack_id="${AWS::StackId}",
@@ -309,7 +309,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
 
 def test_the_defaults_arrive_in_the_settings(defaults: Synthesized) -> None:
     read = defaults.settings
-    assert read("root_access.drift.detection.on_check") == detection.DriftCheckSettings(
+    assert read("root_access.drift.check.on_check") == check.DriftCheckSettings(
         features=(CREDENTIALS, SESSIONS),
         delegated_administrators=None,
         repaired_stack_id=None,
@@ -371,7 +371,7 @@ def test_the_function_reads_the_properties_and_returns_the_attributes(
 def test_the_alarms_read_the_metric_that_the_drift_check_logs(
     everything: Synthesized, organization: LocalOrganization
 ) -> None:
-    drift_check = DriftCheck(settings=everything.settings("root_access.drift.detection.on_check"))
+    drift_check = DriftCheck(settings=everything.settings("root_access.drift.check.on_check"))
     drift_check()
     detected, _repaired = drift_check.checks()
     assert isinstance(detected["_aws"]["Timestamp"], int)

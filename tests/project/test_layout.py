@@ -60,7 +60,7 @@ def test_the_functions_need_nothing_but_boto3(boto3_python: Path) -> None:
     """Every module is imported where there is no CDK, no moto and no installed project."""
     assert {
         "root_access.handler",
-        "root_access.drift.detection",
+        "root_access.drift.check",
         "root_use.root_use_notice",
         "root_tasks.handlers",
     } <= set(MODULES)

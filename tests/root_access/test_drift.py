@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aws_calls.notices import NotPublishedError
-from common.metrics import metric_line
+from common.log import metric_line
 from root_access.drift.notice import RecordedCall
 from root_access.drift.repair import DESCRIBE_STACKS, CheckFailedError
 from root_access.root_access_errors import ConvergenceError

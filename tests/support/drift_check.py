@@ -11,8 +11,8 @@ import boto3
 
 from aws_calls.notices import PUBLISH
 from aws_calls.security_hub import IMPORT_FINDINGS
-from root_access.drift import detection
-from root_access.drift.detection import DriftCheckSettings
+from root_access.drift import check
+from root_access.drift.check import DriftCheckSettings
 from root_access.drift.repair import DESCRIBE_STACKS
 from support.accounts import MANAGEMENT
 from support.function import BOTH, FakeContext, Function
@@ -122,7 +122,7 @@ class DriftCheck(Publisher):
 
     def __call__(self, event: object = BY_INTERVAL) -> list[Mapping[str, Any]]:
         """Run it, and return the lines of its checks."""
-        detection.DriftCheck(
+        check.DriftCheck(
             context=FakeContext(
                 invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:Drift",
                 remaining_seconds=180,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from common.identifier import Identifier
-from common.untrusted import refuse_constant, unique_keys
+from common.json_text import refuse_constant, unique_keys
 
 from .operators import OPERATORS, Operator
 from .policy_text import Template, Variable, lowercase, parse_template

@@ -88,7 +88,7 @@ class DriftCheck(Construct):
             self,
             "Function",
             description="Checks that centralized root access matches the stack.",
-            handler="root_access.drift.detection.on_check",
+            handler="root_access.drift.check.on_check",
             log_group=logs,
             statements=[
                 *permissions.check_statements(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.security_hub import import_findings
-from common.metrics import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
+from common.log import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
 
 from ..aws.executions import state_machine_name
 from ..aws.stores import REPORT_JSON, File, WriteContentionError

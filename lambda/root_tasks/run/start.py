@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.failures import CallError
-from common.metrics import STATE_MACHINE_NAME, metric_line
+from common.log import STATE_MACHINE_NAME, metric_line
 
 from ..aws.executions import Execution, state_machine_name
 from ..aws.stores import ChecksumMismatchError, Storage

@@ -6,7 +6,7 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any
 
-from common.untrusted import pretty_json, refuse_constant, unique_keys
+from common.json_text import pretty_json, refuse_constant, unique_keys
 
 from ..messages import enumeration
 

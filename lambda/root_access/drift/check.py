@@ -14,7 +14,7 @@ from aws_calls.retry import Clock, RetryBudget
 from aws_calls.runtime import FunctionArn, LambdaContext, create_clients, system_clock
 from aws_calls.security_hub import import_findings
 from common.function_settings import FunctionSettings
-from common.metrics import ORGANIZATION_ID, log_sdk, metric_line, write_line
+from common.log import ORGANIZATION_ID, log_sdk, metric_line, write_line
 from common.next_step import NextStep
 from common.untrusted import UNKNOWN, members
 

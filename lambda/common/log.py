@@ -1,4 +1,4 @@
-"""Lines of the log, and CloudWatch metrics as such lines, in the embedded metric format."""
+"""Lines of the log. CloudWatch takes metrics from some, in the embedded metric format."""
 
 from __future__ import annotations
 
