@@ -30,7 +30,7 @@ from root_tasks.aws.executions import REPORT_SHA256
 from root_tasks.aws.stores import sha256
 from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run_documents import AcceptedCredentials
-from root_tasks.run.request import parse_request
+from root_tasks.run.parse_input import parse_request
 from root_tasks.run.settings import (
     RunBatchSettings,
     StartExecutionSettings,

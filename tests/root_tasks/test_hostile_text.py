@@ -19,8 +19,8 @@ from root_tasks.messages import DAMAGED_RESULT, LOOK_AGAIN, NOTHING_CHANGED, hin
 from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
 from root_tasks.refusals import MAX_REFUSAL_BYTES, RefusalReason, RunRefusedError
 from root_tasks.report.render import as_csv, as_json
+from root_tasks.run.parse_input import parse_request
 from root_tasks.run.plans import parse_plan_request
-from root_tasks.run.request import parse_request
 from support.accounts import MEMBER, OTHER
 from support.reports import HIDDEN_CHARACTERS, hostile_audit, report, result
 from support.root_tasks import RootTasks, lock_out

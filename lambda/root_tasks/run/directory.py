@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..aws.invocation import Aws
     from ..model.report_schema import Task
     from ..model.run_documents import Account
-    from ..tasks.task_input import Request
+    from ..tasks.request import Request
 
     Page = dict[str, Account]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..aws.executions import Execution
     from ..model.run_documents import AcceptedCredentials, Plan
-    from ..tasks.task_input import Request
+    from ..tasks.request import Request
 
 _ABOUT_EMAILS = (Task.AUDIT, Task.RECOVER)
 

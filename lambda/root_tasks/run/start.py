@@ -15,12 +15,12 @@ from ..model.codec import DecodingError
 from ..model.run_documents import RUN_ID
 from ..model.task import Task
 from ..refusals import RefusalReason, RunRefusedError
-from ..tasks.task_input import Request
+from ..tasks.request import Request
 from .directory import MemberDirectory
+from .parse_input import parse_request
 from .plans import Plans, parse_plan_request, require_override
 from .prepare import prepare, require_members
 from .recoveries import accepted_recoveries
-from .request import parse_request
 from .unit_names import with_unit_names
 
 if TYPE_CHECKING:

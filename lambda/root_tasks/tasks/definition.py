@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from ..aws.sessions import RootSession
     from ..model.report_schema import Task
     from ..model.run_documents import CredentialSelection, Finding, Target
-    from .task_input import Request, TaskInput
+    from .request import Request
+    from .task_input import TaskInput
 
 
 @dataclass(frozen=True, kw_only=True)

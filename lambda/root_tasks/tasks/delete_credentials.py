@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from ..model.run_documents import CredentialSelection
     from .credentials import Credential
     from .definition import AccountTask
-    from .task_input import Request, TaskInput
+    from .request import Request
+    from .task_input import TaskInput
 
 _CREDENTIAL_TYPES = "credentialTypes"
 _UNUSED_FOR_DAYS = "unusedForDays"

@@ -20,8 +20,9 @@ from ..refusals import RefusalReason, RunRefusedError
 from .definition import TaskDefinition, TaskWords
 from .outcomes import failure_item, finding_of, item_of
 from .policy_documents import difference, effect_on_everyone, policy_text
+from .request import Request, assignments_of
 from .resource_policies import find_bucket_region, policy_of
-from .task_input import Request, assignments_of, invalid_value, string_list, text_of
+from .task_input import invalid_value, string_list, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

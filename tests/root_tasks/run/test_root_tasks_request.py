@@ -13,9 +13,9 @@ from aws_calls.failures import Failure, FailureKind
 from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run_documents import Assignment, Target
 from root_tasks.refusals import RefusalReason, RunRefusedError, task_not_in_stack
+from root_tasks.run.parse_input import parse_request
 from root_tasks.run.plans import parse_plan_request
-from root_tasks.run.request import parse_request
-from root_tasks.tasks.task_input import Request
+from root_tasks.tasks.request import Request
 from support.accounts import MEMBER, OTHER
 
 if TYPE_CHECKING:

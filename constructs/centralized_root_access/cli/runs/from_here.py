@@ -23,8 +23,8 @@ from root_tasks.run.batch import AccountRunner
 from root_tasks.run.directory import MemberDirectory
 from root_tasks.run.make_report import make_report
 from root_tasks.run.own_root_user import own_root_user
+from root_tasks.run.parse_input import parse_request
 from root_tasks.run.prepare import prepare, require_members
-from root_tasks.run.request import parse_request
 from root_tasks.run.unit_names import with_unit_names
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from root_tasks.model.report_schema import Report
     from root_tasks.model.run_documents import Account, Finding
     from root_tasks.run.directory import Survey
-    from root_tasks.tasks.task_input import Request
+    from root_tasks.tasks.request import Request
 
     from ..base.caller import Caller
 

@@ -14,7 +14,7 @@ from .plans import PLAN
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from ..tasks.task_input import Request
+    from ..tasks.request import Request
 
 
 def parse_request(input_: object, *, tasks: Collection[Task]) -> Request:
