@@ -112,8 +112,9 @@ def test_json_on_a_page_is_json(block: Block) -> None:
 def test_a_command_on_a_page_exists_with_its_arguments(
     block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A policy of the reader's.
-    (tmp_path / "fixed.json").touch()
+    # A policy of the reader's, and one that stands for a backup's key.
+    for policy in ("fixed.json", "BACKUP"):
+        (tmp_path / policy).touch()
     monkeypatch.chdir(tmp_path)
     calls = run_with_stubs(script(block, PROGRAMS), programs=PROGRAMS, folder=tmp_path)
     assert calls
