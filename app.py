@@ -1,4 +1,4 @@
-"""The reference app: one stack in the management account for root access, its drift and the tasks."""
+"""The reference app: a stack in the management account for root access, drift and root tasks."""
 
 import os
 

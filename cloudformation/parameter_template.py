@@ -108,7 +108,7 @@ class ParameterTemplate:
 
 
 def build_parameter_template(template: ParameterTemplate, *, output: Path) -> tuple[Path, ...]:
-    """Write a template with parameters and the zip files of its functions' code, and return the files.
+    """Write a template with parameters, and the zip files of its functions; return the files.
 
     Args:
         template: The template.

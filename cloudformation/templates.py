@@ -362,8 +362,8 @@ GUARDRAIL = ParameterTemplate(
             f"IDs of organizational units or accounts, {_SEPARATED}",
         ),
         "ExemptAccounts": _text(
-            f"The accounts under the targets whose root users are not denied anything, {_EXAMPLE_ACCOUNTS}. "
-            "Empty: none.",
+            "The accounts under the targets whose root users are not denied anything, "
+            f"{_EXAMPLE_ACCOUNTS}. Empty: none.",
             f"|{_ACCOUNTS}*",
             f"empty, or account IDs of 12 digits, {_SEPARATED}",
             default="",

@@ -11,8 +11,8 @@ from cdk_nag import AwsSolutionsChecks
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
 
 REASONS = {
-    "AwsSolutions-IAM5": "The roles' statements are limited to the construct's own bucket, functions "
-    "and state machines, and by conditions where AWS has no resource to name.",
+    "AwsSolutions-IAM5": "The roles' statements are limited to the construct's own bucket, "
+    "functions and state machines, and by conditions where AWS has no resource to name.",
     "AwsSolutions-S1": "CloudTrail's data events show who read a report.",
     "AwsSolutions-SF1": "Step Functions keeps the history; account names stay out of the logs.",
     "AwsSolutions-SF2": "The report has a result for each account, so a trace adds nothing to it.",

@@ -1,4 +1,4 @@
-"""A guardrail for root users, and alarms on root users in use and on root sessions that are not the audit's.
+"""A guardrail for root users, and alarms on root users in use and on root sessions of others.
 
 The guardrail is attached to one organizational unit first. `aws organizations list-roots` and
 `aws organizations list-organizational-units-for-parent` return the ids.

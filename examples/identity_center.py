@@ -1,4 +1,4 @@
-"""Root tasks for people who sign in by IAM Identity Center (AWS SSO): a managed policy a permission set.
+"""Root tasks for people who sign in by IAM Identity Center, with a policy for each permission set.
 
 A permission set's role cannot be changed, but a permission set can name a customer managed policy
 of the account that it is assigned in. Here that is the account of this stack.

@@ -1,4 +1,4 @@
-"""A bootstrap app with rules of its own: a permissions boundary, an encryption key and a retention of logs.
+"""A bootstrap app with a permissions boundary, an encryption key and a retention of logs.
 
 CDK attaches the boundary to every role of the stack, whichever construct created it. It allows
 every action of docs/reference/permissions-boundary.md, by the argument that needs it: leave out

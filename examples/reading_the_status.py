@@ -1,4 +1,4 @@
-"""Reading the status: from the stack's output, from a parameter, and the organization's id in another stack.
+"""Reading the status from the output and a parameter, and the organization's id in another stack.
 
 With the AWS CLI and jq, in one line:
 

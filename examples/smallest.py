@@ -1,4 +1,4 @@
-"""The smallest app: both features are enabled, in the account and Region of the CLI's credentials."""
+"""The smallest app: it enables both features, in the account of the CLI's credentials."""
 
 from aws_cdk import App, Stack
 

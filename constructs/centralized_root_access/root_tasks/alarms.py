@@ -125,7 +125,7 @@ def alarm_of_audits(
 def alarm_of_missing_audits(
     scope: Construct, audits: cloudwatch.Metric, *, interval: Duration
 ) -> cloudwatch.Alarm | None:
-    """Return the alarm for full audits that no longer end; None with an interval of two days or more.
+    """Return the alarm for full audits that no longer end, for intervals of less than two days.
 
     CloudWatch looks back on a week, and a new alarm waits for two days at most.
     """

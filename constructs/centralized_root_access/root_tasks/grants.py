@@ -76,8 +76,8 @@ def grant(scope: Construct, grantee: iam.IGrantable, permissions: list[Permissio
     # An ArnPrincipal, for example, has none either.
     if not granted.success:
         raise ValueError(
-            f"grantee is of type {type(grantee).__name__}, which has no policies of its own. Grant a role, a "
-            "user, a group or a managed policy."
+            f"grantee is of type {type(grantee).__name__}, which has no policies of its own. "
+            "Grant a role, a user, a group or a managed policy."
         )
     return granted
 
