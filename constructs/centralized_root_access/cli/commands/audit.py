@@ -57,18 +57,19 @@ def audit(
     if from_here:
         return _audit_from_here(selection.input, output=output, target=target)
     with failures_as("Unable to audit", as_json=output.format == JSON):
-        from ..runs.deployed_runs import Runs
+        from ..runs.reports import Reports
+        from ..runs.selected_accounts import accounts_of_report
+        from ..runs.shown_report import show_result
 
         try:
-            runs = Runs.find(target)
+            reports = Reports.find(target)
         except NoDeploymentError as error:
             raise CommandError(
                 f"{error} To audit without a deployment, use `audit --from-here`."
             ) from error
-        execution = runs.run(
-            "audit", selection.input | runs.accounts_of_report(selection, audits=True)
-        )
-    return runs.show_result(execution, output=output)
+        chosen = accounts_of_report(reports, selection, audits=True)
+        execution = reports.runs.run("audit", selection.input | chosen)
+    return show_result(reports, execution, output=output)
 
 
 def _audit_from_here(
@@ -84,8 +85,9 @@ def _audit_from_here(
         from root_tasks.report.render import as_json
 
         from ..runs.from_here import audit_from_here
+        from ..runs.shown_report import keep_report, show_report
         from ..runs.step_sentences import sentences
-        from ..runs.stored_report import StoredReport, keep_report, show_stored_report
+        from ..runs.stored_report import StoredReport
 
         name = target.environment.run_name("audit")
         try:
@@ -95,7 +97,7 @@ def _audit_from_here(
             raise _with_advice_from_here(error) from error
         stored = StoredReport.of(as_json(report, stored=False), input_=input_)
         # Nothing else has this report: it is shown before it is saved.
-        show_stored_report(stored, output=output)
+        show_report(stored, output=output)
     if output.format == TABLE:
         print_note(*sentences(next_steps(report, stored=False), target=target))
         if not output.open and not output.path:

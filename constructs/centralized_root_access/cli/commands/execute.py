@@ -23,6 +23,7 @@ from ..base.terminal import confirm
 
 if TYPE_CHECKING:
     from ..base.options import Output, TargetOptions
+    from ..runs.plan_state import PlanState
     from ..runs.stored_report import StoredReport
 
 
@@ -64,52 +65,63 @@ def execute(
         from root_tasks.run.plans import PLAN
         from root_tasks.tasks.task_input import REASON
 
-        from ..runs.deployed_runs import Runs
         from ..runs.deployment import AUDIT_FOLDER, EXECUTE_FOLDER
+        from ..runs.reports import Reports
+        from ..runs.shown_report import show_result
 
-        runs = Runs.find(target)
+        reports = Reports.find(target)
+        runs = reports.runs
         if EXECUTE_FOLDER not in runs.deployment.state_machine_arns:
             raise CommandError(
-                f"Stack {runs.deployment.stack} lists no task that makes changes, so it cannot execute "
-                "plans. Add one to RootTasks(tasks=[...]) and deploy."
+                f"Stack {runs.deployment.stack} lists no task that makes changes, so it cannot "
+                "execute plans. Add one to RootTasks(tasks=[...]) and deploy."
             )
         try:
-            stored = runs.find_report(f"{AUDIT_FOLDER}/{run}")
+            stored = reports.of_run(f"{AUDIT_FOLDER}/{run}")
         except RunNotFoundError:
             raise CommandError(
                 f"There is no plan {run}. `runs` lists the plans. Nothing was changed."
             ) from None
-        _require_plan(stored, run, approved_sha256=approved_sha256)
-        state = runs.plan_state(stored.report)
-        if state is not None and state.obstacle is not None:
-            raise CommandError(f"{state.obstacle} Nothing was changed.")
+
+        # Whatever keeps the function from executing it, a person should not be asked first.
+        problem = _problem_of(stored, reports.plan_state(stored.report), approved_sha256)
+        if problem is not None:
+            raise CommandError(f"{problem} Nothing was changed.")
         if not yes and not _is_confirmed(
             stored, runs.caller.arn, reason=reason, everything=output.all
         ):
             return ExitCode.NO_RESULT
+
         # If the report that was shown had been altered, something else would have been approved.
         input_ = {PLAN: run, REPORT_SHA256: sha256(stored.body)}
         if reason is not None:
             input_[REASON] = reason
         execution = runs.run("execute", input_, folder=EXECUTE_FOLDER)
-    return runs.show_result(execution, output=output, ended="has executed the plan")
+    return show_result(reports, execution, output=output, ended="has executed the plan")
 
 
-def _require_plan(stored: StoredReport, run: str, *, approved_sha256: str | None) -> None:
-    """Refuse a run that is not a plan with something to execute, or not the one that was approved."""
+def _problem_of(
+    stored: StoredReport, state: PlanState | None, approved_sha256: str | None
+) -> str | None:
+    """Return why a run cannot be executed, or is not the plan that was approved; None if it can be."""
     from root_tasks.aws.stores import sha256
-    from root_tasks.report.summary import is_executable, is_plan
+    from root_tasks.report.summary import is_plan
 
+    from ..runs.stored_report import Doubt
+
+    run = stored.report.run_id
     if not is_plan(stored.report):
-        raise CommandError(f"Run {run} is not a plan. Create one with `plan`. Nothing was changed.")
-    if stored.unfinished or not is_executable(stored.report):
-        problem = "ended without its report" if stored.unfinished else "lists nothing to execute"
-        raise CommandError(f"Plan {run} {problem}; `report {run}` shows why. Nothing was changed.")
+        return f"Run {run} is not a plan. Create one with `plan`."
+    if stored.doubt is Doubt.ENDED_WITHOUT_REPORT:
+        return f"Plan {run} ended without its report; `report {run}` shows why."
+    if state is None:
+        return f"Plan {run} lists nothing to execute; `report {run}` shows why."
     if approved_sha256 not in (None, sha256(stored.body)):
-        raise CommandError(
-            f"The report that was approved is not that of plan {run}. Whoever approves the plan has to "
-            f"read it with `report {run}`, which shows the SHA-256 to approve. Nothing was changed."
+        return (
+            f"The report that was approved is not that of plan {run}. Whoever approves the plan has "
+            f"to read it with `report {run}`, which shows the SHA-256 to approve."
         )
+    return state.obstacle
 
 
 def _is_confirmed(
@@ -117,10 +129,10 @@ def _is_confirmed(
 ) -> bool:
     """Show a plan, and ask whether to execute it."""
     from root_tasks.messages import quantity
-    from root_tasks.model.report_schema import Outcome
+    from root_tasks.model.outcome import Outcome
     from root_tasks.report.summary import requesters, warnings_before_execution, what_it_does
 
-    from ..runs.stored_report import print_doubt
+    from ..runs.shown_report import print_doubt
     from ..show.screen import show_report
 
     show_report(plan.report, everything=everything, to_decide=True)

@@ -62,15 +62,19 @@ def _planning(task: Task) -> Decorator:
             if task is Task.RECOVER and reason is None:
                 reason = ask("Why is the recovery needed, for example a ticket?")
             with failures_as("Unable to plan", as_json=output.format == JSON):
+                from ..runs.reports import Reports
+                from ..runs.selected_accounts import accounts_of_report
+                from ..runs.shown_report import show_result
+
                 given = function(**options) | {"reason": reason}
                 given = {key: value for key, value in given.items() if value is not None}
-                from ..runs.deployed_runs import Runs
 
-                runs = Runs.find(target)
-                if (selection := options.get("selection")) is not None:
-                    given |= runs.accounts_of_report(selection, audits=False)
-                execution = runs.run(f"plan-{task}", {"task": task, **given})
-            return runs.show_result(execution, output=output)
+                reports = Reports.find(target)
+                selection = options.get("selection")
+                if selection is not None:
+                    given |= accounts_of_report(reports, selection, audits=False)
+                execution = reports.runs.run(f"plan-{task}", {"task": task, **given})
+            return show_result(reports, execution, output=output)
 
         return wrapper
 

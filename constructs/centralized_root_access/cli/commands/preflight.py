@@ -234,10 +234,10 @@ def _of_report(target: TargetOptions, run: str) -> tuple[tuple[Task, ...], tuple
     from root_tasks.model.report_schema import Outcome
     from root_tasks.report.summary import is_plan
 
-    from ..runs.deployed_runs import Runs
-    from ..runs.stored_report import print_doubt
+    from ..runs.reports import Reports
+    from ..runs.shown_report import print_doubt
 
-    stored = Runs.find(target).find_report(run)
+    stored = Reports.find(target).of_run(run)
     print_doubt(stored)
     report = stored.report
     if is_plan(report):

@@ -32,16 +32,16 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
     with failures_as("Unable to show the report", as_json=output.format == JSON):
         from root_tasks.report.summary import minute
 
-        from ..runs.deployed_runs import Runs
-        from ..runs.stored_report import keep_report, show_stored_report
+        from ..runs.reports import Reports
+        from ..runs.shown_report import keep_report, show_next_steps, show_report
 
-        runs = Runs.find(target)
-        stored = runs.latest_report() if run is None else runs.find_report(run)
-        show_stored_report(stored, output=output)
+        reports = Reports.find(target)
+        stored = reports.latest() if run is None else reports.of_run(run)
+        show_report(stored, output=output)
         if run is None:
             # An earlier one is genuine, too.
             ended = minute(stored.report.finished_at)
             print_note(f"This is run {stored.report.run_id}, which ended at {ended}.")
         if output.format == TABLE:
-            runs.show_next_steps(stored)
+            show_next_steps(reports, stored)
     return keep_report(stored, output=output)

@@ -42,14 +42,14 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
     with failures_as("Unable to list the runs", as_json=format_ == JSON):
         from root_tasks.report.render import csv_table
 
-        from ..runs.deployed_runs import Runs
+        from ..runs.reports import Reports
 
-        runs_ = Runs.find(target)
-        found = runs_.executions.latest(limit=limit)
-        states = runs_.states_of(found)
+        reports = Reports.find(target)
+        found = reports.runs.executions.latest(limit=limit)
+        states = reports.plan_states(found)
         if not found:
             print_note(
-                f"Stack {runs_.deployment.stack} has no runs yet. "
+                f"Stack {reports.runs.deployment.stack} has no runs yet. "
                 "A RootTasks that was renamed or moved starts without its earlier runs."
             )
         if format_ == TABLE:

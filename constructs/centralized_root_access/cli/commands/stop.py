@@ -13,8 +13,11 @@ from ..base.terminal import confirm, print_note
 
 if TYPE_CHECKING:
     from ..base.options import TargetOptions
-    from ..runs.deployed_runs import Runs
+    from ..runs.reports import Reports
     from ..runs.step_functions import RunExecution
+
+
+_NO_CHANGE = "It changes nothing in any account."
 
 
 @click.command(short_help="Stop a run.", epilog=example("stop execute-20261125-0440-k3mp"))
@@ -31,10 +34,11 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Use --yes.")
     with failures_as("Unable to stop the run"):
-        from ..runs.deployed_runs import Runs
         from ..runs.deployment import EXECUTE_FOLDER
+        from ..runs.reports import Reports
 
-        runs = Runs.find(target)
+        reports = Reports.find(target)
+        runs = reports.runs
         execution = runs.executions.find(run)
         if not execution.running:
             raise _not_running_error(execution)
@@ -57,9 +61,9 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
         raise _not_running_error(ended)
     print_note(f"Run {ended.run_id} was stopped.")
     if not changes:
-        print_note("It changed nothing in any account.")
+        print_note(_NO_CHANGE)
         return ExitCode.AS_WANTED
-    return _show(runs, ended)
+    return _show(reports, ended)
 
 
 def _not_running_error(execution: RunExecution) -> CommandError:
@@ -69,31 +73,35 @@ def _not_running_error(execution: RunExecution) -> CommandError:
 def _is_confirmed(execution: RunExecution, *, changes: bool) -> bool:
     from root_tasks.report.summary import minute
 
-    effect = (
-        "Changes that it has made stay made, and its plan is used up, unless it is still being checked."
-        if changes
-        else "It changes nothing in any account."
-    )
-    plan = f", which executes {execution.plan}," if execution.plan else ""
-    print_note(f"Run {execution.run_id}{plan} started at {minute(execution.started_at)}. {effect}")
+    what = f"Run {execution.run_id}"
+    if execution.plan:
+        what += f", which executes {execution.plan},"
+    effect = _NO_CHANGE
+    if changes:
+        effect = (
+            "Changes that it has made stay made, and its plan is used up, unless it is still being "
+            "checked."
+        )
+    print_note(f"{what} started at {minute(execution.started_at)}. {effect}")
     return confirm("Stop it?", otherwise="Not stopped. The run continues.")
 
 
-def _show(runs: Runs, execution: RunExecution) -> ExitCode:
+def _show(reports: Reports, execution: RunExecution) -> ExitCode:
     """Show what an execution had done, as far as its batches have ended."""
     unseen = f"Run {execution.run_id} was stopped, but what it had done cannot be shown."
     to_do = f"Audit every account of plan {execution.plan}, or plan again for policies"
     with failures_as(f"{unseen} {to_do}; the plan's report says if it can still be executed"):
-        from root_tasks.model.report_schema import Outcome
+        from root_tasks.model.outcome import Outcome
 
+        from ..runs.shown_report import show_next_steps
         from ..show import screen
 
-        stored = runs.report_of(execution)
+        stored = reports.of_execution(execution)
         screen.show_report(stored.report)
         if Outcome.UNKNOWN in stored.report.totals:
             # As long as a function may run.
             print_note(
                 "Batches that had started may still be finishing, for up to 10 more minutes."
             )
-        runs.show_next_steps(stored)
+        show_next_steps(reports, stored)
     return ExitCode.AS_WANTED

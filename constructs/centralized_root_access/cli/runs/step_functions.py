@@ -53,10 +53,8 @@ class RunExecution:
         ended_at: When it ended; None while it runs.
         cause: Why it failed, or was refused.
         input: Its input, in any form; empty in a list of executions.
+        output: Its output; empty while it is missing, and in a list of executions.
         report_sha256: The SHA-256 of its report.json; None if it holds none.
-        plan_expires_at: When its plan can no longer be executed; None if it has none that is known.
-        accounts: The number of accounts in its report; None if its output does not say.
-        complete: False while its output or cause is still missing.
     """
 
     run_id: str
@@ -66,10 +64,8 @@ class RunExecution:
     ended_at: datetime | None = None
     cause: str = ""
     input: Mapping[str, Any] = field(default_factory=dict)
+    output: Mapping[str, Any] = field(default_factory=dict)
     report_sha256: str | None = None
-    plan_expires_at: datetime | None = None
-    accounts: int | None = None
-    complete: bool = True
 
     @property
     def running(self) -> bool:
@@ -80,6 +76,18 @@ class RunExecution:
     def has_report(self) -> bool:
         """True if it has ended with a report, as it also does if it failed because accounts did."""
         return self.status == "SUCCEEDED" or self.report_sha256 is not None
+
+    @property
+    def accounts(self) -> int | None:
+        """The number of accounts in its report; None if its output does not say."""
+        return sum(self.output["totals"].values()) if "totals" in self.output else None
+
+    @property
+    def plan_expires_at(self) -> datetime | None:
+        """When its plan can no longer be executed; None if it has none that is known."""
+        if PLAN_EXPIRES_AT not in self.output:
+            return None
+        return datetime.fromisoformat(self.output[PLAN_EXPIRES_AT])
 
     @property
     def requester(self) -> str:
@@ -100,7 +108,8 @@ class RunExecution:
     def plan(self) -> str:
         """The plan that it executes; empty for an audit or a plan."""
         plan = str(self.input.get(PLAN, ""))
-        return plan if self.folder == EXECUTE_FOLDER and RUN_ID.fullmatch(plan) else ""
+        is_valid = self.folder == EXECUTE_FOLDER and RUN_ID.fullmatch(plan)
+        return plan if is_valid else ""
 
     @property
     def command(self) -> str:
@@ -210,16 +219,20 @@ class Executions:
         Raises:
             CallError: It cannot be read.
         """
-        outdated = iter(_OUTDATED_WAITS)
+        folder, run_id = execution.folder, execution.run_id
         wait = _FIRST_WAIT_SECONDS
-        while True:
-            execution = self._describe(execution.folder, execution.run_id)
-            if execution.running:
-                self._show_progress(execution, show)
-                seconds, wait = wait, min(wait * 1.3, _MAX_WAIT_SECONDS)
-            elif execution.complete or (seconds := next(outdated, 0.0)) == 0:
-                return execution
-            self._caller.clock.sleep(seconds)
+        execution = self._describe(folder, run_id)
+        while execution.running:
+            self._show_progress(execution, show)
+            self._caller.clock.sleep(wait)
+            wait = min(wait * 1.3, _MAX_WAIT_SECONDS)
+            execution = self._describe(folder, run_id)
+        for wait in _OUTDATED_WAITS:
+            if not _lacks_its_end(execution):
+                break
+            self._caller.clock.sleep(wait)
+            execution = self._describe(folder, run_id)
+        return execution
 
     def _show_progress(self, execution: RunExecution, show: Callable[[int, int], None]) -> None:
         # Without permission to read it, there is no progress; the command does not fail.
@@ -292,13 +305,13 @@ class Executions:
         """
         arns = [child["executionArn"] for child in self._children(execution)]
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-            described = [
-                *pool.map(lambda arn: self._call("DescribeExecution", executionArn=arn), arns)
-            ]
-        return {
-            _object(batch.require("input"))["batch"]: _object(batch.get("output") or "")
-            for batch in described
-        }
+            described = pool.map(
+                lambda arn: self._call("DescribeExecution", executionArn=arn), arns
+            )
+            return {
+                _object(batch.require("input"))["batch"]: _object(batch.get("output") or "")
+                for batch in described
+            }
 
     def _children(self, execution: RunExecution) -> Iterator[Mapping[str, Any]]:
         """Yield the executions of a run's batches."""
@@ -321,7 +334,9 @@ class Executions:
 
 def run_failed_error(execution: RunExecution) -> CommandError:
     """Return why an execution has ended without a report."""
-    ended = "was refused" if execution.status == REFUSED_STATUS else f"ended as {execution.status}"
+    ended = f"ended as {execution.status}"
+    if execution.status == REFUSED_STATUS:
+        ended = "was refused"
     cause = execution.cause or "Step Functions gives no cause."
     return CommandError(f"Run {execution.run_id} {ended}: {cause}")
 
@@ -330,24 +345,29 @@ def _execution(members: Mapping[str, Any], *, folder: str, operation: str) -> Ru
     status: str = require(members, "status", operation=operation)
     cause: str = members.get("cause", "")
     output: str = members.get("output", "")
+    report_sha256 = report_sha256_of(status=status, output=output, cause=cause)
     held = _object(output)
-    refused = REFUSED in held
+    if REFUSED in held:
+        status, cause = REFUSED_STATUS, held.get(CAUSE, "")
     return RunExecution(
         run_id=require(members, "name", operation=operation),
         folder=folder,
-        status=REFUSED_STATUS if refused else status,
+        status=status,
         started_at=require(members, "startDate", operation=operation),
         ended_at=members.get("stopDate"),
         # If a function raised an error, it is an object of JSON.
-        cause=str(held.get(CAUSE, "") if refused else _object(cause).get("errorMessage", cause)),
+        cause=str(_object(cause).get("errorMessage", cause)),
         input=_object(members.get("input", "")),
-        accounts=sum(held["totals"].values()) if "totals" in held else None,
-        report_sha256=report_sha256_of(status=status, output=output, cause=cause),
-        plan_expires_at=datetime.fromisoformat(held[PLAN_EXPIRES_AT])
-        if PLAN_EXPIRES_AT in held
-        else None,
-        complete=bool(output or cause) or status not in ("SUCCEEDED", "FAILED"),
+        output=held,
+        report_sha256=report_sha256,
     )
+
+
+def _lacks_its_end(execution: RunExecution) -> bool:
+    """Return whether an execution has ended, and Step Functions does not say yet how."""
+    if execution.status not in ("SUCCEEDED", "FAILED"):
+        return False
+    return not execution.output and not execution.cause
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""The accounts of another run's report, for the input of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from root_tasks.messages import quantity
+from root_tasks.model.outcome import Outcome
+from root_tasks.report.summary import has_outcome, is_executable
+from root_tasks.tasks.task_input import FROM_REPORT
+
+from ..base.command_errors import CommandError
+from ..base.terminal import print_note
+from .shown_report import print_doubt
+
+if TYPE_CHECKING:
+    from ..base.options import Selection
+    from .reports import Reports
+
+
+def accounts_of_report(
+    reports: Reports, selection: Selection, *, audits: bool
+) -> dict[str, object]:
+    """Return the accounts that another run reports with certain outcomes, as an input has them.
+
+    Args:
+        reports: The reports of the deployment.
+        selection: The run, if there is one, and the outcomes.
+        audits: Whether they are audited, also those that are protected.
+
+    Raises:
+        CommandError: There is no such report, its run did not write it, or no account has one of
+            the outcomes.
+    """
+    if selection.from_report is None:
+        return {}
+    stored = reports.of_run(selection.from_report)
+    print_doubt(stored)
+    report = stored.report
+    wanted = [outcome for outcome in Outcome if outcome.option in selection.outcomes]
+    found = [
+        result
+        for result in report.results
+        if any(has_outcome(report, result, outcome) for outcome in wanted)
+    ]
+    accounts = [result.account_id for result in found if audits or not result.protected]
+    protected = len(found) - len(accounts)
+    if protected:
+        left_out = quantity(protected, "protected account")
+        print_note(f"Left out of run {report.run_id}: {left_out}.")
+    if not accounts:
+        which = "other account" if protected else "account"
+        outcomes = ", ".join(outcome.option for outcome in wanted)
+        problem = f"Run {report.run_id} reports no {which} with these outcomes: {outcomes}."
+        if is_executable(report):
+            # For example, a plan that expired is to be made again.
+            problem += f" Add --outcome {Outcome.PLANNED.option} for those that it lists."
+        raise CommandError(problem)
+    return {"accounts": accounts, FROM_REPORT: report.run_id}

@@ -1,0 +1,189 @@
+"""The end of a command that has a report: how it is shown, saved and opened, and what comes next."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from root_tasks.aws.stores import REPORT_JSON, sha256
+from root_tasks.report.next_steps import next_steps
+from root_tasks.report.render import as_csv
+
+from ..base.command_errors import CommandError, ExitCode, failures_as
+from ..base.options import CSV, JSON, MARKDOWN, TABLE
+from ..base.terminal import print_note
+from .exit_codes import exit_code
+from .step_sentences import sentences
+from .stored_report import REPORT_CSV, REPORT_HTML, Doubt
+
+if TYPE_CHECKING:
+    from ..base.options import Output
+    from .reports import Reports
+    from .step_functions import RunExecution
+    from .stored_report import StoredReport
+
+_BY_SUFFIX = {".json": REPORT_JSON, ".csv": REPORT_CSV, ".html": REPORT_HTML}
+
+
+def show_result(
+    reports: Reports, execution: RunExecution, *, output: Output, ended: str = "has ended"
+) -> ExitCode:
+    """Show the report of an execution that has ended, and the next steps.
+
+    Args:
+        reports: The reports of its deployment.
+        execution: The execution.
+        output: How to show it.
+        ended: What the execution has done, as the end of a sentence.
+
+    Returns:
+        How the command ends.
+
+    Raises:
+        CommandError: The report cannot be shown, or not be saved.
+    """
+    again = reports.runs.target.command("report", execution.run_id)
+    what = (
+        f"Run {execution.run_id} {ended}, but its report cannot be shown (to look at it: `{again}`)"
+    )
+    with failures_as(what, as_json=output.format == JSON):
+        stored = reports.of_execution(execution)
+        show_report(stored, output=output)
+    if output.format == TABLE:
+        show_next_steps(reports, stored)
+    return keep_report(stored, output=output)
+
+
+def show_next_steps(reports: Reports, stored: StoredReport) -> None:
+    """Print the next steps, or why a plan can no longer be executed."""
+    report, target = stored.report, reports.runs.target
+    if stored.doubt is Doubt.ENDED_WITHOUT_REPORT and report.executed_plan is None:
+        return
+    state = reports.plan_state(report)
+    if state is not None:
+        if state.obstacle is not None:
+            print_note(state.obstacle)
+            return
+        print_note(f"SHA-256 of its report.json, for --approved-report: {sha256(stored.body)}")
+    print_note(*sentences(next_steps(report), target=target))
+
+
+def show_report(stored: StoredReport, *, output: Output) -> None:
+    """Show a report in the format of the output; if that cannot be written, save it all the same."""
+    try:
+        if output.format == JSON:
+            # Encoded again: what no execution confirms may have any character.
+            click.echo(json.dumps(json.loads(stored.body), separators=(",", ":")))
+        elif output.format == MARKDOWN:
+            from ..show.markdown import as_markdown
+
+            digest = sha256(stored.body)
+            click.echo(as_markdown(stored.report, sha256=digest, everything=output.all), nl=False)
+        elif output.format == CSV:
+            click.echo(as_csv(stored.report).decode("utf-8-sig").replace("\r\n", "\n"), nl=False)
+        else:
+            # Nothing else needs the time of rich's import.
+            from ..show import screen
+
+            screen.show_report(stored.report, everything=output.all)
+    except OSError:
+        # Its reader is gone, or the disk is full. An audit from here is stored nowhere else.
+        _save_report(stored, output.path)
+        raise
+    print_doubt(stored)
+
+
+def print_doubt(stored: StoredReport) -> None:
+    """Say why it could not be checked that its run wrote a report."""
+    if stored.doubt not in (None, Doubt.ENDED_WITHOUT_REPORT):
+        unchecked = f"That run {stored.report.run_id} wrote this report could not be checked."
+        print_note(f"{unchecked} {stored.doubt.value}")
+
+
+def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
+    """Save a report that was shown, and open it, if the command asks for it.
+
+    Returns:
+        How the command ends; a note says why it has no result.
+
+    Raises:
+        CommandError: It cannot be saved.
+    """
+    _save_report(stored, output.path)
+    if output.open:
+        print_note(_open_page(stored))
+    ended, missing = exit_code(stored.report, named_accounts=stored.named_accounts)
+    if stored.doubt is Doubt.ENDED_WITHOUT_REPORT:
+        ended, missing = ExitCode.NO_RESULT, stored.doubt.value
+    if missing:
+        print_note(f"Exit code {ended:d}: {missing}")
+    return ended
+
+
+def _save_report(stored: StoredReport, path: Path | None) -> None:
+    """Save a report, readable by its owner only: the page, JSON or CSV by the file's suffix; all in a folder.
+
+    Args:
+        stored: The report.
+        path: The file or folder; None to save nothing.
+
+    Raises:
+        CommandError: It cannot be saved.
+    """
+    if path is None:
+        return
+    # A folder may be gone since the command began.
+    if path.is_dir() or path.suffix.lower() not in _BY_SUFFIX:
+        targets = {path / name: name for name in _BY_SUFFIX.values()}
+    else:
+        targets = {path: _BY_SUFFIX[path.suffix.lower()]}
+    for target, name in targets.items():
+        try:
+            if target != path:
+                # Only its owner may read a new one.
+                path.mkdir(mode=0o700, exist_ok=True)
+            _write_private(target, stored.file(name))
+        except OSError as error:
+            raise CommandError(
+                f"Unable to save the report as {target}: {error.strerror}."
+            ) from error
+    print_note(f"Saved: {path}")
+
+
+def _open_page(stored: StoredReport) -> str:
+    """Open the report's page in the browser, if there is one, from a file that only its owner can read.
+
+    Returns:
+        Whether it opens, and the file, which stays as long as the machine keeps temporary files.
+
+    Raises:
+        CommandError: It cannot be saved.
+    """
+    try:
+        page = Path(tempfile.mkdtemp(prefix="centralized-root-access-")) / REPORT_HTML
+        _write_private(page, stored.file(REPORT_HTML))
+    except OSError as error:
+        raise CommandError(
+            f"Unable to save the page in a temporary folder: {error.strerror}."
+        ) from error
+    if webbrowser.open(page.as_uri()):
+        return f"Opening: {page}"
+    return f"No browser opened. The page: {page}"
+
+
+def _write_private(path: Path, body: bytes) -> None:
+    # In one step: a file that is there stays whole until the new one is.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(body)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
