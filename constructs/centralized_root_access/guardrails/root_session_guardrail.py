@@ -114,6 +114,7 @@ class RootSessionGuardrail(Construct):
     ) -> organizations.CfnPolicy | None:
         if not target_ids:
             return None
+        # The same statements in both: only the type decides which callers they bind.
         statements: list[dict[str, Any]] = []
         for sid, condition in self._conditions().items():
             statement = {"Sid": sid, "Effect": "Deny"}

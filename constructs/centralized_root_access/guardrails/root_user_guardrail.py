@@ -86,6 +86,7 @@ class RootUserGuardrail(Construct):
         attached_to = parse_targets(
             targets, allow_organization_root=allow_organization_root, stack=stack
         )
+        # A list that an app computes can be empty by accident.
         if not attached_to:
             raise ValueError(
                 "targets is empty: the guardrail would protect nothing. List the ID of an "
@@ -93,6 +94,7 @@ class RootUserGuardrail(Construct):
             )
         exempt = parse_account_ids("exempt_accounts", exempt_accounts)
         require_partition(self)
+        # parse_targets refuses the organization's root, but cannot see it in a token.
         if not allow_organization_root and any(map(Token.is_unresolved, attached_to)):
             Annotations.of(self).add_warning_v2(
                 "centralized-root-access:guardrailTargetUnknown",
