@@ -17,17 +17,25 @@ from support.arrange import add_unit
 from support.command_line import Typed
 from support.pages import blocks, run_with_stubs, script
 from support.responding import respond_to
+from support.root_tasks import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from support.command_line import CommandLine
 
 PROGRAMS = ("aws", "centralized-root-access")
-PAGES = ("delete-root-credentials.md", "task-input.md")
-COMMANDS = "\n".join(
-    script(block, PROGRAMS) for block in blocks("console") if block.page.name in PAGES
+DELETION = ("delete-root-credentials.md", "task-input.md")
+RECOVERY = "recover-an-account.md"
+UNLOCKING = "unlock-a-bucket-or-a-queue.md"
+LOCKED = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Sid": "LockedOut", "Effect": "Deny", "Principal": "*", "Action": "s3:*"},
+        ],
+    }
 )
 # How each command of the command line ends.
 FOUND, DONE = 1, 0
@@ -57,17 +65,9 @@ def workloads(command_line: CommandLine) -> None:
 
 @pytest.mark.usefixtures("two_people", "workloads")
 def test_the_commands_of_the_pages_lead_from_an_audit_to_no_credentials(
-    command_line: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command_line: CommandLine, tmp_path: Path
 ) -> None:
-    calls = run_with_stubs(COMMANDS, programs=PROGRAMS, folder=tmp_path)
-    exit_codes = []
-    for program, *arguments in calls:
-        if program == "aws":
-            call_aws(command_line, arguments)
-        else:
-            monkeypatch.setattr("sys.stdin", Typed("y\n"))
-            exit_codes.append((arguments[0], command_line.run(*arguments).exit_code))
-            command_line.now += timedelta(minutes=1)
+    exit_codes = run_pages(*DELETION, command_line=command_line, folder=tmp_path)
     assert exit_codes == [
         ("audit", FOUND),
         ("plan", DONE),
@@ -88,6 +88,78 @@ def test_the_commands_of_the_pages_lead_from_an_audit_to_no_credentials(
     assert [execution.totals for execution in acting] == [{Outcome.DONE: 1}, {Outcome.DONE: 1}, {}]
     for account_id in (MEMBER, OTHER):
         assert not command_line.root_tasks.organization.root_credentials(account_id).password
+
+
+def test_the_commands_of_the_guide_allow_a_recovery_and_close_it(
+    command_line: CommandLine, tmp_path: Path
+) -> None:
+    allowed: list[bool] = []
+    organization = command_line.root_tasks.organization
+    exit_codes = run_pages(
+        RECOVERY,
+        command_line=command_line,
+        folder=tmp_path,
+        after=lambda: allowed.append(organization.root_credentials(MEMBER).password),
+    )
+    assert exit_codes == [("plan", DONE), ("execute", DONE)] * 2
+    assert allowed == [False, True, True, False]
+
+
+def test_the_commands_of_the_guide_unlock_and_give_back_and_correct_a_policy(
+    command_line: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command_line.root_tasks.settings = Settings(allow_policy_override=True)
+    fixed = json.dumps({"Version": "2012-10-17", "Statement": []})
+    (tmp_path / "fixed.json").write_text(fixed)
+    s3, sqs = (
+        command_line.root_tasks.client(service, account_id=MEMBER) for service in ("s3", "sqs")
+    )
+    s3.create_bucket(Bucket="a-bucket")
+    s3.put_bucket_policy(Bucket="a-bucket", Policy=LOCKED)
+    url = sqs.create_queue(QueueName="orders", Attributes={"Policy": LOCKED})["QueueUrl"]
+    policies: list[str | None] = []
+
+    def note_policy() -> None:
+        try:
+            policies.append(s3.get_bucket_policy(Bucket="a-bucket")["Policy"])
+        except s3.exceptions.ClientError:
+            policies.append(None)
+
+    exit_codes = run_pages(UNLOCKING, command_line=command_line, folder=tmp_path, after=note_policy)
+    assert exit_codes == [("plan", DONE), ("execute", DONE)] * 4
+    assert policies[1::2] == [None, LOCKED, fixed, fixed]
+    assert "Attributes" not in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
+
+
+def run_pages(
+    *pages: str,
+    command_line: CommandLine,
+    folder: Path,
+    after: Callable[[], object] = lambda: None,
+) -> list[tuple[str, int]]:
+    """Type all commands of pages, and return how each command of the command line ended.
+
+    Args:
+        pages: The pages' names.
+        command_line: The command line.
+        folder: An empty folder.
+        after: Called after each command of the command line.
+    """
+    typed = "\n".join(
+        script(block, PROGRAMS) for block in blocks("console") if block.page.name in pages
+    )
+    exit_codes = []
+    with pytest.MonkeyPatch.context() as patch:
+        for program, *arguments in run_with_stubs(typed, programs=PROGRAMS, folder=folder):
+            if program == "aws":
+                call_aws(command_line, arguments)
+                continue
+            patch.setattr("sys.stdin", Typed("y\n"))
+            exit_codes.append((arguments[0], command_line.run(*arguments).exit_code))
+            command_line.now += timedelta(minutes=1)
+            after()
+    return exit_codes
 
 
 def call_aws(command_line: CommandLine, arguments: Sequence[str]) -> None:
