@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 from common.untrusted import printable
 from root_tasks.report.summary import (
     headline,
-    is_plan,
+    is_executable,
+    minute,
     request_in_words,
     requesters,
     title,
+    warnings_before_execution,
     words_of,
 )
 
-from .report_rows import listed_results, policies_of_plan, rows_of
+from .report_rows import heading_of, listed_results, policies_of_plan, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +39,9 @@ def as_markdown(report: Report, *, sha256: str, everything: bool = False) -> str
     """
     sections = [f"### {title(report)}", headline(report)]
     sections += [f"**Warning:** {_code(warning)}" for warning in report.warnings]
+    if is_executable(report):
+        warnings = warnings_before_execution(report)
+        sections += [f"**Before you approve:** {_code(warning)}" for warning in warnings]
     sections += ["\n".join(_facts(report, sha256)), "\n".join(_counts(report))]
     rows = list(_rows(report, everything=everything))
     if rows:
@@ -56,7 +61,9 @@ def _facts(report: Report, sha256: str) -> Iterator[str]:
         yield f"- Reason: {_code(report.reason)}"
     if report.selection is not None:
         yield f"- Asked for: {_code(request_in_words(report.selection))}"
-    if is_plan(report):
+    if is_executable(report) and report.plan_expires_at is not None:
+        yield f"- To be executed until: {minute(report.plan_expires_at)}"
+    if is_executable(report):
         yield f"- SHA-256 of its report.json, for `--approved-report`: `{sha256}`"
 
 
@@ -70,11 +77,11 @@ def _counts(report: Report) -> Iterator[str]:
 
 def _rows(report: Report, *, everything: bool) -> Iterator[str]:
     """Yield a line for each item of each account."""
-    in_words = words_of(report).outcome
     for result in listed_results(report, everything=everything):
         account = [result.account_id, result.name or "", result.organizational_unit or ""]
         for row in rows_of(report, result):
-            cells = [_code(each) for each in account] + [in_words(row.outcome), _code(row.what)]
+            _, outcome = heading_of(report, result, row)
+            cells = [_code(each) for each in account] + [outcome, _code(row.what)]
             yield f"| {' | '.join(cells)} |"
 
 

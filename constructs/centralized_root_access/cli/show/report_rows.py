@@ -78,7 +78,7 @@ def listed_results(report: Report, *, everything: bool) -> list[AccountResult]:
 
 
 def policies_of_plan(report: Report) -> Iterator[tuple[str, str]]:
-    """Yield the policies that a plan removes, and what changes in those that it sets, with a title."""
+    """Yield a title and the lines of each policy that a plan removes or changes."""
     planned = words_of(report).planned
     for result in report.results:
         for item in result.items:
