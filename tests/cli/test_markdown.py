@@ -18,8 +18,11 @@ PLAN = f"""\
 To be deleted in 1 of 4 accounts: 1 password and 2 access keys. Left out, because in use: \
 1 access key, in 1 account. Nothing has been changed. 1 account had nothing to do and 1 was skipped.
 
+**Before you approve:** ` This cannot be undone. `
+
 - Run: ` plan-2026-11-20 `
 - Requested by: ` an unknown principal `
+- To be executed until: 2026-11-21 04:10 UTC
 - SHA-256 of its report.json, for `--approved-report`: `{SHA256}`
 
 | outcome | accounts |
