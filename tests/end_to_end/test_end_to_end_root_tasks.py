@@ -237,7 +237,7 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     for task, named in lock_out(local_aws, LOCKED_OUT).items():
         unlock_and_give_back(local_aws, deployed, {"task": task, **named})
     replace_policies(local_aws, deployed, tmp_path)
-    allow_recovery(deployed)
+    allow_recovery(local_aws, deployed)
 
 
 def check_audit(deployed: Deployed, audit: Execution) -> None:
@@ -423,11 +423,24 @@ def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
             assert json.loads(backup["policy"]) == locked
 
 
-def allow_recovery(deployed: Deployed) -> None:
-    recovery = RootTask.RECOVER
-    plan = deployed.run_successfully(task=recovery, accounts=[PASSWORD])
-    deployed.run_successfully(plan=plan.run_id)
-    assert deployed.organization.root_credentials(PASSWORD).password
+def allow_recovery(aws: LocalAws, deployed: Deployed) -> None:
+    """A recovery has a reason, which stays text, and an end, until which audits accept the password."""
+    reason, shown = "=1+1 <b>`x`\u202e", r"=1+1 <b>`x`\u202e"
+    options = ("--until", "8h", "--reason", reason, "--format", "json")
+    planned = run_command(aws, "plan", "recover", "--account", LOCKED_OUT, *options)
+    plan = json.loads(planned.stdout)["runId"]
+    executed = run_command(aws, "execute", plan, "--yes", "--format", "json")
+    report = json.loads(executed.stdout)
+    assert (report["reason"], report["totals"]) == (reason, {"DONE": 1}), executed.stderr
+    assert deployed.organization.root_credentials(LOCKED_OUT).password
+    audited = run_command(aws, "audit", "--account", LOCKED_OUT)
+    assert audited.returncode == 0, audited.stderr
+    assert "Recovered until " in audited.stdout
+    assert f": {shown}." in audited.stdout
+    assert f"reason: {shown}" in run_command(aws, "runs").stdout
+    page = deployed.read(f"executions/{report['runId']}/report.html")
+    assert b"&lt;b&gt;`x`\\u202e" in page
+    assert b"<b>`x`" not in page
 
 
 def policy_of(aws: LocalAws, kind: str) -> object:

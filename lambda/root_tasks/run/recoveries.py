@@ -74,7 +74,7 @@ def accepted_recoveries(
 ) -> Iterator[AcceptedCredentials]:
     """Yield what recoveries brought into accounts, as credentials that are accepted.
 
-    A recovery that cannot be read accepts nothing.
+    A recovery that cannot be read accepts nothing, nor does one whose end is not near.
 
     Args:
         aws: The function.
@@ -88,6 +88,9 @@ def accepted_recoveries(
             recovery = recoveries.read(account_id)
         except (CallError, DecodingError) as error:
             aws.log(event="recovery_unread", accountId=account_id, reason=str(error))
+            continue
+        if abs(recovery.until - aws.now()) > _MAX_DURATION:
+            # It is forged, or was closed long ago: new credentials are not those that it brought.
             continue
         yield AcceptedCredentials(
             target_id=account_id,
