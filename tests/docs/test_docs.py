@@ -21,13 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 README = (ROOT / "README.md").read_text()
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 API = (ROOT / "docs" / "reference" / "api.md").read_text()
 PARAMETERS = {template.name: template.parameters for template in TEMPLATES}
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-FOLDERS = (
-    "constructs lambda local_aws acceptance cloudformation tests examples benchmarks docs .github"
-)
 
 
 def test_the_api_reference_describes_every_argument() -> None:
@@ -63,14 +59,6 @@ def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_row_of_a_table_has_the_cells_of_its_head(page: Path) -> None:
-    """GitHub leaves out what is after the last one; a bar in a cell is escaped, even in code."""
-    for table in re.findall(r"(?:^\|.*\n)+", page.read_text(), re.MULTILINE):
-        head, *rows = (len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines())
-        assert {head} == set(rows), table
-
-
 def test_every_documented_make_target_exists() -> None:
     documented = {
         target
@@ -78,19 +66,6 @@ def test_every_documented_make_target_exists() -> None:
         for target in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE)
     }
     assert {"local-deploy", "test"} <= documented <= MAKE_TARGETS
-
-
-def test_every_file_that_contributors_are_sent_to_exists() -> None:
-    names = {
-        path.name for folder in ("constructs", "lambda") for path in (ROOT / folder).rglob("*.py")
-    }
-    prose = re.sub(r"^```.*?^```", "", CONTRIBUTING, flags=re.MULTILINE | re.DOTALL)
-    named = set(re.findall(r"`([^`\n]+)`", prose))
-    paths = {code for code in named if code.partition("/")[0] in FOLDERS.split()}
-    files = {code for code in named - paths if re.fullmatch(r"[\w.]+\.(py|md|toml)", code)}
-    assert len(paths) > 20
-    assert not [path for path in paths if not list(ROOT.glob(path))]
-    assert not [file for file in files - names - {"__init__.py"} if not (ROOT / file).exists()]
 
 
 def test_the_readme_is_short_and_says_first_what_has_not_run_on_aws() -> None:
