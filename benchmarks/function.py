@@ -25,6 +25,7 @@ _START = {
     "bucket": BUCKET,
     "tasks": ["audit", "delete"],
     "protectedAccounts": [],
+    "rootEmailDomains": [],
     "allowPolicyOverride": False,
 }
 _REPORT: dict[str, Any] = {
@@ -34,7 +35,7 @@ _REPORT: dict[str, Any] = {
 }
 MACHINE = "arn:aws:states:us-east-1:111111111111:stateMachine:RootTasks"
 SETTINGS: dict[str, dict[str, Any]] = {
-    "start_run": {**_START, "acceptedCredentials": [], "rootEmailDomains": []},
+    "start_run": {**_START, "acceptedCredentials": []},
     "run_batch": {"bucket": BUCKET},
     "write_report": _REPORT,
     "start_execution": {**_START, "auditStateMachineArn": MACHINE},

@@ -65,6 +65,9 @@ LAST_USE_UNREAD = f"Left out: whether it is in use could not be read. {_PLAN_ANY
 LAST_USE_UNKNOWN = "Whether it is in use could not be read."
 NO_SESSION = "Not attempted: there is no root session."
 CHANGED_SINCE_PLAN = "The policy has changed since the plan. Create a new plan."
+OTHER_ADDRESS = (
+    "Not attempted: the root user's e-mail address has changed since the plan. Create a new plan."
+)
 NO_SUCH_BUCKET = "The account does not have a bucket with this name."
 NO_SUCH_QUEUE = "The account does not have a queue with this ARN."
 POLICY_LOST = "It cannot be read, so it would be removed without a backup."

@@ -290,6 +290,7 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         bucket=running.BUCKET,
         tasks=tuple(Task),
         protected_accounts=(PROTECTED,),
+        root_email_domains=("example.com",),
         allow_policy_override=True,
         audit_state_machine_arn=f"${{{audit_machine}}}",
     )

@@ -23,6 +23,7 @@ from root_tasks.messages import (
     NO_LONGER_A_MEMBER,
     NO_SESSION,
     NOT_IN_PLAN,
+    OTHER_ADDRESS,
     OTHERS_NOT_READ,
     PASSWORD_REPLACED,
     PROTECTED,
@@ -34,7 +35,7 @@ from root_tasks.model.run_documents import Work
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import enable_root_access
-from support.root_tasks import RootTasks, refusal, session_calls
+from support.root_tasks import RootTasks, Settings, refusal, session_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -757,6 +758,24 @@ def test_recovery_is_allowed_where_it_was_planned(
     assert [
         call.parameters for call in writes if {"UserName", "Password"} & set(call.parameters)
     ] == []
+
+
+def test_a_recovery_for_another_address_than_the_plan_showed_is_not_allowed(
+    root_tasks: RootTasks,
+) -> None:
+    root_tasks.settings = Settings(root_email_domains=("example.com",))
+    root_tasks.organization.put_root_credentials(account_id=MEMBER)
+    plan = root_tasks.run(RECOVER)
+
+    def change_address(parsed: dict[str, Any], **_: object) -> None:
+        parsed["Account"]["Email"] = "other@example.net"
+
+    root_tasks.on_event("after-call.organizations.DescribeAccount", change_address)
+    executed = root_tasks.execute(plan)
+    (result,) = root_tasks.results(executed).values()
+    assert (result["outcome"], result["reason"]) == ("FAILED", OTHER_ADDRESS)
+    assert (result["email"], result["emailOutside"]) == ("other@example.net", True)
+    assert root_tasks.organization.writes == ()
 
 
 def test_recovery_has_nothing_to_do_where_there_is_a_password_and_says_so(

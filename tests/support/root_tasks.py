@@ -104,6 +104,7 @@ class Settings:
         start: dict[str, object] = {
             "tasks": self.tasks,
             "protectedAccounts": sorted(self.protected_accounts),
+            "rootEmailDomains": self.root_email_domains,
             "allowPolicyOverride": self.allow_policy_override,
         }
         report: dict[str, object] = {
@@ -117,7 +118,6 @@ class Settings:
             "start_run": {
                 **start,
                 "acceptedCredentials": self.accepted_credentials,
-                "rootEmailDomains": self.root_email_domains,
             },
             "start_execution": {**start, "auditStateMachineArn": audit_machine},
             "run_batch": {},

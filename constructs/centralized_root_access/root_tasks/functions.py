@@ -145,7 +145,9 @@ class RootTaskFunctions:
 
     def _build_start_execution(self, audits: sfn.StateMachine) -> lambda_.Function:
         # It checks the plan against what is allowed now, and against the execution that made it.
-        settings = self._settings("tasks", "protectedAccounts", "allowPolicyOverride")
+        settings = self._settings(
+            "tasks", "protectedAccounts", "rootEmailDomains", "allowPolicyOverride"
+        )
         settings["auditStateMachineArn"] = audits.state_machine_arn
         return self._build(
             "StartExecution",

@@ -106,6 +106,14 @@ class Assignment:
         return self.sets_policy and all(target.backup is None for target in self.targets)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RootAddress:
+    """The e-mail address of an account's root user, to which AWS sends how to reset the password."""
+
+    account_id: str
+    email: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan(Document):
     """The accounts and targets that the execution of this plan acts on, exactly these.
@@ -119,6 +127,7 @@ class Plan(Document):
         selection: The input, if it is a plan to delete credentials.
         left_out: What it left out, if it is a plan to delete credentials.
         assignments: The accounts and the targets.
+        addresses: The addresses that it shows, if it is a plan of recoveries.
     """
 
     KIND: ClassVar[str] = "plan"
@@ -131,6 +140,7 @@ class Plan(Document):
     selection: PlanSelection | None = None
     left_out: LeftOut | None = None
     assignments: tuple[Assignment, ...]
+    addresses: tuple[RootAddress, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,6 +238,7 @@ class Work(Document):
         credentials: Which credentials a plan may list.
         expires_at: When no batch may make changes any longer; None if none does.
         execution_arn: The execution; empty for an audit from a person's machine.
+        other_address: The accounts whose root user has another e-mail address than in the plan.
     """
 
     KIND: ClassVar[str] = "work"
@@ -239,6 +250,7 @@ class Work(Document):
     credentials: CredentialSelection = CredentialSelection()
     expires_at: datetime | None = None
     execution_arn: str = ""
+    other_address: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -171,6 +171,8 @@ class AccountRunner:
     def _find(self, assignment: Assignment, *, executor: Executor) -> Finding:
         if self._is_expired():
             return _finding_without_change(self.work, assignment, messages.EXPIRED)
+        if assignment.account_id in self.work.other_address:
+            return _finding_without_change(self.work, assignment, messages.OTHER_ADDRESS)
         task = self.work.task
         if self.work.mode is not Mode.EXECUTE:
             # A plan's session cannot change anything if AWS has such a policy.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..messages import PROTECTED_AUDIT
 from ..model.report_schema import AccountResult, Outcome, Report, Result
-from ..model.run_documents import Assignment, Plan
+from ..model.run_documents import Assignment, Plan, RootAddress
+from ..model.task import Task
 from ..report.accepted import with_acceptance
 from ..report.risk import in_order_of_risk
 from ..report.summary import is_audited, left_out_of
@@ -78,6 +79,14 @@ def plan_of(run: Run, findings: Mapping[str, Finding], report: Report) -> Plan:
         ]
         if targets:
             assignments.append(Assignment(account_id=account_id, targets=tuple(targets)))
+    addresses = []
+    if run.task is Task.RECOVER:
+        planned = {assignment.account_id for assignment in assignments}
+        addresses = [
+            RootAddress(account_id=account.account_id, email=account.email)
+            for account in run.accounts
+            if account.account_id in planned
+        ]
     return Plan(
         run_id=run.run_id,
         task=run.task,
@@ -87,6 +96,7 @@ def plan_of(run: Run, findings: Mapping[str, Finding], report: Report) -> Plan:
         selection=run.selection,
         left_out=left_out_of(report),
         assignments=tuple(assignments),
+        addresses=tuple(addresses),
     )
 
 

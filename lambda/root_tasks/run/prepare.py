@@ -113,6 +113,7 @@ def prepare(
             left_out=plan.left_out,
             until=plan.until,
         )
+    addresses = () if plan is None else plan.addresses
     work = Work(
         run_id=execution.name,
         task=task,
@@ -123,6 +124,11 @@ def prepare(
         credentials=request.credential_selection(execution.started_at),
         expires_at=expires_at,
         execution_arn=execution.arn,
+        other_address=tuple(
+            address.account_id
+            for address in addresses
+            if address.account_id in members and members[address.account_id].email != address.email
+        ),
     )
     return run, work
 

@@ -43,12 +43,14 @@ class StartExecutionSettings(_Settings):
         bucket: The bucket's name.
         tasks: The tasks that the stack was deployed with.
         protected_accounts: The accounts in which no run makes changes.
+        root_email_domains: The domains that root users' e-mail addresses may have; empty: any.
         allow_policy_override: Whether a plan may replace a policy.
         audit_state_machine_arn: The state machine that creates the plans.
     """
 
     tasks: tuple[Task, ...]
     protected_accounts: tuple[str, ...]
+    root_email_domains: tuple[str, ...]
     allow_policy_override: bool
     audit_state_machine_arn: str
 

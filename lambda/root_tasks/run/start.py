@@ -119,6 +119,7 @@ def start_execution(
             plan=plan,
             expires_at=expires_at,
             protected_accounts=settings.protected_accounts,
+            root_email_domains=settings.root_email_domains,
         )
         stored = _store(aws, storage.executions, run, work, began=began)
         # The last thing that can fail: a run that cannot start does not use up the plan.
