@@ -24,7 +24,6 @@ from root_tasks.model.report_schema import (
     Task,
 )
 from root_tasks.report.next_steps import KEY_QUERY
-from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.policy_documents import difference
 from support.browser import Browser, browser, chromium
 from support.pages import parse_command_line
@@ -496,7 +495,8 @@ def test_the_page_of_a_recovery_says_who_can_become_root(shown: Show) -> None:
     (notice,) = texts(shown(plan), ".notice.warn")
     email = r"<b>\u202e@example.com"
     assert f" Anyone who reads {email} can become root in 300000000001. " in notice
-    assert notice.endswith(DEFINITIONS[Task.RECOVER].words.warning)
+    # Under a guardrail the recovery does not help: an approver learns it only here.
+    assert "A policy that denies root users, such as RootUserGuardrail's" in notice
     many = dataclasses.replace(plan, results=(account,) * 6)
     (notice,) = texts(shown(many), ".notice.warn")
     assert "Anyone who reads the e-mail address of an account can become root in it." in notice
