@@ -33,7 +33,7 @@ class Response:
     members: Mapping[str, Any]
 
     def require(self, name: str) -> Any:
-        """Return a member, or raise CallError. One that is missing is never taken for an empty one."""
+        """Return a member, or raise CallError: one that is missing is not an empty one."""
         return require(self.members, name, operation=self.operation)
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -85,7 +85,7 @@ class AwsCalls:
         response_token: str | None = None,
         **parameters: object,
     ) -> Iterator[Any]:
-        """Yield the entries of a list; a transient failure repeats only its page. A page may be empty.
+        """Yield the entries of a list; a transient failure repeats only its page.
 
         Args:
             operation: The call.
@@ -106,9 +106,11 @@ class AwsCalls:
                 yield from page.require(items)
             if page.get("IsTruncated") is False:
                 return
-            # The page before another one must have a token; AWS says so only in some lists.
-            has_more = page.get("IsTruncated", False)
-            value = page.require(response_token) if has_more else page.get(response_token)
+            # In some lists AWS says whether a page is the last one: then no token may be missing.
+            value = page.get(response_token)
+            if page.get("IsTruncated"):
+                value = page.require(response_token)
+            # An empty page is not the last one, a page without a token is.
             if not value:
                 return
             if value in seen:

@@ -1,4 +1,4 @@
-"""The failures of an AWS call: botocore's many exceptions as one, and the sentence that describes it."""
+"""The failures of a call to AWS: botocore's many exceptions as one, and the sentence about it."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ _CONCURRENT_MODIFICATION = frozenset(
 _SERVER_ERRORS = frozenset(
     {"InternalError", "InternalFailure", "Service", "ServiceFailure", "ServiceUnavailable"}
 )
-# What an error says if a certificate is not trusted, or the authorities cannot be read. Other errors
-# of TLS and of proxies are broken connections.
+# What an error says if a certificate is not trusted, or the authorities cannot be read. Other
+# errors of TLS and of proxies are broken connections.
 _SIGNS_OF_NO_TRUST: dict[type[Exception], tuple[str, ...]] = {
     SSLError: ("CERTIFICATE_VERIFY_FAILED", "doesn't match", "[X509", "[Errno"),
     ProxyConnectionError: ("CERTIFICATE_VERIFY_FAILED", "doesn't match"),
@@ -130,9 +130,10 @@ def error_of_call(operation: str, kind: FailureKind, message: str) -> CallError:
     """Return the error of a call that did not fail by AWS's response; its kind is its code."""
     code = kind.title().replace(" ", "")
     timed_out = kind is FailureKind.OUT_OF_TIME
-    return CallError(
-        Failure(operation=operation, kind=kind, code=code, message=message, timed_out=timed_out)
+    failure = Failure(
+        operation=operation, kind=kind, code=code, message=message, timed_out=timed_out
     )
+    return CallError(failure)
 
 
 def describe(failure: Failure) -> str:
@@ -142,12 +143,17 @@ def describe(failure: Failure) -> str:
 
 def describe_response(failure: Failure) -> str:
     """Return AWS's code and message, and how long the call was retried."""
-    reason = f" ({failure.reason})" if failure.reason else ""
+    code = failure.code
+    if failure.reason:
+        code += f" ({failure.reason})"
     message = truncate_json(failure.message.rstrip("."), max_bytes=_MAX_AWS_MESSAGE_BYTES)
-    response = ": ".join(filter(None, (f"{failure.code}{reason}", message)))
-    if failure.kind is FailureKind.OUT_OF_TIME or (not failure.timed_out and failure.attempts < 2):
+    response = ": ".join(part for part in (code, message) if part)
+    was_retried = failure.timed_out or failure.attempts > 1
+    if failure.kind is FailureKind.OUT_OF_TIME or not was_retried:
         return f"{response}."
-    attempts = "1 attempt" if failure.attempts == 1 else f"{failure.attempts} attempts"
+    attempts = "1 attempt"
+    if failure.attempts > 1:
+        attempts = f"{failure.attempts} attempts"
     return f"{response}. Gave up after {attempts} over {failure.waited:.0f} s ({failure.kind})."
 
 

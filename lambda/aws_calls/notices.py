@@ -54,7 +54,7 @@ class Notice:
     runbook: str
 
     def publication(self) -> dict[str, str]:
-        """Return the parameters of sns:Publish: a text for mail and everything else, and a card for HTTPS."""
+        """Return the parameters of sns:Publish: a text for mail and all else, a card for HTTPS."""
         messages = {"default": self.text(), "https": json.dumps(self._card())}
         return {
             "Subject": self.subject,
@@ -64,8 +64,10 @@ class Notice:
 
     def text(self) -> str:
         """Return the text for mail: what happened, what to do, and where more is said."""
-        steps = [f"{number}. {step.text()}" for number, step in enumerate(self.next_steps, 1)]
-        return paragraphs(self.message.rstrip(), "\n".join(["What to do:", *steps]), self._runbook)
+        steps = "What to do:"
+        for number, step in enumerate(self.next_steps, 1):
+            steps += f"\n{number}. {step.text()}"
+        return paragraphs(self.message.rstrip(), steps, self._runbook)
 
     @property
     def _runbook(self) -> str:
@@ -74,6 +76,8 @@ class Notice:
         return f"{page}, {self.runbook}"
 
     def _card(self) -> dict[str, object]:
+        next_steps = [step.text(" `", "`") for step in self.next_steps]
+        next_steps.append(self._runbook)
         return {
             "version": "1.0",
             "source": "custom",
@@ -81,7 +85,7 @@ class Notice:
                 "textType": "client-markdown",
                 "title": self.subject,
                 "description": _code_block(self.message),
-                "nextSteps": [*(step.text(" `", "`") for step in self.next_steps), self._runbook],
+                "nextSteps": next_steps,
             },
             "metadata": {"threadId": self.thread},
         }
@@ -94,10 +98,14 @@ def paragraphs(*texts: str) -> str:
 
 def bullets(title: str, entries: Iterable[object]) -> str:
     """Return a list for a notice; nothing if it is empty."""
-    listed = [f"- {entry}" for entry in entries]
-    if more := len(listed[MAX_LISTED:]):
-        listed[MAX_LISTED:] = [f"- and {more} more"]
-    return "\n".join([title, *listed]) if listed else ""
+    lines = [f"- {entry}" for entry in entries]
+    if not lines:
+        return ""
+    more = len(lines) - MAX_LISTED
+    if more > 0:
+        lines[MAX_LISTED:] = [f"- and {more} more"]
+    lines.insert(0, title)
+    return "\n".join(lines)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -116,8 +124,9 @@ class NotPublishedError(RootAccessError):
     def __str__(self) -> str:
         return (
             f"Account {self.account_id} could not publish to {self.topic_arn}: "
-            f"{describe_response(self.failure)} If it was denied, allow {self.failure.operation} in the "
-            f"topic's policy, and the use of its key in the key's policy. {self.consequence}"
+            f"{describe_response(self.failure)} If it was denied, allow {self.failure.operation} "
+            "in the topic's policy, and the use of its key in the key's policy. "
+            f"{self.consequence}"
         )
 
 
@@ -146,7 +155,7 @@ def publish_or_fail(
 
 
 def _code_block(text: str) -> str:
-    """Return a text in which nothing is Markdown, a mention or a link, in the dialect of any platform."""
+    """Return a text in which nothing is Markdown, a mention or a link, on any platform."""
     shown = text.translate(_INERT).rstrip()
     if len(shown) > _MAX_CHAT_CHARACTERS:
         shown, _, _ = shown[:_MAX_CHAT_CHARACTERS].rpartition("\n")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from .failures import CallError, FailureKind, error_of_call
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
     from .failures import Failure
@@ -59,13 +59,13 @@ class RetryBudget:
             before.
         new_permissions_until: Until when a denied call is retried, on the clock: a role's new
             policy needs seconds to take effect. None: a denial is final at once.
-        abandoned: Asked before each attempt; True if the result is no longer wanted.
+        stopped: Once it is set, no attempt starts: the result is no longer wanted.
     """
 
     clock: Clock
     deadline: float
     new_permissions_until: float | None = None
-    abandoned: Callable[[], bool] = lambda: False
+    stopped: threading.Event = field(default_factory=threading.Event)
     _started: float = field(init=False)
 
     @classmethod
@@ -88,7 +88,7 @@ class RetryBudget:
 
     def until(self, event: threading.Event) -> RetryBudget:
         """Return a budget in which no attempt starts once the event is set."""
-        return replace(self, abandoned=lambda: self.abandoned() or event.is_set())
+        return replace(self, stopped=event)
 
     def attempt(self, call: Callable[[], T], *, operation: str) -> T:
         """Return what the call returns, repeating it while its failures are transient.
@@ -97,7 +97,7 @@ class RetryBudget:
             CallError: The failure is not transient, or no attempt succeeded in time.
         """
         started = self.clock.now()
-        if self.remaining_seconds < 0 or self.abandoned():
+        if self.remaining_seconds < 0 or self.stopped.is_set():
             raise error_of_call(
                 operation, FailureKind.OUT_OF_TIME, "no time was left for this call"
             )
@@ -115,15 +115,15 @@ class RetryBudget:
                 is_transient = self._is_transient(error.failure)
                 if is_transient and self._wait(attempts):
                     continue
-                raise CallError(
-                    replace(
-                        error.failure,
-                        attempts=attempts,
-                        waited=self.clock.now() - started,
-                        timed_out=is_transient,
-                        may_have_taken_effect=may_have_taken_effect,
-                    )
-                ) from error
+                # Say how long it was tried, and whether any of the attempts may have succeeded.
+                failure = replace(
+                    error.failure,
+                    attempts=attempts,
+                    waited=self.clock.now() - started,
+                    timed_out=is_transient,
+                    may_have_taken_effect=may_have_taken_effect,
+                )
+                raise CallError(failure) from error
 
     def pause(self, *, times: int, error: CallError) -> None:
         """Wait for a change to become visible, the longer the more `times` this was needed.
@@ -133,23 +133,23 @@ class RetryBudget:
         """
         if not self._wait(times):
             waited = self.clock.now() - self._started
-            raise CallError(
-                replace(error.failure, attempts=times, waited=waited, timed_out=True)
-            ) from error
+            failure = replace(error.failure, attempts=times, waited=waited, timed_out=True)
+            raise CallError(failure) from error
 
     def _is_transient(self, failure: Failure) -> bool:
-        if failure.kind is FailureKind.ACCESS_DENIED:
-            return (
-                self.new_permissions_until is not None
-                and self.clock.now() < self.new_permissions_until
-            )
-        return failure.kind in _TRANSIENT
+        if failure.kind is not FailureKind.ACCESS_DENIED:
+            return failure.kind in _TRANSIENT
+        until = self.new_permissions_until
+        return until is not None and self.clock.now() < until
 
     def _wait(self, attempts: int) -> bool:
         """Wait before the next attempt, and return whether it may start."""
-        longest = min(_MAX_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** min(attempts - 1, 10))
+        doublings = min(attempts - 1, 10)
+        longest = min(_MAX_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0**doublings)
+        # With jitter: calls that were throttled together must not stay in step.
+        # https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
         wait = longest * (0.5 + 0.5 * self.clock.random())
         if wait > self.remaining_seconds:
             return False
         self.clock.sleep(wait)
-        return not self.abandoned()
+        return not self.stopped.is_set()

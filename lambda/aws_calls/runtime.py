@@ -36,7 +36,7 @@ class LambdaContext(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionArn:
-    """The parts of a function's ARN that say where it runs, and its name; outside of Lambda there is none."""
+    """A function's name, and where it runs, by its ARN; outside of Lambda it has no name."""
 
     partition: str
     region: str
@@ -47,14 +47,16 @@ class FunctionArn:
     def parse(cls, arn: str) -> FunctionArn:
         """Return the parts of an ARN, which may have a version at its end."""
         parts = Arn.parse(arn)
-        _, name, *_ = parts.resource.split(":")
         return cls(
-            partition=parts.partition, region=parts.region, account_id=parts.account_id, name=name
+            partition=parts.partition,
+            region=parts.region,
+            account_id=parts.account_id,
+            name=parts.resource.split(":")[1],
         )
 
 
 def one_attempt() -> Config:
-    """Return the clients' settings: one attempt with short timeouts, because RetryBudget retries."""
+    """Return clients' settings: one attempt with short timeouts, because RetryBudget retries."""
     return Config(
         connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 1, "mode": "standard"}
     )
@@ -85,7 +87,7 @@ def create_clients() -> Clients:
 
 
 def new_session(profile: str | None = None) -> Session:
-    """Return a session of the SDK, which shares the models of services with the process's other ones.
+    """Return a session of the SDK; the sessions of a process share the models of services.
 
     It is botocore's, as boto3's are, without the import of boto3: a sixth of a cold start.
     """
@@ -107,7 +109,10 @@ def new_client(
 
 
 class _Models(Loader):
-    """The models of services, found without a look into each of the SDK's 435 folders. Threads share them."""
+    """The models of services, which threads share.
+
+    The SDK would look into each of its 435 folders to find one.
+    """
 
     _lock = threading.Lock()
 
@@ -129,11 +134,13 @@ def _models(data_path: str | None) -> Loader:
 
 
 def _share_authorities(client: Any) -> None:
-    """Have a client read the file of certificate authorities once per process, not for each connection.
+    """Have a client read the file of certificate authorities only once in a process.
 
-    urllib3 reads it again for each connection, although the context has it: 24 ms of CPU (urllib3
-    #3623, botocore #3171). The names are not public: a client without them is left unchanged, and
-    so is the way through a proxy. The SDK verifies each connection as before.
+    Why: urllib3 reads it again for each connection, although the context has it: 24 ms of CPU.
+    https://github.com/urllib3/urllib3/issues/3623, https://github.com/boto/botocore/issues/3171
+
+    The names are not public: a client without them is left unchanged, and so is the way through a
+    proxy. The SDK verifies each connection as before.
     """
     with suppress(AttributeError, ImportError):
         http = client._endpoint.http_session

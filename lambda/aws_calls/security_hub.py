@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/securityhub/latest/partnerguide/guidelines-batchimpo
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from datetime import UTC
 from enum import StrEnum
@@ -73,7 +72,7 @@ class SecurityFinding:
     archived: bool = False
 
     def id(self, importer: FunctionArn) -> str:
-        """Return the finding's ID: the same in every import by a function, and another one by another."""
+        """Return the finding's ID: the same in every import by one function."""
         return f"centralized-root-access/{self.check}/{importer.name}/{self.account_id}"
 
     def as_asff(self, importer: FunctionArn) -> dict[str, Any]:
@@ -84,11 +83,15 @@ class SecurityFinding:
                 name.
         """
         account_id = importer.account_id
+        record_state = "ACTIVE"
+        if self.archived:
+            record_state = "ARCHIVED"
         return {
             "SchemaVersion": "2018-10-08",
             "Id": self.id(importer),
             "ProductArn": (
-                f"arn:{importer.partition}:securityhub:{importer.region}:{account_id}:product/{account_id}/default"
+                f"arn:{importer.partition}:securityhub:{importer.region}:{account_id}"
+                f":product/{account_id}/default"
             ),
             "ProductName": "Centralized Root Access",
             "GeneratorId": f"centralized-root-access/{self.check}",
@@ -107,7 +110,7 @@ class SecurityFinding:
                 }
             ],
             "Compliance": {"Status": self.status},
-            "RecordState": "ARCHIVED" if self.archived else "ACTIVE",
+            "RecordState": record_state,
             # Not Severity and Types themselves, which users may change.
             "FindingProviderFields": {
                 "Severity": {"Label": self.severity, "Original": self.severity},
@@ -139,20 +142,19 @@ def import_findings(
         aws: The account that imports them.
         importer: The function that imports them.
     """
-    waiting = iter(findings)
-    imported, refused = 0, dict[str, str]()
-    while batch := list(itertools.islice(waiting, _MAX_BATCH)):
+    waiting = list(findings)
+    imported = 0
+    refused: dict[str, str] = {}
+    while waiting:
+        batch, waiting = waiting[:_MAX_BATCH], waiting[_MAX_BATCH:]
         in_format = [finding.as_asff(importer) for finding in batch]
         try:
             response = aws.call(IMPORT_FINDINGS, Findings=in_format)
-            failed = {
-                failure["Id"]: _reason(failure) for failure in response.get("FailedFindings", ())
-            }
         except CallError as error:
-            batch += waiting
-            failed = dict.fromkeys(
-                (finding.id(importer) for finding in batch), describe(error.failure)
-            )
+            reason = describe(error.failure)
+            refused |= {finding.id(importer): reason for finding in batch + waiting}
+            break
+        failed = {each["Id"]: _reason(each) for each in response.get("FailedFindings", ())}
         imported += len(batch) - len(failed)
         refused |= failed
     return ImportResult(imported=imported, refused=refused)
@@ -164,8 +166,9 @@ def _reason(failed: Mapping[str, str]) -> str:
 
 
 def _beginning(text: str) -> str:
-    limit = _MAX_DESCRIPTION_CHARACTERS
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    if len(text) <= _MAX_DESCRIPTION_CHARACTERS:
+        return text
+    return f"{text[: _MAX_DESCRIPTION_CHARACTERS - 1]}…"
 
 
 def _time(moment: datetime) -> str:

@@ -1,1 +1,1 @@
-"""The base of all functions, which calls nothing: errors, settings, JSON, log lines, text from others."""
+"""What all functions need and calls nothing: errors, settings, JSON, the log, others' text."""

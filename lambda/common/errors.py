@@ -1,6 +1,6 @@
 """All exceptions of the functions, and the base of those that are meant for people.
 
-The sentence of a RootAccessError is for people, in CloudFormation, Step Functions or on the command line::
+The sentence of a RootAccessError is for people, in CloudFormation, Step Functions or a terminal::
 
     RootAccessError                             common.errors
         CallError                               aws_calls.failures

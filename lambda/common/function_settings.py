@@ -1,4 +1,4 @@
-"""A function's settings: one JSON environment variable, with exactly the keys that its code reads."""
+"""A function's settings: one environment variable of JSON, with exactly the keys that it reads."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SettingsError(RootAccessError):
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionSettings:
-    """The base of the settings of a function: a dataclass with a field for each, none with a default."""
+    """The base of a function's settings: a dataclass with a field for each, without defaults."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

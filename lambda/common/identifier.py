@@ -19,7 +19,9 @@ class Identifier(StrEnum):
         """Return a member. Its words are those of its identifier, unless it has others."""
         member = str.__new__(cls, value)
         member._value_ = value
-        member.words = value.lower().replace("_", " ") if words is None else words
+        if words is None:
+            words = value.lower().replace("_", " ")
+        member.words = words
         return member
 
     @property

@@ -42,7 +42,9 @@ def metric_line(
         timestamp: Seconds since 1970.
         other_dimensions: A second set of dimensions, for which the metrics are counted as well.
     """
-    sets = [dimensions, *([other_dimensions] if other_dimensions else [])]
+    sets = [dimensions]
+    if other_dimensions:
+        sets.append(other_dimensions)
     return {
         "_aws": {
             "Timestamp": int(timestamp * 1000),

@@ -18,5 +18,7 @@ class NextStep:
     command: str | None = None
 
     def text(self, before: str = "\n   ", after: str = "") -> str:
-        """Return it with what stands before and after a command: in mail the command has its own line."""
-        return f"{self.what}:{before}{self.command}{after}" if self.command else self.what
+        """Return it, with what stands before and after a command: in mail that is its own line."""
+        if self.command is None:
+            return self.what
+        return f"{self.what}:{before}{self.command}{after}"

@@ -66,34 +66,62 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def from_json(type_: Any, value: Any, path: str = "", *, refuse_unknown: bool = False) -> Any:
+def from_json(type_: Any, value: Any, *, refuse_unknown: bool = False) -> Any:
     """Return a value of a type from what `json.loads` returned.
 
     Args:
         type_: The type.
         value: The value in JSON.
-        path: Where it is, for an error.
         refuse_unknown: Whether an object with a key that its dataclass does not have is an error.
 
     Raises:
         FieldError: The value is not of the type.
     """
-    origin = get_origin(type_)
-    if origin is types.UnionType:
-        return (
-            None
-            if value is None
-            else from_json(_not_none(type_), value, path, refuse_unknown=refuse_unknown)
-        )
-    if origin is tuple:
-        inner = get_args(type_)[0]
-        listed = _require_type(value, list, path, "is not a list")
-        return tuple(
-            from_json(inner, each, f"{path}[{place}]", refuse_unknown=refuse_unknown)
-            for place, each in enumerate(listed)
-        )
-    if dataclasses.is_dataclass(type_):
-        return _object(type_, value, path, refuse_unknown=refuse_unknown)
+    return _Reader(refuse_unknown=refuse_unknown).value(type_, value, path="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reader:
+    refuse_unknown: bool
+
+    def value(self, type_: Any, value: Any, *, path: str) -> Any:
+        """Return a value of a type from one that is found at a path."""
+        origin = get_origin(type_)
+        if origin is types.UnionType:
+            if value is None:
+                return None
+            return self.value(_not_none(type_), value, path=path)
+        if origin is tuple:
+            inner = get_args(type_)[0]
+            listed = _require_type(value, list, path, "is not a list")
+            return tuple(
+                self.value(inner, each, path=f"{path}[{place}]")
+                for place, each in enumerate(listed)
+            )
+        if dataclasses.is_dataclass(type_):
+            return self._object(type_, value, path=path)
+        return _scalar(type_, value, path)
+
+    def _object(self, type_: Any, value: Any, *, path: str) -> Any:
+        _require_type(value, dict, path, "is not an object")
+        fields = fields_by_key(type_)
+        unknown = sorted(value.keys() - fields)
+        if unknown and self.refuse_unknown:
+            raise FieldError(path, f"has unknown keys: {', '.join(unknown)}")
+        arguments = {}
+        for key, (name, field) in fields.items():
+            inner = key
+            if path:
+                inner = f"{path}.{key}"
+            if key in value:
+                arguments[name] = self.value(_hints(type_)[name], value[key], path=inner)
+            elif field.default is dataclasses.MISSING:
+                raise FieldError(inner, "is missing")
+        return type_(**arguments)
+
+
+def _scalar(type_: type, value: Any, path: str) -> Any:
+    """Return a value without parts."""
     if type_ is bool:
         return _require_type(value, bool, path, "is neither true nor false")
     if type_ is int:
@@ -111,23 +139,6 @@ def from_json(type_: Any, value: Any, path: str = "", *, refuse_unknown: bool = 
         except ValueError:
             raise FieldError(path, f"is not a valid {type_.__name__}") from None
     return text
-
-
-def _object(type_: Any, value: Any, path: str, *, refuse_unknown: bool) -> Any:
-    _require_type(value, dict, path, "is not an object")
-    fields = fields_by_key(type_)
-    if refuse_unknown and (unknown := sorted(value.keys() - fields)):
-        raise FieldError(path, f"has unknown keys: {', '.join(unknown)}")
-    arguments = {}
-    for key, (name, field) in fields.items():
-        inner = f"{path}.{key}" if path else key
-        if key in value:
-            arguments[name] = from_json(
-                _hints(type_)[name], value[key], inner, refuse_unknown=refuse_unknown
-            )
-        elif field.default is dataclasses.MISSING:
-            raise FieldError(inner, "is missing")
-    return type_(**arguments)
 
 
 def _require_type(value: Any, type_: type, path: str, problem: str) -> Any:
@@ -160,8 +171,8 @@ def _not_none(type_: Any) -> Any:
 
 
 def _camel_case(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(other.capitalize() for other in others)
+    first, _, others = name.partition("_")
+    return first + others.title().replace("_", "")
 
 
 @cache

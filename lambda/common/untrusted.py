@@ -17,7 +17,7 @@ _FILLERS = re.compile(
 
 
 def printable(text: str) -> str:
-    """Return a text in which nothing can hide, move the cursor, change colors, reorder or forge a line.
+    """Return a text in which nothing can hide, move the cursor, change colors or forge a line.
 
     Account names, AWS's messages and policies come from member accounts. Everything that is not
     printable is escaped: control characters, line breaks, marks of direction, halves of surrogate
@@ -25,29 +25,39 @@ def printable(text: str) -> str:
     """
     if text.isprintable() and not _FILLERS.search(text):
         return text
-    return "".join(
-        character
-        if character.isprintable() and not _FILLERS.match(character)
-        else ascii(character)[1:-1]
-        for character in text
-    )
+    return "".join(map(_printable_character, text))
+
+
+def _printable_character(character: str) -> str:
+    if character.isprintable() and not _FILLERS.match(character):
+        return character
+    # As Python writes it in a string, without the quotation marks.
+    return ascii(character)[1:-1]
 
 
 def excerpt(text: str, max_characters: int) -> str:
     """Return the beginning of a text, printable."""
-    return printable(text if len(text) <= max_characters else f"{text[:max_characters]}…")
+    if len(text) > max_characters:
+        text = f"{text[:max_characters]}…"
+    return printable(text)
 
 
 def text_or_unknown(value: object, max_characters: int) -> str:
     """Return the beginning of a text, printable; anything else, or an empty text, is unknown."""
-    return excerpt(value, max_characters) if isinstance(value, str) and value else UNKNOWN
+    if isinstance(value, str) and value:
+        return excerpt(value, max_characters)
+    return UNKNOWN
 
 
 def account_id_or_unknown(value: object) -> str:
     """Return an account's ID; anything else is unknown."""
-    return value if isinstance(value, str) and ACCOUNT_ID.fullmatch(value) else UNKNOWN
+    if isinstance(value, str) and ACCOUNT_ID.fullmatch(value):
+        return value
+    return UNKNOWN
 
 
 def members(value: object) -> Mapping[str, object]:
     """Return the members of an object of JSON; anything else has none."""
-    return value if isinstance(value, Mapping) else {}
+    if isinstance(value, Mapping):
+        return value
+    return {}
