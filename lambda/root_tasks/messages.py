@@ -52,12 +52,10 @@ LOOK_AGAIN = (
     "The task may have been partially completed. Audit this account; for a policy, plan again."
 )
 MFA_LEFT_OUT = "Left out: an MFA device is deactivated only once no other credential is left."
-PASSWORD_REPLACED = "Not deleted: this password was created after the plan. Create a new plan."
-PASSWORD_NOT_CHECKED = "Not deleted: whether it is the planned password could not be read."
-MFA_DEVICE_REPLACED = "Not deactivated: this device was enabled after the plan. Create a new plan."
-MFA_DEVICE_NOT_CHECKED = "Not deactivated: whether it is the planned device could not be read."
-ACTIVATED = "Not deleted: it was activated after the plan. Create a new plan."
-STATUS_NOT_CHECKED = "Not deleted: whether it is still inactive could not be read."
+CREDENTIAL_CHANGED = (
+    "Left unchanged: it was created, enabled or activated after the plan. Create a new plan."
+)
+CREDENTIAL_UNREAD = "Left unchanged: whether it is as it was planned could not be read."
 NOT_IN_PLAN = "Left out: it is not in the plan."
 OTHERS_NOT_READ = "Whether other credentials exist could not be read."
 _PLAN_ANYWAY = 'To plan it anyway: --include-in-use, or "includeInUse": true in the input.'
@@ -129,11 +127,6 @@ def hint_of(result: Result) -> str | None:
 def policy_of_backup(reference: str) -> str:
     """Return that a bucket or a queue gets the policy of a backup."""
     return f"The new policy is that of {reference}."
-
-
-def contradiction(summary_call: str, listing_call: str) -> str:
-    """Return that a list is empty although the account's summary has something of the kind."""
-    return f"{summary_call} reports credentials that {listing_call} did not return."
 
 
 def in_use_since(moment: datetime) -> str:

@@ -77,7 +77,7 @@ class RefusalReason(Enum):
         'A plan sets one policy: name exactly one bucket or queue, and either "policyOverride" or '
         '"backup".'
     )
-    OVERRIDE_NOT_JSON = '"policyOverride" is not valid JSON: {error}.'
+    INVALID_POLICY = '"policyOverride" is not a policy: {error}.'
 
     NO_ORGANIZATION = _Failing(
         "Account {account_id} is not a member of an organization, so there are no member accounts."

@@ -45,23 +45,23 @@ def override(policy: object) -> dict[str, object]:
 LONG = "x" * 100_000
 MALFORMED: dict[str, tuple[RefusalReason, object]] = {
     "100,000 lists in a policy's text": (
-        RefusalReason.OVERRIDE_NOT_JSON,
+        RefusalReason.INVALID_POLICY,
         override("[" * 100_000 + "]" * 100_000),
     ),
     "NaN in a policy": (
-        RefusalReason.OVERRIDE_NOT_JSON,
+        RefusalReason.INVALID_POLICY,
         override({"Version": float("nan")}),
     ),
     "infinity in a policy's text": (
-        RefusalReason.OVERRIDE_NOT_JSON,
+        RefusalReason.INVALID_POLICY,
         override('{"Version": -Infinity}'),
     ),
     "a number of 5,000 digits in a policy's text": (
-        RefusalReason.OVERRIDE_NOT_JSON,
+        RefusalReason.INVALID_POLICY,
         override(f'{{"Version": {"1" * 5_000}}}'),
     ),
     "the same key twice in a statement": (
-        RefusalReason.OVERRIDE_NOT_JSON,
+        RefusalReason.INVALID_POLICY,
         override('{"Statement": [{"Effect": "Deny", "Effect": "Allow"}]}'),
     ),
     "a long key": (RefusalReason.UNKNOWN_KEYS, {LONG: 1}),

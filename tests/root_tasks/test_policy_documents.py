@@ -60,7 +60,7 @@ def test_a_policy_says_what_it_means_for_everyone(statements: object, sentence: 
     ids=["only an effect", "no action", "no effect", "no principal", "no object"],
 )
 def test_what_aws_would_refuse_as_a_policy_of_a_bucket_is_not_planned(statement: object) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="each statement"):
         policy_text({"Statement": [statement]})
 
 

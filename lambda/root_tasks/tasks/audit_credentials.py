@@ -8,16 +8,10 @@ from typing import TYPE_CHECKING
 from aws_calls.failures import Failure, describe
 from root_access.state import Feature
 
-from ..messages import DETAILS_UNAVAILABLE, contradiction, hint
+from ..messages import DETAILS_UNAVAILABLE, hint
 from ..model.report_schema import AccessKey, CredentialDetails, ItemType, Outcome, RootCredentials
 from ..model.run_documents import Finding
-from .credentials import (
-    GET_ACCOUNT_SUMMARY,
-    LISTING_CALLS,
-    Credential,
-    list_credentials,
-    with_last_uses,
-)
+from .credentials import Credential, list_credentials, with_last_uses
 from .definition import TaskDefinition, TaskWords
 from .task_input import SCOPE_KEYS, parse_accounts_or_all
 
@@ -49,16 +43,13 @@ def audit(task: AccountTask) -> Finding:
 
     # The credentials of each type. None: there are some, and which ones could not be read.
     failures: list[Failure] = []
-    contradictions: list[str] = []
     credentials: dict[ItemType, tuple[Credential, ...] | None] = dict.fromkeys(_LISTED, ())
     for type_, found in listed.items():
-        credentials[type_] = None
         if isinstance(found, Failure):
             failures.append(found)
-        elif found:
-            credentials[type_] = found
+            credentials[type_] = None
         else:
-            contradictions.append(contradiction(GET_ACCOUNT_SUMMARY, LISTING_CALLS[type_]))
+            credentials[type_] = found
 
     # The last use of the password and of each key. When the password was created, which would take
     # a call more, is not shown.
@@ -78,7 +69,7 @@ def audit(task: AccountTask) -> Finding:
 
     reason = None
     # A failure of several keys is reported once.
-    notes = list(dict.fromkeys([describe(failure) for failure in failures] + contradictions))
+    notes = list(dict.fromkeys(describe(failure) for failure in failures))
     if notes:
         reason = " ".join([DETAILS_UNAVAILABLE] + notes)
     return Finding(

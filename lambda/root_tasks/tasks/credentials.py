@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aws_calls.calls import require
-from aws_calls.failures import CallError, ignoring
+from aws_calls.failures import CallError, FailureKind, error_of_call, ignoring
 
 from ..model.report_schema import CredentialDetails, ItemType
 
@@ -145,16 +145,25 @@ def list_credentials(
 
     def read(type_: ItemType) -> tuple[Credential, ...] | Failure:
         try:
-            return credentials_of_type(session, type_)
+            found = credentials_of_type(session, type_)
         except CallError as error:
             failure: Failure = error.failure
             return failure
+        return found or _contradiction(type_)
 
     # This one call decides whether an account has credentials.
     existing = types_in_summary(session.call(GET_ACCOUNT_SUMMARY))
     wanted = [type_ for type_ in types if type_ in existing]
     found = session.in_parallel([functools.partial(read, type_) for type_ in wanted])
     return existing, dict(zip(wanted, found, strict=True))
+
+
+def _contradiction(type_: ItemType) -> Failure:
+    """Return the failure of a list that has none of what the account's summary counts."""
+    message = "the account's summary counts some that the list does not have"
+    error = error_of_call(LISTING_CALLS[type_], FailureKind.INCONSISTENT_READS, message)
+    failure: Failure = error.failure
+    return failure
 
 
 def credentials_of_type(session: RootSession, type_: ItemType) -> tuple[Credential, ...]:

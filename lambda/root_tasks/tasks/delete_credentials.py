@@ -16,8 +16,6 @@ from .. import messages
 from ..model.report_schema import ItemType, Outcome, Task
 from ..model.run_documents import Finding, Target
 from .credentials import (
-    GET_ACCOUNT_SUMMARY,
-    LISTING_CALLS,
     credentials_of_type,
     list_credentials,
     with_last_uses,
@@ -53,12 +51,8 @@ _DELETIONS = {
     ItemType.MFA_DEVICE: ("iam:DeactivateMFADevice", "SerialNumber"),
 }
 # A password has no ID, and another MFA device can have the serial number of one that was
-# deactivated: these are identified by when they were created or enabled as well. With the reasons
-# to leave one: it could not be read, or it is another one.
-_IDENTIFIED_BY_DATE = {
-    ItemType.PASSWORD: (messages.PASSWORD_NOT_CHECKED, messages.PASSWORD_REPLACED),
-    ItemType.MFA_DEVICE: (messages.MFA_DEVICE_NOT_CHECKED, messages.MFA_DEVICE_REPLACED),
-}
+# deactivated: these are identified by when they were created or enabled as well.
+_IDENTIFIED_BY_DATE = (ItemType.PASSWORD, ItemType.MFA_DEVICE)
 # A list of IAM may still have what was deleted a moment ago.
 _MAX_LOOKS = 5
 
@@ -76,15 +70,9 @@ def plan(task: AccountTask) -> Finding:
     session, wanted = task.session, task.credentials.types or _ORDER
     existing, listed = list_credentials(session, wanted)
     exist: list[Credential] = []
-    for type_, found in listed.items():
+    for found in listed.values():
         if isinstance(found, Failure):
             raise CallError(found)
-        if not found:
-            return Finding(
-                account_id=session.account_id,
-                outcome=Outcome.INACCESSIBLE,
-                reason=messages.contradiction(GET_ACCOUNT_SUMMARY, LISTING_CALLS[type_]),
-            )
         exist += found
 
     # What of it is planned. MFA, the last, stays if anything does.
@@ -222,20 +210,18 @@ class _Deletion:
         # A key that was active is deleted, whatever it is by now.
         if target.type not in _IDENTIFIED_BY_DATE and not target.inactive:
             return None
-        not_checked, changed = _IDENTIFIED_BY_DATE.get(
-            target.type, (messages.STATUS_NOT_CHECKED, messages.ACTIVATED)
-        )
         try:
             exist = map(_target, credentials_of_type(self._session, target.type))
             found = next((existing for existing in exist if existing.id == target.id), None)
         except CallError as error:
-            message = f"{not_checked} {messages.describe_with_hint(error.failure)}"
+            why = messages.describe_with_hint(error.failure)
+            message = f"{messages.CREDENTIAL_UNREAD} {why}"
             return item_of(target, Outcome.FAILED, message)
         if found is None:
             return item_of(target, Outcome.NOTHING_TO_DO)
         if found != target or (target.inactive and not found.inactive):
             self._reported.add(found)
-            return item_of(target, Outcome.FAILED, changed)
+            return item_of(target, Outcome.FAILED, messages.CREDENTIAL_CHANGED)
         return None
 
     def _call_deletion(self, target: Target) -> Item:

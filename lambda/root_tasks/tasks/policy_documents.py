@@ -22,8 +22,8 @@ def policy_text(value: object) -> str:
     """Return the text of a policy that is given as JSON or as its text.
 
     Raises:
-        ValueError: It is not JSON, or its meaning is ambiguous.
-        TypeError: It is JSON, and AWS would refuse it as a policy of a bucket or a queue.
+        ValueError: It is not JSON, its meaning is ambiguous, or AWS would refuse it as a policy of
+            a bucket or a queue.
     """
     try:
         text = value
@@ -33,7 +33,7 @@ def policy_text(value: object) -> str:
     except RecursionError as error:
         raise ValueError(str(error)) from error
     if not isinstance(document, dict) or not all(map(_is_complete, _statements(document))):
-        raise TypeError
+        raise ValueError('each statement of an object needs "Effect", "Principal" and "Action"')
     return text
 
 

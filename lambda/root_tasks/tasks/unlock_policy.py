@@ -258,23 +258,12 @@ def _unlock_request(input_: TaskInput, targets: Sequence[tuple[str, Target]]) ->
         # Only storage knows the policy.
         return Request(task=input_.task, assignments=assignments_of(targets), backup=backup)
     ((account_id, target),) = targets
-    target = replace(target, new_policy=_parse_policy(input_.values[_POLICY_OVERRIDE]))
-    return Request(task=input_.task, assignments=assignments_of([(account_id, target)]))
-
-
-def _parse_policy(value: object) -> str:
-    """Return the text of a policy to set.
-
-    Raises:
-        RunRefusedError: It is not a policy, or its meaning is ambiguous.
-    """
     try:
-        return policy_text(value)
+        policy = policy_text(input_.values[_POLICY_OVERRIDE])
     except ValueError as error:
-        raise RunRefusedError(RefusalReason.OVERRIDE_NOT_JSON, error=error) from error
-    except TypeError as error:
-        expected = 'a JSON object in which each statement has "Effect", "Principal" and "Action"'
-        raise invalid_value(value, key=_POLICY_OVERRIDE, expected=expected) from error
+        raise RunRefusedError(RefusalReason.INVALID_POLICY, error=error) from error
+    target = replace(target, new_policy=policy)
+    return Request(task=input_.task, assignments=assignments_of([(account_id, target)]))
 
 
 def _definition(what: str, **fields: Any) -> TaskDefinition:

@@ -289,9 +289,9 @@ ONE_BUCKET, TWO_BUCKETS = {MEMBER: ["abc"]}, {MEMBER: ["abc"], OTHER: ["abc"]}
 @pytest.mark.parametrize(
     ("buckets", "given", "reason"),
     [
-        (ONE_BUCKET, {"policyOverride": "no JSON"}, RefusalReason.OVERRIDE_NOT_JSON),
-        (ONE_BUCKET, {"policyOverride": "[]"}, RefusalReason.INVALID_VALUE),
-        (ONE_BUCKET, {"policyOverride": 7}, RefusalReason.INVALID_VALUE),
+        (ONE_BUCKET, {"policyOverride": "no JSON"}, RefusalReason.INVALID_POLICY),
+        (ONE_BUCKET, {"policyOverride": "[]"}, RefusalReason.INVALID_POLICY),
+        (ONE_BUCKET, {"policyOverride": 7}, RefusalReason.INVALID_POLICY),
         (ONE_BUCKET, {"backup": f"runs/{BACKUP}"}, RefusalReason.INVALID_VALUE),
         (ONE_BUCKET, {"policyOverride": {}, "backup": BACKUP}, RefusalReason.ONE_POLICY),
         ({MEMBER: ["abc", "abd"]}, {"policyOverride": {}}, RefusalReason.ONE_POLICY),
