@@ -30,8 +30,6 @@ _ACCEPTANCE = {
 }
 # An audit with other outcomes does not know that no member has root credentials.
 _COMPLETE = frozenset({Outcome.CLEAN, Outcome.SKIPPED, Outcome.PROTECTED, Outcome.UNPROTECTED})
-# What an audit finds that is published even if another audit overlaps.
-_ALARMING = frozenset({Outcome.HAS_CREDENTIALS, Outcome.UNPROTECTED})
 
 
 class NotComparableError(Exception):
@@ -66,7 +64,7 @@ def publication_of(report: Report, *, latest: Report | None) -> Publication:
     if latest.published_at is None or latest.published_at <= report.started_at:
         return Publication.COMPARED
     # Each of the two may have read an account before the other one did.
-    if not _ALARMING.isdisjoint(report.totals):
+    if Outcome.HAS_CREDENTIALS in report.totals:
         return Publication.NOT_COMPARED
     return Publication.WITHHELD
 

@@ -20,7 +20,7 @@ from ..report.render import as_csv, as_html, as_json
 from ..report.summary import is_audited
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from aws_calls.notices import Notice
@@ -39,15 +39,16 @@ _MAX_ATTEMPTS = 10
 _IMPORT_SECONDS = 180.0
 _WITHHELD = (
     "Another full audit was published after this one had begun, and counts. This one found no root "
-    "credentials: it has no comparison, no metrics, no findings in Security Hub and no notice, and "
-    "is not the latest."
+    "credentials: it has no comparison, no metrics of accounts, no findings in Security Hub and no "
+    "notice, and is not the latest."
 )
 _OVERLAPPING = "That one was published after this audit had begun."
+_OWN_ROOT_USER = "ManagementRootUserUnprotected"
 # The metrics that set off an alarm if they are not zero.
 _ALARMING = (
     "AccountsWithRootCredentials",
     "AccountsInaccessible",
-    "ManagementRootUserUnprotected",
+    _OWN_ROOT_USER,
     "FindingsRefused",
 )
 
@@ -100,9 +101,12 @@ def publish_audit(
         latest = reports.read()
         audit = _compare(aws, report, latest, imports=settings.security_hub_findings)
         if audit.is_withheld:
+            if Outcome.UNPROTECTED in report.totals:
+                # This root user was read just now, not with the accounts.
+                _log_metrics(aws, run, report, {_OWN_ROOT_USER: 1}, began=began)
             return audit
         if reports.write(audit.files[0], replaces=latest):
-            _log_metrics(aws, run, audit, began=began)
+            _log_metrics(aws, run, report, _metrics(audit), began=began)
             return audit
         # Another audit was published meanwhile, for example while findings were imported.
     raise WriteContentionError
@@ -177,12 +181,10 @@ def _refused_findings(result: ImportResult) -> str:
     return f"Security Hub did not import {len(result.refused):,} of {findings}. {reason}"
 
 
-def _log_metrics(aws: Aws, run: Run, audit: Audit, *, began: datetime) -> None:
-    """Write the metrics of a full audit."""
-    report, imported = audit.report, audit.imported
-    totals = report.totals
+def _metrics(audit: Audit) -> dict[str, int]:
+    totals, imported = audit.report.totals, audit.imported
     with_credentials = totals.get(Outcome.HAS_CREDENTIALS, 0)
-    audited = sum(is_audited(result) for result in report.results)
+    audited = sum(is_audited(result) for result in audit.report.results)
     inaccessible = totals.get(Outcome.INACCESSIBLE, 0)
     values = {"AccountsAudited": audited, "AccountsInaccessible": inaccessible}
     # If no account could be read, the number is unknown, not zero.
@@ -190,11 +192,17 @@ def _log_metrics(aws: Aws, run: Run, audit: Audit, *, began: datetime) -> None:
         values["AccountsWithRootCredentials"] = with_credentials
     # Only an audit in the management account reads its root user.
     if Outcome.UNPROTECTED in totals or Outcome.PROTECTED in totals:
-        values["ManagementRootUserUnprotected"] = totals.get(Outcome.UNPROTECTED, 0)
+        values[_OWN_ROOT_USER] = totals.get(Outcome.UNPROTECTED, 0)
     if imported is not None:
         values["FindingsImported"] = imported.imported
         values["FindingsRefused"] = len(imported.refused)
+    return values
 
+
+def _log_metrics(
+    aws: Aws, run: Run, report: Report, values: Mapping[str, int], *, began: datetime
+) -> None:
+    """Write metrics of a full audit."""
     # Alarms only look at recent minutes, so what sets one off has the time of now. What ends one
     # has that of the last look. An import may have taken minutes, which make the look no older.
     timestamp = now = aws.now()
