@@ -286,7 +286,7 @@ APPROVALS = {
     "many exclusions": Approval(
         ("--account", "all", "--exclude", ",".join([THIRD, *MANY])),
         PASSWORD_OF_MEMBER,
-        asked_for="every account; with 7 exclusions; not used in the last 90 days",
+        asked_for="every account; left out: 7 accounts and units; not used in the last 90 days",
     ),
     "no principal": Approval(
         (),

@@ -27,7 +27,7 @@ from .management_root_user import management_credentials, management_sentence
 from .risk import RECENT, is_recent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from ..model.report_schema import Change, PlanSelection
@@ -83,18 +83,22 @@ def in_use_of(report: Report) -> PlannedInUse | None:
         and item.credential.last_used_at is not None
         and is_recent(item.credential.last_used_at, report.finished_at)
     ]
-    return PlannedInUse(credentials=len(uses), last_used_at=max(uses)) if uses else None
+    if not uses:
+        return None
+    return PlannedInUse(credentials=len(uses), last_used_at=max(uses))
 
 
 def in_use_warning(report: Report, *, of: str = "the credentials") -> str:
-    """Return what a plan lists although it is in use, as a sentence; nothing if it lists nothing such."""
+    """Return what a plan lists although it is in use; nothing if it lists nothing such."""
     planned = in_use_of(report)
     if planned is None:
         return ""
     days = (report.finished_at - planned.last_used_at).days
-    ago = {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")
-    were, last = ("was", ago) if planned.credentials == 1 else ("were", f"the last one {ago}")
-    return f"Of {of}, {planned.credentials:,} {were} used in the last {RECENT.days} days ({last})."
+    last = {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")
+    used = f"was used in the last {RECENT.days} days ({last})."
+    if planned.credentials > 1:
+        used = f"were used in the last {RECENT.days} days (the last one {last})."
+    return f"Of {of}, {planned.credentials:,} {used}"
 
 
 def accepted_warning(report: Report, *, of: str = "the credentials") -> str:
@@ -107,8 +111,10 @@ def accepted_warning(report: Report, *, of: str = "the credentials") -> str:
     ]
     if not accepted:
         return ""
-    are = "is" if len(accepted) == 1 else "are"
-    sentences = [f"Of {of}, {len(accepted):,} {are} accepted and should stay."]
+    should_stay = "is accepted and should stay."
+    if len(accepted) > 1:
+        should_stay = "are accepted and should stay."
+    sentences = [f"Of {of}, {len(accepted):,} {should_stay}"]
     reasons = list(dict.fromkeys(item.message or "" for item in accepted))
     sentences += reasons[:_MAX_REASONS]
     if len(reasons) > _MAX_REASONS:
@@ -141,39 +147,39 @@ def _mailbox_warning(result: AccountResult) -> str:
 
 def request_in_words(selection: PlanSelection) -> str:
     """Return the input of a plan in words: one line, because the planner chooses how much it names."""
+    named = []
     if selection.all_accounts:
-        parts = ["every account"]
-    else:
-        named = []
-        if selection.accounts:
-            of_report = f" of report {selection.from_report}" if selection.from_report else ""
-            named.append(f"{quantity(len(selection.accounts), 'account')}{of_report}")
-        if len(selection.organizational_units) > _MAX_NAMES:
-            named.append(quantity(len(selection.organizational_units), "organizational unit"))
-        elif selection.organizational_units:
-            named.append(_listed(selection.organizational_units))
-        parts = [", ".join(named)]
-    if len(selection.exclude) > _MAX_NAMES:
-        parts.append(f"with {quantity(len(selection.exclude), 'exclusion')}")
-    elif selection.exclude:
-        parts.append(f"without {_listed(selection.exclude)}")
+        named.append("every account")
+    if selection.accounts:
+        named.append(quantity(len(selection.accounts), "account"))
+    if selection.from_report is not None:
+        named.append(f"of report {selection.from_report}")
+    if selection.organizational_units:
+        named.append(f"in {_few(selection.organizational_units, 'organizational units')}")
+    parts = [" ".join(named)]
+    if selection.exclude:
+        parts.append(f"left out: {_few(selection.exclude, 'accounts and units')}")
     if selection.credential_types:
         types = [f"{type_.words}s" for type_ in selection.credential_types]
         parts.append(f"only {enumeration(types)}")
-    if selection.unused_for_days is None:
-        parts.append("in use or not")
-    else:
-        parts.append(f"not used in the last {quantity(selection.unused_for_days, 'day')}")
-    return "; ".join(parts)
+    in_use = "in use or not"
+    if selection.unused_for_days is not None:
+        in_use = f"not used in the last {quantity(selection.unused_for_days, 'day')}"
+    return "; ".join([*parts, in_use])
 
 
-def _listed(names: Sequence[str]) -> str:
+def _few(names: Sequence[str], plural: str) -> str:
+    """Return a few names, or the number of many."""
+    if len(names) > _MAX_NAMES:
+        return f"{len(names):,} {plural}"
     return ", ".join(excerpt(name, _MAX_NAME_CHARACTERS) for name in names)
 
 
 def title(report: Report) -> str:
     """Return what run it was, in a few words."""
-    return f"Plan: {what_it_does(report)}" if is_plan(report) else words_of(report).title
+    if is_plan(report):
+        return f"Plan: {what_it_does(report)}"
+    return words_of(report).title
 
 
 def what_it_does(report: Report) -> str:
@@ -185,7 +191,9 @@ def what_it_does(report: Report) -> str:
 def words_of(report: Report) -> TaskWords:
     """Return the words of what the run does or plans."""
     definition = DEFINITIONS[report.task]
-    return (report.sets_policy and definition.setting_words) or definition.words
+    if report.sets_policy and definition.setting_words is not None:
+        return definition.setting_words
+    return definition.words
 
 
 def requesters(report: Report) -> str:
@@ -237,37 +245,42 @@ def has_outcome(report: Report, result: AccountResult, outcome: Outcome) -> bool
 
 def summary(report: Report) -> str:
     """Return the result of the run in a sentence or two that can be quoted. It names no account."""
-    words = headline(report)
-    return words if not DEFINITIONS[report.task].makes_changes else f"{title(report)}. {words}"
+    if report.task is Task.AUDIT:
+        return headline(report)
+    return f"{title(report)}. {headline(report)}"
 
 
 def headline(report: Report) -> str:
     """Return the summary for a reader who has the title already."""
-    totals = report.totals
-    if not totals:
+    if not report.results:
         return "No account was selected."
     if len(report.results) == 1 and management_credentials(report) is not None:
         # Only the management account was audited.
-        return " ".join(filter(None, (management_sentence(report), _email_sentence(report))))
-    more = []
-    if not DEFINITIONS[report.task].makes_changes:
-        included = frozenset(
-            {Outcome.HAS_CREDENTIALS, Outcome.CLEAN, Outcome.UNPROTECTED, Outcome.PROTECTED}
-        )
-        sentence = _audit_sentence(report)
-        more = [_email_sentence(report), management_sentence(report)]
+        sentences = [management_sentence(report), _email_sentence(report)]
+    elif report.task is Task.AUDIT:
+        said = [Outcome.HAS_CREDENTIALS, Outcome.CLEAN, Outcome.UNPROTECTED, Outcome.PROTECTED]
+        sentences = [_audit_sentence(report), _counts(report, without=said)]
+        sentences += [_email_sentence(report), management_sentence(report)]
     elif is_plan(report):
-        included = frozenset({Outcome.PLANNED, Outcome.IN_USE, Outcome.ACCEPTED})
-        sentence = _plan_sentence(report)
-        more = [_email_sentence(report)]
+        said = [Outcome.PLANNED, Outcome.IN_USE, Outcome.ACCEPTED]
+        sentences = [*_plan_sentences(report), _counts(report, without=said)]
+        sentences.append(_email_sentence(report))
     else:
-        included, sentence = frozenset({Outcome.DONE}), _execution_sentence(report)
-    counts = [(outcome, count) for outcome, count in totals.items() if outcome not in included]
-    others = [
-        f"{f'{count:,}' if place else quantity(count, 'account')} {_PREDICATES[outcome][count > 1]}"
-        for place, (outcome, count) in enumerate(counts)
-    ]
-    return " ".join(filter(None, (sentence, f"{enumeration(others)}." if others else "", *more)))
+        sentences = [*_execution_sentences(report), _counts(report, without=[Outcome.DONE])]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _counts(report: Report, *, without: Collection[Outcome]) -> str:
+    """Return how many accounts have each other outcome: "2 accounts failed and 1 was skipped."."""
+    counts = []
+    for outcome, count in report.totals.items():
+        if outcome in without:
+            continue
+        singular, plural = _PREDICATES[outcome]
+        # Only the first one says what is counted.
+        subject = f"{count:,}" if counts else quantity(count, "account")
+        counts.append(f"{subject} {singular if count == 1 else plural}")
+    return f"{enumeration(counts)}." if counts else ""
 
 
 def is_audited(result: Result) -> bool:
@@ -283,16 +296,22 @@ def credentials_of(result: AccountResult) -> tuple[tuple[ItemType, str | None], 
     has = result.credentials
     if has is None:
         return ()
-    keys = None if has.access_keys is None else [key.access_key_id for key in has.access_keys]
-    lists: tuple[tuple[ItemType, Iterable[str] | None], ...] = (
-        (ItemType.ACCESS_KEY, keys),
+    found: list[tuple[ItemType, str | None]] = []
+    if has.password:
+        found.append((ItemType.PASSWORD, None))
+    keys = has.access_keys
+    for type_, ids in (
+        (ItemType.ACCESS_KEY, keys and [key.access_key_id for key in keys]),
         (ItemType.SIGNING_CERTIFICATE, has.signing_certificates),
         (ItemType.MFA_DEVICE, has.mfa_devices),
-    )
-    return (
-        *(((ItemType.PASSWORD, None),) if has.password else ()),
-        *((type_, id_) for type_, ids in lists for id_ in ((None,) if ids is None else ids)),
-    )
+    ):
+        found += [(type_, id_) for id_ in _or_one(ids)]
+    return tuple(found)
+
+
+def _or_one(ids: Sequence[str] | None) -> Sequence[str | None]:
+    """Return the IDs of credentials; of those that could not be listed there is at least one."""
+    return (None,) if ids is None else ids
 
 
 def types_without_list(result: AccountResult) -> frozenset[ItemType]:
@@ -305,11 +324,14 @@ def types_without_list(result: AccountResult) -> frozenset[ItemType]:
 
 
 def credential_counts(results: Sequence[AccountResult]) -> str:
-    """Return how many credentials of each type accounts have; "at least" if some could not be listed."""
-    counts = item_counts(
-        Counter(type_ for result in results for type_, _ in credentials_of(result))
-    )
-    return f"at least {counts}" if any(map(types_without_list, results)) else counts
+    """Return how many credentials of each type accounts have.
+
+    It begins with "at least" if some could not be listed.
+    """
+    types = Counter(type_ for result in results for type_, _ in credentials_of(result))
+    if any(map(types_without_list, results)):
+        return f"at least {item_counts(types)}"
+    return item_counts(types)
 
 
 def item_counts(counts: Mapping[ItemType, int]) -> str:
@@ -338,13 +360,15 @@ def minute(moment: datetime) -> str:
 def duration(start: datetime, end: datetime) -> str:
     """Return for readers how long something took."""
     minutes, seconds = divmod(int((end - start).total_seconds()), 60)
-    return (
-        f"{minutes} min {seconds} s" if minutes else f"{seconds} s" if seconds else "under a second"
-    )
+    if minutes:
+        return f"{minutes} min {seconds} s"
+    if seconds:
+        return f"{seconds} s"
+    return "under a second"
 
 
 def root_free_sentence(report: Report) -> str:
-    """Return since when no full audit finds root credentials; nothing if that is not known of two or more."""
+    """Return since when no full audit finds root credentials; nothing if only one audit says so."""
     free = report.root_free
     # The management account is no member, and a protected account stays in the hands of its owners.
     members = [
@@ -354,31 +378,33 @@ def root_free_sentence(report: Report) -> str:
     protected = sum(result.protected for result in clean)
     if free is None or free.audits == 1 or len(clean) == protected:
         return ""
+    accounts = f"{len(clean) - protected:,} of {quantity(len(members), 'account')}"
+    since = f"{free.since.astimezone(UTC):%Y-%m-%d}"
     gap = quantity(math.ceil(free.longest_gap / 3600), "hour")
-    not_free = "accounts were inaccessible or had accepted credentials"
-    incomplete = f" In {free.incomplete_audits:,} of these audits, {not_free}."
-    beside = f" Not counted, because protected: {quantity(protected, 'account')}."
-    return (
-        f"No root credentials in {len(clean) - protected:,} of {quantity(len(members), 'account')}, in each "
-        f"of {free.audits:,} full audits since {free.since.astimezone(UTC):%Y-%m-%d}; the longest time "
-        f"between two was {gap}.{incomplete if free.incomplete_audits else ''}"
-        f"{beside if protected else ''}"
+    sentence = (
+        f"No root credentials in {accounts}, in each of {free.audits:,} full audits since {since}; "
+        f"the longest time between two was {gap}."
     )
+    if free.incomplete_audits:
+        sentence += (
+            f" In {free.incomplete_audits:,} of these audits, accounts were inaccessible or had "
+            "accepted credentials."
+        )
+    if protected:
+        sentence += f" Not counted, because protected: {quantity(protected, 'account')}."
+    return sentence
 
 
 def _audit_sentence(report: Report) -> str:
-    if root_free := root_free_sentence(report):
+    root_free = root_free_sentence(report)
+    if root_free:
         return root_free
     audited = sum(is_audited(result) for result in report.results)
     having = [result for result in report.results if result.outcome is Outcome.HAS_CREDENTIALS]
     if not audited:
         return "No account could be audited."
     if audited == 1:
-        if Outcome.ACCEPTED in report.totals:
-            # The count of these accounts says it.
-            return ""
-        one = "The account" if len(report.results) == 1 else "The one account that was audited"
-        return f"{one} has {'' if having else 'no '}root credentials{_details(having)}."
+        return _sentence_about_one(report, having)
     accounts = quantity(audited, "account")
     if audited < len(report.results):
         accounts += " that were audited"
@@ -387,16 +413,31 @@ def _audit_sentence(report: Report) -> str:
         credentials += " that are not accepted"
     if not having:
         return f"None of the {accounts} has {credentials}."
-    have = "has" if len(having) == 1 else "have"
-    return f"{len(having):,} of the {accounts} {have} {credentials}{_details(having)}."
+    if len(having) == 1:
+        return f"1 of the {accounts} has {credentials}{_details(having)}."
+    return f"{len(having):,} of the {accounts} have {credentials}{_details(having)}."
+
+
+def _sentence_about_one(report: Report, having: Sequence[AccountResult]) -> str:
+    if Outcome.ACCEPTED in report.totals:
+        # The count of these accounts says it.
+        return ""
+    one = "The one account that was audited"
+    if len(report.results) == 1:
+        one = "The account"
+    if having:
+        return f"{one} has root credentials{_details(having)}."
+    return f"{one} has no root credentials."
 
 
 def _email_sentence(report: Report) -> str:
     outside = sum(result.email_outside is True for result in report.results)
     if not outside:
         return ""
-    have = "root user has an e-mail address" if outside == 1 else "root users have e-mail addresses"
-    return f"{outside:,} {have} outside of {enumeration(report.root_email_domains)}."
+    domains = enumeration(report.root_email_domains)
+    if outside == 1:
+        return f"1 root user has an e-mail address outside of {domains}."
+    return f"{outside:,} root users have e-mail addresses outside of {domains}."
 
 
 def _details(having: Sequence[AccountResult]) -> str:
@@ -404,45 +445,45 @@ def _details(having: Sequence[AccountResult]) -> str:
     return f": {counts}" if counts else ""
 
 
-def _plan_sentence(report: Report) -> str:
+def _plan_sentences(report: Report) -> Iterator[str]:
+    planned = report.totals.get(Outcome.PLANNED, 0)
     accounts = quantity(len(report.results), "account")
+    sentence = f"{_capitalize(words_of(report).planned)} in {planned:,} of {accounts}"
     items = _items_with(report, Outcome.PLANNED)
+    if items:
+        sentence += f": {items}"
+    yield f"{sentence}."
+    yield in_use_warning(report, of="these")
+    yield accepted_warning(report, of="these")
+    yield _remaining(report, "Left out, because in use", Outcome.IN_USE)
+    yield _remaining(report, "Left out, because accepted", Outcome.ACCEPTED)
     not_planned = _items_with(report, Outcome.FAILED, Outcome.INACCESSIBLE)
-    sentences = (
-        f"{_capitalize(words_of(report).planned)} in {report.totals.get(Outcome.PLANNED, 0):,} of {accounts}"
-        f"{f': {items}' if items else ''}.",
-        in_use_warning(report, of="these"),
-        accepted_warning(report, of="these"),
-        _remaining(report, "Left out, because in use", Outcome.IN_USE),
-        _remaining(report, "Left out, because accepted", Outcome.ACCEPTED),
-        f"Could not be planned: {not_planned}." if not_planned else "",
-        "Nothing has been changed.",
-    )
-    return " ".join(filter(None, sentences))
+    if not_planned:
+        yield f"Could not be planned: {not_planned}."
+    yield "Nothing has been changed."
 
 
-def _execution_sentence(report: Report) -> str:
-    # An account that failed may have items that are done.
-    none = "unknown" if Outcome.UNKNOWN in report.totals else "nothing"
-    items = _items_with(report, Outcome.DONE) or none
-    accounts = quantity(len(report.results), "account")
-    sentences = (
-        f"{_capitalize(words_of(report).done)}: {items}.",
-        f"Done as planned in {report.totals.get(Outcome.DONE, 0):,} of {accounts}.",
-        _remaining(report, "Still there", Outcome.SKIPPED, Outcome.FAILED)
-        if report.task is Task.DELETE
-        else "",
-    )
-    return " ".join(filter(None, sentences))
+def _execution_sentences(report: Report) -> Iterator[str]:
+    items = _items_with(report, Outcome.DONE)
+    if not items:
+        # An account that failed may have items that are done.
+        items = "unknown" if Outcome.UNKNOWN in report.totals else "nothing"
+    yield f"{_capitalize(words_of(report).done)}: {items}."
+    done = report.totals.get(Outcome.DONE, 0)
+    yield f"Done as planned in {done:,} of {quantity(len(report.results), 'account')}."
+    if report.task is Task.DELETE:
+        yield _remaining(report, "Still there", Outcome.SKIPPED, Outcome.FAILED)
 
 
 def _remaining(report: Report, words: str, *outcomes: Outcome) -> str:
     """Return which items are left, and in how many accounts; nothing if there are none."""
     items = _items_with(report, *outcomes)
+    if not items:
+        return ""
     accounts = sum(
         any(item.outcome in outcomes for item in result.items) for result in report.results
     )
-    return f"{words}: {items}, in {quantity(accounts, 'account')}." if items else ""
+    return f"{words}: {items}, in {quantity(accounts, 'account')}."
 
 
 def _capitalize(words: str) -> str:
