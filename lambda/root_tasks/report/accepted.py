@@ -19,7 +19,7 @@ from ..tasks.outcomes import finding_of
 from .summary import credentials_of, item_counts, minute, types_without_list
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from ..model.report_schema import AccountResult, Item
@@ -57,50 +57,67 @@ def with_acceptance(
         at: When the run started.
         named: Whether the input of a plan names the account itself.
     """
-    # The account's own entry comes first, then that of its nearest unit.
-    ids = (result.account_id, *reversed((unit_path or "").split("/")))
-    entry = next((accepted[id_] for id_ in ids if id_ in accepted), None)
-    is_audit = result.outcome is Outcome.HAS_CREDENTIALS
     # Only a plan to delete credentials has their details.
     found = [item.type for item in result.items if item.credential is not None]
+    is_audit = result.outcome is Outcome.HAS_CREDENTIALS
     if is_audit:
         found = [type_ for type_, _ in credentials_of(result)]
+
+    # The account's own entry comes first, then that of its nearest unit.
+    ids = [result.account_id, *reversed((unit_path or "").split("/"))]
+    entry = next((accepted[id_] for id_ in ids if id_ in accepted), None)
     if entry is None:
-        of_units = {
-            type_
-            for target_id, of_unit in accepted.items()
-            if not ACCOUNT_ID.fullmatch(target_id)
-            for type_ in of_unit.types
-        }
+        of_units = _types_in_units(accepted)
         if unit_path is not None or of_units.isdisjoint(found):
             return result
         if is_audit or named:
             return _with_note(result, ACCEPTANCE_UNKNOWN)
         return _without_items(result, of_units, Outcome.INACCESSIBLE, ACCEPTANCE_UNREAD)
-    if not is_audit and set(entry.types).isdisjoint(found):
+    if set(entry.types).isdisjoint(found):
         return result
+    return _with_entry(result, entry, found, at=at, named=named)
+
+
+def _with_entry(
+    result: AccountResult,
+    entry: AcceptedCredentials,
+    found: Sequence[ItemType],
+    *,
+    at: datetime,
+    named: bool,
+) -> AccountResult:
     during, after = _WORDS[entry.recovered]
+    until = f"{entry.until}: {entry.reason.rstrip('.')}."
     # A day, or a minute.
     if minute(at)[: len(entry.until)] > entry.until:
-        return _with_note(result, f"{after} {_until(entry)}")
-    why = f"{during} {_until(entry)}"
+        return _with_note(result, f"{after} {until}")
+
     # One of each listed type is accepted. A type that could not be listed may have more than one.
     one_each = Counter(set(entry.types) - types_without_list(result))
     others = Counter(found) - one_each
-    note = f"{why} Not accepted: {item_counts(others)}." if others else why
-    if is_audit:
-        outcome = result.outcome if others else Outcome.ACCEPTED
-        return _with_note(replace(result, outcome=outcome), note)
-    if named:
-        items = tuple(_marked(item, entry.types, why) for item in result.items)
-        return _with_note(replace(result, items=items), note)
-    if not others.keys().isdisjoint(entry.types):
-        note = f"{note} {NOT_KNOWN_WHICH_IS_ACCEPTED}"
-    return _with_note(_without_items(result, entry.types, Outcome.ACCEPTED, why), note)
+    note = why = f"{during} {until}"
+    if others:
+        note += f" Not accepted: {item_counts(others)}."
+    if result.outcome is Outcome.HAS_CREDENTIALS:
+        if not others:
+            result = replace(result, outcome=Outcome.ACCEPTED)
+    elif named:
+        items = [_marked(item, entry.types, why) for item in result.items]
+        result = replace(result, items=tuple(items))
+    else:
+        result = _without_items(result, entry.types, Outcome.ACCEPTED, why)
+        if not others.keys().isdisjoint(entry.types):
+            note += f" {NOT_KNOWN_WHICH_IS_ACCEPTED}"
+    return _with_note(result, note)
 
 
-def _until(entry: AcceptedCredentials) -> str:
-    return f"{entry.until}: {entry.reason.rstrip('.')}."
+def _types_in_units(accepted: Mapping[str, AcceptedCredentials]) -> set[ItemType]:
+    """Return the types of credentials that are accepted in a unit, whichever that is."""
+    types: set[ItemType] = set()
+    for target_id, entry in accepted.items():
+        if not ACCOUNT_ID.fullmatch(target_id):
+            types.update(entry.types)
+    return types
 
 
 def _marked(item: Item, types: Collection[ItemType], why: str) -> Item:
@@ -119,27 +136,21 @@ def _without_items(
         replace(item, outcome=outcome, message=why) if item.type in types else item
         for item in result.items
     ]
-    others_stay = any(
-        item.type is not ItemType.MFA_DEVICE and item.outcome is not Outcome.PLANNED
-        for item in items
-    )
-    if others_stay:
-        items = [_without_mfa(item) for item in items]
+    # MFA protects what stays.
+    if any(_stays(item) and item.type is not ItemType.MFA_DEVICE for item in items):
+        items = [
+            replace(item, outcome=Outcome.SKIPPED, message=MFA_LEFT_OUT)
+            if item.type is ItemType.MFA_DEVICE and not _stays(item)
+            else item
+            for item in items
+        ]
     finding = finding_of(result.account_id, items)
-    is_planned = any(item.outcome is Outcome.PLANNED for item in items)
-    return replace(
-        result,
-        outcome=Outcome.PLANNED if is_planned else finding.outcome,
-        reason=finding.reason,
-        items=finding.items,
-    )
+    outcome = finding.outcome if all(map(_stays, items)) else Outcome.PLANNED
+    return replace(result, outcome=outcome, reason=finding.reason, items=finding.items)
 
 
-def _without_mfa(item: Item) -> Item:
-    """Return an item of an account in which another credential stays, which its MFA protects."""
-    if item.type is ItemType.MFA_DEVICE and item.outcome is Outcome.PLANNED:
-        return replace(item, outcome=Outcome.SKIPPED, message=MFA_LEFT_OUT)
-    return item
+def _stays(item: Item) -> bool:
+    return item.outcome is not Outcome.PLANNED
 
 
 def _with_note(result: AccountResult, note: str) -> AccountResult:

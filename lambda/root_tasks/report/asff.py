@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 
 from ..messages import UNPROTECT, enumeration
 from ..model.report_schema import AccountResult, ChangeType, Outcome
-from .management_root_user import (
-    PROTECT_OWN,
-    credentials_in_words,
-    management_result,
-)
+from .management_root_user import PROTECT_OWN, credentials_in_words, management_result
 from .summary import credential_counts
 
 if TYPE_CHECKING:
@@ -24,31 +20,44 @@ if TYPE_CHECKING:
 MEMBER_CHECK = "member-root-credentials"
 MANAGEMENT_CHECK = "management-root-user"
 EMAIL_CHECK = "root-user-email"
-_TITLE = "Root users of member accounts should not have credentials"
-_EMAIL_TITLE = "E-mail addresses of root users should be in the listed domains"
-_EMAIL_RECOMMENDATION = (
+_TITLES = {
+    MEMBER_CHECK: "Root users of member accounts should not have credentials",
+    MANAGEMENT_CHECK: "The management account's root user should have MFA and no access key",
+    EMAIL_CHECK: "E-mail addresses of root users should be in the listed domains",
+}
+_NOTHING_TO_DO = "Nothing to do."
+_PLAN_DELETION = (
+    "Plan the deletion of the root credentials, read the plan and execute it: "
+    "centralized-root-access plan delete --account {}"
+)
+_CHANGE_EMAIL = (
     "Change the e-mail address of the root user, or list its domain in root_email_domains."
 )
-_MANAGEMENT_TITLE = "The management account's root user should have MFA and no access key"
-_NOTHING_TO_DO = "Nothing to do."
-_RECOMMENDATIONS = {
-    ComplianceStatus.FAILED: (
-        "Plan the deletion of the root credentials, read the plan and execute it: "
-        "centralized-root-access plan delete --account {}"
-    ),
-    ComplianceStatus.NOT_AVAILABLE: "Read the reason in the report of the audit, and correct its cause.",
-    ComplianceStatus.PASSED: _NOTHING_TO_DO,
-}
+_READ_REASON = "Read the reason in the report of the audit, and correct its cause."
 
 
-# The result of the check, its severity, and what it found.
-_Verdict = tuple[ComplianceStatus, Severity, str]
-_NO_LONGER_CHECKED = (ComplianceStatus.NOT_AVAILABLE, Severity.INFORMATIONAL)
-_LEFT: _Verdict = (*_NO_LONGER_CHECKED, "The account has left the organization.")
-_NO_DOMAINS: _Verdict = (
-    *_NO_LONGER_CHECKED,
-    "Its root user's e-mail address is no longer checked.",
-)
+@dataclass(frozen=True, kw_only=True)
+class _Verdict:
+    """What a check says about an account.
+
+    Attributes:
+        status: Whether the check passed.
+        severity: How urgent it is.
+        found: What it found.
+        advice: What to do about it.
+        archived: Whether nothing has to be done. The finding is archived, not suppressed: an import
+            can make it active again, but cannot change its workflow.
+    """
+
+    status: ComplianceStatus = ComplianceStatus.NOT_AVAILABLE
+    severity: Severity = Severity.INFORMATIONAL
+    found: str
+    advice: str = _NOTHING_TO_DO
+    archived: bool = False
+
+
+_LEFT = _Verdict(found="The account has left the organization.", archived=True)
+_NO_DOMAINS = _Verdict(found="Its root user's e-mail address is no longer checked.", archived=True)
 
 
 def findings_of(report: Report, *, checked: Collection[str] = ()) -> Iterator[SecurityFinding]:
@@ -63,115 +72,104 @@ def findings_of(report: Report, *, checked: Collection[str] = ()) -> Iterator[Se
     """
     for result in report.results:
         if result.account_id != report.management_account_id:
-            yield _member_finding(result, report)
-    if (own := management_result(report)) is not None:
-        found = _finding(own, _management_verdict(own), report)
-        failed = found.status is ComplianceStatus.FAILED
-        advice = PROTECT_OWN if failed else found.recommendation
-        yield replace(found, check=MANAGEMENT_CHECK, title=_MANAGEMENT_TITLE, recommendation=advice)
+            yield _finding(report, MEMBER_CHECK, result, _member_verdict(result))
+    own = management_result(report)
+    if own is not None:
+        yield _finding(report, MANAGEMENT_CHECK, own, _management_verdict(own))
     for result in report.results:
         if result.email_outside is not None:
-            yield _email_finding(result, _email_verdict(result, report), report)
+            yield _finding(report, EMAIL_CHECK, result, _email_verdict(result, report))
         elif result.account_id in checked:
-            yield replace(_email_finding(result, _NO_DOMAINS, report), archived=True)
+            yield _finding(report, EMAIL_CHECK, result, _NO_DOMAINS)
+
     audited = {result.account_id for result in report.results}
     for change in report.changes or ():
         # The changes of a report that is written again come from the bucket.
         if change.type is ChangeType.LEFT and change.account_id not in audited:
             left = AccountResult(account_id=change.account_id, outcome=Outcome.SKIPPED)
-            yield replace(
-                _finding(left, _LEFT, report), recommendation=_NOTHING_TO_DO, archived=True
-            )
+            yield _finding(report, MEMBER_CHECK, left, _LEFT)
             if left.account_id in checked:
-                yield replace(_email_finding(left, _LEFT, report), archived=True)
+                yield _finding(report, EMAIL_CHECK, left, _LEFT)
 
 
-def _member_finding(result: AccountResult, report: Report) -> SecurityFinding:
-    finding = _finding(result, _verdict(result), report)
-    if result.outcome is Outcome.ACCEPTED:
-        # Archived, not suppressed: an import can make it active again, but cannot change its
-        # workflow.
-        return replace(finding, recommendation=_NOTHING_TO_DO, archived=True)
-    if result.outcome is Outcome.HAS_CREDENTIALS and result.protected:
-        return replace(finding, recommendation=UNPROTECT)
-    return finding
-
-
-def _finding(result: AccountResult, verdict: _Verdict, report: Report) -> SecurityFinding:
-    status, severity, found = verdict
+def _finding(
+    report: Report, check: str, result: AccountResult, verdict: _Verdict
+) -> SecurityFinding:
     return SecurityFinding(
-        check=MEMBER_CHECK,
+        check=check,
         account_id=result.account_id,
-        title=_TITLE,
-        description=f"Account {result.account_id}. {found}",
-        status=status,
-        severity=severity,
-        recommendation=_RECOMMENDATIONS[status].format(result.account_id),
+        title=_TITLES[check],
+        description=f"Account {result.account_id}. {verdict.found}",
+        status=verdict.status,
+        severity=verdict.severity,
+        recommendation=verdict.advice,
         # An audit does not know which findings earlier ones have imported: this date stays the
         # same.
         created_at=result.joined_at or report.started_at,
         updated_at=report.finished_at,
-    )
-
-
-def _email_finding(result: AccountResult, verdict: _Verdict, report: Report) -> SecurityFinding:
-    return replace(
-        _finding(result, verdict, report),
-        check=EMAIL_CHECK,
-        title=_EMAIL_TITLE,
-        recommendation=_EMAIL_RECOMMENDATION
-        if verdict[0] is ComplianceStatus.FAILED
-        else _NOTHING_TO_DO,
+        archived=verdict.archived,
     )
 
 
 def _email_verdict(result: AccountResult, report: Report) -> _Verdict:
     domains = enumeration(report.root_email_domains)
-    if result.email_outside:
-        found = f"Its root user's e-mail address is outside of {domains}: the mailbox can reset the password."
-        return ComplianceStatus.FAILED, Severity.MEDIUM, found
-    return (
-        ComplianceStatus.PASSED,
-        Severity.INFORMATIONAL,
-        f"Its root user's e-mail address is in {domains}.",
+    if not result.email_outside:
+        found = f"Its root user's e-mail address is in {domains}."
+        return _Verdict(status=ComplianceStatus.PASSED, found=found)
+    return _Verdict(
+        status=ComplianceStatus.FAILED,
+        severity=Severity.MEDIUM,
+        found=f"Its root user's e-mail address is outside of {domains}: the mailbox can reset the "
+        "password.",
+        advice=_CHANGE_EMAIL,
     )
 
 
 def _management_verdict(own: AccountResult) -> _Verdict:
     has = own.credentials
     if has is None:
-        return ComplianceStatus.NOT_AVAILABLE, Severity.MEDIUM, own.reason or ""
+        return _Verdict(severity=Severity.MEDIUM, found=own.reason or "", advice=_READ_REASON)
     found = f"Its root user has {credentials_in_words(has)}."
     if own.outcome is Outcome.PROTECTED:
-        return ComplianceStatus.PASSED, Severity.INFORMATIONAL, found
-    return (
-        ComplianceStatus.FAILED,
-        Severity.HIGH if has.access_keys == () else Severity.CRITICAL,
-        found,
+        return _Verdict(status=ComplianceStatus.PASSED, found=found)
+    return _Verdict(
+        status=ComplianceStatus.FAILED,
+        severity=Severity.HIGH if has.access_keys == () else Severity.CRITICAL,
+        found=found,
+        advice=PROTECT_OWN,
     )
 
 
-def _verdict(result: AccountResult) -> _Verdict:
-    match result.outcome:
-        case Outcome.CLEAN:
-            return (
-                ComplianceStatus.PASSED,
-                Severity.INFORMATIONAL,
-                "Its root user has no credentials.",
-            )
-        case Outcome.HAS_CREDENTIALS | Outcome.ACCEPTED if result.credentials is not None:
-            found = (
-                f"Its root user has {credential_counts((result,))}. {result.reason or ''}".strip()
-            )
-            return ComplianceStatus.FAILED, _severity(result.credentials), found
-    # No one has seen whether there are credentials.
-    inaccessible = result.outcome is not Outcome.SKIPPED
-    severity = Severity.MEDIUM if inaccessible else Severity.INFORMATIONAL
-    found = f"It was {result.outcome.words}. {result.reason or ''}".strip()
-    return ComplianceStatus.NOT_AVAILABLE, severity, found
+def _member_verdict(result: AccountResult) -> _Verdict:
+    if result.outcome is Outcome.CLEAN:
+        found = "Its root user has no credentials."
+        return _Verdict(status=ComplianceStatus.PASSED, found=found)
+    why = f" {result.reason}" if result.reason else ""
+    is_accepted = result.outcome is Outcome.ACCEPTED
+    has = result.credentials
+    if has is None or not (is_accepted or result.outcome is Outcome.HAS_CREDENTIALS):
+        # No one has seen whether there are credentials.
+        found = f"It was {result.outcome.words}.{why}"
+        severity = Severity.MEDIUM
+        if result.outcome is Outcome.SKIPPED:
+            severity = Severity.INFORMATIONAL
+        return _Verdict(severity=severity, found=found, advice=_READ_REASON)
+    verdict = _Verdict(
+        status=ComplianceStatus.FAILED,
+        severity=_severity(has),
+        found=f"Its root user has {credential_counts((result,))}.{why}",
+        advice=_PLAN_DELETION.format(result.account_id),
+    )
+    if is_accepted:
+        return replace(verdict, advice=_NOTHING_TO_DO, archived=True)
+    if result.protected:
+        return replace(verdict, advice=UNPROTECT)
+    return verdict
 
 
 def _severity(has: RootCredentials) -> Severity:
     if has.access_keys is None or any(key.status == "Active" for key in has.access_keys):
         return Severity.CRITICAL
-    return Severity.HIGH if has.password else Severity.MEDIUM
+    if has.password:
+        return Severity.HIGH
+    return Severity.MEDIUM

@@ -30,8 +30,9 @@ def management_sentence(report: Report) -> str:
     own = management_result(report)
     if own is None:
         # Only a full audit was expected to look.
-        not_there = f"{OWN} was not looked at: the audit did not run in its account."
-        return not_there if report.full else ""
+        if not report.full:
+            return ""
+        return f"{OWN} was not looked at: the audit did not run in its account."
     if own.credentials is not None:
         return f"{OWN} is {own.outcome.words}: it has {credentials_in_words(own.credentials)}."
     if own.outcome is Outcome.SKIPPED:
@@ -50,16 +51,20 @@ def management_result(report: Report) -> AccountResult | None:
 def management_credentials(report: Report) -> RootCredentials | None:
     """Return what its root user has; None if that was not read."""
     result = management_result(report)
-    return None if result is None else result.credentials
+    if result is None:
+        return None
+    return result.credentials
 
 
 def credentials_in_words(has: RootCredentials) -> str:
     """Return what it has and has not: "a password, MFA and no access key"."""
-    words = [
-        "a password" if has.password else "no password",
-        "no MFA" if has.mfa_devices == () else "MFA",
-        "no access key" if has.access_keys == () else "an access key",
-    ]
+    words = ["a password", "MFA", "an access key"]
+    if not has.password:
+        words[0] = "no password"
+    if has.mfa_devices == ():
+        words[1] = "no MFA"
+    if has.access_keys == ():
+        words[2] = "no access key"
     if has.signing_certificates != ():
         words.append("a signing certificate")
     return enumeration(words)

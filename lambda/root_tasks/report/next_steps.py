@@ -198,7 +198,9 @@ def _after_recovery(report: Report) -> Iterator[NextStep]:
         when = "When the work is done"
         if report.until is not None:
             when += f", by {minute(report.until)}"
-        named = _naming(report, accounts, *ended)
+        # Not by their report: what a recovery brought is accepted until its end, and so left out
+        # of a plan that does not name the account.
+        named = _by_id(accounts)
         yield NextStep(
             what=f"{when}, plan to delete the credentials again",
             command=_command("plan", "delete", "--include-in-use", *named),

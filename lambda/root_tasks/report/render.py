@@ -10,15 +10,15 @@ import io
 import json
 import re
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from common.typed_json import format_time
 from common.untrusted import printable
 
 from ..model.codec import encode
-from ..model.report_schema import AccessKey, ChangeType, ItemType, Outcome, RootCredentials, Task
-from ..tasks import DEFINITIONS
+from ..model.report_schema import ChangeType, ItemType, Outcome, Task
 from .controls import evidence
 from .next_steps import approval_step, next_steps
 from .risk import RECENT, all_credentials
@@ -40,8 +40,7 @@ from .summary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable
 
     from ..model.report_schema import (
         AccountResult,
@@ -59,6 +58,30 @@ _FORMULA_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\u2212"
 # Spreadsheets of other locales, and other programs, start a cell after each of the first signs,
 # too, and drop blanks and quotation marks at its start.
 _FORMULA = re.compile(f"""(^|[;,|\n])([ "]*)(?=[{_FORMULA_SIGNS}])""")
+
+_COLUMNS = (
+    "accountId",
+    "name",
+    "email",
+    "organizationalUnit",
+    "outcome",
+    "reason",
+    "hint",
+    "password",
+    "passwordLastUsedAt",
+    "accessKeys",
+    "activeAccessKeys",
+    "accessKeyIds",
+    "oldestAccessKeyCreatedAt",
+    "accessKeysLastUsedAt",
+    "signingCertificates",
+    "mfaDevices",
+    "items",
+    "emailOutside",
+    "task",
+    "setsPolicy",
+    "runReason",
+)
 
 
 def as_json(report: Report, *, stored: bool = True) -> bytes:
@@ -88,18 +111,9 @@ def as_csv(report: Report) -> bytes:
 
     It begins with the mark by which spreadsheets recognize UTF-8.
     """
-    of_run = (report.task, _YES_OR_NO[report.sets_policy], report.reason)
-    rows = ([*(value(result) for _, value in _COLUMNS), *of_run] for result in report.results)
-    data = io.BytesIO()
-    with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
-        _write_table(
-            text,
-            [*(name for name, _ in _COLUMNS), "task", "setsPolicy", "runReason"],
-            rows,
-            line_end="\r\n",
-        )
-        text.flush()
-        return data.getvalue()
+    rows = [_cells(report, result) for result in report.results]
+    table = ([row.get(column) for column in _COLUMNS] for row in rows)
+    return _table(_COLUMNS, table, line_end="\r\n").encode("utf-8-sig")
 
 
 def csv_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -109,17 +123,15 @@ def csv_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
         columns: The names of the columns.
         rows: The values of each row.
     """
+    return _table(columns, rows, line_end="\n")
+
+
+def _table(columns: Iterable[str], rows: Iterable[Iterable[object]], *, line_end: str) -> str:
     text = io.StringIO(newline="")
-    _write_table(text, columns, rows, line_end="\n")
-    return text.getvalue()
-
-
-def _write_table(
-    text: TextIO, columns: Iterable[str], rows: Iterable[Iterable[object]], *, line_end: str
-) -> None:
     writer = csv.writer(text, lineterminator=line_end)
     writer.writerow(columns)
     writer.writerows(map(csv_cell, row) for row in rows)
+    return text.getvalue()
 
 
 def as_html(report: Report, report_json: bytes) -> bytes:
@@ -135,7 +147,7 @@ def as_html(report: Report, report_json: bytes) -> bytes:
     page = _PAGE.read_text(encoding="utf-8")
     report_sha256 = hashlib.sha256(report_json).hexdigest()
     approval = approval_step(report, report_sha256=report_sha256)
-    words = words_of(report)
+    facts = [*_facts(report), ("SHA-256 of report.json", report_sha256)]
     is_dangerous = (
         in_use_of(report)
         or accepted_warning(report)
@@ -145,10 +157,10 @@ def as_html(report: Report, report_json: bytes) -> bytes:
     values = {
         "style-hash": _hash(page, "style"),
         "script-hash": _hash(page, "script"),
-        "columns": "items" if DEFINITIONS[report.task].makes_changes else "credentials",
+        "columns": "credentials" if report.task is Task.AUDIT else "items",
         "recent-days": str(RECENT.days),
-        "words": _markup(json.dumps(_words(words))),
-        "changes": _markup(json.dumps([*map(details_of_change, report.changes or ())])),
+        "words": _markup(json.dumps(_words(words_of(report)))),
+        "changes": _markup(json.dumps(list(map(details_of_change, report.changes or ())))),
         "approval": _markup(json.dumps([asdict(approval)] if approval else [])),
         "organization": _markup(report.organization_id),
         "title": _markup(title(report)),
@@ -157,97 +169,102 @@ def as_html(report: Report, report_json: bytes) -> bytes:
         "notice-tone": "warn" if is_dangerous else "plan",
         "report": _embeddable(report_json.decode()),
         "facts": "".join(
-            f"<div><dt>{_markup(name)}</dt><dd>{_markup(value)}</dd></div>"
-            for name, value in (*_facts(report), ("SHA-256 of report.json", report_sha256))
+            f"<div><dt>{_markup(name)}</dt><dd>{_markup(value)}</dd></div>" for name, value in facts
         ),
     }
     # In one pass: nothing in a value is taken for a placeholder.
     return re.sub(r"%%([\w.-]+)%%", lambda match: values[match[1]], page).encode()
 
 
-def _of_credentials(cell: Callable[[RootCredentials], object]) -> Callable[[AccountResult], object]:
-    def of_result(result: AccountResult) -> object:
-        has = all_credentials(result)
-        return None if has is None else cell(has)
-
-    return of_result
-
-
-def _of_keys(cell: Callable[[Sequence[AccessKey]], object]) -> Callable[[AccountResult], object]:
-    return _of_credentials(lambda has: None if has.access_keys is None else cell(has.access_keys))
-
-
-def _number_of(listed: Sequence[str] | None) -> int | None:
-    return None if listed is None else len(listed)
-
-
-def _creation_of_oldest_key(keys: Sequence[AccessKey]) -> str | None:
-    return _time_cell(min((key.created_at for key in keys if key.created_at), default=None))
-
-
-def _last_use_of_keys(keys: Sequence[AccessKey]) -> str | None:
-    return _time_cell(max((key.last_used_at for key in keys if key.last_used_at), default=None))
-
-
-def _time_cell(moment: datetime | None) -> str | None:
-    return None if moment is None else format_time(moment)
+def _cells(report: Report, result: AccountResult) -> dict[str, object]:
+    """Return the cells of an account by their columns, without those of what was not read."""
+    cells: dict[str, object] = {
+        "accountId": result.account_id,
+        "name": result.name,
+        "email": result.email,
+        "organizationalUnit": result.organizational_unit,
+        "outcome": result.outcome,
+        "reason": result.reason,
+        "hint": result.hint,
+        "items": "\n".join(map(_item_line, result.items)),
+        "emailOutside": result.email_outside,
+        "task": report.task,
+        "setsPolicy": report.sets_policy,
+        "runReason": report.reason,
+    }
+    has = all_credentials(result)
+    if has is None:
+        return cells
+    cells["password"] = has.password
+    cells["passwordLastUsedAt"] = has.password_last_used_at
+    if has.access_keys is not None:
+        keys = has.access_keys
+        created = [key.created_at for key in keys if key.created_at is not None]
+        used = [key.last_used_at for key in keys if key.last_used_at is not None]
+        cells["accessKeys"] = len(keys)
+        cells["activeAccessKeys"] = sum(key.status == "Active" for key in keys)
+        cells["accessKeyIds"] = " ".join(key.access_key_id for key in keys)
+        cells["oldestAccessKeyCreatedAt"] = min(created, default=None)
+        cells["accessKeysLastUsedAt"] = max(used, default=None)
+    if has.signing_certificates is not None:
+        cells["signingCertificates"] = len(has.signing_certificates)
+    if has.mfa_devices is not None:
+        cells["mfaDevices"] = len(has.mfa_devices)
+    return cells
 
 
 def _item_line(item: Item) -> str:
-    name = " ".join(filter(None, (item.type, item.id)))
+    line = str(item.type)
+    if item.id:
+        line += f" {item.id}"
+    line += f": {item.outcome}"
     # A policy can be longer than a cell; report.json has it.
-    details = None if item.credential is None else _details_line(item.credential)
-    more = " ".join(filter(None, (details, item.message, item.backup and f"Backup: {item.backup}")))
-    return f"{name}: {item.outcome}{f' ({more})' if more else ''}"
+    more = []
+    if item.credential is not None:
+        more.append(_details_line(item.credential))
+    if item.message:
+        more.append(item.message)
+    if item.backup:
+        more.append(f"Backup: {item.backup}")
+    return f"{line} ({' '.join(more)})" if more else line
 
 
 def _details_line(details: CredentialDetails) -> str:
-    used = "last use unknown" if details.last_use_unread else ""
-    if details.last_used_at is not None:
+    facts = []
+    if details.status:
+        facts.append(details.status)
+    if details.created_at is not None:
+        facts.append(f"created {format_time(details.created_at)}")
+    if details.last_use_unread:
+        facts.append("last use unknown")
+    elif details.last_used_at is not None:
         used = f"last used {format_time(details.last_used_at)}"
-        used += f" with {details.last_used_service}" if details.last_used_service else ""
-    created = None if details.created_at is None else f"created {format_time(details.created_at)}"
-    return f"{', '.join(filter(None, (details.status, created, used)))}."
-
-
-_YES_OR_NO: Mapping[bool | None, str] = {True: "yes", False: "no"}
-_COLUMNS: Sequence[tuple[str, Callable[[AccountResult], object]]] = (
-    ("accountId", lambda result: result.account_id),
-    ("name", lambda result: result.name),
-    ("email", lambda result: result.email),
-    ("organizationalUnit", lambda result: result.organizational_unit),
-    ("outcome", lambda result: result.outcome),
-    ("reason", lambda result: result.reason),
-    ("hint", lambda result: result.hint),
-    ("password", _of_credentials(lambda has: _YES_OR_NO[has.password])),
-    ("passwordLastUsedAt", _of_credentials(lambda has: _time_cell(has.password_last_used_at))),
-    ("accessKeys", _of_keys(len)),
-    ("activeAccessKeys", _of_keys(lambda keys: sum(key.status == "Active" for key in keys))),
-    ("accessKeyIds", _of_keys(lambda keys: " ".join(key.access_key_id for key in keys))),
-    ("oldestAccessKeyCreatedAt", _of_keys(_creation_of_oldest_key)),
-    ("accessKeysLastUsedAt", _of_keys(_last_use_of_keys)),
-    ("signingCertificates", _of_credentials(lambda has: _number_of(has.signing_certificates))),
-    ("mfaDevices", _of_credentials(lambda has: _number_of(has.mfa_devices))),
-    ("items", lambda result: "\n".join(map(_item_line, result.items))),
-    ("emailOutside", lambda result: _YES_OR_NO.get(result.email_outside)),
-)
+        if details.last_used_service:
+            used += f" with {details.last_used_service}"
+        facts.append(used)
+    return f"{', '.join(facts)}."
 
 
 def csv_cell(value: object) -> str:
     """Return a cell that no spreadsheet takes for a formula, printable but for its line breaks."""
-    text = "" if value is None else "\n".join(map(printable, str(value).split("\n")))
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return format_time(value)
+    text = "\n".join(map(printable, str(value).split("\n")))
     text = _FORMULA.sub(r"\1\2'", text)
+    # Some programs drop line breaks at the start of a cell.
     return f"'{text}" if text.startswith("\n") else text
 
 
 def _words(of_task: TaskWords) -> dict[str, str]:
     """Return the words of each identifier in a report; outcomes in those of the run's task."""
-    return {
-        **{outcome: of_task.outcome(outcome) for outcome in Outcome},
-        **{
-            identifier: identifier.words for type_ in (ItemType, ChangeType) for identifier in type_
-        },
-    }
+    words: dict[str, str] = {outcome: of_task.outcome(outcome) for outcome in Outcome}
+    words.update((type_, type_.words) for type_ in ItemType)
+    words.update((type_, type_.words) for type_ in ChangeType)
+    return words
 
 
 def _markup(text: str) -> str:
@@ -276,24 +293,26 @@ def _notice(report: Report) -> str:
 
 
 def _facts(report: Report) -> Iterable[tuple[str, str]]:
+    run = "Audit of selected accounts"
     if report.executed_plan is not None:
-        yield "Run", f"Execution of plan {report.executed_plan}"
+        run = f"Execution of plan {report.executed_plan}"
     elif is_plan(report):
-        yield "Run", "Plan"
-    else:
-        yield "Run", "Audit of every account" if report.full else "Audit of selected accounts"
+        run = "Plan"
+    elif report.full:
+        run = "Audit of every account"
+    yield "Run", run
     yield "Task", report.task
-    by_management = report.account_id == report.management_account_id
-    role = "management account" if by_management else "delegated administrator"
+    role = "delegated administrator"
+    if report.account_id == report.management_account_id:
+        role = "management account"
     yield "Run by", f"{report.account_id}, the {role}"
-    if principals := requesters(report):
+    principals = requesters(report)
+    if principals:
         yield "Requested by", f"{principals}, as the command states"
     if report.reason is not None:
         yield "Reason", report.reason
-    yield (
-        "Started",
-        f"{minute(report.started_at)}, took {duration(report.started_at, report.finished_at)}",
-    )
+    took = duration(report.started_at, report.finished_at)
+    yield "Started", f"{minute(report.started_at)}, took {took}"
     yield "Run ID", report.run_id
     if report.selection is not None:
         yield "Asked for", request_in_words(report.selection)

@@ -299,9 +299,11 @@ def credentials_of(result: AccountResult) -> tuple[tuple[ItemType, str | None], 
     found: list[tuple[ItemType, str | None]] = []
     if has.password:
         found.append((ItemType.PASSWORD, None))
-    keys = has.access_keys
+    keys = None
+    if has.access_keys is not None:
+        keys = [key.access_key_id for key in has.access_keys]
     for type_, ids in (
-        (ItemType.ACCESS_KEY, keys and [key.access_key_id for key in keys]),
+        (ItemType.ACCESS_KEY, keys),
         (ItemType.SIGNING_CERTIFICATE, has.signing_certificates),
         (ItemType.MFA_DEVICE, has.mfa_devices),
     ):
