@@ -1,4 +1,7 @@
-"""`audit --from-here` looks into accounts as their page arrives; its report is that of a deployment."""
+"""`audit --from-here` looks into accounts as their page arrives.
+
+Its report is that of a deployment.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,10 @@ def execute_first_batch(command_line: CommandLine, input_: Mapping[str, object])
 
 
 def start_execution(command_line: CommandLine) -> list[str]:
-    """Let an execution of three batches end its first one, and lose the second; return its accounts."""
+    """Let an execution of three batches end its first one, and lose the second.
+
+    Return its accounts.
+    """
     organization = command_line.root_tasks.organization
     accounts = sorted(add_accounts(organization, 11))
     for account_id in accounts:

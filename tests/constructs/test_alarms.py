@@ -91,7 +91,10 @@ def test_alarms_that_notify_no_one_are_warned_of_until_they_do(build: Any) -> No
 
 
 def test_a_sum_needs_no_metric_that_has_ever_had_a_value(alarms: dict[str, Any]) -> None:
-    """SUM over a list leaves a series out that does not exist; with + the sum would not exist either."""
+    """SUM over a list leaves a series out that does not exist.
+
+    With + the sum would not exist either.
+    """
     sums = [
         metric["Expression"]
         for alarm in alarms.values()

@@ -93,7 +93,10 @@ def test_every_level_is_the_same_on_the_local_aws_and_leaves_nothing_behind(
 
 
 def assert_role_fits(actions: set[str]) -> None:
-    """Compare the role for runs on AWS with a run; cases that the local AWS does not show call more."""
+    """Compare the role for runs on AWS with a run.
+
+    Cases that the local AWS does not show call more.
+    """
     role = role_actions(Level.DEPLOY)
     assert actions <= role
     source = "".join(

@@ -272,7 +272,10 @@ def imported_findings(aws: LocalAws) -> dict[str, dict[str, Any]]:
 
 
 def compare_findings(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> None:
-    """Each of the sixty accounts has its finding; the second audit changed those whose verdict changed."""
+    """Each of the sixty accounts has its finding.
+
+    The second audit changed those whose verdict changed.
+    """
     assert len(before) == 60
     assert before.keys() == after.keys()
     assert before[DENIED]["Compliance"] == {"Status": "NOT_AVAILABLE"}
@@ -393,7 +396,10 @@ def unlock_and_give_back(aws: LocalAws, deployed: Deployed, request: Mapping[str
 
 
 def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
-    """A policy is replaced without being removed; a replacement that AWS refuses leaves the old one."""
+    """A policy is replaced without being removed.
+
+    A replacement that AWS refuses leaves the old one.
+    """
     file, queue = folder / "fixed.json", f"arn:aws:sqs:us-east-1:{LOCKED_OUT}:locked"
     for kind, name, put, other in (
         ("bucket", f"{LOCKED_OUT}:locked", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"),

@@ -1,4 +1,7 @@
-"""The functions on CPython 3.14, which they have in AWS; they and the command line with older packages."""
+"""The functions on CPython 3.14, which they have in AWS.
+
+They and the command line with older packages.
+"""
 
 from __future__ import annotations
 

@@ -168,7 +168,10 @@ def test_a_deployment_stops_a_repair_which_is_published_if_it_does_not_end_by_it
     reason: str,
     is_lasting: bool,
 ) -> None:
-    """The function's lists may not be the current ones. Nothing remembers what was published before."""
+    """The function's lists may not be the current ones.
+
+    Nothing remembers what was published before.
+    """
     enable_root_access(organization, CREDENTIALS)
     drift_check = DriftCheck(repair=True, stack=states)
     drift_check()

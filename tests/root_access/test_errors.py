@@ -1,4 +1,7 @@
-"""The sentences about the steps of an invocation that failed; the data behind them is tested elsewhere."""
+"""The sentences about the steps of an invocation that failed.
+
+The data behind them is tested elsewhere.
+"""
 
 from __future__ import annotations
 

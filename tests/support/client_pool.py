@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def client_pool(prepare: Callable[[Any], None]) -> Iterator[None]:
-    """Create each client once, and hand out copies of it; `prepare` is called with each of these."""
+    """Create each client once, and hand out copies of it.
+
+    `prepare` is called with each of these.
+    """
     create: Callable[..., Any] = ClientCreator.create_client
     clients: dict[object, Any] = {}
     lock = Lock()

@@ -68,7 +68,10 @@ class Publisher:
     requests: list[PolicyRequest] = field(default_factory=list)
 
     def client(self, service: str) -> Any:
-        """Return a client that it creates. The SDK checks its requests, which are responded to here."""
+        """Return a client that it creates.
+
+        The SDK checks its requests, which are responded to here.
+        """
         client: Any = boto3.client(
             service,  # type: ignore[call-overload]
             region_name="us-east-1",

@@ -1,4 +1,6 @@
-"""Apps of every form, synthesized one after another in one process; also a script for other Pythons.
+"""Apps of every form, synthesized one after another in one process.
+
+Also a script for other Pythons.
 
 It needs the library and the CDK, and nothing else: `python many_apps.py FOLDER`.
 """

@@ -92,7 +92,10 @@ def rendering(publication: Mapping[str, Any], *, page: str = "") -> str:
 
 
 def read_or_write_golden(name: str, text: str) -> str:
-    """Return what tests/notices/ has for a notice; with WRITE_NOTICES=1 the text is written there first."""
+    """Return what tests/notices/ has for a notice.
+
+    With WRITE_NOTICES=1 the text is written there first.
+    """
     path = GOLDEN / f"{name}.txt"
     if os.environ.get("WRITE_NOTICES"):
         path.write_text(text)

@@ -694,7 +694,10 @@ def create_report_bucket(s3: Any) -> None:
 
 
 def lock_out(aws: RootTasks | LocalAws, account_id: str = MEMBER) -> dict[Task, dict[str, Any]]:
-    """Create a bucket and a queue that deny everything; return the input that names each, by task."""
+    """Create a bucket and a queue that deny everything.
+
+    Return the input that names each, by task.
+    """
     s3, sqs = (aws.client(service, account_id=account_id) for service in ("s3", "sqs"))
     s3.create_bucket(Bucket="locked")
     s3.put_bucket_policy(Bucket="locked", Policy=_denial("s3:*", "arn:aws:s3:::locked"))

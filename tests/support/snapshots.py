@@ -1,4 +1,7 @@
-"""Committed templates, which show what a change does in AWS. `python -m support.snapshots` writes them."""
+"""Committed templates, which show what a change does in AWS.
+
+`python -m support.snapshots` writes them.
+"""
 
 from __future__ import annotations
 

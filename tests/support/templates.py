@@ -84,7 +84,10 @@ def only_resource(template: Mapping[str, Any], resource_type: str) -> Any:
 
 
 def policy_statements(template: Mapping[str, Any], role: str) -> list[dict[str, Any]]:
-    """Return the statements of a role's inline policies; the role is named by its logical id's beginning."""
+    """Return the statements of a role's inline policies.
+
+    The role is named by its logical id's beginning.
+    """
     return [
         statement
         for policy in resources(template, "AWS::IAM::Policy").values()

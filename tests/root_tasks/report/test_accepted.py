@@ -47,7 +47,10 @@ def judged(
     unit_path: str | None = f"{ROOT}/{UNIT}/{INNER}",
     named: bool = False,
 ) -> AccountResult:
-    """Return a result as a report has it; by default the account's own password and MFA are accepted."""
+    """Return a result as a report has it.
+
+    By default the account's own password and MFA are accepted.
+    """
     if accepted is None:
         accepted = {MEMBER: BOTH}
     return with_acceptance(found, accepted, unit_path=unit_path, at=LAST_MINUTE, named=named)

@@ -1,4 +1,7 @@
-"""What a run reads of the organization follows the accounts that it is about; its results do not differ."""
+"""What a run reads of the organization follows the accounts that it is about.
+
+Its results do not differ.
+"""
 
 from __future__ import annotations
 

@@ -55,7 +55,10 @@ def inject(
 
 
 def omit_member(register: Register, action: str, *path: str) -> None:
-    """Omit a member from the responses of a call; a list in the path stands for each of its entries."""
+    """Omit a member from the responses of a call.
+
+    A list in the path stands for each of its entries.
+    """
 
     def omit(parsed: dict[str, Any], **_: object) -> None:
         *outer, last = path
