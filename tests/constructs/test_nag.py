@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PAGE = ROOT / "docs" / "guides" / "deploying.md"
+PAGE = ROOT / "docs" / "guides" / "checkers.md"
 EXAMPLE = ROOT / "examples" / "checked_with_cdk_nag.py"
 
 # What is found in each app, by the construct's path.

@@ -36,5 +36,5 @@ def test_the_page_lists_every_warning() -> None:
         )
         RootUserGuardrail(stack, "RootUserGuardrail", targets=[unit.attr_id])
         warned |= set(warnings(stack))
-    page = (ROOT / "docs" / "guides" / "deploying.md").read_text()
+    page = (ROOT / "docs" / "reference" / "warnings.md").read_text()
     assert warned == set(re.findall(r"`(centralized-root-access:\w+)`", page))

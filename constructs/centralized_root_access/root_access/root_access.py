@@ -81,9 +81,10 @@ class CentralizedRootAccess(Construct):
             administrators for IAM; any other is deregistered. An empty list deregisters all, and
             adds the warning ``centralized-root-access:noDelegatedAdministrators``. Default:
             delegated administrators are not managed, and not changed.
-        encryption_key: The KMS key of the log groups; an alias is refused. docs/guides/deploying.md
-            says what the policy of an imported key must allow, and what an old key needs when this
-            changes. Default: CloudWatch Logs encrypts with its own.
+        encryption_key: The KMS key of the log groups; an alias is refused. The policy of an
+            imported key must let CloudWatch Logs use it. Keep the old key when this changes,
+            because existing logs stay encrypted with it. Default: CloudWatch Logs encrypts with its
+            own.
         log_retention: How long the logs are kept. Default: a year.
 
     Attributes:
@@ -166,8 +167,8 @@ class CentralizedRootAccess(Construct):
                 role is read-only.
             notification_topic: A standard SNS topic in the stack's Region for the alarms, and for
                 the check's notices: who left drift by which call and when, and what was repaired.
-                docs/guides/drift.md says what an imported topic, or its key, must allow. Default:
-                none.
+                The policies of an imported topic and of its key must let CloudWatch and the check's
+                role publish. Default: none.
             security_hub_findings: True to import one finding for the organization, at each check,
                 into Security Hub CSPM of the stack's account and Region, which has to be enabled
                 there. Default: no finding.
