@@ -1,4 +1,4 @@
-"""Fixtures that several modules share: an emulated organization, and an AWS for the end-to-end tests."""
+"""Fixtures that several modules share: an emulated organization, and a local AWS."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest files first, and measure no coverage where it costs most: in single slow tests."""
+    """Start the longest files first, and measure no coverage in single slow tests."""
     places = {name: place for place, name in enumerate(_FIRST_FILES)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
     for item in items:
@@ -106,7 +106,7 @@ def little_garbage() -> None:
 
 
 def without_coverage(call: Callable[..., object]) -> Callable[..., object]:
-    """Return a call in which coverage traces nothing: the SDK and the emulation, which are not measured.
+    """Return a call in which coverage traces nothing: the SDK and the emulation.
 
     That tracing took a third of the tests' time. Of what is measured, such a call only reads
     credentials.
@@ -147,14 +147,14 @@ def organization() -> Iterator[LocalOrganization]:
 
 @pytest.fixture
 def with_root_access(organization: LocalOrganization) -> LocalOrganization:
-    """Return the organization with both features enabled, one delegated administrator, and no calls."""
+    """Return the organization with both features, one delegated administrator, and no calls."""
     enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[MEMBER])
     return organization
 
 
 @pytest.fixture
 def root_tasks(organization: LocalOrganization) -> RootTasks:
-    """Return the functions of a deployed RootTasks, in an organization with both features enabled."""
+    """Return the functions of a deployed RootTasks, in an organization with both features."""
     # It needs the functions' packages, and so do its tests alone.
     from support.root_tasks import RootTasks
 
@@ -164,14 +164,14 @@ def root_tasks(organization: LocalOrganization) -> RootTasks:
 
 @pytest.fixture(params=[True, False], ids=["with paths", "without paths"])
 def each_sdk(root_tasks: RootTasks, request: pytest.FixtureRequest) -> None:
-    """Run a test with the paths of accounts, and without them as with SDKs before botocore 1.42.80."""
+    """Run a test with the paths of accounts, and without: botocore has them since 1.42.80."""
     if not request.param:
         root_tasks.omit_of_accounts("Paths")
 
 
 @pytest.fixture
 def other_services_unchanged(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test of `organization` that changes the trusted access or the delegates of another service."""
+    """Fail a test of `organization` that changes another service's access or delegates."""
     if "organization" not in request.fixturenames:
         # The test has an organization of its own.
         yield
@@ -253,7 +253,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Let interrupts arrive: whatever runs in the background ignores them, and so do its processes."""
+    """Let interrupts arrive: what runs in the background ignores them, with its processes."""
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, handler)

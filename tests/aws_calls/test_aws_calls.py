@@ -1,4 +1,4 @@
-"""How the functions call AWS: what is retried, what a response must have, and how a failure is described."""
+"""How the functions call AWS: what is retried, and how a failure is described."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def budget_of(time: FakeTime) -> RetryBudget:
 
 
 class Service:
-    """Returns the given responses in turn, or raises them, and records the parameters of each call."""
+    """Returns or raises the given responses in turn, and records each call's parameters."""
 
     def __init__(self, *responses: Mapping[str, Any] | Exception) -> None:
         self._responses = iter(responses)

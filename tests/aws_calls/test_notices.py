@@ -1,4 +1,4 @@
-"""A notice as it arrives: as text in mail, and as a card in chat, in which nothing that others wrote acts.
+"""A notice as it arrives, in mail and in chat: nothing that others wrote acts in it.
 
 The notices themselves are in tests/notices/, for people to read, and the top of the page that they
 are about. WRITE_NOTICES=1 writes them.
@@ -81,7 +81,8 @@ def notice(message: str) -> Notice:
 def test_what_others_wrote_is_text_in_mail_and_inert_in_chat(text: str) -> None:
     publication = notice(f"Caller: {text}\n").publication()
     assert text_by_mail(publication) == (
-        f"Caller: {text}\n\nWhat to do:\n1. Ask the caller.\n2. See what differs:\n   status --all\n\n"
+        f"Caller: {text}\n\nWhat to do:\n1. Ask the caller.\n2. See what differs:\n"
+        "   status --all\n\n"
         "Runbook: Operating, Drift\n"
     )
     content = card_in_chat(publication)["content"]

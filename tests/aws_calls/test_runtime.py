@@ -1,4 +1,4 @@
-"""The clients of the functions and the command line: whom they trust, and where their models come from."""
+"""The clients of functions and command line: whom they trust, and whose models they read."""
 
 from __future__ import annotations
 

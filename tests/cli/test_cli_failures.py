@@ -1,4 +1,4 @@
-"""Whatever fails is a sentence and exit code 2, never a traceback and never the exit code of a deviation."""
+"""Whatever fails is a sentence and exit code 2, never a traceback."""
 
 from __future__ import annotations
 
@@ -286,7 +286,8 @@ def create_client(caller, service, **options):
 
 def throttle(**_):
     print("asked", file=sys.stderr, flush=True)
-    raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "."}}, "ListPolicies")
+    error = {"Code": "TooManyRequestsException", "Message": "."}
+    raise ClientError({"Error": error}, "ListPolicies")
 
 create, Caller.client = Caller.client, create_client
 sys.exit(main())

@@ -1,4 +1,4 @@
-"""`audit --from-here`: the functions' own code on this machine, without a deployment, and read-only."""
+"""`audit --from-here`: the functions' own code on this machine, without a deployment."""
 
 from __future__ import annotations
 

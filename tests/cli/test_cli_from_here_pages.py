@@ -92,7 +92,7 @@ CHANGES = st.lists(
 
 
 def id_of(number: int) -> str:
-    """Return the ID of an account: they are listed in the order of their IDs, after the first four."""
+    """Return the ID of an account: after the first four, they are listed in this order."""
     return str(900_000_000_000 + number)
 
 
@@ -187,7 +187,7 @@ def audit(
 def comparable_report(
     members: Sequence[Member], changes: Sequence[Change], *, deployed: bool
 ) -> dict[str, Any]:
-    """Audit a generated organization while things happen, and return what can be compared of the report."""
+    """Audit a generated organization while things happen, and return what can be compared."""
     with mock_organization() as organization:
         arrange(organization, members)
         organizations = organization.client("organizations")

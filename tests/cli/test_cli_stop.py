@@ -263,8 +263,10 @@ def test_a_run_is_not_stopped_without_a_yes_nor_when_it_has_ended(
         # The question is on stderr: stdout may be a file.
         assert (shown.exit_code, shown.stdout) == (exit_code, "")
         assert shown.stderr.startswith(
-            f"Run {RUN}, which executes run-1, started at 2026-11-25 04:32 UTC. Changes that it has made "
-            "stay made, and its plan is used up, unless it is still being checked.\nStop it? [y/N]: "
+            f"Run {RUN}, which executes run-1, started at 2026-11-25 04:32 UTC. Changes that it "
+            "has made "
+            "stay made, and its plan is used up, unless it is still being checked.\nStop it? "
+            "[y/N]: "
         )
         assert shown.stderr.endswith("Not stopped. The run continues.\n")
     audit = command_line.root_tasks.run({})
@@ -299,9 +301,8 @@ def test_a_stop_whose_end_cannot_be_read_is_not_called_a_failure_to_stop(
         DescribeExecution=("InvalidArn", "No.")
     )
     said = command_line.refusal("stop", RUN, "--yes")
-    assert (
-        said
-        == f"Whether run {RUN} was stopped is not known: states:DescribeExecution: InvalidArn: No.\n"
+    assert said == (
+        f"Whether run {RUN} was stopped is not known: states:DescribeExecution: InvalidArn: No.\n"
     )
 
 
@@ -315,7 +316,8 @@ def test_an_interrupted_stop_says_that_the_run_may_have_been_stopped(
         shown = command_line.run("stop", RUN, "--yes")
         assert (shown.exit_code, shown.stdout) == (130, "")
         assert shown.stderr.strip() == (
-            f"Whether run {RUN} was stopped is not known. To look: `centralized-root-access report {RUN}`."
+            f"Whether run {RUN} was stopped is not known. To look: `centralized-root-access "
+            f"report {RUN}`."
         )
 
 

@@ -50,7 +50,10 @@ def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: Co
     assert next_command(command_line.run(*DELETE)) == again
     give_credentials(command_line, OTHER)
     command_line.now += timedelta(minutes=1)
-    step = f"Next, plan what to delete, except for what was used in the last 90 days: {PROGRAM} plan delete"
+    step = (
+        f"Next, plan what to delete, except for what was used in the last 90 days: {PROGRAM} "
+        "plan delete"
+    )
     assert command_line.run("audit").stderr.startswith(step)
 
 
@@ -66,7 +69,8 @@ def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: Co
     of_report = ("plan", "delete", "--from-report", AUDIT)
     left_out = "Left out of run {}: 1 protected account.\n"
     assert command_line.refusal(*of_report) == (
-        f"{left_out.format(AUDIT)}Unable to plan: Run {AUDIT} reports no other account with these outcomes: "
+        f"{left_out.format(AUDIT)}Unable to plan: Run {AUDIT} reports no other account with "
+        "these outcomes: "
         "has-credentials.\n"
     )
     give_credentials(command_line, OTHER)
@@ -95,7 +99,7 @@ def commands_in(shown: Shown) -> list[str]:
 def test_a_person_gets_from_the_first_look_to_clean_by_what_the_terminal_prints(
     command_line: CommandLine,
 ) -> None:
-    """One account is as any other, one has a key in use, one is protected, and one is inaccessible."""
+    """One account is plain, one has a key in use, one is protected, one is inaccessible."""
     root_tasks, services = command_line.root_tasks, command_line.services
     organization, now = root_tasks.organization, root_tasks.now
     guarded = organization.add_account(name="guarded", email="guarded@example.com")

@@ -135,7 +135,7 @@ def test_credentials_that_expire_while_it_waits_do_not_lose_the_run(
 def test_a_report_waits_for_its_run_and_ends_like_the_command_that_started_it(
     command_line: CommandLine,
 ) -> None:
-    """Anyone who can write to the bucket could put back an earlier one, so the latest says how old it is."""
+    """Who can write to the bucket could store an earlier one, so the latest says its age."""
     give_credentials(command_line)
     command_line.services.polls = 3
     first = command_line.run("audit")

@@ -1,4 +1,4 @@
-"""Rows, lists and tables: the facts to decide by, none of them unescaped, in a pipe and in a terminal."""
+"""Rows, lists and tables, in a pipe and in a terminal: no fact is missing or unescaped."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def add_construct(name: str, stack: Stack, arguments: dict[str, Any]) -> None:
 
 
 def pairs(name: str) -> Iterator[dict[str, str]]:
-    """Yield values of a template's parameters: each pair of values of two parameters occurs together."""
+    """Yield values of a template's parameters, in which each pair of values occurs together."""
     values = VALUES[name]
     factors = {(one, two) for one, two in itertools.combinations(values, 2)}
     missing = {
@@ -212,7 +212,7 @@ def pairs_of(row: Mapping[str, str], values: Mapping[str, object]) -> Iterator[A
 
 
 def with_single_values(sections: dict[str, Any]) -> Any:
-    """Return the same in the form that the CDK has for a list of one, and without the functions' code."""
+    """Return a template with the CDK's form for a list of one, without the functions' code."""
     for function in resources(sections, "AWS::Lambda::Function").values():
         del function["Properties"]["Code"]
     text = json.dumps(sections, sort_keys=True)

@@ -68,7 +68,8 @@ def test_settings_that_are_not_those_that_the_function_reads_are_an_error(
         Settings.from_environment({"SETTINGS": settings})
     assert (raised.value.path, raised.value.problem) == (path, problem)
     assert str(raised.value) == (
-        f"The function's environment variable SETTINGS cannot be used: {path or 'it'} {problem}. Deploy the "
+        f"The function's environment variable SETTINGS cannot be used: {path or 'it'} {problem}. "
+        "Deploy the "
         "construct and its function in the same version."
     )
 

@@ -1,4 +1,4 @@
-"""The constructs' arguments: each value is accepted rightly, or refused with argument, value and remedy."""
+"""Arguments are accepted rightly, or refused with the argument, the value and the remedy."""
 
 from __future__ import annotations
 
@@ -124,7 +124,10 @@ def test_what_is_not_a_list_of_strings_is_refused(wrong: Any, shown: str) -> Non
 
 @pytest.mark.parametrize(("build", "argument"), LISTS)
 def test_each_list_refuses_a_string(build: Build, argument: str) -> None:
-    refusal = f"^{argument} must be a list, a tuple or a set, got 'one' of type str. Write its values as a"
+    refusal = (
+        f"^{argument} must be a list, a tuple or a set, got 'one' of type str. Write its "
+        "values as a"
+    )
     with pytest.raises(TypeError, match=refusal):
         build(bootstrap_stack(env=MANAGEMENT), **{argument: "one"})
 
@@ -374,7 +377,8 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
     (
         root_tasks,
         {"accepted_credentials": {f"{number:012}": accepted() for number in range(40)}},
-        "would have .* environment, which has room for 3558: for 209 protected accounts .* List less",
+        "would have .* environment, which has room for 3558: for 209 protected accounts .* List "
+        "less",
     ),
     (
         root_tasks,

@@ -1,4 +1,4 @@
-"""The dashboard: every metric and alarm that the constructs have, and nothing that does not exist."""
+"""The dashboard has every metric and alarm of the constructs, and nothing else."""
 
 from __future__ import annotations
 

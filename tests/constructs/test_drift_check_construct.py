@@ -1,4 +1,4 @@
-"""The drift check as it is deployed: where it runs, what it waits for, and the alarm on stopped checks."""
+"""The drift check as it is deployed: where and when it runs, and its alarms."""
 
 from __future__ import annotations
 

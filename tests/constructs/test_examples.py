@@ -206,7 +206,8 @@ def test_the_workflow_for_policies_fails_if_one_of_the_changed_ones_does(tmp_pat
     role = "--session-role a-role"
     assert sorted((tmp_path / "asked").read_text().splitlines()) == [
         f"preflight --policy policies/333333333333/new.json --target 333333333333 {role}",
-        f"preflight --policy policies/ou-a1b2-22222222/bad one.json --target ou-a1b2-22222222 {role}",
+        "preflight --policy policies/ou-a1b2-22222222/bad one.json --target ou-a1b2-22222222 "
+        f"{role}",
     ]
 
 
@@ -242,7 +243,7 @@ def test_what_deploys_to_the_management_account_is_a_pinned_cdk_cli() -> None:
 
 @pytest.fixture
 def deployed(assemblies: Assemblies, local_aws: LocalAws, tmp_path: Path) -> Iterator[LocalAws]:
-    """The local AWS with all stacks of the example, those that use another one's exports deleted first."""
+    """The local AWS with all stacks of the example; those that import are deleted first."""
     app = ("--app", str(assemblies("reading_the_status.py").folder))
     deployed = local_aws.cdk(
         "deploy", "--all", "--require-approval", "never", *app, folder=tmp_path

@@ -1,4 +1,4 @@
-"""Least privilege, proven both ways: the calls of every lifecycle path and the policy in the template."""
+"""Least privilege, both ways: the calls of every path against the template's policy."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ PATHS = (create, update, roll_back)
 
 
 def requests_of_every_path(properties: Properties) -> tuple[PolicyRequest, ...]:
-    """Return what the function requests of AWS on every path under the policy of some properties."""
+    """Return what the function requests of AWS on every path, with some properties."""
     with mock_organization() as organization:
         role = Role(properties, organization)
         for path in PATHS:
@@ -225,7 +225,7 @@ def drift_policy(
 
 
 def drift_requests(**configured: Any) -> list[PolicyRequest]:
-    """Return what the drift check requests of AWS in every state of an organization, by every event."""
+    """Return what the drift check requests of AWS, in every state and by every event."""
     requests: list[PolicyRequest] = []
     # A notice names a call only for what it can have caused.
     calls = ("DisableOrganizationsRootCredentialsManagement", "DisableOrganizationsRootSessions")

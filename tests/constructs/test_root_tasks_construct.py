@@ -51,7 +51,7 @@ MAKING_CHANGES = {"start_execution", "execute_batch", "write_execution_report"}
 
 @pytest.fixture(scope="module")
 def whole() -> dict[str, Any]:
-    """The template with every task, the rule that starts audits, a topic and a protected account."""
+    """The template with every task, an interval, a topic and a protected account."""
     return root_tasks_template(
         tasks=RootTask,
         audit_interval=Duration.days(1),
@@ -303,7 +303,7 @@ def test_there_is_nothing_to_execute_where_no_task_makes_changes() -> None:
 
 
 def test_only_its_own_rule_can_start_audits_by_its_role(whole: dict[str, Any]) -> None:
-    """Anyone who may pass roles to EventBridge could otherwise start an execution with any input."""
+    """Otherwise who may pass roles to EventBridge could start an execution with any input."""
     rule = only_resource(whole, "AWS::Events::Rule")["Properties"]
     assert len(rule["Name"]) <= 64
     role = whole["Resources"][rule["Targets"][0]["RoleArn"]["Fn::GetAtt"][0]]
@@ -346,7 +346,7 @@ def test_a_region_that_member_accounts_may_not_have_enabled_warns(
 def test_audits_that_stopped_are_noticed_after_three_intervals(
     interval: Duration, warm_up_minutes: int | None
 ) -> None:
-    """After one interval only, an audit that takes longer than the previous one would set it off."""
+    """After one interval, an audit that takes longer than the previous one would set it off."""
     found = root_tasks_template(audit_interval=interval)
     alarms = properties_of(found, "AWS::CloudWatch::Alarm", "AuditsStopped").values()
     for stopped in alarms:

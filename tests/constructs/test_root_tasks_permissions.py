@@ -1,4 +1,4 @@
-"""Least privilege for the functions of RootTasks, both ways: the calls of every path against the template."""
+"""Least privilege for RootTasks, both ways: the calls of every path against the template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole lifecycles by the real CDK CLI on the local AWS: each promise, proven by the organization's state."""
+"""Whole lifecycles by the real CDK CLI, proven by the organization's state."""
 
 from __future__ import annotations
 

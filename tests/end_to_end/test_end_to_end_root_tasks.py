@@ -99,7 +99,7 @@ class Deployed:
         return response
 
     def run_at_once(self, *inputs: Mapping[str, object]) -> list[Execution]:
-        """Run executions at once, which must succeed, and each of whose sessions must name its run."""
+        """Run executions at once. All must succeed, and each session must name its run."""
         before = len(self.organization.calls)
         executions = self.run(*inputs)
         assert [found.cause for found in executions if found.status != "SUCCEEDED"] == []
@@ -322,7 +322,7 @@ def lose_batches(deployed: Deployed) -> None:
 
 
 def stop_wave(aws: LocalAws, deployed: Deployed) -> None:
-    """The report of a stopped wave is made the next day, of the results that Step Functions confirms."""
+    """A stopped wave's report is made the next day, of results that Step Functions confirms."""
     wave = sorted(DELETABLE | {LOCKED_OUT})
     for account_id in wave:
         deployed.organization.put_root_credentials(account_id=account_id, password=True)
@@ -430,7 +430,7 @@ def replace_policies(aws: LocalAws, deployed: Deployed, folder: Path) -> None:
 
 
 def allow_recovery(aws: LocalAws, deployed: Deployed) -> None:
-    """A recovery has a reason, which stays text, and an end, until which audits accept the password."""
+    """A recovery has a reason, and an end until which audits accept the password."""
     reason, shown = "=1+1 <b>`x`\u202e", r"=1+1 <b>`x`\u202e"
     options = ("--until", "8h", "--reason", reason, "--format", "json")
     planned = run_command(aws, "plan", "recover", "--account", LOCKED_OUT, *options)

@@ -1,4 +1,4 @@
-"""Import the functions' modules and run tests in WebAssembly, which has one thread and few native packages.
+"""Import the functions' modules and run tests in WebAssembly, which has one thread.
 
 Its argument is a request in JSON: `root`, the project; `path`, the folders to import from;
 `pytest`, the arguments of pytest. Its last line of output is JSON: `python`, `boto3`, `modules`,

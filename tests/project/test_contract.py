@@ -1,4 +1,4 @@
-"""What the constructs write is what the functions read: the template is given to the code of the functions.
+"""What the constructs write is what the functions read: their code gets the template.
 
 Names that two sides have to agree on are read from the template here, not listed a second time.
 """
@@ -94,7 +94,7 @@ class Synthesized:
     template: dict[str, Any]
 
     def function(self, handler: str) -> dict[str, Any]:
-        """Return the properties of the handler's function: of the first one, where there are several."""
+        """Return the properties of the handler's function, or of the first of several."""
         return functions(self.template, handler)[0]
 
     def asset(self, handler: str) -> Path:
@@ -188,7 +188,10 @@ root, package = sys.argv[1:]
 sys.path = [root, *(path for path in sys.path if not path.endswith("/lambda"))]
 for module in pkgutil.walk_packages([f"{root}/{package}"], f"{package}."):
     importlib.import_module(module.name)
-files = {name.partition(".")[0]: getattr(module, "__file__", None) for name, module in sys.modules.items()}
+files = {
+    name.partition(".")[0]: getattr(module, "__file__", None)
+    for name, module in sys.modules.items()
+}
 print(*sorted(name for name, file in files.items() if (file or "").startswith(root)), sep="\\n")
 """
 

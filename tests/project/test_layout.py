@@ -25,7 +25,7 @@ MODULES = sorted(
 
 @pytest.fixture(scope="module")
 def boto3_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment that has boto3 and its dependencies alone, as Lambda's runtime does."""
+    """The Python of an environment that has only boto3, as Lambda's runtime does."""
     folder = tmp_path_factory.mktemp("boto3")
     venv.create(folder, with_pip=False)
     (site_packages,) = folder.glob("lib/python*/site-packages")
@@ -43,8 +43,8 @@ def run(python: Path, code: str) -> str:
 @pytest.mark.parametrize("import_root", ["constructs", "lambda"])
 def test_the_import_roots_are_not_packages(import_root: str) -> None:
     assert not (ROOT / import_root / "__init__.py").exists(), (
-        f"{import_root}/ is an import root, like src/. As a package, constructs/ would shadow the PyPI "
-        "package that aws-cdk-lib needs, and lambda is a keyword."
+        f"{import_root}/ is an import root, like src/. As a package, constructs/ would shadow the "
+        "PyPI package that aws-cdk-lib needs, and lambda is a keyword."
     )
 
 

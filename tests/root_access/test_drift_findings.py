@@ -64,7 +64,8 @@ def test_a_drift_check_without_a_delegated_administrator_passes_and_says_so(
     finding = organization_finding(security_hub)
     assert finding["Compliance"] == {"Status": "PASSED"}
     assert finding["Description"] == (
-        f"Organization {with_root_access.id}. It matches the stack. No delegated administrator is registered."
+        f"Organization {with_root_access.id}. It matches the stack. No delegated administrator "
+        "is registered."
     )
 
 

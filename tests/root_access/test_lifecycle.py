@@ -87,7 +87,8 @@ def test_a_delegate_that_the_quota_keeps_from_being_replaced_stays_registered(
     error = create_error(stack, DelegatedAdministrators=[OTHER])
     assert registered(organization) == (MEMBER,)
     assert (
-        f"Deploy twice: first without {OTHER} in delegated_administrators, which deregisters {MEMBER}, "
+        f"Deploy twice: first without {OTHER} in delegated_administrators, which deregisters "
+        f"{MEMBER}, "
         f"and then with {OTHER}. Not applied: " in str(error)
     )
 
@@ -104,7 +105,8 @@ def create_error(stack: FakeCloudFormation, **properties: object) -> Convergence
     [
         (
             [STRANGER],
-            f"{STRANGER} is not a member of this organization: remove it from delegated_administrators",
+            f"{STRANGER} is not a member of this organization: remove it from "
+            "delegated_administrators",
         ),
         ([THIRD], f"{THIRD} is suspended: remove it from delegated_administrators"),
         (
@@ -113,7 +115,8 @@ def create_error(stack: FakeCloudFormation, **properties: object) -> Convergence
         ),
         (
             [MEMBER, OTHER],
-            "quota of delegated administrators for IAM is reached. List fewer delegated_administrators.",
+            "quota of delegated administrators for IAM is reached. List fewer "
+            "delegated_administrators.",
         ),
     ],
     ids=["stranger", "suspended", "management account", "quota"],
@@ -152,7 +155,7 @@ def test_a_failure_that_lasts_is_retried_in_growing_intervals_and_ends_in_time(
 def test_a_policy_that_is_not_effective_yet_is_waited_for(
     organization: LocalOrganization, function: Function, stack: FakeCloudFormation
 ) -> None:
-    """A role's new policy needs seconds to take effect, and the function is invoked within those."""
+    """A role's new policy takes effect within seconds, and the function runs before."""
     enable_root_access(organization, CREDENTIALS, delegated_administrators=[MEMBER])
     for action in (DESCRIBE, LIST_FEATURES, LIST_ADMINISTRATORS, ENABLE_SESSIONS):
         inject(function.on_event, action, ACCESS_DENIED, times=3)

@@ -1,4 +1,4 @@
-"""Any deployment, whatever state it finds, whichever calls fail and whatever others change meanwhile."""
+"""Any deployment, in whatever state, whichever calls fail and whatever others change."""
 
 from __future__ import annotations
 

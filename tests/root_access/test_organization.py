@@ -117,7 +117,8 @@ def test_in_a_member_account_the_error_says_where_to_deploy(
     assert function.time.seconds == 0
     assert (raised.value.account_id, raised.value.management_account_id) == (MEMBER, MANAGEMENT)
     assert str(raised.value).startswith(
-        f"Deploy this stack in the management account {MANAGEMENT} of organization {organization.id}; "
+        f"Deploy this stack in the management account {MANAGEMENT} of organization "
+        f"{organization.id}; "
         f"this is account {MEMBER}"
     )
 

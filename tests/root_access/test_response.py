@@ -204,7 +204,7 @@ def test_every_exception_is_answered_with_a_sentence_and_logged_with_its_trace(
 def test_an_import_error_is_answered_because_the_entry_point_needs_no_package(
     tmp_path: Path,
 ) -> None:
-    """In a process of its own, where nothing but the entry point and the standard library can be imported."""
+    """In a process that can import only the entry point and the standard library."""
     package = tmp_path / "root_access"
     package.mkdir()
     for name in ("__init__.py", "handler.py"):
@@ -215,7 +215,8 @@ def test_an_import_error_is_answered_because_the_entry_point_needs_no_package(
             f"sys.path.insert(0, {str(tmp_path)!r})\n"
             "from root_access.handler import on_event\n"
             "class Context:\n"
-            "    invoked_function_arn = 'arn:aws:lambda:us-east-1:111111111111:function:RootAccess'\n"
+            "    invoked_function_arn = "
+            "'arn:aws:lambda:us-east-1:111111111111:function:RootAccess'\n"
             "    def get_remaining_time_in_millis(self): return 60000\n"
             "on_event(json.loads(sys.argv[1]), Context())"
         )
@@ -308,7 +309,8 @@ def test_a_reason_of_any_length_fits_into_a_response(endpoint: ResponseEndpoint,
         ({"ResourceProperties": {"Features": [["RootSessions"]]}}, "Features must be a list"),
         (
             {"ResourceProperties": {"Features": ["RootPasswords"]}},
-            "Features must be a list of RootCredentialsManagement, RootSessions, got ['RootPasswords']",
+            "Features must be a list of RootCredentialsManagement, RootSessions, got "
+            "['RootPasswords']",
         ),
         (
             {"ResourceProperties": {"Features": list(BOTH), "DelegatedAdministrators": ""}},
@@ -345,7 +347,7 @@ def test_a_malformed_event_is_answered_with_a_sentence_before_any_call(
 def test_nothing_sensitive_is_logged(
     endpoint: ResponseEndpoint, organization: LocalOrganization
 ) -> None:
-    """Neither the URL's signature, nor names and addresses, which AWS returns with the delegates."""
+    """Neither the URL's signature, nor the names and addresses that AWS returns."""
     enable_root_access(organization, delegated_administrators=[MEMBER])
     organization.deny(account_id=MANAGEMENT, action="iam:EnableOrganizationsRootSessions")
     function = Function()

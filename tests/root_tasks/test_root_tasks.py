@@ -1,4 +1,4 @@
-"""The audit and what every run has in common: pre-flight, selection, batches, report, latest, notices."""
+"""The audit, and what all runs have in common: selection, batches, report, notices."""
 
 from __future__ import annotations
 
@@ -419,7 +419,7 @@ def test_an_execution_says_who_planned_it_and_marks_the_same_principal(
 
 
 def store_result(root_tasks: RootTasks, task: Task, finding: Finding) -> dict[str, object]:
-    """Store a finding as the result of the first batch of run a, and return what the batch returns."""
+    """Store a finding as the result of run a's first batch, and return its output."""
     body = encode(BatchResult(findings=(finding,), finished_at=root_tasks.now))
     root_tasks.write(f"runs/a/results/{task}/00000-{sha256(body)}.json", body)
     return {"batch": 0, "sha256": sha256(body)}

@@ -1,4 +1,4 @@
-"""The role for runs on AWS: which actions it allows at a level, and which the calls of a run are."""
+"""The role for runs on AWS: the actions that it allows, and those of a run."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def role_actions(level: Level, *, resource: str | None = None) -> set[str]:
 
 
 def actions_of(calls: Iterable[str], level: Level) -> set[str]:
-    """Return the actions of the calls that a run made by itself, and of what the local AWS does not show.
+    """Return the actions of a run's own calls, and of what the local AWS does not show.
 
     Args:
         calls: The calls, by boto3's name of the service and the operation.

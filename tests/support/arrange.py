@@ -69,7 +69,7 @@ def add_accounts(organization: Organization, count: int) -> list[str]:
 
 
 def add_unit(organization: Organization, name: str, *account_ids: str, parent_id: str = "") -> str:
-    """Create a unit, by default right under the root, move accounts from there into it, and return its ID."""
+    """Create a unit, move accounts from its parent into it, and return its ID."""
     organizations, root_id = organization.client("organizations"), organization.root_id
     created = organizations.create_organizational_unit(ParentId=parent_id or root_id, Name=name)
     unit_id = str(created["OrganizationalUnit"]["Id"])
@@ -86,7 +86,7 @@ def calls(organization: Organization) -> Counter[str]:
 
 
 def writes(organization: Organization) -> list[str]:
-    """Return the writes that reached the organization, in order, as "Operation" or "Operation account"."""
+    """Return the organization's writes in order, as "Operation" or "Operation account"."""
     return [
         " ".join([call.operation, *filter(None, [call.parameters.get("AccountId")])])  # type: ignore[list-item]
         for call in organization.writes

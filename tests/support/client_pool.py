@@ -104,7 +104,7 @@ def _copy_emitter(shared: Any) -> Any:
 
 
 class _SharingTrie(_PrefixTrie):  # type: ignore[misc]
-    """The handlers of an emitter: a copy shares all nodes but those on the way to its own changes."""
+    """The handlers of an emitter: a copy shares all nodes except on the way to its changes."""
 
     def __init__(self, root: dict[str, Any]) -> None:
         self._root = root

@@ -96,7 +96,7 @@ class DeployedServices:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """The input of each execution that was to be started, by its name, without who asked for it."""
+        """The input of each execution by its name, without who asked for it."""
         inputs = {call["name"]: json.loads(call["input"]) for call in self.calls("StartExecution")}
         assert {input_.pop("requestedBy") for input_ in inputs.values()} <= {CALLER}
         return inputs
@@ -351,7 +351,7 @@ class CommandLine:
 
 
 def change_clients(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any, str], object]) -> None:
-    """Change each client that a command creates: it is given to a function, with the name of its service."""
+    """Give each client that a command creates to a function, with its service's name."""
     create = Caller.client
 
     def create_client(caller: Caller, service: str, **options: Any) -> Any:
@@ -363,7 +363,7 @@ def change_clients(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any, str],
 
 
 def variables_of(organization: LocalOrganization) -> dict[str, str]:
-    """Return the variables of a process that works in a served organization, in its management account."""
+    """Return the variables of a process in a served organization's management account."""
     return {
         **_CREDENTIALS,
         "AWS_ENDPOINT_URL": str(organization.url),
@@ -378,7 +378,7 @@ def running_command_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> CommandLine:
-    """Deploy RootTasks in an organization with root access, and return the command line of its account."""
+    """Deploy RootTasks in an organization, and return the command line of its account."""
     enable_root_access(organization, CREDENTIALS, SESSIONS)
     services = DeployedServices(root_tasks=RootTasks(organization=organization))
 

@@ -1,4 +1,4 @@
-"""The drift check as Lambda runs it, on an emulated organization, with a stack and a topic of the test's."""
+"""The drift check as Lambda runs it, with an emulated organization, a stack and a topic."""
 
 from __future__ import annotations
 

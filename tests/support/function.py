@@ -1,4 +1,4 @@
-"""The custom resource's function as Lambda runs it, on an emulated organization and a clock of the test's."""
+"""The custom resource's function as Lambda runs it, on an emulated organization."""
 
 from __future__ import annotations
 

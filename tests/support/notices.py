@@ -70,7 +70,7 @@ def card_in_chat(publication: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def text_of_code_block(markdown: str) -> str:
-    """Return the text of a block of code that is all there is, with no mention and no link in it."""
+    """Return the text of the only block of code, with no mention and no link in it."""
     assert markdown.startswith(f"{_FENCE}\n")
     assert markdown.endswith(f"\n{_FENCE}")
     inside = markdown[len(_FENCE) + 1 : -len(_FENCE) - 1]

@@ -72,7 +72,7 @@ def script(block: Block, programs: Sequence[str]) -> str:
 
 
 def parse_command_line(arguments: Sequence[str]) -> None:
-    """Parse a command line as `centralized-root-access` does, which refuses what it does not know."""
+    """Parse a command line as `centralized-root-access` does; what it does not know fails."""
     command: click.Command = main
     context = main.make_context("centralized-root-access", list(arguments))
     while isinstance(command, click.Group):
@@ -101,7 +101,8 @@ def run_with_stubs(text: str, *, programs: Sequence[str], folder: Path) -> list[
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.write_text(
             "#!/bin/sh\n"
-            f'printf \'%s\\0\' "{program}" "$@" >>"{calls}"\nprintf \'\\n\' >>"{calls}"\necho placeholder\n'
+            f'printf \'%s\\0\' "{program}" "$@" >>"{calls}"\nprintf \'\\n\' >>"{calls}"\necho '
+            "placeholder\n"
         )
         stub.chmod(0o755)
     environment = os.environ | {"PATH": f"{bin_folder}:/usr/bin:/bin"}

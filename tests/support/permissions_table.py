@@ -80,7 +80,7 @@ def permissions_with_every_argument() -> frozenset[Permission]:
 
 
 def permissions_tables() -> str:
-    """Return a table for each construct: a row for each set of actions and resources, with its roles."""
+    """Return a table for each construct, with a row for each set of actions and resources."""
     actions_on: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for permission in permissions_with_every_argument():
         actions_on[permission.construct, permission.role, permission.resource].add(

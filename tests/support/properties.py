@@ -1,4 +1,4 @@
-"""Tests of random values: a tenth of the examples in the gate, and all of them in the slow tests."""
+"""Tests of random values: a tenth of the examples in the gate, all in the slow tests."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def own_dependencies() -> Path:
 
 
 def clean_variables() -> dict[str, str]:
-    """Return the environment variables of a user who has a fast Node, and nothing of this project."""
+    """Return the variables of a user who has a fast Node, and nothing of this project."""
     node = shutil.which("node")
     if not node:
         raise FileNotFoundError(

@@ -31,19 +31,24 @@ STARTED = datetime(2026, 11, 20, 4, 10, tzinfo=UTC)
 NONE = RootCredentials(password=False)
 
 DENIED = (
-    "iam:GetAccountSummary: AccessDenied: User: arn:aws:iam::{account_id}:root is not authorized to perform: "
+    "iam:GetAccountSummary: AccessDenied: User: arn:aws:iam::{account_id}:root is not authorized "
+    "to perform: "
     "iam:GetAccountSummary on resource: * with an explicit deny in a service control policy."
 )
 SCP_HINT = (
-    "A service control policy denies this account's root user, and root sessions with it. To exempt root "
+    "A service control policy denies this account's root user, and root sessions with it. To "
+    "exempt root "
     'sessions, add the condition "Null": {"aws:AssumedRoot": "true"} to its statement.'
 )
 
 # What no font shows, or what reorders text: of each kind that Unicode has.
 HIDDEN_TEXT = (
-    "admin\u2066 reversed\u2069\u200f, zero width\u200b\u2060\ufeff\u00ad, \u3164\u115f\u1160\uffa0\u2800, "
-    "symbol\U0001d159\U00016fe4, tag\U000e0041\U000e007f, selector\ufe0f\U000e0100, joiner\u034f\u200d, "
-    "vowel\u17b5\u180b\u180e, blank\u00a0\u3000, control\x00\x1b[31m\x7f\x9b, private\ue000, nothing\uffff"
+    "admin\u2066 reversed\u2069\u200f, zero width\u200b\u2060\ufeff\u00ad, "
+    "\u3164\u115f\u1160\uffa0\u2800, "
+    "symbol\U0001d159\U00016fe4, tag\U000e0041\U000e007f, selector\ufe0f\U000e0100, "
+    "joiner\u034f\u200d, "
+    "vowel\u17b5\u180b\u180e, blank\u00a0\u3000, control\x00\x1b[31m\x7f\x9b, private\ue000, "
+    "nothing\uffff"
 )
 HIDDEN_CHARACTERS = {character for character in HIDDEN_TEXT if not " " <= character <= "~"}
 # Names that must stay text.
@@ -66,7 +71,8 @@ HOSTILE_NAMES = (
     "%%report%%",
     "\\u003cscript\\u003e",
     "{{7*7}}",
-    "|![x](https://example.com/x)\\|``` ` [y](https://example.com) <b>z</b> www.example.com @team #1\\",
+    "|![x](https://example.com/x)\\|``` ` [y](https://example.com) <b>z</b> www.example.com "
+    "@team #1\\",
     "",
 )
 
@@ -225,7 +231,7 @@ def example_audit() -> Report:
 
 
 def full_audits() -> Report:
-    """The example audit as the last of weekly full audits, with what has changed since the one before."""
+    """The example audit as the last of weekly full audits, with what has changed."""
     audit = example_audit()
     before = replace(audit, run_id="audit-1", started_at=STARTED - timedelta(weeks=1))
     return replace(
@@ -406,7 +412,7 @@ def example_unlock() -> Report:
 
 
 def hostile_audit(task: Task = Task.AUDIT) -> Report:
-    """An audit, or a plan, with hostile names in every text that an account, a person or AWS can choose."""
+    """An audit, or a plan, with hostile names in every text that others can choose."""
     outcome = Outcome.HAS_CREDENTIALS if task is Task.AUDIT else Outcome.PLANNED
     written = report(
         *(

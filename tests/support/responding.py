@@ -1,4 +1,4 @@
-"""Respond to calls of the SDK within this process: it checks their parameters, but sends nothing."""
+"""Respond to calls of the SDK in this process: it checks parameters, and sends nothing."""
 
 from __future__ import annotations
 

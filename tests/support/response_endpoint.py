@@ -1,4 +1,4 @@
-"""Where CloudFormation waits for a custom resource's response: an HTTP endpoint that can misbehave."""
+"""An HTTP endpoint for a custom resource's response, which can misbehave."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state machine of RootTasks in this process: the real functions, an emulated organization, moto's S3."""
+"""The state machines of RootTasks in this process, with the real functions."""
 
 from __future__ import annotations
 
@@ -416,7 +416,7 @@ class RootTasks:
         omit_member(self.on_event, action, *path)
 
     def omit_of_accounts(self, member: str, *, instead: str | None = None) -> None:
-        """Omit a member of accounts, as an SDK does that does not know it, or put it under another name."""
+        """Omit a member of accounts, as an SDK does that does not know it, or rename it."""
 
         def omit(parsed: dict[str, Any], **_: object) -> None:
             for account in parsed.get("Accounts", [parsed.get("Account", {})]):
@@ -438,7 +438,7 @@ class RootTasks:
             return handler(**parameters) if self.sessions.acting == account_id else None
 
         def register(client: Any, acting: str | None) -> None:
-            """Register it with the client of an account, or with one that all root sessions share."""
+            """Register it with an account's client, or with the one that root sessions share."""
             if account_id in ("", acting):
                 client.meta.events.register(event, handler)
             elif acting is None:
@@ -460,7 +460,7 @@ class RootTasks:
         return [event for event in self.log if "_aws" in event]
 
     def findings(self, check: str = "") -> dict[str, dict[str, Any]]:
-        """The findings in Security Hub, or those of one check, by the account that each is about."""
+        """The findings in Security Hub, or those of one check, by their accounts."""
         client = self.client("securityhub", account_id=self.account_id)
         pages = client.get_paginator("get_findings").paginate()
         every = (each for page in pages for each in page["Findings"])

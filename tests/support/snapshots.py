@@ -80,7 +80,7 @@ def _templates(assembly: Assembly) -> dict[str, str]:
 
 
 def _readable(value: Any) -> Any:
-    """Return a value with long texts as lists: a change shows in one line, not in a whole state machine."""
+    """Return a value with long texts as lists, so that a change shows in one line."""
     match value:
         case dict():
             return {key: _readable(member) for key, member in value.items()}

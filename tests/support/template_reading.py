@@ -21,20 +21,20 @@ def resources(template: Mapping[str, Any], resource_type: str) -> dict[str, Any]
 def properties_of(
     template: Mapping[str, Any], resource_type: str, part: str = ""
 ) -> dict[str, dict[str, Any]]:
-    """Return the properties of the resources of one type whose logical ids have a part, by logical id."""
+    """Return the properties of one type's resources whose logical ids have a part."""
     found = resources(template, resource_type)
     return {id: resource["Properties"] for id, resource in found.items() if part in id}
 
 
 def state_machine_definition(template: Mapping[str, Any], which: str = "Audit") -> dict[str, Any]:
-    """Return the definition of a state machine of RootTasks, with a token in it as `text` has it."""
+    """Return the definition of a state machine of RootTasks, with tokens as in `text`."""
     machines = properties_of(template, "AWS::StepFunctions::StateMachine", f"{which}StateMachine")
     (properties,) = machines.values()
     return dict(json.loads(text(properties["DefinitionString"])))
 
 
 def text(value: Any) -> str:
-    """Return a property's text, in which a resource is "${Bucket}" and its attribute "${Bucket.Arn}"."""
+    """Return a property's text, with a resource as "${Bucket}" or "${Bucket.Arn}"."""
     match value:
         case {"Fn::Join": [str(separator), list(parts)]}:
             return str(separator).join(map(text, parts))

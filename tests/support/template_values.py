@@ -1,4 +1,4 @@
-"""What CloudFormation makes of a template with parameters: its conditions decided, its functions resolved."""
+"""What CloudFormation makes of a template: conditions decided, functions resolved."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def root_access_template(
 
 
 def root_tasks_template(*, env: Environment = MANAGEMENT, **arguments: Any) -> dict[str, Any]:
-    """Return the template of a stack that has root tasks and what a function among the arguments adds."""
+    """Return the template of a stack with root tasks and what a function adds."""
     stack = bootstrap_stack(env=env)
     RootTasks(stack, "RootTasks", **arguments_for(stack, arguments))
     return template(stack)

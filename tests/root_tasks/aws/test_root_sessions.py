@@ -328,7 +328,7 @@ def test_an_account_with_every_credential_takes_three_round_trips(
 
 
 class VirtualTime:
-    """A clock that goes on when every thread that it counts sleeps, to the first of them that wakes up.
+    """A clock that goes on when all threads that it counts sleep, to the first that wakes up.
 
     Args:
         threads: How many threads there are.

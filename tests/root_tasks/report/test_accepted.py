@@ -1,4 +1,4 @@
-"""Root credentials that stay on purpose, and e-mail addresses outside of the domains: what audits say."""
+"""Root credentials that stay on purpose, and e-mail addresses outside of the domains."""
 
 from __future__ import annotations
 

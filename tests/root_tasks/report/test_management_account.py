@@ -1,4 +1,4 @@
-"""The management account's own root user: no task reaches it, so an audit there says what it has."""
+"""The management account's own root user, which no task reaches: audits say what it has."""
 
 from __future__ import annotations
 

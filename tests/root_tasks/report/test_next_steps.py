@@ -164,7 +164,8 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
         (
             deletion(*(result(id_, Outcome.DONE) for id_ in several(6))),
             [
-                "audit --from-report executions/run --outcome unknown --outcome failed --outcome done"
+                "audit --from-report executions/run --outcome unknown --outcome failed --outcome "
+                "done"
             ],
         ),
         (

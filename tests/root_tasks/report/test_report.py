@@ -253,7 +253,8 @@ def test_a_key_of_an_unknown_age_is_not_the_oldest_in_the_csv() -> None:
             [
                 "PASSWORD: DONE",
                 "ACCESS_KEY AKIAIOSFODNN00000001: DONE",
-                "ACCESS_KEY AKIAIOSFODNN00000002: FAILED (iam:DeleteAccessKey: ServiceFailure: Try again.)",
+                "ACCESS_KEY AKIAIOSFODNN00000002: FAILED (iam:DeleteAccessKey: ServiceFailure: "
+                "Try again.)",
             ],
         ),
     ],
@@ -395,8 +396,10 @@ def outside(account_id: str) -> AccountResult:
     [
         (
             example_audit(),
-            "3 of the 10 accounts that were audited have root credentials: 2 passwords, 3 access keys, "
-            "1 signing certificate and 1 MFA device. 2 accounts were inaccessible and 2 were skipped. "
+            "3 of the 10 accounts that were audited have root credentials: 2 passwords, 3 access "
+            "keys, "
+            "1 signing certificate and 1 MFA device. 2 accounts were inaccessible and 2 were "
+            "skipped. "
             f"{NOT_LOOKED_AT}",
         ),
         (
@@ -406,7 +409,8 @@ def outside(account_id: str) -> AccountResult:
         (report(), "No account was selected."),
         (
             example_plan(),
-            "Plan: delete root credentials. To be deleted in 1 of 4 accounts: 1 password and 2 access keys. "
+            "Plan: delete root credentials. To be deleted in 1 of 4 accounts: 1 password and 2 "
+            "access keys. "
             "Left out, because in use: 1 access key, in 1 account. Nothing has been changed. "
             "1 account had nothing to do and 1 was skipped.",
         ),
@@ -417,7 +421,8 @@ def outside(account_id: str) -> AccountResult:
         ),
         (
             deletion(result(FIRST, Outcome.FAILED)),
-            "Delete root credentials. Deleted: nothing. Done as planned in 0 of 1 account. 1 account failed.",
+            "Delete root credentials. Deleted: nothing. Done as planned in 0 of 1 account. 1 "
+            "account failed.",
         ),
         (
             deletion(result(FIRST, Outcome.UNKNOWN), result(SECOND, Outcome.NOTHING_TO_DO)),
@@ -446,7 +451,8 @@ def outside(account_id: str) -> AccountResult:
         (
             plan_in_use(1, 5, 91),
             "Plan: delete root credentials. To be deleted in 1 of 1 account: 3 passwords. "
-            "Of these, 2 were used in the last 90 days (the last one yesterday). Nothing has been changed.",
+            "Of these, 2 were used in the last 90 days (the last one yesterday). Nothing has "
+            "been changed.",
         ),
         (report(accepted(FIRST), full=False), "1 account has accepted credentials."),
         (
@@ -539,7 +545,8 @@ def test_the_page_is_one_small_file_that_needs_nothing_else() -> None:
                 ),
             ),
             [
-                "<dd>every account; left out: Root/Sandbox; only passwords; not used in the last 7 days</dd>"
+                "<dd>every account; left out: Root/Sandbox; only passwords; not used in the last "
+                "7 days</dd>"
             ],
         ),
         (NOTHING_PLANNED, ["It lists nothing to execute."]),

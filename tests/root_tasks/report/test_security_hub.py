@@ -1,4 +1,4 @@
-"""The findings of full audits in Security Hub, and what an audit is worth if it cannot import them."""
+"""The findings of full audits in Security Hub, and an audit that cannot import them."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_an_address_outside_of_the_domains_is_a_finding_of_its_own(
 
 
 def test_no_finding_of_an_account_that_was_audited_is_archived() -> None:
-    """A writer to the bucket can put a change into the report of a run that is about to be written."""
+    """A writer to the bucket can put a change into a report that is about to be written."""
     left = tuple(Change(type=ChangeType.LEFT, account_id=id_) for id_ in (MEMBER, OTHER))
     found = findings_of(replace(report(having(MEMBER, access_keys=(key(1),))), changes=left))
     assert [(finding.account_id, finding.archived) for finding in found] == [

@@ -1,4 +1,4 @@
-"""Policies in a run: AWS is asked, no policy is read, and a denial has the command that explains it."""
+"""Policies in a run: none is read, and a denial has the command that explains it."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _record_session_calls(root_tasks: RootTasks) -> set[str]:
 
 
 def _calls_of_each_mode(root_tasks: RootTasks, task: Task) -> dict[Mode, set[str]]:
-    """Run a task in all modes, in an account that has everything, and return what its root sessions call."""
+    """Run a task in all modes, and return what its root sessions call."""
     has_password = task is not Task.RECOVER
     root_tasks.organization.put_root_credentials(
         account_id=MEMBER, password=has_password, access_keys=1, mfa_devices=1, certificates=1

@@ -33,7 +33,7 @@ LISTS = ("ListAccounts", "ListRoots", "ListOrganizationalUnitsForParent")
 
 
 def calls_of_each_run(*, accounts: int, units: int, has_paths: bool) -> dict[str, Counter[str]]:
-    """Run everything that is about one account in an organization, and return the calls of each run.
+    """Run everything that is about one account, and return the calls of each run.
 
     The account is in a unit of a unit, and has policies on its path as others have.
     """
@@ -90,7 +90,7 @@ def test_a_run_of_one_account_makes_the_same_calls_in_any_organization(
 
 
 def arrange_organization(organization: LocalOrganization) -> dict[str, str]:
-    """Arrange units, policies and accounts of each kind, and return the IDs of the units by their names."""
+    """Arrange units, policies and accounts, and return the IDs of the units by their names."""
     units = {"Workloads": add_unit(organization, "Workloads", MEMBER)}
     units["Prod"] = add_unit(organization, "Prod", OTHER, parent_id=units["Workloads"])
     units["Sandbox"] = add_unit(organization, "Sandbox", THIRD)

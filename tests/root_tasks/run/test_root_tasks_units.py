@@ -1,4 +1,4 @@
-"""Organizational units: which accounts a run selects by them, and where the report says that accounts are."""
+"""Organizational units: which accounts a run selects by them, and how reports show them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def units(organization: LocalOrganization) -> Mapping[str, str]:
-    """The IDs of the units by their paths: two are called Prod, and one is empty with a slash in its name."""
+    """The IDs of units by path: two are called Prod, and an empty one has a slash."""
     ids = {"Root": organization.root_id}
     for parent, name, *account_ids in (
         ("Root", "Workloads", MEMBER),
