@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +25,8 @@ from support.templates import MANAGEMENT, arguments_for, bootstrap_stack, proper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from local_aws.emulation import LocalOrganization
-    from support.command_line import CommandLine
 
 DELEGATE = MEMBER
 PATH = f"arn:aws:iam::{DELEGATE}:role/centralized-root-access/*"
@@ -124,33 +121,6 @@ def test_everyone_else_is_denied_in_the_delegate_and_in_the_management_account(
 ) -> None:
     error = error_of(lambda: assume_root(guarded, account_id, role, task))
     assert f"explicit deny in a {kind} control policy" in error["message"]
-
-
-@pytest.mark.parametrize(
-    ("role", "session"),
-    [("centralized-root-access/Tasks-Audit-1A2B", "ALLOWED"), ("Administrator", "UNKNOWN")],
-    ids=["session role", "other role"],
-)
-def test_the_preflight_judges_its_resource_policy_before_it_is_attached(
-    command_line: CommandLine,
-    organization: LocalOrganization,
-    tmp_path: Path,
-    role: str,
-    session: str,
-) -> None:
-    """What AWS does with such a policy is not recorded, so a denial is unknown."""
-    enable_root_access(organization, CREDENTIALS, SESSIONS, delegated_administrators=[DELEGATE])
-    file = tmp_path / "policy.json"
-    file.write_text(json.dumps(policies()["RESOURCE_CONTROL_POLICY"]["Content"]))
-    role_arn = f"arn:aws:iam::{DELEGATE}:role/{role}"
-    shown = command_line.run(
-        *("preflight", "--policy", str(file), "--target", OTHER),
-        *("--session-role", role_arn, "--task", "audit", "--format", "json"),
-    )
-    accounts = json.loads(shown.stdout)["accounts"]
-    assert [(account["accountId"], account["session"]) for account in accounts] == [
-        (OTHER, session)
-    ]
 
 
 # What it refuses
