@@ -9,7 +9,7 @@ import pytest
 
 from aws_calls.notices import NotPublishedError
 from common.log import metric_line
-from root_access.drift.notice import RecordedCall
+from root_access.drift.recorded_call import RecordedCall
 from root_access.drift.repair import DESCRIBE_STACKS, CheckFailedError
 from root_access.root_access_errors import ConvergenceError
 from root_access.steps import Operation, Step

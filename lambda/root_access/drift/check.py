@@ -1,4 +1,4 @@
-"""The drift check: is the organization as the stack lists it? A repair enables what has been disabled."""
+"""The drift check: is the organization as the stack lists it? A repair enables what was disabled."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from ..organization import Organization
 from ..state import DesiredState, desired_state
 from ..steps import Step, plan
 from .deviations import deviation, plan_repair, status_command
-from .notice import RecordedCall, contradiction_notice, drift_finding, drift_notice, repair_notice
+from .notice import contradiction_notice, drift_finding, drift_notice, repair_notice
+from .recorded_call import RecordedCall
 from .repair import CheckFailedError, Repair, WatchedStack
 
 if TYPE_CHECKING:
@@ -113,9 +114,11 @@ class DriftCheck:
         self._function = FunctionArn.parse(self.context.invoked_function_arn)
         budget = RetryBudget.of_invocation(self.context, clock=self.clock)
         self._aws = AwsCalls(clients=self.clients, budget=budget)
-        reserved = _NOTICE_RESERVE_SECONDS if settings.notification_topic_arn else 0.0
+        seconds = budget.remaining_seconds
+        if settings.notification_topic_arn:
+            seconds -= _NOTICE_RESERVE_SECONDS
         self._organization = Organization(
-            aws=self._aws.within(budget.remaining_seconds - reserved),
+            aws=self._aws.within(seconds),
             account_id=self._function.account_id,
             delegates_managed=settings.delegated_administrators is not None,
         )
@@ -137,10 +140,11 @@ class DriftCheck:
                 self._check_after(RecordedCall.parse(delivered.get("detail")))
             elif detail_type == SCHEDULED and stack_id:
                 self._check_and_repair(stack_id)
+            elif detail_type == SCHEDULED:
+                self._report(self._observe(), trigger=_INTERVAL)
             else:
-                self._report(
-                    self._observe(), trigger=_INTERVAL if detail_type == SCHEDULED else UNKNOWN
-                )
+                # Somebody has invoked the function.
+                self._report(self._observe(), trigger=UNKNOWN)
         finally:
             # Last, even after a repair that failed: metric and notice do not wait for it.
             self._import_finding()
@@ -160,27 +164,26 @@ class DriftCheck:
         undone = recorded.name == "DisableAWSServiceAccess" and observed.trusted_access
         caused = [step for step in steps if recorded.may_have_caused(step) and not undone]
         others = [step for step in steps if step not in caused]
+        contradictions = recorded.contradictions(self._desired, observed)
+        notice = None
         if caused:
-            self._publish(
-                drift_notice(
-                    observed.organization_id,
-                    caused=caused,
-                    others=others,
-                    call=recorded,
-                    will_be_repaired=bool(
-                        self.settings.repaired_stack_id and self._plan_repair(observed)
-                    ),
-                )
+            repairs = self.settings.repaired_stack_id is not None
+            notice = drift_notice(
+                observed.organization_id,
+                caused=caused,
+                others=others,
+                call=recorded,
+                will_be_repaired=repairs and bool(self._plan_repair(observed)),
             )
-        elif contradictions := recorded.contradictions(self._desired, observed):
-            self._publish(
-                contradiction_notice(
-                    observed.organization_id,
-                    contradictions=contradictions,
-                    others=others,
-                    call=recorded,
-                )
+        elif contradictions:
+            notice = contradiction_notice(
+                observed.organization_id,
+                contradictions=contradictions,
+                others=others,
+                call=recorded,
             )
+        if notice is not None:
+            self._publish(notice)
 
     def _check_and_repair(self, stack_id: str) -> None:
         stack = WatchedStack(
@@ -227,19 +230,21 @@ class DriftCheck:
     def _report(
         self, root_access: RootAccess, *, trigger: str, can_repair: bool = True, **recorded: str
     ) -> tuple[Step, ...]:
-        """Write the log line with the deviations, and the metric; return the steps that would correct them.
+        """Log the deviations, with the metric, and return the steps that would correct them.
 
-        A check that could not repair drift has not succeeded: it reports drift, but not that all is
-        well, so the alarm for checks that stopped counts it.
+        A check that could not have repaired drift reports drift, but not that all is well: so the
+        alarm for checks that stopped does not take it for one that can say so.
         """
         steps = plan(desired=self._desired, observed=root_access)
-        metric = metric_line(
-            dimensions={ORGANIZATION_ID: root_access.organization_id},
-            values={IN_DESIRED_STATE: int(not steps)},
-            timestamp=self.checked_at.timestamp(),
-        )
+        metric: dict[str, object] = {}
+        if steps or can_repair:
+            metric = metric_line(
+                dimensions={ORGANIZATION_ID: root_access.organization_id},
+                values={IN_DESIRED_STATE: int(not steps)},
+                timestamp=self.checked_at.timestamp(),
+            )
         self.log(
-            **(metric if steps or can_repair else {}),
+            **metric,
             event="checked",
             trigger=trigger,
             **recorded,
@@ -250,21 +255,25 @@ class DriftCheck:
         return steps
 
     def _import_finding(self) -> None:
-        """Import the finding of the last look. If Security Hub refuses it, the check still succeeds."""
+        """Import the finding of the last look; the check succeeds even if it is refused."""
         if self._finding is None or not self.settings.security_hub_findings:
             return
         result = import_findings([self._finding], aws=self._aws, importer=self._function)
         reason = next(iter(result.refused.values()), None)
-        self.log(event="finding_imported" if reason is None else "finding_refused", reason=reason)
+        event = "finding_imported"
+        if reason is not None:
+            event = "finding_refused"
+        self.log(event=event, reason=reason)
 
     def _publish(self, notice: Notice) -> None:
+        if self.settings.notification_topic_arn is None:
+            return
         see = NextStep(what="See what differs now", command=status_command(self._desired))
-        if self.settings.notification_topic_arn:
-            publish_or_fail(
-                replace(notice, next_steps=[see, *notice.next_steps]),
-                aws=self._aws,
-                topic_arn=self.settings.notification_topic_arn,
-                log=self.log,
-                account_id=self._function.account_id,
-                consequence="The drift check itself succeeded: the log has its result.",
-            )
+        publish_or_fail(
+            replace(notice, next_steps=[see] + list(notice.next_steps)),
+            aws=self._aws,
+            topic_arn=self.settings.notification_topic_arn,
+            log=self.log,
+            account_id=self._function.account_id,
+            consequence="The drift check itself succeeded: the log has its result.",
+        )

@@ -1,4 +1,4 @@
-"""The deviations that the drift check reads in a plan, their meaning, and the steps of a repair. Pure."""
+"""The deviations that a plan would correct, what they mean, and the steps of a repair. Pure."""
 
 from __future__ import annotations
 
@@ -77,23 +77,27 @@ def cause(operation: Operation) -> str:
 def correction(step: Step) -> str:
     """Return the command that applies the step."""
     service, _, call = step.operation.partition(":")
-    command = re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", call).lower()
-    account = f" --account-id {step.account_id}" if step.account_id else ""
-    principal = "" if service == "iam" else f" --service-principal {SERVICE_PRINCIPAL}"
-    return f"aws {service} {command}{account}{principal}"
+    # As the AWS CLI does: EnableAWSServiceAccess is enable-aws-service-access.
+    name = re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", call).lower()
+    command = f"aws {service} {name}"
+    if step.account_id:
+        command += f" --account-id {step.account_id}"
+    if service == "organizations":
+        command += f" --service-principal {SERVICE_PRINCIPAL}"
+    return command
 
 
 def status_command(desired: DesiredState) -> str:
     """Return the command that shows what differs from the lists, which it takes as options."""
-    options = []
+    words = ["centralized-root-access status"]
     if desired.features != set(Feature):
-        options += [f"--feature {feature}" for feature in sorted(desired.features)] or [
-            "--no-features"
-        ]
-    if (delegates := desired.delegated_administrators) is not None:
+        listed = [f"--feature {feature}" for feature in sorted(desired.features)]
+        words += listed or ["--no-features"]
+    delegates = desired.delegated_administrators
+    if delegates is not None:
         listed = [f"--delegated-administrator {account_id}" for account_id in sorted(delegates)]
-        options += listed or ["--no-delegated-administrators"]
-    return " ".join(["centralized-root-access status", *options])
+        words += listed or ["--no-delegated-administrators"]
+    return " ".join(words)
 
 
 def plan_repair(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
@@ -101,7 +105,6 @@ def plan_repair(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, .
 
     It can only enable, even what was disabled on purpose: in an incident, stop the repair first.
     """
-    enabling = {Operation.ENABLE_TRUSTED_ACCESS, *ENABLE_FEATURE.values()}
-    return tuple(
-        step for step in plan(desired=desired, observed=observed) if step.operation in enabling
-    )
+    enabling = set(ENABLE_FEATURE.values()) | {Operation.ENABLE_TRUSTED_ACCESS}
+    steps = plan(desired=desired, observed=observed)
+    return tuple(step for step in steps if step.operation in enabling)

@@ -1,31 +1,26 @@
-"""The drift check's reports: notices of who changed root access, and of repairs, and a finding. Pure.
-
-A call as CloudTrail recorded it is hostile text: its caller has a say in names and parameters.
-"""
+"""The drift check's reports: notices of calls and of repairs, and a finding. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.notices import MAX_SUBJECT_CHARACTERS, Notice, bullets, paragraphs
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 from common.next_step import NextStep
-from common.untrusted import UNKNOWN, account_id_or_unknown, excerpt, members, text_or_unknown
+from common.untrusted import excerpt
 
-from ..state import SERVICE_PRINCIPAL, Feature
-from ..steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, plan
+from ..steps import ENABLE_FEATURE, Operation
 from .deviations import cause, correction, deviation, effect, worst_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from ..state import DesiredState, RootAccess
+    from ..state import RootAccess
     from ..steps import Step
+    from .recorded_call import RecordedCall
     from .repair import Repair
 
-_MAX_CHARACTERS = 400
 _MAX_REASON_CHARACTERS = 1500
 _MAX_CORRECTIONS = 5
 _ASK_THE_CALLER = NextStep(
@@ -33,101 +28,18 @@ _ASK_THE_CALLER = NextStep(
 )
 _TERRAFORM = NextStep(
     what="If it comes back after each repair, look for another tool: Terraform's "
-    "`aws_organizations_organization` disables trusted access unless its `aws_service_access_principals` has "
-    "`iam.amazonaws.com`."
+    "`aws_organizations_organization` disables trusted access unless its "
+    "`aws_service_access_principals` has `iam.amazonaws.com`."
 )
-
-# The names of a caller, the best first: a service, for example, has no ARN.
-_IDENTITY_MEMBERS = ("arn", "invokedBy", "principalId", "userName", "accountId", "type")
-
-# A call whose service is unknown may be about root access.
-_SERVICES = (SERVICE_PRINCIPAL, UNKNOWN)
-_ENABLE_TRUSTED_ACCESS = "EnableAWSServiceAccess"
-# The call that undoes another one. Without trusted access IAM hides the features, with it they
-# return.
-_CORRECTIONS = {
-    **{cause(operation): [operation] for operation in Operation},
-    "DisableAWSServiceAccess": [Operation.ENABLE_TRUSTED_ACCESS, *ENABLE_FEATURE.values()],
-    _ENABLE_TRUSTED_ACCESS: [*DISABLE_FEATURE.values()],
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordedCall:
-    """A call that CloudTrail recorded, in short and printable text.
-
-    Attributes:
-        name: The call, such as DisableOrganizationsRootSessions.
-        caller: The ARN of the caller, or what identifies it otherwise.
-        time: When, as CloudTrail has it.
-        event_id: The event's ID in CloudTrail.
-        account_id: The account that it registered or deregistered.
-        may_have_changed_root_access: Whether AWS did not refuse it, and it is not about another
-            service.
-    """
-
-    name: str
-    caller: str
-    time: str
-    event_id: str
-    account_id: str
-    may_have_changed_root_access: bool
-
-    @classmethod
-    def parse(cls, detail: object) -> RecordedCall:
-        """Return the call in the detail of EventBridge's event. What is missing there is unknown."""
-        call = members(detail)
-        identity = members(call.get("userIdentity"))
-        caller = next((identity[name] for name in _IDENTITY_MEMBERS if identity.get(name)), None)
-        parameters = members(call.get("requestParameters"))
-        service = text_or_unknown(parameters.get("servicePrincipal"), _MAX_CHARACTERS)
-        return cls(
-            name=text_or_unknown(call.get("eventName"), _MAX_CHARACTERS),
-            caller=text_or_unknown(caller, _MAX_CHARACTERS),
-            time=text_or_unknown(call.get("eventTime"), _MAX_CHARACTERS),
-            event_id=text_or_unknown(call.get("eventID"), _MAX_CHARACTERS),
-            account_id=account_id_or_unknown(parameters.get("accountId")),
-            may_have_changed_root_access=not call.get("errorCode") and service in _SERVICES,
-        )
-
-    def may_have_caused(self, step: Step) -> bool:
-        """Return whether the call can have led to what the step would correct.
-
-        An unknown call may have, and so may one of its kind whose account is unknown. The calls of
-        a repair, or of an operator who corrects one deviation after the other, are not the cause of
-        what remains.
-        """
-        if not self.may_have_changed_root_access:
-            return False
-        corrections = _CORRECTIONS.get(self.name)
-        if corrections is None:
-            return True
-        return step.operation in corrections and (
-            step.account_id is None or self.account_id in (step.account_id, UNKNOWN)
-        )
-
-    def contradictions(self, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
-        """Return the steps that would correct the effect of the call on an organization as listed.
-
-        There are none if the stack lists the effect. Enabling trusted access never contradicts a
-        stack.
-        """
-        if self.name not in _CORRECTIONS or self.name == _ENABLE_TRUSTED_ACCESS:
-            return ()
-        nothing = replace(
-            observed, trusted_access=False, features=frozenset(), delegated_administrators=()
-        )
-        everything = replace(
-            observed,
-            trusted_access=True,
-            features=frozenset(Feature),
-            delegated_administrators=(self.account_id,),
-        )
-        steps = [
-            *plan(desired=desired, observed=nothing),
-            *plan(desired=desired, observed=everything),
-        ]
-        return tuple(step for step in dict.fromkeys(steps) if self.may_have_caused(step))
+_WILL_BE_REPAIRED = (
+    "The next scheduled check enables what is listed and disabled, unless the stack is being "
+    "deployed or its last update failed. To prevent that, disable the EventBridge rule that has "
+    "DriftCheckInterval in its logical ID."
+)
+_WILL_NOT_BE_REPAIRED = (
+    "The drift check does not repair this, nor does deploying an unchanged stack. Correct it by "
+    "hand, or change the stack's lists and deploy."
+)
 
 
 def drift_notice(
@@ -147,23 +59,22 @@ def drift_notice(
         call: The call.
         will_be_repaired: Whether the next scheduled check is to enable some of it again.
     """
-    return _notice(
-        "Root access drift",
-        organization_id,
-        caused,
-        [_ASK_THE_CALLER, *_corrections([*caused, *others])],
-        f"After this call, organization {organization_id} does not match the stack.",
-        _paragraph_of(call),
-        _deviations("Deviations:", caused),
-        _deviations("Also different from the stack, for another reason:", others),
-        _meanwhile([*caused, *others]),
-        (
-            "The next scheduled check enables what is listed and disabled, unless the stack is being "
-            "deployed or its last update failed. To prevent that, disable the EventBridge rule that has "
-            "DriftCheckInterval in its logical ID."
-            if will_be_repaired
-            else "The drift check does not repair this, nor does deploying an unchanged stack. "
-            "Correct it by hand, or change the stack's lists and deploy."
+    steps = list(caused) + list(others)
+    prospect = _WILL_NOT_BE_REPAIRED
+    if will_be_repaired:
+        prospect = _WILL_BE_REPAIRED
+    return Notice(
+        subject=_subject("Root access drift", organization_id, caused),
+        thread=_thread(organization_id),
+        runbook="Drift",
+        next_steps=[_ASK_THE_CALLER] + _corrections(steps),
+        message=paragraphs(
+            f"After this call, organization {organization_id} does not match the stack.",
+            _paragraph_of(call),
+            _deviations("Deviations:", caused),
+            _deviations("Also different from the stack, for another reason:", others),
+            _meanwhile(steps),
+            prospect,
         ),
     )
 
@@ -184,25 +95,28 @@ def contradiction_notice(
         call: The call.
     """
     undone_by = worst_first(contradictions)[0].operation.partition(":")[2]
-    return _notice(
-        "Root access drift undone",
-        organization_id,
-        contradictions,
-        [
+    return Notice(
+        subject=_subject("Root access drift undone", organization_id, contradictions),
+        thread=_thread(organization_id),
+        runbook="Drift",
+        next_steps=[
             _ASK_THE_CALLER,
+            # Root sessions are opened in any Region; IAM and Organizations are in one.
             _lookup(
                 "See who opened root sessions since, per REGION and delegate",
                 "AssumeRoot",
-                "REGION",
+                region="REGION",
             ),
             _lookup("See what undid it", undone_by),
         ],
-        f"This call contradicted the stack. Its effect was undone before the drift check looked at "
-        f"organization {organization_id}: in between, root access or a delegated administrator may have "
-        "been used.",
-        _paragraph_of(call),
-        _deviations("It led to:", contradictions),
-        _deviations("Different from the stack, for another reason:", others),
+        message=paragraphs(
+            "This call contradicted the stack. Its effect was undone before the drift check looked "
+            f"at organization {organization_id}: in between, root access or a delegated "
+            "administrator may have been used.",
+            _paragraph_of(call),
+            _deviations("It led to:", contradictions),
+            _deviations("Different from the stack, for another reason:", others),
+        ),
     )
 
 
@@ -217,43 +131,46 @@ def repair_notice(
         found: The steps that would have corrected the deviations before it.
         left: The steps that would correct what it saw last.
     """
-    shown = _visible(found)
-    left = [step for step in _visible(left) if step not in repair.convergence.applied]
+    applied = repair.convergence.applied
+    left = [step for step in _visible(left) if step not in applied]
+
+    # Say what came of it.
     if repair.root_access is None:
         state = "not repaired"
         reason = excerpt(str(repair.error or repair.deployment), _MAX_REASON_CHARACTERS)
         outcome = f"The repair did not finish. {reason}\nEach scheduled check tries again."
+    elif left:
+        state = "partly repaired"
+        outcome = _deviations("Still different from the stack:", left)
     else:
-        state = "partly repaired" if left else "repaired"
-        still_different = _deviations("Still different from the stack:", left)
-        outcome = still_different or "The organization matches the stack now."
-    known = worst_first([*shown, *repair.convergence.applied, *left])
-    causes = dict.fromkeys(cause(step.operation) for step in known)
-    return _notice(
-        f"Root access drift {state}",
-        organization_id,
-        left or found,
-        [
-            *(_lookup("Find the caller, in CloudTrail", name) for name in causes),
-            _ASK_THE_CALLER,
-            *_corrections(left),
-            _TERRAFORM,
-        ],
-        f"The scheduled drift check found that organization {organization_id} did not match the stack.",
-        _deviations("Deviations found:", found),
-        bullets("Applied by the repair:", repair.convergence.applied),
-        bullets("May have been applied:", repair.convergence.possibly_applied),
-        outcome,
-        _meanwhile(left),
-        "CloudTrail has the call that caused it in us-east-1 of the management account, or of a delegated "
-        "administrator's account.",
+        state = "repaired"
+        outcome = "The organization matches the stack now."
+
+    # Look for the caller of each call that the repair undid, or that is still to be undone.
+    steps = worst_first(_visible(found) + applied + left)
+    causes = dict.fromkeys(cause(step.operation) for step in steps)
+    next_steps = [_lookup("Find the caller, in CloudTrail", name) for name in causes]
+    next_steps.append(_ASK_THE_CALLER)
+    next_steps += _corrections(left)
+    next_steps.append(_TERRAFORM)
+
+    return Notice(
+        subject=_subject(f"Root access drift {state}", organization_id, left or found),
+        thread=_thread(organization_id),
+        runbook="Drift",
+        next_steps=next_steps,
+        message=paragraphs(
+            f"The scheduled drift check found that organization {organization_id} did not match "
+            "the stack.",
+            _deviations("Deviations found:", found),
+            bullets("Applied by the repair:", applied),
+            bullets("May have been applied:", repair.convergence.possibly_applied),
+            outcome,
+            _meanwhile(left),
+            "CloudTrail has the call that caused it in us-east-1 of the management account, or of "
+            "a delegated administrator's account.",
+        ),
     )
-
-
-def _visible(steps: Sequence[Step]) -> list[Step]:
-    """Return the steps without features that IAM may only hide, because trusted access is disabled."""
-    hides = any(step.operation is Operation.ENABLE_TRUSTED_ACCESS for step in steps)
-    return [step for step in steps if not hides or step.operation not in ENABLE_FEATURE.values()]
 
 
 def drift_finding(
@@ -266,24 +183,26 @@ def drift_finding(
         steps: The steps that would correct the deviations.
         checked_at: The time of the check.
     """
-    found = "; ".join(map(deviation, steps)) or "It matches the stack"
-    # Not a deviation if the stack lists none, but AWS's Security Reference Architecture asks for
-    # one.
-    none = (
-        " No delegated administrator is registered."
-        if observed.delegated_administrators == ()
-        else ""
-    )
+    status, severity = ComplianceStatus.PASSED, Severity.INFORMATIONAL
+    found = "It matches the stack"
+    if steps:
+        status, severity = ComplianceStatus.FAILED, Severity.HIGH
+        found = "; ".join(map(deviation, steps))
+    description = f"Organization {observed.organization_id}. {found}."
+    if observed.delegated_administrators == ():
+        # Not a deviation if the stack lists none, but AWS recommends one.
+        # https://docs.aws.amazon.com/prescriptive-guidance/latest/security-reference-architecture/
+        description += " No delegated administrator is registered."
     return SecurityFinding(
         check="root-access",
         account_id=observed.management_account_id,
         title="Centralized root access should be enabled as the stack lists it",
-        description=f"Organization {observed.organization_id}. {found}.{none}",
-        status=ComplianceStatus.FAILED if steps else ComplianceStatus.PASSED,
-        severity=Severity.HIGH if steps else Severity.INFORMATIONAL,
+        description=description,
+        status=status,
+        severity=severity,
         recommendation=(
-            "See what differs (options: the stack's lists): centralized-root-access status. Correct it, or "
-            "change the stack's lists and deploy."
+            "See what differs (options: the stack's lists): centralized-root-access status. "
+            "Correct it, or change the stack's lists and deploy."
         ),
         # The check remembers nothing: only this date stays the same from one check to the next.
         created_at=observed.trusted_access_enabled_at or checked_at,
@@ -291,26 +210,25 @@ def drift_finding(
     )
 
 
-def _notice(
-    what: str,
-    organization_id: str,
-    steps: Sequence[Step],
-    next_steps: Sequence[NextStep],
-    *message: str,
-) -> Notice:
-    """Return a notice; its subject has the worst deviation, and if there is room how many more there are."""
-    worst, *more = map(deviation, worst_first(steps))
-    subject = f"{what} in {organization_id}: {worst}"
-    longer = f"{subject} and {len(more)} more" if more else subject
-    return Notice(
-        subject=longer
-        if len(longer) <= MAX_SUBJECT_CHARACTERS
-        else subject[:MAX_SUBJECT_CHARACTERS],
-        thread=f"{organization_id}-root-access",
-        runbook="Drift",
-        next_steps=next_steps,
-        message=paragraphs(*message),
-    )
+def _subject(what: str, organization_id: str, steps: Sequence[Step]) -> str:
+    """Return a subject with the worst deviation and, if there is room, how many more there are."""
+    subject = f"{what} in {organization_id}: {deviation(worst_first(steps)[0])}"
+    if len(steps) > 1:
+        longer = f"{subject} and {len(steps) - 1} more"
+        if len(longer) <= MAX_SUBJECT_CHARACTERS:
+            return longer
+    return subject[:MAX_SUBJECT_CHARACTERS]
+
+
+def _thread(organization_id: str) -> str:
+    return f"{organization_id}-root-access"
+
+
+def _visible(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps without features that IAM only hides while trusted access is disabled."""
+    if all(step.operation is not Operation.ENABLE_TRUSTED_ACCESS for step in steps):
+        return list(steps)
+    return [step for step in steps if step.operation not in ENABLE_FEATURE.values()]
 
 
 def _deviations(title: str, steps: Sequence[Step]) -> str:
@@ -329,8 +247,8 @@ def _corrections(steps: Sequence[Step]) -> list[NextStep]:
     ]
 
 
-def _lookup(what: str, event_name: str, region: str = "us-east-1") -> NextStep:
-    """Return how to find a call. Those of IAM and Organizations are in one Region, those of STS in any."""
+def _lookup(what: str, event_name: str, *, region: str = "us-east-1") -> NextStep:
+    """Return how to find a call in CloudTrail."""
     lookup = f"aws cloudtrail lookup-events --region {region} --lookup-attributes"
     return NextStep(
         what=what, command=f"{lookup} AttributeKey=EventName,AttributeValue={event_name}"
@@ -338,4 +256,10 @@ def _lookup(what: str, event_name: str, region: str = "us-east-1") -> NextStep:
 
 
 def _paragraph_of(call: RecordedCall) -> str:
-    return f"Call: {call.name}\nCaller: {call.caller}\nTime: {call.time}\nCloudTrail event: {call.event_id}"
+    lines = [
+        f"Call: {call.name}",
+        f"Caller: {call.caller}",
+        f"Time: {call.time}",
+        f"CloudTrail event: {call.event_id}",
+    ]
+    return "\n".join(lines)

@@ -55,8 +55,13 @@ class _DeploymentError(Exception):
     is_lasting: bool = False
 
     def __str__(self) -> str:
-        remedy = " Bring the stack to a status that ends in _COMPLETE, or enable by hand what is disabled."
-        return f"It stopped because {self.reason}.{remedy if self.is_lasting else ''}"
+        sentence = f"It stopped because {self.reason}."
+        if self.is_lasting:
+            sentence += (
+                " Bring the stack to a status that ends in _COMPLETE, or enable by hand what is "
+                "disabled."
+            )
+        return sentence
 
 
 @dataclass(kw_only=True)
@@ -83,8 +88,14 @@ class WatchedStack:
             self.error = error
 
     def require_unchanged(self) -> None:
-        """Read its state again, and raise an error if that is not possible, or if it has been deployed."""
-        status, _ = now = self._read(self.aws)
+        """Read its state again.
+
+        Raises:
+            CheckFailedError: It could not be read.
+            _DeploymentError: The stack was deployed since, or is being deployed.
+        """
+        now = self._read(self.aws)
+        status, _ = now
         if not status.endswith("_COMPLETE"):
             # This function's list may not be the current one.
             raise _DeploymentError(
@@ -97,9 +108,8 @@ class WatchedStack:
         """Return the stack's status, and when its last update began; None: it was only created."""
         try:
             (stack,) = aws.call(DESCRIBE_STACKS, StackName=self.stack_id).require("Stacks")
-            return require(stack, "StackStatus", operation=DESCRIBE_STACKS), stack.get(
-                "LastUpdatedTime"
-            )
+            status = require(stack, "StackStatus", operation=DESCRIBE_STACKS)
+            return status, stack.get("LastUpdatedTime")
         except CallError as error:
             raise CheckFailedError(
                 unread="the state of its stack", failure=error.failure, account_id=self.account_id
