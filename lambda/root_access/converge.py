@@ -59,6 +59,7 @@ class Convergence:
             while steps:
                 undone = [step for step in steps if step in self._confirmed]
                 if undone:
+                    # A change takes a moment to be visible, or somebody else undid it.
                     message = f"AWS confirmed {undone[0]}, but a later read did not show it"
                     observed = self._reobserve_after_backoff(
                         error_of_call(undone[0].operation, FailureKind.NOT_PERSISTED, message)
@@ -71,8 +72,10 @@ class Convergence:
         return observed
 
     def _error(self, failure: Failure) -> ConvergenceError:
-        known = {*self.applied, *self.possibly_applied}
-        missing = self.plan(self.observed) if self.observed else ()
+        missing: tuple[Step, ...] = ()
+        if self.observed is not None:
+            missing = self.plan(self.observed)
+        known = self.applied + self.possibly_applied
         return ConvergenceError(
             failure=failure,
             step=self._failed,
@@ -97,12 +100,15 @@ class Convergence:
             if step.operation is Operation.ENABLE_TRUSTED_ACCESS:
                 # The features may have been enabled all along, hidden.
                 return self._observe()
+            # IAM's responses have the features, so most plans need no second look.
             if response.features is None:
                 features_reported = False
             else:
                 observed = replace(observed, features=response.features)
                 self.observed = observed
-        return observed if features_reported else self._observe()
+        if features_reported:
+            return observed
+        return self._observe()
 
     def _apply(self, step: Step) -> StepResponse:
         try:

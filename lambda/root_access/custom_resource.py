@@ -33,12 +33,26 @@ def apply_request(
     log: Callable[..., None],
     abandoned: threading.Event,
 ) -> dict[str, Any]:
-    """Bring the organization to the state that a Create or an Update asks for, or raise RootAccessError.
+    """Bring the organization to the state that a Create or an Update asks for.
 
-    Return the members of the response that say so: the physical ID, and the attributes that the
-    stack reads. Once `abandoned` is set it is too late: no call starts after that.
+    Args:
+        event: CloudFormation's request.
+        context: Lambda's context.
+        clients: Returns the client of a service, which makes one attempt per call.
+        clock: The time, for waiting.
+        log: Takes one event as keyword arguments.
+        abandoned: Once it is set it is too late: no call starts after that.
+
+    Returns:
+        The members of the response that say so: the physical ID, and the attributes that the stack
+        reads.
+
+    Raises:
+        RootAccessError: The organization did not get there.
     """
-    if (request_type := event.get("RequestType")) not in ("Create", "Update"):
+    # Check the request.
+    request_type = event.get("RequestType")
+    if request_type not in ("Create", "Update"):
         raise InvalidValueError(
             name="RequestType", value=request_type, expected="Create, Update or Delete"
         )
@@ -47,6 +61,8 @@ def apply_request(
         features=properties.get("Features"),
         delegated_administrators=properties.get("DelegatedAdministrators"),
     )
+
+    # Observe, plan and apply, until AWS reports what the stack lists.
     budget = replace(
         RetryBudget.of_invocation(context, clock=clock).until(abandoned),
         new_permissions_until=clock.now() + _NEW_PERMISSIONS_SECONDS,
@@ -63,6 +79,8 @@ def apply_request(
         retry_advice="Deploy again.",
         log=log,
     ).run()
+
+    # Respond with what AWS reports, not with what was asked for.
     return {
         "PhysicalResourceId": root_access.organization_id,
         "Data": {

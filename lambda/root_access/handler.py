@@ -52,8 +52,8 @@ class ResponseNotDeliveredError(Exception):
 
     def __init__(self, *, problem: str) -> None:
         super().__init__(
-            f"CloudFormation did not accept the response ({problem}). Lambda runs the event again, which "
-            "is harmless."
+            f"CloudFormation did not accept the response ({problem}). Lambda runs the event again, "
+            "which is harmless."
         )
         self.problem = problem
 
@@ -80,6 +80,7 @@ def respond(
         ResponseNotDeliveredError: CloudFormation did not accept the response; or there is no URL to
             send it to, as in an event that is not CloudFormation's: then nothing was done either.
     """
+    # Without a URL nobody would learn what was done, so nothing is.
     url = _response_url(event)
     outcome = _outcome(event, context, handle=handle, log=log)
     _deliver(url, _body(event, outcome), context=context, sleep=sleep, log=log)
@@ -117,9 +118,10 @@ def _outcome(
     if request_type == "Delete":
         # Root access stays enabled: others rely on it, and a stack does not own it.
         return {"Status": "SUCCESS", "PhysicalResourceId": physical_id or NOT_CREATED}
-    # Another physical ID than the given one would be a replacement.
-    unchanged = physical_id if request_type == "Update" and physical_id else NOT_CREATED
-    failed = {"Status": "FAILED", "PhysicalResourceId": unchanged}
+    failed = {"Status": "FAILED", "PhysicalResourceId": NOT_CREATED}
+    if request_type == "Update" and physical_id:
+        # Another one than the given one would be a replacement.
+        failed["PhysicalResourceId"] = physical_id
     outcomes: list[dict[str, Any]] = []
     abandoned = threading.Event()
 
@@ -134,7 +136,9 @@ def _outcome(
     worker.start()
     worker.join(max(0.0, _remaining_seconds(context) - _RESPONSE_RESERVE_SECONDS))
     abandoned.set()
-    return outcomes[0] if outcomes else failed | {"Reason": _OUT_OF_TIME}
+    if outcomes:
+        return outcomes[0]
+    return failed | {"Reason": _OUT_OF_TIME}
 
 
 def _reason(error: BaseException, *, log: Callable[..., None]) -> str:
@@ -142,20 +146,16 @@ def _reason(error: BaseException, *, log: Callable[..., None]) -> str:
         return str(error)
     log(event="crashed", error=type(error).__name__, trace=traceback.format_exception(error))
     return (
-        f"The function failed unexpectedly: {type(error).__name__}: {error}. The function's log has the "
-        "details. Deploy again; if it fails again, report it as a bug."
+        f"The function failed unexpectedly: {type(error).__name__}: {error}. The function's log "
+        "has the details. Deploy again; if it fails again, report it as a bug."
     )
 
 
 def _body(event: Mapping[str, Any], outcome: dict[str, Any]) -> bytes:
-    response = {
-        **{
-            member: event.get(member, "")
-            for member in ("StackId", "RequestId", "LogicalResourceId")
-        },
-        **outcome,
-        "Reason": "",
-    }
+    identity = ("StackId", "RequestId", "LogicalResourceId")
+    response = {member: event.get(member, "") for member in identity}
+    response |= outcome | {"Reason": ""}
+    # CloudFormation rejects a longer response, and the stack would wait until it times out.
     room = min(_MAX_REASON_BYTES, _MAX_RESPONSE_BYTES - len(json.dumps(response)))
     reason: str = outcome.get("Reason", "")
     while reason and len(json.dumps(reason)) > room:
@@ -206,8 +206,10 @@ def _deliver(
 
 
 def _put(url: urllib.parse.SplitResult, body: bytes, *, timeout: float) -> int:
-    connect = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = connect(str(url.hostname), url.port, timeout=timeout)
+    connection_type = http.client.HTTPConnection
+    if url.scheme == "https":
+        connection_type = http.client.HTTPSConnection
+    connection = connection_type(str(url.hostname), url.port, timeout=timeout)
     try:
         # The signature is for a request without a content type.
         connection.request("PUT", f"{url.path}?{url.query}", body, {"Content-Type": ""})

@@ -1,4 +1,4 @@
-"""An organization's root access, and the calls that change it: all calls, made by what is passed in."""
+"""An organization's root access as AWS reports it, and the calls that change it."""
 
 from __future__ import annotations
 
@@ -102,6 +102,7 @@ def list_delegated_administrators(aws: AwsCalls) -> list[str]:
         ServicePrincipal=SERVICE_PRINCIPAL,
         MaxResults=_PAGE_SIZE,
     )
+    # AWS's order is not documented.
     registered = []
     for account in accounts:
         account_id = require(account, "Id", operation=LIST_DELEGATED_ADMINISTRATORS)
@@ -132,7 +133,7 @@ class Organization:
         return self._aws.budget
 
     def observe(self) -> RootAccess:
-        """Return the organization's root access, by reads in parallel; its identity is read only once.
+        """Return the organization's root access. Which organization it is, is read only once.
 
         Raises:
             RootAccessError: Root access cannot be enabled from this account.
@@ -146,6 +147,7 @@ class Organization:
         Raises:
             CallError: AWS refused the call, or it did not succeed in time.
         """
+        # IAM's calls are about the two features alone, those of Organizations about any service.
         parameters = {}
         if not step.operation.startswith("iam:"):
             parameters["ServicePrincipal"] = SERVICE_PRINCIPAL
@@ -154,27 +156,30 @@ class Organization:
         try:
             response = self._aws.call(step.operation, **parameters)
         except CallError as error:
-            is_lost = error.failure.may_have_taken_effect
             if error.failure.name not in _ALREADY_APPLIED.get(step.operation, ()):
                 raise
-            # If an earlier response was lost, that attempt is what AWS speaks of.
-            return StepResponse(changed=is_lost, features=None)
+            # If an earlier response was lost, it was that attempt which has applied it.
+            return StepResponse(changed=error.failure.may_have_taken_effect, features=None)
         features = response.get("EnabledFeatures")
-        return StepResponse(
-            changed=True, features=None if features is None else frozenset(features)
-        )
+        if features is not None:
+            features = frozenset(features)
+        return StepResponse(changed=True, features=features)
 
     def _observe_once(self) -> RootAccess:
+        # Four reads at once: each takes as long as AWS takes to respond.
         with ThreadPoolExecutor() as pool:
             identity = pool.submit(lambda: self._identity)
             features = pool.submit(self._read_features)
             service = pool.submit(self._read_trusted_access)
             delegates = pool.submit(self._read_delegated_administrators)
+
+        # Report the failure that says most.
         if not isinstance(identity.exception(), CallError):
             # Only this read judges the account: in a member account the others are denied.
             self._require_management_account(identity.result())
-        for error in (read.exception() for read in (identity, features, service, delegates)):
+        for read in (identity, features, service, delegates):
             # A refusal is final, and says more than a denial.
+            error = read.exception()
             if isinstance(error, CallError) and error.failure.kind is FailureKind.REFUSED:
                 raise error
         return self._root_access(
@@ -188,16 +193,24 @@ class Organization:
         service: Mapping[str, Any],
         delegates: tuple[str, ...] | Failure,
     ) -> RootAccess:
-        """Return the state that the reads show, or raise CallError if they contradict each other."""
+        """Return the state that the reads show.
+
+        Raises:
+            CallError: They contradict each other.
+        """
+        # Without trusted access IAM refuses to list the features, which may be enabled all the
+        # same. https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListOrganizationsFeatures.html
         trusted_access = bool(service)
         if trusted_access == isinstance(features, Failure):
             raise _inconsistent_reads(LIST_FEATURES, trusted_access=trusted_access)
+        if isinstance(features, Failure):
+            features = frozenset()
         return RootAccess(
             organization_id=identity.organization_id,
             management_account_id=identity.management_account_id,
             trusted_access=trusted_access,
             trusted_access_enabled_at=service.get("DateEnabled"),
-            features=frozenset() if isinstance(features, Failure) else features,
+            features=features,
             delegated_administrators=self._delegates(delegates, trusted_access=trusted_access),
         )
 
@@ -274,10 +287,8 @@ class Organization:
 
 def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:
     """Return the error of reads that cannot all be true: a change takes a moment to be visible."""
+    sees, but = "does not list", "succeeds"
     if trusted_access:
-        message = f"{LIST_TRUSTED_ACCESS} lists {SERVICE_PRINCIPAL}, but {operation} reports it as disabled"
-    else:
-        message = (
-            f"{LIST_TRUSTED_ACCESS} does not list {SERVICE_PRINCIPAL}, but {operation} succeeds"
-        )
+        sees, but = "lists", "reports it as disabled"
+    message = f"{LIST_TRUSTED_ACCESS} {sees} {SERVICE_PRINCIPAL}, but {operation} {but}"
     return error_of_call(operation, FailureKind.INCONSISTENT_READS, message)

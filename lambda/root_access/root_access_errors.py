@@ -1,4 +1,4 @@
-"""The errors of root access: their data, and sentences for the person who reads the pipeline's log."""
+"""The errors of root access: their data, and sentences for the reader of a pipeline's log."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _QUOTA_REACHED = (
 # The remedy for an account that AWS does not register, by its code or its reason.
 _REGISTER_REMEDIES = {
     "AccountNotFound": (
-        "Account {} is not a member of this organization: remove it from delegated_administrators, or add it "
-        "to the organization first."
+        "Account {} is not a member of this organization: remove it from "
+        "delegated_administrators, or add it to the organization first."
     ),
     **dict.fromkeys(_QUOTA_REACHED, "The quota of delegated administrators for IAM is reached."),
     "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR": (
-        "Account {} is the management account, which cannot be a delegated administrator: remove it from "
-        "delegated_administrators."
+        "Account {} is the management account, which cannot be a delegated administrator: remove "
+        "it from delegated_administrators."
     ),
     "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR": (
         "Account {} is suspended: remove it from delegated_administrators."
@@ -46,9 +46,9 @@ class NotTheManagementAccountError(RootAccessError):
 
     def __str__(self) -> str:
         return (
-            f"Deploy this stack in the management account {self.management_account_id} of organization "
-            f"{self.organization_id}; this is account {self.account_id}, where centralized root access "
-            "cannot be enabled. Nothing was changed."
+            f"Deploy this stack in the management account {self.management_account_id} of "
+            f"organization {self.organization_id}; this is account {self.account_id}, where "
+            "centralized root access cannot be enabled. Nothing was changed."
         )
 
 
@@ -60,8 +60,9 @@ class NotInAnOrganizationError(RootAccessError):
 
     def __str__(self) -> str:
         return (
-            f"Account {self.account_id} is not a member of an organization. Create an organization with all "
-            "features in the account that will manage it, and deploy this stack there. Nothing was changed."
+            f"Account {self.account_id} is not a member of an organization. Create an organization "
+            "with all features in the account that will manage it, and deploy this stack there. "
+            "Nothing was changed."
         )
 
 
@@ -74,8 +75,8 @@ class NotAllFeaturesError(RootAccessError):
 
     def __str__(self) -> str:
         return (
-            f"Organization {self.organization_id} of account {self.account_id} has consolidated billing "
-            "only. Centralized root access needs all features: enable them "
+            f"Organization {self.organization_id} of account {self.account_id} has consolidated "
+            "billing only. Centralized root access needs all features: enable them "
             "(organizations:EnableAllFeatures), and deploy this stack again. Nothing was changed."
         )
 
@@ -84,18 +85,22 @@ class NotAllFeaturesError(RootAccessError):
 class ConvergenceError(RootAccessError):
     """The organization did not reach what the stack lists.
 
-    The failure is the one that stopped the invocation: of a step, or of a read.
+    Attributes:
+        failure: What stopped the invocation.
+        step: The step that failed; None: it was a read.
+        account_id: The account.
+        applied: The steps that were applied.
+        possibly_applied: The steps whose response was lost.
+        not_applied: The steps that were still missing.
+        retry_advice: The way to try again; empty: that happens by itself.
     """
 
     failure: Failure
     step: Step | None
     account_id: str
     applied: Sequence[Step]
-    # The steps whose response was lost.
     possibly_applied: Sequence[Step]
-    # The steps that were still missing.
     not_applied: Sequence[Step]
-    # The way to try again; empty: that happens by itself.
     retry_advice: str
 
     def __str__(self) -> str:
@@ -107,7 +112,8 @@ class ConvergenceError(RootAccessError):
         )
         sentences = [described]
         if self.failure.reason in _QUOTA_REACHED:
-            sentences = [described, self._advice_on_quota()]
+            sentences.append(self._advice_on_quota())
+        # Say what is different now, and what is not.
         for title, steps in (
             ("Applied by this invocation", self.applied),
             ("May have been applied (no response)", self.possibly_applied),
@@ -121,17 +127,17 @@ class ConvergenceError(RootAccessError):
 
     def _advice_on_quota(self) -> str:
         """Return what to list if AWS registers no further delegated administrator for IAM."""
-        accounts = {Operation.REGISTER: "", Operation.DEREGISTER: ""}
-        for operation in accounts:
-            ids = [str(step.account_id) for step in self.not_applied if step.operation is operation]
-            accounts[operation] = " and ".join(ids)
-        new, old = accounts[Operation.REGISTER], accounts[Operation.DEREGISTER]
+        new, old = self._accounts_of(Operation.REGISTER), self._accounts_of(Operation.DEREGISTER)
         if not old:
             return "List fewer delegated_administrators."
         return (
-            f"Deploy twice: first without {new} in delegated_administrators, which deregisters {old}, "
-            f"and then with {new}."
+            f"Deploy twice: first without {new} in delegated_administrators, which deregisters "
+            f"{old}, and then with {new}."
         )
+
+    def _accounts_of(self, operation: Operation) -> str:
+        steps = [step for step in self.not_applied if step.operation is operation]
+        return " and ".join(str(step.account_id) for step in steps)
 
 
 def describe_step(
@@ -148,17 +154,21 @@ def _remedy(failure: Failure, *, step: Step | None, retry_advice: str) -> str:
     match failure.kind:
         case FailureKind.ACCESS_DENIED:
             return (
-                f"A policy or a permissions boundary of the function's role denies {failure.operation}: "
-                f"allow it. (Service control policies never apply to the management account.) {retry_advice}"
+                "A policy or a permissions boundary of the function's role denies "
+                f"{failure.operation}: allow it. (Service control policies never apply to the "
+                f"management account.) {retry_advice}"
             )
         case FailureKind.INCONSISTENT_READS | FailureKind.INCOMPLETE_RESPONSE:
-            return f"The state of root access is unknown, which is not the same as disabled. {retry_advice}"
-        case FailureKind.REFUSED if step and step.operation is Operation.REGISTER:
-            remedy = _REGISTER_REMEDIES.get(
-                failure.reason or failure.name, "Check {} in delegated_administrators."
+            return (
+                "The state of root access is unknown, which is not the same as disabled. "
+                f"{retry_advice}"
             )
+        case FailureKind.REFUSED if step and step.operation is Operation.REGISTER:
+            default = "Check {} in delegated_administrators."
+            remedy = _REGISTER_REMEDIES.get(failure.reason or failure.name, default)
             return remedy.format(step.account_id)
         case FailureKind.REFUSED:
+            # AWS's message has to do.
             return ""
         case _:
             return retry_advice

@@ -37,8 +37,8 @@ class InvalidValueError(RootAccessError):
 
     def __str__(self) -> str:
         return (
-            f"{self.name} must be {self.expected}, got {self.value!r:.100}. Deploy the construct and its "
-            "function in the same version. Nothing was changed."
+            f"{self.name} must be {self.expected}, got {self.value!r:.100}. Deploy the construct "
+            "and its function in the same version. Nothing was changed."
         )
 
 
@@ -75,10 +75,12 @@ class RootAccess:
     @property
     def status(self) -> Status:
         """The status: PARTIAL with one of the two features."""
-        enabled = len(self.features.intersection(Feature))
-        if enabled == len(Feature):
+        enabled = self.features.intersection(Feature)
+        if enabled == set(Feature):
             return Status.ENABLED
-        return Status.PARTIAL if enabled else Status.DISABLED
+        if enabled:
+            return Status.PARTIAL
+        return Status.DISABLED
 
     @property
     def trusted_access_since(self) -> str | None:
@@ -89,14 +91,17 @@ class RootAccess:
 
     def to_dict(self) -> dict[str, object]:
         """Return the stack's output: the same keys in the same order, lists sorted."""
-        delegates = self.delegated_administrators
+        delegates = None
+        if self.delegated_administrators is not None:
+            delegates = sorted(self.delegated_administrators)
+        # Programs read this: a key is never renamed or removed.
         return {
             "status": self.status,
             "organizationId": self.organization_id,
             "managementAccountId": self.management_account_id,
             "trustedAccessEnabledAt": self.trusted_access_since,
             "features": sorted(self.features),
-            "delegatedAdministrators": None if delegates is None else sorted(delegates),
+            "delegatedAdministrators": delegates,
         }
 
 
@@ -122,8 +127,9 @@ def _parse_list(value: object, pattern: str, *, name: str, entries: str) -> froz
     expected = f"a list of {entries}"
     if not isinstance(value, list | tuple):
         raise InvalidValueError(name=name, value=value, expected=expected)
-    if invalid := [
+    invalid = [
         item for item in value if not isinstance(item, str) or not re.fullmatch(pattern, item)
-    ]:
+    ]
+    if invalid:
         raise InvalidValueError(name=name, value=invalid, expected=expected)
     return frozenset(value)

@@ -35,7 +35,9 @@ class Step:
     account_id: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.operation}({self.account_id})" if self.account_id else str(self.operation)
+        if self.account_id is None:
+            return str(self.operation)
+        return f"{self.operation}({self.account_id})"
 
 
 def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
@@ -48,6 +50,7 @@ def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
     While trusted access is disabled, IAM hides which features are enabled: plan again once they can
     be read.
     """
+    # Trusted access and features.
     steps = []
     if not observed.trusted_access:
         steps.append(Step(operation=Operation.ENABLE_TRUSTED_ACCESS))
@@ -61,6 +64,8 @@ def plan(*, desired: DesiredState, observed: RootAccess) -> tuple[Step, ...]:
         for feature, operation in DISABLE_FEATURE.items()
         if feature in observed.features - desired.features
     ]
+
+    # Delegated administrators, if they are managed.
     if desired.delegated_administrators is not None:
         registered = observed.delegated_administrators or ()
         steps += [

@@ -1,4 +1,4 @@
-"""The drift check: is the organization as the stack lists it? A repair enables what was disabled."""
+"""The drift check: is the organization as the stack lists it? A repair enables what is not."""
 
 from __future__ import annotations
 
@@ -151,6 +151,7 @@ class DriftCheck:
 
     def _check_after(self, recorded: RecordedCall) -> None:
         """Report; publish who made the call, if it left a deviation or was undone."""
+        # Report first: the alarm matters more than the notice.
         observed = self._observe()
         steps = self._report(
             observed,
@@ -165,6 +166,8 @@ class DriftCheck:
         caused = [step for step in steps if recorded.may_have_caused(step) and not undone]
         others = [step for step in steps if step not in caused]
         contradictions = recorded.contradictions(self._desired, observed)
+
+        # Publish what the call left, or what it did before it was undone.
         notice = None
         if caused:
             repairs = self.settings.repaired_stack_id is not None
@@ -186,6 +189,7 @@ class DriftCheck:
             self._publish(notice)
 
     def _check_and_repair(self, stack_id: str) -> None:
+        # The state of the stack is read first: a deployment that begins later is noticed.
         stack = WatchedStack(
             stack_id=stack_id,
             aws=self._aws.with_budget(self._organization.budget),
@@ -206,6 +210,8 @@ class DriftCheck:
         repair.run()
         if repair.root_access:
             self._report(repair.root_access, trigger=_INTERVAL)
+
+        # A failed repair fails the check, whether or not its notice is published.
         left = plan(desired=self._desired, observed=repair.convergence.observed or observed)
         try:
             if repair.is_worth_publishing:

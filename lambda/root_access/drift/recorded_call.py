@@ -58,6 +58,7 @@ class RecordedCall:
     @classmethod
     def parse(cls, detail: object) -> RecordedCall:
         """Return the call in the detail of EventBridge's event; what is missing is unknown."""
+        # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
         call = members(detail)
         identity = members(call.get("userIdentity"))
         caller = next((identity[name] for name in _IDENTITY_MEMBERS if identity.get(name)), None)
