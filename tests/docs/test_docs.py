@@ -93,7 +93,7 @@ def test_the_index_of_the_examples_has_each_of_them() -> None:
 def test_the_evidence_page_has_the_controls_that_reports_have() -> None:
     documented = re.findall(
         r"^\| (IAM\.\d+) \| (.*?) \| `(.*?)` \| (.*?) \| `iam_\w+` \|$",
-        (ROOT / "docs" / "guides" / "evidence.md").read_text(),
+        (ROOT / "docs" / "reference" / "controls.md").read_text(),
         re.MULTILINE,
     )
     page = (ROOT / "lambda" / "root_tasks" / "report" / "page.html").read_text()

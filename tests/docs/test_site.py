@@ -43,6 +43,22 @@ SEARCHED = (
     "move",
     "mfa",
     "test the alarm",
+    "production",
+    "pytest",
+    "windows",
+    "private network",
+    "vpc",
+    "china",
+    "privacy",
+    "ci role",
+    "ticket",
+    "mailbox",
+    "throttling",
+    "retries",
+    "object lock",
+    "recover an account",
+    "control tower",
+    "kms",
 )
 
 

@@ -42,6 +42,8 @@ PROGRAMS = ("aws", "cdk", "centralized-root-access", "jq", "make", "pip", "pytho
 OWN_COMMANDS = {"cloudformation deploy", "s3 cp", "s3 ls"}
 # An option of the AWS CLI for a parameter of another name.
 OWN_OPTIONS = {"notification_endpoint": "endpoint"}
+# The AWS CLI's own name of a service.
+SERVICES = {"s3api": "s3"}
 GLOBAL_OPTIONS = {"query", "output", "region", "profile", "no_cli_pager"}
 
 
@@ -100,6 +102,9 @@ def names(text: str) -> dict[str, Any]:
 def test_python_on_a_page_runs_and_synthesizes(block: Block) -> None:
     taken = names(block.text)
     exec(compile(block.text, block.page.name, "exec"), taken)
+    # What a page shows as a reader's unit tests passes, too.
+    for test in [value for name, value in taken.items() if name.startswith("test_")]:
+        test()
     taken["app"].synth()
 
 
@@ -127,7 +132,7 @@ def check_aws(arguments: Sequence[str]) -> None:
     assert command != "describe-stack-resources", "of a large stack it lists the first 100 alone"
     if f"{service} {command}" in OWN_COMMANDS:
         return
-    model = botocore.session.get_session().get_service_model(service)
+    model = botocore.session.get_session().get_service_model(SERVICES.get(service, service))
     (operation,) = [name for name in model.operation_names if xform_name(name, "-") == command]
     shape = model.operation_model(operation).input_shape
     members = {xform_name(member) for member in (shape.members if shape else ())}
