@@ -127,19 +127,6 @@ def test_the_policy_is_available_to_other_constructs() -> None:
     ]
 
 
-def test_as_many_exempt_accounts_as_the_policy_has_room_for_are_accepted() -> None:
-    accounts = [f"{number:012}" for number in range(1000)]
-    # Each one more takes 16 characters.
-    room = (10_240 - len(json.dumps(guardrail(exempt_accounts=accounts[:1])["Content"]))) // 16 + 1
-    content = guardrail(exempt_accounts=accounts[:room])["Content"]
-    assert (
-        content["Statement"][0]["Condition"]["StringNotEquals"]["aws:PrincipalAccount"]
-        == accounts[:room]
-    )
-    with pytest.raises(ValueError, match=f"lists {room + 1} accounts, .*; AWS allows 10240"):
-        guardrail(exempt_accounts=accounts[: room + 1])
-
-
 # What is warned of
 
 

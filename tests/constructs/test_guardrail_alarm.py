@@ -240,21 +240,6 @@ def test_the_order_of_the_roles_does_not_change_the_template() -> None:
     assert patterns(one) == patterns(alarm_stack(session_roles=lambda stack: roles(stack)[::-1]))
 
 
-def test_an_arn_that_is_known_at_deployment_alone_counts_as_long_as_it_can_be() -> None:
-    def of_another_stack(stack: Stack) -> list[iam.IRole]:
-        other = Stack(cast("App", stack.node.root), "Other", env=MANAGEMENT)
-        roles = [
-            iam.Role(other, f"Role{number}", assumed_by=iam.AccountRootPrincipal())
-            for number in range(9)
-        ]
-        return [iam.Role.from_role_arn(stack, role.node.id, role.role_arn) for role in roles]
-
-    with pytest.raises(
-        ValueError, match=r"session_roles lists 9 roles.*CloudWatch Logs allows 1024"
-    ):
-        alarm_stack(session_roles=of_another_stack)
-
-
 def test_a_role_without_a_known_id_is_known_by_its_arn() -> None:
     def roles(stack: Stack) -> list[iam.IRole]:
         there = Construct(stack, "There")

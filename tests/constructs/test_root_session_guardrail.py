@@ -24,8 +24,6 @@ from support.emulation import AUDIT, DELETE, error_of
 from support.templates import MANAGEMENT, arguments_for, bootstrap_stack, properties_of, template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from local_aws.emulation import LocalOrganization
 
 DELEGATE = MEMBER
@@ -246,28 +244,3 @@ def test_two_management_accounts_are_two_organizations() -> None:
         root_access(stack, delegated_administrators=[DELEGATE])
         root_use_alarm(stack, session_roles=RootTasks(stack, "RootTasks").session_roles)
     app.synth()
-
-
-def test_more_roles_than_a_resource_control_policy_has_room_for_are_refused() -> None:
-    arns = [f"arn:aws:iam::{DELEGATE}:role/{'a' * 60}{number}" for number in range(50)]
-    assert len(policies(targets=(), session_roles=arns)) == 1
-    with pytest.raises(
-        ValueError, match=r"^session_roles lists 50 roles, .*; AWS allows 5120\. Put them"
-    ):
-        policies(session_roles=arns)
-
-
-def test_a_roles_arn_that_is_not_known_yet_counts_as_long_as_it_can_be() -> None:
-    def roles(number: int) -> Callable[[Stack], list[iam.IRole]]:
-        return lambda stack: [
-            iam.Role(stack, f"Role{n}", assumed_by=iam.AccountRootPrincipal())
-            for n in range(number)
-        ]
-
-    stack = bootstrap_stack(env=MANAGEMENT)
-    guardrail(stack, session_roles=roles(30)(stack))
-    with pytest.raises(ValueError, match=r"^session_roles lists 50 roles, .*; AWS allows 5120"):
-        guardrail(
-            bootstrap_stack(env=MANAGEMENT),
-            session_roles=roles(50)(bootstrap_stack(env=MANAGEMENT)),
-        )

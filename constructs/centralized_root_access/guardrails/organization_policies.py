@@ -1,16 +1,14 @@
-"""Policies of the organization: how the guardrails and alarms create them, and their limits."""
+"""Policies of the organization, as the guardrails and alarms create them."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Annotations, Names, Stack
 from aws_cdk import aws_organizations as organizations
 
 from ..base.stack_order import StackOrder
-from ..base.tokens import longest_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,30 +17,13 @@ if TYPE_CHECKING:
 
 # AWS's limit is 128, and the rest of the name is added.
 _MAX_NAME_CHARACTERS = 100
-# AWS's limits, by the type of policy; that of service control policies since May 2026:
-# https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
-_MAX_CHARACTERS = {"SERVICE_CONTROL_POLICY": 10_240, "RESOURCE_CONTROL_POLICY": 5_120}
 
 
-@dataclass(frozen=True, kw_only=True)
-class OrganizationPolicyType:
-    """A type of policy.
+class OrganizationPolicyType(StrEnum):
+    """A type of policy, by AWS's name."""
 
-    Attributes:
-        name: AWS's name of the type.
-        words: The type in a sentence.
-    """
-
-    name: str
-    words: str
-
-
-SERVICE_CONTROL = OrganizationPolicyType(
-    name="SERVICE_CONTROL_POLICY", words="service control policies"
-)
-RESOURCE_CONTROL = OrganizationPolicyType(
-    name="RESOURCE_CONTROL_POLICY", words="resource control policies"
-)
+    SERVICE_CONTROL = "SERVICE_CONTROL_POLICY"
+    RESOURCE_CONTROL = "RESOURCE_CONTROL_POLICY"
 
 
 def policy_name(scope: Construct, *, part: str = "") -> str:
@@ -54,36 +35,6 @@ def policy_name(scope: Construct, *, part: str = "") -> str:
     name = Names.unique_resource_name(scope, separator="-", max_length=_MAX_NAME_CHARACTERS)
     # A stack may be in several Regions.
     return f"{name}-{part}{Stack.of(scope).region}"
-
-
-def require_policy_length(
-    scope: Construct,
-    document: Mapping[str, Any],
-    *,
-    type: OrganizationPolicyType,
-    listed: str,
-    remedy: str,
-) -> None:
-    """Refuse a policy that is longer than AWS allows.
-
-    Args:
-        scope: The construct that has the policy.
-        document: The policy.
-        type: The policy's type.
-        listed: What the argument lists that may make it too long.
-        remedy: What to do instead.
-
-    Raises:
-        ValueError: It is longer.
-    """
-    # CloudFormation writes the text: at most with a space after each comma and colon.
-    characters = len(json.dumps(longest_value(Stack.of(scope).resolve(document))))
-    maximum = _MAX_CHARACTERS[type.name]
-    if characters > maximum:
-        raise ValueError(
-            f"{listed}, with which the policy has {characters} characters; "
-            f"AWS allows {maximum}. {remedy}"
-        )
 
 
 def create_policy(
@@ -109,15 +60,15 @@ def create_policy(
     """
     # Unknown at synth, and CloudFormation's own error does not say what to do.
     Annotations.of(scope).add_info(
-        f"The policy needs {type.words} to be enabled in the organization. If the "
+        f"The policy needs its type, {type}, to be enabled in the organization. If the "
         "deployment fails with PolicyTypeNotEnabledException, run in the management account: aws "
-        f"organizations enable-policy-type --policy-type {type.name} --root-id <the id that aws "
+        f"organizations enable-policy-type --policy-type {type} --root-id <the id that aws "
         "organizations list-roots returns>"
     )
     policy = organizations.CfnPolicy(
         scope,
         id,
-        type=type.name,
+        type=type,
         name=name,
         description=f"{description} From the CloudFormation stack {Stack.of(scope).stack_name}.",
         content=document,

@@ -11,14 +11,7 @@ from ..base.app_checks import SessionRoleOwner, missing_session_roles
 from ..base.arguments import parse_account_ids, parse_members, parse_targets, require_partition
 from ..base.enums import TASK_POLICIES, RootTask, read_only_session
 from ..base.resource_arguments import parse_roles, role_arn
-from .organization_policies import (
-    RESOURCE_CONTROL,
-    SERVICE_CONTROL,
-    OrganizationPolicyType,
-    create_policy,
-    policy_name,
-    require_policy_length,
-)
+from .organization_policies import OrganizationPolicyType, create_policy, policy_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,9 +64,8 @@ class RootSessionGuardrail(Construct):
 
     Raises:
         ValueError: An argument is malformed; no role, no task, or neither an account nor a target
-            is listed; a policy would be longer than AWS allows; or the stack is in a China Region.
-            Also at synth, if the policies would deny a session to a :class:`RootTasks` of the same
-            app or stage.
+            is listed; or the stack is in a China Region. Also at synth, if the policies would deny
+            a session to a :class:`RootTasks` of the same app or stage.
         TypeError: An argument has another type, such as an iterator.
     """
 
@@ -103,10 +95,16 @@ class RootSessionGuardrail(Construct):
             )
         require_partition(self)
         self.delegate_policy: organizations.CfnPolicy | None = self._attach(
-            "DelegatePolicy", SERVICE_CONTROL, part="Delegates-", target_ids=self._delegates
+            "DelegatePolicy",
+            OrganizationPolicyType.SERVICE_CONTROL,
+            part="Delegates-",
+            target_ids=self._delegates,
         )
         self.member_policy: organizations.CfnPolicy | None = self._attach(
-            "MemberPolicy", RESOURCE_CONTROL, part="Members-", target_ids=self._targets
+            "MemberPolicy",
+            OrganizationPolicyType.RESOURCE_CONTROL,
+            part="Members-",
+            target_ids=self._targets,
         )
 
     def _attach(
@@ -119,18 +117,11 @@ class RootSessionGuardrail(Construct):
         for sid, condition in self._conditions().items():
             statement = {"Sid": sid, "Effect": "Deny"}
             # A service control policy has no principals.
-            if type is RESOURCE_CONTROL:
+            if type is OrganizationPolicyType.RESOURCE_CONTROL:
                 statement["Principal"] = "*"
             call = {"Action": "sts:AssumeRoot", "Resource": "*", "Condition": condition}
             statements.append(statement | call)
         document = {"Version": "2012-10-17", "Statement": statements}
-        require_policy_length(
-            self,
-            document,
-            type=type,
-            listed=f"session_roles lists {len(self._roles)} roles",
-            remedy="Put them below one path, and list the path.",
-        )
         return create_policy(
             self,
             id,

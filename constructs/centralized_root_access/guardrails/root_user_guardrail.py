@@ -9,12 +9,7 @@ from constructs import Construct
 
 from ..base.app_checks import AppCheck, is_management_account
 from ..base.arguments import parse_account_ids, parse_targets, require_bool, require_partition
-from .organization_policies import (
-    SERVICE_CONTROL,
-    create_policy,
-    policy_name,
-    require_policy_length,
-)
+from .organization_policies import OrganizationPolicyType, create_policy, policy_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -65,9 +60,9 @@ class RootUserGuardrail(Construct):
 
     Raises:
         ValueError: An argument is malformed; no target is listed; the organization's root is listed
-            without the argument for it; the policy would be longer than AWS allows; or the stack is
-            in a China Region. Also at synth, if ``targets`` or ``exempt_accounts`` lists the
-            account of a :class:`CentralizedRootAccess` of the same app: no policy applies to it.
+            without the argument for it; or the stack is in a China Region. Also at synth, if
+            ``targets`` or ``exempt_accounts`` lists the account of a :class:`CentralizedRootAccess`
+            of the same app: no policy applies to it.
         TypeError: An argument has another type, such as an iterator.
     """
 
@@ -102,22 +97,14 @@ class RootUserGuardrail(Construct):
                 "member account, is not known before the deployment.",
             )
 
-        document = root_user_denial(exempt)
-        require_policy_length(
-            self,
-            document,
-            type=SERVICE_CONTROL,
-            listed=f"exempt_accounts lists {len(exempt)} accounts",
-            remedy="Leave organizational units out of targets instead.",
-        )
         self.policy_name = policy_name(self)
         policy = create_policy(
             self,
             "Policy",
-            type=SERVICE_CONTROL,
+            type=OrganizationPolicyType.SERVICE_CONTROL,
             name=self.policy_name,
             description=ROOT_USER_DENIAL,
-            document=document,
+            document=root_user_denial(exempt),
             target_ids=attached_to,
         )
         self.policy_id: str = policy.attr_id

@@ -21,8 +21,11 @@ from ..base.resource_arguments import (
     require_topic,
     role_arn,
 )
-from ..base.tokens import longest_value
-from ..guardrails.organization_policies import SERVICE_CONTROL, create_policy, policy_name
+from ..guardrails.organization_policies import (
+    OrganizationPolicyType,
+    create_policy,
+    policy_name,
+)
 from ..guardrails.root_user_guardrail import ROOT_USER_DENIAL, root_user_denial
 from ..root_access.root_access import management_account_of
 
@@ -37,8 +40,6 @@ if TYPE_CHECKING:
 # CloudTrail delivers to CloudWatch Logs within minutes: in a shorter period an event may come too
 # late.
 _PERIOD = Duration.minutes(5)
-# CloudWatch Logs' limit of a filter pattern.
-_MAX_PATTERN_CHARACTERS = 1024
 
 _CALLER = "$.userIdentity.principalId"
 _ISSUER = "$.userIdentity.sessionContext.sessionIssuer.arn"
@@ -133,11 +134,10 @@ class RootUseAlarm(Construct):
         emergency_policy: The service control policy. None without the argument.
 
     Raises:
-        ValueError: The pattern has no room for so many roles; ``root_user_notices`` without a
-            ``notification_topic``; the topic is a FIFO topic; the topic or the log group is in
-            another Region or account; the stack is in a China Region. Also at synth, if the notices
-            would not know the management account, or if ``session_roles`` lists roles but none of a
-            :class:`RootTasks` of the same app or stage.
+        ValueError: ``root_user_notices`` without a ``notification_topic``; the topic is a FIFO
+            topic; the topic or the log group is in another Region or account; the stack is in a
+            China Region. Also at synth, if the notices would not know the management account, or if
+            ``session_roles`` lists roles but none of a :class:`RootTasks` of the same app or stage.
         TypeError: An argument has another type.
     """
 
@@ -165,7 +165,6 @@ class RootUseAlarm(Construct):
         if management_account is not None:
             parse_account_ids("management_account", [management_account])
         self._roles = parse_roles("session_roles", session_roles)
-        pattern = _assume_root_pattern(self._roles, stack=Stack.of(self))
         require_partition(self)
         self.emergency_policy: organizations.CfnPolicy | None = None
         # The description has no room for more: the runbook says what follows.
@@ -192,7 +191,7 @@ class RootUseAlarm(Construct):
         self.assume_root_alarm: cloudwatch.Alarm = self._build_alarm(
             "UnexpectedAssumeRoot",
             trail_log_group,
-            pattern=pattern,
+            pattern=_assume_root_pattern(self._roles),
             what="Another principal than the session roles called AssumeRoot.",
             step="Ask the caller. If no one intended it, follow the runbook.",
             query=_FIND_ASSUME_ROOT,
@@ -264,7 +263,7 @@ class RootUseAlarm(Construct):
         return create_policy(
             self,
             "EmergencyPolicy",
-            type=SERVICE_CONTROL,
+            type=OrganizationPolicyType.SERVICE_CONTROL,
             name=policy_name(self, part="Emergency-"),
             description=f"{ROOT_USER_DENIAL} To be attached in an emergency.",
             document=root_user_denial(),
@@ -326,7 +325,7 @@ class _ManagementAccount:
             )
 
 
-def _assume_root_pattern(roles: Sequence[iam.IRole | str], *, stack: Stack) -> str:
+def _assume_root_pattern(roles: Sequence[iam.IRole | str]) -> str:
     """Return the pattern of AssumeRoot by any principal but some roles.
 
     A role of the CDK is known by its ID, which another role of the same name does not have. Of an
@@ -347,16 +346,7 @@ def _assume_root_pattern(roles: Sequence[iam.IRole | str], *, stack: Stack) -> s
         conditions.append('($.userIdentity.type != "AWSAccount")')
     conditions += _differs_from(_CALLER, [f"{role_id}:*" for role_id in ids])
     conditions += _differs_from(_ISSUER, arns)
-    pattern = f"{{ {' && '.join(conditions)} }}"
-    characters = len(longest_value(stack.resolve(pattern)))
-    if characters > _MAX_PATTERN_CHARACTERS:
-        raise ValueError(
-            f"session_roles lists {len(roles)} roles, with which the filter pattern has "
-            f"{characters} characters; CloudWatch Logs allows {_MAX_PATTERN_CHARACTERS}. List the "
-            "path of the roles instead, such as "
-            "arn:aws:iam::222222222222:role/centralized-root-access/*."
-        )
-    return pattern
+    return f"{{ {' && '.join(conditions)} }}"
 
 
 def _differs_from(field: str, values: Sequence[str]) -> list[str]:
