@@ -67,22 +67,6 @@ def test_no_two_stacks_have_the_same_object() -> None:
         assert RESOURCES[f"aws_s3_object.{name}"]["key"].startswith('"${local.prefix}')
 
 
-def test_the_templates_address_has_its_hash_and_the_domain_of_its_partition() -> None:
-    template = RESOURCES["aws_s3_object.template"]
-    assert "${filemd5(local.template)}" in template["key"]
-    s3 = "https://s3.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"
-    assert STACK["template_url"] == f'"{s3}/${{var.bucket}}/${{aws_s3_object.template.key}}"'
-    assert STACK["capabilities"] == ['"CAPABILITY_IAM"']
-
-
-def test_every_variable_is_typed_described_and_used() -> None:
-    text = (MODULE / "main.tf").read_text()
-    for name, variable in VARIABLES.items():
-        assert {"type", "description"} <= set(variable), name
-        assert re.search(rf"\bvar\.{name}\b", text), name
-    assert set(re.findall(r"\bvar\.(\w+)", text)) == set(VARIABLES)
-
-
 def validations(variable: str) -> str:
     """Return the conditions of a variable's validations."""
     return " ".join(block["condition"] for block in VARIABLES[variable]["validation"])
@@ -102,11 +86,6 @@ def test_a_wrong_value_is_refused_by_the_plan_as_the_template_would() -> None:
         assert re.fullmatch(protected, accounts)
         pattern = BY_NAME["root-tasks"].parameters["ProtectedAccounts"]["AllowedPattern"]
         assert re.fullmatch(pattern, accounts)
-
-
-def test_the_status_is_decoded() -> None:
-    outputs = 'aws_cloudformation_stack.stack.outputs["RootAccessStatus"]'
-    assert blocks("output")["status"]["value"] == f"${{try(jsondecode({outputs}), null)}}"
 
 
 def test_the_page_calls_the_module_with_what_it_and_the_templates_have() -> None:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from aws_cdk import Annotations, App, Stack
 from aws_cdk import aws_logs as logs
-from aws_cdk.aws_cloudwatch import Alarm
 from aws_cdk.aws_cloudwatch_actions import SnsAction
 
 from centralized_root_access import CentralizedRootAccess, RootTasks, RootUseAlarm
@@ -29,11 +28,6 @@ from support.templates import (
     text,
     warnings,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from constructs import Construct
 
 NO_ACTION = "centralized-root-access:noAlarmAction"
 
@@ -53,41 +47,31 @@ def test_an_alarm_says_what_happened_and_what_to_do(alarms: dict[str, Any]) -> N
     assert shown == read_or_write_golden("alarms", shown)
 
 
-def root_tasks_alarm(stack: Stack, **arguments: Any) -> tuple[Construct, Alarm]:
-    tasks = RootTasks(stack, "RootTasks", **arguments)
-    return tasks, tasks.failed_alarm
-
-
-def drift_alarm(stack: Stack, **arguments: Any) -> tuple[Construct, Alarm]:
-    root_access = CentralizedRootAccess(stack, "RootAccess")
-    return root_access, root_access.add_drift_check(**arguments).drift_alarm
-
-
-def root_use_alarm(stack: Stack, **arguments: Any) -> tuple[Construct, Alarm]:
+def test_a_construct_whose_alarms_notify_no_one_says_so_once() -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    CentralizedRootAccess(stack, "RootAccess").add_drift_check()
+    RootTasks(stack, "RootTasks")
     trail = logs.LogGroup.from_log_group_name(stack, "Trail", "organization-trail")
-    root_use = RootUseAlarm(stack, "RootUse", trail_log_group=trail, **arguments)
-    return root_use, next(child for child in root_use.node.children if isinstance(child, Alarm))
+    RootUseAlarm(stack, "RootUse", trail_log_group=trail)
+    assert warnings(stack) == [NO_ACTION] * 3
 
 
-@pytest.mark.parametrize("build", [root_tasks_alarm, drift_alarm, root_use_alarm])
-def test_alarms_that_notify_no_one_are_warned_of_until_they_do(build: Any) -> None:
-    def warned(build_app: Callable[[Stack], None]) -> list[str]:
-        stack = bootstrap_stack(env=MANAGEMENT)
-        build_app(stack)
-        return warnings(stack)
-
-    def with_an_action_of_its_own(stack: Stack) -> None:
-        _, alarm = build(stack)
-        alarm.add_alarm_action(SnsAction(new_topic(stack)))
-
-    def acknowledged(stack: Stack) -> None:
-        construct, _ = build(stack)
-        Annotations.of(construct).acknowledge_warning(NO_ACTION, "A composite alarm has them.")
-
-    assert warned(build) == [NO_ACTION]
-    assert warned(lambda stack: build(stack, notification_topic=new_topic(stack))) == []
-    assert warned(with_an_action_of_its_own) == []
-    assert warned(acknowledged) == []
+@pytest.mark.parametrize(
+    "hear",
+    [
+        pytest.param(
+            lambda tasks, topic: tasks.failed_alarm.add_alarm_action(SnsAction(topic)), id="action"
+        ),
+        pytest.param(
+            lambda tasks, topic: Annotations.of(tasks).acknowledge_warning(NO_ACTION, "Grafana"),
+            id="acknowledged",
+        ),
+    ],
+)
+def test_an_action_of_its_own_or_an_acknowledgment_ends_the_warning(hear: Any) -> None:
+    stack = bootstrap_stack(env=MANAGEMENT)
+    hear(RootTasks(stack, "RootTasks"), new_topic(stack))
+    assert warnings(stack) == []
 
 
 def test_a_sum_needs_no_metric_that_has_ever_had_a_value(alarms: dict[str, Any]) -> None:

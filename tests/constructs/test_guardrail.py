@@ -95,27 +95,14 @@ def test_the_order_of_the_lists_does_not_change_the_template() -> None:
 
 def test_the_name_is_another_one_in_another_place_and_never_too_long() -> None:
     app = App(analytics_reporting=False)
-    stack, other = Stack(app, "One", env=MANAGEMENT), Stack(app, "Two", env=MANAGEMENT)
+    stack, other = Stack(app, "One", env=MANAGEMENT), Stack(app, "S" * 120, env=MANAGEMENT)
     elsewhere = Stack(App(), "One", env=Environment(account="111111111111", region="eu-west-1"))
-    agnostic = Stack(App(), "One")
-    nested = NestedStack(stack, "Nested")
-    names = [
-        RootUserGuardrail(scope, id_, targets=[UNIT]).policy_name
-        for scope, id_ in [
-            (stack, "A"),
-            (stack, "B"),
-            (other, "A"),
-            (elsewhere, "A"),
-            (nested, "A"),
-        ]
-    ]
-    long = Stack(
-        App(), "S" * 120, env=Environment(account="111111111111", region="ap-southeast-99")
-    )
-    names.append(RootUserGuardrail(long, "G" * 200, targets=[UNIT]).policy_name)
-    assert len(set(names)) == 6
+    places = [(stack, "A"), (stack, "B"), (other, "G" * 200), (elsewhere, "A")]
+    places.append((NestedStack(stack, "Nested"), "A"))
+    names = [RootUserGuardrail(*place, targets=[UNIT]).policy_name for place in places]
+    assert len(set(names)) == len(places)
     assert all(len(name) <= 128 for name in names)
-    assert {"Ref": "AWS::Region"} in guardrail(agnostic)["Name"]["Fn::Join"][1]
+    assert {"Ref": "AWS::Region"} in guardrail(Stack(App(), "One"))["Name"]["Fn::Join"][1]
 
 
 def test_the_policy_is_available_to_other_constructs() -> None:
