@@ -62,14 +62,14 @@ class Audit:
         files: The files of the report, report.json first.
         is_withheld: Whether another audit counts instead.
         notice: The notice about it; None if there is nothing new.
-        imported: What became of its findings; None if none are imported.
+        checked: The accounts whose root user's e-mail address the audit before checked.
     """
 
     report: Report
     files: Sequence[File]
     is_withheld: bool = False
     notice: Notice | None = None
-    imported: ImportResult | None = None
+    checked: frozenset[str] = frozenset()
 
 
 def publish_audit(
@@ -99,16 +99,19 @@ def publish_audit(
     """
     for _ in range(_MAX_ATTEMPTS):
         latest = reports.read()
-        audit = _compare(aws, report, latest, imports=settings.security_hub_findings)
+        audit = _compare(aws, report, latest)
         if audit.is_withheld:
             if Outcome.UNPROTECTED in report.totals:
                 # This root user was read just now, not with the accounts.
                 _log_metrics(aws, run, report, {_OWN_ROOT_USER: 1}, began=began)
             return audit
         if reports.write(audit.files[0], replaces=latest):
-            _log_metrics(aws, run, report, _metrics(audit), began=began)
+            _log_metrics(aws, run, report, _metrics(report), began=began)
+            # Only now: findings of an audit that is withheld would replace those of a later look.
+            if settings.security_hub_findings:
+                return _import_findings(aws, reports, run, audit, began=began)
             return audit
-        # Another audit was published meanwhile, for example while findings were imported.
+        # Another audit was published meanwhile.
     raise WriteContentionError
 
 
@@ -122,8 +125,8 @@ def files_of(report: Report) -> Sequence[File]:
     )
 
 
-def _compare(aws: Aws, report: Report, latest: LatestReport, *, imports: bool) -> Audit:
-    """Return a full audit beside the latest one, after an import of its findings."""
+def _compare(aws: Aws, report: Report, latest: LatestReport) -> Audit:
+    """Return a full audit beside the latest one."""
     now = aws.now()
     previous, problem = None, latest.problem
     if latest.body is not None:
@@ -143,15 +146,27 @@ def _compare(aws: Aws, report: Report, latest: LatestReport, *, imports: bool) -
         report = report.with_warning(f"This audit was not compared with the latest one. {problem}")
     report = changes.with_history(replace(report, published_at=now), previous=previous)
     notice = audit_notice(report, previous=previous, problem=problem)
+    before = () if previous is None else previous.results
+    checked = [result.account_id for result in before if result.email_outside is not None]
+    return Audit(report=report, files=files_of(report), notice=notice, checked=frozenset(checked))
 
-    imported = None
-    if imports:
-        before = () if previous is None else previous.results
-        checked = {result.account_id for result in before if result.email_outside is not None}
-        imported = _import(aws, report, checked=checked)
-        if imported.refused:
-            report = report.with_warning(_refused_findings(imported))
-    return Audit(report=report, files=files_of(report), notice=notice, imported=imported)
+
+def _import_findings(
+    aws: Aws, reports: ReportStore, run: Run, audit: Audit, *, began: datetime
+) -> Audit:
+    """Import the findings of the latest audit; its report says how many were refused."""
+    imported = _import(aws, audit.report, checked=audit.checked)
+    values = {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
+    _log_metrics(aws, run, audit.report, values, began=began)
+    if not imported.refused:
+        return audit
+    report = audit.report.with_warning(_refused_findings(imported))
+    files = files_of(report)
+    # An import takes minutes: another audit may be the latest one by now.
+    latest = reports.read()
+    if latest.body == audit.files[0].body:
+        reports.write(files[0], replaces=latest)
+    return replace(audit, report=report, files=files)
 
 
 def _import(aws: Aws, report: Report, *, checked: Collection[str]) -> ImportResult:
@@ -181,10 +196,10 @@ def _refused_findings(result: ImportResult) -> str:
     return f"Security Hub did not import {len(result.refused):,} of {findings}. {reason}"
 
 
-def _metrics(audit: Audit) -> dict[str, int]:
-    totals, imported = audit.report.totals, audit.imported
+def _metrics(report: Report) -> dict[str, int]:
+    totals = report.totals
     with_credentials = totals.get(Outcome.HAS_CREDENTIALS, 0)
-    audited = sum(is_audited(result) for result in audit.report.results)
+    audited = sum(is_audited(result) for result in report.results)
     inaccessible = totals.get(Outcome.INACCESSIBLE, 0)
     values = {"AccountsAudited": audited, "AccountsInaccessible": inaccessible}
     # If no account could be read, the number is unknown, not zero.
@@ -193,9 +208,6 @@ def _metrics(audit: Audit) -> dict[str, int]:
     # Only an audit in the management account reads its root user.
     if Outcome.UNPROTECTED in totals or Outcome.PROTECTED in totals:
         values[_OWN_ROOT_USER] = totals.get(Outcome.UNPROTECTED, 0)
-    if imported is not None:
-        values["FindingsImported"] = imported.imported
-        values["FindingsRefused"] = len(imported.refused)
     return values
 
 
@@ -204,7 +216,7 @@ def _log_metrics(
 ) -> None:
     """Write metrics of a full audit."""
     # Alarms only look at recent minutes, so what sets one off has the time of now. What ends one
-    # has that of the last look. An import may have taken minutes, which make the look no older.
+    # has that of the last look, which is no older for the minutes that the report has taken.
     timestamp = now = aws.now()
     if not any(values.get(name) for name in _ALARMING):
         timestamp = report.finished_at + (now - began)
