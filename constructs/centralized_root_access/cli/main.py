@@ -1,4 +1,4 @@
-"""The group of the commands, and the one place where a command ends: with an exit code, never a traceback."""
+"""The group of the commands, and where each ends: with an exit code, never a traceback."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ _NO_DOMAINS = _Verdict(found="Its root user's e-mail address is no longer checke
 
 
 def findings_of(report: Report, *, checked: Collection[str] = ()) -> Iterator[SecurityFinding]:
-    """Yield the finding of each member account, and of the management account if the audit ran there.
+    """Yield the finding of each member, and of the management account if the audit ran there.
 
     Those of accounts that have left since the audit before come last, and are archived.
 

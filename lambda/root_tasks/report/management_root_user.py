@@ -1,4 +1,4 @@
-"""The management account's root user in a report. It is not a member: no root task reaches it. Pure."""
+"""The management account's root user in a report: no root task reaches it. Pure."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ OWN = "The management account's root user"
 
 
 def management_outcome(has: RootCredentials) -> Outcome:
-    """Return the verdict on it: *unprotected* with an access key or without MFA, otherwise *protected*."""
+    """Return the verdict: *unprotected* with an access key or without MFA, or *protected*."""
     if has.access_keys != () or has.mfa_devices == ():
         return Outcome.UNPROTECTED
     return Outcome.PROTECTED
 
 
 def management_sentence(report: Report) -> str:
-    """Return what an audit saw of the management account's root user; empty if it was not to look."""
+    """Return what an audit saw of the management account's root user, if it was to look."""
     own = management_result(report)
     if own is None:
         # Only a full audit was expected to look.
@@ -41,7 +41,7 @@ def management_sentence(report: Report) -> str:
 
 
 def management_result(report: Report) -> AccountResult | None:
-    """Return the management account's result in an audit of it that ran there; None in any other run."""
+    """Return the management account's result in an audit of it there; None in any other run."""
     if report.task is not Task.AUDIT or report.account_id != report.management_account_id:
         return None
     own = (each for each in report.results if each.account_id == report.management_account_id)

@@ -1,4 +1,4 @@
-"""The next steps after a run: one list, for the report, its page, the terminal and the notice. Pure."""
+"""The next steps after a run, for its report, its page, the terminal and the notice. Pure."""
 
 from __future__ import annotations
 
@@ -29,14 +29,16 @@ DEPLOY = (
 # Keys of other principals are not of the type Root, and root sessions have temporary keys.
 KEY_QUERY = (
     'fields eventTime | filter userIdentity.type = "Root" and userIdentity.accessKeyId like /^AKIA/'
-    " | stats count(*) as calls, min(eventTime) as earliest, max(eventTime) as latest"
-    " by userIdentity.accessKeyId, recipientAccountId, eventSource, eventName, sourceIPAddress, userAgent"
-    " | sort calls desc"
+    " | stats count(*) as calls, min(eventTime) as earliest, max(eventTime) as latest by "
+    "userIdentity.accessKeyId, recipientAccountId, eventSource, eventName, sourceIPAddress, "
+    "userAgent | sort calls desc"
 )
 
 
 def next_steps(report: Report, *, stored: bool = True) -> tuple[NextStep, ...]:
-    """Return what to do after a run. Commands lack the options for the profile, the Region and the stack.
+    """Return what to do after a run.
+
+    Commands lack the options for the profile, the Region and the stack.
 
     For example, an audit that found a password leads to `plan delete --account 222222222222`.
 
@@ -88,8 +90,8 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
     if protected:
         protected_accounts = quantity(protected, "protected account")
         yield NextStep(
-            what=f"To delete the root credentials of {protected_accounts}, take the accounts out of "
-            "protected_accounts and deploy RootTasks. If they are to stay, list them in "
+            what=f"To delete the root credentials of {protected_accounts}, take the accounts out "
+            "of protected_accounts and deploy RootTasks. If they are to stay, list them in "
             "accepted_credentials."
         )
 
@@ -104,8 +106,8 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
         )
     if any(result.email_outside for result in report.results):
         yield NextStep(
-            what="Change the e-mail addresses of root users that are outside of the domains, or list "
-            "their domains in root_email_domains."
+            what="Change the e-mail addresses of root users that are outside of the domains, or "
+            "list their domains in root_email_domains."
         )
     if Outcome.UNPROTECTED in report.totals:
         yield NextStep(what=PROTECT_OWN)
@@ -151,7 +153,7 @@ def _after_plan_of_nothing(report: Report) -> Iterator[NextStep]:
 
 
 def _after_deletion(report: Report) -> Iterator[NextStep]:
-    """Yield the audit of what was changed, and what leads to the accounts that the plan left out."""
+    """Yield the audit of what was changed, and what leads to what the plan left out."""
     yield from _to_look_again(report, Outcome.UNKNOWN, Outcome.FAILED, Outcome.DONE)
     left_out, plan = report.left_out, report.executed_plan
     if left_out is None or plan is None:
@@ -168,8 +170,8 @@ def _after_deletion(report: Report) -> Iterator[NextStep]:
     if left_out.protected:
         accounts = quantity(left_out.protected, "protected account")
         yield NextStep(
-            what=f"To plan a deletion in {accounts} that the plan skipped, take the accounts out of "
-            "protected_accounts and deploy RootTasks."
+            what=f"To plan a deletion in {accounts} that the plan skipped, take the accounts out "
+            "of protected_accounts and deploy RootTasks."
         )
     if report.selection is not None and report.selection.from_report is not None:
         yield NextStep(
@@ -269,7 +271,7 @@ def _accounts(report: Report, *outcomes: Outcome) -> list[AccountResult]:
 
 
 def _naming(report: Report, accounts: Sequence[AccountResult], *outcomes: Outcome) -> Sequence[str]:
-    """Return the options that name accounts of a report: a few by their IDs, many by their outcomes."""
+    """Return the options that name accounts: a few by their IDs, many by their outcomes."""
     if len(accounts) <= MAX_NAMED:
         return _by_id(accounts)
     run = report.run_id

@@ -85,7 +85,7 @@ _COLUMNS = (
 
 
 def as_json(report: Report, *, stored: bool = True) -> bytes:
-    """Return the report as one line of JSON in plain ASCII; docs/reference/report-schema.md describes it.
+    """Return the report as one line of JSON in plain ASCII, as report-schema.md describes it.
 
     `root_tasks.model.codec.decode` reads it.
 
@@ -107,7 +107,9 @@ def as_json(report: Report, *, stored: bool = True) -> bytes:
 
 
 def as_csv(report: Report) -> bytes:
-    """Return a row for each account, in the report's order. Cells are empty where credentials were not read.
+    """Return a row for each account, in the report's order.
+
+    Cells are empty where credentials were not read.
 
     It begins with the mark by which spreadsheets recognize UTF-8.
     """

@@ -33,7 +33,7 @@ class Risk(IntEnum):
 
 
 def in_order_of_risk(results: Iterable[AccountResult], *, at: datetime) -> list[AccountResult]:
-    """Return the results by outcome, then by risk, then by last use, the latest first, then by account ID.
+    """Return the results by outcome, risk, last use (the latest first) and account ID.
 
     Args:
         results: The results, in any order.
@@ -54,7 +54,7 @@ def in_order_of_risk(results: Iterable[AccountResult], *, at: datetime) -> list[
 
 
 def is_all_in_use(result: AccountResult, *, at: datetime) -> bool:
-    """Return whether a plan leaves out all that an audited account has, because it was used recently."""
+    """Return whether a plan leaves out all that an account has, because it was used recently."""
     has = result.credentials
     if has is None or has.access_keys is None or has.signing_certificates != ():
         return False
@@ -90,7 +90,7 @@ def all_credentials(result: AccountResult) -> RootCredentials | None:
 
 
 def _risks(result: AccountResult, at: datetime) -> Iterator[tuple[Risk, datetime | None]]:
-    """Yield the risk and the last use of each credential that an account has, or that a plan lists."""
+    """Yield the risk and the last use of each credential of an account, or of its plan."""
     has = all_credentials(result)
     if has is None:
         return

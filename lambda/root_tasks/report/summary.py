@@ -102,7 +102,7 @@ def in_use_warning(report: Report, *, of: str = "the credentials") -> str:
 
 
 def accepted_warning(report: Report, *, of: str = "the credentials") -> str:
-    """Return what a plan lists although it should stay, and why; nothing if it lists nothing such."""
+    """Return what a plan lists although it should stay, and why; nothing if there is none."""
     accepted = [
         item
         for result in report.results
@@ -146,7 +146,7 @@ def _mailbox_warning(result: AccountResult) -> str:
 
 
 def request_in_words(selection: PlanSelection) -> str:
-    """Return the input of a plan in words: one line, because the planner chooses how much it names."""
+    """Return the input of a plan in one line: the planner chooses how much it names."""
     named = []
     if selection.all_accounts:
         named.append("every account")
@@ -197,7 +197,7 @@ def words_of(report: Report) -> TaskWords:
 
 
 def requesters(report: Report) -> str:
-    """Return who asked for a run, as the command states it, and of an execution also who planned it.
+    """Return who asked for a run, as the command states it, and who planned an execution.
 
     An audit is read-only, and a schedule states nothing: then the text is empty.
     """

@@ -243,8 +243,8 @@ def test_a_key_of_an_unknown_age_is_not_the_oldest_in_the_csv() -> None:
             example_plan(),
             [
                 "PASSWORD: PLANNED (created 2022-10-12T04:10:00Z, last used 2023-06-29T04:10:00Z.)",
-                "ACCESS_KEY AKIAIOSFODNN00000001: PLANNED "
-                "(Active, created 2024-06-03T04:10:00Z, last used 2025-10-16T04:10:00Z with s3.)",
+                "ACCESS_KEY AKIAIOSFODNN00000001: PLANNED (Active, created 2024-06-03T04:10:00Z, "
+                "last used 2025-10-16T04:10:00Z with s3.)",
                 "ACCESS_KEY AKIAIOSFODNN00000002: PLANNED (Active, created 2021-02-19T04:10:00Z.)",
             ],
         ),
@@ -465,8 +465,8 @@ def outside(account_id: str) -> AccountResult:
                 report(outside(FIRST), result(SECOND), full=False),
                 root_email_domains=("example.org",),
             ),
-            "None of the 2 accounts has root credentials. "
-            "1 root user has an e-mail address outside of example.org.",
+            "None of the 2 accounts has root credentials. 1 root user has an e-mail address "
+            "outside of example.org.",
         ),
     ],
 )

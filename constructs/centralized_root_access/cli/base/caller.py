@@ -54,7 +54,7 @@ class Caller:
 
     @property
     def function(self) -> FunctionArn:
-        """The function that the code runs as here: the credentials' partition and account, and the Region."""
+        """The function that the code runs as here, in the credentials' account and the Region."""
         partition = Arn.parse(self.arn).partition
         return FunctionArn(partition=partition, region=self.region, account_id=self.account_id)
 

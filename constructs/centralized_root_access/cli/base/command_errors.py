@@ -50,7 +50,7 @@ class NoReportError(CommandError):
 
 
 class InterruptedRunError(click.Abort):
-    """A person interrupted a command whose execution may continue; the message says how to look at it."""
+    """A person interrupted a command whose execution may continue; it says how to look at it."""
 
 
 _SIGN_IN = "Sign in again, for example with `aws sso login`, or use another --profile."
@@ -64,16 +64,18 @@ _CLOCK = (
 # Advice, by AWS's code without "Exception", or by the name of the SDK's exception.
 _ADVICE = {
     "NoCredentialsError": "Use --profile, or sign in, for example with `aws sso login`.",
-    "PartialCredentialsError": "Use --profile, or set all of the credentials' environment variables.",
+    "PartialCredentialsError": "Use --profile, or set all of the credentials' environment "
+    "variables.",
     "CredentialRetrievalError": "Run the profile's credential process by hand to see why.",
     "ProfileNotFound": "`aws configure list-profiles` lists the profiles of this machine.",
     "NoRegionError": "Use --region.",
     "InvalidRegionError": "Use --region with a Region such as us-east-1.",
     "EndpointConnectionError": "Check --region, the network and the endpoint of the profile.",
-    "SSLError": "AWS_CA_BUNDLE, or the profile's ca_bundle, must name a file with the authority of AWS's "
-    "certificate, or of the one that a proxy has instead.",
-    "ProxyConnectionError": "HTTPS_PROXY must name a proxy that can be reached. If that is https://, "
-    "AWS_CA_BUNDLE, or the profile's ca_bundle, must name a file with the authority of its certificate.",
+    "SSLError": "AWS_CA_BUNDLE, or the profile's ca_bundle, must name a file with the authority "
+    "of AWS's certificate, or of the one that a proxy has instead.",
+    "ProxyConnectionError": "HTTPS_PROXY must name a proxy that can be reached. If that is "
+    "https://, AWS_CA_BUNDLE, or the profile's ca_bundle, must name a file with the authority of "
+    "its certificate.",
     "ExpiredToken": _SIGN_IN,
     "SSOTokenLoadError": _SIGN_IN,
     "TokenRetrievalError": _SIGN_IN,
@@ -95,7 +97,8 @@ _GRANTS = {
     "states:ListMapRuns": "grant_read_reports",
     # The executions of a state machine for `runs`, and of its batches for a run that ended without
     # a report.
-    "states:ListExecutions": "grant_plan, grant_execute (`runs`), grant_read_reports or grant_stop (a run)",
+    "states:ListExecutions": "grant_plan, grant_execute (`runs`), grant_read_reports or "
+    "grant_stop (a run)",
     "s3:GetObject": "grant_read_reports",
     "s3:ListBucket": "grant_read_reports",
 }
@@ -116,8 +119,9 @@ def sentence(error: Exception) -> str:
         return _with_advice(describe(error.failure), error.failure.name)
     if isinstance(error, NotTheManagementAccountError):
         return (
-            f"These credentials are of account {error.account_id}. Use credentials of the management account "
-            f"{error.management_account_id} of organization {error.organization_id}."
+            f"These credentials are of account {error.account_id}. Use credentials of the "
+            f"management account {error.management_account_id} of organization "
+            f"{error.organization_id}."
         )
     if isinstance(error, RootAccessError):
         return str(error)
@@ -131,8 +135,8 @@ def sentence(error: Exception) -> str:
         return f"{name}: {error}"
     line = traceback.extract_tb(error.__traceback__)[-1]
     return (
-        f"An error that this release does not expect: {name} in {Path(line.filename).name}:{line.lineno}. "
-        "Please report it."
+        f"An error that this release does not expect: {name} in "
+        f"{Path(line.filename).name}:{line.lineno}. Please report it."
     )
 
 

@@ -32,7 +32,7 @@ _COMMENT = re.compile(r"^\s*#.*|\s#(\s.*)?$")
 
 @dataclass(frozen=True, kw_only=True)
 class TargetOptions:
-    """The target of a command: the machine, and profile, Region and stack, of which each may be left open."""
+    """The target of a command: the machine, and profile, Region and stack, if they are given."""
 
     environment: Environment
     profile: str | None
@@ -49,7 +49,7 @@ class TargetOptions:
         given = [
             word for name, value in options.items() if value is not None for word in (name, value)
         ]
-        return f"{command} {shlex.join(given)}" if given else command
+        return f"{command} {shlex.join(given)}".rstrip()
 
 
 def example(command: str) -> str:
@@ -65,17 +65,19 @@ def account_id(value: str) -> str:
 
 
 def account_ids(value: str) -> tuple[str, ...]:
-    """Return the IDs of AWS accounts: one, several with commas, or those of a file that is given as @FILE."""
+    """Return the IDs of AWS accounts: one, several with commas, or those of a file, @FILE."""
     return tuple(map(account_id, entries(value)))
 
 
 def account_ids_or_all(value: str) -> tuple[str, ...]:
     """Return the IDs of AWS accounts, or `all`."""
-    return ("all",) if value == "all" else account_ids(value)
+    if value == "all":
+        return ("all",)
+    return account_ids(value)
 
 
 def entries(value: str) -> tuple[str, ...]:
-    """Return accounts or units: with commas, or those of a file that is given as @FILE, without comments."""
+    """Return accounts or units: with commas, or those of a file, @FILE, without its comments."""
     lines = [value]
     if value.startswith("@"):
         # The name of a unit may have a `#`.
@@ -120,7 +122,9 @@ def run_id(value: str) -> str:
 def run_id_or_key(value: str) -> str:
     """Return the name of a run, or its folder in the bucket: runs/NAME or executions/NAME."""
     folder, _, name = value.rpartition("/")
-    return f"{folder}/{run_id(name)}" if folder in ("runs", "executions") else run_id(value)
+    if folder in ("runs", "executions"):
+        return f"{folder}/{run_id(name)}"
+    return run_id(value)
 
 
 def sha256_of_report(value: str) -> str:
@@ -132,12 +136,14 @@ def sha256_of_report(value: str) -> str:
         body = Path(value).read_bytes()
     except OSError as error:
         raise click.BadParameter(
-            f"{printable(repr(value))} is neither a SHA-256 nor a file that can be read: {error.strerror}."
+            f"{printable(repr(value))} is neither a SHA-256 nor a file that can be read: "
+            f"{error.strerror}."
         ) from error
     if not body.startswith(b"{"):
         # The page, for example.
         raise click.BadParameter(
-            f"{printable(repr(value))} is not a report.json. The page shows the SHA-256 of its report.json."
+            f"{printable(repr(value))} is not a report.json. The page shows the SHA-256 of its "
+            "report.json."
         )
     return hashlib.sha256(body).hexdigest()
 
@@ -155,7 +161,8 @@ def report_path(value: str) -> Path:
         raise click.BadParameter(f"{printable(str(folder))} is not a folder, or not writable.")
     if folder != path and path.suffix.lower() not in ("", ".html", ".json", ".csv"):
         raise click.BadParameter(
-            f"{printable(value)} ends in neither .html, .json nor .csv. For all three, name a folder."
+            f"{printable(value)} ends in neither .html, .json nor .csv. For all three, name a "
+            "folder."
         )
     return path
 
@@ -198,7 +205,8 @@ def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="STACK",
         envvar="CENTRALIZED_ROOT_ACCESS_STACK",
         show_envvar=True,
-        help="The stack of RootTasks, its ARN, or STACK:CONSTRUCT. Default: the only one in the Region.",
+        help="The stack of RootTasks, its ARN, or STACK:CONSTRUCT. Default: the only one in the "
+        "Region.",
     )
     return caller_options(stack(function))
 
@@ -254,13 +262,15 @@ reason_option = click.option(
 
 def account_option(*, all_accounts: bool = False, **attributes: Any) -> Decorator:
     """Add --account, as `accounts`."""
+    which = "Accounts, by their 12 digits, with commas; @FILE for those in a file"
+    if all_accounts:
+        which += "; or `all`"
     return repeatable_option(
         "account",
         type=account_ids_or_all if all_accounts else account_ids,
         callback=_flatten,
         metavar="ACCOUNT",
-        help="Accounts, by their 12 digits, with commas; @FILE for those in a file"
-        f"{'; or `all`' if all_accounts else ''}. Repeatable.",
+        help=f"{which}. Repeatable.",
         **attributes,
     )
 
@@ -271,8 +281,8 @@ def account_options(*, all_accounts: bool) -> Decorator:
     organizational_unit = repeatable_option(
         "organizational-unit",
         metavar="OU",
-        help="The accounts of an organizational unit and the units in it, by its ID, or by its names "
-        "as in Root/Production. Repeatable.",
+        help="The accounts of an organizational unit and the units in it, by its ID, or by its "
+        "names as in Root/Production. Repeatable.",
     )
     return lambda function: account(organizational_unit(function))
 
@@ -309,20 +319,22 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
             type=entries,
             callback=_flatten,
             metavar="ACCOUNT|OU",
-            help="Leave out accounts or organizational units: IDs or names, with commas; @FILE for those in "
-            "a file. Repeatable.",
+            help="Leave out accounts or organizational units: IDs or names, with commas; @FILE "
+            "for those in a file. Repeatable.",
         )
         @click.option(
             "--from-report",
             type=run_id_or_key,
             metavar="RUN",
-            help=f"The accounts with these outcomes in another run's report: {', '.join(outcomes)}.",
+            help="The accounts with these outcomes in another run's report: "
+            f"{', '.join(outcomes)}.",
         )
         @repeatable_option(
             "outcome",
             type=click.Choice([outcome.option for outcome in Outcome]),
             metavar="OUTCOME",
-            help="Take accounts of --from-report with this outcome instead, such as `in-use`. Repeatable.",
+            help="Take accounts of --from-report with this outcome instead, such as `in-use`. "
+            "Repeatable.",
         )
         @functools.wraps(function)
         def wrapper(
@@ -338,9 +350,10 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
                 raise click.UsageError("--outcome needs --from-report.")
             if from_report is not None and (accounts or organizational_units):
                 raise click.UsageError(
-                    "--from-report takes its accounts from a report, so --account and --organizational-unit "
-                    "cannot be added. For a part of them, add --exclude. For a unit, use "
-                    "--organizational-unit by itself: accounts without credentials have nothing to do."
+                    "--from-report takes its accounts from a report, so --account and "
+                    "--organizational-unit cannot be added. For a part of them, add --exclude. "
+                    "For a unit, use --organizational-unit by itself: accounts without "
+                    "credentials have nothing to do."
                 )
             if "all" in accounts and set(accounts) != {"all"}:
                 raise click.UsageError(

@@ -31,7 +31,7 @@ UNWRAPPED = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """The machine: the time in UTC, a clock that never goes back, waiting, and numbers from 0 up to 1."""
+    """The machine: the time in UTC, a clock that never goes back, waiting, and random numbers."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
@@ -39,7 +39,7 @@ class Environment:
     random: Callable[[], float] = random.random
 
     def run_name(self, prefix: str) -> str:
-        """Return a name for a run that people can read, say and sort, such as audit-20261125-0432-x7k2.
+        """Return a name for a run that people can read, say and sort: audit-20261125-0432-x7k2.
 
         Args:
             prefix: What the run is for.
@@ -58,29 +58,45 @@ def print_note(*sentences: str) -> None:
     """
     for sentence in sentences:
         text = printable(sentence)
-        if sys.stderr.isatty():
-            words, command, options = text.partition(f"{PROGRAM} ")
-            width = shutil.get_terminal_size().columns
-            lines = textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False) or [
-                ""
-            ]
-            text = "\n".join([*lines, *([f"  {command}{options}"] if command else [])])
-        click.echo(text, err=True)
+        if not sys.stderr.isatty():
+            click.echo(text, err=True)
+            continue
+        words, command, options = text.partition(f"{PROGRAM} ")
+        click.echo(wrap(words, shutil.get_terminal_size().columns), err=True)
+        if command:
+            click.echo(f"  {command}{options}", err=True)
+
+
+def wrap(text: str, width: int, *, indent: str = "") -> str:
+    """Return a text in lines that break between words only, so that an ARN can be copied."""
+    return textwrap.fill(
+        printable(text),
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console that has colors on a terminal or with FORCE_COLOR, and takes no text for markup."""
+    """Return a console that has colors on a terminal or with FORCE_COLOR.
+
+    It takes no text for markup.
+    """
     # Only what is shown in colors needs the time of rich's import.
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
     probe = Console(file=stream)
+    width = UNWRAPPED
     # Not is_terminal: FORCE_COLOR makes it true of a pipe, which has no width.
-    has_width = stream.isatty() or "COLUMNS" in probe._environ
+    if stream.isatty() or "COLUMNS" in probe._environ:
+        # Some programs set COLUMNS=0 if there is no terminal.
+        width = probe.width or UNWRAPPED
     return Console(
         file=stream,
-        # Some programs set COLUMNS=0 if there is no terminal.
-        width=(probe.width if has_width else 0) or UNWRAPPED,
+        width=width,
         markup=False,
         highlight=False,
         emoji=False,
@@ -95,6 +111,7 @@ def progress_bar(what: str, *, of: str) -> Iterator[Callable[[int, int], None]]:
         what: What it shows the progress of.
         of: What is counted, in the plural.
     """
+    # Without a terminal, the time of rich's import is not needed.
     target = console(stderr=True) if sys.stderr.isatty() else None
     if target is None or not target.is_terminal:
         yield lambda done, total: None  # noqa: ARG005

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from ..base.options import Output, Selection, TargetOptions
 
 _WITHOUT_CONSTRUCT = (
-    "Without the construct, run there `aws organizations enable-aws-service-access --service-principal "
-    "iam.amazonaws.com` and `aws iam enable-organizations-root-credentials-management`."
+    "Without the construct, run there `aws organizations enable-aws-service-access "
+    "--service-principal iam.amazonaws.com` and `aws iam "
+    "enable-organizations-root-credentials-management`."
 )
 
 
@@ -31,8 +32,8 @@ _WITHOUT_CONSTRUCT = (
 @click.option(
     "--from-here",
     is_flag=True,
-    help="Without a deployment: audit from this machine, with these credentials. They must be of the "
-    "management account, or of a delegated administrator for IAM.",
+    help="Without a deployment: audit from this machine, with these credentials. They must be of "
+    "the management account, or of a delegated administrator for IAM.",
 )
 @output_options
 @target_options

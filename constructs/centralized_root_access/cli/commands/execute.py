@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     "approved_sha256",
     type=sha256_of_report,
     metavar="SHA256|FILE",
-    help="Execute the plan only if its report.json is the one that was approved: its SHA-256, which the page "
-    "shows, or the file.",
+    help="Execute the plan only if its report.json is the one that was approved: its SHA-256, "
+    "which the page shows, or the file.",
 )
 @reason_option
 @output_options
@@ -103,7 +103,7 @@ def execute(
 def _problem_of(
     stored: StoredReport, state: PlanState | None, approved_sha256: str | None
 ) -> str | None:
-    """Return why a run cannot be executed, or is not the plan that was approved; None if it can be."""
+    """Return why a run cannot be executed, or is not what was approved; None if it can be."""
     from root_tasks.aws.stores import sha256
     from root_tasks.report.summary import is_plan
 
@@ -118,8 +118,8 @@ def _problem_of(
         return f"Plan {run} lists nothing to execute; `report {run}` shows why."
     if approved_sha256 not in (None, sha256(stored.body)):
         return (
-            f"The report that was approved is not that of plan {run}. Whoever approves the plan has "
-            f"to read it with `report {run}`, which shows the SHA-256 to approve."
+            f"The report that was approved is not that of plan {run}. Whoever approves the plan "
+            f"has to read it with `report {run}`, which shows the SHA-256 to approve."
         )
     return state.obstacle
 

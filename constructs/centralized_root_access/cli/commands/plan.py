@@ -83,7 +83,9 @@ def _planning(task: Task) -> Decorator:
 
 @click.group(short_help="Plan a root task. A plan changes nothing.")
 def plan() -> None:
-    """Plan a root task in member accounts. A plan changes nothing: `execute` does exactly what it lists.
+    """Plan a root task in member accounts.
+
+    A plan changes nothing: `execute` does exactly what it lists.
 
     Exit code: 0 planned; 1 planned, but something could not be planned or read, or an account that
     was named was skipped; 2 nothing is planned.
@@ -141,8 +143,8 @@ def delete(
     metavar="TIME",
     default="1d",
     show_default=True,
-    help="When it is to be closed, by deleting the credentials again: hours or days from now, such as 8h "
-    "or 3d, or a date. Until then, audits accept the password.",
+    help="When it is to be closed, by deleting the credentials again: hours or days from now, "
+    "such as 8h or 3d, or a date. Until then, audits accept the password.",
 )
 @_planning(Task.RECOVER)
 def recover(*, accounts: tuple[str, ...], until: str) -> dict[str, object]:

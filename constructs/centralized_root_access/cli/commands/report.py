@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 @output_options
 @target_options
 def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCode:
-    """Show the report of RUN; without RUN, of the latest full audit. It waits for a run that has not ended.
+    """Show the report of RUN; without RUN, of the latest full audit.
+
+    It waits for a run that has not ended.
 
     If both state machines have a run of this name, write runs/RUN or executions/RUN.
 

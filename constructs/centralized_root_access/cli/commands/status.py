@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 import click
@@ -58,7 +57,9 @@ def status(
     format_: str,
     target: TargetOptions,
 ) -> ExitCode:
-    """Show an organization's root access, with credentials of its management account. This changes nothing.
+    """Show an organization's root access, with credentials of its management account.
+
+    This changes nothing.
 
     Exit code: 0 as the construct lists it; 1 it deviates; 2 root access cannot be read.
     """
@@ -76,21 +77,23 @@ def status(
 
         from ..base.caller import find_caller
 
-        listed = delegated_administrators or no_delegated_administrators
+        if not features and not no_features:
+            features = FEATURES
+        delegates_managed = bool(delegated_administrators or no_delegated_administrators)
         desired = desired_state(
-            features=() if no_features else features or FEATURES,
-            delegated_administrators=delegated_administrators if listed else None,
+            features=features,
+            delegated_administrators=delegated_administrators if delegates_managed else None,
         )
         caller = find_caller(target)
         observed = Organization(
             aws=caller.calls(),
             account_id=caller.account_id,
-            delegates_managed=bool(listed),
+            delegates_managed=delegates_managed,
         ).observe()
         if observed.management_account_id in delegated_administrators:
             raise click.UsageError(
-                f"--delegated-administrator lists {observed.management_account_id}. The management account "
-                "cannot be a delegated administrator. List member accounts."
+                f"--delegated-administrator lists {observed.management_account_id}. The management "
+                "account cannot be a delegated administrator. List member accounts."
             )
         deviations = {
             str(step): deviation(step) for step in plan(desired=desired, observed=observed)
@@ -103,47 +106,55 @@ def status(
 
 
 def _to_json(observed: RootAccess, deviations: Mapping[str, str]) -> str:
-    """Return root access and what would change as one line of JSON, with the keys of the stack's output."""
-    found = {
-        **observed.to_dict(),
-        "deviations": [*deviations.values()],
-        "steps": [*deviations],
-    }
+    """Return root access and what would change as one line of JSON.
+
+    It has the keys of the stack's output.
+    """
+    found = observed.to_dict()
+    found["deviations"] = list(deviations.values())
+    found["steps"] = list(deviations)
     return json.dumps(found, separators=(",", ":"))
 
 
 def _to_text(observed: RootAccess, deviations: Mapping[str, str], desired: DesiredState) -> str:
     """Return root access and what would change in words."""
     from root_access.state import SERVICE_PRINCIPAL, Feature
+    from root_tasks.report.summary import minute
 
+    trusted_access, disabled = "disabled", "disabled"
+    if observed.trusted_access:
+        trusted_access = "enabled"
+    else:
+        disabled = "disabled, or hidden while trusted access is disabled"
     at = observed.trusted_access_enabled_at
-    since = f" since {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at else ""
-    enabled = observed.trusted_access
-    hidden = "disabled" if enabled else "disabled, or hidden while trusted access is disabled"
+    if at is not None:
+        trusted_access += f" since {minute(at)}"
+    rows: dict[str, str] = {f"trusted access for {SERVICE_PRINCIPAL}": trusted_access}
+    for feature in Feature:
+        rows[feature] = "enabled" if feature in observed.features else disabled
     accounts = observed.delegated_administrators
-    registered = "unknown (could not be read)" if accounts is None else ", ".join(accounts)
-    rows: dict[str, str] = {
-        f"trusted access for {SERVICE_PRINCIPAL}": f"enabled{since}" if enabled else "disabled",
-        **{feature: "enabled" if feature in observed.features else hidden for feature in Feature},
-        "delegated administrators": registered or "none is registered",
-    }
+    if accounts is None:
+        rows["delegated administrators"] = "unknown (could not be read)"
+    else:
+        rows["delegated administrators"] = ", ".join(accounts) or "none is registered"
+
     width = max(map(len, rows))
     lines = [
-        f"{observed.status}: organization {observed.organization_id}, "
-        f"management account {observed.management_account_id}",
-        *(f"  {name:<{width}}  {value}" for name, value in rows.items()),
+        f"{observed.status}: organization {observed.organization_id}, management account "
+        f"{observed.management_account_id}"
     ]
+    lines += [f"  {name:<{width}}  {value}" for name, value in rows.items()]
     changes = "apply these changes:" if deviations else "change nothing."
     lines.append(f"With {_list_text(desired)}, a deployment would {changes}")
-    lines += (f"  {step}  ({deviation})" for step, deviation in deviations.items())
+    lines += [f"  {step}  ({deviation})" for step, deviation in deviations.items()]
     return "\n".join(lines)
 
 
 def _list_text(desired: DesiredState) -> str:
-    listed = [" and ".join(sorted(desired.features)) or "no features"]
-    if desired.delegated_administrators is not None:
-        accounts = " and ".join(sorted(desired.delegated_administrators))
-        listed.append(
-            f"delegated administrators {accounts}" if accounts else "no delegated administrators"
-        )
-    return ", and ".join(listed)
+    listed = " and ".join(sorted(desired.features)) or "no features"
+    if desired.delegated_administrators is None:
+        return listed
+    accounts = " and ".join(sorted(desired.delegated_administrators))
+    if not accounts:
+        return f"{listed}, and no delegated administrators"
+    return f"{listed}, and delegated administrators {accounts}"

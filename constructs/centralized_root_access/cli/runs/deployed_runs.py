@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,9 +93,10 @@ class Runs:
         """
         try:
             execution = self.executions.find(run)
-            # One that has ended does not continue.
-            waiting = self._resumable(execution.run_id) if execution.running else nullcontext()
-            with waiting:
+            if not execution.running:
+                # One that has ended does not continue.
+                return self._wait(execution)
+            with self._resumable(execution.run_id):
                 return self._wait(execution)
         except RunNotFoundError:
             return Doubt.GONE
@@ -110,7 +111,7 @@ class Runs:
             return self.executions.wait(execution, show=update)
 
     def _has_started(self, execution: RunExecution) -> bool:
-        """Return whether an execution got as far as its accounts, without which it has no results."""
+        """Return whether an execution got as far as its accounts: before, it has no results."""
         if execution.status == REFUSED_STATUS:
             return False
         try:
@@ -128,8 +129,8 @@ class Runs:
             yield
         except KeyboardInterrupt as error:
             raise InterruptedRunError(
-                f"{continues} To come back to it: `{back}`. "
-                f"To stop it: `{self.target.command('stop', name)}`."
+                f"{continues} To come back to it: `{back}`. To stop it: "
+                f"`{self.target.command('stop', name)}`."
             ) from error
         # The SDK raises any error, such as that of a credential process.
         except Exception as error:

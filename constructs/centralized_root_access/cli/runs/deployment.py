@@ -1,4 +1,4 @@
-"""The deployed RootTasks that a command works with: found by the outputs and the resources of its stack."""
+"""The deployed RootTasks of a command, found by the outputs and the resources of its stack."""
 
 from __future__ import annotations
 
@@ -88,16 +88,16 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
         raise CommandError(
             f"RootTasks is deployed more than once. Choose one: {' or '.join(names)}"
         )
-    where = f" in stack {stack}" if stack else ""
+    what = f"RootTasks in stack {stack}" if stack else "RootTasks"
     raise NoDeploymentError(
-        f"There is no RootTasks{where} of account {caller.account_id} in {caller.region}. It may be "
+        f"There is no {what} of account {caller.account_id} in {caller.region}. It may be "
         "in the delegated administrator's account: use --profile and --region for where it is "
         f"deployed. If it is not deployed yet, deploy it. {HOW_TO_DEPLOY}"
     )
 
 
 def _require_resources(caller: Caller, deployment: Deployment) -> None:
-    """Refuse a stack without the state machines and bucket of its outputs: its creator writes these."""
+    """Refuse a stack without what its outputs name: its creator writes the outputs."""
     listed = caller.calls(seconds=_MAX_SECONDS).pages(
         "cloudformation:ListStackResources",
         items="StackResourceSummaries",
@@ -107,29 +107,30 @@ def _require_resources(caller: Caller, deployment: Deployment) -> None:
         (resource["ResourceType"], resource.get("PhysicalResourceId")) for resource in listed
     }
     # Without the roles, which may be precreated.
-    machines = (
+    named = {
         ("AWS::StepFunctions::StateMachine", arn) for arn in deployment.state_machine_arns.values()
-    )
-    if foreign := {("AWS::S3::Bucket", deployment.bucket), *machines} - resources:
-        names = " and ".join(sorted(name for _, name in foreign))
+    }
+    named.add(("AWS::S3::Bucket", deployment.bucket))
+    foreign = sorted(name for _, name in named - resources)
+    if foreign:
         raise CommandError(
-            f"The outputs of stack {deployment.stack} in {caller.region} name {names}, which the stack does "
-            "not have: this is not a stack of RootTasks. Choose another one: --stack STACK."
+            f"The outputs of stack {deployment.stack} in {caller.region} name "
+            f"{' and '.join(foreign)}, which the stack does not have: this is not a stack of "
+            "RootTasks. Choose another one: --stack STACK."
         )
 
 
 def _stacks(caller: Caller, name: str) -> Iterator[Any]:
+    chosen = {"StackName": name} if name else {}
     try:
         yield from caller.calls(seconds=_MAX_SECONDS).pages(
-            "cloudformation:DescribeStacks",
-            items="Stacks",
-            **({"StackName": name} if name else {}),
+            "cloudformation:DescribeStacks", items="Stacks", **chosen
         )
     except CallError as error:
         if not name and error.failure.kind is FailureKind.ACCESS_DENIED:
             raise CommandError(
-                "These credentials may not read all stacks, which is right for those of grant_plan, "
-                "grant_execute and grant_read_reports. Name the stack: --stack STACK."
+                "These credentials may not read all stacks, which is right for those of "
+                "grant_plan, grant_execute and grant_read_reports. Name the stack: --stack STACK."
             ) from error
         # AWS says so if there is no such stack.
         if not name or error.failure.name != "ValidationError":
@@ -143,22 +144,15 @@ def _deployments(stacks: Iterable[Mapping[str, Any]]) -> Iterator[Deployment]:
             for output in stack.get("Outputs", ())
         }
         for construct_id in (key.removesuffix(_AUDIT) for key in outputs if key.endswith(_AUDIT)):
-            arns = {
-                folder: outputs[construct_id + key]
-                for folder, key in _STATE_MACHINES.items()
-                if construct_id + key in outputs
-            }
-            bucket = outputs.get(construct_id + _BUCKET)
-            if bucket:
-                yield Deployment(
-                    stack=stack["StackName"],
-                    stack_id=stack["StackId"],
-                    construct_id=construct_id,
-                    state_machine_arns=arns,
-                    bucket=bucket,
-                    session_role_arns=tuple(
-                        outputs[construct_id + role]
-                        for role in _SESSION_ROLES
-                        if construct_id + role in outputs
-                    ),
-                )
+            own = {key.removeprefix(construct_id): value for key, value in outputs.items()}
+            if not own.get(_BUCKET):
+                continue
+            arns = {folder: own[key] for folder, key in _STATE_MACHINES.items() if key in own}
+            yield Deployment(
+                stack=stack["StackName"],
+                stack_id=stack["StackId"],
+                construct_id=construct_id,
+                state_machine_arns=arns,
+                bucket=own[_BUCKET],
+                session_role_arns=tuple(own[role] for role in _SESSION_ROLES if role in own),
+            )

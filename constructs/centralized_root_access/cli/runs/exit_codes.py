@@ -82,7 +82,7 @@ def _of_execution(report: Report) -> tuple[ExitCode, str]:
 
 
 def _omissions(report: Report, named_accounts: Collection[str]) -> list[str]:
-    """Return what an audit or a plan could not read, and which accounts that were named it skipped."""
+    """Return what a run could not read, and how many accounts that were named it skipped."""
     missing = []
     if Outcome.INACCESSIBLE in _outcomes(report):
         missing.append("Not everything could be read.")

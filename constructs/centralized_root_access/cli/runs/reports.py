@@ -120,7 +120,7 @@ class Reports:
         return self._verify(stored, found, folder="latest")
 
     def plan_state(self, report: Report) -> PlanState | None:
-        """Return whether a plan can still be executed; None for another report, or a plan of nothing."""
+        """Return whether a plan can still be executed; None if there is nothing to execute."""
         if not is_executable(report):
             return None
         return self._plan_state(report.run_id, report.plan_expires_at)

@@ -1,4 +1,4 @@
-"""The end of a command that has a report: how it is shown, saved and opened, and what comes next."""
+"""The end of a command with a report, which is shown, saved and opened, with what comes next."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def show_next_steps(reports: Reports, stored: StoredReport) -> None:
 
 
 def show_report(stored: StoredReport, *, output: Output) -> None:
-    """Show a report in the format of the output; if that cannot be written, save it all the same."""
+    """Show a report in the format of the output; if it cannot be written, save it all the same."""
     try:
         if output.format == JSON:
             # Encoded again: what no execution confirms may have any character.
@@ -127,7 +127,9 @@ def keep_report(stored: StoredReport, *, output: Output) -> ExitCode:
 
 
 def _save_report(stored: StoredReport, path: Path | None) -> None:
-    """Save a report, readable by its owner only: the page, JSON or CSV by the file's suffix; all in a folder.
+    """Save a report, by the suffix of the file, or all its files in a folder.
+
+    Only its owner can read it.
 
     Args:
         stored: The report.
@@ -157,7 +159,7 @@ def _save_report(stored: StoredReport, path: Path | None) -> None:
 
 
 def _open_page(stored: StoredReport) -> str:
-    """Open the report's page in the browser, if there is one, from a file that only its owner can read.
+    """Open the report's page in the browser from a file that only its owner can read.
 
     Returns:
         Whether it opens, and the file, which stays as long as the machine keeps temporary files.

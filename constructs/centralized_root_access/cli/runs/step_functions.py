@@ -1,4 +1,4 @@
-"""The executions of the deployed state machines: start and stop one, wait for its end, list them."""
+"""The executions of the deployed state machines: start and stop them, wait, list them."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ class Executions:
         raise denied or RunNotFoundError(run_id)
 
     def _describe_new(self, folder: str, run_id: str) -> RunExecution:
-        """Return an execution that has just started: Step Functions may not know it for a moment."""
+        """Return an execution that has just started, which may not be known for a moment."""
         for wait in _OUTDATED_WAITS:
             with ignoring("ExecutionDoesNotExist"):
                 return self._describe(folder, run_id)
@@ -298,7 +298,7 @@ class Executions:
         return {}
 
     def batches(self, execution: RunExecution) -> dict[int, Mapping[str, Any]]:
-        """Return the outputs of the batches that have started, by their numbers; empty if one has none.
+        """Return the output of each batch that has started, by its number; empty if it has none.
 
         Raises:
             CallError: They cannot be read.

@@ -91,14 +91,13 @@ def rows_of(report: Report, result: AccountResult) -> list[ReportRow]:
     """Return the rows of an account in a report."""
     if report.task is Task.AUDIT and result.account_id == report.management_account_id:
         return [_management_row(result)]
-    rows = [*_rows_of_account(result, now=report.finished_at)]
+    rows = []
     if report.task is Task.RECOVER and result.email is not None:
-        outside = (
-            f", outside of {enumeration(report.root_email_domains)}" if result.email_outside else ""
-        )
-        rows.insert(
-            0, ReportRow(outcome=result.outcome, item=f"e-mail address {result.email}{outside}")
-        )
+        email = f"e-mail address {result.email}"
+        if result.email_outside:
+            email += f", outside of {enumeration(report.root_email_domains)}"
+        rows.append(ReportRow(outcome=result.outcome, item=email))
+    rows += _rows_of_account(result, now=report.finished_at)
     return rows or [ReportRow(outcome=result.outcome)]
 
 
@@ -117,62 +116,62 @@ def _rows_of_account(result: AccountResult, *, now: datetime) -> Iterator[Report
         yield from _credential_rows(result, result.credentials, now=now)
     for item in result.items:
         yield _item_row(item, now=now)
-    said = [item.message for item in result.items]
+    reasons = []
     # Not again what an item says already.
-    reasons = (None if result.reason in said else result.reason, result.hint)
-    if reason := " ".join(filter(None, reasons)):
-        yield ReportRow(outcome=result.outcome, reason=reason)
+    if result.reason and result.reason not in [item.message for item in result.items]:
+        reasons.append(result.reason)
+    if result.hint:
+        reasons.append(result.hint)
+    if reasons:
+        yield ReportRow(outcome=result.outcome, reason=" ".join(reasons))
 
 
 def _credential_rows(
     result: AccountResult, has: RootCredentials, *, now: datetime
 ) -> Iterator[ReportRow]:
-    def row(*facts: str) -> ReportRow:
-        return ReportRow(outcome=result.outcome, item=", ".join(facts))
-
+    items = []
     if has.password:
-        yield row(
-            "password",
-            _last_use(has.password_last_used_at, now, unread=has.password_last_use_unread),
-        )
+        unread = has.password_last_use_unread
+        items.append(f"password, {_last_use(has.password_last_used_at, now, unread=unread)}")
     for key in has.access_keys or ():
-        yield row(f"access key {key.access_key_id}, {key.status}", _use_with_service(key, now))
+        use = _use_with_service(key, now)
+        items.append(f"access key {key.access_key_id}, {key.status}, {use}")
     unlisted = types_without_list(result)
     # For these, the count is enough.
     counted = {ItemType.SIGNING_CERTIFICATE, ItemType.MFA_DEVICE} - unlisted
-    if others := item_counts(
-        Counter(type_ for type_, _ in credentials_of(result) if type_ in counted)
-    ):
-        yield row(others)
-    for type_ in ItemType:
-        if type_ in unlisted:
-            yield row(f"{type_.words} that could not be listed")
+    others = Counter(type_ for type_, _ in credentials_of(result) if type_ in counted)
+    if others:
+        items.append(item_counts(others))
+    items += [f"{type_.words} that could not be listed" for type_ in ItemType if type_ in unlisted]
+    for item in items:
+        yield ReportRow(outcome=result.outcome, item=item)
 
 
 def _item_row(item: Item, *, now: datetime) -> ReportRow:
-    facts = [" ".join(filter(None, (item.type.words, _short(item.id)))), item.region]
-    if (details := item.credential) is not None:
-        created = f"created {details.created_at:%Y-%m-%d}" if details.created_at else None
-        facts += [details.status, created]
+    facts = [item.type.words]
+    if item.id is not None and item.id.startswith("arn:"):
+        # Without the service and the account, which the row says anyway.
+        facts[0] += f" {re.split('[:/]', item.id)[-1]}"
+    elif item.id is not None:
+        facts[0] += f" {item.id}"
+    if item.region is not None:
+        facts.append(item.region)
+    details = item.credential
+    if details is not None:
+        if details.status is not None:
+            facts.append(details.status)
+        if details.created_at is not None:
+            facts.append(f"created {details.created_at:%Y-%m-%d}")
         if item.type in (ItemType.PASSWORD, ItemType.ACCESS_KEY):
             facts.append(_use_with_service(details, now))
-    return ReportRow(
-        outcome=item.outcome, item=", ".join(filter(None, facts)), reason=item.message or ""
-    )
-
-
-def _short(id_: str | None) -> str | None:
-    """Return an ARN without the service and the account, which the row says anyway."""
-    return re.split("[:/]", id_)[-1] if id_ is not None and id_.startswith("arn:") else id_
+    return ReportRow(outcome=item.outcome, item=", ".join(facts), reason=item.message or "")
 
 
 def _use_with_service(used: CredentialDetails, now: datetime) -> str:
     use = _last_use(used.last_used_at, now, unread=used.last_use_unread)
-    return (
-        f"{use} for {used.last_used_service}"
-        if used.last_used_at and used.last_used_service
-        else use
-    )
+    if used.last_used_at is None or used.last_used_service is None:
+        return use
+    return f"{use} for {used.last_used_service}"
 
 
 def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> str:
@@ -181,5 +180,6 @@ def _last_use(moment: datetime | None, now: datetime, *, unread: bool) -> str:
     if moment is None:
         return "no use known"
     days = (now - moment).days
-    ago = "today" if days < 1 else f"{quantity(days, 'day')} ago"
-    return f"used {moment:%Y-%m-%d} ({ago})"
+    if days < 1:
+        return f"used {moment:%Y-%m-%d} (today)"
+    return f"used {moment:%Y-%m-%d} ({quantity(days, 'day')} ago)"

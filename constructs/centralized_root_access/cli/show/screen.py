@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from common.untrusted import printable
 from root_tasks.model.report_schema import Outcome
 from root_tasks.report.summary import request_in_words, requesters, summary, words_of
 
-from ..base.terminal import PROGRAM, UNWRAPPED, console
+from ..base.terminal import PROGRAM, UNWRAPPED, console, wrap
 from .report_rows import ReportRow, heading_of, listed_results, policies_of_plan, rows_of
 
 if TYPE_CHECKING:
@@ -58,20 +57,12 @@ def whole_line(text: str) -> Text:
 
 
 def wrapped(text: str, *, width: int, style: str = "", indent: str = "") -> Text:
-    """Return a text in lines of a width. They break between words, so that an ARN can be copied."""
-    lines = textwrap.wrap(
-        printable(text),
-        width,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return Text("\n".join(lines), style, no_wrap=True)
+    """Return a text in lines of a width, which break between words only."""
+    return Text(wrap(text, width, indent=indent), style, no_wrap=True)
 
 
 def show_report(report: Report, *, everything: bool = False, to_decide: bool = False) -> None:
-    """Show a report as a table, the policies of a plan in full, and the summary in a sentence or two.
+    """Show a report as a table, the policies of a plan in full, and the summary.
 
     Args:
         report: The report.
@@ -202,5 +193,6 @@ def show_lines(lines: Iterable[RenderableType], *, target: Console | None = None
     with target.capture() as captured:
         for line in lines:
             target.print(line, soft_wrap=isinstance(line, Text) and bool(line.no_wrap))
-    if text := "\n".join(line.rstrip() for line in captured.get().splitlines()):
+    text = "\n".join(line.rstrip() for line in captured.get().splitlines())
+    if text:
         click.echo(text, file=target.file, color=True)
