@@ -26,6 +26,8 @@ from support.templates import new_topic, policy_statements, resources, root_task
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    Everything = tuple[dict[str, Any], Sequence[tuple[str, PolicyRequest]]]
+
 pytestmark = pytest.mark.no_cover
 
 PROTECTED = THIRD
@@ -197,14 +199,12 @@ def _lock_queue(root_tasks: running.RootTasks, account_id: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def everything() -> tuple[dict[str, Any], Sequence[tuple[str, PolicyRequest]]]:
+def everything() -> Everything:
     return synthesized(*RootTask), requests_of_every_path(*RootTask)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_each_function_may_do_exactly_what_it_does(
-    everything: tuple[dict[str, Any], Sequence[tuple[str, PolicyRequest]]], function: str
-) -> None:
+def test_each_function_may_do_exactly_what_it_does(everything: Everything, function: str) -> None:
     whole, requests = everything
     made = [request for name, request in requests if name == function]
     assert compare_policy(policy(whole, FUNCTIONS[function]), made) == PolicyComparison()
@@ -232,8 +232,10 @@ def test_no_function_may_do_more_than_the_listed_tasks_need(acting: Sequence[Roo
         (f"Plan {RootTask.UNLOCK_QUEUE}", RootTask.UNLOCK_QUEUE),
     ],
 )
-def test_a_function_can_assume_root_for_its_task_only(function: str, task: RootTask) -> None:
-    own = policy(synthesized(*RootTask), FUNCTIONS[function])
+def test_a_function_can_assume_root_for_its_task_only(
+    everything: Everything, function: str, task: RootTask
+) -> None:
+    own = policy(everything[0], FUNCTIONS[function])
     for other in RootTask:
         request = PolicyRequest(
             action="sts:AssumeRoot",
@@ -249,7 +251,7 @@ def test_a_function_can_assume_root_for_its_task_only(function: str, task: RootT
     "function", [name for name in FUNCTIONS if name in set(RootTask) or name.startswith("Plan ")]
 )
 def test_a_root_session_in_a_protected_account_is_denied_to_all_but_audits(
-    everything: tuple[dict[str, Any], Sequence[tuple[str, PolicyRequest]]], function: str
+    everything: Everything, function: str
 ) -> None:
     denied = [
         (statement["Action"], statement["Resource"], statement.get("Condition"))

@@ -24,8 +24,6 @@ from common.log import log_sdk
 from root_access.drift import check
 from root_access.state import desired_state
 from root_access.steps import Operation
-from root_tasks.aws.executions import REPORT_SHA256
-from root_tasks.aws.stores import sha256
 from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.model.run_documents import AcceptedCredentials
 from root_tasks.run.parse_input import parse_request
@@ -52,7 +50,6 @@ from support.templates import (
     only_resource,
     properties_of,
     resources,
-    state_machine_definition,
     text,
 )
 
@@ -100,13 +97,17 @@ class Synthesized:
         return self.folder / f"asset.{self.function(handler)['Code']['S3Key'].partition('.')[0]}"
 
     def environment(self, handler: str) -> dict[str, str]:
-        """Return the variables of the handler's function, with the bucket of the tests."""
+        """Return the variables of the handler's function, with the tests' bucket and state machine."""
         variables = self.function(handler)["Environment"]["Variables"]
         (bucket,) = resources(self.template, "AWS::S3::Bucket")
-        return {
-            name: text(value).replace(f"${{{bucket}}}", running.BUCKET)
-            for name, value in variables.items()
-        }
+        (machine,) = properties_of(self.template, STATE_MACHINE, "AuditStateMachine")
+        found = {name: text(value) for name, value in variables.items()}
+        for reference, value in (
+            (bucket, running.BUCKET),
+            (machine, running.ARN_OF_AUDIT_MACHINE),
+        ):
+            found = {name: it.replace(f"${{{reference}}}", value) for name, it in found.items()}
+        return found
 
     def settings(self, handler: str) -> Any:
         """Return what the handler's function reads of its variables."""
@@ -235,14 +236,13 @@ def test_every_argument_arrives_in_the_settings(everything: Synthesized) -> None
         root_email_domains=("example.com",),
         allow_policy_override=True,
     )
-    (audit_machine,) = properties_of(everything.template, STATE_MACHINE, "AuditStateMachine")
     assert read("root_tasks.handlers.start_execution") == StartExecutionSettings(
         bucket=running.BUCKET,
         tasks=tuple(Task),
         protected_accounts=(PROTECTED,),
         root_email_domains=("example.com",),
         allow_policy_override=True,
-        audit_state_machine_arn=f"${{{audit_machine}}}",
+        audit_state_machine_arn=running.ARN_OF_AUDIT_MACHINE,
     )
     for handler in ("run_batch", "execute_batch"):
         assert read(f"root_tasks.handlers.{handler}") == RunBatchSettings(bucket=running.BUCKET)
@@ -372,65 +372,33 @@ def test_the_rule_runs_the_drift_check_after_every_call_that_changes_root_access
 # Root tasks
 
 
-@dataclass(kw_only=True)
-class Deployed:
-    """The template's state machine, run in this process.
-
-    Attributes:
-        synthesized: The stack.
-        root_tasks: The functions' AWS.
-    """
+@dataclass(frozen=True, kw_only=True)
+class DeployedSettings(running.Settings):
+    """What the template has for each function of root tasks."""
 
     synthesized: Synthesized
-    root_tasks: running.RootTasks
 
-    def run(self, input_: object) -> running.FinishedExecution:
-        """Run an execution of the Audit state machine."""
-        return self._run("Audit", running.AUDIT_MACHINE, input_)
-
-    def execute(self, plan: running.FinishedExecution) -> running.FinishedExecution:
-        """Execute a plan."""
-        return self._run("Execute", running.EXECUTE_MACHINE, {"plan": plan.run_id})
-
-    def _run(self, which: str, machine: str, input_: object) -> running.FinishedExecution:
-        execution = self.root_tasks.begin(
-            f"run-{len(self.root_tasks.executions)}", input_, machine=machine
-        )
-        definition = state_machine_definition(self.synthesized.template, which)
-        self.root_tasks.run_definition(execution, definition, self.invoke)
-        return execution
-
-    def invoke(self, function_arn: str, payload: Any) -> Any:
-        """Invoke the function with the settings that the template has for it."""
-        logical_id = function_arn.removeprefix("${").removesuffix(".Arn}")
-        handler = self.synthesized.template["Resources"][logical_id]["Properties"]["Handler"]
-        environment = self.synthesized.environment(handler)
-        (audit_machine,) = properties_of(
-            self.synthesized.template, STATE_MACHINE, "AuditStateMachine"
-        )
-        arn = running.ARN_OF_AUDIT_MACHINE
-        given = SETTINGS[handler](
-            {
-                name: value.replace(f"${{{audit_machine}}}", arn)
-                for name, value in environment.items()
-            }
-        )
-        aws = self.root_tasks.aws()
-        run, _ = running.FUNCTIONS[handler.rpartition(".")[2]]
-        if "start" in handler:
-            run = functools.partial(start_or_refuse, run)
-        result = run(aws, payload, settings=given)
-        return json.loads(json.dumps(result))
+    def environment(self, handler: str, *, account_id: str = MEMBER) -> dict[str, str]:
+        return self.synthesized.environment(f"root_tasks.handlers.{handler}")
 
 
 @pytest.fixture
-def deployed(everything: Synthesized, organization: LocalOrganization) -> Deployed:
+def deployed(
+    everything: Synthesized, organization: LocalOrganization, monkeypatch: pytest.MonkeyPatch
+) -> running.RootTasks:
+    """The template's state machines and functions, run in this process."""
     FakeCloudFormation(function=Function()).create(Features=[CREDENTIALS, SESSIONS])
-    return Deployed(synthesized=everything, root_tasks=running.RootTasks(organization=organization))
+    for handler in ("start_run", "start_execution"):
+        start, settings = running.FUNCTIONS[handler]
+        refusing = functools.partial(start_or_refuse, start)
+        monkeypatch.setitem(running.FUNCTIONS, handler, (refusing, settings))
+    return running.RootTasks(
+        organization=organization, settings=DeployedSettings(synthesized=everything)
+    )
 
 
 def test_the_schedules_audit_has_its_report_where_the_output_says(
-    everything: Synthesized, deployed: Deployed
+    everything: Synthesized, deployed: running.RootTasks
 ) -> None:
     (target,) = [
         target
@@ -440,18 +408,18 @@ def test_the_schedules_audit_has_its_report_where_the_output_says(
     ]
     audit = deployed.run(json.loads(target["Input"]))
     assert audit.output["task"] == Task.AUDIT
-    assert sum(audit.output["totals"].values()) == len(deployed.root_tasks.results(audit))
+    assert sum(audit.output["totals"].values()) == len(deployed.results(audit))
 
     (bucket,) = resources(everything.template, "AWS::S3::Bucket")
     assert text(everything.template["Outputs"]["RootTasksBucket"]["Value"]) == f"${{{bucket}}}"
-    assert deployed.root_tasks.read("latest/report.html").startswith(b"<!doctype html>")
+    assert deployed.read("latest/report.html").startswith(b"<!doctype html>")
 
 
 def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
-    everything: Synthesized, deployed: Deployed
+    everything: Synthesized, deployed: running.RootTasks
 ) -> None:
     deployed.run({})
-    lines = deployed.root_tasks.metrics()
+    lines = deployed.metrics()
     (logged, *others) = [each for line in lines for each in line["_aws"]["CloudWatchMetrics"]]
     alarms = {
         id_: metric_of(alarm)
@@ -473,7 +441,7 @@ def test_the_alarms_read_the_metrics_that_a_full_audit_logs(
 
 
 def test_a_refused_run_does_not_fail_and_is_counted_by_the_metric_of_its_own(
-    deployed: Deployed,
+    deployed: running.RootTasks,
 ) -> None:
     metrics = RootTasks(bootstrap_stack(), "RootTasks", tasks=RootTask).metric_refused_executions
     counted = [metric.to_metric_config() for metric in metrics.using_metrics.values()]
@@ -483,7 +451,7 @@ def test_a_refused_run_does_not_fail_and_is_counted_by_the_metric_of_its_own(
         (deployed.execute(audit), "NOT_A_PLAN"),
     ):
         assert (execution.status, execution.output["refused"]) == ("SUCCEEDED", reason)
-    logged = [event for event in deployed.root_tasks.log if event.get("event") == "run_refused"]
+    logged = [event for event in deployed.log if event.get("event") == "run_refused"]
     assert [event["StateMachineName"] for event in logged] == [
         running.AUDIT_MACHINE,
         running.EXECUTE_MACHINE,
@@ -499,30 +467,12 @@ def test_a_refused_run_does_not_fail_and_is_counted_by_the_metric_of_its_own(
         assert stat.statistic == "Sum"
         assert [[dimension.name for dimension in stat.dimensions or ()]] == emitted["Dimensions"]
         assert event[stat.metric_name] == 1
-        assert event["_aws"]["Timestamp"] == deployed.root_tasks.now.timestamp() * 1000  # type: ignore[index]
+        assert event["_aws"]["Timestamp"] == deployed.now.timestamp() * 1000  # type: ignore[index]
         assert STRANGER not in json.dumps(event)
 
 
-def test_step_functions_holds_the_hash_of_an_executions_report(deployed: Deployed) -> None:
-    organization = deployed.root_tasks.organization
-    organization.put_root_credentials(account_id=MEMBER, access_keys=1)
-    input_ = {"task": RootTask.DELETE, "accounts": [MEMBER]}
-    plans = [deployed.run(input_), deployed.run(input_)]
-    organization.deny(account_id=MEMBER, action="iam:DeleteAccessKey")
-    failed = deployed.execute(plans[0])
-    organization.allow(account_id=MEMBER, action="iam:DeleteAccessKey")
-    succeeded = deployed.execute(plans[1])
-    assert (failed.status, succeeded.status) == ("FAILED", "SUCCEEDED")
-
-    def checksum(execution: running.FinishedExecution) -> str:
-        return sha256(deployed.root_tasks.read(f"executions/{execution.run_id}/report.json"))
-
-    assert succeeded.output[REPORT_SHA256] == checksum(succeeded)
-    assert failed.cause.endswith(f"(SHA-256 of report.json: {checksum(failed)})")
-
-
 def test_what_runs_leave_expires_and_backups_do_not(
-    everything: Synthesized, deployed: Deployed
+    everything: Synthesized, deployed: running.RootTasks
 ) -> None:
     properties = only_resource(everything.template, "AWS::S3::Bucket")["Properties"]
     expiring = [
@@ -530,23 +480,22 @@ def test_what_runs_leave_expires_and_backups_do_not(
         for rule in properties["LifecycleConfiguration"]["Rules"]
         if "ExpirationInDays" in rule or "NoncurrentVersionExpiration" in rule
     ]
-    root_tasks = deployed.root_tasks
-    root_tasks.organization.put_root_credentials(account_id=MEMBER, password=True)
+    deployed.organization.put_root_credentials(account_id=MEMBER, password=True)
     inputs: dict[str, dict[str, object]] = {
         # What it has is accepted, so a plan has to name it.
         RootTask.DELETE: {"accounts": [MEMBER]},
         RootTask.RECOVER: {"accounts": [MEMBER]},
-        **running.lock_out(root_tasks),
+        **running.lock_out(deployed),
     }
     assert {RootTask.AUDIT, *inputs} == set(RootTask)
     for task, input_ in inputs.items():
         plan = deployed.run({"task": task, **input_})
         executed = deployed.execute(plan)
         assert executed.status == "SUCCEEDED", executed.cause
-        assert root_tasks.outcomes(executed)[MEMBER] == "DONE"
-    keys = root_tasks.keys("")
+        assert deployed.outcomes(executed)[MEMBER] == "DONE"
+    keys = deployed.keys("")
     kept = [key for key in keys if not key.startswith(tuple(expiring))]
-    assert kept == root_tasks.keys("backups/") != []
+    assert kept == deployed.keys("backups/") != []
 
 
 # Arguments and documentation

@@ -224,7 +224,7 @@ def _find_unused(statement: PolicyStatement, requests: Sequence[PolicyRequest]) 
 
 
 def _matches_action(request: PolicyRequest, action: str) -> bool:
-    return fnmatchcase(request.action.lower(), action.lower())
+    return request.action.lower() == action.lower()
 
 
 def _texts(value: Any, references: Mapping[str, str]) -> tuple[str, ...]:

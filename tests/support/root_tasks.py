@@ -64,7 +64,7 @@ _SNAPSHOT = (
 )
 _STARTED_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 # Each function and the class of its settings, by its handler.
-FUNCTIONS: Mapping[str, tuple[Callable[..., dict[str, Any]], Any]] = {
+FUNCTIONS: dict[str, tuple[Callable[..., dict[str, Any]], Any]] = {
     "start_run": (start_run, StartRunSettings),
     "start_execution": (start_execution, StartExecutionSettings),
     "run_batch": (run_batch, RunBatchSettings),
