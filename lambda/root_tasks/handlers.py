@@ -1,4 +1,8 @@
-"""The entry points of the state machines' functions: start a run, run a batch, write the report."""
+"""The entry points of the state machines' functions: start a run, run a batch, write a report.
+
+Audit:   start_run, run_batch for each batch, write_report
+Execute: start_execution, execute_batch for each batch, write_execution_report
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Start a run, or return why it is refused; the entry point of the Audit state machine's first function.
+    """Start an audit or a plan, or return why it is refused.
 
     Raises:
         RunRefusedError: The run cannot start, and the reason is not its input; the message says
@@ -37,20 +41,19 @@ def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any
 
 
 def run_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Audit or plan a batch of accounts; the entry point of the functions of read-only runs."""
-    return batch.run_batch(
-        _aws(context), event, settings=RunBatchSettings.from_environment(os.environ)
-    )
+    """Audit or plan a batch of accounts."""
+    settings = RunBatchSettings.from_environment(os.environ)
+    return batch.run_batch(_aws(context), event, settings=settings)
 
 
 def write_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Write the report of an audit or a plan; the entry point of the state machine's last function."""
+    """Write the report of an audit or a plan."""
     settings = WriteReportSettings.from_environment(os.environ)
     return finish.write_report(_aws(context), event, settings=settings)
 
 
 def start_execution(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Start the execution of a plan, or return why it is refused; the Execute state machine's first function.
+    """Start the execution of a plan, or return why it is refused.
 
     Raises:
         RunRefusedError: It cannot start, and the reason is not its input; the message says what to
@@ -61,14 +64,13 @@ def start_execution(event: Mapping[str, Any], context: LambdaContext) -> dict[st
 
 
 def execute_batch(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Make the planned changes in a batch of accounts; the entry point of each changing task's function."""
-    return batch.execute_batch(
-        _aws(context), event, settings=RunBatchSettings.from_environment(os.environ)
-    )
+    """Make the planned changes in a batch of accounts; each task that makes changes has one."""
+    settings = RunBatchSettings.from_environment(os.environ)
+    return batch.execute_batch(_aws(context), event, settings=settings)
 
 
 def write_execution_report(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Write the report of an execution; the entry point of the Execute state machine's last function."""
+    """Write the report of an execution."""
     settings = WriteReportSettings.from_environment(os.environ)
     return finish.write_report(_aws(context), event, settings=settings, makes_changes=True)
 

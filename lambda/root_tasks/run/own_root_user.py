@@ -1,4 +1,4 @@
-"""The root user of the management account, in which an audit there cannot open a session: read directly."""
+"""The management account's own root user, in whose account no root session can be opened."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ _READ_SECONDS = 60.0
 
 
 def own_root_user(aws: Aws, run: Run) -> Result | None:
-    """Return the management account's result; None unless the run is an audit of it that runs there.
+    """Return the management account's result; None unless an audit of it runs there.
 
     No task can run in the account, so its outcome is the verdict on its root user.
     """
-    audited = {account.account_id for account in run.accounts} if run.task is Task.AUDIT else ()
-    if run.account_id != run.management_account_id or run.account_id not in audited:
+    if run.task is not Task.AUDIT or run.account_id != run.management_account_id:
         return None
+    if all(account.account_id != run.account_id for account in run.accounts):
+        return None
+    # https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
     try:
         existing = types_in_summary(aws.within(_READ_SECONDS).call(GET_ACCOUNT_SUMMARY))
     except CallError as error:
@@ -36,7 +38,9 @@ def own_root_user(aws: Aws, run: Run) -> Result | None:
 
     def list_of(type_: ItemType) -> tuple[()] | None:
         # None stands for credentials that exist and are not listed.
-        return None if type_ in existing else ()
+        if type_ in existing:
+            return None
+        return ()
 
     has_password = ItemType.PASSWORD in existing
     has = RootCredentials(

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def parse_request(input_: object, *, tasks: Collection[Task]) -> Request:
-    """Return what an execution's input asks for; without the policy of a backup, which only storage knows.
+    """Return what an execution's input asks for.
+
+    It does not have the policy of a backup, which only storage knows.
 
     Args:
         input_: The input.
@@ -31,10 +33,18 @@ def parse_request(input_: object, *, tasks: Collection[Task]) -> Request:
         raise RunRefusedError(RefusalReason.INPUT_NOT_AN_OBJECT, value=quote(input_))
     if PLAN in input_:
         raise RunRefusedError(RefusalReason.PLAN_NOT_EXECUTED_HERE)
-    of_tasks = [key for definition in DEFINITIONS.values() for key in definition.input_keys]
-    valid = tuple(dict.fromkeys((TASK, *of_tasks, *STATED_KEYS)))
-    if unknown := sorted(set(input_).difference(valid)):
-        raise RunRefusedError(RefusalReason.UNKNOWN_KEYS, keys=unknown, valid=valid)
+
+    # No task has this key: it may be misspelled, and is no reason to do something else.
+    valid = [TASK]
+    for definition in DEFINITIONS.values():
+        valid += definition.input_keys
+    valid += STATED_KEYS
+    unknown = sorted(set(input_).difference(valid))
+    if unknown:
+        listed = tuple(dict.fromkeys(valid))
+        raise RunRefusedError(RefusalReason.UNKNOWN_KEYS, keys=unknown, valid=listed)
+
+    # The task reads the rest.
     task = _parse_task(input_.get(TASK, Task.AUDIT), tasks=tasks)
     values = {key: value for key, value in input_.items() if key not in STATED_KEYS}
     task_input = TaskInput(task=task, values=values)

@@ -31,7 +31,7 @@ from root_tasks.aws.session_clients import NoRootSessionError, SessionClients
 from root_tasks.aws.sessions import RootSession, open_session
 from root_tasks.model.report_schema import Outcome, Task
 from root_tasks.model.run_documents import Assignment, Finding, Mode, Work
-from root_tasks.run.batch import AccountRunner
+from root_tasks.run.account_runner import AccountRunner
 from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER
 from support.function import FakeTime

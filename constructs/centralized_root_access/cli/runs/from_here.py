@@ -18,8 +18,8 @@ from root_tasks.aws.executions import Execution
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run_documents import Assignment, Mode, Work
 from root_tasks.refusals import RunRefusedError
+from root_tasks.run.account_runner import AccountRunner
 from root_tasks.run.accounts import classify
-from root_tasks.run.batch import AccountRunner
 from root_tasks.run.directory import MemberDirectory
 from root_tasks.run.make_report import make_report
 from root_tasks.run.own_root_user import own_root_user
