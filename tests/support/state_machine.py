@@ -95,7 +95,7 @@ def _with_result(state: Mapping[str, Any], data: Any, result: Any) -> Any:
 
 
 def _payload(template: Any, data: Any, context: Mapping[str, Any]) -> Any:
-    """Return a payload: each key that ends in ".$" is read from the state's input or the context object."""
+    """Return a payload, in which keys that end in ".$" are read from the input or the context."""
     if not isinstance(template, Mapping):
         return template
     return {
