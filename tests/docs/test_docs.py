@@ -181,10 +181,8 @@ def test_the_readme_calls_confirmed_what_a_run_of_ours_recorded_from_aws(
 
 
 @pytest.mark.parametrize(("number", "name"), [*enumerate(PARAMETERS)], ids=[*PARAMETERS])
-def test_the_page_without_the_cdk_has_every_parameter_with_its_default(
-    number: int, name: str
-) -> None:
-    page = (ROOT / "docs" / "guides" / "without-cdk.md").read_text()
+def test_the_page_of_parameters_has_each_one_with_its_default(number: int, name: str) -> None:
+    page = (ROOT / "docs" / "reference" / "template-parameters.md").read_text()
     table = page.split("| parameter of ")[1:][number].partition("\n\n")[0]
     rows = re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.MULTILINE)
     documented = {
