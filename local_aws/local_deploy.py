@@ -117,7 +117,7 @@ def demonstrate(aws: LocalAws) -> None:
 
 
 def _put_root_credentials(organization: Organization) -> list[str]:
-    """Give each member's root user credentials that nobody used lately, and return the accounts."""
+    """Give each member's root user credentials that no one used lately, and return the accounts."""
     now = datetime.now(UTC)
     first, second, third = organization.members
     organization.put_root_credentials(

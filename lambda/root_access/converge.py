@@ -59,7 +59,7 @@ class Convergence:
             while steps:
                 undone = [step for step in steps if step in self._confirmed]
                 if undone:
-                    # A change takes a moment to be visible, or somebody else undid it.
+                    # A change takes a moment to be visible, or someone else undid it.
                     message = f"AWS confirmed {undone[0]}, but a later read did not show it"
                     observed = self._reobserve_after_backoff(
                         error_of_call(undone[0].operation, FailureKind.NOT_PERSISTED, message)
@@ -121,7 +121,7 @@ class Convergence:
             raise
         self._confirmed.add(step)
         if not response.changed:
-            # An earlier call whose response was lost may have changed it, or somebody else.
+            # An earlier call whose response was lost may have changed it, or someone else.
             self.log(event="already_applied", step=str(step))
             return response
         # A step that is applied again comes last.

@@ -80,7 +80,7 @@ def respond(
         ResponseNotDeliveredError: CloudFormation did not accept the response; or there is no URL to
             send it to, as in an event that is not CloudFormation's: then nothing was done either.
     """
-    # Without a URL nobody would learn what was done, so nothing is.
+    # Without a URL no one would learn what was done, so nothing is.
     url = _response_url(event)
     outcome = _outcome(event, context, handle=handle, log=log)
     _deliver(url, _body(event, outcome), context=context, sleep=sleep, log=log)

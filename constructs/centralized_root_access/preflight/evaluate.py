@@ -225,7 +225,7 @@ class _LevelResult:
 def _with_doubt(call: Call, result: _LevelResult) -> _LevelResult:
     """Return a result of resource control policies, undecided if they may not apply to the call."""
     if call.action == ASSUME_ROOT:
-        # AWS lists a resource type for it, and STS among the services; nobody has recorded what
+        # AWS lists a resource type for it, and STS among the services; no one has recorded what
         # AWS does.
         doubt = Reason.UNCONFIRMED
     elif call.resource is None:

@@ -143,7 +143,7 @@ class DriftCheck:
             elif detail_type == SCHEDULED:
                 self._report(self._observe(), trigger=_INTERVAL)
             else:
-                # Somebody has invoked the function.
+                # Someone has invoked the function.
                 self._report(self._observe(), trigger=UNKNOWN)
         finally:
             # Last, even after a repair that failed: metric and notice do not wait for it.

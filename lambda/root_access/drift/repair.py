@@ -159,7 +159,7 @@ class Repair:
     def run(self) -> None:
         """Enable what is missing, and keep account of it."""
         try:
-            # Without it nobody knows whether these lists are the current ones.
+            # Without it no one knows whether these lists are the current ones.
             if self.stack.error:
                 raise self.stack.error
             self.root_access = self.convergence.run()

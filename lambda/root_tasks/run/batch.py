@@ -90,7 +90,7 @@ def execute_batch(
     if not storage.executions.claim_batch(work, batch, token=uuid.uuid4().hex):
         raise BatchClaimedError(run_id=run_id, batch=batch)
 
-    # Change nothing if somebody has stopped the execution meanwhile.
+    # Change nothing if someone has stopped the execution meanwhile.
     reason = _reason_to_stop(aws, work)
     if reason is not None:
         assignments = work.batches[batch]

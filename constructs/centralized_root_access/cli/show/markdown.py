@@ -1,6 +1,6 @@
 """A report as Markdown, for the summary of a pipeline's job or a comment. Pure.
 
-Every text that somebody else can choose is code here: no renderer makes a link, an image, a mention
+Every text that someone else can choose is code here: no renderer makes a link, an image, a mention
 or HTML of that.
 """
 
