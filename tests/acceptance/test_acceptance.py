@@ -33,6 +33,8 @@ from support.acceptance import EmulatedAws, Terminal, enable_policies, names_of,
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.apps import ROOT
 from support.arrange import CREDENTIALS, SESSIONS, add_accounts, enable_root_access, writes
+from support.faults.clients import inject
+from support.faults.vocabulary import error_response
 from support.processes import run_successfully
 
 if TYPE_CHECKING:
@@ -76,6 +78,16 @@ def test_the_organization_and_the_account_have_to_be_named(terminal: Terminal) -
     finished = CliRunner().invoke(command.main, ["--run"])
     assert finished.exit_code == 2
     assert terminal.connections == []
+
+
+def refuse(call: str, code: str) -> Callable[[Any], None]:
+    """Return what lets each new client refuse a call."""
+    fault = error_response(code)
+    return lambda client: inject(client.meta.events.register, call, fault)
+
+
+# moto would take seconds to import.
+NO_STACKS = refuse("cloudformation:DescribeStacks", "ValidationError")
 
 
 # Guards
@@ -140,17 +152,6 @@ DANGERS: dict[Refusal, Danger] = {
 }
 
 
-def refuse_stacks(client: Any) -> None:
-    """Let CloudFormation respond that there is no such stack; moto would take seconds to import."""
-
-    def respond(**_: object) -> None:
-        raise ClientError(
-            {"Error": {"Code": "ValidationError", "Message": "not found"}}, "DescribeStacks"
-        )
-
-    client.meta.events.register("before-call.cloudformation", respond)
-
-
 @pytest.mark.parametrize("refusal", Refusal, ids=lambda refusal: refusal.name)
 def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Refusal
@@ -162,7 +163,7 @@ def test_a_run_in_the_wrong_place_is_refused_before_it_changes_anything(
     with mock_organization(seed=seed) as organization:
         terminal = Terminal(organization, tmp_path / "runs", monkeypatch)
         danger.arrange(organization)
-        terminal.options = {"created": refuse_stacks, **danger.caller}
+        terminal.options = {"created": NO_STACKS, **danger.caller}
         organization.clear_calls()
         finished = terminal.run(
             "--level", danger.level.value, "--run", typed=danger.typed, **danger.options
@@ -213,26 +214,22 @@ def test_a_feature_that_was_enabled_is_enabled_again_afterwards(
     assert snapshot(organization, names_of(organization)) == before
 
 
-@dataclass(frozen=True, kw_only=True)
-class FinishedRun:
-    """What a run of the level member has left behind on this machine.
-
-    Attributes:
-        files: Its files, without their suffix.
-        secrets: What identifies the organization or names somebody, and must not be sent.
-    """
-
-    files: Path
-    secrets: tuple[str, ...]
-
-    def read(self, suffix: str) -> str:
-        """Return the text of a file of the run."""
-        return self.files.with_suffix(suffix).read_text()
+# What identifies the organization or names somebody.
+SECRETS = (
+    "realorg123",
+    "567856785678",
+    "678967896789",
+    "789078907890",
+    "secret-project",
+    "hr-payroll",
+    "@example.com",
+    "root-access-acceptance-",
+)
 
 
 @pytest.fixture(scope="module")
-def member_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
-    """Return a run in an organization whose names must not be sent."""
+def member_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return what a run in an organization whose names must not be sent has written, by its kind."""
     seed = Seed(
         organization_id="o-realorg123",
         members=(
@@ -253,16 +250,16 @@ def member_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
         assert "of the level member, which may leave an empty bucket" in finished.stdout
         assert snapshot(organization, names) == before
         assert terminal.snapshots() == []
-        [recording] = terminal.folder.glob("*.recording.json")
-        identifying = (organization.id, organization.root_id, *organization.members)
-    given = ("secret-project", "hr-payroll", "@example.com", "root-access-acceptance-")
-    return FinishedRun(
-        files=recording.with_suffix("").with_suffix(""), secrets=(*identifying, *given)
-    )
+        written = {
+            kind: next(terminal.folder.glob(f"*.{kind}.*")).read_text()
+            for kind in ("issue", "recording")
+        }
+        assert organization.root_id not in str(written)
+    return written
 
 
-def test_every_case_is_the_same_on_the_local_aws(member_run: FinishedRun) -> None:
-    summary = member_run.read(".issue.txt").replace("\n    ", " ")
+def test_every_case_is_the_same_on_the_local_aws(member_run: dict[str, str]) -> None:
+    summary = member_run["issue"].replace("\n    ", " ")
     unlike = {
         line for line in summary.splitlines() if line.startswith(("different: ", "not seen: "))
     }
@@ -282,16 +279,17 @@ def test_what_the_local_aws_does_not_show_is_pinned() -> None:
 # Results
 
 
-def test_nothing_that_is_sent_names_the_organization_or_a_person(member_run: FinishedRun) -> None:
-    for suffix in (".issue.txt", ".recording.json"):
-        text = member_run.read(suffix)
-        assert [secret for secret in member_run.secrets if secret in text] == []
+def test_nothing_that_is_sent_names_the_organization_or_a_person(
+    member_run: dict[str, str],
+) -> None:
+    for text in member_run.values():
+        assert [secret for secret in SECRETS if secret in text] == []
 
 
 def test_a_recording_that_is_dropped_into_the_folder_becomes_a_test(
-    member_run: FinishedRun, tmp_path: Path, organization: LocalOrganization
+    member_run: dict[str, str], tmp_path: Path, organization: LocalOrganization
 ) -> None:
-    (tmp_path / "new.json").write_text(member_run.read(".recording.json"))
+    (tmp_path / "new.json").write_text(member_run["recording"])
     recorded = [case for case in read_recordings(tmp_path) if case.local is None]
     assert len(recorded) >= 150
     enable_policies(organization)
@@ -446,18 +444,9 @@ def test_what_aws_refuses_for_a_while_delays_a_change_and_its_restoration(
     assert snapshot(organization, names_of(organization)) == before
 
 
-def refuse_calls(call: str, code: str) -> Callable[[Any], None]:
-    """Return what lets each new client refuse a call."""
-
-    def refuse(**_: object) -> None:
-        raise ClientError({"Error": {"Code": code, "Message": "This is a test."}}, call)
-
-    return lambda client: client.meta.events.register(f"before-call.{call}", refuse)
-
-
 def test_what_cannot_be_deleted_keeps_nothing_else_from_being_restored(terminal: Terminal) -> None:
     organization = terminal.organization
-    terminal.options = {"created": refuse_calls("sqs.DeleteQueue", "InvalidSecurity")}
+    terminal.options = {"created": refuse("sqs:DeleteQueue", "InvalidSecurity")}
     finished = terminal.run("--level", "member", "--run", member=OTHER, delegate=MEMBER)
     assert finished.exit_code == 2
     assert (
@@ -659,7 +648,7 @@ def test_the_report_bucket_is_emptied_again_if_a_function_has_written_to_it_mean
 
     def register(client: Any) -> None:
         client.meta.events.register("before-call.s3.DeleteBucket", write_once)
-        refuse_stacks(client)
+        NO_STACKS(client)
 
     callers = Callers(EmulatedAws(organization, created=register), names)
     Deployment(callers, tmp_path / "log").destroy()
@@ -679,7 +668,7 @@ def test_a_stack_that_cannot_be_deployed_is_tried_once_and_does_not_end_the_run(
         started.append(arguments[1])
         raise error
 
-    callers = Callers(EmulatedAws(organization, created=refuse_stacks), names_of(organization))
+    callers = Callers(EmulatedAws(organization, created=NO_STACKS), names_of(organization))
     scene = Scene(callers, state=State(), deployment=Deployment(callers, tmp_path / "log", run=run))
     cases = [case for case in all_cases() if case.level is Level.DEPLOY and case.local is None]
     results = run_cases(cases[:2], scene, Level.DEPLOY)

@@ -252,12 +252,8 @@ def check_audit(deployed: Deployed, audit: Execution) -> None:
     assert deployed.accounts(audit, "HAS_CREDENTIALS") == DELETABLE
     assert deployed.accounts(audit, "ACCEPTED") == {PROTECTED}
     assert deployed.accounts(audit, "SKIPPED") == {SUSPENDED}
-    denied = deployed.results(audit)[DENIED]
-    assert denied["outcome"] == "INACCESSIBLE"
-    assert "aws:AssumedRoot" in denied["hint"]
-    assert f"preflight --account {DENIED}`" in denied["hint"]
-    assert deployed.read("latest/report.json") == deployed.read(f"runs/{audit.run_id}/report.json")
-    for name in ("report.html", "report.csv"):
+    assert deployed.accounts(audit, "INACCESSIBLE") == {DENIED}
+    for name in ("report.html", "report.csv", "report.json"):
         assert deployed.read(f"latest/{name}") == deployed.read(f"runs/{audit.run_id}/{name}")
     assert audit.output["report"] == f"s3://{deployed.bucket}/runs/{audit.run_id}/report.html"
 
@@ -375,7 +371,6 @@ def audit_again(deployed: Deployed) -> None:
     assert deployed.accounts(audit, "ACCEPTED") == {PROTECTED}
     for account_id in (SUSPENDED, PROTECTED):
         assert deployed.organization.root_credentials(account_id).password, "not changed"
-    assert deployed.read("latest/report.json") == deployed.read(f"runs/{audit.run_id}/report.json")
 
 
 def unlock_and_give_back(aws: LocalAws, deployed: Deployed, request: Mapping[str, object]) -> None:
