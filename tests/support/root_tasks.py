@@ -415,14 +415,12 @@ class RootTasks:
         """Leave a member out of a call's responses."""
         omit_member(self.on_event, action, *path)
 
-    def omit_of_accounts(self, member: str, *, instead: str | None = None) -> None:
-        """Omit a member of accounts, as an SDK does that does not know it, or rename it."""
+    def omit_of_accounts(self, member: str) -> None:
+        """Omit a member of accounts, as an SDK does that does not know it."""
 
         def omit(parsed: dict[str, Any], **_: object) -> None:
             for account in parsed.get("Accounts", [parsed.get("Account", {})]):
-                value = account.pop(member, None)
-                if instead is not None and value is not None:
-                    account[instead] = value
+                account.pop(member, None)
 
         for operation in ("DescribeAccount", "ListAccounts", "ListAccountsForParent"):
             self.on_event(f"after-call.organizations.{operation}", omit)

@@ -9,8 +9,8 @@ from aws_calls.failures import CallError, FailureKind
 from common.arn import Arn
 from common.untrusted import ACCOUNT_ID
 from root_access.organization import list_delegated_administrators
-from root_tasks.run.accounts import classify
 from root_tasks.run.directory import MemberDirectory
+from root_tasks.run.prepare import classify
 from root_tasks.run.unit_names import with_unit_names
 from root_tasks.run.units import ROOT_NAME
 
@@ -234,7 +234,7 @@ def _read_members(
     """Return the organization, and the chosen accounts by their IDs; all if none are chosen."""
     try:
         organization = directory.identify()
-        pages = directory.accounts.pages(
+        pages = directory.pages(
             all_accounts=not organizational_units and not account_ids,
             organizational_units=organizational_units,
             account_ids=account_ids,

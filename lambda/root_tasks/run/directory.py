@@ -1,34 +1,46 @@
-"""The organization that a run is in: whether its task is possible there, and the run's accounts."""
+"""The organization that a run is in: whether its task is possible there, and the run's accounts.
+
+A few accounts are described one by one, a unit is read below it, and all accounts are listed only
+for a run that is about all of them.
+"""
 
 from __future__ import annotations
 
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_calls.failures import CallError, FailureKind
+from aws_calls.calls import require
+from aws_calls.failures import CallError, FailureKind, ignoring
+from common.untrusted import ACCOUNT_ID
 from root_access.organization import LIST_FEATURES, identify_organization
 
+from ..aws.invocation import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
+from ..model.run_documents import Account
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
-from .accounts import MemberAccounts
-from .units import UnitTree
+from .units import LIST_ACCOUNTS_OF_PARENT, Unit, UnitTree, parse_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from concurrent.futures import Future
+
+    from mypy_boto3_organizations.type_defs import AccountTypeDef
 
     from aws_calls.calls import Response
     from root_access.organization import OrganizationIdentity
 
     from ..aws.invocation import Aws
     from ..model.report_schema import Task
-    from ..model.run_documents import Account
     from ..tasks.request import Request
 
     Page = dict[str, Account]
+
+_DESCRIBE_ACCOUNT = "organizations:DescribeAccount"
+_LIST_ACCOUNTS = "organizations:ListAccounts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +86,6 @@ class MemberDirectory:
         """Return the organization as an account sees it."""
         return cls(aws=aws, units=UnitTree(aws=aws))
 
-    @property
-    def accounts(self) -> MemberAccounts:
-        """Its accounts."""
-        return MemberAccounts(aws=self.aws, units=self.units)
-
     @contextmanager
     def survey(self, request: Request) -> Iterator[Survey]:
         """Read the organization and a run's accounts, all at once, and stop that at the end.
@@ -93,7 +100,7 @@ class MemberDirectory:
         """
         ended = threading.Event()
         aws = self.aws.until(ended)
-        pages = MemberAccounts(aws=aws, units=self.units.by(aws)).pages(
+        pages = MemberDirectory(aws=aws, units=self.units.by(aws)).pages(
             all_accounts=request.all_accounts,
             organizational_units=request.organizational_units,
             account_ids=request.member_ids,
@@ -153,6 +160,132 @@ class MemberDirectory:
             raise RunRefusedError(
                 RefusalReason.FEATURE_NOT_ENABLED, task=task, feature=feature, **data
             )
+
+    # The accounts
+
+    def pages(
+        self,
+        *,
+        all_accounts: bool,
+        organizational_units: Collection[str] = (),
+        account_ids: Collection[str] = (),
+    ) -> Iterator[dict[str, Account]]:
+        """Yield the accounts that a run is about by their IDs, each once, without those that are not members.
+
+        All accounts come page by page, others at once.
+
+        Args:
+            all_accounts: Whether it is every account of the organization.
+            organizational_units: Units whose accounts are meant, by ID, path or the end of their
+                path.
+            account_ids: Accounts that are named.
+
+        Raises:
+            RunRefusedError: There is no such unit, or more than one.
+            CallError: A read failed.
+        """
+        if all_accounts:
+            yield from self._everybody()
+            return
+        members = self._find_by_id(account_ids)
+        if organizational_units:
+            members |= self.in_units(organizational_units)
+        yield members
+
+    def _everybody(self) -> Iterator[dict[str, Account]]:
+        started = self.aws.clock.now()
+        listed: set[str] = set()
+        accounts = self._list()
+        page = _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE))
+        while page:
+            # AWS may list an account twice while others are added or removed.
+            new = {id_: member for id_, member in page.items() if id_ not in listed}
+            listed.update(new)
+            yield new
+            page = _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE))
+        # Listing is the longest wait that this library cannot shorten.
+        milliseconds = round((self.aws.clock.now() - started) * 1000)
+        self.aws.log(event="accounts_listed", accounts=len(listed), milliseconds=milliseconds)
+
+    def _list(self) -> Iterator[AccountTypeDef]:
+        return self.aws.entries(_LIST_ACCOUNTS, items="Accounts")
+
+    def _find_by_id(self, account_ids: Collection[str]) -> dict[str, Account]:
+        """Return some accounts: one call for each, or one for twenty where they are most of the organization.
+
+        The length of the list is not known beforehand. So more accounts than a page has are looked
+        for in the list, for as many pages as there are accounts left.
+        """
+        if len(account_ids) <= MAX_ENTRIES_PER_PAGE:
+            return self._describe_each(account_ids)
+        missing = set(account_ids)
+        found = []
+        for number, account in enumerate(self._list(), start=1):
+            if account["Id"] in missing:
+                missing.remove(account["Id"])
+                found.append(account)
+            pages, entry = divmod(number, MAX_ENTRIES_PER_PAGE)
+            if not missing or (entry == 0 and pages >= len(missing)):
+                return _by_id(found) | self._describe_each(missing)
+        return _by_id(found)
+
+    def _describe_each(self, account_ids: Collection[str]) -> dict[str, Account]:
+        with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
+            described = pool.map(self._describe, sorted(account_ids))
+            members = (account for account in described if account is not None)
+            return _by_id(members, operation=_DESCRIBE_ACCOUNT)
+
+    def _describe(self, account_id: str) -> AccountTypeDef | None:
+        with ignoring("AccountNotFound"):
+            response = self.aws.call(_DESCRIBE_ACCOUNT, AccountId=account_id)
+            account: AccountTypeDef = response.require("Account")
+            return account
+        return None
+
+    def in_units(self, units: Iterable[str]) -> dict[str, Account]:
+        """Return the accounts in organizational units and in the units in these, by their IDs.
+
+        Raises:
+            RunRefusedError: There is no such unit, or more than one.
+            CallError: A read failed.
+        """
+        unit_ids = {self.units.id_of(unit) for unit in units}
+        under = self.units.units_under(Unit(id=id_, path=id_) for id_ in sorted(unit_ids))
+        # The accounts are listed while the units are.
+        with ThreadPoolExecutor(max_workers=MAX_ORGANIZATIONS_CALLS_IN_PARALLEL) as pool:
+            listed = pool.map(self.units.accounts_in, (unit.id for unit in under))
+            members = itertools.chain.from_iterable(listed)
+            return _by_id(members, operation=LIST_ACCOUNTS_OF_PARENT)
+
+    def without(
+        self, exclusions: Collection[str], members: Mapping[str, Account]
+    ) -> dict[str, Account]:
+        """Return accounts without some, which are given by their IDs or by their units.
+
+        Raises:
+            RunRefusedError: There is no such unit, or more than one.
+            CallError: A read failed.
+        """
+        units = [value for value in exclusions if not ACCOUNT_ID.fullmatch(value)]
+        excluded = {*exclusions, *self.in_units(units)}
+        return {id_: member for id_, member in members.items() if id_ not in excluded}
+
+
+def _by_id(
+    accounts: Iterable[AccountTypeDef], *, operation: str = _LIST_ACCOUNTS
+) -> dict[str, Account]:
+    return {
+        account["Id"]: Account(
+            account_id=account["Id"],
+            name=account.get("Name"),
+            email=account.get("Email"),
+            # Without a state no account may be skipped: that would make the audit green.
+            state=require(account, "State", operation=operation),
+            joined_at=account.get("JoinedTimestamp"),
+            unit_path=parse_path(account.get("Paths", ())),
+        )
+        for account in accounts
+    }
 
 
 def _one_ahead(

@@ -6,16 +6,20 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..messages import NO_LONGER_A_MEMBER
+from ..messages import (
+    MANAGEMENT_ACCOUNT,
+    NO_LONGER_A_MEMBER,
+    PROTECTED,
+    skip_reason_for_state,
+)
 from ..model.report_schema import Task
 from ..model.run_documents import Account, Assignment, Mode, Run, Work
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
-from .accounts import classify
 from .recoveries import end_of_recovery
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from root_access.organization import OrganizationIdentity
@@ -131,6 +135,35 @@ def prepare(
         ),
     )
     return run, work
+
+
+def classify(
+    members: Iterable[Account],
+    *,
+    management_account_id: str,
+    protected_accounts: Collection[str] = (),
+    audits: bool,
+) -> tuple[Account, ...]:
+    """Return accounts, each with the reason to skip it, if there is one.
+
+    Args:
+        members: The accounts.
+        management_account_id: The management account.
+        protected_accounts: The accounts in which no run makes changes.
+        audits: Whether they are audited, which skips no protected account.
+    """
+    classified = []
+    for account in members:
+        protected = account.account_id in protected_accounts
+        skip_reason = None
+        if account.account_id == management_account_id:
+            skip_reason = MANAGEMENT_ACCOUNT
+        elif protected and not audits:
+            skip_reason = PROTECTED
+        elif account.state != "ACTIVE":
+            skip_reason = skip_reason_for_state(account.state or "unknown")
+        classified.append(replace(account, skip_reason=skip_reason, protected=protected))
+    return tuple(classified)
 
 
 def require_members(

@@ -62,7 +62,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
         with directory.survey(request) as survey:
             members = survey.members()
             require_members(request, organization=survey.organization, members=members)
-            members = directory.accounts.without(request.exclusions, members)
+            members = directory.without(request.exclusions, members)
         accepted = settings.accepted_credentials
         if Task.RECOVER in settings.tasks and request.task in (Task.AUDIT, Task.DELETE):
             # What the stack says of an account counts, not its recovery.

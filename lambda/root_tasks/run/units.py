@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..aws.invocation import Aws
 
 _LIST_UNITS = "organizations:ListOrganizationalUnitsForParent"
-_LIST_ACCOUNTS = "organizations:ListAccountsForParent"
+LIST_ACCOUNTS_OF_PARENT = "organizations:ListAccountsForParent"
 _LIST_PARENTS = "organizations:ListParents"
 _DESCRIBE_UNIT = "organizations:DescribeOrganizationalUnit"
 # AWS names it, and there is no call to rename it.
@@ -134,7 +134,9 @@ class UnitTree:
         Raises:
             CallError: The read failed.
         """
-        accounts = list(self.aws.entries(_LIST_ACCOUNTS, items="Accounts", ParentId=parent_id))
+        accounts = list(
+            self.aws.entries(LIST_ACCOUNTS_OF_PARENT, items="Accounts", ParentId=parent_id)
+        )
         self.cache.parent_ids.update((account["Id"], parent_id) for account in accounts)
         return accounts
 

@@ -19,12 +19,11 @@ from root_tasks.model.report_schema import Task
 from root_tasks.model.run_documents import Assignment, Mode, Work
 from root_tasks.refusals import RunRefusedError
 from root_tasks.run.account_runner import AccountRunner
-from root_tasks.run.accounts import classify
 from root_tasks.run.directory import MemberDirectory
 from root_tasks.run.make_report import make_report
 from root_tasks.run.own_root_user import own_root_user
 from root_tasks.run.parse_input import parse_request
-from root_tasks.run.prepare import prepare, require_members
+from root_tasks.run.prepare import classify, prepare, require_members
 from root_tasks.run.unit_names import with_unit_names
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def _begin_audits(
             audits.begin(classify(page.values(), management_account_id=manager, audits=True))
     if not request.full:
         require_members(request, organization=survey.organization, members=members)
-        members = directory.accounts.without(request.exclusions, members)
+        members = directory.without(request.exclusions, members)
         audits.begin(classify(members.values(), management_account_id=manager, audits=True))
     return members
 
