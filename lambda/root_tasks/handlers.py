@@ -1,7 +1,9 @@
 """The entry points of the state machines' functions: start a run, run a batch, write a report.
 
-Audit:   start_run, run_batch for each batch, write_report
-Execute: start_execution, execute_batch for each batch, write_execution_report
+A state machine invokes three of them, the second one for each batch::
+
+    Audit      start_run        run_batch      write_report
+    Execute    start_execution  execute_batch  write_execution_report
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class RunClients(Clients):
         def create_naming_runs(service: str) -> Any:
             client = create(service)
             if service == "sts":
-                # The last moment before a request is sent: its signature does not cover this header.
+                # The last moment before a request is sent: no signature covers this header.
                 events = client.meta.events
                 events.register_first("before-send.sts.AssumeRoot", self._name_run)
             return client

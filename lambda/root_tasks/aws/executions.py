@@ -1,6 +1,6 @@
-"""Executions as Step Functions holds them, and the hash of a run's report.json that they hold, unalterable.
+"""Executions as Step Functions holds them, and the hash of the report that each holds.
 
-Anyone who can write to the bucket cannot alter these.
+Whoever can write to the bucket cannot alter these.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def was_stopped(aws: Aws, arn: str) -> bool:
 
 
 def cause_of_failure(summary: str, *, url: str, report_sha256: str) -> str:
-    """Return the cause of an execution in which accounts failed, which holds the hash of its report."""
+    """Return the cause of an execution in which accounts failed, with the hash of its report."""
     return f"{summary} Report: {url} (SHA-256 of report.json: {report_sha256})"
 
 
@@ -115,7 +115,13 @@ def report_sha256_of(*, status: str, output: str, cause: str) -> str | None:
     """
     if status == "FAILED":
         found = _CAUSE_WITH_REPORT.fullmatch(cause)
-        return found and found["sha256"]
+        if found is None:
+            return None
+        return found["sha256"]
     # A list of executions has no outputs.
-    held = json.loads(output).get(REPORT_SHA256) if status == "SUCCEEDED" and output else None
-    return held if isinstance(held, str) else None
+    if status != "SUCCEEDED" or not output:
+        return None
+    held = json.loads(output).get(REPORT_SHA256)
+    if isinstance(held, str):
+        return held
+    return None

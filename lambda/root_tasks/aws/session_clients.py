@@ -1,4 +1,4 @@
-"""The clients of all root sessions: one for a service and a Region, its connections shared by the accounts.
+"""The clients of all root sessions: one for a service and a Region, which all accounts share.
 
 A new client for each session would cost a TLS context and a handshake, which is most of the CPU of
 an audit. Sessions only differ in their keys, and botocore looks these up when it signs a request.
@@ -63,14 +63,13 @@ class SessionClients:
 
     @contextmanager
     def acting_as(self, credentials: CredentialsTypeDef) -> Iterator[None]:
-        """Sign the requests of this thread, and of no other one, with the credentials of a session."""
-        with self._credentials.replace(
-            ReadOnlyCredentials(
-                credentials["AccessKeyId"],
-                credentials["SecretAccessKey"],
-                credentials["SessionToken"],
-            )
-        ):
+        """Sign the requests of this thread, and of no other one, as a session."""
+        own = ReadOnlyCredentials(
+            credentials["AccessKeyId"],
+            credentials["SecretAccessKey"],
+            credentials["SessionToken"],
+        )
+        with self._credentials.replace(own):
             yield
 
     def _create_client(self, service: str, region: str | None) -> Any:
@@ -78,7 +77,7 @@ class SessionClients:
 
 
 class _CurrentCredentials(Credentials):
-    """The credentials of the session that a thread acts for; botocore asks for them as often as it signs."""
+    """The credentials of the session that a thread acts for, which botocore asks for to sign."""
 
     def __init__(self) -> None:
         # Code that reads these instead of the frozen ones gets keys that AWS refuses.

@@ -62,7 +62,7 @@ class RootSession(AwsCalls):
             return super().call(operation, **parameters)
 
     def in_parallel(self, functions: Sequence[Callable[[], T]]) -> list[T]:
-        """Return what functions return, in their order. They run in parallel, and end before this returns.
+        """Return what functions return, in their order. They run in parallel, and have all ended.
 
         They must not use this themselves: all of an account's waiting is done by one thread, so a
         pool that is full of waiting threads never waits for itself.
@@ -70,12 +70,16 @@ class RootSession(AwsCalls):
         Raises:
             Exception: What the first of them in the order raises that raises anything.
         """
+        if not functions:
+            return []
+        # This thread would only wait, so it makes one of the calls.
         others = [self.executor.submit(function) for function in functions[1:]]
         try:
-            first = [function() for function in functions[:1]]
+            results = [functions[0]()]
         finally:
             concurrent.futures.wait(others)
-        return [*first, *(other.result() for other in others)]
+        results += [other.result() for other in others]
+        return results
 
 
 def open_session(
@@ -103,17 +107,19 @@ def open_session(
     Raises:
         CallError: AWS refused, or did not respond in time.
     """
+    # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoot.html
     clock = aws.clock
     budget = RetryBudget(clock=clock, deadline=deadline - _CALLS_RESERVE_SECONDS)
+    policy_arn = f"arn:{aws.function.partition}:iam::aws:policy/root-task/{task.policy}"
     with aws.clients.for_run(run_id):
         response = aws.with_budget(budget).call(
             ASSUME_ROOT,
             TargetPrincipal=account_id,
-            TaskPolicyArn={
-                "arn": f"arn:{aws.function.partition}:iam::aws:policy/root-task/{task.policy}"
-            },
+            TaskPolicyArn={"arn": policy_arn},
             DurationSeconds=_SESSION_SECONDS,
         )
+
+    # Its calls end before it does.
     sessions = aws.clients.sessions
     return RootSession(
         account_id=account_id,

@@ -170,9 +170,9 @@ class MemberDirectory:
         organizational_units: Collection[str] = (),
         account_ids: Collection[str] = (),
     ) -> Iterator[dict[str, Account]]:
-        """Yield the accounts that a run is about by their IDs, each once, without those that are not members.
+        """Yield the accounts that a run is about, by their IDs, each once.
 
-        All accounts come page by page, others at once.
+        All accounts come page by page, others at once. An ID that is not a member's is left out.
 
         Args:
             all_accounts: Whether it is every account of the organization.
@@ -211,7 +211,7 @@ class MemberDirectory:
         return self.aws.entries(_LIST_ACCOUNTS, items="Accounts")
 
     def _find_by_id(self, account_ids: Collection[str]) -> dict[str, Account]:
-        """Return some accounts: one call for each, or one for twenty where they are most of the organization.
+        """Return some accounts, by a call for each, or by the list if these are most of it.
 
         The length of the list is not known beforehand. So more accounts than a page has are looked
         for in the list, for as many pages as there are accounts left.
@@ -267,7 +267,7 @@ class MemberDirectory:
             CallError: A read failed.
         """
         units = [value for value in exclusions if not ACCOUNT_ID.fullmatch(value)]
-        excluded = {*exclusions, *self.in_units(units)}
+        excluded = set(exclusions) | self.in_units(units).keys()
         return {id_: member for id_, member in members.items() if id_ not in excluded}
 
 

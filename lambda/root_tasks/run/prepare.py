@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..model.run_documents import AcceptedCredentials, Plan
     from ..tasks.request import Request
 
+# Anyone who controls the mailbox can become root after a recovery.
 _ABOUT_EMAILS = (Task.AUDIT, Task.RECOVER)
 
 # A batch that dies takes its results with it. That is cheap if the run only reads; if it makes
@@ -71,19 +72,24 @@ def prepare(
         accepted_credentials: What stays on purpose.
     """
     task, mode = request.task, _mode(request, plan)
+
+    # The accounts, and those among them in which the task runs. One of a plan may have left since.
     accounts = classify(
         members.values(),
         management_account_id=organization.management_account_id,
         protected_accounts=frozenset(protected_accounts),
         audits=task is Task.AUDIT,
     )
-    # An account of a plan may have left since.
     named = {assignment.account_id: assignment for assignment in request.assignments}
     gone = named.keys() - members.keys()
     accounts += tuple(Account(account_id=id_, skip_reason=NO_LONGER_A_MEMBER) for id_ in gone)
     in_order = tuple(sorted(accounts, key=lambda account: account.account_id))
     possible = [account.account_id for account in in_order if account.skip_reason is None]
     batches = batches_of(possible, mode)
+
+    # The run, with names: for the report.
+    if task not in _ABOUT_EMAILS:
+        root_email_domains = ()
     until = None
     if request.until is not None:
         until = end_of_recovery(request.until, started_at=execution.started_at)
@@ -102,8 +108,7 @@ def prepare(
         reason=request.reason,
         until=until,
         selection=request.selection,
-        # Anyone who controls the mailbox can become root after a recovery.
-        root_email_domains=root_email_domains if task in _ABOUT_EMAILS else (),
+        root_email_domains=root_email_domains,
         accepted_credentials=accepted_credentials,
         accounts=in_order,
         batches=batches,
@@ -117,22 +122,18 @@ def prepare(
             left_out=plan.left_out,
             until=plan.until,
         )
-    addresses = () if plan is None else plan.addresses
+
+    # Its work, without names: for the functions that run the batches.
+    assignments = {id_: named.get(id_, Assignment(account_id=id_)) for id_ in possible}
     work = Work(
         run_id=execution.name,
         task=task,
         mode=mode,
-        batches=tuple(
-            tuple(named.get(id_, Assignment(account_id=id_)) for id_ in ids) for ids in batches
-        ),
+        batches=tuple(tuple(assignments[id_] for id_ in ids) for ids in batches),
         credentials=request.credential_selection(execution.started_at),
         expires_at=expires_at,
         execution_arn=execution.arn,
-        other_address=tuple(
-            address.account_id
-            for address in addresses
-            if address.account_id in members and members[address.account_id].email != address.email
-        ),
+        other_address=_with_other_address(plan, members),
     )
     return run, work
 
@@ -166,13 +167,24 @@ def classify(
     return tuple(classified)
 
 
+def _with_other_address(plan: Plan | None, members: Mapping[str, Account]) -> tuple[str, ...]:
+    """Return the accounts whose root user has another e-mail address than the plan has shown."""
+    if plan is None:
+        return ()
+    return tuple(
+        address.account_id
+        for address in plan.addresses
+        if address.account_id in members and members[address.account_id].email != address.email
+    )
+
+
 def require_members(
     request: Request, *, organization: OrganizationIdentity, members: Mapping[str, Account]
 ) -> None:
-    """Refuse a request that names an account, or leaves one out, that does not exist: that is a typo.
+    """Refuse a typo: each account that a request names or leaves out has to exist.
 
     Raises:
-        RunRefusedError: It does.
+        RunRefusedError: One does not exist.
     """
     absent = sorted(request.member_ids - members.keys())
     if absent:
@@ -186,7 +198,9 @@ def require_members(
 def _mode(request: Request, plan: Plan | None) -> Mode:
     if plan is not None:
         return Mode.EXECUTE
-    return Mode.PLAN if DEFINITIONS[request.task].makes_changes else Mode.AUDIT
+    if DEFINITIONS[request.task].makes_changes:
+        return Mode.PLAN
+    return Mode.AUDIT
 
 
 def batches_of(ids: list[str], mode: Mode) -> tuple[tuple[str, ...], ...]:

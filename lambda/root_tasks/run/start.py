@@ -51,10 +51,13 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
     """
     storage, began = Storage.of(aws, settings.bucket), aws.clock.now()
     with _starting(aws, event) as execution:
+        # What is asked for, which this stack may not do.
         request = parse_request(event["input"], tasks=settings.tasks)
         require_override(request.assignments, allowed=settings.allow_policy_override)
         if request.backup is not None:
             request = _with_policy_of_backup(request, request.backup, storage)
+
+        # The organization, and the accounts that it is about.
         patient = replace(
             aws.budget, new_permissions_until=aws.clock.now() + _NEW_PERMISSIONS_SECONDS
         )
@@ -63,16 +66,19 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
             members = survey.members()
             require_members(request, organization=survey.organization, members=members)
             members = directory.without(request.exclusions, members)
+        members = with_unit_names(directory.units, members)
+
+        # What stays in them on purpose. What the stack says of an account counts, not its recovery.
         accepted = settings.accepted_credentials
         if Task.RECOVER in settings.tasks and request.task in (Task.AUDIT, Task.DELETE):
-            # What the stack says of an account counts, not its recovery.
-            accepted = (*accepted_recoveries(aws, storage.recoveries, members), *accepted)
+            accepted = tuple(accepted_recoveries(aws, storage.recoveries, members)) + accepted
+
         run, work = prepare(
             request,
             execution=execution,
             account_id=aws.account_id,
             organization=survey.organization,
-            members=with_unit_names(directory.units, members),
+            members=members,
             protected_accounts=settings.protected_accounts,
             root_email_domains=settings.root_email_domains,
             accepted_credentials=accepted,
@@ -98,6 +104,7 @@ def start_execution(
     """
     storage, began = Storage.of(aws, settings.bucket), aws.clock.now()
     with _starting(aws, event) as execution:
+        # The plan, which has everything that was approved.
         asked = parse_plan_request(event["input"])
         plans = Plans(aws=aws, runs=storage.runs, settings=settings)
         plan, expires_at = plans.find(asked)
@@ -107,6 +114,8 @@ def start_execution(
             requested_by=asked.requested_by,
             reason=asked.reason or plan.reason,
         )
+
+        # Its accounts, as they are now.
         directory = MemberDirectory.of(aws)
         with directory.survey(request) as survey:
             members = survey.members()
@@ -121,6 +130,7 @@ def start_execution(
             protected_accounts=settings.protected_accounts,
             root_email_domains=settings.root_email_domains,
         )
+
         stored = _store(aws, storage.executions, run, work, began=began)
         # The last thing that can fail: a run that cannot start does not use up the plan.
         plans.claim(plan.run_id, execution=execution)

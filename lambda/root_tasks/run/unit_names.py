@@ -28,7 +28,10 @@ _MAX_SECONDS = 120.0
 
 
 def with_unit_names(units: UnitTree, members: Mapping[str, Account]) -> dict[str, Account]:
-    """Return accounts, given by their IDs, with their units and the names of these, if they can be read."""
+    """Return accounts, given by their IDs, with their units and the names of these.
+
+    What cannot be read is left out.
+    """
     aws = units.aws.within(_MAX_SECONDS)
     # What is denied for good delays no run.
     reader = units.by(aws.with_budget(replace(aws.budget, new_permissions_until=None)))
@@ -68,7 +71,9 @@ def _read_names_on(units: UnitTree, paths: Iterable[Sequence[str]]) -> None:
 
 def _with_unit_ids(units: UnitTree, member: Account) -> Account:
     unit_ids = member.unit_ids or units.known_parents(member.account_id)
-    return member if unit_ids is None else replace(member, unit_path="/".join(unit_ids))
+    if unit_ids is None:
+        return member
+    return replace(member, unit_path="/".join(unit_ids))
 
 
 def _with_names(units: UnitTree, member: Account) -> Account:

@@ -47,7 +47,7 @@ class Unit:
     @property
     def ids(self) -> tuple[str, ...]:
         """Its ID, after those of what it is in."""
-        return (*self.parent_ids, self.id)
+        return self.parent_ids + (self.id,)
 
     def children(self, names: Mapping[str, str]) -> list[Unit]:
         """Return the units directly in it, whose names are given by their IDs."""
@@ -156,7 +156,7 @@ class UnitTree:
             message = "the response has no parent"
             raise error_of_call(_LIST_PARENTS, FailureKind.INCOMPLETE_RESPONSE, message)
         parent_id = parent_ids[child_id]
-        return (*self.parents_of(parent_id), parent_id)
+        return self.parents_of(parent_id) + (parent_id,)
 
     def units_under(
         self, units: Iterable[Unit], *, is_wanted: Callable[[Unit], bool] = lambda _: True
