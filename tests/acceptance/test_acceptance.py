@@ -229,7 +229,7 @@ SECRETS = (
 
 @pytest.fixture(scope="module")
 def member_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return what a run in an organization whose names must not be sent has written, by its kind."""
+    """Return the files of a run in an organization whose names must not be sent, by their kind."""
     seed = Seed(
         organization_id="o-realorg123",
         members=(

@@ -27,11 +27,12 @@ ACCEPTED = {
     # Of the wildcards in the constructs' roles, test_permissions.py knows each.
     r".*/(RootAccess|RootTasks|RootUse)/.*": r"AwsSolutions-(IAM5\[.*\]|S1|SF1|SF2)",
     # The user's own roles may read all reports, and start and watch executions of any name.
-    r"OrganizationBootstrap/(Planner|Executor)(/Policy)?/Resource": r"AwsSolutions-IAM5\[Resource::.*"
-    r"(/(report\.\*|(run|executed-by)\.json|results/\*)|/latest/\*|:execution:.*:\*|:mapRun:.*/\*"
+    r"OrganizationBootstrap/(Planner|Executor)(/Policy)?/Resource": r"AwsSolutions-IAM5"
+    r"\[Resource::.*(/(report\.\*|(run|executed-by)\.json|results/\*)|/latest/\*|:execution:.*:\*|:mapRun:.*/\*"
     r"|:stack/<AWS::StackName>/\*)\]",
     # A boundary is the most that a role may do; the roles' own policies name the resources.
-    r"Boundary/Boundary/Resource": r"AwsSolutions-IAM5\[(Resource::\*|Action::kms:GenerateDataKey\*)\]",
+    r"Boundary/Boundary/Resource": r"AwsSolutions-IAM5"
+    r"\[(Resource::\*|Action::kms:GenerateDataKey\*)\]",
     # CDK Pipelines writes these policies and creates this bucket, for artifacts that it alone
     # reads.
     r"OrganizationPipeline/Pipeline/.*/DefaultPolicy/Resource": r"AwsSolutions-IAM5\[.*\]",

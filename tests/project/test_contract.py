@@ -97,7 +97,7 @@ class Synthesized:
         return self.folder / f"asset.{self.function(handler)['Code']['S3Key'].partition('.')[0]}"
 
     def environment(self, handler: str) -> dict[str, str]:
-        """Return the variables of the handler's function, with the tests' bucket and state machine."""
+        """Return the variables of the handler's function, with the tests' bucket and machine."""
         variables = self.function(handler)["Environment"]["Variables"]
         (bucket,) = resources(self.template, "AWS::S3::Bucket")
         (machine,) = properties_of(self.template, STATE_MACHINE, "AuditStateMachine")
