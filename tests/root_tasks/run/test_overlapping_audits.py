@@ -250,18 +250,18 @@ MINUTES = st.lists(st.integers(0, 60), min_size=4, max_size=5, unique=True).map(
     # How many minutes the clock of the batches is behind.
     behind=st.sampled_from([0, 0, 90]),
     # Which the audits report as well, and which must not matter.
-    own_access_keys=st.integers(0, 1),
+    own_mfa_devices=st.integers(0, 1),
 )
 def test_credentials_that_were_published_are_never_followed_by_a_zero_of_an_older_look(
     organization: LocalOrganization,
     audits: list[list[int]],
     changes: tuple[set[int], set[int]],
     behind: int,
-    own_access_keys: int,
+    own_mfa_devices: int,
 ) -> None:
     organization.reset()
     enable_root_access(organization, CREDENTIALS)
-    organization.put_root_credentials(account_id=MANAGEMENT, access_keys=own_access_keys)
+    organization.put_root_credentials(account_id=MANAGEMENT, mfa_devices=own_mfa_devices)
     root_tasks = RootTasks(organization=organization)
     noon = root_tasks.now
     runs: dict[int, dict[str, Any]] = {}
