@@ -276,6 +276,9 @@ WITHOUT_DIGITS = (
 A_TOKEN = r"contains a token, .*TOKEN.*must be known at synth\. Write the value"
 NOT_LOOKED_UP = r"contains dummy-value-for-/.*, because .* value_from_lookup a valid default"
 NOT_A_DOMAIN = r"must contain names of domains; '{}' is not one\. Write example.com"
+NOT_A_PATH = (
+    r"must be an IAM path of at most 512 .* a slash, got '{}'\. Write /security/root-access/"
+)
 UNKNOWN = r"must be known at synth, got a token\. Write Duration.hours\(1\)"
 MINUTES = r"must be whole minutes, from 1 minute to {}, got {}\. Write Duration.hours\(1\)"
 NOT_ROLES = "must contain roles of the CDK and ARNs of roles, .*; '{}'"
@@ -354,6 +357,11 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
         for domain in ("root@example.com", "*.example.com", "localhost", "-a.com", "a..com")
     ),
     (root_tasks, {"root_email_domains": lambda stack: [parameter(stack)]}, A_TOKEN),
+    *(
+        (root_tasks, {"role_path": path}, NOT_A_PATH.format(path))
+        for path in ("", "root", "/root", "//", "/ä/", f"/{'a' * 511}/")
+    ),
+    (root_tasks, {"role_path": parameter}, A_TOKEN),
     *(
         (
             root_tasks,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _MAX_CONCURRENCY = 1000
 # The name of a domain has at most 253 characters, each label 63.
 _DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}"
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+_PATH = r"(?=.{1,512}$)/([A-Za-z0-9+=,.@_-]+/)*"
 
 
 def parse_root_email_domains(domains: Iterable[str]) -> list[str]:
@@ -38,6 +40,21 @@ def parse_root_email_domains(domains: Iterable[str]) -> list[str]:
                 "example.com, for example, without @ or *; a subdomain is a domain of its own."
             )
     return sorted({domain.lower() for domain in listed})
+
+
+def parse_role_path(path: str) -> str:
+    """Return the IAM path of roles.
+
+    Raises:
+        ValueError: It is not the path of a role.
+    """
+    require_known("role_path", path)
+    if not isinstance(path, str) or not re.fullmatch(_PATH, path):
+        raise ValueError(
+            "role_path must be an IAM path of at most 512 characters that begins and ends with a "
+            f"slash, got {path!r}. Write /security/root-access/, for example."
+        )
+    return path
 
 
 def require_audit(argument: str, *, tasks: Iterable[RootTask]) -> None:

@@ -44,9 +44,14 @@ def grant(scope: Construct, grantee: iam.IGrantable, permissions: list[Permissio
         permissions: The permissions.
 
     Raises:
-        ValueError: It is known to be of another account.
-        RuntimeError: It has no policies of its own, such as a principal that is only an ARN.
+        ValueError: It is known to be of another account, or it has no policies of its own.
+        TypeError: It is not a principal of the CDK.
     """
+    if not hasattr(grantee, "grant_principal"):
+        raise TypeError(
+            f"grantee must be a role or another principal of the CDK, got {grantee!r}. For an "
+            'existing role write iam.Role.from_role_arn(stack, "Operator", role_arn).'
+        )
     own = Stack.of(scope).account
     account = grantee.grant_principal.principal_account
     # For a role of another account the CDK reports success, and grants nothing.
@@ -68,8 +73,12 @@ def grant(scope: Construct, grantee: iam.IGrantable, permissions: list[Permissio
         for permission in permissions
     ]
     granted = functools.reduce(iam.Grant.combine, grants)
-    # An ArnPrincipal, for example, has none either: the CDK only says so when it is asked.
-    granted.assert_success()
+    # An ArnPrincipal, for example, has none either.
+    if not granted.success:
+        raise ValueError(
+            f"grantee is of type {type(grantee).__name__}, which has no policies of its own. "
+            "Grant a role, a user, a group or a managed policy."
+        )
     return granted
 
 

@@ -38,6 +38,7 @@ from .alarms import (
     metric_of_refused_executions,
 )
 from .arguments import (
+    parse_role_path,
     parse_root_email_domains,
     require_audit,
     require_max_concurrency,
@@ -184,8 +185,7 @@ class RootTasks(Construct):
         accepted = parse_accepted_credentials(
             {} if accepted_credentials is None else accepted_credentials
         )
-        # The CDK refuses what is not a path of IAM.
-        self.role_path = role_path
+        self.role_path: str = parse_role_path(role_path)
         """The IAM path of the roles that open root sessions."""
         if audit_interval is not None:
             require_duration("audit_interval", audit_interval, maximum=_MAX_AUDIT_INTERVAL)
@@ -284,8 +284,7 @@ class RootTasks(Construct):
             grantee: The principal.
 
         Raises:
-            ValueError: The principal is known to be of another account.
-            RuntimeError: It has no policies of its own.
+            ValueError: The principal is known to be of another account, or has no policies.
         """
         return self._grant_start(grantee, self.audit_state_machine)
 
@@ -303,8 +302,7 @@ class RootTasks(Construct):
 
         Raises:
             ValueError: None of the listed tasks makes changes, so there is nothing to execute; or
-                the principal is known to be of another account.
-            RuntimeError: The principal has no policies of its own.
+                the principal is known to be of another account, or has no policies.
         """
         if self.execute_state_machine is None:
             raise ValueError(
@@ -323,8 +321,7 @@ class RootTasks(Construct):
             grantee: The principal.
 
         Raises:
-            ValueError: The principal is known to be of another account.
-            RuntimeError: It has no policies of its own.
+            ValueError: The principal is known to be of another account, or has no policies.
         """
         # Of audits and plans, too: to stop these needs no reading of what they found.
         executions = [execution_arn(own) for own in self._own_state_machines]
@@ -342,8 +339,7 @@ class RootTasks(Construct):
             grantee: The principal.
 
         Raises:
-            ValueError: The principal is known to be of another account.
-            RuntimeError: It has no policies of its own.
+            ValueError: The principal is known to be of another account, or has no policies.
         """
         reports = [
             "runs/*/report.*",
