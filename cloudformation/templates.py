@@ -18,6 +18,7 @@ from centralized_root_access import (
     RootUseAlarm,
     RootUserGuardrail,
 )
+from centralized_root_access.root_tasks.arguments import MAX_PROTECTED_ACCOUNTS
 
 from .parameter_template import REGION_OF_EVENTS, Option, ParameterTemplate, Row
 from .placeholders import Placeholders
@@ -289,8 +290,8 @@ ROOT_TASKS = ParameterTemplate(
         ),
         "ProtectedAccounts": _text(
             f"The accounts in which no run makes changes, {_EXAMPLE_ACCOUNTS}. Empty: none.",
-            f"|{_ACCOUNTS}*",
-            f"empty, or account IDs of 12 digits, {_SEPARATED}",
+            f"|{_ACCOUNTS}{{0,{MAX_PROTECTED_ACCOUNTS - 1}}}",
+            f"empty, or at most {MAX_PROTECTED_ACCOUNTS} account IDs of 12 digits, {_SEPARATED}",
             default="",
         ),
         "AuditInterval": _one_of(

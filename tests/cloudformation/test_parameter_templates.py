@@ -400,6 +400,7 @@ def totals_of(aws: LocalAws, state_machine: str, input_: dict[str, Any]) -> dict
         ("root-access", "NotificationTopicArn", ""),
         ("root-access", "KmsKeyArn", f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/a"),
         ("root-access", "PermissionsBoundaryArn", "boundary"),
+        ("root-tasks", "ProtectedAccounts", ",".join([MEMBER] * 210)),
         ("root-user-guardrail", "Targets", "r-ab12"),
         ("root-session-guardrail", "SessionRoleArns", "arn:aws:iam::222222222222:role/a*,b"),
         ("root-session-guardrail", "Targets", f"r-ab12,{UNIT}"),

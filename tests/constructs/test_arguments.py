@@ -374,6 +374,20 @@ REFUSED: list[tuple[Build, dict[str, Any], str]] = [
         (root_tasks, {"accepted_credentials": {MEMBER: accepted(**changed)}}, why)
         for changed, why in REFUSED_ENTRIES
     ),
+    (
+        root_tasks,
+        {"accepted_credentials": {f"{number:012}": accepted() for number in range(40)}},
+        "would have .* environment, which has room for 3558: for 209 protected accounts .* List "
+        "less",
+    ),
+    (
+        root_tasks,
+        {
+            "protected_accounts": [f"{number:012}" for number in range(208)],
+            "root_email_domains": ["the-longest-of-names.example.com"],
+        },
+        "and root_email_domains would have .* characters in a function's environment",
+    ),
     (guardrail, {"targets": []}, "is empty"),
     *((guardrail, {"targets": [target]}, f".* '{target}' is not one") for target in NOT_TARGETS),
     (guardrail, {"targets": [UNIT, "r-a1b2"]}, "lists r-a1b2, the organization's root"),

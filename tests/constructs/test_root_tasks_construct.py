@@ -13,6 +13,7 @@ from aws_cdk import App, Duration, Environment, NestedStack, Stack
 from aws_cdk import aws_iam as iam
 
 from centralized_root_access import RootTask, RootTasks
+from centralized_root_access.root_tasks.arguments import MAX_PROTECTED_ACCOUNTS
 from root_tasks.model.task import Task
 from support.accounts import MEMBER
 from support.templates import (
@@ -38,6 +39,12 @@ from support.templates import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# IAM counts an inline policy's size without white space.
+MAX_POLICY_CHARACTERS = 10_240
+# Lambda measures a function's variables as JSON, in which the quotation marks of the settings are
+# escaped.
+MAX_ENVIRONMENT_CHARACTERS = 4096
 
 READ_ONLY = {"start_run", "run_batch", "write_report"}
 MAKING_CHANGES = {"start_execution", "execute_batch", "write_execution_report"}
@@ -347,6 +354,45 @@ def test_audits_that_stopped_are_noticed_after_three_intervals(
         metrics = [metric["MetricStat"] for metric in stopped["Metrics"] if "MetricStat" in metric]
         assert {metric["Period"] for metric in metrics} == {interval.to_seconds()}
     assert bool(alarms) == (warm_up_minutes is not None)
+
+
+def test_the_maximum_of_protected_accounts_fits_policies_and_environments() -> None:
+    longest = root_tasks_template(
+        env=Environment(account="111111111111", region="us-gov-west-1"),
+        tasks=RootTask,
+        protected_accounts=[
+            f"{100_000_000_000 + number}" for number in range(MAX_PROTECTED_ACCOUNTS)
+        ],
+        encryption_key=new_key,
+    )
+    assert not resources(longest, "AWS::IAM::ManagedPolicy"), "CDK has not split it"
+    sizes: dict[str, int] = {}
+    for policy in properties_of(longest, "AWS::IAM::Policy").values():
+        role = policy["Roles"][0]["Ref"]
+        sizes[role] = sizes.get(role, 0) + _max_size(policy["PolicyDocument"])
+    assert max(sizes.values()) <= MAX_POLICY_CHARACTERS
+    environments = [
+        _max_size(function["Environment"]["Variables"])
+        for function in properties_of(longest, "AWS::Lambda::Function").values()
+    ]
+    assert MAX_ENVIRONMENT_CHARACTERS - 100 < max(environments) <= MAX_ENVIRONMENT_CHARACTERS
+
+
+def _max_size(document: object) -> int:
+    """The size with every token as long as it can become."""
+
+    def longest(value: dict[str, Any]) -> Any:
+        match value:
+            case {"Ref": "AWS::Partition"}:
+                return "aws-us-gov"
+            case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Select": _}:
+                return "x" * 160
+            case {"Fn::Join": [str(separator), list(parts)]}:
+                return separator.join(parts)
+        return value
+
+    resolved = json.loads(json.dumps(document), object_hook=longest)
+    return len(json.dumps(resolved, separators=(",", ":")))
 
 
 def test_a_function_is_denied_protected_accounts_before_it_exists(whole: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from ..base.arguments import parse_strings, require_known
 from ..base.enums import RootTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from constructs import Construct
 
@@ -21,6 +22,13 @@ _MAX_CONCURRENCY = 1000
 _DOMAIN = r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}"
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 _PATH = r"(?=.{1,512}$)/([A-Za-z0-9+=,.@_-]+/)*"
+
+# Lambda allows 4,096 characters of variables, measured as JSON, in which the quotation marks of the
+# settings are escaped. Everything but these lists takes less than 538. A role's inline policy has
+# room for more.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_MAX_SETTINGS_CHARACTERS = 4096 - 538
+MAX_PROTECTED_ACCOUNTS = _MAX_SETTINGS_CHARACTERS // len(r"\"111111111111\",")
 
 
 def parse_root_email_domains(domains: Iterable[str]) -> list[str]:
@@ -55,6 +63,26 @@ def parse_role_path(path: str) -> str:
             f"slash, got {path!r}. Write /security/root-access/, for example."
         )
     return path
+
+
+def require_room(settings: Mapping[str, object]) -> None:
+    """Refuse arguments for which a function's environment has no room.
+
+    Raises:
+        ValueError: They are too long.
+    """
+    # As Lambda measures them: the settings are a text in JSON.
+    characters = 0
+    for value in settings.values():
+        text = json.dumps(value, separators=(",", ":"))
+        characters += len(json.dumps(text)) - len('""')
+    if characters > _MAX_SETTINGS_CHARACTERS:
+        given = " and ".join(name for name, value in settings.items() if value)
+        raise ValueError(
+            f"{given} would have {characters} characters in a function's environment, which has "
+            f"room for {_MAX_SETTINGS_CHARACTERS}: for {MAX_PROTECTED_ACCOUNTS} protected accounts "
+            "and nothing else, for example. List less."
+        )
 
 
 def require_audit(argument: str, *, tasks: Iterable[RootTask]) -> None:

@@ -42,6 +42,7 @@ from .arguments import (
     parse_root_email_domains,
     require_audit,
     require_max_concurrency,
+    require_room,
     warn_of_opt_in_region,
 )
 from .functions import RootTaskFunctions, allow_reading_executions
@@ -150,9 +151,10 @@ class RootTasks(Construct):
             expired plan. They ended as SUCCEEDED, and set off no alarm.
 
     Raises:
-        ValueError: An argument is malformed, or out of its range; ``audit_interval`` or
-            ``security_hub_findings`` without ``RootTask.AUDIT`` in ``tasks``; the topic is a FIFO
-            topic, or in another Region; the stack is in a China Region.
+        ValueError: An argument is malformed, out of its range, or too long for a function's
+            environment; ``audit_interval`` or ``security_hub_findings`` without ``RootTask.AUDIT``
+            in ``tasks``; the topic is a FIFO topic, or in another Region; the stack is in a China
+            Region.
         TypeError: An argument has another type, such as an iterator.
     """
 
@@ -184,6 +186,14 @@ class RootTasks(Construct):
         domains = parse_root_email_domains(root_email_domains)
         accepted = parse_accepted_credentials(
             {} if accepted_credentials is None else accepted_credentials
+        )
+        # These go into the environment of a function.
+        require_room(
+            {
+                "protected_accounts": protected,
+                "root_email_domains": domains,
+                "accepted_credentials": accepted,
+            }
         )
         self.role_path: str = parse_role_path(role_path)
         """The IAM path of the roles that open root sessions."""
