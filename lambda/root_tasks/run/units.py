@@ -37,24 +37,14 @@ class Unit:
     Attributes:
         id: Its ID.
         path: The names from the root down, joined by "/".
-        parent_ids: The IDs of its parents, from the root down, as far as it was reached from there.
     """
 
     id: str
     path: str
-    parent_ids: tuple[str, ...] = ()
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """Its ID, after those of what it is in."""
-        return self.parent_ids + (self.id,)
 
     def children(self, names: Mapping[str, str]) -> list[Unit]:
         """Return the units directly in it, whose names are given by their IDs."""
-        return [
-            Unit(id=id_, path=f"{self.path}/{name}", parent_ids=self.ids)
-            for id_, name in names.items()
-        ]
+        return [Unit(id=id_, path=f"{self.path}/{name}") for id_, name in names.items()]
 
 
 @dataclass(frozen=True, kw_only=True)
