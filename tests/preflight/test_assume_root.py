@@ -33,11 +33,9 @@ from support.scp import (
     evaluate_call,
     levels,
     policies_of,
-    policy,
     policy_of,
     samples,
     statement,
-    verdict,
 )
 
 if TYPE_CHECKING:
@@ -116,31 +114,3 @@ def test_service_control_policies_bind_the_caller_of_assume_root(
     check = PolicyCheck(policies, session=replace(OPENED_SESSION, opener=opener))
     verdict = check.verdict(ASSUME_ROOT, ACCOUNT, task=Task.AUDIT)
     assert verdict.decision is expected
-
-
-NOW = 1_790_000_000  # In September 2026.
-
-
-@pytest.mark.parametrize(
-    ("condition", "expected"),
-    [
-        ({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, DENIED),
-        ({"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, ALLOWED),
-        ({"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}, UNKNOWN),
-        ({"DateGreaterThan": {"aws:CurrentTime": ["2030-01-01T00:00:00Z", "2020-01-01"]}}, DENIED),
-        ({"DateNotEquals": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}, UNKNOWN),
-        ({"DateGreaterThanEqualsIfExists": {"aws:TokenIssueTime": "2020-01-01"}}, DENIED),
-        ({"ForAnyValue:DateLessThan": {"aws:TokenIssueTime": "2020-01-01"}}, ALLOWED),
-        ({"NumericLessThan": {"aws:EpochTime": "1577836800"}}, ALLOWED),
-        ({"DateGreaterThan": {"aws:EpochTime": "2020-01-01T00:00:00Z"}}, DENIED),
-        ({"DateGreaterThan": {"aws:CurrentTime": "junk"}}, UNKNOWN),
-    ],
-    ids=str,
-)
-def test_a_time_in_a_session_is_not_before_the_present(
-    condition: dict[str, Any], expected: Decision
-) -> None:
-    session = replace(OPENED_SESSION, opened_after=NOW)
-    assert verdict(policy(statement(Condition=condition)), session=session).decision is expected
-    without = verdict(policy(statement(Condition=condition))).decision
-    assert without in (UNKNOWN, expected)

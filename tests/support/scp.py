@@ -48,7 +48,6 @@ SESSION = SessionFacts(
     organization_path=ORGANIZATION_PATH,
     region="eu-west-1",
     opener=SessionOpener(account_id="111111111111", is_in_management_account=True),
-    opened_after=0,
 )
 
 # A role of a delegated administrator opens the session.

@@ -29,7 +29,6 @@ def _unknown_policy(problem: str) -> Policy:
     return Policy(policy_id="", name="", problem=problem)
 
 
-_PENDING = _unknown_policy("AWS is enabling or disabling this type of policies.")
 _NOT_LISTED = _unknown_policy(
     "No policy was listed for it, and AWS refuses to detach the last one."
 )
@@ -56,13 +55,11 @@ class Attachments:
     """The attachments of the policies of one type.
 
     Attributes:
-        is_pending: Whether AWS is enabling or disabling the type; nothing was listed then.
         policy_ids: The IDs of the policies that are attached to a target itself, by the target's
             ID. A target that is not listed only has AWS's own policy.
         problems: Why it is not known what is attached to a target, by the target's ID.
     """
 
-    is_pending: bool = False
     policy_ids: Mapping[str, Sequence[str]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
 
@@ -93,9 +90,7 @@ class OrganizationPolicies:
             return Level(target_id="", name="", policies=(_UNKNOWN_PATH,))
         attached = self.attachments[policy_type]
         policies = [self.policies[id_] for id_ in attached.policy_ids.get(target_id, ())]
-        if attached.is_pending:
-            policies = [_PENDING]
-        elif policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
+        if policy_type is PolicyType.RESOURCE_CONTROL_POLICY:
             # It is left out when policies are read, because every target has it.
             policies.insert(0, RCP_FULL_ACCESS)
         elif target_id not in attached.policy_ids:

@@ -45,7 +45,6 @@ class SessionFacts:
         organization_id: For example o-8j81brsjuj.
         region: The Region that calls without a resource are sent to.
         opener: The role or user that opens the session.
-        opened_after: A time before the session is opened, in seconds since 1970.
         partition: For example aws.
         account_id: The member account; "" until it is known.
         organization_path: The account's parents, as in o-8j81brsjuj/r-ab12/ou-ab12-11111111/; None
@@ -55,7 +54,6 @@ class SessionFacts:
     organization_id: str
     region: str
     opener: SessionOpener
-    opened_after: int
     partition: str = "aws"
     account_id: str = ""
     organization_path: str | None = None

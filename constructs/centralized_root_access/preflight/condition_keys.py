@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -42,13 +41,11 @@ class Possible:
         absent: Whether the request may lack it.
         values: Values that it may have; a tuple if AWS sends a list.
         others: What it may have besides; None if nothing.
-        times: The earliest and the latest of the other values, if these are times.
     """
 
     absent: bool = False
     values: tuple[Value, ...] = ()
     others: OtherValues | None = None
-    times: tuple[str, str] | None = None
 
     @property
     def text(self) -> str | Unresolved:
@@ -135,15 +132,6 @@ def _organization_paths(request: SessionRequest) -> Possible:
     return _paths(request.session.organization_path)
 
 
-def _date(request: SessionRequest) -> Possible:
-    earliest = datetime.fromtimestamp(request.session.opened_after, UTC)
-    return replace(PRESENT, times=(f"{earliest:%Y-%m-%dT%H:%M:%SZ}", "9999-12-31T00:00:00Z"))
-
-
-def _epoch(request: SessionRequest) -> Possible:
-    return replace(PRESENT, times=(str(request.session.opened_after), "253402214400"))
-
-
 _EVERY_CALL: Mapping[str, _Entry] = {
     # AWS's own task policies deny every other ARN, and calls succeed under them (stackd recorded
     # them: NOTICE).
@@ -187,10 +175,10 @@ _EVERY_CALL: Mapping[str, _Entry] = {
     "aws:MultiFactorAuthPresent": ABSENT_OR_FALSE,
     # Only with MFA; a root session has no code to enter.
     "aws:MultiFactorAuthAge": ABSENT,
-    # In every request with temporary credentials, and not before the present.
-    "aws:TokenIssueTime": _date,
-    "aws:CurrentTime": _date,
-    "aws:EpochTime": _epoch,
+    # In every request with temporary credentials; when it is made is not known.
+    "aws:TokenIssueTime": PRESENT,
+    "aws:CurrentTime": PRESENT,
+    "aws:EpochTime": PRESENT,
     # The SDK sends it; not known in advance.
     "aws:UserAgent": PRESENT,
     # The Region of the endpoint; IAM has one endpoint for each partition.

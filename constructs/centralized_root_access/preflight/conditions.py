@@ -39,7 +39,7 @@ def _outcome(
     if possible.absent:
         cases.append(_holds_without_key(condition, condition.operator))
     if possible.others is not None:
-        cases.append(_holds_for_others(condition, condition.operator, possible, value_of))
+        cases.append(_holds_for_others(condition, condition.operator, possible))
     return agreement(cases)
 
 
@@ -56,14 +56,8 @@ def _null_holds(condition: Condition, possible: Possible) -> Truth:
     return agreement(cases)
 
 
-def _holds_for_others(
-    condition: Condition, operator: Operator, possible: Possible, value_of: ValueOf
-) -> Truth:
+def _holds_for_others(condition: Condition, operator: Operator, possible: Possible) -> Truth:
     """Return whether a condition holds for every other value that its key may have."""
-    if possible.times is not None and operator.is_order:
-        # A condition that holds for the earliest and for the latest time holds for every time in
-        # between.
-        return agreement(_holds(condition, operator, time, value_of) for time in possible.times)
     # An asterisk matches the one value, whatever it is.
     matches_everything = any(template.matches_everything for template in condition.values)
     is_one_value = possible.others is OtherValues.ONE_VALUE

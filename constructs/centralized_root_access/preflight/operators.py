@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from operator import eq, ge, gt, le, lt
@@ -39,13 +38,11 @@ class Operator:
         negated: Whether it holds if no value of the policy matches.
         takes_wildcards: Whether an asterisk in a value of the policy matches every value of a
             request.
-        is_order: Whether it compares which value is less.
     """
 
     compare: Compare
     negated: bool = False
     takes_wildcards: bool = False
-    is_order: bool = False
 
 
 def _comparison_of_texts(
@@ -112,31 +109,7 @@ def _number(text: str) -> Decimal | None:
     return Decimal(text)
 
 
-# The W3C's profile of ISO 8601, or seconds since 1970.
-_DATE = re.compile(
-    r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2}))?",
-    re.ASCII,
-)
-# Four digits could be a year.
-_EPOCH = re.compile(r"-?\d{5,12}", re.ASCII)
-
-
-def _milliseconds(text: str) -> int | None:
-    if _EPOCH.fullmatch(text):
-        return int(text) * 1000
-    if not _DATE.fullmatch(text):
-        return None
-    if "T" not in text:
-        text += "T00:00Z"
-    try:
-        date = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (date - _EPOCH_START) // timedelta(milliseconds=1)
-
-
 _DIGITS = tuple("+-.0123456789")
-_EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _without_variables(compare: Callable[[str, str], Truth | Undefined]) -> Compare:
@@ -144,19 +117,17 @@ def _without_variables(compare: Callable[[str, str], Truth | Undefined]) -> Comp
     return lambda template, value, _: compare(template.raw, value)
 
 
-def _comparison(
-    parse: Callable[[str], Decimal | int | None], holds: Callable[..., bool]
-) -> Compare:
-    """Return the comparison of what a parser makes of both texts.
+def _comparison_of_numbers(holds: Callable[..., bool]) -> Compare:
+    """Return the comparison of two texts as numbers.
 
-    Text of a request that is not a number or a date is unequal to all of them and in no order.
+    Text of a request that is not a number is unequal to all of them and in no order.
     """
 
     def compare(policy_value: str, value: str) -> Truth | Undefined:
-        expected = parse(policy_value)
+        expected = _number(policy_value)
         if expected is None:
             return Undefined.POLICY_VALUE
-        actual = parse(value)
+        actual = _number(value)
         if actual is None and value.startswith(_DIGITS):
             return Truth.UNKNOWN  # A form that AWS may read.
         return truth_of(actual is not None and holds(actual, expected))
@@ -180,7 +151,7 @@ _ORDERS = {
     "GreaterThanEquals": ge,
 }
 _ARN = Operator(compare=_arn_like)
-# No key of a root session has a known value that is binary or an address.
+# No key of a root session has a known value that is binary or an address, or a known time.
 _NEVER_DECIDED = Operator(compare=lambda *_: Truth.UNKNOWN)
 OPERATORS = {
     "StringEquals": Operator(compare=_string_equals),
@@ -195,13 +166,8 @@ OPERATORS = {
 }
 # NumericEquals, NumericLessThan, ..., DateEquals, DateLessThan, ...
 for _name, _holds in _ORDERS.items():
-    _is_order = _holds is not eq
-    OPERATORS[f"Numeric{_name}"] = Operator(
-        compare=_comparison(_number, _holds), is_order=_is_order
-    )
-    OPERATORS[f"Date{_name}"] = Operator(
-        compare=_comparison(_milliseconds, _holds), is_order=_is_order
-    )
+    OPERATORS[f"Numeric{_name}"] = Operator(compare=_comparison_of_numbers(_holds))
+    OPERATORS[f"Date{_name}"] = _NEVER_DECIDED
 _NEGATIONS = {
     "StringEquals": "StringNotEquals",
     "StringEqualsIgnoreCase": "StringNotEqualsIgnoreCase",

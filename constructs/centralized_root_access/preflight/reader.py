@@ -29,7 +29,6 @@ _LIST_POLICIES = "organizations:ListPolicies"
 _LIST_TARGETS = "organizations:ListTargetsForPolicy"
 _LIST_OF_TARGET = "organizations:ListPoliciesForTarget"
 _DESCRIBE_POLICY = "organizations:DescribePolicy"
-_ENABLED = "ENABLED"
 _UNREAD = "The policies that are attached to it could not be read. {}"
 
 
@@ -69,19 +68,12 @@ class PolicyReader:
         """
         target_ids = _target_ids(unit_ids)
         everywhere |= len(target_ids) > MAX_ENTRIES_PER_PAGE
-        statuses = self._type_statuses()
-        attachments = {}
-        for policy_type in PolicyType:
-            if policy_type not in statuses:
-                # It is disabled.
-                continue
-            if statuses[policy_type] == _ENABLED:
-                attachments[policy_type] = self._attachments(
-                    policy_type, target_ids, everywhere=everywhere
-                )
-            else:
-                attachments[policy_type] = Attachments(is_pending=True)
-        return attachments
+        types = self._types()
+        return {
+            policy_type: self._attachments(policy_type, target_ids, everywhere=everywhere)
+            for policy_type in PolicyType
+            if policy_type in types
+        }
 
     def read(
         self,
@@ -122,14 +114,16 @@ class PolicyReader:
             attachments=attachments, policies=policies, target_names=target_names
         )
 
-    def _type_statuses(self) -> dict[str, str]:
-        """Return the status of each type of policies that is not disabled."""
-        statuses = {}
-        for root in self._aws.organization_roots():
-            for listed in require(root, "PolicyTypes", operation=LIST_ROOTS):
-                policy_type = require(listed, "Type", operation=LIST_ROOTS)
-                statuses[policy_type] = require(listed, "Status", operation=LIST_ROOTS)
-        return statuses
+    def _types(self) -> set[str]:
+        """Return the types of policies that are not disabled.
+
+        One that AWS is just enabling or disabling counts: its policies may deny.
+        """
+        return {
+            require(listed, "Type", operation=LIST_ROOTS)
+            for root in self._aws.organization_roots()
+            for listed in require(root, "PolicyTypes", operation=LIST_ROOTS)
+        }
 
     @contextmanager
     def _pool(self) -> Iterator[Executor]:

@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
     UnitIds = tuple[str, ...] | None
 
-# Requests are signed with clocks that differ by five minutes at most.
-_CLOCK_SKEW_SECONDS = 300
-
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
@@ -190,7 +187,6 @@ def survey(
         region=aws.function.region,
         organization_id=organization.organization_id,
         opener=opener,
-        opened_after=int(aws.now().timestamp()) - _CLOCK_SKEW_SECONDS,
     )
     verdicts = _judge(policies, session, scope.accounts, tasks)
     if change is not None:
