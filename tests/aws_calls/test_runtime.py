@@ -133,7 +133,7 @@ def sts() -> Any:
 def test_authorities_are_read_once_by_all_clients_of_a_process(tls: Tls) -> None:
     clients = [sts(), sts(), sts()]
     with ThreadPoolExecutor() as pool:
-        identities = [*pool.map(lambda client: client.get_caller_identity(), clients * 4)]
+        identities = list(pool.map(lambda client: client.get_caller_identity(), clients * 4))
     assert {identity["Account"] for identity in identities} == {"111111111111"}
     assert tls.loads == [str(tls.authority)]
 

@@ -36,8 +36,8 @@ COMPLETE = [(accounts.MEMBER, "CLEAN"), (accounts.OTHER, "HAS_CREDENTIALS")]
     "results",
     [
         COMPLETE[:1],
-        [*COMPLETE, *COMPLETE[:1]],
-        [*COMPLETE, (accounts.THIRD, "CLEAN")],
+        COMPLETE + COMPLETE[:1],
+        COMPLETE + [(accounts.THIRD, "CLEAN")],
         [COMPLETE[0], (accounts.OTHER, "CLEAN")],
         [COMPLETE[0], (accounts.OTHER, "INACCESSIBLE")],
     ],

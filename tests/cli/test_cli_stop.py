@@ -98,7 +98,7 @@ def test_a_stopped_execution_says_what_is_done_unknown_and_not_started(
     }
     assert {id_: outcome for id_, (outcome, _) in rows_of(command_line).items()} == expected
     assert command_line.run("audit", "--from-report", RUN, "--outcome", "unknown").exit_code == 1
-    assert [*command_line.services.inputs.values()][-1] == {
+    assert list(command_line.services.inputs.values())[-1] == {
         "accounts": accounts[5:10],
         "fromReport": RUN,
     }

@@ -196,7 +196,7 @@ def test_a_plan_whose_report_was_altered_is_neither_shown_nor_executed(
     said = command_line.refusal("execute", plan, *options)
     assert "was altered" in said
     assert OTHER not in said
-    assert [*command_line.services.inputs] == [plan]
+    assert list(command_line.services.inputs) == [plan]
 
 
 @pytest.mark.parametrize("by", ["SHA-256", "file"])

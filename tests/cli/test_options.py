@@ -218,7 +218,7 @@ def test_an_account_of_a_report_that_has_left_is_excluded_like_another_one(
     assert f": {OTHER}. No account was accessed." in command_line.refusal(*command)
     command_line.now += timedelta(minutes=1)
     assert command_line.run(*command, "--exclude", OTHER).exit_code == 0
-    plan = [*command_line.root_tasks.executions.values()][-1]
+    plan = list(command_line.root_tasks.executions.values())[-1]
     assert command_line.root_tasks.outcomes(plan) == {MEMBER: "PLANNED"}
 
 

@@ -243,7 +243,7 @@ def test_a_report_that_cannot_be_shown_is_saved_all_the_same(
     )
     with pytest.raises(BrokenPipeError):
         command_line.run("audit", "--from-here", "--output", str(tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == {*FILES}
+    assert {path.name for path in tmp_path.iterdir()} == set(FILES)
 
 
 def test_a_folder_that_is_gone_when_the_run_has_ended_is_named(

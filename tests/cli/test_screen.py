@@ -162,7 +162,7 @@ def test_a_person_who_decides_sees_each_change_and_no_other_account(
         reports.result(f"1{n:011}", Outcome.PLANNED, unit="Root/Prod", items=(key,))
         for n in range(68)
     ]
-    others = [reports.result(f"2{n:011}", outcome) for n, outcome in enumerate([*OTHERS] * 58)]
+    others = [reports.result(f"2{n:011}", outcome) for n, outcome in enumerate(list(OTHERS) * 58)]
     plan = reports.report(*planned, *others, task=Task.DELETE)
     screen.show_report(plan, to_decide=True)
     out, shown = capsys.readouterr()

@@ -230,7 +230,7 @@ def test_accepted_credentials_are_planned_only_if_their_account_is_named_and_the
     assert shown.exit_code == planned.exit_code
     assert planned.said in " ".join(shown.lines)
     assert planned.summary in shown.lines[-1]
-    plan = [*command_line.services.inputs][-1]
+    plan = list(command_line.services.inputs)[-1]
     report = json.loads(root_tasks.read(f"runs/{plan}/report.json"))
     (result,) = (each for each in report["results"] if each["accountId"] == MEMBER)
     assert {item["type"]: item["outcome"] for item in result["items"]} == planned.items

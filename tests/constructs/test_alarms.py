@@ -109,7 +109,7 @@ def test_the_runbook_has_what_a_notice_or_an_alarm_names(path: Any) -> None:
     named = re.findall(r"Runbook: (.+?), (.+)$", path.read_text(), re.MULTILINE)
     assert named
     assert {title for title, _ in named} == {page}
-    assert {heading for _, heading in named} <= {*headings}
+    assert {heading for _, heading in named} <= set(headings)
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)

@@ -155,7 +155,7 @@ def test_a_list_token_is_refused(token: Callable[[CfnParameter], list[str]]) -> 
 def test_the_place_of_a_token_does_not_depend_on_when_it_was_created(names: list[str]) -> None:
     stack = bootstrap_stack(env=MANAGEMENT)
     tokens = [CfnParameter(stack, name).value_as_string for name in names]
-    root_access(stack, delegated_administrators=[*tokens, MEMBER, *tokens])
+    root_access(stack, delegated_administrators=tokens + [MEMBER] + tokens)
     assert delegates(stack) == [MEMBER, {"Ref": "A"}, {"Ref": "B"}]
 
 

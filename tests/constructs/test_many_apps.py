@@ -112,7 +112,7 @@ def test_the_lowest_supported_packages_synthesize_the_same_resources(
 
 def test_the_lowest_packages_are_the_lowest_that_the_project_allows() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked_for = "\n".join([*project["dependencies"], *project["optional-dependencies"]["cdk"]])
+    asked_for = "\n".join(project["dependencies"] + project["optional-dependencies"]["cdk"])
     allowed = dict(re.findall(r"^([\w-]+)>=([\d.]+)", asked_for, re.MULTILINE))
     pinned = dict(
         re.findall(

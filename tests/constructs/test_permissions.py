@@ -53,7 +53,7 @@ DELEGATES: tuple[Properties, ...] = (
 )
 # What a stack can list: the properties of its custom resource.
 CONFIGURATIONS = [
-    {"Features": [*features], **delegates}
+    {"Features": list(features), **delegates}
     for features, delegates in itertools.product(FEATURES, DELEGATES)
 ]
 WIDEST: Properties = {"Features": [CREDENTIALS], "DelegatedAdministrators": [MEMBER]}
@@ -62,7 +62,7 @@ COMPARED: dict[str, Properties] = {
     "nothing": {"Features": []},
     "credentials for a delegate": WIDEST,
     "sessions for no one": {"Features": [SESSIONS], "DelegatedAdministrators": []},
-    "both for a delegate": {"Features": [*BOTH], "DelegatedAdministrators": [MEMBER]},
+    "both for a delegate": {"Features": list(BOTH), "DelegatedAdministrators": [MEMBER]},
 }
 
 

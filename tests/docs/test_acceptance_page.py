@@ -79,7 +79,7 @@ def test_each_question_names_its_cases_and_each_case_that_aws_does_not_document_
     questions = [" ".join(paragraph.split()) for paragraph in part.strip().split("\n\n")]
     assert [found for found in questions if not found.startswith("**Whether ")] == []
     named = [re.findall(r"\*(.+?)\*", re.split("Cases?: ", found)[1]) for found in questions]
-    assumed = [*unlock.CASES, *policies.CASES, *deploy.CASES]
+    assumed = unlock.CASES + policies.CASES + deploy.CASES
     assert sorted(name for names in named for name in names) == sorted(
         case.name for case in assumed if case.source is Source.ASSUMED
     )

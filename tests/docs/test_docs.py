@@ -180,7 +180,7 @@ def test_the_readme_calls_confirmed_what_a_run_of_ours_recorded_from_aws(
     assert " ".join(generator["confirmation"](tmp_path).split()) == sentences
 
 
-@pytest.mark.parametrize(("number", "name"), [*enumerate(PARAMETERS)], ids=[*PARAMETERS])
+@pytest.mark.parametrize(("number", "name"), list(enumerate(PARAMETERS)), ids=list(PARAMETERS))
 def test_the_page_of_parameters_has_each_one_with_its_default(number: int, name: str) -> None:
     page = (ROOT / "docs" / "reference" / "template-parameters.md").read_text()
     table = page.split("| parameter of ")[1:][number].partition("\n\n")[0]

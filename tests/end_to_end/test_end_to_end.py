@@ -87,7 +87,7 @@ def deployed(
         root_access.add_drift_check(repair=True, notification_topic=sns.Topic(stack, "Topic"))
         tasks = RootTasks(stack, "RootTasks")
         RootUserGuardrail(
-            stack, "RootUserGuardrail", targets=[*units.values()], exempt_accounts=[THIRD]
+            stack, "RootUserGuardrail", targets=list(units.values()), exempt_accounts=[THIRD]
         )
         trail = logs.LogGroup(stack, "Trail")
         RootUseAlarm(

@@ -122,8 +122,6 @@ def test_the_local_aws_needs_some_packages_of_the_tests_in_the_same_versions() -
     assert pins("requirements-template.txt").items() < local_aws.items()
     groups = tomllib.loads(Path(CHECKOUT / "pyproject.toml").read_text())["dependency-groups"]
     named = [
-        package
-        for package in (*groups["local-aws"], *groups["template"])
-        if isinstance(package, str)
+        package for package in groups["local-aws"] + groups["template"] if isinstance(package, str)
     ]
     assert {re.split(r"\W", package)[0] for package in named} - {"nodejs"} <= local_aws.keys()

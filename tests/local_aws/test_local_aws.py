@@ -372,7 +372,7 @@ def test_a_callers_command_has_its_environment_without_settings_for_another_aws(
         "the caller's programs first"
     )
     assert environment["AWS_SESSION_TOKEN"] == "token"
-    assert environment.keys().isdisjoint({*OTHER_SETTINGS, "JSII_NODE"})
+    assert environment.keys().isdisjoint(OTHER_SETTINGS | {"JSII_NODE"})
 
 
 def test_the_environment_of_a_service_has_no_variable_of_the_user() -> None:
@@ -382,7 +382,7 @@ def test_the_environment_of_a_service_has_no_variable_of_the_user() -> None:
     assert environment["PATH"] == "/folder/bin:/bin"
     assert environment["HOME"] == "/folder/home"
     assert environment["AWS_SESSION_TOKEN"] == "token"
-    assert environment.keys().isdisjoint({*OTHER_SETTINGS, "EDITOR"})
+    assert environment.keys().isdisjoint(OTHER_SETTINGS | {"EDITOR"})
 
 
 def test_the_lock_file_has_no_download_addresses() -> None:

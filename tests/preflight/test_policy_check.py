@@ -137,7 +137,7 @@ def with_changes(
     """Return what the command finds once every change that it suggests is made."""
     policies = policies_of(documents, attached, without_full_access=without_full_access)
     documents_after: dict[str, Any] = json.loads(json.dumps(documents))
-    attached_after = {id_: [*policy_ids] for id_, policy_ids in attached.items()}
+    attached_after = {id_: list(policy_ids) for id_, policy_ids in attached.items()}
     for number, fix in enumerate(find_fixes([checked(policies, opener=opener)], opener or OPENER)):
         cause = fix.cause
         if fix.suggested is None:

@@ -73,7 +73,7 @@ SETTINGS: dict[str, Callable[[Mapping[str, str]], object]] = {
     "root_tasks.handlers.write_execution_report": WriteReportSettings.from_environment,
 }
 WITHOUT_SETTINGS = {"root_access.handler.on_event"}
-HANDLERS = [*WITHOUT_SETTINGS, *SETTINGS]
+HANDLERS = sorted(WITHOUT_SETTINGS | SETTINGS.keys())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -533,9 +533,9 @@ def test_an_account_id_is_the_same_for_every_construct_and_function(
 def test_the_command_line_finds_each_role_that_opens_root_sessions(everything: Synthesized) -> None:
     outputs = {key: text(output["Value"]) for key, output in everything.template["Outputs"].items()}
     listed = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
-    found = [
-        *deployment._deployments([{"StackName": "Roots", "StackId": "arn", "Outputs": listed}])
-    ]
+    found = list(
+        deployment._deployments([{"StackName": "Roots", "StackId": "arn", "Outputs": listed}])
+    )
     opening = {
         policy["Properties"]["Roles"][0]["Ref"]
         for policy in resources(everything.template, "AWS::IAM::Policy").values()

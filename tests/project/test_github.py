@@ -29,7 +29,7 @@ def jobs(workflow: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("schema", "files"),
     [
-        ("vendor.github-workflows", [*WORKFLOWS, *ROOT.glob("examples/*.yml")]),
+        ("vendor.github-workflows", WORKFLOWS + list(ROOT.glob("examples/*.yml"))),
         ("custom.github-workflows-require-timeout", WORKFLOWS),
         ("vendor.github-issue-forms", FORMS),
         ("vendor.github-issue-config", [GITHUB / "ISSUE_TEMPLATE/config.yml"]),

@@ -94,11 +94,8 @@ def selection(files: Sequence[str]) -> list[str]:
         path.name: path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")
     }
     names = (test.partition("::") for test in EXCEPTIONS)
-    return [
-        "-q",
-        *(f"--deselect={paths[file]}::{test}" for file, _, test in names),
-        *(paths[file] for file in files),
-    ]
+    left_out = [f"--deselect={paths[file]}::{test}" for file, _, test in names]
+    return ["-q"] + left_out + [paths[file] for file in files]
 
 
 def enlarge_stack() -> None:
@@ -140,7 +137,7 @@ def collect(arguments: Sequence[str]) -> set[str]:
 
 
 def test_the_functions_work_on_python_3_14() -> None:
-    arguments = selection((*AWS_FILES, *OTHER_FILES))
+    arguments = selection(AWS_FILES + OTHER_FILES)
     results = run_in_runtime(arguments)
     assert results["python"].startswith("3.14.")
     assert results["boto3"] == version("boto3")
@@ -156,12 +153,10 @@ def run_with(sdk: Path, code: str, *arguments: str) -> subprocess.CompletedProce
     """Run code with an older SDK; the first line that it prints is the SDK's version."""
     assert sdk.is_dir(), "The SDK is not installed. Run `make test-slow`."
     return run(
-        *(
-            sys.executable,
-            "-c",
-            f"import botocore; print(botocore.__version__)\n{code}",
-            *arguments,
-        ),
+        sys.executable,
+        "-c",
+        f"import botocore; print(botocore.__version__)\n{code}",
+        *arguments,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (sdk, ROOT, ROOT / "tests")))},
     )
@@ -174,9 +169,9 @@ def run_with(sdk: Path, code: str, *arguments: str) -> subprocess.CompletedProce
         (
             LOWEST,
             "requirements-lowest.txt",
-            (*AWS_FILES, "test_cli_cycle.py", "test_execute.py", "test_runtime.py"),
+            AWS_FILES + ("test_cli_cycle.py", "test_execute.py", "test_runtime.py"),
         ),
-        (OLDEST, "tests/oldest_sdk/requirements.txt", (*CUSTOM_RESOURCE_FILES, "test_runtime.py")),
+        (OLDEST, "tests/oldest_sdk/requirements.txt", CUSTOM_RESOURCE_FILES + ("test_runtime.py",)),
     ],
     ids=["the lowest supported, all functions", "the oldest of a runtime, the custom resource"],
 )

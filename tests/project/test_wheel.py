@@ -113,7 +113,7 @@ def test_tools_of_2024_read_the_metadata(built: tuple[Path, Path]) -> None:
     links = re.findall(r"\]\(([^)]*)\)", readme)
     assert len(addresses) == 5
     assert len(links) > 20
-    assert [link for link in [*addresses, *links] if not link.startswith("https://")] == []
+    assert [link for link in addresses + links if not link.startswith("https://")] == []
     assert f"{addresses[1]}/blob/v{metadata['Version']}/SECURITY.md" in links
     assert "begin pypi" not in readme
 

@@ -464,7 +464,7 @@ DISABLES = [Operation.DISABLE_ROOT_SESSIONS, Operation.DISABLE_ROOT_CREDENTIALS_
         ("RegisterDelegatedAdministrator", DELEGATED, [Operation.DEREGISTER]),
         ("RegisterDelegatedAdministrator", DELEGATED | {"accountId": OTHER}, []),
         ("RegisterDelegatedAdministrator", None, [Operation.DEREGISTER]),
-        ("DisableOrganizationsEverything", None, [*Operation]),
+        ("DisableOrganizationsEverything", None, list(Operation)),
     ],
     ids=str,
 )

@@ -214,7 +214,7 @@ def test_a_feature_that_is_disabled_again_and_again_ends_as_an_error(
     )
     error = create_error(stack)
     assert error.failure.kind is FailureKind.NOT_PERSISTED
-    assert len(error.applied) == len({*error.applied}), "the reason has room for all that follows"
+    assert len(error.applied) == len(set(error.applied)), "the reason has room for all that follows"
     assert function.time.seconds <= LAST_START
 
 

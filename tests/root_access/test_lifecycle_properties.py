@@ -148,7 +148,7 @@ def test_no_state_failure_or_change_by_others_makes_a_deployment_harmful_or_its_
         assert outcome.response_bytes < MAX_SUCCESS_BYTES
         assert PRINCIPAL in after.trusted_access
         assert changed or after.features == set(listed)
-        assert administrators is None or set(after.delegated_administrators) == {*administrators}
+        assert administrators is None or set(after.delegated_administrators) == set(administrators)
         status = json.loads(stack.data["StatusJson"])
         assert changed or status["features"] == sorted(after.features)
         return
@@ -163,7 +163,7 @@ def test_no_state_failure_or_change_by_others_makes_a_deployment_harmful_or_its_
     )
     assert_error_is_true(error, effects(before, after))
     if not set(wanted) <= set(after.delegated_administrators):
-        gone = {*before.delegated_administrators} - {*after.delegated_administrators}
+        gone = set(before.delegated_administrators) - set(after.delegated_administrators)
         assert not gone, f"{gone} lost their registration before all that are listed have one"
 
 
@@ -201,7 +201,7 @@ def effects(before: RootAccess, after: RootAccess) -> set[Step]:
     }
     if PRINCIPAL in after.trusted_access.keys() - before.trusted_access.keys():
         steps.add(Step(operation=Operation.ENABLE_TRUSTED_ACCESS))
-    was, is_ = {*before.delegated_administrators}, {*after.delegated_administrators}
+    was, is_ = set(before.delegated_administrators), set(after.delegated_administrators)
     steps |= {Step(operation=Operation.REGISTER, account_id=account_id) for account_id in is_ - was}
     steps |= {
         Step(operation=Operation.DEREGISTER, account_id=account_id) for account_id in was - is_
@@ -211,7 +211,7 @@ def effects(before: RootAccess, after: RootAccess) -> set[Step]:
 
 def assert_error_is_true(error: ConvergenceError, happened: set[Step]) -> None:
     """Assert that an error leaves no effect out, and calls nothing missing that took effect."""
-    assert happened <= {*error.applied, *error.possibly_applied}
-    assert not happened & {*error.not_applied} - {*error.possibly_applied}
+    assert happened <= set(error.applied) | set(error.possibly_applied)
+    assert not happened & set(error.not_applied) - set(error.possibly_applied)
     if not error.applied and not error.possibly_applied:
         assert not happened

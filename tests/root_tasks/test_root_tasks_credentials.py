@@ -212,7 +212,7 @@ def test_no_batch_makes_changes_once_its_execution_was_stopped(
     plan = root_tasks.run(DELETE)
 
     def stop(batch: int) -> bool:
-        execution = [*root_tasks.executions.values()][-1]
+        execution = list(root_tasks.executions.values())[-1]
         execution.status = "ABORTED"
         return redriven
 
@@ -308,7 +308,7 @@ def test_step_functions_may_describe_an_execution_as_it_was_seconds_ago(
     root_tasks: RootTasks, outdated: list[dict[str, Any] | None]
 ) -> None:
     plan = root_tasks.run(DELETE)
-    root_tasks.outdated = {root_tasks.arn(plan.run_id): [*outdated]}
+    root_tasks.outdated = {root_tasks.arn(plan.run_id): list(outdated)}
     assert root_tasks.outcomes(root_tasks.execute(plan, name="execution")) == {MEMBER: "DONE"}
     assert refusal(root_tasks.execute(plan))[0] is RefusalReason.PLAN_CLAIMED
     assert not any(root_tasks.outdated.values())
@@ -482,7 +482,7 @@ def test_a_plan_can_be_limited_to_types_of_credentials(root_tasks: RootTasks) ->
         "SIGNING_CERTIFICATE": f"SIGNING_CERTIFICATE {CERTIFICATE}",
         "MFA_DEVICE": f"MFA_DEVICE {MFA}",
     }
-    for types in (["ACCESS_KEY"], ["PASSWORD", "SIGNING_CERTIFICATE"], [*items]):
+    for types in (["ACCESS_KEY"], ["PASSWORD", "SIGNING_CERTIFICATE"], list(items)):
         plan = root_tasks.run({**DELETE, "credentialTypes": types[::-1]})
         assert root_tasks.items(plan, MEMBER) == [(items[type_], "PLANNED") for type_ in types]
 
@@ -692,7 +692,7 @@ def test_what_is_deleted_already_is_nothing_to_do(root_tasks: RootTasks) -> None
     root_user.certificates.clear()
     executed = root_tasks.execute(plan)
     outcomes = [outcome for _, outcome in root_tasks.items(executed, MEMBER)]
-    assert outcomes == [*["NOTHING_TO_DO"] * 3, "DONE"]
+    assert outcomes == ["NOTHING_TO_DO"] * 3 + ["DONE"]
     assert root_tasks.outcomes(executed) == {MEMBER: "DONE"}
 
 

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     import pytest
     from click.testing import Result as Finished
+    from mypy_boto3_organizations.literals import PolicyTypeType
 
     from local_aws.emulation import LocalOrganization, Organization
 
 RUN = "0123456789ab"
+POLICY_TYPES: tuple[PolicyTypeType, ...] = ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")
 
 
 class EmulatedAws(LocalAws):
@@ -129,8 +131,8 @@ def enable_policies(organization: Organization) -> None:
     """Enable the policies that cases attach."""
     organizations = organization.client("organizations")
     [root] = organizations.list_roots()["Roots"]
-    organizations.enable_policy_type(RootId=root["Id"], PolicyType="SERVICE_CONTROL_POLICY")
-    organizations.enable_policy_type(RootId=root["Id"], PolicyType="RESOURCE_CONTROL_POLICY")
+    for kind in POLICY_TYPES:
+        organizations.enable_policy_type(RootId=root["Id"], PolicyType=kind)
 
 
 def scene_of(organization: Organization) -> Scene:
@@ -145,8 +147,9 @@ def snapshot(organization: Organization, names: Names) -> dict[str, Any]:
     member = str(names.member)
     organizations = organization.client("organizations")
     policies = [
-        *organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"],
-        *organizations.list_policies(Filter="RESOURCE_CONTROL_POLICY")["Policies"],
+        policy["Id"]
+        for kind in POLICY_TYPES
+        for policy in organizations.list_policies(Filter=kind)["Policies"]
     ]
     attached = organizations.list_policies_for_target(
         TargetId=member, Filter="SERVICE_CONTROL_POLICY"
@@ -161,7 +164,7 @@ def snapshot(organization: Organization, names: Names) -> dict[str, Any]:
         },
         "buckets": organization.client("s3", account_id=member).list_buckets()["Buckets"],
         "queues": organization.client("sqs", account_id=member).list_queues().get("QueueUrls", []),
-        "policies": sorted(policy["Id"] for policy in policies),
+        "policies": sorted(policies),
         "attached": sorted(policy["Id"] for policy in attached["Policies"]),
     }
 

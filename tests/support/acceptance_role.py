@@ -43,7 +43,7 @@ def policies_of(level: Level) -> list[dict[str, Any]]:
         for policy in resources.values()
         if policy.get("Condition") in conditions and level.includes(conditions[policy["Condition"]])
     ]
-    return [statement for document in (*own, *others) for statement in document["Statement"]]
+    return [statement for document in own + others for statement in document["Statement"]]
 
 
 def role_actions(level: Level, *, resource: str | None = None) -> set[str]:

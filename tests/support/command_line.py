@@ -449,7 +449,7 @@ def run_next(command_line: CommandLine, shown: Shown, *options: str) -> Shown:
 
 def last_input(command_line: CommandLine) -> dict[str, Any]:
     """Return the input of the execution that was started last."""
-    input_: dict[str, Any] = [*command_line.services.inputs.values()][-1]
+    input_: dict[str, Any] = list(command_line.services.inputs.values())[-1]
     return input_
 
 

@@ -76,9 +76,7 @@ def parse_command_line(arguments: Sequence[str]) -> None:
     command: click.Command = main
     context = main.make_context("centralized-root-access", list(arguments))
     while isinstance(command, click.Group):
-        name, found, rest = command.resolve_command(
-            context, [*context._protected_args, *context.args]
-        )
+        name, found, rest = command.resolve_command(context, context._protected_args + context.args)
         assert found is not None, name
         command = found
         context = command.make_context(name, rest, parent=context)

@@ -423,7 +423,7 @@ def run_batch(sts: Any, clock: Clock, account_ids: Iterable[str]) -> list[Findin
     runner = AccountRunner(aws=aws_of(sts, clock), work=work, back_up=lambda backup: "")
     assignments = [Assignment(account_id=id_) for id_ in account_ids]
     with ThreadPoolExecutor(MAX_ACCOUNTS_IN_PARALLEL) as accounts, ThreadPoolExecutor(1) as calls:
-        return [*accounts.map(functools.partial(runner.run, executor=calls), assignments)]
+        return list(accounts.map(functools.partial(runner.run, executor=calls), assignments))
 
 
 # The start of a run

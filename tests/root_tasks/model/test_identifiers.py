@@ -42,7 +42,7 @@ DOCUMENTS = [
     type_ for type_ in Document.__subclasses__() if type_.__module__.startswith("root_tasks.")
 ]
 ENUMS = {enum for document in DOCUMENTS for enum in enums_of(document)}
-IDENTIFIERS = {*Identifier.__subclasses__()}
+IDENTIFIERS = set(Identifier.__subclasses__())
 IDENTIFIER = re.compile("[A-Z]+(_[A-Z]+)*")
 
 

@@ -283,7 +283,7 @@ def test_the_csv_of_a_plan_counts_what_it_lists() -> None:
 
 
 def test_the_worst_root_users_come_first_and_skipped_accounts_last() -> None:
-    outcomes = [*Outcome]
+    outcomes = list(Outcome)
     assert outcomes[:2] == [Outcome.UNPROTECTED, Outcome.HAS_CREDENTIALS]
     assert outcomes[-1] is Outcome.SKIPPED
     written = report(*(result(FIRST, outcome) for outcome in reversed(outcomes)))
@@ -666,7 +666,7 @@ CLEANED = report(*(result(each.account_id) for each in CLEAN_UP.results))
 
 def with_results(*results: AccountResult) -> Report:
     """The audit after the clean-up, with other results of some accounts."""
-    others = {each.account_id: each for each in (*CLEANED.results, *results)}
+    others = {each.account_id: each for each in CLEANED.results + results}
     return dataclasses.replace(CLEANED, results=tuple(others.values()))
 
 

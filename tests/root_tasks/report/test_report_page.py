@@ -137,7 +137,7 @@ def test_no_script_from_data_runs_and_hostile_names_are_text(shown: Show) -> Non
     page = shown(audit)
     page.click("#details")
     assert page.evaluate("document.querySelectorAll('.details').length") == len(HOSTILE_NAMES)
-    names = [*map(printable, HOSTILE_NAMES)]
+    names = list(map(printable, HOSTILE_NAMES))
     assert page.evaluate(NAMES) == [name or "(no name)" for name in names]
     assert texts(page, ".reason") == [name for name in names if name]
     assert texts(page, "#warnings li") == names
@@ -434,7 +434,7 @@ def test_a_policy_to_be_set_is_never_shown_like_one_to_be_removed(
     badges = page.evaluate(
         "[...document.querySelectorAll('.badge')].map((each) => each.lastChild.textContent)"
     )
-    assert {*badges} == {words}
+    assert set(badges) == {words}
     assert page.evaluate("document.querySelector('.totals [data-outcome]').innerText").endswith(
         words
     )

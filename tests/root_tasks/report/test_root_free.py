@@ -86,10 +86,12 @@ class Audit:
 AUDITS = st.builds(
     Audit,
     # Mostly clean: otherwise no sequence is long.
-    accounts=st.lists(st.sampled_from(["CLEAN"] * 6 + [*KINDS]), min_size=1, max_size=3).map(tuple),
+    accounts=st.lists(st.sampled_from(["CLEAN"] * 6 + list(KINDS)), min_size=1, max_size=3).map(
+        tuple
+    ),
     hours=st.integers(2, 2_000),
     minutes=st.sampled_from([5, 119]),
-    latest=st.sampled_from([Latest.KEPT] * 8 + [*Latest]),
+    latest=st.sampled_from([Latest.KEPT] * 8 + list(Latest)),
     written_twice=st.booleans(),
     damaged_between=st.sampled_from([False] * 3 + [True]),
 )

@@ -124,7 +124,7 @@ def test_the_results_of_named_accounts_and_of_units_are_those_of_all_accounts(
     )
     assert everybody[OTHER]["organizationalUnit"] == "Root/Workloads/Prod"
     named = [MANAGEMENT, MEMBER, OTHER, suspended]
-    for account_ids in (named, [*named, *many]):
+    for account_ids in (named, named + many):
         assert rows(root_tasks, {"accounts": account_ids}) == {
             id_: everybody[id_] for id_ in account_ids
         }
@@ -151,7 +151,7 @@ def test_many_named_accounts_are_listed_where_that_takes_fewer_calls(root_tasks:
     assert calls_for(many[-50:]) == (10, 0)
     assert calls_for(many[:36]) == (2, 0)
     # Also where as many pages were read as accounts are missing.
-    assert calls_for([*many[:16], *many[-5:]]) == (5, 5)
+    assert calls_for(many[:16] + many[-5:]) == (5, 5)
 
 
 def test_a_run_of_a_unit_reads_below_it(root_tasks: RootTasks) -> None:
