@@ -108,7 +108,7 @@ class Assignment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RootAddress:
-    """The e-mail address of an account's root user, to which AWS sends how to reset the password."""
+    """The e-mail address of an account's root user, to which AWS sends the password reset."""
 
     account_id: str
     email: str | None

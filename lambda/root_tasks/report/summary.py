@@ -279,7 +279,8 @@ def _counts(report: Report, *, without: Collection[Outcome]) -> str:
         singular, plural = _PREDICATES[outcome]
         # Only the first one says what is counted.
         subject = f"{count:,}" if counts else quantity(count, "account")
-        counts.append(f"{subject} {singular if count == 1 else plural}")
+        predicate = singular if count == 1 else plural
+        counts.append(f"{subject} {predicate}")
     return f"{enumeration(counts)}." if counts else ""
 
 
