@@ -98,7 +98,10 @@ class RefusalReason(Enum):
         "the construct CentralizedRootAccess with it in the management account "
         "{management_account_id}."
     )
-    NOT_MEMBERS = "Not in organization {organization_id}: {account_ids}. No account was accessed."
+    NOT_MEMBERS = (
+        "Not in organization {organization_id}: {account_ids}. Leave them out, or use credentials of "
+        "their organization. No account was accessed."
+    )
     UNIT_NOT_FOUND = (
         "There is no organizational unit {unit}. Name a unit by its ID, or by its names from the "
         "root down, as in Root/Workloads. No account was accessed."

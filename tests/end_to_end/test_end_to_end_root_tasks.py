@@ -40,7 +40,7 @@ PASSWORD, KEYS, EVERYTHING, MFA_ONLY = (
     "100000000004",
 )
 SUSPENDED, PROTECTED, DENIED = "100000000005", "100000000006", "100000000007"
-ALSO_PASSWORD, LOCKED_OUT = "100000000008", "100000000010"
+ALSO_PASSWORD, ACCEPTED, LOCKED_OUT = "100000000008", "100000000009", "100000000010"
 DELETABLE = {PASSWORD, KEYS, EVERYTHING, MFA_ONLY, ALSO_PASSWORD}
 DELETE = RootTask.DELETE
 
@@ -189,7 +189,7 @@ def add_accounts(organization: Organization) -> None:
         account_id=EVERYTHING, password=True, access_keys=1, mfa_devices=2, certificates=1
     )
     organization.put_root_credentials(account_id=MFA_ONLY, mfa_devices=1)
-    for account_id in (ALSO_PASSWORD, PROTECTED, SUSPENDED):
+    for account_id in (ALSO_PASSWORD, ACCEPTED, PROTECTED, SUSPENDED):
         organization.put_root_credentials(account_id=account_id, password=True)
     organization.suspend(SUSPENDED)
     organization.deny(account_id=DENIED, action="iam:*")
@@ -203,12 +203,16 @@ def build(stack: Stack) -> None:
         "RootTasks",
         tasks=RootTask,
         protected_accounts=[PROTECTED],
-        # One whose last day has not come yet, and one whose last day has passed.
+        # Two whose last day has not come yet, and one whose last day has passed.
         accepted_credentials={
             account_id: AcceptedCredentials(
                 types=[CredentialType.PASSWORD], reason="A trial", until=until
             )
-            for account_id, until in ((PROTECTED, "9999-12-31"), (PASSWORD, "2026-01-01"))
+            for account_id, until in (
+                (ACCEPTED, "9999-12-31"),
+                (PROTECTED, "9999-12-31"),
+                (PASSWORD, "2026-01-01"),
+            )
         },
         security_hub_findings=True,
         allow_policy_override=True,
@@ -230,6 +234,7 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
     execute_plan(deployed, plan)
     refuse_what_was_executed(deployed, plan)
     audit_again(deployed)
+    delete_what_is_accepted(local_aws, deployed)
     compare_findings(before, imported_findings(local_aws))
     fail_with_a_report(deployed)
     lose_batches(deployed)
@@ -242,15 +247,15 @@ def test_an_organization_of_sixty_accounts_is_audited_cleaned_and_unlocked(
 
 def check_audit(deployed: Deployed, audit: Execution) -> None:
     assert audit.output["totals"] == {
-        "CLEAN": 51,
+        "CLEAN": 50,
         "HAS_CREDENTIALS": 5,
-        "ACCEPTED": 1,
+        "ACCEPTED": 2,
         "PROTECTED": 1,
         "SKIPPED": 1,
         "INACCESSIBLE": 1,
     }
     assert deployed.accounts(audit, "HAS_CREDENTIALS") == DELETABLE
-    assert deployed.accounts(audit, "ACCEPTED") == {PROTECTED}
+    assert deployed.accounts(audit, "ACCEPTED") == {ACCEPTED, PROTECTED}
     assert deployed.accounts(audit, "SKIPPED") == {SUSPENDED}
     assert deployed.accounts(audit, "INACCESSIBLE") == {DENIED}
     for name in ("report.html", "report.csv", "report.json"):
@@ -278,7 +283,7 @@ def compare_findings(before: dict[str, dict[str, Any]], after: dict[str, dict[st
     failed = {
         id_ for id_, finding in before.items() if finding["Compliance"] == {"Status": "FAILED"}
     }
-    assert failed == DELETABLE | {PROTECTED}
+    assert failed == DELETABLE | {ACCEPTED, PROTECTED}
     assert {id_ for id_ in before if before[id_]["UpdatedAt"] >= after[id_]["UpdatedAt"]} == set()
     for findings in (before, after):
         for finding in findings.values():
@@ -288,6 +293,7 @@ def compare_findings(before: dict[str, dict[str, Any]], after: dict[str, dict[st
 
 def check_plan(deployed: Deployed, plan: Execution) -> None:
     assert deployed.accounts(plan, "PLANNED") == DELETABLE
+    assert deployed.accounts(plan, "ACCEPTED") == {ACCEPTED}
     assert deployed.accounts(plan, "SKIPPED") == {MANAGEMENT, SUSPENDED, PROTECTED}
     assert deployed.accounts(plan, "INACCESSIBLE") == {DENIED}
     assert deployed.organization.root_credentials(PASSWORD).password
@@ -368,9 +374,26 @@ def audit_again(deployed: Deployed) -> None:
     audit = deployed.run_successfully()
     assert deployed.accounts(audit, "CLEAN") >= DELETABLE
     assert deployed.accounts(audit, "HAS_CREDENTIALS") == {LOCKED_OUT}
-    assert deployed.accounts(audit, "ACCEPTED") == {PROTECTED}
-    for account_id in (SUSPENDED, PROTECTED):
+    assert deployed.accounts(audit, "ACCEPTED") == {ACCEPTED, PROTECTED}
+    for account_id in (SUSPENDED, PROTECTED, ACCEPTED):
         assert deployed.organization.root_credentials(account_id).password, "not changed"
+
+
+def delete_what_is_accepted(aws: LocalAws, deployed: Deployed) -> None:
+    """What is accepted goes only if its account is named, and each command prints the next one."""
+    planned = run_command(aws, "plan", "delete", "--account", f"{ACCEPTED},{PROTECTED}")
+    assert "Of these, 1 is accepted and should stay" in planned.stdout, planned.stderr
+    executed = run_command(aws, *next_command(planned), "--yes")
+    assert not deployed.organization.root_credentials(ACCEPTED).password, executed.stderr
+    assert "protected_accounts" in executed.stderr
+    audited = run_command(aws, *next_command(executed))
+    assert audited.returncode == 0, audited.stderr
+
+
+def next_command(finished: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the arguments of the command that a command printed as the next step."""
+    _, printed = finished.stderr.split("centralized-root-access ")
+    return printed.splitlines()[0].split()
 
 
 def unlock_and_give_back(aws: LocalAws, deployed: Deployed, request: Mapping[str, object]) -> None:

@@ -124,7 +124,7 @@ def test_the_refusal_of_many_strangers_is_short() -> None:
     refused = RunRefusedError(
         RefusalReason.NOT_MEMBERS, account_ids=strangers, organization_id="o-1"
     )
-    assert str(refused).endswith("000000000019 and 4,980 more. No account was accessed.")
+    assert str(refused).split(". ")[0].endswith("000000000019 and 4,980 more")
     assert len(str(refused)) < 500
 
 
