@@ -1,4 +1,4 @@
-"""The DriftCheck construct: a function on a schedule and on CloudTrail's events, a metric and two alarms."""
+"""The DriftCheck construct: a function, when it runs, its metric and two alarms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from ..base.alarms import (
     notify_of_alarms,
 )
 from ..base.arguments import require_bool, require_duration
-from ..base.enums import RootAccessFeature
 from ..base.function import log_group, python_function
 from ..base.permissions import import_findings_statement
 from ..base.resource_arguments import require_topic
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sns as sns
 
+    from ..base.enums import RootAccessFeature
     from ..base.function import LogSettings
 
 _MAX_INTERVAL = Duration.hours(24)
@@ -43,9 +43,11 @@ _REGION_OF_GLOBAL_EVENTS = "us-east-1"
 _CALLS_THAT_CHANGE_ROOT_ACCESS = [
     "DeregisterDelegatedAdministrator",
     "DisableAWSServiceAccess",
-    *(f"DisableOrganizations{feature}" for feature in RootAccessFeature),
+    "DisableOrganizationsRootCredentialsManagement",
+    "DisableOrganizationsRootSessions",
     "EnableAWSServiceAccess",
-    *(f"EnableOrganizations{feature}" for feature in RootAccessFeature),
+    "EnableOrganizationsRootCredentialsManagement",
+    "EnableOrganizationsRootSessions",
     "RegisterDelegatedAdministrator",
 ]
 
@@ -82,37 +84,45 @@ class DriftCheck(Construct):
         require_bool("repair", repair)
         require_topic("notification_topic", notification_topic, stack=stack)
         require_bool("security_hub_findings", security_hub_findings)
-        repaired_stack_id = stack.stack_id if repair else None
+        repaired_stack_id = None
+        if repair:
+            repaired_stack_id = stack.stack_id
+        topic_arn = None
+        if notification_topic is not None:
+            topic_arn = notification_topic.topic_arn
+
+        # The function.
         logs = log_group(self, log_settings)
+        statements = permissions.check_statements(
+            features=features, repaired_stack_id=repaired_stack_id
+        )
+        if security_hub_findings:
+            statements.append(import_findings_statement(self))
         function = python_function(
             self,
             "Function",
             description="Checks that centralized root access matches the stack.",
             handler="root_access.drift.check.on_check",
             log_group=logs,
-            statements=[
-                *permissions.check_statements(
-                    features=features, repaired_stack_id=repaired_stack_id
-                ),
-                *([import_findings_statement(self)] if security_hub_findings else []),
-            ],
+            statements=statements,
             timeout=Duration.minutes(3),
             settings={
                 "features": [str(feature) for feature in features],
                 "delegatedAdministrators": delegated_administrators,
                 "repairedStackId": repaired_stack_id,
-                "notificationTopicArn": notification_topic.topic_arn
-                if notification_topic
-                else None,
+                "notificationTopicArn": topic_arn,
                 "securityHubFindings": security_hub_findings,
             },
         )
-        # In each deployment the function gets the new lists first, then the resource applies them:
-        # the checks after its calls use the new lists. In the first deployment no check runs
-        # before.
+
+        # When it runs. In each deployment the function gets the new lists first, then the resource
+        # applies them: the checks after its calls use the new lists. In the first deployment no
+        # check runs before.
         resource.node.add_dependency(function)
         for rule in self._build_rules(stack, function, interval=interval):
             rule.node.add_dependency(resource)
+
+        # What is known of it: a metric and two alarms.
         self.metric_in_desired_state = cloudwatch.Metric(
             namespace=NAMESPACE,
             metric_name="InDesiredState",
@@ -126,8 +136,8 @@ class DriftCheck(Construct):
             "Drift",
             self.metric_in_desired_state.with_(period=MINUTE),
             description=alarm_description(
-                "Centralized root access did not match the stack at the last drift check. The check may have "
-                "repaired it since.",
+                "Centralized root access did not match the stack at the last drift check. The "
+                "check may have repaired it since.",
                 "See what differs (options: the stack's lists): centralized-root-access status",
                 f"See the check, and any caller: {follow_logs}",
                 runbook="Drift",
@@ -143,10 +153,11 @@ class DriftCheck(Construct):
             name="checks",
             label="Successful drift checks",
             description=alarm_description(
-                f"For {INTERVALS_UNTIL_STOPPED} intervals no drift check of centralized root access could "
-                "say whether there is drift: it would not be noticed.",
+                f"For {INTERVALS_UNTIL_STOPPED} intervals no drift check of centralized root "
+                "access could say whether there is drift: it would not be noticed.",
                 f"See why: {follow_logs}",
-                "See whether there is drift (options: the stack's lists): centralized-root-access status",
+                "See whether there is drift (options: the stack's lists): "
+                "centralized-root-access status",
                 runbook="The drift check stopped",
             ),
             interval=interval,
@@ -166,10 +177,12 @@ class DriftCheck(Construct):
             targets=[targets.LambdaFunction(function)],
         )
         if stack.region != _REGION_OF_GLOBAL_EVENTS:
-            region = "unknown at synth" if Token.is_unresolved(stack.region) else stack.region
+            region = stack.region
+            if Token.is_unresolved(region):
+                region = "unknown at synth"
             Annotations.of(self).add_info(
-                f"The Region is {region}: the drift check runs only on its interval. CloudTrail delivers "
-                f"the events of IAM and Organizations in {_REGION_OF_GLOBAL_EVENTS}."
+                f"The Region is {region}: the drift check runs only on its interval. CloudTrail "
+                f"delivers the events of IAM and Organizations in {_REGION_OF_GLOBAL_EVENTS}."
             )
             return [on_interval]
         on_calls = events.Rule(

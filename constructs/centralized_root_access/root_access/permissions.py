@@ -23,7 +23,9 @@ def converge_statements(
     """Return the statements of the custom resource's function."""
     changes: list[str] = []
     for feature in RootAccessFeature:
-        verb = "Enable" if feature in features else "Disable"
+        verb = "Disable"
+        if feature in features:
+            verb = "Enable"
         changes.append(f"iam:{verb}Organizations{feature}")
     statements = _read_root_access(enable_trusted_access=True)
     statements.append(allow("ChangeFeatures", changes))

@@ -1,4 +1,4 @@
-"""The CentralizedRootAccess construct: a custom resource, and a stack output that reports the status."""
+"""The CentralizedRootAccess construct: a custom resource, and an output that has the status."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 # twelve minutes in all; the rest is for a queue that Lambda is slow to read.
 _FUNCTION_TIMEOUT = Duration.minutes(3)
 _SERVICE_TIMEOUT = Duration.minutes(15)
-# A throttled Lambda would keep the event for six hours, and apply lists that were rolled back since.
-# What begins within this time ends before CloudFormation gives up.
+# A throttled Lambda would keep the event for six hours, and apply lists that were rolled back
+# since. What begins within this time ends before CloudFormation gives up.
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 _MAX_EVENT_AGE = Duration.minutes(12)
 
@@ -117,12 +117,14 @@ class CentralizedRootAccess(Construct):
     ) -> None:
         super().__init__(scope, id)
         stack = Stack.of(self)
+
+        # Check the arguments, and say what leaving something out does.
         self._features = parse_members("features", features, RootAccessFeature, may_be_empty=True)
-        self._delegated_administrators = (
-            None
-            if delegated_administrators is None
-            else parse_delegated_administrators(delegated_administrators, stack=stack)
-        )
+        self._delegated_administrators: list[str] | None = None
+        if delegated_administrators is not None:
+            self._delegated_administrators = parse_delegated_administrators(
+                delegated_administrators, stack=stack
+            )
         self._log_settings = parse_log_settings(encryption_key, log_retention, stack=stack)
         require_partition(
             self,
@@ -131,6 +133,7 @@ class CentralizedRootAccess(Construct):
         self._refuse_second_instance(stack)
         self._add_warnings()
 
+        # In an app with other constructs of this library, nothing works before the resource does.
         self._resource = self._build_resource()
         StackOrder.of(self).first.add(self._resource)
         self.status: str = self._resource.get_att_string("Status")
@@ -187,16 +190,18 @@ class CentralizedRootAccess(Construct):
 
         if self.node.try_find_child("DriftCheck"):
             raise ValueError(
-                f"{self.node.path} already has a drift check. Call add_drift_check once, with all its "
-                "arguments."
+                f"{self.node.path} already has a drift check. Call add_drift_check once, with all "
+                "its arguments."
             )
+        if interval is None:
+            interval = Duration.hours(1)
         return DriftCheck(
             self,
             "DriftCheck",
             features=self._features,
             delegated_administrators=self._delegated_administrators,
             resource=self._resource,
-            interval=Duration.hours(1) if interval is None else interval,
+            interval=interval,
             repair=repair,
             notification_topic=notification_topic,
             security_hub_findings=security_hub_findings,
@@ -204,17 +209,19 @@ class CentralizedRootAccess(Construct):
         )
 
     def _refuse_second_instance(self, stack: Stack) -> None:
-        """Refuse a second construct for the organization: the two would keep overwriting each other."""
-        while parent := stack.nested_stack_parent:
-            stack = parent
-        account = stack.account
-        known = not Token.is_unresolved(account)
-        holder = cast("Construct", self.node.root) if known else stack
-        if not add_management_account(holder, account if known else stack.node.id):
-            where = f"account {account}" if known else f"stack {stack.node.path}"
+        """Refuse a second construct for the organization: they would overwrite each other."""
+        while stack.nested_stack_parent is not None:
+            stack = stack.nested_stack_parent
+        # Two stacks of an unknown account may be of two accounts.
+        holder, key = cast("Construct", stack), stack.node.id
+        where = f"stack {stack.node.path}"
+        if not Token.is_unresolved(stack.account):
+            holder, key = cast("Construct", self.node.root), stack.account
+            where = f"account {stack.account}"
+        if not add_management_account(holder, key):
             raise ValueError(
-                f"{self.node.path} is a second CentralizedRootAccess for {where}. Root access is an "
-                "organization-wide setting. Use one construct and configure it there."
+                f"{self.node.path} is a second CentralizedRootAccess for {where}. Root access is "
+                "an organization-wide setting. Use one construct and configure it there."
             )
 
     def _problems_with(self, root_tasks: SessionRoleOwner) -> Iterator[str]:
@@ -227,10 +234,10 @@ class CentralizedRootAccess(Construct):
                     f"tasks: {', '.join(tasks)}. Add it to features, or remove the tasks.",
                 )
         own, account = Stack.of(self).account, Stack.of(root_tasks).account
-        listed = self._delegated_administrators
-        if listed is None or account in (own, *listed):
+        if self._delegated_administrators is None:
             return
-        if are_known(own, account, *listed):
+        able = [own] + self._delegated_administrators
+        if account not in able and are_known(account, *able):
             yield (
                 f"delegated_administrators lacks {account}, the account of {root_tasks.node.path}: "
                 "it could open no root session. Add it."
@@ -238,9 +245,10 @@ class CentralizedRootAccess(Construct):
 
     def _add_warnings(self) -> None:
         """Warn of what a list that leaves something out does to the whole organization."""
-        # AWS GovCloud (US) has no management of root credentials to disable.
-        govcloud = Stack.of(self).region.startswith(GOVCLOUD)
-        offered = (RootAccessFeature.ROOT_SESSIONS,) if govcloud else RootAccessFeature
+        offered = list(RootAccessFeature)
+        if Stack.of(self).region.startswith(GOVCLOUD):
+            # AWS GovCloud (US) has no management of root credentials to disable.
+            offered.remove(RootAccessFeature.ROOT_CREDENTIALS_MANAGEMENT)
         for feature in offered:
             if feature not in self._features:
                 Annotations.of(self).add_warning_v2(
@@ -251,8 +259,8 @@ class CentralizedRootAccess(Construct):
         if self._delegated_administrators == []:
             Annotations.of(self).add_warning_v2(
                 "centralized-root-access:noDelegatedAdministrators",
-                "delegated_administrators is empty: this deregisters every delegated administrator for IAM. "
-                "Omit the argument to keep them.",
+                "delegated_administrators is empty: this deregisters every delegated administrator "
+                "for IAM. Omit the argument to keep them.",
             )
 
     def _build_resource(self) -> CustomResource:
@@ -288,11 +296,12 @@ class CentralizedRootAccess(Construct):
 
 
 def management_account_of(construct: IConstruct) -> str | None:
-    """Return the management account of a construct, as the CentralizedRootAccess of its app has it.
+    """Return the management account of a construct, by the CentralizedRootAccess of its app.
 
     Returns:
         None if there is none, if there are several, or if it may be in any account.
     """
+    # That of the construct's own stack, if one is there; otherwise the only one.
     own = Stack.of(construct).account
     everything = construct.node.root.node.find_all()
     accounts = {
@@ -300,5 +309,9 @@ def management_account_of(construct: IConstruct) -> str | None:
     }
     if own in accounts:
         return own
-    known = [account for account in accounts if not Token.is_unresolved(account)]
-    return known[0] if len(accounts) == len(known) == 1 else None
+    if len(accounts) != 1:
+        return None
+    (account,) = accounts
+    if Token.is_unresolved(account):
+        return None
+    return account

@@ -1,4 +1,4 @@
-"""An audit without a deployment: the functions' own code, on this machine, with the caller's credentials.
+"""An audit without a deployment: the functions' code on this machine, as the caller.
 
 Nothing is stored. An audit opens root sessions with AWS's audit policy, which cannot change
 anything.
