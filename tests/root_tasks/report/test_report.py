@@ -629,6 +629,11 @@ NO_LONGER = change(ChangeType.NO_LONGER_AUDITED, audited=False)
         ),
         (outside(FIRST), outside(FIRST), []),
         (result(FIRST), outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE)]),
+        (
+            having(FIRST, password=True),
+            dataclasses.replace(having(FIRST, password=True), email_outside=True),
+            [change(ChangeType.EMAIL_OUTSIDE, PASSWORD)],
+        ),
         (None, outside(FIRST), [change(ChangeType.EMAIL_OUTSIDE), change(JOINED)]),
     ],
 )
