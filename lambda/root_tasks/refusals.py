@@ -99,7 +99,8 @@ class RefusalReason(Enum):
         "{management_account_id}."
     )
     NOT_MEMBERS = (
-        "Not in organization {organization_id}: {account_ids}. Leave them out, or use credentials of "
+        "Not in organization {organization_id}: {account_ids}. Leave them out, or use "
+        "credentials of "
         "their organization. No account was accessed."
     )
     UNIT_NOT_FOUND = (
