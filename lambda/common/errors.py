@@ -15,7 +15,6 @@ The sentence of a RootAccessError is for people, in CloudFormation, Step Functio
         ChecksumMismatchError                   root_tasks.aws.stores
         WriteContentionError                    root_tasks.aws.stores
         DecodingError                           root_tasks.model.codec
-            OtherVersionError                   root_tasks.model.codec
         RunRefusedError                         root_tasks.refusals
         BatchClaimedError                       root_tasks.run.batch
         OutdatedRunError                        root_tasks.run.finish

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FILES = ("report.json", "report.csv", "report.html")
 FORMATS = ("table", "csv", "json")
-DAMAGED = "This report is damaged"
+DAMAGED = "This report cannot be read"
 LATEST_OR_NAMED = pytest.mark.parametrize("run", [[], [AUDIT]], ids=["latest", "named"])
 
 
@@ -169,7 +169,7 @@ def test_a_report_is_not_shown_if_its_execution_cannot_be_read(
         (
             '"schemaVersion":1',
             '"schemaVersion":2',
-            "This report has version 2, and this release reads version 1.",
+            "This report cannot be read: it has another version than 1, which this release reads.",
         ),
         # The sentence that it was not checked would say what anyone has written.
         (

@@ -52,25 +52,7 @@ class DecodingError(RootAccessError):
     path: str | None = None
 
     def __str__(self) -> str:
-        return f"This {self.kind} is damaged: {self.path or 'it'} {self.problem}."
-
-
-@dataclass(eq=False, kw_only=True)
-class OtherVersionError(DecodingError):
-    """A document has another version.
-
-    Attributes:
-        version: The document's version; None if it is not a number.
-        supported: The version that this release reads.
-    """
-
-    problem: str = "has another version"
-    version: int | None
-    supported: int
-
-    def __str__(self) -> str:
-        version = "an unknown version" if self.version is None else f"version {self.version}"
-        return f"This {self.kind} has {version}, and this release reads version {self.supported}."
+        return f"This {self.kind} cannot be read: {self.path or 'it'} {self.problem}."
 
 
 def encode(document: Document, *, derived: Mapping[str, Any] | None = None) -> bytes:
@@ -100,8 +82,8 @@ def decode(type_: type[D], data: bytes) -> D:
         data: The bytes.
 
     Raises:
-        OtherVersionError: The document has a version that this release does not read.
-        DecodingError: The document is damaged, or another one.
+        DecodingError: The document is damaged, another one, or of a version that this release does
+            not read.
     """
     try:
         document = json.loads(data.decode())
@@ -110,12 +92,9 @@ def decode(type_: type[D], data: bytes) -> D:
         raise DecodingError(kind=type_.KIND, problem="is not JSON") from None
     if not isinstance(document, dict) or document.get(_KIND) != type_.KIND:
         raise DecodingError(kind=type_.KIND, problem="is another document")
-    version = document.get(_SCHEMA_VERSION)
-    if type(version) is not int or version != type_.SCHEMA_VERSION:
-        is_number = type(version) is int and 0 <= version < 1_000_000
-        raise OtherVersionError(
-            kind=type_.KIND, version=version if is_number else None, supported=type_.SCHEMA_VERSION
-        )
+    if document.get(_SCHEMA_VERSION) != type_.SCHEMA_VERSION:
+        problem = f"has another version than {type_.SCHEMA_VERSION}, which this release reads"
+        raise DecodingError(kind=type_.KIND, problem=problem)
     try:
         return from_json(type_, document)  # type: ignore[no-any-return]
     except FieldError as error:
