@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from enum import EnumType, StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from aws_cdk import Annotations, Aws, Duration, Stack, Token
-
-from .tokens import values_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -213,6 +212,23 @@ def require_known(argument: str, value: str) -> None:
         raise ValueError(
             f"{argument} contains a token, {value}. It must be known at synth. Write the value."
         )
+
+
+def are_known(*values: object) -> bool:
+    """Return whether no value is a token, so that they can be compared at synth."""
+    return not any(Token.is_unresolved(value) for value in values)
+
+
+def values_in_order(stack: Stack, values: Iterable[str]) -> list[str]:
+    """Return the values, each once, then the tokens by what a stack's template has for them.
+
+    A token's own name changes with the app's others.
+    """
+
+    def place(value: str) -> tuple[bool, str]:
+        return Token.is_unresolved(value), json.dumps(stack.resolve(value), sort_keys=True)
+
+    return sorted(dict.fromkeys(values), key=place)
 
 
 def wrong_type(argument: str, value: object, *, expected: str, remedy: str) -> TypeError:

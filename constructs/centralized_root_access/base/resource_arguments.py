@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from aws_cdk import Stack, Token
 from aws_cdk import aws_logs as logs
 
-from .arguments import wrong_type
+from .arguments import are_known, wrong_type
 from .function import LogSettings
-from .tokens import are_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

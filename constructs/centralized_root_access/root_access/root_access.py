@@ -11,6 +11,7 @@ from constructs import Construct
 from ..base.app_checks import SessionRoleOwner, add_management_account
 from ..base.arguments import (
     GOVCLOUD,
+    are_known,
     parse_delegated_administrators,
     parse_members,
     require_partition,
@@ -20,7 +21,6 @@ from ..base.function import function_role, log_group, python_function
 from ..base.outputs import add_output
 from ..base.resource_arguments import parse_log_settings
 from ..base.stack_order import StackOrder
-from ..base.tokens import are_known
 from . import permissions
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import ScopedAws, Stack
 from aws_cdk import aws_iam as iam
 
-from ..base.tokens import are_known
+from ..base.arguments import are_known
 from .permissions import arn_of_runs, execution_arn
 
 if TYPE_CHECKING:
