@@ -1,10 +1,7 @@
 """The emulation behind HTTP behaves as it does in process."""
 
 import json
-from collections.abc import Mapping
-from contextlib import closing
 from datetime import UTC, datetime
-from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -15,7 +12,6 @@ from botocore.exceptions import ClientError
 from botocore.parsers import create_parser
 
 from local_aws.emulation import (
-    LocalOrganization,
     Organization,
     RemoteOrganization,
     mock_organization,
@@ -24,7 +20,15 @@ from local_aws.emulation import (
 from local_aws.services import LocalAws
 from local_aws.session_token import Refusal
 from support.accounts import MANAGEMENT, STRANGER
-from support.emulation import DELEGATE, DELETE, IAM, error_of, open_root_session, register
+from support.emulation import (
+    DELEGATE,
+    DELETE,
+    IAM,
+    error_of,
+    open_root_session,
+    register,
+    status_of,
+)
 
 TOKEN = "the-token-of-this-run"
 ROLE = f"arn:aws:iam::{DELEGATE}:role/deployer"
@@ -129,7 +133,7 @@ def test_the_control_api_takes_requests_with_the_token_for_its_members_only(
 ) -> None:
     with serve_organization(session_token=TOKEN) as served:
         body = json.dumps({"member": member, "arguments": {}})
-        assert respond(served, "POST", "/_local_aws/control", body=body, headers=headers) == status
+        assert status_of(f"{served.url}/_local_aws/control", headers, body=body) == status
 
 
 def test_aws_refuses_requests_without_the_token_and_of_web_pages() -> None:
@@ -138,14 +142,14 @@ def test_aws_refuses_requests_without_the_token_and_of_web_pages() -> None:
         request = AWSRequest("POST", f"{served.url}/", headers=FORM, data=body)
         SigV4Auth(Credentials(STRANGER, "secret", TOKEN), "sts", "us-east-1").add_auth(request)
         signed = dict(request.headers.items())
-        assert respond(served, "POST", "/", body=body, headers=signed) == 200
+        assert status_of(f"{served.url}/", signed, body=body) == 200
 
         page = {**signed, "Origin": "https://example.com"}
-        assert respond(served, "POST", "/", body=body, headers=page) == 403
+        assert status_of(f"{served.url}/", page, body=body) == 403
         unknown = {**signed, "X-Amz-Security-Token": "guess"}
-        assert respond(served, "POST", "/", body=body, headers=unknown) == 403
-        assert respond(served, "POST", "/", body=body, headers=FORM) == 403
-        assert respond(served, "POST", "/moto-api/reset") == 403
+        assert status_of(f"{served.url}/", unknown, body=body) == 403
+        assert status_of(f"{served.url}/", FORM, body=body) == 403
+        assert status_of(f"{served.url}/moto-api/reset", {}, body="") == 403
 
         with pytest.raises(ClientError, match="AWS_SESSION_TOKEN") as raised:
             RemoteOrganization(str(served.url)).client(
@@ -183,17 +187,3 @@ def test_all_credentials_that_the_emulation_issues_are_accepted() -> None:
         f"arn:aws:sts::{DELEGATE}:assumed-role/deployer/session",
         f"arn:aws:iam::{MANAGEMENT}:user/user",
     ]
-
-
-def respond(
-    served: LocalOrganization,
-    method: str,
-    path: str,
-    *,
-    body: str = "",
-    headers: Mapping[str, str] | None = None,
-) -> int:
-    """Return the status of the response to a request."""
-    with closing(HTTPConnection(str(served.url).removeprefix("http://"), timeout=5)) as connection:
-        connection.request(method, path, body=body, headers=headers or {})
-        return connection.getresponse().status

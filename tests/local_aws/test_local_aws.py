@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -29,10 +28,11 @@ from local_aws.environment import (
 from local_aws.processes import StartError
 from local_aws.services import running_local_aws
 from support.accounts import MANAGEMENT, STRANGER
+from support.emulation import status_of
 from support.processes import run as run_to_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from local_aws.services import LocalAws
 
@@ -310,13 +310,6 @@ def test_a_presigned_url_is_accepted_and_one_without_the_token_refused(
     for url in ran.stdout.splitlines():
         assert status_of(url, {}) == 200
         assert status_of(url.replace(running_aws.addresses.session_token, "x"), {}) == 403
-
-
-def status_of(url: str, headers: Mapping[str, str]) -> int:
-    parts = urlsplit(url)
-    with contextlib.closing(HTTPConnection(parts.netloc, timeout=5)) as connection:
-        connection.request("GET", url.removeprefix(f"http://{parts.netloc}"), headers=headers)
-        return connection.getresponse().status
 
 
 EXITS_AT_ONCE = (sys.executable, "-c", "print('no room here'); raise SystemExit(4)")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -10,7 +13,7 @@ from botocore.exceptions import ClientError
 from .accounts import MEMBER, OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from local_aws.emulation import Organization
 
@@ -57,3 +60,12 @@ def error_of(call: Callable[..., object], **parameters: object) -> dict[str, Any
         "http": response["ResponseMetadata"]["HTTPStatusCode"],
         "reason": response.get("Reason"),
     }
+
+
+def status_of(url: str, headers: Mapping[str, str], *, body: str | None = None) -> int:
+    """Return the status of the response to a GET, or to a POST of a body."""
+    parts = urlsplit(url)
+    with closing(HTTPConnection(parts.netloc, timeout=5)) as connection:
+        path = url.removeprefix(f"http://{parts.netloc}")
+        connection.request("GET" if body is None else "POST", path, body=body, headers=headers)
+        return connection.getresponse().status
