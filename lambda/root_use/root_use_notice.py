@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from aws_calls.runtime import LambdaContext
 
 _MAX_LOG_GROUP_CHARACTERS = 512
-
-# The beginning of the names of an organization trail's log streams.
-_ORGANIZATION_ID = re.compile("(o-[a-z0-9]{10,32})_")
 
 _ATTEMPT = (
     "Anyone who knows the e-mail address can fail to sign in, or ask for a new password. A sign-in "
@@ -135,14 +131,10 @@ def _notice(
         "Sent by RootUseAlarm of centralized-root-access.\n"
         f"Log group: {log_group}\nLog stream: {log_stream}"
     )
-    # One thread for the whole organization, also if its trail is in several log groups.
-    thread = own.account_id
-    organization = _ORGANIZATION_ID.match(log_stream)
-    if organization:
-        thread = organization[1]
     return Notice(
         subject=_subject(uses, management_account=management),
-        thread=f"{thread}-root-use",
+        # An organization's trail has one log group, so its account has one thread.
+        thread=f"{own.account_id}-root-use",
         runbook="Root use",
         next_steps=next_steps(
             uses,

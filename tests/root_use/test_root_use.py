@@ -21,7 +21,6 @@ from support.root_events import (
     of_account,
 )
 from support.root_use import (
-    LOG_STREAM,
     RootUseNotices,
     commands_of,
     delivery,
@@ -133,19 +132,8 @@ def test_what_can_be_left_includes_each_way_to_make_a_credential() -> None:
     assert all(re.search(left_out, name) for name in ("GetUser", "ListRoles"))
 
 
-@pytest.mark.parametrize(
-    ("log_stream", "thread"),
-    [
-        (LOG_STREAM, "o-8j81brsjuj-root-use"),
-        (f"{MANAGEMENT}_CloudTrail_us-east-1", f"{MANAGEMENT}-root-use"),
-        (None, f"{MANAGEMENT}-root-use"),
-    ],
-    ids=str,
-)
-def test_a_thread_is_the_organizations_or_of_the_account_that_has_the_log_group(
-    log_stream: str | None, thread: str
-) -> None:
-    assert notice_of(delivery(DENIED, logStream=log_stream)).thread == thread
+def test_the_notices_of_a_log_group_are_one_thread() -> None:
+    assert notice_of(delivery(DENIED)).thread == f"{MANAGEMENT}-root-use"
 
 
 # Events as they may arrive
