@@ -26,6 +26,7 @@ def merge_values(condition: str, first: Any, second: Any) -> Any:
     """
     if first == second or second is None:
         return first
+    # Go down as far as both have the same form.
     match first, second:
         case dict(), dict() if not _is_function(first) and not _is_function(second):
             return {
@@ -99,6 +100,8 @@ def _alignment(
     first: list[Any], second: list[Any], *, key: Callable[[Any], str]
 ) -> Iterator[tuple[bool, list[Any], list[Any]]]:
     """Yield what both lists have, and what only one of them has, in their order."""
+    # Without autojunk, which takes what is frequent in a long list, such as a comma, for noise.
+    # https://docs.python.org/3/library/difflib.html#difflib.SequenceMatcher
     keys, other_keys = [key(it) for it in first], [key(it) for it in second]
     matcher = SequenceMatcher(None, keys, other_keys, autojunk=False)
     for tag, start, end, other_start, other_end in matcher.get_opcodes():

@@ -115,10 +115,12 @@ def build_parameter_template(template: ParameterTemplate, *, output: Path) -> tu
         output: The folder to write to; created if it does not exist.
     """
     output.mkdir(parents=True, exist_ok=True)
+    # The CDK's assets are needed until their zip files are written.
     with tempfile.TemporaryDirectory() as temporary:
         builder = _Builder(template, Path(temporary))
         resources, outputs = builder.resources(), builder.outputs()
         archives = _write_archives(resources, Path(temporary), output)
+    # CloudFormation refuses an empty section.
     document = {
         "Description": template.description,
         "Parameters": template.parameters,

@@ -56,12 +56,14 @@ class Placeholders:
 
     def _parts(self, text: str) -> list[Any]:
         """Return the pieces of a text: the texts between what is replaced, and the functions."""
+        # Lists come first: they take what is between their two elements as well.
         for (first, second), parameter in self.lists.items():
             match = re.search(rf"{re.escape(first)}(.+?){re.escape(second)}", text, re.DOTALL)
             if match:
                 before, after = text[: match.start()], text[match.end() :]
                 elements = _list_text(parameter, separator=match[1])
                 return self._parts(before) + [elements] + self._parts(after)
+        # The group makes re.split keep what it splits at.
         pieces = re.split(f"({'|'.join(map(re.escape, self.texts))})", text)
         return [self.texts.get(piece, piece) for piece in pieces]
 

@@ -225,6 +225,7 @@ def values_in_order(stack: Stack, values: Iterable[str]) -> list[str]:
     A token's own name changes with the app's others.
     """
 
+    # False comes before True, so the tokens are last.
     def place(value: str) -> tuple[bool, str]:
         return Token.is_unresolved(value), json.dumps(stack.resolve(value), sort_keys=True)
 

@@ -331,6 +331,8 @@ def _assume_root_pattern(roles: Sequence[iam.IRole | str]) -> str:
     A role of the CDK is known by its ID, which another role of the same name does not have. Of an
     imported or a precreated one only the ARN is known.
     """
+    # A principal ID begins with the role's ID, then has the name of the session.
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
     ids: list[str] = []
     arns: list[str] = []
     for role in roles:

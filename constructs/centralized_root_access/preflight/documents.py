@@ -190,6 +190,7 @@ def _statement(
     statement: object, number: int, *, variables: bool, policy_type: PolicyType
 ) -> Statement:
     place = f"Statement {number}"
+    # First of all, whether it is a statement of this type of policy.
     members = _members(statement, place, _STATEMENT_ELEMENTS)
     effect = members.get("Effect")
     if effect not in list(Effect):
@@ -206,6 +207,7 @@ def _statement(
         raise _UnknownLanguageError(
             f"{place}: its Principal is {principal!r}, which a {policy_type} cannot have."
         )
+    # Then what it is about. AWS compares actions without case, and they have no variables.
     actions, not_action = _one_of(members, "Action", "NotAction", place)
     resources, not_resource = _one_of(members, "Resource", "NotResource", place)
     return Statement(

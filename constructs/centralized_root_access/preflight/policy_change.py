@@ -106,6 +106,8 @@ def parse_change(
     Raises:
         SurveyError: It is not a policy of AWS's language, or would replace AWS's own.
     """
+    # AWS's own policies cannot be edited.
+    # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
     if replaced_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
         raise SurveyError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")
     policy_type = PolicyType.SERVICE_CONTROL_POLICY

@@ -145,6 +145,7 @@ def protect_bucket(bucket: s3.Bucket, writers: Mapping[str, BucketAccess]) -> No
     _deny(bucket, "DenyOtherWriters", _CHANGES, patterns=["*"], except_roles=list(writers))
     # What the same roles may write is in one statement: backups, for example, have two writers.
     by_roles: dict[tuple[str, ...], list[str]] = {}
+    # A dictionary keeps the order, on which the Sids depend.
     for pattern in {pattern: None for access in writers.values() for pattern in access.write}:
         roles = tuple(arn for arn, access in writers.items() if pattern in access.write)
         by_roles.setdefault(roles, []).append(pattern)

@@ -52,6 +52,7 @@ def grant(scope: Construct, grantee: iam.IGrantable, permissions: list[Permissio
             f"grantee must be a role or another principal of the CDK, got {grantee!r}. For an "
             'existing role write iam.Role.from_role_arn(stack, "Operator", role_arn).'
         )
+    # Both accounts are known only if the app names them.
     own = Stack.of(scope).account
     account = grantee.grant_principal.principal_account
     # For a role of another account the CDK reports success, and grants nothing.

@@ -84,6 +84,8 @@ def was_stopped(aws: Aws, arn: str) -> bool:
     Raises:
         CallError: A read failed.
     """
+    # A redrive clears the status, but not the history.
+    # https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
     execution = aws.call(DESCRIBE_EXECUTION, executionArn=arn)
     if execution.require("status") == "ABORTED":
         return True

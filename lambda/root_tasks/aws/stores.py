@@ -160,6 +160,7 @@ class RunStore:
 
     def read_result(self, run: Run, batch: int, *, checksum: str) -> BatchResult:
         """Return the result of a batch."""
+        # The hash is in the key, so a second attempt of a batch overwrites no first one.
         key = self._result_key(run.run_id, run.task, batch, checksum)
         body = self._bucket.read_if_there(key)
         if body is None:
@@ -255,6 +256,7 @@ class BackupStore:
     def write(self, backup: Backup) -> str:
         """Store a policy, and return its reference: the key, with the SHA-256 of the bytes."""
         body = encode(backup)
+        # The name of a queue is the end of its ARN; older buckets have names that need quoting.
         name = urllib.parse.quote(backup.id.rpartition(":")[2], safe="")
         reference = f"backups/{backup.run_id}/{backup.account_id}/{name}/{sha256(body)}.json"
         # Not on the condition that there is none yet: whatever else is there is no backup.

@@ -94,6 +94,7 @@ def collect_results(
         aws.log(event="result_damaged", runId=run.run_id, batch=batch, reason=problem)
         return without_result(batch, messages.DAMAGED_RESULT, problem)
 
+    # The results come back in the order of the batches, so the warnings have that order, too.
     with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
         batches = list(pool.map(collect, range(len(run.batches))))
 

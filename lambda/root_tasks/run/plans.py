@@ -134,6 +134,7 @@ class Plans:
             raise RunRefusedError(RefusalReason.PLAN_EXPIRED, run_id=run_id)
         if request.report_sha256 not in (None, output.get(REPORT_SHA256)):
             raise RunRefusedError(RefusalReason.PLAN_REPORT_ALTERED, run_id=run_id)
+        # The stack may have been deployed with fewer tasks, or without other policies, since.
         plan = self._read(run_id, checksum=output[PLAN_SHA256])
         if plan.task not in self.settings.tasks:
             raise task_not_in_stack(plan.task, tasks=self.settings.tasks)

@@ -25,6 +25,7 @@ def policy_text(value: object) -> str:
         ValueError: It is not JSON, its meaning is ambiguous, or AWS would refuse it as a policy of
             a bucket or a queue.
     """
+    # Keys that are there twice are ambiguous: which one counts is up to the parser.
     try:
         text = value
         if not isinstance(text, str):
@@ -44,6 +45,7 @@ def difference(old: str | None, new: str | None) -> str:
         old: The policy that is there; None if there is none.
         new: The policy that is set; None if none is.
     """
+    # With all lines as context: an approver sees both policies whole.
     old_lines, new_lines = _lines(old), _lines(new)
     lines = list(difflib.unified_diff(old_lines, new_lines, n=len(old_lines), lineterm=""))
     # The three lines of its head are about files.

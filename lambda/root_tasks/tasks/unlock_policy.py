@@ -135,9 +135,11 @@ def _execute_target(task: AccountTask, target: Target) -> Item:
     if target.skip_backup and target.policy_sha256 is None and _is_unreadable(policy):
         item = item_of(target, Outcome.DONE, messages.REMOVED_WITHOUT_BACKUP)
         return _apply_change(policy, target, done=item)
+    # Otherwise it has to be the one that the plan has shown.
     text, left = _read_as_planned(policy, target)
     if left is not None:
         return left
+    # Without a policy there is nothing to back up: one is only set.
     done = _policy_item(target, Outcome.DONE, text)
     if text is None:
         return _apply_change(policy, target, done=done)
