@@ -159,7 +159,7 @@ def _body(event: Mapping[str, Any], outcome: dict[str, Any]) -> bytes:
     room = min(_MAX_REASON_BYTES, _MAX_RESPONSE_BYTES - len(json.dumps(response)))
     reason: str = outcome.get("Reason", "")
     while reason and len(json.dumps(reason)) > room:
-        # One that is shortened loses up to a tenth too much.
+        # Cut by a tenth at a time: the reason may end a tenth shorter than it has to.
         reason = reason[: len(reason) * 9 // 10]
     response["Reason"] = reason
     return json.dumps(response).encode()

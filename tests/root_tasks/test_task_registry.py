@@ -15,8 +15,8 @@ from root_tasks.model.run_documents import Target
 from root_tasks.refusals import RefusalReason
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.credentials import credentials_of_type
-from root_tasks.tasks.definition import TaskDefinition, TaskWords
 from root_tasks.tasks.outcomes import finding_of, item_of
+from root_tasks.tasks.task_definition import TaskDefinition, TaskWords
 from root_tasks.tasks.task_input import ACCOUNTS, parse_named_accounts
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, enable_root_access
@@ -25,7 +25,7 @@ from support.root_tasks import RootTasks, Settings, refusal, session_calls, temp
 if TYPE_CHECKING:
     from local_aws.emulation import LocalOrganization
     from root_tasks.model.run_documents import Finding
-    from root_tasks.tasks.definition import AccountTask
+    from root_tasks.tasks.task_definition import AccountTask
 
 NAME, POLICY = "delete-oldest-key", "IAMDeleteOldestRootUserKey"
 

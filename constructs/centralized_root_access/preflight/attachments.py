@@ -94,6 +94,7 @@ class OrganizationPolicies:
             # It is left out when policies are read, because every target has it.
             policies.insert(0, RCP_FULL_ACCESS)
         elif target_id not in attached.policy_ids:
+            # A target that no list names has only AWS's own policy.
             policies = [FULL_ACCESS]
         elif not policies:
             policies = [_NOT_LISTED]

@@ -209,6 +209,10 @@ def parse_template(text: str, *, variables: bool) -> Template:
 
 
 def _token(match: re.Match[str]) -> Token:
+    """Return the token of a match.
+
+    It is a wildcard, a special variable as text, such as ``${*}``, a broken variable or a variable.
+    """
     match match.lastgroup:
         case "wildcard":
             return Wildcard(match[0])

@@ -27,7 +27,7 @@ def converge_statements(
         if feature in features:
             verb = "Enable"
         changes.append(f"iam:{verb}Organizations{feature}")
-    statements = _read_root_access(enable_trusted_access=True)
+    statements = _common_statements(enable_trusted_access=True)
     statements.append(allow("ChangeFeatures", changes))
     if delegated_administrators is not None:
         actions = ["organizations:DeregisterDelegatedAdministrator"]
@@ -45,7 +45,7 @@ def check_statements(
     *, features: Sequence[RootAccessFeature], repaired_stack_id: str | None
 ) -> list[iam.PolicyStatement]:
     """Return the statements of a drift check, which only reads, or also enables what is listed."""
-    statements = _read_root_access(enable_trusted_access=repaired_stack_id is not None)
+    statements = _common_statements(enable_trusted_access=repaired_stack_id is not None)
     if repaired_stack_id is None:
         return statements
     if features:
@@ -57,7 +57,7 @@ def check_statements(
     return statements
 
 
-def _read_root_access(*, enable_trusted_access: bool) -> list[iam.PolicyStatement]:
+def _common_statements(*, enable_trusted_access: bool) -> list[iam.PolicyStatement]:
     statements = [
         allow(
             "ReadRootAccess",

@@ -200,9 +200,9 @@ def _after_recovery(report: Report) -> Iterator[NextStep]:
         when = "When the work is done"
         if report.until is not None:
             when += f", by {minute(report.until)}"
-        # Not by their report: what a recovery brought is accepted until its end, and so left out
-        # of a plan that does not name the account.
-        named = _by_id(accounts)
+        # The accounts are named: until the recovery ends its password is accepted, and a plan
+        # leaves accepted credentials out unless it names the account.
+        named = _account_option(accounts)
         yield NextStep(
             what=f"{when}, plan to delete the credentials again",
             command=_command("plan", "delete", "--include-in-use", *named),
@@ -213,7 +213,7 @@ def _after_recovery(report: Report) -> Iterator[NextStep]:
 def _after_policies(report: Report) -> Iterator[NextStep]:
     for result in report.results:
         for item in result.items:
-            # A policy can be backed up and stay.
+            # A backup alone does not mean that the policy was changed.
             may_be_changed = item.outcome in (Outcome.DONE, Outcome.UNKNOWN)
             if item.backup is not None and may_be_changed:
                 yield _to_give_back(result.account_id, item)
@@ -273,7 +273,7 @@ def _accounts(report: Report, *outcomes: Outcome) -> list[AccountResult]:
 def _naming(report: Report, accounts: Sequence[AccountResult], *outcomes: Outcome) -> Sequence[str]:
     """Return the options that name accounts: a few by their IDs, many by their outcomes."""
     if len(accounts) <= MAX_NAMED:
-        return _by_id(accounts)
+        return _account_option(accounts)
     run = report.run_id
     if report.executed_plan is not None:
         # An audit can have the same name.
@@ -293,10 +293,10 @@ def _naming_from_here(
     """
     if report.full and len(accounts) > MAX_NAMED:
         return everyone
-    return _by_id(accounts)
+    return _account_option(accounts)
 
 
-def _by_id(accounts: Sequence[AccountResult]) -> Sequence[str]:
+def _account_option(accounts: Sequence[AccountResult]) -> Sequence[str]:
     return ["--account", ",".join(result.account_id for result in accounts)]
 
 

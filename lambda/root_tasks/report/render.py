@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         Item,
         Report,
     )
-    from ..tasks.definition import TaskWords
+    from ..tasks.task_definition import TaskWords
 
 _PAGE = Path(__file__).with_name("page.html")
 

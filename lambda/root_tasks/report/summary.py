@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..model.report_schema import Change, PlanSelection
-    from ..tasks.definition import TaskWords
+    from ..tasks.task_definition import TaskWords
 
 # Who stated nothing when a plan was made or executed.
 UNKNOWN_PRINCIPAL = "an unknown principal"

@@ -14,8 +14,8 @@ from ..aws.sessions import open_session
 from ..model.report_schema import Outcome
 from ..model.run_documents import Backup, Finding, Mode
 from ..tasks import DEFINITIONS
-from ..tasks.definition import AccountTask
 from ..tasks.outcomes import item_of
+from ..tasks.task_definition import AccountTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,7 +14,7 @@ from . import allow_password_recovery, audit_credentials, delete_credentials, un
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .definition import TaskDefinition
+    from .task_definition import TaskDefinition
 
 DEFINITIONS: Mapping[Task, TaskDefinition] = {
     Task.AUDIT: audit_credentials.DEFINITION,

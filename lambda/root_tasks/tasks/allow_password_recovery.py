@@ -11,13 +11,13 @@ from ..messages import HAS_PASSWORD
 from ..model.report_schema import ItemType, Outcome, Task
 from ..model.run_documents import Target
 from .credentials import password_created_at
-from .definition import TaskDefinition, TaskWords
 from .outcomes import already_done, failure_item, finding_of, item_of
+from .task_definition import TaskDefinition, TaskWords
 from .task_input import ACCOUNTS, UNTIL, parse_recovery
 
 if TYPE_CHECKING:
     from ..model.run_documents import Finding
-    from .definition import AccountTask
+    from .task_definition import AccountTask
 
 _CREATE_LOGIN_PROFILE = "iam:CreateLoginProfile"
 _PASSWORD = Target(type=ItemType.PASSWORD)

@@ -12,11 +12,11 @@ from ..messages import DETAILS_UNAVAILABLE, hint
 from ..model.report_schema import AccessKey, CredentialDetails, ItemType, Outcome, RootCredentials
 from ..model.run_documents import Finding
 from .credentials import Credential, list_credentials, with_last_uses
-from .definition import TaskDefinition, TaskWords
+from .task_definition import TaskDefinition, TaskWords
 from .task_input import SCOPE_KEYS, parse_accounts_or_all
 
 if TYPE_CHECKING:
-    from .definition import AccountTask
+    from .task_definition import AccountTask
 
 # The types of which AWS returns a list.
 _LISTED = (ItemType.ACCESS_KEY, ItemType.MFA_DEVICE, ItemType.SIGNING_CERTIFICATE)

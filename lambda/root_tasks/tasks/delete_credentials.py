@@ -20,16 +20,16 @@ from .credentials import (
     list_credentials,
     with_last_uses,
 )
-from .definition import TaskDefinition, TaskWords
 from .outcomes import already_done, failure_item, finding_of, item_of
+from .task_definition import TaskDefinition, TaskWords
 from .task_input import SCOPE_KEYS, invalid_value, parse_accounts
 
 if TYPE_CHECKING:
     from ..model.report_schema import Item
     from ..model.run_documents import CredentialSelection
     from .credentials import Credential
-    from .definition import AccountTask
     from .request import Request
+    from .task_definition import AccountTask
     from .task_input import TaskInput
 
 _CREDENTIAL_TYPES = "credentialTypes"

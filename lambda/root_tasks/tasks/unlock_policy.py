@@ -17,11 +17,11 @@ from ..aws.stores import BACKUP_REFERENCE, sha256
 from ..model.report_schema import ItemType, Outcome
 from ..model.run_documents import Target
 from ..refusals import RefusalReason, RunRefusedError
-from .definition import TaskDefinition, TaskWords
 from .outcomes import failure_item, finding_of, item_of
 from .policy_documents import difference, effect_on_everyone, policy_text
 from .request import Request, assignments_of
 from .resource_policies import find_bucket_region, policy_of
+from .task_definition import TaskDefinition, TaskWords
 from .task_input import invalid_value, string_list, text_of
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from ..aws.sessions import RootSession
     from ..model.report_schema import Item
     from ..model.run_documents import Finding
-    from .definition import AccountTask
     from .resource_policies import ResourcePolicy
+    from .task_definition import AccountTask
     from .task_input import TaskInput
 
 _BUCKETS = "buckets"

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
     from local_aws.emulation import LocalOrganization
-    from root_tasks.tasks.definition import AccountTask
+    from root_tasks.tasks.task_definition import AccountTask
 
 THREADS = 32
 

@@ -303,14 +303,13 @@ class Selection:
     outcomes: tuple[str, ...]
 
 
-def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decorator:
+def selection_options(*, all_accounts: bool, default_outcomes: tuple[str, ...]) -> Decorator:
     """Add the options that select accounts, as the parameter `selection`.
 
     Args:
         all_accounts: Whether `all` is accepted.
-        outcomes: The outcomes that --from-report takes if --outcome is not given.
+        default_outcomes: The outcomes that --from-report takes if --outcome is not given.
     """
-    default = outcomes
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @account_options(all_accounts=all_accounts)
@@ -327,7 +326,7 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
             type=run_id_or_key,
             metavar="RUN",
             help="The accounts with these outcomes in another run's report: "
-            f"{', '.join(outcomes)}.",
+            f"{', '.join(default_outcomes)}.",
         )
         @repeatable_option(
             "outcome",
@@ -336,6 +335,7 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
             help="Take accounts of --from-report with this outcome instead, such as `in-use`. "
             "Repeatable.",
         )
+        # A repeatable option has the plural of its name as its parameter.
         @functools.wraps(function)
         def wrapper(
             *,
@@ -367,7 +367,7 @@ def selection_options(*, all_accounts: bool, outcomes: tuple[str, ...]) -> Decor
             selection = Selection(
                 input={key: value for key, value in named.items() if value},
                 from_report=from_report,
-                outcomes=outcomes or default,
+                outcomes=outcomes or default_outcomes,
             )
             return function(selection=selection, **options)
 

@@ -28,7 +28,7 @@ _WITHOUT_CONSTRUCT = (
     short_help="Audit the root users of member accounts.",
     epilog=example("audit --account 222222222222,333333333333"),
 )
-@selection_options(all_accounts=False, outcomes=("inaccessible", "failed", "unknown"))
+@selection_options(all_accounts=False, default_outcomes=("inaccessible", "failed", "unknown"))
 @click.option(
     "--from-here",
     is_flag=True,
@@ -68,7 +68,7 @@ def audit(
             raise CommandError(
                 f"{error} To audit without a deployment, use `audit --from-here`."
             ) from error
-        chosen = accounts_of_report(reports, selection, audits=True)
+        chosen = accounts_of_report(reports, selection, with_protected=True)
         execution = reports.runs.run("audit", selection.input | chosen)
     return show_result(reports, execution, output=output)
 
@@ -86,8 +86,8 @@ def _audit_from_here(
         from root_tasks.report.render import as_json
 
         from ..runs.from_here import audit_from_here
+        from ..runs.next_step_sentences import sentences
         from ..runs.shown_report import keep_report, show_report
-        from ..runs.step_sentences import sentences
         from ..runs.stored_report import StoredReport
 
         name = target.environment.run_name("audit")

@@ -72,7 +72,7 @@ def _planning(task: Task) -> Decorator:
                 reports = Reports.find(target)
                 selection = options.get("selection")
                 if selection is not None:
-                    given |= accounts_of_report(reports, selection, audits=False)
+                    given |= accounts_of_report(reports, selection, with_protected=False)
                 execution = reports.runs.run(f"plan-{task}", {"task": task, **given})
             return show_result(reports, execution, output=output)
 
@@ -96,7 +96,7 @@ def plan() -> None:
     short_help="Delete the root credentials of accounts.",
     epilog=example("plan delete --account 222222222222 --include-in-use"),
 )
-@selection_options(all_accounts=True, outcomes=("has-credentials",))
+@selection_options(all_accounts=True, default_outcomes=("has-credentials",))
 @click.option(
     "--unused-for-days",
     type=click.IntRange(0, 3650),

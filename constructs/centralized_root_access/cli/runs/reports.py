@@ -38,7 +38,7 @@ _MAX_READS_IN_PARALLEL = 8
 # A call for each batch, of which an organization can have a thousand.
 _MAX_SECONDS_FOR_RESULTS = 300.0
 _NOT_STARTED = "Not started: the run ended before this account's turn."
-_NOT_NAMED = "an execution that its mark does not name"
+_UNNAMED_EXECUTION = "an execution that its mark does not name"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +65,10 @@ class Reports:
         """Return the report of an execution that has ended; if it has none, what its results say.
 
         Raises:
-            CommandError: There is none, the caller may not read it, or its run did not write it.
+            CommandError: The run ended before it had accounts, the caller may not read the report,
+                or the report is not the one that the run wrote.
             CallError: The results cannot be read.
-            ChecksumMismatchError: The run was altered.
+            ChecksumMismatchError: The stored run is not the one whose hash Step Functions holds.
             DecodingError: It is damaged, or of another version.
         """
         if not execution.has_report:
@@ -151,16 +152,19 @@ class Reports:
         return PlanState(now=now, expires_at=expires_at, executed_by=executed_by)
 
     def _executed_by(self, run_id: str) -> str | None:
-        """Return the execution that a plan is marked with; None if no mark can be read."""
+        """Return the execution that a plan is marked with, or a phrase if the mark names none.
+
+        None if no mark can be read.
+        """
         try:
             mark = decode(ExecutionMark, self._read(f"{AUDIT_FOLDER}/{run_id}", EXECUTION_MARK))
         except (CallError, NoReportError):
-            # If there is one, the execution itself refuses.
+            # This is only shown: a second execution of a marked plan is refused when it starts.
             return None
         except DecodingError:
-            return _NOT_NAMED
+            return _UNNAMED_EXECUTION
         name = mark.execution_arn.rpartition(":")[2]
-        return name if RUN_ID.fullmatch(name) else _NOT_NAMED
+        return name if RUN_ID.fullmatch(name) else _UNNAMED_EXECUTION
 
     def _verify(
         self, stored: StoredReport, execution: RunExecution, *, folder: str

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 
 def accounts_of_report(
-    reports: Reports, selection: Selection, *, audits: bool
+    reports: Reports, selection: Selection, *, with_protected: bool
 ) -> dict[str, object]:
     """Return the accounts that another run reports with certain outcomes, as an input has them.
+
+    Without another run there are none.
 
     Args:
         reports: The reports of the deployment.
         selection: The run, if there is one, and the outcomes.
-        audits: Whether they are audited, also those that are protected.
+        with_protected: Whether to take protected accounts as well, which can only be audited.
 
     Raises:
         CommandError: There is no such report, its run did not write it, or no account has one of
@@ -43,7 +45,7 @@ def accounts_of_report(
         for result in report.results
         if any(has_outcome(report, result, outcome) for outcome in wanted)
     ]
-    accounts = [result.account_id for result in found if audits or not result.protected]
+    accounts = [result.account_id for result in found if with_protected or not result.protected]
     protected = len(found) - len(accounts)
     if protected:
         left_out = quantity(protected, "protected account")

@@ -19,7 +19,7 @@ from ..base.command_errors import CommandError, ExitCode, failures_as
 from ..base.options import CSV, JSON, MARKDOWN, TABLE
 from ..base.terminal import print_note
 from .exit_codes import exit_code
-from .step_sentences import sentences
+from .next_step_sentences import sentences
 from .stored_report import REPORT_CSV, REPORT_HTML, Doubt
 
 if TYPE_CHECKING:

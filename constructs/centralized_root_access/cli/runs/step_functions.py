@@ -267,7 +267,7 @@ class Executions:
             raise denied[0]
         latest = sorted(found, key=lambda execution: execution.started_at, reverse=True)[:limit]
         with ThreadPoolExecutor(max_workers=_MAX_READS_IN_PARALLEL) as pool:
-            # A list has no inputs and outputs.
+            # ListExecutions returns neither input nor output, so each one is described.
             return list(
                 pool.map(lambda listed: self._describe(listed.folder, listed.run_id), latest)
             )

@@ -80,7 +80,8 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
     if to_decide and not everything:
         shown = [(result, _planned(rows)) for result, rows in shown]
 
-    # What stands between the list and the question is short, and the same for every plan.
+    # What was asked for goes above the list: after the list comes the question, and the planner
+    # chooses how long the request is.
     if to_decide and report.selection is not None:
         asked = f"Asked for: {request_in_words(report.selection)}."
         show_lines([wrapped(asked, width=width), safe_text()], target=target)

@@ -152,11 +152,11 @@ def _condition(cause: Cause) -> str:
     if cause.reason in (Reason.UNCONFIRMED, Reason.NO_RESOURCE):
         return f": {cause.reason.words}"
     if cause.undecided:
-        return f": depends on {'; '.join(_open_conditions(cause))}"
+        return f": depends on {'; '.join(_undecided_parts(cause))}"
     return ""
 
 
-def _open_conditions(cause: Cause) -> list[str]:
+def _undecided_parts(cause: Cause) -> list[str]:
     """Return the parts of a statement that could not be decided."""
     parts = []
     for undecided in cause.undecided:
@@ -275,12 +275,15 @@ def _explanation(denial: DenialCause) -> dict[str, Any]:
         **_cause(denial.cause),
         "tasks": denial.tasks,
         "calls": denial.calls,
-        "undecided": _open_conditions(denial.cause),
+        "undecided": _undecided_parts(denial.cause),
     }
 
 
 def _cause(cause: Cause) -> dict[str, Any]:
-    """Return where a cause is. A missing Allow has no policy, an unreadable policy no statement."""
+    """Return where a cause is.
+
+    The policy is null if an Allow is missing, and the statement also if a policy cannot be read.
+    """
     members: dict[str, Any] = {
         "reason": cause.reason,
         "policyType": cause.policy_type,
@@ -327,6 +330,6 @@ def _csv_rows(account: AccountVerdict) -> Iterator[dict[str, Any]]:
                 **cause,
                 "statement": cause["sid"] or cause["statement"],
                 "calls": " ".join(call for call in denial.calls if call in own_calls),
-                "undecided": "; ".join(_open_conditions(denial.cause)),
+                "undecided": "; ".join(_undecided_parts(denial.cause)),
                 **row,
             }

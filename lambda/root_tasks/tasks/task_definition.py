@@ -38,7 +38,7 @@ class AccountTask:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskWords:
-    """A task in the words of its reports. What differs in effect has no sentence in common.
+    """A task in the words of its reports. Tasks with different effects never share a sentence.
 
     Attributes:
         title: The title of a report.
