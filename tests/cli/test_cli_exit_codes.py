@@ -153,8 +153,13 @@ def test_an_account_that_was_named_and_skipped_never_ends_with_0(
     assert "Exit code 2: 1 account that you named was skipped." in shown.stderr
 
 
-def test_a_plan_of_nothing_says_so(command_line: CommandLine) -> None:
+@pytest.mark.parametrize("why", ["", "Not everything could be read. "], ids=["clean", "unread"])
+def test_a_plan_of_nothing_says_so_and_whether_it_could_look(
+    command_line: CommandLine, why: str
+) -> None:
+    if why:
+        command_line.root_tasks.organization.deny(account_id=MEMBER, action="iam:*")
     shown = run_and_report(command_line, *DELETE)
-    assert (shown.exit_code, shown.stderr) == (2, "Exit code 2: Nothing is planned.\n")
+    assert (shown.exit_code, shown.stderr) == (2, f"Exit code 2: {why}Nothing is planned.\n")
     (listed,) = json.loads(command_line.run("runs", "--format", "json").stdout)["runs"]
     assert listed["planExpiresAt"] is None

@@ -339,15 +339,6 @@ def test_the_question_comes_right_after_what_would_be_deleted_and_who_planned_it
     assert f"in 1 account? {approval.question} This cannot be undone. [y/N]" in asked
 
 
-def test_a_plan_of_nothing_that_was_readable_ends_with_another_code(
-    command_line: CommandLine,
-) -> None:
-    command_line.root_tasks.organization.deny(account_id=THIRD, action="iam:*")
-    shown = command_line.run("plan", "delete", "--account", THIRD)
-    said = "Exit code 2: Not everything could be read. Nothing is planned.\n"
-    assert (shown.exit_code, shown.stderr) == (2, said)
-
-
 def test_an_arn_is_not_broken_within_a_line(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,7 @@ def _with_entry(
     note = why = f"{during} {until}"
     if others:
         note += f" Not accepted: {item_counts(others)}."
+    # An audit accepts an account as a whole; a plan leaves out credential by credential.
     if result.outcome is Outcome.HAS_CREDENTIALS:
         if not others:
             result = replace(result, outcome=Outcome.ACCEPTED)

@@ -70,18 +70,21 @@ def findings_of(report: Report, *, checked: Collection[str] = ()) -> Iterator[Se
         checked: The accounts whose root user's e-mail address the audit before checked. Where this
             one does not, the finding about it is archived.
     """
+    # What the root users have.
     for result in report.results:
         if result.account_id != report.management_account_id:
             yield _finding(report, MEMBER_CHECK, result, _member_verdict(result))
     own = management_result(report)
     if own is not None:
         yield _finding(report, MANAGEMENT_CHECK, own, _management_verdict(own))
+    # What their e-mail addresses are.
     for result in report.results:
         if result.email_outside is not None:
             yield _finding(report, EMAIL_CHECK, result, _email_verdict(result, report))
         elif result.account_id in checked:
             yield _finding(report, EMAIL_CHECK, result, _NO_DOMAINS)
 
+    # What has left, so that no finding stays open for ever.
     audited = {result.account_id for result in report.results}
     for change in report.changes or ():
         # The changes of a report that is written again come from the bucket.

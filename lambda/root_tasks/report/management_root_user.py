@@ -20,6 +20,7 @@ OWN = "The management account's root user"
 
 def management_outcome(has: RootCredentials) -> Outcome:
     """Return the verdict: *unprotected* with an access key or without MFA, or *protected*."""
+    # Keys and devices that could not be listed exist.
     if has.access_keys != () or has.mfa_devices == ():
         return Outcome.UNPROTECTED
     return Outcome.PROTECTED

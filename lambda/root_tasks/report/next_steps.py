@@ -95,6 +95,7 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
             "accepted_credentials."
         )
 
+    # Then what it could not read, and what is wrong besides credentials.
     inaccessible = _accounts(report, Outcome.INACCESSIBLE)
     if inaccessible:
         named = _naming(report, inaccessible, Outcome.INACCESSIBLE)
@@ -115,6 +116,7 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
 
 def _to_plan(report: Report, accounts: Sequence[AccountResult], *, stored: bool) -> NextStep:
     """Return the plan of what an audit has found."""
+    # A plan leaves out what is in use, unless it is told not to.
     what = "Plan what to delete"
     options = []
     in_use = sum(is_all_in_use(result, at=report.finished_at) for result in accounts)
@@ -138,6 +140,7 @@ def _after_plan(report: Report) -> Iterator[NextStep]:
     # A run that ended without its report has no plan.
     if report.plan_expires_at is None:
         return
+    # For one account, the execution tells as much.
     if report.totals[Outcome.PLANNED] > 1:
         see = "See what policies deny of this plan"
         yield NextStep(what=see, command=_command("preflight", "--from-report", report.run_id))
@@ -154,7 +157,9 @@ def _after_plan_of_nothing(report: Report) -> Iterator[NextStep]:
 
 def _after_deletion(report: Report) -> Iterator[NextStep]:
     """Yield the audit of what was changed, and what leads to what the plan left out."""
+    # What the execution changed, or may have changed.
     yield from _to_look_again(report, Outcome.UNKNOWN, Outcome.FAILED, Outcome.DONE)
+    # What the plan left out, each with what leads to it.
     left_out, plan = report.left_out, report.executed_plan
     if left_out is None or plan is None:
         return
@@ -192,6 +197,7 @@ def _to_plan_what_is_in_use(left_out: LeftOut, *, plan: str) -> NextStep:
 def _after_recovery(report: Report) -> Iterator[NextStep]:
     ended = (Outcome.DONE, Outcome.NOTHING_TO_DO)
     accounts = _accounts(report, *ended)
+    # AWS sends the message with which a password is set to the root user.
     if accounts:
         where = "the address in each row"
         if len(accounts) == 1:

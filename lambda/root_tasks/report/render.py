@@ -180,6 +180,7 @@ def as_html(report: Report, report_json: bytes) -> bytes:
 
 def _cells(report: Report, result: AccountResult) -> dict[str, object]:
     """Return the cells of an account by their columns, without those of what was not read."""
+    # What every result has.
     cells: dict[str, object] = {
         "accountId": result.account_id,
         "name": result.name,
@@ -194,6 +195,7 @@ def _cells(report: Report, result: AccountResult) -> dict[str, object]:
         "setsPolicy": report.sets_policy,
         "runReason": report.reason,
     }
+    # What was read of its credentials.
     has = all_credentials(result)
     if has is None:
         return cells
@@ -216,6 +218,7 @@ def _cells(report: Report, result: AccountResult) -> dict[str, object]:
 
 
 def _item_line(item: Item) -> str:
+    # The item and its outcome, and in parentheses what is known of it.
     line = str(item.type)
     if item.id:
         line += f" {item.id}"
@@ -295,6 +298,7 @@ def _notice(report: Report) -> str:
 
 
 def _facts(report: Report) -> Iterable[tuple[str, str]]:
+    # What run it was.
     run = "Audit of selected accounts"
     if report.executed_plan is not None:
         run = f"Execution of plan {report.executed_plan}"
@@ -304,6 +308,7 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
         run = "Audit of every account"
     yield "Run", run
     yield "Task", report.task
+    # Who ran it, who asked for it, and why.
     role = "delegated administrator"
     if report.account_id == report.management_account_id:
         role = "management account"
@@ -313,6 +318,7 @@ def _facts(report: Report) -> Iterable[tuple[str, str]]:
         yield "Requested by", f"{principals}, as the command states"
     if report.reason is not None:
         yield "Reason", report.reason
+    # When it ran, and what it was to be about.
     took = duration(report.started_at, report.finished_at)
     yield "Started", f"{minute(report.started_at)}, took {took}"
     yield "Run ID", report.run_id

@@ -68,6 +68,7 @@ def all_credentials(result: AccountResult) -> RootCredentials | None:
     """Return the credentials that an audit found, or that a plan lists, to be deleted or not."""
     if result.credentials is not None:
         return result.credentials
+    # Those of a plan, put together as an audit has them.
     listed = [(item, item.credential) for item in result.items if item.credential is not None]
     if not listed:
         return None

@@ -115,6 +115,7 @@ def accepted_warning(report: Report, *, of: str = "the credentials") -> str:
     if len(accepted) > 1:
         should_stay = "are accepted and should stay."
     sentences = [f"Of {of}, {len(accepted):,} {should_stay}"]
+    # The accounts of a unit have one reason.
     reasons = list(dict.fromkeys(item.message or "" for item in accepted))
     sentences += reasons[:_MAX_REASONS]
     if len(reasons) > _MAX_REASONS:
@@ -147,6 +148,7 @@ def _mailbox_warning(result: AccountResult) -> str:
 
 def request_in_words(selection: PlanSelection) -> str:
     """Return the input of a plan in one line: the planner chooses how much it names."""
+    # Which accounts it is about.
     named = []
     if selection.all_accounts:
         named.append("every account")
@@ -156,6 +158,7 @@ def request_in_words(selection: PlanSelection) -> str:
         named.append(f"of report {selection.from_report}")
     if selection.organizational_units:
         named.append(f"in {_few(selection.organizational_units, 'organizational units')}")
+    # What it leaves out, and which credentials it is about.
     parts = [" ".join(named)]
     if selection.exclude:
         parts.append(f"left out: {_few(selection.exclude, 'accounts and units')}")
@@ -300,6 +303,7 @@ def credentials_of(result: AccountResult) -> tuple[tuple[ItemType, str | None], 
     found: list[tuple[ItemType, str | None]] = []
     if has.password:
         found.append((ItemType.PASSWORD, None))
+    # None if they could not be listed.
     keys = None
     if has.access_keys is not None:
         keys = [key.access_key_id for key in has.access_keys]
@@ -399,6 +403,7 @@ def root_free_sentence(report: Report) -> str:
 
 
 def _audit_sentence(report: Report) -> str:
+    # It says more than the result of this audit.
     root_free = root_free_sentence(report)
     if root_free:
         return root_free
@@ -408,6 +413,7 @@ def _audit_sentence(report: Report) -> str:
         return "No account could be audited."
     if audited == 1:
         return _sentence_about_one(report, having)
+    # It claims no more than was seen: some were not audited, and some credentials are accepted.
     accounts = quantity(audited, "account")
     if audited < len(report.results):
         accounts += " that were audited"
@@ -449,6 +455,7 @@ def _details(having: Sequence[AccountResult]) -> str:
 
 
 def _plan_sentences(report: Report) -> Iterator[str]:
+    # What it lists.
     planned = report.totals.get(Outcome.PLANNED, 0)
     accounts = quantity(len(report.results), "account")
     sentence = f"{_capitalize(words_of(report).planned)} in {planned:,} of {accounts}"
@@ -456,8 +463,10 @@ def _plan_sentences(report: Report) -> Iterator[str]:
     if items:
         sentence += f": {items}"
     yield f"{sentence}."
+    # What to know before it is executed.
     yield in_use_warning(report, of="these")
     yield accepted_warning(report, of="these")
+    # What it does not list.
     yield _remaining(report, "Left out, because in use", Outcome.IN_USE)
     yield _remaining(report, "Left out, because accepted", Outcome.ACCEPTED)
     not_planned = _items_with(report, Outcome.FAILED, Outcome.INACCESSIBLE)

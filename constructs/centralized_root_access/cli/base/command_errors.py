@@ -111,12 +111,15 @@ def sentence(error: Exception) -> str:
     from common.errors import RootAccessError
     from root_access.root_access_errors import NotTheManagementAccountError
 
+    # A sentence of the command line.
     if isinstance(error, click.ClickException):
         return error.format_message()
+    # A response of AWS.
     if isinstance(error, CallError) and error.failure.kind is FailureKind.ACCESS_DENIED:
         return f"{describe(error.failure)} {_permission(error.failure.operation)}"
     if isinstance(error, CallError):
         return _with_advice(describe(error.failure), error.failure.name)
+    # A sentence of the functions, some of which mean something else on this machine.
     if isinstance(error, NotTheManagementAccountError):
         return (
             f"These credentials are of account {error.account_id}. Use credentials of the "

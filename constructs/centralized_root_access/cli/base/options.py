@@ -346,6 +346,7 @@ def selection_options(*, all_accounts: bool, default_outcomes: tuple[str, ...]) 
             outcomes: tuple[str, ...],
             **options: Any,
         ) -> Any:
+            # Said before any call.
             if outcomes and from_report is None:
                 raise click.UsageError("--outcome needs --from-report.")
             if from_report is not None and (accounts or organizational_units):
@@ -359,6 +360,7 @@ def selection_options(*, all_accounts: bool, default_outcomes: tuple[str, ...]) 
                 raise click.UsageError(
                     "--account is both all and an account ID. Use one of the two."
                 )
+            # An input has no empty lists.
             named = {
                 "accounts": ["all"] if "all" in accounts else list(accounts),
                 "organizationalUnits": list(organizational_units),

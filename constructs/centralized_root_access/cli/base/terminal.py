@@ -61,6 +61,7 @@ def print_note(*sentences: str) -> None:
         if not sys.stderr.isatty():
             click.echo(text, err=True)
             continue
+        # Only the words before a command are wrapped.
         words, command, options = text.partition(f"{PROGRAM} ")
         click.echo(wrap(words, shutil.get_terminal_size().columns), err=True)
         if command:

@@ -48,6 +48,7 @@ def audit(
     not accepted, or the management account's root user is unprotected; 2 neither was found, but an
     account could not be read, one that was named was skipped, or none was audited.
     """
+    # An environment variable may name a stack for all other commands.
     given = click.get_current_context().get_parameter_source("stack")
     if from_here and given is ParameterSource.COMMANDLINE:
         raise click.UsageError("--from-here works without a stack: use it without --stack.")

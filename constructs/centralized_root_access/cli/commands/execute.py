@@ -71,6 +71,7 @@ def execute(
 
         reports = Reports.find(target)
         runs = reports.runs
+        # Without a task that makes changes, a stack has no state machine for executions.
         if EXECUTE_FOLDER not in runs.deployment.state_machine_arns:
             raise CommandError(
                 f"Stack {runs.deployment.stack} lists no task that makes changes, so it cannot "
@@ -109,6 +110,7 @@ def _problem_of(
 
     from ..runs.stored_report import Doubt
 
+    # Whether there is anything to execute.
     run = stored.report.run_id
     if not is_plan(stored.report):
         return f"Run {run} is not a plan. Create one with `plan`."
@@ -116,6 +118,7 @@ def _problem_of(
         return f"Plan {run} ended without its report; `report {run}` shows why."
     if state is None:
         return f"Plan {run} lists nothing to execute; `report {run}` shows why."
+    # Whether it is what was approved.
     if approved_sha256 not in (None, sha256(stored.body)):
         return (
             f"The report that was approved is not that of plan {run}. Whoever approves the plan "
@@ -135,8 +138,10 @@ def _is_confirmed(
     from ..runs.shown_report import print_doubt
     from ..show.screen import show_report
 
+    # The question stands right below what would be done.
     show_report(plan.report, everything=everything, to_decide=True)
     print_doubt(plan)
+    # It says what, who planned it, why, and what cannot be taken back.
     accounts = quantity(plan.report.totals[Outcome.PLANNED], "account")
     planner = requesters(plan.report)
     if planner == caller_arn:

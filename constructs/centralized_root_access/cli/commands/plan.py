@@ -66,6 +66,7 @@ def _planning(task: Task) -> Decorator:
                 from ..runs.selected_accounts import accounts_of_report
                 from ..runs.shown_report import show_result
 
+                # What is None was not given.
                 given = function(**options) | {"reason": reason}
                 given = {key: value for key, value in given.items() if value is not None}
 

@@ -77,6 +77,7 @@ def status(
 
         from ..base.caller import find_caller
 
+        # Without options, what the construct lists without arguments.
         if not features and not no_features:
             features = FEATURES
         delegates_managed = bool(delegated_administrators or no_delegated_administrators)
@@ -95,6 +96,7 @@ def status(
                 f"--delegated-administrator lists {observed.management_account_id}. The management "
                 "account cannot be a delegated administrator. List member accounts."
             )
+        # What differs, by the step of a deployment that would change it.
         deviations = {
             str(step): deviation(step) for step in plan(desired=desired, observed=observed)
         }
@@ -121,6 +123,7 @@ def _to_text(observed: RootAccess, deviations: Mapping[str, str], desired: Desir
     from root_access.state import SERVICE_PRINCIPAL, Feature
     from root_tasks.report.summary import minute
 
+    # What is enabled.
     trusted_access, disabled = "disabled", "disabled"
     if observed.trusted_access:
         trusted_access = "enabled"
@@ -144,6 +147,7 @@ def _to_text(observed: RootAccess, deviations: Mapping[str, str], desired: Desir
         f"{observed.management_account_id}"
     ]
     lines += [f"  {name:<{width}}  {value}" for name, value in rows.items()]
+    # What a deployment would do about it.
     changes = "apply these changes:" if deviations else "change nothing."
     lines.append(f"With {_list_text(desired)}, a deployment would {changes}")
     lines += [f"  {step}  ({deviation})" for step, deviation in deviations.items()]

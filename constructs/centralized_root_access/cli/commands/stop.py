@@ -45,6 +45,7 @@ def stop(*, run: str, yes: bool, target: TargetOptions) -> ExitCode:
         changes = execution.folder == EXECUTE_FOLDER
         if not yes and not _is_confirmed(execution, changes=changes):
             return ExitCode.NO_RESULT
+    # It may end by itself meanwhile.
     cause = f"Stopped by {runs.caller.arn}, as its command line states."
     unknown = f"Whether run {execution.run_id} was stopped is not known"
     try:
@@ -73,6 +74,7 @@ def _not_running_error(execution: RunExecution) -> CommandError:
 def _is_confirmed(execution: RunExecution, *, changes: bool) -> bool:
     from root_tasks.report.summary import minute
 
+    # What stopping it means depends on whether it makes changes.
     what = f"Run {execution.run_id}"
     if execution.plan:
         what += f", which executes {execution.plan},"

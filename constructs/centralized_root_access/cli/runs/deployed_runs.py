@@ -75,6 +75,7 @@ class Runs:
             execution = self.executions.start(folder, name=name, input_=stated)
         with self._resumable(name):
             execution = self._wait(execution)
+        # It was refused, or failed before it wrote one.
         if not execution.has_report:
             if self._has_started(execution):
                 print_note(f"To see what it had done: {self.target.command('report', name)}")

@@ -80,6 +80,7 @@ def find_deployment(caller: Caller, *, stack: str | None) -> Deployment:
         # As the outputs have it: their keys are letters and digits.
         if re.sub("[^A-Za-z0-9]", "", construct_id) in ("", deployment.construct_id)
     ]
+    # One is what the command means; with more, a person has to say which.
     if len(found) == 1:
         _require_resources(caller, found[0])
         return found[0]
@@ -143,8 +144,10 @@ def _deployments(stacks: Iterable[Mapping[str, Any]]) -> Iterator[Deployment]:
             output["OutputKey"]: output.get("OutputValue", "")
             for output in stack.get("Outputs", ())
         }
+        # Each RootTasks in it has outputs whose keys begin with its ID.
         for construct_id in (key.removesuffix(_AUDIT) for key in outputs if key.endswith(_AUDIT)):
             own = {key.removeprefix(construct_id): value for key, value in outputs.items()}
+            # The output of another construct, which happens to be called so.
             if not own.get(_BUCKET):
                 continue
             arns = {folder: own[key] for folder, key in _STATE_MACHINES.items() if key in own}

@@ -52,6 +52,7 @@ def exit_code(report: Report, *, named_accounts: Collection[str] = ()) -> tuple[
 
 
 def _of_audit(report: Report, missing: list[str]) -> tuple[ExitCode, str]:
+    # What was found decides, whatever could not be read.
     if not NOT_AS_WANTED.isdisjoint(report.totals):
         return ExitCode.NOT_AS_WANTED, ""
     if Outcome.PROTECTED not in report.totals and not any(map(is_audited, report.results)):
@@ -86,6 +87,7 @@ def _omissions(report: Report, named_accounts: Collection[str]) -> list[str]:
     missing = []
     if Outcome.INACCESSIBLE in _outcomes(report):
         missing.append("Not everything could be read.")
+    # What was asked for by name is missing if it was skipped.
     named = set(named_accounts)
     if DEFINITIONS[report.task].feature is Feature.ROOT_SESSIONS:
         # Buckets and queues are named with their accounts.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def sentences(steps: Iterable[NextStep], *, target: TargetOptions) -> Iterator[str]:
     """Yield next steps as sentences, with commands that work where this one does."""
     for place, step in enumerate(steps):
+        # A terminal says "Next" once.
         what, command = step.what, step.command
         if place == 0:
             what = f"Next, {what[0].lower()}{what[1:]}"

@@ -37,6 +37,7 @@ class PlanState:
     @property
     def words(self) -> str:
         """The state in a few words."""
+        # Whatever its time says: an executed plan is used up.
         if self.executed_by is not None:
             return f"executed by {self.executed_by}"
         if self.obstacle is not None:

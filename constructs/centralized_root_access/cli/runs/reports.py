@@ -136,6 +136,7 @@ class Reports:
         now = self.runs.target.environment.now()
         plans = [each for each in executions if each.plan_expires_at is not None]
 
+        # Only a plan without a listed execution costs a call.
         def state_of(plan: RunExecution) -> PlanState:
             if plan.run_id not in executed:
                 return self._plan_state(plan.run_id, plan.plan_expires_at)
@@ -190,10 +191,12 @@ class Reports:
         Step Functions holds the hash of the run, the batches that started, and the hashes of their
         results. The bucket decides nothing by itself.
         """
+        # What Step Functions holds: the hash of the run, and its batches.
         started = self.runs.executions.output_of_start(execution)
         if not started:
             raise run_failed_error(execution)
         batches = self.runs.executions.batches(execution)
+        # What the bucket has of them, where the hashes agree.
         storage = Storage(self._bucket(seconds=_MAX_SECONDS_FOR_RESULTS))
         store = storage.runs
         if execution.folder == EXECUTE_FOLDER:
@@ -210,6 +213,7 @@ class Reports:
                     findings[id_] = Finding(
                         account_id=id_, outcome=Outcome.SKIPPED, reason=_NOT_STARTED
                     )
+        # As the run itself would have written it.
         report = make_report(
             run,
             findings,

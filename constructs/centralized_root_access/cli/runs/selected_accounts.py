@@ -39,6 +39,7 @@ def accounts_of_report(
     stored = reports.of_run(selection.from_report)
     print_doubt(stored)
     report = stored.report
+    # A plan would only skip those that are protected.
     wanted = [outcome for outcome in Outcome if outcome.option in selection.outcomes]
     found = [
         result

@@ -63,8 +63,10 @@ def show_result(
 def show_next_steps(reports: Reports, stored: StoredReport) -> None:
     """Print the next steps, or why a plan can no longer be executed."""
     report, target = stored.report, reports.runs.target
+    # What failed is said already, and no plan came of it.
     if stored.doubt is Doubt.ENDED_WITHOUT_REPORT and report.executed_plan is None:
         return
+    # A plan that was executed, or that has expired, leads to nothing.
     state = reports.plan_state(report)
     if state is not None:
         if state.obstacle is not None:

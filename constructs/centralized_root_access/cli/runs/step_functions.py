@@ -173,6 +173,7 @@ class Executions:
             CommandError: Both state machines have one of this name.
         """
         given, _, run_id = run.rpartition("/")
+        # Each state machine may have a run of this name.
         found: list[RunExecution] = []
         denied: CallError | None = None
         for folder in self._state_machine_arns:
@@ -181,6 +182,7 @@ class Executions:
             try:
                 found.append(self._describe(folder, run_id))
             except CallError as error:
+                # Those who may only plan, or only execute, may read one of them.
                 if error.failure.kind is FailureKind.ACCESS_DENIED:
                     denied = error
                 elif error.failure.code != "ExecutionDoesNotExist":
@@ -227,6 +229,7 @@ class Executions:
             self._caller.clock.sleep(wait)
             wait = min(wait * 1.3, _MAX_WAIT_SECONDS)
             execution = self._describe(folder, run_id)
+        # It has ended, and how may be known a moment later.
         for wait in _OUTDATED_WAITS:
             if not _lacks_its_end(execution):
                 break
@@ -347,6 +350,7 @@ def _execution(members: Mapping[str, Any], *, folder: str, operation: str) -> Ru
     output: str = members.get("output", "")
     report_sha256 = report_sha256_of(status=status, output=output, cause=cause)
     held = _object(output)
+    # For Step Functions, a refusal is a success.
     if REFUSED in held:
         status, cause = REFUSED_STATUS, held.get(CAUSE, "")
     return RunExecution(

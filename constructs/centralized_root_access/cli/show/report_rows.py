@@ -91,6 +91,7 @@ def rows_of(report: Report, result: AccountResult) -> list[ReportRow]:
     """Return the rows of an account in a report."""
     if report.task is Task.AUDIT and result.account_id == report.management_account_id:
         return [_management_row(result)]
+    # The password is reset by a message to this address.
     rows = []
     if report.task is Task.RECOVER and result.email is not None:
         email = f"e-mail address {result.email}"

@@ -86,12 +86,14 @@ def show_report(report: Report, *, everything: bool = False, to_decide: bool = F
         asked = f"Asked for: {request_in_words(report.selection)}."
         show_lines([wrapped(asked, width=width), safe_text()], target=target)
     show_lines(_report_table(report, shown, width=width), target=target)
+    # Each policy, in full.
     for name, text in policies_of_plan(report):
         # Not by rich, which wraps lines, and drops blanks where it does.
         click.echo(printable(name), err=to_decide)
         for line in text.replace("\r\n", "\n").split("\n"):
             click.echo(f"  {printable(line)}", err=to_decide)
         click.echo(err=to_decide)
+    # Who asked for it and why, what to know, and the result in words.
     lines = []
     if report.executed_plan is not None:
         lines.append(wrapped(f"Requested by {requesters(report)}.", width=width))
@@ -121,11 +123,13 @@ def _report_table(
                 noted.append((result, replace(row, reason=f"see note {number}")))
             else:
                 noted.append((result, row))
+    # A file gets a table, in which grep finds whole lines, and a person a list.
     if noted and width == UNWRAPPED:
         yield _row_table(report, noted)
         yield safe_text()
     else:
         yield from _account_lists(report, noted, width=width)
+    # The command in a note has a line of its own, to be copied.
     for note, number in notes.items():
         words, command, options = f"Note {number}: {note}".rpartition(f"`{PROGRAM} ")
         yield wrapped(words or options, width=width)
@@ -149,6 +153,7 @@ def _account_lists(
     report: Report, shown: Iterable[_AccountRow], *, width: int
 ) -> Iterator[RenderableType]:
     """Yield the lists for a person: under each heading the accounts, with a line for each item."""
+    # By heading and account: what a plan leaves out of an account has a heading of its own.
     parts: dict[tuple[Outcome, str], dict[str, tuple[AccountResult, list[ReportRow]]]] = {}
     for result, row in shown:
         part = parts.setdefault(heading_of(report, result, row), {})
