@@ -197,7 +197,6 @@ class MemberDirectory:
         yield members
 
     def _everybody(self) -> Iterator[dict[str, Account]]:
-        started = self.aws.clock.now()
         listed: set[str] = set()
         accounts = self._list()
         page = _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE))
@@ -207,9 +206,6 @@ class MemberDirectory:
             listed.update(new)
             yield new
             page = _by_id(itertools.islice(accounts, MAX_ENTRIES_PER_PAGE))
-        # Listing is the longest wait that this library cannot shorten.
-        milliseconds = round((self.aws.clock.now() - started) * 1000)
-        self.aws.log(event="accounts_listed", accounts=len(listed), milliseconds=milliseconds)
 
     def _list(self) -> Iterator[AccountTypeDef]:
         return self.aws.entries(_LIST_ACCOUNTS, items="Accounts")
