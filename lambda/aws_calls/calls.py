@@ -64,6 +64,7 @@ class AwsCalls:
         Raises:
             CallError: The call failed, or did not succeed in time.
         """
+        # As boto3 names it: organizations:ListRoots is list_roots of the client "organizations".
         service, _, name = operation.partition(":")
         client = self.clients(_SDK_SERVICES.get(service, service))
         function = getattr(client, xform_name(_SDK_OPERATIONS.get(operation, name)))

@@ -179,6 +179,7 @@ def ignoring(*names: str) -> Iterator[None]:
 
 
 def _from_client_error(operation: str, error: ClientError) -> Failure:
+    # The SDK's types know neither a Reason nor a response without an error.
     response: Any = error.response
     detail = response.get("Error", {})
     failure = Failure(
@@ -232,6 +233,7 @@ def _kind_of_transport_error(error: Exception, message: str) -> FailureKind:
         return FailureKind.REFUSED
     if isinstance(error, _NOT_CONNECTED):
         return FailureKind.CONNECTION_FAILED
+    # The request may have arrived.
     if isinstance(error, _NO_RESPONSE):
         return FailureKind.NO_RESPONSE
     # For example, there are no credentials.

@@ -55,6 +55,8 @@ class Notice:
 
     def publication(self) -> dict[str, str]:
         """Return the parameters of sns:Publish: a text for mail and all else, a card for HTTPS."""
+        # SNS chooses one for each subscription, by its protocol.
+        # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
         messages = {"default": self.text(), "https": json.dumps(self._card())}
         return {
             "Subject": self.subject,
@@ -158,6 +160,7 @@ def _code_block(text: str) -> str:
     """Return a text in which nothing is Markdown, a mention or a link, on any platform."""
     shown = text.translate(_INERT).rstrip()
     if len(shown) > _MAX_CHAT_CHARACTERS:
+        # Whole lines, so that no entry is cut.
         shown, _, _ = shown[:_MAX_CHAT_CHARACTERS].rpartition("\n")
         shown += "\n… The mail has the rest."
     return f"```\n{shown}\n```"

@@ -96,6 +96,7 @@ class RetryBudget:
         Raises:
             CallError: The failure is not transient, or no attempt succeeded in time.
         """
+        # Without time for an attempt there is no call, so none may have taken effect.
         started = self.clock.now()
         if self.remaining_seconds < 0 or self.stopped.is_set():
             raise error_of_call(

@@ -57,6 +57,7 @@ class FunctionArn:
 
 def one_attempt() -> Config:
     """Return clients' settings: one attempt with short timeouts, because RetryBudget retries."""
+    # The SDK's own retries do not know how much time an invocation has left.
     return Config(
         connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 1, "mode": "standard"}
     )

@@ -151,6 +151,7 @@ def import_findings(
         try:
             response = aws.call(IMPORT_FINDINGS, Findings=in_format)
         except CallError as error:
+            # Another call would fail as well, after as many retries.
             reason = describe(error.failure)
             refused |= {finding.id(importer): reason for finding in batch + waiting}
             break
@@ -166,6 +167,7 @@ def _reason(failed: Mapping[str, str]) -> str:
 
 
 def _beginning(text: str) -> str:
+    # After escaping, which makes a text longer.
     if len(text) <= _MAX_DESCRIPTION_CHARACTERS:
         return text
     return f"{text[: _MAX_DESCRIPTION_CHARACTERS - 1]}…"

@@ -49,6 +49,7 @@ class FunctionSettings:
             settings: Self = from_json(
                 cls, json.loads(environment.get(SETTINGS, "")), refuse_unknown=True
             )
+        # Neither sentence has a value: it may be a person's.
         except FieldError as error:
             raise SettingsError(path=error.path, problem=error.problem) from error
         except ValueError as error:

@@ -29,6 +29,7 @@ def refuse_constant(name: str) -> NoReturn:
 
 def pretty_json(text: str) -> str:
     """Return JSON over several lines, or unchanged what is not JSON or has a key twice."""
+    # A person compares it with what AWS has: nothing may be missing or in another order.
     try:
         return json.dumps(json.loads(text, object_pairs_hook=unique_keys), indent=2)
     except (ValueError, RecursionError):

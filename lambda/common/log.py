@@ -42,6 +42,7 @@ def metric_line(
         timestamp: Seconds since 1970.
         other_dimensions: A second set of dimensions, for which the metrics are counted as well.
     """
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     sets = [dimensions]
     if other_dimensions:
         sets.append(other_dimensions)

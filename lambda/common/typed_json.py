@@ -108,6 +108,7 @@ class _Reader:
         unknown = sorted(value.keys() - fields)
         if unknown and self.refuse_unknown:
             raise FieldError(path, f"has unknown keys: {', '.join(unknown)}")
+        # An unknown key is otherwise ignored: a later release may have added it.
         arguments = {}
         for key, (name, field) in fields.items():
             inner = key
@@ -157,6 +158,7 @@ def _string(value: Any, path: str) -> str:
 
 
 def _parse_time(text: str, path: str) -> datetime:
+    # A time near year 1 or 9999 is not one in UTC.
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:

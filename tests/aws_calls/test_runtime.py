@@ -141,6 +141,7 @@ def test_authorities_are_read_once_by_all_clients_of_a_process(tls: Tls) -> None
 @pytest.mark.parametrize(
     ("file", "reason"),
     [("other.crt", "CERTIFICATE_VERIFY_FAILED"), ("missing.crt", "No such file")],
+    ids=["another authority", "no file"],
 )
 def test_no_service_is_called_whose_authority_is_not_in_the_file(
     tls: Tls, monkeypatch: pytest.MonkeyPatch, file: str, reason: str

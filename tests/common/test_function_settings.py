@@ -60,6 +60,7 @@ def test_settings_are_read_as_they_were_written() -> None:
         (f'{{{OTHERS}, "colors": "red"}}', "colors", "is not a list"),
         (f'{{{OTHERS}, "colors": ["blue"]}}', "colors[0]", "is not a valid Color"),
     ],
+    ids=lambda value: value[:40],
 )
 def test_settings_that_are_not_those_that_the_function_reads_are_an_error(
     settings: str, path: str, problem: str

@@ -37,7 +37,9 @@ def test_a_second_observation_does_not_read_the_organization_again(
 
 
 @pytest.mark.parametrize(
-    ("prefix", "services", "pages"), [("a", 19, 1), ("a", 20, 2), ("a", 65, 4), ("z", 65, 1)]
+    ("prefix", "services", "pages"),
+    [("a", 19, 1), ("a", 20, 2), ("a", 65, 4), ("z", 65, 1)],
+    ids=["at the end of a page", "on the next page", "on the last page", "on the first page"],
 )
 def test_trusted_access_is_found_behind_other_services_and_no_further_page_is_read(
     prefix: str, services: int, pages: int

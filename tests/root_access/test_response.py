@@ -263,6 +263,7 @@ def test_a_call_that_hangs_cannot_keep_the_response_back_and_no_call_starts_afte
         ("Update", "o-a1b2c3d4e5", "o-a1b2c3d4e5"),
         ("Update", None, NOT_CREATED),
     ],
+    ids=["create", "update", "update without an ID"],
 )
 def test_a_failure_never_names_another_physical_id(
     endpoint: ResponseEndpoint, request_type: str, physical_id: str | None, expected: str

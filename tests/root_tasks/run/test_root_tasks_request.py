@@ -219,6 +219,7 @@ REFUSED: Mapping[RefusalReason, Sequence[tuple[object, Mapping[str, object]]]] =
 @pytest.mark.parametrize(
     ("reason", "input_", "data"),
     [(reason, input_, data) for reason, rows in REFUSED.items() for input_, data in rows],
+    ids=lambda value: getattr(value, "name", repr(value)[-60:]),
 )
 def test_what_is_unclear_is_refused(
     reason: RefusalReason, input_: object, data: Mapping[str, object]
@@ -249,16 +250,15 @@ def test_a_queue_is_in_a_region(region: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        *(("plan", value) for value in (True, "", "../run", "a:b", "a b", "x" * 81)),
-        *(
-            ("requestedBy", value)
-            for value in ("", ["arn"], "x", "arn:\x1b[2J", "arn:a b", "arn:" * 513)
-        ),
-        *(
-            ("reportSha256", value)
-            for value in (None, "", True, "0" * 63, "G" * 64, f"{'0' * 64}\n")
-        ),
+        (key, value)
+        for key, values in {
+            "plan": [True, "", "../run", "a:b", "a b", "x" * 81],
+            "requestedBy": ["", ["arn"], "x", "arn:\x1b[2J", "arn:a b", "arn:" * 513],
+            "reportSha256": [None, "", True, "0" * 63, "G" * 64, f"{'0' * 64}\n"],
+        }.items()
+        for value in values
     ],
+    ids=lambda value: repr(value)[-20:],
 )
 def test_what_is_not_a_run_id_a_hash_or_a_caller_is_refused(key: str, value: object) -> None:
     with pytest.raises(RunRefusedError) as raised:
@@ -297,6 +297,16 @@ ONE_BUCKET, TWO_BUCKETS = {MEMBER: ["abc"]}, {MEMBER: ["abc"], OTHER: ["abc"]}
         ({MEMBER: ["abc", "abd"]}, {"policyOverride": {}}, RefusalReason.ONE_POLICY),
         (TWO_BUCKETS, {"policyOverride": {}}, RefusalReason.ONE_POLICY),
         (TWO_BUCKETS, {"backup": BACKUP}, RefusalReason.ONE_POLICY),
+    ],
+    ids=[
+        "no JSON",
+        "a list",
+        "a number",
+        "no backup",
+        "two policies",
+        "two buckets of an account",
+        "two accounts",
+        "a backup for two accounts",
     ],
 )
 def test_one_policy_is_set_for_one_bucket(
