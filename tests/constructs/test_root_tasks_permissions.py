@@ -119,7 +119,7 @@ def requests_of_every_path(*tasks: RootTask) -> Sequence[tuple[str, PolicyReques
             if (task := RootTask(locked)) in tasks:
                 _unlock_and_give_back(root_tasks, task, **named)
         # More than are read one by one.
-        *many, last = add_accounts(organization, 22)
+        *many, last = add_accounts(organization, 102)
         organizations.move_account(
             AccountId=many[0], SourceParentId=root_id, DestinationParentId=unit_id
         )

@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
 _DESCRIBE_ACCOUNT = "organizations:DescribeAccount"
 _LIST_ACCOUNTS = "organizations:ListAccounts"
-# These take ten seconds at the documented 20 calls a second; a list of 10,000 accounts takes a
+# These take five seconds at the documented 20 calls a second; a list of 10,000 accounts takes a
 # minute at 8.
 # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
-_MAX_DESCRIBED = 200
+_MAX_DESCRIBED = 100
 
 
 @dataclass(frozen=True, kw_only=True)

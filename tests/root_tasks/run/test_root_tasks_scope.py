@@ -28,7 +28,7 @@ pytestmark = pytest.mark.no_cover
 HARMLESS = statement(Action="ec2:*")
 # The management account and the members that every test begins with.
 SEEDED = 4
-MAX_DESCRIBED = 200
+MAX_DESCRIBED = 100
 LISTS = ("ListAccounts", "ListRoots", "ListOrganizationalUnitsForParent")
 
 
