@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _SUITE = (".venv/bin/python", "-m", "acceptance")
 _REQUIRED, _OPTIONAL = ("organization", "account", "level", "region"), ("member", "delegate")

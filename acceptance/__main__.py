@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import botocore.session
@@ -19,18 +20,13 @@ from acceptance.aws import Aws
 from acceptance.callers import Callers
 from acceptance.cases import all_cases
 from acceptance.deployment import Deployment
-from acceptance.model import Level, Result, Verdict
+from acceptance.model import Case, Level, Result, Verdict
 from acceptance.names import Names
 from acceptance.resources import SUBJECTS, field_changed_by
 from acceptance.runner import run_cases, sort_cases
 from acceptance.scene import RestoreError, Scene
 from acceptance.snapshot import Snapshot, SnapshotError, read_snapshot
 from acceptance.state import StateField, state_after_kill
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from acceptance.model import Case
 
 _PACKAGES = ("centralized-root-access", "aws-cdk-lib", "boto3")
 

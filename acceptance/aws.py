@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from botocore.config import Config
 from acceptance.comparison import Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import boto3
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError, ParamValidationError
 
+from acceptance.aws import Aws
 from acceptance.model import MANAGEMENT_ACCOUNT, ROOT_SESSION
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from acceptance.aws import Aws
-    from acceptance.names import Names
+from acceptance.names import Names
 
 TASK_POLICY = "arn:aws:iam::aws:policy/root-task/"
 AUDIT = "IAMAuditRootUserCredentials"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from acceptance.model import Response
+from acceptance.model import Response
 
 NUMBER_OF_KEYS = "{number of keys}"
 AND_MORE = "{and more}"

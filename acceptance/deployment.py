@@ -8,20 +8,16 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore import xform_name
 
-from acceptance.callers import ignoring
+from acceptance.callers import Callers, ignoring
 from acceptance.resources import observe_root_access, policy_types
 from acceptance.state import CREDENTIALS, SESSIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from acceptance.callers import Callers
 
 APP_VARIABLE = "ROOT_ACCESS_ACCEPTANCE_APP"
 # The policy that the last execution of a plan removed.

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from acceptance.callers import Callers
 from acceptance.model import Level
 from acceptance.resources import find_delegates, find_root_credentials, observe_root_access
-from acceptance.state import CREDENTIALS, SESSIONS, StateField
-
-if TYPE_CHECKING:
-    from acceptance.callers import Callers
-    from acceptance.state import State
+from acceptance.state import CREDENTIALS, SESSIONS, State, StateField
 
 MAX_ACCOUNTS = 10
 _BOOTSTRAP_STACK = "CDKToolkit"

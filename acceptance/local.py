@@ -10,12 +10,11 @@ from acceptance.aws import Aws
 from acceptance.callers import ignoring
 from acceptance.comparison import Moment
 from acceptance.policies import POLICIES
-from local_aws.emulation import RemoteOrganization
+from local_aws.emulation import Organization, RemoteOrganization
 
 if TYPE_CHECKING:
     import boto3
 
-    from local_aws.emulation import Organization
 
 # On this machine a function is asked again this soon.
 _MAX_REAL_WAIT_SECONDS = 0.2

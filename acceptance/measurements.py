@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from acceptance.callers import AUDIT, TASK_POLICY, UNLOCK_BUCKET, call_operation, ignoring
+from acceptance.callers import AUDIT, TASK_POLICY, UNLOCK_BUCKET, Callers, call_operation, ignoring
 from acceptance.resources import set_bucket
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from acceptance.callers import Callers
 
 # Slower than AWS's own script for audits, which waits 0.1 s between accounts, up to twice as fast.
 _RATES_PER_SECOND = (2.0, 5.0, 10.0, 20.0)

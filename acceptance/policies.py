@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acceptance.model import DELEGATE, MEMBER
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _ROOT = {"aws:PrincipalArn": ["arn:aws:iam::*:root"]}
 

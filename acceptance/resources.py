@@ -7,20 +7,15 @@ already.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from botocore import xform_name
 
-from acceptance.callers import DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE, ignoring
-from acceptance.model import DEPLOYMENT, MEASUREMENT
+from acceptance.callers import DELETE, RECOVER, UNLOCK_BUCKET, UNLOCK_QUEUE, Callers, ignoring
+from acceptance.model import DEPLOYMENT, MEASUREMENT, Call
 from acceptance.policies import POLICIES, locking_policy
 from acceptance.state import CREDENTIALS, SESSIONS, State, StateField
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from acceptance.callers import Callers
-    from acceptance.model import Call
 
 PRINCIPAL = "iam.amazonaws.com"
 _NO_BUCKET = "NoSuchBucket"

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from acceptance.comparison import differences
 from acceptance.deployment import DeploymentError, NothingFoundError
-from acceptance.model import MEASUREMENT, Level, Result, Source, Verdict
+from acceptance.model import MEASUREMENT, Case, Level, Response, Result, Source, Verdict
 from acceptance.policies import POLICIES
 from acceptance.resources import field_changed_by
+from acceptance.scene import Scene
 from acceptance.state import State, StateField, is_time_bound, parse_step, split_steps
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from acceptance.model import Case, Response
-    from acceptance.scene import Scene
 
 # AWS documents no bound for how long a change takes to be effective; nothing recorded took longer.
 MAX_SETTLING_SECONDS = 240.0

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from acceptance.callers import call_operation
-from acceptance.deployment import DeploymentError
+from acceptance.callers import Callers, call_operation
+from acceptance.deployment import Deployment, DeploymentError
 from acceptance.measurements import MEASUREMENTS
-from acceptance.model import DEPLOYMENT, MEASUREMENT, ROOT_SESSION, Response
+from acceptance.model import DEPLOYMENT, MEASUREMENT, ROOT_SESSION, Call, Case, Response
 from acceptance.resources import (
     NEEDED_FEATURES,
     SETTERS,
@@ -22,15 +23,7 @@ from acceptance.resources import (
     policy_types,
     queue_url,
 )
-from acceptance.state import FEATURES, UNKNOWN, State, StateField, split_steps, with_value
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from acceptance.callers import Callers
-    from acceptance.deployment import Deployment
-    from acceptance.model import Call, Case
-    from acceptance.state import Step
+from acceptance.state import FEATURES, UNKNOWN, State, StateField, Step, split_steps, with_value
 
 _IN_MEMBER = (StateField.BUCKET, StateField.QUEUE, StateField.PASSWORD)
 # A run makes these, and so knows them without asking AWS, whose lists lag.

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from acceptance.model import Level
 from acceptance.names import Names
 from acceptance.state import State
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _VERSION = 1
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from acceptance.model import MEASUREMENT, Level, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from acceptance.model import Result
+from acceptance.model import MEASUREMENT, Level, Result, Verdict
 
 _MAX_LINE_CHARACTERS = 400
 

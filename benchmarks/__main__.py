@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.meter import AuditFailedError, Meter
 from benchmarks.page import Measurements, page
@@ -23,9 +23,6 @@ from benchmarks.stand_in import Scenario, StandInFailedError
 from benchmarks.stand_in_server import running_stand_in
 from local_aws.processes import StartError, raise_interrupted_on_signals
 from local_aws.services import running_local_aws
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _PAGE = Path(__file__).with_name("README.md")
 _SLOW, _FAST = 0.3, 0.1

@@ -7,20 +7,17 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from benchmarks.function import BUCKET, invoke
+from benchmarks.stand_in import Scenario, StandIn, Traffic
 from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID
+from local_aws.services import LocalAws
 from root_tasks.model.report_schema import Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from benchmarks.stand_in import Scenario, StandIn, Traffic
-    from local_aws.services import LocalAws
 
 # The default of RootTasks.
 MAX_CONCURRENCY = 5

@@ -5,22 +5,16 @@ from __future__ import annotations
 import math
 import os
 import platform
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from benchmarks.limits import ASSUME_ROOT, ORGANIZATIONS
-from benchmarks.meter import MAX_CONCURRENCY
-from benchmarks.stand_in import ONE_IN_N_HAS_CREDENTIALS
+from benchmarks.meter import MAX_CONCURRENCY, Comparison, DeployedRun, Figures
+from benchmarks.stand_in import ONE_IN_N_HAS_CREDENTIALS, Scenario
 from benchmarks.stand_in_aws import UNITS
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 from root_tasks.aws.invocation import MAX_ENTRIES_PER_PAGE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from benchmarks.meter import Comparison, DeployedRun, Figures
-    from benchmarks.stand_in import Scenario
 
 _PEERS_COLUMNS = (
     "aws-root-manager",

@@ -19,14 +19,12 @@ from __future__ import annotations
 
 import resource
 from asyncio.sslproto import SSLProtocol
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from multiprocessing.connection import Connection
+from typing import Any
 
 from benchmarks.limits import ASSUME_ROOT, Limit
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from multiprocessing.connection import Connection
 
 HOST = "localhost"
 # Each with the name in the environment variable of its endpoint.

@@ -8,6 +8,7 @@ import functools
 import itertools
 import json
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,9 @@ from botocore.exceptions import ClientError
 
 from benchmarks.limits import ORGANIZATIONS, TokenBucket
 from benchmarks.stand_in import Scenario, Traffic
-from local_aws.emulation import Seed, mock_organization
+from local_aws.emulation import LocalOrganization, Seed, mock_organization
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from local_aws.emulation import LocalOrganization
-
     _Recorded = tuple[tuple[str, str], tuple[int, bytes]]
 
 MANAGEMENT_ACCOUNT_ID = "111111111111"

@@ -6,19 +6,16 @@ import asyncio
 import contextlib
 import re
 import ssl
+from collections.abc import Iterator
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from botocore.httpsession import where
 from werkzeug.serving import make_ssl_devcert
 
 from benchmarks.stand_in import HOST, SERVICES, Scenario, StandIn, allow_many_connections
 from benchmarks.stand_in_aws import Aws, AwsRequest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from multiprocessing.connection import Connection
 
 _BACKLOG = 4096
 _CREDENTIAL = re.compile(rb"credential=([0-9]+)/[0-9]{8}/[a-z0-9-]+/([a-z]+)/")

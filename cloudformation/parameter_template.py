@@ -7,18 +7,16 @@ import json
 import re
 import tempfile
 import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_cdk import App, Environment, Stack
 
 from .merge import NO_VALUE, merge_values
 from .placeholders import Placeholders
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 REGION_OF_EVENTS = "us-east-1"
 # As in the examples: a stack of theirs can be updated with the template.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from aws_cdk import CfnParameter, Duration, Stack
 from aws_cdk import aws_kms as kms
@@ -22,9 +23,6 @@ from centralized_root_access.root_tasks.arguments import MAX_PROTECTED_ACCOUNTS
 
 from .parameter_template import REGION_OF_EVENTS, Option, ParameterTemplate, Row
 from .placeholders import Placeholders
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _TARGET = r"(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|[0-9]{12})"
 _ACCOUNTS = r"[0-9]{12}(,[0-9]{12})"

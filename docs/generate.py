@@ -6,10 +6,11 @@ import json
 import re
 import textwrap
 import types
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import click
 import griffe
@@ -20,9 +21,6 @@ from common.typed_json import fields_by_key
 from root_tasks.model.report_schema import Outcome, Report
 from root_tasks.report.controls import CONTROLS, Evidence
 from root_tasks.report.summary import PlannedInUse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference" / "api.md"

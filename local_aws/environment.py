@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from local_aws.emulation.control import URL_VARIABLE
 from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 ORGANIZATION_SERVICES = ("iam", "organizations", "securityhub", "sts")
 

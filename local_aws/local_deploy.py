@@ -9,18 +9,14 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from local_aws.emulation import Organization
 from local_aws.emulation.records import MANAGEMENT_ACCOUNT_ID
 from local_aws.processes import Interrupted, StartError, raise_interrupted_on_signals, run_command
 from local_aws.services import REPOSITORY, LocalAws, running_local_aws
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from local_aws.emulation import Organization
 
 STACK = "OrganizationBootstrap"
 LOGS = REPOSITORY / ".local-aws"

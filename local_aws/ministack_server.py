@@ -27,11 +27,11 @@ from ministack.services import lambda_svc
 from ministack.services.cloudformation import helpers, provisioners
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
 from local_aws.session_token import HEADER, ROOT_SESSION, Refusal, find_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
-
     Record = Callable[[str, Mapping[str, Any]], dict[str, Any]]
     Name = Callable[..., str]
     Resolve = Callable[[dict[str, Any], str, str, str], Any]

@@ -8,13 +8,10 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _PREFIX = "local-aws-"
 # Until its lock is held: a folder by the other prefix without a held lock is one of a killed run.

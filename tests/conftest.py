@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import botocore.session
 import moto.s3.urls
@@ -23,15 +24,10 @@ from support.accounts import MEMBER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.client_pool import client_pool
 from support.cloudformation import FakeCloudFormation
+from support.command_line import CommandLine
 from support.function import Function
 from support.report_bucket import ReportBuckets
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from support.command_line import CommandLine
-    from support.root_tasks import RootTasks
+from support.root_tasks import RootTasks
 
 _BOOTSTRAP_STACK = "CDKToolkit"
 _SLOWEST_FILES = 10

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from acceptance.cases import delegation, deploy, feature, member, policies, read, sessions, unlock
 from acceptance.cases.recorded import RECORDINGS, read_recordings
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from acceptance.model import Case
+from acceptance.model import Case
 
 
 def all_cases(recordings: Path = RECORDINGS) -> tuple[Case, ...]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acceptance.callers import TASK_POLICY, UNLOCK_BUCKET, UNLOCK_QUEUE
 from acceptance.model import DELEGATE, MEMBER, ROOT_SESSION, Call, Case, Level, Response, Source
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TRUSTED_ACCESS = "trusted access enabled"
 CREDENTIALS = "RootCredentialsManagement enabled"

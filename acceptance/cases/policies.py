@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 from acceptance.callers import AUDIT, RECOVER
 from acceptance.cases._build import (
@@ -16,9 +16,6 @@ from acceptance.cases._build import (
     succeeds,
 )
 from acceptance.model import DELEGATE, MANAGEMENT_ACCOUNT, MEMBER, Case, Level, Response, Source
-
-if TYPE_CHECKING:
-    from functools import partial
 
 _ROOT = f"arn:aws:iam::{MEMBER}:root"
 _NO_PASSWORD = succeeds({"SummaryMap": {"AccountPasswordPresent": 0, "{and more}": True}})

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from acceptance.model import Call, Case, Level, Response, Source
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 

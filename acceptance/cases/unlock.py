@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acceptance.callers import AUDIT, UNLOCK_BUCKET, UNLOCK_QUEUE
 from acceptance.cases._build import (
@@ -17,9 +18,6 @@ from acceptance.cases._build import (
 )
 from acceptance.model import MEMBER, Level, Source
 from acceptance.policies import locking_policy
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _NAME = "{bucket}"
 _QUEUE: Mapping[str, Any] = {"QueueUrl": "{queue url}"}

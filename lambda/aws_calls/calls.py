@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from botocore import xform_name
 
 from .failures import CallError, Failure, FailureKind, call_errors, error_of_call
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Iterator, Mapping
-
-    from .retry import RetryBudget
+from .retry import RetryBudget
 
 # The SDK's names, where they are not those of an IAM policy.
 _SDK_SERVICES = {"states": "stepfunctions"}

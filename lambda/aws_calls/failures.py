@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -22,9 +23,6 @@ from botocore.parsers import ResponseParserError
 
 from common.errors import RootAccessError
 from common.json_text import truncate_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _THROTTLING = frozenset(
     {

@@ -7,21 +7,15 @@ https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from common.errors import RootAccessError
+from common.next_step import NextStep
 
-from .failures import CallError, describe_response
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from common.next_step import NextStep
-
-    from .calls import AwsCalls
-    from .failures import Failure
+from .calls import AwsCalls
+from .failures import CallError, Failure, describe_response
 
 PUBLISH = "sns:Publish"
 MAX_LISTED = 20

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
-from .failures import CallError, FailureKind, error_of_call
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .failures import Failure
-    from .runtime import LambdaContext
+from .failures import CallError, Failure, FailureKind, error_of_call
+from .runtime import Clock, LambdaContext
 
 T = TypeVar("T")
 
@@ -32,21 +28,6 @@ _TRANSIENT = frozenset(
         FailureKind.INCONSISTENT_READS,
     }
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Clock:
-    """Time, as the caller has it.
-
-    Attributes:
-        now: Seconds on a clock that never goes back.
-        sleep: Waits for a number of seconds.
-        random: A number from 0 up to 1, for the jitter.
-    """
-
-    now: Callable[[], float]
-    sleep: Callable[[float], None]
-    random: Callable[[], float]
 
 
 @dataclass(eq=False, kw_only=True)

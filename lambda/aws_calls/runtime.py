@@ -6,21 +6,17 @@ import functools
 import random
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from botocore.config import Config
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from common.arn import Arn
-
-from .retry import Clock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class LambdaContext(Protocol):
@@ -32,6 +28,21 @@ class LambdaContext(Protocol):
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until Lambda ends this invocation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """Time, as the caller has it.
+
+    Attributes:
+        now: Seconds on a clock that never goes back.
+        sleep: Waits for a number of seconds.
+        random: A number from 0 up to 1, for the jitter.
+    """
+
+    now: Callable[[], float]
+    sleep: Callable[[float], None]
+    random: Callable[[], float]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,21 +5,17 @@ https://docs.aws.amazon.com/securityhub/latest/partnerguide/guidelines-batchimpo
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from common.untrusted import printable
 
+from .calls import AwsCalls
 from .failures import CallError, describe
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import datetime
-
-    from .calls import AwsCalls
-    from .runtime import FunctionArn
+from .runtime import FunctionArn
 
 IMPORT_FINDINGS = "securityhub:BatchImportFindings"
 _MAX_BATCH = 100

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from .errors import RootAccessError
 from .typed_json import FieldError, from_json
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SETTINGS = "SETTINGS"
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import botocore
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _NAMESPACE = "CentralizedRootAccess"
 ORGANIZATION_ID = "OrganizationId"

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
-from aws_calls.failures import CallError, FailureKind, error_of_call
+from aws_calls.failures import CallError, Failure, FailureKind, error_of_call
 
+from .organization import Organization, StepResponse
 from .root_access_errors import ConvergenceError
+from .state import RootAccess
 from .steps import Operation, Step
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from aws_calls.failures import Failure
-
-    from .organization import Organization, StepResponse
-    from .state import RootAccess
 
 
 @dataclass(kw_only=True)

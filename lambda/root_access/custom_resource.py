@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_calls.calls import AwsCalls
-from aws_calls.retry import Clock, RetryBudget
-from aws_calls.runtime import FunctionArn, LambdaContext
+from aws_calls.retry import RetryBudget
+from aws_calls.runtime import Clock, FunctionArn, LambdaContext
 
 from .converge import Convergence
 from .organization import Organization
 from .state import InvalidValueError, desired_state
 from .steps import plan
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Mapping
 
 # IAM names no limit for how long a new policy takes to be effective.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from aws_calls.calls import require
+from aws_calls.calls import AwsCalls, require
 from aws_calls.failures import CallError, Failure, FailureKind, error_of_call, ignoring
+from aws_calls.retry import RetryBudget
 
 from .root_access_errors import (
     NotAllFeaturesError,
@@ -18,12 +20,6 @@ from .root_access_errors import (
 )
 from .state import SERVICE_PRINCIPAL, RootAccess
 from .steps import Operation, Step
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from aws_calls.calls import AwsCalls
-    from aws_calls.retry import RetryBudget
 
 DESCRIBE_ORGANIZATION = "organizations:DescribeOrganization"
 LIST_TRUSTED_ACCESS = "organizations:ListAWSServiceAccessForOrganization"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aws_calls.failures import Failure, FailureKind, describe_response
 from common.errors import RootAccessError
 
 from .steps import Operation, Step
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 # AWS's reasons for a service that has as many delegated administrators as it can have: several, or
 # one.

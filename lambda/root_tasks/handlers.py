@@ -9,10 +9,11 @@ A state machine invokes three of them, the second one for each batch::
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from aws_calls.runtime import system_clock
+from aws_calls.runtime import LambdaContext, system_clock
 from common.log import log_sdk, write_line
 
 from .aws.clients import create_clients
@@ -24,11 +25,6 @@ from .run.settings import (
     StartRunSettings,
     WriteReportSettings,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aws_calls.runtime import LambdaContext
 
 
 def start_run(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:

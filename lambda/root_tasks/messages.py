@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from aws_calls.failures import FailureKind, describe
+from aws_calls.failures import Failure, FailureKind, describe
 
+from .model.report_schema import Result
 from .model.task import ASSUME_ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from aws_calls.failures import Failure
-
-    from .model.report_schema import Result
 
 MANAGEMENT_ACCOUNT = "Root sessions are not supported for the management account."
 UNPROTECT = (

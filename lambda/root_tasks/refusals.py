@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from aws_calls.failures import Failure, describe
 from common.errors import RootAccessError
 from common.json_text import truncate_json
 from common.untrusted import excerpt, printable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from .model.report_schema import Task
+from .model.report_schema import Task
 
 # Step Functions keeps 32 KB of a cause; a person reads less.
 MAX_REFUSAL_BYTES = 3000

@@ -9,14 +9,11 @@ import base64
 import json
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from common.untrusted import UNKNOWN, account_id_or_unknown, members, text_or_unknown
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _GZIP = zlib.MAX_WBITS | 16
 # Several times what CloudWatch Logs delivers at once; as nested lists of JSON it still fits into

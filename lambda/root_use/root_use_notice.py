@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_calls.calls import AwsCalls
 from aws_calls.notices import MAX_LISTED, Notice, bullets, paragraphs, publish_or_fail
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import FunctionArn, create_clients, system_clock
+from aws_calls.runtime import Clock, FunctionArn, LambdaContext, create_clients, system_clock
 from common.function_settings import FunctionSettings
 from common.log import log_sdk, write_line
 from common.untrusted import text_or_unknown
 
 from .root_use_events import RootUse, Use, read_delivery
 from .root_use_steps import next_steps
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from aws_calls.retry import Clock
-    from aws_calls.runtime import LambdaContext
 
 _MAX_LOG_GROUP_CHARACTERS = 512
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from aws_calls.notices import MAX_LISTED
 from common.next_step import NextStep
 from common.untrusted import UNKNOWN
 
-from .root_use_events import Use
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from .root_use_events import RootUse
+from .root_use_events import RootUse, Use
 
 # To fill in, where a command cannot name the account or the policy.
 _ACCOUNT = "ACCOUNT"

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
@@ -20,9 +20,7 @@ from local_aws.session_token import ROOT_SESSION
 
 from .records import IAM_SERVICE_PRINCIPAL, MANAGEMENT_ACCOUNT_ID, OrganizationRecords
 from .task_policies import Feature, TaskPolicy
-
-if TYPE_CHECKING:
-    from .values import Call
+from .values import Call
 
 DEFAULT_DELEGATED_ADMINISTRATOR_LIMIT = 5
 

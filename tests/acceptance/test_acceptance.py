@@ -7,9 +7,11 @@ import itertools
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -36,10 +38,6 @@ from support.arrange import CREDENTIALS, SESSIONS, add_accounts, enable_root_acc
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
 from support.processes import run_successfully
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 READS = ("Assume", "Describe", "Get", "List")
 

@@ -7,7 +7,6 @@ import runpy
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -17,14 +16,12 @@ from acceptance.cases import all_cases
 from acceptance.model import Level
 from centralized_root_access import RootTask
 from centralized_root_access.base.enums import TASK_POLICIES
+from local_aws.emulation import LocalOrganization
 from support.acceptance import Terminal, enable_policies
 from support.acceptance_role import ROLE, actions_of, policies_of, role_actions, role_template
 from support.accounts import MEMBER, OTHER
 from support.apps import ROOT
 from support.processes import run
-
-if TYPE_CHECKING:
-    from local_aws.emulation import LocalOrganization
 
 
 @pytest.mark.parametrize("level", [Level.READ, Level.FEATURE, Level.MEMBER])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import (
@@ -21,9 +22,6 @@ from aws_calls.failures import CallError, Failure, FailureKind, call_errors, des
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from support import responding
 from support.function import FakeTime
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 OPERATION = "iam:ListAccessKeys"
 client_error = functools.partial(responding.client_error, operation=OPERATION)

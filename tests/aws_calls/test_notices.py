@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from aws_calls.notices import Notice
 from common.next_step import NextStep
+from local_aws.emulation import LocalOrganization
 from root_access.root_access_errors import ConvergenceError
-from root_tasks.model.report_schema import Outcome, RootCredentials, RootFree
+from root_tasks.model.report_schema import AccountResult, Outcome, Report, RootCredentials, RootFree
 from root_tasks.report.audit_notice import audit_notice
 from root_tasks.report.changes import with_history
 from support.accounts import MANAGEMENT, OTHER
@@ -24,6 +26,7 @@ from support.arrange import CREDENTIALS, PRINCIPAL, enable_root_access
 from support.drift_check import BY_EVENT, BY_INTERVAL, DriftCheck, by_event
 from support.function import BOTH
 from support.notices import (
+    Published,
     card_in_chat,
     read_or_write_golden,
     rendering,
@@ -39,13 +42,6 @@ from support.root_events import (
     of_account,
 )
 from support.root_use import RootUseNotices, delivery
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from local_aws.emulation import LocalOrganization
-    from root_tasks.model.report_schema import AccountResult, Report
-    from support.notices import Published
 
 
 def having(account_id: str) -> AccountResult:

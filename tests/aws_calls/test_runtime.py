@@ -6,12 +6,13 @@ import json
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore import BOTOCORE_ROOT
@@ -20,9 +21,6 @@ from werkzeug.serving import make_ssl_devcert
 
 from aws_calls.failures import CallError, FailureKind, call_errors
 from aws_calls.runtime import new_client, new_session
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 IDENTITY = b"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
 <GetCallerIdentityResult><Account>111111111111</Account></GetCallerIdentityResult>

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import boto3
@@ -19,14 +21,9 @@ from benchmarks.stand_in import Scenario, StandIn
 from benchmarks.stand_in_aws import MANAGEMENT_ACCOUNT_ID, TASK_POLICY
 from benchmarks.stand_in_server import running_stand_in
 from centralized_root_access import RootTasks
+from local_aws.services import LocalAws
 from root_tasks.model.report_schema import Outcome
 from support import accounts
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from local_aws.services import LocalAws
 
 EXPECTED = {accounts.MEMBER: Outcome.CLEAN, accounts.OTHER: Outcome.HAS_CREDENTIALS}
 COMPLETE = [(accounts.MEMBER, "CLEAN"), (accounts.OTHER, "HAS_CREDENTIALS")]

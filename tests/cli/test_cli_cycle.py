@@ -8,21 +8,19 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from centralized_root_access.cli.main import main
 from support.accounts import MEMBER
-from support.command_line import NOW
+from support.command_line import NOW, CommandLine
 from support.processes import run_successfully
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pytest
 
-    from support.command_line import CommandLine
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "centralized-root-access"

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 from hypothesis import strategies as st
 
 from centralized_root_access.cli.base.command_errors import ExitCode
 from centralized_root_access.cli.runs.exit_codes import exit_code, explicit_accounts
-from root_tasks.model.report_schema import Item, ItemType, Outcome, Task
+from root_tasks.model.report_schema import Item, ItemType, Outcome, Report, Task
 from support.accounts import MEMBER, OTHER, THIRD
-from support.command_line import DELETE, give_credentials
+from support.command_line import DELETE, CommandLine, Shown, give_credentials
 from support.properties import property_test
 from support.reports import report, result
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from root_tasks.model.report_schema import Report
-    from support.command_line import CommandLine, Shown
 
 # Reports
 

@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -20,19 +21,12 @@ from botocore.credentials import SSOProvider
 from botocore.httpsession import URLLib3Session
 from botocore.tokens import SSOTokenProvider
 
-from local_aws.emulation import serve_organization
+from local_aws.emulation import LocalOrganization, serve_organization
 from support.accounts import MEMBER
 from support.arrange import enable_root_access
-from support.command_line import variables_of
+from support.command_line import CommandLine, variables_of
 from support.function import BOTH
 from support.processes import run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from local_aws.emulation import LocalOrganization
-    from support.command_line import CommandLine
 
 COMMANDS = (
     ("status",),

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.apps import ROOT
 from support.arrange import CREDENTIALS, set_feature, writes
-from support.command_line import STACK
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from support.command_line import CommandLine
+from support.command_line import STACK, CommandLine
 
 AUDIT = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
 

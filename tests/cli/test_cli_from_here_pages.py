@@ -9,8 +9,9 @@ import json
 import re
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.session import Session
@@ -20,7 +21,7 @@ from aws_calls.calls import Response
 from aws_calls.failures import CallError, FailureKind, error_of_call
 from centralized_root_access.cli.base.caller import Caller
 from centralized_root_access.cli.runs.from_here import MAX_ACCOUNTS_IN_PARALLEL, audit_from_here
-from local_aws.emulation import mock_organization
+from local_aws.emulation import LocalOrganization, mock_organization
 from root_tasks.report.render import as_json
 from support.accounts import MANAGEMENT
 from support.arrange import CREDENTIALS, SESSIONS, add_unit, calls, enable_root_access
@@ -30,11 +31,6 @@ from support.properties import property_test
 from support.responding import client_error
 from support.root_tasks import RootTasks
 from support.scp import attach_policy, statement
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from local_aws.emulation import LocalOrganization
 
 PAGE = 20
 # The management account and the members that every organization begins with.

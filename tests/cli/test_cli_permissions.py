@@ -9,25 +9,26 @@ import hashlib
 import json
 import re
 import runpy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from support import root_tasks as running
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import add_unit
-from support.command_line import STACK, change_clients
-from support.policies import PolicyRequest, compare_policy, parse_statements, request_of
+from support.command_line import STACK, CommandLine, change_clients
+from support.policies import (
+    PolicyRequest,
+    PolicyStatement,
+    compare_policy,
+    parse_statements,
+    request_of,
+)
 from support.responding import client_error, respond_to
 from support.scp import attach_policy, document, statement
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from support.command_line import CommandLine
-    from support.policies import PolicyStatement
 
 IN_STACK = ("--stack", STACK)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "command-line.md"

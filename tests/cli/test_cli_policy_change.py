@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from local_aws.emulation import LocalOrganization
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, add_unit, enable_root_access, writes
-from support.command_line import change_clients
+from support.command_line import CommandLine, Shown, change_clients
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
 from support.scp import attach_policy, document, statement
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from local_aws.emulation import LocalOrganization
-    from support.command_line import CommandLine, Shown
 
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)

@@ -5,21 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import re
-from typing import TYPE_CHECKING
 
 import pytest
 
+from local_aws.emulation import LocalOrganization
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, enable_root_access, set_feature, writes
-from support.command_line import change_clients
+from support.command_line import CommandLine, change_clients
 from support.faults.clients import inject
 from support.faults.vocabulary import error_response
 from support.root_tasks import BUCKET
 from support.scp import attach_policy, document, statement
-
-if TYPE_CHECKING:
-    from local_aws.emulation import LocalOrganization
-    from support.command_line import CommandLine
 
 ROOT_USERS = {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:root"}}
 DENY_ROOT = statement(Sid="DenyRootUsers", Condition=ROOT_USERS)

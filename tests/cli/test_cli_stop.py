@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 from root_tasks.model.report_schema import Task
 from support.accounts import MEMBER
 from support.arrange import add_accounts
-from support.command_line import NOW, Typed, give_credentials, lock_bucket, next_command
+from support.command_line import (
+    NOW,
+    CommandLine,
+    Shown,
+    Typed,
+    give_credentials,
+    lock_bucket,
+    next_command,
+)
 from support.root_tasks import EXECUTE_MACHINE, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     import pytest
 
-    from support.command_line import CommandLine, Shown
 
 RUN = "execute-20261125-0432-aaaa"
 PLAN = "run-1"

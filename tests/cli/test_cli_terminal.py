@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import termios
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,10 +19,6 @@ from support.arrange import enable_root_access
 from support.command_line import variables_of
 from support.function import BOTH
 from support.terminal import CONTROL, Terminal, open_terminal
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 KEY = f"AKIA{MEMBER}0001"
 NAME = "Zürich 東京"

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +25,8 @@ from support.command_line import (
     PLAN,
     POLICY,
     STACK,
+    CommandLine,
+    Shown,
     Typed,
     alter_report,
     has_password,
@@ -35,11 +37,6 @@ from support.command_line import (
     run_next,
 )
 from support.root_tasks import EXECUTE_MACHINE, Settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from support.command_line import CommandLine, Shown
 
 
 @pytest.mark.parametrize(("said", "exit_code"), [("y\n", 0), ("n\n", 2), ("\n", 2), ("", 130)])

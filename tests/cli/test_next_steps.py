@@ -12,12 +12,18 @@ from unittest.mock import Mock
 from centralized_root_access.cli.base.terminal import PROGRAM
 from root_tasks.messages import HOW_TO_DEPLOY
 from support.accounts import MEMBER, OTHER, THIRD
-from support.command_line import AUDIT, DELETE, PLAN, give_credentials, next_command
+from support.command_line import (
+    AUDIT,
+    DELETE,
+    PLAN,
+    CommandLine,
+    Shown,
+    give_credentials,
+    next_command,
+)
 
 if TYPE_CHECKING:
     import pytest
-
-    from support.command_line import CommandLine, Shown
 
 
 def test_each_command_of_a_notice_can_be_pasted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -18,16 +18,12 @@ from support.command_line import (
     DELETE,
     NAME,
     STACK,
+    CommandLine,
     alter_report,
     give_credentials,
     last_input,
 )
 from support.root_tasks import BUCKET
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from support.command_line import CommandLine
 
 QUEUE = f"arn:aws:sqs:us-east-1:{MEMBER}:q"
 EVERY_OPTION = (

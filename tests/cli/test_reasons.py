@@ -6,16 +6,12 @@ import csv
 import io
 import json
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
 from support.accounts import MEMBER
-from support.command_line import DELETE, PLAN, Typed, give_credentials, last_input
+from support.command_line import DELETE, PLAN, CommandLine, Typed, give_credentials, last_input
 from support.reports import HIDDEN_CHARACTERS
-
-if TYPE_CHECKING:
-    from support.command_line import CommandLine
 
 TICKET = "CHG0012345"
 # A formula, markup, Markdown, a mention, another line, and a change of direction.

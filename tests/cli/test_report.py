@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -15,16 +15,12 @@ from support.command_line import (
     AUDIT,
     DELETE,
     EXECUTION,
+    CommandLine,
     alter_report,
     give_credentials,
     plan_deletion,
 )
 from support.root_tasks import BUCKET
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from support.command_line import CommandLine
 
 FILES = ("report.json", "report.csv", "report.html")
 FORMATS = ("table", "csv", "json")

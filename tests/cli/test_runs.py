@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 import pytest
@@ -17,17 +17,13 @@ from support.command_line import (
     EXECUTION,
     PLAN,
     STACK,
+    CommandLine,
     alter_report,
     give_credentials,
     plan_deletion,
 )
 from support.responding import client_error
 from support.root_tasks import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from support.command_line import CommandLine
 
 
 def test_an_execution_in_which_an_account_failed_has_a_report_that_is_held_by_hash(

@@ -7,7 +7,6 @@ import dataclasses
 import io
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,10 +14,12 @@ from centralized_root_access.cli.show import screen
 from centralized_root_access.cli.show.report_rows import rows_of
 from root_tasks.messages import NO_SUCH_BUCKET
 from root_tasks.model.report_schema import (
+    AccountResult,
     CredentialDetails,
     Item,
     ItemType,
     Outcome,
+    Report,
     Task,
 )
 from support import reports
@@ -29,6 +30,7 @@ from support.command_line import (
     DELETE,
     EXECUTION,
     PLAN,
+    CommandLine,
     Typed,
     give_credentials,
     lock_bucket,
@@ -36,10 +38,6 @@ from support.command_line import (
     plan_deletion,
 )
 from support.root_tasks import EXECUTE_MACHINE
-
-if TYPE_CHECKING:
-    from root_tasks.model.report_schema import AccountResult, Report
-    from support.command_line import CommandLine
 
 OTHERS = (Outcome.INACCESSIBLE, Outcome.IN_USE, Outcome.NOTHING_TO_DO, Outcome.SKIPPED)
 HOSTILE = "\x1b[31mred\x1b[0m\r\nclean [bold]x[/bold] \u202e\x9b2J"

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from local_aws.emulation import LocalOrganization
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, PRINCIPAL, SESSIONS, enable_root_access, writes
-from support.command_line import change_clients
+from support.command_line import CommandLine, change_clients
 from support.drift_check import DriftCheck, by_event
 from support.faults.clients import omit_member
 from support.function import BOTH
 from support.notices import text_by_mail
-
-if TYPE_CHECKING:
-    from local_aws.emulation import LocalOrganization
-    from support.command_line import CommandLine
 
 
 @pytest.fixture

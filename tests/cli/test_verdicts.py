@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from root_tasks.report.management_root_user import OWN, PROTECT_OWN
 from support.accounts import MANAGEMENT, MEMBER, THIRD
-from support.command_line import AUDIT, CALLER, Typed, next_command
+from support.command_line import AUDIT, CALLER, CommandLine, Typed, next_command
 from support.root_tasks import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from support.command_line import CommandLine
 
 # The management account
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from aws_cdk import Stack
 from aws_cdk import aws_sns as sns
@@ -14,9 +14,6 @@ from cloudformation.parameter_template import (
     Row,
     build_parameter_template,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def add_topics(stack: Stack, *, second: bool) -> None:

@@ -8,8 +8,9 @@ import re
 import sys
 import time
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from aws_cdk import Duration, Environment, Stack
@@ -28,6 +29,7 @@ from centralized_root_access import (
     RootUserGuardrail,
 )
 from cloudformation.templates import TEMPLATES
+from local_aws.services import LocalAws
 from support.accounts import MEMBER, OTHER, THIRD
 from support.apps import ROOT, synthesize
 from support.arrange import enable_root_access
@@ -35,11 +37,6 @@ from support.processes import run, run_successfully
 from support.template_values import final_sections
 from support.templates import arguments_for, bootstrap_stack, resources
 from support.templates import template as synthesized
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from local_aws.services import LocalAws
 
 ACCOUNT = "111111111111"
 EVENTS, OTHER_REGION = "us-east-1", "eu-west-1"

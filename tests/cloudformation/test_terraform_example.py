@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import hcl2
 
 from cloudformation.templates import TEMPLATES
 from support.accounts import MEMBER, OTHER
 from support.apps import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 MODULE = ROOT / "examples" / "terraform"
 

@@ -7,19 +7,16 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from cloudformation.parameter_template import build_parameter_template
 from cloudformation.templates import ROOT_ACCESS
+from local_aws.services import LocalAws
 from support.apps import ROOT, Assembly
 from support.processes import run, run_successfully
 from support.template_values import final_sections
 from support.templates import resources
-
-if TYPE_CHECKING:
-    from local_aws.services import LocalAws
 
 pytestmark = pytest.mark.slow
 

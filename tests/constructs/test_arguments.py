@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
@@ -37,8 +38,6 @@ from support.templates import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     Build = Callable[..., None]
 
 TOPIC_ARN = "arn:aws:sns:us-east-1:111111111111:News"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from aws_cdk import App, CfnOutput, Environment, NestedStack, Stack, Stage
@@ -26,10 +28,6 @@ from support.templates import (
     template,
     warnings,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 RESOURCE_TYPE = "Custom::CentralizedRootAccess"
 LEAVES_OUT = "features leaves out {}: .*for the whole organization"

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from aws_cdk import App, Duration, Environment, Stack
 
 from centralized_root_access import CentralizedRootAccess, RootAccessDashboard, RootTask, RootTasks
 from support.templates import MANAGEMENT, bootstrap_stack, only_resource, resources, template, text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def build(*, tasks: Sequence[RootTask] = tuple(RootTask), drift: bool = True) -> dict[str, Any]:

@@ -8,12 +8,15 @@ import json
 import os
 import re
 import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jmespath  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from local_aws.services import LocalAws
 from support.apps import EXAMPLES, ROOT, Assembly, synthesize
 from support.pages import parse_command_line
 from support.permissions_table import permissions_with_every_argument
@@ -21,11 +24,6 @@ from support.processes import run, run_successfully
 from support.templates import only_resource, policy_statements, properties_of, resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from local_aws.services import LocalAws
-
     Assemblies = Callable[[str], Assembly]
 
 BOOTSTRAP = "OrganizationBootstrap"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -29,8 +30,6 @@ from support.templates import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aws_cdk import App
 
 # As the page has them, each in one line.

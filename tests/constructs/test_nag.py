@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import aws_cdk
 import pytest
@@ -14,10 +16,6 @@ from cdk_nag import AwsSolutionsChecks
 from support.apps import APPS, ROOT, synthesize
 from support.many_apps import add_all_arguments
 from support.templates import MANAGEMENT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 PAGE = ROOT / "docs" / "guides" / "checkers.md"
 EXAMPLE = ROOT / "examples" / "checked_with_cdk_nag.py"

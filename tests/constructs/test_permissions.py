@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess, RootUseAlarm
-from local_aws.emulation import mock_organization
+from local_aws.emulation import LocalOrganization, mock_organization
 from support.accounts import MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.cloudformation import FakeCloudFormation, is_request_for
@@ -35,11 +36,6 @@ from support.templates import (
     root_access_template,
     template,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from local_aws.emulation import LocalOrganization
 
 pytestmark = pytest.mark.no_cover
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from aws_cdk import App, Environment, Stack, Stage
@@ -17,14 +17,12 @@ from centralized_root_access import (
     RootTasks,
     RootUseAlarm,
 )
+from local_aws.emulation import LocalOrganization
 from support.accounts import MANAGEMENT as MANAGEMENT_ID
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.emulation import AUDIT, DELETE, error_of
 from support.templates import MANAGEMENT, arguments_for, bootstrap_stack, properties_of, template
-
-if TYPE_CHECKING:
-    from local_aws.emulation import LocalOrganization
 
 DELEGATE = MEMBER
 PATH = f"arn:aws:iam::{DELEGATE}:role/centralized-root-access/*"

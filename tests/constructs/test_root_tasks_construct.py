@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from aws_cdk import App, Duration, Environment, NestedStack, Stack
@@ -36,9 +37,6 @@ from support.templates import (
     text,
     warnings,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # IAM counts an inline policy's size without white space.
 MAX_POLICY_CHARACTERS = 10_240

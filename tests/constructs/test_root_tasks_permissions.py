@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,8 +25,6 @@ from support.scp import attach_policy, document, statement
 from support.templates import new_topic, policy_statements, resources, root_tasks_template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     Everything = tuple[dict[str, Any], Sequence[tuple[str, PolicyRequest]]]
 
 pytestmark = pytest.mark.no_cover

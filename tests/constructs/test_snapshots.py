@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from support.snapshots import SNAPSHOTS, snapshots
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_change_of_what_is_deployed_is_committed_with_it(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -15,13 +15,9 @@ from acceptance.guards import MAX_ACCOUNTS
 from acceptance.model import Level, Source
 from acceptance.snapshot import Snapshot
 from acceptance.state import State
+from local_aws.emulation import LocalOrganization
 from support.acceptance import EmulatedAws, enable_policies, names_of, snapshot
 from support.apps import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from local_aws.emulation import LocalOrganization
 
 PAGE = (ROOT / "docs" / "contributing" / "acceptance.md").read_text()
 COMMANDS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import runpy
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from constructs import Construct
@@ -16,9 +16,6 @@ from cloudformation.templates import TEMPLATES
 from root_tasks.report.next_steps import KEY_QUERY
 from support.apps import ROOT
 from support.pages import PAGES, blocks
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 README = (ROOT / "README.md").read_text()
 API = (ROOT / "docs" / "reference" / "api.md").read_text()

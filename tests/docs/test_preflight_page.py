@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from typing import TYPE_CHECKING
 
 import pytest
 
+from local_aws.emulation import LocalOrganization
 from local_aws.seed import seed_organization
 from support.apps import ROOT
-
-if TYPE_CHECKING:
-    from local_aws.emulation import LocalOrganization
-    from support.command_line import CommandLine
+from support.command_line import CommandLine
 
 GUIDE = (ROOT / "docs" / "guides" / "preflight.md").read_text()
 REFERENCE = (ROOT / "docs" / "reference" / "scp-evaluation.md").read_text()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import botocore.session
 import pytest
@@ -14,16 +16,10 @@ from botocore import xform_name
 from root_tasks.model.report_schema import Outcome
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.arrange import add_unit
-from support.command_line import Typed
+from support.command_line import CommandLine, Typed
 from support.pages import blocks, run_with_stubs, script
 from support.responding import respond_to
 from support.root_tasks import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from support.command_line import CommandLine
 
 PROGRAMS = ("aws", "centralized-root-access")
 DELETION = ("delete-root-credentials.md", "task-input.md")

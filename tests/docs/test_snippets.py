@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import aws_cdk
 import botocore.session
@@ -25,17 +28,11 @@ from centralized_root_access.preflight import (
     evaluate,
 )
 from centralized_root_access.preflight.documents import parse_policy
+from local_aws.services import LocalAws
 from support.apps import ROOT
 from support.deploying import new_inbox, physical_id
 from support.pages import Block, blocks, parse_command_line, run_with_stubs, script
 from support.processes import run, run_successfully, run_with_aws_cli
-
-if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from local_aws.services import LocalAws
 
 PROGRAMS = ("aws", "cdk", "centralized-root-access", "jq", "make", "pip", "python")
 # The AWS CLI's own commands, that are not calls of a service.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from centralized_root_access import (
     RootUserGuardrail,
 )
 from local_aws.seed import DENY_ROOT_USERS
+from local_aws.services import LocalAws
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import PRINCIPAL, SESSIONS, add_unit, set_feature
 from support.deploying import (
@@ -41,11 +43,8 @@ from support.processes import run
 from support.root_events import EXPECTED, USED, condition_for_rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from aws_cdk import Stack
 
-    from local_aws.services import LocalAws
 
 CALLER = f"arn:aws:sts::{MANAGEMENT}:assumed-role/Administrator/jane"
 

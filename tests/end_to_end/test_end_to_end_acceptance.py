@@ -6,21 +6,18 @@ import re
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore import xform_name
 
 from acceptance.cases import all_cases
 from acceptance.model import Level
+from local_aws.services import LocalAws
 from support.acceptance import names_of, snapshot
 from support.acceptance_role import actions_of, role_actions
 from support.apps import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from local_aws.services import LocalAws
 
 # Writes down the calls with the run's own credentials: in the local AWS the key ID is the account.
 RECORDER = """

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 from local_aws.seed import seed_organization
-from local_aws.services import running_local_aws
+from local_aws.services import LocalAws, running_local_aws
 from support.pages import blocks
 from support.processes import run_with_aws_cli
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from local_aws.services import LocalAws
 
 # What differs in each organization and at each time, as it is compared.
 _VARIABLE = re.compile(

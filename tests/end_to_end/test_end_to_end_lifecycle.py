@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_cdk import aws_sns as sns
 
 from centralized_root_access import CentralizedRootAccess
+from local_aws.services import LocalAws
 from support.accounts import MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS
 from support.deploying import (
@@ -18,12 +21,8 @@ from support.deploying import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from aws_cdk import Stack
 
-    from local_aws.services import LocalAws
 
 pytestmark = pytest.mark.slow
 

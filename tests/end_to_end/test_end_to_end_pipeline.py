@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
 from centralized_root_access import CentralizedRootAccess, RootTask, RootTasks
+from local_aws.services import LocalAws
 from support.accounts import MEMBER, OTHER
 from support.apps import ROOT
 from support.deploying import Deployer, assert_succeeded
 from support.pages import blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from aws_cdk import Stack
 
-    from local_aws.services import LocalAws
 
 JOBS = yaml.safe_load((ROOT / "examples" / "root-tasks-workflow.yml").read_text())["jobs"]
 

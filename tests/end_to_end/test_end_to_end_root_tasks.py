@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,19 +21,16 @@ from centralized_root_access import (
     RootTask,
     RootTasks,
 )
+from local_aws.emulation import Organization
+from local_aws.services import LocalAws
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT
 from support.deploying import Deployer, assert_succeeded, stack_outputs
 from support.root_tasks import lock_out, runs_of_sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
     from aws_cdk import Stack
 
-    from local_aws.emulation import Organization
-    from local_aws.services import LocalAws
 
 PASSWORD, KEYS, EVERYTHING, MFA_ONLY = (
     "100000000001",

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 import textwrap
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.services import running_local_aws
+from local_aws.emulation import RemoteOrganization
+from local_aws.services import LocalAws, running_local_aws
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.apps import ROOT
 from support.arrange import CREDENTIALS, SESSIONS
@@ -21,14 +25,6 @@ from support.deploying import STACK, new_inbox, own_stacks, rule
 from support.emulation import AUDIT, RECOVER, error_of, open_root_session
 from support.processes import run_with_aws_cli
 from support.root_events import SIGNED_IN, of_account
-
-if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from local_aws.emulation import RemoteOrganization
-    from local_aws.services import LocalAws
 
 SECURITY = MEMBER
 TASKS_STACK = "RootTasks"

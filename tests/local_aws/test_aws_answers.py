@@ -6,20 +6,15 @@ them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import pytest
 
 from acceptance.cases.recorded import read_recordings
-from acceptance.model import Level, Verdict
+from acceptance.model import Level, Result, Verdict
 from acceptance.runner import run_cases, sort_cases
 from local_aws.emulation import mock_organization, serve_organization
 from support.acceptance import enable_policies, scene_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from acceptance.model import Result
 
 RECORDED = {case.name: case for case in read_recordings() if case.local is None}
 

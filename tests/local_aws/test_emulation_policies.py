@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from centralized_root_access.preflight.evaluate import Decision
 from centralized_root_access.preflight.task_calls import TASK_CALLS
+from local_aws.emulation import LocalOrganization, Organization
 from local_aws.emulation.organization_policies import (
     AttachedPolicy,
     MalformedPolicyError,
@@ -18,9 +19,6 @@ from local_aws.emulation.organization_policies import (
 from support.accounts import MEMBER, OTHER, THIRD
 from support.emulation import AUDIT, error_of, open_root_session
 from support.scp import samples
-
-if TYPE_CHECKING:
-    from local_aws.emulation import LocalOrganization, Organization
 
 DELEGATE = MEMBER
 SESSION_ROLES = "arn:aws:iam::*:role/centralized-root-access/*"

@@ -11,9 +11,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -26,15 +27,10 @@ from local_aws.environment import (
     service_environment,
 )
 from local_aws.processes import StartError
-from local_aws.services import running_local_aws
+from local_aws.services import LocalAws, running_local_aws
 from support.accounts import MANAGEMENT, STRANGER
 from support.emulation import status_of
 from support.processes import run as run_to_end
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from local_aws.services import LocalAws
 
 REPOSITORY = Path(__file__).parents[2]
 USER_SETTINGS = {

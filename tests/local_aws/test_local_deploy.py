@@ -7,22 +7,19 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from aws_cdk import App, Stack
 
 from centralized_root_access import CentralizedRootAccess
 from local_aws.local_deploy import LOGS, STACK, DemonstrationError, deploy
+from local_aws.services import LocalAws
 from support.accounts import STRANGER
 from support.apps import ROOT
 from support.arrange import CREDENTIALS, SESSIONS
 from support.pages import blocks
 from support.processes import run_successfully
 from support.templates import MANAGEMENT as ENVIRONMENT
-
-if TYPE_CHECKING:
-    from local_aws.services import LocalAws
 
 MAX_LINES = 60
 # What it prints, with names for what differs each time.

@@ -14,16 +14,14 @@ import os
 import platform
 import sys
 import threading
+from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from pkgutil import walk_packages
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import MagicMock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from importlib.machinery import ModuleSpec
 
 # Native packages that moto and the tests' support import. No test here needs them, and PyPI has no
 # WebAssembly for them.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from centralized_root_access.preflight.attachments import FULL_ACCESS, RCP_FULL_ACCESS
+from centralized_root_access.preflight.calls import SessionOpener
 from centralized_root_access.preflight.condition_keys import (
     ABSENT,
     ANYTHING,
@@ -29,6 +30,7 @@ from support.scp import (
     OPENED_SESSION,
     OPENER,
     ORGANIZATION_ID,
+    Sample,
     document,
     evaluate_call,
     levels,
@@ -37,10 +39,6 @@ from support.scp import (
     samples,
     statement,
 )
-
-if TYPE_CHECKING:
-    from centralized_root_access.preflight.calls import SessionOpener
-    from support.scp import Sample
 
 ALLOWED, DENIED, UNKNOWN = Decision.ALLOWED, Decision.DENIED, Decision.UNKNOWN
 _DATA = Path(__file__).parents[1] / "data" / "scp" / "resource_control_policies.json"

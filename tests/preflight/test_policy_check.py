@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
+from centralized_root_access.preflight.attachments import OrganizationPolicies
+from centralized_root_access.preflight.calls import SessionOpener
 from centralized_root_access.preflight.evaluate import Decision, PolicyCheck, Reason
 from centralized_root_access.preflight.fixes import Keep, find_fixes, statement_with_exemption
 from centralized_root_access.preflight.task_calls import TASK_CALLS
-from centralized_root_access.preflight.verdicts import TaskResult, judge_account, judge_task
+from centralized_root_access.preflight.verdicts import (
+    AccountVerdict,
+    TaskResult,
+    judge_account,
+    judge_task,
+)
 from root_tasks.model.report_schema import Task
+from root_tasks.model.run_documents import Account
 from support.scp import (
     ACCOUNT,
     ACCOUNT_ID,
@@ -20,22 +29,13 @@ from support.scp import (
     LEVEL_IDS,
     OPENER,
     SESSION,
+    Sample,
     check_of,
     document,
     policies_of,
     samples,
     statement,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from typing import Any
-
-    from centralized_root_access.preflight.attachments import OrganizationPolicies
-    from centralized_root_access.preflight.calls import SessionOpener
-    from centralized_root_access.preflight.verdicts import AccountVerdict
-    from root_tasks.model.run_documents import Account
-    from support.scp import Sample
 
 EVERY_CALL = sorted({action for calls in TASK_CALLS.values() for action in calls.all})
 

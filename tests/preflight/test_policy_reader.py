@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.session import Session
 
 from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn, one_attempt
+from centralized_root_access.preflight.attachments import OrganizationPolicies
 from centralized_root_access.preflight.evaluate import Decision
 from centralized_root_access.preflight.reader import PolicyReader
+from local_aws.emulation import LocalOrganization
 from root_tasks.aws.clients import RunClients
 from root_tasks.aws.invocation import Aws
 from root_tasks.aws.session_clients import SessionClients
@@ -21,12 +24,6 @@ from support.faults.clients import inject
 from support.faults.vocabulary import error_response
 from support.function import FakeTime
 from support.scp import check_of, document, statement
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from centralized_root_access.preflight.attachments import OrganizationPolicies
-    from local_aws.emulation import LocalOrganization
 
 ACTION = "iam:GetAccountSummary"
 DENY_OTHERS = statement(Action="ec2:*")

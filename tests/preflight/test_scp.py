@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -43,9 +44,6 @@ from support.scp import (
     task_decision,
     verdict,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SAMPLES = samples()
 ALLOWED, DENIED, UNKNOWN = Decision.ALLOWED, Decision.DENIED, Decision.UNKNOWN

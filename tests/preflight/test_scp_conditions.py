@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -11,13 +11,11 @@ from centralized_root_access.preflight.condition_keys import (
     PRESENT,
     OtherValues,
     Possible,
+    Value,
 )
 from centralized_root_access.preflight.operators import OPERATORS
 from centralized_root_access.preflight.truth import Truth
 from support.scp import holds
-
-if TYPE_CHECKING:
-    from centralized_root_access.preflight.condition_keys import Value
 
 TRUE, FALSE, UNKNOWN = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 ROOT = "arn:aws:iam::222222222222:root"

@@ -6,16 +6,24 @@ import itertools
 import json
 import re
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 
 from centralized_root_access import preflight
 from centralized_root_access.preflight.attachments import FULL_ACCESS
-from centralized_root_access.preflight.condition_keys import ABSENT, ANYTHING, PRESENT, Possible
+from centralized_root_access.preflight.condition_keys import (
+    ABSENT,
+    ANYTHING,
+    PRESENT,
+    Possible,
+    Value,
+)
 from centralized_root_access.preflight.documents import Policy, parse_policy
 from centralized_root_access.preflight.evaluate import Decision
 from centralized_root_access.preflight.operators import OPERATORS
@@ -23,12 +31,6 @@ from centralized_root_access.preflight.policy_text import parse_template
 from centralized_root_access.preflight.truth import Truth
 from support.properties import property_test
 from support.scp import decision, decision_with, document, holds, policy_of, statement
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
-
-    from centralized_root_access.preflight.condition_keys import Value
 
 # What is not known
 

@@ -9,8 +9,10 @@ import functools
 import json
 import re
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import botocore
 import pytest
@@ -21,6 +23,7 @@ from centralized_root_access.base.arguments import parse_account_ids, parse_dele
 from centralized_root_access.cli.runs import deployment
 from common.errors import RootAccessError
 from common.log import log_sdk
+from local_aws.emulation import LocalOrganization
 from root_access.drift import check
 from root_access.state import desired_state
 from root_access.steps import Operation
@@ -52,12 +55,6 @@ from support.templates import (
     resources,
     text,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from local_aws.emulation import LocalOrganization
 
 PROTECTED = THIRD
 STATE_MACHINE = "AWS::StepFunctions::StateMachine"

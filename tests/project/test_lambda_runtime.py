@@ -8,21 +8,19 @@ from __future__ import annotations
 import json
 import os
 import resource
+import subprocess
 import sys
 import sysconfig
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from pkgutil import walk_packages
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from support.apps import ROOT
 from support.processes import run, run_successfully
-
-if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Sequence
 
 pytestmark = pytest.mark.slow
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import sys
 import tomllib
 import venv
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from support.apps import ROOT
 from support.processes import run_successfully
 from support.pythons import own_dependencies
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FUNCTIONS = ROOT / "lambda"
 MODULES = sorted(

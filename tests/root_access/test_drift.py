@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from aws_calls.notices import NotPublishedError
 from common.log import metric_line
+from local_aws.emulation import LocalOrganization
 from root_access.drift.recorded_call import RecordedCall
 from root_access.drift.repair import DESCRIBE_STACKS, CheckFailedError
 from root_access.root_access_errors import ConvergenceError
@@ -33,11 +35,6 @@ from support.faults.vocabulary import (
 from support.function import BOTH
 from support.notices import text_by_mail
 from support.responding import client_error
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from local_aws.emulation import LocalOrganization
 
 pytestmark = pytest.mark.usefixtures("other_services_unchanged")
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
+from local_aws.emulation import LocalOrganization
 from root_access.drift.repair import CheckFailedError
 from root_access.root_access_errors import ConvergenceError
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import PRINCIPAL, SESSIONS, set_feature
 from support.drift_check import DriftCheck
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from local_aws.emulation import LocalOrganization
 
 
 @pytest.fixture

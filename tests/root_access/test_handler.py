@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
+from local_aws.emulation import LocalOrganization
 from support.arrange import writes
+from support.cloudformation import FakeCloudFormation
 from support.function import BOTH, Function
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from local_aws.emulation import LocalOrganization
-    from support.cloudformation import FakeCloudFormation
 
 pytestmark = pytest.mark.usefixtures("other_services_unchanged")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pytest
 
 from aws_calls.failures import FailureKind
+from local_aws.emulation import LocalOrganization
 from root_access.custom_resource import apply_request
 from root_access.root_access_errors import ConvergenceError
 from root_access.steps import Operation, Step
@@ -23,13 +23,10 @@ from support.faults.vocabulary import (
     NO_RESPONSE_BEFORE,
     THROTTLING_EXCEPTION,
     TRUSTED_ACCESS_NOT_VISIBLE,
+    Fault,
     error_response,
 )
 from support.function import BOTH, FakeContext, Function
-
-if TYPE_CHECKING:
-    from local_aws.emulation import LocalOrganization
-    from support.faults.vocabulary import Fault
 
 pytestmark = pytest.mark.usefixtures("other_services_unchanged")
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import strategies as st
 
+from local_aws.emulation import LocalOrganization
+from local_aws.emulation.values import RootAccess
 from root_access.root_access_errors import ConvergenceError
 from root_access.steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step
 from support.accounts import MEMBER, OTHER, STRANGER, THIRD
@@ -27,16 +29,10 @@ from support.faults.vocabulary import (
     SERVER_ERROR_BEFORE,
     THROTTLED,
     THROTTLING_EXCEPTION,
+    Fault,
 )
 from support.function import BOTH, Function
 from support.properties import property_test
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from local_aws.emulation import LocalOrganization
-    from local_aws.emulation.values import RootAccess
-    from support.faults.vocabulary import Fault
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.usefixtures("other_services_unchanged")]
 

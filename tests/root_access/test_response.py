@@ -6,24 +6,21 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from common.errors import RootAccessError
+from local_aws.emulation import LocalOrganization
 from root_access.handler import NOT_CREATED, ResponseNotDeliveredError, respond
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import enable_root_access
 from support.function import BOTH, Function
 from support.processes import run_successfully
 from support.response_endpoint import SIGNATURE, Behavior, ResponseEndpoint, response_endpoint
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from local_aws.emulation import LocalOrganization
 
 LAMBDA = Path(__file__).parents[2] / "lambda"
 

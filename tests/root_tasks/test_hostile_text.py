@@ -6,8 +6,8 @@ import csv
 import io
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given, settings
@@ -23,12 +23,7 @@ from root_tasks.run.parse_input import parse_request
 from root_tasks.run.plans import parse_plan_request
 from support.accounts import MEMBER, OTHER
 from support.reports import HIDDEN_CHARACTERS, hostile_audit, report, result
-from support.root_tasks import RootTasks, lock_out
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from support.root_tasks import FinishedExecution
+from support.root_tasks import FinishedExecution, RootTasks, lock_out
 
 BUCKETS = Task.UNLOCK_BUCKET
 SECRET = "secret-name@example.com"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from aws_calls.failures import Failure
+from local_aws.emulation import LocalOrganization
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL
 from root_tasks.aws.stores import sha256
 from root_tasks.messages import PROTECTED_AUDIT
@@ -22,11 +24,6 @@ from root_tasks.run.prepare import batches_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, add_accounts, set_feature
 from support.root_tasks import RootTasks, Settings, refusal, runs_of_sessions, session_calls
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from local_aws.emulation import LocalOrganization
 
 ONE_OF_EACH: dict[str, Any] = {
     "password": True,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -34,9 +35,6 @@ from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import enable_root_access
 from support.root_tasks import RootTasks, Settings, refusal, session_calls
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 DELETE = {"task": Task.DELETE, "accounts": ["all"]}
 ONE_OF_EACH: dict[str, Any] = {

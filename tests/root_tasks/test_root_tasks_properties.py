@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import strategies as st
 
+from local_aws.emulation import LocalOrganization
+from local_aws.emulation.values import Call
 from root_tasks.model.report_schema import ItemType, Outcome, Task
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.properties import property_test
-from support.root_tasks import RootTasks, lock_out
+from support.root_tasks import FinishedExecution, RootTasks, lock_out
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from local_aws.emulation import LocalOrganization
-    from local_aws.emulation.values import Call
-    from support.root_tasks import FinishedExecution
-
     ItemKey = tuple[str, str, str | None]
 
 pytestmark = pytest.mark.no_cover

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
 
 import pytest
 
+from local_aws.emulation import LocalOrganization
 from local_aws.emulation.task_policies import TASK_POLICIES, TaskPolicy
 from local_aws.emulation.task_policies import Feature as EmulatedFeature
 from root_access.state import Feature
 from root_tasks.model.report_schema import ItemType, Outcome, Task
-from root_tasks.model.run_documents import Target
+from root_tasks.model.run_documents import Finding, Target
 from root_tasks.refusals import RefusalReason
 from root_tasks.tasks import DEFINITIONS
 from root_tasks.tasks.credentials import credentials_of_type
 from root_tasks.tasks.outcomes import finding_of, item_of
-from root_tasks.tasks.task_definition import TaskDefinition, TaskWords
+from root_tasks.tasks.task_definition import AccountTask, TaskDefinition, TaskWords
 from root_tasks.tasks.task_input import ACCOUNTS, parse_named_accounts
 from support.accounts import MEMBER, OTHER
 from support.arrange import CREDENTIALS, enable_root_access
 from support.root_tasks import RootTasks, Settings, refusal, session_calls, template_to_run
-
-if TYPE_CHECKING:
-    from local_aws.emulation import LocalOrganization
-    from root_tasks.model.run_documents import Finding
-    from root_tasks.tasks.task_definition import AccountTask
 
 NAME, POLICY = "delete-oldest-key", "IAMDeleteOldestRootUserKey"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
@@ -13,16 +15,13 @@ from acceptance.local import LocalAws
 from acceptance.names import Names
 from acceptance.resources import observe_root_access
 from acceptance.scene import Scene
+from local_aws.emulation import LocalOrganization, Organization
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
     import pytest
     from click.testing import Result as Finished
     from mypy_boto3_organizations.literals import PolicyTypeType
 
-    from local_aws.emulation import LocalOrganization, Organization
 
 RUN = "0123456789ab"
 POLICY_TYPES: tuple[PolicyTypeType, ...] = ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import yaml
 
 from acceptance.cases import all_cases
 from acceptance.model import MANAGEMENT_ACCOUNT, Level
 from support.apps import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 ROLE = ROOT / "acceptance" / "role.yaml"
 

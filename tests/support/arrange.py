@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from botocore import xform_name
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from local_aws.emulation import Organization
 
+if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
 
-    from local_aws.emulation import Organization
 
 PRINCIPAL = "iam.amazonaws.com"
 CREDENTIALS = "RootCredentialsManagement"

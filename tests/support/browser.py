@@ -14,12 +14,10 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any
 
 # The one that the Makefile sets up, with its libraries and fonts: it needs nothing but glibc.
 _FOLDER = Path(__file__).parents[1] / "browser/node_modules/.chromium"

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import copy
 import os
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from threading import Lock
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -21,10 +23,6 @@ from botocore.hooks import _PrefixTrie  # type: ignore[attr-defined]
 from botocore.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from types import ModuleType
-
     from botocore.config import Config
 
 

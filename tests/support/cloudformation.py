@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from support.function import Handled
 from support.response_endpoint import ResponseEndpoint, common_endpoint
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from support.function import Handled
 
 STACK_ID = (
     "arn:aws:cloudformation:us-east-1:111111111111:stack/"

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import signal
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -18,17 +19,15 @@ from typing import TYPE_CHECKING, Any
 from centralized_root_access.cli.base.caller import Caller
 from centralized_root_access.cli.base.terminal import Environment
 from centralized_root_access.cli.main import run
+from local_aws.emulation import LocalOrganization
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import CREDENTIALS, SESSIONS, enable_root_access
 from support.responding import client_error, respond_to
 from support.root_tasks import AUDIT_MACHINE, BUCKET, EXECUTE_MACHINE, FinishedExecution, RootTasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     import pytest
 
-    from local_aws.emulation import LocalOrganization
 
 STACK = "OrgRoot"
 CALLER = f"arn:aws:iam::{MANAGEMENT}:user/local"

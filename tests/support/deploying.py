@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from aws_cdk import App, Stack
 
+from local_aws.services import LocalAws
+
 from .accounts import MANAGEMENT as MANAGEMENT_ID
 from .templates import MANAGEMENT
-
-if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from local_aws.services import LocalAws
 
 STACK = "OrganizationBootstrap"
 

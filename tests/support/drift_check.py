@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 
@@ -19,9 +20,6 @@ from support.function import BOTH, FakeContext, Function
 from support.notices import Published
 from support.policies import PolicyRequest, request_of
 from support.responding import client_error, respond_to
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 STACK_ID = "arn:aws:cloudformation:us-east-1:111111111111:stack/OrganizationBootstrap/5c1e0a60"
 TOPIC_ARN = "arn:aws:sns:us-east-1:111111111111:SecurityNews"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local_aws.emulation import Organization
+
 from .accounts import MEMBER, OTHER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from local_aws.emulation import Organization
 
 IAM = "iam.amazonaws.com"
 GUARDDUTY = "guardduty.amazonaws.com"

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import functools
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 
 from aws_calls.calls import AwsCalls
-from aws_calls.retry import Clock, RetryBudget
-from aws_calls.runtime import one_attempt
+from aws_calls.retry import RetryBudget
+from aws_calls.runtime import Clock, LambdaContext, one_attempt
 from root_access.custom_resource import apply_request
 from root_access.handler import respond
 from root_access.organization import Organization
 from support.accounts import MANAGEMENT
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Mapping
-
-    from aws_calls.runtime import LambdaContext
 
 BOTH = ("RootCredentialsManagement", "RootSessions")
 

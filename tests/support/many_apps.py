@@ -8,8 +8,8 @@ It needs the library and the CDK, and nothing else: `python many_apps.py FOLDER`
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aws_cdk import App, Duration, Environment, NestedStack, Stack, Stage
 from aws_cdk import aws_kms as kms
@@ -25,9 +25,6 @@ from centralized_root_access import (
     RootTasks,
     RootUseAlarm,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MANAGEMENT = Environment(account="111111111111", region="us-east-1")
 OTHER_MANAGEMENT = Environment(account="999999999999", region="eu-central-1")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
@@ -14,10 +15,6 @@ from centralized_root_access.cli.main import main
 
 from .apps import ROOT
 from .processes import run_successfully
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 PAGES = (
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),

@@ -8,8 +8,9 @@ from __future__ import annotations
 import functools
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from centralized_root_access import CentralizedRootAccess, RootTask
 from support.apps import ROOT
@@ -23,9 +24,6 @@ from support.templates import (
     template,
     text,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
 
 PAGE = ROOT / "docs" / "reference" / "permissions-boundary.md"
 _HEADER = "| role | actions | on |\n|---|---|---|\n"

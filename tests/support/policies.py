@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from local_aws.emulation import Call
 from support.accounts import MANAGEMENT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from local_aws.emulation import Call
 
 _PSEUDO_PARAMETERS = {
     "AWS::Partition": "aws",

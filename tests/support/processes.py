@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from local_aws.services import LocalAws
+from local_aws.services import LocalAws
 
 AWS_CLI = Path(sys.prefix) / "aws-cli"
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .processes import run, run_successfully
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SUPPORTED = ["3.11", "3.12", "3.13", "3.14"]
 _SITE_PACKAGES = "import sysconfig; print(sysconfig.get_path('purelib'))"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -14,8 +15,6 @@ from root_tasks.aws.stores import sha256
 from support.responding import client_error, respond_to
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
-
     from moto.s3.models import FakeBucket
 
 BUCKET = "root-tasks"

@@ -7,6 +7,7 @@ import functools
 import itertools
 import json
 import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,11 +18,13 @@ from botocore.loaders import Loader, create_loader
 
 from aws_calls.runtime import one_attempt
 from common.errors import RootAccessError
+from local_aws.emulation import LocalOrganization, Organization
+from local_aws.services import LocalAws
 from root_tasks.aws.clients import RunClients
 from root_tasks.aws.invocation import Aws
 from root_tasks.aws.session_clients import SessionClients
 from root_tasks.model.report_schema import Task
-from root_tasks.refusals import RunRefusedError
+from root_tasks.refusals import RefusalReason, RunRefusedError
 from root_tasks.run.batch import BatchClaimedError, execute_batch, run_batch
 from root_tasks.run.finish import write_report
 from root_tasks.run.settings import (
@@ -33,26 +36,19 @@ from root_tasks.run.settings import (
 from root_tasks.run.start import start_execution, start_run
 from root_tasks.tasks import DEFINITIONS
 from support.accounts import MANAGEMENT, MEMBER
-from support.faults.clients import change_before, inject, omit_member
+from support.faults.clients import Register, change_before, inject, omit_member
 from support.faults.vocabulary import NO_RESPONSE_AFTER, error_response
 from support.function import FakeContext, FakeTime
 from support.notices import card_in_chat, text_by_mail
 from support.policies import PolicyRequest, request_of
 from support.report_bucket import BUCKET as BUCKET
 from support.responding import client_error
-from support.state_machine import ExecutionFailedError, StateMachine
+from support.state_machine import ExecutionFailedError, Invoke, StateMachine
 from support.template_reading import resources, state_machine_definition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
-    from local_aws.emulation import LocalOrganization, Organization
-    from local_aws.services import LocalAws
-    from root_tasks.refusals import RefusalReason
-    from support.faults.clients import Register
-    from support.state_machine import Invoke
 
 AUDIT_MACHINE, EXECUTE_MACHINE = "RootTasksAudit", "RootTasksExecute"
 _ARN = "arn:aws:states:us-east-1:{account_id}:{kind}:{machine}"

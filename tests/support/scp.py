@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from centralized_root_access.preflight.attachments import (
     FULL_ACCESS,
@@ -13,7 +14,7 @@ from centralized_root_access.preflight.attachments import (
     Level,
     OrganizationPolicies,
 )
-from centralized_root_access.preflight.calls import SessionFacts, SessionOpener, call_of
+from centralized_root_access.preflight.calls import Call, SessionFacts, SessionOpener, call_of
 from centralized_root_access.preflight.condition_keys import ABSENT, Possible, SessionRequest, Value
 from centralized_root_access.preflight.documents import Policy, PolicyType, parse_policy
 from centralized_root_access.preflight.evaluate import (
@@ -25,14 +26,9 @@ from centralized_root_access.preflight.evaluate import (
 )
 from centralized_root_access.preflight.task_calls import TASK_CALLS
 from centralized_root_access.preflight.truth import Truth
+from local_aws.emulation import LocalOrganization
 from root_tasks.model.run_documents import Account
 from root_tasks.model.task import ASSUME_ROOT, Task
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from centralized_root_access.preflight.calls import Call
-    from local_aws.emulation import LocalOrganization
 
 ACCOUNT_ID = "222222222222"
 ORGANIZATION_ID = "o-exampleorgid"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from aws_cdk import App, Environment, Stack
 from aws_cdk import aws_kms as kms
@@ -16,9 +17,6 @@ from support.template_reading import properties_of as properties_of
 from support.template_reading import resources as resources
 from support.template_reading import state_machine_definition as state_machine_definition
 from support.template_reading import text as text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 MANAGEMENT = Environment(account="111111111111", region="us-east-1")
 

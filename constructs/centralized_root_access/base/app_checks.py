@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,14 +11,11 @@ from aws_cdk import Stack, Stage, Token
 from aws_cdk.region_info import RegionInfo
 from constructs import Construct, IConstruct, IValidation
 
+from .enums import RootTask
 from .resource_arguments import role_arn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
     from aws_cdk import aws_iam as iam
-
-    from .enums import RootTask
 
 
 class SessionRoleOwner(IConstruct, Protocol):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from enum import EnumType, StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from aws_cdk import Annotations, Aws, Duration, Stack, Token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from constructs import Construct
 
 Member = TypeVar("Member", bound=StrEnum)

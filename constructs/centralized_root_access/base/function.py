@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -14,8 +15,6 @@ from aws_cdk import aws_logs as logs
 from .code import exclude_patterns, lambda_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from aws_cdk import Duration
     from aws_cdk import aws_kms as kms
     from constructs import Construct

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Stack, Token
@@ -12,8 +13,6 @@ from .arguments import are_known, wrong_type
 from .function import LogSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_sns as sns

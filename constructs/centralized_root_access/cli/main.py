@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +13,7 @@ from common.untrusted import printable
 
 from .base.command_errors import ExitCode, InterruptedRunError, sentence
 from .base.options import example
-from .base.terminal import PROGRAM
+from .base.terminal import PROGRAM, Environment
 from .commands.audit import audit
 from .commands.execute import execute
 from .commands.plan import plan
@@ -22,11 +22,6 @@ from .commands.report import report
 from .commands.runs import runs
 from .commands.status import status
 from .commands.stop import stop
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .base.terminal import Environment
 
 
 class _Cycle(click.Group):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from aws_cdk import aws_organizations as organizations
 from ..base.stack_order import StackOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from constructs import Construct
 
 # AWS's limit is 128, and the rest of the name is added.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Stack
@@ -14,8 +15,6 @@ from ..base.resource_arguments import parse_roles, role_arn
 from .organization_policies import OrganizationPolicyType, create_policy, policy_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_organizations as organizations
 

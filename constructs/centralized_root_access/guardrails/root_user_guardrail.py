@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from aws_cdk import Annotations, Stack, Token
 from constructs import Construct
@@ -10,9 +11,6 @@ from constructs import Construct
 from ..base.app_checks import AppCheck, is_management_account
 from ..base.arguments import parse_account_ids, parse_targets, require_bool, require_partition
 from .organization_policies import OrganizationPolicyType, create_policy, policy_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # The description of the policy.
 ROOT_USER_DENIAL = (

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from ..base.alarms import alarms_of
+from ..root_access.drift_check import DriftCheck
 from ..root_tasks.alarms import audit_metric
-
-if TYPE_CHECKING:
-    from ..root_access.drift_check import DriftCheck
-    from ..root_tasks.root_tasks import RootTasks
+from ..root_tasks.root_tasks import RootTasks
 
 # A point a day: audits are rarer than CloudWatch's default period, and a line between points needs
 # neighbors.

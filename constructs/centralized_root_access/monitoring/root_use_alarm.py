@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import jsii
@@ -30,8 +31,6 @@ from ..guardrails.root_user_guardrail import ROOT_USER_DENIAL, root_user_denial
 from ..root_access.root_access import management_account_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from aws_cdk import aws_iam as iam
     from aws_cdk import aws_organizations as organizations
     from aws_cdk import aws_sns as sns

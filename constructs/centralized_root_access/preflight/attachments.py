@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from .documents import Policy, PolicyType, parse_policy
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 # AWS's defaults, whose content never changes. RCPFullAWSAccess cannot be detached; FullAWSAccess
 # can, where another service control policy is attached.

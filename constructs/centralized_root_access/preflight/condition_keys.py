@@ -11,17 +11,12 @@ Service Authorization Reference.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
+from .calls import Call, SessionFacts
 from .policy_text import Unresolved, lowercase
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .calls import Call, SessionFacts
 
 Value = str | tuple[str, ...]
 

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
 
-from .condition_keys import OtherValues
-from .documents import Quantifier
-from .operators import Undefined
+from .condition_keys import OtherValues, Possible, SessionRequest, Value
+from .documents import Condition, Quantifier
+from .operators import Operator, Undefined, ValueOf
 from .policy_text import lowercase
 from .truth import Truth, agreement, all_of, any_of, truth_of
-
-if TYPE_CHECKING:
-    from .condition_keys import Possible, SessionRequest, Value
-    from .documents import Condition
-    from .operators import Operator, ValueOf
 
 
 def condition_holds(condition: Condition, request: SessionRequest) -> Truth:

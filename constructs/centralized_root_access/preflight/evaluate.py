@@ -7,29 +7,21 @@ regardless of what is unknown; what is unknown is never taken for an Allow.
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from common.identifier import Identifier
-from root_tasks.model.task import ASSUME_ROOT
+from root_tasks.model.run_documents import Account
+from root_tasks.model.task import ASSUME_ROOT, Task
 
-from .calls import call_of
+from .attachments import Level, OrganizationPolicies
+from .calls import Call, SessionFacts, SessionOpener, call_of
 from .condition_keys import SessionRequest
 from .conditions import condition_holds
-from .documents import Effect, PolicyType
+from .documents import Effect, Policy, PolicyType, Statement
 from .matching import action_matches, resource_matches
+from .policy_text import Template
 from .truth import Truth
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-    from root_tasks.model.run_documents import Account
-    from root_tasks.model.task import Task
-
-    from .attachments import Level, OrganizationPolicies
-    from .calls import Call, SessionFacts, SessionOpener
-    from .documents import Policy, Statement
-    from .policy_text import Template
 
 
 class Decision(Identifier):

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from root_tasks.model.task import ASSUME_ROOT
 
-from .evaluate import Decision
+from .calls import SessionOpener
+from .documents import Policy, Statement
+from .evaluate import Cause, Decision
 from .policy_text import lowercase
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from .calls import SessionOpener
-    from .documents import Policy, Statement
-    from .evaluate import Cause
-    from .verdicts import AccountVerdict
+from .verdicts import AccountVerdict
 
 _NULL, _ASSUMED_ROOT = "Null", "aws:AssumedRoot"
 _ARN_NOT_LIKE, _PRINCIPAL_ARN = "ArnNotLike", "aws:PrincipalArn"

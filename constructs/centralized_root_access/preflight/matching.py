@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from .policy_text import ARN_PARTS, Unresolved, Variable, lowercase
+from .calls import Call
+from .condition_keys import SessionRequest
+from .documents import Statement
+from .policy_text import ARN_PARTS, Template, Unresolved, Variable, lowercase
 from .truth import Truth, all_of, any_of
-
-if TYPE_CHECKING:
-    from .calls import Call
-    from .condition_keys import SessionRequest
-    from .documents import Statement
-    from .policy_text import Template
 
 
 def action_matches(statement: Statement, call: Call) -> Truth:

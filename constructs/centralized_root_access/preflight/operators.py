@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from operator import eq, ge, gt, le, lt
-from typing import TYPE_CHECKING
 
 from .policy_text import ARN_PARTS, Template, Unresolved, lowercase
 from .truth import Truth, all_of, truth_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    ValueOf = Callable[[str], str | Unresolved]
-    Compare = Callable[[Template, str, ValueOf], "Truth | Undefined"]
+ValueOf = Callable[[str], str | Unresolved]
+Compare = Callable[[Template, str, ValueOf], "Truth | Undefined"]
 
 
 class Undefined(StrEnum):

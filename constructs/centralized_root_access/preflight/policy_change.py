@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from common.errors import RootAccessError
 
-from .attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments
-from .documents import PolicyType, parse_policy
+from .attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
+from .documents import Policy, PolicyType, parse_policy
 from .evaluate import Decision
-from .verdicts import TaskResult
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
-
-    from .attachments import OrganizationPolicies
-    from .documents import Policy
-    from .verdicts import AccountVerdict, TaskVerdict
+from .verdicts import AccountVerdict, TaskResult, TaskVerdict
 
 
 class SurveyError(RootAccessError):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from aws_calls.calls import require
 from aws_calls.failures import CallError, FailureKind, describe, ignoring
@@ -14,16 +14,11 @@ from root_tasks.aws.invocation import (
     LIST_ROOTS,
     MAX_ENTRIES_PER_PAGE,
     MAX_ORGANIZATIONS_CALLS_IN_PARALLEL,
+    Aws,
 )
 
 from .attachments import FULL_ACCESS, RCP_FULL_ACCESS, Attachments, OrganizationPolicies
 from .documents import Policy, PolicyType, parse_policy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from concurrent.futures import Executor
-
-    from root_tasks.aws.invocation import Aws
 
 _LIST_POLICIES = "organizations:ListPolicies"
 _LIST_TARGETS = "organizations:ListTargetsForPolicy"

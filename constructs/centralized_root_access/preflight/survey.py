@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
 from common.arn import Arn
 from common.untrusted import ACCOUNT_ID
-from root_access.organization import list_delegated_administrators
+from root_access.organization import OrganizationIdentity, list_delegated_administrators
+from root_tasks.aws.invocation import Aws
+from root_tasks.model.run_documents import Account
+from root_tasks.model.task import Task
 from root_tasks.run.directory import MemberDirectory
 from root_tasks.run.prepare import classify
 from root_tasks.run.unit_names import with_unit_names
 from root_tasks.run.units import ROOT_NAME
 
+from .attachments import OrganizationPolicies
 from .calls import SessionFacts, SessionOpener
+from .documents import PolicyType
 from .evaluate import PolicyCheck
-from .fixes import find_fixes
-from .policy_change import SurveyError, new_denials
+from .fixes import StatementFix, find_fixes
+from .policy_change import PolicyChange, SurveyError, new_denials
 from .reader import PolicyReader
-from .verdicts import judge_account
+from .verdicts import AccountVerdict, TaskResult, judge_account
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-
-    from root_access.organization import OrganizationIdentity
-    from root_tasks.aws.invocation import Aws
-    from root_tasks.model.run_documents import Account
-    from root_tasks.model.task import Task
-
-    from .attachments import OrganizationPolicies
-    from .documents import PolicyType
-    from .fixes import StatementFix
-    from .policy_change import PolicyChange
-    from .verdicts import AccountVerdict, TaskResult
-
-    UnitIds = tuple[str, ...] | None
+UnitIds = tuple[str, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from common.identifier import Identifier
-from root_tasks.model.task import ASSUME_ROOT
+from root_tasks.model.run_documents import Account
+from root_tasks.model.task import ASSUME_ROOT, Task
 from root_tasks.tasks import DEFINITIONS
 
-from .evaluate import Decision, strictest
+from .evaluate import Cause, Decision, PolicyCheck, Verdict, strictest
 from .task_calls import TASK_CALLS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from root_tasks.model.run_documents import Account
-    from root_tasks.model.task import Task
-
-    from .evaluate import Cause, PolicyCheck, Verdict
 
 
 class TaskResult(Identifier):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Duration, Stack, Token
@@ -20,20 +21,17 @@ from ..base.alarms import (
     notify_of_alarms,
 )
 from ..base.arguments import require_bool, require_duration
-from ..base.function import log_group, python_function
+from ..base.enums import RootAccessFeature
+from ..base.function import LogSettings, log_group, python_function
 from ..base.permissions import import_findings_statement
 from ..base.resource_arguments import require_topic
 from . import permissions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aws_cdk import CustomResource
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sns as sns
 
-    from ..base.enums import RootAccessFeature
-    from ..base.function import LogSettings
 
 _MAX_INTERVAL = Duration.hours(24)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Annotations, CustomResource, Duration, RemovalPolicy, Stack, Token
@@ -22,15 +23,13 @@ from ..base.outputs import add_output
 from ..base.resource_arguments import parse_log_settings
 from ..base.stack_order import StackOrder
 from . import permissions
+from .drift_check import DriftCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_sns as sns
     from constructs import IConstruct
 
-    from .drift_check import DriftCheck
 
 # CloudFormation's event is asynchronous: if the response could not be delivered, Lambda runs the
 # event again after one minute, and once more after two. Three invocations of three minutes take

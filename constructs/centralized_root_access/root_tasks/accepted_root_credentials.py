@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
 from ..base.arguments import ACCOUNT_ID, UNIT_ID, parse_members, require_known, wrong_type
 from ..base.enums import CredentialType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _MAX_REASON_CHARACTERS = 200
 

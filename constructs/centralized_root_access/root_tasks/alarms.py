@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Duration
@@ -18,8 +19,6 @@ from ..base.alarms import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from aws_cdk import aws_events as events
     from aws_cdk import aws_stepfunctions as sfn
     from constructs import Construct

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from aws_cdk import Annotations, Stack, Token
@@ -13,8 +14,6 @@ from ..base.arguments import parse_strings, require_known
 from ..base.enums import RootTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from constructs import Construct
 
 _MAX_CONCURRENCY = 1000

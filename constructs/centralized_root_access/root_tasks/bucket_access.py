@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from ..base.enums import TASK_IDS, UNLOCK_TASKS, RootTask, read_only_session
 from ..base.permissions import allow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from aws_cdk import aws_s3 as s3
 
 # Every action by which an object, a version of it or its tags can change.

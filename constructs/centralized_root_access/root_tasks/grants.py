@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from ..base.arguments import are_known
 from .permissions import arn_of_runs, execution_arn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from aws_cdk import aws_s3 as s3
     from aws_cdk import aws_stepfunctions as sfn
     from constructs import Construct

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from aws_cdk import ArnFormat, Aws, Stack
@@ -11,8 +12,6 @@ from ..base.enums import TASK_POLICIES, RootTask
 from ..base.permissions import allow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from aws_cdk import aws_kms as kms
     from aws_cdk import aws_stepfunctions as sfn
 

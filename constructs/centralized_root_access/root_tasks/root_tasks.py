@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from aws_cdk import Duration, Stack
@@ -23,7 +24,7 @@ from ..base.function import function_role, log_group
 from ..base.outputs import add_output
 from ..base.resource_arguments import parse_log_settings, require_topic
 from . import grants
-from .accepted_root_credentials import parse_accepted_credentials
+from .accepted_root_credentials import AcceptedCredentials, parse_accepted_credentials
 from .alarms import (
     CREDENTIALS,
     FAILED,
@@ -52,8 +53,6 @@ from .report_bucket import report_bucket
 from .state_machines import audit_rule, build_state_machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from aws_cdk import aws_cloudwatch as cloudwatch
     from aws_cdk import aws_events as events
     from aws_cdk import aws_kms as kms
@@ -61,7 +60,6 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
     from aws_cdk import aws_stepfunctions as sfn
 
-    from .accepted_root_credentials import AcceptedCredentials
 
 # AWS documents no maximum of a rate; an audit less often than this is a mistake.
 _MAX_AUDIT_INTERVAL = Duration.days(365)

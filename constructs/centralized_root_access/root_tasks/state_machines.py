@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,8 +17,6 @@ from constructs import Construct
 from ..base.enums import RootTask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from aws_cdk import aws_lambda as lambda_
 
 # A function ends by its own timeout; the state machine's is for a function that does not end.

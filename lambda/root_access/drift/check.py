@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_calls.calls import AwsCalls
 from aws_calls.failures import CallError
-from aws_calls.notices import publish_or_fail
-from aws_calls.retry import Clock, RetryBudget
-from aws_calls.runtime import FunctionArn, LambdaContext, create_clients, system_clock
-from aws_calls.security_hub import import_findings
+from aws_calls.notices import Notice, publish_or_fail
+from aws_calls.retry import RetryBudget
+from aws_calls.runtime import Clock, FunctionArn, LambdaContext, create_clients, system_clock
+from aws_calls.security_hub import SecurityFinding, import_findings
 from common.function_settings import FunctionSettings
 from common.log import ORGANIZATION_ID, log_sdk, metric_line, write_line
 from common.next_step import NextStep
 from common.untrusted import UNKNOWN, members
 
 from ..organization import Organization
-from ..state import DesiredState, desired_state
+from ..state import DesiredState, RootAccess, desired_state
 from ..steps import Step, plan
 from .deviations import deviation, plan_repair, status_command
 from .notice import contradiction_notice, drift_finding, drift_notice, repair_notice
 from .recorded_call import RecordedCall
 from .repair import CheckFailedError, Repair, WatchedStack
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from aws_calls.notices import Notice
-    from aws_calls.security_hub import SecurityFinding
-
-    from ..state import RootAccess
 
 IN_DESIRED_STATE = "InDesiredState"
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-from ..state import SERVICE_PRINCIPAL, Feature
+from ..state import SERVICE_PRINCIPAL, DesiredState, Feature, RootAccess
 from ..steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step, plan
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ..state import DesiredState, RootAccess
 
 _CREDENTIALS, _SESSIONS = Feature
 # Each step's deviation in words, and its effect. The worst first: what lets others in, then what

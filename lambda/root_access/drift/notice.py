@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from datetime import datetime
 
 from aws_calls.notices import MAX_SUBJECT_CHARACTERS, Notice, bullets, paragraphs
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 from common.next_step import NextStep
 from common.untrusted import excerpt
 
-from ..steps import ENABLE_FEATURE, Operation
+from ..state import RootAccess
+from ..steps import ENABLE_FEATURE, Operation, Step
 from .deviations import cause, correction, deviation, effect, worst_first
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from ..state import RootAccess
-    from ..steps import Step
-    from .recorded_call import RecordedCall
-    from .repair import Repair
+from .recorded_call import RecordedCall
+from .repair import Repair
 
 _MAX_REASON_CHARACTERS = 1500
 _MAX_CORRECTIONS = 5

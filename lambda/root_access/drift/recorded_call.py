@@ -6,17 +6,12 @@ It is hostile text: the caller has a say in names and parameters.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from common.untrusted import UNKNOWN, account_id_or_unknown, members, text_or_unknown
 
-from ..state import SERVICE_PRINCIPAL, Feature
-from ..steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, plan
+from ..state import SERVICE_PRINCIPAL, DesiredState, Feature, RootAccess
+from ..steps import DISABLE_FEATURE, ENABLE_FEATURE, Operation, Step, plan
 from .deviations import cause
-
-if TYPE_CHECKING:
-    from ..state import DesiredState, RootAccess
-    from ..steps import Step
 
 _MAX_CHARACTERS = 400
 

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import datetime
 
-from aws_calls.calls import require
-from aws_calls.failures import CallError
+from aws_calls.calls import AwsCalls, require
+from aws_calls.failures import CallError, Failure
 from common.errors import RootAccessError
 
 from ..converge import Convergence
+from ..organization import Organization, StepResponse
 from ..root_access_errors import describe_step
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from aws_calls.calls import AwsCalls
-    from aws_calls.failures import Failure
-
-    from ..organization import Organization, StepResponse
-    from ..state import RootAccess
-    from ..steps import Step
+from ..state import RootAccess
+from ..steps import Step
 
 DESCRIBE_STACKS = "cloudformation:DescribeStacks"
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from aws_calls.calls import require
+from aws_calls.calls import AwsCalls, require
 from aws_calls.failures import CallError, call_errors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from aws_calls.calls import AwsCalls
 
 # The condition of a write that replaces nothing.
 IF_NEW = {"IfNoneMatch": "*"}

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.config import Config
 
 from aws_calls.runtime import Clients, new_client, new_session, one_attempt
 
 from .session_clients import SessionClients
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 # The accounts of a batch that are looked into in parallel. Each has its own limits in IAM.
 MAX_ACCOUNTS_IN_PARALLEL = 25

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+from aws_calls.calls import Response
 from aws_calls.failures import ignoring
 from common.arn import Arn
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aws_calls.calls import Response
-
-    from .invocation import Aws
+from .invocation import Aws
 
 DESCRIBE_EXECUTION = "states:DescribeExecution"
 # A key of an execution's output, and of the input of the Execute state machine.

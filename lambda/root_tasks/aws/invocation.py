@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from aws_calls.calls import AwsCalls
 from aws_calls.failures import FailureKind, error_of_call
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import FunctionArn
+from aws_calls.runtime import Clock, FunctionArn, LambdaContext
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
-
-    from aws_calls.retry import Clock
-    from aws_calls.runtime import LambdaContext
-
-    from .clients import RunClients
+from .clients import RunClients
 
 LIST_ROOTS = "organizations:ListRoots"
 # The maximum that Organizations allows.

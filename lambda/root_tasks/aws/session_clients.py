@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from aws_calls.runtime import new_client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from botocore.config import Config
     from botocore.session import Session
     from mypy_boto3_sts.type_defs import CredentialsTypeDef

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from aws_calls.calls import AwsCalls
+from aws_calls.calls import AwsCalls, Response
 from aws_calls.retry import RetryBudget
 
+from ..model.report_schema import Task
 from ..model.task import ASSUME_ROOT
+from .invocation import Aws
+from .session_clients import SessionClients
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from concurrent.futures import Executor
-
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
-    from aws_calls.calls import Response
-
-    from ..model.report_schema import Task
-    from .invocation import Aws
-    from .session_clients import SessionClients
 
 T = TypeVar("T")
 

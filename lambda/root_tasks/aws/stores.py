@@ -6,18 +6,15 @@ import hashlib
 import re
 import urllib.parse
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError
 from common.errors import RootAccessError
 
 from ..model.codec import D, DecodingError, decode, encode
+from ..model.report_schema import Task
 from ..model.run_documents import Backup, BatchResult, ExecutionMark, Plan, Recovery, Run, Work
 from .bucket import IF_NEW, Bucket
-
-if TYPE_CHECKING:
-    from ..model.report_schema import Task
-    from .invocation import Aws
+from .invocation import Aws
 
 BACKUP_REFERENCE = re.compile(
     r"backups/[^/\s]{1,80}/[0-9]{12}/[A-Za-z0-9._%-]{1,255}/[0-9a-f]{64}\.json"

@@ -9,14 +9,12 @@ second encoding.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from common.errors import RootAccessError
 from common.typed_json import FieldError, from_json, to_json
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _KIND = "kind"
 _SCHEMA_VERSION = "schemaVersion"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from datetime import datetime
+from typing import Any, ClassVar
 
 from common.identifier import Identifier
 
@@ -13,10 +14,7 @@ from .codec import Document
 
 # The codec resolves these, and other modules import them from here.
 from .outcome import Outcome as Outcome
-from .task import Task as Task  # noqa: TC001
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from .task import Task as Task
 
 
 class ItemType(Identifier):

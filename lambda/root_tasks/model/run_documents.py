@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from .codec import Document
 from .report_schema import ItemType, LeftOut, PlanSelection, Result, RunDetails, Task
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 # A run's name is a part of S3 keys, of its execution's ARN, and of commands: Step Functions also
 # allows "..", which is another folder once the bucket is copied to a disk, and "--all", which is an

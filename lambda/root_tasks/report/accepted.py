@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from common.untrusted import ACCOUNT_ID
 
@@ -14,17 +15,10 @@ from ..messages import (
     MFA_LEFT_OUT,
     NOT_KNOWN_WHICH_IS_ACCEPTED,
 )
-from ..model.report_schema import ItemType, Outcome
+from ..model.report_schema import AccountResult, Item, ItemType, Outcome
+from ..model.run_documents import AcceptedCredentials
 from ..tasks.outcomes import finding_of
 from .summary import credentials_of, item_counts, minute, types_without_list
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from datetime import datetime
-
-    from ..model.report_schema import AccountResult, Item
-    from ..model.run_documents import AcceptedCredentials
-
 
 # What is said until the end, and after it: of accepted credentials, and of those of a recovery.
 _WORDS = {

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
 
 from ..messages import UNPROTECT, enumeration
-from ..model.report_schema import AccountResult, ChangeType, Outcome
+from ..model.report_schema import AccountResult, ChangeType, Outcome, Report, RootCredentials
 from .management_root_user import PROTECT_OWN, credentials_in_words, management_result
 from .summary import credential_counts
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from ..model.report_schema import Report, RootCredentials
 
 MEMBER_CHECK = "member-root-credentials"
 MANAGEMENT_CHECK = "management-root-user"

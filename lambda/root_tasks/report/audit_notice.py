@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
 from aws_calls.notices import Notice
 from common.next_step import NextStep
 from common.untrusted import excerpt, printable
 
 from ..messages import enumeration, quantity
-from ..model.report_schema import ChangeType, ItemType, Outcome
+from ..model.report_schema import AccountResult, Change, ChangeType, ItemType, Outcome, Report
 from .changes import all_of
 from .management_root_user import (
     OWN,
@@ -19,11 +19,6 @@ from .management_root_user import (
 )
 from .next_steps import next_steps
 from .summary import credentials_of, details_of_change, minute, summary
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from ..model.report_schema import AccountResult, Change, Report
 
 _FIRST_AUDIT = "Root credentials: first full audit"
 _NOT_COMPARED = "Root credentials: full audit without a comparison"

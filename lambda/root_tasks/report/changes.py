@@ -5,21 +5,23 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import TYPE_CHECKING
 
 from common.untrusted import ACCOUNT_ID
 
 from ..model.codec import DecodingError, decode
-from ..model.report_schema import Change, ChangeType, ItemType, Outcome, Report, RootFree
+from ..model.report_schema import (
+    AccountResult,
+    Change,
+    ChangeType,
+    ItemType,
+    Outcome,
+    Report,
+    RootFree,
+)
 from .summary import credentials_of, is_audited, types_without_list
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-    from datetime import datetime
-
-    from ..model.report_schema import AccountResult
 
 # Allowed clock skew between two functions.
 _MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)

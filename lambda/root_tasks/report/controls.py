@@ -6,16 +6,11 @@ https://docs.aws.amazon.com/securityhub/latest/userguide/iam-controls.html
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ..model.report_schema import Outcome, Task
+from ..model.report_schema import Outcome, Report, RootCredentials, Task
 from .summary import is_audited
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from ..model.report_schema import Report, RootCredentials
 
 
 @dataclass(frozen=True, kw_only=True)

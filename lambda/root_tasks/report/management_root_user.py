@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..messages import enumeration
-from ..model.report_schema import Outcome
+from ..model.report_schema import AccountResult, Outcome, Report, RootCredentials
 from ..model.task import Task
-
-if TYPE_CHECKING:
-    from ..model.report_schema import AccountResult, Report, RootCredentials
 
 # The remedy if it is unprotected.
 PROTECT_OWN = (

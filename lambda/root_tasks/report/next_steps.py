@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from common.next_step import NextStep
 
 from ..messages import HOW_TO_DEPLOY, NO_SUCH_BUCKET, NO_SUCH_QUEUE, quantity
-from ..model.report_schema import ItemType, Outcome, Task
+from ..model.report_schema import AccountResult, Item, ItemType, LeftOut, Outcome, Report, Task
 from .management_root_user import PROTECT_OWN
 from .risk import RECENT, all_credentials, is_all_in_use, is_recent
 from .summary import is_executable, is_plan, left_out_of, minute
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import datetime
-
-    from ..model.report_schema import AccountResult, Item, LeftOut, Report
 
 # More accounts are named by their run.
 MAX_NAMED = 5

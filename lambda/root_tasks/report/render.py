@@ -9,16 +9,26 @@ import html
 import io
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from common.typed_json import format_time
 from common.untrusted import printable
 
 from ..model.codec import encode
-from ..model.report_schema import ChangeType, ItemType, Outcome, Task
+from ..model.report_schema import (
+    AccountResult,
+    ChangeType,
+    CredentialDetails,
+    Item,
+    ItemType,
+    Outcome,
+    Report,
+    Task,
+)
+from ..tasks.task_definition import TaskWords
 from .controls import evidence
 from .next_steps import approval_step, next_steps
 from .risk import RECENT, all_credentials
@@ -38,17 +48,6 @@ from .summary import (
     what_it_does,
     words_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ..model.report_schema import (
-        AccountResult,
-        CredentialDetails,
-        Item,
-        Report,
-    )
-    from ..tasks.task_definition import TaskWords
 
 _PAGE = Path(__file__).with_name("page.html")
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
-from ..model.report_schema import AccessKey, ItemType, RootCredentials
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from datetime import datetime
-
-    from ..model.report_schema import AccountResult, CredentialDetails
+from ..model.report_schema import (
+    AccessKey,
+    AccountResult,
+    CredentialDetails,
+    ItemType,
+    RootCredentials,
+)
 
 # A use this long ago is a recent one; a plan leaves out by default what has been used since.
 RECENT = timedelta(days=90)

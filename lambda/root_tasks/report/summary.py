@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
 
 from common.untrusted import excerpt, printable
 
@@ -14,24 +14,20 @@ from ..messages import enumeration, quantity
 from ..model.outcome import AUDITED
 from ..model.report_schema import (
     AccountResult,
+    Change,
     ChangeType,
     ItemType,
     LeftOut,
     Outcome,
+    PlanSelection,
     Report,
     Result,
     Task,
 )
 from ..tasks import DEFINITIONS
+from ..tasks.task_definition import TaskWords
 from .management_root_user import management_credentials, management_sentence
 from .risk import RECENT, is_recent
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-    from datetime import datetime
-
-    from ..model.report_schema import Change, PlanSelection
-    from ..tasks.task_definition import TaskWords
 
 # Who stated nothing when a plan was made or executed.
 UNKNOWN_PRINCIPAL = "an unknown principal"

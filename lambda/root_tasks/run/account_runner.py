@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
 
 from .. import messages
-from ..aws.sessions import open_session
-from ..model.report_schema import Outcome
-from ..model.run_documents import Backup, Finding, Mode
+from ..aws.invocation import Aws
+from ..aws.sessions import RootSession, open_session
+from ..model.report_schema import Item, Outcome
+from ..model.run_documents import Assignment, Backup, Finding, Mode, Target, Work
 from ..tasks import DEFINITIONS
 from ..tasks.outcomes import item_of
 from ..tasks.task_definition import AccountTask
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from concurrent.futures import Executor
-
-    from ..aws.invocation import Aws
-    from ..aws.sessions import RootSession
-    from ..model.report_schema import Item
-    from ..model.run_documents import Assignment, Target, Work
 
 # No session is opened, and no backup stored, in the last minute of an invocation: the results of
 # all accounts have to be stored.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import uuid
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_calls.failures import CallError, describe
 from common.errors import RootAccessError
@@ -15,17 +16,11 @@ from common.errors import RootAccessError
 from .. import messages
 from ..aws.clients import MAX_ACCOUNTS_IN_PARALLEL, MAX_CALLS_IN_PARALLEL
 from ..aws.executions import was_stopped
-from ..aws.stores import Storage
-from ..model.run_documents import BatchResult, Work
+from ..aws.invocation import Aws
+from ..aws.stores import BackupStore, RunStore, Storage
+from ..model.run_documents import BatchResult, Finding, Work
 from .account_runner import RESULT_RESERVE_SECONDS, AccountRunner, finding_without_change
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ..aws.invocation import Aws
-    from ..aws.stores import BackupStore, RunStore
-    from ..model.run_documents import Finding
-    from .settings import RunBatchSettings
+from .settings import RunBatchSettings
 
 # Retry this long to read whether the execution was stopped: the accounts come after it.
 _STOP_SECONDS = 60.0

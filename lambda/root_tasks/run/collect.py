@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from aws_calls.failures import CallError, describe
 
 from .. import messages
-from ..aws.stores import ChecksumMismatchError
+from ..aws.invocation import Aws
+from ..aws.stores import BackupStore, ChecksumMismatchError, RunStore
 from ..model.codec import DecodingError
 from ..model.report_schema import Outcome
-from ..model.run_documents import Finding, Mode
+from ..model.run_documents import Finding, Mode, Run
 from ..tasks import DEFINITIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
-
-    from ..aws.invocation import Aws
-    from ..aws.stores import BackupStore, RunStore
-    from ..model.run_documents import Run
 
 _MAX_READS_IN_PARALLEL = 4
 _MAX_WARNINGS = 20

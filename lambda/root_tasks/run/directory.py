@@ -8,34 +8,27 @@ from __future__ import annotations
 
 import itertools
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import require
+from aws_calls.calls import Response, require
 from aws_calls.failures import CallError, FailureKind, ignoring
 from common.untrusted import ACCOUNT_ID
-from root_access.organization import LIST_FEATURES, identify_organization
+from root_access.organization import LIST_FEATURES, OrganizationIdentity, identify_organization
 
-from ..aws.invocation import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
+from ..aws.invocation import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL, Aws
+from ..model.report_schema import Task
 from ..model.run_documents import Account
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
+from ..tasks.request import Request
 from .units import LIST_ACCOUNTS_OF_PARENT, Unit, UnitTree, parse_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-    from concurrent.futures import Future
-
     from mypy_boto3_organizations.type_defs import AccountTypeDef
-
-    from aws_calls.calls import Response
-    from root_access.organization import OrganizationIdentity
-
-    from ..aws.invocation import Aws
-    from ..model.report_schema import Task
-    from ..tasks.request import Request
 
     Page = dict[str, Account]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import Any
 
 from aws_calls.notices import publish
 from common.errors import RootAccessError
@@ -12,6 +13,7 @@ from common.typed_json import format_time
 from common.untrusted import printable
 
 from ..aws.executions import REPORT_SHA256, cause_of_failure
+from ..aws.invocation import Aws
 from ..aws.stores import Storage, sha256
 from ..model.outcome import FAILURES, Outcome
 from ..model.run_documents import PLAN_LIFETIME, Mode, Run
@@ -22,13 +24,7 @@ from .own_root_user import own_root_user
 from .plans import PLAN_EXPIRES_AT, PLAN_SHA256
 from .publish import HTML, files_of, publish_audit
 from .recoveries import store_recoveries
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from ..aws.invocation import Aws
-    from .settings import WriteReportSettings
+from .settings import WriteReportSettings
 
 # Step Functions can redrive an execution for two weeks.
 _MAX_AGE = timedelta(days=1)

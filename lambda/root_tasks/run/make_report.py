@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
 
 from ..messages import PROTECTED_AUDIT
 from ..model.report_schema import AccountResult, Outcome, Report, Result
-from ..model.run_documents import Assignment, Plan, RootAddress
+from ..model.run_documents import Account, Assignment, Finding, Plan, RootAddress, Run
 from ..model.task import Task
 from ..report.accepted import with_acceptance
 from ..report.risk import in_order_of_risk
 from ..report.summary import is_audited, left_out_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-    from datetime import datetime
-
-    from ..model.run_documents import Account, Finding, Run
 
 
 def make_report(

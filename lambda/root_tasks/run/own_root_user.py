@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aws_calls.failures import CallError, describe
 
+from ..aws.invocation import Aws
 from ..messages import management_account_unread
 from ..model.report_schema import ItemType, Outcome, Result, RootCredentials
+from ..model.run_documents import Run
 from ..model.task import Task
 from ..report.management_root_user import management_outcome
 from ..tasks.credentials import GET_ACCOUNT_SUMMARY, types_in_summary
-
-if TYPE_CHECKING:
-    from ..aws.invocation import Aws
-    from ..model.run_documents import Run
 
 # The report waits for it, and matters more.
 _READ_SECONDS = 60.0

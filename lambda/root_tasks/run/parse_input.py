@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ..model.report_schema import Task
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks import DEFINITIONS
+from ..tasks.request import Request
 from ..tasks.task_input import STATED_KEYS, TASK, TaskInput, parse_reason, parse_requester, quote
 from .plans import PLAN
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from ..tasks.request import Request
 
 
 def parse_request(input_: object, *, tasks: Collection[Task]) -> Request:

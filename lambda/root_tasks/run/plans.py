@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
+from aws_calls.calls import Response
 from aws_calls.failures import CallError, FailureKind, error_of_call
 
 from ..aws.executions import (
     DESCRIBE_EXECUTION,
     REPORT_SHA256,
+    Execution,
     execution_arn,
     find_execution,
 )
-from ..aws.stores import ChecksumMismatchError
+from ..aws.invocation import Aws
+from ..aws.stores import ChecksumMismatchError, RunStore
 from ..model.codec import DecodingError
-from ..model.run_documents import PLAN_LIFETIME, RUN_ID, ExecutionMark, Plan
+from ..model.run_documents import PLAN_LIFETIME, RUN_ID, Assignment, ExecutionMark, Plan
 from ..refusals import RefusalReason, RunRefusedError, task_not_in_stack
 from ..tasks.task_input import (
     STATED_KEYS,
@@ -27,18 +32,7 @@ from ..tasks.task_input import (
     quote,
     text_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-
-    from aws_calls.calls import Response
-
-    from ..aws.executions import Execution
-    from ..aws.invocation import Aws
-    from ..aws.stores import RunStore
-    from ..model.run_documents import Assignment
-    from .settings import StartExecutionSettings
+from .settings import StartExecutionSettings
 
 # Keys of an execution's output.
 PLAN_SHA256 = "planSha256"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import datetime
 
+from root_access.organization import OrganizationIdentity
+
+from ..aws.executions import Execution
 from ..messages import (
     MANAGEMENT_ACCOUNT,
     NO_LONGER_A_MEMBER,
@@ -13,20 +17,11 @@ from ..messages import (
     skip_reason_for_state,
 )
 from ..model.report_schema import Task
-from ..model.run_documents import Account, Assignment, Mode, Run, Work
+from ..model.run_documents import AcceptedCredentials, Account, Assignment, Mode, Plan, Run, Work
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks import DEFINITIONS
+from ..tasks.request import Request
 from .recoveries import end_of_recovery
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-    from datetime import datetime
-
-    from root_access.organization import OrganizationIdentity
-
-    from ..aws.executions import Execution
-    from ..model.run_documents import AcceptedCredentials, Plan
-    from ..tasks.request import Request
 
 # Anyone who controls the mailbox can become root after a recovery.
 _ABOUT_EMAILS = (Task.AUDIT, Task.RECOVER)

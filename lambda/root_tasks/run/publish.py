@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from datetime import datetime
 
-from aws_calls.security_hub import import_findings
+from aws_calls.notices import Notice
+from aws_calls.security_hub import ImportResult, import_findings
 from common.log import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
 
 from ..aws.executions import state_machine_name
-from ..aws.stores import REPORT_JSON, File, WriteContentionError
+from ..aws.invocation import Aws
+from ..aws.stores import REPORT_JSON, File, LatestReport, ReportStore, WriteContentionError
 from ..messages import quantity
-from ..model.report_schema import Outcome
+from ..model.report_schema import Outcome, Report
+from ..model.run_documents import Run
 from ..report import changes
 from ..report.asff import findings_of
 from ..report.audit_notice import audit_notice
 from ..report.changes import Publication
 from ..report.render import as_csv, as_html, as_json
 from ..report.summary import is_audited
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from datetime import datetime
-
-    from aws_calls.notices import Notice
-    from aws_calls.security_hub import ImportResult
-
-    from ..aws.invocation import Aws
-    from ..aws.stores import LatestReport, ReportStore
-    from ..model.report_schema import Report
-    from ..model.run_documents import Run
-    from .settings import WriteReportSettings
+from .settings import WriteReportSettings
 
 HTML = "report.html"
 _MAX_ATTEMPTS = 10

@@ -7,23 +7,18 @@ deleted by itself.
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError
 
+from ..aws.invocation import Aws
+from ..aws.stores import RecoveryStore
 from ..model.codec import DecodingError
-from ..model.report_schema import ItemType, Outcome
+from ..model.report_schema import ItemType, Outcome, Report
 from ..model.run_documents import AcceptedCredentials, Recovery
 from ..report.summary import minute
 from ..tasks.task_input import UNTIL, invalid_value
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
-
-    from ..aws.invocation import Aws
-    from ..aws.stores import RecoveryStore
-    from ..model.report_schema import Report
 
 _MAX_DURATION = timedelta(days=30)
 _TYPES = (ItemType.PASSWORD, ItemType.MFA_DEVICE)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_calls.failures import CallError
 from common.log import STATE_MACHINE_NAME, metric_line
 
 from ..aws.executions import Execution, state_machine_name
-from ..aws.stores import ChecksumMismatchError, Storage
+from ..aws.invocation import Aws
+from ..aws.stores import ChecksumMismatchError, RunStore, Storage
 from ..model.codec import DecodingError
-from ..model.run_documents import RUN_ID
+from ..model.run_documents import RUN_ID, Backup, Run, Work
 from ..model.task import Task
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.request import Request
@@ -21,15 +23,8 @@ from .parse_input import parse_request
 from .plans import Plans, parse_plan_request, require_override
 from .prepare import prepare, require_members
 from .recoveries import accepted_recoveries
+from .settings import StartExecutionSettings, StartRunSettings
 from .unit_names import with_unit_names
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from ..aws.invocation import Aws
-    from ..aws.stores import RunStore
-    from ..model.run_documents import Backup, Run, Work
-    from .settings import StartExecutionSettings, StartRunSettings
 
 # A schedule's first audit may come before the new role's policy is in effect everywhere.
 _NEW_PERMISSIONS_SECONDS = 60.0

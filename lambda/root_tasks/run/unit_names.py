@@ -6,21 +6,16 @@ A run does without what cannot be read in time.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, describe
 
-from ..aws.invocation import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-
-    from ..aws.invocation import Aws
-    from ..model.run_documents import Account
-    from .units import UnitTree
+from ..aws.invocation import MAX_ENTRIES_PER_PAGE, MAX_ORGANIZATIONS_CALLS_IN_PARALLEL, Aws
+from ..model.run_documents import Account
+from .units import UnitTree
 
 # Names do not delay a run for longer than this. 500 units take less, at the five lists a second
 # that Organizations allows.

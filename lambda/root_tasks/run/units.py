@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aws_calls.calls import require
 from aws_calls.failures import CallError, FailureKind, error_of_call
 
-from ..aws.invocation import LIST_ROOTS
+from ..aws.invocation import LIST_ROOTS, Aws
 from ..refusals import RefusalReason, RunRefusedError
 from ..tasks.task_input import UNIT_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
     from mypy_boto3_organizations.type_defs import AccountTypeDef
 
-    from ..aws.invocation import Aws
 
 _LIST_UNITS = "organizations:ListOrganizationalUnitsForParent"
 LIST_ACCOUNTS_OF_PARENT = "organizations:ListAccountsForParent"

@@ -6,15 +6,11 @@ pre-flight's table.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from ..model.report_schema import Task
 from . import allow_password_recovery, audit_credentials, delete_credentials, unlock_policy
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .task_definition import TaskDefinition
+from .task_definition import TaskDefinition
 
 DEFINITIONS: Mapping[Task, TaskDefinition] = {
     Task.AUDIT: audit_credentials.DEFINITION,

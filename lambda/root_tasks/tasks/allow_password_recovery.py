@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aws_calls.failures import CallError
 from root_access.state import Feature
 
 from ..messages import HAS_PASSWORD
 from ..model.report_schema import ItemType, Outcome, Task
-from ..model.run_documents import Target
+from ..model.run_documents import Finding, Target
 from .credentials import password_created_at
 from .outcomes import already_done, failure_item, finding_of, item_of
-from .task_definition import TaskDefinition, TaskWords
+from .task_definition import AccountTask, TaskDefinition, TaskWords
 from .task_input import ACCOUNTS, UNTIL, parse_recovery
-
-if TYPE_CHECKING:
-    from ..model.run_documents import Finding
-    from .task_definition import AccountTask
 
 _CREATE_LOGIN_PROFILE = "iam:CreateLoginProfile"
 _PASSWORD = Target(type=ItemType.PASSWORD)

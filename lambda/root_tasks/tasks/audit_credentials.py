@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from aws_calls.failures import Failure, describe
 from root_access.state import Feature
@@ -12,11 +11,8 @@ from ..messages import DETAILS_UNAVAILABLE, hint
 from ..model.report_schema import AccessKey, CredentialDetails, ItemType, Outcome, RootCredentials
 from ..model.run_documents import Finding
 from .credentials import Credential, list_credentials, with_last_uses
-from .task_definition import TaskDefinition, TaskWords
+from .task_definition import AccountTask, TaskDefinition, TaskWords
 from .task_input import SCOPE_KEYS, parse_accounts_or_all
-
-if TYPE_CHECKING:
-    from .task_definition import AccountTask
 
 # The types of which AWS returns a list.
 _LISTED = (ItemType.ACCESS_KEY, ItemType.MFA_DEVICE, ItemType.SIGNING_CERTIFICATE)

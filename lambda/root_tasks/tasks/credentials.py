@@ -6,22 +6,16 @@ No call names a user: each is about the root user of the session's account.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
-from aws_calls.calls import require
-from aws_calls.failures import CallError, FailureKind, error_of_call, ignoring
+from aws_calls.calls import Response, require
+from aws_calls.failures import CallError, Failure, FailureKind, error_of_call, ignoring
 
+from ..aws.sessions import RootSession
 from ..model.report_schema import CredentialDetails, ItemType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
-
-    from aws_calls.calls import Response
-    from aws_calls.failures import Failure
-
-    from ..aws.sessions import RootSession
 
 GET_ACCOUNT_SUMMARY = "iam:GetAccountSummary"
 _GET_USER = "iam:GetUser"

@@ -7,30 +7,23 @@ import itertools
 import re
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, Failure, FailureKind, describe, error_of_call
 from root_access.state import Feature
 
 from .. import messages
-from ..model.report_schema import ItemType, Outcome, Task
-from ..model.run_documents import Finding, Target
+from ..model.report_schema import Item, ItemType, Outcome, Task
+from ..model.run_documents import CredentialSelection, Finding, Target
 from .credentials import (
+    Credential,
     credentials_of_type,
     list_credentials,
     with_last_uses,
 )
 from .outcomes import already_done, failure_item, finding_of, item_of
-from .task_definition import TaskDefinition, TaskWords
-from .task_input import SCOPE_KEYS, invalid_value, parse_accounts
-
-if TYPE_CHECKING:
-    from ..model.report_schema import Item
-    from ..model.run_documents import CredentialSelection
-    from .credentials import Credential
-    from .request import Request
-    from .task_definition import AccountTask
-    from .task_input import TaskInput
+from .request import Request
+from .task_definition import AccountTask, TaskDefinition, TaskWords
+from .task_input import SCOPE_KEYS, TaskInput, invalid_value, parse_accounts
 
 _CREDENTIAL_TYPES = "credentialTypes"
 _UNUSED_FOR_DAYS = "unusedForDays"

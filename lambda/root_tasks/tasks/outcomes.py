@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+
+from aws_calls.failures import Failure
 
 from ..messages import describe_with_hint
 from ..model.report_schema import Item, Outcome
-from ..model.run_documents import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from aws_calls.failures import Failure
-
-    from ..model.run_documents import Target
+from ..model.run_documents import Finding, Target
 
 _NEED_A_REASON = (
     Outcome.UNKNOWN,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from common.json_text import pretty_json, refuse_constant, unique_keys
 
 from ..messages import enumeration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 _REQUIRED = (("Principal", "NotPrincipal"), ("Action", "NotAction"))

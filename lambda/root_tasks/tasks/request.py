@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
 from common.untrusted import ACCOUNT_ID
 
-from ..model.report_schema import PlanSelection, Task
-from ..model.run_documents import Assignment, CredentialSelection
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime, timedelta
-
-    from ..model.report_schema import ItemType
-    from ..model.run_documents import Target
+from ..model.report_schema import ItemType, PlanSelection, Task
+from ..model.run_documents import Assignment, CredentialSelection, Target
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_calls.calls import require
+from aws_calls.calls import Response, require
 from aws_calls.failures import ignoring
 
+from ..aws.sessions import RootSession
 from ..model.report_schema import ItemType
+from ..model.run_documents import Target
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-    from aws_calls.calls import Response
-
-    from ..aws.sessions import RootSession
-    from ..model.run_documents import Target
 
 LIST_BUCKETS = "s3:ListAllMyBuckets"
 GET_BUCKET_POLICY = "s3:GetBucketPolicy"

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ..model.report_schema import Outcome
+from root_access.state import Feature
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from root_access.state import Feature
-
-    from ..aws.sessions import RootSession
-    from ..model.report_schema import Task
-    from ..model.run_documents import CredentialSelection, Finding, Target
-    from .request import Request
-    from .task_input import TaskInput
+from ..aws.sessions import RootSession
+from ..model.report_schema import Outcome, Task
+from ..model.run_documents import CredentialSelection, Finding, Target
+from .request import Request
+from .task_input import TaskInput
 
 
 @dataclass(frozen=True, kw_only=True)

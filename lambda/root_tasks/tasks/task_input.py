@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from common.untrusted import ACCOUNT_ID, excerpt
 
+from ..model.report_schema import Task
 from ..model.run_documents import RUN_ID
 from ..refusals import RefusalReason, RunRefusedError
 from .request import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ..model.report_schema import Task
 
 ACCOUNTS = "accounts"
 ORGANIZATIONAL_UNITS = "organizationalUnits"

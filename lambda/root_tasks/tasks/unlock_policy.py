@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from aws_calls.failures import CallError, FailureKind
+from aws_calls.failures import CallError, Failure, FailureKind
 from common.arn import Arn
 from common.untrusted import ACCOUNT_ID
 from root_access.state import Feature
 
 from .. import messages
+from ..aws.sessions import RootSession
 from ..aws.stores import BACKUP_REFERENCE, sha256
-from ..model.report_schema import ItemType, Outcome
-from ..model.run_documents import Target
+from ..model.report_schema import Item, ItemType, Outcome
+from ..model.run_documents import Finding, Target
 from ..refusals import RefusalReason, RunRefusedError
 from .outcomes import failure_item, finding_of, item_of
 from .policy_documents import difference, effect_on_everyone, policy_text
 from .request import Request, assignments_of
-from .resource_policies import find_bucket_region, policy_of
-from .task_definition import TaskDefinition, TaskWords
-from .task_input import invalid_value, string_list, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from aws_calls.failures import Failure
-
-    from ..aws.sessions import RootSession
-    from ..model.report_schema import Item
-    from ..model.run_documents import Finding
-    from .resource_policies import ResourcePolicy
-    from .task_definition import AccountTask
-    from .task_input import TaskInput
+from .resource_policies import ResourcePolicy, find_bucket_region, policy_of
+from .task_definition import AccountTask, TaskDefinition, TaskWords
+from .task_input import TaskInput, invalid_value, string_list, text_of
 
 _BUCKETS = "buckets"
 _QUEUES = "queues"

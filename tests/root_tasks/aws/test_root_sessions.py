@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.parse
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -23,8 +24,9 @@ from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from aws_calls.failures import CallError, FailureKind
-from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
-from aws_calls.runtime import FunctionArn, one_attempt
+from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
+from aws_calls.runtime import Clock, FunctionArn, one_attempt
+from local_aws.emulation import LocalOrganization
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL, RunClients
 from root_tasks.aws.invocation import Aws
 from root_tasks.aws.session_clients import NoRootSessionError, SessionClients
@@ -33,18 +35,15 @@ from root_tasks.model.report_schema import Outcome, Task
 from root_tasks.model.run_documents import Assignment, Finding, Mode, Work
 from root_tasks.run.account_runner import AccountRunner
 from root_tasks.tasks import DEFINITIONS
+from root_tasks.tasks.task_definition import AccountTask
 from support.accounts import MANAGEMENT, MEMBER
 from support.function import FakeTime
 from support.reports import STARTED
 from support.root_tasks import RootTasks, session_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
-    from local_aws.emulation import LocalOrganization
-    from root_tasks.tasks.task_definition import AccountTask
 
 THREADS = 32
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
@@ -20,6 +21,7 @@ from aws_calls.retry import RetryBudget
 from aws_calls.runtime import one_attempt
 from root_tasks.aws.bucket import Bucket
 from root_tasks.aws.stores import ChecksumMismatchError, File, LatestReport, Storage, sha256
+from root_tasks.model.codec import Document
 from root_tasks.model.report_schema import ItemType, Outcome, Task
 from root_tasks.model.run_documents import (
     Assignment,
@@ -35,11 +37,6 @@ from root_tasks.model.run_documents import (
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.function import FakeTime
 from support.reports import STARTED, report
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from root_tasks.model.codec import Document
 
 # Of another name than the one that other tests keep in memory: these calls are for an S3.
 BUCKET = "in-s3"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -22,9 +23,6 @@ from root_access.state import Status
 from root_tasks.model.codec import Document
 from root_tasks.model.report_schema import ItemType, Task
 from root_tasks.refusals import RefusalReason
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def enums_of(type_: Any) -> Iterator[type[StrEnum]]:

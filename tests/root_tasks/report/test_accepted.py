@@ -6,25 +6,28 @@ import functools
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
 from centralized_root_access.cli.show.report_rows import rows_of
 from root_tasks.messages import ACCEPTANCE_UNKNOWN, ACCEPTANCE_UNREAD
 from root_tasks.model.codec import decode
-from root_tasks.model.report_schema import CredentialDetails, Item, ItemType, Outcome, Report, Task
+from root_tasks.model.report_schema import (
+    AccountResult,
+    CredentialDetails,
+    Item,
+    ItemType,
+    Outcome,
+    Report,
+    Task,
+)
 from root_tasks.model.run_documents import AcceptedCredentials
 from root_tasks.report.accepted import with_acceptance
 from root_tasks.run.make_report import is_outside
 from support import reports
 from support.accounts import MANAGEMENT, MEMBER, OTHER
 from support.reports import inaccessible, key, result
-from support.root_tasks import Settings
-
-if TYPE_CHECKING:
-    from root_tasks.model.report_schema import AccountResult
-    from support.root_tasks import RootTasks
+from support.root_tasks import RootTasks, Settings
 
 ROOT, UNIT, INNER = "r-a1b2", "ou-a1b2-11111111", "ou-a1b2-22222222"
 UNTIL = date(2027, 3, 31)

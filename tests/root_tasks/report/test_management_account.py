@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -10,10 +10,7 @@ from root_tasks.model.task import Task
 from support.accounts import MANAGEMENT, MEMBER
 from support.arrange import PRINCIPAL
 from support.emulation import DELEGATE
-from support.root_tasks import RootTasks, Settings
-
-if TYPE_CHECKING:
-    from support.root_tasks import FinishedExecution
+from support.root_tasks import FinishedExecution, RootTasks, Settings
 
 GET_ACCOUNT_SUMMARY = "iam:GetAccountSummary"
 

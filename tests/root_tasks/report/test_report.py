@@ -13,11 +13,12 @@ import types
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import strategies as st
 
+from aws_calls.notices import Notice
 from common.typed_json import format_time
 from common.untrusted import printable
 from root_tasks.model.codec import decode
@@ -61,9 +62,6 @@ from support.reports import (
     report,
     result,
 )
-
-if TYPE_CHECKING:
-    from aws_calls.notices import Notice
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 NOT_LOOKED_AT = (

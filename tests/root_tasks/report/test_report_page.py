@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import shlex
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,8 +47,6 @@ from support.reports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     Show = Callable[..., Browser]
 
 CHROMIUM = chromium()

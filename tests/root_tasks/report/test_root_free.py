@@ -9,23 +9,17 @@ import dataclasses
 import itertools
 import math
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from root_tasks.model.report_schema import Outcome, RootFree
+from root_tasks.model.report_schema import AccountResult, Outcome, Report, RootFree
 from root_tasks.report.changes import NotComparableError, parse_previous_audit, with_history
 from root_tasks.report.render import as_json
 from root_tasks.report.summary import headline
 from support.properties import property_test
 from support.reports import MANAGEMENT, STARTED, having, inaccessible, report, result
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from root_tasks.model.report_schema import AccountResult, Report
 
 FIRST = "300000000001"
 BOAST = b'{"since":"2020-01-01T00:00:00Z","audits":100,"longestGap":1,"incompleteAudits":0}'

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,19 +16,13 @@ from aws_calls.retry import RetryBudget
 from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
 from root_tasks.messages import PROTECTED_AUDIT
-from root_tasks.model.report_schema import Change, ChangeType, Outcome
+from root_tasks.model.report_schema import AccountResult, Change, ChangeType, Outcome
 from root_tasks.report.asff import findings_of
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.function import FakeTime
 from support.reports import having, key, report, result
-from support.root_tasks import Settings
+from support.root_tasks import FinishedExecution, RootTasks, Settings
 from support.scp import attach_policy, statement
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from root_tasks.model.report_schema import AccountResult
-    from support.root_tasks import FinishedExecution, RootTasks
 
 FUNCTION = FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT, name="Report")
 ACTION = "securityhub:BatchImportFindings"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 
 from aws_calls.failures import CallError
 from common.typed_json import format_time
+from local_aws.emulation import LocalOrganization
 from root_tasks.aws.stores import WriteContentionError, sha256
 from root_tasks.model.codec import encode
 from root_tasks.model.report_schema import Outcome, RootCredentials
@@ -21,12 +23,6 @@ from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, enable_root_access
 from support.properties import property_test
 from support.root_tasks import RootTasks, Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
-
-    from local_aws.emulation import LocalOrganization
 
 APPEARED = "Root credentials appeared: 1 account"
 DISAPPEARED = "Root credentials disappeared: 1 account"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from centralized_root_access.preflight.task_calls import TASK_CALLS
+from local_aws.emulation import LocalOrganization
 from root_tasks.model.report_schema import Task
 from root_tasks.model.run_documents import Mode
 from root_tasks.tasks import DEFINITIONS
@@ -15,9 +16,6 @@ from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import add_unit
 from support.root_tasks import BUCKET, RootTasks, lock_out
 from support.scp import attach_policy, statement
-
-if TYPE_CHECKING:
-    from local_aws.emulation import LocalOrganization
 
 DELETE = {"task": Task.DELETE, "accounts": ["all"]}
 READS_OF_ACCOUNTS = {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from string import Formatter
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,10 +17,6 @@ from root_tasks.run.parse_input import parse_request
 from root_tasks.run.plans import parse_plan_request
 from root_tasks.tasks.request import Request
 from support.accounts import MEMBER, OTHER
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
 
 QUEUE = f"arn:aws:sqs:eu-west-1:{MEMBER}:orders.fifo"
 BACKUP = f"backups/run-1/{MEMBER}/a-bucket/{'0' * 64}.json"

@@ -5,23 +5,18 @@ Its results do not differ.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from local_aws.emulation import mock_organization
+from local_aws.emulation import LocalOrganization, mock_organization
 from root_tasks.model.report_schema import Task
 from support.accounts import MANAGEMENT, MEMBER, OTHER, THIRD
 from support.arrange import CREDENTIALS, SESSIONS, add_accounts, add_unit, calls, enable_root_access
-from support.root_tasks import RootTasks, lock_out
+from support.root_tasks import FinishedExecution, RootTasks, lock_out
 from support.scp import attach_policy, statement
-
-if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Sequence
-
-    from local_aws.emulation import LocalOrganization
-    from support.root_tasks import FinishedExecution
 
 pytestmark = pytest.mark.no_cover
 

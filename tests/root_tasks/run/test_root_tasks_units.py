@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import pytest
 
+from local_aws.emulation import LocalOrganization
 from root_tasks.model.report_schema import Task
 from root_tasks.refusals import RefusalReason
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.arrange import add_unit
-from support.root_tasks import RootTasks, refusal, session_calls
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from local_aws.emulation import LocalOrganization
-    from support.root_tasks import FinishedExecution
+from support.root_tasks import FinishedExecution, RootTasks, refusal, session_calls
 
 
 @pytest.fixture

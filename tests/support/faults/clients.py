@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .vocabulary import Fault
+from .vocabulary import Fault
 
 # Registers a handler of a botocore event, as `client.meta.events.register` does.
 Register = Callable[[str, Callable[..., Any]], object]

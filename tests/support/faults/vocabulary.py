@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ConnectionClosedError, EndpointConnectionError
 
 from ..responding import client_error
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _EVERY_SERVICE = "*"
 

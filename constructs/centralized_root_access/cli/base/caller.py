@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
-from aws_calls.calls import AwsCalls
+from aws_calls.calls import AwsCalls, Response
 from aws_calls.failures import call_errors
-from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, Clock, RetryBudget
-from aws_calls.runtime import Clients, FunctionArn, new_client, new_session, one_attempt
+from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
+from aws_calls.runtime import Clients, Clock, FunctionArn, new_client, new_session, one_attempt
 from common.arn import Arn
+from root_tasks.aws.invocation import Aws
+
+from .options import TargetOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from botocore.session import Session
 
-    from aws_calls.calls import Response
-    from root_tasks.aws.invocation import Aws
-
-    from .options import TargetOptions
 
 # A person waits at a terminal.
 MAX_WAIT_SECONDS = 20.0

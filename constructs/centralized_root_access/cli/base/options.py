@@ -7,9 +7,10 @@ import hashlib
 import os
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,14 +18,9 @@ from common.untrusted import ACCOUNT_ID, printable
 from root_tasks.model.outcome import Outcome
 
 from .command_errors import CommandError
-from .terminal import PROGRAM
+from .terminal import PROGRAM, Environment
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .terminal import Environment
-
-    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 TABLE, JSON, CSV, MARKDOWN = "table", "json", "csv", "markdown"
 _COMMENT = re.compile(r"^\s*#.*|\s#(\s.*)?$")

@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from ..base.command_errors import CommandError, NoDeploymentError, failures_as
-from ..base.options import JSON, TABLE, example, output_options, selection_options, target_options
+from ..base.command_errors import CommandError, ExitCode, NoDeploymentError, failures_as
+from ..base.options import (
+    JSON,
+    TABLE,
+    Output,
+    Selection,
+    TargetOptions,
+    example,
+    output_options,
+    selection_options,
+    target_options,
+)
 from ..base.terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
     from root_tasks.refusals import RunRefusedError
 
-    from ..base.command_errors import ExitCode
-    from ..base.options import Output, Selection, TargetOptions
 
 _WITHOUT_CONSTRUCT = (
     "Without the construct, run there `aws organizations enable-aws-service-access "

@@ -12,6 +12,8 @@ from common.untrusted import printable
 from ..base.command_errors import CommandError, ExitCode, RunNotFoundError, failures_as
 from ..base.options import (
     JSON,
+    Output,
+    TargetOptions,
     example,
     output_options,
     reason_option,
@@ -22,7 +24,6 @@ from ..base.options import (
 from ..base.terminal import confirm
 
 if TYPE_CHECKING:
-    from ..base.options import Output, TargetOptions
     from ..runs.plan_state import PlanState
     from ..runs.stored_report import StoredReport
 

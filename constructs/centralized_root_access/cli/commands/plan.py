@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,9 +14,13 @@ from common.untrusted import printable
 from root_tasks.model.task import Task
 
 from ...base.enums import CredentialType
-from ..base.command_errors import failures_as
+from ..base.command_errors import ExitCode, failures_as
 from ..base.options import (
     JSON,
+    Decorator,
+    Output,
+    Selection,
+    TargetOptions,
     account_option,
     example,
     output_options,
@@ -26,12 +31,6 @@ from ..base.options import (
     target_options,
 )
 from ..base.terminal import ask
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..base.command_errors import ExitCode
-    from ..base.options import Decorator, Output, Selection, TargetOptions
 
 CREDENTIAL_TYPES = {type_.lower().replace("_", "-"): type_.value for type_ in CredentialType}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from ..base.options import (
     CSV,
     JSON,
     TABLE,
+    TargetOptions,
     account_options,
     example,
     format_option,
@@ -26,11 +28,8 @@ from ..base.options import (
 from ..base.terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ...preflight.survey import Survey
     from ..base.caller import Caller
-    from ..base.options import TargetOptions
 
 # Two documents a second, of which an organization can have thousands.
 _MAX_SECONDS = 1800.0

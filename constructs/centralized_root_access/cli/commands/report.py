@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from ..base.command_errors import failures_as
-from ..base.options import JSON, TABLE, example, output_options, run_id_or_key, target_options
+from ..base.command_errors import ExitCode, failures_as
+from ..base.options import (
+    JSON,
+    TABLE,
+    Output,
+    TargetOptions,
+    example,
+    output_options,
+    run_id_or_key,
+    target_options,
+)
 from ..base.terminal import print_note
-
-if TYPE_CHECKING:
-    from ..base.command_errors import ExitCode
-    from ..base.options import Output, TargetOptions
 
 
 @click.command(

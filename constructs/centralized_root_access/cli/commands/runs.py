@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from ..base.command_errors import ExitCode, failures_as
-from ..base.options import CSV, JSON, TABLE, example, format_option, target_options
+from ..base.options import CSV, JSON, TABLE, TargetOptions, example, format_option, target_options
 from ..base.terminal import print_note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from rich.console import RenderableType
 
-    from ..base.options import TargetOptions
     from ..runs.plan_state import PlanState
     from ..runs.step_functions import RunExecution
 

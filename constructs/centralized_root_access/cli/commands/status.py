@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from ..base.command_errors import ExitCode, failures_as
 from ..base.options import (
     JSON,
     TABLE,
+    TargetOptions,
     account_id,
     caller_options,
     example,
@@ -20,11 +22,8 @@ from ..base.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from root_access.state import DesiredState, RootAccess
 
-    from ..base.options import TargetOptions
 
 FEATURES = tuple(feature.value for feature in RootAccessFeature)
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ..base.command_errors import CommandError, ExitCode, InterruptedRunError, failures_as
-from ..base.options import example, run_id_or_key, target_options
+from ..base.options import TargetOptions, example, run_id_or_key, target_options
 from ..base.terminal import confirm, print_note
 
 if TYPE_CHECKING:
-    from ..base.options import TargetOptions
     from ..runs.reports import Reports
     from ..runs.step_functions import RunExecution
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError, FailureKind
 from root_tasks.tasks.task_input import REQUESTED_BY
 
-from ..base.caller import find_caller
+from ..base.caller import Caller, find_caller
 from ..base.command_errors import InterruptedRunError, RunNotFoundError
+from ..base.options import TargetOptions
 from ..base.terminal import print_note, progress_bar
-from .deployment import AUDIT_FOLDER, find_deployment
-from .step_functions import REFUSED_STATUS, Executions, run_failed_error
+from .deployment import AUDIT_FOLDER, Deployment, find_deployment
+from .step_functions import REFUSED_STATUS, Executions, RunExecution, run_failed_error
 from .stored_report import Doubt
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from ..base.caller import Caller
-    from ..base.options import TargetOptions
-    from .deployment import Deployment
-    from .step_functions import RunExecution
 
 
 @dataclass(frozen=True, kw_only=True)

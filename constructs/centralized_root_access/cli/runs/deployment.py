@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_calls.failures import CallError, FailureKind
 from common.arn import Arn
 from root_tasks.messages import HOW_TO_DEPLOY
 
 from ...base.enums import TASK_IDS
+from ..base.caller import Caller
 from ..base.command_errors import CommandError, NoDeploymentError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from ..base.caller import Caller
 
 _MAX_SECONDS = 120.0
 # Folders of the bucket, for the runs of each state machine.

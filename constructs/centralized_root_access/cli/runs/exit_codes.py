@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from common.untrusted import ACCOUNT_ID
 from root_access.state import Feature
 from root_tasks.messages import quantity
 from root_tasks.model.outcome import AS_PLANNED, NOT_AS_WANTED, Outcome
+from root_tasks.model.report_schema import Report
 from root_tasks.report.summary import is_audited, is_plan
 from root_tasks.tasks import DEFINITIONS
 
 from ..base.command_errors import ExitCode
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from root_tasks.model.report_schema import Report
 
 
 def explicit_accounts(input_: Mapping[str, Any] | None, report: Report) -> frozenset[str]:

@@ -7,36 +7,28 @@ anything.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from aws_calls.failures import CallError
 from root_tasks.aws.clients import MAX_CALLS_IN_PARALLEL
 from root_tasks.aws.executions import Execution
-from root_tasks.model.report_schema import Task
-from root_tasks.model.run_documents import Assignment, Mode, Work
+from root_tasks.aws.invocation import Aws
+from root_tasks.model.report_schema import Report, Task
+from root_tasks.model.run_documents import Account, Assignment, Finding, Mode, Work
 from root_tasks.refusals import RunRefusedError
 from root_tasks.run.account_runner import AccountRunner
-from root_tasks.run.directory import MemberDirectory
+from root_tasks.run.directory import MemberDirectory, Survey
 from root_tasks.run.make_report import make_report
 from root_tasks.run.own_root_user import own_root_user
 from root_tasks.run.parse_input import parse_request
 from root_tasks.run.prepare import classify, prepare, require_members
 from root_tasks.run.unit_names import with_unit_names
+from root_tasks.tasks.request import Request
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from concurrent.futures import Future
-
-    from root_tasks.aws.invocation import Aws
-    from root_tasks.model.report_schema import Report
-    from root_tasks.model.run_documents import Account, Finding
-    from root_tasks.run.directory import Survey
-    from root_tasks.tasks.request import Request
-
-    from ..base.caller import Caller
+from ..base.caller import Caller
 
 # Enough accounts wait for AWS at once to keep up with the list: three pages a second.
 MAX_ACCOUNTS_IN_PARALLEL = 64

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
+from common.next_step import NextStep
+
+from ..base.options import TargetOptions
 from ..base.terminal import PROGRAM
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from common.next_step import NextStep
-
-    from ..base.options import TargetOptions
 
 
 def sentences(steps: Iterable[NextStep], *, target: TargetOptions) -> Iterator[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from aws_calls.failures import CallError
 from root_tasks.aws.bucket import Bucket
 from root_tasks.aws.stores import EXECUTION_MARK, REPORT_JSON, Storage, sha256
 from root_tasks.model.codec import DecodingError, decode
 from root_tasks.model.outcome import Outcome
+from root_tasks.model.report_schema import Report
 from root_tasks.model.run_documents import RUN_ID, ExecutionMark, Finding, Run
 from root_tasks.report.render import as_json
 from root_tasks.report.summary import is_executable
@@ -19,20 +21,12 @@ from root_tasks.run.make_report import make_report
 
 from ..base.caller import MAX_WAIT_SECONDS
 from ..base.command_errors import CommandError, NoReportError, RunNotFoundError
+from ..base.options import TargetOptions
 from .deployed_runs import Runs
 from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER
 from .plan_state import PlanState
-from .step_functions import RUN_SHA256, run_failed_error
+from .step_functions import RUN_SHA256, RunExecution, run_failed_error
 from .stored_report import Doubt, StoredReport
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from root_tasks.model.report_schema import Report
-
-    from ..base.options import TargetOptions
-    from .step_functions import RunExecution
 
 _MAX_READS_IN_PARALLEL = 8
 # A call for each batch, of which an organization can have a thousand.

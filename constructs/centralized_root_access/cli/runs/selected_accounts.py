@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from root_tasks.messages import quantity
 from root_tasks.model.outcome import Outcome
 from root_tasks.report.summary import has_outcome, is_executable
 from root_tasks.tasks.task_input import FROM_REPORT
 
 from ..base.command_errors import CommandError
+from ..base.options import Selection
 from ..base.terminal import print_note
+from .reports import Reports
 from .shown_report import print_doubt
-
-if TYPE_CHECKING:
-    from ..base.options import Selection
-    from .reports import Reports
 
 
 def accounts_of_report(

@@ -7,7 +7,6 @@ import os
 import tempfile
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,17 +15,13 @@ from root_tasks.report.next_steps import next_steps
 from root_tasks.report.render import as_csv
 
 from ..base.command_errors import CommandError, ExitCode, failures_as
-from ..base.options import CSV, JSON, MARKDOWN, TABLE
+from ..base.options import CSV, JSON, MARKDOWN, TABLE, Output
 from ..base.terminal import print_note
 from .exit_codes import exit_code
 from .next_step_sentences import sentences
-from .stored_report import REPORT_CSV, REPORT_HTML, Doubt
-
-if TYPE_CHECKING:
-    from ..base.options import Output
-    from .reports import Reports
-    from .step_functions import RunExecution
-    from .stored_report import StoredReport
+from .reports import Reports
+from .step_functions import RunExecution
+from .stored_report import REPORT_CSV, REPORT_HTML, Doubt, StoredReport
 
 _BY_SUFFIX = {".json": REPORT_JSON, ".csv": REPORT_CSV, ".html": REPORT_HTML}
 

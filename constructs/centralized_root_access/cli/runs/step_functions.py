@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from aws_calls.calls import require
+from aws_calls.calls import Response, require
 from aws_calls.failures import CallError, FailureKind, ignoring
 from root_tasks.aws.executions import execution_arn, report_sha256_of
 from root_tasks.model.report_schema import Task
@@ -19,17 +21,9 @@ from root_tasks.refusals import CAUSE, REFUSED
 from root_tasks.run.plans import PLAN, PLAN_EXPIRES_AT
 from root_tasks.tasks.task_input import REASON, REASON_PATTERN, REQUESTED_BY, REQUESTER
 
+from ..base.caller import Caller
 from ..base.command_errors import CommandError, RunNotFoundError
-from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER
-
-if TYPE_CHECKING:
-    import re
-    from collections.abc import Callable, Iterator, Mapping
-
-    from aws_calls.calls import Response
-
-    from ..base.caller import Caller
-    from .deployment import Deployment
+from .deployment import AUDIT_FOLDER, EXECUTE_FOLDER, Deployment
 
 # The status, here, of an execution whose input was refused; it succeeds in Step Functions.
 REFUSED_STATUS = "REFUSED"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from root_tasks.aws.stores import REPORT_JSON
 from root_tasks.model.codec import DecodingError, decode
@@ -13,9 +13,6 @@ from root_tasks.model.run_documents import RUN_ID
 from root_tasks.report.render import as_csv, as_html
 
 from .exit_codes import explicit_accounts
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 REPORT_CSV, REPORT_HTML = "report.csv", "report.html"
 

@@ -7,9 +7,10 @@ or HTML of that.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from common.untrusted import printable
+from root_tasks.model.report_schema import Report
 from root_tasks.report.summary import (
     headline,
     is_executable,
@@ -22,11 +23,6 @@ from root_tasks.report.summary import (
 )
 
 from .report_rows import heading_of, listed_results, policies_of_plan, rows_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from root_tasks.model.report_schema import Report
 
 
 def as_markdown(report: Report, *, sha256: str, everything: bool = False) -> str:

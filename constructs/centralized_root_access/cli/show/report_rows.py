@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from root_tasks.messages import enumeration, quantity
-from root_tasks.model.report_schema import ItemType, Outcome, Task
+from root_tasks.model.report_schema import (
+    AccountResult,
+    CredentialDetails,
+    Item,
+    ItemType,
+    Outcome,
+    Report,
+    RootCredentials,
+    Task,
+)
 from root_tasks.report.management_root_user import credentials_in_words
 from root_tasks.report.summary import (
     credentials_of,
@@ -17,18 +27,6 @@ from root_tasks.report.summary import (
     types_without_list,
     words_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
-    from root_tasks.model.report_schema import (
-        AccountResult,
-        CredentialDetails,
-        Item,
-        Report,
-        RootCredentials,
-    )
 
 # Needs no action, so it is only counted.
 _COUNTED = frozenset({Outcome.NOTHING_TO_DO, Outcome.CLEAN})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,21 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from common.untrusted import printable
-from root_tasks.model.report_schema import Outcome
+from root_tasks.model.report_schema import AccountResult, Outcome, Report
 from root_tasks.report.summary import request_in_words, requesters, summary, words_of
 
 from ..base.terminal import PROGRAM, UNWRAPPED, console, wrap
 from .report_rows import ReportRow, heading_of, listed_results, policies_of_plan, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from rich.console import Console, RenderableType
 
-    from root_tasks.model.report_schema import AccountResult, Report
-
-    _AccountRows = tuple[AccountResult, Sequence[ReportRow]]
-    _AccountRow = tuple[AccountResult, ReportRow]
+_AccountRows = tuple[AccountResult, Sequence[ReportRow]]
+_AccountRow = tuple[AccountResult, ReportRow]
 
 # Between two columns.
 _GAP = 2

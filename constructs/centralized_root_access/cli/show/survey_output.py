@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,21 +11,16 @@ from root_tasks.messages import quantity
 from root_tasks.model.task import ASSUME_ROOT
 from root_tasks.report.render import csv_table
 
-from ...preflight.evaluate import Reason
-from ...preflight.fixes import Keep
-from ...preflight.verdicts import WORST_FIRST, TaskResult
+from ...preflight.evaluate import Cause, Reason
+from ...preflight.fixes import Keep, StatementFix
+from ...preflight.survey import Survey
+from ...preflight.verdicts import WORST_FIRST, AccountVerdict, DenialCause, TaskResult
 from . import screen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from rich.table import Table
     from rich.text import Text
 
-    from ...preflight.evaluate import Cause
-    from ...preflight.fixes import StatementFix
-    from ...preflight.survey import Survey
-    from ...preflight.verdicts import AccountVerdict, DenialCause
 
 # A line that stands for many accounts names so many of their units.
 _MAX_UNITS = 3
