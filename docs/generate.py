@@ -19,7 +19,6 @@ from centralized_root_access.cli.main import main
 from common.next_step import NextStep
 from common.typed_json import fields_by_key
 from root_tasks.model.report_schema import Outcome, Report
-from root_tasks.report.controls import CONTROLS, Evidence
 from root_tasks.report.summary import PlannedInUse
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -370,7 +369,6 @@ def report_schema() -> str:
     """Return the JSON schema of a report."""
     named: dict[str, Any] = {
         "accountId": {"type": "string", "pattern": "^[0-9]{12}$"},
-        "control": {"enum": [*CONTROLS]},
         "time": {"type": "string", "pattern": _TIME},
     }
     count = {"type": "integer", "minimum": 1}
@@ -382,7 +380,6 @@ def report_schema() -> str:
         "summary": _schema_of(str, named),
         "totals": {"type": "object", "propertyNames": outcome, "additionalProperties": count},
         "plannedInUse": _schema_of(PlannedInUse | None, named),
-        "evidence": _schema_of(tuple[Evidence, ...], named),
         "nextSteps": _schema_of(tuple[NextStep, ...], named),
         **_properties(Report, named),
     }
@@ -420,9 +417,9 @@ def _schema_of(type_: Any, named: dict[str, Any]) -> dict[str, Any]:
 
 def _properties(type_: Any, named: dict[str, Any]) -> dict[str, Any]:
     hints = get_type_hints(type_, localns={"datetime": datetime})
-    ids = {"accountId": "accountId", "managementAccountId": "accountId", "control": "control"}
+    ids = ("accountId", "managementAccountId")
     return {
-        key: _reference(ids[key]) if key in ids else _schema_of(hints[name], named)
+        key: _reference("accountId") if key in ids else _schema_of(hints[name], named)
         for key, (name, _) in fields_by_key(type_).items()
     }
 

@@ -87,20 +87,6 @@ def test_the_index_of_the_examples_has_each_of_them() -> None:
     assert set(index) == files | {"../app.py"}
 
 
-def test_the_evidence_page_has_the_controls_that_reports_have() -> None:
-    documented = re.findall(
-        r"^\| (IAM\.\d+) \| (.*?) \| `(.*?)` \| (.*?) \| `iam_\w+` \|$",
-        (ROOT / "docs" / "reference" / "controls.md").read_text(),
-        re.MULTILINE,
-    )
-    page = (ROOT / "lambda" / "root_tasks" / "report" / "page.html").read_text()
-    controls = re.findall(r'"(IAM.\d+)": \[\s*"(.*)",\s*"(.*)",\s*"(.*)",\s*\]', page)
-    assert controls
-    assert documented == [
-        (id_, title, rule, cis.replace("v", "")) for id_, title, cis, rule in controls
-    ]
-
-
 def test_the_docs_have_the_query_for_access_keys_that_reports_have() -> None:
     shown = [" ".join(block.text.split()) for block in blocks("") if "like /^AKIA/" in block.text]
     assert shown == [KEY_QUERY]

@@ -29,7 +29,6 @@ from ..model.report_schema import (
     Task,
 )
 from ..tasks.task_definition import TaskWords
-from .controls import evidence
 from .next_steps import approval_step, next_steps
 from .risk import RECENT, all_credentials
 from .summary import (
@@ -99,7 +98,6 @@ def as_json(report: Report, *, stored: bool = True) -> bytes:
         "summary": summary(report),
         "totals": report.totals,
         "plannedInUse": in_use_of(report),
-        "evidence": evidence(report),
         "nextSteps": next_steps(report, stored=stored),
     }
     return encode(report, derived=derived)

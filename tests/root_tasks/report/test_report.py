@@ -37,7 +37,6 @@ from root_tasks.model.report_schema import (
 )
 from root_tasks.report.audit_notice import audit_notice, change_message
 from root_tasks.report.changes import changes, with_history
-from root_tasks.report.controls import evidence
 from root_tasks.report.render import as_csv, as_html, as_json
 from root_tasks.report.risk import RECENT, in_order_of_risk
 from root_tasks.report.summary import summary
@@ -785,45 +784,3 @@ def test_the_message_stays_short_and_counts_what_it_leaves_out(accounts: int) ->
     assert len(text.encode()) < 8192
     assert listed == ids[: len(listed)]
     assert (f"\nand {left_out:,} more." in text) == (left_out > 0)
-
-
-def with_password(*mfa_devices: str) -> RootCredentials:
-    return RootCredentials(password=True, mfa_devices=mfa_devices)
-
-
-@pytest.mark.parametrize(
-    ("has", "met"),
-    [
-        (RootCredentials(password=False), [True, True, True]),
-        (RootCredentials(password=False, access_keys=(key(1, active=False),)), [False, True, True]),
-        (RootCredentials(password=False, access_keys=None), [False, True, True]),
-        (with_password(), [True, False, False]),
-        (
-            with_password("arn:aws:iam::300000000001:mfa/root-account-mfa-device"),
-            [True, False, True],
-        ),
-        (with_password("GAHT12345678"), [True, True, True]),
-        (with_password("arn:aws:iam::300000000001:u2f/root-account/key-1"), [True, True, True]),
-        (RootCredentials(password=True, mfa_devices=None), [True, None, True]),
-    ],
-)
-def test_each_control_is_met_as_its_publisher_says(
-    has: RootCredentials, met: list[bool | None]
-) -> None:
-    audit = report(result(FIRST, Outcome.HAS_CREDENTIALS, credentials=has))
-    found = {one.control: (one.met, one.not_met, one.not_known) for one in evidence(audit)}
-    numbers = {True: (1, 0, 0), False: (0, 1, 0), None: (0, 0, 1)}
-    assert found == dict(zip(("IAM.4", "IAM.6", "IAM.9"), map(numbers.get, met), strict=True))
-
-
-def test_an_inaccessible_account_meets_no_control_and_a_skipped_one_does_not_count() -> None:
-    audit = report(inaccessible(FIRST), result(SECOND, Outcome.SKIPPED))
-    assert {(one.met, one.not_met, one.not_known) for one in evidence(audit)} == {(0, 0, 1)}
-
-
-def test_the_json_of_an_audit_alone_has_evidence() -> None:
-    written = (example_audit(), example_plan(), example_execution())
-    found = [
-        [entry["control"] for entry in json.loads(as_json(each))["evidence"]] for each in written
-    ]
-    assert found == [["IAM.4", "IAM.6", "IAM.9"], [], []]
