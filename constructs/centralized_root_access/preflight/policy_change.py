@@ -15,7 +15,7 @@ from .evaluate import Decision
 from .verdicts import AccountVerdict, TaskResult, TaskVerdict
 
 
-class SurveyError(RootAccessError):
+class PreflightError(RootAccessError):
     """Policies, or a change to one, cannot be checked: what is named is not there."""
 
 
@@ -42,7 +42,7 @@ class PolicyChange:
         """Return the IDs of the root, units and accounts where something changes, or may change.
 
         Raises:
-            SurveyError: The policy that is there is attached nowhere, as far as was read.
+            PreflightError: The policy that is there is attached nowhere, as far as was read.
         """
         if self.replaced_id is None:
             return frozenset(self.target_ids)
@@ -56,7 +56,7 @@ class PolicyChange:
         places.update(attached.problems.keys() - attached.policy_ids.keys())
         if not places:
             kind = self.policy_type.words
-            raise SurveyError(
+            raise PreflightError(
                 f"{self.replaced_id}: no {kind} of this ID applies to an account to check."
             )
         return frozenset(places)
@@ -97,12 +97,12 @@ def parse_change(
         replaced_id: The policy whose document it replaces.
 
     Raises:
-        SurveyError: It is not a policy of AWS's language, or would replace AWS's own.
+        PreflightError: It is not a policy of AWS's language, or would replace AWS's own.
     """
     # AWS's own policies cannot be edited.
     # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
     if replaced_id in (FULL_ACCESS.policy_id, RCP_FULL_ACCESS.policy_id):
-        raise SurveyError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")
+        raise PreflightError(f"{replaced_id} is AWS's own policy: its document cannot be replaced.")
     policy_type = PolicyType.SERVICE_CONTROL_POLICY
     if _has_principal(content):
         policy_type = PolicyType.RESOURCE_CONTROL_POLICY
@@ -110,7 +110,7 @@ def parse_change(
         content, policy_id="not attached yet", name=file.stem, policy_type=policy_type
     )
     if policy.problem:
-        raise SurveyError(f"{file} is not a policy that AWS would accept. {policy.problem}")
+        raise PreflightError(f"{file} is not a policy that AWS would accept. {policy.problem}")
     return PolicyChange(
         policy=policy, policy_type=policy_type, target_ids=target_ids, replaced_id=replaced_id
     )

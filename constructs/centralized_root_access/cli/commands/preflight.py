@@ -28,7 +28,7 @@ from ..base.options import (
 from ..base.terminal import print_note, progress_bar
 
 if TYPE_CHECKING:
-    from ...preflight.survey import Survey
+    from ...preflight.organization_verdict import OrganizationVerdict
     from ..base.caller import Caller
 
 # Two documents a second, of which an organization can have thousands.
@@ -120,8 +120,8 @@ def preflight(
             "and --organizational-unit."
         )
     with failures_as("Unable to check the policies", as_json=format_ == JSON):
+        from ...preflight.organization_verdict import judge_organization
         from ...preflight.policy_change import parse_change
-        from ...preflight.survey import survey
         from ..base.caller import find_caller
 
         # Find out what to check.
@@ -142,7 +142,7 @@ def preflight(
             session_roles = _session_roles(caller, stack=target.stack)
 
         with progress_bar("preflight", of="policies") as update:
-            found = survey(
+            verdict = judge_organization(
                 caller.aws(seconds=_MAX_SECONDS),
                 tasks=selected,
                 organizational_units=organizational_units,
@@ -151,20 +151,20 @@ def preflight(
                 session_roles=session_roles,
                 show=update,
             )
-        _show(found, format_)
-        print_note(*_notes(found, has_roles=bool(session_roles)))
-        return _exit_code(found)
+        _show(verdict, format_)
+        print_note(*_notes(verdict, has_roles=bool(session_roles)))
+        return _exit_code(verdict)
 
 
-def _show(found: Survey, format_: str) -> None:
-    from ..show.survey_output import show_survey, to_csv, to_json
+def _show(verdict: OrganizationVerdict, format_: str) -> None:
+    from ..show.preflight_output import show_table, to_csv, to_json
 
     if format_ == JSON:
-        click.echo(to_json(found))
+        click.echo(to_json(verdict))
     elif format_ == CSV:
-        click.echo(to_csv(found), nl=False)
+        click.echo(to_csv(verdict), nl=False)
     else:
-        show_survey(found)
+        show_table(verdict)
 
 
 def _session_roles(caller: Caller, *, stack: str | None) -> tuple[str, ...]:
@@ -199,30 +199,31 @@ def _session_roles(caller: Caller, *, stack: str | None) -> tuple[str, ...]:
     return roles
 
 
-def _notes(found: Survey, *, has_roles: bool) -> Iterator[str]:
+def _notes(verdict: OrganizationVerdict, *, has_roles: bool) -> Iterator[str]:
     """Yield what keeps the result from being complete."""
     from ...preflight.evaluate import Decision
 
-    for account_id, reason in found.skipped.items():
+    for account_id, reason in verdict.skipped.items():
         yield f"Account {account_id} was skipped. {reason}"
-    if found.delegates:
+    if verdict.delegates:
+        delegates = ", ".join(verdict.delegates)
         yield (
-            f"The policy also applies to {', '.join(found.delegates)}, delegated for IAM: whether "
+            f"The policy also applies to {delegates}, delegated for IAM: whether "
             "that account could still open root sessions is unknown without --session-role."
         )
-    if found.has_unread_policies:
+    if verdict.has_unread_policies:
         yield "Not every policy could be read."
-    if not has_roles and any(account.session is Decision.UNKNOWN for account in found.accounts):
+    if not has_roles and any(account.session is Decision.UNKNOWN for account in verdict.accounts):
         yield "Policies ask for the role that opens root sessions. Name it: --session-role ARN."
 
 
-def _exit_code(found: Survey) -> ExitCode:
+def _exit_code(verdict: OrganizationVerdict) -> ExitCode:
     from ...preflight.verdicts import TaskResult
 
-    if found.count(TaskResult.DENIED) or found.count(TaskResult.PARTLY):
+    if verdict.count(TaskResult.DENIED) or verdict.count(TaskResult.PARTLY):
         return ExitCode.NOT_AS_WANTED
-    was_checked = bool(found.accounts or found.change)
-    was_left_out = bool(found.skipped or found.delegates or found.has_unread_policies)
+    was_checked = bool(verdict.accounts or verdict.change)
+    was_left_out = bool(verdict.skipped or verdict.delegates or verdict.has_unread_policies)
     if was_checked and not was_left_out:
         return ExitCode.AS_WANTED
     return ExitCode.NO_RESULT

@@ -22,7 +22,7 @@ from .calls import SessionFacts, SessionOpener
 from .documents import PolicyType
 from .evaluate import PolicyCheck
 from .fixes import StatementFix, find_fixes
-from .policy_change import PolicyChange, SurveyError, new_denials
+from .policy_change import PolicyChange, PreflightError, new_denials
 from .reader import PolicyReader
 from .verdicts import AccountVerdict, TaskResult, judge_account
 
@@ -30,7 +30,7 @@ UnitIds = tuple[str, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Survey:
+class OrganizationVerdict:
     """The verdict on root tasks in an organization.
 
     Attributes:
@@ -109,7 +109,7 @@ def _is_below(account_id: str, unit_ids: UnitIds, places: Collection[str]) -> bo
     return unit_ids is None or not {account_id, *unit_ids}.isdisjoint(places)
 
 
-def survey(
+def judge_organization(
     aws: Aws,
     *,
     tasks: tuple[Task, ...],
@@ -118,7 +118,7 @@ def survey(
     change: PolicyChange | None,
     session_roles: tuple[str, ...],
     show: Callable[[int, int], None],
-) -> Survey:
+) -> OrganizationVerdict:
     """Read the organization's policies, and return what they let root tasks do.
 
     Args:
@@ -134,7 +134,8 @@ def survey(
 
     Raises:
         CallError: A read failed.
-        SurveyError: An account is not in the organization, or the change is about nothing that is.
+        PreflightError: An account is not in the organization, or the change is about nothing that
+            is.
         RunRefusedError: There is no organization, or no such unit.
     """
     directory = MemberDirectory.of(aws)
@@ -183,7 +184,7 @@ def survey(
     if change is not None:
         changed = _judge(change.resulting_policies(policies), session, scope.accounts, tasks)
         verdicts = list(new_denials(verdicts, changed))
-    return Survey(
+    return OrganizationVerdict(
         organization_id=organization.organization_id,
         tasks=tasks,
         enabled_types=tuple(policies.attachments),
@@ -233,13 +234,13 @@ def _read_members(
         is_denied = error.failure.kind is FailureKind.ACCESS_DENIED
         if not is_denied or "not authorized" in error.failure.message:
             raise
-        raise SurveyError(
+        raise PreflightError(
             f"Account {directory.aws.account_id} is neither the management account nor a delegated "
             "administrator of its organization. Use credentials of one of these."
         ) from error
     strangers = sorted(account_ids - members.keys())
     if strangers:
-        raise SurveyError(
+        raise PreflightError(
             f"{', '.join(strangers)}: not in organization {organization.organization_id}."
         )
     return organization, members
@@ -266,7 +267,7 @@ def _opener(
     except CallError as error:
         if error.failure.name != "ChildNotFound":
             raise
-        raise SurveyError(
+        raise PreflightError(
             f"{account_id}: not in organization {organization.organization_id}."
         ) from error
     return SessionOpener(account_id=account_id, unit_ids=unit_ids, principal_arns=session_roles)
@@ -291,10 +292,10 @@ def _with_target_ids(
     """Return a change with the IDs of its targets, of which units may be given by their names.
 
     Raises:
-        SurveyError: There is no account to check below a target: its ID may be mistyped.
+        PreflightError: There is no account to check below a target: its ID may be mistyped.
     """
     if not scope.accounts:
-        raise SurveyError("There is no member account to check.")
+        raise PreflightError("There is no member account to check.")
     target_ids = []
     for target in change.target_ids:
         is_account = ACCOUNT_ID.fullmatch(target) is not None
@@ -307,7 +308,7 @@ def _with_target_ids(
         known.update((account_id, *(unit_ids or ())))
     missing = sorted(set(target_ids) - known)
     if missing:
-        raise SurveyError(f"{', '.join(missing)}: there is no member account to check.")
+        raise PreflightError(f"{', '.join(missing)}: there is no member account to check.")
     return replace(change, target_ids=tuple(target_ids))
 
 

@@ -13,7 +13,7 @@ from root_tasks.report.render import csv_table
 
 from ...preflight.evaluate import Cause, Reason
 from ...preflight.fixes import Keep, StatementFix
-from ...preflight.survey import Survey
+from ...preflight.organization_verdict import OrganizationVerdict
 from ...preflight.verdicts import WORST_FIRST, AccountVerdict, DenialCause, TaskResult
 from . import screen
 
@@ -76,26 +76,26 @@ class _Reason:
     place: str
 
 
-def show_survey(found: Survey) -> None:
+def show_table(verdict: OrganizationVerdict) -> None:
     """Show a table of the denials, what would fix them, and the numbers."""
     lines: list[Table | Text] = []
-    table = _table(found)
+    table = _table(verdict)
     if table.row_count:
         lines.append(table)
         lines.append(screen.safe_text())
-    for fix in found.fixes:
+    for fix in verdict.fixes:
         lines += [screen.whole_line(line) for line in _fix_lines(fix)]
         lines.append(screen.safe_text())
-    lines.append(screen.safe_text(_summary(found), "bold"))
+    lines.append(screen.safe_text(_summary(verdict), "bold"))
     screen.show_lines(lines)
 
 
-def _table(found: Survey) -> Table:
+def _table(verdict: OrganizationVerdict) -> Table:
     """Return the rows, the worst first, each once for all accounts with the same reasons."""
     groups: dict[tuple[_Reason, ...], list[AccountVerdict]] = {}
-    worst_first = sorted(found.accounts, key=lambda account: WORST_FIRST.index(account.result))
+    worst_first = sorted(verdict.accounts, key=lambda account: WORST_FIRST.index(account.result))
     for account in worst_first:
-        reasons = tuple(_reason(cause, found) for cause in account.causes)
+        reasons = tuple(_reason(cause, verdict) for cause in account.causes)
         groups.setdefault(reasons, []).append(account)
     table = screen.new_table("result", "account", "name", "OU", "tasks", "policy", "attached to")
     for reasons, accounts in groups.items():
@@ -124,13 +124,13 @@ def _account_cells(accounts: Sequence[AccountVerdict]) -> tuple[str, str, str]:
     return account.account_id, account.name or "", in_units
 
 
-def _reason(denial: DenialCause, found: Survey) -> _Reason:
+def _reason(denial: DenialCause, verdict: OrganizationVerdict) -> _Reason:
     policy = _policy(denial.cause) + _condition(denial.cause)
     if denial.result is TaskResult.PARTLY or ASSUME_ROOT in denial.calls:
         # Otherwise the tasks say enough.
         policy += f": {', '.join(denial.calls)}"
     tasks = ", ".join(denial.tasks)
-    if len(denial.tasks) == len(found.tasks) > 1:
+    if len(denial.tasks) == len(verdict.tasks) > 1:
         tasks = "all"
     return _Reason(result=denial.result, tasks=tasks, policy=policy, place=_place(denial.cause))
 
@@ -189,18 +189,18 @@ def _json_lines(statement: object) -> list[str]:
     return [f"  {line}" for line in json.dumps(statement, indent=2).splitlines()]
 
 
-def _summary(found: Survey) -> str:
+def _summary(verdict: OrganizationVerdict) -> str:
     """Return how many accounts have each result; after a change only what it would newly deny."""
-    counts = {result: found.count(result) for result in TaskResult}
+    counts = {result: verdict.count(result) for result in TaskResult}
     sentences = []
-    if found.change is not None:
+    if verdict.change is not None:
         becoming = []
         for result, words in _NEWLY.items():
             count = counts.pop(result)
             if count:
                 becoming.append(f"{quantity(count, 'account')} would become {words}")
         changes = ", ".join(becoming) or "nothing more is denied"
-        sentences.append(f"With {found.change.policy.name}, {changes}.")
+        sentences.append(f"With {verdict.change.policy.name}, {changes}.")
 
     listed = [
         f"{result.words}: {quantity(count, 'account')}" for result, count in counts.items() if count
@@ -211,10 +211,10 @@ def _summary(found: Survey) -> str:
         text = ", ".join(listed)
         sentences.append(f"{text[0].upper()}{text[1:]}.")
 
-    if not found.enabled_types:
+    if not verdict.enabled_types:
         sentences.append("Service control policies and resource control policies are disabled.")
-    elif found.change is not None and found.change.policy_type not in found.enabled_types:
-        kind = found.change.policy_type.words
+    elif verdict.change is not None and verdict.change.policy_type not in verdict.enabled_types:
+        kind = verdict.change.policy_type.words
         sentences.append(f"AWS attaches it only when its type, {kind}, is enabled.")
     return " ".join(sentences)
 
@@ -222,15 +222,15 @@ def _summary(found: Survey) -> str:
 # For programs
 
 
-def to_json(found: Survey) -> str:
-    """Return the whole survey as one line of JSON."""
+def to_json(verdict: OrganizationVerdict) -> str:
+    """Return the whole verdict as one line of JSON."""
     change = None
-    if found.change is not None:
+    if verdict.change is not None:
         change = {
-            "policyType": found.change.policy_type,
-            "targetIds": found.change.target_ids,
-            "replacedPolicyId": found.change.replaced_id,
-            "delegatesNotJudged": found.delegates,
+            "policyType": verdict.change.policy_type,
+            "targetIds": verdict.change.target_ids,
+            "replacedPolicyId": verdict.change.replaced_id,
+            "delegatesNotJudged": verdict.delegates,
         }
     accounts = [
         {
@@ -242,7 +242,7 @@ def to_json(found: Survey) -> str:
             "tasks": {task.task: task.result for task in checked.tasks},
             "causes": [_explanation(cause) for cause in checked.causes],
         }
-        for checked in found.accounts
+        for checked in verdict.accounts
     ]
     fixes = [
         {
@@ -251,13 +251,13 @@ def to_json(found: Survey) -> str:
             "current": fix.statement,
             "suggested": fix.suggested,
         }
-        for fix in found.fixes
+        for fix in verdict.fixes
     ]
     return json.dumps(
         {
-            "organizationId": found.organization_id,
-            "tasks": found.tasks,
-            "enabledPolicyTypes": found.enabled_types,
+            "organizationId": verdict.organization_id,
+            "tasks": verdict.tasks,
+            "enabledPolicyTypes": verdict.enabled_types,
             "change": change,
             "accounts": accounts,
             "fixes": fixes,
@@ -299,9 +299,9 @@ def _cause(cause: Cause) -> dict[str, Any]:
     return members
 
 
-def to_csv(found: Survey) -> str:
+def to_csv(verdict: OrganizationVerdict) -> str:
     """Return a row for each account, task and statement that denies it or may deny it."""
-    rows = [row for account in found.accounts for row in _csv_rows(account)]
+    rows = [row for account in verdict.accounts for row in _csv_rows(account)]
     return csv_table(_COLUMNS, ([row.get(column) for column in _COLUMNS] for row in rows))
 
 
