@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from aws_calls.failures import CallError, Failure, FailureKind, error_of_call
 
-from .organization import Organization, StepResponse
+from .organization import Organization
 from .root_access_errors import ConvergenceError
 from .state import RootAccess
 from .steps import Operation, Step
@@ -20,7 +20,7 @@ class Convergence:
     Attributes:
         organization: The organization.
         plan: Returns the steps that an observed state lacks.
-        apply: Applies a step.
+        apply: Applies a step, and returns whether it changed something.
         retry_advice: The way to try again, for an error; empty: that happens by itself.
         log: Takes one event as keyword arguments.
         applied: The steps that changed something, in the order in which they were applied last.
@@ -30,7 +30,7 @@ class Convergence:
 
     organization: Organization
     plan: Callable[[RootAccess], tuple[Step, ...]]
-    apply: Callable[[Step], StepResponse]
+    apply: Callable[[Step], bool]
     retry_advice: str
     log: Callable[..., None]
     applied: list[Step] = field(default_factory=list, init=False)
@@ -59,7 +59,7 @@ class Convergence:
                         error_of_call(undone[0].operation, FailureKind.NOT_PERSISTED, message)
                     )
                     steps = self.plan(observed)
-                observed = self._apply_steps(steps, observed)
+                observed = self._apply_steps(steps)
                 steps = self.plan(observed)
         except CallError as error:
             raise self._error(error.failure) from error
@@ -80,12 +80,11 @@ class Convergence:
             not_applied=tuple(step for step in missing if step not in known),
         )
 
-    def _apply_steps(self, steps: Sequence[Step], observed: RootAccess) -> RootAccess:
+    def _apply_steps(self, steps: Sequence[Step]) -> RootAccess:
         """Apply the steps for as long as the plan holds, and return the state after that."""
-        features_reported = True
         for step in steps:
             try:
-                response = self._apply(step)
+                self._apply(step)
             except CallError as error:
                 if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
                     raise
@@ -93,20 +92,12 @@ class Convergence:
                 return self._reobserve_after_backoff(error)
             if step.operation is Operation.ENABLE_TRUSTED_ACCESS:
                 # The features may have been enabled all along, hidden.
-                return self._observe()
-            # IAM's responses have the features, so most plans need no second look.
-            if response.features is None:
-                features_reported = False
-            else:
-                observed = replace(observed, features=response.features)
-                self.observed = observed
-        if features_reported:
-            return observed
+                break
         return self._observe()
 
-    def _apply(self, step: Step) -> StepResponse:
+    def _apply(self, step: Step) -> None:
         try:
-            response = self.apply(step)
+            changed = self.apply(step)
         except CallError as error:
             self._failed = step
             if error.failure.may_have_taken_effect and step not in self.possibly_applied:
@@ -114,17 +105,16 @@ class Convergence:
             self.log(event="failed", step=str(step), code=error.failure.code)
             raise
         self._confirmed.add(step)
-        if not response.changed:
+        if not changed:
             # An earlier call whose response was lost may have changed it, or someone else.
             self.log(event="already_applied", step=str(step))
-            return response
+            return
         # A step that is applied again comes last.
         for noted in (self.possibly_applied, self.applied):
             if step in noted:
                 noted.remove(step)
         self.applied.append(step)
         self.log(event="applied", step=str(step))
-        return response
 
     def _observe(self) -> RootAccess:
         self._failed = None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from aws_calls.calls import AwsCalls, require
-from aws_calls.failures import CallError, Failure, FailureKind, error_of_call, ignoring
+from aws_calls.failures import CallError, FailureKind, error_of_call, ignoring
 from aws_calls.retry import RetryBudget
 
 from .root_access_errors import (
@@ -29,28 +28,15 @@ LIST_DELEGATED_ADMINISTRATORS = "organizations:ListDelegatedAdministrators"
 # AWS's maximum.
 _PAGE_SIZE = 20
 
-# A deployment waits this long for a read whose result is only reported: two time-outs, a third
+# An observation waits this long for a read whose result is only reported: a time-out, and a second
 # attempt.
-_OPTIONAL_READ_SECONDS = 40.0
+_OPTIONAL_READ_SECONDS = 20.0
 
 # AWS's codes for a step that is applied already, or that has nothing to undo.
 _ALREADY_APPLIED = {
     Operation.REGISTER: ("AccountAlreadyRegistered",),
     Operation.DEREGISTER: ("AccountNotRegistered", "AccountNotFound"),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepResponse:
-    """The response to a step.
-
-    Attributes:
-        changed: Whether the step changed something; otherwise nothing was left to change.
-        features: The features that are enabled now; None if the response does not say it.
-    """
-
-    changed: bool
-    features: frozenset[str] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +106,6 @@ class Organization:
         self._aws = aws
         self._delegates_managed = delegates_managed
         self.account_id = account_id
-        # A denial ends a read at once: a member account is recognized without waiting.
-        self._reads = aws.with_budget(replace(aws.budget, new_permissions_until=None))
 
     @property
     def budget(self) -> RetryBudget:
@@ -137,8 +121,8 @@ class Organization:
         """
         return self.budget.attempt(self._observe_once, operation=DESCRIBE_ORGANIZATION)
 
-    def apply(self, step: Step) -> StepResponse:
-        """Apply one step.
+    def apply(self, step: Step) -> bool:
+        """Apply one step, and return whether it changed something: it may be applied already.
 
         Raises:
             CallError: AWS refused the call, or it did not succeed in time.
@@ -149,83 +133,38 @@ class Organization:
             parameters["ServicePrincipal"] = SERVICE_PRINCIPAL
         if step.account_id:
             parameters["AccountId"] = step.account_id
+        changed = True
         try:
-            response = self._aws.call(step.operation, **parameters)
+            self._aws.call(step.operation, **parameters)
         except CallError as error:
             if error.failure.name not in _ALREADY_APPLIED.get(step.operation, ()):
                 raise
             # If an earlier response was lost, it was that attempt which has applied it.
-            return StepResponse(changed=error.failure.may_have_taken_effect, features=None)
-        features = response.get("EnabledFeatures")
-        if features is not None:
-            features = frozenset(features)
-        return StepResponse(changed=True, features=features)
+            changed = error.failure.may_have_taken_effect
+        return changed
 
     def _observe_once(self) -> RootAccess:
-        # Four reads at once: each takes as long as AWS takes to respond.
-        with ThreadPoolExecutor() as pool:
-            identity = pool.submit(lambda: self._identity)
-            features = pool.submit(self._read_features)
-            service = pool.submit(self._read_trusted_access)
-            delegates = pool.submit(self._read_delegated_administrators)
-
-        # Report the failure that says most.
-        if not isinstance(identity.exception(), CallError):
-            # Only this read judges the account: in a member account the others are denied.
-            self._require_management_account(identity.result())
-        for read in (identity, features, service, delegates):
-            # A refusal is final, and says more than a denial.
-            error = read.exception()
-            if isinstance(error, CallError) and error.failure.kind is FailureKind.REFUSED:
-                raise error
-        return self._root_access(
-            identity.result(), features.result(), service.result(), delegates.result()
-        )
-
-    def _root_access(
-        self,
-        identity: OrganizationIdentity,
-        features: frozenset[str] | Failure,
-        service: Mapping[str, Any],
-        delegates: tuple[str, ...] | Failure,
-    ) -> RootAccess:
-        """Return the state that the reads show.
-
-        Raises:
-            CallError: They contradict each other.
-        """
-        # Without trusted access IAM refuses to list the features, which may be enabled all the
-        # same. https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListOrganizationsFeatures.html
+        # First of all the account is judged: in a member account AWS denies the other reads.
+        identity = self._managed_organization
+        service = self._read_trusted_access()
         trusted_access = bool(service)
-        if trusted_access == isinstance(features, Failure):
-            raise _inconsistent_reads(LIST_FEATURES, trusted_access=trusted_access)
-        if isinstance(features, Failure):
-            features = frozenset()
         return RootAccess(
             organization_id=identity.organization_id,
             management_account_id=identity.management_account_id,
             trusted_access=trusted_access,
             trusted_access_enabled_at=service.get("DateEnabled"),
-            features=features,
-            delegated_administrators=self._delegates(delegates, trusted_access=trusted_access),
+            features=self._read_features(trusted_access=trusted_access),
+            delegated_administrators=self._read_delegated_administrators(
+                trusted_access=trusted_access
+            ),
         )
 
-    def _delegates(
-        self, delegates: tuple[str, ...] | Failure, *, trusted_access: bool
-    ) -> tuple[str, ...] | None:
-        if not isinstance(delegates, Failure):
-            return delegates
-        if not trusted_access:
-            # The one refusal that counts as an empty list: AWS refuses to disable trusted access
-            # while a delegated administrator is registered.
-            return ()
-        if not self._delegates_managed:
-            return None
-        if delegates.kind is FailureKind.TRUSTED_ACCESS_DISABLED:
-            raise _inconsistent_reads(LIST_DELEGATED_ADMINISTRATORS, trusted_access=True)
-        raise CallError(delegates)
-
-    def _require_management_account(self, identity: OrganizationIdentity) -> None:
+    @functools.cached_property
+    def _managed_organization(self) -> OrganizationIdentity:
+        """The organization, of which this has to be the management account."""
+        identity = identify_organization(self._aws)
+        if identity is None:
+            raise NotInAnOrganizationError(account_id=self.account_id)
         if identity.management_account_id != self.account_id:
             raise NotTheManagementAccountError(
                 account_id=self.account_id,
@@ -236,28 +175,11 @@ class Organization:
             raise NotAllFeaturesError(
                 account_id=self.account_id, organization_id=identity.organization_id
             )
-
-    @functools.cached_property
-    def _identity(self) -> OrganizationIdentity:
-        identity = identify_organization(self._reads)
-        if identity is None:
-            raise NotInAnOrganizationError(account_id=self.account_id)
         return identity
 
-    def _read_features(self) -> frozenset[str] | Failure:
-        """Return the features; the refusal if trusted access is disabled and IAM hides them."""
-        try:
-            response = self._reads.call(LIST_FEATURES)
-        except CallError as error:
-            failure: Failure = error.failure
-            if failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
-                raise
-            return failure
-        return frozenset(response.require("EnabledFeatures"))
-
     def _read_trusted_access(self) -> Mapping[str, Any]:
-        """Return IAM's entry in the list of services; empty if it is not listed."""
-        services: Iterator[Mapping[str, Any]] = self._reads.pages(
+        """Return IAM's entry in the list of services; empty if trusted access is disabled."""
+        services: Iterator[Mapping[str, Any]] = self._aws.pages(
             LIST_TRUSTED_ACCESS, items="EnabledServicePrincipals", MaxResults=_PAGE_SIZE
         )
         for service in services:
@@ -266,19 +188,51 @@ class Organization:
                 return service
         return {}
 
-    def _read_delegated_administrators(self) -> tuple[str, ...] | Failure:
-        """Return the accounts, or the refusal if it does not end the observation."""
-        reads = self._reads
+    def _read_features(self, *, trusted_access: bool) -> frozenset[str]:
+        """Return the enabled features; none while trusted access is disabled, which hides them.
+
+        Raises:
+            CallError: The read failed, or contradicts that trusted access is enabled or disabled.
+        """
+        features: frozenset[str] = frozenset()
+        try:
+            features = frozenset(self._aws.call(LIST_FEATURES).require("EnabledFeatures"))
+            are_hidden = False
+        except CallError as error:
+            # Without trusted access IAM refuses to list them, and they may be enabled all the same.
+            # https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListOrganizationsFeatures.html
+            if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
+                raise
+            are_hidden = True
+        if trusted_access == are_hidden:
+            raise _inconsistent_reads(LIST_FEATURES, trusted_access=trusted_access)
+        return features
+
+    def _read_delegated_administrators(self, *, trusted_access: bool) -> tuple[str, ...] | None:
+        """Return the accounts; None if they could not be read, and are not managed.
+
+        Raises:
+            CallError: They are managed, and could not be read.
+        """
+        reads = self._aws
         if not self._delegates_managed:
             reads = reads.within(_OPTIONAL_READ_SECONDS)
         try:
             return tuple(list_delegated_administrators(reads))
         except CallError as error:
-            failure: Failure = error.failure
-            refused = failure.kind in (FailureKind.REFUSED, FailureKind.TRUSTED_ACCESS_DISABLED)
-            if self._delegates_managed and not refused:
-                raise
-            return failure
+            kind = error.failure.kind
+            refused = kind in (FailureKind.REFUSED, FailureKind.TRUSTED_ACCESS_DISABLED)
+            if refused and not trusted_access:
+                # The one refusal that counts as an empty list: AWS refuses to disable trusted
+                # access while a delegated administrator is registered.
+                return ()
+            if not self._delegates_managed:
+                return None
+            if kind is FailureKind.TRUSTED_ACCESS_DISABLED:
+                raise _inconsistent_reads(
+                    LIST_DELEGATED_ADMINISTRATORS, trusted_access=True
+                ) from error
+            raise
 
 
 def _inconsistent_reads(operation: str, *, trusted_access: bool) -> CallError:

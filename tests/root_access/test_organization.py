@@ -21,7 +21,7 @@ from root_access.steps import Operation, Step
 from support.accounts import MANAGEMENT, MEMBER, STRANGER
 from support.arrange import CREDENTIALS, SESSIONS, calls, enable_root_access
 from support.faults.clients import inject, omit_member
-from support.faults.vocabulary import ACCESS_DENIED, INVALID_INPUT, TRUSTED_ACCESS_NOT_VISIBLE
+from support.faults.vocabulary import TRUSTED_ACCESS_NOT_VISIBLE
 from support.function import Function
 
 
@@ -93,21 +93,6 @@ def test_reads_that_contradict_each_other_are_unknown_and_not_disabled(
     assert ("does not list" in failure.message) == (operation == LIST_FEATURES)
 
 
-def test_of_several_reads_that_fail_a_refusal_is_reported_before_a_denial(
-    organization: LocalOrganization,
-) -> None:
-    enable_root_access(organization, CREDENTIALS)
-    function = Function()
-    inject(function.on_event, LIST_FEATURES, INVALID_INPUT)
-    inject(function.on_event, LIST_TRUSTED_ACCESS, ACCESS_DENIED)
-    with pytest.raises(CallError) as raised:
-        function.organization().observe()
-    assert (raised.value.failure.operation, raised.value.failure.kind) == (
-        LIST_FEATURES,
-        FailureKind.REFUSED,
-    )
-
-
 @pytest.mark.parametrize("delegates", [[], [MEMBER]], ids=["other reads are denied", "delegate"])
 def test_in_a_member_account_the_error_says_where_to_deploy(
     organization: LocalOrganization, delegates: list[str]
@@ -155,5 +140,5 @@ def test_a_registration_with_nothing_left_to_do_succeeds(
 ) -> None:
     enable_root_access(organization, delegated_administrators=registered)
     step = Step(operation=operation, account_id=account_id)
-    assert not Function().organization().apply(step).changed
+    assert not Function().organization().apply(step)
     assert list(organization.root_access().delegated_administrators) == registered

@@ -11,7 +11,7 @@ from aws_calls.failures import CallError, Failure
 from common.errors import RootAccessError
 
 from ..converge import Convergence
-from ..organization import Organization, StepResponse
+from ..organization import Organization
 from ..root_access_errors import describe_step
 from ..state import RootAccess
 from ..steps import Step
@@ -162,7 +162,7 @@ class Repair:
         except RootAccessError as error:
             self.error = error
 
-    def _apply(self, step: Step) -> StepResponse:
+    def _apply(self, step: Step) -> bool:
         """Apply a step, as Organization.apply does, unless the stack is deployed meanwhile."""
         self.stack.require_unchanged()
         return self.organization.apply(step)
