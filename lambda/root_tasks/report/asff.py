@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity
@@ -55,16 +55,17 @@ _LEFT = _Verdict(found="The account has left the organization.", archived=True)
 _NO_DOMAINS = _Verdict(found="Its root user's e-mail address is no longer checked.", archived=True)
 
 
-def findings_of(report: Report, *, checked: Collection[str] = ()) -> Iterator[SecurityFinding]:
+def findings_of(report: Report, *, previous: Report | None = None) -> Iterator[SecurityFinding]:
     """Yield the finding of each member, and of the management account if the audit ran there.
 
     Those of accounts that have left since the audit before come last, and are archived.
 
     Args:
         report: The report of a full audit.
-        checked: The accounts whose root user's e-mail address the audit before checked. Where this
-            one does not, the finding about it is archived.
+        previous: The audit before; None if there is none that can be compared. Where it checked an
+            e-mail address that this one does not check, the finding about it is archived.
     """
+    checked_before = _accounts_with_checked_email(previous)
     # What the root users have.
     for result in report.results:
         if result.account_id != report.management_account_id:
@@ -76,7 +77,7 @@ def findings_of(report: Report, *, checked: Collection[str] = ()) -> Iterator[Se
     for result in report.results:
         if result.email_outside is not None:
             yield _finding(report, EMAIL_CHECK, result, _email_verdict(result, report))
-        elif result.account_id in checked:
+        elif result.account_id in checked_before:
             yield _finding(report, EMAIL_CHECK, result, _NO_DOMAINS)
 
     # What has left, so that no finding stays open for ever.
@@ -86,8 +87,15 @@ def findings_of(report: Report, *, checked: Collection[str] = ()) -> Iterator[Se
         if change.type is ChangeType.LEFT and change.account_id not in audited:
             left = AccountResult(account_id=change.account_id, outcome=Outcome.SKIPPED)
             yield _finding(report, MEMBER_CHECK, left, _LEFT)
-            if left.account_id in checked:
+            if left.account_id in checked_before:
                 yield _finding(report, EMAIL_CHECK, left, _LEFT)
+
+
+def _accounts_with_checked_email(audit: Report | None) -> set[str]:
+    """Return the accounts whose root user's e-mail address an audit has checked."""
+    if audit is None:
+        return set()
+    return {result.account_id for result in audit.results if result.email_outside is not None}
 
 
 def _finding(

@@ -1,13 +1,12 @@
-"""The history of full audits: what is published, what changed, since when none finds any. Pure."""
+"""The history of full audits: which one counts, what changed, since when none finds any. Pure."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import Enum, auto
 
 from common.untrusted import ACCOUNT_ID
 
@@ -38,37 +37,22 @@ class NotComparableError(Exception):
     """The earlier audit cannot be compared. The message repeats nothing of its content."""
 
 
-class Publication(Enum):
-    """What is published of a full audit: metrics, findings, a notice and the latest report."""
+def is_overtaken(report: Report, *, by: Report) -> bool:
+    """Return whether another full audit was published after this one had begun.
 
-    COMPARED = auto()
-    """All of it, with what has changed since the latest audit."""
-    NOT_COMPARED = auto()
-    """All of it, without a comparison."""
-    WITHHELD = auto()
-    """Nothing: the latest audit counts."""
-
-
-def publication_of(report: Report, *, latest: Report | None) -> Publication:
-    """Return what is published of a full audit: the one rule for audits that overlap.
-
-    For example, two audits begin at noon. The first one reads an account before it gets a password
-    and the second one after that. Whichever ends first, only the second one may say what it found:
-    the first one would end the alarm.
+    Then each of the two may have read an account before the other one did. For example, both begin
+    at noon, the first one reads an account before it gets a password, and the second one after
+    that. Whichever ends first, only the second one may say what it found: the first one would end
+    the alarm.
 
     Args:
         report: The full audit.
-        latest: The latest one that was published; None if there is none that can be read.
+        by: The latest one that was published.
     """
-    # A redrive of the same run repeats what it has published.
-    if latest is None or latest.run_id == report.run_id:
-        return Publication.COMPARED
-    if latest.published_at is None or latest.published_at <= report.started_at:
-        return Publication.COMPARED
-    # Each of the two may have read an account before the other one did.
-    if Outcome.HAS_CREDENTIALS in report.totals:
-        return Publication.NOT_COMPARED
-    return Publication.WITHHELD
+    if by.run_id == report.run_id:
+        # A redrive repeats what its own run has published.
+        return False
+    return by.published_at is not None and by.published_at > report.started_at
 
 
 def parse_previous_audit(data: bytes, *, current: Report, now: datetime) -> Report:
@@ -122,35 +106,39 @@ def with_history(report: Report, *, previous: Report | None) -> Report:
         report: The full audit.
         previous: The latest full audit before it; None if there is none that can be compared.
     """
-    report = dataclasses.replace(report, root_free=_root_free(report, previous=previous))
+    if previous is not None and previous.run_id == report.run_id:
+        return _written_again(report, first=previous)
+    report = replace(report, root_free=_root_free(report, previous=previous))
     if previous is None:
         return report
-    if previous.run_id == report.run_id:
-        # Its report is written once more, and still has what changed since the one before.
-        return dataclasses.replace(
-            report,
-            changes=previous.changes,
-            changes_since=previous.changes_since,
-            published_at=previous.published_at,
-        )
-    return dataclasses.replace(
-        report, changes=changes(previous, report), changes_since=previous.started_at
+    return replace(report, changes=changes(previous, report), changes_since=previous.started_at)
+
+
+def _written_again(report: Report, *, first: Report) -> Report:
+    """Return the report of a redrive with the history that the first report of its run has."""
+    root_free = None
+    # A result may have been altered since: then its account is inaccessible in this report.
+    if _is_root_free(report) and first.totals == report.totals:
+        root_free = first.root_free
+    return replace(
+        report,
+        changes=first.changes,
+        changes_since=first.changes_since,
+        published_at=first.published_at,
+        root_free=root_free,
     )
 
 
 def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
-    if not _has_none(report):
+    """Return the audits in a row without root credentials, up to this one; None if it has some."""
+    if not _is_root_free(report):
         return None
     before = RootFree(since=report.started_at)
     gap = timedelta()
-    if previous is not None:
-        if previous.run_id == report.run_id:
-            # Its report is written once more, of the same results unless one was altered since.
-            return previous.root_free if previous.totals == report.totals else None
-        # The claim of the audit before counts only if its own rows do not contradict it.
-        if previous.root_free is not None and _has_none(previous):
-            before = previous.root_free
-            gap = report.finished_at - previous.started_at
+    # The claim of the audit before counts only if its own rows do not contradict it.
+    if previous is not None and previous.root_free is not None and _is_root_free(previous):
+        before = previous.root_free
+        gap = report.finished_at - previous.started_at
     is_incomplete = not _COMPLETE.issuperset(report.totals)
     return RootFree(
         since=before.since,
@@ -160,7 +148,7 @@ def _root_free(report: Report, *, previous: Report | None) -> RootFree | None:
     )
 
 
-def _has_none(report: Report) -> bool:
+def _is_root_free(report: Report) -> bool:
     """Return whether an audit found no root credentials, and an account without any."""
     return Outcome.HAS_CREDENTIALS not in report.totals and Outcome.CLEAN in report.totals
 

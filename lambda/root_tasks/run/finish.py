@@ -22,7 +22,7 @@ from .collect import collect_results
 from .make_report import make_report, plan_of
 from .own_root_user import own_root_user
 from .plans import PLAN_EXPIRES_AT, PLAN_SHA256
-from .publish import HTML, files_of, publish_audit
+from .publish import HTML, Publication, files_of, publish_audit
 from .recoveries import store_recoveries
 from .settings import WriteReportSettings
 
@@ -91,20 +91,22 @@ def write_report(
     )
 
     # Publish a full audit, then store its report, or that of any other run.
-    audit = None
     if run.full:
-        audit = publish_audit(aws, storage.reports, run, report, settings=settings, began=began)
-        report = audit.report
-    files = files_of(report) if audit is None else audit.files
+        publication = publish_audit(
+            aws, storage.reports, run, report, settings=settings, began=began
+        )
+    else:
+        publication = Publication(report=report, files=files_of(report))
+    report, files = publication.report, publication.files
     urls = {file.name: runs.write_file(run.run_id, file) for file in files}
     store_recoveries(storage.recoveries, report)
     totals = {str(outcome): count for outcome, count in report.totals.items()}
     aws.log(event="run_finished", runId=run.run_id, task=run.task, mode=run.mode, totals=totals)
-    if audit is not None and not audit.is_withheld:
+    if publication.is_latest:
         for file in files[1:]:
             storage.reports.write(file)
-        if audit.notice is not None and settings.notification_topic_arn is not None:
-            publish(audit.notice, aws=aws, topic_arn=settings.notification_topic_arn)
+    if publication.notice is not None and settings.notification_topic_arn is not None:
+        publish(publication.notice, aws=aws, topic_arn=settings.notification_topic_arn)
 
     output: dict[str, Any] = {
         "runId": run.run_id,

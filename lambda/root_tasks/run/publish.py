@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aws_calls.notices import Notice
-from aws_calls.security_hub import ImportResult, import_findings
+from aws_calls.security_hub import import_findings
 from common.log import ORGANIZATION_ID, STATE_MACHINE_NAME, metric_line
 
 from ..aws.executions import state_machine_name
@@ -19,7 +19,6 @@ from ..model.run_documents import Run
 from ..report import changes
 from ..report.asff import findings_of
 from ..report.audit_notice import audit_notice
-from ..report.changes import Publication
 from ..report.render import as_csv, as_html, as_json
 from ..report.summary import is_audited
 from .settings import WriteReportSettings
@@ -46,22 +45,23 @@ _ALARMING = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Audit:
-    """A full audit, as it is published or withheld.
+class Publication:
+    """A report as it is published: stored beside its run, and that of a full audit as the latest.
 
     Attributes:
-        report: Its report, with its history.
+        report: The report; that of a full audit has its history.
         files: The files of the report, report.json first.
-        is_withheld: Whether another audit counts instead.
-        notice: The notice about it; None if there is nothing new.
-        checked: The accounts whose root user's e-mail address the audit before checked.
+        is_latest: Whether it is the latest full audit. No other run is, and no audit that is
+            withheld because another one counts instead.
+        notice: The notice about a full audit; None if there is nothing new.
+        previous: The full audit before it; None if there is none that can be compared.
     """
 
     report: Report
     files: Sequence[File]
-    is_withheld: bool = False
+    is_latest: bool = False
     notice: Notice | None = None
-    checked: frozenset[str] = frozenset()
+    previous: Report | None = None
 
 
 def publish_audit(
@@ -72,7 +72,7 @@ def publish_audit(
     *,
     settings: WriteReportSettings,
     began: datetime,
-) -> Audit:
+) -> Publication:
     """Publish a full audit, unless another one counts, and return it.
 
     Its report.json becomes the latest one, and its metrics are written. The caller writes its other
@@ -91,18 +91,18 @@ def publish_audit(
     """
     for _ in range(_MAX_ATTEMPTS):
         latest = reports.read()
-        audit = _compare(aws, report, latest)
-        if audit.is_withheld:
+        publication = _compare(aws, report, latest)
+        if not publication.is_latest:
             if Outcome.UNPROTECTED in report.totals:
                 # This root user was read just now, not with the accounts.
                 _log_metrics(aws, run, report, {_OWN_ROOT_USER: 1}, began=began)
-            return audit
-        if reports.write(audit.files[0], replaces=latest):
+            return publication
+        if reports.write(publication.files[0], replaces=latest):
             _log_metrics(aws, run, report, _metrics(report), began=began)
             # Only now: findings of an audit that is withheld would replace those of a later look.
             if settings.security_hub_findings:
-                return _import_findings(aws, reports, run, audit, began=began)
-            return audit
+                return _import_findings(aws, reports, run, publication, began=began)
+            return publication
         # Another audit was published meanwhile.
     raise WriteContentionError
 
@@ -117,8 +117,8 @@ def files_of(report: Report) -> Sequence[File]:
     )
 
 
-def _compare(aws: Aws, report: Report, latest: LatestReport) -> Audit:
-    """Return a full audit beside the latest one."""
+def _compare(aws: Aws, report: Report, latest: LatestReport) -> Publication:
+    """Return a full audit with what has changed since the latest one, or as one to withhold."""
     now = aws.now()
     previous, problem = None, latest.problem
     if latest.body is not None:
@@ -127,65 +127,58 @@ def _compare(aws: Aws, report: Report, latest: LatestReport) -> Audit:
         except changes.NotComparableError as error:
             problem = str(error)
 
-    publication = changes.publication_of(report, latest=previous)
-    if publication is Publication.WITHHELD:
-        report = report.with_warning(_WITHHELD)
-        return Audit(report=report, files=files_of(report), is_withheld=True)
-    if publication is Publication.NOT_COMPARED:
+    if previous is not None and changes.is_overtaken(report, by=previous):
+        # An audit that found no credentials would end an alarm that the other one may have set off.
+        if Outcome.HAS_CREDENTIALS not in report.totals:
+            report = report.with_warning(_WITHHELD)
+            return Publication(report=report, files=files_of(report))
         previous, problem = None, _OVERLAPPING
     if problem is not None:
         aws.log(event="comparison_skipped", runId=report.run_id, reason=problem)
         report = report.with_warning(f"This audit was not compared with the latest one. {problem}")
     report = changes.with_history(replace(report, published_at=now), previous=previous)
-    notice = audit_notice(report, previous=previous, problem=problem)
-    before = () if previous is None else previous.results
-    checked = [result.account_id for result in before if result.email_outside is not None]
-    return Audit(report=report, files=files_of(report), notice=notice, checked=frozenset(checked))
+    return Publication(
+        report=report,
+        files=files_of(report),
+        is_latest=True,
+        notice=audit_notice(report, previous=previous, problem=problem),
+        previous=previous,
+    )
 
 
 def _import_findings(
-    aws: Aws, reports: ReportStore, run: Run, audit: Audit, *, began: datetime
-) -> Audit:
-    """Import the findings of the latest audit; its report says how many were refused."""
-    imported = _import(aws, audit.report, checked=audit.checked)
-    values = {"FindingsImported": imported.imported, "FindingsRefused": len(imported.refused)}
-    _log_metrics(aws, run, audit.report, values, began=began)
-    if not imported.refused:
-        return audit
-    report = audit.report.with_warning(_refused_findings(imported))
-    files = files_of(report)
-    # An import takes minutes: another audit may be the latest one by now.
-    latest = reports.read()
-    if latest.body == audit.files[0].body:
-        reports.write(files[0], replaces=latest)
-    return replace(audit, report=report, files=files)
+    aws: Aws, reports: ReportStore, run: Run, publication: Publication, *, began: datetime
+) -> Publication:
+    """Import the findings of the latest audit, whose report then says how many were refused.
 
-
-def _import(aws: Aws, report: Report, *, checked: Collection[str]) -> ImportResult:
-    """Import the findings of a full audit. An import that fails never ends the audit.
-
-    Args:
-        aws: The function.
-        report: The report.
-        checked: The accounts whose root user's e-mail address the audit before checked.
+    An import that fails never ends the audit.
     """
-    aws = aws.within(_IMPORT_SECONDS)
-    found = findings_of(report, checked=checked)
-    result = import_findings(found, aws=aws, importer=aws.function)
+    report = publication.report
+    import_aws = aws.within(_IMPORT_SECONDS)
+    findings = findings_of(report, previous=publication.previous)
+    result = import_findings(findings, aws=import_aws, importer=aws.function)
+    refused = len(result.refused)
+    reason = next(iter(result.refused.values()), None)
     aws.log(
         event="findings_imported",
         runId=report.run_id,
         imported=result.imported,
-        refused=len(result.refused),
-        reason=next(iter(result.refused.values()), None),
+        refused=refused,
+        reason=reason,
     )
-    return result
+    values = {"FindingsImported": result.imported, "FindingsRefused": refused}
+    _log_metrics(aws, run, report, values, began=began)
+    if not refused:
+        return publication
 
-
-def _refused_findings(result: ImportResult) -> str:
-    findings = quantity(result.imported + len(result.refused), "finding")
-    reason = next(iter(result.refused.values()))
-    return f"Security Hub did not import {len(result.refused):,} of {findings}. {reason}"
+    of_all = quantity(result.imported + refused, "finding")
+    report = report.with_warning(f"Security Hub did not import {refused:,} of {of_all}. {reason}")
+    files = files_of(report)
+    # An import takes minutes: another audit may be the latest one by now.
+    latest = reports.read()
+    if latest.body == publication.files[0].body:
+        reports.write(files[0], replaces=latest)
+    return replace(publication, report=report, files=files)
 
 
 def _metrics(report: Report) -> dict[str, int]:
