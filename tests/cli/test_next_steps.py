@@ -14,7 +14,6 @@ from root_tasks.messages import HOW_TO_DEPLOY
 from support.accounts import MEMBER, OTHER, THIRD
 from support.command_line import (
     AUDIT,
-    DELETE,
     PLAN,
     CommandLine,
     Shown,
@@ -45,22 +44,17 @@ def test_each_command_of_a_notice_can_be_pasted(
     assert "channel" not in str(command_line.root_tasks.cards[-1]["content"]["nextSteps"])
 
 
-def test_what_is_in_use_is_not_hinted_at_as_what_a_plan_deletes(command_line: CommandLine) -> None:
+def test_what_is_in_use_is_planned_only_by_the_step_after_a_plan_that_left_it_out(
+    command_line: CommandLine,
+) -> None:
     command_line.root_tasks.organization.put_root_credentials(
         account_id=MEMBER, password=True, password_last_used=command_line.root_tasks.now
     )
-    audit = command_line.run("audit")
-    assert "all were used in the last 90 days: centralized-root-access plan" in audit.stderr
-    assert next_command(audit) == ["plan", "delete", "--include-in-use", "--account", MEMBER]
-    again = ["plan", "delete", "--from-report", PLAN, "--outcome", "in-use", "--include-in-use"]
-    assert next_command(command_line.run(*DELETE)) == again
-    give_credentials(command_line, OTHER)
-    command_line.now += timedelta(minutes=1)
-    step = (
-        f"Next, plan what to delete, except for what was used in the last 90 days: {PROGRAM} "
-        "plan delete"
-    )
-    assert command_line.run("audit").stderr.startswith(step)
+    after_audit = next_command(command_line.run("audit"))
+    assert after_audit == ["plan", "delete", "--account", MEMBER]
+    after_plan = next_command(command_line.run(*after_audit))
+    in_use = ["--from-report", PLAN, "--outcome", "in-use", "--include-in-use"]
+    assert after_plan == ["plan", "delete"] + in_use
 
 
 def test_no_step_leads_to_a_plan_that_skips_a_protected_account(command_line: CommandLine) -> None:

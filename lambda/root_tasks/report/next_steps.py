@@ -11,7 +11,7 @@ from common.next_step import NextStep
 from ..messages import HOW_TO_DEPLOY, NO_SUCH_BUCKET, NO_SUCH_QUEUE, quantity
 from ..model.report_schema import AccountResult, Item, ItemType, LeftOut, Outcome, Report, Task
 from .management_root_user import PROTECT_OWN
-from .risk import RECENT, all_credentials, is_all_in_use, is_recent
+from .risk import all_credentials, is_recent
 from .summary import is_executable, is_plan, left_out_of, minute
 
 # More accounts are named by their run.
@@ -80,7 +80,12 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
     if accounts:
         if not stored:
             yield NextStep(what=DEPLOY)
-        yield _to_plan(report, accounts, stored=stored)
+        # The plan decides what is in use and leaves that out. Its next step says how to plan it.
+        # Without an outcome, the command takes the accounts of a report that have credentials.
+        named = _naming(report, accounts)
+        if not stored:
+            named = _naming_from_here(report, accounts, everyone=["--account", "all"])
+        yield NextStep(what="Plan what to delete", command=_command("plan", "delete", *named))
     protected = len(having) - len(accounts)
     if protected:
         protected_accounts = quantity(protected, "protected account")
@@ -107,27 +112,6 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
         )
     if Outcome.UNPROTECTED in report.totals:
         yield NextStep(what=PROTECT_OWN)
-
-
-def _to_plan(report: Report, accounts: Sequence[AccountResult], *, stored: bool) -> NextStep:
-    """Return the plan of what an audit has found."""
-    # A plan leaves out what is in use, unless it is told not to.
-    what = "Plan what to delete"
-    options = []
-    in_use = sum(is_all_in_use(result, at=report.finished_at) for result in accounts)
-    if in_use == len(accounts):
-        what = (
-            "Once no one uses them, plan to delete them: all were used in the last "
-            f"{RECENT.days} days"
-        )
-        options = ["--include-in-use"]
-    elif in_use:
-        what = f"{what}, except for what was used in the last {RECENT.days} days"
-    # The outcome is that which the command takes by default.
-    named = _naming(report, accounts)
-    if not stored:
-        named = _naming_from_here(report, accounts, everyone=["--account", "all"])
-    return NextStep(what=what, command=_command("plan", "delete", *options, *named))
 
 
 def _after_plan(report: Report) -> Iterator[NextStep]:

@@ -53,17 +53,6 @@ def in_order_of_risk(results: Iterable[AccountResult], *, at: datetime) -> list[
     return sorted(results, key=key)
 
 
-def is_all_in_use(result: AccountResult, *, at: datetime) -> bool:
-    """Return whether a plan leaves out all that an account has, because it was used recently."""
-    has = result.credentials
-    if has is None or has.access_keys is None or has.signing_certificates != ():
-        return False
-    uses = [key.last_used_at for key in has.access_keys]
-    if has.password:
-        uses.append(has.password_last_used_at)
-    return bool(uses) and all(is_recent(used, at) for used in uses)
-
-
 def all_credentials(result: AccountResult) -> RootCredentials | None:
     """Return the credentials that an audit found, or that a plan lists, to be deleted or not."""
     if result.credentials is not None:

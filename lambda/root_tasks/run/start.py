@@ -44,7 +44,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
     Raises:
         RunRefusedError: The run cannot start.
     """
-    storage, began = Storage.of(aws, settings.bucket), aws.clock.now()
+    storage = Storage.of(aws, settings.bucket)
     with _starting(aws, event) as execution:
         # What is asked for, which this stack may not do.
         request = parse_request(event["input"], tasks=settings.tasks)
@@ -78,7 +78,7 @@ def start_run(aws: Aws, event: Mapping[str, Any], *, settings: StartRunSettings)
             root_email_domains=settings.root_email_domains,
             accepted_credentials=accepted,
         )
-        return _store(aws, storage.runs, run, work, began=began)
+        return _store(aws, storage.runs, run, work)
 
 
 def start_execution(
@@ -97,7 +97,7 @@ def start_execution(
     Raises:
         RunRefusedError: The plan cannot be executed.
     """
-    storage, began = Storage.of(aws, settings.bucket), aws.clock.now()
+    storage = Storage.of(aws, settings.bucket)
     with _starting(aws, event) as execution:
         # The plan, which has everything that was approved.
         asked = parse_plan_request(event["input"])
@@ -126,7 +126,7 @@ def start_execution(
             root_email_domains=settings.root_email_domains,
         )
 
-        stored = _store(aws, storage.executions, run, work, began=began)
+        stored = _store(aws, storage.executions, run, work)
         # The last thing that can fail: a run that cannot start does not use up the plan.
         plans.claim(plan.run_id, execution=execution)
         return stored
@@ -176,7 +176,7 @@ def _starting(aws: Aws, event: Mapping[str, Any]) -> Iterator[Execution]:
         ) from error
 
 
-def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> dict[str, Any]:
+def _store(aws: Aws, runs: RunStore, run: Run, work: Work) -> dict[str, Any]:
     """Store a run and its work, and return what the state machine holds of them.
 
     Args:
@@ -184,7 +184,6 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> d
         runs: The runs of the state machine.
         run: The run.
         work: Its work.
-        began: When the start began, on the clock.
     """
     run_sha256 = runs.write_run(run)
     if run_sha256 is None:
@@ -195,8 +194,7 @@ def _store(aws: Aws, runs: RunStore, run: Run, work: Work, *, began: float) -> d
         "runSha256": run_sha256,
         "workSha256": runs.write(work),
     }
-    milliseconds = round((aws.clock.now() - began) * 1000)
-    aws.log(event="run_started", **stored, batches=len(run.batches), milliseconds=milliseconds)
+    aws.log(event="run_started", **stored, batches=len(run.batches))
     return {**stored, "batches": list(range(len(run.batches)))}
 
 
