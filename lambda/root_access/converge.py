@@ -20,7 +20,6 @@ class Convergence:
     Attributes:
         organization: The organization.
         plan: Returns the steps that an observed state lacks.
-        apply: Applies a step, and returns whether it changed something.
         retry_advice: The way to try again, for an error; empty: that happens by itself.
         log: Takes one event as keyword arguments.
         applied: The steps that changed something, in the order in which they were applied last.
@@ -30,7 +29,6 @@ class Convergence:
 
     organization: Organization
     plan: Callable[[RootAccess], tuple[Step, ...]]
-    apply: Callable[[Step], bool]
     retry_advice: str
     log: Callable[..., None]
     applied: list[Step] = field(default_factory=list, init=False)
@@ -84,7 +82,7 @@ class Convergence:
         """Apply the steps for as long as the plan holds, and return the state after that."""
         for step in steps:
             try:
-                self._apply(step)
+                self._apply_and_note(step)
             except CallError as error:
                 if error.failure.kind is not FailureKind.TRUSTED_ACCESS_DISABLED:
                     raise
@@ -95,9 +93,18 @@ class Convergence:
                 break
         return self._observe()
 
-    def _apply(self, step: Step) -> None:
+    def apply_step(self, step: Step) -> bool:
+        """Apply a step, and return whether it changed something.
+
+        Raises:
+            CallError: AWS refused the call, or it did not succeed in time.
+        """
+        return self.organization.apply(step)
+
+    def _apply_and_note(self, step: Step) -> None:
+        """Apply a step, and note for the error and the log whether that changed something."""
         try:
-            changed = self.apply(step)
+            changed = self.apply_step(step)
         except CallError as error:
             self._failed = step
             if error.failure.may_have_taken_effect and step not in self.possibly_applied:

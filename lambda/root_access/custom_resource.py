@@ -73,7 +73,6 @@ def apply_request(
     root_access = Convergence(
         organization=organization,
         plan=lambda observed: plan(desired=desired, observed=observed),
-        apply=organization.apply,
         retry_advice="Deploy again.",
         log=log,
     ).run()

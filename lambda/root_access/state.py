@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from common.errors import RootAccessError
+from common.typed_json import format_time
 
 SERVICE_PRINCIPAL = "iam.amazonaws.com"
 
@@ -82,15 +83,11 @@ class RootAccess:
             return Status.PARTIAL
         return Status.DISABLED
 
-    @property
-    def trusted_access_since(self) -> str | None:
-        """The date of trusted access in ISO 8601, UTC."""
-        if self.trusted_access_enabled_at is None:
-            return None
-        return self.trusted_access_enabled_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
     def to_dict(self) -> dict[str, object]:
         """Return the stack's output: the same keys in the same order, lists sorted."""
+        enabled_at = None
+        if self.trusted_access_enabled_at is not None:
+            enabled_at = format_time(self.trusted_access_enabled_at.replace(microsecond=0))
         delegates = None
         if self.delegated_administrators is not None:
             delegates = sorted(self.delegated_administrators)
@@ -99,7 +96,7 @@ class RootAccess:
             "status": self.status,
             "organizationId": self.organization_id,
             "managementAccountId": self.management_account_id,
-            "trustedAccessEnabledAt": self.trusted_access_since,
+            "trustedAccessEnabledAt": enabled_at,
             "features": sorted(self.features),
             "delegatedAdministrators": delegates,
         }

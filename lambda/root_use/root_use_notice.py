@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aws_calls.calls import AwsCalls
 from aws_calls.notices import MAX_LISTED, Notice, bullets, paragraphs, publish_or_fail
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import Clock, FunctionArn, LambdaContext, create_clients, system_clock
+from aws_calls.runtime import FunctionArn, LambdaContext, create_clients, system_clock
 from common.function_settings import FunctionSettings
 from common.log import log_sdk, write_line
 from common.untrusted import text_or_unknown
@@ -48,34 +47,31 @@ def on_delivery(event: object, context: LambdaContext) -> None:
         NotPublishedError: The topic did not accept the notice.
     """
     log_sdk()
-    settings = Settings.from_environment(os.environ)
+    budget = RetryBudget.of_invocation(context, clock=system_clock())
     notify(
         event,
-        context,
-        settings=settings,
-        clients=create_clients(),
-        clock=system_clock(),
+        settings=Settings.from_environment(os.environ),
+        aws=AwsCalls(clients=create_clients(), budget=budget),
+        account_id=FunctionArn.parse(context.invoked_function_arn).account_id,
         log=write_line,
     )
 
 
 def notify(
     event: object,
-    context: LambdaContext,
     *,
     settings: Settings,
-    clients: Callable[[str], Any],
-    clock: Clock,
+    aws: AwsCalls,
+    account_id: str,
     log: Callable[..., None],
 ) -> None:
     """Publish a notice of root use, with everything that is needed passed in.
 
     Args:
         event: What CloudWatch Logs delivers to a subscribed function.
-        context: Lambda's context.
         settings: What the construct configures.
-        clients: Returns the client of a service, which makes one attempt per call.
-        clock: The time, for waiting.
+        aws: The calls of the function, until the invocation ends.
+        account_id: The account of the function and of the organization's trail.
         log: Takes one event as keyword arguments.
 
     Raises:
@@ -84,20 +80,18 @@ def notify(
     delivery = read_delivery(event)
     if delivery.get("messageType") == "CONTROL_MESSAGE":
         return
-    own = FunctionArn.parse(context.invoked_function_arn)
     log_events = delivery.get("logEvents")
     # CloudWatch Logs delivers only events, so an unreadable delivery counts as one.
     if not isinstance(log_events, list) or not log_events:
         log_events = [None]
     uses = [RootUse.parse(log_event) for log_event in log_events]
     log(event="root_use", events=len(uses), eventIds=[use.event_id for use in uses[:MAX_LISTED]])
-    budget = RetryBudget.of_invocation(context, clock=clock)
     publish_or_fail(
-        _notice(uses, delivery, own=own, settings=settings),
-        aws=AwsCalls(clients=clients, budget=budget),
+        _notice(uses, delivery, account_id=account_id, settings=settings),
+        aws=aws,
         topic_arn=settings.notification_topic_arn,
         log=log,
-        account_id=own.account_id,
+        account_id=account_id,
         consequence="Lambda tries three times. The alarm of root use has the query for the events.",
     )
 
@@ -106,7 +100,7 @@ def _notice(
     uses: Sequence[RootUse],
     delivery: Mapping[str, object],
     *,
-    own: FunctionArn,
+    account_id: str,
     settings: Settings,
 ) -> Notice:
     # In a list that is cut, calls that were denied must not hide a sign-in.
@@ -129,7 +123,7 @@ def _notice(
     return Notice(
         subject=_subject(uses, management_account=management),
         # An organization's trail has one log group, so its account has one thread.
-        thread=f"{own.account_id}-root-use",
+        thread=f"{account_id}-root-use",
         runbook="Root use",
         next_steps=next_steps(
             uses,

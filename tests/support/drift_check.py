@@ -10,13 +10,15 @@ from typing import Any
 
 import boto3
 
+from aws_calls.calls import AwsCalls
 from aws_calls.notices import PUBLISH
+from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import IMPORT_FINDINGS
 from root_access.drift import check
 from root_access.drift.check import DriftCheckSettings
 from root_access.drift.repair import DESCRIBE_STACKS
 from support.accounts import MANAGEMENT
-from support.function import BOTH, FakeContext, Function
+from support.function import BOTH, Function
 from support.notices import Published
 from support.policies import PolicyRequest, request_of
 from support.responding import client_error, respond_to
@@ -124,13 +126,11 @@ class DriftCheck(Publisher):
     def __call__(self, event: object = BY_INTERVAL) -> list[Mapping[str, Any]]:
         """Run it, and return the lines of its checks."""
         check.DriftCheck(
-            context=FakeContext(
-                invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:Drift",
-                remaining_seconds=180,
-            ),
             settings=self.settings or self._settings(),
-            clients=self.client,
-            clock=self.function.time.clock(),
+            aws=AwsCalls(clients=self.client, budget=self.function.time.budget(seconds=180)),
+            function=FunctionArn(
+                partition="aws", region="us-east-1", account_id=MANAGEMENT, name="Drift"
+            ),
             checked_at=datetime.fromtimestamp(self.seconds, tz=UTC),
             log=self.write,
         ).run(event)

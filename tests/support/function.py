@@ -47,6 +47,10 @@ class FakeTime:
         """Return the clock that the function takes; its jitter is always half."""
         return Clock(now=lambda: self.seconds, sleep=self.sleep, random=lambda: 0.5)
 
+    def budget(self, *, seconds: float) -> RetryBudget:
+        """Return the budget of an invocation that ends after so many seconds."""
+        return RetryBudget(clock=self.clock(), deadline=self.seconds + seconds)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FakeContext:
@@ -150,7 +154,5 @@ class Function:
 
     def organization(self) -> Organization:
         """Return the organization as the function sees it, with the budget of one invocation."""
-        clock = self.time.clock()
-        budget = RetryBudget(clock=clock, deadline=clock.now() + _TIMEOUT_SECONDS)
-        aws = AwsCalls(clients=self.client, budget=budget)
+        aws = AwsCalls(clients=self.client, budget=self.time.budget(seconds=_TIMEOUT_SECONDS))
         return Organization(aws=aws, account_id=self.account_id)

@@ -9,10 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from aws_calls.calls import AwsCalls
 from root_use.root_use_notice import Settings, notify
 from support.accounts import MANAGEMENT
 from support.drift_check import TOPIC_ARN, Publisher
-from support.function import FakeContext, FakeTime
+from support.function import FakeTime
 from support.notices import Published, text_by_mail
 
 ORGANIZATION_ID = "o-8j81brsjuj"
@@ -59,17 +60,13 @@ class RootUseNotices(Publisher):
         """Invoke the function."""
         notify(
             event,
-            FakeContext(
-                invoked_function_arn=f"arn:aws:lambda:us-east-1:{MANAGEMENT}:function:RootUse",
-                remaining_seconds=60,
-            ),
             settings=Settings(
                 notification_topic_arn=TOPIC_ARN,
                 management_account=MANAGEMENT,
                 emergency_policy_id=self.emergency_policy_id,
             ),
-            clients=self.client,
-            clock=FakeTime().clock(),
+            aws=AwsCalls(clients=self.client, budget=FakeTime().budget(seconds=60)),
+            account_id=MANAGEMENT,
             log=self.write,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from aws_calls.calls import AwsCalls
 from aws_calls.failures import CallError
 from aws_calls.notices import Notice, publish_or_fail
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import Clock, FunctionArn, LambdaContext, create_clients, system_clock
+from aws_calls.runtime import FunctionArn, LambdaContext, create_clients, system_clock
 from aws_calls.security_hub import SecurityFinding, import_findings
 from common.function_settings import FunctionSettings
 from common.log import ORGANIZATION_ID, log_sdk, metric_line, write_line
@@ -66,11 +67,11 @@ def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:
         RootAccessError: As for `DriftCheck.run`.
     """
     log_sdk()
+    budget = RetryBudget.of_invocation(context, clock=system_clock())
     DriftCheck(
-        context=context,
         settings=DriftCheckSettings.from_environment(os.environ),
-        clients=create_clients(),
-        clock=system_clock(),
+        aws=AwsCalls(clients=create_clients(), budget=budget),
+        function=FunctionArn.parse(context.invoked_function_arn),
         checked_at=datetime.now(UTC),
         log=write_line,
     ).run(event)
@@ -81,39 +82,37 @@ class DriftCheck:
     """One check, with everything that it works with.
 
     Attributes:
-        clients: Returns the client of a service, which makes one attempt per call.
-        clock: The time, for waiting.
+        settings: What the construct configures.
+        aws: The calls of the function, until the invocation ends.
+        function: The function, whose account manages the organization.
         checked_at: The time of all its metrics: a later 1 would end the alarm that a 0 set off.
         log: Takes one event as keyword arguments.
     """
 
-    context: LambdaContext
     settings: DriftCheckSettings
-    clients: Callable[[str], Any]
-    clock: Clock
+    aws: AwsCalls
+    function: FunctionArn
     checked_at: datetime
     log: Callable[..., None]
-    _desired: DesiredState = field(init=False)
-    _function: FunctionArn = field(init=False)
-    _aws: AwsCalls = field(init=False)
-    _organization: Organization = field(init=False)
     _finding: SecurityFinding | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
-        settings = self.settings
-        self._desired = desired_state(
-            features=settings.features, delegated_administrators=settings.delegated_administrators
+    @functools.cached_property
+    def _desired(self) -> DesiredState:
+        return desired_state(
+            features=self.settings.features,
+            delegated_administrators=self.settings.delegated_administrators,
         )
-        self._function = FunctionArn.parse(self.context.invoked_function_arn)
-        budget = RetryBudget.of_invocation(self.context, clock=self.clock)
-        self._aws = AwsCalls(clients=self.clients, budget=budget)
-        seconds = budget.remaining_seconds
-        if settings.notification_topic_arn:
+
+    @functools.cached_property
+    def _organization(self) -> Organization:
+        """The organization, which is observed and repaired in time to publish a notice of it."""
+        seconds = self.aws.budget.remaining_seconds
+        if self.settings.notification_topic_arn:
             seconds -= _NOTICE_RESERVE_SECONDS
-        self._organization = Organization(
-            aws=self._aws.within(seconds),
-            account_id=self._function.account_id,
-            delegates_managed=settings.delegated_administrators is not None,
+        return Organization(
+            aws=self.aws.within(seconds),
+            account_id=self.function.account_id,
+            delegates_managed=self.settings.delegated_administrators is not None,
         )
 
     def run(self, event: object) -> None:
@@ -185,8 +184,8 @@ class DriftCheck:
         # The state of the stack is read first: a deployment that begins later is noticed.
         stack = WatchedStack(
             stack_id=stack_id,
-            aws=self._aws.with_budget(self._organization.budget),
-            account_id=self._function.account_id,
+            aws=self.aws.with_budget(self._organization.budget),
+            account_id=self.function.account_id,
         )
         observed = self._observe()
         steps = self._report(observed, trigger=_INTERVAL, can_repair=stack.error is None)
@@ -200,12 +199,12 @@ class DriftCheck:
         repair = Repair(
             organization=self._organization, stack=stack, plan=self._plan_repair, log=self.log
         )
-        repair.run()
+        repair.attempt()
         if repair.root_access:
             self._report(repair.root_access, trigger=_INTERVAL)
 
         # A failed repair fails the check, whether or not its notice is published.
-        left = plan(desired=self._desired, observed=repair.convergence.observed or observed)
+        left = plan(desired=self._desired, observed=repair.observed or observed)
         try:
             if repair.is_worth_publishing:
                 self._publish(
@@ -220,7 +219,7 @@ class DriftCheck:
             return self._organization.observe()
         except CallError as error:
             raise CheckFailedError(
-                unread="root access", failure=error.failure, account_id=self._function.account_id
+                unread="root access", failure=error.failure, account_id=self.function.account_id
             ) from error
 
     def _plan_repair(self, observed: RootAccess) -> tuple[Step, ...]:
@@ -257,7 +256,7 @@ class DriftCheck:
         """Import the finding of the last look; the check succeeds even if it is refused."""
         if self._finding is None or not self.settings.security_hub_findings:
             return
-        result = import_findings([self._finding], aws=self._aws, importer=self._function)
+        result = import_findings([self._finding], aws=self.aws, importer=self.function)
         reason = next(iter(result.refused.values()), None)
         event = "finding_imported"
         if reason is not None:
@@ -270,9 +269,9 @@ class DriftCheck:
         see = NextStep(what="See what differs now", command=status_command(self._desired))
         publish_or_fail(
             replace(notice, next_steps=[see] + list(notice.next_steps)),
-            aws=self._aws,
+            aws=self.aws,
             topic_arn=self.settings.notification_topic_arn,
             log=self.log,
-            account_id=self._function.account_id,
+            account_id=self.function.account_id,
             consequence="The drift check itself succeeded: the log has its result.",
         )

@@ -126,8 +126,7 @@ def repair_notice(
         found: The steps that would have corrected the deviations before it.
         left: The steps that would correct what it saw last.
     """
-    applied = repair.convergence.applied
-    left = [step for step in _visible(left) if step not in applied]
+    left = [step for step in _visible(left) if step not in repair.applied]
 
     # Say what came of it.
     if repair.root_access is None:
@@ -142,7 +141,7 @@ def repair_notice(
         outcome = "The organization matches the stack now."
 
     # Look for the caller of each call that the repair undid, or that is still to be undone.
-    steps = worst_first(_visible(found) + applied + left)
+    steps = worst_first(_visible(found) + repair.applied + left)
     causes = dict.fromkeys(cause(step.operation) for step in steps)
     next_steps = [_lookup("Find the caller, in CloudTrail", name) for name in causes]
     next_steps.append(_ASK_THE_CALLER)
@@ -158,8 +157,8 @@ def repair_notice(
             f"The scheduled drift check found that organization {organization_id} did not match "
             "the stack.",
             _deviations("Deviations found:", found),
-            bullets("Applied by the repair:", applied),
-            bullets("May have been applied:", repair.convergence.possibly_applied),
+            bullets("Applied by the repair:", repair.applied),
+            bullets("May have been applied:", repair.possibly_applied),
             outcome,
             _meanwhile(left),
             "CloudTrail has the call that caused it in us-east-1 of the management account, or of "

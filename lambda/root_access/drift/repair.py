@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,7 +10,6 @@ from aws_calls.failures import CallError, Failure
 from common.errors import RootAccessError
 
 from ..converge import Convergence
-from ..organization import Organization
 from ..root_access_errors import describe_step
 from ..state import RootAccess
 from ..steps import Step
@@ -110,34 +108,22 @@ class WatchedStack:
 
 
 @dataclass(eq=False, kw_only=True)
-class Repair:
-    """One repair, and its result.
+class Repair(Convergence):
+    """The loop of a repair, which stops if the stack is deployed meanwhile.
 
     Attributes:
-        plan: Returns the steps that a repair applies.
-        convergence: The loop, with the steps that it applied.
+        stack: The stack.
         root_access: What AWS reports at the end; None: the repair did not finish.
         deployment: The deployment that stopped it.
         error: The failure that ended it.
     """
 
-    organization: Organization
     stack: WatchedStack
-    plan: Callable[[RootAccess], tuple[Step, ...]]
-    log: Callable[..., None]
-    convergence: Convergence = field(init=False)
+    # Each scheduled check tries again.
+    retry_advice: str = ""
     root_access: RootAccess | None = field(default=None, init=False)
     deployment: _DeploymentError | None = field(default=None, init=False)
     error: RootAccessError | None = field(default=None, init=False)
-
-    def __post_init__(self) -> None:
-        self.convergence = Convergence(
-            organization=self.organization,
-            plan=self.plan,
-            apply=self._apply,
-            retry_advice="",
-            log=self.log,
-        )
 
     @property
     def is_worth_publishing(self) -> bool:
@@ -146,23 +132,31 @@ class Repair:
         Checks keep no state, so each scheduled check publishes a repair that cannot take place. One
         that only waits for a deployment, which ends by itself, is logged.
         """
-        is_changed = self.convergence.applied or self.convergence.possibly_applied
-        return bool(is_changed or self.error or (self.deployment and self.deployment.is_lasting))
+        may_have_changed = self.applied or self.possibly_applied
+        return bool(
+            may_have_changed or self.error or (self.deployment and self.deployment.is_lasting)
+        )
 
-    def run(self) -> None:
-        """Enable what is missing, and keep account of it."""
+    def attempt(self) -> None:
+        """Enable what is missing, and keep the result, or what stopped it."""
         try:
             # Without it no one knows whether these lists are the current ones.
             if self.stack.error:
                 raise self.stack.error
-            self.root_access = self.convergence.run()
+            self.root_access = self.run()
         except _DeploymentError as deployment:
             self.log(event="repair_skipped", reason=deployment.reason)
             self.deployment = deployment
         except RootAccessError as error:
             self.error = error
 
-    def _apply(self, step: Step) -> bool:
-        """Apply a step, as Organization.apply does, unless the stack is deployed meanwhile."""
+    def apply_step(self, step: Step) -> bool:
+        """Apply a step, unless the stack is being deployed or was deployed since the check began.
+
+        Raises:
+            CallError: AWS refused the call, or it did not succeed in time.
+            CheckFailedError: The state of the stack could not be read.
+            _DeploymentError: The stack is not as it was.
+        """
         self.stack.require_unchanged()
-        return self.organization.apply(step)
+        return super().apply_step(step)
