@@ -86,16 +86,19 @@ def test_no_report_ends_with_0_if_a_named_account_or_a_planned_item_is_missing(
     ("input_", "named"),
     [
         ({"accounts": [MEMBER, OTHER]}, {MEMBER, OTHER}),
-        ({"accounts": [MEMBER, OTHER], "exclude": [OTHER]}, {MEMBER}),
-        # What a unit leaves out is known by the report.
-        ({"accounts": [MEMBER, OTHER, THIRD], "exclude": [OTHER, "Root/Prod"]}, {MEMBER}),
+        # The report is without an account that the input leaves out.
+        ({"accounts": [MEMBER, THIRD], "exclude": [THIRD]}, {MEMBER}),
         ({"accounts": ["all"]}, set()),
+        ({}, set()),
+        (None, {MEMBER, OTHER}),
     ],
+    ids=["both", "one is excluded", "all", "none", "the input is not known"],
 )
-def test_an_account_is_named_unless_its_input_leaves_it_out(
-    input_: dict[str, object], named: set[str]
+def test_an_account_is_named_if_its_input_lists_it_and_does_not_leave_it_out(
+    input_: dict[str, object] | None, named: set[str]
 ) -> None:
-    assert explicit_accounts(input_, report(result(MEMBER))) == named
+    of_two_accounts = report(result(MEMBER), result(OTHER), full=False)
+    assert explicit_accounts(input_, of_two_accounts) == named
 
 
 def test_what_was_not_in_the_plan_is_not_missing_in_its_execution() -> None:

@@ -11,7 +11,7 @@ import pytest
 from support.accounts import MANAGEMENT, MEMBER, OTHER, STRANGER, THIRD
 from support.apps import ROOT
 from support.arrange import CREDENTIALS, set_feature, writes
-from support.command_line import STACK, CommandLine
+from support.command_line import CALLER, STACK, CommandLine
 
 AUDIT = "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"
 
@@ -44,6 +44,7 @@ def test_the_report_is_printed_and_saved_and_nothing_is_changed(
     # No next step names a run that another command could not find.
     report = json.loads(from_here.stdout)
     assert report["runId"] not in json.dumps(report["nextSteps"])
+    assert report["requestedBy"] == CALLER
     assert command_line.services.requests == []
     assert writes(organization) == []
     sessions = [call for call in organization.calls if call.operation == "AssumeRoot"]

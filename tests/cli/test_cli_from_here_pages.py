@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +16,6 @@ import pytest
 from botocore.session import Session
 from hypothesis import strategies as st
 
-from aws_calls.calls import Response
-from aws_calls.failures import CallError, FailureKind, error_of_call
 from centralized_root_access.cli.base.caller import Caller
 from centralized_root_access.cli.runs.from_here import MAX_ACCOUNTS_IN_PARALLEL, audit_from_here
 from local_aws.emulation import LocalOrganization, mock_organization
@@ -28,7 +25,6 @@ from support.arrange import CREDENTIALS, SESSIONS, add_unit, calls, enable_root_
 from support.command_line import NOW
 from support.function import FakeTime
 from support.properties import property_test
-from support.responding import client_error
 from support.root_tasks import RootTasks
 from support.scp import attach_policy, statement
 
@@ -148,18 +144,11 @@ class ListeningCaller(Caller):
         return client
 
 
-IDENTITY = Response(
-    operation="sts:GetCallerIdentity",
-    members={"Account": MANAGEMENT, "Arn": f"arn:aws:iam::{MANAGEMENT}:user/one"},
-)
-
-
 def audit(
     before_page: Callable[[int], None] = lambda page: None,
     *,
     show: Callable[[int, int], None] = lambda done, found: None,
     input_: Mapping[str, object] | None = None,
-    identity: Callable[[], Response] = lambda: IDENTITY,
     **listening: Any,
 ) -> dict[str, Any]:
     """Audit accounts from here, by default all, and return the report."""
@@ -168,7 +157,8 @@ def audit(
     caller = ListeningCaller(
         session=session,
         region="us-east-1",
-        identity=identity,
+        account_id=MANAGEMENT,
+        arn=f"arn:aws:iam::{MANAGEMENT}:user/one",
         clock=FakeTime().clock(),
         now=lambda: NOW,
         before_page=before_page,
@@ -363,51 +353,6 @@ def test_one_account_costs_three_calls_before_its_session_and_none_on_policies(
         "GetAccountSummary",
         "ListOrganizationsFeatures",
     ]
-
-
-def test_no_session_is_opened_before_it_is_known_whose_the_credentials_are(
-    organization: LocalOrganization,
-) -> None:
-    arrange(organization, [Member()] * 30)
-    listed = threading.Event()
-    sessions: list[int] = []
-
-    def identity() -> Response:
-        if not sessions:
-            # The first page is there meanwhile: time to open a session.
-            assert listed.wait(timeout=20)
-            time.sleep(0.5)
-            sessions.append(calls(organization)["AssumeRoot"])
-        return IDENTITY
-
-    report = audit(identity=identity, change_page=lambda accounts: listed.set())
-    assert sessions[0] == 0
-    assert report["requestedBy"] == f"arn:aws:iam::{MANAGEMENT}:user/one"
-    assert report["totals"] == {"CLEAN": 33, "PROTECTED": 1}
-
-
-@pytest.mark.parametrize(
-    "call", ["iam.ListOrganizationsFeatures", "organizations.DescribeOrganization"]
-)
-def test_refused_credentials_are_what_a_person_reads_whatever_else_fails(
-    organization: LocalOrganization, call: str
-) -> None:
-    arrange(organization, [Member()] * 30)
-    failed = threading.Event()
-
-    def fail() -> None:
-        failed.set()
-        raise client_error("AccessDeniedException", operation=call)
-
-    def refuse() -> Response:
-        assert failed.wait(timeout=20)
-        raise error_of_call(
-            "sts:GetCallerIdentity", FailureKind.REFUSED, "the credentials are wrong"
-        )
-
-    with pytest.raises(CallError, match="sts:GetCallerIdentity"):
-        audit(identity=refuse, before={call: fail})
-    assert calls(organization)["AssumeRoot"] == 0
 
 
 def test_looks_are_not_waited_for_after_an_interrupt_and_no_other_one_begins(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
-from aws_calls.calls import AwsCalls, Response
+from aws_calls.calls import AwsCalls
 from aws_calls.failures import call_errors
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
 from aws_calls.runtime import Clients, Clock, FunctionArn, new_client, new_session, one_attempt
@@ -37,7 +36,8 @@ class Caller:
     Attributes:
         session: The SDK's session, with the credentials.
         region: The Region.
-        identity: Returns AWS's response, once it is there, about whose the credentials are.
+        account_id: The credentials' account.
+        arn: The ARN of the credentials' identity.
         clock: The time that waiting is measured by.
         now: Returns the time in UTC.
         profile: The profile; None for the SDK's own choice.
@@ -45,7 +45,8 @@ class Caller:
 
     session: Session
     region: str
-    identity: Callable[[], Response]
+    account_id: str
+    arn: str
     clock: Clock
     now: Callable[[], datetime]
     profile: str | None = None
@@ -55,18 +56,6 @@ class Caller:
         """The function that the code runs as here, in the credentials' account and the Region."""
         partition = Arn.parse(self.arn).partition
         return FunctionArn(partition=partition, region=self.region, account_id=self.account_id)
-
-    @property
-    def account_id(self) -> str:
-        """The credentials' account."""
-        account_id: str = self.identity().require("Account")
-        return account_id
-
-    @property
-    def arn(self) -> str:
-        """The ARN of the credentials' identity."""
-        arn: str = self.identity().require("Arn")
-        return arn
 
     def client(self, service: str, *, config: Config | None = None) -> Any:
         """Return a client that makes one attempt a call.
@@ -115,12 +104,11 @@ class Caller:
         return Clients(self.client)
 
 
-def find_caller(target: TargetOptions, *, wait: bool = True) -> Caller:
+def find_caller(target: TargetOptions) -> Caller:
     """Return who the credentials belong to.
 
     Args:
         target: The profile and Region; without one, the profile's own, or us-east-1.
-        wait: False to return before AWS has said it: what needs the account waits for that.
 
     Raises:
         CallError: There are no credentials, or AWS does not accept them.
@@ -139,13 +127,12 @@ def find_caller(target: TargetOptions, *, wait: bool = True) -> Caller:
         if credentials := session.get_credentials():
             credentials.get_frozen_credentials()
     own = AwsCalls(clients={"sts": sts}.__getitem__, budget=retry_budget(clock))
-    identity = ThreadPoolExecutor(max_workers=1).submit(own.call, _GET_CALLER_IDENTITY)
-    if wait:
-        identity.result()
+    identity = own.call(_GET_CALLER_IDENTITY)
     return Caller(
         session=session,
         region=region,
-        identity=identity.result,
+        account_id=identity.require("Account"),
+        arn=identity.require("Arn"),
         clock=clock,
         now=environment.now,
         profile=target.profile,

@@ -86,19 +86,17 @@ def _audit_from_here(
     input_: dict[str, object], *, output: Output, target: TargetOptions
 ) -> ExitCode:
     with failures_as("Unable to audit", as_json=output.format == JSON):
-        from ..base.caller import find_caller
-
-        # The imports take as long as the call.
-        caller = find_caller(target, wait=False)
         from root_tasks.refusals import RunRefusedError
         from root_tasks.report.next_steps import next_steps
         from root_tasks.report.render import as_json
 
+        from ..base.caller import find_caller
         from ..runs.from_here import audit_from_here
         from ..runs.next_step_sentences import sentences
         from ..runs.shown_report import keep_report, show_report
         from ..runs.stored_report import StoredReport
 
+        caller = find_caller(target)
         name = target.environment.run_name("audit")
         try:
             with progress_bar(name, of="accounts") as update:

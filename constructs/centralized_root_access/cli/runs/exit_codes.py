@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
-from common.untrusted import ACCOUNT_ID
 from root_access.state import Feature
 from root_tasks.messages import quantity
 from root_tasks.model.outcome import AS_PLANNED, NOT_AS_WANTED, Outcome
@@ -17,24 +16,26 @@ from ..base.command_errors import ExitCode
 
 
 def explicit_accounts(input_: Mapping[str, Any] | None, report: Report) -> frozenset[str]:
-    """Return the accounts that the input of an execution names one by one, and does not leave out.
+    """Return the accounts of a report that the input of its execution names one by one.
+
+    A run refuses an account that is not a member, and its report is without those that the input
+    excludes: each other account that the input names is in the report.
 
     Args:
         input_: The input; None if it is not known. Then any account may have been named, so that
             a report that is not known to be complete never looks complete.
-        report: The report of the execution: it says what an organizational unit leaves out.
+        report: The report of the execution.
     """
     accounts = frozenset(result.account_id for result in report.results)
+    if DEFINITIONS[report.task].feature is Feature.ROOT_SESSIONS:
+        # Buckets and queues are named with their accounts.
+        return accounts
     if input_ is None:
         return frozenset() if report.full else accounts
-    named = frozenset(input_.get("accounts", [])) - {"all"}
-    excluded = input_.get("exclude", [])
-    if all(map(ACCOUNT_ID.fullmatch, excluded)):
-        return named.difference(excluded)
-    return named & accounts
+    return accounts.intersection(input_.get("accounts", []))
 
 
-def exit_code(report: Report, *, named_accounts: Collection[str] = ()) -> tuple[ExitCode, str]:
+def exit_code(report: Report, *, named_accounts: Set[str] = frozenset()) -> tuple[ExitCode, str]:
     """Return the exit code of a command that shows a report, and what is missing, in sentences.
 
     Args:
@@ -79,19 +80,14 @@ def _of_execution(report: Report) -> tuple[ExitCode, str]:
     return ExitCode.AS_WANTED, ""
 
 
-def _omissions(report: Report, named_accounts: Collection[str]) -> list[str]:
+def _omissions(report: Report, named_accounts: Set[str]) -> list[str]:
     """Return what a run could not read, and how many accounts that were named it skipped."""
     missing = []
     if Outcome.INACCESSIBLE in _outcomes(report):
         missing.append("Not everything could be read.")
-    # What was asked for by name is missing if it was skipped.
-    named = set(named_accounts)
-    if DEFINITIONS[report.task].feature is Feature.ROOT_SESSIONS:
-        # Buckets and queues are named with their accounts.
-        named.update(result.account_id for result in report.results)
-    skipped = named.difference(
+    skipped = named_accounts - {
         result.account_id for result in report.results if result.outcome is not Outcome.SKIPPED
-    )
+    }
     if skipped:
         were = "was" if len(skipped) == 1 else "were"
         missing.append(f"{quantity(len(skipped), 'account')} that you named {were} skipped.")

@@ -12,13 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 
-from aws_calls.failures import CallError
 from root_tasks.aws.clients import MAX_CALLS_IN_PARALLEL
 from root_tasks.aws.executions import Execution
 from root_tasks.aws.invocation import Aws
 from root_tasks.model.report_schema import Report, Task
 from root_tasks.model.run_documents import Account, Assignment, Finding, Mode, Work
-from root_tasks.refusals import RunRefusedError
 from root_tasks.run.account_runner import AccountRunner
 from root_tasks.run.directory import MemberDirectory, Survey
 from root_tasks.run.make_report import make_report
@@ -56,40 +54,29 @@ def audit_from_here(
     )
     # Only what is stored has its ARN.
     execution = Execution(arn="", name=name, started_at=caller.now())
-    request = parse_request(input_, tasks=(Task.AUDIT,))
+    request = replace(parse_request(input_, tasks=(Task.AUDIT,)), requested_by=caller.arn)
     directory = MemberDirectory.of(aws.within(_LIST_SECONDS))
     audits = _Audits(aws, run_id=name, show=show)
-    try:
-        with directory.survey(request) as survey, closing(audits):
-            # The organization is read while AWS says whose the credentials are. No session is
-            # opened before: the ARN of its policy has their partition.
-            request = replace(request, requested_by=caller.arn)
-            members = _begin_audits(audits, request, directory, survey)
-            run, _ = prepare(
-                request,
-                execution=execution,
-                account_id=aws.account_id,
-                organization=survey.organization,
-                members=members,
-            )
-            # Only the report waits for these.
-            own = audits.pool.submit(own_root_user, aws, run)
-            named = audits.pool.submit(
-                with_unit_names,
-                directory.units,
-                {account.account_id: account for account in run.accounts},
-            )
-            findings = audits.findings()
-            return make_report(
-                replace(run, accounts=tuple(named.result().values())),
-                findings,
-                finished_at=caller.now(),
-                own_root_user=own.result(),
-            )
-    except (CallError, RunRefusedError):
-        # If the credentials are refused, nothing else that fails is worth reading.
-        caller.identity()
-        raise
+    with directory.survey(request) as survey, closing(audits):
+        members = _begin_audits(audits, request, directory, survey)
+        run, _ = prepare(
+            request,
+            execution=execution,
+            account_id=caller.account_id,
+            organization=survey.organization,
+            members=members,
+        )
+        # The report needs these; the accounts are audited meanwhile.
+        own = own_root_user(aws, run)
+        accounts = {account.account_id: account for account in run.accounts}
+        accounts_with_units = with_unit_names(directory.units, accounts)
+        findings = audits.findings()
+        return make_report(
+            replace(run, accounts=tuple(accounts_with_units.values())),
+            findings,
+            finished_at=caller.now(),
+            own_root_user=own,
+        )
 
 
 def _begin_audits(
@@ -117,13 +104,9 @@ class _Audits:
         aws: The caller.
         run_id: The run.
         show: Shows how many audits are done, and how many have begun.
-
-    Attributes:
-        pool: Runs everything else that goes on meanwhile.
     """
 
     def __init__(self, aws: Aws, *, run_id: str, show: Callable[[int, int], None]) -> None:
-        self.pool = ThreadPoolExecutor(max_workers=4)
         self._aws = aws
         self._work = Work(run_id=run_id, task=Task.AUDIT, mode=Mode.AUDIT, batches=())
         self._show = show
@@ -132,8 +115,6 @@ class _Audits:
         self._audits: dict[str, Future[Finding]] = {}
         self._lock = threading.Lock()
         self._begun = self._done = 0
-        # The SDK loads what all sessions need while the first page is listed.
-        self.pool.submit(aws.clients.sessions.client, "iam", region=None)
 
     def begin(self, accounts: Iterable[Account]) -> None:
         """Begin to audit accounts, but for those that are skipped."""
@@ -148,7 +129,7 @@ class _Audits:
 
     def close(self) -> None:
         """Begin no more. Audits that have begun are not waited for: they change nothing."""
-        for pool in (self.pool, self._accounts, self._calls):
+        for pool in (self._accounts, self._calls):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _audit(self, account_id: str) -> Finding:
