@@ -104,7 +104,6 @@ def test_options_are_the_input_of_an_execution(
         (f"audit --account {12 * chr(0xFF11)}", "is not a 12-digit account ID"),
         ("audit --account all", "'all' is not a 12-digit account ID"),
         ("plan delete", "Name the accounts"),
-        (f"plan delete --account all --account {MEMBER}", "both all and an account ID"),
         (f"plan delete --account {MEMBER} --unused-for-days -1", "is not in the range"),
         ("plan recover", "Missing option '--account'"),
         ("plan unlock-bucket --bucket one", "is not ACCOUNT:NAME"),

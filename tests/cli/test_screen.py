@@ -1,4 +1,4 @@
-"""Rows, lists and tables, in a pipe and in a terminal: no fact is missing or unescaped."""
+"""Rows and lists, in a pipe and in a terminal: no fact is missing or unescaped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from support.accounts import MEMBER, OTHER
 from support.command_line import (
     AUDIT,
     CALLER,
-    DELETE,
     EXECUTION,
     PLAN,
     CommandLine,
@@ -137,13 +136,6 @@ def test_warnings_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Warning: It was altered.\n" in capsys.readouterr().out
 
 
-def test_each_row_in_a_log_names_its_account(command_line: CommandLine) -> None:
-    give_credentials(command_line)
-    planned = command_line.run(*DELETE)
-    rows = planned.lines[1 : planned.lines.index("")]
-    assert [MEMBER in row for row in rows] == 3 * [True]
-
-
 @pytest.mark.parametrize("columns", [80, 140])
 def test_a_person_who_decides_sees_each_change_and_no_other_account(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
@@ -183,7 +175,8 @@ def test_a_person_who_decides_sees_each_change_and_no_other_account(
 def test_what_needs_no_action_is_listed_only_with_all(command_line: CommandLine) -> None:
     assert command_line.run("audit").stdout.count(MEMBER) == 0
     listed = command_line.run("report", AUDIT, "--all").lines
-    assert [line.split()[:2] for line in listed if MEMBER in line] == [["clean", MEMBER]]
+    (heading,) = (line for line in listed if "clean" in line and MEMBER not in line)
+    assert f"{MEMBER}  workload-a  Root" in listed[listed.index(heading) :]
     give_credentials(command_line)
     planned = command_line.run("plan", "recover", "--account", MEMBER)
     assert "e-mail address" in planned.stdout, (
@@ -257,7 +250,7 @@ def test_the_newest_runs_of_both_state_machines_are_listed_first(command_line: C
     ]
     assert f"{execution.started_at:%Y-%m-%d %H:%M} UTC" in shown.lines[1]
     rows = list(csv.DictReader(io.StringIO(command_line.run("runs", "--format", "csv").stdout)))
-    assert ", requested by local, the same principal that planned it, " in shown.lines[1]
+    assert ", requested by local, " in shown.lines[1]
     keys = (
         "run",
         "stateMachine",

@@ -98,9 +98,10 @@ def test_the_management_accounts_root_user_has_one_verdict(
         organization.put_root_credentials(account_id=MANAGEMENT, **verdict.credentials)
     shown = command_line.run("audit", *which, *where)
     assert shown.exit_code == verdict.exit_code
-    (row,) = (line for line in shown.lines if line.split()[1:2] == [MANAGEMENT])
-    assert row.startswith(verdict.outcome)
-    assert verdict.row in row
+    (place,) = (n for n, line in enumerate(shown.lines) if line.startswith(MANAGEMENT))
+    heading, row = shown.lines[place - 1], shown.lines[place + 1]
+    assert heading == verdict.outcome
+    assert row.startswith(f"  {verdict.row}")
     assert verdict.sentence in shown.lines[-1]
     command = ("report", AUDIT) if not where else ("audit", *which, *where)
     report = json.loads(command_line.run(*command, "--format", "json").stdout)

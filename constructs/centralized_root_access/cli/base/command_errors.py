@@ -14,6 +14,8 @@ import click
 
 from common.untrusted import printable
 
+from .terminal import JSON
+
 
 class ExitCode(IntEnum):
     """The exit code of a command, for scripts."""
@@ -142,7 +144,7 @@ def sentence(error: Exception) -> str:
 
 
 @contextmanager
-def failures_as(what: str, *, as_json: bool = False) -> Iterator[None]:
+def failures_as(what: str) -> Iterator[None]:
     """Turn any failure into one sentence.
 
     Args:
@@ -158,7 +160,7 @@ def failures_as(what: str, *, as_json: bool = False) -> Iterator[None]:
         raise
     except Exception as error:
         message = f"{what}: {sentence(error)}"
-        if as_json:
+        if click.get_current_context().params.get("format_") == JSON:
             # If stdout cannot be written, stderr still says what happened.
             with suppress(OSError):
                 click.echo(json.dumps({"error": message}))

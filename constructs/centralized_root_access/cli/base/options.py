@@ -18,11 +18,10 @@ from common.untrusted import ACCOUNT_ID, printable
 from root_tasks.model.outcome import Outcome
 
 from .command_errors import CommandError
-from .terminal import PROGRAM, Environment
+from .terminal import CSV, JSON, MARKDOWN, PROGRAM, TABLE, Environment
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-TABLE, JSON, CSV, MARKDOWN = "table", "json", "csv", "markdown"
 _COMMENT = re.compile(r"^\s*#.*|\s#(\s.*)?$")
 
 
@@ -352,13 +351,9 @@ def selection_options(*, all_accounts: bool, default_outcomes: tuple[str, ...]) 
                     "For a unit, use --organizational-unit by itself: accounts without "
                     "credentials have nothing to do."
                 )
-            if "all" in accounts and set(accounts) != {"all"}:
-                raise click.UsageError(
-                    "--account is both all and an account ID. Use one of the two."
-                )
             # An input has no empty lists.
             named = {
-                "accounts": ["all"] if "all" in accounts else list(accounts),
+                "accounts": list(accounts),
                 "organizationalUnits": list(organizational_units),
                 "exclude": list(excludes),
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sys
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PROGRAM = "centralized-root-access"
+# The formats in which a command writes to stdout.
+TABLE, JSON, CSV, MARKDOWN = "table", "json", "csv", "markdown"
 # Without those that are easily taken for another one.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _SUFFIX_LENGTH = 4
@@ -88,19 +91,10 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    probe = Console(file=stream)
     width = UNWRAPPED
-    # Not is_terminal: FORCE_COLOR makes it true of a pipe, which has no width.
-    if stream.isatty() or "COLUMNS" in probe._environ:
-        # Some programs set COLUMNS=0 if there is no terminal.
-        width = probe.width or UNWRAPPED
-    return Console(
-        file=stream,
-        width=width,
-        markup=False,
-        highlight=False,
-        emoji=False,
-    )
+    if stream.isatty() or "COLUMNS" in os.environ:
+        width = shutil.get_terminal_size().columns
+    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
 @contextmanager
@@ -154,16 +148,3 @@ def confirm(question: str, *, otherwise: str) -> bool:
     if not confirmed:
         print_note(otherwise)
     return confirmed
-
-
-def ask(question: str) -> str | None:
-    """Ask a person for a text on stderr; None if there is no terminal, or no text.
-
-    Args:
-        question: The question.
-    """
-    if not sys.stdin.isatty():
-        return None
-    with redirect_stdout(sys.stderr):
-        text: str = click.prompt(question, default="", show_default=False, err=True)
-    return text.strip() or None

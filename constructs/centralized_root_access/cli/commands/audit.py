@@ -9,8 +9,6 @@ from click.core import ParameterSource
 
 from ..base.command_errors import CommandError, ExitCode, NoDeploymentError, failures_as
 from ..base.options import (
-    JSON,
-    TABLE,
     Output,
     Selection,
     TargetOptions,
@@ -19,7 +17,7 @@ from ..base.options import (
     selection_options,
     target_options,
 )
-from ..base.terminal import print_note, progress_bar
+from ..base.terminal import TABLE, print_note, progress_bar
 
 if TYPE_CHECKING:
     from root_tasks.refusals import RunRefusedError
@@ -66,7 +64,7 @@ def audit(
         )
     if from_here:
         return _audit_from_here(selection.input, output=output, target=target)
-    with failures_as("Unable to audit", as_json=output.format == JSON):
+    with failures_as("Unable to audit"):
         from ..runs.reports import Reports
         from ..runs.selected_accounts import accounts_of_report
         from ..runs.shown_report import show_result
@@ -85,7 +83,7 @@ def audit(
 def _audit_from_here(
     input_: dict[str, object], *, output: Output, target: TargetOptions
 ) -> ExitCode:
-    with failures_as("Unable to audit", as_json=output.format == JSON):
+    with failures_as("Unable to audit"):
         from root_tasks.refusals import RunRefusedError
         from root_tasks.report.next_steps import next_steps
         from root_tasks.report.render import as_json

@@ -11,7 +11,6 @@ from common.untrusted import printable
 
 from ..base.command_errors import CommandError, ExitCode, RunNotFoundError, failures_as
 from ..base.options import (
-    JSON,
     Output,
     TargetOptions,
     example,
@@ -60,7 +59,7 @@ def execute(
     """
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask at. Read the plan, then use --yes.")
-    with failures_as("Unable to execute", as_json=output.format == JSON):
+    with failures_as("Unable to execute"):
         from root_tasks.aws.executions import REPORT_SHA256
         from root_tasks.aws.stores import sha256
         from root_tasks.run.plans import PLAN

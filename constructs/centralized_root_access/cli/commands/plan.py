@@ -16,7 +16,6 @@ from root_tasks.model.task import Task
 from ...base.enums import CredentialType
 from ..base.command_errors import ExitCode, failures_as
 from ..base.options import (
-    JSON,
     Decorator,
     Output,
     Selection,
@@ -30,7 +29,6 @@ from ..base.options import (
     selection_options,
     target_options,
 )
-from ..base.terminal import ask
 
 CREDENTIAL_TYPES = {type_.lower().replace("_", "-"): type_.value for type_ in CredentialType}
 
@@ -58,9 +56,7 @@ def _planning(task: Task) -> Decorator:
         def wrapper(
             *, reason: str | None, output: Output, target: TargetOptions, **options: Any
         ) -> ExitCode:
-            if task is Task.RECOVER and reason is None:
-                reason = ask("Why is the recovery needed, for example a ticket?")
-            with failures_as("Unable to plan", as_json=output.format == JSON):
+            with failures_as("Unable to plan"):
                 from ..runs.reports import Reports
                 from ..runs.selected_accounts import accounts_of_report
                 from ..runs.shown_report import show_result

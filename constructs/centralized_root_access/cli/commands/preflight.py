@@ -13,9 +13,6 @@ from root_tasks.model.task import Task
 
 from ..base.command_errors import CommandError, ExitCode, failures_as
 from ..base.options import (
-    CSV,
-    JSON,
-    TABLE,
     TargetOptions,
     account_options,
     example,
@@ -25,7 +22,7 @@ from ..base.options import (
     run_id_or_key,
     target_options,
 )
-from ..base.terminal import print_note, progress_bar
+from ..base.terminal import CSV, JSON, TABLE, print_note, progress_bar
 
 if TYPE_CHECKING:
     from ...preflight.organization_verdict import OrganizationVerdict
@@ -119,7 +116,7 @@ def preflight(
             "--from-report takes its task and accounts from a report: leave out --task, --account "
             "and --organizational-unit."
         )
-    with failures_as("Unable to check the policies", as_json=format_ == JSON):
+    with failures_as("Unable to check the policies"):
         from ...preflight.organization_verdict import judge_organization
         from ...preflight.policy_change import parse_change
         from ..base.caller import find_caller

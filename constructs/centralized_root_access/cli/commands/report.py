@@ -6,8 +6,6 @@ import click
 
 from ..base.command_errors import ExitCode, failures_as
 from ..base.options import (
-    JSON,
-    TABLE,
     Output,
     TargetOptions,
     example,
@@ -15,7 +13,7 @@ from ..base.options import (
     run_id_or_key,
     target_options,
 )
-from ..base.terminal import print_note
+from ..base.terminal import TABLE, print_note
 
 
 @click.command(
@@ -34,7 +32,7 @@ def report(*, run: str | None, output: Output, target: TargetOptions) -> ExitCod
 
     Exit code: as that of the command that started the run.
     """
-    with failures_as("Unable to show the report", as_json=output.format == JSON):
+    with failures_as("Unable to show the report"):
         from root_tasks.report.summary import minute
 
         from ..runs.reports import Reports

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..base.command_errors import ExitCode, failures_as
-from ..base.options import CSV, JSON, TABLE, TargetOptions, example, format_option, target_options
-from ..base.terminal import print_note
+from ..base.options import TargetOptions, example, format_option, target_options
+from ..base.terminal import CSV, JSON, TABLE, print_note
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,7 +37,7 @@ def runs(*, limit: int, format_: str, target: TargetOptions) -> ExitCode:
 
     Exit code: 0 listed; 2 not listed.
     """
-    with failures_as("Unable to list the runs", as_json=format_ == JSON):
+    with failures_as("Unable to list the runs"):
         from root_tasks.report.render import csv_table
 
         from ..runs.reports import Reports
@@ -68,22 +68,17 @@ def _show(executions: Sequence[RunExecution], states: Mapping[str, PlanState]) -
 
     from ..show.screen import safe_text, show_lines
 
-    planners = {
-        execution.run_id: execution.requester for execution in executions if not execution.plan
-    }
     lines: list[RenderableType] = []
     for execution in executions:
         status = safe_text(execution.status, _STATUS_STYLES.get(execution.status, "bold red"))
         lines.append(Text.assemble(status, "  ", safe_text(execution.run_id)))
         state = states.get(execution.run_id)
-        facts = _facts(execution, state, planner=planners.get(execution.plan))
+        facts = _facts(execution, state)
         lines.append(Padding(safe_text(", ".join(facts)), (0, 0, 0, 2)))
     show_lines(lines)
 
 
-def _facts(
-    execution: RunExecution, state: PlanState | None, *, planner: str | None
-) -> Iterator[str]:
+def _facts(execution: RunExecution, state: PlanState | None) -> Iterator[str]:
     """Yield what an execution did, for whom, and when."""
     from root_tasks.messages import quantity
     from root_tasks.report.summary import duration, minute
@@ -98,8 +93,6 @@ def _facts(
     if execution.requester:
         # Without the account and the role: the last part names the person.
         yield f"requested by {execution.requester.rpartition('/')[2]}"
-        if execution.requester == planner:
-            yield "the same principal that planned it"
     if execution.reason:
         yield f"reason: {execution.reason}"
     yield f"started {minute(execution.started_at)}"

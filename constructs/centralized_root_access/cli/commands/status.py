@@ -11,8 +11,6 @@ import click
 from ...base.enums import RootAccessFeature
 from ..base.command_errors import ExitCode, failures_as
 from ..base.options import (
-    JSON,
-    TABLE,
     TargetOptions,
     account_id,
     caller_options,
@@ -20,6 +18,7 @@ from ..base.options import (
     format_option,
     repeatable_option,
 )
+from ..base.terminal import JSON, TABLE
 
 if TYPE_CHECKING:
     from root_access.state import DesiredState, RootAccess
@@ -68,7 +67,7 @@ def status(
         raise click.UsageError(
             "Use either --delegated-administrator or --no-delegated-administrators."
         )
-    with failures_as("Unable to read root access", as_json=format_ == JSON):
+    with failures_as("Unable to read root access"):
         from root_access.drift.deviations import deviation
         from root_access.organization import Organization
         from root_access.state import desired_state

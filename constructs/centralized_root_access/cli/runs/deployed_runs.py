@@ -70,8 +70,9 @@ class Runs:
             execution = self._wait(execution)
         # It was refused, or failed before it wrote one.
         if not execution.has_report:
-            if self._has_started(execution):
-                print_note(f"To see what it had done: {self.target.command('report', name)}")
+            if execution.status != REFUSED_STATUS:
+                seen = self.target.command("report", name)
+                print_note(f"To see what it had done, if it had begun: {seen}")
             raise run_failed_error(execution)
         return execution
 
@@ -103,16 +104,6 @@ class Runs:
         """Wait until an execution has ended, and show its progress."""
         with progress_bar(execution.run_id, of="batches of accounts") as update:
             return self.executions.wait(execution, show=update)
-
-    def _has_started(self, execution: RunExecution) -> bool:
-        """Return whether an execution got as far as its accounts: before, it has no results."""
-        if execution.status == REFUSED_STATUS:
-            return False
-        try:
-            return bool(self.executions.output_of_start(execution))
-        except CallError:
-            # Those who may not read it may not see the results either.
-            return False
 
     @contextmanager
     def _resumable(self, name: str, *, if_started: str = "Run {name} continues") -> Iterator[None]:

@@ -15,8 +15,8 @@ from root_tasks.report.next_steps import next_steps
 from root_tasks.report.render import as_csv
 
 from ..base.command_errors import CommandError, ExitCode, failures_as
-from ..base.options import CSV, JSON, MARKDOWN, TABLE, Output
-from ..base.terminal import print_note
+from ..base.options import Output
+from ..base.terminal import CSV, JSON, MARKDOWN, TABLE, print_note
 from .exit_codes import exit_code
 from .next_step_sentences import sentences
 from .reports import Reports
@@ -47,7 +47,7 @@ def show_result(
     what = (
         f"Run {execution.run_id} {ended}, but its report cannot be shown (to look at it: `{again}`)"
     )
-    with failures_as(what, as_json=output.format == JSON):
+    with failures_as(what):
         stored = reports.of_execution(execution)
         show_report(stored, output=output)
     if output.format == TABLE:

@@ -14,7 +14,7 @@ from common.untrusted import printable
 from root_tasks.model.report_schema import AccountResult, Outcome, Report
 from root_tasks.report.summary import request_in_words, requesters, summary, words_of
 
-from ..base.terminal import PROGRAM, UNWRAPPED, console, wrap
+from ..base.terminal import PROGRAM, console, wrap
 from .report_rows import ReportRow, heading_of, listed_results, policies_of_plan, rows_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def wrapped(text: str, *, width: int, style: str = "", indent: str = "") -> Text
 
 
 def show_report(report: Report, *, everything: bool = False, to_decide: bool = False) -> None:
-    """Show a report as a table, the policies of a plan in full, and the summary.
+    """Show a report as a list, the policies of a plan in full, and the summary.
 
     Args:
         report: The report.
@@ -120,12 +120,7 @@ def _report_table(
                 noted.append((result, replace(row, reason=f"see note {number}")))
             else:
                 noted.append((result, row))
-    # A file gets a table, in which grep finds whole lines, and a person a list.
-    if noted and width == UNWRAPPED:
-        yield _row_table(report, noted)
-        yield safe_text()
-    else:
-        yield from _account_lists(report, noted, width=width)
+    yield from _account_lists(report, noted, width=width)
     # The command in a note has a line of its own, to be copied.
     for note, number in notes.items():
         words, command, options = f"Note {number}: {note}".rpartition(f"`{PROGRAM} ")
@@ -136,20 +131,10 @@ def _report_table(
         yield safe_text()
 
 
-def _row_table(report: Report, shown: Iterable[_AccountRow]) -> Table:
-    """Return a table for a program or a file: a line for each row, which names its account."""
-    in_words = words_of(report).outcome
-    table = new_table("outcome", "account", "name", "OU", "what")
-    for result, row in shown:
-        outcome = safe_text(in_words(row.outcome), _STYLES.get(row.outcome, ""))
-        table.add_row(outcome, *map(safe_text, (*_names(result), row.what)))
-    return table
-
-
 def _account_lists(
     report: Report, shown: Iterable[_AccountRow], *, width: int
 ) -> Iterator[RenderableType]:
-    """Yield the lists for a person: under each heading the accounts, with a line for each item."""
+    """Yield a list for each heading: the accounts, with a line for each item."""
     # By heading and account: what a plan leaves out of an account has a heading of its own.
     parts: dict[tuple[Outcome, str], dict[str, tuple[AccountResult, list[ReportRow]]]] = {}
     for result, row in shown:
@@ -160,7 +145,8 @@ def _account_lists(
         yield safe_text(heading, _STYLES.get(outcome, "bold"))
         for result, rows in parts[outcome, heading].values():
             # Bold, to tell names from items.
-            account = "  ".join(filter(None, _names(result)))
+            names = (result.account_id, result.name, result.organizational_unit)
+            account = "  ".join(filter(None, names))
             yield wrapped(account, width=width, style="bold")
             for row in rows:
                 said = row.what
@@ -171,16 +157,11 @@ def _account_lists(
         yield safe_text()
 
 
-def _names(result: AccountResult) -> tuple[str, str, str]:
-    """Return an account, its name and where it is in the organization."""
-    return result.account_id, result.name or "", result.organizational_unit or ""
-
-
 def new_table(*columns: str) -> Table:
     """Return an empty table."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
     for name in columns:
-        table.add_column(name, overflow="fold", no_wrap=name in ("outcome", "result", "account"))
+        table.add_column(name, overflow="fold", no_wrap=name in ("result", "account"))
     return table
 
 
