@@ -19,7 +19,6 @@ from centralized_root_access.cli.main import main
 from common.next_step import NextStep
 from common.typed_json import fields_by_key
 from root_tasks.model.report_schema import Outcome, Report
-from root_tasks.report.summary import PlannedInUse
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference" / "api.md"
@@ -379,11 +378,9 @@ def report_schema() -> str:
         # What is derived from the report, for its readers.
         "summary": _schema_of(str, named),
         "totals": {"type": "object", "propertyNames": outcome, "additionalProperties": count},
-        "plannedInUse": _schema_of(PlannedInUse | None, named),
         "nextSteps": _schema_of(tuple[NextStep, ...], named),
         **_properties(Report, named),
     }
-    named["plannedInUse"]["properties"]["credentials"] = count
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"The report of a root task, schema version {Report.SCHEMA_VERSION}",

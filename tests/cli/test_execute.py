@@ -58,7 +58,6 @@ def test_a_person_sees_the_plan_and_decides(
         "Execute this plan to delete root credentials in 1 account? "
         f"It was planned by {CALLER}, the same principal as yours. "
         f"Of the credentials, {in_use}. This cannot be undone. [y/N]",
-        f"Of these, {in_use}.",
         "Asked for: 1 account; in use or not.",
         MEMBER,
         "To be deleted in 1 of 1 account",
@@ -66,7 +65,6 @@ def test_a_person_sees_the_plan_and_decides(
         assert sentence in shown.stderr
     # The function is the last to look: the report that a person was shown is approved, by its hash.
     report = command_line.root_tasks.read(f"runs/{plan}/report.json")
-    assert json.loads(report)["plannedInUse"]["credentials"] == 1
     approved = {"plan": plan, "reportSha256": hashlib.sha256(report).hexdigest()}
     assert command_line.services.inputs.get(EXECUTION) == (approved if exit_code == 0 else None)
     assert ("Not executed. Nothing was changed." in shown.stderr) is (exit_code != 0)

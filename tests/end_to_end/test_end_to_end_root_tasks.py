@@ -368,7 +368,7 @@ def delete_what_is_accepted(aws: LocalAws, deployed: Deployed) -> None:
     planned = run_command(aws, "plan", "delete", "--account", f"{ACCEPTED},{PROTECTED}")
     # The terminal breaks the summary into lines.
     summary = " ".join(planned.stdout.split())
-    assert "Of these, 1 is accepted and should stay" in summary, planned.stderr
+    assert "Of the credentials, 1 is accepted and should stay" in summary, planned.stderr
     executed = run_command(aws, *next_command(planned), "--yes")
     assert not deployed.organization.root_credentials(ACCEPTED).password, executed.stderr
     assert "protected_accounts" in executed.stderr

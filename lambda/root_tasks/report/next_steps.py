@@ -12,7 +12,7 @@ from ..messages import HOW_TO_DEPLOY, NO_SUCH_BUCKET, NO_SUCH_QUEUE, quantity
 from ..model.report_schema import AccountResult, Item, ItemType, LeftOut, Outcome, Report, Task
 from .management_root_user import PROTECT_OWN
 from .risk import all_credentials, is_recent
-from .summary import is_executable, is_plan, left_out_of, minute
+from .summary import executable_until, is_plan, left_out_of, minute
 
 # More accounts are named by their run.
 MAX_NAMED = 5
@@ -44,8 +44,9 @@ def next_steps(report: Report, *, stored: bool = True) -> tuple[NextStep, ...]:
     """
     if report.task is Task.AUDIT:
         return tuple(_after_audit(report, stored=stored))
-    if is_executable(report):
-        return tuple(_after_plan(report))
+    until = executable_until(report)
+    if until is not None:
+        return tuple(_after_plan(report, until=until))
     if report.task is Task.RECOVER:
         return tuple(_after_recovery(report))
     if is_plan(report):
@@ -62,8 +63,7 @@ def approval_step(report: Report, *, report_sha256: str) -> NextStep | None:
         report: The report.
         report_sha256: The SHA-256 of its report.json, which cannot have it.
     """
-    # A run that ended without its report has no plan.
-    if not is_executable(report) or report.plan_expires_at is None:
+    if executable_until(report) is None:
         return None
     return NextStep(
         what="If a second person approves it, execute what that person has read",
@@ -114,16 +114,13 @@ def _after_audit(report: Report, *, stored: bool) -> Iterator[NextStep]:
         yield NextStep(what=PROTECT_OWN)
 
 
-def _after_plan(report: Report) -> Iterator[NextStep]:
+def _after_plan(report: Report, *, until: datetime) -> Iterator[NextStep]:
     yield from _to_find_users(report)
-    # A run that ended without its report has no plan.
-    if report.plan_expires_at is None:
-        return
     # For one account, the execution tells as much.
     if report.totals[Outcome.PLANNED] > 1:
         see = "See what policies deny of this plan"
         yield NextStep(what=see, command=_command("preflight", "--from-report", report.run_id))
-    what = f"Execute exactly this plan, until {minute(report.plan_expires_at)}"
+    what = f"Execute exactly this plan, until {minute(until)}"
     yield NextStep(what=what, command=_command("execute", report.run_id))
 
 

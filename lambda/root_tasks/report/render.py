@@ -36,7 +36,7 @@ from .summary import (
     details_of_change,
     duration,
     headline,
-    in_use_of,
+    in_use_warning,
     is_plan,
     minute,
     request_in_words,
@@ -97,7 +97,6 @@ def as_json(report: Report, *, stored: bool = True) -> bytes:
     derived = {
         "summary": summary(report),
         "totals": report.totals,
-        "plannedInUse": in_use_of(report),
         "nextSteps": next_steps(report, stored=stored),
     }
     return encode(report, derived=derived)
@@ -148,7 +147,7 @@ def as_html(report: Report, report_json: bytes) -> bytes:
     approval = approval_step(report, report_sha256=report_sha256)
     facts = [*_facts(report), ("SHA-256 of report.json", report_sha256)]
     is_dangerous = (
-        in_use_of(report)
+        in_use_warning(report)
         or accepted_warning(report)
         or report.sets_policy
         or report.task is Task.RECOVER

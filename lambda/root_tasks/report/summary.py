@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from common.untrusted import excerpt, printable
@@ -55,22 +54,9 @@ _PREDICATES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlannedInUse:
-    """The credentials in use that a plan lists.
-
-    Attributes:
-        credentials: Their number.
-        last_used_at: When the last of them was used.
-    """
-
-    credentials: int
-    last_used_at: datetime
-
-
-def in_use_of(report: Report) -> PlannedInUse | None:
-    """Return what a plan lists although it is in use; None if it lists nothing such."""
-    uses = [
+def in_use_warning(report: Report) -> str:
+    """Return what a plan lists although it is in use; nothing if it lists nothing such."""
+    last_uses = [
         item.credential.last_used_at
         for result in report.results
         for item in result.items
@@ -79,25 +65,17 @@ def in_use_of(report: Report) -> PlannedInUse | None:
         and item.credential.last_used_at is not None
         and is_recent(item.credential.last_used_at, report.finished_at)
     ]
-    if not uses:
-        return None
-    return PlannedInUse(credentials=len(uses), last_used_at=max(uses))
-
-
-def in_use_warning(report: Report, *, of: str = "the credentials") -> str:
-    """Return what a plan lists although it is in use; nothing if it lists nothing such."""
-    planned = in_use_of(report)
-    if planned is None:
+    if not last_uses:
         return ""
-    days = (report.finished_at - planned.last_used_at).days
+    days = (report.finished_at - max(last_uses)).days
     last = {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")
     used = f"was used in the last {RECENT.days} days ({last})."
-    if planned.credentials > 1:
+    if len(last_uses) > 1:
         used = f"were used in the last {RECENT.days} days (the last one {last})."
-    return f"Of {of}, {planned.credentials:,} {used}"
+    return f"Of the credentials, {len(last_uses):,} {used}"
 
 
-def accepted_warning(report: Report, *, of: str = "the credentials") -> str:
+def accepted_warning(report: Report) -> str:
     """Return what a plan lists although it should stay, and why; nothing if there is none."""
     accepted = [
         item
@@ -110,7 +88,7 @@ def accepted_warning(report: Report, *, of: str = "the credentials") -> str:
     should_stay = "is accepted and should stay."
     if len(accepted) > 1:
         should_stay = "are accepted and should stay."
-    sentences = [f"Of {of}, {len(accepted):,} {should_stay}"]
+    sentences = [f"Of the credentials, {len(accepted):,} {should_stay}"]
     # The accounts of a unit have one reason.
     reasons = list(dict.fromkeys(item.message or "" for item in accepted))
     sentences += reasons[:_MAX_REASONS]
@@ -215,9 +193,15 @@ def is_plan(report: Report) -> bool:
     return DEFINITIONS[report.task].makes_changes and report.executed_plan is None
 
 
-def is_executable(report: Report) -> bool:
-    """Return whether it is a plan that has something to execute."""
-    return is_plan(report) and Outcome.PLANNED in report.totals
+def executable_until(report: Report) -> datetime | None:
+    """Return until when a plan can be executed; None if nothing can be.
+
+    That is so if it lists nothing, if its run ended without a report and so without a plan, and for
+    the report of another run.
+    """
+    if Outcome.PLANNED not in report.totals:
+        return None
+    return report.plan_expires_at
 
 
 def left_out_of(plan: Report) -> LeftOut:
@@ -460,8 +444,8 @@ def _plan_sentences(report: Report) -> Iterator[str]:
         sentence += f": {items}"
     yield f"{sentence}."
     # What to know before it is executed.
-    yield in_use_warning(report, of="these")
-    yield accepted_warning(report, of="these")
+    yield in_use_warning(report)
+    yield accepted_warning(report)
     # What it does not list.
     yield _remaining(report, "Left out, because in use", Outcome.IN_USE)
     yield _remaining(report, "Left out, because accepted", Outcome.ACCEPTED)

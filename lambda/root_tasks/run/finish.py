@@ -15,9 +15,9 @@ from common.untrusted import printable
 from ..aws.executions import REPORT_SHA256, cause_of_failure
 from ..aws.invocation import Aws
 from ..aws.stores import Storage, sha256
-from ..model.outcome import FAILURES, Outcome
+from ..model.outcome import FAILURES
 from ..model.run_documents import PLAN_LIFETIME, Mode, Run
-from ..report.summary import minute, summary
+from ..report.summary import executable_until, minute, summary
 from .collect import collect_results
 from .make_report import make_report, plan_of
 from .own_root_user import own_root_user
@@ -119,8 +119,9 @@ def write_report(
     }
     if run.mode is Mode.PLAN:
         output[PLAN_SHA256] = runs.write(plan_of(run, results.findings, report))
-        if Outcome.PLANNED in report.totals and report.plan_expires_at is not None:
-            output[PLAN_EXPIRES_AT] = format_time(report.plan_expires_at)
+        until = executable_until(report)
+        if until is not None:
+            output[PLAN_EXPIRES_AT] = format_time(until)
     if run.mode is Mode.EXECUTE:
         output["failed"] = not FAILURES.isdisjoint(report.totals)
         # The cause of an execution that failed, which has no output.

@@ -151,7 +151,10 @@ def test_a_plan_is_executed_as_a_second_person_has_read_it() -> None:
     ("written", "expected"),
     [
         # Its run did not end.
-        (dataclasses.replace(example_plan(), plan_expires_at=None), []),
+        (
+            dataclasses.replace(example_plan(), plan_expires_at=None),
+            ["plan delete --from-report plan-2026-11-20 --outcome in-use --include-in-use"],
+        ),
         (report(result(MEMBER, Outcome.NOTHING_TO_DO), task=Task.DELETE), []),
         (example_execution(), ["audit --account 300000000006,300000000002,300000000004"]),
         # It may have left the organization.

@@ -448,8 +448,8 @@ def outside(account_id: str) -> AccountResult:
         (
             plan_in_use(1, 5, 91),
             "Plan: delete root credentials. To be deleted in 1 of 1 account: 3 passwords. "
-            "Of these, 2 were used in the last 90 days (the last one yesterday). Nothing has "
-            "been changed.",
+            "Of the credentials, 2 were used in the last 90 days (the last one yesterday). "
+            "Nothing has been changed.",
         ),
         (report(accepted(FIRST), full=False), "1 account has accepted credentials."),
         (

@@ -15,7 +15,7 @@ from root_tasks.model.outcome import Outcome
 from root_tasks.model.report_schema import Report
 from root_tasks.model.run_documents import RUN_ID, ExecutionMark, Finding, Run
 from root_tasks.report.render import as_json
-from root_tasks.report.summary import is_executable
+from root_tasks.report.summary import executable_until
 from root_tasks.run.collect import collect_results
 from root_tasks.run.make_report import make_report
 
@@ -116,9 +116,10 @@ class Reports:
 
     def plan_state(self, report: Report) -> PlanState | None:
         """Return whether a plan can still be executed; None if there is nothing to execute."""
-        if not is_executable(report):
+        expires_at = executable_until(report)
+        if expires_at is None:
             return None
-        return self._plan_state(report.run_id, report.plan_expires_at)
+        return self._plan_state(report.run_id, expires_at)
 
     def plan_states(self, executions: Sequence[RunExecution]) -> dict[str, PlanState]:
         """Return the states of the plans among executions, by their names."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from root_tasks.messages import quantity
 from root_tasks.model.outcome import Outcome
-from root_tasks.report.summary import has_outcome, is_executable
+from root_tasks.report.summary import has_outcome
 from root_tasks.tasks.task_input import FROM_REPORT
 
 from ..base.command_errors import CommandError
@@ -51,7 +51,7 @@ def accounts_of_report(
         which = "other account" if protected else "account"
         outcomes = ", ".join(outcome.option for outcome in wanted)
         problem = f"Run {report.run_id} reports no {which} with these outcomes: {outcomes}."
-        if is_executable(report):
+        if Outcome.PLANNED in report.totals:
             # For example, a plan that expired is to be made again.
             problem += f" Add --outcome {Outcome.PLANNED.option} for those that it lists."
         raise CommandError(problem)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from common.untrusted import printable
 from root_tasks.model.report_schema import Report
 from root_tasks.report.summary import (
+    executable_until,
     headline,
-    is_executable,
     minute,
     request_in_words,
     requesters,
@@ -35,7 +35,7 @@ def as_markdown(report: Report, *, sha256: str, everything: bool = False) -> str
     """
     sections = [f"### {title(report)}", headline(report)]
     sections += [f"**Warning:** {_code(warning)}" for warning in report.warnings]
-    if is_executable(report):
+    if executable_until(report) is not None:
         warnings = warnings_before_execution(report)
         sections += [f"**Before you approve:** {_code(warning)}" for warning in warnings]
     sections += ["\n".join(_facts(report, sha256)), "\n".join(_counts(report))]
@@ -57,9 +57,9 @@ def _facts(report: Report, sha256: str) -> Iterator[str]:
         yield f"- Reason: {_code(report.reason)}"
     if report.selection is not None:
         yield f"- Asked for: {_code(request_in_words(report.selection))}"
-    if is_executable(report) and report.plan_expires_at is not None:
-        yield f"- To be executed until: {minute(report.plan_expires_at)}"
-    if is_executable(report):
+    until = executable_until(report)
+    if until is not None:
+        yield f"- To be executed until: {minute(until)}"
         yield f"- SHA-256 of its report.json, for `--approved-report`: `{sha256}`"
 
 
