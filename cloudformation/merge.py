@@ -20,9 +20,9 @@ def merge_values(condition: str, first: Any, second: Any) -> Any:
     Args:
         condition: The name of the condition.
         first: The value under it.
-        second: The value otherwise; None if there is none.
+        second: The value otherwise.
     """
-    if first == second or second is None:
+    if first == second:
         return first
     # Go down as far as both have the same form.
     match first, second:
@@ -36,11 +36,7 @@ def merge_values(condition: str, first: Any, second: Any) -> Any:
         # What another condition decides in both is merged in each of its branches.
         case {"Fn::If": [name, *values]}, {"Fn::If": [other, *others]} if name == other:
             return {"Fn::If": [name] + _merge_pairs(condition, values, others)}
-    # Of texts, such as a state machine's definition, only the differences are decided.
-    tokens, other_tokens = _text_tokens(first), _text_tokens(second)
-    if tokens and other_tokens:
-        return _merge_texts(condition, tokens, other_tokens)
-    return {"Fn::If": [condition, first, second]}
+    return _merge_texts(condition, first, second)
 
 
 def _merge_pairs(condition: str, first: list[Any], second: list[Any]) -> list[Any]:
@@ -58,9 +54,13 @@ def _merge_lists(condition: str, first: list[Any], second: list[Any]) -> list[An
     return merged
 
 
-def _merge_texts(condition: str, first: list[Any], second: list[Any]) -> Any:
+def _merge_texts(condition: str, first: Any, second: Any) -> Any:
+    """Merge two texts, such as definitions of a state machine, by deciding only the differences.
+
+    Other values differ as a whole.
+    """
     merged: list[Any] = []
-    for same, ours, theirs in _alignment(first, second, key=json.dumps):
+    for same, ours, theirs in _alignment(_tokens(first), _tokens(second), key=json.dumps):
         if same:
             merged += ours
         else:
@@ -69,29 +69,40 @@ def _merge_texts(condition: str, first: list[Any], second: list[Any]) -> Any:
 
 
 def join_text(parts: Sequence[Any]) -> Any:
-    """Return the concatenation of texts and functions, as short as possible."""
+    """Return the concatenation of texts and functions, as short as possible.
+
+    For example, of ``"a"``, ``"b"`` and ``{"Ref": "Key"}``: ``{"Fn::Join": ["", ["ab", {"Ref":
+    "Key"}]]}``.
+    """
+    pieces = [piece for part in parts for piece in _pieces(part)]
     joined: list[Any] = []
-    for part in parts:
-        if isinstance(part, str) and joined and isinstance(joined[-1], str):
-            joined[-1] += part
-        elif part != "":
-            joined.append(part)
+    for piece in pieces:
+        if isinstance(piece, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += piece
+        elif piece != "":
+            joined.append(piece)
     if not joined:
         return ""
     return joined[0] if len(joined) == 1 else {"Fn::Join": ["", joined]}
 
 
-def _text_tokens(value: Any) -> list[Any]:
-    """Return the tokens of a text, of which some may be functions; none for what is not a text."""
+def _pieces(value: Any) -> list[Any]:
+    """Return the texts and functions that a text is joined of; any other value is one piece."""
     match value:
-        case str():
-            return _JSON_TOKENS.findall(value)
-        case {"Fn::Join": ["", [*parts]]}:
-            tokens: list[Any] = []
-            for part in parts:
-                tokens += _text_tokens(part) if isinstance(part, str) else [part]
-            return tokens
-    return []
+        case {"Fn::Join": ["", [*pieces]]}:
+            return list(pieces)
+    return [value]
+
+
+def _tokens(value: Any) -> list[Any]:
+    """Return the tokens of a text, each function in it being one; any other value is one token."""
+    tokens: list[Any] = []
+    for piece in _pieces(value):
+        if isinstance(piece, str):
+            tokens += _JSON_TOKENS.findall(piece)
+        else:
+            tokens.append(piece)
+    return tokens
 
 
 def _alignment(

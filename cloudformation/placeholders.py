@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from .merge import join_text
@@ -23,68 +23,47 @@ class Placeholders:
             commas. What is between the two becomes what is between any two of them.
     """
 
-    texts: Mapping[str, Any] = field(default_factory=dict)
-    lists: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    texts: Mapping[str, Any]
+    lists: Mapping[tuple[str, str], str]
 
     def replace(self, value: Any) -> Any:
-        """Return a value in which parameters have taken the places."""
+        """Return a value of a template in which parameters have taken the places."""
         match value:
             case str():
-                return join_text(self._parts(value))
+                return join_text(self._texts_and_functions(value))
             case {"Fn::Join": ["", [*parts]]}:
-                return join_text(self._flat(parts))
+                return join_text([self.replace(part) for part in parts])
             case dict():
                 return {key: self.replace(member) for key, member in value.items()}
-            case [str(first), str(second)]:
-                return self._list(first, second) or [self.replace(first), self.replace(second)]
+            case [str(first), str(second)] if self._stand_for_list(first, second):
+                return {"Fn::Split": [",", self.replace(f"{first},{second}")]}
             case list():
                 return [self.replace(element) for element in value]
         return value
 
-    def _flat(self, parts: list[Any]) -> list[Any]:
-        """Return the parts of a text, of which one may have become several."""
-        flat: list[Any] = []
-        for part in parts:
-            match self.replace(part):
-                case {"Fn::Join": ["", [*inner]]}:
-                    flat += inner
-                case replaced:
-                    flat.append(replaced)
-        return flat
+    def _stand_for_list(self, first: str, second: str) -> bool:
+        """Return whether two elements have the two that stand for a list, such as in two ARNs."""
+        return any(one in first and other in second for one, other in self.lists)
 
-    def _parts(self, text: str) -> list[Any]:
-        """Return the pieces of a text: the texts between what is replaced, and the functions."""
+    def _texts_and_functions(self, text: str) -> list[Any]:
+        """Return what a text is joined of once the placeholders in it have become functions.
+
+        For example, of ``Accounts: 100000000003 and 100000000004`` the text ``Accounts: `` and the
+        function that joins the accounts of the parameter by `` and ``.
+        """
         # Lists come first: they take what is between their two elements as well.
         for (first, second), parameter in self.lists.items():
             match = re.search(rf"{re.escape(first)}(.+?){re.escape(second)}", text, re.DOTALL)
             if match:
-                before, after = text[: match.start()], text[match.end() :]
-                elements = _list_text(parameter, separator=match[1])
-                return self._parts(before) + [elements] + self._parts(after)
+                before, separator, after = text[: match.start()], match[1], text[match.end() :]
+                elements: dict[str, Any] = {"Ref": parameter}
+                if separator != ",":
+                    elements = {"Fn::Join": [separator, {"Fn::Split": [",", elements]}]}
+                return (
+                    self._texts_and_functions(before)
+                    + [elements]
+                    + self._texts_and_functions(after)
+                )
         # The group makes re.split keep what it splits at.
         pieces = re.split(f"({'|'.join(map(re.escape, self.texts))})", text)
         return [self.texts.get(piece, piece) for piece in pieces]
-
-    def _list(self, first: str, second: str) -> Any:
-        """Return the list that two elements stand for; None if they stand for none."""
-        for (one, other), parameter in self.lists.items():
-            # The elements may be parts of texts, such as of ARNs.
-            before, found, after = first.partition(one)
-            if not found or second != f"{before}{other}{after}":
-                continue
-            if not before and not after:
-                return _split(parameter)
-            elements = _list_text(parameter, separator=f"{after},{before}")
-            return {"Fn::Split": [",", join_text([before, elements, after])]}
-        return None
-
-
-def _split(parameter: str) -> dict[str, Any]:
-    return {"Fn::Split": [",", {"Ref": parameter}]}
-
-
-def _list_text(parameter: str, *, separator: str) -> dict[str, Any]:
-    """Return the elements of a parameter's list as a text, with another separator if it has one."""
-    if separator == ",":
-        return {"Ref": parameter}
-    return {"Fn::Join": [separator, _split(parameter)]}

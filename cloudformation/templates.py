@@ -21,8 +21,7 @@ from centralized_root_access import (
 )
 from centralized_root_access.root_tasks.arguments import MAX_PROTECTED_ACCOUNTS
 
-from .parameter_template import REGION_OF_EVENTS, Option, ParameterTemplate, Row
-from .placeholders import Placeholders
+from .parameter_template import REGION_OF_EVENTS, Option, ParameterTemplate
 
 _TARGET = r"(ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|[0-9]{12})"
 _ACCOUNTS = r"[0-9]{12}(,[0-9]{12})"
@@ -34,7 +33,6 @@ _OTHER_TASKS = {
     "Recovers": (RootTask.RECOVER,),
     "Unlocks": (RootTask.UNLOCK_BUCKET, RootTask.UNLOCK_QUEUE),
 }
-_EACH_TASK = tuple(_OTHER_TASKS)
 _TASKS = [
     "audit",
     "audit,delete",
@@ -97,11 +95,15 @@ def _parameter(stack: Stack, name: str) -> str:
     return CfnParameter(stack, name).value_as_string
 
 
-def _key(stack: Stack) -> kms.IKey:
+def _key(stack: Stack, *, has_key: bool) -> kms.IKey | None:
+    if not has_key:
+        return None
     return kms.Key.from_key_arn(stack, "Key", _parameter(stack, "KmsKeyArn"))
 
 
-def _topic(stack: Stack) -> sns.ITopic:
+def _topic(stack: Stack, *, notifies: bool) -> sns.ITopic | None:
+    if not notifies:
+        return None
     return sns.Topic.from_topic_arn(stack, "Topic", _parameter(stack, "NotificationTopicArn"))
 
 
@@ -155,10 +157,8 @@ _OPERATION_CONDITIONS = {
     "HasKey": _differs("KmsKeyArn", "none"),
     "HasBoundary": _differs("PermissionsBoundaryArn", "none"),
 }
-_OPERATION_CHOICES = {
-    "notifies": _either("Notifies", "notification_topic", _topic, None),
-    "key": _either("HasKey", "encryption_key", _key, None),
-}
+_NOTIFICATION_CHOICE = _either("Notifies", "notifies", True, False)
+_KEY_CHOICE = _either("HasKey", "has_key", True, False)
 # The policies' and the filters' names have the name of the stack.
 _STACK_NAME = {"OrganizationBootstrap": {"Ref": "AWS::StackName"}}
 
@@ -169,10 +169,12 @@ _DELEGATES = ("100000000001", "100000000002")
 
 
 def _add_root_access(
-    stack: Stack, *, repair: bool, notification_topic: sns.ITopic | None, **arguments: Any
+    stack: Stack, *, notifies: bool, has_key: bool, repair: bool, **arguments: Any
 ) -> None:
-    root_access = CentralizedRootAccess(stack, "RootAccess", **arguments)
-    root_access.add_drift_check(repair=repair, notification_topic=notification_topic)
+    key = _key(stack, has_key=has_key)
+    root_access = CentralizedRootAccess(stack, "RootAccess", encryption_key=key, **arguments)
+    topic = _topic(stack, notifies=notifies)
+    root_access.add_drift_check(repair=repair, notification_topic=topic)
 
 
 ROOT_ACCESS = ParameterTemplate(
@@ -210,31 +212,24 @@ ROOT_ACCESS = ParameterTemplate(
         "Repairs": _equals("Repair", "true"),
         "InRegionOfEvents": _equals("AWS::Region", REGION_OF_EVENTS),
     },
-    choices=_OPERATION_CHOICES
-    | {
-        "repair": _either("Repairs", "repair", True, False),
-        "delegates": (
+    choices=(
+        _NOTIFICATION_CHOICE,
+        _either("Repairs", "repair", True, False),
+        (
             Option("UnmanagedDelegates", {"delegated_administrators": None}),
             Option("NoDelegates", {"delegated_administrators": ()}),
             Option(None, {"delegated_administrators": _DELEGATES}),
         ),
-        "features": (
+        (
             Option("BothFeatures", {"features": (_CREDENTIALS, _SESSIONS)}),
             Option("OnlyRootCredentialsManagement", {"features": (_CREDENTIALS,)}),
             Option("OnlyRootSessions", {"features": (_SESSIONS,)}),
             Option(None, {"features": ()}),
         ),
-    },
-    table=(
-        Row(ids="RootAccessDriftCheckCalls", condition="InRegionOfEvents"),
-        Row(ids="RootAccessDriftCheckRoleDefaultPolicy", choices=("repair", "features")),
-        Row(
-            ids="RootAccessDriftCheckFunction[0-9A-F]{8}$",
-            choices=("notifies", "repair", "delegates", "features"),
-        ),
-        Row(ids="RootAccess(RoleDefaultPolicy)?[0-9A-F]{8}$", choices=("delegates", "features")),
+        _KEY_CHOICE,
     ),
-    placeholders=Placeholders(lists={_DELEGATES: "DelegatedAdministrators"}),
+    existence={"RootAccessDriftCheckCalls": "InRegionOfEvents"},
+    placeholder_lists={_DELEGATES: "DelegatedAdministrators"},
     add=_add_root_access,
 )
 
@@ -254,25 +249,20 @@ def _root_task_conditions() -> dict[str, Any]:
     return conditions
 
 
-def _root_task_choices() -> dict[str, tuple[Option, ...]]:
-    choices: dict[str, tuple[Option, ...]] = {
-        "findings": _either("ImportsFindings", "security_hub_findings", True, False),
-        "interval": _either("Audits", "audit_interval", Duration.days(1), None),
-        "protected": _either("ProtectsAccounts", "protected_accounts", _PROTECTED, ()),
-    }
-    for name, tasks in _OTHER_TASKS.items():
-        choices[name] = _either(name, name, tasks, ())
-    return choices | _OPERATION_CHOICES
-
-
-def _add_root_tasks(
-    stack: Stack, *, notification_topic: sns.ITopic | None, **arguments: Any
-) -> None:
+def _add_root_tasks(stack: Stack, *, notifies: bool, has_key: bool, **arguments: Any) -> None:
     # The choices have the other tasks in three groups.
     tasks = [RootTask.AUDIT]
     for name in _OTHER_TASKS:
         tasks += arguments.pop(name)
-    RootTasks(stack, "RootTasks", tasks=tasks, notification_topic=notification_topic, **arguments)
+    RootTasks(
+        stack,
+        "RootTasks",
+        tasks=tasks,
+        audit_interval=Duration.days(1),
+        notification_topic=_topic(stack, notifies=notifies),
+        encryption_key=_key(stack, has_key=has_key),
+        **arguments,
+    )
 
 
 ROOT_TASKS = ParameterTemplate(
@@ -307,40 +297,25 @@ ROOT_TASKS = ParameterTemplate(
         "ImportsFindings": _equals("SecurityHubFindings", "true"),
     }
     | _OPERATION_CONDITIONS,
-    choices=_root_task_choices(),
-    # The first row that matches counts, so that the policies come before their functions.
-    table=(
-        Row(ids="RootTasksDeleteCredentialsProtected", condition="ProtectsAndDeletes"),
-        Row(ids="RootTasksAllowPasswordRecoveryProtected", condition="ProtectsAndRecovers"),
-        Row(
-            ids="RootTasks(Plan)?Unlock(Bucket|Queue)PolicyProtected",
-            condition="ProtectsAndUnlocks",
-        ),
-        Row(ids="RootTasksDeleteCredentials", condition="Deletes"),
-        Row(ids="RootTasksAllowPasswordRecovery", condition="Recovers"),
-        Row(ids="RootTasks(Plan)?Unlock(Bucket|Queue)Policy", condition="Unlocks"),
-        Row(
-            ids="RootTasksStartExecution[0-9A-F]{8}$",
-            condition="MakesChanges",
-            choices=("protected",) + _EACH_TASK,
-        ),
-        Row(
-            ids="RootTasks(Execute|StartExecution|WriteExecutionReport)",
-            condition="MakesChanges",
-            choices=_EACH_TASK,
-        ),
-        Row(ids="RootTasks(Interval|AuditsStopped|NotStarted)", condition="Audits"),
-        Row(ids="RootTasksBucket[0-9A-F]{8}$", choices=("key",)),
-        Row(ids="RootTasksStartRun[0-9A-F]{8}$", choices=("protected",) + _EACH_TASK),
-        Row(ids="RootTasksWriteReport[0-9A-F]{8}$", choices=("notifies", "findings")),
-        Row(ids="RootTasksFailed", choices=_EACH_TASK),
-        Row(
-            ids="RootTasks(BucketPolicy|StartRunRole|WriteReportRole|AuditRole|AuditStateMachine)",
-            choices=_EACH_TASK,
-        ),
-        Row(ids="RootTasksAudit[0-9A-F]{8}$", choices=_EACH_TASK),
-    ),
-    placeholders=Placeholders(lists={_PROTECTED: "ProtectedAccounts"}),
+    choices=(
+        _NOTIFICATION_CHOICE,
+        _either("ImportsFindings", "security_hub_findings", True, False),
+        _either("ProtectsAccounts", "protected_accounts", _PROTECTED, ()),
+    )
+    + tuple(_either(name, name, tasks, ()) for name, tasks in _OTHER_TASKS.items())
+    + (_KEY_CHOICE,),
+    # The policies, with Protected in their IDs, come before the other resources of their functions.
+    existence={
+        "RootTasksDeleteCredentialsProtected": "ProtectsAndDeletes",
+        "RootTasksAllowPasswordRecoveryProtected": "ProtectsAndRecovers",
+        "RootTasks(Plan)?Unlock(Bucket|Queue)PolicyProtected": "ProtectsAndUnlocks",
+        "RootTasksDeleteCredentials": "Deletes",
+        "RootTasksAllowPasswordRecovery": "Recovers",
+        "RootTasks(Plan)?Unlock(Bucket|Queue)Policy": "Unlocks",
+        "RootTasks(Execute|StartExecution|WriteExecutionReport)": "MakesChanges",
+        "RootTasks(Interval|AuditsStopped|NotStarted)": "Audits",
+    },
+    placeholder_lists={_PROTECTED: "ProtectedAccounts"},
     add=_add_root_tasks,
 )
 
@@ -368,11 +343,9 @@ GUARDRAIL = ParameterTemplate(
         ),
     },
     conditions={"ExemptsAccounts": _differs("ExemptAccounts", "")},
-    choices={"exempt": _either("ExemptsAccounts", "exempt_accounts", _EXEMPT, ())},
-    table=(Row(ids="RootUserGuardrailPolicy", choices=("exempt",)),),
-    placeholders=Placeholders(
-        lists={_EXEMPT: "ExemptAccounts", _TARGETS: "Targets"}, texts=_STACK_NAME
-    ),
+    choices=(_either("ExemptsAccounts", "exempt_accounts", _EXEMPT, ()),),
+    placeholder_texts=_STACK_NAME,
+    placeholder_lists={_EXEMPT: "ExemptAccounts", _TARGETS: "Targets"},
     add=lambda stack, **arguments: RootUserGuardrail(
         stack, "RootUserGuardrail", targets=_TARGETS, **arguments
     ),
@@ -425,19 +398,16 @@ SESSION_GUARDRAIL = ParameterTemplate(
         "HasDelegates": _differs("DelegatedAdministrators", "none"),
         "HasTargets": _differs("Targets", "none"),
     },
-    choices={},
-    table=(
-        Row(ids="RootSessionGuardrailDelegatePolicy", condition="HasDelegates"),
-        Row(ids="RootSessionGuardrailMemberPolicy", condition="HasTargets"),
-    ),
-    placeholders=Placeholders(
-        lists={
-            _SESSION_ROLES: "SessionRoleArns",
-            _DELEGATES: "DelegatedAdministrators",
-            _TARGETS: "Targets",
-        },
-        texts=_STACK_NAME,
-    ),
+    existence={
+        "RootSessionGuardrailDelegatePolicy": "HasDelegates",
+        "RootSessionGuardrailMemberPolicy": "HasTargets",
+    },
+    placeholder_texts=_STACK_NAME,
+    placeholder_lists={
+        _SESSION_ROLES: "SessionRoleArns",
+        _DELEGATES: "DelegatedAdministrators",
+        _TARGETS: "Targets",
+    },
     add=lambda stack: RootSessionGuardrail(
         stack,
         "RootSessionGuardrail",
@@ -449,6 +419,13 @@ SESSION_GUARDRAIL = ParameterTemplate(
 
 # Stands for the parameter.
 _ROLE = "arn:aws:iam::100000000007:role/centralized-root-access/*"
+
+
+def _add_root_use_alarm(stack: Stack, *, notifies: bool, **arguments: Any) -> None:
+    trail = logs.LogGroup.from_log_group_name(stack, "Trail", _parameter(stack, "TrailLogGroup"))
+    topic = _topic(stack, notifies=notifies)
+    RootUseAlarm(stack, "RootUse", trail_log_group=trail, notification_topic=topic, **arguments)
+
 
 ROOT_USE_ALARM = ParameterTemplate(
     name="root-use-alarm",
@@ -470,18 +447,9 @@ ROOT_USE_ALARM = ParameterTemplate(
     }
     | _NOTIFICATION,
     conditions={"Notifies": _NOTIFIES, "NamesRole": _differs("SessionRoleArn", "none")},
-    choices={"role": _either("NamesRole", "session_roles", (_ROLE,), ())},
-    table=(Row(ids="RootUseUnexpectedAssumeRoot[0-9A-F]{8}$", choices=("role",)),),
-    placeholders=Placeholders(texts=_STACK_NAME | {_ROLE: {"Ref": "SessionRoleArn"}}),
-    add=lambda stack, **arguments: RootUseAlarm(
-        stack,
-        "RootUse",
-        trail_log_group=logs.LogGroup.from_log_group_name(
-            stack, "Trail", _parameter(stack, "TrailLogGroup")
-        ),
-        notification_topic=_topic(stack),
-        **arguments,
-    ),
+    choices=(_NOTIFICATION_CHOICE, _either("NamesRole", "session_roles", (_ROLE,), ())),
+    placeholder_texts=_STACK_NAME | {_ROLE: {"Ref": "SessionRoleArn"}},
+    add=_add_root_use_alarm,
 )
 
 TEMPLATES = (ROOT_ACCESS, ROOT_TASKS, GUARDRAIL, SESSION_GUARDRAIL, ROOT_USE_ALARM)

@@ -11,7 +11,6 @@ from aws_cdk import aws_sns as sns
 from cloudformation.parameter_template import (
     Option,
     ParameterTemplate,
-    Row,
     build_parameter_template,
 )
 
@@ -19,7 +18,7 @@ from cloudformation.parameter_template import (
 def add_topics(stack: Stack, *, second: bool) -> None:
     sns.CfnTopic(stack, "Topic", display_name="both" if second else "one")
     if second:
-        sns.CfnTopic(stack, "Second")
+        sns.CfnTopic(stack, "Second", display_name="two")
 
 
 def test_a_resource_of_an_option_has_its_condition(tmp_path: Path) -> None:
@@ -30,13 +29,8 @@ def test_a_resource_of_an_option_has_its_condition(tmp_path: Path) -> None:
         parameters={"Second": {"Type": "String"}},
         add=add_topics,
         conditions={"HasSecond": condition},
-        choices={
-            "second": (
-                Option(condition="HasSecond", arguments={"second": True}),
-                Option(condition=None, arguments={"second": False}),
-            )
-        },
-        table=(Row(ids="Second", condition="HasSecond"), Row(ids="Topic", choices=("second",))),
+        choices=[(Option("HasSecond", {"second": True}), Option(None, {"second": False}))],
+        existence={"Second": "HasSecond"},
     )
     (file,) = build_parameter_template(template, output=tmp_path)
     written = json.loads(file.read_text())
@@ -46,5 +40,9 @@ def test_a_resource_of_an_option_has_its_condition(tmp_path: Path) -> None:
             "Type": "AWS::SNS::Topic",
             "Properties": {"DisplayName": {"Fn::If": ["HasSecond", "both", "one"]}},
         },
-        "Second": {"Type": "AWS::SNS::Topic", "Properties": {}, "Condition": "HasSecond"},
+        "Second": {
+            "Type": "AWS::SNS::Topic",
+            "Properties": {"DisplayName": "two"},
+            "Condition": "HasSecond",
+        },
     }
