@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,13 +33,17 @@ class Permission:
     conditions: dict[str, dict[str, list[str]]] | None = None
 
 
-def grant(scope: Construct, grantee: iam.IGrantable, permissions: list[Permission]) -> iam.Grant:
-    """Grant a principal permissions, which only a principal of the construct's account can use.
+def grant_command(
+    scope: Construct, grantee: iam.IGrantable, permissions: list[Permission]
+) -> iam.Grant:
+    """Grant a principal to find the construct's stack, as every command does, and permissions.
+
+    Only a principal of the construct's account can use them.
 
     Args:
         scope: The construct.
         grantee: The principal.
-        permissions: The permissions.
+        permissions: What the command does after it has found the stack.
 
     Raises:
         ValueError: It is known to be of another account, or it has no policies of its own.
@@ -70,7 +73,7 @@ def grant(scope: Construct, grantee: iam.IGrantable, permissions: list[Permissio
             resource_arns=permission.resources,
             conditions=permission.conditions,
         )
-        for permission in permissions
+        for permission in [_to_find_the_stack(scope)] + permissions
     ]
     granted = functools.reduce(iam.Grant.combine, grants)
     # An ArnPrincipal, for example, has none either.
@@ -82,7 +85,47 @@ def grant(scope: Construct, grantee: iam.IGrantable, permissions: list[Permissio
     return granted
 
 
-def finding_the_stack(scope: Construct) -> Permission:
+def to_start_and_follow_runs(state_machine: sfn.StateMachine) -> list[Permission]:
+    """Return the permissions to start, follow and list the runs of a state machine."""
+    machine = [state_machine.state_machine_arn]
+    map_runs = [arn_of_runs(state_machine, "mapRun", "/*")]
+    return [
+        Permission(["states:StartExecution", "states:ListExecutions"], machine),
+        Permission(
+            ["states:DescribeExecution", "states:ListMapRuns"], [execution_arn(state_machine)]
+        ),
+        # A Map Run has the progress.
+        Permission(["states:DescribeMapRun"], map_runs),
+    ]
+
+
+def to_read_results(
+    bucket: s3.IBucket, state_machine: sfn.StateMachine, *, folder: str
+) -> list[Permission]:
+    """Return the permissions to read and verify the results of a run without a report.
+
+    The hashes of the results are in the executions of its batches, which a Map Run lists.
+
+    Args:
+        bucket: The bucket of the runs.
+        state_machine: The state machine of the runs.
+        folder: Their folder in the bucket: ``runs`` or ``executions``.
+    """
+    objects = [bucket.arn_for_objects(f"{folder}/*/{name}") for name in ("run.json", "results/*")]
+    # A batch that left no result may have left backups.
+    prefixes = {"StringLike": {"s3:prefix": [f"{folder}/*/results/", "backups/*"]}}
+    reading = ["states:DescribeExecution", "states:GetExecutionHistory", "states:ListMapRuns"]
+    batches = [arn_of_runs(state_machine, "execution", "/*:*")]
+    return [
+        Permission(["s3:GetObject"], objects),
+        Permission(["s3:ListBucket"], [bucket.bucket_arn], prefixes),
+        Permission(reading, [execution_arn(state_machine)]),
+        Permission(["states:DescribeExecution"], batches),
+        Permission(["states:ListExecutions"], [arn_of_runs(state_machine, "mapRun", "/*")]),
+    ]
+
+
+def _to_find_the_stack(scope: Construct) -> Permission:
     """Return the permission to read only a construct's own stack, by which commands find it.
 
     They then need the stack's name, as --stack.
@@ -92,42 +135,3 @@ def finding_the_stack(scope: Construct) -> Permission:
     name = ScopedAws(stack).stack_name
     arn = stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{name}/*")
     return Permission(["cloudformation:DescribeStacks", "cloudformation:ListStackResources"], [arn])
-
-
-def starting_runs(state_machine: sfn.StateMachine) -> list[Permission]:
-    """Return the permissions to start, follow and list the runs of a state machine."""
-    machine = [state_machine.state_machine_arn]
-    map_runs = [arn_of_runs(state_machine, "mapRun", "/*")]
-    return [
-        Permission(["states:StartExecution", "states:ListExecutions"], machine),
-        Permission(
-            ["states:DescribeExecution", "states:ListMapRuns"], [execution_arn(state_machine)]
-        ),
-        # It has the progress.
-        Permission(["states:DescribeMapRun"], map_runs),
-    ]
-
-
-def listing_results(bucket: s3.IBucket, *, folders: Iterable[str]) -> Permission:
-    """Return the permission to list the results of runs in some folders, and the backups."""
-    prefixes = [f"{folder}/*/results/" for folder in folders]
-    conditions = {"StringLike": {"s3:prefix": prefixes + ["backups/*"]}}
-    return Permission(["s3:ListBucket"], [bucket.bucket_arn], conditions)
-
-
-def reading_results(
-    bucket: s3.IBucket, state_machine: sfn.StateMachine, *, folder: str
-) -> list[Permission]:
-    """Return the permissions to read and verify the results of a run without a report.
-
-    The hashes of the results are in the executions of its batches, which a Map Run lists.
-    """
-    objects = [bucket.arn_for_objects(f"{folder}/*/{name}") for name in ("run.json", "results/*")]
-    reading = ["states:DescribeExecution", "states:GetExecutionHistory", "states:ListMapRuns"]
-    batches = [arn_of_runs(state_machine, "execution", "/*:*")]
-    return [
-        Permission(["s3:GetObject"], objects),
-        Permission(reading, [execution_arn(state_machine)]),
-        Permission(["states:DescribeExecution"], batches),
-        Permission(["states:ListExecutions"], [arn_of_runs(state_machine, "mapRun", "/*")]),
-    ]

@@ -294,7 +294,8 @@ class RootTasks(Construct):
         Raises:
             ValueError: The principal is known to be of another account, or has no policies.
         """
-        return self._grant_start(grantee, self.audit_state_machine)
+        starting = grants.to_start_and_follow_runs(self.audit_state_machine)
+        return grants.grant_command(self, grantee, starting)
 
     def grant_execute(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``execute``.
@@ -317,7 +318,8 @@ class RootTasks(Construct):
                 f"{self.node.path} lists no task that makes changes, so it has no state machine to "
                 "execute plans. Add one to tasks."
             )
-        return self._grant_start(grantee, self.execute_state_machine)
+        starting = grants.to_start_and_follow_runs(self.execute_state_machine)
+        return grants.grant_command(self, grantee, starting)
 
     def grant_stop(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``stop``.
@@ -334,7 +336,7 @@ class RootTasks(Construct):
         # Of audits and plans, too: to stop these needs no reading of what they found.
         executions = [execution_arn(own) for own in self._own_state_machines]
         stopping = Permission(["states:DescribeExecution", "states:StopExecution"], executions)
-        return self._grant_results(grantee, stopping, of={"executions": self.execute_state_machine})
+        return self._grant_with_key(grantee, [stopping] + self._to_read_results_of_executions())
 
     def grant_read_reports(self, grantee: iam.IGrantable) -> iam.Grant:
         """Grant the command ``report``, with which the others end.
@@ -356,33 +358,22 @@ class RootTasks(Construct):
             "runs/*/executed-by.json",
         ]
         objects = [self.bucket.arn_for_objects(pattern) for pattern in reports]
-        by_folder = {"runs": self.audit_state_machine, "executions": self.execute_state_machine}
-        reading = Permission(["s3:GetObject"], objects)
-        return self._grant_results(grantee, reading, of=by_folder)
+        reading = [Permission(["s3:GetObject"], objects)]
+        reading += grants.to_read_results(self.bucket, self.audit_state_machine, folder="runs")
+        return self._grant_with_key(grantee, reading + self._to_read_results_of_executions())
 
-    def _grant_results(
-        self,
-        grantee: iam.IGrantable,
-        permission: Permission,
-        *,
-        of: Mapping[str, sfn.StateMachine | None],
-    ) -> iam.Grant:
-        """Grant a permission, finding the stack, and reading the results of runs in folders."""
-        by_folder = {folder: own for folder, own in of.items() if own is not None}
-        # Each command first finds the deployment in its stack's outputs.
-        granted = [permission, grants.finding_the_stack(self)]
-        for folder, own in by_folder.items():
-            granted += grants.reading_results(self.bucket, own, folder=folder)
-        if by_folder:
-            granted.append(grants.listing_results(self.bucket, folders=by_folder))
-        grant = grants.grant(self, grantee, granted)
+    def _to_read_results_of_executions(self) -> list[Permission]:
+        """Return the permissions to read what executions of plans did; none if there are none."""
+        if self.execute_state_machine is None:
+            return []
+        return grants.to_read_results(self.bucket, self.execute_state_machine, folder="executions")
+
+    def _grant_with_key(self, grantee: iam.IGrantable, permissions: list[Permission]) -> iam.Grant:
+        """Grant a command its permissions, and the key of the bucket, from which it reads."""
+        grant = grants.grant_command(self, grantee, permissions)
         if self._encryption_key is None:
             return grant
         return grant.combine(self._encryption_key.grant_decrypt(grantee))
-
-    def _grant_start(self, grantee: iam.IGrantable, state_machine: sfn.StateMachine) -> iam.Grant:
-        starting = grants.starting_runs(state_machine)
-        return grants.grant(self, grantee, [grants.finding_the_stack(self)] + starting)
 
     def _build_metrics(self, *, security_hub_findings: bool) -> None:
         audits = self.audit_state_machine
