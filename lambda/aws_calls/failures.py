@@ -24,7 +24,8 @@ from botocore.parsers import ResponseParserError
 from common.errors import RootAccessError
 from common.json_text import truncate_json
 
-_THROTTLING = frozenset(
+# AWS did nothing, and a later attempt may succeed.
+_RETRYABLE_CODES = frozenset(
     {
         # SNS's, Step Functions' and SQS's errors of the key of what they encrypt.
         "KMS.Throttling",
@@ -38,10 +39,6 @@ _THROTTLING = frozenset(
         "Throttled",
         "Throttling",
         "TooManyRequests",
-    }
-)
-_CONCURRENT_MODIFICATION = frozenset(
-    {
         "ConcurrentModification",
         # IAM's error of an entity that was deleted and created again a moment ago.
         "EntityTemporarilyUnmodifiable",
@@ -50,8 +47,17 @@ _CONCURRENT_MODIFICATION = frozenset(
         "OperationAborted",
     }
 )
-_SERVER_ERRORS = frozenset(
-    {"InternalError", "InternalFailure", "Service", "ServiceFailure", "ServiceUnavailable"}
+# AWS failed on its side, and may have done what was asked before.
+_SERVER_ERROR_CODES = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "Service",
+        "ServiceFailure",
+        "ServiceUnavailable",
+        # S3's end of an upload that has stalled, with status 400.
+        "RequestTimeout",
+    }
 )
 # What an error says if a certificate is not trusted, or the authorities cannot be read. Other
 # errors of TLS and of proxies are broken connections.
@@ -64,13 +70,17 @@ _NO_RESPONSE = (HTTPClientError, ConnectionError, IncompleteReadError, ResponseP
 
 
 class FailureKind(StrEnum):
-    """The meaning of a failure for the caller; the value names it in a sentence."""
+    """The meaning of a failure for the caller.
 
-    THROTTLED = "throttled"
-    SERVER_ERROR = "error inside AWS"
-    CONNECTION_FAILED = "no connection"
-    NO_RESPONSE = "no response"
-    CONCURRENT_MODIFICATION = "concurrent change"
+    Attributes:
+        RETRYABLE: Nothing was done, and a later attempt may succeed: throttling, no connection, a
+            concurrent change.
+        EFFECT_UNKNOWN: The response is lost, or AWS failed on its side: the call may have taken
+            effect.
+    """
+
+    RETRYABLE = "retryable"
+    EFFECT_UNKNOWN = "effect unknown"
     ACCESS_DENIED = "access denied"
     TRUSTED_ACCESS_DISABLED = "trusted access not enabled"
     INCONSISTENT_READS = "inconsistent reads"
@@ -79,8 +89,6 @@ class FailureKind(StrEnum):
     OUT_OF_TIME = "out of time"
     REFUSED = "refused"
 
-
-_MAY_HAVE_TAKEN_EFFECT = frozenset({FailureKind.NO_RESPONSE, FailureKind.SERVER_ERROR})
 
 _MAX_AWS_MESSAGE_BYTES = 600
 
@@ -91,11 +99,15 @@ class Failure:
 
     Attributes:
         operation: The call, named as in an IAM policy.
+        kind: What it means for the caller.
+        code: AWS's code of the error, or a name of ours if AWS returned none.
+        message: AWS's message, or ours.
         reason: The Reason of a ConstraintViolationException or InvalidInputException.
+        attempts: How often the call was tried.
         waited: Seconds from the first attempt to the last one.
         timed_out: Whether more time might have helped.
-        may_have_taken_effect: Whether an attempt may have taken effect although its response was
-            lost.
+        may_have_taken_effect: Whether one of the attempts may have taken effect, although none
+            succeeded.
     """
 
     operation: str
@@ -152,7 +164,7 @@ def describe_response(failure: Failure) -> str:
     attempts = "1 attempt"
     if failure.attempts > 1:
         attempts = f"{failure.attempts} attempts"
-    return f"{response}. Gave up after {attempts} over {failure.waited:.0f} s ({failure.kind})."
+    return f"{response}. Gave up after {attempts} over {failure.waited:.0f} s."
 
 
 @contextmanager
@@ -189,21 +201,16 @@ def _from_client_error(operation: str, error: ClientError) -> Failure:
         # S3 names the bucket that does not exist.
         reason=response.get("Reason") or detail.get("BucketName", ""),
     )
-    kind = _kind(failure, status=response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    return replace(failure, kind=kind, may_have_taken_effect=kind in _MAY_HAVE_TAKEN_EFFECT)
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return replace(failure, kind=_kind(failure, status=status))
 
 
 def _kind(failure: Failure, *, status: int) -> FailureKind:
     # Only by its status: Security Hub's LimitExceeded, whose code means a quota in other services.
-    if failure.name in _THROTTLING or status == 429:
-        return FailureKind.THROTTLED
-    if status >= 500 or failure.name in _SERVER_ERRORS:
-        return FailureKind.SERVER_ERROR
-    if failure.name == "RequestTimeout":
-        # S3 ends an upload that has stalled with status 400.
-        return FailureKind.NO_RESPONSE
-    if failure.name in _CONCURRENT_MODIFICATION:
-        return FailureKind.CONCURRENT_MODIFICATION
+    if failure.name in _RETRYABLE_CODES or status == 429:
+        return FailureKind.RETRYABLE
+    if failure.name in _SERVER_ERROR_CODES or status >= 500:
+        return FailureKind.EFFECT_UNKNOWN
     if failure.name == "AccessDenied":
         return FailureKind.ACCESS_DENIED
     if failure.name == "ServiceAccessNotEnabled" or failure.reason == "SERVICE_ACCESS_NOT_ENABLED":
@@ -217,22 +224,16 @@ def _from_transport_error(operation: str, error: Exception) -> Failure:
         # The SDK's message leaves out why.
         message = f"{message} ({error.kwargs.get('error')})"
     kind = _kind_of_transport_error(error, message)
-    return Failure(
-        operation=operation,
-        kind=kind,
-        code=type(error).__name__,
-        message=message,
-        may_have_taken_effect=kind in _MAY_HAVE_TAKEN_EFFECT,
-    )
+    return Failure(operation=operation, kind=kind, code=type(error).__name__, message=message)
 
 
 def _kind_of_transport_error(error: Exception, message: str) -> FailureKind:
     if any(sign in message for sign in _SIGNS_OF_NO_TRUST.get(type(error), ())):
         return FailureKind.REFUSED
     if isinstance(error, _NOT_CONNECTED):
-        return FailureKind.CONNECTION_FAILED
+        return FailureKind.RETRYABLE
     # The request may have arrived.
     if isinstance(error, _NO_RESPONSE):
-        return FailureKind.NO_RESPONSE
+        return FailureKind.EFFECT_UNKNOWN
     # For example, there are no credentials.
     return FailureKind.REFUSED

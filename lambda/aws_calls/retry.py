@@ -20,11 +20,8 @@ _MAX_WAIT_SECONDS = 8.0
 
 _TRANSIENT = frozenset(
     {
-        FailureKind.THROTTLED,
-        FailureKind.SERVER_ERROR,
-        FailureKind.CONNECTION_FAILED,
-        FailureKind.NO_RESPONSE,
-        FailureKind.CONCURRENT_MODIFICATION,
+        FailureKind.RETRYABLE,
+        FailureKind.EFFECT_UNKNOWN,
         FailureKind.INCONSISTENT_READS,
     }
 )
@@ -93,7 +90,7 @@ class RetryBudget:
                 # An inner attempt has used up its own budget.
                 if error.failure.timed_out:
                     raise
-                may_have_taken_effect |= error.failure.may_have_taken_effect
+                may_have_taken_effect |= error.failure.kind is FailureKind.EFFECT_UNKNOWN
                 is_transient = self._is_transient(error.failure)
                 if is_transient and self._wait(attempts):
                     continue

@@ -124,82 +124,62 @@ def test_a_list_that_is_not_truncated_ends_regardless_of_its_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "may_have_taken_effect"),
+    ("error", "kind"),
     [
-        (client_error("ThrottlingException"), FailureKind.THROTTLED, False),
-        (client_error("KMSThrottling"), FailureKind.THROTTLED, False),
-        (client_error("KMS.ThrottlingException"), FailureKind.THROTTLED, False),
-        (client_error("KmsThrottled"), FailureKind.THROTTLED, False),
-        (client_error("KmsThrottlingException"), FailureKind.THROTTLED, False),
-        (client_error("ProvisionedThroughputExceededException"), FailureKind.THROTTLED, False),
-        (client_error("LimitExceededException", status=429), FailureKind.THROTTLED, False),
-        (client_error("LimitExceeded", status=409), FailureKind.REFUSED, False),
-        (client_error("SlowDown", status=503), FailureKind.THROTTLED, False),
-        (client_error("ServiceException"), FailureKind.SERVER_ERROR, True),
-        (client_error("Anything", status=503), FailureKind.SERVER_ERROR, True),
-        (client_error("RequestTimeout"), FailureKind.NO_RESPONSE, True),
-        (
-            client_error("ConcurrentModificationException"),
-            FailureKind.CONCURRENT_MODIFICATION,
-            False,
-        ),
-        (client_error("OperationAborted", status=409), FailureKind.CONCURRENT_MODIFICATION, False),
-        (client_error("EntityTemporarilyUnmodifiable"), FailureKind.CONCURRENT_MODIFICATION, False),
-        (client_error("AccessDeniedException", status=403), FailureKind.ACCESS_DENIED, False),
-        (
-            client_error("ServiceAccessNotEnabledException"),
-            FailureKind.TRUSTED_ACCESS_DISABLED,
-            False,
-        ),
+        (client_error("ThrottlingException"), FailureKind.RETRYABLE),
+        (client_error("KMSThrottling"), FailureKind.RETRYABLE),
+        (client_error("KMS.ThrottlingException"), FailureKind.RETRYABLE),
+        (client_error("KmsThrottled"), FailureKind.RETRYABLE),
+        (client_error("KmsThrottlingException"), FailureKind.RETRYABLE),
+        (client_error("ProvisionedThroughputExceededException"), FailureKind.RETRYABLE),
+        (client_error("LimitExceededException", status=429), FailureKind.RETRYABLE),
+        (client_error("LimitExceeded", status=409), FailureKind.REFUSED),
+        (client_error("SlowDown", status=503), FailureKind.RETRYABLE),
+        (client_error("ServiceException"), FailureKind.EFFECT_UNKNOWN),
+        (client_error("Anything", status=503), FailureKind.EFFECT_UNKNOWN),
+        (client_error("RequestTimeout"), FailureKind.EFFECT_UNKNOWN),
+        (client_error("ConcurrentModificationException"), FailureKind.RETRYABLE),
+        (client_error("OperationAborted", status=409), FailureKind.RETRYABLE),
+        (client_error("EntityTemporarilyUnmodifiable"), FailureKind.RETRYABLE),
+        (client_error("AccessDeniedException", status=403), FailureKind.ACCESS_DENIED),
+        (client_error("ServiceAccessNotEnabledException"), FailureKind.TRUSTED_ACCESS_DISABLED),
         (
             client_error("ConstraintViolationException", reason="SERVICE_ACCESS_NOT_ENABLED"),
             FailureKind.TRUSTED_ACCESS_DISABLED,
-            False,
         ),
-        (ConnectionClosedError(endpoint_url="https://aws"), FailureKind.NO_RESPONSE, True),
+        (ConnectionClosedError(endpoint_url="https://aws"), FailureKind.EFFECT_UNKNOWN),
         (
             tls_error("EOF occurred in violation of protocol (_ssl.c:2427)"),
-            FailureKind.NO_RESPONSE,
-            True,
+            FailureKind.EFFECT_UNKNOWN,
         ),
         (
             tls_error("[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] x (_ssl.c:1)"),
-            FailureKind.NO_RESPONSE,
-            True,
+            FailureKind.EFFECT_UNKNOWN,
         ),
-        (
-            tls_error("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed (_ssl.c:1)"),
-            FailureKind.REFUSED,
-            False,
-        ),
-        (tls_error("hostname 'localhost' doesn't match 'other'"), FailureKind.REFUSED, False),
-        (
-            tls_error("[X509: NO_CERTIFICATE_OR_CRL_FOUND] none (_ssl.c:4154)"),
-            FailureKind.REFUSED,
-            False,
-        ),
-        (tls_error("[Errno 2] No such file or directory"), FailureKind.REFUSED, False),
-        (IncompleteReadError(actual_bytes=1, expected_bytes=2), FailureKind.NO_RESPONSE, True),
-        (ResponseParserError("cut off"), FailureKind.NO_RESPONSE, True),
-        (EndpointConnectionError(endpoint_url="https://aws"), FailureKind.CONNECTION_FAILED, False),
-        (proxy_error("[Errno 111] Connection refused"), FailureKind.CONNECTION_FAILED, False),
-        (proxy_error("CERTIFICATE_VERIFY_FAILED"), FailureKind.REFUSED, False),
+        (tls_error("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed (_ssl.c:1)"), FailureKind.REFUSED),
+        (tls_error("hostname 'localhost' doesn't match 'other'"), FailureKind.REFUSED),
+        (tls_error("[X509: NO_CERTIFICATE_OR_CRL_FOUND] none (_ssl.c:4154)"), FailureKind.REFUSED),
+        (tls_error("[Errno 2] No such file or directory"), FailureKind.REFUSED),
+        (IncompleteReadError(actual_bytes=1, expected_bytes=2), FailureKind.EFFECT_UNKNOWN),
+        (ResponseParserError("cut off"), FailureKind.EFFECT_UNKNOWN),
+        (EndpointConnectionError(endpoint_url="https://aws"), FailureKind.RETRYABLE),
+        (proxy_error("[Errno 111] Connection refused"), FailureKind.RETRYABLE),
+        (proxy_error("CERTIFICATE_VERIFY_FAILED"), FailureKind.REFUSED),
     ],
     ids=lambda value: str(value).removeprefix("SSL validation failed for ")[:40],
 )
 def test_a_failure_says_whether_to_retry_and_whether_the_call_may_have_taken_effect(
-    error: Exception, kind: FailureKind, may_have_taken_effect: bool
+    error: Exception, kind: FailureKind
 ) -> None:
     with pytest.raises(CallError) as raised, call_errors(OPERATION):
         raise error
     assert raised.value.failure.kind is kind
-    assert raised.value.failure.may_have_taken_effect is may_have_taken_effect
 
 
 def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries() -> None:
     failure = Failure(
         operation=OPERATION,
-        kind=FailureKind.THROTTLED,
+        kind=FailureKind.RETRYABLE,
         code="Throttling",
         message="Rate exceeded.",
         reason="RATE",
@@ -208,8 +188,8 @@ def test_a_failure_is_described_in_one_sentence_and_one_about_the_retries() -> N
         timed_out=True,
     )
     once, failed = replace(failure, attempts=1), f"{OPERATION}: Throttling (RATE): Rate exceeded."
-    assert describe(failure) == f"{failed} Gave up after 3 attempts over 41 s (throttled)."
-    assert describe(once) == f"{failed} Gave up after 1 attempt over 41 s (throttled)."
+    assert describe(failure) == f"{failed} Gave up after 3 attempts over 41 s."
+    assert describe(once) == f"{failed} Gave up after 1 attempt over 41 s."
     assert describe(replace(once, timed_out=False)) == failed
     assert len(describe(replace(failure, message="x" * 5_000))) < 800
 

@@ -146,7 +146,7 @@ def test_a_mark_that_cannot_be_read_loses_neither_the_report_nor_its_hint(
 
     def read_unless_mark(bucket: Bucket, key: str) -> bytes:
         if key.endswith("executed-by.json"):
-            raise error_of_call("s3:GetObject", FailureKind.NO_RESPONSE, "Nothing was received.")
+            raise error_of_call("s3:GetObject", FailureKind.EFFECT_UNKNOWN, "Nothing was received.")
         return read(bucket, key)
 
     monkeypatch.setattr(Bucket, "read", read_unless_mark)

@@ -52,7 +52,7 @@ def test_the_error_says_what_failed_what_was_applied_and_what_was_not() -> None:
     register = "organizations:RegisterDelegatedAdministrator"
     assert text == (
         f"{register}({OTHER}) failed in account {MANAGEMENT}: Refused (BECAUSE): No. "
-        "Gave up after 3 attempts over 41 s (refused). "
+        "Gave up after 3 attempts over 41 s. "
         f"Check {OTHER} in delegated_administrators. "
         "Applied by this invocation: organizations:EnableAWSServiceAccess, "
         f"organizations:DeregisterDelegatedAdministrator({MEMBER}). "

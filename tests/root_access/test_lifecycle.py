@@ -139,7 +139,7 @@ def test_a_failure_that_lasts_is_retried_in_growing_intervals_and_ends_in_time(
 ) -> None:
     inject(function.on_event, ENABLE_SESSIONS, THROTTLING_EXCEPTION)
     error = create_error(stack)
-    assert error.failure.kind is FailureKind.THROTTLED
+    assert error.failure.kind is FailureKind.RETRYABLE
     assert error.failure.timed_out
     assert error.failure.attempts == len(function.time.starts) + 1
     assert error.failure.waited == function.time.seconds <= LAST_START

@@ -259,7 +259,7 @@ def test_a_session_is_opened_while_there_is_time_for_its_calls() -> None:
 
     with ThreadPoolExecutor(1) as executor, pytest.raises(CallError) as raised:
         open_audit_session(Sts(), time.clock(), executor)
-    assert raised.value.failure.kind is FailureKind.THROTTLED
+    assert raised.value.failure.kind is FailureKind.RETRYABLE
     assert 400 < calls[-1] < DEADLINE - ATTEMPT_RESERVE_SECONDS - 30
 
 
