@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from botocore import xform_name
 
-from .failures import CallError, Failure, FailureKind, call_errors, error_of_call
+from .failures import FailureKind, call_errors, error_of_call
 from .retry import RetryBudget
 
 # The SDK's names, where they are not those of an IAM policy.
@@ -17,9 +17,6 @@ _SDK_SERVICES = {"states": "stepfunctions"}
 _SDK_OPERATIONS = {"s3:ListAllMyBuckets": "ListBuckets", "s3:ListBucket": "ListObjectsV2"}
 # The calls whose response lacks a list that is empty.
 _WITHOUT_EMPTY_LISTS = frozenset({"s3:ListBucket"})
-
-# 100,000 entries at twenty a page: more accounts than an organization has.
-_MAX_PAGES = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +90,12 @@ class AwsCalls:
             parameters: The other parameters of the call.
 
         Raises:
-            CallError: A page failed or is incomplete, a token came twice, or there are too many.
+            CallError: A page failed or is incomplete, or a token came twice.
         """
         response_token = response_token or token
         next_page: dict[str, str] = {}
-        seen: set[str] = set()
-        for _ in range(_MAX_PAGES):
+        seen_tokens: set[str] = set()
+        while True:
             page = self.call(operation, **parameters, **next_page)
             if items in page.members or operation not in _WITHOUT_EMPTY_LISTS:
                 yield from page.require(items)
@@ -111,11 +108,11 @@ class AwsCalls:
             # An empty page is not the last one, a page without a token is.
             if not value:
                 return
-            if value in seen:
-                raise _endless(operation, "RepeatedPageToken", "the list repeats a page")
-            seen.add(value)
+            if value in seen_tokens:
+                message = "the list repeats a page"
+                raise error_of_call(operation, FailureKind.INCONSISTENT_READS, message)
+            seen_tokens.add(value)
             next_page = {token: value}
-        raise _endless(operation, "TooManyPages", f"the list has more than {_MAX_PAGES} pages")
 
     def with_budget(self, budget: RetryBudget) -> Self:
         """Return the same with another budget."""
@@ -128,12 +125,6 @@ class AwsCalls:
     def until(self, event: threading.Event) -> Self:
         """Return the same, which starts no call once the event is set."""
         return self.with_budget(self.budget.until(event))
-
-
-def _endless(operation: str, code: str, message: str) -> CallError:
-    return CallError(
-        Failure(operation=operation, kind=FailureKind.REFUSED, code=code, message=message)
-    )
 
 
 def require(members: Mapping[str, Any], name: str, *, operation: str) -> Any:

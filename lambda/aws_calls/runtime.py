@@ -9,14 +9,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from botocore.config import Config
-from botocore.loaders import Loader, create_loader
+from botocore.loaders import create_loader
 from botocore.session import Session
-
-from common.arn import Arn
 
 
 class LambdaContext(Protocol):
@@ -43,27 +40,6 @@ class Clock:
     now: Callable[[], float]
     sleep: Callable[[float], None]
     random: Callable[[], float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FunctionArn:
-    """A function's name, and where it runs, by its ARN; outside of Lambda it has no name."""
-
-    partition: str
-    region: str
-    account_id: str
-    name: str = ""
-
-    @classmethod
-    def parse(cls, arn: str) -> FunctionArn:
-        """Return the parts of an ARN, which may have a version at its end."""
-        parts = Arn.parse(arn)
-        return cls(
-            partition=parts.partition,
-            region=parts.region,
-            account_id=parts.account_id,
-            name=parts.resource.split(":")[1],
-        )
 
 
 def one_attempt() -> Config:
@@ -107,7 +83,8 @@ def new_session(profile: str | None = None) -> Session:
     # AssumeRoot exists only in a Region's own STS, not in the global one, which old SDKs call by
     # default.
     session.set_config_variable("sts_regional_endpoints", "regional")
-    session.register_component("data_loader", _models(session.get_config_variable("data_path")))
+    models = _models_of_services(session.get_config_variable("data_path"))
+    session.register_component("data_loader", models)
     return session
 
 
@@ -120,29 +97,8 @@ def new_client(
     return client
 
 
-class _Models(Loader):
-    """The models of services, which threads share.
-
-    The SDK would look into each of its 435 folders to find one.
-    """
-
-    _lock = threading.Lock()
-
-    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 (the SDK's)
-        """Return the names of all folders: the SDK looks into that of the service that it needs."""
-        folders = filter(Path.is_dir, map(Path, self.search_paths))
-        return [entry.name for folder in folders for entry in folder.iterdir()]
-
-    def load_service_model(self, *arguments: Any, **options: Any) -> Any:
-        """Return a model; the SDK completes it when it loads it."""
-        with self._lock:
-            return super().load_service_model(*arguments, **options)
-
-
-@functools.cache
-def _models(data_path: str | None) -> Loader:
-    paths = create_loader(data_path).search_paths
-    return _Models(extra_search_paths=paths, include_default_search_paths=False)
+# Loaded once for all sessions of a process, by the path on which the SDK looks for more of them.
+_models_of_services = functools.cache(create_loader)
 
 
 def _share_authorities(client: Any) -> None:

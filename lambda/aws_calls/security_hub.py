@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from common.arn import Arn
+from common.typed_json import format_time
 from common.untrusted import printable
 
 from .calls import AwsCalls
 from .failures import CallError, describe
-from .runtime import FunctionArn
 
 IMPORT_FINDINGS = "securityhub:BatchImportFindings"
 _MAX_BATCH = 100
@@ -67,11 +68,13 @@ class SecurityFinding:
     updated_at: datetime
     archived: bool = False
 
-    def id(self, importer: FunctionArn) -> str:
+    def id(self, importer: Arn) -> str:
         """Return the finding's ID: the same in every import by one function."""
-        return f"centralized-root-access/{self.check}/{importer.name}/{self.account_id}"
+        # Of function:Report:1, for example, the name without the version.
+        function_name = importer.resource.split(":")[1]
+        return f"centralized-root-access/{self.check}/{function_name}/{self.account_id}"
 
-    def as_asff(self, importer: FunctionArn) -> dict[str, Any]:
+    def as_asff(self, importer: Arn) -> dict[str, Any]:
         """Return it in the AWS Security Finding Format.
 
         Args:
@@ -92,8 +95,9 @@ class SecurityFinding:
             "ProductName": "Centralized Root Access",
             "GeneratorId": f"centralized-root-access/{self.check}",
             "AwsAccountId": account_id,
-            "CreatedAt": _time(self.created_at),
-            "UpdatedAt": _time(self.updated_at),
+            # https://docs.aws.amazon.com/securityhub/1.0/APIReference/Welcome.html#timestamps
+            "CreatedAt": format_time(self.created_at),
+            "UpdatedAt": format_time(self.updated_at),
             "Title": self.title,
             "Description": _beginning(printable(self.description)),
             "Remediation": {"Recommendation": {"Text": self.recommendation}},
@@ -129,7 +133,7 @@ class ImportResult:
 
 
 def import_findings(
-    findings: Iterable[SecurityFinding], *, aws: AwsCalls, importer: FunctionArn
+    findings: Iterable[SecurityFinding], *, aws: AwsCalls, importer: Arn
 ) -> ImportResult:
     """Import findings, a hundred per call. A call that fails is the last one, and raises nothing.
 
@@ -167,7 +171,3 @@ def _beginning(text: str) -> str:
     if len(text) <= _MAX_DESCRIPTION_CHARACTERS:
         return text
     return f"{text[: _MAX_DESCRIPTION_CHARACTERS - 1]}…"
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

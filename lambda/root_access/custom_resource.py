@@ -10,7 +10,8 @@ from typing import Any
 
 from aws_calls.calls import AwsCalls
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import Clock, FunctionArn, LambdaContext
+from aws_calls.runtime import Clock, LambdaContext
+from common.arn import Arn
 
 from .converge import Convergence
 from .organization import Organization
@@ -67,7 +68,7 @@ def apply_request(
     )
     organization = Organization(
         aws=AwsCalls(clients=clients, budget=budget),
-        account_id=FunctionArn.parse(context.invoked_function_arn).account_id,
+        account_id=Arn.parse(context.invoked_function_arn).account_id,
         delegates_managed=desired.delegated_administrators is not None,
     )
     root_access = Convergence(

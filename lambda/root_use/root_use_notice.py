@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from aws_calls.calls import AwsCalls
 from aws_calls.notices import MAX_LISTED, Notice, bullets, paragraphs, publish_or_fail
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import FunctionArn, LambdaContext, create_clients, system_clock
+from aws_calls.runtime import LambdaContext, create_clients, system_clock
+from common.arn import Arn
 from common.function_settings import FunctionSettings
 from common.log import log_sdk, write_line
 from common.untrusted import text_or_unknown
@@ -52,7 +53,7 @@ def on_delivery(event: object, context: LambdaContext) -> None:
         event,
         settings=Settings.from_environment(os.environ),
         aws=AwsCalls(clients=create_clients(), budget=budget),
-        account_id=FunctionArn.parse(context.invoked_function_arn).account_id,
+        account_id=Arn.parse(context.invoked_function_arn).account_id,
         log=write_line,
     )
 

@@ -84,20 +84,17 @@ def test_a_throttled_page_is_repeated_and_the_list_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tokens", "code", "calls"),
+    ("tokens", "calls"),
     [
-        pytest.param(
-            [str(number) for number in range(9_999)], "TooManyPages", 5_000, id="too many pages"
-        ),
-        pytest.param(["again"] * 99, "RepeatedPageToken", 2, id="one token"),
-        pytest.param(["a", "b", "c"] * 33, "RepeatedPageToken", 4, id="a circle"),
+        pytest.param(["again"] * 99, 2, id="one token"),
+        pytest.param(["a", "b", "c"] * 33, 4, id="a circle"),
     ],
 )
-def test_a_list_that_does_not_end_is_a_failure(tokens: list[str], code: str, calls: int) -> None:
+def test_a_list_that_does_not_end_is_a_failure(tokens: list[str], calls: int) -> None:
     service = Service(*({"Items": [], "NextMarker": token} for token in tokens))
     with pytest.raises(CallError) as raised:
         list(list_of(service))
-    assert raised.value.failure.code == code
+    assert raised.value.failure.message == "the list repeats a page"
     assert len(service.calls) == calls
 
 

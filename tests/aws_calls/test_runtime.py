@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore import BOTOCORE_ROOT
 from botocore.exceptions import SSLError
 from werkzeug.serving import make_ssl_devcert
 
@@ -208,22 +207,9 @@ class Renamed:
         return Renamed(found, self._name) if name in ("_endpoint", "http_session") else found
 
 
-def test_each_model_is_loaded_once_and_only_the_folder_of_its_service_is_looked_into(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    loader = new_session().get_component("data_loader")
-    assert new_session().get_component("data_loader") is loader
-    looked_into: list[str] = []
-    exists = loader.file_loader.exists
-
-    def note(path: str) -> bool:
-        looked_into.append(Path(path).relative_to(Path(BOTOCORE_ROOT) / "data").parts[0])
-        return bool(exists(path))
-
-    loader._cache.clear()
-    monkeypatch.setattr(loader.file_loader, "exists", note)
-    new_session().get_service_model("sqs")
-    assert set(looked_into) == {"sqs"}
+def test_the_sessions_of_a_process_share_the_models_of_services() -> None:
+    first, second = new_session(), new_session()
+    assert first.get_component("data_loader") is second.get_component("data_loader")
 
 
 def test_signing_in_and_models_of_ones_own_are_found(

@@ -9,10 +9,11 @@ from typing import Any
 from botocore.session import Session
 
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import FunctionArn, one_attempt
+from aws_calls.runtime import one_attempt
 from centralized_root_access.preflight.attachments import OrganizationPolicies
 from centralized_root_access.preflight.evaluate import Decision
 from centralized_root_access.preflight.reader import PolicyReader
+from common.arn import Arn
 from local_aws.emulation import LocalOrganization
 from root_tasks.aws.clients import RunClients
 from root_tasks.aws.invocation import Aws
@@ -48,8 +49,8 @@ def reader_of(client: Any) -> PolicyReader:
     sessions = SessionClients(Session(), config=one_attempt())
     return PolicyReader(
         Aws(
-            find_function=lambda: FunctionArn(
-                partition="aws", region="us-east-1", account_id=MANAGEMENT
+            find_function=lambda: Arn(
+                partition="aws", region="us-east-1", account_id=MANAGEMENT, resource=""
             ),
             clients=RunClients(lambda service: client, sessions=sessions),
             now=lambda: datetime.now(UTC),

@@ -48,7 +48,7 @@ def test_each_drift_check_imports_whether_the_organization_matches_the_stack(
     assert failed["Description"] == f"Organization {with_root_access.id}. RootSessions is disabled."
     assert failed["CreatedAt"] == passed["CreatedAt"]
     looked = (passed["UpdatedAt"], failed["UpdatedAt"])
-    assert looked == ("2027-01-15T08:00:00.500Z", "2027-01-15T09:00:00.500Z")
+    assert looked == ("2027-01-15T08:00:00.500000Z", "2027-01-15T09:00:00.500000Z")
 
 
 def test_a_drift_check_without_a_delegated_administrator_passes_and_says_so(

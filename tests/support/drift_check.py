@@ -12,8 +12,8 @@ import boto3
 
 from aws_calls.calls import AwsCalls
 from aws_calls.notices import PUBLISH
-from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import IMPORT_FINDINGS
+from common.arn import Arn
 from root_access.drift import check
 from root_access.drift.check import DriftCheckSettings
 from root_access.drift.repair import DESCRIBE_STACKS
@@ -128,8 +128,11 @@ class DriftCheck(Publisher):
         check.DriftCheck(
             settings=self.settings or self._settings(),
             aws=AwsCalls(clients=self.client, budget=self.function.time.budget(seconds=180)),
-            function=FunctionArn(
-                partition="aws", region="us-east-1", account_id=MANAGEMENT, name="Drift"
+            function=Arn(
+                partition="aws",
+                region="us-east-1",
+                account_id=MANAGEMENT,
+                resource="function:Drift",
             ),
             checked_at=datetime.fromtimestamp(self.seconds, tz=UTC),
             log=self.write,

@@ -13,8 +13,9 @@ from aws_calls.calls import AwsCalls
 from aws_calls.failures import CallError
 from aws_calls.notices import Notice, publish_or_fail
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import FunctionArn, LambdaContext, create_clients, system_clock
+from aws_calls.runtime import LambdaContext, create_clients, system_clock
 from aws_calls.security_hub import SecurityFinding, import_findings
+from common.arn import Arn
 from common.function_settings import FunctionSettings
 from common.log import ORGANIZATION_ID, log_sdk, metric_line, write_line
 from common.next_step import NextStep
@@ -71,7 +72,7 @@ def on_check(event: Mapping[str, Any], context: LambdaContext) -> None:
     DriftCheck(
         settings=DriftCheckSettings.from_environment(os.environ),
         aws=AwsCalls(clients=create_clients(), budget=budget),
-        function=FunctionArn.parse(context.invoked_function_arn),
+        function=Arn.parse(context.invoked_function_arn),
         checked_at=datetime.now(UTC),
         log=write_line,
     ).run(event)
@@ -91,7 +92,7 @@ class DriftCheck:
 
     settings: DriftCheckSettings
     aws: AwsCalls
-    function: FunctionArn
+    function: Arn
     checked_at: datetime
     log: Callable[..., None]
     _finding: SecurityFinding | None = field(default=None, init=False)

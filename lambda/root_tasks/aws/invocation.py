@@ -10,7 +10,8 @@ from typing import Any
 from aws_calls.calls import AwsCalls
 from aws_calls.failures import FailureKind, error_of_call
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import Clock, FunctionArn, LambdaContext
+from aws_calls.runtime import Clock, LambdaContext
+from common.arn import Arn
 
 from .clients import RunClients
 
@@ -34,7 +35,7 @@ class Aws(AwsCalls):
     """
 
     clients: RunClients
-    find_function: Callable[[], FunctionArn]
+    find_function: Callable[[], Arn]
     now: Callable[[], datetime]
     log: Callable[..., None]
 
@@ -49,7 +50,7 @@ class Aws(AwsCalls):
         log: Callable[..., None],
     ) -> Aws:
         """Return what an invocation of a function works with."""
-        function = FunctionArn.parse(context.invoked_function_arn)
+        function = Arn.parse(context.invoked_function_arn)
         return cls(
             find_function=lambda: function,
             clients=clients,
@@ -64,7 +65,7 @@ class Aws(AwsCalls):
         return self.budget.clock
 
     @property
-    def function(self) -> FunctionArn:
+    def function(self) -> Arn:
         """The partition, the Region and the account that it runs in.
 
         Raises:

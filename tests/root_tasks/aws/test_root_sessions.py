@@ -25,7 +25,8 @@ from botocore.session import Session
 
 from aws_calls.failures import CallError, FailureKind
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
-from aws_calls.runtime import Clock, FunctionArn, one_attempt
+from aws_calls.runtime import Clock, one_attempt
+from common.arn import Arn
 from local_aws.emulation import LocalOrganization
 from root_tasks.aws.clients import MAX_ACCOUNTS_IN_PARALLEL, RunClients
 from root_tasks.aws.invocation import Aws
@@ -136,8 +137,8 @@ def aws_of(sts: Any, clock: Clock) -> Aws:
     """What a function works with whose STS is this one."""
     sts.meta = SimpleNamespace(events=SimpleNamespace(register_first=lambda *_, **__: None))
     return Aws(
-        find_function=lambda: FunctionArn(
-            partition="aws", region="us-east-1", account_id=MANAGEMENT
+        find_function=lambda: Arn(
+            partition="aws", region="us-east-1", account_id=MANAGEMENT, resource=""
         ),
         clients=RunClients(lambda service: sts, sessions=session_clients()),
         now=lambda: STARTED,

@@ -13,8 +13,8 @@ import pytest
 
 from aws_calls.calls import AwsCalls
 from aws_calls.retry import RetryBudget
-from aws_calls.runtime import FunctionArn
 from aws_calls.security_hub import ComplianceStatus, SecurityFinding, Severity, import_findings
+from common.arn import Arn
 from root_tasks.messages import PROTECTED_AUDIT
 from root_tasks.model.report_schema import AccountResult, Change, ChangeType, Outcome
 from root_tasks.report.asff import findings_of
@@ -24,7 +24,9 @@ from support.reports import having, key, report, result
 from support.root_tasks import FinishedExecution, RootTasks, Settings
 from support.scp import attach_policy, statement
 
-FUNCTION = FunctionArn(partition="aws", region="us-east-1", account_id=MANAGEMENT, name="Report")
+FUNCTION = Arn(
+    partition="aws", region="us-east-1", account_id=MANAGEMENT, resource="function:Report"
+)
 ACTION = "securityhub:BatchImportFindings"
 PASSED, FAILED, NOT_AVAILABLE = (
     ("PASSED", "ACTIVE"),
@@ -220,7 +222,7 @@ def test_the_next_audit_changes_what_changed_and_when_it_looked(root_tasks: Root
         OTHER: {"UpdatedAt"},
         THIRD: {"UpdatedAt"},
     }
-    assert {finding["UpdatedAt"] for finding in after.values()} == {"2026-11-25T12:01:00.000Z"}
+    assert {finding["UpdatedAt"] for finding in after.values()} == {"2026-11-25T12:01:00Z"}
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
@@ -272,7 +274,8 @@ def test_the_findings_of_two_constructs_in_one_account_have_ids_of_their_own() -
     """Otherwise the second one would overwrite what the first one found, and back."""
     finding = finding_of(having(MEMBER, password=True))
     ids = [
-        finding.as_asff(replace(FUNCTION, name=name))["Id"] for name in ("Report", "OtherReport")
+        finding.as_asff(replace(FUNCTION, resource=f"function:{name}"))["Id"]
+        for name in ("Report", "OtherReport")
     ]
     assert ids == [
         f"centralized-root-access/{finding.check}/{name}/{MEMBER}"

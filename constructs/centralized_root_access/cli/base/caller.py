@@ -14,7 +14,7 @@ from botocore.config import Config
 from aws_calls.calls import AwsCalls
 from aws_calls.failures import call_errors
 from aws_calls.retry import ATTEMPT_RESERVE_SECONDS, RetryBudget
-from aws_calls.runtime import Clients, Clock, FunctionArn, new_client, new_session, one_attempt
+from aws_calls.runtime import Clients, Clock, new_client, new_session, one_attempt
 from common.arn import Arn
 from root_tasks.aws.invocation import Aws
 
@@ -52,10 +52,10 @@ class Caller:
     profile: str | None = None
 
     @property
-    def function(self) -> FunctionArn:
+    def function(self) -> Arn:
         """The function that the code runs as here, in the credentials' account and the Region."""
         partition = Arn.parse(self.arn).partition
-        return FunctionArn(partition=partition, region=self.region, account_id=self.account_id)
+        return Arn(partition=partition, region=self.region, account_id=self.account_id, resource="")
 
     def client(self, service: str, *, config: Config | None = None) -> Any:
         """Return a client that makes one attempt a call.
